@@ -1,1 +1,46 @@
-//! Typed bindings.
+//! Sonar's contracts for Rust: typed bindings generated from the committed artefacts, the EIP-712 attestations,
+//! twins of the contract's formulas, and deployment.
+
+mod attest;
+mod bindings;
+mod deployment;
+mod revert;
+mod rules;
+
+pub use attest::{Activation, Attestation, Decline, Delivery, Settlement, domain};
+pub use bindings::{CapsuleRegistry, DataCoin, Sonar};
+pub use deployment::{DeployError, Deployment, deploy};
+pub use revert::{Revert, decode_revert};
+pub use rules::{
+    CloseReason, MAX_ACCEPTS_PER_WINDOW, Outcome, OutcomeError, State, UnknownCode, campaign_id,
+    fee, payout, window_fold, window_hash, window_start,
+};
+
+/// The facts of a campaign that never change.
+pub type Terms = Sonar::Terms;
+/// One sealed update of a window.
+pub type Submission = Sonar::Submission;
+/// What changes during a campaign's life.
+pub type Status = Sonar::Status;
+/// The present window of a campaign.
+pub type Window = Sonar::Window;
+/// Where a campaign's money is.
+pub type Ledger = Sonar::Ledger;
+/// What the registry knows about one Capsule.
+pub type Capsule = CapsuleRegistry::Capsule;
+
+/// Keccak-256 over the committed artefacts: two programs with the same value speak to the same contracts.
+#[must_use]
+pub fn abi_hash() -> alloy::primitives::B256 {
+    let mut hasher = alloy::primitives::Keccak256::new();
+    for artefact in ARTEFACTS {
+        hasher.update(artefact);
+    }
+    hasher.finalize()
+}
+
+const ARTEFACTS: [&str; 3] = [
+    include_str!("../artifacts/Sonar.json"),
+    include_str!("../artifacts/CapsuleRegistry.json"),
+    include_str!("../artifacts/DataCoin.json"),
+];

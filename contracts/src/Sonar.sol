@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity ^0.8.30;
+
+import { IERC20 } from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import { IERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import { ICapsuleRegistry } from "./interfaces/ICapsuleRegistry.sol";
+import { CloseReason, ISonar, Ledger, State, Status, Submission, Terms, Window } from "./interfaces/ISonar.sol";
+
+/// @title Campaigns: a bounty in escrow, paid by attested improvements of accuracy.
+/// @notice No account can move a campaign's money anywhere but to the campaign's miners, owner and Capsule, by the
+/// rules below. There is no administrator, no upgrade and no pause. Tokens that change balances by themselves
+/// (rebasing) must not be used as bounties.
+contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    /// @dev All that `submit` reads and writes besides the window's hash and the miner's account: one slot.
+    struct Meter {
+        State state;
+        CloseReason reason;
+        uint16 version;
+        uint16 submissions;
+        uint16 maxSubmissions;
+        uint16 windowIndex;
+        uint8 windowCount;
+        uint8 windowSize;
+        uint24 windowSeconds;
+        uint40 windowClosesAt;
+        uint40 deadline;
+        uint8 capPerVersion;
+        uint24 bestPpm;
+        uint8 accepts;
+    }
+
+    struct Campaign {
+        Meter meter;
+        bytes32 windowHash;
+        bytes32 material;
+        // Miners' earnings in all.
+        uint128 awarded;
+        uint40 changedAt;
+        // The part of `awarded` that was withdrawn.
+        uint128 paid;
+    }
+
+    /// @dev A miner in a campaign: one slot, so that a miner's award costs no new one.
+    struct Account {
+        uint128 earned;
+        // The version that `uploads` counts for.
+        uint16 version;
+        uint8 uploads;
+    }
+
+    /// @notice EIP-712 type of the Capsule's statement that a campaign can start.
+    bytes32 public constant ACTIVATION_TYPEHASH =
+        keccak256("Activation(bytes32 campaign,uint32 startPpm,bytes32 material)");
+    /// @notice EIP-712 type of the Capsule's statement that it will not run a campaign.
+    bytes32 public constant DECLINE_TYPEHASH = keccak256("Decline(bytes32 campaign,uint8 reason)");
+    /// @notice EIP-712 type of the Capsule's statement about a window.
+    bytes32 public constant SETTLEMENT_TYPEHASH = keccak256(
+        "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 nextMaterial,uint8 close)"
+    );
+    /// @notice EIP-712 type of the Capsule's statement that it delivered.
+    bytes32 public constant DELIVERY_TYPEHASH = keccak256("Delivery(bytes32 campaign,bytes32 result)");
+
+    /// @notice Submissions that one window may accept.
+    uint256 public constant MAX_ACCEPTS_PER_WINDOW = 4;
+
+    /// @notice Parts per million in one.
+    uint32 private constant ONE = 1_000_000;
+    /// @notice The finest grid on which accuracies may be published.
+    uint32 private constant FINEST_GRID_PPM = 1_000;
+    /// @notice Outcomes from here on are not accuracies.
+    uint16 private constant REJECTED = 0xF000;
+
+    /// @notice Where this contract's Capsules are registered.
+    ICapsuleRegistry public immutable REGISTRY;
+
+    mapping(bytes32 id => Campaign) private _campaigns;
+    mapping(bytes32 id => mapping(address miner => Account)) private _accounts;
+    // Credits of owners and Capsules.
+    mapping(bytes32 id => mapping(address account => uint256)) private _credits;
+
+    /// @param registry Where this contract's Capsules are registered.
+    constructor(ICapsuleRegistry registry) EIP712("Sonar", "1") {
+        REGISTRY = registry;
+    }
+
+    // ---------------------------------------------------------------- opening
+
+    /// @inheritdoc ISonar
+    function open(Terms calldata t) external payable nonReentrant returns (bytes32 id) {
+        uint256 amount;
+        (id, amount) = _propose(t);
+        if (t.token == address(0)) {
+            if (msg.value != amount) revert WrongValue(amount, msg.value);
+        } else {
+            if (msg.value != 0) revert WrongValue(0, msg.value);
+            _pull(IERC20(t.token), amount);
+        }
+    }
+
+    /// @inheritdoc ISonar
+    function openWithPermit(Terms calldata t, uint256 permitDeadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        nonReentrant
+        returns (bytes32 id)
+    {
+        if (t.token == address(0)) revert PermitForEth();
+        uint256 amount;
+        (id, amount) = _propose(t);
+        // Somebody may have used the permit already, to disturb: then the allowance is there all the same.
+        try IERC20Permit(t.token).permit(msg.sender, address(this), amount, permitDeadline, v, r, s) { } catch { }
+        _pull(IERC20(t.token), amount);
+    }
+
+    /// @inheritdoc ISonar
+    function activate(Terms calldata t, uint32 startPpm, bytes32 material, bytes calldata sig) external {
+        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Proposed);
+        if (block.timestamp >= m.deadline) revert DeadlinePassed(m.deadline);
+        _requireSigner(t, keccak256(abi.encode(ACTIVATION_TYPEHASH, id, startPpm, material)), sig);
+        _checkStart(t, startPpm);
+        if (material == 0) revert BadMaterial(true);
+
+        m.state = State.Open;
+        m.version = 1;
+        m.bestPpm = uint24(startPpm);
+        c.meter = m;
+        c.material = material;
+        c.windowHash = _windowStart(id, 1, 0);
+        c.changedAt = uint40(block.timestamp);
+        emit Activated(id, startPpm, material);
+        if (t.stake != 0) REGISTRY.lock(t.capsule, id, t.stake);
+    }
+
+    /// @inheritdoc ISonar
+    function decline(Terms calldata t, uint8 reason, bytes calldata sig) external {
+        (bytes32 id, Campaign storage c,) = _load(t, State.Proposed);
+        _requireSigner(t, keccak256(abi.encode(DECLINE_TYPEHASH, id, reason)), sig);
+        emit Declined(id, reason);
+        _refund(id, c, t);
+    }
+
+    /// @inheritdoc ISonar
+    function refund(Terms calldata t) external {
+        (bytes32 id, Campaign storage c,) = _load(t, State.Proposed);
+        _requireTime(c.changedAt, t.activationSeconds);
+        _refund(id, c, t);
+    }
+
+    // ---------------------------------------------------------------- mining
+
+    /// @inheritdoc ISonar
+    function submit(bytes32 id, uint32 version, bytes32 content) external {
+        Campaign storage c = _campaigns[id];
+        Meter memory m = c.meter;
+        if (m.state != State.Open) {
+            if (m.state == State.None) revert UnknownCampaign(id);
+            revert NotOpen(id, m.state);
+        }
+        if (version != m.version) revert StaleVersion(m.version);
+        if (block.timestamp >= m.deadline) revert DeadlinePassed(m.deadline);
+        if (m.submissions == m.maxSubmissions) revert LimitReached(m.maxSubmissions);
+        uint8 index = m.windowCount;
+        if (index == 0) {
+            uint256 closesAt = block.timestamp + m.windowSeconds;
+            m.windowClosesAt = closesAt < m.deadline ? uint40(closesAt) : m.deadline;
+        } else if (block.timestamp >= m.windowClosesAt) {
+            revert WindowClosed(m.windowIndex, m.windowClosesAt);
+        }
+        _countUpload(_accounts[id][msg.sender], m);
+
+        unchecked {
+            // Cannot overflow: both are below their limits.
+            ++m.windowCount;
+            ++m.submissions;
+        }
+        // A window that is full closes now.
+        if (m.windowCount == m.windowSize || m.submissions == m.maxSubmissions) {
+            m.windowClosesAt = uint40(block.timestamp);
+        }
+        c.meter = m;
+        c.windowHash = _windowFold(c.windowHash, msg.sender, content);
+        emit Submitted(id, msg.sender, version, m.windowIndex, index, content);
+    }
+
+    /// @inheritdoc ISonar
+    function settle(
+        Terms calldata t,
+        Submission[] calldata subs,
+        uint16[] calldata outcomes,
+        bytes32 nextMaterial,
+        uint8 close_,
+        bytes calldata sig
+    ) external {
+        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Open);
+        _requireClosedWindow(m);
+        if (outcomes.length != subs.length) revert WrongCount(subs.length, outcomes.length, m.windowCount);
+        bytes32 windowHash = _requireWindow(id, c, m, subs);
+        if (close_ != 0 && close_ != uint8(CloseReason.LeakBudget)) revert BadCloseReason(close_);
+        _requireSigner(t, _settlementHash(id, m, windowHash, outcomes, nextMaterial, close_), sig);
+
+        uint8 before = m.accepts;
+        _award(id, c, m, t, subs, outcomes);
+        CloseReason reason = _closeReason(t, m, close_);
+        bool renew = m.accepts != before && reason == CloseReason.None;
+        if (renew != (nextMaterial != 0)) revert BadMaterial(renew);
+        emit Settled(id, m.windowIndex, m.version, outcomes, m.bestPpm, nextMaterial);
+
+        m.windowIndex += 1;
+        m.windowCount = 0;
+        m.windowClosesAt = 0;
+        if (renew) {
+            m.version += 1;
+            c.material = nextMaterial;
+        }
+        c.windowHash = _windowStart(id, m.version, m.windowIndex);
+        if (reason == CloseReason.None) {
+            c.meter = m;
+        } else {
+            _close(id, c, m, t, reason, 0);
+        }
+    }
+
+    // ---------------------------------------------------------------- closing
+
+    /// @inheritdoc ISonar
+    function close(Terms calldata t) external {
+        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Open);
+        if (m.windowCount != 0) revert UnsettledWindow(m.windowIndex, m.windowCount);
+        bool late = block.timestamp >= m.deadline;
+        if (!late && msg.sender != t.owner) revert NotOwner(t.owner, msg.sender);
+        _close(id, c, m, t, late ? CloseReason.Deadline : CloseReason.Owner, 0);
+    }
+
+    /// @inheritdoc ISonar
+    function finalize(Terms calldata t, bytes32 result, bytes calldata sig) external {
+        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Closed);
+        if (m.reason == CloseReason.CapsuleTimeout) revert CapsuleTimedOut(id);
+        _requireSigner(t, keccak256(abi.encode(DELIVERY_TYPEHASH, id, result)), sig);
+        c.meter.state = State.Finalized;
+        _credits[id][t.capsule] += _fee(t);
+        emit Finalized(id, result);
+        if (t.stake != 0) REGISTRY.unlock(t.capsule, id);
+    }
+
+    /// @inheritdoc ISonar
+    function abandon(Terms calldata t, Submission[] calldata pending) external {
+        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Open);
+        _requireClosedWindow(m);
+        _requireTime(m.windowClosesAt, t.evaluationSeconds);
+        _requireWindow(id, c, m, pending);
+        _close(id, c, m, t, CloseReason.CapsuleTimeout, _fee(t));
+        if (t.stake != 0) REGISTRY.slash(t.capsule, id, _miners(pending));
+    }
+
+    /// @inheritdoc ISonar
+    function expire(Terms calldata t) external {
+        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Closed);
+        if (m.reason == CloseReason.CapsuleTimeout) revert CapsuleTimedOut(id);
+        _requireTime(c.changedAt, t.deliverySeconds);
+        c.meter.reason = CloseReason.CapsuleTimeout;
+        uint256 fee = _fee(t);
+        _credits[id][t.owner] += fee;
+        emit Expired(id, fee);
+        if (t.stake != 0) {
+            address[] memory to = new address[](1);
+            to[0] = t.owner;
+            REGISTRY.slash(t.capsule, id, to);
+        }
+    }
+
+    /// @inheritdoc ISonar
+    function withdraw(Terms calldata t, address to) external nonReentrant {
+        bytes32 id = campaignId(t);
+        if (to == address(0)) revert ZeroAddress();
+        Account storage account = _accounts[id][msg.sender];
+        uint128 earned = account.earned;
+        uint256 amount = earned + _credits[id][msg.sender];
+        if (amount == 0) revert NothingOwed(id, msg.sender);
+        account.earned = 0;
+        _credits[id][msg.sender] = 0;
+        _campaigns[id].paid += earned;
+        emit Withdrawn(id, msg.sender, to, amount);
+        if (t.token == address(0)) {
+            (bool ok,) = to.call{ value: amount }("");
+            if (!ok) revert TransferFailed(to, amount);
+        } else {
+            IERC20(t.token).safeTransfer(to, amount);
+        }
+    }
+
+    // ---------------------------------------------------------------- views
+
+    /// @inheritdoc ISonar
+    function campaignId(Terms calldata t) public view returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), t));
+    }
+
+    /// @inheritdoc ISonar
+    function status(bytes32 id) external view returns (Status memory) {
+        Campaign storage c = _campaigns[id];
+        Meter memory m = c.meter;
+        return Status({
+            state: m.state,
+            reason: m.reason,
+            version: m.version,
+            bestPpm: m.bestPpm,
+            accepts: m.accepts,
+            submissions: m.submissions,
+            windowIndex: m.windowIndex,
+            windowCount: m.windowCount,
+            windowClosesAt: m.windowClosesAt,
+            changedAt: c.changedAt,
+            windowHash: c.windowHash,
+            material: c.material
+        });
+    }
+
+    /// @inheritdoc ISonar
+    function window(bytes32 id) external view returns (Window memory) {
+        Campaign storage c = _campaigns[id];
+        Meter memory m = c.meter;
+        return Window({
+            version: m.version,
+            index: m.windowIndex,
+            count: m.windowCount,
+            closesAt: m.windowClosesAt,
+            closed: m.windowCount != 0 && block.timestamp >= m.windowClosesAt,
+            hash: c.windowHash
+        });
+    }
+
+    /// @inheritdoc ISonar
+    function owed(bytes32 id, address account) external view returns (uint256) {
+        return _accounts[id][account].earned + _credits[id][account];
+    }
+
+    /// @inheritdoc ISonar
+    function ledger(Terms calldata t) external view returns (Ledger memory l) {
+        Campaign storage c = _campaigns[campaignId(t)];
+        Meter memory m = c.meter;
+        if (m.state == State.None) return l;
+        uint256 fee = _fee(t);
+        l.deposited = t.bounty + fee;
+        l.paid = c.paid;
+        l.owed = c.awarded - c.paid;
+        bool returned = m.state == State.Refunded;
+        if (returned || m.state == State.Closed || m.state == State.Finalized) l.refunded = t.bounty - c.awarded;
+        if (returned || m.reason == CloseReason.CapsuleTimeout) l.refunded += fee;
+        if (m.state == State.Finalized) l.fee = fee;
+        l.escrowed = l.deposited - l.paid - l.owed - l.refunded - l.fee;
+    }
+
+    /// @inheritdoc ISonar
+    // solhint-disable-next-line func-name-mixedcase
+    function DOMAIN_SEPARATOR() external view returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+
+    // ---------------------------------------------------------------- inside
+
+    function _propose(Terms calldata t) private returns (bytes32 id, uint256 amount) {
+        if (msg.sender != t.owner) revert NotOwner(t.owner, msg.sender);
+        _checkTerms(t);
+        _checkCapsule(t);
+        id = campaignId(t);
+        Campaign storage c = _campaigns[id];
+        if (c.meter.state != State.None) revert DuplicateCampaign(id);
+        c.meter = Meter({
+            state: State.Proposed,
+            reason: CloseReason.None,
+            version: 0,
+            submissions: 0,
+            maxSubmissions: uint16(t.maxSubmissions),
+            windowIndex: 0,
+            windowCount: 0,
+            windowSize: uint8(t.windowSize),
+            windowSeconds: uint24(t.windowSeconds),
+            windowClosesAt: 0,
+            deadline: uint40(t.deadline),
+            capPerVersion: uint8(t.capPerVersion),
+            bestPpm: 0,
+            accepts: 0
+        });
+        c.changedAt = uint40(block.timestamp);
+        amount = t.bounty + _fee(t);
+        emit Opened(id, t.owner, t);
+    }
+
+    function _checkTerms(Terms calldata t) private view {
+        _checkRange("bounty", t.bounty, 1, type(uint128).max);
+        _checkRange("gridPpm", t.gridPpm, FINEST_GRID_PPM, ONE);
+        _checkRange("targetPpm", t.targetPpm, 1, ONE);
+        _checkRange("tolerancePpm", t.tolerancePpm, 0, ONE);
+        _checkRange("maxSubmissions", t.maxSubmissions, 1, type(uint16).max);
+        _checkRange("maxAccepts", t.maxAccepts, 1, type(uint8).max);
+        _checkRange("windowSize", t.windowSize, 1, 64);
+        _checkRange("windowSeconds", t.windowSeconds, 1, type(uint24).max);
+        _checkRange("capPerVersion", t.capPerVersion, 1, type(uint8).max);
+        _checkRange("activationSeconds", t.activationSeconds, 1, type(uint32).max);
+        _checkRange("evaluationSeconds", t.evaluationSeconds, 1, type(uint32).max);
+        _checkRange("deliverySeconds", t.deliverySeconds, 1, type(uint32).max);
+        if (t.deadline <= block.timestamp) revert DeadlinePassed(t.deadline);
+        _checkRange("deadline", t.deadline, 0, type(uint40).max);
+        if (t.targetPpm <= t.startPpm) revert TargetNotAboveStart(t.startPpm, t.targetPpm);
+        // Otherwise the target could be passed but not reached.
+        if (t.targetPpm % t.gridPpm != 0) revert OffGrid("targetPpm", t.targetPpm, t.gridPpm);
+    }
+
+    function _checkRange(string memory field, uint256 value, uint256 min, uint256 max) private pure {
+        if (value < min || value > max) revert OutOfRange(field, value, min, max);
+    }
+
+    function _checkCapsule(Terms calldata t) private view {
+        (address attester, uint32 feePpm) = REGISTRY.quote(t.capsule);
+        if (attester == address(0)) revert UnknownCapsule(t.capsule);
+        if (attester != t.attester) revert AttesterMismatch(attester, t.attester);
+        if (feePpm != t.feePpm) revert FeeMismatch(feePpm, t.feePpm);
+    }
+
+    function _checkStart(Terms calldata t, uint32 startPpm) private pure {
+        if (startPpm % t.gridPpm != 0) revert OffGrid("startPpm", startPpm, t.gridPpm);
+        if (startPpm >= t.targetPpm) revert TargetNotAboveStart(startPpm, t.targetPpm);
+        uint32 claimed = t.startPpm - t.startPpm % t.gridPpm;
+        uint32 apart = startPpm > claimed ? startPpm - claimed : claimed - startPpm;
+        if (apart > t.tolerancePpm + t.gridPpm) revert StartOutOfTolerance(t.startPpm, startPpm, t.tolerancePpm);
+    }
+
+    /// @dev Takes exactly `amount`, from tokens that deliver exactly what they say.
+    function _pull(IERC20 token, uint256 amount) private {
+        uint256 before = token.balanceOf(address(this));
+        token.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 received = token.balanceOf(address(this)) - before;
+        if (received != amount) revert WrongAmountReceived(amount, received);
+    }
+
+    function _load(Terms calldata t, State needed)
+        private
+        view
+        returns (bytes32 id, Campaign storage c, Meter memory m)
+    {
+        id = campaignId(t);
+        c = _campaigns[id];
+        m = c.meter;
+        if (m.state == State.None) revert UnknownCampaign(id);
+        if (m.state != needed) revert WrongState(id, m.state, needed);
+    }
+
+    function _requireTime(uint40 since, uint32 allowed) private view {
+        uint64 end = uint64(since) + allowed;
+        if (block.timestamp < end) revert TooEarly(end);
+    }
+
+    function _requireClosedWindow(Meter memory m) private view {
+        if (m.windowCount == 0 || block.timestamp < m.windowClosesAt) {
+            revert WindowOpen(m.windowIndex, m.windowClosesAt);
+        }
+    }
+
+    /// @dev The submissions given are those of the window, none missing, in order.
+    function _requireWindow(bytes32 id, Campaign storage c, Meter memory m, Submission[] calldata subs)
+        private
+        view
+        returns (bytes32 expected)
+    {
+        if (subs.length != m.windowCount) revert WrongCount(subs.length, subs.length, m.windowCount);
+        bytes32 given = _windowStart(id, m.version, m.windowIndex);
+        for (uint256 i = 0; i < subs.length; ++i) {
+            given = _windowFold(given, subs[i].miner, subs[i].content);
+        }
+        expected = c.windowHash;
+        if (given != expected) revert WrongWindow(expected, given);
+    }
+
+    function _requireSigner(Terms calldata t, bytes32 structHash, bytes calldata sig) private view {
+        (address signer,,) = ECDSA.tryRecoverCalldata(_hashTypedDataV4(structHash), sig);
+        if (signer != t.attester) revert WrongSigner(t.attester, signer);
+    }
+
+    function _settlementHash(
+        bytes32 id,
+        Meter memory m,
+        bytes32 windowHash,
+        uint16[] calldata outcomes,
+        bytes32 nextMaterial,
+        uint8 close_
+    ) private pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                SETTLEMENT_TYPEHASH,
+                id,
+                uint256(m.version),
+                uint256(m.windowIndex),
+                windowHash,
+                keccak256(abi.encodePacked(outcomes)),
+                nextMaterial,
+                close_
+            )
+        );
+    }
+
+    /// @dev The hash that a window starts with. Never zero, so that no submission pays for a fresh slot.
+    function _windowStart(bytes32 id, uint256 version, uint256 windowIndex) private pure returns (bytes32) {
+        return keccak256(abi.encode(id, version, windowIndex));
+    }
+
+    function _windowFold(bytes32 h, address miner, bytes32 content) private pure returns (bytes32) {
+        return keccak256(abi.encode(h, miner, content));
+    }
+
+    function _countUpload(Account storage account, Meter memory m) private {
+        uint8 uploads = account.version == m.version ? account.uploads : 0;
+        if (uploads >= m.capPerVersion) revert CapReached(m.capPerVersion);
+        account.version = m.version;
+        account.uploads = uploads + 1;
+    }
+
+    /// @dev Credits the accepted submissions and moves the best accuracy, strictly in order.
+    function _award(
+        bytes32 id,
+        Campaign storage c,
+        Meter memory m,
+        Terms calldata t,
+        Submission[] calldata subs,
+        uint16[] calldata outcomes
+    ) private {
+        uint256 accepts = 0;
+        uint256 total = 0;
+        for (uint256 i = 0; i < outcomes.length; ++i) {
+            uint16 outcome = outcomes[i];
+            if (outcome == 0) continue;
+            if (outcome >= REJECTED) {
+                if (outcome == REJECTED || outcome > REJECTED + 0xFF) revert BadOutcome(i, outcome);
+                continue;
+            }
+            uint32 best = m.bestPpm;
+            uint256 reached = uint256(outcome) * t.gridPpm;
+            if (reached <= best || reached > ONE) revert BadStep(i, reached, best);
+            if (++accepts > MAX_ACCEPTS_PER_WINDOW) revert TooManyAccepts(accepts, MAX_ACCEPTS_PER_WINDOW);
+            if (m.accepts == t.maxAccepts) revert TooManyAccepts(uint256(m.accepts) + 1, t.maxAccepts);
+            m.accepts += 1;
+            m.bestPpm = uint24(reached);
+            uint32 delta = _min(uint32(reached), t.targetPpm) - _min(best, t.targetPpm);
+            uint256 amount = uint256(t.bounty) * delta / t.targetPpm;
+            total += amount;
+            _accounts[id][subs[i].miner].earned += uint128(amount);
+            emit Awarded(id, subs[i].miner, m.windowIndex, uint32(i), delta, amount);
+        }
+        if (total != 0) c.awarded += uint128(total);
+    }
+
+    function _closeReason(Terms calldata t, Meter memory m, uint8 close_) private pure returns (CloseReason) {
+        if (m.bestPpm >= t.targetPpm) return CloseReason.Target;
+        if (close_ != 0) return CloseReason.LeakBudget;
+        if (m.submissions == m.maxSubmissions || m.accepts == t.maxAccepts) return CloseReason.Limit;
+        return CloseReason.None;
+    }
+
+    function _close(bytes32 id, Campaign storage c, Meter memory m, Terms calldata t, CloseReason reason, uint256 fee)
+        private
+    {
+        m.state = State.Closed;
+        m.reason = reason;
+        c.meter = m;
+        c.changedAt = uint40(block.timestamp);
+        uint256 refunded = t.bounty - c.awarded + fee;
+        if (refunded != 0) _credits[id][t.owner] += refunded;
+        emit Closed(id, reason, refunded);
+    }
+
+    function _refund(bytes32 id, Campaign storage c, Terms calldata t) private {
+        c.meter.state = State.Refunded;
+        c.changedAt = uint40(block.timestamp);
+        uint256 amount = t.bounty + _fee(t);
+        _credits[id][t.owner] += amount;
+        emit Refunded(id, amount);
+    }
+
+    function _miners(Submission[] calldata subs) private pure returns (address[] memory miners) {
+        miners = new address[](subs.length);
+        for (uint256 i = 0; i < subs.length; ++i) {
+            miners[i] = subs[i].miner;
+        }
+    }
+
+    function _fee(Terms calldata t) private pure returns (uint256) {
+        return uint256(t.bounty) * t.feePpm / ONE;
+    }
+
+    function _min(uint32 a, uint32 b) private pure returns (uint32) {
+        return a < b ? a : b;
+    }
+}

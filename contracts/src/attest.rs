@@ -1,0 +1,67 @@
+//! The statements that a Capsule signs (EIP-712).
+
+use alloy::{
+    primitives::{Address, B256},
+    sol,
+    sol_types::{Eip712Domain, SolStruct, eip712_domain},
+};
+
+sol! {
+    /// The campaign can start from this measured accuracy.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Activation {
+        bytes32 campaign;
+        uint32 startPpm;
+        bytes32 material;
+    }
+
+    /// The Capsule will not run the campaign.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Decline {
+        bytes32 campaign;
+        uint8 reason;
+    }
+
+    /// What became of a window's submissions.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Settlement {
+        bytes32 campaign;
+        uint32 version;
+        uint32 window;
+        bytes32 windowHash;
+        uint16[] outcomes;
+        bytes32 nextMaterial;
+        uint8 close;
+    }
+
+    /// The finished model was delivered.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Delivery {
+        bytes32 campaign;
+        bytes32 result;
+    }
+}
+
+/// The EIP-712 domain of a Sonar contract: a signature for one chain and contract is worth nothing on another.
+#[must_use]
+pub fn domain(chain_id: u64, sonar: Address) -> Eip712Domain {
+    eip712_domain! {
+        name: "Sonar",
+        version: "1",
+        chain_id: chain_id,
+        verifying_contract: sonar,
+    }
+}
+
+/// A statement that Sonar's contract takes.
+pub trait Attestation: SolStruct {
+    /// The hash that the attestation key signs.
+    fn signing_hash(&self, chain_id: u64, sonar: Address) -> B256 {
+        self.eip712_signing_hash(&domain(chain_id, sonar))
+    }
+}
+
+impl Attestation for Activation {}
+impl Attestation for Decline {}
+impl Attestation for Settlement {}
+impl Attestation for Delivery {}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity ^0.8.30;
+
+/// @notice What the registry knows about one Capsule.
+struct Capsule {
+    /// Key that signs attestations.
+    address attester;
+    /// Fee in parts per million of a campaign's bounty.
+    uint32 feePpm;
+    /// OpenPGP fingerprint: version 4 left-aligned in the first 20 bytes, or all 32 bytes of version 6.
+    bytes32 fingerprint;
+    /// IPFS digest (sha2-256) of the public OpenPGP certificate.
+    bytes32 certificate;
+    /// Where the Capsule answers.
+    string endpoint;
+    /// Wei deposited as stake, locked part included.
+    uint256 stake;
+    /// Wei of the stake that running campaigns hold.
+    uint256 locked;
+}
+
+/// @title Where Capsules say who they are and stake on their own good conduct.
+interface ICapsuleRegistry {
+    /// @notice An operator registered its Capsule.
+    event Registered(
+        address indexed operator,
+        address indexed attester,
+        bytes32 fingerprint,
+        bytes32 certificate,
+        string endpoint,
+        uint32 feePpm
+    );
+    /// @notice An operator changed what it had registered.
+    event Updated(
+        address indexed operator,
+        address indexed attester,
+        bytes32 fingerprint,
+        bytes32 certificate,
+        string endpoint,
+        uint32 feePpm
+    );
+    /// @notice An operator added to its stake.
+    event Deposited(address indexed operator, uint256 amount);
+    /// @notice An operator took back stake that was not locked.
+    event Unstaked(address indexed operator, uint256 amount);
+    /// @notice An operator allowed, or stopped allowing, a Sonar contract to lock its stake.
+    event Authorized(address indexed operator, address indexed sonar, bool allowed);
+    /// @notice A campaign locked stake.
+    event Locked(address indexed operator, address indexed sonar, bytes32 indexed id, uint256 amount);
+    /// @notice A campaign released its lock.
+    event Unlocked(address indexed operator, address indexed sonar, bytes32 indexed id, uint256 amount);
+    /// @notice A campaign took the stake it had locked.
+    event Slashed(address indexed operator, address indexed sonar, bytes32 indexed id, uint256 amount);
+    /// @notice Slashed stake was credited to an account.
+    event Credited(address indexed account, address indexed operator, bytes32 indexed id, uint256 amount);
+    /// @notice An account withdrew its credit.
+    event Claimed(address indexed account, address to, uint256 amount);
+
+    /// @notice The operator has not registered.
+    error NotRegistered(address operator);
+    /// @notice The operator has registered before; use `update`.
+    error AlreadyRegistered(address operator);
+    /// @notice A field that must not be empty is empty.
+    error Missing(string field);
+    /// @notice The endpoint is longer than the registry stores.
+    error EndpointTooLong(uint256 length, uint256 limit);
+    /// @notice The fee is above the cap.
+    error FeeTooHigh(uint32 feePpm, uint32 cap);
+    /// @notice The operator has less free stake than asked for.
+    error InsufficientStake(address operator, uint256 free, uint256 wanted);
+    /// @notice The operator has not authorised this Sonar contract.
+    error NotAuthorized(address operator, address sonar);
+    /// @notice This campaign holds a lock already.
+    error AlreadyLocked(address operator, address sonar, bytes32 id);
+    /// @notice The caller holds no lock for this campaign.
+    error NotLocked(address operator, address sonar, bytes32 id);
+    /// @notice Slashed stake needs somebody to go to.
+    error NoBeneficiaries();
+    /// @notice The account has nothing to claim.
+    error NothingToClaim(address account);
+    /// @notice The receiver did not take the ETH.
+    error TransferFailed(address to, uint256 amount);
+
+    /// @notice Registers the caller's Capsule; ETH sent along becomes stake.
+    function register(
+        address attester,
+        bytes32 fingerprint,
+        bytes32 certificate,
+        string calldata endpoint,
+        uint32 feePpm
+    ) external payable;
+    /// @notice Changes what the caller registered. Running campaigns keep the attester and fee in their terms.
+    function update(address attester, bytes32 fingerprint, bytes32 certificate, string calldata endpoint, uint32 feePpm)
+        external;
+    /// @notice Adds the ETH sent to the caller's stake.
+    function deposit() external payable;
+    /// @notice Allows a Sonar contract to lock the caller's stake, or stops it. Locks that exist stay.
+    function authorize(address sonar, bool allowed) external;
+    /// @notice Takes back stake that no campaign holds.
+    function unstake(uint256 amount) external;
+    /// @notice Withdraws the caller's share of slashed stakes.
+    function claim(address to) external;
+
+    /// @notice Locks part of an operator's free stake for a campaign of the calling Sonar contract.
+    function lock(address operator, bytes32 id, uint256 amount) external;
+    /// @notice Releases the lock that the calling Sonar contract made.
+    function unlock(address operator, bytes32 id) external;
+    /// @notice Splits the stake that the calling Sonar contract locked equally among `to`.
+    function slash(address operator, bytes32 id, address[] calldata to) external;
+
+    /// @notice Everything known about an operator's Capsule; all zero if it has not registered.
+    function capsule(address operator) external view returns (Capsule memory);
+    /// @notice The two facts that a campaign's terms repeat; zero attester if the operator has not registered.
+    function quote(address operator) external view returns (address attester, uint32 feePpm);
+    /// @notice Whether an operator allows a Sonar contract to lock its stake.
+    function authorized(address operator, address sonar) external view returns (bool);
+    /// @notice Stake that a campaign of a Sonar contract holds.
+    function lockedFor(address operator, address sonar, bytes32 id) external view returns (uint256);
+    /// @notice What an account can claim.
+    function claimable(address account) external view returns (uint256);
+}

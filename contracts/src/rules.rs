@@ -1,0 +1,239 @@
+//! Twins of what the contract computes, so that every party can compute it beforehand.
+
+use alloy::{
+    primitives::{Address, B256, U256, keccak256},
+    sol_types::SolValue,
+};
+
+use crate::{Submission, Terms};
+
+/// Submissions that one window may accept.
+pub const MAX_ACCEPTS_PER_WINDOW: usize = 4;
+
+const ONE_PPM: u128 = 1_000_000;
+
+/// The id that terms have on a chain and contract.
+#[must_use]
+pub fn campaign_id(chain_id: u64, sonar: Address, terms: &Terms) -> B256 {
+    keccak256((U256::from(chain_id), sonar, terms.clone()).abi_encode_params())
+}
+
+/// The hash that a window starts with.
+#[must_use]
+pub fn window_start(id: B256, version: u32, window: u32) -> B256 {
+    keccak256((id, U256::from(version), U256::from(window)).abi_encode_params())
+}
+
+/// The hash of a window after one more submission.
+#[must_use]
+pub fn window_fold(hash: B256, submission: &Submission) -> B256 {
+    keccak256((hash, submission.miner, submission.content).abi_encode_params())
+}
+
+/// The hash of a window with these submissions.
+#[must_use]
+pub fn window_hash(id: B256, version: u32, window: u32, submissions: &[Submission]) -> B256 {
+    submissions
+        .iter()
+        .fold(window_start(id, version, window), window_fold)
+}
+
+/// What an accepted submission earns that moves the best accuracy from `best_ppm` to `new_ppm`:
+/// `floor(bounty × (min(new, target) − min(best, target)) / target)`, zero if that would be negative.
+#[must_use]
+pub fn payout(bounty: u128, target_ppm: u32, best_ppm: u32, new_ppm: u32) -> u128 {
+    let delta = new_ppm
+        .min(target_ppm)
+        .saturating_sub(best_ppm.min(target_ppm));
+    if delta == 0 {
+        return 0;
+    }
+    let amount = U256::from(bounty) * U256::from(delta) / U256::from(target_ppm);
+    // At most the bounty, because delta is at most target.
+    amount.to()
+}
+
+/// The Capsule's fee for a bounty: `floor(bounty × fee_ppm / 1_000_000)`.
+#[must_use]
+pub fn fee(bounty: u128, fee_ppm: u32) -> U256 {
+    U256::from(bounty) * U256::from(fee_ppm) / U256::from(ONE_PPM)
+}
+
+/// What became of one submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It did not improve the model. Nothing more is ever said about it.
+    NotImproved,
+    /// It is the new best; the value is its accuracy in grid steps.
+    Accepted(u16),
+    /// It broke the protocol, for this reason.
+    Rejected(u8),
+}
+
+/// Codes from here on are not accuracies.
+const REJECTED: u16 = 0xF000;
+
+impl Outcome {
+    /// The code on chain.
+    ///
+    /// # Errors
+    /// Steps are 1 to 0xEFFF, reasons 1 to 255.
+    pub fn encode(self) -> Result<u16, OutcomeError> {
+        match self {
+            Self::NotImproved => Ok(0),
+            Self::Accepted(step @ 1..REJECTED) => Ok(step),
+            Self::Accepted(step) => Err(OutcomeError::Step(step)),
+            Self::Rejected(0) => Err(OutcomeError::Reason),
+            Self::Rejected(reason) => Ok(REJECTED | u16::from(reason)),
+        }
+    }
+
+    /// The meaning of a code on chain.
+    ///
+    /// # Errors
+    /// Some codes mean nothing; the contract takes none of them.
+    pub fn decode(code: u16) -> Result<Self, OutcomeError> {
+        match (code, code.to_be_bytes()) {
+            (0, _) => Ok(Self::NotImproved),
+            (1..REJECTED, _) => Ok(Self::Accepted(code)),
+            (_, [0xF0, reason @ 1..=0xFF]) => Ok(Self::Rejected(reason)),
+            _ => Err(OutcomeError::Code(code)),
+        }
+    }
+}
+
+/// An outcome that the contract would not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutcomeError {
+    /// Grid step out of range.
+    #[error("an accepted accuracy of {0} grid steps is outside 1 to 61439")]
+    Step(u16),
+    /// Rejection without a reason.
+    #[error("a rejection needs a reason from 1 to 255")]
+    Reason,
+    /// Unused code.
+    #[error("outcome code {0:#06x} means nothing")]
+    Code(u16),
+}
+
+/// A number that names no state or reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the contract's {kind} {code} is unknown to this program; is it older than the contract?")]
+pub struct UnknownCode {
+    /// What the number should have named.
+    pub kind: &'static str,
+    /// The number.
+    pub code: u8,
+}
+
+/// Where a campaign stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum State {
+    /// There is no such campaign.
+    None,
+    /// In escrow, waiting for its Capsule.
+    Proposed,
+    /// Takes submissions.
+    Open,
+    /// Takes none any more, waiting for delivery.
+    Closed,
+    /// Delivered.
+    Finalized,
+    /// Given back before it opened.
+    Refunded,
+}
+
+impl TryFrom<u8> for State {
+    type Error = UnknownCode;
+
+    fn try_from(code: u8) -> Result<Self, UnknownCode> {
+        Ok(match code {
+            0 => Self::None,
+            1 => Self::Proposed,
+            2 => Self::Open,
+            3 => Self::Closed,
+            4 => Self::Finalized,
+            5 => Self::Refunded,
+            _ => {
+                return Err(UnknownCode {
+                    kind: "campaign state",
+                    code,
+                });
+            }
+        })
+    }
+}
+
+/// Why a campaign closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum CloseReason {
+    /// It has not.
+    None,
+    /// The target accuracy was reached.
+    Target,
+    /// The deadline passed.
+    Deadline,
+    /// The Capsule's leak budget is spent.
+    LeakBudget,
+    /// Its owner wished so.
+    Owner,
+    /// It has all its submissions or accepts.
+    Limit,
+    /// The Capsule stopped answering.
+    CapsuleTimeout,
+}
+
+impl TryFrom<u8> for CloseReason {
+    type Error = UnknownCode;
+
+    fn try_from(code: u8) -> Result<Self, UnknownCode> {
+        Ok(match code {
+            0 => Self::None,
+            1 => Self::Target,
+            2 => Self::Deadline,
+            3 => Self::LeakBudget,
+            4 => Self::Owner,
+            5 => Self::Limit,
+            6 => Self::CapsuleTimeout,
+            _ => {
+                return Err(UnknownCode {
+                    kind: "close reason",
+                    code,
+                });
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_means_one_outcome_or_nothing() {
+        for code in 0..=u16::MAX {
+            match Outcome::decode(code) {
+                Ok(outcome) => assert_eq!(outcome.encode(), Ok(code)),
+                Err(error) => assert_eq!(error, OutcomeError::Code(code)),
+            }
+        }
+        assert_eq!(Outcome::Accepted(0).encode(), Err(OutcomeError::Step(0)));
+        assert_eq!(
+            Outcome::Accepted(0xF000).encode(),
+            Err(OutcomeError::Step(0xF000))
+        );
+        assert_eq!(Outcome::Rejected(0).encode(), Err(OutcomeError::Reason));
+    }
+
+    #[test]
+    fn two_points_of_eighty_percent_pay_25_of_1000() {
+        assert_eq!(payout(1000, 800_000, 500_000, 520_000), 25);
+        assert_eq!(payout(1000, 800_000, 790_000, 900_000), 12);
+        assert_eq!(payout(1000, 800_000, 900_000, 950_000), 0);
+        assert_eq!(payout(u128::MAX, 1_000_000, 0, 1_000_000), u128::MAX);
+    }
+}
