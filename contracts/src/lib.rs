@@ -1,6 +1,8 @@
 //! Sonar's contracts for Rust: typed bindings generated from the committed artefacts, the EIP-712 attestations,
-//! twins of the contract's formulas, and deployment.
+//! twins of the contract's formulas, deployment, and a local
+//! chain that survives `kill -9`.
 
+pub mod anvil;
 mod attest;
 mod bindings;
 mod deployment;

@@ -1,0 +1,4 @@
+//! The contracts on a real chain, through the bindings.
+
+mod durability;
+mod support;
