@@ -1,1 +1,7 @@
-//! x
+//! The campaign protocol: what data scientist, Capsule, Mines and Sonar say to each other on the chain and on IPFS.
+
+pub mod cli;
+pub mod config;
+pub mod files;
+pub mod ids;
+pub mod units;

@@ -1,0 +1,149 @@
+//! Files that are either as before or wholly new, whatever happens in between.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+/// A file operation that failed, with the file's name.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct FileError {
+    /// What was tried.
+    pub action: &'static str,
+    /// On which file.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`.
+    pub fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Its owner only.
+    Private,
+    /// Everybody.
+    Public,
+}
+
+/// Replaces a file in one step, and makes it last before returning.
+///
+/// # Errors
+/// Names the file and what could not be done with it.
+pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let mode = match access {
+        Access::Private => 0o600,
+        Access::Public => 0o644,
+    };
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&temporary)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // Nothing better can be done with a half-written file, and the first error matters more.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.map_err(FileError::new("write", path))?;
+    sync_directory(path)
+}
+
+/// A rename lasts only when the directory does.
+fn sync_directory(path: &Path) -> Result<(), FileError> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)
+            .and_then(|directory| directory.sync_all())
+            .map_err(FileError::new("sync", parent)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a directory, with its parents, that only its owner may enter.
+///
+/// # Errors
+/// Names the directory.
+pub fn private_directory(path: &Path) -> Result<(), FileError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(FileError::new("create", path))
+}
+
+/// Reads a file that must not be larger than `limit` bytes.
+///
+/// # Errors
+/// Names the file.
+pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    use io::Read;
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
+        .and_then(|_| {
+            if bytes.len() as u64 > limit {
+                Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    format!("it is larger than {limit} bytes"),
+                ))
+            } else {
+                Ok(())
+            }
+        })
+        .map_err(FileError::new("read", path))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_kept_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        write_atomic(&path, b"one", Access::Private).unwrap();
+        write_atomic(&path, b"two", Access::Private).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn failures_name_the_file() {
+        let error = write_atomic(Path::new("/nowhere/at/all"), b"", Access::Public).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/at/all"));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("large");
+        fs::write(&path, [0; 11]).unwrap();
+        assert!(read_limited(&path, 10).is_err());
+        assert_eq!(read_limited(&path, 11).unwrap().len(), 11);
+    }
+}

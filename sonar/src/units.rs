@@ -1,0 +1,249 @@
+//! Money and time as people write them, and exactly as the chain counts them.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use alloy::primitives::{
+    Address, U256,
+    utils::{ParseUnits, format_units, parse_units},
+};
+use serde::{Deserialize, Serialize};
+
+/// An amount of money in its token's smallest unit. A decimal string in JSON, never a number.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct Amount(pub U256);
+
+impl Amount {
+    /// No money.
+    pub const ZERO: Self = Self(U256::ZERO);
+
+    /// The sum; stops at the largest amount there is.
+    #[must_use]
+    pub fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference; stops at zero.
+    #[must_use]
+    pub fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Amount {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        U256::from_str_radix(text, 10)
+            .map(Self)
+            .map_err(|_| AmountError::Number(text.into()))
+    }
+}
+
+impl TryFrom<String> for Amount {
+    type Error = AmountError;
+
+    fn try_from(text: String) -> Result<Self, AmountError> {
+        text.parse()
+    }
+}
+
+impl From<Amount> for String {
+    fn from(amount: Amount) -> Self {
+        amount.to_string()
+    }
+}
+
+impl From<U256> for Amount {
+    fn from(value: U256) -> Self {
+        Self(value)
+    }
+}
+
+impl From<u128> for Amount {
+    fn from(value: u128) -> Self {
+        Self(U256::from(value))
+    }
+}
+
+/// An amount of money that cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    /// Not a decimal number.
+    #[error("`{0}` is not an amount: write a decimal number such as 12.5")]
+    Number(String),
+    /// Another token than expected.
+    #[error("`{given}` is not the expected token {expected}")]
+    Token {
+        /// The symbol given.
+        given: String,
+        /// The symbol expected.
+        expected: String,
+    },
+    /// More decimals than the token has.
+    #[error("`{text}` has more than the {decimals} decimals of {symbol}")]
+    Decimals {
+        /// The amount given.
+        text: String,
+        /// The token's decimals.
+        decimals: u8,
+        /// The token's symbol.
+        symbol: String,
+    },
+}
+
+/// A token with the name and precision that people know it by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenUnit {
+    /// What people call it.
+    pub symbol: String,
+    /// One token is 10^decimals of the smallest unit.
+    pub decimals: u8,
+    /// The ERC-20 contract; zero for ETH.
+    pub address: Address,
+}
+
+impl TokenUnit {
+    /// The chain's own money.
+    #[must_use]
+    pub fn eth() -> Self {
+        Self {
+            symbol: "ETH".into(),
+            decimals: 18,
+            address: Address::ZERO,
+        }
+    }
+
+    /// Reads `12.5` or `12.5 ETH`.
+    ///
+    /// # Errors
+    /// Another token's symbol, not a number, negative, or too precise.
+    pub fn parse(&self, text: &str) -> Result<Amount, AmountError> {
+        let text = text.trim();
+        let split = text
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .unwrap_or(text.len());
+        let (number, symbol) = (&text[..split], text[split..].trim());
+        if !symbol.is_empty() && number.is_empty() || number.matches('.').count() > 1 {
+            return Err(AmountError::Number(text.into()));
+        }
+        if !symbol.is_empty() && !symbol.eq_ignore_ascii_case(&self.symbol) {
+            return Err(AmountError::Token {
+                given: symbol.into(),
+                expected: self.symbol.clone(),
+            });
+        }
+        let decimals = number.split_once('.').map_or(0, |(_, digits)| digits.len());
+        if decimals > usize::from(self.decimals) {
+            return Err(AmountError::Decimals {
+                text: text.into(),
+                decimals: self.decimals,
+                symbol: self.symbol.clone(),
+            });
+        }
+        match parse_units(number, self.decimals) {
+            Ok(ParseUnits::U256(value)) if number.bytes().any(|c| c.is_ascii_digit()) => {
+                Ok(Amount(value))
+            }
+            _ => Err(AmountError::Number(text.into())),
+        }
+    }
+
+    /// Writes an amount exactly, without trailing zeros: `12.5 ETH`.
+    #[must_use]
+    pub fn format(&self, amount: Amount) -> String {
+        // Only more than 77 decimals fail; then the smallest unit is the honest answer.
+        let number = format_units(amount.0, self.decimals).unwrap_or_else(|_| amount.to_string());
+        let number = if number.contains('.') {
+            number.trim_end_matches('0').trim_end_matches('.')
+        } else {
+            &number
+        };
+        format!("{number} {}", self.symbol)
+    }
+}
+
+/// Parts per million as a percentage, exactly: `92.5 %`.
+#[must_use]
+pub fn percent(ppm: u32) -> String {
+    let (whole, part) = (ppm / 10_000, ppm % 10_000);
+    let text = format!("{whole}.{part:04}");
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A text that is not a length of time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a length of time: write for example 90s, 15m or 2h 30m")]
+pub struct ParseDurationError(String);
+
+/// Reads `90s`, `15m`, `2h 30m`.
+///
+/// # Errors
+/// Any other text, and negative times.
+pub fn duration(text: &str) -> Result<Duration, ParseDurationError> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|signed| Duration::try_from(signed).ok())
+        .ok_or_else(|| ParseDurationError(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn amounts_are_read_exactly_or_refused() {
+        let eth = TokenUnit::eth();
+        assert_eq!(
+            eth.parse("12.5 ETH").unwrap(),
+            Amount::from(12_500_000_000_000_000_000)
+        );
+        assert_eq!(eth.parse("1eth").unwrap(), eth.parse("1.0").unwrap());
+        assert_eq!(eth.parse("0.000000000000000001").unwrap(), Amount::from(1));
+        assert!(matches!(
+            eth.parse("1 DATA"),
+            Err(AmountError::Token { .. })
+        ));
+        assert!(matches!(
+            eth.parse("0.0000000000000000001"),
+            Err(AmountError::Decimals { .. })
+        ));
+        for text in ["", "ETH", ".", "-1", "1.2.3", "1e5", "0x10", "one"] {
+            assert!(eth.parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_exact() {
+        assert_eq!(percent(925_000), "92.5 %");
+        assert_eq!(percent(1_000_000), "100 %");
+        assert_eq!(percent(1), "0.0001 %");
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(duration("90s").unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("2h 30m").unwrap(), Duration::from_secs(9000));
+        assert!(duration("-1s").is_err());
+        assert!(duration("soon").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(value: u128, decimals in 0u8..=24) {
+            let token = TokenUnit { symbol: "DATA".into(), decimals, address: Address::ZERO };
+            let amount = Amount::from(value);
+            prop_assert_eq!(token.parse(&token.format(amount)).unwrap(), amount);
+            prop_assert_eq!(amount.to_string().parse::<Amount>().unwrap(), amount);
+        }
+    }
+}
