@@ -1,0 +1,50 @@
+//! The same procedure without encryption, to say what encryption costs in accuracy.
+
+use crate::evaluate::{Ladder, Validation, evaluate_window};
+use crate::he::Parameters;
+use crate::model::Weights;
+use crate::train::AffineUpdate;
+use crate::units::Ppm;
+
+/// What the procedure led to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClearOutcome {
+    /// The final model.
+    pub best: Weights,
+    /// Its accuracy, exact.
+    pub accuracy: Ppm,
+    /// Windows that were evaluated.
+    pub windows: u32,
+    /// Updates that were accepted.
+    pub accepts: u32,
+}
+
+/// Runs a campaign in the clear: in every window each Mine's map is applied to the published model and the results are tried
+/// in the given order, until a window accepts nothing, the target is reached, or a limit is.
+pub fn run(
+    start: &Weights,
+    updates: &[AffineUpdate],
+    params: &Parameters,
+    validation: &Validation,
+    ladder: &Ladder,
+    max_windows: u32,
+    max_accepts: u32,
+) -> ClearOutcome {
+    let (mut best, mut best_ppm) = (start.clone(), ladder.start());
+    let (mut windows, mut accepts) = (0, 0);
+    while windows < max_windows && accepts < max_accepts && best_ppm < ladder.target() {
+        let published = params.encode(&best);
+        let candidates: Vec<_> = updates.iter().map(|update| Some(update.apply_clear(&published))).collect();
+        let outcome = evaluate_window(&best, best_ppm, &candidates, validation, ladder, max_accepts - accepts);
+        windows += 1;
+        accepts += outcome.accepts();
+        let stalled = outcome.accepts() == 0;
+        best_ppm = ladder.grid().value(outcome.best_step).unwrap_or(Ppm::ONE);
+        best = outcome.best;
+        if stalled {
+            break;
+        }
+    }
+    let accuracy = validation.accuracy(&best);
+    ClearOutcome { best, accuracy, windows, accepts }
+}

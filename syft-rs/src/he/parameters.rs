@@ -1,0 +1,330 @@
+//! Sizes, scales and noise of the scheme. All are public constants of a campaign; nothing here depends on data.
+
+use crate::model::{LATTICE_BITS, Shape, WEIGHT_RADIUS_LOG2, Weights};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use zeroize::Zeroize;
+
+/// Most inputs of a linear model.
+pub const MAX_INPUTS: usize = 4096;
+/// Most outputs of a linear model.
+pub const MAX_OUTPUTS: usize = 1024;
+
+/// Bits of the torus: everything is computed modulo 2^64.
+const MODULUS_LOG2: u32 = 64;
+/// Rank times ring degree.
+pub(crate) const DIMENSION: usize = 2048;
+/// Standard deviation of the errors in rows and public key.
+pub(crate) const SIGMA_LOG2: u32 = 24;
+/// Bound of the error on every mask coordinate of an upload.
+pub(crate) const MASK_ERROR_LOG2: u32 = 27;
+/// Precision of the linear map.
+const MAP_BITS: u32 = 12;
+/// How much wider the flood is than the widest noise it has to hide.
+const FLOOD_MARGIN_LOG2: u32 = 14;
+/// Updates stay within ±2^62: the bit above them is room for noise.
+const UPDATE_LOG2: u32 = 62;
+/// Bound on the coefficients of an update.
+const UPDATE_RADIUS_LOG2: u32 = 3;
+/// No set of parameters below this is used.
+const SECURITY_FLOOR: u32 = 128;
+
+/// Parameters that must not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ParametersError {
+    /// A model of a size that is not supported.
+    #[error(
+        "a linear model of {} inputs and {} outputs is not supported (at most {MAX_INPUTS} and {MAX_OUTPUTS}, at least one each)",
+        .0.inputs, .0.outputs
+    )]
+    Shape(Shape),
+    /// Numbers that differ from the ones that this version of the scheme has for the shape.
+    #[error("parameter {0} differs from the only value that this version allows")]
+    Unexpected(&'static str),
+}
+
+/// What is known about the hardness of the lattice problem behind a set of parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecurityEstimate {
+    /// Bits under the MATZOV cost model of the lattice estimator.
+    pub matzov: u32,
+    /// Bits under the core-SVP cost model, where it was computed.
+    pub core_svp: Option<u32>,
+}
+
+impl SecurityEstimate {
+    /// The estimate for binary secrets modulo 2^64, if one was computed for at least this dimension and at most this noise.
+    const fn of(dimension: usize, sigma_log2: u32) -> Option<Self> {
+        match (dimension, sigma_log2) {
+            (2048.., 24..) => Some(Self { matzov: 160, core_svp: Some(133) }),
+            (2048.., 20..) => Some(Self { matzov: 146, core_svp: None }),
+            (2048.., 16..) => Some(Self { matzov: 133, core_svp: None }),
+            _ => None,
+        }
+    }
+}
+
+const ESTIMATE: SecurityEstimate = match SecurityEstimate::of(DIMENSION, SIGMA_LOG2) {
+    Some(estimate) => estimate,
+    None => panic!("no security estimate for these parameters"),
+};
+const _: () = assert!(ESTIMATE.matzov >= SECURITY_FLOOR, "parameters below the security floor");
+// The map multiplies the noise of the rows by at most 2^MAP_BITS.
+const FLOOD_LOG2: u32 = FLOOD_MARGIN_LOG2 + MAP_BITS + SIGMA_LOG2;
+const _: () = assert!(FLOOD_LOG2 == 50, "the flood is a constant of the protocol");
+const WEIGHT_SCALE_LOG2: u32 = UPDATE_LOG2 - UPDATE_RADIUS_LOG2 - MAP_BITS;
+const _: () = assert!(WEIGHT_SCALE_LOG2 >= LATTICE_BITS, "weights on the lattice must be whole numbers when encoded");
+const _: () = assert!(WEIGHT_SCALE_LOG2 + WEIGHT_RADIUS_LOG2 < MODULUS_LOG2 - 1, "encoded weights must not wrap");
+
+/// The parameters of a campaign. The shape decides all; the rest is written out so that two sides can compare it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Parameters {
+    shape: Shape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    shape: Shape,
+    rank: u32,
+    degree: u32,
+    sigma_log2: u32,
+    mask_error_log2: u32,
+    flood_log2: u32,
+    map_bits: u32,
+    update_log2: u32,
+    update_radius_log2: u32,
+    weight_radius_log2: u32,
+}
+
+impl From<Parameters> for Written {
+    fn from(params: Parameters) -> Self {
+        Self {
+            shape: params.shape,
+            rank: params.rank() as u32,
+            degree: params.degree() as u32,
+            sigma_log2: SIGMA_LOG2,
+            mask_error_log2: MASK_ERROR_LOG2,
+            flood_log2: FLOOD_LOG2,
+            map_bits: MAP_BITS,
+            update_log2: UPDATE_LOG2,
+            update_radius_log2: UPDATE_RADIUS_LOG2,
+            weight_radius_log2: WEIGHT_RADIUS_LOG2,
+        }
+    }
+}
+
+impl TryFrom<Written> for Parameters {
+    type Error = ParametersError;
+
+    fn try_from(written: Written) -> Result<Self, ParametersError> {
+        let params = Self::linear(written.shape)?;
+        let own = Written::from(params);
+        let fields = [
+            ("rank", written.rank, own.rank),
+            ("degree", written.degree, own.degree),
+            ("sigma_log2", written.sigma_log2, own.sigma_log2),
+            ("mask_error_log2", written.mask_error_log2, own.mask_error_log2),
+            ("flood_log2", written.flood_log2, own.flood_log2),
+            ("map_bits", written.map_bits, own.map_bits),
+            ("update_log2", written.update_log2, own.update_log2),
+            ("update_radius_log2", written.update_radius_log2, own.update_radius_log2),
+            ("weight_radius_log2", written.weight_radius_log2, own.weight_radius_log2),
+        ];
+        match fields.into_iter().find(|(_, theirs, ours)| theirs != ours) {
+            Some((name, ..)) => Err(ParametersError::Unexpected(name)),
+            None => Ok(params),
+        }
+    }
+}
+
+impl Parameters {
+    /// The parameters for a linear model.
+    pub const fn linear(shape: Shape) -> Result<Self, ParametersError> {
+        let fits = shape.inputs >= 1 && shape.inputs <= MAX_INPUTS && shape.outputs >= 1 && shape.outputs <= MAX_OUTPUTS;
+        if fits { Ok(Self { shape }) } else { Err(ParametersError::Shape(shape)) }
+    }
+
+    /// Inputs and outputs of the model.
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Ring degree: one coefficient an output, at least 16.
+    pub const fn degree(&self) -> usize {
+        let least = self.shape.outputs.next_power_of_two();
+        if least < 16 { 16 } else { least }
+    }
+
+    /// Number of mask polynomials of a row.
+    pub const fn rank(&self) -> usize {
+        DIMENSION / self.degree()
+    }
+
+    /// Words of an encrypted row: masks and body.
+    pub(crate) const fn row_words(&self) -> usize {
+        DIMENSION + self.degree()
+    }
+
+    /// Standard deviation of the errors in rows and public key.
+    pub fn sigma(&self) -> f64 {
+        f64::from(SIGMA_LOG2).exp2()
+    }
+
+    /// Standard deviation of the flood on every upload.
+    pub fn flood(&self) -> f64 {
+        f64::from(FLOOD_LOG2).exp2()
+    }
+
+    /// How many bits wider the flood is than the noise that it hides.
+    pub const fn flood_margin_log2(&self) -> u32 {
+        FLOOD_MARGIN_LOG2
+    }
+
+    /// Bits of the linear map after the point.
+    pub const fn map_bits(&self) -> u32 {
+        MAP_BITS
+    }
+
+    /// One, in units of the linear map.
+    pub fn map_scale(&self) -> f64 {
+        f64::from(MAP_BITS).exp2()
+    }
+
+    /// One, in units of a decrypted update.
+    pub fn update_scale(&self) -> f64 {
+        f64::from(UPDATE_LOG2 - UPDATE_RADIUS_LOG2).exp2()
+    }
+
+    /// One, in units of an encoded weight.
+    pub fn weight_scale(&self) -> f64 {
+        f64::from(WEIGHT_SCALE_LOG2).exp2()
+    }
+
+    /// Bound on the coefficients of an update.
+    pub fn update_radius(&self) -> f64 {
+        f64::from(UPDATE_RADIUS_LOG2).exp2()
+    }
+
+    /// Bound on the norm of a column of the model.
+    pub fn weight_radius(&self) -> f64 {
+        f64::from(WEIGHT_RADIUS_LOG2).exp2()
+    }
+
+    /// What is known about the hardness of breaking a key.
+    pub const fn security_bits(&self) -> SecurityEstimate {
+        ESTIMATE
+    }
+
+    /// A hash of the protocol's version and every constant.
+    pub fn id(&self) -> [u8; 32] {
+        let Written {
+            shape,
+            rank,
+            degree,
+            sigma_log2,
+            mask_error_log2,
+            flood_log2,
+            map_bits,
+            update_log2,
+            update_radius_log2,
+            weight_radius_log2,
+        } = Written::from(*self);
+        let numbers = [
+            shape.inputs as u32,
+            shape.outputs as u32,
+            rank,
+            degree,
+            MODULUS_LOG2,
+            sigma_log2,
+            mask_error_log2,
+            flood_log2,
+            map_bits,
+            update_log2,
+            update_radius_log2,
+            weight_radius_log2,
+            LATTICE_BITS,
+        ];
+        let mut hash = Sha256::new_with_prefix(b"syft/linear/1/parameters");
+        numbers.iter().for_each(|number| hash.update(number.to_le_bytes()));
+        hash.finalize().into()
+    }
+
+    /// The model as whole numbers, the way it is encrypted.
+    pub fn encode(&self, weights: &Weights) -> PublishedWeights {
+        let raw = weights.values().iter().map(|weight| (weight * self.weight_scale()) as i64).collect();
+        PublishedWeights { params: *self, raw }
+    }
+}
+
+/// A model as whole numbers in units of 2^-47, the way it is encrypted. Weights on the lattice have an exact image.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublishedWeights {
+    params: Parameters,
+    raw: Vec<i64>,
+}
+
+impl Drop for PublishedWeights {
+    fn drop(&mut self) {
+        self.raw.zeroize();
+    }
+}
+
+impl PublishedWeights {
+    pub(crate) fn raw(&self) -> &[i64] {
+        &self.raw
+    }
+
+    pub(crate) fn update_scale(&self) -> f64 {
+        self.params.update_scale()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tfhe::core_crypto::commons::noise_formulas::secure_noise::minimal_lwe_variance_for_132_bits_security_gaussian;
+    use tfhe::core_crypto::commons::parameters::LweDimension;
+
+    #[test]
+    fn params_floor() {
+        assert_eq!(SecurityEstimate::of(DIMENSION, 15), None);
+        assert_eq!(SecurityEstimate::of(1024, SIGMA_LOG2), None);
+        for outputs in [1, 10, 16, 17, 100, 1024] {
+            let params = Parameters::linear(Shape { inputs: 65, outputs }).unwrap();
+            assert_eq!(params.rank() * params.degree(), DIMENSION);
+            assert!(params.degree() >= outputs && params.security_bits().matzov >= SECURITY_FLOOR);
+            let least = minimal_lwe_variance_for_132_bits_security_gaussian(LweDimension(DIMENSION), 64_f64.exp2());
+            assert!(params.sigma() * (-64_f64).exp2() > least.0.sqrt());
+        }
+    }
+
+    #[test]
+    fn unsupported_shapes_are_refused() {
+        for (inputs, outputs) in [(0, 1), (1, 0), (4097, 1), (1, 1025), (usize::MAX, usize::MAX)] {
+            assert!(Parameters::linear(Shape { inputs, outputs }).is_err());
+        }
+    }
+
+    #[test]
+    fn weakened_parameters_are_refused() {
+        let params = Parameters::linear(Shape { inputs: 65, outputs: 10 }).unwrap();
+        let text = serde_json::to_string(&params).unwrap();
+        assert_eq!(serde_json::from_str::<Parameters>(&text).unwrap(), params);
+        for (good, bad) in [("\"sigma_log2\":24", "\"sigma_log2\":10"), ("\"flood_log2\":50", "\"flood_log2\":30")] {
+            let error = serde_json::from_str::<Parameters>(&text.replace(good, bad)).unwrap_err();
+            assert!(error.to_string().contains("differs"), "{error}");
+        }
+    }
+
+    #[test]
+    fn encoding_is_exact() {
+        let shape = Shape { inputs: 2, outputs: 1 };
+        let params = Parameters::linear(shape).unwrap();
+        let weights = Weights::new(shape, &[0.3, -7.7]).unwrap();
+        let back: Vec<f64> = params.encode(&weights).raw().iter().map(|&w| w as f64 / params.weight_scale()).collect();
+        assert_eq!(back, weights.values());
+    }
+}

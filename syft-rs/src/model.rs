@@ -1,0 +1,263 @@
+//! Linear models whose weights lie on a fixed-point lattice, so that scores are exact in `f64` in any order of summation.
+
+use crate::data::Features;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use thiserror::Error;
+use zeroize::Zeroize;
+
+/// Weights and features are multiples of 2^-20.
+pub const LATTICE_BITS: u32 = 20;
+/// Every column of a model has Euclidean norm at most 2^3.
+pub const WEIGHT_RADIUS_LOG2: u32 = 3;
+
+const TENSOR: &str = "weights";
+const SAFETENSORS_LIMIT: usize = 64 << 20;
+
+/// A model that cannot be used.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum ModelError {
+    /// The number of values differs from the shape.
+    #[error("a model of {inputs}x{outputs} needs {need} weights, not {have}", need = shape.inputs * shape.outputs, inputs = shape.inputs, outputs = shape.outputs)]
+    Length {
+        /// Shape of the model.
+        shape: Shape,
+        /// Values given.
+        have: usize,
+    },
+    /// NaN or infinity.
+    #[error("weight {row},{column} is not a finite number")]
+    NotFinite {
+        /// Input.
+        row: usize,
+        /// Output.
+        column: usize,
+    },
+    /// A column is longer than the public bound.
+    #[error("the weights of output {column} have norm {norm:.3}, above the public bound {bound}; scale the model down")]
+    TooLarge {
+        /// Output.
+        column: usize,
+        /// Its norm.
+        norm: f64,
+        /// The bound.
+        bound: f64,
+    },
+    /// Not a safetensors file with the one tensor that is expected.
+    #[error("cannot read the model file: {0}")]
+    File(String),
+}
+
+/// Inputs (features, the constant one included) and outputs of a linear model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shape {
+    /// Number of features, the constant one included.
+    pub inputs: usize,
+    /// Number of classes, or one.
+    pub outputs: usize,
+}
+
+impl Shape {
+    /// Number of weights.
+    pub const fn weights(self) -> usize {
+        self.inputs.saturating_mul(self.outputs)
+    }
+}
+
+/// The weights of a linear model, row-major by input.
+#[derive(Clone, PartialEq)]
+pub struct Weights {
+    shape: Shape,
+    values: Vec<f64>,
+}
+
+impl Drop for Weights {
+    fn drop(&mut self) {
+        self.values.zeroize();
+    }
+}
+
+impl std::fmt::Debug for Weights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Weights({}x{}, hidden)", self.shape.inputs, self.shape.outputs)
+    }
+}
+
+impl Weights {
+    /// The model that knows nothing.
+    pub fn zeros(shape: Shape) -> Self {
+        Self { shape, values: vec![0.0; shape.weights()] }
+    }
+
+    /// A model from given weights, rounded to the lattice; refuses what is not finite or longer than the public bound.
+    pub fn new(shape: Shape, values: &[f64]) -> Result<Self, ModelError> {
+        if values.len() != shape.weights() {
+            return Err(ModelError::Length { shape, have: values.len() });
+        }
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(ModelError::NotFinite { row: at / shape.outputs, column: at % shape.outputs });
+        }
+        let bound = f64::from(1 << WEIGHT_RADIUS_LOG2);
+        for column in 0..shape.outputs {
+            let norm = column_norm(values, shape.outputs, column);
+            if norm > bound * (1.0 + 1e-6) {
+                return Err(ModelError::TooLarge { column, norm, bound });
+            }
+        }
+        Ok(Self::project(shape, values.to_vec()))
+    }
+
+    /// Rounds to the lattice and shortens columns to the public bound. Not-a-number becomes zero: garbage is just a bad model.
+    pub(crate) fn project(shape: Shape, mut values: Vec<f64>) -> Self {
+        let scale = f64::from(1 << LATTICE_BITS);
+        let limit = f64::from(1_u32 << WEIGHT_RADIUS_LOG2);
+        for value in &mut values {
+            let safe = if value.is_nan() { 0.0 } else { value.clamp(-1e6, 1e6) };
+            *value = (safe * scale).round_ties_even() / scale;
+        }
+        for column in 0..shape.outputs {
+            let norm = column_norm(&values, shape.outputs, column);
+            if norm > limit {
+                // Rounding towards zero keeps the bound.
+                for value in values.iter_mut().skip(column).step_by(shape.outputs) {
+                    *value = (*value * (limit / norm) * scale).trunc() / scale;
+                }
+            }
+        }
+        Self { shape, values }
+    }
+
+    /// Inputs and outputs.
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The weights, row-major by input.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// `features · W`. The features must have as many columns as the model has inputs; missing ones count as zero.
+    pub fn predict(&self, features: &Features) -> Scores {
+        let outputs = self.shape.outputs;
+        let mut values = vec![0.0; features.rows() * outputs];
+        for (row, scores) in values.chunks_exact_mut(outputs.max(1)).enumerate() {
+            for (x, weights) in features.row(row).iter().zip(self.values.chunks_exact(outputs.max(1))) {
+                for (score, weight) in scores.iter_mut().zip(weights) {
+                    *score += x * weight;
+                }
+            }
+        }
+        Scores { outputs, values }
+    }
+
+    /// The model as a safetensors file: one `F64` tensor `weights` of shape (inputs, outputs).
+    pub fn to_safetensors(&self, metadata: HashMap<String, String>) -> Result<Vec<u8>, ModelError> {
+        let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let view = TensorView::new(Dtype::F64, vec![self.shape.inputs, self.shape.outputs], &bytes)
+            .map_err(|error| ModelError::File(error.to_string()))?;
+        let metadata = (!metadata.is_empty()).then_some(metadata);
+        safetensors::serialize([(TENSOR, view)], metadata).map_err(|error| ModelError::File(error.to_string()))
+    }
+
+    /// Reads a model from a safetensors file (`F64` or `F32`), untrusted.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
+        if bytes.len() > SAFETENSORS_LIMIT {
+            return Err(ModelError::File(format!("more than {SAFETENSORS_LIMIT} bytes")));
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(|error| ModelError::File(error.to_string()))?;
+        let tensor = file.tensor(TENSOR).map_err(|_| ModelError::File(format!("no tensor named `{TENSOR}`")))?;
+        let &[inputs, outputs] = tensor.shape() else {
+            return Err(ModelError::File(format!("tensor `{TENSOR}` must have two dimensions")));
+        };
+        if inputs == 0 || outputs == 0 {
+            return Err(ModelError::File(format!("tensor `{TENSOR}` is empty")));
+        }
+        let values: Vec<f64> = match tensor.dtype() {
+            Dtype::F64 => words(tensor.data()).map(f64::from_le_bytes).collect(),
+            Dtype::F32 => words(tensor.data()).map(|word| f64::from(f32::from_le_bytes(word))).collect(),
+            other => return Err(ModelError::File(format!("tensor `{TENSOR}` is {other:?}, expected F64 or F32"))),
+        };
+        Self::new(Shape { inputs, outputs }, &values)
+    }
+}
+
+fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.as_chunks::<N>().0.iter().copied()
+}
+
+fn column_norm(values: &[f64], outputs: usize, column: usize) -> f64 {
+    values.iter().skip(column).step_by(outputs).map(|value| value * value).sum::<f64>().sqrt()
+}
+
+/// What a model says about examples, row-major by example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    outputs: usize,
+    values: Vec<f64>,
+}
+
+impl Scores {
+    /// Scores given by hand.
+    pub fn new(outputs: usize, values: Vec<f64>) -> Self {
+        Self { outputs, values }
+    }
+
+    /// Number of outputs.
+    pub const fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// One row of scores an example.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
+        self.values.chunks_exact(self.outputs.max(1))
+    }
+
+    /// The class with the highest score of each example, the first among equals.
+    pub fn classes(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.rows().map(|row| {
+            let first = (0, f64::NEG_INFINITY);
+            row.iter().enumerate().fold(first, |best, (class, &score)| if score > best.1 { (class, score) } else { best }).0
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
+
+    #[test]
+    fn safetensors_round_trip_is_exact() {
+        let weights = Weights::new(SHAPE, &[0.1, -2.5, 3.3, 4.0]).unwrap();
+        let metadata = HashMap::from([("campaign".into(), "digits".into())]);
+        let bytes = weights.to_safetensors(metadata).unwrap();
+        assert_eq!(Weights::from_safetensors(&bytes).unwrap(), weights);
+    }
+
+    #[test]
+    fn unusable_models_are_refused() {
+        assert!(matches!(Weights::new(SHAPE, &[0.0; 3]), Err(ModelError::Length { .. })));
+        assert!(matches!(Weights::new(SHAPE, &[0.0, f64::NAN, 0.0, 0.0]), Err(ModelError::NotFinite { row: 0, column: 1 })));
+        assert!(matches!(Weights::new(SHAPE, &[9.0, 0.0, 0.0, 0.0]), Err(ModelError::TooLarge { column: 0, .. })));
+        assert!(matches!(Weights::from_safetensors(b"garbage"), Err(ModelError::File(_))));
+    }
+
+    #[test]
+    fn projection_bounds_any_garbage() {
+        let wild = vec![f64::NAN, f64::INFINITY, -1e300, 7.0];
+        let weights = Weights::project(SHAPE, wild);
+        for column in 0..2 {
+            assert!(column_norm(weights.values(), 2, column) <= 8.0);
+        }
+    }
+
+    #[test]
+    fn ties_go_to_the_first_class() {
+        let scores = Scores::new(3, vec![1.0, 1.0, 0.0, -1.0, 2.0, 2.0]);
+        assert_eq!(scores.classes().collect::<Vec<_>>(), [0, 1]);
+    }
+}

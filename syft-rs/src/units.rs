@@ -1,0 +1,199 @@
+//! Accuracies in parts per million and the grid on which they are published.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+/// A unit out of its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum UnitError {
+    /// More than the whole.
+    #[error("{0} ppm is more than 1,000,000 ppm (100 %)")]
+    PpmTooLarge(u32),
+    /// A finer grid would say too much about refused updates.
+    #[error("an accuracy grid of {ppm} ppm is finer than the allowed {least} ppm; choose a coarser one")]
+    GridTooFine {
+        /// The grid asked for.
+        ppm: u32,
+        /// The finest grid allowed here.
+        least: u32,
+    },
+    /// A grid with no step in it.
+    #[error("an accuracy grid of {0} ppm is coarser than the whole range")]
+    GridTooCoarse(u32),
+}
+
+/// Parts per million, at most 1,000,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Ppm(u32);
+
+impl Ppm {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// The whole.
+    pub const ONE: Self = Self(1_000_000);
+
+    /// Checks the range.
+    pub const fn new(ppm: u32) -> Result<Self, UnitError> {
+        if ppm > Self::ONE.0 {
+            return Err(UnitError::PpmTooLarge(ppm));
+        }
+        Ok(Self(ppm))
+    }
+
+    /// `floor(part · 10^6 / whole)`, exact; nothing of nothing is nothing.
+    pub fn of(part: u64, whole: u64) -> Self {
+        let ppm = (u128::from(part.min(whole)) * 1_000_000).checked_div(u128::from(whole));
+        Self(u32::try_from(ppm.unwrap_or(0)).unwrap_or(Self::ONE.0))
+    }
+
+    /// `floor(fraction · 10^6)` of a fraction clipped to [0, 1]; not-a-number counts as nothing.
+    pub fn from_fraction(fraction: f64) -> Self {
+        // A cast from a float saturates, and takes NaN to zero.
+        Self((fraction.clamp(0.0, 1.0) * 1e6).floor() as u32)
+    }
+
+    /// The number itself.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// As a fraction of one.
+    pub fn fraction(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+
+    /// The last grid value not above this one.
+    pub const fn floor_to_grid(self, grid: Grid) -> Self {
+        Self(self.0 / grid.0 * grid.0)
+    }
+
+    /// The number of whole grid steps in this value.
+    pub const fn steps(self, grid: Grid) -> GridStep {
+        // At most 1000, because a grid is at least 1000 ppm.
+        GridStep((self.0 / grid.0) as u16)
+    }
+
+    /// True when the value lies on the grid.
+    pub const fn is_on(self, grid: Grid) -> bool {
+        self.0.is_multiple_of(grid.0)
+    }
+}
+
+impl TryFrom<u32> for Ppm {
+    type Error = UnitError;
+
+    fn try_from(ppm: u32) -> Result<Self, UnitError> {
+        Self::new(ppm)
+    }
+}
+
+impl From<Ppm> for u32 {
+    fn from(ppm: Ppm) -> Self {
+        ppm.0
+    }
+}
+
+impl fmt::Display for Ppm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ppm", self.0)
+    }
+}
+
+/// The step in which accuracies are published and paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Grid(u32);
+
+impl Grid {
+    /// The finest grid of any campaign: 0.1 %.
+    pub const FINEST: Self = Self(1_000);
+    /// The usual grid: 0.5 %.
+    pub const DEFAULT: Self = Self(5_000);
+
+    /// Checks the range.
+    pub const fn new(ppm: u32) -> Result<Self, UnitError> {
+        if ppm < Self::FINEST.0 {
+            return Err(UnitError::GridTooFine { ppm, least: Self::FINEST.0 });
+        }
+        if ppm > Ppm::ONE.0 {
+            return Err(UnitError::GridTooCoarse(ppm));
+        }
+        Ok(Self(ppm))
+    }
+
+    /// Checks the range for a validation set of so many rows: no finer than one row.
+    pub fn for_rows(ppm: u32, rows: usize) -> Result<Self, UnitError> {
+        let grid = Self::new(ppm)?;
+        let least = Self::finest_for_rows(rows);
+        if grid < least {
+            return Err(UnitError::GridTooFine { ppm, least: least.0 });
+        }
+        Ok(grid)
+    }
+
+    /// The finest grid that a validation set of so many rows allows.
+    pub fn finest_for_rows(rows: usize) -> Self {
+        let row = 1_000_000_u64.div_ceil(rows.max(1) as u64);
+        Self(u32::try_from(row).unwrap_or(Ppm::ONE.0).max(Self::FINEST.0))
+    }
+
+    /// The step in parts per million.
+    pub const fn ppm(self) -> u32 {
+        self.0
+    }
+
+    /// The value of a step, none above the whole.
+    pub fn value(self, step: GridStep) -> Option<Ppm> {
+        Ppm::new(self.0.checked_mul(u32::from(step.0))?).ok()
+    }
+}
+
+impl TryFrom<u32> for Grid {
+    type Error = UnitError;
+
+    fn try_from(ppm: u32) -> Result<Self, UnitError> {
+        Self::new(ppm)
+    }
+}
+
+impl From<Grid> for u32 {
+    fn from(grid: Grid) -> Self {
+        grid.0
+    }
+}
+
+/// An accuracy as a number of grid steps above zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct GridStep(pub u16);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ppm_is_checked_and_exact() {
+        assert_eq!(Ppm::new(1_000_001), Err(UnitError::PpmTooLarge(1_000_001)));
+        assert_eq!(Ppm::of(1, 3).get(), 333_333);
+        assert_eq!(Ppm::of(538, 538), Ppm::ONE);
+        assert_eq!(Ppm::of(0, 0), Ppm::ZERO);
+        assert_eq!(Ppm::from_fraction(f64::NAN), Ppm::ZERO);
+        assert_eq!(Ppm::from_fraction(-3.0), Ppm::ZERO);
+        assert_eq!(Ppm::from_fraction(0.25).get(), 250_000);
+        assert!(serde_json::from_str::<Ppm>("1000001").is_err());
+    }
+
+    #[test]
+    fn grid_is_no_finer_than_a_row() {
+        assert!(Grid::new(999).is_err());
+        assert!(Grid::for_rows(5_000, 100).is_err());
+        assert_eq!(Grid::finest_for_rows(100).ppm(), 10_000);
+        assert_eq!(Grid::finest_for_rows(0).ppm(), 1_000_000);
+        let grid = Grid::for_rows(5_000, 200).unwrap();
+        let ppm = Ppm::new(937_499).unwrap();
+        assert_eq!(ppm.floor_to_grid(grid).get(), 935_000);
+        assert_eq!(grid.value(ppm.steps(grid)).unwrap().get(), 935_000);
+        assert_eq!(grid.value(GridStep(201)), None);
+    }
+}
