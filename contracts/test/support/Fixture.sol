@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity ^0.8.30;
+
+import { DataCoin } from "../../src/DataCoin.sol";
+import { ICapsuleRegistry } from "../../src/interfaces/ICapsuleRegistry.sol";
+import { CloseReason, ISonar, Ledger, State, Status, Submission, Terms, Window } from "../../src/interfaces/ISonar.sol";
+import { vm } from "./Vm.sol";
+
+/// @notice Everything deployed, a Capsule registered, people with money, and an EIP-712 implementation of its own.
+abstract contract Fixture {
+    uint256 internal constant ATTESTER_KEY = 0xA77E57E2;
+    uint256 internal constant OWNER_KEY = 0x0714E2;
+    uint32 internal constant FEE_PPM = 20_000;
+    uint128 internal constant STAKE = 1 ether;
+    uint128 internal constant BOUNTY = 1_000_000_007;
+    bytes32 internal constant MATERIAL = keccak256("version 1");
+    bytes32 internal constant NEXT = keccak256("version 2");
+
+    ICapsuleRegistry internal registry;
+    ISonar internal sonar;
+    DataCoin internal coin;
+    address internal owner = vm.addr(OWNER_KEY);
+    address internal attester = vm.addr(ATTESTER_KEY);
+    address internal operator = address(0xCA9501E);
+    address internal stranger = address(0x57A46E2);
+
+    function setUp() public virtual {
+        vm.warp(1_800_000_000);
+        registry = ICapsuleRegistry(vm.deployCode("out/CapsuleRegistry.sol/CapsuleRegistry.json"));
+        sonar = ISonar(vm.deployCode("out/Sonar.sol/Sonar.json", abi.encode(registry)));
+        coin = new DataCoin(1e30);
+        coin.transfer(owner, 1e29);
+        vm.deal(owner, 1e30);
+        vm.deal(operator, 1000 ether);
+        vm.startPrank(operator);
+        registry.register{ value: 100 ether }(attester, bytes32("fingerprint"), bytes32("certificate"), "here", FEE_PPM);
+        registry.authorize(address(sonar), true);
+        vm.stopPrank();
+    }
+
+    // ------------------------------------------------------------ campaigns
+
+    function ethTerms() internal view returns (Terms memory t) {
+        t.owner = owner;
+        t.bounty = BOUNTY;
+        t.startPpm = 101_500;
+        t.tolerancePpm = 10_000;
+        t.targetPpm = 900_000;
+        t.gridPpm = 1_000;
+        t.maxSubmissions = 1000;
+        t.maxAccepts = 20;
+        t.windowSize = 4;
+        t.windowSeconds = 600;
+        t.capPerVersion = 3;
+        t.deadline = uint64(block.timestamp + 1 days);
+        t.activationSeconds = 1000;
+        t.evaluationSeconds = 2000;
+        t.deliverySeconds = 3000;
+        t.capsule = operator;
+        t.attester = attester;
+        t.feePpm = FEE_PPM;
+        t.stake = STAKE;
+        t.manifest = keccak256("manifest");
+    }
+
+    function coinTerms() internal view returns (Terms memory t) {
+        t = ethTerms();
+        t.token = address(coin);
+    }
+
+    function fee(Terms memory t) internal pure returns (uint256) {
+        return uint256(t.bounty) * t.feePpm / 1_000_000;
+    }
+
+    function deposit(Terms memory t) internal pure returns (uint256) {
+        return t.bounty + fee(t);
+    }
+
+    function opened(Terms memory t) internal returns (bytes32 id) {
+        vm.startPrank(t.owner);
+        if (t.token == address(0)) {
+            id = sonar.open{ value: deposit(t) }(t);
+        } else {
+            coin.approve(address(sonar), deposit(t));
+            id = sonar.open(t);
+        }
+        vm.stopPrank();
+    }
+
+    function activated(Terms memory t) internal returns (bytes32 id) {
+        id = opened(t);
+        sonar.activate(t, 100_000, MATERIAL, signActivation(id, 100_000, MATERIAL));
+    }
+
+    function miner(uint256 i) internal pure returns (address) {
+        return address(uint160(0x10000 + i));
+    }
+
+    function content(uint256 i) internal pure returns (bytes32) {
+        return keccak256(abi.encode("content", i));
+    }
+
+    /// @notice Miners `first`, `first + 1`, ... submit one update each.
+    function submitted(bytes32 id, uint256 first, uint256 count) internal returns (Submission[] memory subs) {
+        subs = new Submission[](count);
+        uint32 version = sonar.status(id).version;
+        for (uint256 i = 0; i < count; ++i) {
+            subs[i] = Submission(miner(first + i), content(first + i));
+            vm.prank(subs[i].miner);
+            sonar.submit(id, version, subs[i].content);
+        }
+    }
+
+    function settled(Terms memory t, Submission[] memory subs, uint16[] memory outcomes, bytes32 next) internal {
+        sonar.settle(t, subs, outcomes, next, 0, signSettlement(sonar.campaignId(t), outcomes, next, 0));
+    }
+
+    function outcomes4(uint16 a, uint16 b, uint16 c, uint16 d) internal pure returns (uint16[] memory o) {
+        o = new uint16[](4);
+        (o[0], o[1], o[2], o[3]) = (a, b, c, d);
+    }
+
+    // ---------------------------------------------------------- attestations
+
+    function signActivation(bytes32 id, uint32 startPpm, bytes32 material) internal view returns (bytes memory) {
+        bytes32 typehash = keccak256("Activation(bytes32 campaign,uint32 startPpm,bytes32 material)");
+        return signAs(ATTESTER_KEY, keccak256(abi.encode(typehash, id, startPpm, material)));
+    }
+
+    function signDecline(bytes32 id, uint8 reason) internal view returns (bytes memory) {
+        bytes32 typehash = keccak256("Decline(bytes32 campaign,uint8 reason)");
+        return signAs(ATTESTER_KEY, keccak256(abi.encode(typehash, id, reason)));
+    }
+
+    function signDelivery(bytes32 id, bytes32 result) internal view returns (bytes memory) {
+        bytes32 typehash = keccak256("Delivery(bytes32 campaign,bytes32 result)");
+        return signAs(ATTESTER_KEY, keccak256(abi.encode(typehash, id, result)));
+    }
+
+    /// @notice Signs for the present window.
+    function signSettlement(bytes32 id, uint16[] memory outcomes, bytes32 next, uint8 close)
+        internal
+        view
+        returns (bytes memory)
+    {
+        return signAs(ATTESTER_KEY, settlementHash(id, sonar.window(id), outcomes, next, close));
+    }
+
+    function settlementHash(bytes32 id, Window memory w, uint16[] memory outcomes, bytes32 next, uint8 close)
+        internal
+        pure
+        returns (bytes32)
+    {
+        bytes32 typehash = keccak256(
+            "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 nextMaterial,uint8 close)"
+        );
+        return keccak256(
+            abi.encode(typehash, id, w.version, w.index, w.hash, keccak256(abi.encodePacked(outcomes)), next, close)
+        );
+    }
+
+    function signAs(uint256 key, bytes32 structHash) internal view returns (bytes memory) {
+        return signFor(key, structHash, block.chainid, address(sonar));
+    }
+
+    function signFor(uint256 key, bytes32 structHash, uint256 chain, address verifier)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        bytes32 typehash =
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        bytes32 domain = keccak256(abi.encode(typehash, keccak256("Sonar"), keccak256("1"), chain, verifier));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, keccak256(abi.encodePacked("\x19\x01", domain, structHash)));
+        return abi.encodePacked(r, s, v);
+    }
+
+    // ---------------------------------------------------------------- checks
+
+    function assertLedger(Terms memory t, uint256 paid, uint256 owed, uint256 refunded, uint256 fee_, uint256 escrowed)
+        internal
+        view
+    {
+        Ledger memory l = sonar.ledger(t);
+        vm.assertEq(l.deposited, deposit(t), "deposited");
+        vm.assertEq(l.paid, paid, "paid");
+        vm.assertEq(l.owed, owed, "owed");
+        vm.assertEq(l.refunded, refunded, "refunded");
+        vm.assertEq(l.fee, fee_, "fee");
+        vm.assertEq(l.escrowed, escrowed, "escrowed");
+    }
+
+    function assertState(bytes32 id, State state, CloseReason reason) internal view {
+        Status memory s = sonar.status(id);
+        vm.assertEq(uint256(s.state), uint256(state), "state");
+        vm.assertEq(uint256(s.reason), uint256(reason), "reason");
+    }
+}
