@@ -9,6 +9,7 @@ import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import { ICapsuleRegistry } from "./interfaces/ICapsuleRegistry.sol";
+import { Account, Meter } from "./Packed.sol";
 import { CloseReason, ISonar, Ledger, State, Status, Submission, Terms, Window } from "./interfaces/ISonar.sol";
 
 /// @title Campaigns: a bounty in escrow, paid by attested improvements of accuracy.
@@ -17,24 +18,6 @@ import { CloseReason, ISonar, Ledger, State, Status, Submission, Terms, Window }
 /// (rebasing) must not be used as bounties.
 contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
-
-    /// @dev All that `submit` reads and writes besides the window's hash and the miner's account: one slot.
-    struct Meter {
-        State state;
-        CloseReason reason;
-        uint16 version;
-        uint16 submissions;
-        uint16 maxSubmissions;
-        uint16 windowIndex;
-        uint8 windowCount;
-        uint8 windowSize;
-        uint24 windowSeconds;
-        uint40 windowClosesAt;
-        uint40 deadline;
-        uint8 capPerVersion;
-        uint24 bestPpm;
-        uint8 accepts;
-    }
 
     struct Campaign {
         Meter meter;
@@ -45,14 +28,6 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         uint40 changedAt;
         // The part of `awarded` that was withdrawn.
         uint128 paid;
-    }
-
-    /// @dev A miner in a campaign: one slot, so that a miner's award costs no new one.
-    struct Account {
-        uint128 earned;
-        // The version that `uploads` counts for.
-        uint16 version;
-        uint8 uploads;
     }
 
     /// @notice EIP-712 type of the Capsule's statement that a campaign can start.
@@ -120,16 +95,13 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc ISonar
     function activate(Terms calldata t, uint32 startPpm, bytes32 material, bytes calldata sig) external {
-        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Proposed);
-        if (block.timestamp >= m.deadline) revert DeadlinePassed(m.deadline);
+        (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Proposed);
+        if (block.timestamp >= m.deadline()) revert DeadlinePassed(m.deadline());
         _requireSigner(t, keccak256(abi.encode(ACTIVATION_TYPEHASH, id, startPpm, material)), sig);
         _checkStart(t, startPpm);
         if (material == 0) revert BadMaterial(true);
 
-        m.state = State.Open;
-        m.version = 1;
-        m.bestPpm = uint24(startPpm);
-        c.meter = m;
+        c.meter = m.withState(State.Open).withVersion(1).withBestPpm(uint24(startPpm));
         c.material = material;
         c.windowHash = _windowStart(id, 1, 0);
         c.changedAt = uint40(block.timestamp);
@@ -157,35 +129,22 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc ISonar
     function submit(bytes32 id, uint32 version, bytes32 content) external {
         Campaign storage c = _campaigns[id];
-        Meter memory m = c.meter;
-        if (m.state != State.Open) {
-            if (m.state == State.None) revert UnknownCampaign(id);
-            revert NotOpen(id, m.state);
+        Meter m = c.meter;
+        if (m.state() != State.Open) {
+            if (m.state() == State.None) revert UnknownCampaign(id);
+            revert NotOpen(id, m.state());
         }
-        if (version != m.version) revert StaleVersion(m.version);
-        if (block.timestamp >= m.deadline) revert DeadlinePassed(m.deadline);
-        if (m.submissions == m.maxSubmissions) revert LimitReached(m.maxSubmissions);
-        uint8 index = m.windowCount;
-        if (index == 0) {
-            uint256 closesAt = block.timestamp + m.windowSeconds;
-            m.windowClosesAt = closesAt < m.deadline ? uint40(closesAt) : m.deadline;
-        } else if (block.timestamp >= m.windowClosesAt) {
-            revert WindowClosed(m.windowIndex, m.windowClosesAt);
+        if (version != m.version()) revert StaleVersion(m.version());
+        if (block.timestamp >= m.deadline()) revert DeadlinePassed(m.deadline());
+        if (m.submissions() == m.maxSubmissions()) revert LimitReached(m.maxSubmissions());
+        uint8 index = m.windowCount();
+        if (index != 0 && block.timestamp >= m.windowClosesAt()) {
+            revert WindowClosed(m.windowIndex(), m.windowClosesAt());
         }
-        _countUpload(_accounts[id][msg.sender], m);
-
-        unchecked {
-            // Cannot overflow: both are below their limits.
-            ++m.windowCount;
-            ++m.submissions;
-        }
-        // A window that is full closes now.
-        if (m.windowCount == m.windowSize || m.submissions == m.maxSubmissions) {
-            m.windowClosesAt = uint40(block.timestamp);
-        }
-        c.meter = m;
+        _countUpload(id, m);
+        c.meter = _afterSubmission(m);
         c.windowHash = _windowFold(c.windowHash, msg.sender, content);
-        emit Submitted(id, msg.sender, version, m.windowIndex, index, content);
+        emit Submitted(id, msg.sender, version, m.windowIndex(), index, content);
     }
 
     /// @inheritdoc ISonar
@@ -197,28 +156,26 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         uint8 close_,
         bytes calldata sig
     ) external {
-        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Open);
+        (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Open);
         _requireClosedWindow(m);
-        if (outcomes.length != subs.length) revert WrongCount(subs.length, outcomes.length, m.windowCount);
+        if (outcomes.length != subs.length) revert WrongCount(subs.length, outcomes.length, m.windowCount());
         bytes32 windowHash = _requireWindow(id, c, m, subs);
         if (close_ != 0 && close_ != uint8(CloseReason.LeakBudget)) revert BadCloseReason(close_);
         _requireSigner(t, _settlementHash(id, m, windowHash, outcomes, nextMaterial, close_), sig);
 
-        uint8 before = m.accepts;
-        _award(id, c, m, t, subs, outcomes);
+        uint8 before = m.accepts();
+        m = _award(id, c, m, t, subs, outcomes);
         CloseReason reason = _closeReason(t, m, close_);
-        bool renew = m.accepts != before && reason == CloseReason.None;
+        bool renew = m.accepts() != before && reason == CloseReason.None;
         if (renew != (nextMaterial != 0)) revert BadMaterial(renew);
-        emit Settled(id, m.windowIndex, m.version, outcomes, m.bestPpm, nextMaterial);
+        emit Settled(id, m.windowIndex(), m.version(), outcomes, m.bestPpm(), nextMaterial);
 
-        m.windowIndex += 1;
-        m.windowCount = 0;
-        m.windowClosesAt = 0;
+        m = m.withWindowIndex(m.windowIndex() + 1).withWindowCount(0).withWindowClosesAt(0);
         if (renew) {
-            m.version += 1;
+            m = m.withVersion(m.version() + 1);
             c.material = nextMaterial;
         }
-        c.windowHash = _windowStart(id, m.version, m.windowIndex);
+        c.windowHash = _windowStart(id, m.version(), m.windowIndex());
         if (reason == CloseReason.None) {
             c.meter = m;
         } else {
@@ -230,19 +187,19 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc ISonar
     function close(Terms calldata t) external {
-        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Open);
-        if (m.windowCount != 0) revert UnsettledWindow(m.windowIndex, m.windowCount);
-        bool late = block.timestamp >= m.deadline;
+        (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Open);
+        if (m.windowCount() != 0) revert UnsettledWindow(m.windowIndex(), m.windowCount());
+        bool late = block.timestamp >= m.deadline();
         if (!late && msg.sender != t.owner) revert NotOwner(t.owner, msg.sender);
         _close(id, c, m, t, late ? CloseReason.Deadline : CloseReason.Owner, 0);
     }
 
     /// @inheritdoc ISonar
     function finalize(Terms calldata t, bytes32 result, bytes calldata sig) external {
-        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Closed);
-        if (m.reason == CloseReason.CapsuleTimeout) revert CapsuleTimedOut(id);
+        (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Closed);
+        if (m.reason() == CloseReason.CapsuleTimeout) revert CapsuleTimedOut(id);
         _requireSigner(t, keccak256(abi.encode(DELIVERY_TYPEHASH, id, result)), sig);
-        c.meter.state = State.Finalized;
+        c.meter = m.withState(State.Finalized);
         _credits[id][t.capsule] += _fee(t);
         emit Finalized(id, result);
         if (t.stake != 0) REGISTRY.unlock(t.capsule, id);
@@ -250,9 +207,9 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc ISonar
     function abandon(Terms calldata t, Submission[] calldata pending) external {
-        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Open);
+        (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Open);
         _requireClosedWindow(m);
-        _requireTime(m.windowClosesAt, t.evaluationSeconds);
+        _requireTime(m.windowClosesAt(), t.evaluationSeconds);
         _requireWindow(id, c, m, pending);
         _close(id, c, m, t, CloseReason.CapsuleTimeout, _fee(t));
         if (t.stake != 0) REGISTRY.slash(t.capsule, id, _miners(pending));
@@ -260,10 +217,10 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
 
     /// @inheritdoc ISonar
     function expire(Terms calldata t) external {
-        (bytes32 id, Campaign storage c, Meter memory m) = _load(t, State.Closed);
-        if (m.reason == CloseReason.CapsuleTimeout) revert CapsuleTimedOut(id);
+        (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Closed);
+        if (m.reason() == CloseReason.CapsuleTimeout) revert CapsuleTimedOut(id);
         _requireTime(c.changedAt, t.deliverySeconds);
-        c.meter.reason = CloseReason.CapsuleTimeout;
+        c.meter = m.withReason(CloseReason.CapsuleTimeout);
         uint256 fee = _fee(t);
         _credits[id][t.owner] += fee;
         emit Expired(id, fee);
@@ -278,11 +235,11 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     function withdraw(Terms calldata t, address to) external nonReentrant {
         bytes32 id = campaignId(t);
         if (to == address(0)) revert ZeroAddress();
-        Account storage account = _accounts[id][msg.sender];
-        uint128 earned = account.earned;
+        Account account = _accounts[id][msg.sender];
+        uint128 earned = account.earned();
         uint256 amount = earned + _credits[id][msg.sender];
         if (amount == 0) revert NothingOwed(id, msg.sender);
-        account.earned = 0;
+        _accounts[id][msg.sender] = account.withEarned(0);
         _credits[id][msg.sender] = 0;
         _campaigns[id].paid += earned;
         emit Withdrawn(id, msg.sender, to, amount);
@@ -304,17 +261,17 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc ISonar
     function status(bytes32 id) external view returns (Status memory) {
         Campaign storage c = _campaigns[id];
-        Meter memory m = c.meter;
+        Meter m = c.meter;
         return Status({
-            state: m.state,
-            reason: m.reason,
-            version: m.version,
-            bestPpm: m.bestPpm,
-            accepts: m.accepts,
-            submissions: m.submissions,
-            windowIndex: m.windowIndex,
-            windowCount: m.windowCount,
-            windowClosesAt: m.windowClosesAt,
+            state: m.state(),
+            reason: m.reason(),
+            version: m.version(),
+            bestPpm: m.bestPpm(),
+            accepts: m.accepts(),
+            submissions: m.submissions(),
+            windowIndex: m.windowIndex(),
+            windowCount: m.windowCount(),
+            windowClosesAt: m.windowClosesAt(),
             changedAt: c.changedAt,
             windowHash: c.windowHash,
             material: c.material
@@ -324,35 +281,35 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc ISonar
     function window(bytes32 id) external view returns (Window memory) {
         Campaign storage c = _campaigns[id];
-        Meter memory m = c.meter;
+        Meter m = c.meter;
         return Window({
-            version: m.version,
-            index: m.windowIndex,
-            count: m.windowCount,
-            closesAt: m.windowClosesAt,
-            closed: m.windowCount != 0 && block.timestamp >= m.windowClosesAt,
+            version: m.version(),
+            index: m.windowIndex(),
+            count: m.windowCount(),
+            closesAt: m.windowClosesAt(),
+            closed: m.windowCount() != 0 && block.timestamp >= m.windowClosesAt(),
             hash: c.windowHash
         });
     }
 
     /// @inheritdoc ISonar
     function owed(bytes32 id, address account) external view returns (uint256) {
-        return _accounts[id][account].earned + _credits[id][account];
+        return _accounts[id][account].earned() + _credits[id][account];
     }
 
     /// @inheritdoc ISonar
     function ledger(Terms calldata t) external view returns (Ledger memory l) {
         Campaign storage c = _campaigns[campaignId(t)];
-        Meter memory m = c.meter;
-        if (m.state == State.None) return l;
+        Meter m = c.meter;
+        if (m.state() == State.None) return l;
         uint256 fee = _fee(t);
         l.deposited = t.bounty + fee;
         l.paid = c.paid;
         l.owed = c.awarded - c.paid;
-        bool returned = m.state == State.Refunded;
-        if (returned || m.state == State.Closed || m.state == State.Finalized) l.refunded = t.bounty - c.awarded;
-        if (returned || m.reason == CloseReason.CapsuleTimeout) l.refunded += fee;
-        if (m.state == State.Finalized) l.fee = fee;
+        bool returned = m.state() == State.Refunded;
+        if (returned || m.state() == State.Closed || m.state() == State.Finalized) l.refunded = t.bounty - c.awarded;
+        if (returned || m.reason() == CloseReason.CapsuleTimeout) l.refunded += fee;
+        if (m.state() == State.Finalized) l.fee = fee;
         l.escrowed = l.deposited - l.paid - l.owed - l.refunded - l.fee;
     }
 
@@ -370,23 +327,10 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         _checkCapsule(t);
         id = campaignId(t);
         Campaign storage c = _campaigns[id];
-        if (c.meter.state != State.None) revert DuplicateCampaign(id);
-        c.meter = Meter({
-            state: State.Proposed,
-            reason: CloseReason.None,
-            version: 0,
-            submissions: 0,
-            maxSubmissions: uint16(t.maxSubmissions),
-            windowIndex: 0,
-            windowCount: 0,
-            windowSize: uint8(t.windowSize),
-            windowSeconds: uint24(t.windowSeconds),
-            windowClosesAt: 0,
-            deadline: uint40(t.deadline),
-            capPerVersion: uint8(t.capPerVersion),
-            bestPpm: 0,
-            accepts: 0
-        });
+        if (c.meter.state() != State.None) revert DuplicateCampaign(id);
+        c.meter = Meter.wrap(0).withState(State.Proposed).withMaxSubmissions(uint16(t.maxSubmissions))
+            .withWindowSize(uint8(t.windowSize)).withWindowSeconds(uint24(t.windowSeconds))
+            .withDeadline(uint40(t.deadline)).withCapPerVersion(uint8(t.capPerVersion));
         c.changedAt = uint40(block.timestamp);
         amount = t.bounty + _fee(t);
         emit Opened(id, t.owner, t);
@@ -439,16 +383,12 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         if (received != amount) revert WrongAmountReceived(amount, received);
     }
 
-    function _load(Terms calldata t, State needed)
-        private
-        view
-        returns (bytes32 id, Campaign storage c, Meter memory m)
-    {
+    function _load(Terms calldata t, State needed) private view returns (bytes32 id, Campaign storage c, Meter m) {
         id = campaignId(t);
         c = _campaigns[id];
         m = c.meter;
-        if (m.state == State.None) revert UnknownCampaign(id);
-        if (m.state != needed) revert WrongState(id, m.state, needed);
+        if (m.state() == State.None) revert UnknownCampaign(id);
+        if (m.state() != needed) revert WrongState(id, m.state(), needed);
     }
 
     function _requireTime(uint40 since, uint32 allowed) private view {
@@ -456,20 +396,20 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         if (block.timestamp < end) revert TooEarly(end);
     }
 
-    function _requireClosedWindow(Meter memory m) private view {
-        if (m.windowCount == 0 || block.timestamp < m.windowClosesAt) {
-            revert WindowOpen(m.windowIndex, m.windowClosesAt);
+    function _requireClosedWindow(Meter m) private view {
+        if (m.windowCount() == 0 || block.timestamp < m.windowClosesAt()) {
+            revert WindowOpen(m.windowIndex(), m.windowClosesAt());
         }
     }
 
     /// @dev The submissions given are those of the window, none missing, in order.
-    function _requireWindow(bytes32 id, Campaign storage c, Meter memory m, Submission[] calldata subs)
+    function _requireWindow(bytes32 id, Campaign storage c, Meter m, Submission[] calldata subs)
         private
         view
         returns (bytes32 expected)
     {
-        if (subs.length != m.windowCount) revert WrongCount(subs.length, subs.length, m.windowCount);
-        bytes32 given = _windowStart(id, m.version, m.windowIndex);
+        if (subs.length != m.windowCount()) revert WrongCount(subs.length, subs.length, m.windowCount());
+        bytes32 given = _windowStart(id, m.version(), m.windowIndex());
         for (uint256 i = 0; i < subs.length; ++i) {
             given = _windowFold(given, subs[i].miner, subs[i].content);
         }
@@ -484,7 +424,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
 
     function _settlementHash(
         bytes32 id,
-        Meter memory m,
+        Meter m,
         bytes32 windowHash,
         uint16[] calldata outcomes,
         bytes32 nextMaterial,
@@ -494,8 +434,8 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
             abi.encode(
                 SETTLEMENT_TYPEHASH,
                 id,
-                uint256(m.version),
-                uint256(m.windowIndex),
+                uint256(m.version()),
+                uint256(m.windowIndex()),
                 windowHash,
                 keccak256(abi.encodePacked(outcomes)),
                 nextMaterial,
@@ -513,22 +453,48 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         return keccak256(abi.encode(h, miner, content));
     }
 
-    function _countUpload(Account storage account, Meter memory m) private {
-        uint8 uploads = account.version == m.version ? account.uploads : 0;
-        if (uploads >= m.capPerVersion) revert CapReached(m.capPerVersion);
-        account.version = m.version;
-        account.uploads = uploads + 1;
+    /// @dev The meter with one more submission. A window that is full closes now.
+    function _afterSubmission(Meter m) private view returns (Meter) {
+        uint8 count = m.windowCount();
+        uint16 submissions = m.submissions();
+        if (count == 0) {
+            uint256 end = block.timestamp + m.windowSeconds();
+            uint40 deadline = m.deadline();
+            m = m.withWindowClosesAt(end < deadline ? uint40(end) : deadline);
+        }
+        unchecked {
+            // Both are below their limits.
+            ++count;
+            ++submissions;
+        }
+        if (count == m.windowSize() || submissions == m.maxSubmissions()) {
+            m = m.withWindowClosesAt(uint40(block.timestamp));
+        }
+        return m.withWindowCount(count).withSubmissions(submissions);
+    }
+
+    /// @dev One more upload by the sender to the present version.
+    function _countUpload(bytes32 id, Meter m) private {
+        Account account = _accounts[id][msg.sender];
+        uint16 version = m.version();
+        uint8 uploads = account.uploadsVersion() == version ? account.uploads() : 0;
+        uint8 cap = m.capPerVersion();
+        if (uploads >= cap) revert CapReached(cap);
+        unchecked {
+            ++uploads;
+        }
+        _accounts[id][msg.sender] = account.withUploadsVersion(version).withUploads(uploads);
     }
 
     /// @dev Credits the accepted submissions and moves the best accuracy, strictly in order.
     function _award(
         bytes32 id,
         Campaign storage c,
-        Meter memory m,
+        Meter m,
         Terms calldata t,
         Submission[] calldata subs,
         uint16[] calldata outcomes
-    ) private {
+    ) private returns (Meter) {
         uint256 accepts = 0;
         uint256 total = 0;
         for (uint256 i = 0; i < outcomes.length; ++i) {
@@ -538,35 +504,35 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
                 if (outcome == REJECTED || outcome > REJECTED + 0xFF) revert BadOutcome(i, outcome);
                 continue;
             }
-            uint32 best = m.bestPpm;
+            uint32 best = m.bestPpm();
             uint256 reached = uint256(outcome) * t.gridPpm;
             if (reached <= best || reached > ONE) revert BadStep(i, reached, best);
             if (++accepts > MAX_ACCEPTS_PER_WINDOW) revert TooManyAccepts(accepts, MAX_ACCEPTS_PER_WINDOW);
-            if (m.accepts == t.maxAccepts) revert TooManyAccepts(uint256(m.accepts) + 1, t.maxAccepts);
-            m.accepts += 1;
-            m.bestPpm = uint24(reached);
+            if (m.accepts() == t.maxAccepts) revert TooManyAccepts(uint256(m.accepts()) + 1, t.maxAccepts);
+            m = m.withAccepts(m.accepts() + 1).withBestPpm(uint24(reached));
             uint32 delta = _min(uint32(reached), t.targetPpm) - _min(best, t.targetPpm);
             uint256 amount = uint256(t.bounty) * delta / t.targetPpm;
             total += amount;
-            _accounts[id][subs[i].miner].earned += uint128(amount);
-            emit Awarded(id, subs[i].miner, m.windowIndex, uint32(i), delta, amount);
+            address miner = subs[i].miner;
+            Account account = _accounts[id][miner];
+            _accounts[id][miner] = account.withEarned(account.earned() + uint128(amount));
+            emit Awarded(id, miner, m.windowIndex(), uint32(i), delta, amount);
         }
         if (total != 0) c.awarded += uint128(total);
+        return m;
     }
 
-    function _closeReason(Terms calldata t, Meter memory m, uint8 close_) private pure returns (CloseReason) {
-        if (m.bestPpm >= t.targetPpm) return CloseReason.Target;
+    function _closeReason(Terms calldata t, Meter m, uint8 close_) private pure returns (CloseReason) {
+        if (m.bestPpm() >= t.targetPpm) return CloseReason.Target;
         if (close_ != 0) return CloseReason.LeakBudget;
-        if (m.submissions == m.maxSubmissions || m.accepts == t.maxAccepts) return CloseReason.Limit;
+        if (m.submissions() == m.maxSubmissions() || m.accepts() == t.maxAccepts) return CloseReason.Limit;
         return CloseReason.None;
     }
 
-    function _close(bytes32 id, Campaign storage c, Meter memory m, Terms calldata t, CloseReason reason, uint256 fee)
+    function _close(bytes32 id, Campaign storage c, Meter m, Terms calldata t, CloseReason reason, uint256 fee)
         private
     {
-        m.state = State.Closed;
-        m.reason = reason;
-        c.meter = m;
+        c.meter = m.withState(State.Closed).withReason(reason);
         c.changedAt = uint40(block.timestamp);
         uint256 refunded = t.bounty - c.awarded + fee;
         if (refunded != 0) _credits[id][t.owner] += refunded;
@@ -574,7 +540,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     }
 
     function _refund(bytes32 id, Campaign storage c, Terms calldata t) private {
-        c.meter.state = State.Refunded;
+        c.meter = c.meter.withState(State.Refunded);
         c.changedAt = uint40(block.timestamp);
         uint256 amount = t.bounty + _fee(t);
         _credits[id][t.owner] += amount;

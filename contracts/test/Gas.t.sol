@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity ^0.8.30;
+
+import { Submission, Terms } from "../src/interfaces/ISonar.sol";
+import { Fixture } from "./support/Fixture.sol";
+import { vm } from "./support/Vm.sol";
+
+/// @notice What people pay, as the chain charges it: whole transactions, calldata included (run with `--isolate`).
+/// Fails above the ceilings, and if a cost differs from `snapshots/transactions.json`.
+contract GasTest is Fixture {
+    uint256 private constant OPEN = 220_000;
+    uint256 private constant SUBMIT = 60_000;
+    uint256 private constant SETTLE_PER_EVALUATION = 45_000;
+
+    function test_openInEth() public {
+        opened(ethTerms());
+        _charge("open in ETH", OPEN);
+    }
+
+    function test_openInTokens() public {
+        opened(coinTerms());
+        _charge("open in tokens", OPEN);
+    }
+
+    function test_openWithPermit() public {
+        Terms memory t = coinTerms();
+        bytes32 typehash =
+            keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+        bytes32 hash = keccak256(abi.encode(typehash, owner, address(sonar), deposit(t), 0, t.deadline));
+        hash = keccak256(abi.encodePacked("\x19\x01", coin.DOMAIN_SEPARATOR(), hash));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(OWNER_KEY, hash);
+        vm.prank(owner);
+        sonar.openWithPermit(t, t.deadline, v, r, s);
+        _charge("open with permit", OPEN);
+    }
+
+    function test_activate() public {
+        activated(ethTerms());
+        _charge("activate", OPEN);
+    }
+
+    function test_submit() public {
+        Terms memory t = _ten();
+        bytes32 id = activated(t);
+        submitted(id, 0, 1);
+        _charge("submit, first of a campaign", SUBMIT);
+        submitted(id, 1, 1);
+        _charge("submit, first of a miner", SUBMIT);
+        submitted(id, 1, 1);
+        _charge("submit, later of a miner", SUBMIT);
+        submitted(id, 2, 7);
+        _charge("submit, last of a window", SUBMIT);
+    }
+
+    function test_submitFirstOfALaterWindow() public {
+        Terms memory t = _ten();
+        bytes32 id = activated(t);
+        settled(t, submitted(id, 0, 10), _four(), NEXT);
+        submitted(id, 10, 1);
+        _charge("submit, first of a window", SUBMIT);
+        submitted(id, 0, 1);
+        _charge("submit, first of a miner to a later version", SUBMIT);
+    }
+
+    function test_settleTenWithFourAccepts() public {
+        Terms memory t = _ten();
+        bytes32 id = activated(t);
+        settled(t, submitted(id, 0, 10), _four(), NEXT);
+        _charge("settle ten, four accepted", 10 * SETTLE_PER_EVALUATION);
+    }
+
+    function test_settleTenWithoutAccepts() public {
+        Terms memory t = _ten();
+        bytes32 id = activated(t);
+        settled(t, submitted(id, 0, 10), new uint16[](10), 0);
+        _charge("settle ten, none accepted", 10 * SETTLE_PER_EVALUATION);
+    }
+
+    function test_withdraw() public {
+        Terms memory t = _ten();
+        bytes32 id = activated(t);
+        settled(t, submitted(id, 0, 10), _four(), NEXT);
+        vm.prank(miner(0));
+        sonar.withdraw(t, miner(0));
+        _charge("withdraw ETH", 100_000);
+    }
+
+    function _ten() private view returns (Terms memory t) {
+        t = ethTerms();
+        t.windowSize = 10;
+    }
+
+    function _four() private pure returns (uint16[] memory outcomes) {
+        outcomes = new uint16[](10);
+        (outcomes[0], outcomes[3], outcomes[6], outcomes[9]) = (200, 300, 400, 500);
+    }
+
+    function _charge(string memory name, uint256 ceiling) private {
+        uint256 gas = vm.snapshotGasLastCall("transactions", name);
+        vm.assertLe(gas, ceiling, name);
+        vm.assertGe(gas, 21_000, "run with --isolate, else the transaction itself is not counted");
+    }
+}
