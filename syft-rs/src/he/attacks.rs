@@ -1,0 +1,814 @@
+//! Attacks that must fail, and the noise that must be what the formulas say.
+
+use super::binding::{Binding, VersionSeed};
+use super::keys::SecretKey;
+use super::material::{KEY_MASKS, Material, ROW_MASKS};
+use super::parameters::{DIMENSION, Parameters};
+use super::random::Stream;
+use super::ring::{add_binary_matrix, double};
+use super::update::{Delta, EncryptedUpdate, add_zeros, apply_map, encrypt_update};
+use super::wire::WireError;
+use crate::data::{FeatureMap, Matrix, Targets};
+use crate::evaluate::{ContentVerdict, Ladder, Validation, WindowOutcome, evaluate_window};
+use crate::metric::Metric;
+use crate::model::{Shape, Weights};
+use crate::noise::Noise;
+use crate::train::AffineUpdate;
+use crate::units::{Grid, Ppm};
+use proptest::prelude::*;
+use std::collections::HashSet;
+use std::sync::LazyLock;
+use tfhe::core_crypto::prelude::{
+    CiphertextModulus, GlweCiphertext, GlweSecretKey, PlaintextCount, PlaintextList,
+    PolynomialSize, decrypt_glwe_ciphertext,
+};
+
+const DIGITS: Shape = Shape {
+    inputs: 65,
+    outputs: 10,
+};
+
+fn binding(version: u32) -> Binding {
+    Binding {
+        chain_id: 31337,
+        contract: [1; 20],
+        campaign: [2; 32],
+        version,
+        beacon: [3; 32],
+    }
+}
+
+struct Party {
+    params: Parameters,
+    key: SecretKey,
+    weights: Weights,
+    material: Material,
+}
+
+fn party(shape: Shape, seed: u8, version: u32) -> Party {
+    let params = Parameters::linear(shape).unwrap();
+    let values: Vec<f64> = (0..shape.weights())
+        .map(|i| (i * 7919 % 1000) as f64 / 1000.0 - 0.5)
+        .collect();
+    let weights = Weights::new(shape, &values).unwrap();
+    let key = SecretKey::derive(
+        &VersionSeed::from_bytes([seed; 32]),
+        &params,
+        &binding(version),
+    );
+    let material = key.publish(&weights);
+    Party {
+        params,
+        key,
+        weights,
+        material,
+    }
+}
+
+/// A legal map with all entries of one size: rows of norm about `norm`.
+fn map(params: &Parameters, norm: f64) -> AffineUpdate {
+    let shape = params.shape();
+    let entry = norm * params.map_scale() / (shape.inputs as f64).sqrt();
+    let linear = (0..shape.inputs * shape.inputs)
+        .map(|i| if i % 3 == 0 { entry } else { -entry } as i64)
+        .collect();
+    let constant = (0..shape.weights())
+        .map(|i| ((i % 17) as f64 / 17.0 * params.update_scale()) as i64)
+        .collect();
+    AffineUpdate::from_raw(shape, linear, constant)
+}
+
+fn clear(party: &Party, update: &AffineUpdate) -> Delta {
+    update.apply_clear(&party.params.encode(&party.weights))
+}
+
+/// Phases of all rows minus the update in the clear: the noise.
+fn residual(party: &Party, words: &[u64], update: &AffineUpdate) -> Vec<f64> {
+    let outputs = party.params.shape().outputs;
+    let twin = clear(party, update);
+    let rows = words
+        .chunks_exact(party.params.row_words())
+        .zip(twin.raw().chunks_exact(outputs));
+    rows.flat_map(|(row, expected)| {
+        let phase = party.key.phase(row);
+        let noise = phase
+            .iter()
+            .zip(expected)
+            .map(|(have, want)| have.wrapping_sub(want.cast_unsigned()).cast_signed() as f64);
+        noise.collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+fn mean_square(values: &[f64]) -> f64 {
+    values.iter().map(|x| x * x).sum::<f64>() / values.len() as f64
+}
+
+/// Bits between a measured standard deviation and the formula's.
+fn bits_apart(values: &[f64], variance: f64) -> f64 {
+    (mean_square(values) / variance).log2().abs() / 2.0
+}
+
+#[test]
+fn the_twin_differs_by_noise_alone() {
+    let party = party(DIGITS, 1, 1);
+    let update = map(&party.params, 1.0);
+    let upload = encrypt_update(&party.material, &update).unwrap();
+    let bound = 8.0 * party.params.noise().deviation();
+    let (opened, twin) = (party.key.decrypt(&upload), clear(&party, &update));
+    for (have, want) in opened.raw().iter().zip(twin.raw()) {
+        assert!(((have - want) as f64).abs() < bound);
+    }
+    assert!(party.params.noise().error_std_weight_units() < 1.0 / 500.0);
+}
+
+#[test]
+fn without_noise_the_twin_is_identical() {
+    let party = party(DIGITS, 1, 1);
+    let update = map(&party.params, 1.0);
+    let encoded = party.params.encode(&party.weights);
+    let mut bodies = Vec::new();
+    for (row, message) in party
+        .material
+        .rows()
+        .chunks_exact(party.params.row_words())
+        .zip(encoded.raw().chunks_exact(10))
+    {
+        let phase = party.key.phase(row);
+        let errors =
+            (0..16).map(|i| phase[i].wrapping_sub(message.get(i).map_or(0, |m| m.cast_unsigned())));
+        bodies.extend(
+            row[DIMENSION..]
+                .iter()
+                .zip(errors)
+                .map(|(body, error)| body.wrapping_sub(error)),
+        );
+    }
+    let exact = Material::new(
+        party.params,
+        binding(1),
+        *party.material.rows_seed(),
+        bodies,
+        vec![0; DIMENSION],
+    );
+    let words = apply_map(&exact, &update);
+    assert!(
+        residual(&party, &words, &update)
+            .iter()
+            .all(|noise| *noise == 0.0)
+    );
+}
+
+#[test]
+fn rows_are_glwe_ciphertexts() {
+    let party = party(DIGITS, 1, 1);
+    let key = GlweSecretKey::from_container(party.key.bits(), PolynomialSize(16));
+    for row in party.material.rows().chunks_exact(party.params.row_words()) {
+        let row = GlweCiphertext::from_container(
+            row,
+            PolynomialSize(16),
+            CiphertextModulus::new_native(),
+        );
+        let mut phase = PlaintextList::new(0_u64, PlaintextCount(16));
+        decrypt_glwe_ciphertext(&key, &row, &mut phase);
+        assert_eq!(phase.as_ref(), party.key.phase(row.as_ref()));
+    }
+}
+
+#[test]
+fn noise_is_what_the_formulas_say() {
+    let shape = Shape {
+        inputs: 64,
+        outputs: 64,
+    };
+    let party = party(shape, 2, 1);
+    let update = map(&party.params, 1.0);
+    let norm = update.linear()[..64]
+        .iter()
+        .map(|&l| (l as f64).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    let fresh = Noise::fresh(&party.params);
+    let identity = AffineUpdate::from_raw(
+        shape,
+        (0..64 * 64).map(|i| i64::from(i % 65 == 0)).collect(),
+        vec![0; 64 * 64],
+    );
+    let published = residual(&party, &party.material.rows(), &identity);
+    assert!(bits_apart(&published, fresh.variance()) < 0.1);
+
+    let mapped = fresh.after_map(norm);
+    let mut words = apply_map(&party.material, &update);
+    // All rows of the map are alike, so the noises of one column are too: the formula is an average over columns.
+    assert!(bits_apart(&residual(&party, &words, &update), mapped.variance()) < 0.3);
+
+    let before = residual(&party, &words, &update);
+    let mut coins = Stream::fresh().unwrap();
+    add_zeros(&mut words, &party.material, &mut coins);
+    for row in words.chunks_exact_mut(party.params.row_words()) {
+        coins.add_tuniform(&mut row[..DIMENSION], super::parameters::MASK_ERROR_LOG2);
+    }
+    let after = residual(&party, &words, &update);
+    let added: Vec<f64> = after
+        .iter()
+        .zip(&before)
+        .map(|(after, before)| after - before)
+        .collect();
+    let formula = mapped.after_rerandomise().variance() - mapped.variance();
+    assert!(bits_apart(&added, formula) < 0.1);
+
+    let upload = encrypt_update(&party.material, &update).unwrap();
+    let flooded = mapped.after_rerandomise().after_flood();
+    assert!(
+        bits_apart(
+            &residual(&party, upload.words(), &update),
+            flooded.variance()
+        ) < 0.1
+    );
+}
+
+#[test]
+fn flood_constant() {
+    let shape = Shape {
+        inputs: 64,
+        outputs: 33,
+    };
+    let party = party(shape, 3, 1);
+    for norm in [0.0, 0.01, 1.0] {
+        let update = map(&party.params, norm);
+        let upload = encrypt_update(&party.material, &update).unwrap();
+        let noise = residual(&party, upload.words(), &update);
+        // 2112 samples: the standard deviation of the mean square is 3 %, of the fourth moment 21 % of three.
+        let scaled: Vec<f64> = noise.iter().map(|x| x / party.params.flood()).collect();
+        assert!((mean_square(&scaled) - 1.0).abs() < 0.2, "{norm}");
+        let squares: Vec<f64> = scaled.iter().map(|x| x * x).collect();
+        assert!((mean_square(&squares) - 3.0).abs() < 1.5, "{norm}");
+        assert!(
+            (scaled.iter().sum::<f64>() / scaled.len() as f64).abs() < 0.15,
+            "{norm}"
+        );
+        // Coefficients that carry nothing are uniform: each of 16 bins holds its share of 1984 within six deviations.
+        let mut bins = [0_i32; 16];
+        for row in upload.words().chunks_exact(party.params.row_words()) {
+            row[DIMENSION + 33..]
+                .iter()
+                .for_each(|word| bins[(word >> 60) as usize] += 1);
+        }
+        assert!(bins.iter().all(|bin| (bin - 124).abs() < 66), "{bins:?}");
+    }
+}
+
+#[test]
+fn fresh_coins() {
+    let party = party(DIGITS, 4, 1);
+    let update = map(&party.params, 0.5);
+    let one = encrypt_update(&party.material, &update).unwrap();
+    let two = encrypt_update(&party.material, &update).unwrap();
+    assert!(
+        one.words()
+            .iter()
+            .zip(two.words())
+            .all(|(one, two)| one != two)
+    );
+}
+
+#[test]
+fn seed_separation() {
+    let (seed, other) = (
+        VersionSeed::from_bytes([7; 32]),
+        VersionSeed::from_bytes([8; 32]),
+    );
+    let base = binding(1);
+    let bindings = [
+        base,
+        Binding {
+            chain_id: 1,
+            ..base
+        },
+        Binding {
+            contract: [9; 20],
+            ..base
+        },
+        Binding {
+            campaign: [9; 32],
+            ..base
+        },
+        Binding { version: 2, ..base },
+        Binding {
+            beacon: [9; 32],
+            ..base
+        },
+    ];
+    let mut seeds = Vec::new();
+    for binding in &bindings {
+        seeds.push(binding.public_key_seed());
+        for label in [
+            &b"secret key"[..],
+            b"row masks",
+            b"row errors",
+            b"key errors",
+        ] {
+            for seed in [&seed, &other] {
+                seeds.extend(
+                    [&b"model"[..], b"other model"]
+                        .map(|context| seed.derive(label, binding, context)),
+                );
+            }
+        }
+    }
+    assert_eq!(seeds.iter().collect::<HashSet<_>>().len(), seeds.len());
+
+    // Even one seed under two labels gives two streams.
+    let words = |label| {
+        let mut words = vec![0; 1024];
+        Stream::new(&[5; 32], label).fill_uniform(&mut words);
+        words
+    };
+    assert_ne!(words(ROW_MASKS), words(KEY_MASKS));
+
+    let party = party(DIGITS, 7, 1);
+    let zeros: HashSet<u64> = party.material.zeros().into_iter().collect();
+    assert!(
+        party
+            .material
+            .rows()
+            .iter()
+            .all(|word| !zeros.contains(word))
+    );
+}
+
+#[test]
+fn another_model_under_the_same_key_gets_other_masks() {
+    let party = party(DIGITS, 5, 1);
+    let again = party.key.publish(&party.weights);
+    assert!(again == party.material && again.digest() == party.material.digest());
+    let other = party.key.publish(&Weights::zeros(DIGITS));
+    assert!(
+        other
+            .rows()
+            .iter()
+            .zip(party.material.rows())
+            .all(|(one, two)| *one != two)
+    );
+}
+
+#[test]
+fn key_dies() {
+    let (old, new) = (party(DIGITS, 10, 1), party(DIGITS, 11, 2));
+    let words: HashSet<u64> = old
+        .material
+        .words()
+        .chain(old.material.rows())
+        .chain(old.material.zeros())
+        .collect();
+    assert!(
+        new.material
+            .words()
+            .chain(new.material.rows())
+            .chain(new.material.zeros())
+            .all(|word| !words.contains(&word))
+    );
+    assert_ne!(old.key.bits(), new.key.bits());
+
+    let update = map(&old.params, 0.1);
+    let late = encrypt_update(&old.material, &update).unwrap().encode();
+    assert_eq!(
+        EncryptedUpdate::decode(&late, &new.params, &new.material.digest()).unwrap_err(),
+        WireError::Material
+    );
+    let upload = encrypt_update(&new.material, &update).unwrap();
+    let wrong = old.key.decrypt(&upload);
+    let near = wrong
+        .raw()
+        .iter()
+        .zip(clear(&new, &update).raw())
+        .filter(|(a, b)| (*a - *b).unsigned_abs() < 1 << 54)
+        .count();
+    assert!(near < 30, "the old key must not open new updates");
+}
+
+mod parity {
+    use super::*;
+
+    const SHAPE: Shape = Shape {
+        inputs: 2,
+        outputs: 2,
+    };
+
+    /// Ten examples on a line; the model that knows nothing gets 0.4, the true boundary 1.0.
+    fn evaluate(candidate: Delta, best: &Weights, best_ppm: u32) -> WindowOutcome {
+        let raw = Matrix::new(10, 1, (0..10).map(|i| f64::from(i) / 10.0).collect()).unwrap();
+        let features = FeatureMap::fit(&raw, &[(0.0, 1.0)])
+            .unwrap()
+            .apply(&raw)
+            .unwrap();
+        let targets = Targets::Classes((0..10).map(|i| usize::from(i >= 4)).collect());
+        let validation = Validation::new(features, targets, Metric::Accuracy).unwrap();
+        let grid = Grid::new(100_000).unwrap();
+        let ladder = Ladder::new(grid, Ppm::new(best_ppm).unwrap(), Ppm::ONE).unwrap();
+        evaluate_window(
+            best,
+            Ppm::new(best_ppm).unwrap(),
+            &[Some(candidate)],
+            &validation,
+            &ladder,
+            4,
+        )
+    }
+
+    fn update(params: &Parameters, constant: [f64; 4]) -> AffineUpdate {
+        let constant = constant
+            .map(|x| (x * params.update_scale()) as i64)
+            .to_vec();
+        AffineUpdate::from_raw(SHAPE, vec![0; 4], constant)
+    }
+
+    /// Adds 2^63·(1+X)^15 to the first mask of every row: the phase moves by 2^63 times the parity of sixteen key bits.
+    fn shifted(party: &Party, update: &AffineUpdate) -> Delta {
+        let mut upload = encrypt_update(&party.material, update).unwrap();
+        for row in upload
+            .words_mut()
+            .chunks_exact_mut(party.params.row_words())
+        {
+            row[..16].iter_mut().for_each(|word| *word ^= 1 << 63);
+        }
+        party.key.decrypt(&upload)
+    }
+
+    fn parity(party: &Party) -> u64 {
+        party.key.bits()[..16].iter().sum::<u64>() % 2
+    }
+
+    fn parties() -> (Party, Party) {
+        let zero = |seed| {
+            let mut party = party(SHAPE, seed, 1);
+            party.weights = Weights::zeros(SHAPE);
+            party.material = party.key.publish(&party.weights);
+            party
+        };
+        let find = |wanted| {
+            (1..)
+                .map(zero)
+                .find(|party| parity(party) == wanted)
+                .unwrap()
+        };
+        (find(0), find(1))
+    }
+
+    #[test]
+    fn parity_oracle() {
+        let (even, odd) = parties();
+        let best = Weights::zeros(SHAPE);
+        for useless in [[0.0; 4], [0.5, -0.5, 0.1, -0.1], [0.0, 0.0, 0.001, 0.0]] {
+            let said = |party: &Party| {
+                evaluate(
+                    shifted(party, &update(&party.params, useless)),
+                    &best,
+                    900_000,
+                )
+            };
+            assert_eq!(said(&even), said(&odd));
+            assert_eq!(said(&even).verdicts, [ContentVerdict::NotImproved]);
+        }
+        // An update that does improve can carry the parity, which is what the budget of accepts pays for.
+        let useful = [-0.5, 0.5, -0.1, 0.1];
+        let accepts = |party: &Party| {
+            evaluate(
+                shifted(party, &update(&party.params, useful)),
+                &best,
+                400_000,
+            )
+            .accepts()
+        };
+        assert_eq!((accepts(&even), accepts(&odd)), (1, 0));
+    }
+}
+
+mod wire {
+    use super::*;
+
+    static PARTY: LazyLock<Party> = LazyLock::new(|| {
+        party(
+            Shape {
+                inputs: 3,
+                outputs: 2,
+            },
+            20,
+            1,
+        )
+    });
+    static UPLOAD: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        encrypt_update(&PARTY.material, &map(&PARTY.params, 0.5))
+            .unwrap()
+            .encode()
+    });
+
+    #[test]
+    fn round_trips() {
+        let bytes = PARTY.material.encode();
+        assert_eq!(
+            Material::decode(&bytes, &PARTY.params, &binding(1)).unwrap(),
+            PARTY.material
+        );
+        let upload =
+            EncryptedUpdate::decode(&UPLOAD, &PARTY.params, &PARTY.material.digest()).unwrap();
+        assert_eq!(upload.encode(), *UPLOAD);
+        assert_eq!(UPLOAD.len(), EncryptedUpdate::encoded_len(&PARTY.params));
+        assert_eq!(bytes.len(), Material::encoded_len(&PARTY.params));
+    }
+
+    #[test]
+    fn foreign_bytes_are_named() {
+        let other = Parameters::linear(Shape {
+            inputs: 2,
+            outputs: 3,
+        })
+        .unwrap();
+        let same_size = Parameters::linear(Shape {
+            inputs: 3,
+            outputs: 3,
+        })
+        .unwrap();
+        let digest = PARTY.material.digest();
+        let update = |bytes: &[u8], params, digest| {
+            EncryptedUpdate::decode(bytes, params, digest).unwrap_err()
+        };
+        assert!(matches!(
+            update(&UPLOAD, &other, &digest),
+            WireError::Size { .. }
+        ));
+        assert_eq!(update(&UPLOAD, &same_size, &digest), WireError::Parameters);
+        assert_eq!(
+            update(&UPLOAD, &PARTY.params, &[0; 32]),
+            WireError::Material
+        );
+        assert_eq!(
+            update(&PARTY.material.encode(), &PARTY.params, &digest),
+            WireError::Kind("an encrypted update")
+        );
+        let material = PARTY.material.encode();
+        assert_eq!(
+            Material::decode(&material, &PARTY.params, &binding(2)).unwrap_err(),
+            WireError::Binding
+        );
+        assert_eq!(
+            Material::decode(&material, &same_size, &binding(1)).unwrap_err(),
+            WireError::Parameters
+        );
+        let mut newer = UPLOAD.clone();
+        newer[6] = 2;
+        assert_eq!(
+            update(&newer, &PARTY.params, &digest),
+            WireError::Version { have: 2, need: 1 }
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn malformed_bytes_are_refused(cut in any::<prop::sample::Index>(), extra in 1_usize..64, at in 0_usize..72, flip in 1_u8..) {
+            let digest = PARTY.material.digest();
+            let decode = |bytes: &[u8]| EncryptedUpdate::decode(bytes, &PARTY.params, &digest);
+            prop_assert!(decode(&UPLOAD[..cut.index(UPLOAD.len())]).is_err());
+            prop_assert!(decode(&[&UPLOAD[..], &vec![0; extra]].concat()).is_err());
+            let mut changed = UPLOAD.clone();
+            changed[at] ^= flip;
+            prop_assert!(decode(&changed).is_err());
+            let material = PARTY.material.encode();
+            prop_assert!(Material::decode(&material[..cut.index(material.len())], &PARTY.params, &binding(1)).is_err());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(EncryptedUpdate::decode(&bytes, &PARTY.params, &[0; 32]).is_err());
+            prop_assert!(Material::decode(&bytes, &PARTY.params, &binding(1)).is_err());
+        }
+
+        #[test]
+        fn garbage_of_the_right_size_opens_to_something(words in prop::collection::vec(any::<u64>(), 8)) {
+            let mut upload = EncryptedUpdate::decode(&UPLOAD, &PARTY.params, &PARTY.material.digest()).unwrap();
+            upload.words_mut().iter_mut().zip(words.iter().cycle()).for_each(|(to, from)| *to = *from);
+            prop_assert_eq!(PARTY.key.decrypt(&upload).raw().len(), 6);
+        }
+    }
+}
+
+/// Solving for a Mine's map by linear algebra on the masks of an upload, which are public functions of it but for the coins.
+mod mask_solve {
+    use super::*;
+
+    /// With 600 outputs the ring has degree 1024 and rank 2, so the public key's mask is a matrix that is easy to invert.
+    const SHAPE: Shape = Shape {
+        inputs: 4,
+        outputs: 600,
+    };
+    const DEGREE: usize = 1024;
+
+    type Element = Vec<u64>;
+
+    fn multiply(a: &[u64], b: &[u64]) -> Element {
+        let mut doubled = vec![0; 2 * DEGREE];
+        double(b, &mut doubled);
+        let mut product = vec![0_u64; DEGREE];
+        for (power, factor) in a.iter().enumerate() {
+            for (sum, word) in product.iter_mut().zip(&doubled[DEGREE - power..]) {
+                *sum = sum.wrapping_add(factor.wrapping_mul(*word));
+            }
+        }
+        product
+    }
+
+    fn subtract(a: &[u64], b: &[u64]) -> Element {
+        a.iter().zip(b).map(|(a, b)| a.wrapping_sub(*b)).collect()
+    }
+
+    /// The inverse modulo X^1024 + 1 and 2^64 of an element whose coefficients have an odd sum.
+    fn invert(a: &[u64]) -> Element {
+        // Modulo 2 the element to the power of 1024 is one.
+        let mut inverse: Element = (0..DEGREE).map(|i| u64::from(i == 0)).collect();
+        let mut power = a.to_vec();
+        for _ in 0..10 {
+            inverse = multiply(&inverse, &power);
+            power = multiply(&power, &power);
+        }
+        for _ in 0..6 {
+            let mut correction = multiply(a, &inverse)
+                .iter()
+                .map(|x| x.wrapping_neg())
+                .collect::<Element>();
+            correction[0] = correction[0].wrapping_add(2);
+            inverse = multiply(&inverse, &correction);
+        }
+        inverse
+    }
+
+    /// Multiplies pairs of elements by the inverse of the public key's mask.
+    struct Unmask {
+        adjugate: [Element; 4],
+        inverse: Element,
+    }
+
+    impl Unmask {
+        fn new(material: &Material) -> Option<Self> {
+            let zeros = material.zeros();
+            let width = material.parameters().row_words();
+            let at = |a: usize, b: usize| zeros[a * width + b * DEGREE..][..DEGREE].to_vec();
+            let determinant = subtract(
+                &multiply(&at(0, 0), &at(1, 1)),
+                &multiply(&at(0, 1), &at(1, 0)),
+            );
+            let odd = determinant
+                .iter()
+                .fold(0_u64, |sum, x| sum.wrapping_add(*x))
+                % 2
+                == 1;
+            let negative = |x: Element| x.iter().map(|x| x.wrapping_neg()).collect::<Element>();
+            odd.then(|| Self {
+                adjugate: [at(1, 1), negative(at(0, 1)), negative(at(1, 0)), at(0, 0)],
+                inverse: invert(&determinant),
+            })
+        }
+
+        fn apply(&self, masks: &[u64]) -> Vec<u64> {
+            let (left, right) = masks.split_at(DEGREE);
+            let column = |column: usize| {
+                let (a, b) = (
+                    multiply(left, &self.adjugate[column]),
+                    multiply(right, &self.adjugate[2 + column]),
+                );
+                let sum: Element = a.iter().zip(b).map(|(a, b)| a.wrapping_add(b)).collect();
+                multiply(&sum, &self.inverse)
+            };
+            [column(0), column(1)].concat()
+        }
+    }
+
+    fn inverse_of_odd(x: u64) -> u64 {
+        (0..6).fold(x, |inverse, _| {
+            inverse.wrapping_mul(2_u64.wrapping_sub(x.wrapping_mul(inverse)))
+        })
+    }
+
+    /// Solves four equations modulo 2^64, if a chain of odd pivots exists.
+    fn solve(mut rows: [[u64; 5]; 4]) -> Option<[i64; 4]> {
+        for pivot in 0..4 {
+            let odd = (pivot..4).find(|&row| rows[row][pivot] % 2 == 1)?;
+            rows.swap(pivot, odd);
+            let inverse = inverse_of_odd(rows[pivot][pivot]);
+            rows[pivot]
+                .iter_mut()
+                .for_each(|x| *x = x.wrapping_mul(inverse));
+            for row in (0..4).filter(|row| *row != pivot) {
+                let (factor, from) = (rows[row][pivot], rows[pivot]);
+                rows[row]
+                    .iter_mut()
+                    .zip(from)
+                    .for_each(|(x, y)| *x = x.wrapping_sub(factor.wrapping_mul(y)));
+            }
+        }
+        Some(rows.map(|row| row[4].cast_signed()))
+    }
+
+    /// A row of the map, if the coins are zeros and ones: guesses four of them, solves, and looks whether the rest fit.
+    fn recover(unmask: &Unmask, known: &[Vec<u64>], masks: &[u64]) -> Option<[i64; 4]> {
+        let upload = unmask.apply(masks);
+        let equation = |at: usize| {
+            [
+                known[0][at],
+                known[1][at],
+                known[2][at],
+                known[3][at],
+                upload[at],
+            ]
+        };
+        let start = (0..DIMENSION - 4)
+            .find(|&at| solve([0, 1, 2, 3].map(|i| equation(at + i))).is_some())?;
+        (0..16_u64).find_map(|guess| {
+            let row = solve([0, 1, 2, 3].map(|i| {
+                let mut equation = equation(start + i);
+                equation[4] = equation[4].wrapping_sub(guess >> i & 1);
+                equation
+            }))?;
+            let coin = |at: usize| {
+                let sum = (0..4).fold(0_u64, |sum, i| {
+                    sum.wrapping_add(known[i][at].wrapping_mul(row[i].cast_unsigned()))
+                });
+                upload[at].wrapping_sub(sum)
+            };
+            (0..DIMENSION).all(|at| coin(at) <= 1).then_some(row)
+        })
+    }
+
+    #[test]
+    fn mask_solve() {
+        let (party, unmask) = (1..)
+            .map(|version| party(SHAPE, 30, version))
+            .find_map(|p| Unmask::new(&p.material).map(|u| (p, u)))
+            .unwrap();
+        let linear: Vec<i64> = (0..16).map(|i| i * 251 - 1900).collect();
+        let update = AffineUpdate::from_raw(SHAPE, linear.clone(), vec![0; SHAPE.weights()]);
+        let width = party.params.row_words();
+        let rows = party.material.rows();
+        let known: Vec<_> = rows
+            .chunks_exact(width)
+            .map(|row| unmask.apply(&row[..DIMENSION]))
+            .collect();
+        let recover_all = |words: &[u64]| -> Vec<Option<[i64; 4]>> {
+            words
+                .chunks_exact(width)
+                .map(|row| recover(&unmask, &known, &row[..DIMENSION]))
+                .collect()
+        };
+        let truth: Vec<_> = linear
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .copied()
+            .map(Some)
+            .collect();
+
+        let raw = apply_map(&party.material, &update);
+        assert_eq!(recover_all(&raw), truth, "the bare map says everything");
+
+        let mut without_mask_errors = raw.clone();
+        add_zeros(
+            &mut without_mask_errors,
+            &party.material,
+            &mut Stream::fresh().unwrap(),
+        );
+        assert_eq!(
+            recover_all(&without_mask_errors),
+            truth,
+            "binary coins alone hide nothing"
+        );
+
+        let real = encrypt_update(&party.material, &update).unwrap();
+        assert_eq!(
+            recover_all(real.words()),
+            [None; 4],
+            "the real upload must not be solvable"
+        );
+    }
+
+    #[test]
+    fn the_inverse_is_one() {
+        let party = party(SHAPE, 31, 1);
+        let mut element = party.material.zeros()[..DEGREE].to_vec();
+        element[0] |= 1;
+        let odd = element.iter().fold(0_u64, |sum, x| sum.wrapping_add(*x)) % 2;
+        element[1] = element[1].wrapping_add(1 - odd);
+        let one: Element = (0..DEGREE).map(|i| u64::from(i == 0)).collect();
+        assert_eq!(multiply(&element, &invert(&element)), one);
+        // And the library's own product agrees with this one.
+        let mut sums = vec![0; 2 * DEGREE];
+        let bits: Vec<u64> = (0..DEGREE).map(|i| (i % 3 % 2) as u64).collect();
+        add_binary_matrix(
+            &mut sums,
+            &bits,
+            &[&element[..], &one].concat(),
+            2 * DEGREE,
+            DEGREE,
+        );
+        assert_eq!(sums[..DEGREE], multiply(&bits, &element));
+        assert_eq!(sums[DEGREE..], bits);
+    }
+}

@@ -1,0 +1,247 @@
+//! Digits and breast cancer, over several Mines, with and without encryption.
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::fs;
+use std::path::Path;
+use syft::{AffineUpdate, Material};
+use syft::{
+    Binding, EncryptedUpdate, Examples, FeatureMap, Features, Grid, Ladder, Matrix, Metric,
+    Parameters, Ppm, Rule, SecretKey, Shape, Targets, Task, Validation, VersionSeed, Weights,
+    clear, encrypt_update, evaluate_window, train,
+};
+
+struct Table {
+    examples: Examples,
+}
+
+fn read(name: &str, classes: &[&str]) -> Table {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../data")
+        .join(name);
+    let text = fs::read_to_string(path).unwrap();
+    let (mut values, mut targets) = (Vec::new(), Vec::new());
+    for line in text.lines().skip(1) {
+        let (numbers, class) = line.rsplit_once(',').unwrap();
+        values.extend(
+            numbers
+                .split(',')
+                .map(|number| number.parse::<f64>().unwrap()),
+        );
+        targets.push(classes.iter().position(|name| *name == class).unwrap());
+    }
+    let features = Matrix::new(targets.len(), values.len() / targets.len(), values).unwrap();
+    Table {
+        examples: Examples::new(features, Targets::Classes(targets)).unwrap(),
+    }
+}
+
+enum Split {
+    Iid,
+    ByLabel,
+}
+
+/// A campaign ready to run: maps of the Mines, the examples to evaluate on, the grid.
+struct Campaign {
+    params: Parameters,
+    updates: Vec<AffineUpdate>,
+    validation: Validation,
+    features: Features,
+    ladder: Ladder,
+}
+
+fn campaign(name: &str, classes: &[&str], split: Split, mines: usize) -> Campaign {
+    let held = read(&format!("{name}-validation.csv"), classes).examples;
+    let data = read(&format!("{name}-train.csv"), classes).examples;
+    let raw = held.features();
+    let range = |column: usize| {
+        let values = || (0..raw.rows()).map(move |row| raw.row(row)[column]);
+        (
+            values().fold(f64::INFINITY, f64::min),
+            values().fold(f64::NEG_INFINITY, f64::max),
+        )
+    };
+    let map = FeatureMap::fit(raw, &(0..raw.columns()).map(range).collect::<Vec<_>>()).unwrap();
+    let shape = Shape {
+        inputs: map.inputs(),
+        outputs: classes.len(),
+    };
+    let params = Parameters::linear(shape).unwrap();
+    let task = Task::Classification {
+        classes: classes.iter().map(ToString::to_string).collect(),
+    };
+    let rule = Rule::default_for(&task, shape);
+    let features = map.apply(raw).unwrap();
+    let validation =
+        Validation::new(features.clone(), held.targets().clone(), Metric::Accuracy).unwrap();
+    let updates = parts(&data, split, mines)
+        .into_iter()
+        .enumerate()
+        .map(|(mine, rows)| {
+            let part = data.select(&rows);
+            let features = map.apply(part.features()).unwrap();
+            train(
+                &features,
+                part.targets(),
+                &rule,
+                &params,
+                &mut StdRng::seed_from_u64(mine as u64),
+            )
+            .unwrap()
+        })
+        .collect();
+    let grid = Grid::for_rows(5_000, validation.rows()).unwrap();
+    let start = validation
+        .accuracy(&Weights::zeros(shape))
+        .floor_to_grid(grid);
+    let ladder = Ladder::new(grid, start, Ppm::ONE).unwrap();
+    Campaign {
+        params,
+        updates,
+        validation,
+        features,
+        ladder,
+    }
+}
+
+fn parts(data: &Examples, split: Split, mines: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..data.len()).collect();
+    if let (Split::ByLabel, Targets::Classes(classes)) = (split, data.targets()) {
+        order.sort_by_key(|&row| classes[row]);
+    }
+    order
+        .chunks(data.len().div_ceil(mines))
+        .map(<[usize]>::to_vec)
+        .collect()
+}
+
+/// The final model of the encrypted campaign, and the accuracy after each window.
+fn run_encrypted(campaign: &Campaign, max_windows: u32) -> (Weights, Vec<Ppm>) {
+    let shape = campaign.params.shape();
+    let mut best = Weights::zeros(shape);
+    let mut best_ppm = campaign.ladder.start();
+    let mut history = Vec::new();
+    for version in 1..=max_windows {
+        let binding = Binding {
+            chain_id: 31337,
+            contract: [1; 20],
+            campaign: [2; 32],
+            version,
+            beacon: [version as u8; 32],
+        };
+        let key = SecretKey::derive(
+            &VersionSeed::generate().unwrap(),
+            &campaign.params,
+            &binding,
+        );
+        let published = key.publish(&best).encode();
+        let candidates: Vec<_> = campaign
+            .updates
+            .iter()
+            .map(|update| {
+                let material = Material::decode(&published, &campaign.params, &binding).unwrap();
+                let upload = encrypt_update(&material, update).unwrap().encode();
+                let upload =
+                    EncryptedUpdate::decode(&upload, &campaign.params, &material.digest()).unwrap();
+                Some(key.decrypt(&upload))
+            })
+            .collect();
+        let outcome = evaluate_window(
+            &best,
+            best_ppm,
+            &candidates,
+            &campaign.validation,
+            &campaign.ladder,
+            4,
+        );
+        best_ppm = campaign.ladder.grid().value(outcome.best_step).unwrap();
+        history.push(campaign.validation.accuracy(&outcome.best));
+        let stalled = outcome.accepts() == 0;
+        best = outcome.best;
+        if stalled {
+            break;
+        }
+    }
+    (best, history)
+}
+
+fn run_clear(campaign: &Campaign, max_windows: u32) -> clear::ClearOutcome {
+    let start = Weights::zeros(campaign.params.shape());
+    clear::run(
+        &start,
+        &campaign.updates,
+        &campaign.params,
+        &campaign.validation,
+        &campaign.ladder,
+        max_windows,
+        20,
+    )
+}
+
+fn apart(a: Ppm, b: Ppm) -> f64 {
+    (a.fraction() - b.fraction()).abs()
+}
+
+const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+const CANCER: [&str; 2] = ["malignant", "benign"];
+
+/// Runs a campaign several times encrypted and once in the clear; prints what the documentation quotes.
+fn report(name: &str, campaign: &Campaign, windows: u32, draws: usize) -> (Ppm, Vec<Ppm>) {
+    let twin = run_clear(campaign, windows);
+    let said: Vec<usize> = twin.best.predict(&campaign.features).classes().collect();
+    let mut finals = Vec::new();
+    for draw in 0..draws {
+        let (best, history) = run_encrypted(campaign, windows);
+        let flips = best
+            .predict(&campaign.features)
+            .classes()
+            .zip(&said)
+            .filter(|(a, b)| a != *b)
+            .count();
+        println!(
+            "{name} draw {draw}: clear {} in {} windows, {} accepts; encrypted {:?}; {flips} of {} answers differ",
+            twin.accuracy,
+            twin.windows,
+            twin.accepts,
+            history,
+            campaign.validation.rows()
+        );
+        finals.push(*history.last().unwrap());
+    }
+    (twin.accuracy, finals)
+}
+
+#[test]
+fn digits_over_five_alike_mines() {
+    let campaign = campaign("digits", &DIGITS, Split::Iid, 5);
+    let (clear, encrypted) = report("digits iid", &campaign, 3, 3);
+    for accuracy in encrypted {
+        assert!(
+            accuracy.fraction() >= 0.92 && apart(accuracy, clear) <= 0.02,
+            "{accuracy}"
+        );
+    }
+}
+
+#[test]
+fn digits_sorted_by_label() {
+    let campaign = campaign("digits", &DIGITS, Split::ByLabel, 5);
+    let (clear, encrypted) = report("digits by label", &campaign, 8, 2);
+    for accuracy in encrypted {
+        assert!(accuracy.fraction() >= 0.88, "{accuracy} {clear}");
+    }
+}
+
+#[test]
+fn breast_cancer_over_three_mines() {
+    for (name, split) in [
+        ("cancer iid", Split::Iid),
+        ("cancer by label", Split::ByLabel),
+    ] {
+        let campaign = campaign("breast-cancer", &CANCER, split, 3);
+        let (clear, encrypted) = report(name, &campaign, 5, 3);
+        for accuracy in encrypted {
+            assert!(accuracy.fraction() >= 0.93, "{name} {accuracy} {clear}");
+        }
+    }
+}
