@@ -1,7 +1,10 @@
 //! The campaign protocol: what data scientist, Capsule, Mines and Sonar say to each other on the chain and on IPFS.
 
+pub mod chain;
 pub mod cli;
 pub mod config;
+pub mod discovery;
 pub mod files;
 pub mod ids;
 pub mod units;
+pub mod view;

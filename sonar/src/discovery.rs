@@ -1,0 +1,161 @@
+//! Finding the contracts and the IPFS hub: from a deployment file, or from Sonar, which tells both.
+
+use std::{path::Path, time::Duration};
+
+use alloy::signers::local::PrivateKeySigner;
+use serde::{Deserialize, Serialize};
+use sonar_contracts::Deployment;
+
+use crate::{
+    chain::{self, Client},
+    cli::{ExitCode, Failure},
+    config::Config,
+    files,
+};
+
+/// A deployment file is a few lines.
+const SIZE_LIMIT: u64 = 64 << 10;
+/// Time for Sonar's answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Attempts to reach Sonar.
+const ATTEMPTS: usize = 5;
+
+/// What Sonar tells everybody about itself: `GET /api/v1/info`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// The chain.
+    pub chain_id: u64,
+    /// The contracts on it.
+    pub contracts: Deployment,
+    /// Addresses of Sonar's IPFS node, the hub that everybody dials.
+    pub ipfs: Vec<String>,
+    /// Sonar's version.
+    pub version: String,
+    /// The last block that Sonar has seen.
+    pub block: u64,
+}
+
+/// Why the contracts or the hub could not be found.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// Nobody said where.
+    #[error("{0} is not configured")]
+    Missing(&'static str),
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] files::FileError),
+    /// The file or the answer is not what it should be.
+    #[error("{place} does not tell where the contracts are: {reason}")]
+    Content {
+        /// The file or URL.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Sonar does not answer, after retries.
+    #[error("Sonar at {url} does not answer: {reason}")]
+    Unreachable {
+        /// Sonar's URL.
+        url: String,
+        /// What was heard last.
+        reason: String,
+    },
+    /// The chain does not answer, or is another one.
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+}
+
+impl From<DiscoveryError> for Failure {
+    fn from(error: DiscoveryError) -> Self {
+        match error {
+            DiscoveryError::File(error) => error.into(),
+            DiscoveryError::Chain(error) => error.into(),
+            DiscoveryError::Missing(what) => Self::new(
+                ExitCode::Usage,
+                "NOT_CONFIGURED",
+                format!("{what} is not configured"),
+            )
+            .help("give it on the command line or in config.toml in the program's home"),
+            error @ DiscoveryError::Content { .. } => {
+                Self::new(ExitCode::Refused, "DISCOVERY", error)
+            }
+            error @ DiscoveryError::Unreachable { .. } => {
+                Self::new(ExitCode::Unreachable, "SONAR_UNREACHABLE", error)
+            }
+        }
+    }
+}
+
+/// Asks Sonar about itself.
+///
+/// # Errors
+/// When it does not answer, after retries, or not with what it should.
+pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
+    use backon::{ExponentialBuilder, Retryable};
+    let url = format!("{}/api/v1/info", sonar.trim_end_matches('/'));
+    let unreachable = |error: reqwest::Error| DiscoveryError::Unreachable {
+        url: url.clone(),
+        reason: error.to_string(),
+    };
+    let http = reqwest::Client::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .build()
+        .map_err(unreachable)?;
+    let body = (|| async {
+        let answer = http.get(&url).send().await?.error_for_status()?;
+        answer.bytes().await
+    })
+    .retry(
+        ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_times(ATTEMPTS),
+    )
+    .await
+    .map_err(unreachable)?;
+    serde_json::from_slice(&body).map_err(|error| DiscoveryError::Content {
+        place: url.clone(),
+        reason: error.to_string(),
+    })
+}
+
+/// Reads a deployment file that `sonar deploy` wrote.
+///
+/// # Errors
+/// When the file cannot be read or is none.
+pub fn deployment(path: &Path) -> Result<Deployment, DiscoveryError> {
+    let bytes = files::read_limited(path, SIZE_LIMIT)?;
+    serde_json::from_slice(&bytes).map_err(|error| DiscoveryError::Content {
+        place: path.display().to_string(),
+        reason: error.to_string(),
+    })
+}
+
+/// Finds the contracts as the configuration says: a file wins over Sonar.
+///
+/// # Errors
+/// When neither is configured, or the one that is cannot be read.
+pub async fn contracts(config: &Config) -> Result<Deployment, DiscoveryError> {
+    match (&config.contracts, &config.sonar) {
+        (Some(path), _) => deployment(path),
+        (None, Some(sonar)) => Ok(info(sonar).await?.contracts),
+        (None, None) => Err(DiscoveryError::Missing(
+            "where the contracts are (`contracts` or `sonar`)",
+        )),
+    }
+}
+
+/// Connects to the configured chain.
+///
+/// # Errors
+/// When contracts or chain cannot be found.
+pub async fn client(
+    config: &Config,
+    signer: Option<PrivateKeySigner>,
+) -> Result<Client, DiscoveryError> {
+    let rpc = config
+        .rpc
+        .as_deref()
+        .ok_or(DiscoveryError::Missing("the chain (`rpc`)"))?;
+    let deployment = contracts(config).await?;
+    Ok(Client::connect(rpc, deployment, signer).await?)
+}
