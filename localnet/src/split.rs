@@ -1,0 +1,98 @@
+//! Who owns which rows of a data set.
+
+use std::str::FromStr;
+
+use serde::Serialize;
+
+/// How a data set is dealt to its owners.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// In turn, as cards: everybody has the same kinds of rows.
+    #[default]
+    Iid,
+    /// Sorted by label and cut: everybody knows few labels.
+    ByLabel,
+}
+
+impl FromStr for Split {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "iid" => Ok(Self::Iid),
+            "by-label" => Ok(Self::ByLabel),
+            other => Err(format!("`{other}` is no split: write iid or by-label")),
+        }
+    }
+}
+
+impl Split {
+    /// Deals the rows of a CSV text without quoted fields, whose label is in column `label`, to `owners`. Every part has
+    /// the header.
+    ///
+    /// # Errors
+    /// When the column is missing or there are fewer rows than owners.
+    pub fn deal(self, csv: &str, label: &str, owners: usize) -> Result<Vec<String>, String> {
+        let (header, body) = csv.split_once('\n').ok_or("the data have no rows")?;
+        let column = header
+            .split(',')
+            .position(|name| name == label)
+            .ok_or_else(|| format!("the data have no column `{label}`"))?;
+        let mut rows: Vec<&str> = body.lines().collect();
+        if owners == 0 || rows.len() < owners {
+            return Err(format!(
+                "{} rows are too few for {owners} owners",
+                rows.len()
+            ));
+        }
+        let owner = |index: usize| match self {
+            Self::Iid => index % owners,
+            Self::ByLabel => index * owners / rows.len(),
+        };
+        let owner_of: Vec<usize> = (0..rows.len()).map(owner).collect();
+        if self == Self::ByLabel {
+            // Stable: among equal labels the order stays.
+            rows.sort_by_key(|row| row.split(',').nth(column));
+        }
+        let part = |wanted: usize| {
+            let own = rows
+                .iter()
+                .zip(&owner_of)
+                .filter(|(_, owner)| **owner == wanted);
+            own.fold(format!("{header}\n"), |text, (row, _)| text + row + "\n")
+        };
+        Ok((0..owners).map(part).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CSV: &str = "x,y\n1,b\n2,a\n3,b\n4,a\n5,a\n";
+
+    #[test]
+    fn every_row_has_one_owner() {
+        assert_eq!(
+            Split::Iid.deal(CSV, "y", 2).unwrap(),
+            ["x,y\n1,b\n3,b\n5,a\n", "x,y\n2,a\n4,a\n"]
+        );
+        assert_eq!(
+            Split::ByLabel.deal(CSV, "y", 2).unwrap(),
+            ["x,y\n2,a\n4,a\n5,a\n", "x,y\n1,b\n3,b\n"]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_dealt_is_named() {
+        assert!(Split::Iid.deal(CSV, "z", 2).unwrap_err().contains("`z`"));
+        assert!(
+            Split::Iid
+                .deal(CSV, "y", 6)
+                .unwrap_err()
+                .contains("6 owners")
+        );
+        assert!(Split::Iid.deal(CSV, "y", 0).is_err());
+    }
+}

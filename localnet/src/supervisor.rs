@@ -1,0 +1,402 @@
+//! Processes that must run, be killed without mercy, come back, and never outlive us.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
+use serde::Deserialize;
+use tokio::time;
+
+use crate::programs::Program;
+
+/// Time for a program to say that it is ready.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for a program to end by itself when it is asked to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between looks.
+const LOOK: Duration = Duration::from_millis(10);
+/// What an error shows of a log.
+const TAIL: usize = 4_000;
+
+/// Why a process does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// It could not be started.
+    #[error("cannot start {name} ({}): {source}", .path.display())]
+    Start {
+        /// The process.
+        name: String,
+        /// Its program or log.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It ended instead of becoming ready.
+    #[error("{name} ended with {status} instead of becoming ready; its log ends with\n{log}")]
+    Ended {
+        /// The process.
+        name: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of its log.
+        log: String,
+    },
+    /// It is not ready.
+    #[error("{name} was not ready within {} s; its log ends with\n{log}", START_TIMEOUT.as_secs())]
+    NotReady {
+        /// The process.
+        name: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// It dies again and again.
+    #[error("{name} ended {restarts} times by itself; its log ends with\n{log}")]
+    Hopeless {
+        /// The process.
+        name: String,
+        /// How often it was started again.
+        restarts: u32,
+        /// The end of its log.
+        log: String,
+    },
+    /// There is no such process.
+    #[error("there is no process {0}")]
+    Unknown(String),
+}
+
+type Result<T> = std::result::Result<T, SupervisorError>;
+
+/// A process to run.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// What we call it.
+    pub name: String,
+    /// What it runs.
+    pub program: Program,
+    /// With what.
+    pub arguments: Vec<OsString>,
+    /// Where it writes `ready.json`.
+    pub home: PathBuf,
+}
+
+/// What a process says when it is ready.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Ready {
+    /// Where it answers HTTP, if it does.
+    pub http: Option<String>,
+    /// Where its IPFS node listens, if it has one.
+    #[serde(default)]
+    pub ipfs: Vec<String>,
+}
+
+/// A supervised process.
+#[derive(Debug)]
+struct Daemon {
+    service: Service,
+    child: Child,
+    log: PathBuf,
+    restarts: u32,
+}
+
+/// Runs processes, each in its own process group and with its own log file. Dropping it kills them all.
+#[derive(Debug)]
+pub struct Supervisor {
+    logs: PathBuf,
+    daemons: Vec<Daemon>,
+}
+
+impl Supervisor {
+    /// How often a process that ends by itself is started again.
+    pub const MOST_RESTARTS: u32 = 20;
+
+    /// A supervisor that writes logs into this directory.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn new(logs: &Path) -> io::Result<Self> {
+        fs::create_dir_all(logs)?;
+        Ok(Self {
+            logs: logs.to_owned(),
+            daemons: Vec::new(),
+        })
+    }
+
+    /// Starts processes side by side, and waits until each is ready.
+    ///
+    /// # Errors
+    /// When one cannot be started, ends, or is not ready in time.
+    pub async fn start(&mut self, services: Vec<Service>) -> Result<Vec<Ready>> {
+        let first = self.daemons.len();
+        for service in services {
+            let log = self.logs.join(format!("{}.log", service.name));
+            let child = spawn(&service, &log)?;
+            self.daemons.push(Daemon {
+                service,
+                child,
+                log,
+                restarts: 0,
+            });
+        }
+        let mut ready = Vec::new();
+        for daemon in &mut self.daemons[first..] {
+            ready.push(daemon.wait_until_ready().await?);
+        }
+        Ok(ready)
+    }
+
+    /// Kills a process without warning, as a power cut would.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn kill9(&mut self, name: &str) -> Result<()> {
+        self.find(name)?.kill();
+        Ok(())
+    }
+
+    /// Starts a process again that has ended.
+    ///
+    /// # Errors
+    /// When there is no such process, or it does not become ready.
+    pub async fn restart(&mut self, name: &str) -> Result<Ready> {
+        let daemon = self.find(name)?;
+        daemon.kill();
+        daemon.child = spawn(&daemon.service, &daemon.log)?;
+        daemon.wait_until_ready().await
+    }
+
+    /// Starts every process again that has ended, and says which these were.
+    ///
+    /// # Errors
+    /// When one does not become ready, or has ended too often.
+    pub async fn revive(&mut self) -> Result<Vec<String>> {
+        let ended: Vec<String> = self
+            .daemons
+            .iter_mut()
+            .filter_map(|daemon| daemon.has_ended().then(|| daemon.service.name.clone()))
+            .collect();
+        for name in &ended {
+            let daemon = self.find(name)?;
+            daemon.restarts += 1;
+            if daemon.restarts > Self::MOST_RESTARTS {
+                return Err(SupervisorError::Hopeless {
+                    name: name.clone(),
+                    restarts: Self::MOST_RESTARTS,
+                    log: tail(&daemon.log),
+                });
+            }
+            self.restart(name).await?;
+        }
+        Ok(ended)
+    }
+
+    /// The end of every log, for errors that concern all.
+    #[must_use]
+    pub fn tails(&self) -> String {
+        let tail = |daemon: &Daemon| format!("== {}\n{}\n", daemon.service.name, tail(&daemon.log));
+        self.daemons.iter().map(tail).collect()
+    }
+
+    /// Asks all processes to end, and kills those that do not.
+    pub async fn stop(&mut self) {
+        for daemon in &self.daemons {
+            daemon.signal(Signal::SIGTERM);
+        }
+        let end = Instant::now() + STOP_TIMEOUT;
+        // The last started first: whoever needs another goes before it.
+        while let Some(mut daemon) = self.daemons.pop() {
+            while !daemon.has_ended() && Instant::now() < end {
+                time::sleep(LOOK).await;
+            }
+            daemon.kill();
+        }
+    }
+
+    fn find(&mut self, name: &str) -> Result<&mut Daemon> {
+        self.daemons
+            .iter_mut()
+            .find(|daemon| daemon.service.name == name)
+            .ok_or_else(|| SupervisorError::Unknown(name.into()))
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.daemons.iter_mut().for_each(Daemon::kill);
+    }
+}
+
+impl Daemon {
+    fn ready_file(&self) -> PathBuf {
+        ready_file(&self.service.home)
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<Ready> {
+        let end = Instant::now() + START_TIMEOUT;
+        loop {
+            // The file is renamed into place, so whoever finds it finds all of it.
+            let ready = fs::read(self.ready_file()).ok();
+            if let Some(ready) = ready.and_then(|text| serde_json::from_slice(&text).ok()) {
+                return Ok(ready);
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(SupervisorError::Ended {
+                    name: self.service.name.clone(),
+                    status,
+                    log: tail(&self.log),
+                });
+            }
+            if Instant::now() > end {
+                return Err(SupervisorError::NotReady {
+                    name: self.service.name.clone(),
+                    log: tail(&self.log),
+                });
+            }
+            time::sleep(LOOK).await;
+        }
+    }
+
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Its process group has its own process id as name.
+    fn signal(&self, signal: Signal) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            // Fails only when all of them have ended already.
+            let _ = signal::killpg(Pid::from_raw(pid), signal);
+        }
+    }
+
+    fn kill(&mut self) {
+        if !self.has_ended() {
+            self.signal(Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn ready_file(home: &Path) -> PathBuf {
+    home.join("ready.json")
+}
+
+fn spawn(service: &Service, log: &Path) -> Result<Child> {
+    let fail = |path: &Path| {
+        let (name, path) = (service.name.clone(), path.to_owned());
+        move |source| SupervisorError::Start { name, path, source }
+    };
+    // Left by a process that was killed, it would tell of the past.
+    match fs::remove_file(ready_file(&service.home)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(fail(&service.home)(error));
+        }
+        _ => {}
+    }
+    let output = append(log).map_err(fail(log))?;
+    let errors = output.try_clone().map_err(fail(log))?;
+    let mut command = Command::new(&service.program.path);
+    command
+        .args(&service.arguments)
+        .envs(service.program.environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .process_group(0);
+    die_with_us(&mut command);
+    command.spawn().map_err(fail(&service.program.path))
+}
+
+fn append(log: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(log)
+}
+
+/// However we end, the kernel kills the child. (The signal comes at the end of the thread that starts the child; all are
+/// started from the main thread, or from a test's.)
+#[cfg(target_os = "linux")]
+#[expect(
+    unsafe_code,
+    reason = "there is no other way to do something between fork and exec"
+)]
+fn die_with_us(command: &mut Command) {
+    let kill = || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from);
+    // SAFETY: the closure makes one system call, which is async-signal-safe, and allocates nothing.
+    unsafe { command.pre_exec(kill) };
+}
+
+/// Elsewhere than on Linux, a `kill -9` of this process leaves the children alive.
+#[cfg(not(target_os = "linux"))]
+fn die_with_us(_: &mut Command) {}
+
+/// The end of a log.
+#[must_use]
+pub fn tail(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let start = text.len().saturating_sub(TAIL);
+    String::from_utf8_lossy(&text[start..])
+        .trim_end()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shell in the place of a program.
+    fn service(home: &Path, name: &str, script: &str) -> Service {
+        Service {
+            name: name.into(),
+            program: Program {
+                path: "/bin/sh".into(),
+                environment: vec![("HOME_DIR", home.into())],
+            },
+            arguments: vec!["-c".into(), script.into()],
+            home: home.to_owned(),
+        }
+    }
+
+    const READY: &str = r#"echo started; echo '{"ready":true,"http":"http://here"}' > "$HOME_DIR/.r";
+        mv "$HOME_DIR/.r" "$HOME_DIR/ready.json"; exec sleep 60"#;
+
+    #[tokio::test]
+    async fn a_killed_process_comes_back_with_a_new_ready_file() {
+        let home = tempfile::tempdir().unwrap();
+        let mut supervisor = Supervisor::new(&home.path().join("logs")).unwrap();
+        let ready = supervisor
+            .start(vec![service(home.path(), "one", READY)])
+            .await
+            .unwrap();
+        assert_eq!(ready[0].http.as_deref(), Some("http://here"));
+        assert!(supervisor.revive().await.unwrap().is_empty());
+
+        supervisor.kill9("one").unwrap();
+        assert_eq!(supervisor.revive().await.unwrap(), ["one"]);
+        supervisor.stop().await;
+        let log = tail(&home.path().join("logs/one.log"));
+        assert_eq!(log.matches("started").count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_instead_of_becoming_ready_shows_its_log() {
+        let home = tempfile::tempdir().unwrap();
+        let mut supervisor = Supervisor::new(&home.path().join("logs")).unwrap();
+        let broken = service(home.path(), "broken", "echo no such key >&2; exit 4");
+        let error = supervisor
+            .start(vec![broken])
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("broken") && error.contains("no such key"),
+            "{error}"
+        );
+    }
+}
