@@ -1,0 +1,4 @@
+//! The protocol against a real chain.
+
+mod chain;
+mod stage;

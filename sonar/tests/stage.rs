@@ -1,0 +1,178 @@
+//! A real chain with the contracts on it and a registered Capsule whose keys the test holds.
+
+use std::time::Duration;
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    providers::Provider,
+    signers::{SignerSync, local::PrivateKeySigner},
+};
+use sonar::{
+    chain::{Client, Options},
+    ids::Digest,
+    units::Amount,
+    view::CampaignView,
+};
+use sonar_contracts::{
+    Activation, Attestation, Deployment, Outcome, Settlement, Terms,
+    anvil::{Anvil, AnvilConfig},
+    deploy,
+};
+
+pub struct Stage {
+    pub anvil: Anvil,
+    pub deployment: Deployment,
+    pub owner: Client,
+    pub miners: Vec<Client>,
+    pub capsule: Client,
+    pub attester: PrivateKeySigner,
+}
+
+pub const OPTIONS: Options = Options {
+    patience: Duration::from_secs(2),
+    receipt: Duration::from_secs(20),
+    poll: Duration::from_millis(5),
+};
+
+impl Stage {
+    pub async fn new() -> Self {
+        let anvil = Anvil::spawn(AnvilConfig::default()).await.unwrap();
+        let signers = anvil.signers();
+        let supply = U256::from(10).pow(U256::from(27));
+        let deployment = deploy(anvil.provider_as(signers[0].clone()), supply)
+            .await
+            .unwrap();
+        let owner = Client::connect_with(
+            &anvil.endpoint(),
+            deployment,
+            Some(signers[0].clone()),
+            OPTIONS,
+        )
+        .await
+        .unwrap();
+        let capsule = owner.with_signer(signers[1].clone());
+        let miners = signers[2..5]
+            .iter()
+            .map(|signer| owner.with_signer(signer.clone()))
+            .collect();
+        let attester = signers[9].clone();
+        capsule
+            .register(
+                attester.address(),
+                B256::repeat_byte(0xFA),
+                Digest([0xCE; 32]),
+                "http://127.0.0.1:1",
+                10_000,
+                Amount::from(10_u128.pow(18)),
+            )
+            .await
+            .unwrap();
+        capsule.authorize(true).await.unwrap();
+        Self {
+            deployment,
+            owner,
+            miners,
+            capsule,
+            attester,
+            anvil,
+        }
+    }
+
+    pub async fn terms(&self, salt: u8) -> Terms {
+        Terms {
+            owner: self.owner.address().unwrap(),
+            token: Address::ZERO,
+            bounty: 1_000_003,
+            startPpm: 100_000,
+            tolerancePpm: 20_000,
+            targetPpm: 800_000,
+            gridPpm: 5_000,
+            maxSubmissions: 40,
+            maxAccepts: 12,
+            windowSize: 3,
+            windowSeconds: 60,
+            capPerVersion: 2,
+            deadline: self.owner.now().await.unwrap() + 3_000,
+            activationSeconds: 100,
+            evaluationSeconds: 200,
+            deliverySeconds: 300,
+            capsule: self.capsule.address().unwrap(),
+            attester: self.attester.address(),
+            feePpm: 10_000,
+            stake: 1_000,
+            manifest: B256::repeat_byte(9),
+            salt: B256::repeat_byte(salt),
+        }
+    }
+
+    pub fn sign(&self, statement: &impl Attestation) -> Vec<u8> {
+        let hash = statement.signing_hash(self.deployment.chain_id, self.deployment.sonar);
+        self.attester
+            .sign_hash_sync(&hash)
+            .unwrap()
+            .as_bytes()
+            .to_vec()
+    }
+
+    pub fn activation(&self, terms: &Terms, start_ppm: u32, material: Digest) -> Vec<u8> {
+        self.sign(&Activation {
+            campaign: self.owner.id(terms).0,
+            startPpm: start_ppm,
+            material: material.into(),
+        })
+    }
+
+    pub async fn activate(&self, terms: &Terms, start_ppm: u32) {
+        let material = Digest([1; 32]);
+        let signature = self.activation(terms, start_ppm, material);
+        self.capsule
+            .activate(terms, start_ppm, material, &signature)
+            .await
+            .unwrap();
+    }
+
+    /// What a settlement of the present window needs: codes, next material, signature.
+    pub fn settlement(
+        &self,
+        view: &CampaignView,
+        outcomes: &[Outcome],
+        next: Option<Digest>,
+        close: u8,
+    ) -> (Vec<u16>, Vec<u8>) {
+        let codes: Vec<u16> = outcomes.iter().map(|o| o.encode().unwrap()).collect();
+        let signature = self.sign(&Settlement {
+            campaign: view.id.0,
+            version: view.version().0,
+            window: view.window.index.0,
+            windowHash: view.window_hash(),
+            outcomes: codes.clone(),
+            nextMaterial: next.map_or(B256::ZERO, B256::from),
+            close,
+        });
+        (codes, signature)
+    }
+
+    pub async fn settle(
+        &self,
+        view: &CampaignView,
+        outcomes: &[Outcome],
+        next: Option<Digest>,
+        close: u8,
+    ) -> Result<(), sonar::chain::Error> {
+        let (codes, signature) = self.settlement(view, outcomes, next, close);
+        let subs = &view.window.submissions;
+        self.capsule
+            .settle(&view.terms, subs, &codes, next, close, &signature)
+            .await
+            .map(drop)
+    }
+
+    pub async fn pass(&self, seconds: u64) {
+        let provider = self.anvil.provider();
+        let _: serde_json::Value = provider
+            .raw_request("evm_increaseTime".into(), (seconds,))
+            .await
+            .unwrap();
+        let _: serde_json::Value = provider.raw_request("evm_mine".into(), ()).await.unwrap();
+    }
+}
