@@ -7,7 +7,7 @@ use thiserror::Error;
 /// Features beyond this many times their spread are cut off before the row is shortened to norm one.
 const FEATURE_LIMIT: f64 = 64.0;
 /// A column's spread counts as at least this share of its public range.
-const LEAST_SPREAD: f64 = 0.05;
+const LEAST_SPREAD: f64 = 0.3;
 /// Typical norm of a row after scaling: most rows stay below one and keep their shape.
 const TYPICAL_NORM: f64 = 0.7;
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Step sizes that are tried, the greatest first.
-const STEP_SIZES: [f64; 5] = [1.0, 0.5, 0.25, 0.125, 0.0625];
+const STEP_SIZES: [f64; 7] = [2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125];
 /// Most accepts of one window, whatever the caller allows: after that the keys change.
 const MOST_ACCEPTS: u32 = 4;
 
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn content_reject_uniform() {
-        let raw = |word: i64| Some(Delta::from_raw(SHAPE, 59_f64.exp2(), vec![word; 4]));
+        let raw = |word: i64| Some(Delta::from_raw(SHAPE, 61_f64.exp2(), vec![word; 4]));
         let garbage = [
             None,
             raw(0),
@@ -348,7 +348,7 @@ mod tests {
                     inputs: 3,
                     outputs: 2,
                 },
-                59_f64.exp2(),
+                61_f64.exp2(),
                 vec![1; 6],
             )),
         ];

@@ -33,6 +33,6 @@ pub use he::{
     encrypt_update,
 };
 pub use metric::{Metric, MetricError};
-pub use model::{LATTICE_BITS, ModelError, Scores, Shape, WEIGHT_RADIUS_LOG2, Weights};
+pub use model::{LATTICE_BITS, ModelError, Scores, Shape, Weights};
 pub use train::{AffineUpdate, Rule, TrainError, train};
 pub use units::{Grid, GridStep, Ppm, UnitError};

@@ -9,8 +9,6 @@ use zeroize::Zeroize;
 
 /// Weights and features are multiples of 2^-20.
 pub const LATTICE_BITS: u32 = 20;
-/// Every column of a model has Euclidean norm at most 2^3.
-pub const WEIGHT_RADIUS_LOG2: u32 = 3;
 
 const TENSOR: &str = "weights";
 const SAFETENSORS_LIMIT: usize = 64 << 20;
@@ -66,6 +64,17 @@ impl Shape {
     pub const fn weights(self) -> usize {
         self.inputs.saturating_mul(self.outputs)
     }
+
+    /// Every column of a model has Euclidean norm at most 2 to this power. A small bound means
+    /// little noise; only a regression needs room, because classes are decided by comparison and
+    /// any scale of the scores will do.
+    pub const fn radius_log2(self) -> u32 {
+        if self.outputs == 1 { 3 } else { 1 }
+    }
+
+    fn radius(self) -> f64 {
+        f64::from(self.radius_log2()).exp2()
+    }
 }
 
 /// The weights of a linear model, row-major by input.
@@ -114,7 +123,7 @@ impl Weights {
                 column: at % shape.outputs,
             });
         }
-        let bound = f64::from(1 << WEIGHT_RADIUS_LOG2);
+        let bound = shape.radius();
         for column in 0..shape.outputs {
             let norm = column_norm(values, shape.outputs, column);
             if norm > bound * (1.0 + 1e-6) {
@@ -131,7 +140,7 @@ impl Weights {
     /// Rounds to the lattice and shortens columns to the public bound. Not-a-number becomes zero: garbage is just a bad model.
     pub(crate) fn project(shape: Shape, mut values: Vec<f64>) -> Self {
         let scale = f64::from(1 << LATTICE_BITS);
-        let limit = f64::from(1_u32 << WEIGHT_RADIUS_LOG2);
+        let limit = shape.radius();
         for value in &mut values {
             let safe = if value.is_nan() {
                 0.0
@@ -296,7 +305,7 @@ mod tests {
 
     #[test]
     fn safetensors_round_trip_is_exact() {
-        let weights = Weights::new(SHAPE, &[0.1, -2.5, 3.3, 4.0]).unwrap();
+        let weights = Weights::new(SHAPE, &[0.1, -1.5, 1.3, 1.0]).unwrap();
         let metadata = HashMap::from([("campaign".into(), "digits".into())]);
         let bytes = weights.to_safetensors(metadata).unwrap();
         assert_eq!(Weights::from_safetensors(&bytes).unwrap(), weights);
@@ -327,7 +336,7 @@ mod tests {
         let wild = vec![f64::NAN, f64::INFINITY, -1e300, 7.0];
         let weights = Weights::project(SHAPE, wild);
         for column in 0..2 {
-            assert!(column_norm(weights.values(), 2, column) <= 8.0);
+            assert!(column_norm(weights.values(), 2, column) <= 2.0);
         }
     }
 

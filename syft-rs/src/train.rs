@@ -85,7 +85,7 @@ impl Rule {
     /// What works well for a task of this shape.
     pub const fn default_for(task: &Task, _shape: Shape) -> Self {
         match task {
-            Task::Classification { .. } => Self::Proximal { rho: 0.005 },
+            Task::Classification { .. } => Self::Proximal { rho: 0.003 },
             Task::Regression => Self::Proximal { rho: 0.001 },
         }
     }
@@ -303,7 +303,10 @@ fn quantise(
     params: &Parameters,
     rounding: &mut impl Rng,
 ) -> AffineUpdate {
-    let shrink = (params.update_radius() / worst_case(linear, constant, params)).min(1.0);
+    // Rounding moves a row of L by at most this much, however far L has shrunk.
+    let slack = (linear.ncols() as f64).sqrt() / params.map_scale() * params.weight_radius();
+    let room = params.update_radius() - slack;
+    let shrink = (room / worst_case(linear, constant, params)).min(1.0);
     let (map_scale, update_scale) = (params.map_scale() * shrink, params.update_scale() * shrink);
     let linear = row_major(linear)
         .map(|x| round_at_random(x * map_scale, rounding))
@@ -318,9 +321,8 @@ fn quantise(
     }
 }
 
-/// The greatest `|(L·W + B)_ij|` over all models with columns within the public bound, rounding of `L` included.
+/// The greatest `|(L·W + B)_ij|` over all models with columns within the public bound.
 fn worst_case(linear: &Mat<f64>, constant: &Mat<f64>, params: &Parameters) -> f64 {
-    let rounding = (linear.ncols() as f64).sqrt() / params.map_scale();
     let reach = |row: usize| {
         let norm = (0..linear.ncols())
             .map(|j| linear[(row, j)] * linear[(row, j)])
@@ -329,7 +331,7 @@ fn worst_case(linear: &Mat<f64>, constant: &Mat<f64>, params: &Parameters) -> f6
         let offset = (0..constant.ncols())
             .map(|j| constant[(row, j)].abs())
             .fold(0.0, f64::max);
-        (norm + rounding) * params.weight_radius() + offset
+        norm * params.weight_radius() + offset
     };
     // The last factor covers the rounding of this very computation.
     (0..linear.nrows())

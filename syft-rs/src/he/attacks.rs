@@ -48,7 +48,7 @@ struct Party {
 fn party(shape: Shape, seed: u8, version: u32) -> Party {
     let params = Parameters::linear(shape).unwrap();
     let values: Vec<f64> = (0..shape.weights())
-        .map(|i| (i * 7919 % 1000) as f64 / 1000.0 - 0.5)
+        .map(|i| (i * 7919 % 1000) as f64 / 2500.0 - 0.2)
         .collect();
     let weights = Weights::new(shape, &values).unwrap();
     let key = SecretKey::derive(

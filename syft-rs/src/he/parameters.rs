@@ -1,6 +1,6 @@
 //! Sizes, scales and noise of the scheme. All are public constants of a campaign; nothing here depends on data.
 
-use crate::model::{LATTICE_BITS, Shape, WEIGHT_RADIUS_LOG2, Weights};
+use crate::model::{LATTICE_BITS, Shape, Weights};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -25,8 +25,6 @@ const MAP_BITS: u32 = 12;
 const FLOOD_MARGIN_LOG2: u32 = 14;
 /// Updates stay within ±2^62: the bit above them is room for noise.
 const UPDATE_LOG2: u32 = 62;
-/// Bound on the coefficients of an update.
-const UPDATE_RADIUS_LOG2: u32 = 3;
 /// No set of parameters below this is used.
 const SECURITY_FLOOR: u32 = 128;
 
@@ -85,14 +83,11 @@ const _: () = assert!(
 // The map multiplies the noise of the rows by at most 2^MAP_BITS.
 const FLOOD_LOG2: u32 = FLOOD_MARGIN_LOG2 + MAP_BITS + SIGMA_LOG2;
 const _: () = assert!(FLOOD_LOG2 == 50, "the flood is a constant of the protocol");
-const WEIGHT_SCALE_LOG2: u32 = UPDATE_LOG2 - UPDATE_RADIUS_LOG2 - MAP_BITS;
+/// The widest bound of any shape.
+const WIDEST_LOG2: u32 = 3;
 const _: () = assert!(
-    WEIGHT_SCALE_LOG2 >= LATTICE_BITS,
+    UPDATE_LOG2 - WIDEST_LOG2 - MAP_BITS >= LATTICE_BITS,
     "weights on the lattice must be whole numbers when encoded"
-);
-const _: () = assert!(
-    WEIGHT_SCALE_LOG2 + WEIGHT_RADIUS_LOG2 < MODULUS_LOG2 - 1,
-    "encoded weights must not wrap"
 );
 
 /// The parameters of a campaign. The shape decides all; the rest is written out so that two sides can compare it.
@@ -128,8 +123,8 @@ impl From<Parameters> for Written {
             flood_log2: FLOOD_LOG2,
             map_bits: MAP_BITS,
             update_log2: UPDATE_LOG2,
-            update_radius_log2: UPDATE_RADIUS_LOG2,
-            weight_radius_log2: WEIGHT_RADIUS_LOG2,
+            update_radius_log2: params.shape.radius_log2(),
+            weight_radius_log2: params.shape.radius_log2(),
         }
     }
 }
@@ -232,22 +227,22 @@ impl Parameters {
 
     /// One, in units of a decrypted update.
     pub fn update_scale(&self) -> f64 {
-        f64::from(UPDATE_LOG2 - UPDATE_RADIUS_LOG2).exp2()
+        f64::from(UPDATE_LOG2 - self.shape.radius_log2()).exp2()
     }
 
     /// One, in units of an encoded weight.
     pub fn weight_scale(&self) -> f64 {
-        f64::from(WEIGHT_SCALE_LOG2).exp2()
+        f64::from(UPDATE_LOG2 - self.shape.radius_log2() - MAP_BITS).exp2()
     }
 
     /// Bound on the coefficients of an update.
     pub fn update_radius(&self) -> f64 {
-        f64::from(UPDATE_RADIUS_LOG2).exp2()
+        f64::from(self.shape.radius_log2()).exp2()
     }
 
     /// Bound on the norm of a column of the model.
     pub fn weight_radius(&self) -> f64 {
-        f64::from(WEIGHT_RADIUS_LOG2).exp2()
+        f64::from(self.shape.radius_log2()).exp2()
     }
 
     /// What is known about the hardness of breaking a key.
@@ -302,7 +297,7 @@ impl Parameters {
     }
 }
 
-/// A model as whole numbers in units of 2^-47, the way it is encrypted. Weights on the lattice have an exact image.
+/// A model as whole numbers, the way it is encrypted. Weights on the lattice have an exact image.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublishedWeights {
     params: Parameters,
@@ -389,7 +384,7 @@ mod tests {
             outputs: 1,
         };
         let params = Parameters::linear(shape).unwrap();
-        let weights = Weights::new(shape, &[0.3, -7.7]).unwrap();
+        let weights = Weights::new(shape, &[0.3, -1.7]).unwrap();
         let back: Vec<f64> = params
             .encode(&weights)
             .raw()
