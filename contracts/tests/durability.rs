@@ -9,14 +9,14 @@ use alloy::{
     rpc::types::Filter,
 };
 use sonar_contracts::{
-    Activation, DataCoin, Status,
+    DataCoin, Status,
     anvil::{Anvil, AnvilConfig},
 };
 use tempfile::TempDir;
 
 use crate::{
     send,
-    support::{ATTESTER, DEPLOYER, FIRST_MINER, OWNER, World},
+    support::{DEPLOYER, FIRST_MINER, OWNER, World},
 };
 
 fn kept_in(directory: &TempDir, port: u16) -> AnvilConfig {
@@ -61,21 +61,7 @@ impl World {
 async fn a_killed_chain_comes_back_with_all_that_anybody_saw() {
     let directory = TempDir::new().unwrap();
     let mut world = World::on(kept_in(&directory, 0)).await;
-    let terms = world.terms().await;
-    let id = world.id(&terms);
-    let deposit = U256::from(terms.bounty) + sonar_contracts::fee(terms.bounty, terms.feePpm);
-    send!(world.sonar(OWNER).open(terms.clone()).value(deposit));
-    let activation = Activation {
-        campaign: id,
-        startPpm: 100_000,
-        material: keccak256("version 1"),
-    };
-    let signature = world.attest(&activation);
-    send!(
-        world
-            .sonar(ATTESTER)
-            .activate(terms.clone(), 100_000, activation.material, signature)
-    );
+    let id = world.opened(&world.terms()).await;
 
     for round in 1..=5u8 {
         let receipt = send!(world.sonar(FIRST_MINER).submit(id, 1, keccak256([round])));

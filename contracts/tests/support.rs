@@ -1,17 +1,20 @@
 //! A chain with everything deployed, and a Capsule and people on it.
 
 use alloy::{
-    network::TransactionBuilder,
+    contract::{CallBuilder, CallDecoder, SolCallBuilder},
     primitives::{Address, B256, Bytes, U256, keccak256, utils::parse_ether},
     providers::{DynProvider, Provider},
-    rpc::types::{TransactionReceipt, TransactionRequest},
+    rpc::types::TransactionReceipt,
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use sonar_contracts::{
-    Attestation, CapsuleRegistry, DataCoin, Deployment, Revert, Sonar, Submission, Terms,
+    Activation, Attestation, CapsuleRegistry, DataCoin, Deployment, Outcome, Revert, Settlement,
+    Sonar, Submission, Terms,
     anvil::{Anvil, AnvilConfig},
-    campaign_id, decode_revert, deploy,
+    campaign_id, decode_revert, deploy, fee,
 };
+
+use crate::send;
 
 pub const FEE_PPM: u32 = 20_000;
 pub const STAKE: u128 = 1_000_000_000_000_000_000;
@@ -89,20 +92,8 @@ impl World {
         DataCoin::new(self.deployment.datacoin, self.provider(who))
     }
 
-    pub async fn now(&self) -> u64 {
-        let latest = alloy::eips::BlockNumberOrTag::Latest;
-        self.anvil
-            .provider()
-            .get_block_by_number(latest)
-            .await
-            .unwrap()
-            .unwrap()
-            .header
-            .timestamp
-    }
-
     /// Terms that the contract takes, with a bounty in ETH.
-    pub async fn terms(&self) -> Terms {
+    pub fn terms(&self) -> Terms {
         Terms {
             owner: self.address(OWNER),
             token: Address::ZERO,
@@ -116,7 +107,8 @@ impl World {
             windowSize: 10,
             windowSeconds: 600,
             capPerVersion: 10,
-            deadline: self.now().await + 86_400,
+            // Far away, and always the same: what calldata costs depends on its bytes.
+            deadline: 4_000_000_000,
             activationSeconds: 600,
             evaluationSeconds: 600,
             deliverySeconds: 600,
@@ -143,23 +135,66 @@ impl World {
             .into()
     }
 
-    pub async fn balance(&self, who: Address) -> U256 {
-        self.anvil.provider().get_balance(who).await.unwrap()
+    /// A campaign that takes submissions.
+    pub async fn opened(&self, terms: &Terms) -> B256 {
+        let deposit = U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm);
+        send!(self.sonar(OWNER).open(terms.clone()).value(deposit));
+        self.activate(terms).await;
+        self.id(terms)
     }
 
-    pub async fn pay(&self, from: usize, to: Address, wei: u128) -> TransactionReceipt {
-        let payment = TransactionRequest::default()
-            .with_to(to)
-            .with_value(U256::from(wei));
-        done(
-            self.provider(from)
-                .send_transaction(payment)
-                .await
-                .unwrap()
-                .get_receipt()
-                .await
-                .unwrap(),
-        )
+    pub async fn activate(&self, terms: &Terms) {
+        let activation = Activation {
+            campaign: self.id(terms),
+            startPpm: 100_000,
+            material: keccak256("version 1"),
+        };
+        let signature = self.attest(&activation);
+        send!(self.sonar(ATTESTER).activate(
+            terms.clone(),
+            activation.startPpm,
+            activation.material,
+            signature
+        ));
+    }
+
+    /// `count` miners submit an update each.
+    pub async fn submitted(&self, id: B256, version: u32, count: usize) -> Vec<(Submission, u64)> {
+        let mut submissions = Vec::new();
+        for place in 0..count {
+            let miner = FIRST_MINER + place;
+            let content = keccak256(format!("update {place} to version {version}"));
+            let receipt = send!(self.sonar(miner).submit(id, version, content));
+            submissions.push((
+                Submission {
+                    miner: self.address(miner),
+                    content,
+                },
+                receipt.gas_used,
+            ));
+        }
+        submissions
+    }
+
+    /// What the Capsule signs about the present window.
+    pub async fn settlement(&self, id: B256, outcomes: &[Outcome], next: B256) -> Settlement {
+        let window = self.sonar(ATTESTER).window(id).call().await.unwrap();
+        Settlement {
+            campaign: id,
+            version: window.version,
+            window: window.index,
+            windowHash: window.hash,
+            outcomes: outcomes
+                .iter()
+                .map(|outcome| outcome.encode().unwrap())
+                .collect(),
+            nextMaterial: next,
+            close: 0,
+        }
+    }
+
+    pub async fn balance(&self, who: Address) -> U256 {
+        self.anvil.provider().get_balance(who).await.unwrap()
     }
 }
 
@@ -188,10 +223,27 @@ pub fn done(receipt: TransactionReceipt) -> TransactionReceipt {
     receipt
 }
 
+/// The call that settles the present window.
+pub fn settle<'a>(
+    sonar: &'a Sonar::SonarInstance<DynProvider>,
+    terms: &Terms,
+    submissions: &[Submission],
+    settlement: &Settlement,
+    signature: Bytes,
+) -> SolCallBuilder<&'a DynProvider, Sonar::settleCall> {
+    let outcomes = settlement.outcomes.clone();
+    sonar.settle(
+        terms.clone(),
+        submissions.to_vec(),
+        outcomes,
+        settlement.nextMaterial,
+        settlement.close,
+        signature,
+    )
+}
+
 /// Why the contract refuses a call.
-pub async fn refusal<D: alloy::contract::CallDecoder>(
-    call: alloy::contract::CallBuilder<DynProvider, D>,
-) -> Revert {
+pub async fn refusal<P: Provider, D: CallDecoder>(call: CallBuilder<P, D>) -> Revert {
     let Err(error) = call.call().await else {
         panic!("the contract took what it should refuse")
     };
@@ -199,12 +251,4 @@ pub async fn refusal<D: alloy::contract::CallDecoder>(
         .as_revert_data()
         .unwrap_or_else(|| panic!("not a revert: {error}"));
     decode_revert(&data).unwrap_or_else(|| panic!("an unknown error: {data}"))
-}
-
-/// A submission with content that nobody else has.
-pub fn submission(miner: Address, label: &str) -> Submission {
-    Submission {
-        miner,
-        content: keccak256(label),
-    }
 }

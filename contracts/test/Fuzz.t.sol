@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity ^0.8.30;
+
+import { CloseReason, ISonar, State, Status, Submission, Terms } from "../src/interfaces/ISonar.sol";
+import { Fixture } from "./support/Fixture.sol";
+import { vm } from "./support/Vm.sol";
+
+contract FuzzTest is Fixture {
+    /// @notice Any bounty, grid, target and ladder of accepts: each is paid by the formula, all together at most the
+    /// bounty, and what is not earned goes back.
+    function testFuzz_payoutsFollowTheFormula(
+        uint128 bounty,
+        uint32 grid,
+        uint32 target,
+        uint32 start,
+        uint16[4] memory ladder
+    ) public {
+        Terms memory t = _terms(bounty, grid, target, start);
+        vm.deal(owner, type(uint256).max);
+        bytes32 id = opened(t);
+        start = t.startPpm - t.startPpm % t.gridPpm;
+        sonar.activate(t, start, MATERIAL, signActivation(id, start, MATERIAL));
+        uint16[] memory outcomes = new uint16[](4);
+        uint256 best = start / t.gridPpm;
+        uint256 sum = 0;
+        uint256[4] memory expected;
+        for (uint256 i = 0; i < 4; ++i) {
+            uint256 room = 1_000_000 / t.gridPpm - best;
+            uint256 step = best + uint256(ladder[i]) % (room + 1);
+            if (step == best) continue;
+            outcomes[i] = uint16(step);
+            expected[i] = _pay(t, best * t.gridPpm, step * t.gridPpm);
+            sum += expected[i];
+            best = step;
+        }
+        Submission[] memory subs = submitted(id, 0, 4);
+        bool renew = best * t.gridPpm > start && best * t.gridPpm < t.targetPpm;
+        settled(t, subs, outcomes, renew ? NEXT : bytes32(0));
+
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.assertEq(sonar.owed(id, miner(i)), expected[i], "by the formula");
+        }
+        vm.assertLe(sum, t.bounty, "at most the bounty");
+        vm.assertEq(sonar.status(id).bestPpm, best * t.gridPpm);
+        if (best * t.gridPpm < t.targetPpm) {
+            vm.prank(owner);
+            sonar.close(t);
+        }
+        vm.assertEq(sonar.owed(id, owner), t.bounty - sum, "the rest goes back");
+    }
+
+    /// @notice Whatever code an attester signs, the contract takes exactly those that mean something.
+    function testFuzz_takesOnlyMeaningfulOutcomes(uint16 code) public {
+        Terms memory t = ethTerms();
+        t.windowSize = 1;
+        bytes32 id = activated(t);
+        Submission[] memory subs = submitted(id, 0, 1);
+        uint16[] memory outcomes = new uint16[](1);
+        outcomes[0] = code;
+        bool improves = code > 100 && code <= 1000;
+        bool means = code == 0 || improves || (code > 0xF000 && code <= 0xF0FF);
+        bytes32 next = improves && code < 900 ? NEXT : bytes32(0);
+        bytes memory sig = signSettlement(id, outcomes, next, 0);
+        try sonar.settle(t, subs, outcomes, next, 0, sig) {
+            vm.assertTrue(means, "a code without meaning was taken");
+        } catch {
+            vm.assertTrue(!means, "a code with meaning was refused");
+        }
+        vm.assertEq(sonar.status(id).bestPpm, means && improves ? uint256(code) * 1000 : 100_000);
+    }
+
+    /// @notice Nobody but the attester can settle anything.
+    function testFuzz_otherKeysSettleNothing(uint256 key, uint16 step) public {
+        uint256 order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
+        key = 1 + key % (order - 1);
+        vm.assume(key != ATTESTER_KEY);
+        Terms memory t = ethTerms();
+        t.windowSize = 1;
+        bytes32 id = activated(t);
+        Submission[] memory subs = submitted(id, 0, 1);
+        uint16[] memory outcomes = new uint16[](1);
+        outcomes[0] = step;
+        bytes memory sig = signAs(key, settlementHash(id, sonar.window(id), outcomes, NEXT, 0));
+        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongSigner.selector, attester, vm.addr(key)));
+        sonar.settle(t, subs, outcomes, NEXT, 0, sig);
+    }
+
+    /// @notice Random bytes are no signature and break nothing.
+    function testFuzz_randomBytesAreNoSignature(bytes memory sig) public {
+        Terms memory t = ethTerms();
+        bytes32 id = opened(t);
+        vm.expectPartialRevert(ISonar.WrongSigner.selector);
+        sonar.activate(t, 100_000, MATERIAL, sig);
+        assertState(id, State.Proposed, CloseReason.None);
+    }
+
+    /// @notice The measured start is taken exactly within tolerance and one grid step of the claim.
+    function testFuzz_startTolerance(uint32 claimed, uint32 measured, uint32 tolerance) public {
+        Terms memory t = ethTerms();
+        t.startPpm = claimed % t.targetPpm;
+        t.tolerancePpm = tolerance % 1_000_001;
+        measured = measured % 1_000_001;
+        measured -= measured % t.gridPpm;
+        bytes32 id = opened(t);
+        uint256 onGrid = t.startPpm - t.startPpm % t.gridPpm;
+        uint256 apart = measured > onGrid ? measured - onGrid : onGrid - measured;
+        bool fits = apart <= uint256(t.tolerancePpm) + t.gridPpm && measured < t.targetPpm;
+        bytes memory sig = signActivation(id, measured, MATERIAL);
+        try sonar.activate(t, measured, MATERIAL, sig) {
+            vm.assertTrue(fits, "taken outside the tolerance");
+        } catch {
+            vm.assertTrue(!fits, "refused within the tolerance");
+        }
+    }
+
+    /// @notice Two campaigns have the same id only if all their terms are the same.
+    function testFuzz_everyTermIsInTheId(uint256 field, bytes32 noise) public view {
+        Terms memory t = ethTerms();
+        bytes32 id = sonar.campaignId(t);
+        field = field % 22;
+        bytes32 before;
+        assembly ("memory-safe") {
+            let at := add(t, mul(field, 32))
+            before := mload(at)
+            // The lowest byte: valid in every type.
+            mstore(at, xor(before, and(noise, 0xFF)))
+        }
+        vm.assertTrue((sonar.campaignId(t) == id) == (uint8(uint256(noise)) == 0), "each term is bound");
+    }
+
+    function _terms(uint128 bounty, uint32 grid, uint32 target, uint32 start) private view returns (Terms memory t) {
+        t = ethTerms();
+        t.bounty = bounty == 0 ? 1 : bounty;
+        t.gridPpm = 1000 + grid % 200_000;
+        uint32 steps = 1_000_000 / t.gridPpm;
+        t.targetPpm = (1 + target % steps) * t.gridPpm;
+        t.startPpm = start % t.targetPpm;
+    }
+
+    function _pay(Terms memory t, uint256 best, uint256 reached) private pure returns (uint256) {
+        if (best >= t.targetPpm) return 0;
+        if (reached > t.targetPpm) reached = t.targetPpm;
+        return uint256(t.bounty) * (reached - best) / t.targetPpm;
+    }
+}

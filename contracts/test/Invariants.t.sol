@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity ^0.8.30;
+
+import { Capsule, ICapsuleRegistry } from "../src/interfaces/ICapsuleRegistry.sol";
+import { ISonar, Ledger, State, Status, Submission, Terms, Window } from "../src/interfaces/ISonar.sol";
+import { Fixture } from "./support/Fixture.sol";
+import { vm } from "./support/Vm.sol";
+
+/// @notice Does anything that anybody may do, at random, and keeps books of its own.
+contract Handler is Fixture {
+    uint256 private constant MINERS = 5;
+    uint256 private constant CAMPAIGNS = 6;
+
+    Terms[] private _terms;
+    bytes32[] public ids;
+    // Books by campaign.
+    mapping(bytes32 id => uint256) public taken;
+    mapping(bytes32 id => uint256) public sent;
+    mapping(bytes32 id => mapping(address account => uint256)) public due;
+    mapping(bytes32 id => Submission[]) private _pending;
+    mapping(bytes32 id => uint256) public awarded;
+    // Calls that settled something.
+    bytes[] private _history;
+    uint256 public replays;
+    uint256 public stakeIn;
+    uint256 public stakeOut;
+
+    constructor() {
+        setUp();
+        stakeIn = 100 ether;
+    }
+
+    // ------------------------------------------------------------ what people do
+
+    function open(uint256 seed) external {
+        vm.assume(!(ids.length == CAMPAIGNS));
+        Terms memory t = seed % 2 == 0 ? ethTerms() : coinTerms();
+        t.bounty = uint128(1 + uint256(keccak256(abi.encode(seed))) % 1e20);
+        t.maxAccepts = uint16(1 + seed % 6);
+        t.maxSubmissions = uint32(3 + seed % 30);
+        t.windowSize = uint16(1 + seed % 5);
+        t.capPerVersion = uint16(1 + seed % 3);
+        t.gridPpm = seed % 3 == 0 ? 7_000 : 1_000;
+        t.targetPpm = 98 * 7_000;
+        t.startPpm = 98_000;
+        t.stake = uint128(seed % 4 == 0 ? 0 : seed % 10 ether);
+        t.salt = bytes32(ids.length);
+        ids.push(opened(t));
+        _terms.push(t);
+        taken[ids[ids.length - 1]] = deposit(t);
+    }
+
+    function activate(uint256 seed) external {
+        (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Proposed);
+        vm.assume(!(!found || block.timestamp >= t.deadline));
+        Capsule memory c = registry.capsule(operator);
+        vm.assume(!(c.stake - c.locked < t.stake));
+        sonar.activate(t, 98_000, MATERIAL, signActivation(id, 98_000, MATERIAL));
+    }
+
+    function decline(uint256 seed) external {
+        (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Proposed);
+        vm.assume(!(!found || seed % 5 != 0));
+        sonar.decline(t, 1, signDecline(id, 1));
+        due[id][owner] += deposit(t);
+    }
+
+    function refund(uint256 seed) external {
+        (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Proposed);
+        vm.assume(!(!found || block.timestamp < sonar.status(id).changedAt + t.activationSeconds));
+        sonar.refund(t);
+        due[id][owner] += deposit(t);
+    }
+
+    function submit(uint256 seed, uint256 who, uint256 what) external {
+        (bool found,, bytes32 id) = _pick(seed, State.Open);
+        vm.assume(!(!found));
+        uint32 version = sonar.status(id).version;
+        vm.prank(miner(who % MINERS));
+        try sonar.submit(id, version, bytes32(what)) {
+            _pending[id].push(Submission(miner(who % MINERS), bytes32(what)));
+        } catch { }
+    }
+
+    function settle(uint256 seed, uint256 accepts, uint256 steps) external {
+        (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Open);
+        vm.assume(!(!found || !sonar.window(id).closed));
+        Submission[] memory subs = _pending[id];
+        uint8 reason = seed % 17 == 0 ? 3 : 0;
+        (uint16[] memory outcomes, bool renew) = _outcomes(t, id, subs, accepts, steps);
+        bytes32 next = renew && reason == 0 ? NEXT : bytes32(0);
+        bytes memory sig = signSettlement(id, outcomes, next, reason);
+        sonar.settle(t, subs, outcomes, next, reason, sig);
+        _history.push(abi.encodeCall(sonar.settle, (t, subs, outcomes, next, reason, sig)));
+        delete _pending[id];
+        _noteClosing(t, id);
+    }
+
+    /// @notice Brings an old settlement again.
+    function replay(uint256 seed) external {
+        vm.assume(!(_history.length == 0));
+        (bool ok,) = address(sonar).call(_history[seed % _history.length]);
+        if (ok) replays += 1;
+    }
+
+    function close(uint256 seed) external {
+        (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Open);
+        vm.assume(!(!found || seed % 7 != 0 || sonar.window(id).count != 0));
+        vm.prank(owner);
+        sonar.close(t);
+        _noteClosing(t, id);
+    }
+
+    function finalize(uint256 seed) external {
+        (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Closed);
+        vm.assume(!(!found || uint8(sonar.status(id).reason) == 6));
+        sonar.finalize(t, bytes32(seed), signDelivery(id, bytes32(seed)));
+        due[id][operator] += fee(t);
+    }
+
+    function abandon(uint256 seed) external {
+        (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Open);
+        Window memory w = sonar.window(id);
+        vm.assume(!(!found || !w.closed || block.timestamp < w.closesAt + t.evaluationSeconds));
+        sonar.abandon(t, _pending[id]);
+        delete _pending[id];
+        due[id][owner] += fee(t);
+        _noteClosing(t, id);
+    }
+
+    function expire(uint256 seed) external {
+        (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Closed);
+        Status memory s = sonar.status(id);
+        vm.assume(!(!found || uint8(s.reason) == 6 || block.timestamp < s.changedAt + t.deliverySeconds));
+        sonar.expire(t);
+        due[id][owner] += fee(t);
+    }
+
+    function withdraw(uint256 seed, uint256 who) external {
+        vm.assume(!(ids.length == 0));
+        _withdraw(seed % ids.length, actor(who % actors()));
+    }
+
+    function claim(uint256 who) external {
+        address account = actor(who % actors());
+        uint256 amount = registry.claimable(account);
+        vm.assume(!(amount == 0));
+        vm.prank(account);
+        registry.claim(address(0xC1A1));
+        stakeOut += amount;
+    }
+
+    function stake(uint256 amount) external {
+        amount = amount % 1 ether;
+        vm.startPrank(operator);
+        registry.deposit{ value: amount }();
+        stakeIn += amount;
+        Capsule memory c = registry.capsule(operator);
+        amount = amount * 2 > c.stake - c.locked ? c.stake - c.locked : amount * 2;
+        registry.unstake(amount);
+        stakeOut += amount;
+        vm.stopPrank();
+    }
+
+    function wait_(uint256 time) external {
+        vm.warp(block.timestamp + time % 2500);
+    }
+
+    /// @notice Whatever state it was left in, every campaign can be brought to an end by time alone.
+    function windUp() external {
+        vm.warp(block.timestamp + 40 days);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            Terms memory t = _terms[i];
+            bytes32 id = ids[i];
+            State state = sonar.status(id).state;
+            if (state == State.Proposed) {
+                sonar.refund(t);
+            } else if (state == State.Open) {
+                if (_pending[id].length == 0) sonar.close(t);
+                else sonar.abandon(t, _pending[id]);
+            }
+        }
+        vm.warp(block.timestamp + 40 days);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            Status memory s = sonar.status(ids[i]);
+            if (s.state == State.Closed && uint8(s.reason) != 6) sonar.expire(_terms[i]);
+            for (uint256 a = 0; a < actors(); ++a) {
+                if (sonar.owed(ids[i], actor(a)) == 0) continue;
+                vm.prank(actor(a));
+                sonar.withdraw(_terms[i], address(0xE4D));
+            }
+        }
+        for (uint256 a = 0; a < actors(); ++a) {
+            if (registry.claimable(actor(a)) == 0) continue;
+            vm.prank(actor(a));
+            registry.claim(address(0xC1A1));
+        }
+        Capsule memory c = registry.capsule(operator);
+        vm.prank(operator);
+        registry.unstake(c.stake);
+    }
+
+    // ---------------------------------------------------------------- for checks
+
+    function campaigns() external view returns (uint256) {
+        return ids.length;
+    }
+
+    function terms(uint256 i) external view returns (Terms memory) {
+        return _terms[i];
+    }
+
+    function actors() public pure returns (uint256) {
+        return MINERS + 2;
+    }
+
+    function actor(uint256 i) public view returns (address) {
+        if (i < MINERS) return miner(i);
+        return i == MINERS ? owner : operator;
+    }
+
+    function parts() external view returns (address, address, address) {
+        return (address(sonar), address(registry), address(coin));
+    }
+
+    function capsuleOperator() external view returns (address) {
+        return operator;
+    }
+
+    // -------------------------------------------------------------------- inside
+
+    function _pick(uint256 seed, State state) private view returns (bool, Terms memory, bytes32) {
+        for (uint256 i = 0; i < ids.length; ++i) {
+            uint256 place = addmod(seed, i, ids.length);
+            if (sonar.status(ids[place]).state == state) return (true, _terms[place], ids[place]);
+        }
+        Terms memory none;
+        return (false, none, 0);
+    }
+
+    /// @dev Outcomes that the contract must take, and what they must pay, by a computation of our own.
+    function _outcomes(Terms memory t, bytes32 id, Submission[] memory subs, uint256 accepts, uint256 steps)
+        private
+        returns (uint16[] memory outcomes, bool renew)
+    {
+        Status memory s = sonar.status(id);
+        outcomes = new uint16[](subs.length);
+        uint256 best = s.bestPpm;
+        uint256 left = t.maxAccepts - s.accepts;
+        if (left > 4) left = 4;
+        for (uint256 i = 0; i < subs.length; ++i) {
+            uint256 reached = (best / t.gridPpm + 1 + (steps >> (8 * i)) % 64) * t.gridPpm;
+            if ((accepts >> i) & 1 == 0 || left == 0 || reached > 1_000_000) {
+                outcomes[i] = i % 2 == 0 ? 0 : 0xF001;
+                continue;
+            }
+            outcomes[i] = uint16(reached / t.gridPpm);
+            _earn(t, id, subs[i].miner, best, reached);
+            best = reached;
+            left -= 1;
+            s.accepts += 1;
+        }
+        bool ends = best >= t.targetPpm || s.accepts == t.maxAccepts || s.submissions == t.maxSubmissions;
+        renew = best > s.bestPpm && !ends;
+    }
+
+    /// @dev What the formula gives.
+    function _earn(Terms memory t, bytes32 id, address account, uint256 best, uint256 reached) private {
+        uint256 from = best < t.targetPpm ? best : t.targetPpm;
+        uint256 to = reached < t.targetPpm ? reached : t.targetPpm;
+        uint256 amount = uint256(t.bounty) * (to - from) / t.targetPpm;
+        due[id][account] += amount;
+        awarded[id] += amount;
+    }
+
+    function _noteClosing(Terms memory t, bytes32 id) private {
+        if (sonar.status(id).state == State.Closed) due[id][owner] += t.bounty - awarded[id];
+    }
+
+    function _withdraw(uint256 i, address account) private {
+        uint256 amount = due[ids[i]][account];
+        vm.assume(!(amount == 0));
+        Terms memory t = _terms[i];
+        address to = address(uint160(0x90000) + uint160(i));
+        uint256 before = t.token == address(0) ? to.balance : coin.balanceOf(to);
+        vm.prank(account);
+        sonar.withdraw(t, to);
+        uint256 received = (t.token == address(0) ? to.balance : coin.balanceOf(to)) - before;
+        vm.assertEq(received, amount, "exactly what is due is paid");
+        due[ids[i]][account] = 0;
+        sent[ids[i]] += amount;
+    }
+}
+
+contract InvariantTest {
+    Handler private handler;
+    ISonar private sonar;
+
+    function setUp() public {
+        handler = new Handler();
+        (address s,,) = handler.parts();
+        sonar = ISonar(s);
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
+    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
+        targets = new FuzzSelector[](1);
+        targets[0].addr = address(handler);
+        // Those that move campaigns on come up more often.
+        bytes4[18] memory all = [
+            Handler.open.selector,
+            Handler.open.selector,
+            Handler.activate.selector,
+            Handler.decline.selector,
+            Handler.refund.selector,
+            Handler.submit.selector,
+            Handler.submit.selector,
+            Handler.submit.selector,
+            Handler.settle.selector,
+            Handler.settle.selector,
+            Handler.replay.selector,
+            Handler.close.selector,
+            Handler.finalize.selector,
+            Handler.abandon.selector,
+            Handler.expire.selector,
+            Handler.withdraw.selector,
+            Handler.claim.selector,
+            Handler.wait_.selector
+        ];
+        targets[0].selectors = new bytes4[](all.length + 1);
+        for (uint256 i = 0; i < all.length; ++i) {
+            targets[0].selectors[i] = all[i];
+        }
+        targets[0].selectors[all.length] = Handler.stake.selector;
+    }
+
+    /// @notice The money rules, after every step of a random history.
+    function invariant_moneyRules() external view {
+        _everyCampaignBalances();
+        _theContractIsSolvent();
+        _stakeIsConserved();
+        vm.assertEq(handler.replays(), 0, "nothing is settled twice");
+    }
+
+    /// @dev Per campaign: deposited = paid + owed + refunded + fee + escrowed, and each campaign pays from its own.
+    function _everyCampaignBalances() private view {
+        for (uint256 i = 0; i < handler.campaigns(); ++i) {
+            bytes32 id = handler.ids(i);
+            Ledger memory l = sonar.ledger(handler.terms(i));
+            vm.assertEq(l.deposited, handler.taken(id), "deposited is what was taken");
+            vm.assertEq(l.deposited, l.paid + l.owed + l.refunded + l.fee + l.escrowed, "the ledger balances");
+            vm.assertEq(l.paid + l.owed, handler.awarded(id), "miners have what the formula gives");
+            uint256 credits = 0;
+            for (uint256 a = 0; a < handler.actors(); ++a) {
+                address account = handler.actor(a);
+                vm.assertEq(sonar.owed(id, account), handler.due(id, account), "everyone is owed what is due");
+                credits += sonar.owed(id, account);
+            }
+            vm.assertEq(l.deposited, handler.sent(id) + credits + l.escrowed, "nothing leaks between campaigns");
+        }
+    }
+
+    /// @dev The contract holds, per token, exactly what its campaigns hold.
+    function _theContractIsSolvent() private view {
+        (,, address coin) = handler.parts();
+        uint256 eth = 0;
+        uint256 tokens = 0;
+        for (uint256 i = 0; i < handler.campaigns(); ++i) {
+            bytes32 id = handler.ids(i);
+            uint256 held = handler.taken(id) - handler.sent(id);
+            if (handler.terms(i).token == address(0)) eth += held;
+            else tokens += held;
+        }
+        vm.assertEq(address(sonar).balance, eth, "ETH");
+        (, bytes memory balance) = coin.staticcall(abi.encodeWithSignature("balanceOf(address)", address(sonar)));
+        vm.assertEq(abi.decode(balance, (uint256)), tokens, "tokens");
+    }
+
+    /// @dev The registry holds what was staked and not taken out, and locks are those of running campaigns.
+    function _stakeIsConserved() private view {
+        (, address registry,) = handler.parts();
+        vm.assertEq(registry.balance, handler.stakeIn() - handler.stakeOut(), "balance");
+        ICapsuleRegistry r = ICapsuleRegistry(registry);
+        Capsule memory c = r.capsule(handler.capsuleOperator());
+        uint256 claimable = 0;
+        for (uint256 a = 0; a < handler.actors(); ++a) {
+            claimable += r.claimable(handler.actor(a));
+        }
+        vm.assertEq(registry.balance, c.stake + claimable, "stakes and credits");
+        uint256 locked = 0;
+        for (uint256 i = 0; i < handler.campaigns(); ++i) {
+            bytes32 id = handler.ids(i);
+            Status memory s = sonar.status(id);
+            bool runs = s.state == State.Open || (s.state == State.Closed && uint8(s.reason) != 6);
+            uint256 lock = r.lockedFor(handler.capsuleOperator(), address(sonar), id);
+            vm.assertEq(lock, runs ? handler.terms(i).stake : 0, "a campaign locks its stake while it runs");
+            locked += lock;
+        }
+        vm.assertEq(c.locked, locked, "locked");
+    }
+
+    /// @notice At the end of every history everyone takes theirs, and nothing is left.
+    function afterInvariant() external {
+        handler.windUp();
+        (address s, address registry, address coin) = handler.parts();
+        vm.assertEq(s.balance, 0, "ETH is left");
+        (, bytes memory balance) = coin.staticcall(abi.encodeWithSignature("balanceOf(address)", s));
+        vm.assertEq(abi.decode(balance, (uint256)), 0, "tokens are left");
+        vm.assertEq(registry.balance, 0, "stake is left");
+    }
+}
