@@ -7,8 +7,8 @@ use std::path::Path;
 use syft::{AffineUpdate, Material};
 use syft::{
     Binding, EncryptedUpdate, Examples, FeatureMap, Features, Grid, Ladder, Matrix, Metric,
-    Parameters, Ppm, Rule, SecretKey, Shape, Targets, Task, Validation, VersionSeed, Weights,
-    clear, encrypt_update, evaluate_window, train,
+    Parameters, Ppm, Rule, SecretKey, Shape, TargetMap, Targets, Task, Validation, VersionSeed,
+    Weights, clear, encrypt_update, evaluate_window, train,
 };
 
 struct Table {
@@ -244,4 +244,46 @@ fn breast_cancer_over_three_mines() {
             assert!(accuracy.fraction() >= 0.93, "{name} {accuracy} {clear}");
         }
     }
+}
+
+#[test]
+fn a_regression_learns_a_line() {
+    let raw: Vec<f64> = (0..400)
+        .map(|i| f64::from(i * 7919 % 1000) / 100.0)
+        .collect();
+    let price: Vec<f64> = raw
+        .chunks(2)
+        .map(|x| 3.0 * x[0] - 2.0 * x[1] + 20.0)
+        .collect();
+    let examples =
+        Examples::new(Matrix::new(200, 2, raw).unwrap(), Targets::Values(price)).unwrap();
+    let map = FeatureMap::fit(examples.features(), &[(0.0, 10.0); 2]).unwrap();
+    let scale = TargetMap::from_range(0.0, 50.0).unwrap();
+    let features = map.apply(examples.features()).unwrap();
+    let targets = scale.apply(examples.targets());
+    let params = Parameters::linear(Shape {
+        inputs: 3,
+        outputs: 1,
+    })
+    .unwrap();
+    let rule = Rule::default_for(&Task::Regression, params.shape());
+    let update = train(
+        &features,
+        &targets,
+        &rule,
+        &params,
+        &mut StdRng::seed_from_u64(1),
+    )
+    .unwrap();
+    let validation = Validation::new(features.clone(), targets, Metric::R2).unwrap();
+    let ladder = Ladder::new(Grid::DEFAULT, Ppm::ZERO, Ppm::ONE).unwrap();
+    let campaign = Campaign {
+        params,
+        updates: vec![update],
+        validation,
+        features,
+        ladder,
+    };
+    let (_, history) = run_encrypted(&campaign, 4);
+    assert!(history.last().unwrap().fraction() > 0.95, "{history:?}");
 }
