@@ -8,3 +8,4 @@ pub mod files;
 pub mod ids;
 pub mod units;
 pub mod view;
+pub mod wire;

@@ -685,15 +685,42 @@ impl Client {
         close: u8,
         signature: &[u8],
     ) -> Result<TxOutcome, Error> {
-        let call = Sonar::settleCall {
-            t: terms.clone(),
-            subs: submissions.to_vec(),
-            outcomes: outcomes.to_vec(),
-            nextMaterial: next_material.map_or(B256::ZERO, B256::from),
-            close_: close,
-            sig: signature.to_vec().into(),
-        };
+        let call = settle_call(
+            terms,
+            submissions,
+            outcomes,
+            next_material,
+            close,
+            signature,
+        );
         self.send("settle the window", &call, U256::ZERO).await
+    }
+
+    /// Whether the contract would take a settlement now. Sends nothing and needs no account.
+    ///
+    /// # Errors
+    /// When the contract would refuse, or the chain does not answer.
+    pub async fn check_settle(
+        &self,
+        terms: &Terms,
+        submissions: &[Submission],
+        outcomes: &[u16],
+        next_material: Option<Digest>,
+        close: u8,
+        signature: &[u8],
+    ) -> Result<(), Error> {
+        let call = settle_call(
+            terms,
+            submissions,
+            outcomes,
+            next_material,
+            close,
+            signature,
+        );
+        let request = TransactionRequest::default()
+            .with_to(self.deployment().sonar)
+            .with_input(call.abi_encode());
+        self.simulate("settle the window", &request).await
     }
 
     /// Brings the Capsule's delivery.
@@ -1122,6 +1149,24 @@ fn provider(rpc: &str) -> Result<DynProvider, Error> {
     Ok(ProviderBuilder::default()
         .connect_reqwest(http, url)
         .erased())
+}
+
+fn settle_call(
+    terms: &Terms,
+    submissions: &[Submission],
+    outcomes: &[u16],
+    next_material: Option<Digest>,
+    close: u8,
+    signature: &[u8],
+) -> Sonar::settleCall {
+    Sonar::settleCall {
+        t: terms.clone(),
+        subs: submissions.to_vec(),
+        outcomes: outcomes.to_vec(),
+        nextMaterial: next_material.map_or(B256::ZERO, B256::from),
+        close_: close,
+        sig: signature.to_vec().into(),
+    }
 }
 
 fn withdraw_call(terms: &Terms, to: Address) -> Sonar::withdrawCall {

@@ -10,6 +10,7 @@ use sonar_contracts::{
 use crate::{
     ids::{CampaignId, Digest, Version, WindowIndex},
     units::Amount,
+    wire,
 };
 
 /// Where on the chain something was said.
@@ -37,11 +38,16 @@ pub struct Record {
 }
 
 /// What the contracts say: enough to rebuild all their state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[allow(missing_docs)] // The fields are those of the contracts' events, documented there.
 pub enum Event {
     /// A bounty went into escrow.
-    Opened { id: CampaignId, terms: Box<Terms> },
+    Opened {
+        id: CampaignId,
+        #[serde(with = "wire::terms")]
+        terms: Box<Terms>,
+    },
     /// The Capsule measured the starting accuracy and published version 1.
     Activated {
         id: CampaignId,
@@ -66,6 +72,7 @@ pub enum Event {
         id: CampaignId,
         window: WindowIndex,
         version: Version,
+        #[serde(with = "wire::outcomes")]
         outcomes: Vec<Outcome>,
         best_ppm: u32,
         next_material: Option<Digest>,
@@ -104,7 +111,8 @@ pub enum Event {
 }
 
 /// What the registry says about a Capsule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // The fields are those of the registry's events, documented there.
 pub enum CapsuleChange {
     /// It registered, or changed what it had registered.
@@ -146,6 +154,18 @@ impl Event {
             | Self::Expired { id, .. }
             | Self::Withdrawn { id, .. } => Some(*id),
             Self::Capsule { .. } => None,
+        }
+    }
+
+    /// The account that it is about, if it is about one.
+    #[must_use]
+    pub fn account(&self) -> Option<Address> {
+        match self {
+            Self::Submitted { miner, .. } | Self::Awarded { miner, .. } => Some(*miner),
+            Self::Withdrawn { account, .. } => Some(*account),
+            Self::Capsule { operator, .. } => Some(*operator),
+            Self::Opened { terms, .. } => Some(terms.owner),
+            _ => None,
         }
     }
 

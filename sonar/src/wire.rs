@@ -1,0 +1,229 @@
+//! JSON forms of what the contracts' bindings define: amounts and ids as strings, names in snake case.
+
+use alloy::primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+use sonar_contracts::Terms;
+use utoipa::ToSchema;
+
+use crate::{ids::Digest, units::Amount};
+
+/// The facts of a campaign that never change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TermsJson {
+    /// The data scientist.
+    #[schema(value_type = String)]
+    pub owner: Address,
+    /// ERC-20 of the bounty; the zero address stands for ETH.
+    #[schema(value_type = String)]
+    pub token: Address,
+    /// The bounty in the token's smallest unit.
+    #[schema(value_type = String)]
+    pub bounty: Amount,
+    /// Claimed starting accuracy.
+    pub start_ppm: u32,
+    /// How far the measured starting accuracy may be from the claim.
+    pub tolerance_ppm: u32,
+    /// Accuracy that earns the whole bounty.
+    pub target_ppm: u32,
+    /// Accuracies are multiples of this.
+    pub grid_ppm: u32,
+    /// Submissions in all.
+    pub max_submissions: u32,
+    /// Accepted submissions in all.
+    pub max_accepts: u16,
+    /// Submissions that fill a window.
+    pub window_size: u16,
+    /// Seconds after its first submission at which a window closes.
+    pub window_seconds: u32,
+    /// Submissions of one miner to one version.
+    pub cap_per_version: u16,
+    /// Unix time after which nothing is submitted.
+    pub deadline: u64,
+    /// Seconds the Capsule has to activate the campaign.
+    pub activation_seconds: u32,
+    /// Seconds the Capsule has to settle a window that closed.
+    pub evaluation_seconds: u32,
+    /// Seconds the Capsule has to deliver after the campaign closed.
+    pub delivery_seconds: u32,
+    /// The Capsule's operator.
+    #[schema(value_type = String)]
+    pub capsule: Address,
+    /// The Capsule's attestation key.
+    #[schema(value_type = String)]
+    pub attester: Address,
+    /// The Capsule's fee in parts per million of the bounty.
+    pub fee_ppm: u32,
+    /// Wei of the Capsule's stake that the campaign locks.
+    #[schema(value_type = String)]
+    pub stake: Amount,
+    /// The manifest on IPFS.
+    #[schema(value_type = String)]
+    pub manifest: Digest,
+    /// Makes otherwise equal campaigns different.
+    #[schema(value_type = String)]
+    pub salt: B256,
+}
+
+impl From<&Terms> for TermsJson {
+    fn from(t: &Terms) -> Self {
+        Self {
+            owner: t.owner,
+            token: t.token,
+            bounty: amount(t.bounty),
+            start_ppm: t.startPpm,
+            tolerance_ppm: t.tolerancePpm,
+            target_ppm: t.targetPpm,
+            grid_ppm: t.gridPpm,
+            max_submissions: t.maxSubmissions,
+            max_accepts: t.maxAccepts,
+            window_size: t.windowSize,
+            window_seconds: t.windowSeconds,
+            cap_per_version: t.capPerVersion,
+            deadline: t.deadline,
+            activation_seconds: t.activationSeconds,
+            evaluation_seconds: t.evaluationSeconds,
+            delivery_seconds: t.deliverySeconds,
+            capsule: t.capsule,
+            attester: t.attester,
+            fee_ppm: t.feePpm,
+            stake: amount(t.stake),
+            manifest: Digest(t.manifest.0),
+            salt: t.salt,
+        }
+    }
+}
+
+/// An amount that is larger than a contract's terms can hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {amount}, more than 2^128 - 1")]
+pub struct TooLarge {
+    field: &'static str,
+    amount: Amount,
+}
+
+impl TryFrom<&TermsJson> for Terms {
+    type Error = TooLarge;
+
+    fn try_from(t: &TermsJson) -> Result<Self, TooLarge> {
+        Ok(Self {
+            owner: t.owner,
+            token: t.token,
+            bounty: word("bounty", t.bounty)?,
+            startPpm: t.start_ppm,
+            tolerancePpm: t.tolerance_ppm,
+            targetPpm: t.target_ppm,
+            gridPpm: t.grid_ppm,
+            maxSubmissions: t.max_submissions,
+            maxAccepts: t.max_accepts,
+            windowSize: t.window_size,
+            windowSeconds: t.window_seconds,
+            capPerVersion: t.cap_per_version,
+            deadline: t.deadline,
+            activationSeconds: t.activation_seconds,
+            evaluationSeconds: t.evaluation_seconds,
+            deliverySeconds: t.delivery_seconds,
+            capsule: t.capsule,
+            attester: t.attester,
+            feePpm: t.fee_ppm,
+            stake: word("stake", t.stake)?,
+            manifest: B256::new(t.manifest.0),
+            salt: t.salt,
+        })
+    }
+}
+
+fn amount(value: u128) -> Amount {
+    Amount(alloy::primitives::U256::from(value))
+}
+
+fn word(field: &'static str, amount: Amount) -> Result<u128, TooLarge> {
+    amount.0.try_into().map_err(|_| TooLarge { field, amount })
+}
+
+/// `#[serde(with)]` for boxed [`Terms`].
+pub mod terms {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    use super::{Terms, TermsJson};
+
+    /// Writes terms as [`TermsJson`].
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(terms: &Terms, serializer: S) -> Result<S::Ok, S::Error> {
+        TermsJson::from(terms).serialize(serializer)
+    }
+
+    /// Reads terms from [`TermsJson`].
+    ///
+    /// # Errors
+    /// Those of the deserializer, and amounts that are too large.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Terms>, D::Error> {
+        Terms::try_from(&TermsJson::deserialize(deserializer)?)
+            .map(Box::new)
+            .map_err(D::Error::custom)
+    }
+}
+
+/// `#[serde(with)]` for lists of [`sonar_contracts::Outcome`], as their codes on chain.
+pub mod outcomes {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error, ser::Error as _};
+    use sonar_contracts::Outcome;
+
+    /// Writes the codes.
+    ///
+    /// # Errors
+    /// Those of the serializer, and outcomes that have no code.
+    pub fn serialize<S: Serializer>(
+        outcomes: &[Outcome],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let codes: Result<Vec<u16>, _> = outcomes.iter().map(|outcome| outcome.encode()).collect();
+        serializer.collect_seq(codes.map_err(S::Error::custom)?)
+    }
+
+    /// Reads the codes.
+    ///
+    /// # Errors
+    /// Those of the deserializer, and codes that mean nothing.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Outcome>, D::Error> {
+        let codes = Vec::<u16>::deserialize(deserializer)?;
+        codes
+            .into_iter()
+            .map(Outcome::decode)
+            .collect::<Result<_, _>>()
+            .map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_survive_json_and_amounts_are_strings() {
+        let terms = Terms {
+            bounty: u128::MAX,
+            startPpm: 100_000,
+            salt: B256::repeat_byte(3),
+            ..Terms::default()
+        };
+        let json = serde_json::to_value(TermsJson::from(&terms)).unwrap();
+        assert_eq!(json["bounty"], u128::MAX.to_string());
+        let back: TermsJson = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(Terms::try_from(&back), Ok(terms));
+
+        let mut large = json;
+        large["stake"] = serde_json::json!("340282366920938463463374607431768211456");
+        let large: TermsJson = serde_json::from_value(large).unwrap();
+        assert!(
+            Terms::try_from(&large)
+                .unwrap_err()
+                .to_string()
+                .contains("stake")
+        );
+    }
+}
