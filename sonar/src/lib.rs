@@ -1,5 +1,6 @@
 //! The campaign protocol: what data scientist, Capsule, Mines and Sonar say to each other on the chain and on IPFS.
 
+pub mod account;
 pub mod chain;
 pub mod cli;
 pub mod config;

@@ -1,2 +1,13 @@
-//! x
-fn main() {}
+//! `sonar`: the data scientist's command line, and the coordinator.
+
+mod cmd;
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match sonar::cli::parse::<cmd::Cli>("sonar") {
+        Ok(cli) => cmd::run(cli).await,
+        Err(code) => code,
+    }
+}

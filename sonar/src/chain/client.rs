@@ -6,34 +6,30 @@ use std::{
 };
 
 use alloy::{
-    consensus::Transaction,
     eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
     network::{EthereumWallet, NetworkTransactionBuilder, ReceiptResponse, TransactionBuilder},
     primitives::{Address, B256, Bytes, U256, keccak256},
-    providers::{DynProvider, Provider, ProviderBuilder},
+    providers::{DynProvider, Provider},
     rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest},
     signers::{Signer, local::PrivateKeySigner},
     sol_types::{SolCall, SolEvent, SolValue},
-    transports::{RpcError, TransportError, http::reqwest},
+    transports::TransportError,
 };
-use backon::{ExponentialBuilder, Retryable};
 use sonar_contracts::{
     Capsule, CapsuleRegistry, DataCoin, Deployment, Ledger, Sonar, Status, Submission, Terms,
-    campaign_id, decode_revert, fee,
+    campaign_id, fee,
 };
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep},
 };
 
-use super::{Error, Event, Head, LogPosition, Record};
+use super::{Error, Event, Head, LogPosition, Node, Record};
 use crate::{
     ids::{CampaignId, Digest, Version},
     units::{Amount, TokenUnit},
 };
 
-/// Time for one request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Blocks that one request for logs spans at first; halved when the node finds it too many.
 const LOG_SPAN: u64 = 5_000;
 /// Attempts to get a transaction in when another with the same nonce is faster.
@@ -84,8 +80,7 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Shared {
-    provider: DynProvider,
-    url: String,
+    node: Node,
     deployment: Deployment,
     options: Options,
     terms: Mutex<HashMap<CampaignId, Terms>>,
@@ -133,8 +128,7 @@ impl Client {
     ) -> Result<Self, Error> {
         let client = Self {
             shared: Arc::new(Shared {
-                provider: provider(rpc)?,
-                url: rpc.to_owned(),
+                node: Node::new(rpc, options.patience)?,
                 deployment,
                 options,
                 terms: Mutex::default(),
@@ -162,23 +156,16 @@ impl Client {
 
     async fn check_deployment(&self) -> Result<(), Error> {
         let expected = self.deployment().chain_id;
-        let found = self
-            .ask("read the chain id", || self.shared.provider.get_chain_id())
-            .await?;
+        let found = self.shared.node.chain_id().await?;
         if found != expected {
             return Err(Error::WrongChain {
-                url: self.shared.url.clone(),
+                url: self.url().to_owned(),
                 expected,
                 found,
             });
         }
         for address in [self.deployment().sonar, self.deployment().registry] {
-            let code = self
-                .ask("read the contracts' code", || async {
-                    self.shared.provider.get_code_at(address).await
-                })
-                .await?;
-            if code.is_empty() {
+            if !self.shared.node.has_code(address).await? {
                 return Err(Error::NoContract {
                     address,
                     chain_id: found,
@@ -197,7 +184,7 @@ impl Client {
     /// The node's URL.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.shared.url
+        self.shared.node.url()
     }
 
     /// The account that signs, if there is one.
@@ -307,12 +294,7 @@ impl Client {
     /// # Errors
     /// When the chain cannot be read.
     pub async fn balance(&self, account: Address) -> Result<Amount, Error> {
-        let balance = self
-            .ask("read the balance", || async {
-                self.shared.provider.get_balance(account).await
-            })
-            .await?;
-        Ok(balance.into())
+        self.shared.node.balance(account).await
     }
 
     /// An account's balance in a token's smallest unit; the zero token is ETH.
@@ -358,7 +340,7 @@ impl Client {
         let what = "read the last block";
         let block = |tag: BlockNumberOrTag| {
             self.ask(what, move || async move {
-                self.shared.provider.get_block_by_number(tag).await
+                self.provider().get_block_by_number(tag).await
             })
         };
         let latest = block(BlockNumberOrTag::Latest)
@@ -393,10 +375,7 @@ impl Client {
     pub async fn block(&self, number: u64) -> Result<Option<(B256, u64)>, Error> {
         let block = self
             .ask("read a block", || async {
-                self.shared
-                    .provider
-                    .get_block_by_number(number.into())
-                    .await
+                self.provider().get_block_by_number(number.into()).await
             })
             .await?;
         Ok(block.map(|block| (block.header.hash, block.header.timestamp)))
@@ -465,7 +444,7 @@ impl Client {
             let filter = filter.clone().from_block(start).to_block(end);
             let page = self
                 .ask("read the contracts' events", || async {
-                    self.shared.provider.get_logs(&filter).await
+                    self.provider().get_logs(&filter).await
                 })
                 .await;
             match page {
@@ -828,6 +807,18 @@ impl Client {
 
     // ------------------------------------------------------------ inside
 
+    fn provider(&self) -> &DynProvider {
+        self.shared.node.provider()
+    }
+
+    async fn ask<T, R>(&self, what: &'static str, request: impl Fn() -> R) -> Result<T, Error>
+    where
+        R: IntoFuture<Output = Result<T, TransportError>>,
+        R::IntoFuture: Future<Output = Result<T, TransportError>>,
+    {
+        self.shared.node.ask(what, request).await
+    }
+
     async fn view<C: SolCall>(&self, what: &'static str, call: &C) -> Result<C::Return, Error> {
         self.read(what, self.deployment().sonar, call).await
     }
@@ -843,8 +834,7 @@ impl Client {
             .with_input(call.abi_encode());
         let data = self
             .ask(what, || async {
-                self.shared
-                    .provider
+                self.provider()
                     .call(request.clone())
                     .block(BlockId::latest())
                     .await
@@ -932,8 +922,7 @@ impl Client {
     ) -> Result<(), Error> {
         // The pending block has the time that a transaction sent now will see.
         self.ask(what, || async {
-            self.shared
-                .provider
+            self.provider()
                 .call(request.clone())
                 .block(BlockId::pending())
                 .await
@@ -949,8 +938,7 @@ impl Client {
     ) -> Result<u64, Error> {
         let gas = self
             .ask(what, || async {
-                self.shared
-                    .provider
+                self.provider()
                     .estimate_gas(request.clone())
                     .block(BlockId::pending())
                     .await
@@ -961,7 +949,7 @@ impl Client {
 
     async fn fees(&self, what: &'static str) -> Result<Fees, Error> {
         let estimate = self
-            .ask(what, || self.shared.provider.estimate_eip1559_fees())
+            .ask(what, || self.provider().estimate_eip1559_fees())
             .await?;
         Ok(Fees {
             max: estimate.max_fee_per_gas,
@@ -995,11 +983,7 @@ impl Client {
         for attempt in 1.. {
             let nonce = self
                 .ask(what, || async {
-                    self.shared
-                        .provider
-                        .get_transaction_count(from)
-                        .pending()
-                        .await
+                    self.provider().get_transaction_count(from).pending().await
                 })
                 .await?;
             let envelope = request
@@ -1008,7 +992,6 @@ impl Client {
                 .build(&wallet)
                 .await
                 .map_err(|error| Error::Sign(error.to_string()))?;
-            debug_assert_eq!(envelope.nonce(), nonce);
             let sent = Sent {
                 hash: *envelope.tx_hash(),
                 raw: envelope.encoded_2718().into(),
@@ -1027,7 +1010,7 @@ impl Client {
     async fn broadcast(&self, what: &'static str, sent: &Sent) -> Result<(), Error> {
         let answer = self
             .ask(what, || async {
-                self.shared.provider.send_raw_transaction(&sent.raw).await
+                self.provider().send_raw_transaction(&sent.raw).await
             })
             .await;
         match answer {
@@ -1047,7 +1030,7 @@ impl Client {
         hash: B256,
     ) -> Result<Option<TransactionReceipt>, Error> {
         self.ask(what, || async {
-            self.shared.provider.get_transaction_receipt(hash).await
+            self.provider().get_transaction_receipt(hash).await
         })
         .await
     }
@@ -1072,10 +1055,7 @@ impl Client {
             if looks.is_multiple_of(20) {
                 let known = self
                     .ask(what, || async {
-                        self.shared
-                            .provider
-                            .get_transaction_by_hash(sent.hash)
-                            .await
+                        self.provider().get_transaction_by_hash(sent.hash).await
                     })
                     .await?;
                 if known.is_none() {
@@ -1085,70 +1065,11 @@ impl Client {
             sleep(options.poll).await;
         }
     }
-
-    /// Asks the node, again and again for a bounded time while it does not answer. What it does answer is final.
-    async fn ask<T, R>(&self, what: &'static str, request: impl Fn() -> R) -> Result<T, Error>
-    where
-        R: IntoFuture<Output = Result<T, TransportError>>,
-        R::IntoFuture: Future<Output = Result<T, TransportError>>,
-    {
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(2))
-            .with_total_delay(Some(self.shared.options.patience))
-            .without_max_times();
-        let url = &self.shared.url;
-        (|| request().into_future())
-            .retry(backoff)
-            .when(is_silence)
-            .notify(|error, _| tracing::debug!("{url} does not answer, trying again: {error}"))
-            .await
-            .map_err(|error| self.explain(what, error))
-    }
-
-    fn explain(&self, what: &'static str, error: TransportError) -> Error {
-        match error {
-            RpcError::ErrorResp(payload) => match payload.as_revert_data() {
-                Some(data) => match decode_revert(&data) {
-                    Some(revert) => Error::Refused { what, revert },
-                    None => Error::UnknownRevert { what, data },
-                },
-                None => Error::Node {
-                    what,
-                    message: payload.message.into_owned(),
-                },
-            },
-            RpcError::Transport(error) => Error::Unreachable {
-                what,
-                url: self.shared.url.clone(),
-                reason: root(&error),
-            },
-            other => Error::Nonsense {
-                what,
-                reason: other.to_string(),
-            },
-        }
-    }
 }
 
 struct Fees {
     max: u128,
     priority: u128,
-}
-
-fn provider(rpc: &str) -> Result<DynProvider, Error> {
-    let bad = || Error::Url(rpc.to_owned());
-    let url: reqwest::Url = rpc.parse().map_err(|_| bad())?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(bad());
-    }
-    let http = reqwest::Client::builder()
-        .timeout(REQUEST_TIMEOUT)
-        .build()
-        .map_err(|_| bad())?;
-    Ok(ProviderBuilder::default()
-        .connect_reqwest(http, url)
-        .erased())
 }
 
 fn settle_call(
@@ -1186,15 +1107,6 @@ fn nonsense_log(log: &Log, reason: &str) -> Error {
     }
 }
 
-/// No answer, or one that asks for patience.
-fn is_silence(error: &TransportError) -> bool {
-    match error {
-        RpcError::Transport(_) => true,
-        RpcError::ErrorResp(payload) => payload.is_retry_err(),
-        _ => false,
-    }
-}
-
 /// Nodes have no codes for these two, only words.
 fn is_taken_nonce(message: &str) -> bool {
     let message = message.to_lowercase();
@@ -1204,13 +1116,4 @@ fn is_taken_nonce(message: &str) -> bool {
 fn is_known(message: &str) -> bool {
     let message = message.to_lowercase();
     message.contains("already known") || message.contains("already imported")
-}
-
-/// The innermost cause: "connection refused" rather than "error sending request".
-fn root(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

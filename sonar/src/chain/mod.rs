@@ -4,11 +4,13 @@ mod client;
 mod error;
 mod event;
 mod follower;
+mod node;
 
 pub use client::{Client, Options, TxOutcome};
 pub use error::Error;
 pub use event::{CapsuleChange, Event, LogPosition, Record};
 pub use follower::{Batch, Follower};
+pub use node::Node;
 
 use alloy::primitives::B256;
 use serde::{Deserialize, Serialize};

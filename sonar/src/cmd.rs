@@ -1,0 +1,199 @@
+//! The commands of `sonar`.
+
+mod account;
+mod deploy;
+mod help;
+
+use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use sonar::{
+    account::{AccountName, Keystore},
+    chain::{Client, Node},
+    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
+    config::{self, Config},
+    discovery::{self, DiscoveryError},
+};
+use zeroize::Zeroizing;
+
+/// How long a chain that does not answer is asked again.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Train models on data you never see, and pay for measured accuracy.
+#[derive(Debug, Parser)]
+#[command(name = "sonar", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where things are.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// Directory of accounts, launches and configuration
+    #[arg(long, global = true, env = "SONAR_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// JSON-RPC of the chain
+    #[arg(long, global = true, env = "SONAR_RPC", value_name = "URL")]
+    rpc: Option<String>,
+    /// Sonar's API, which tells where the contracts and the IPFS hub are
+    #[arg(long, global = true, env = "SONAR_URL", value_name = "URL")]
+    sonar: Option<String>,
+    /// Deployment file that `sonar deploy` wrote; wins over what Sonar tells
+    #[arg(long, global = true, env = "SONAR_CONTRACTS", value_name = "FILE")]
+    contracts: Option<PathBuf>,
+    /// Account that signs; needed when there are several
+    #[arg(long, global = true, env = "SONAR_ACCOUNT", value_name = "NAME")]
+    account: Option<AccountName>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put the contracts on a chain, once
+    Deploy(deploy::Deploy),
+    /// Accounts: keys in encrypted keystore files
+    #[command(subcommand)]
+    Account(account::Command),
+    /// Print a script that completes commands in your shell
+    Completions(help::Completions),
+    /// What the exit codes mean
+    #[command(long_about = EXIT_CODES)]
+    ExitCodes,
+    /// Version of the program and of the contracts that it speaks to
+    Version,
+}
+
+/// What a command has to work with.
+struct Context {
+    globals: Globals,
+    place: Place,
+    home: PathBuf,
+    config: Config,
+}
+
+/// Runs a command and says how the program ends.
+pub async fn run(cli: Cli) -> ExitCode {
+    cli::init_tracing(&cli.globals, Logging::Command);
+    let output = Output::new(&cli.globals, cli.command.schema());
+    let timeout = cli.globals.timeout;
+    let work = execute(cli, &output);
+    let result = match timeout {
+        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            Err(Failure::new(
+                cli::ExitCode::TimedOut,
+                "TIMED_OUT",
+                format!("not done within {} s", limit.as_secs()),
+            )
+            .help("nothing is lost: run the same command again to go on"))
+        }),
+        None => work.await,
+    };
+    output.finish(result)
+}
+
+async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
+    match cli.command {
+        Command::Completions(command) => return command.run(),
+        Command::ExitCodes => return help::exit_codes(),
+        Command::Version => return help::version(),
+        _ => {}
+    }
+    let context = Context::new(cli.globals, cli.place)?;
+    match cli.command {
+        Command::Deploy(command) => command.run(&context, output).await,
+        Command::Account(command) => command.run(&context, output).await,
+        Command::Completions(_) | Command::ExitCodes | Command::Version => {
+            unreachable!("done above")
+        }
+    }
+}
+
+impl Command {
+    fn schema(&self) -> &'static str {
+        match self {
+            Self::Deploy(_) => "sonar.deploy/1",
+            Self::Account(command) => command.schema(),
+            Self::Completions(_) => "sonar.completions/1",
+            Self::ExitCodes => "sonar.exit-codes/1",
+            Self::Version => "sonar.version/1",
+        }
+    }
+}
+
+impl Context {
+    /// Flags and environment win over the configuration file.
+    fn new(globals: Globals, place: Place) -> Result<Self, Failure> {
+        let home = config::home(place.home.as_deref(), "SONAR_HOME", "sonar")?;
+        let mut config = Config::load(&home)?;
+        config.rpc = place.rpc.clone().or(config.rpc);
+        config.contracts = place.contracts.clone().or(config.contracts);
+        config.sonar = place.sonar.clone().or(config.sonar);
+        Ok(Self {
+            globals,
+            place,
+            home,
+            config,
+        })
+    }
+
+    fn rpc(&self) -> Result<&str, DiscoveryError> {
+        self.config
+            .rpc
+            .as_deref()
+            .ok_or(DiscoveryError::Missing("the chain (`rpc`)"))
+    }
+
+    fn node(&self) -> Result<Node, Failure> {
+        Ok(Node::new(self.rpc()?, PATIENCE)?)
+    }
+
+    /// A client that only reads.
+    async fn reader(&self) -> Result<Client, Failure> {
+        Ok(discovery::client(&self.config, None).await?)
+    }
+
+    /// The account that was named, or the only one.
+    fn account(&self) -> Result<AccountName, Failure> {
+        if let Some(name) = &self.place.account {
+            return Ok(name.clone());
+        }
+        let mut accounts = Keystore::new(&self.home).list()?;
+        match (accounts.pop(), accounts.is_empty()) {
+            (Some(only), true) => Ok(only.name),
+            (None, _) => Err(Failure::new(
+                cli::ExitCode::NotFound,
+                "NO_ACCOUNT",
+                format!("there is no account in {}", self.home.display()),
+            )
+            .help("make one with `sonar account new NAME`")),
+            (Some(_), false) => Err(Failure::new(
+                cli::ExitCode::Usage,
+                "ACCOUNT_AMBIGUOUS",
+                "there are several accounts",
+            )
+            .help("say which with --account NAME")),
+        }
+    }
+
+    fn passphrase(&self, name: &AccountName, ask: Ask) -> Result<Zeroizing<String>, Failure> {
+        cli::passphrase(&self.globals, "sonar", &format!("account `{name}`"), ask)
+    }
+}
+
+/// Waits for a future while telling people what for.
+async fn tell<T>(output: &Output, what: &str, work: impl Future<Output = T>) -> T {
+    output.progress(what);
+    work.await
+}
+
+/// A table for people: columns and nothing else.
+fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(header);
+    table
+}

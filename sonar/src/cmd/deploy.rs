@@ -1,0 +1,107 @@
+//! `sonar deploy`.
+
+use std::path::PathBuf;
+
+use alloy::primitives::{U256, utils::parse_ether};
+use sonar::{
+    account::Keystore,
+    chain::Node,
+    cli::{self, Ask, ExitCode, Failure, Output, Report},
+    config::Config,
+    discovery,
+    files::{self, Access},
+};
+use sonar_contracts::{DeployError, Deployment};
+
+use super::Context;
+
+/// Put the contracts on a chain, once.
+///
+/// Writes where they are to <home>/deployment.json. Run again, it finds them there and changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sonar deploy --rpc http://127.0.0.1:8545 --yes")]
+pub struct Deploy {
+    /// Whole DataCoins that the deployer receives; no more can ever be made
+    #[arg(long, default_value_t = 1_000_000_000, value_name = "DATA")]
+    supply: u64,
+    /// Write the deployment to this file instead
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Deploy {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let path = self
+            .out
+            .unwrap_or_else(|| context.home.join("deployment.json"));
+        let node = context.node()?;
+        let chain_id = super::tell(output, "Asking the chain…", node.chain_id()).await?;
+        if path.exists()
+            && let Some(deployment) = standing(&node, &path, chain_id).await?
+        {
+            output.progress("The contracts are there already; nothing was changed.");
+            return report(&deployment);
+        }
+        let name = context.account()?;
+        let passphrase = context.passphrase(&name, Ask::Existing)?;
+        let signer = Keystore::new(&context.home).unlock(&name, &passphrase)?;
+        cli::confirm(
+            &context.globals,
+            &format!(
+                "This deploys three contracts to chain {chain_id}; account {} pays the gas.",
+                signer.address()
+            ),
+        )?;
+        let supply = U256::from(self.supply) * parse_ether("1").map_err(Failure::internal)?;
+        output.progress("Deploying registry, Sonar and DataCoin…");
+        let deployment = sonar_contracts::deploy(node.provider_as(signer), supply)
+            .await
+            .map_err(failure)?;
+        files::private_directory(&context.home)?;
+        let text = serde_json::to_vec_pretty(&deployment).map_err(Failure::internal)?;
+        files::write_atomic(&path, &text, Access::Public)?;
+        remember(context, &path)?;
+        report(&deployment)
+    }
+}
+
+/// The deployment of an earlier run, if its contracts are on this chain.
+async fn standing(
+    node: &Node,
+    path: &std::path::Path,
+    chain_id: u64,
+) -> Result<Option<Deployment>, Failure> {
+    let deployment = discovery::deployment(path)?;
+    let there = deployment.chain_id == chain_id
+        && node.has_code(deployment.registry).await?
+        && node.has_code(deployment.sonar).await?
+        && node.has_code(deployment.datacoin).await?;
+    Ok(there.then_some(deployment))
+}
+
+/// Later commands find chain and contracts without being told again.
+fn remember(context: &Context, path: &std::path::Path) -> Result<(), Failure> {
+    let mut config = Config::load(&context.home)?;
+    config.rpc = context.config.rpc.clone();
+    config.contracts = Some(std::path::absolute(path).map_err(Failure::internal)?);
+    Ok(config.save(&context.home)?)
+}
+
+fn report(deployment: &Deployment) -> Result<Report, Failure> {
+    let human = format!(
+        "chain     {}\nsonar     {}\nregistry  {}\ndatacoin  {}",
+        deployment.chain_id, deployment.sonar, deployment.registry, deployment.datacoin
+    );
+    Report::new(deployment, human)
+}
+
+fn failure(error: DeployError) -> Failure {
+    let (exit, code) = match error {
+        DeployError::ChainId(_) => (ExitCode::Unreachable, "CHAIN_UNREACHABLE"),
+        DeployError::Wait { .. } => (ExitCode::TimedOut, "NOT_MINED"),
+        DeployError::Send { .. } | DeployError::Reverted { .. } => {
+            (ExitCode::Refused, "DEPLOYMENT_FAILED")
+        }
+    };
+    Failure::new(exit, code, error).help("does the account have enough ETH for the gas?")
+}
