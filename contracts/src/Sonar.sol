@@ -314,7 +314,6 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ISonar
-    // solhint-disable-next-line func-name-mixedcase
     function DOMAIN_SEPARATOR() external view returns (bytes32) {
         return _domainSeparatorV4();
     }

@@ -47,6 +47,11 @@ use tokio::{task::JoinHandle, time};
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the chain is asked whether there is something to mine.
 const MINE_INTERVAL: Duration = Duration::from_millis(20);
+/// How long mining a block and keeping the chain may take. The chain is kept whole, so this grows with it: a chain of
+/// 2,000 full blocks takes a tenth of a second.
+const STEP_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to wait after a block could not be mined.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Attempts to find a free port that nobody else takes in the meantime.
 const PORT_ATTEMPTS: usize = 5;
 
@@ -528,15 +533,19 @@ impl Miner {
             let due = self
                 .block_time
                 .is_some_and(|interval| mined.elapsed() >= interval);
-            match self.step(head, due).await {
-                Ok(now) if now == head => {}
-                Ok(now) => (head, mined) = (now, Instant::now()),
-                // Anvil was killed, or the disk is full: nothing is mined, so nothing is lost.
-                Err(error) => {
-                    tracing::warn!("the local chain stands still: {error}");
-                    time::sleep(Duration::from_secs(1)).await;
+            let error = match time::timeout(STEP_TIMEOUT, self.step(head, due)).await {
+                Ok(Ok(now)) => {
+                    if now != head {
+                        (head, mined) = (now, Instant::now());
+                    }
+                    continue;
                 }
-            }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "anvil does not answer".to_owned(),
+            };
+            // Anvil was killed, or the disk is full: nothing is mined, so nothing is lost.
+            tracing::warn!("the local chain stands still: {error}");
+            time::sleep(RETRY_INTERVAL).await;
         }
     }
 
@@ -612,5 +621,52 @@ impl Miner {
             .await
             .map_err(rpc("show its state"))?;
         self.store.replace(&self.store.state(), &state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(child: &mut Child) -> ExitStatus {
+        let end = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < end {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::yield_now();
+        }
+        panic!("it still runs");
+    }
+
+    #[test]
+    fn a_program_dies_when_its_leash_is_let_go() {
+        let output = NamedTempFile::new().unwrap();
+        let mut child = leashed(Path::new("sleep"), &["600".to_owned()], output.path()).unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        drop(child.stdin.take());
+        assert!(!ended(&mut child).success());
+    }
+
+    #[test]
+    fn a_journal_survives_its_file() {
+        let directory = TempDir::new().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        assert_eq!(store.read_journal().unwrap(), None);
+        let journal = Journal {
+            number: 7,
+            timestamp: 9,
+            transactions: vec![Bytes::from_static(b"raw")],
+        };
+        store.write_journal(&journal).unwrap();
+        assert_eq!(store.read_journal().unwrap(), Some(journal));
+        fs::write(store.journal(), "half a fi").unwrap();
+        assert!(
+            store
+                .read_journal()
+                .unwrap_err()
+                .to_string()
+                .contains("journal.json")
+        );
     }
 }
