@@ -71,6 +71,15 @@ pub struct TxOutcome {
     pub block: u64,
 }
 
+/// What a mined transaction was charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Charge {
+    /// Gas that it used.
+    pub gas_used: u64,
+    /// Wei that it paid for the gas.
+    pub cost: Amount,
+}
+
 /// A client of one deployment of the contracts. Clones share everything but the account.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -589,6 +598,18 @@ impl Client {
         let gas = self.estimate_gas(what, &request).await?;
         let fees = self.fees(what).await?;
         Ok(Amount(U256::from(gas) * U256::from(fees.max)))
+    }
+
+    /// What a transaction was charged; `None` while it is in no block.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn charge(&self, transaction: B256) -> Result<Option<Charge>, Error> {
+        let receipt = self.receipt("read a receipt", transaction).await?;
+        Ok(receipt.map(|receipt| Charge {
+            gas_used: receipt.gas_used(),
+            cost: Amount(U256::from(receipt.gas_used()) * U256::from(receipt.effective_gas_price())),
+        }))
     }
 
     // ------------------------------------------------------------ sending: miners

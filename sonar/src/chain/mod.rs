@@ -6,7 +6,7 @@ mod event;
 mod follower;
 mod node;
 
-pub use client::{Client, Options, TxOutcome};
+pub use client::{Charge, Client, Options, TxOutcome};
 pub use error::Error;
 pub use event::{CapsuleChange, Event, LogPosition, Record};
 pub use follower::{Batch, Follower};

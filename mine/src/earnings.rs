@@ -1,0 +1,493 @@
+//! What a Mine has earned and spent. Each total is the sum of rows, and each row names what on the chain it comes from.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, B256, I256, U256};
+use serde::Serialize;
+use sonar::{
+    chain::{Charge, LogPosition},
+    ids::{CampaignId, Digest, Version, WindowIndex},
+    units::{Amount, TokenUnit},
+    view::{CampaignView, SettledSubmission, SettledWindow, World},
+};
+use sonar_contracts::State;
+
+/// All that an account earned and spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Statement {
+    /// The account.
+    pub account: Address,
+    /// Earnings, a part for each token.
+    pub tokens: Vec<TokenStatement>,
+    /// What transactions cost.
+    pub gas: GasStatement,
+    /// Submissions that are not settled yet.
+    pub pending: Vec<Pending>,
+}
+
+/// Earnings in one token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TokenStatement {
+    /// The token.
+    pub token: TokenUnit,
+    /// What can be withdrawn: the sum of the awards and credits that were not.
+    pub claimable: Amount,
+    /// The most that pending submissions can still bring. Only settlements say what they do.
+    pub pending_at_most: Amount,
+    /// The sum of the withdrawals.
+    pub withdrawn: Amount,
+    /// What was spent on gas, in this token: zero except for ETH.
+    pub gas: Amount,
+    /// Claimable and withdrawn less gas.
+    pub net: I256,
+    /// Awards in the order of their settlement.
+    pub awards: Vec<AwardRow>,
+    /// Other credits that can be withdrawn (refunds or fees, if the account has other roles).
+    pub credits: Vec<CreditRow>,
+    /// Withdrawals in their order.
+    pub withdrawals: Vec<WithdrawalRow>,
+}
+
+/// An accepted submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AwardRow {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The window.
+    pub window: WindowIndex,
+    /// The submission's place in the window.
+    pub index: u32,
+    /// The submission.
+    pub content: Digest,
+    /// The formula's bounty.
+    pub bounty: Amount,
+    /// The formula's improvement.
+    pub delta_ppm: u32,
+    /// The formula's target.
+    pub target_ppm: u32,
+    /// `floor(bounty × delta / target)`, as the chain credited it.
+    pub amount: Amount,
+    /// Whether the chain credited what the formula says.
+    pub agrees: bool,
+    /// Whether it was withdrawn.
+    pub withdrawn: bool,
+    /// The transaction that settled it.
+    pub transaction: B256,
+}
+
+/// A credit that is no award.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CreditRow {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// A withdrawal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WithdrawalRow {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Where it went.
+    pub to: Address,
+    /// How much.
+    pub amount: Amount,
+    /// The transaction.
+    pub transaction: B256,
+}
+
+/// A submission that waits for its settlement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pending {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The window.
+    pub window: WindowIndex,
+    /// The submission's place in the window.
+    pub index: u32,
+    /// The version that it is for.
+    pub version: Version,
+    /// The submission.
+    pub content: Digest,
+    /// What the formula gives for the whole way from here to the target.
+    pub at_most: Amount,
+    /// The bounty's token.
+    pub token: Address,
+    /// The transaction that submitted it.
+    pub transaction: B256,
+}
+
+/// What transactions cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GasStatement {
+    /// In wei: the sum of the rows.
+    pub spent: Amount,
+    /// Transactions in their order on the chain.
+    pub rows: Vec<GasRow>,
+}
+
+/// What a transaction cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GasRow {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// What it did.
+    pub what: Purpose,
+    /// The transaction.
+    pub transaction: B256,
+    /// Gas that it used.
+    pub gas_used: u64,
+    /// Wei that it was charged.
+    pub cost: Amount,
+}
+
+/// What a transaction was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Submitting an update.
+    Submit,
+    /// Withdrawing earnings.
+    Withdraw,
+}
+
+/// A transaction that an account sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnTransaction {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// What it did.
+    pub what: Purpose,
+    /// Where it is.
+    pub at: LogPosition,
+}
+
+/// The transactions that an account sent about campaigns, in chain order.
+#[must_use]
+pub fn transactions(world: &World, account: Address) -> Vec<OwnTransaction> {
+    let mut all: Vec<_> = world
+        .in_order()
+        .flat_map(|campaign| {
+            let of = move |what, at| OwnTransaction {
+                campaign: campaign.id,
+                what,
+                at,
+            };
+            let settled = settled(campaign, account).map(|(_, _, submission)| submission.at);
+            let pending = pending_at(campaign, account).map(|(_, _, at)| at);
+            let withdrawals = campaign
+                .withdrawals
+                .iter()
+                .filter(move |withdrawal| withdrawal.account == account)
+                .map(move |withdrawal| of(Purpose::Withdraw, withdrawal.at));
+            settled
+                .chain(pending)
+                .map(move |at| of(Purpose::Submit, at))
+                .chain(withdrawals)
+        })
+        .collect();
+    all.sort_by_key(|transaction| (transaction.at.block, transaction.at.index));
+    all
+}
+
+/// Puts an account's statement together from the chain's events, the tokens' names and what transactions were charged.
+#[must_use]
+pub fn statement(
+    world: &World,
+    account: Address,
+    tokens: &BTreeMap<Address, TokenUnit>,
+    charges: &BTreeMap<B256, Charge>,
+) -> Statement {
+    let gas = gas(world, account, charges);
+    let pending: Vec<_> = world
+        .in_order()
+        .flat_map(|campaign| pending(campaign, account))
+        .collect();
+    let tokens = tokens
+        .values()
+        .map(|token| token_statement(world, account, token, &gas, &pending))
+        .collect();
+    Statement {
+        account,
+        tokens,
+        gas,
+        pending,
+    }
+}
+
+fn gas(world: &World, account: Address, charges: &BTreeMap<B256, Charge>) -> GasStatement {
+    let rows: Vec<_> = transactions(world, account)
+        .into_iter()
+        .filter_map(|OwnTransaction { campaign, what, at }| {
+            let charge = charges.get(&at.transaction)?;
+            Some(GasRow {
+                campaign,
+                what,
+                transaction: at.transaction,
+                gas_used: charge.gas_used,
+                cost: charge.cost,
+            })
+        })
+        .collect();
+    GasStatement {
+        spent: sum(rows.iter().map(|row| row.cost)),
+        rows,
+    }
+}
+
+fn token_statement(
+    world: &World,
+    account: Address,
+    token: &TokenUnit,
+    gas: &GasStatement,
+    pending: &[Pending],
+) -> TokenStatement {
+    let campaigns = || {
+        world
+            .in_order()
+            .filter(|campaign| campaign.terms.token == token.address)
+    };
+    let awards: Vec<_> = campaigns()
+        .flat_map(|campaign| awards(campaign, account))
+        .collect();
+    let credits: Vec<_> = campaigns()
+        .filter_map(|campaign| credit(campaign, account))
+        .collect();
+    let withdrawals: Vec<_> = campaigns()
+        .flat_map(|campaign| withdrawals(campaign, account))
+        .collect();
+    let open = awards.iter().filter(|award| !award.withdrawn);
+    let claimable = sum(open
+        .map(|award| award.amount)
+        .chain(credits.iter().map(|credit| credit.amount)));
+    let withdrawn = sum(withdrawals.iter().map(|withdrawal| withdrawal.amount));
+    let gas = if token.address == Address::ZERO {
+        gas.spent
+    } else {
+        Amount::ZERO
+    };
+    TokenStatement {
+        token: token.clone(),
+        claimable,
+        pending_at_most: at_most(pending, token.address),
+        withdrawn,
+        gas,
+        net: signed(claimable.saturating_add(withdrawn)).saturating_sub(signed(gas)),
+        awards,
+        credits,
+        withdrawals,
+    }
+}
+
+/// In one campaign only one of several pending submissions can go the whole way.
+fn at_most(pending: &[Pending], token: Address) -> Amount {
+    let by_campaign: BTreeMap<_, _> = pending
+        .iter()
+        .filter(|pending| pending.token == token)
+        .map(|pending| (pending.campaign, pending.at_most))
+        .collect();
+    sum(by_campaign.into_values())
+}
+
+fn sum(amounts: impl IntoIterator<Item = Amount>) -> Amount {
+    amounts
+        .into_iter()
+        .fold(Amount::ZERO, Amount::saturating_add)
+}
+
+fn signed(amount: Amount) -> I256 {
+    I256::try_from(amount.0).unwrap_or(I256::MAX)
+}
+
+fn settled(
+    campaign: &CampaignView,
+    account: Address,
+) -> impl Iterator<Item = (&SettledWindow, u32, &SettledSubmission)> {
+    campaign
+        .settled
+        .iter()
+        .flat_map(|window| {
+            (0..)
+                .zip(&window.submissions)
+                .map(move |(i, s)| (window, i, s))
+        })
+        .filter(move |(_, _, submission)| submission.miner == account)
+}
+
+fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = AwardRow> {
+    let terms = &campaign.terms;
+    let last = campaign
+        .withdrawals
+        .iter()
+        .rfind(|withdrawal| withdrawal.account == account)
+        .map(|withdrawal| (withdrawal.at.block, withdrawal.at.index));
+    settled(campaign, account).filter_map(move |(window, index, submission)| {
+        let award = submission.award?;
+        let exact = U256::from(terms.bounty) * U256::from(award.delta_ppm)
+            / U256::from(terms.targetPpm.max(1));
+        Some(AwardRow {
+            campaign: campaign.id,
+            window: window.index,
+            index,
+            content: submission.content,
+            bounty: terms.bounty.into(),
+            delta_ppm: award.delta_ppm,
+            target_ppm: terms.targetPpm,
+            amount: award.amount,
+            agrees: award.amount == Amount(exact),
+            withdrawn: last.is_some_and(|last| (window.at.block, window.at.index) < last),
+            transaction: window.at.transaction,
+        })
+    })
+}
+
+/// What an account can take besides its awards.
+fn credit(campaign: &CampaignView, account: Address) -> Option<CreditRow> {
+    let open = awards(campaign, account)
+        .filter(|award| !award.withdrawn)
+        .map(|award| award.amount);
+    let amount = campaign.owed(account).saturating_sub(sum(open));
+    (amount != Amount::ZERO).then_some(CreditRow {
+        campaign: campaign.id,
+        amount,
+    })
+}
+
+fn withdrawals(campaign: &CampaignView, account: Address) -> impl Iterator<Item = WithdrawalRow> {
+    campaign
+        .withdrawals
+        .iter()
+        .filter(move |withdrawal| withdrawal.account == account)
+        .map(|withdrawal| WithdrawalRow {
+            campaign: campaign.id,
+            to: withdrawal.to,
+            amount: withdrawal.amount,
+            transaction: withdrawal.at.transaction,
+        })
+}
+
+fn pending_at(
+    campaign: &CampaignView,
+    account: Address,
+) -> impl Iterator<Item = (u32, Digest, LogPosition)> {
+    (0..)
+        .zip(&campaign.window.submissions)
+        .zip(&campaign.window.positions)
+        .filter(move |((_, submission), _)| submission.miner == account)
+        .map(|((index, submission), at)| (index, submission.content.into(), *at))
+}
+
+fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Pending> {
+    let terms = &campaign.terms;
+    let window = &campaign.window;
+    let at_most =
+        sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm, u32::MAX);
+    // A window of a campaign whose Capsule went away is never settled.
+    let open = campaign.state == State::Open;
+    pending_at(campaign, account)
+        .filter(move |_| open)
+        .map(move |(index, content, at)| Pending {
+            campaign: campaign.id,
+            window: window.index,
+            index,
+            version: window.version,
+            content,
+            at_most: at_most.into(),
+            token: terms.token,
+            transaction: at.transaction,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ME, OTHER, Story};
+    use proptest::prelude::*;
+
+    fn of(story: &Story) -> Statement {
+        let tokens = [(Address::ZERO, TokenUnit::eth())].into();
+        let charges = transactions(&story.world, ME)
+            .into_iter()
+            .map(|transaction| {
+                let charge = Charge {
+                    gas_used: 50_000,
+                    cost: Amount::from(100_000_u128),
+                };
+                (transaction.at.transaction, charge)
+            })
+            .collect();
+        statement(&story.world, ME, &tokens, &charges)
+    }
+
+    #[test]
+    fn a_submission_is_pending_then_claimable_then_withdrawn() {
+        let mut story = Story::opened();
+        story.activate();
+        story.submit(ME);
+        let statement = of(&story);
+        assert_eq!(statement.pending.len(), 1);
+        // floor(1_000_000_007 × 800_000 / 900_000)
+        assert_eq!(
+            statement.tokens[0].pending_at_most,
+            Amount::from(888_888_895)
+        );
+        assert_eq!(statement.tokens[0].claimable, Amount::ZERO);
+
+        story.settle(&[Some(30)]);
+        let statement = of(&story);
+        let eth = &statement.tokens[0];
+        let award = &eth.awards[0];
+        // floor(1_000_000_007 × 150_000 / 900_000)
+        assert_eq!(award.amount, Amount::from(166_666_667));
+        assert_eq!((award.delta_ppm, award.target_ppm), (150_000, 900_000));
+        assert!(award.agrees && !award.withdrawn);
+        assert_eq!(eth.claimable, award.amount);
+        assert!(statement.pending.is_empty());
+
+        story.withdraw(ME);
+        let statement = of(&story);
+        let eth = &statement.tokens[0];
+        assert_eq!(eth.claimable, Amount::ZERO);
+        assert_eq!(eth.withdrawn, Amount::from(166_666_667));
+        assert!(eth.awards[0].withdrawn);
+        assert_eq!(statement.gas.rows.len(), 2);
+        assert_eq!(eth.net, I256::try_from(166_466_667).unwrap());
+    }
+
+    #[test]
+    fn gas_without_earnings_is_a_loss() {
+        let mut story = Story::opened();
+        story.activate();
+        story.submit(ME);
+        story.settle(&[None]);
+        assert_eq!(of(&story).tokens[0].net, I256::try_from(-100_000).unwrap());
+    }
+
+    proptest! {
+        /// In every history: totals are the sums of their rows, and what was earned is claimable or withdrawn.
+        #[test]
+        fn totals_are_their_rows(steps in prop::collection::vec((0u8..4, any::<bool>()), 0..60)) {
+            let mut story = Story::opened();
+            story.activate();
+            for (step, flag) in steps {
+                match step {
+                    0 | 1 if story.takes() => story.submit(if flag { ME } else { OTHER }),
+                    2 => story.settle_all(flag),
+                    3 => story.withdraw(ME),
+                    _ => story.now += 61,
+                }
+            }
+            let statement = of(&story);
+            let eth = &statement.tokens[0];
+            let campaign = story.campaign();
+            prop_assert_eq!(eth.claimable, campaign.owed(ME));
+            prop_assert_eq!(sum(eth.awards.iter().map(|award| award.amount)), eth.claimable.saturating_add(eth.withdrawn));
+            prop_assert!(eth.awards.iter().all(|award| award.agrees));
+            prop_assert!(eth.credits.is_empty());
+            prop_assert_eq!(sum(statement.gas.rows.iter().map(|row| row.cost)), statement.gas.spent);
+            let mine = campaign.window.submissions.iter().filter(|submission| submission.miner == ME);
+            prop_assert_eq!(statement.pending.len(), mine.count());
+        }
+    }
+}

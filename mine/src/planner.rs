@@ -1,0 +1,521 @@
+//! What a Mine does next in one campaign: a pure function of what it knows.
+
+use std::fmt;
+
+use alloy::primitives::Address;
+use serde::Serialize;
+use sonar::{ids::Version, units::Amount, view::CampaignView};
+use sonar_contracts::State;
+
+use crate::policy::{Algorithm, Decision, Facts, Objection, Policy};
+
+/// Seconds for which an update that is no longer of use is kept. A chain that was rolled back for less than this wants the
+/// same bytes again; a second ciphertext of the same version would say more about the data than one may.
+pub const KEEP_SECONDS: u64 = 3_600;
+
+/// What is known about a campaign's manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It was not fetched yet.
+    Unknown,
+    /// It is not what it should be; this says why.
+    Unusable(String),
+    /// It is good.
+    Known {
+        /// How to train.
+        algorithm: Algorithm,
+        /// Rows of the Mine's data that fit.
+        rows: usize,
+    },
+}
+
+/// What is known about the material of the present version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// It was not fetched yet.
+    Missing,
+    /// It is not what the chain says it is, or must not be used; this says why.
+    Refused(String),
+    /// It is at hand.
+    Ready,
+}
+
+/// What the outbox holds for the present version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// A sealed update.
+    Sealed,
+    /// Only the memory that an update was made. No second one is.
+    Spent,
+}
+
+/// All that the next action depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The campaign as the chain has it.
+    pub campaign: &'a CampaignView,
+    /// This Mine's account.
+    pub me: Address,
+    /// Unix time.
+    pub now: u64,
+    /// The owner's rules.
+    pub policy: &'a Policy,
+    /// The manifest.
+    pub offer: &'a Offer,
+    /// The material of the present version.
+    pub supply: &'a Supply,
+    /// The outbox for the present version; `None` when no update was made for it.
+    pub stage: Option<Stage>,
+    /// Submissions that must be in the present window before ours (for simulations with a reproducible order).
+    pub after: usize,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing, unless something about the campaign, the policy or the data changes.
+    Skip(Skip),
+    /// Get something from IPFS.
+    Fetch(Artefact),
+    /// Train, encrypt, seal, and keep the result.
+    Train,
+    /// Submit the update that was kept.
+    Send,
+    /// Nothing yet.
+    Wait(Wait),
+}
+
+/// Something on IPFS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Artefact {
+    /// What the campaign is about.
+    Manifest,
+    /// The encrypted model and keys of the present version, with the Capsule's certificate.
+    Material,
+}
+
+/// Why nothing is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// The Capsule has not activated it.
+    NotOpen,
+    /// It takes no more submissions.
+    Over,
+    /// The manifest cannot be used.
+    Unusable(String),
+    /// The owner does not want it.
+    Policy(Objection),
+    /// None of the Mine's data sets fits.
+    NoData,
+    /// The material cannot be used.
+    Material(String),
+    /// This version had our update and did not change.
+    Done,
+    /// An update was made for this version and given up long ago.
+    Spent,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The settlement of the present window.
+    Settlement,
+    /// The end of the cool-down, at this unix time.
+    CoolDown(u64),
+    /// Submissions of others.
+    Turn,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Skip(skip) => skip.fmt(f),
+            Self::Fetch(Artefact::Manifest) => f.write_str("fetch the manifest"),
+            Self::Fetch(Artefact::Material) => f.write_str("fetch the encrypted model"),
+            Self::Train => f.write_str("train"),
+            Self::Send => f.write_str("submit the update"),
+            Self::Wait(Wait::Settlement) => f.write_str("wait for the settlement of the window"),
+            Self::Wait(Wait::CoolDown(until)) => write!(f, "cool down until unix time {until}"),
+            Self::Wait(Wait::Turn) => f.write_str("wait for others to submit first"),
+        }
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOpen => f.write_str("not open yet"),
+            Self::Over => f.write_str("takes no more submissions"),
+            Self::Unusable(why) => write!(f, "the manifest cannot be used: {why}"),
+            Self::Policy(objection) => objection.fmt(f),
+            Self::NoData => f.write_str("no data set fits"),
+            Self::Material(why) => write!(f, "the published model is refused: {why}"),
+            Self::Done => f.write_str("submitted; nothing to add until the model changes"),
+            Self::Spent => {
+                f.write_str("an update for this version was given up; there is only one a version")
+            }
+        }
+    }
+}
+
+/// Decides what to do next.
+#[must_use]
+pub fn next(situation: &Situation<'_>) -> Action {
+    closed(situation)
+        .or_else(|| unwanted(situation))
+        .or_else(|| blocked(situation))
+        .unwrap_or_else(|| work(situation))
+}
+
+/// The campaign takes nothing, whatever anyone wants.
+fn closed(situation: &Situation<'_>) -> Option<Action> {
+    let Situation { campaign, now, .. } = *situation;
+    match campaign.state {
+        State::None | State::Proposed => Some(Action::Skip(Skip::NotOpen)),
+        State::Closed | State::Finalized | State::Refunded => Some(Action::Skip(Skip::Over)),
+        State::Open if now >= campaign.terms.deadline => Some(Action::Skip(Skip::Over)),
+        State::Open => None,
+    }
+}
+
+/// The owner does not want it, or has nothing for it.
+fn unwanted(situation: &Situation<'_>) -> Option<Action> {
+    let algorithm = match situation.offer {
+        Offer::Known { algorithm, .. } => Some(*algorithm),
+        Offer::Unknown | Offer::Unusable(_) => None,
+    };
+    let later = match situation.policy.decide(&facts(situation, algorithm)) {
+        Decision::Refused(objection) => return Some(Action::Skip(Skip::Policy(objection))),
+        Decision::Later(until) => Some(until),
+        Decision::Allowed => None,
+    };
+    match situation.offer {
+        Offer::Unknown => return Some(Action::Fetch(Artefact::Manifest)),
+        Offer::Unusable(why) => return Some(Action::Skip(Skip::Unusable(why.clone()))),
+        Offer::Known { rows: 0, .. } => return Some(Action::Skip(Skip::NoData)),
+        Offer::Known { .. } => {}
+    }
+    // What was submitted needs no more patience than its settlement does.
+    let submitted = situation.campaign.uploads(situation.me) > 0;
+    later
+        .filter(|_| !submitted)
+        .map(|until| Action::Wait(Wait::CoolDown(until)))
+}
+
+fn facts(situation: &Situation<'_>, algorithm: Option<Algorithm>) -> Facts {
+    let terms = &situation.campaign.terms;
+    Facts {
+        owner: terms.owner,
+        token: terms.token,
+        bounty: Amount::from(terms.bounty),
+        algorithm,
+        last_submission: last_submission(situation.campaign, situation.me),
+        now: situation.now,
+    }
+}
+
+/// There is nothing to submit to at the moment, or we have submitted.
+fn blocked(situation: &Situation<'_>) -> Option<Action> {
+    let Situation {
+        campaign, me, now, ..
+    } = *situation;
+    let window = &campaign.window.submissions;
+    if campaign.uploads(me) > 0 {
+        let pending = window.iter().any(|submission| submission.miner == me);
+        return Some(if pending {
+            Action::Wait(Wait::Settlement)
+        } else {
+            Action::Skip(Skip::Done)
+        });
+    }
+    if situation.stage == Some(Stage::Spent) {
+        return Some(Action::Skip(Skip::Spent));
+    }
+    if !campaign.takes_submissions(now) {
+        return Some(if window.is_empty() {
+            Action::Skip(Skip::Over)
+        } else {
+            Action::Wait(Wait::Settlement)
+        });
+    }
+    None
+}
+
+fn work(situation: &Situation<'_>) -> Action {
+    match (situation.stage, situation.supply) {
+        (Some(_), _) if situation.campaign.window.submissions.len() < situation.after => {
+            Action::Wait(Wait::Turn)
+        }
+        (Some(_), _) => Action::Send,
+        (None, Supply::Missing) => Action::Fetch(Artefact::Material),
+        (None, Supply::Refused(why)) => Action::Skip(Skip::Material(why.clone())),
+        (None, Supply::Ready) => Action::Train,
+    }
+}
+
+/// Unix time of the last submission of a miner to a campaign.
+#[must_use]
+pub fn last_submission(campaign: &CampaignView, me: Address) -> Option<u64> {
+    let settled = campaign
+        .settled
+        .iter()
+        .flat_map(|window| &window.submissions)
+        .filter(|submission| submission.miner == me)
+        .map(|submission| submission.at.timestamp);
+    let window = &campaign.window;
+    let pending = window
+        .submissions
+        .iter()
+        .zip(&window.positions)
+        .filter(|(submission, _)| submission.miner == me)
+        .map(|(_, at)| at.timestamp);
+    settled.chain(pending).max()
+}
+
+/// Whether the update that was made for a version will never be sent again, not even to a chain that was rolled back.
+#[must_use]
+pub fn is_useless(campaign: &CampaignView, version: Version, now: u64) -> bool {
+    let replaced = campaign
+        .versions
+        .iter()
+        .find(|later| later.version > version)
+        .map(|later| later.at.timestamp);
+    let over = campaign.closed.map(|at| at.timestamp);
+    [replaced, over]
+        .into_iter()
+        .flatten()
+        .min()
+        .is_some_and(|since| now >= since.saturating_add(KEEP_SECONDS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ME, OTHER, Story};
+    use proptest::prelude::*;
+
+    const KNOWN: Offer = Offer::Known {
+        algorithm: Algorithm::Proximal,
+        rows: 10,
+    };
+
+    struct Case {
+        offer: Offer,
+        supply: Supply,
+        stage: Option<Stage>,
+        policy: Policy,
+        after: usize,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            Self {
+                offer: KNOWN,
+                supply: Supply::Ready,
+                stage: None,
+                policy: Policy::default(),
+                after: 0,
+            }
+        }
+
+        fn next(&self, story: &Story) -> Action {
+            next(&Situation {
+                campaign: story.campaign(),
+                me: ME,
+                now: story.now,
+                policy: &self.policy,
+                offer: &self.offer,
+                supply: &self.supply,
+                stage: self.stage,
+                after: self.after,
+            })
+        }
+    }
+
+    #[test]
+    fn a_campaign_is_served_step_by_step() {
+        let mut story = Story::opened();
+        let mut case = Case {
+            offer: Offer::Unknown,
+            supply: Supply::Missing,
+            ..Case::new()
+        };
+        assert_eq!(case.next(&story), Action::Skip(Skip::NotOpen));
+        story.activate();
+        assert_eq!(case.next(&story), Action::Fetch(Artefact::Manifest));
+        case.offer = KNOWN;
+        assert_eq!(case.next(&story), Action::Fetch(Artefact::Material));
+        case.supply = Supply::Ready;
+        assert_eq!(case.next(&story), Action::Train);
+        case.stage = Some(Stage::Sealed);
+        assert_eq!(case.next(&story), Action::Send);
+        story.submit(ME);
+        assert_eq!(case.next(&story), Action::Wait(Wait::Settlement));
+        story.settle(&[None]);
+        assert_eq!(case.next(&story), Action::Skip(Skip::Done));
+        story.submit(OTHER);
+        story.settle(&[Some(30)]);
+        case.stage = None;
+        case.supply = Supply::Missing;
+        assert_eq!(case.next(&story), Action::Fetch(Artefact::Material));
+        story.close();
+        assert_eq!(case.next(&story), Action::Skip(Skip::Over));
+    }
+
+    #[test]
+    fn an_update_is_made_once_a_version() {
+        let mut story = Story::opened();
+        story.activate();
+        let spent = Case {
+            stage: Some(Stage::Spent),
+            ..Case::new()
+        };
+        assert_eq!(spent.next(&story), Action::Skip(Skip::Spent));
+    }
+
+    #[test]
+    fn a_full_window_is_waited_for_and_not_trained_for() {
+        let mut story = Story::opened();
+        story.activate();
+        for _ in 0..story.campaign().terms.windowSize {
+            story.submit(OTHER);
+        }
+        assert_eq!(Case::new().next(&story), Action::Wait(Wait::Settlement));
+    }
+
+    #[test]
+    fn turns_are_kept_and_training_does_not_wait_for_them() {
+        let mut story = Story::opened();
+        story.activate();
+        let mut second = Case {
+            after: 1,
+            ..Case::new()
+        };
+        assert_eq!(second.next(&story), Action::Train);
+        second.stage = Some(Stage::Sealed);
+        assert_eq!(second.next(&story), Action::Wait(Wait::Turn));
+        story.submit(OTHER);
+        assert_eq!(second.next(&story), Action::Send);
+    }
+
+    #[test]
+    fn reasons_against_a_campaign_are_told() {
+        let mut story = Story::opened();
+        story.activate();
+        let unusable = Case {
+            offer: Offer::Unusable("other bounty".into()),
+            ..Case::new()
+        };
+        assert!(unusable.next(&story).to_string().contains("other bounty"));
+        let no_data = Case {
+            offer: Offer::Known {
+                algorithm: Algorithm::Proximal,
+                rows: 0,
+            },
+            ..Case::new()
+        };
+        assert_eq!(no_data.next(&story), Action::Skip(Skip::NoData));
+        let forged = Case {
+            supply: Supply::Refused("other digest".into()),
+            ..Case::new()
+        };
+        assert!(forged.next(&story).to_string().contains("other digest"));
+        let picky = Case {
+            policy: Policy {
+                data_scientists: [ME].into(),
+                ..Policy::default()
+            },
+            ..Case::new()
+        };
+        assert!(matches!(picky.next(&story), Action::Skip(Skip::Policy(_))));
+    }
+
+    #[test]
+    fn the_cool_down_runs_between_submissions_to_one_campaign() {
+        let mut story = Story::opened();
+        story.activate();
+        story.submit(ME);
+        let submitted_at = story.now;
+        story.settle(&[Some(30)]);
+        let patient = Case {
+            policy: Policy {
+                cool_down_seconds: 1_000,
+                ..Policy::default()
+            },
+            ..Case::new()
+        };
+        let until = submitted_at + 1_000;
+        assert_eq!(patient.next(&story), Action::Wait(Wait::CoolDown(until)));
+        story.now = until;
+        assert_eq!(patient.next(&story), Action::Train);
+    }
+
+    #[test]
+    fn updates_outlive_their_version_by_a_while() {
+        let mut story = Story::opened();
+        story.activate();
+        story.submit(ME);
+        story.settle(&[Some(30)]);
+        let replaced = story.now;
+        let useless = |now| is_useless(story.campaign(), Version(1), now);
+        assert!(!useless(replaced));
+        assert!(!useless(replaced + KEEP_SECONDS - 1));
+        assert!(useless(replaced + KEEP_SECONDS));
+        assert!(!is_useless(story.campaign(), Version(2), u64::MAX));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Mine,
+        Theirs,
+        Settle(bool),
+        Later(u64),
+        Close,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            1 => Just(Step::Mine),
+            3 => Just(Step::Theirs),
+            3 => any::<bool>().prop_map(Step::Settle),
+            1 => (1u64..100).prop_map(Step::Later),
+            1 => Just(Step::Close),
+        ];
+        prop::collection::vec(step, 0..40)
+    }
+
+    proptest! {
+        /// Whatever happens: nothing is trained or sent when it could not be taken, nothing is trained twice for one
+        /// version, and nothing is sent twice to one.
+        #[test]
+        fn work_is_done_only_when_it_counts(steps in steps(), sealed: bool, after in 0usize..3) {
+            let mut story = Story::opened();
+            story.activate();
+            for step in steps {
+                match step {
+                    Step::Mine if story.takes() && story.campaign().uploads(ME) == 0 => story.submit(ME),
+                    Step::Theirs if story.takes() => story.submit(OTHER),
+                    Step::Settle(accept) => story.settle_all(accept),
+                    Step::Later(seconds) => story.now += seconds,
+                    Step::Close => story.close_if_idle(),
+                    Step::Mine | Step::Theirs => {}
+                }
+                let case = Case { stage: sealed.then_some(Stage::Sealed), after, ..Case::new() };
+                let campaign = story.campaign();
+                match case.next(&story) {
+                    action @ (Action::Train | Action::Send) => {
+                        prop_assert!(campaign.takes_submissions(story.now));
+                        prop_assert_eq!(campaign.uploads(ME), 0);
+                        prop_assert_eq!(action == Action::Send, sealed);
+                        prop_assert!(!sealed || campaign.window.submissions.len() >= after);
+                    }
+                    Action::Wait(Wait::Settlement) => prop_assert!(!campaign.window.submissions.is_empty()),
+                    Action::Wait(Wait::Turn) => prop_assert!(sealed),
+                    Action::Skip(_) => {}
+                    other => prop_assert!(false, "{:?}", other),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! What the owner of a Mine allows. A pure decision over public facts, with the rule that made it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use alloy::primitives::Address;
+use serde::{Deserialize, Serialize};
+use sonar::units::Amount;
+
+/// The owner's rules. The default allows everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Seconds that must pass between two submissions to one campaign.
+    pub cool_down_seconds: u64,
+    /// Data scientists whose campaigns are served; empty means all.
+    pub data_scientists: BTreeSet<Address>,
+    /// Ways of training that are allowed; empty means all.
+    pub algorithms: BTreeSet<Algorithm>,
+    /// Least bounty by token, in the token's smallest unit; the zero address is ETH. When anything is listed, bounties in
+    /// other tokens are refused, because nobody can say what they are worth.
+    pub min_bounty: BTreeMap<Address, Amount>,
+}
+
+/// How a campaign wants its Mines to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[derive(clap::ValueEnum)]
+pub enum Algorithm {
+    /// Steps of gradient descent.
+    LocalSteps,
+    /// The minimiser of loss plus distance from the published model.
+    Proximal,
+}
+
+impl From<&syft::Rule> for Algorithm {
+    fn from(rule: &syft::Rule) -> Self {
+        match rule {
+            syft::Rule::LocalSteps { .. } => Self::LocalSteps,
+            syft::Rule::Proximal { .. } => Self::Proximal,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LocalSteps => "local-steps",
+            Self::Proximal => "proximal",
+        })
+    }
+}
+
+/// What a decision depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The data scientist.
+    pub owner: Address,
+    /// The bounty's token; zero for ETH.
+    pub token: Address,
+    /// The bounty.
+    pub bounty: Amount,
+    /// How to train; unknown until the manifest is there.
+    pub algorithm: Option<Algorithm>,
+    /// Unix time of this Mine's last submission to the campaign.
+    pub last_submission: Option<u64>,
+    /// Unix time now.
+    pub now: u64,
+}
+
+/// A rule that speaks against a campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "rule", rename_all = "kebab-case")]
+pub enum Objection {
+    /// The data scientist is not on the list.
+    #[error("policy data_scientists: {owner} is not on the list")]
+    DataScientist {
+        /// Who launched the campaign.
+        owner: Address,
+    },
+    /// The token is not on the list.
+    #[error("policy min_bounty: token {token} is not on the list")]
+    Token {
+        /// The bounty's token.
+        token: Address,
+    },
+    /// The bounty is too small.
+    #[error("policy min_bounty: the bounty of {bounty} is below {least} (smallest units)")]
+    Bounty {
+        /// The bounty.
+        bounty: Amount,
+        /// The least that the owner wants.
+        least: Amount,
+    },
+    /// The way of training is not on the list.
+    #[error("policy algorithms: {algorithm} is not on the list")]
+    Algorithm {
+        /// What the campaign wants.
+        algorithm: Algorithm,
+    },
+}
+
+/// What the policy says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing speaks against it.
+    Allowed,
+    /// Only the time speaks against it: the cool-down ends at this unix time.
+    Later(u64),
+    /// A rule speaks against it.
+    Refused(Objection),
+}
+
+impl Policy {
+    /// Decides about one campaign at one moment.
+    #[must_use]
+    pub fn decide(&self, facts: &Facts) -> Decision {
+        match self.objection(facts) {
+            Some(objection) => Decision::Refused(objection),
+            None => self.cool_down(facts),
+        }
+    }
+
+    fn objection(&self, facts: &Facts) -> Option<Objection> {
+        let owner = facts.owner;
+        if !self.data_scientists.is_empty() && !self.data_scientists.contains(&owner) {
+            return Some(Objection::DataScientist { owner });
+        }
+        self.bounty(facts).or_else(|| {
+            let algorithm = facts.algorithm?;
+            let listed = self.algorithms.is_empty() || self.algorithms.contains(&algorithm);
+            (!listed).then_some(Objection::Algorithm { algorithm })
+        })
+    }
+
+    fn bounty(&self, facts: &Facts) -> Option<Objection> {
+        if self.min_bounty.is_empty() {
+            return None;
+        }
+        match self.min_bounty.get(&facts.token) {
+            None => Some(Objection::Token { token: facts.token }),
+            Some(least) if facts.bounty < *least => Some(Objection::Bounty {
+                bounty: facts.bounty,
+                least: *least,
+            }),
+            Some(_) => None,
+        }
+    }
+
+    fn cool_down(&self, facts: &Facts) -> Decision {
+        let until = facts
+            .last_submission
+            .map(|last| last.saturating_add(self.cool_down_seconds));
+        match until {
+            Some(until) if facts.now < until => Decision::Later(until),
+            _ => Decision::Allowed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DATA: Address = Address::repeat_byte(0xDA);
+
+    fn facts() -> Facts {
+        Facts {
+            owner: Address::repeat_byte(1),
+            token: Address::ZERO,
+            bounty: Amount::from(100),
+            algorithm: Some(Algorithm::Proximal),
+            last_submission: None,
+            now: 1_000,
+        }
+    }
+
+    #[test]
+    fn each_rule_refuses_by_its_own_name() {
+        let cases = [
+            (
+                Policy {
+                    data_scientists: [Address::repeat_byte(2)].into(),
+                    ..Policy::default()
+                },
+                "data_scientists",
+            ),
+            (
+                Policy {
+                    min_bounty: [(Address::ZERO, Amount::from(101))].into(),
+                    ..Policy::default()
+                },
+                "below 101",
+            ),
+            (
+                Policy {
+                    min_bounty: [(DATA, Amount::from(1))].into(),
+                    ..Policy::default()
+                },
+                "token 0x0000",
+            ),
+            (
+                Policy {
+                    algorithms: [Algorithm::LocalSteps].into(),
+                    ..Policy::default()
+                },
+                "proximal is not on the list",
+            ),
+        ];
+        for (policy, expected) in cases {
+            match policy.decide(&facts()) {
+                Decision::Refused(objection) => {
+                    assert!(objection.to_string().contains(expected), "{objection}");
+                }
+                other => panic!("{expected}: {other:?}"),
+            }
+        }
+        assert_eq!(Policy::default().decide(&facts()), Decision::Allowed);
+    }
+
+    #[test]
+    fn an_unknown_algorithm_is_decided_later() {
+        let policy = Policy {
+            algorithms: [Algorithm::LocalSteps].into(),
+            ..Policy::default()
+        };
+        let unknown = Facts {
+            algorithm: None,
+            ..facts()
+        };
+        assert_eq!(policy.decide(&unknown), Decision::Allowed);
+    }
+
+    #[test]
+    fn a_policy_survives_its_file_and_unknown_rules_are_errors() {
+        let policy = Policy {
+            cool_down_seconds: 60,
+            data_scientists: [Address::repeat_byte(1)].into(),
+            algorithms: [Algorithm::Proximal].into(),
+            min_bounty: [(Address::ZERO, Amount::from(5))].into(),
+        };
+        let text = toml::to_string(&policy).unwrap();
+        assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy);
+        assert!(toml::from_str::<Policy>("min_bunty = 1").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn the_cool_down_ends_exactly_when_it_says(last in 0u64..2_000, pause in 0u64..2_000, now in 0u64..4_000) {
+            let policy = Policy { cool_down_seconds: pause, ..Policy::default() };
+            let facts = Facts { last_submission: Some(last), now, ..facts() };
+            match policy.decide(&facts) {
+                Decision::Later(until) => {
+                    prop_assert!(now < until);
+                    prop_assert_eq!(policy.decide(&Facts { now: until, ..facts }), Decision::Allowed);
+                }
+                decision => {
+                    prop_assert_eq!(decision, Decision::Allowed);
+                    prop_assert!(now >= last + pause);
+                }
+            }
+        }
+    }
+}

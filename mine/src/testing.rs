@@ -1,0 +1,228 @@
+//! A campaign as a test tells it: each step is an event of the chain.
+
+use alloy::primitives::{Address, B256, U256};
+use sonar::{
+    chain::{Event, LogPosition, Record},
+    ids::{CampaignId, Digest, WindowIndex},
+    units::Amount,
+    view::{CampaignView, World},
+};
+use sonar_contracts::{CloseReason, Outcome, State, Terms, payout};
+
+pub const ME: Address = Address::repeat_byte(0x4D);
+pub const OTHER: Address = Address::repeat_byte(0x0F);
+const ID: CampaignId = CampaignId(B256::repeat_byte(0xC0));
+const START_PPM: u32 = 100_000;
+const GRID_PPM: u32 = 5_000;
+
+/// A campaign and the chain around it.
+pub struct Story {
+    pub world: World,
+    pub now: u64,
+    logs: u64,
+}
+
+pub fn terms() -> Terms {
+    Terms {
+        owner: Address::repeat_byte(1),
+        token: Address::ZERO,
+        bounty: 1_000_000_007,
+        startPpm: START_PPM,
+        tolerancePpm: 20_000,
+        targetPpm: 900_000,
+        gridPpm: GRID_PPM,
+        maxSubmissions: 100,
+        maxAccepts: 20,
+        windowSize: 3,
+        windowSeconds: 60,
+        capPerVersion: 2,
+        deadline: 100_000,
+        activationSeconds: 60,
+        evaluationSeconds: 60,
+        deliverySeconds: 60,
+        capsule: Address::repeat_byte(2),
+        attester: Address::repeat_byte(3),
+        feePpm: 10_000,
+        stake: 0,
+        manifest: B256::repeat_byte(4),
+        salt: B256::ZERO,
+    }
+}
+
+impl Story {
+    pub fn opened() -> Self {
+        let mut story = Self {
+            world: World::default(),
+            now: 1_000,
+            logs: 0,
+        };
+        story.say(Event::Opened {
+            id: ID,
+            terms: Box::new(terms()),
+        });
+        story
+    }
+
+    pub fn campaign(&self) -> &CampaignView {
+        self.world.campaign(ID).expect("it was opened")
+    }
+
+    pub fn takes(&self) -> bool {
+        self.campaign().takes_submissions(self.now)
+    }
+
+    pub fn activate(&mut self) {
+        self.say(Event::Activated {
+            id: ID,
+            start_ppm: START_PPM,
+            material: Digest([1; 32]),
+        });
+    }
+
+    pub fn submit(&mut self, miner: Address) {
+        let window = &self.campaign().window;
+        let event = Event::Submitted {
+            id: ID,
+            miner,
+            version: window.version,
+            window: window.index,
+            index: u32::try_from(window.submissions.len()).unwrap(),
+            content: Digest([u8::try_from(self.logs % 251).unwrap() + 1; 32]),
+        };
+        self.say(event);
+    }
+
+    /// Settles the window: for each submission the steps by which it improved the model, if it did.
+    pub fn settle(&mut self, gains: &[Option<u16>]) {
+        let campaign = self.campaign();
+        let (window, version) = (campaign.window.index, campaign.window.version);
+        let miners: Vec<_> = campaign
+            .window
+            .submissions
+            .iter()
+            .map(|s| s.miner)
+            .collect();
+        let mut best = campaign.best_ppm;
+        let mut outcomes = Vec::new();
+        for ((index, miner), gain) in (0..).zip(miners).zip(gains) {
+            let Some(gain) = gain else {
+                outcomes.push(Outcome::NotImproved);
+                continue;
+            };
+            let new = best + u32::from(*gain) * GRID_PPM;
+            outcomes.push(Outcome::Accepted(u16::try_from(new / GRID_PPM).unwrap()));
+            self.award(window, index, miner, (best, new));
+            best = new;
+        }
+        self.say(Event::Settled {
+            id: ID,
+            window,
+            version,
+            best_ppm: best,
+            next_material: gains
+                .iter()
+                .any(Option::is_some)
+                .then_some(Digest([u8::try_from(version.0 % 250).unwrap() + 2; 32])),
+            outcomes,
+        });
+    }
+
+    fn award(&mut self, window: WindowIndex, index: u32, miner: Address, (best, new): (u32, u32)) {
+        let terms = terms();
+        self.say(Event::Awarded {
+            id: ID,
+            miner,
+            window,
+            index,
+            delta_ppm: new.min(terms.targetPpm) - best.min(terms.targetPpm),
+            amount: payout(terms.bounty, terms.targetPpm, best, new).into(),
+        });
+    }
+
+    /// Settles the present window, if there is one; the first submission improves the model if `accept`.
+    pub fn settle_all(&mut self, accept: bool) {
+        let count = self.campaign().window.submissions.len();
+        if count == 0 || self.campaign().state != State::Open {
+            return;
+        }
+        let room = self.campaign().best_ppm + GRID_PPM <= 1_000_000;
+        let mut gains = vec![None; count];
+        gains[0] = (accept && room).then_some(1);
+        self.settle(&gains);
+    }
+
+    pub fn close(&mut self) {
+        self.say(Event::Closed {
+            id: ID,
+            reason: CloseReason::Owner,
+            refunded: Amount::ZERO,
+        });
+    }
+
+    pub fn close_if_idle(&mut self) {
+        let campaign = self.campaign();
+        if campaign.window.submissions.is_empty() && campaign.state == State::Open {
+            self.close();
+        }
+    }
+
+    pub fn withdraw(&mut self, account: Address) {
+        let amount = self.campaign().owed(account);
+        if amount != Amount::ZERO {
+            self.say(Event::Withdrawn {
+                id: ID,
+                account,
+                to: account,
+                amount,
+            });
+        }
+    }
+
+    fn say(&mut self, event: Event) {
+        self.logs += 1;
+        self.now += 1;
+        let at = LogPosition {
+            block: self.logs,
+            block_hash: B256::from(U256::from(self.logs)),
+            timestamp: self.now,
+            transaction: B256::from(U256::from(self.logs)),
+            index: 0,
+        };
+        self.world
+            .apply(&Record { at, event })
+            .expect("tests tell possible stories");
+    }
+}
+
+/// A store that a test can look into.
+#[derive(Default)]
+pub struct Memory(std::sync::Mutex<std::collections::BTreeMap<String, Vec<u8>>>);
+
+impl crate::store::Store for Memory {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), crate::store::StoreError> {
+        self.0.lock().unwrap().insert(name.into(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, crate::store::StoreError> {
+        let entries = self.0.lock().unwrap();
+        let bytes = entries.get(name).cloned();
+        bytes
+            .map(zeroize::Zeroizing::new)
+            .ok_or_else(|| crate::store::StoreError(format!("no {name}").into()))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), crate::store::StoreError> {
+        self.0.lock().unwrap().remove(name);
+        Ok(())
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, crate::store::StoreError> {
+        let entries = self.0.lock().unwrap();
+        Ok(entries
+            .keys()
+            .filter(|name| name.starts_with(prefix))
+            .cloned()
+            .collect())
+    }
+}
