@@ -1,12 +1,17 @@
 //! The campaign protocol: what data scientist, Capsule, Mines and Sonar say to each other on the chain and on IPFS.
 
 pub mod account;
+pub mod bundle;
+pub mod campaign;
 pub mod chain;
 pub mod cli;
 pub mod config;
+pub mod data;
 pub mod discovery;
 pub mod files;
 pub mod ids;
+pub mod launch;
+pub mod manifest;
 pub mod units;
 pub mod view;
 pub mod wire;

@@ -1,0 +1,395 @@
+//! The file in which a data scientist describes a campaign.
+
+use std::path::PathBuf;
+
+use alloy::primitives::Address;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use syft::{Metric, Ppm, Rule, Task};
+
+use crate::{
+    cli::{ExitCode, Failure},
+    data::{Input, Range, Schema, SchemaError},
+    manifest::{Mode, Regime},
+};
+
+/// A campaign file is some pages of text.
+pub const MAX_BYTES: u64 = 1 << 20;
+
+/// A campaign as its data scientist describes it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignFile {
+    /// The campaign's name.
+    pub name: String,
+    /// What it is about.
+    #[serde(default)]
+    pub description: String,
+    /// What the model is asked for.
+    pub task: TaskTable,
+    /// The columns that the model reads, in the model's order.
+    pub inputs: Vec<Input>,
+    /// Where the validation set is.
+    pub validation: ValidationTable,
+    /// The model.
+    #[serde(default)]
+    pub model: ModelTable,
+    /// How Mines train.
+    pub training: Option<Rule>,
+    /// What is paid.
+    pub reward: RewardTable,
+    /// How accuracy is measured and paid.
+    pub accuracy: AccuracyTable,
+    /// How much, and how fast.
+    #[serde(default)]
+    pub limits: LimitsTable,
+    /// When it ends.
+    pub deadline: Deadline,
+    /// Who may see the model.
+    #[serde(default)]
+    pub regime: Regime,
+    /// How updates are combined.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The operator of the Capsule; the cheapest registered one if it is not given.
+    pub capsule: Option<Address>,
+}
+
+/// `[task]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum TaskTable {
+    /// One of several named classes.
+    Classification {
+        /// The column that holds the class.
+        target: String,
+        /// The classes.
+        classes: Vec<String>,
+        /// What accuracy means; the share of right answers if it is not given.
+        #[serde(default = "accuracy")]
+        metric: Metric,
+    },
+    /// A number.
+    Regression {
+        /// The column that holds the number.
+        target: String,
+        /// Its least value.
+        min: f64,
+        /// Its greatest value.
+        max: f64,
+        /// What accuracy means; the share of explained variance if it is not given.
+        #[serde(default = "r2")]
+        metric: Metric,
+    },
+}
+
+fn accuracy() -> Metric {
+    Metric::Accuracy
+}
+
+fn r2() -> Metric {
+    Metric::R2
+}
+
+/// `[validation]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationTable {
+    /// A CSV file, relative to the campaign file.
+    pub file: PathBuf,
+}
+
+/// `[model]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelTable {
+    /// What kind of model.
+    #[serde(default)]
+    pub family: Family,
+    /// The starting model as safetensors, relative to the campaign file; all zeros if it is not given.
+    pub initial: Option<PathBuf>,
+}
+
+/// Kinds of models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Scores are linear in the features.
+    #[default]
+    Linear,
+}
+
+/// `[reward]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardTable {
+    /// The bounty in whole tokens, as text so that it is exact.
+    pub bounty: String,
+    /// `ETH`, `DATA`, or the address of an ERC-20.
+    #[serde(default = "eth")]
+    pub token: String,
+}
+
+fn eth() -> String {
+    "ETH".into()
+}
+
+/// `[accuracy]`: fractions of one.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccuracyTable {
+    /// Of the starting model, as the data scientist claims.
+    #[serde(deserialize_with = "fraction")]
+    pub start: Ppm,
+    /// That earns the whole bounty.
+    #[serde(default = "all", deserialize_with = "fraction")]
+    pub target: Ppm,
+    /// Step in which accuracies are published and paid.
+    #[serde(default, deserialize_with = "some_fraction")]
+    pub grid: Option<Ppm>,
+    /// How far the measured starting accuracy may be from the claim.
+    #[serde(default = "two_percent", deserialize_with = "fraction")]
+    pub tolerance: Ppm,
+}
+
+fn all() -> Ppm {
+    Ppm::ONE
+}
+
+fn two_percent() -> Ppm {
+    Ppm::of(2, 100)
+}
+
+fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ppm, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if (0.0..=1.0).contains(&value) {
+        Ok(Ppm::from_fraction(value))
+    } else {
+        Err(D::Error::custom(format!(
+            "{value} is not a fraction between 0 and 1"
+        )))
+    }
+}
+
+fn some_fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ppm>, D::Error> {
+    fraction(deserializer).map(Some)
+}
+
+/// `[limits]`: all optional.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsTable {
+    /// Submissions in all.
+    pub submissions: Option<u32>,
+    /// Accepted submissions in all.
+    pub accepts: Option<u16>,
+    /// Submissions that fill a window.
+    pub window: Option<u16>,
+    /// Seconds after its first submission at which a window closes.
+    pub window_seconds: Option<u32>,
+    /// Submissions of one miner to one version.
+    pub cap_per_version: Option<u16>,
+    /// Seconds the Capsule has to activate the campaign.
+    pub activation_seconds: Option<u32>,
+    /// Seconds the Capsule has to settle a closed window.
+    pub evaluation_seconds: Option<u32>,
+    /// Seconds the Capsule has to deliver after the campaign closed.
+    pub delivery_seconds: Option<u32>,
+}
+
+/// A time, or how long from the launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// Seconds after the launch.
+    After(u64),
+    /// Unix seconds.
+    At(u64),
+}
+
+impl Deadline {
+    /// The deadline as unix seconds.
+    #[must_use]
+    pub fn from(self, now: u64) -> u64 {
+        match self {
+            Self::After(seconds) => now.saturating_add(seconds),
+            Self::At(time) => time,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Deadline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if let Ok(time) = text.parse::<Timestamp>() {
+            return Ok(Self::At(u64::try_from(time.as_second()).unwrap_or(0)));
+        }
+        let span = text.parse::<jiff::Span>().ok();
+        let days = jiff::SpanRelativeTo::days_are_24_hours();
+        let seconds = span
+            .and_then(|span| span.to_duration(days).ok())
+            .map(|time| time.as_secs());
+        seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Self::After).ok_or_else(|| {
+            D::Error::custom(format!("`{text}` is neither a length of time such as 2d nor a time such as 2030-01-31T12:00:00Z"))
+        })
+    }
+}
+
+/// A campaign file that cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FileError {
+    /// Not TOML, an unknown field, a wrong type.
+    #[error("line {line}, column {column}: {message}")]
+    Toml {
+        /// Line.
+        line: usize,
+        /// Column.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The schema makes no sense.
+    #[error("{0}")]
+    Schema(#[from] SchemaError),
+}
+
+impl CampaignFile {
+    /// Reads a campaign file.
+    ///
+    /// # Errors
+    /// Names line and column of what is not understood.
+    pub fn parse(text: &str) -> Result<Self, FileError> {
+        let file: Self = toml::from_str(text).map_err(|error| {
+            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+            FileError::Toml {
+                line: before.matches('\n').count() + 1,
+                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+                message: error.message().into(),
+            }
+        })?;
+        file.schema().check()?;
+        Ok(file)
+    }
+
+    /// What the data must look like.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        let (target, task, range) = match &self.task {
+            TaskTable::Classification {
+                target, classes, ..
+            } => {
+                let classes = classes.clone();
+                (target, Task::Classification { classes }, None)
+            }
+            TaskTable::Regression {
+                target, min, max, ..
+            } => {
+                let range = Range {
+                    min: *min,
+                    max: *max,
+                };
+                (target, Task::Regression, Some(range))
+            }
+        };
+        Schema {
+            inputs: self.inputs.clone(),
+            target: target.clone(),
+            task,
+            range,
+        }
+    }
+
+    /// What accuracy means.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        match self.task {
+            TaskTable::Classification { metric, .. } | TaskTable::Regression { metric, .. } => {
+                metric
+            }
+        }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        let place = match &error {
+            FileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
+            FileError::Schema(_) => "inputs and task".into(),
+        };
+        let message = match error {
+            FileError::Toml { message, .. } => message,
+            FileError::Schema(error) => error.to_string(),
+        };
+        Self::new(ExitCode::Refused, "CAMPAIGN_FILE", message).at(place)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A small campaign that is all right.
+    pub(crate) const TEXT: &str = r#"
+name = "test"
+deadline = "2d"
+inputs = [{ name = "a", min = 0, max = 10 }, { name = "b", min = 0, max = 1.5 }]
+[task]
+kind = "classification"
+target = "y"
+classes = ["no", "yes"]
+[validation]
+file = "validation.csv"
+[reward]
+bounty = "12.5"
+[accuracy]
+start = 0.1
+target = 0.9
+"#;
+
+    fn refusal(from: &str, to: &str) -> String {
+        CampaignFile::parse(&TEXT.replace(from, to))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let file = CampaignFile::parse(TEXT).unwrap();
+        assert_eq!(file.metric(), Metric::Accuracy);
+        assert_eq!(file.accuracy.tolerance.get(), 20_000);
+        assert_eq!(file.accuracy.grid, None);
+        assert_eq!(file.deadline.from(1_000), 1_000 + 2 * 86_400);
+        assert_eq!(file.reward.token, "ETH");
+        assert_eq!(file.schema().ranges(), [(0.0, 10.0), (0.0, 1.5)]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_with_its_place() {
+        let unknown = refusal("bounty = ", "bonty = \"1\"\nbounty = ");
+        assert!(
+            unknown.starts_with("line 12, column 1") && unknown.contains("bonty"),
+            "{unknown}"
+        );
+        assert!(refusal("0.9", "1.9").contains("fraction"));
+        assert!(refusal("\"2d\"", "\"soon\"").contains("soon"));
+        assert!(refusal("\"yes\"]", "\"no\"]").contains("two different classes"));
+        assert!(refusal("min = 0, max = 10", "min = 10, max = 0").contains("range of `a`"));
+        assert!(refusal("classification", "clustering").contains("clustering"));
+    }
+
+    #[test]
+    fn the_campaign_files_of_this_project_are_understood() {
+        for name in ["digits", "breast-cancer"] {
+            let path = format!("{}/../data/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+            CampaignFile::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_deadline_may_be_a_time() {
+        let text = TEXT.replace("2d", "2030-01-01T00:00:00Z");
+        assert_eq!(
+            CampaignFile::parse(&text).unwrap().deadline,
+            Deadline::At(1_893_456_000)
+        );
+    }
+}

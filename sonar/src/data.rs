@@ -1,0 +1,624 @@
+//! What the data of a campaign look like, and CSV files that may or may not look like that.
+
+use std::{collections::HashSet, fmt, io::Read};
+
+use serde::{Deserialize, Serialize};
+use syft::{DataError, Examples, Matrix, TargetMap, Targets, Task};
+
+/// Most columns of a table, and most inputs of a campaign.
+pub const MAX_COLUMNS: usize = 4_096;
+/// Most misfits that a report lists one by one.
+const MAX_LISTED: usize = 20;
+/// What is shown of a cell.
+const SHOWN: usize = 40;
+
+/// How large a table may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Columns.
+    pub columns: usize,
+    /// Rows without the header.
+    pub rows: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bytes: 1 << 30,
+            columns: MAX_COLUMNS,
+            rows: 5_000_000,
+        }
+    }
+}
+
+/// A file that is no table.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// Not CSV, or not UTF-8.
+    #[error("not a CSV file: {0}")]
+    Csv(#[from] csv::Error),
+    /// It has no header or no rows.
+    #[error("the file is empty: it needs a header line with column names, and at least one row")]
+    Empty,
+    /// Too many bytes.
+    #[error("the file is larger than {0} bytes")]
+    TooManyBytes(u64),
+    /// Too many columns.
+    #[error("the file has {have} columns; at most {most} are read")]
+    TooManyColumns {
+        /// Columns in the header.
+        have: usize,
+        /// Most that are read.
+        most: usize,
+    },
+    /// Too many rows.
+    #[error("the file has more than {0} rows")]
+    TooManyRows(usize),
+    /// Two columns of the same name.
+    #[error("column `{0}` appears twice")]
+    DuplicateColumn(String),
+}
+
+/// The cells of a CSV file.
+#[derive(Clone)]
+pub struct Table {
+    columns: Vec<String>,
+    records: Vec<csv::StringRecord>,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Table({} columns, {} rows)",
+            self.columns.len(),
+            self.records.len()
+        )
+    }
+}
+
+/// Reads a CSV file with a header line.
+///
+/// # Errors
+/// Not CSV, empty, or beyond the limits.
+pub fn read_csv(reader: impl Read, limits: &Limits) -> Result<Table, TableError> {
+    // One byte more than allowed tells a file that is too large from one that just fits.
+    let mut limited = Counted {
+        inner: reader.take(limits.bytes.saturating_add(1)),
+        count: 0,
+    };
+    let mut csv = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(&mut limited);
+    let columns: Vec<String> = csv.headers()?.iter().map(str::to_owned).collect();
+    if columns.len() > limits.columns {
+        return Err(TableError::TooManyColumns {
+            have: columns.len(),
+            most: limits.columns,
+        });
+    }
+    let mut names = HashSet::new();
+    if let Some(twice) = columns.iter().find(|name| !names.insert(name.as_str())) {
+        return Err(TableError::DuplicateColumn(twice.clone()));
+    }
+    let mut records = Vec::new();
+    for record in csv.into_records() {
+        if records.len() == limits.rows {
+            return Err(TableError::TooManyRows(limits.rows));
+        }
+        records.push(record?);
+    }
+    if limited.count > limits.bytes {
+        return Err(TableError::TooManyBytes(limits.bytes));
+    }
+    if records.is_empty() {
+        return Err(TableError::Empty);
+    }
+    Ok(Table { columns, records })
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    count: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count += read as u64;
+        Ok(read)
+    }
+}
+
+impl Table {
+    /// Names of the columns, in order.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.records.len()
+    }
+}
+
+/// A column that the model reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// Least value.
+    pub min: f64,
+    /// Greatest value.
+    pub max: f64,
+}
+
+/// Least and greatest value of the number that a regression predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// Least value.
+    pub min: f64,
+    /// Greatest value.
+    pub max: f64,
+}
+
+/// What the data of a campaign must look like: columns by name, with ranges.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    /// The columns that the model reads, in the model's order.
+    pub inputs: Vec<Input>,
+    /// The column that it predicts.
+    pub target: String,
+    /// What that column holds.
+    pub task: Task,
+    /// Its range, for a regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<Range>,
+}
+
+/// A schema that makes no sense.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SchemaError {
+    /// No inputs, or too many.
+    #[error("there are {0} inputs; 1 to {MAX_COLUMNS} are allowed")]
+    Inputs(usize),
+    /// A name that is empty or appears twice.
+    #[error("the name `{0}` is empty or appears twice")]
+    Name(String),
+    /// A range that is none.
+    #[error(
+        "the range of `{name}` must go from a finite number up to a greater one, not from {min} to {max}"
+    )]
+    Range {
+        /// The column.
+        name: String,
+        /// Least value.
+        min: f64,
+        /// Greatest value.
+        max: f64,
+    },
+    /// Fewer than two classes, or one twice.
+    #[error("a classification needs two different classes or more")]
+    Classes,
+    /// A regression without range, or a classification with one.
+    #[error("a regression needs the range of its target (min and max), a classification has none")]
+    TargetRange,
+}
+
+/// One reason why data do not fit.
+#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Misfit {
+    /// A column is not there.
+    #[error("column `{column}` is missing")]
+    MissingColumn {
+        /// The column.
+        column: String,
+    },
+    /// A cell holds no number.
+    #[error("column `{column}`, line {line}: `{text}` where a number is expected")]
+    NotANumber {
+        /// The column.
+        column: String,
+        /// Line in the file.
+        line: u64,
+        /// What is there.
+        text: String,
+    },
+    /// A cell holds NaN or infinity.
+    #[error("column `{column}`, line {line}: {text} is not a finite number")]
+    NotFinite {
+        /// The column.
+        column: String,
+        /// Line in the file.
+        line: u64,
+        /// What is there.
+        text: String,
+    },
+    /// A number beyond the column's range.
+    #[error("column `{column}`, line {line}: {value} is outside {min} to {max}")]
+    OutOfRange {
+        /// The column.
+        column: String,
+        /// Line in the file.
+        line: u64,
+        /// What is there.
+        value: f64,
+        /// Least value.
+        min: f64,
+        /// Greatest value.
+        max: f64,
+    },
+    /// A class that the campaign does not know.
+    #[error("column `{column}`, line {line}: `{text}` is none of the classes {}", .classes.join(", "))]
+    UnknownClass {
+        /// The column.
+        column: String,
+        /// Line in the file.
+        line: u64,
+        /// What is there.
+        text: String,
+        /// The classes.
+        classes: Vec<String>,
+    },
+}
+
+/// Why data do not fit a schema: all missing columns, and the first wrong cells.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FitReport {
+    /// The reasons.
+    pub misfits: Vec<Misfit>,
+    /// Reasons that are not listed.
+    pub more: usize,
+}
+
+impl fmt::Display for FitReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, misfit) in self.misfits.iter().enumerate() {
+            write!(f, "{}{misfit}", if index == 0 { "" } else { "\n" })?;
+        }
+        if self.more > 0 {
+            write!(f, "\nand {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FitReport {}
+
+impl FitReport {
+    fn add(&mut self, misfit: Misfit) {
+        if self.misfits.len() < MAX_LISTED {
+            self.misfits.push(misfit);
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+impl Schema {
+    /// Checks names, ranges and classes.
+    ///
+    /// # Errors
+    /// Names what makes no sense.
+    pub fn check(&self) -> Result<(), SchemaError> {
+        if self.inputs.is_empty() || self.inputs.len() > MAX_COLUMNS {
+            return Err(SchemaError::Inputs(self.inputs.len()));
+        }
+        let mut names = HashSet::from([self.target.as_str()]);
+        let all = self.inputs.iter().map(|input| input.name.as_str());
+        for name in all {
+            if name.is_empty() || !names.insert(name) {
+                return Err(SchemaError::Name(name.into()));
+            }
+        }
+        if self.target.is_empty() {
+            return Err(SchemaError::Name(String::new()));
+        }
+        self.inputs
+            .iter()
+            .try_for_each(|input| check_range(&input.name, input.min, input.max))?;
+        match (&self.task, self.range) {
+            (Task::Classification { classes }, None) => {
+                let different: HashSet<_> = classes.iter().collect();
+                if classes.len() < 2 || different.len() < classes.len() {
+                    return Err(SchemaError::Classes);
+                }
+                Ok(())
+            }
+            (Task::Regression, Some(range)) => check_range(&self.target, range.min, range.max),
+            _ => Err(SchemaError::TargetRange),
+        }
+    }
+
+    /// Least and greatest value of each input.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<(f64, f64)> {
+        self.inputs
+            .iter()
+            .map(|input| (input.min, input.max))
+            .collect()
+    }
+
+    /// The map of a regression's target onto [-1, 1]; classes need none.
+    ///
+    /// # Errors
+    /// When the range makes no sense.
+    pub fn target_map(&self) -> Result<Option<TargetMap>, DataError> {
+        self.range
+            .map(|range| TargetMap::from_range(range.min, range.max))
+            .transpose()
+    }
+
+    /// The examples in a table, in the model's order of columns; other columns are ignored.
+    ///
+    /// # Errors
+    /// All reasons why the table does not fit.
+    pub fn fit(&self, table: &Table) -> Result<Examples, FitReport> {
+        let mut report = FitReport {
+            misfits: Vec::new(),
+            more: 0,
+        };
+        let mut find = |name: &str| {
+            let place = table.columns.iter().position(|column| column == name);
+            if place.is_none() {
+                report.add(Misfit::MissingColumn {
+                    column: name.into(),
+                });
+            }
+            place
+        };
+        let inputs: Vec<Option<usize>> =
+            self.inputs.iter().map(|input| find(&input.name)).collect();
+        let target = find(&self.target);
+        let (Some(inputs), Some(target)) = (inputs.into_iter().collect::<Option<Vec<_>>>(), target)
+        else {
+            return Err(report);
+        };
+        let mut values = Vec::with_capacity(table.rows().saturating_mul(inputs.len()));
+        let mut labels = Labels::for_task(&self.task);
+        for record in &table.records {
+            let line = record.position().map_or(0, csv::Position::line);
+            for (input, &place) in self.inputs.iter().zip(&inputs) {
+                match number(&input.name, line, &record[place], input.min, input.max) {
+                    Ok(value) => values.push(value),
+                    Err(misfit) => report.add(misfit),
+                }
+            }
+            if let Err(misfit) = labels.read(self, line, &record[target]) {
+                report.add(misfit);
+            }
+        }
+        if !report.misfits.is_empty() {
+            return Err(report);
+        }
+        // Every row gave a finite number for every input, and a target.
+        Matrix::new(table.rows(), inputs.len(), values)
+            .and_then(|matrix| Examples::new(matrix, labels.done()))
+            .map_err(|_| report)
+    }
+}
+
+fn check_range(name: &str, min: f64, max: f64) -> Result<(), SchemaError> {
+    if min.is_finite() && max.is_finite() && min < max {
+        Ok(())
+    } else {
+        Err(SchemaError::Range {
+            name: name.into(),
+            min,
+            max,
+        })
+    }
+}
+
+/// Targets as they are read.
+enum Labels {
+    Classes(Vec<usize>),
+    Values(Vec<f64>),
+}
+
+impl Labels {
+    fn for_task(task: &Task) -> Self {
+        match task {
+            Task::Classification { .. } => Self::Classes(Vec::new()),
+            Task::Regression => Self::Values(Vec::new()),
+        }
+    }
+
+    fn read(&mut self, schema: &Schema, line: u64, text: &str) -> Result<(), Misfit> {
+        match (self, &schema.task) {
+            (Self::Classes(labels), Task::Classification { classes }) => {
+                let class = classes.iter().position(|class| class == text);
+                labels.push(class.ok_or_else(|| Misfit::UnknownClass {
+                    column: schema.target.clone(),
+                    line,
+                    text: shorten(text),
+                    classes: classes.iter().take(MAX_LISTED).cloned().collect(),
+                })?);
+            }
+            (Self::Values(labels), _) => {
+                let range = schema.range.unwrap_or(Range {
+                    min: f64::MIN,
+                    max: f64::MAX,
+                });
+                labels.push(number(&schema.target, line, text, range.min, range.max)?);
+            }
+            // The labels were made for this task.
+            (Self::Classes(_), Task::Regression) => {}
+        }
+        Ok(())
+    }
+
+    fn done(self) -> Targets {
+        match self {
+            Self::Classes(labels) => Targets::Classes(labels),
+            Self::Values(labels) => Targets::Values(labels),
+        }
+    }
+}
+
+fn number(column: &str, line: u64, text: &str, min: f64, max: f64) -> Result<f64, Misfit> {
+    let column = || column.to_owned();
+    match text.parse::<f64>() {
+        Err(_) => Err(Misfit::NotANumber {
+            column: column(),
+            line,
+            text: shorten(text),
+        }),
+        Ok(value) if !value.is_finite() => Err(Misfit::NotFinite {
+            column: column(),
+            line,
+            text: shorten(text),
+        }),
+        Ok(value) if value < min || value > max => Err(Misfit::OutOfRange {
+            column: column(),
+            line,
+            value,
+            min,
+            max,
+        }),
+        Ok(value) => Ok(value),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        let input = |name: &str| Input {
+            name: name.into(),
+            min: 0.0,
+            max: 10.0,
+        };
+        Schema {
+            inputs: vec![input("a"), input("b")],
+            target: "y".into(),
+            task: Task::Classification {
+                classes: vec!["no".into(), "yes".into()],
+            },
+            range: None,
+        }
+    }
+
+    fn table(text: &str) -> Result<Table, TableError> {
+        read_csv(text.as_bytes(), &Limits::default())
+    }
+
+    fn misfits(text: &str) -> String {
+        schema().fit(&table(text).unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn columns_are_found_by_name_in_any_order_and_others_ignored() {
+        let table = table("y, extra, b, a\nyes, x, 2, 1\nno, y, 4, 3\n").unwrap();
+        let examples = schema().fit(&table).unwrap();
+        assert_eq!(examples.features().values(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(*examples.targets(), Targets::Classes(vec![1, 0]));
+    }
+
+    #[test]
+    fn every_reason_is_named_with_its_place() {
+        assert_eq!(
+            misfits("a,c\n1,2\n"),
+            "column `b` is missing\ncolumn `y` is missing"
+        );
+        let report = misfits("a,b,y\nx,NaN,no\n1,11,maybe\n");
+        let lines: Vec<_> = report.lines().collect();
+        assert_eq!(
+            lines[0],
+            "column `a`, line 2: `x` where a number is expected"
+        );
+        assert_eq!(lines[1], "column `b`, line 2: NaN is not a finite number");
+        assert_eq!(lines[2], "column `b`, line 3: 11 is outside 0 to 10");
+        assert_eq!(
+            lines[3],
+            "column `y`, line 3: `maybe` is none of the classes no, yes"
+        );
+    }
+
+    #[test]
+    fn long_reports_are_cut() {
+        let text = format!("a,b,y\n{}", "x,1,no\n".repeat(100));
+        assert!(misfits(&text).ends_with("and 80 more"));
+    }
+
+    #[test]
+    fn files_that_are_no_tables_are_refused() {
+        assert!(matches!(table(""), Err(TableError::Empty)));
+        assert!(matches!(table("a,b\n"), Err(TableError::Empty)));
+        assert!(matches!(
+            table("a,a\n1,2\n"),
+            Err(TableError::DuplicateColumn(_))
+        ));
+        assert!(matches!(table("a,b\n1\n"), Err(TableError::Csv(_))));
+        let wide = format!("{}\n", vec!["c"; 1_000_000].join(","));
+        assert!(matches!(
+            table(&wide),
+            Err(TableError::TooManyColumns {
+                have: 1_000_000,
+                ..
+            })
+        ));
+        let small = Limits {
+            bytes: 10,
+            ..Limits::default()
+        };
+        let read = |text: &str| read_csv(text.as_bytes(), &small);
+        assert!(matches!(
+            read("a,b\n1,2\n3,4\n"),
+            Err(TableError::TooManyBytes(10))
+        ));
+        assert!(read("a,b\n1,22\n").is_ok());
+        let short = Limits {
+            rows: 1,
+            ..Limits::default()
+        };
+        let long = read_csv("a\n1\n2\n".as_bytes(), &short);
+        assert!(matches!(long, Err(TableError::TooManyRows(1))));
+    }
+
+    #[test]
+    fn regressions_have_a_range() {
+        let mut schema = schema();
+        schema.task = Task::Regression;
+        assert_eq!(schema.check(), Err(SchemaError::TargetRange));
+        schema.range = Some(Range { min: 0.0, max: 5.0 });
+        schema.check().unwrap();
+        let examples = schema.fit(&table("a,b,y\n1,2,3.5\n").unwrap()).unwrap();
+        assert_eq!(*examples.targets(), Targets::Values(vec![3.5]));
+        let report = schema.fit(&table("a,b,y\n1,2,6\n").unwrap()).unwrap_err();
+        assert!(matches!(report.misfits[..], [Misfit::OutOfRange { .. }]));
+    }
+
+    #[test]
+    fn senseless_schemas_are_named() {
+        let broken = |change: fn(&mut Schema)| {
+            let mut schema = schema();
+            change(&mut schema);
+            schema.check().unwrap_err().to_string()
+        };
+        assert!(broken(|s| s.inputs.clear()).contains("0 inputs"));
+        assert!(broken(|s| s.inputs[1].name = "a".into()).contains("`a`"));
+        assert!(broken(|s| s.inputs[1].name = "y".into()).contains("`y`"));
+        assert!(broken(|s| s.inputs[0].max = f64::NAN).contains("range of `a`"));
+        assert!(
+            broken(|s| s.task = Task::Classification {
+                classes: vec!["no".into()]
+            })
+            .contains("two")
+        );
+    }
+}

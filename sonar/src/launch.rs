@@ -1,0 +1,480 @@
+//! From a campaign file to what goes on IPFS and on the chain: decisions only, no I/O.
+
+use alloy::primitives::{Address, B256};
+use sonar_contracts::Terms;
+use syft::{
+    FeatureMap, LadderError, Parameters, ParametersError, Rule, Shape, Validation, Weights, budget,
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    bundle::{Bundle, BundleError, start},
+    campaign::CampaignFile,
+    cli::{ExitCode, Failure},
+    data::{self, FitReport, TableError},
+    ids::Digest,
+    manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
+    units::{Amount, percent},
+};
+
+/// Submissions that fill a window, if the file does not say.
+const WINDOW: u16 = 8;
+/// Seconds until a window closes that is not full.
+const WINDOW_SECONDS: u32 = 600;
+/// Submissions of one miner to one version.
+const CAP_PER_VERSION: u16 = 1;
+/// Seconds for activation and for each evaluation.
+const CAPSULE_SECONDS: u32 = 3_600;
+/// Seconds for delivery.
+const DELIVERY_SECONDS: u32 = 86_400;
+
+/// All that a launch depends on, besides the campaign file.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The validation set as CSV.
+    pub validation: Zeroizing<Vec<u8>>,
+    /// The starting model as safetensors.
+    pub initial: Option<Zeroizing<Vec<u8>>>,
+    /// The data scientist's account.
+    pub owner: Address,
+    /// The data scientist's OpenPGP certificate and its fingerprint.
+    pub scientist: (Vec<u8>, String),
+    /// Contract of the token; zero for ETH.
+    pub token: Address,
+    /// The bounty in the token's smallest unit.
+    pub bounty: Amount,
+    /// The Capsule.
+    pub capsule: CapsuleTerms,
+    /// Unix time.
+    pub now: u64,
+    /// 32 fresh random bytes, kept from everybody but the Capsule.
+    pub bundle_salt: Zeroizing<[u8; 32]>,
+    /// 32 random bytes that make the campaign unlike any other.
+    pub salt: B256,
+}
+
+/// What the terms say about the Capsule.
+#[derive(Clone, Debug)]
+pub struct CapsuleTerms {
+    /// Its operator.
+    pub operator: Address,
+    /// Its attestation key.
+    pub attester: Address,
+    /// Its fee.
+    pub fee_ppm: u32,
+    /// Wei of its stake that the campaign locks.
+    pub stake: Amount,
+    /// Its OpenPGP fingerprint.
+    pub fingerprint: String,
+}
+
+/// Why a campaign is not launched.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The bounty is nothing, or more than the contract can hold.
+    #[error("the bounty must be more than nothing, and fit into 128 bits")]
+    Bounty,
+    /// The deadline has passed.
+    #[error("the deadline has passed")]
+    PastDeadline,
+    /// The target is not above the start.
+    #[error("{0}")]
+    Ladder(#[from] LadderError),
+    /// The claimed start is not what the starting model does.
+    #[error(
+        "the starting model has an accuracy of {}, but accuracy.start claims {}; write what it has, or raise accuracy.tolerance",
+        percent(*.measured),
+        percent(*.claimed)
+    )]
+    Start {
+        /// As measured.
+        measured: u32,
+        /// As claimed.
+        claimed: u32,
+    },
+    /// The validation set is no table.
+    #[error("the validation set: {0}")]
+    Table(#[from] TableError),
+    /// The validation set does not fit the file's inputs and task.
+    #[error("the validation set does not fit inputs and task:\n{0}")]
+    Misfit(#[from] FitReport),
+    /// The validation set or the starting model cannot be used.
+    #[error("{0}")]
+    Bundle(#[from] BundleError),
+    /// Nothing can be measured, or the features cannot be made.
+    #[error("the validation set: {0}")]
+    Validation(#[from] syft::ValidationError),
+    /// The features cannot be made.
+    #[error("the validation set: {0}")]
+    Features(#[from] syft::DataError),
+    /// The model is too large.
+    #[error("{0}")]
+    Parameters(#[from] ParametersError),
+    /// The grid does not fit the validation set.
+    #[error("accuracy.grid: {0}")]
+    Grid(#[from] syft::UnitError),
+    /// A limit that the contract would not take.
+    #[error("limits.{field} = {value} must be {must}")]
+    Limit {
+        /// Which limit.
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// What is allowed.
+        must: &'static str,
+    },
+    /// The manifest makes no sense.
+    #[error("{0}")]
+    Manifest(#[from] ManifestError),
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        let code = match &error {
+            LaunchError::Bounty => "BOUNTY",
+            LaunchError::PastDeadline => "PAST_DEADLINE",
+            LaunchError::Ladder(_) => "TARGET_NOT_ABOVE_START",
+            LaunchError::Start { .. } => "START_NOT_AS_CLAIMED",
+            LaunchError::Table(_)
+            | LaunchError::Misfit(_)
+            | LaunchError::Bundle(_)
+            | LaunchError::Validation(_)
+            | LaunchError::Features(_) => "VALIDATION_DATA",
+            LaunchError::Parameters(_) => "MODEL",
+            LaunchError::Grid(_) => "GRID",
+            LaunchError::Limit { .. } => "LIMITS",
+            LaunchError::Manifest(_) => "MANIFEST",
+        };
+        Self::new(ExitCode::Refused, code, error)
+    }
+}
+
+/// What a launch will do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The manifest, without the digest of the sealed bundle.
+    manifest: Manifest,
+    /// To be sealed to the Capsule.
+    pub bundle: Bundle,
+    /// The terms, without the digest of the manifest.
+    terms: Terms,
+    /// Accuracy of the starting model.
+    pub measured_start: u32,
+    /// Bits that public verdicts can say about the model at most.
+    pub leak_bits: f64,
+    /// What the data scientist should know before she pays.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// The manifest, now that the sealed bundle is on IPFS.
+    #[must_use]
+    pub fn manifest(&self, bundle: Digest) -> Manifest {
+        Manifest {
+            bundle,
+            ..self.manifest.clone()
+        }
+    }
+
+    /// The terms, now that the manifest is on IPFS.
+    #[must_use]
+    pub fn terms(&self, manifest: Digest) -> Terms {
+        Terms {
+            manifest: manifest.into(),
+            ..self.terms.clone()
+        }
+    }
+}
+
+/// Plans a launch.
+///
+/// # Errors
+/// Everything that the contract or the Capsule would refuse later is refused here, by name.
+pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
+    let bounty = u128::try_from(inputs.bounty.0)
+        .ok()
+        .filter(|bounty| *bounty > 0);
+    let bounty = bounty.ok_or(LaunchError::Bounty)?;
+    let deadline = file.deadline.from(inputs.now);
+    if deadline <= inputs.now {
+        return Err(LaunchError::PastDeadline);
+    }
+    let data = file.schema();
+    let table = data::read_csv(inputs.validation.as_slice(), &data::Limits::default())?;
+    let examples = data.fit(&table)?;
+    let features = FeatureMap::fit(examples.features(), &data.ranges())?;
+    let shape = Shape {
+        inputs: features.inputs(),
+        outputs: data.task.outputs(),
+    };
+    let accuracy = Accuracy {
+        start: file.accuracy.start,
+        target: file.accuracy.target,
+        grid: grid_for(file.accuracy.grid.map(syft::Ppm::get), examples.len())?,
+        tolerance: file.accuracy.tolerance,
+    };
+    let ladder = accuracy.ladder()?;
+    let limits = limits(file, budget::default_limits(shape, &ladder))?;
+    let bundle = Bundle {
+        salt: inputs.bundle_salt,
+        validation: inputs.validation,
+        initial: inputs.initial,
+        certificate: inputs.scientist.0,
+    };
+    let manifest = Manifest {
+        schema: Manifest::form(),
+        name: file.name.clone(),
+        description: file.description.clone(),
+        regime: file.regime,
+        mode: file.mode,
+        metric: file.metric(),
+        rule: file
+            .training
+            .unwrap_or_else(|| Rule::default_for(&data.task, shape)),
+        data,
+        features,
+        shape,
+        parameters: Parameters::linear(shape)?,
+        accuracy,
+        limits,
+        scientist: inputs.scientist.1,
+        capsule: inputs.capsule.fingerprint.clone(),
+        bundle: Digest([0; 32]),
+        commitments: bundle.commitments(),
+    };
+    manifest.encode()?;
+    let initial = start(
+        &manifest,
+        bundle.initial.as_ref().map(|bytes| bytes.as_slice()),
+    )?;
+    let measured = measure(&accuracy, &manifest.validation(&examples)?, &initial)?;
+    let terms = Terms {
+        owner: inputs.owner,
+        token: inputs.token,
+        bounty,
+        startPpm: accuracy.start.get(),
+        tolerancePpm: accuracy.tolerance.get(),
+        targetPpm: accuracy.target.get(),
+        gridPpm: accuracy.grid.ppm(),
+        maxSubmissions: limits.submissions,
+        maxAccepts: limits.accepts,
+        windowSize: limits.window,
+        windowSeconds: limits.window_seconds,
+        capPerVersion: limits.cap_per_version,
+        deadline,
+        activationSeconds: file.limits.activation_seconds.unwrap_or(CAPSULE_SECONDS),
+        evaluationSeconds: file.limits.evaluation_seconds.unwrap_or(CAPSULE_SECONDS),
+        deliverySeconds: file.limits.delivery_seconds.unwrap_or(DELIVERY_SECONDS),
+        capsule: inputs.capsule.operator,
+        attester: inputs.capsule.attester,
+        feePpm: inputs.capsule.fee_ppm,
+        stake: u128::try_from(inputs.capsule.stake.0).unwrap_or(u128::MAX),
+        manifest: B256::ZERO,
+        salt: inputs.salt,
+    };
+    Ok(Plan {
+        leak_bits: limits.budget().bits(&ladder),
+        warnings: warnings(shape),
+        measured_start: measured,
+        manifest,
+        bundle,
+        terms,
+    })
+}
+
+fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, LaunchError> {
+    let wanted = &file.limits;
+    let submissions = u32::try_from(usual.submissions)
+        .unwrap_or(u32::MAX)
+        .min(65_535);
+    let accepts = u16::try_from(usual.accepts).unwrap_or(u16::MAX).min(255);
+    let limits = CampaignLimits {
+        submissions: wanted.submissions.unwrap_or(submissions),
+        accepts: wanted.accepts.unwrap_or(accepts),
+        window: wanted.window.unwrap_or(WINDOW),
+        window_seconds: wanted.window_seconds.unwrap_or(WINDOW_SECONDS),
+        cap_per_version: wanted.cap_per_version.unwrap_or(CAP_PER_VERSION),
+    };
+    let bounds: [(&'static str, u32, u32, &'static str); 5] = [
+        (
+            "submissions",
+            limits.submissions,
+            65_535,
+            "between 1 and 65535",
+        ),
+        ("accepts", limits.accepts.into(), 255, "between 1 and 255"),
+        ("window", limits.window.into(), 64, "between 1 and 64"),
+        (
+            "window_seconds",
+            limits.window_seconds,
+            (1 << 24) - 1,
+            "between 1 and 16777215",
+        ),
+        (
+            "cap_per_version",
+            limits.cap_per_version.into(),
+            255,
+            "between 1 and 255",
+        ),
+    ];
+    match bounds
+        .into_iter()
+        .find(|(_, value, most, _)| !(1..=*most).contains(value))
+    {
+        Some((field, value, _, must)) => Err(LaunchError::Limit {
+            field,
+            value: value.into(),
+            must,
+        }),
+        None => Ok(limits),
+    }
+}
+
+/// Measures the starting model as the Capsule will, and compares with the claim as the contract will.
+fn measure(
+    accuracy: &Accuracy,
+    validation: &Validation,
+    initial: &Weights,
+) -> Result<u32, LaunchError> {
+    let measured = validation.accuracy(initial);
+    let (grid, claimed) = (accuracy.grid, accuracy.start);
+    let apart = measured
+        .floor_to_grid(grid)
+        .get()
+        .abs_diff(claimed.floor_to_grid(grid).get());
+    if apart > accuracy.tolerance.get() + grid.ppm() {
+        return Err(LaunchError::Start {
+            measured: measured.get(),
+            claimed: claimed.get(),
+        });
+    }
+    // The target must be above what the Capsule will attest, too.
+    accuracy.ladder_from(measured.floor_to_grid(grid))?;
+    Ok(measured.get())
+}
+
+fn warnings(shape: Shape) -> Vec<String> {
+    if !budget::not_secret(shape) {
+        return Vec::new();
+    }
+    vec![format!(
+        "the model has {} weights; below {} it cannot be called secret: what is said in public about accepted updates may \
+         be enough to rebuild it",
+        shape.weights(),
+        budget::LEAST_SECRET_WEIGHTS
+    )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::tests::TEXT;
+
+    fn inputs() -> Inputs {
+        let rows: String = (0..20)
+            .map(|row| {
+                format!(
+                    "{},{},{}\n",
+                    row % 10,
+                    f64::from(row) / 20.0,
+                    ["no", "yes"][usize::from(row % 10 > 0)]
+                )
+            })
+            .collect();
+        Inputs {
+            validation: Zeroizing::new(format!("a,b,y\n{rows}").into_bytes()),
+            initial: None,
+            owner: Address::repeat_byte(1),
+            scientist: (b"certificate".to_vec(), "AB".repeat(20)),
+            token: Address::ZERO,
+            bounty: Amount::from(1_000_u128),
+            capsule: CapsuleTerms {
+                operator: Address::repeat_byte(2),
+                attester: Address::repeat_byte(3),
+                fee_ppm: 10_000,
+                stake: Amount::ZERO,
+                fingerprint: "CD".repeat(20),
+            },
+            now: 1_800_000_000,
+            bundle_salt: Zeroizing::new([5; 32]),
+            salt: B256::repeat_byte(6),
+        }
+    }
+
+    fn planned(from: &str, to: &str) -> Result<Plan, LaunchError> {
+        let text = TEXT.replace(from, to);
+        assert!(from.is_empty() || text != TEXT);
+        plan(&CampaignFile::parse(&text).unwrap(), inputs())
+    }
+
+    #[test]
+    fn manifest_bundle_and_terms_agree() {
+        let plan = planned("", "").unwrap();
+        let manifest = plan.manifest(Digest([9; 32]));
+        let bytes = manifest.encode().unwrap();
+        assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+        manifest.matches(&plan.terms(Digest([8; 32]))).unwrap();
+        let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
+        let checked = bundle.check(&manifest).unwrap();
+        assert_eq!(checked.validation.rows(), 20);
+        assert_eq!(checked.certificate, b"certificate");
+        assert_eq!(manifest.accuracy.grid.ppm(), 50_000, "one row of twenty");
+        assert_eq!(plan.measured_start, 100_000);
+    }
+
+    #[test]
+    fn a_bundle_of_another_campaign_is_refused() {
+        let plan = planned("", "").unwrap();
+        let manifest = plan.manifest(Digest([9; 32]));
+        let mut bundle = plan.bundle.clone();
+        bundle.salt[0] ^= 1;
+        assert!(matches!(
+            bundle.check(&manifest),
+            Err(BundleError::Commitment("validation set"))
+        ));
+    }
+
+    #[test]
+    fn terms_of_another_campaign_are_named() {
+        let plan = planned("", "").unwrap();
+        let mut terms = plan.terms(Digest([8; 32]));
+        terms.gridPpm += 1;
+        let error = plan.manifest(Digest([9; 32])).matches(&terms).unwrap_err();
+        assert_eq!(error.field, "grid");
+    }
+
+    #[test]
+    fn what_would_be_refused_later_is_refused_now() {
+        let refusal = |from, to| planned(from, to).unwrap_err().to_string();
+        assert!(refusal("target = 0.9", "target = 0.1").contains("must be above"));
+        assert!(refusal("start = 0.1", "start = 0.5").contains("accuracy.start claims 50 %"));
+        assert!(refusal("\"2d\"", "\"2020-01-01T00:00:00Z\"").contains("deadline"));
+        assert!(refusal("name = \"b\"", "name = \"c\"").contains("column `c` is missing"));
+        assert!(refusal("target = 0.9", "target = 0.9\ngrid = 0.001").contains("grid"));
+        assert!(
+            refusal("target = 0.9", "target = 0.9\n[limits]\nwindow = 65")
+                .contains("limits.window")
+        );
+        let mut poor = inputs();
+        poor.bounty = Amount::ZERO;
+        let file = CampaignFile::parse(TEXT).unwrap();
+        assert!(matches!(plan(&file, poor), Err(LaunchError::Bounty)));
+    }
+
+    #[test]
+    fn limits_that_would_say_too_much_are_refused() {
+        let wide = planned(
+            "target = 0.9",
+            "target = 0.9\n[limits]\nsubmissions = 60000\naccepts = 200",
+        );
+        assert!(matches!(
+            wide,
+            Err(LaunchError::Manifest(ManifestError::Budget(_)))
+        ));
+    }
+
+    #[test]
+    fn small_models_come_with_a_warning() {
+        assert!(planned("", "").unwrap().warnings[0].contains("6 weights"));
+    }
+}

@@ -1,0 +1,365 @@
+//! What everybody may know about a campaign, in one file on IPFS whose digest is among the campaign's terms.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use sonar_contracts::Terms;
+use syft::{
+    DataError, FeatureMap, Features, Grid, Ladder, LadderError, Metric, Parameters, Ppm, Rule,
+    Shape, Targets, TrainError, UnitError, Validation, ValidationError,
+    budget::{BudgetError, LeakMeter, Limits},
+};
+
+use crate::{
+    data::{Schema, SchemaError},
+    ids::Digest,
+};
+
+/// A manifest is at most this large.
+pub const MAX_BYTES: usize = 1 << 20;
+/// Name and version of the form.
+const SCHEMA: &str = "sonar.manifest/1";
+/// Most characters of name and description.
+const MAX_TEXT: usize = 4_096;
+
+/// How accuracy is measured and paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accuracy {
+    /// The data scientist's claim about the starting model.
+    pub start: Ppm,
+    /// Accuracy that earns the whole bounty.
+    pub target: Ppm,
+    /// Accuracies are multiples of this.
+    pub grid: Grid,
+    /// How far the measured starting accuracy may be from the claim.
+    pub tolerance: Ppm,
+}
+
+/// Limits that the contract keeps too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignLimits {
+    /// Submissions in all.
+    pub submissions: u32,
+    /// Accepted submissions in all.
+    pub accepts: u16,
+    /// Submissions that fill a window.
+    pub window: u16,
+    /// Seconds after its first submission at which a window closes.
+    pub window_seconds: u32,
+    /// Submissions of one miner to one version.
+    pub cap_per_version: u16,
+}
+
+/// `sha256(salt ‖ bytes)` of what the sealed bundle holds. The salt is in the bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commitments {
+    /// The validation set as CSV.
+    pub validation: Digest,
+    /// The starting model, if it is not all zeros.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<Digest>,
+    /// The data scientist's OpenPGP certificate.
+    pub certificate: Digest,
+}
+
+/// `sha256(salt ‖ bytes)`.
+#[must_use]
+pub fn commitment(salt: &[u8; 32], bytes: &[u8]) -> Digest {
+    Digest(
+        Sha256::new_with_prefix(salt)
+            .chain_update(bytes)
+            .finalize()
+            .into(),
+    )
+}
+
+/// The model never leaves the Capsule unencrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Regime {
+    /// Mines train on ciphertexts.
+    #[default]
+    Encrypted,
+}
+
+/// How updates are combined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Each update is tried on the best model so far, in chain order.
+    #[default]
+    Sequential,
+}
+
+/// What everybody may know about a campaign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Name and version of this form.
+    pub schema: String,
+    /// The campaign's name.
+    pub name: String,
+    /// What it is about.
+    pub description: String,
+    /// Who may see the model.
+    pub regime: Regime,
+    /// How updates are combined.
+    pub mode: Mode,
+    /// What the data must look like.
+    pub data: Schema,
+    /// What accuracy means.
+    pub metric: Metric,
+    /// Public constants that turn raw columns into features.
+    pub features: FeatureMap,
+    /// Shape of the model.
+    pub shape: Shape,
+    /// How to train.
+    pub rule: Rule,
+    /// How to encrypt.
+    pub parameters: Parameters,
+    /// How accuracy is measured and paid.
+    pub accuracy: Accuracy,
+    /// Limits that the contract keeps too.
+    pub limits: CampaignLimits,
+    /// OpenPGP fingerprint of the data scientist, to whom the model is delivered.
+    pub scientist: String,
+    /// OpenPGP fingerprint of the Capsule, to which updates are sealed.
+    pub capsule: String,
+    /// The sealed bundle on IPFS.
+    pub bundle: Digest,
+    /// What the bundle holds.
+    pub commitments: Commitments,
+}
+
+/// A manifest that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Too large.
+    #[error("the manifest has {0} bytes; at most {MAX_BYTES} are read")]
+    TooLarge(usize),
+    /// Not the JSON that it should be.
+    #[error("the manifest cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Another version.
+    #[error("the manifest is of form `{0}`; this program knows {SCHEMA}")]
+    Form(String),
+    /// Too much text.
+    #[error("the manifest's {0} has more than {MAX_TEXT} characters")]
+    Text(&'static str),
+    /// The schema makes no sense.
+    #[error("the manifest's schema: {0}")]
+    Schema(#[from] SchemaError),
+    /// Public constants make no sense.
+    #[error("the manifest's features: {0}")]
+    Features(#[from] DataError),
+    /// The rule makes no sense.
+    #[error("the manifest's training rule: {0}")]
+    Rule(#[from] TrainError),
+    /// Accuracies make no ladder.
+    #[error("the manifest's accuracies: {0}")]
+    Ladder(#[from] LadderError),
+    /// The limits would say too much about the model.
+    #[error("the manifest's limits: {0}")]
+    Budget(#[from] BudgetError),
+    /// Parts that contradict each other.
+    #[error("the manifest contradicts itself: {0}")]
+    Contradiction(&'static str),
+}
+
+/// A manifest and terms that are not of the same campaign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the manifest says {field} = {manifest}, the terms on chain say {terms}")]
+pub struct Mismatch {
+    /// What differs.
+    pub field: &'static str,
+    /// In the manifest.
+    pub manifest: u64,
+    /// On the chain.
+    pub terms: u64,
+}
+
+impl Accuracy {
+    /// The grid values from the claimed start upwards.
+    ///
+    /// # Errors
+    /// When the target is not above the start.
+    pub fn ladder(&self) -> Result<Ladder, LadderError> {
+        self.ladder_from(self.start.floor_to_grid(self.grid))
+    }
+
+    /// The grid values from a measured start upwards.
+    ///
+    /// # Errors
+    /// When the start is off the grid, or the target not above it.
+    pub fn ladder_from(&self, start: Ppm) -> Result<Ladder, LadderError> {
+        Ladder::new(self.grid, start, self.target)
+    }
+}
+
+impl CampaignLimits {
+    /// What the leak meter keeps.
+    #[must_use]
+    pub fn budget(&self) -> Limits {
+        Limits {
+            submissions: u64::from(self.submissions),
+            accepts: u32::from(self.accepts),
+        }
+    }
+}
+
+impl Manifest {
+    /// Name and version of the form that this program writes.
+    #[must_use]
+    pub fn form() -> String {
+        SCHEMA.into()
+    }
+
+    /// The file. The same manifest always gives the same bytes.
+    ///
+    /// # Errors
+    /// When it makes no sense or is too large.
+    pub fn encode(&self) -> Result<Vec<u8>, ManifestError> {
+        self.check()?;
+        let bytes = serde_json::to_vec(self)?;
+        if bytes.len() > MAX_BYTES {
+            return Err(ManifestError::TooLarge(bytes.len()));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a file of anybody's, and checks all that can be checked without the terms.
+    ///
+    /// # Errors
+    /// Names what is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(ManifestError::TooLarge(bytes.len()));
+        }
+        let manifest: Self = serde_json::from_slice(bytes)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), ManifestError> {
+        use ManifestError::Contradiction;
+        if self.schema != SCHEMA {
+            return Err(ManifestError::Form(self.schema.chars().take(80).collect()));
+        }
+        let long = |text: &str| text.chars().count() > MAX_TEXT;
+        if long(&self.name) || long(&self.scientist) || long(&self.capsule) {
+            return Err(ManifestError::Text("name or fingerprint"));
+        }
+        if long(&self.description) {
+            return Err(ManifestError::Text("description"));
+        }
+        self.data.check()?;
+        self.features.check()?;
+        self.rule.check()?;
+        if self.features.inputs() != self.data.inputs.len() + 1 {
+            return Err(Contradiction(
+                "the feature map has another number of columns than the schema",
+            ));
+        }
+        let shape = Shape {
+            inputs: self.features.inputs(),
+            outputs: self.data.task.outputs(),
+        };
+        if self.shape != shape || self.parameters.shape() != shape {
+            return Err(Contradiction(
+                "the model's shape is not that of schema and task",
+            ));
+        }
+        if !self.metric.is_payable() || !fits(self.metric, &self.data) {
+            return Err(Contradiction(
+                "the metric is none for this task that a bounty can be paid by",
+            ));
+        }
+        LeakMeter::new(self.shape, &self.accuracy.ladder()?, self.limits.budget())?;
+        Ok(())
+    }
+
+    /// Checks that these terms are of this campaign.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn matches(&self, terms: &Terms) -> Result<(), Mismatch> {
+        let pairs: [(&'static str, u32, u32); 9] = [
+            ("start", self.accuracy.start.get(), terms.startPpm),
+            ("target", self.accuracy.target.get(), terms.targetPpm),
+            ("grid", self.accuracy.grid.ppm(), terms.gridPpm),
+            (
+                "tolerance",
+                self.accuracy.tolerance.get(),
+                terms.tolerancePpm,
+            ),
+            ("submissions", self.limits.submissions, terms.maxSubmissions),
+            (
+                "accepts",
+                self.limits.accepts.into(),
+                terms.maxAccepts.into(),
+            ),
+            ("window", self.limits.window.into(), terms.windowSize.into()),
+            (
+                "window_seconds",
+                self.limits.window_seconds,
+                terms.windowSeconds,
+            ),
+            (
+                "cap_per_version",
+                self.limits.cap_per_version.into(),
+                terms.capPerVersion.into(),
+            ),
+        ];
+        match pairs.into_iter().find(|(_, ours, theirs)| ours != theirs) {
+            Some((field, ours, theirs)) => Err(Mismatch {
+                field,
+                manifest: ours.into(),
+                terms: theirs.into(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Raw examples as features and bounded targets.
+    ///
+    /// # Errors
+    /// When they have other columns than the manifest.
+    pub fn prepare(&self, examples: &syft::Examples) -> Result<(Features, Targets), DataError> {
+        let features = self.features.apply(examples.features())?;
+        let targets = match self.data.target_map()? {
+            Some(map) => map.apply(examples.targets()),
+            None => examples.targets().clone(),
+        };
+        Ok((features, targets))
+    }
+
+    /// Raw examples as a validation set.
+    ///
+    /// # Errors
+    /// When nothing can be measured on them.
+    pub fn validation(&self, examples: &syft::Examples) -> Result<Validation, ValidationError> {
+        let (features, targets) = self.prepare(examples)?;
+        Validation::new(features, targets, self.metric)
+    }
+}
+
+/// Whether a metric is of the task's kind.
+fn fits(metric: Metric, data: &Schema) -> bool {
+    match metric {
+        Metric::Accuracy | Metric::Auc | Metric::LogLoss => data.range.is_none(),
+        Metric::R2 | Metric::Mse => data.range.is_some(),
+    }
+}
+
+/// The grid that a campaign has if it does not say: the usual one, unless the validation set is too small for it.
+///
+/// # Errors
+/// When a grid that was asked for is finer than one row.
+pub fn grid_for(wanted: Option<u32>, rows: usize) -> Result<Grid, UnitError> {
+    match wanted {
+        Some(ppm) => Grid::for_rows(ppm, rows),
+        None => Ok(Grid::DEFAULT.max(Grid::finest_for_rows(rows))),
+    }
+}
