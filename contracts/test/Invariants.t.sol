@@ -21,6 +21,9 @@ contract Handler is Fixture {
     mapping(bytes32 id => uint256) public awarded;
     // Calls that settled something.
     bytes[] private _history;
+    // The campaigns and submissions of those.
+    bytes32[] private _historyIds;
+    mapping(uint256 place => Submission[]) private _historySubs;
     uint256 public replays;
     uint256 public stakeIn;
     uint256 public stakeOut;
@@ -33,7 +36,7 @@ contract Handler is Fixture {
     // ------------------------------------------------------------ what people do
 
     function open(uint256 seed) external {
-        vm.assume(!(ids.length == CAMPAIGNS));
+        _skipIf(ids.length == CAMPAIGNS);
         Terms memory t = seed % 2 == 0 ? ethTerms() : coinTerms();
         t.bounty = uint128(1 + uint256(keccak256(abi.encode(seed))) % 1e20);
         t.maxAccepts = uint16(1 + seed % 6);
@@ -52,47 +55,46 @@ contract Handler is Fixture {
 
     function activate(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Proposed);
-        vm.assume(!(!found || block.timestamp >= t.deadline));
+        _skipIf(!found || block.timestamp >= t.deadline);
         Capsule memory c = registry.capsule(operator);
-        vm.assume(!(c.stake - c.locked < t.stake));
+        _skipIf(c.stake - c.locked < t.stake);
         sonar.activate(t, 98_000, MATERIAL, signActivation(id, 98_000, MATERIAL));
     }
 
     function decline(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Proposed);
-        vm.assume(!(!found || seed % 5 != 0));
+        _skipIf(!found || seed % 5 != 0);
         sonar.decline(t, 1, signDecline(id, 1));
         due[id][owner] += deposit(t);
     }
 
     function refund(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Proposed);
-        vm.assume(!(!found || block.timestamp < sonar.status(id).changedAt + t.activationSeconds));
+        _skipIf(!found || block.timestamp < sonar.status(id).changedAt + t.activationSeconds);
         sonar.refund(t);
         due[id][owner] += deposit(t);
     }
 
     function submit(uint256 seed, uint256 who, uint256 what) external {
         (bool found,, bytes32 id) = _pick(seed, State.Open);
-        vm.assume(!(!found));
-        uint32 version = sonar.status(id).version;
-        // Few different contents, so that windows repeat and old settlements look right.
-        what %= 2;
-        vm.prank(miner(who % MINERS));
-        try sonar.submit(id, version, bytes32(what)) {
-            _pending[id].push(Submission(miner(who % MINERS), bytes32(what)));
-        } catch { }
+        _skipIf(!found);
+        // Few different contents, so that windows repeat.
+        _submit(id, miner(who % MINERS), bytes32(what % 2));
     }
 
     function settle(uint256 seed, uint256 accepts, uint256 steps) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Open);
-        vm.assume(!(!found || !sonar.window(id).closed));
+        _skipIf(!found || !sonar.window(id).closed);
         Submission[] memory subs = _pending[id];
         uint8 reason = seed % 17 == 0 ? 3 : 0;
         (uint16[] memory outcomes, bool renew) = _outcomes(t, id, subs, accepts, steps);
         bytes32 next = renew && reason == 0 ? NEXT : bytes32(0);
         bytes memory sig = signSettlement(id, outcomes, next, reason);
         sonar.settle(t, subs, outcomes, next, reason, sig);
+        for (uint256 i = 0; i < subs.length; ++i) {
+            _historySubs[_history.length].push(subs[i]);
+        }
+        _historyIds.push(id);
         _history.push(abi.encodeCall(sonar.settle, (t, subs, outcomes, next, reason, sig)));
         delete _pending[id];
         _noteClosing(t, id);
@@ -100,14 +102,28 @@ contract Handler is Fixture {
 
     /// @notice Brings an old settlement again.
     function replay(uint256 seed) external {
-        vm.assume(!(_history.length == 0));
+        _skipIf(_history.length == 0);
         (bool ok,) = address(sonar).call(_history[seed % _history.length]);
+        if (ok) replays += 1;
+    }
+
+    /// @notice Sends the submissions of an old settlement again, so that it looks right, and then the settlement.
+    function repeat(uint256 seed) external {
+        _skipIf(_history.length == 0);
+        uint256 place = seed % _history.length;
+        bytes32 id = _historyIds[place];
+        _skipIf(sonar.status(id).state != State.Open || _pending[id].length != 0);
+        for (uint256 i = 0; i < _historySubs[place].length; ++i) {
+            Submission memory s = _historySubs[place][i];
+            _submit(id, s.miner, s.content);
+        }
+        (bool ok,) = address(sonar).call(_history[place]);
         if (ok) replays += 1;
     }
 
     function close(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Open);
-        vm.assume(!(!found || seed % 7 != 0 || sonar.window(id).count != 0));
+        _skipIf(!found || seed % 7 != 0 || sonar.window(id).count != 0);
         vm.prank(owner);
         sonar.close(t);
         _noteClosing(t, id);
@@ -115,7 +131,7 @@ contract Handler is Fixture {
 
     function finalize(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Closed);
-        vm.assume(!(!found || uint8(sonar.status(id).reason) == 6));
+        _skipIf(!found || uint8(sonar.status(id).reason) == 6);
         sonar.finalize(t, bytes32(seed), signDelivery(id, bytes32(seed)));
         due[id][operator] += fee(t);
     }
@@ -123,7 +139,7 @@ contract Handler is Fixture {
     function abandon(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Open);
         Window memory w = sonar.window(id);
-        vm.assume(!(!found || !w.closed || block.timestamp < w.closesAt + t.evaluationSeconds));
+        _skipIf(!found || !w.closed || block.timestamp < w.closesAt + t.evaluationSeconds);
         sonar.abandon(t, _pending[id]);
         delete _pending[id];
         due[id][owner] += fee(t);
@@ -133,20 +149,20 @@ contract Handler is Fixture {
     function expire(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Closed);
         Status memory s = sonar.status(id);
-        vm.assume(!(!found || uint8(s.reason) == 6 || block.timestamp < s.changedAt + t.deliverySeconds));
+        _skipIf(!found || uint8(s.reason) == 6 || block.timestamp < s.changedAt + t.deliverySeconds);
         sonar.expire(t);
         due[id][owner] += fee(t);
     }
 
     function withdraw(uint256 seed, uint256 who) external {
-        vm.assume(!(ids.length == 0));
+        _skipIf(ids.length == 0);
         _withdraw(seed % ids.length, actor(who % actors()));
     }
 
     function claim(uint256 who) external {
         address account = actor(who % actors());
         uint256 amount = registry.claimable(account);
-        vm.assume(!(amount == 0));
+        _skipIf(amount == 0);
         vm.prank(account);
         registry.claim(address(0xC1A1));
         stakeOut += amount;
@@ -231,6 +247,19 @@ contract Handler is Fixture {
 
     // -------------------------------------------------------------------- inside
 
+    function _submit(bytes32 id, address account, bytes32 update) private {
+        uint32 version = sonar.status(id).version;
+        vm.prank(account);
+        try sonar.submit(id, version, update) {
+            _pending[id].push(Submission(account, update));
+        } catch { }
+    }
+
+    /// @dev There is nothing to do: not a step of the history.
+    function _skipIf(bool idle) private pure {
+        vm.assume(!idle);
+    }
+
     function _pick(uint256 seed, State state) private view returns (bool, Terms memory, bytes32) {
         for (uint256 i = 0; i < ids.length; ++i) {
             uint256 place = addmod(seed, i, ids.length);
@@ -281,7 +310,7 @@ contract Handler is Fixture {
 
     function _withdraw(uint256 i, address account) private {
         uint256 amount = due[ids[i]][account];
-        vm.assume(!(amount == 0));
+        _skipIf(amount == 0);
         Terms memory t = _terms[i];
         address to = address(uint160(0x90000) + uint160(i));
         uint256 before = t.token == address(0) ? to.balance : coin.balanceOf(to);
@@ -318,7 +347,7 @@ contract InvariantTest {
         targets = new FuzzSelector[](1);
         targets[0].addr = address(handler);
         // Those that move campaigns on come up more often.
-        bytes4[18] memory all = [
+        bytes4[19] memory all = [
             Handler.open.selector,
             Handler.open.selector,
             Handler.activate.selector,
@@ -330,6 +359,7 @@ contract InvariantTest {
             Handler.settle.selector,
             Handler.settle.selector,
             Handler.replay.selector,
+            Handler.repeat.selector,
             Handler.close.selector,
             Handler.finalize.selector,
             Handler.abandon.selector,
