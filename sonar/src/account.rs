@@ -188,12 +188,18 @@ impl Keystore {
     ) -> Result<PrivateKeySigner, AccountError> {
         let path = self.path(name);
         if !path.exists() {
-            return Err(AccountError::Unknown {
-                name: name.clone(),
-                directory: self.directory.clone(),
-            });
+            return Err(self.unknown(name));
         }
         open_file(&path, passphrase)
+    }
+
+    /// That there is no account of that name.
+    #[must_use]
+    pub fn unknown(&self, name: &AccountName) -> AccountError {
+        AccountError::Unknown {
+            name: name.clone(),
+            directory: self.directory.clone(),
+        }
     }
 
     /// All accounts, by name. Files that are no accounts are left out.

@@ -219,7 +219,8 @@ pub struct Envelope<T> {
 /// The result of a command in both forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    data: Value,
+    // `None` when everything was said already, item by item.
+    data: Option<Value>,
     human: String,
 }
 
@@ -230,9 +231,18 @@ impl Report {
     /// When `data` has no JSON form, which is a bug.
     pub fn new(data: &impl Serialize, human: impl Into<String>) -> Result<Self, Failure> {
         Ok(Self {
-            data: serde_json::to_value(data).map_err(Failure::internal)?,
+            data: Some(serde_json::to_value(data).map_err(Failure::internal)?),
             human: human.into(),
         })
+    }
+
+    /// The end of a stream, whose items have been printed already.
+    #[must_use]
+    pub fn streamed() -> Self {
+        Self {
+            data: None,
+            human: String::new(),
+        }
     }
 }
 
@@ -295,13 +305,15 @@ impl Output {
         match result {
             Ok(report) => {
                 if self.json {
-                    let envelope = Envelope {
+                    let envelope = report.data.map(|data| Envelope {
                         schema: self.schema,
                         ok: true,
-                        data: report.data,
+                        data,
                         warnings,
-                    };
-                    say(io::stdout(), &json!(envelope));
+                    });
+                    if let Some(envelope) = envelope {
+                        say(io::stdout(), &json!(envelope));
+                    }
                 } else if !report.human.is_empty() {
                     say(io::stdout(), &report.human.trim_end());
                 }
@@ -319,10 +331,7 @@ impl Output {
 
     /// As `finish`, for streams, whose items have been printed already.
     pub fn finish_stream(self, result: Result<(), Failure>) -> process::ExitCode {
-        match result {
-            Ok(()) => ExitCode::Success.into(),
-            Err(failure) => self.finish(Err(failure)),
-        }
+        self.finish(result.map(|()| Report::streamed()))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The commands of `sonar`.
 
 mod account;
+mod campaign;
 mod deploy;
 mod help;
 
 use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
+use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
 use sonar::{
     account::{AccountName, Keystore},
@@ -58,6 +60,9 @@ enum Command {
     /// Accounts: keys in encrypted keystore files
     #[command(subcommand)]
     Account(account::Command),
+    /// Campaigns: launch, follow, close, and fetch the model
+    #[command(subcommand, visible_alias = "c")]
+    Campaign(campaign::Command),
     /// Print a script that completes commands in your shell
     Completions(help::Completions),
     /// What the exit codes mean
@@ -106,6 +111,7 @@ async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
     match cli.command {
         Command::Deploy(command) => command.run(&context, output).await,
         Command::Account(command) => command.run(&context, output).await,
+        Command::Campaign(command) => command.run(&context, output).await,
         Command::Completions(_) | Command::ExitCodes | Command::Version => {
             unreachable!("done above")
         }
@@ -117,6 +123,7 @@ impl Command {
         match self {
             Self::Deploy(_) => "sonar.deploy/1",
             Self::Account(command) => command.schema(),
+            Self::Campaign(command) => command.schema(),
             Self::Completions(_) => "sonar.completions/1",
             Self::ExitCodes => "sonar.exit-codes/1",
             Self::Version => "sonar.version/1",
@@ -156,6 +163,15 @@ impl Context {
         Ok(discovery::client(&self.config, None).await?)
     }
 
+    /// A client that signs with the account that was named, or the only one.
+    async fn signer(&self) -> Result<Client, Failure> {
+        let client = self.reader().await?;
+        let name = self.account()?;
+        let passphrase = self.passphrase(&name, Ask::Existing)?;
+        let signer = Keystore::new(&self.home).unlock(&name, &passphrase)?;
+        Ok(client.with_signer(signer))
+    }
+
     /// The account that was named, or the only one.
     fn account(&self) -> Result<AccountName, Failure> {
         if let Some(name) = &self.place.account {
@@ -177,6 +193,15 @@ impl Context {
             )
             .help("say which with --account NAME")),
         }
+    }
+
+    /// The address of the account that was named, or the only one.
+    fn address(&self) -> Result<Address, Failure> {
+        let name = self.account()?;
+        let keystore = Keystore::new(&self.home);
+        let accounts = keystore.list()?;
+        let account = accounts.into_iter().find(|account| account.name == name);
+        Ok(account.ok_or_else(|| keystore.unknown(&name))?.address)
     }
 
     fn passphrase(&self, name: &AccountName, ask: Ask) -> Result<Zeroizing<String>, Failure> {

@@ -23,13 +23,15 @@ pub enum Command {
         name: AccountName,
     },
     /// Keep a key that exists: from a keystore file, or from a file with a private key in hexadecimal
-    #[command(after_help = "Example:\n  sonar account import alice --file UTC--2026-01-01--alice")]
+    #[command(
+        after_help = "Example:\n  sonar account import alice --key-file UTC--2026-01-01--alice"
+    )]
     Import {
         /// Its name
         name: AccountName,
         /// The key; a keystore file is opened with the same passphrase
         #[arg(long, value_name = "FILE")]
-        file: PathBuf,
+        key_file: PathBuf,
     },
     /// List the accounts
     #[command(visible_alias = "ls")]
@@ -55,9 +57,9 @@ impl Command {
         let keystore = Keystore::new(&context.home);
         match self {
             Self::New { name } => new(context, &keystore, &name),
-            Self::Import { name, file } => {
+            Self::Import { name, key_file } => {
                 let passphrase = context.passphrase(&name, Ask::New)?;
-                let signer = read_key(&file, &passphrase)?;
+                let signer = read_key(&key_file, &passphrase)?;
                 keystore.store(&name, &signer, &passphrase)?;
                 made(&keystore, &name, signer.address())
             }
@@ -153,11 +155,7 @@ fn wanted(
         .map(|account| (Some(account.name), account.address))
         .collect();
     match name {
-        Some(name) if accounts.is_empty() => Err(sonar::account::AccountError::Unknown {
-            directory: keystore.path(&name).with_file_name(""),
-            name,
-        }
-        .into()),
+        Some(name) if accounts.is_empty() => Err(keystore.unknown(&name).into()),
         _ => Ok(accounts),
     }
 }

@@ -1,0 +1,111 @@
+//! `sonar campaign …`.
+
+mod document;
+mod end;
+mod look;
+mod watch;
+
+use std::time::Duration;
+
+use alloy::primitives::Address;
+use clap::Subcommand;
+use sonar::{
+    chain::{Client, Error, Follower},
+    cli::{ExitCode, Failure, Output, Report},
+    ids::CampaignId,
+    units::TokenUnit,
+    view::{CampaignView, World},
+};
+
+use super::Context;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the campaigns on this contract
+    #[command(visible_alias = "ls")]
+    List(look::List),
+    /// Everything about one campaign
+    Show(look::Show),
+    /// Follow a campaign until it ends, one line per event
+    Watch(watch::Watch),
+    /// End a campaign: close it, or take the money back from a Capsule that missed its time
+    Close(end::Close),
+    /// Take what a campaign owes you: the part of the bounty that nobody earned
+    Withdraw(end::Withdraw),
+}
+
+impl Command {
+    pub fn schema(&self) -> &'static str {
+        match self {
+            Self::List(_) => "sonar.campaign.list/1",
+            Self::Show(_) => "sonar.campaign.show/1",
+            Self::Watch(_) => "sonar.campaign.watch/1",
+            Self::Close(_) => "sonar.campaign.close/1",
+            Self::Withdraw(_) => "sonar.campaign.withdraw/1",
+        }
+    }
+
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        match self {
+            Self::List(command) => command.run(context, output).await,
+            Self::Show(command) => command.run(context, output).await,
+            Self::Watch(command) => command.run(context, output).await,
+            Self::Close(command) => command.run(context, output).await,
+            Self::Withdraw(command) => command.run(context, output).await,
+        }
+    }
+}
+
+/// All campaigns as the chain tells them now.
+async fn world(client: &Client) -> Result<World, Failure> {
+    let mut world = World::default();
+    let batch = Follower::new(client.clone(), Duration::ZERO, 0)
+        .next()
+        .await?;
+    world.absorb(&batch).map_err(Failure::internal)?;
+    Ok(world)
+}
+
+/// The campaign that a whole id, or the beginning of one, names.
+fn find<'a>(world: &'a World, text: &str) -> Result<&'a CampaignView, Failure> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).to_lowercase();
+    let is_hex = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_hexdigit());
+    if !is_hex || digits.len() > 64 {
+        return Err(Failure::new(
+            ExitCode::Usage,
+            "CAMPAIGN_ID",
+            format!("`{text}` is not a campaign id or the beginning of one"),
+        ));
+    }
+    let named = |id: &CampaignId| id.to_string()[2..].starts_with(&digits);
+    let mut found = world.in_order().filter(|view| named(&view.id));
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(Failure::new(
+            ExitCode::NotFound,
+            "UNKNOWN_CAMPAIGN",
+            format!("there is no campaign {text} on this contract"),
+        )
+        .help("`sonar campaign list` shows all")),
+        (Some(_), Some(_)) => Err(Failure::new(
+            ExitCode::Usage,
+            "CAMPAIGN_AMBIGUOUS",
+            format!("several campaigns begin with {text}"),
+        )
+        .help("give more digits")),
+    }
+}
+
+/// A token's name and precision; a token that does not say them is counted in its smallest unit.
+async fn token(client: &Client, address: Address) -> Result<TokenUnit, Failure> {
+    match client.token(address).await {
+        Err(Error::Nonsense { .. } | Error::UnknownRevert { .. } | Error::Refused { .. }) => {
+            Ok(TokenUnit {
+                symbol: "units".into(),
+                decimals: 0,
+                address,
+            })
+        }
+        other => Ok(other?),
+    }
+}

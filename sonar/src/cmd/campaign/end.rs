@@ -1,0 +1,181 @@
+//! `sonar campaign close` and `withdraw`: the ways in which money comes back.
+
+use alloy::primitives::Address;
+use serde_json::json;
+use sonar::{
+    chain::{Client, TxOutcome},
+    cli::{self, ExitCode, Failure, Output, Report},
+    view::CampaignView,
+};
+use sonar_contracts::State;
+
+use super::{Context, document, find, world};
+
+/// End a campaign.
+///
+/// An open one is closed, and what nobody has earned goes back to its owner. When its Capsule missed a time that the
+/// terms give it, the whole of what the Capsule holds up comes back, and its stake pays for the delay.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sonar campaign close 0x3fa4 --yes")]
+pub struct Close {
+    /// Its id, or the beginning of it
+    id: String,
+}
+
+/// Take what a campaign owes you.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sonar campaign withdraw 0x3fa4")]
+pub struct Withdraw {
+    /// Its id, or the beginning of it
+    id: String,
+    /// Send it there instead of to your account
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<Address>,
+}
+
+/// The one way in which a campaign can be ended now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// The Capsule did not activate it in time.
+    Refund,
+    /// No submission waits: it can be closed.
+    Close,
+    /// The Capsule did not settle a window in time.
+    Abandon,
+    /// The Capsule did not deliver in time.
+    Expire,
+}
+
+/// Which way there is at this unix time; else why there is none.
+fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
+    let refused =
+        |code: &'static str, message: String| Err(Failure::new(ExitCode::Refused, code, message));
+    let since = |start: u64, seconds: u32| start.saturating_add(u64::from(seconds));
+    let wait = |end: u64, what: &str| {
+        let time = document::time(end);
+        refused(
+            "TOO_EARLY",
+            format!("the Capsule has until {time} to {what} it"),
+        )
+    };
+    let terms = &view.terms;
+    match view.state {
+        State::Proposed => match since(view.changed_at, terms.activationSeconds) {
+            end if now >= end => Ok(Way::Refund),
+            end => wait(end, "activate"),
+        },
+        State::Open if view.window.submissions.is_empty() => Ok(Way::Close),
+        State::Open => match since(view.window.closes_at, terms.evaluationSeconds) {
+            end if now >= end => Ok(Way::Abandon),
+            _ => refused(
+                "UNSETTLED_WINDOW",
+                format!(
+                    "{} submissions wait for the Capsule; they are settled first",
+                    view.window.submissions.len()
+                ),
+            )
+            .map_err(|failure| Failure {
+                retryable: true,
+                ..failure.help("try again in a moment")
+            }),
+        },
+        State::Closed => match since(view.changed_at, terms.deliverySeconds) {
+            _ if view.reason == sonar_contracts::CloseReason::CapsuleTimeout => refused(
+                "ENDED",
+                format!("the campaign is {}", document::state(view)),
+            ),
+            end if now >= end => Ok(Way::Expire),
+            end => wait(end, "deliver"),
+        },
+        State::None | State::Finalized | State::Refunded => refused(
+            "ENDED",
+            format!("the campaign is {} already", document::state(view)),
+        ),
+    }
+}
+
+impl Way {
+    fn consequence(self) -> &'static str {
+        match self {
+            Self::Refund => "The Capsule did not activate the campaign; bounty and fee come back.",
+            Self::Close => {
+                "This closes the campaign for good; what nobody has earned comes back to you."
+            }
+            Self::Abandon => {
+                "The Capsule did not settle in time; this closes the campaign and pays its miners from the Capsule's stake."
+            }
+            Self::Expire => {
+                "The Capsule did not deliver in time; its fee and stake for this campaign go to the owner."
+            }
+        }
+    }
+
+    async fn go(self, client: &Client, view: &CampaignView) -> Result<TxOutcome, Failure> {
+        let terms = &view.terms;
+        Ok(match self {
+            Self::Refund => client.refund(terms).await?,
+            Self::Close => client.close(terms).await?,
+            Self::Abandon => client.abandon(terms, &view.window.submissions).await?,
+            Self::Expire => client.expire(terms).await?,
+        })
+    }
+}
+
+impl Close {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let client = context.signer().await?;
+        let before = world(&client).await?;
+        let view = find(&before, &self.id)?;
+        let way = way(view, before.head.now)?;
+        cli::confirm(&context.globals, way.consequence())?;
+        output.progress("Sending the transaction…");
+        let transaction = way.go(&client, view).await?;
+        let after = world(&client).await?;
+        let view = find(&after, &self.id)?;
+        let owed = view.owed(view.terms.owner);
+        let token = super::token(&client, view.terms.token).await?;
+        let human = format!(
+            "campaign {} is {}\n{} can be taken with `sonar campaign withdraw {}`",
+            view.id.short(),
+            document::state(view),
+            token.format(owed),
+            view.id.short(),
+        );
+        let data = json!({
+            "id": view.id,
+            "state": view.state,
+            "reason": view.reason,
+            "owed": owed,
+            "transaction": transaction,
+        });
+        Report::new(&data, human)
+    }
+}
+
+impl Withdraw {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let client = context.signer().await?;
+        let world = world(&client).await?;
+        let view = find(&world, &self.id)?;
+        let account = client
+            .address()
+            .ok_or_else(|| Failure::internal("no account"))?;
+        let to = self.to.unwrap_or(account);
+        let amount = client.owed(view.id, account).await?;
+        let token = super::token(&client, view.terms.token).await?;
+        if to != account {
+            let consequence = format!("This sends {} to {to}.", token.format(amount));
+            cli::confirm(&context.globals, &consequence)?;
+        }
+        output.progress("Sending the transaction…");
+        let transaction = client.withdraw(&view.terms, to).await?;
+        let data = json!({
+            "id": view.id,
+            "account": account,
+            "to": to,
+            "amount": amount,
+            "transaction": transaction,
+        });
+        Report::new(&data, format!("{} sent to {to}", token.format(amount)))
+    }
+}

@@ -1,0 +1,101 @@
+//! `sonar campaign list` and `show`.
+
+use std::collections::HashMap;
+
+use alloy::primitives::Address;
+use sonar::{
+    chain::Client,
+    cli::{Failure, Output, Report},
+    units::TokenUnit,
+};
+
+use super::{Context, document, find, world};
+
+/// List the campaigns on this contract.
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// Only your own: of the account given with --account, or the only one
+    #[arg(long)]
+    mine: bool,
+}
+
+impl List {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let client = context.reader().await?;
+        output.progress("Reading the chain…");
+        let world = world(&client).await?;
+        let owner = if self.mine {
+            Some(context.address()?)
+        } else {
+            None
+        };
+        let mut tokens = Tokens::new(client);
+        let mut table =
+            super::super::table(["campaign", "state", "accuracy", "bounty", "submissions"]);
+        let mut list = Vec::new();
+        for view in world.in_order().rev() {
+            if owner.is_some_and(|owner| owner != view.terms.owner) {
+                continue;
+            }
+            let token = tokens.unit(view.terms.token).await?;
+            table.add_row([
+                view.id.short(),
+                document::state(view),
+                document::accuracy(view),
+                token.format(view.terms.bounty.into()),
+                format!("{}/{}", view.submissions, view.terms.maxSubmissions),
+            ]);
+            list.push(document::Summary::from(view));
+        }
+        let human = if list.is_empty() {
+            "no campaigns".into()
+        } else {
+            table.to_string()
+        };
+        Report::new(&list, human)
+    }
+}
+
+/// Everything about one campaign.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sonar campaign show 0x3fa4")]
+pub struct Show {
+    /// Its id, or the beginning of it
+    id: String,
+}
+
+impl Show {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let client = context.reader().await?;
+        output.progress("Reading the chain…");
+        let world = world(&client).await?;
+        let view = find(&world, &self.id)?;
+        let token = Tokens::new(client).unit(view.terms.token).await?;
+        Report::new(&document::Detail::from(view), document::page(view, &token))
+    }
+}
+
+/// Tokens that were asked for before.
+struct Tokens {
+    client: Client,
+    known: HashMap<Address, TokenUnit>,
+}
+
+impl Tokens {
+    fn new(client: Client) -> Self {
+        Self {
+            client,
+            known: HashMap::new(),
+        }
+    }
+
+    /// A token, by its raw unit if it does not say its name.
+    async fn unit(&mut self, address: Address) -> Result<TokenUnit, Failure> {
+        if let Some(unit) = self.known.get(&address) {
+            return Ok(unit.clone());
+        }
+        let unit = super::token(&self.client, address).await?;
+        self.known.insert(address, unit.clone());
+        Ok(unit)
+    }
+}

@@ -1,0 +1,158 @@
+//! `sonar campaign watch`.
+
+use clap::ValueEnum;
+use serde::Serialize;
+use sonar::{
+    chain::{Event, Follower, LogPosition, Record},
+    cli::{ExitCode, Failure, Output, Report},
+    units::{TokenUnit, percent},
+    view::{CampaignView, World},
+};
+use sonar_contracts::{CloseReason, Outcome, State};
+
+use super::{Context, document, find, world};
+
+/// Follow a campaign until it ends, one line per event.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  sonar campaign watch 0x3fa4\n  sonar campaign watch 0x3fa4 --until open --timeout 10m --json"
+)]
+pub struct Watch {
+    /// Its id, or the beginning of it
+    id: String,
+    /// Stop when it is so far
+    #[arg(long, value_enum, default_value_t = Until::End)]
+    until: Until,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Until {
+    /// It takes submissions
+    Open,
+    /// It takes none any more
+    Closed,
+    /// The model is delivered
+    End,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    at: LogPosition,
+}
+
+impl Watch {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let client = context.reader().await?;
+        let id = find(&world(&client).await?, &self.id)?.id;
+        let chain_id = client.deployment().chain_id;
+        let mut follower = Follower::new(
+            client.clone(),
+            context.config.poll(chain_id),
+            context.config.confirmations(chain_id),
+        );
+        let mut world = World::default();
+        let mut token = None;
+        loop {
+            let batch = follower.next().await?;
+            world.absorb(&batch).map_err(Failure::internal)?;
+            let ours = |record: &&Record| record.event.campaign() == Some(id);
+            for record in batch.records.iter().filter(ours) {
+                if let (Event::Opened { terms, .. }, None) = (&record.event, &token) {
+                    token = Some(super::token(&client, terms.token).await?);
+                }
+                let unit = token.clone().unwrap_or_else(TokenUnit::eth);
+                let line = Line {
+                    event: &record.event,
+                    at: record.at,
+                };
+                let time = document::time(record.at.timestamp);
+                output.item(
+                    &line,
+                    format_args!("{time}  {}", words(&record.event, &unit)),
+                )?;
+            }
+            if let Some(view) = world.campaign(id)
+                && let Some(end) = end(view, self.until)
+            {
+                return end.map(|()| Report::streamed());
+            }
+        }
+    }
+}
+
+/// Whether there is nothing more to wait for, and whether it went well.
+fn end(view: &CampaignView, until: Until) -> Option<Result<(), Failure>> {
+    let failed = |code: &'static str| {
+        let message = format!("the campaign is {}", document::state(view));
+        Some(Err(Failure::new(ExitCode::Unsuccessful, code, message)
+            .help("`sonar campaign withdraw` takes your money back")))
+    };
+    match view.state {
+        State::Refunded => failed("CAMPAIGN_REFUNDED"),
+        _ if view.reason == CloseReason::CapsuleTimeout => failed("CAPSULE_TIMED_OUT"),
+        State::Open if until == Until::Open => Some(Ok(())),
+        State::Closed if until != Until::End => Some(Ok(())),
+        State::Finalized => Some(Ok(())),
+        _ => None,
+    }
+}
+
+/// An event in one sentence.
+fn words(event: &Event, token: &TokenUnit) -> String {
+    match event {
+        Event::Opened { terms, .. } => {
+            let bounty = token.format(terms.bounty.into());
+            format!("opened with a bounty of {bounty}")
+        }
+        Event::Activated { start_ppm, .. } => {
+            format!("active: starts at {}", percent(*start_ppm))
+        }
+        Event::Declined { reason, .. } => format!("the Capsule declined (reason {reason})"),
+        Event::Refunded { amount, .. } => format!("refunded {}", token.format(*amount)),
+        Event::Submitted {
+            miner,
+            version,
+            window,
+            index,
+            ..
+        } => format!("window {window}, version {version}: submission {index} by {miner}"),
+        Event::Settled {
+            window,
+            outcomes,
+            best_ppm,
+            ..
+        } => {
+            let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted(_));
+            format!(
+                "window {window} settled: {} of {} accepted, accuracy {}",
+                outcomes.iter().filter(accepted).count(),
+                outcomes.len(),
+                percent(*best_ppm)
+            )
+        }
+        Event::Awarded {
+            miner,
+            delta_ppm,
+            amount,
+            ..
+        } => format!(
+            "{miner} earned {} for {}",
+            token.format(*amount),
+            percent(*delta_ppm)
+        ),
+        Event::Closed { refunded, .. } => {
+            format!("closed; {} go back to the owner", token.format(*refunded))
+        }
+        Event::Finalized { .. } => "delivered".into(),
+        Event::Expired { refunded, .. } => format!(
+            "the Capsule did not deliver; {} go back to the owner",
+            token.format(*refunded)
+        ),
+        Event::Withdrawn {
+            account, amount, ..
+        } => format!("{account} took {}", token.format(*amount)),
+        Event::Capsule { .. } => "the Capsule changed".into(),
+    }
+}
