@@ -1,4 +1,5 @@
 //! The protocol against a real chain.
 
 mod chain;
+mod commands;
 mod stage;

@@ -8,10 +8,10 @@ use alloy::{
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use sonar::{
-    chain::{Client, Options},
-    ids::Digest,
+    chain::{Client, Follower, Options},
+    ids::{CampaignId, Digest},
     units::Amount,
-    view::CampaignView,
+    view::{CampaignView, World},
 };
 use sonar_contracts::{
     Activation, Attestation, Deployment, Outcome, Settlement, Terms,
@@ -165,6 +165,14 @@ impl Stage {
             .settle(&view.terms, subs, &codes, next, close, &signature)
             .await
             .map(drop)
+    }
+
+    /// A campaign as the chain tells it now.
+    pub async fn view(&self, id: CampaignId) -> CampaignView {
+        let mut follower = Follower::new(self.owner.clone(), Duration::ZERO, 0);
+        let mut world = World::default();
+        world.absorb(&follower.next().await.unwrap()).unwrap();
+        world.campaign(id).unwrap().clone()
     }
 
     pub async fn pass(&self, seconds: u64) {

@@ -608,7 +608,9 @@ impl Client {
         let receipt = self.receipt("read a receipt", transaction).await?;
         Ok(receipt.map(|receipt| Charge {
             gas_used: receipt.gas_used(),
-            cost: Amount(U256::from(receipt.gas_used()) * U256::from(receipt.effective_gas_price())),
+            cost: Amount(
+                U256::from(receipt.gas_used()) * U256::from(receipt.effective_gas_price()),
+            ),
         }))
     }
 
