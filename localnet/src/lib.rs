@@ -1,6 +1,12 @@
 //! Everything on one machine: a chain, Sonar, a Capsule and Mines as separate processes of the real programs, and one
 //! campaign run through all of them.
 
+pub mod demo;
+pub mod follow;
+pub mod network;
 pub mod programs;
+pub mod report;
 pub mod split;
+pub mod story;
 pub mod supervisor;
+pub mod twin;

@@ -46,6 +46,8 @@ pub enum CommandError {
         code: i32,
         /// The failure's stable name.
         name: String,
+        /// Whether the same command may succeed later.
+        retryable: bool,
         /// What it said on stderr.
         message: String,
     },
@@ -69,6 +71,18 @@ impl CommandError {
             Self::Failed { name, .. } => Some(name),
             _ => None,
         }
+    }
+
+    /// Whether the same command may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed {
+                retryable: true,
+                ..
+            }
+        )
     }
 }
 
@@ -127,6 +141,7 @@ impl Program {
                 command,
                 code: output.status.code().unwrap_or(-1),
                 name: answer["error"]["code"].as_str().unwrap_or_default().into(),
+                retryable: answer["error"]["retryable"].as_bool().unwrap_or_default(),
                 message: String::from_utf8_lossy(&output.stderr).trim().into(),
             });
         }

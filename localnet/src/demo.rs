@@ -1,0 +1,447 @@
+//! The main job from launch to payout, on real parts, with a story and a report.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use alloy::primitives::B256;
+use serde::Deserialize;
+use sonar::{
+    chain::{self, Event, Record},
+    ids::CampaignId,
+    manifest::Manifest,
+    units::Amount,
+    view::CampaignView,
+};
+use sonar_contracts::{Ledger, Outcome};
+use syft::Ppm;
+
+use crate::{
+    follow::{self, FollowError, Followed, Observer},
+    network::{MineNode, Network, NetworkConfig, NetworkError},
+    programs::CommandError,
+    report::{Gas, Miner, Payout, Report, Seconds},
+    split::Split,
+    story::Story,
+    twin::{Twin, TwinError},
+};
+
+/// Why the demo did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The network does not work.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A command failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The campaign did not come to its end.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// The chain refused something.
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+    /// The procedure could not be repeated in the clear.
+    #[error(transparent)]
+    Twin(#[from] TwinError),
+    /// A file could not be read or written.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// A file does not say what it should.
+    #[error("{}: {message}", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// The chain does not tell what a transaction was charged.
+    #[error("the chain does not know the receipt of transaction {0}")]
+    Receipt(B256),
+}
+
+type Result<T> = std::result::Result<T, DemoError>;
+
+/// What to demonstrate.
+#[derive(Clone, Debug)]
+pub struct DemoConfig {
+    /// Name of the data set: `NAME.toml`, `NAME-train.csv` and `NAME-validation.csv`.
+    pub dataset: String,
+    /// Where the data sets are.
+    pub data: PathBuf,
+    /// Number of Mines.
+    pub mines: usize,
+    /// Who owns which rows.
+    pub split: Split,
+    /// Where everything is written.
+    pub out: PathBuf,
+    /// Keep homes and logs.
+    pub keep: bool,
+    /// No story.
+    pub quiet: bool,
+}
+
+/// A campaign file on disk, and the Mines' rows that go with it.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The campaign file's text.
+    pub campaign: String,
+    /// The validation set's text.
+    pub validation: String,
+    /// Each Mine's rows.
+    pub data: Vec<String>,
+}
+
+impl Prepared {
+    /// Reads a data set, deals its rows, and sets the window of its campaign to one update of each Mine.
+    ///
+    /// # Errors
+    /// When a file is missing or does not say what it should.
+    pub fn read(config: &DemoConfig) -> Result<Self> {
+        let file = |suffix: &str| config.data.join(format!("{}{suffix}", config.dataset));
+        let path = file(".toml");
+        let content = |message: String| DemoError::Content {
+            path: path.clone(),
+            message,
+        };
+        let mut campaign: toml::Table = read(&path)?
+            .parse()
+            .map_err(|error: toml::de::Error| content(error.to_string()))?;
+        let target = campaign.get("task").and_then(|task| task.get("target"));
+        let target = target.and_then(|target| target.as_str());
+        let target = target.ok_or_else(|| content("task.target is missing".into()))?;
+        let data = config
+            .split
+            .deal(&read(&file("-train.csv"))?, target, config.mines)
+            .map_err(content)?;
+        set_window(&mut campaign, config.mines).map_err(content)?;
+        Ok(Self {
+            campaign: campaign.to_string(),
+            validation: read(&file("-validation.csv"))?,
+            data,
+        })
+    }
+
+    /// Writes campaign file and validation set side by side, as the data scientist has them.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(&self, directory: &Path) -> Result<PathBuf> {
+        let content = |message: &str| DemoError::Content {
+            path: directory.join("campaign.toml"),
+            message: message.into(),
+        };
+        let campaign: toml::Table = self
+            .campaign
+            .parse()
+            .map_err(|error: toml::de::Error| content(&error.to_string()))?;
+        let validation = campaign
+            .get("validation")
+            .and_then(|table| table.get("file"));
+        let validation = validation.and_then(|file| file.as_str());
+        let validation = validation.ok_or_else(|| content("validation.file is missing"))?;
+        write(&directory.join(validation), &self.validation)?;
+        let path = directory.join("campaign.toml");
+        write(&path, &self.campaign)?;
+        Ok(path)
+    }
+}
+
+fn set_window(campaign: &mut toml::Table, mines: usize) -> std::result::Result<(), String> {
+    let size = i64::try_from(mines).map_err(|_| "too many Mines".to_owned())?;
+    let limits = campaign
+        .entry("limits")
+        .or_insert_with(|| toml::Table::new().into())
+        .as_table_mut()
+        .ok_or("limits is not a table")?;
+    limits.insert("window".into(), size.into());
+    Ok(())
+}
+
+/// A campaign that ran to its end.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// All that the chain says about it.
+    pub followed: Followed,
+    /// The delivered model.
+    pub model: PathBuf,
+    /// The message that the Capsule delivered, as it came.
+    pub sealed: PathBuf,
+    /// Its money at the end.
+    pub ledger: Ledger,
+}
+
+/// Launches a campaign, follows it to its end, fetches the model, and lets the miners withdraw.
+///
+/// # Errors
+/// When any of it fails.
+pub async fn run_campaign(
+    network: &mut Network,
+    file: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Campaign> {
+    #[derive(Deserialize)]
+    struct Launched {
+        id: CampaignId,
+    }
+    let file = file.display().to_string();
+    let launch = ["campaign", "launch", &file];
+    let launched: Launched = network.scientist().call(&launch).await?;
+    let id = launched.id;
+    let followed = follow::follow(network, id, observer).await?;
+
+    let id_text = id.to_string();
+    let model = network
+        .directory()
+        .join(format!("model-{}.safetensors", id.short()));
+    let sealed = model.with_extension("pgp");
+    let (out, message) = (model.display().to_string(), sealed.display().to_string());
+    let result = [
+        "campaign", "result", &id_text, "--out", &out, "--sealed", &message,
+    ];
+    let _: serde_json::Value = network.scientist().call(&result).await?;
+    for mine in network.mines() {
+        if followed.view.owed(mine.address) > Amount::ZERO {
+            let withdraw = ["withdraw", "--campaign", &id_text];
+            let _: serde_json::Value = mine.program.call(&withdraw).await?;
+        }
+    }
+    let ledger = network.client().ledger(&followed.view.terms).await?;
+    Ok(Campaign {
+        followed,
+        model,
+        sealed,
+        ledger,
+    })
+}
+
+/// Runs the demo and writes its report.
+///
+/// # Errors
+/// When any part of it fails; logs and homes are then kept.
+pub async fn run(config: &DemoConfig) -> Result<Report> {
+    let mut story = Story::new(config.quiet);
+    let prepared = Prepared::read(config)?;
+    let out = std::path::absolute(&config.out).map_err(at(&config.out))?;
+    let network_config = NetworkConfig {
+        directory: out.clone(),
+        data: prepared.data.clone(),
+        rpc_port: 0,
+        http_port: 0,
+    };
+    let mut network = Network::start(&network_config, |line| story.tell(line)).await?;
+    let file = prepared.write(&out)?;
+    let token = network
+        .client()
+        .token(network.client().deployment().datacoin)
+        .await?;
+    story.introduce(&network, token);
+    let campaign = run_campaign(&mut network, &file, &mut story).await?;
+    let measured = measure(config, &prepared, &network, &campaign).await;
+    network.stop().await;
+
+    let model = out.join("model.safetensors");
+    fs::rename(&campaign.model, &model).map_err(at(&model))?;
+    fs::rename(&campaign.sealed, out.join("model.pgp")).map_err(at(&model))?;
+    let mut report = measured?;
+    report.model = model;
+    report.seconds.total = story.seconds();
+    report.save(&out.join("report.json")).map_err(at(&out))?;
+    if !config.keep {
+        for part in ["homes", "chain"] {
+            let path = out.join(part);
+            fs::remove_dir_all(&path).map_err(at(&path))?;
+        }
+    }
+    Ok(report)
+}
+
+/// Puts together what chain, Mines, Capsule and the data scientist's own measurement say.
+///
+/// # Errors
+/// When one of them does not answer, or the campaign cannot be repeated in the clear.
+pub async fn measure(
+    config: &DemoConfig,
+    prepared: &Prepared,
+    network: &Network,
+    campaign: &Campaign,
+) -> Result<Report> {
+    let Followed { view, records } = &campaign.followed;
+    let ledger = &campaign.ledger;
+    let manifest = network.manifest(view.id).await?;
+    let twin = Twin::new(&manifest, &prepared.validation)?;
+    let updates = updates(network, view.id).await?;
+    Ok(Report {
+        dataset: config.dataset.clone(),
+        split: config.split,
+        mines: config.mines,
+        campaign: view.id,
+        start_accuracy_ppm: view.start_ppm.unwrap_or_default(),
+        target_accuracy_ppm: view.terms.targetPpm,
+        grid_ppm: view.terms.gridPpm,
+        attested_accuracy_ppm: view.best_ppm,
+        final_accuracy_ppm: twin.accuracy_of(&campaign.model)?.get(),
+        clear_accuracy_ppm: twin.clear_accuracy(&prepared.data, view)?.get(),
+        close_reason: view.reason,
+        token: network.client().token(view.terms.token).await?,
+        bounty: view.terms.bounty.into(),
+        paid: ledger.paid.into(),
+        owed: ledger.owed.into(),
+        refunded: ledger.refunded.into(),
+        fee: ledger.fee.into(),
+        payouts: payouts(view),
+        miners: network
+            .mines()
+            .iter()
+            .map(|mine| miner(mine, view))
+            .collect(),
+        windows: u32::try_from(view.settled.len()).unwrap_or(u32::MAX),
+        leak_bits: leak_bits(&manifest, view)?,
+        gas: gas(network, records).await?,
+        bytes_down_per_mine: updates.bytes_down / network.mines().len() as u64,
+        bytes_up_per_update: updates.bytes_up / updates.count,
+        seconds: Seconds {
+            total: 0.0,
+            encrypt_model: 0.0,
+            train_per_update: updates.seconds / updates.count as f64,
+            evaluate_per_update: 0.0,
+        },
+        model: campaign.model.clone(),
+    })
+}
+
+fn payouts(view: &CampaignView) -> Vec<Payout> {
+    let submissions = view.settled.iter().flat_map(|window| &window.submissions);
+    submissions
+        .filter_map(|submission| {
+            let award = submission.award?;
+            Some(Payout {
+                miner: submission.miner,
+                submission: submission.content,
+                accuracy_delta_ppm: award.delta_ppm,
+                amount: award.amount,
+            })
+        })
+        .collect()
+}
+
+fn miner(mine: &MineNode, view: &CampaignView) -> Miner {
+    let submissions = view.settled.iter().flat_map(|window| &window.submissions);
+    let own: Vec<_> = submissions
+        .filter(|submission| submission.miner == mine.address)
+        .collect();
+    let accepted = own
+        .iter()
+        .filter(|submission| matches!(submission.outcome, Outcome::Accepted(_)));
+    Miner {
+        name: mine.name.clone(),
+        address: mine.address,
+        rows: mine.rows,
+        submitted: own.len(),
+        accepted: accepted.count(),
+        earned: view
+            .accounts
+            .get(&mine.address)
+            .map_or(Amount::ZERO, |account| account.earned),
+    }
+}
+
+/// Bits that transcripts with as many evaluated submissions and accepts can carry: what the Capsule's meter shows.
+fn leak_bits(manifest: &Manifest, view: &CampaignView) -> Result<f64> {
+    let start = Ppm::new(view.start_ppm.unwrap_or_default()).map_err(TwinError::from)?;
+    let ladder = manifest
+        .accuracy
+        .ladder_from(start)
+        .map_err(TwinError::from)?;
+    let evaluated: usize = view
+        .settled
+        .iter()
+        .map(|window| window.submissions.len())
+        .sum();
+    Ok(syft::budget::transcript_bits(
+        evaluated as u64,
+        view.accepts.into(),
+        ladder.steps(),
+    ))
+}
+
+async fn gas(network: &Network, records: &[Record]) -> Result<Gas> {
+    let (mut open, mut submit, mut settle, mut evaluations) = (0, 0, 0, 0);
+    for record in records {
+        let used = async || -> Result<u64> {
+            let charge = network.client().charge(record.at.transaction).await?;
+            Ok(charge
+                .ok_or(DemoError::Receipt(record.at.transaction))?
+                .gas_used)
+        };
+        match &record.event {
+            Event::Opened { .. } => open = used().await?,
+            Event::Submitted { .. } => submit = used().await?.max(submit),
+            Event::Settled { outcomes, .. } => {
+                settle += used().await?;
+                evaluations += outcomes.len() as u64;
+            }
+            _ => {}
+        }
+    }
+    Ok(Gas {
+        open,
+        submit,
+        settle_per_evaluation: settle / evaluations.max(1),
+    })
+}
+
+/// What the Mines say about their updates.
+#[derive(Debug, Default)]
+struct Updates {
+    count: u64,
+    bytes_down: u64,
+    bytes_up: u64,
+    seconds: f64,
+}
+
+async fn updates(network: &Network, id: CampaignId) -> Result<Updates> {
+    #[derive(Deserialize)]
+    struct Status {
+        updates: Vec<Update>,
+    }
+    #[derive(Deserialize)]
+    struct Update {
+        campaign: CampaignId,
+        train_ms: u64,
+        encrypt_ms: u64,
+        bytes_down: u64,
+        bytes_up: u64,
+    }
+    let mut sum = Updates::default();
+    for mine in network.mines() {
+        let status: Status = mine.program.call(&["status"]).await?;
+        for update in status.updates.iter().filter(|update| update.campaign == id) {
+            sum.count += 1;
+            sum.bytes_down += update.bytes_down;
+            sum.bytes_up += update.bytes_up;
+            sum.seconds += (update.train_ms + update.encrypt_ms) as f64 / 1000.0;
+        }
+    }
+    sum.count = sum.count.max(1);
+    Ok(sum)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(at(path))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).map_err(at(path))
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> DemoError {
+    let path = path.to_owned();
+    move |source| DemoError::File { path, source }
+}

@@ -1,0 +1,165 @@
+//! One campaign, watched on the chain from its launch to its delivery.
+
+use std::time::Duration;
+
+use sonar::{
+    chain::{self, Follower, Record},
+    ids::CampaignId,
+    view::{CampaignView, ViewError, World},
+};
+use sonar_contracts::{Outcome, State};
+use tokio::time::{self, Instant};
+
+use crate::network::{Network, NetworkError};
+
+/// Time between looks at the chain.
+const POLL: Duration = Duration::from_millis(50);
+/// Longest time without any event before we give up.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Why a campaign could not be followed to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// A part of the network does not work.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The chain says things that do not follow from one another.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The chain does not answer.
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+    /// Nothing happens any more.
+    #[error(
+        "nothing happened for {} s in campaign {id}, which is {state:?}; the logs end with\n{logs}",
+        PATIENCE.as_secs()
+    )]
+    Stuck {
+        /// The campaign.
+        id: CampaignId,
+        /// Where it stands.
+        state: State,
+        /// The ends of all logs.
+        logs: String,
+    },
+}
+
+/// Whoever wants to know, or to disturb.
+pub trait Observer {
+    /// Something happened in the campaign; each event is told once.
+    fn happened(&mut self, record: &Record, view: &CampaignView, network: &mut Network);
+    /// A process had ended and runs again.
+    fn revived(&mut self, name: &str);
+}
+
+/// What has to be done so that a campaign goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Others act.
+    Wait,
+    /// No Mine can improve the model any more, so its owner closes the campaign.
+    Close,
+    /// It is over.
+    Done,
+}
+
+fn next_step(view: &CampaignView) -> Step {
+    let stalled = view.settled.last().is_some_and(|window| {
+        let accepted = |outcome: &Outcome| matches!(outcome, Outcome::Accepted(_));
+        !window
+            .submissions
+            .iter()
+            .any(|submission| accepted(&submission.outcome))
+    });
+    match view.state {
+        State::Finalized | State::Refunded => Step::Done,
+        State::Open if stalled && view.window.submissions.is_empty() => Step::Close,
+        _ => Step::Wait,
+    }
+}
+
+/// Everything that happened in a campaign.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// Its state at the end.
+    pub view: CampaignView,
+    /// Its events in order.
+    pub records: Vec<Record>,
+}
+
+/// Follows a campaign until it is delivered. Starts processes again that end, and closes the campaign in its owner's name when
+/// a window brought no improvement.
+///
+/// # Errors
+/// When nothing happens for a long time, or a process does not come back.
+pub async fn follow(
+    network: &mut Network,
+    id: CampaignId,
+    observer: &mut dyn Observer,
+) -> Result<Followed, FollowError> {
+    let mut follower = Follower::new(network.client().clone(), POLL, 0);
+    let mut world = World::default();
+    let mut records: Vec<Record> = Vec::new();
+    let mut told = 0;
+    let mut last_news = Instant::now();
+    loop {
+        for name in network.revive().await? {
+            observer.revived(&name);
+            last_news = Instant::now();
+        }
+        let batch = match time::timeout(PATIENCE, follower.next()).await {
+            Ok(Ok(batch)) => batch,
+            // A chain that was killed is started again in the next turn.
+            Ok(Err(error)) if error.is_transient() && last_news.elapsed() < PATIENCE => continue,
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(stuck(network, id, &world)),
+        };
+        world.absorb(&batch)?;
+        if batch.restarted {
+            records.clear();
+        }
+        let of_campaign = |record: &&Record| record.event.campaign() == Some(id);
+        records.extend(batch.records.iter().filter(of_campaign).cloned());
+        let Some(view) = world.campaign(id) else {
+            continue;
+        };
+        // After a restart of the chain all events come again; whoever listens has heard them.
+        for record in records.iter().skip(told) {
+            observer.happened(record, view, network);
+        }
+        if records.len() > told {
+            (told, last_news) = (records.len(), Instant::now());
+        }
+        match next_step(view) {
+            Step::Done => {
+                let view = view.clone();
+                return Ok(Followed { view, records });
+            }
+            Step::Close => close(network, id).await?,
+            Step::Wait if last_news.elapsed() > PATIENCE => {
+                return Err(stuck(network, id, &world));
+            }
+            Step::Wait => {}
+        }
+    }
+}
+
+async fn close(network: &mut Network, id: CampaignId) -> Result<(), FollowError> {
+    let id = id.to_string();
+    let closed: Result<serde_json::Value, _> =
+        network.scientist().call(&["campaign", "close", &id]).await;
+    match closed {
+        // The chain may have been killed in the middle of it; then the next turn tries again.
+        Err(error) if error.is_retryable() => Ok(()),
+        Err(error) => Err(NetworkError::from(error).into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn stuck(network: &Network, id: CampaignId, world: &World) -> FollowError {
+    FollowError::Stuck {
+        id,
+        state: world.campaign(id).map_or(State::None, |view| view.state),
+        logs: network.tails(),
+    }
+}

@@ -1,0 +1,571 @@
+//! A chain, Sonar, a Capsule, a data scientist and Mines on this machine.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+};
+
+use alloy::{
+    network::TransactionBuilder,
+    primitives::{Address, U256},
+    providers::Provider,
+    rpc::types::TransactionRequest,
+    signers::local::PrivateKeySigner,
+};
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
+use serde::Deserialize;
+use sonar::{
+    chain::{self, Client},
+    config::{Config, ConfigError},
+    ids::CampaignId,
+    manifest::Manifest,
+};
+use sonar_contracts::{
+    DataCoin, Deployment,
+    anvil::{Anvil, AnvilConfig, AnvilError},
+};
+
+use crate::{
+    programs::{CommandError, Program},
+    supervisor::{Service, Supervisor, SupervisorError},
+};
+
+/// Everybody's passphrase here. It protects nothing: chain and money exist on this machine only.
+const PASSPHRASE: &str = "local network";
+/// Marks a directory as ours, so that we never clear another.
+const MARKER: &str = ".sonar-localnet";
+/// Name of the chain among the processes.
+pub const ANVIL: &str = "anvil";
+/// Name of Sonar's server among the processes.
+pub const SONAR: &str = "sonar";
+/// Name of the Capsule among the processes.
+pub const CAPSULE: &str = "capsule";
+/// Milliseconds between looks at the chain: blocks come as fast as transactions here.
+const POLL_MS: u64 = 100;
+
+/// Why there is no local network.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The directory has something else in it.
+    #[error("{} is not empty and no local network's: give another --out", .0.display())]
+    NotOurs(PathBuf),
+    /// A file could not be read or written.
+    #[error("cannot write {}: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The chain does not run.
+    #[error(transparent)]
+    Anvil(#[from] AnvilError),
+    /// A process does not run.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// A command failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The chain refused something.
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+    /// A configuration could not be written.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Sonar's API did not answer as it should.
+    #[error("{url}: {source}")]
+    Api {
+        /// What was asked.
+        url: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// An account could not be given money.
+    #[error("cannot give {account} money on the local chain: {reason}")]
+    Fund {
+        /// The account.
+        account: Address,
+        /// Why not.
+        reason: String,
+    },
+}
+
+type Result<T> = std::result::Result<T, NetworkError>;
+
+/// What network to start.
+#[derive(Clone, Debug)]
+pub struct NetworkConfig {
+    /// Where all files go. Cleared first.
+    pub directory: PathBuf,
+    /// The data of each Mine, as CSV.
+    pub data: Vec<String>,
+    /// Port of the chain; 0 takes a free one.
+    pub rpc_port: u16,
+    /// Port of Sonar's API; 0 takes a free one.
+    pub http_port: u16,
+}
+
+/// A Mine.
+#[derive(Clone, Debug)]
+pub struct MineNode {
+    /// Its name among the processes.
+    pub name: String,
+    /// Its account.
+    pub address: Address,
+    /// Its program with its home.
+    pub program: Program,
+    /// Rows of data that it holds.
+    pub rows: usize,
+}
+
+/// A running network. Dropping it kills every process.
+#[derive(Debug)]
+pub struct Network {
+    directory: PathBuf,
+    chain: AnvilConfig,
+    anvil: Anvil,
+    supervisor: Supervisor,
+    client: Client,
+    sonar_url: String,
+    scientist: Program,
+    owner: Address,
+    capsule: Address,
+    capsule_program: Program,
+    mines: Vec<MineNode>,
+}
+
+/// What `account new` and `init` answer.
+#[derive(Debug, Deserialize)]
+struct Created {
+    address: Address,
+}
+
+impl Network {
+    /// Starts everything and waits until it is ready: the contracts are deployed, the Capsule is registered, and the Mines
+    /// hold their data and wait for a campaign.
+    ///
+    /// # Errors
+    /// Says which part does not run, and shows the end of its log.
+    pub async fn start(config: &NetworkConfig, tell: impl Fn(&str)) -> Result<Self> {
+        let directory = absolute(&config.directory)?;
+        clear(&directory)?;
+        let mut supervisor =
+            Supervisor::new(&directory.join("logs")).map_err(file(&directory.join("logs")))?;
+        let mut chain = AnvilConfig {
+            port: config.rpc_port,
+            state_dir: Some(directory.join("chain")),
+            log: Some(directory.join("logs/anvil.log")),
+            ..AnvilConfig::default()
+        };
+        let anvil = Anvil::spawn(chain.clone()).await?;
+        chain.port = anvil.port();
+        tell(&format!("A chain runs at {}", anvil.endpoint()));
+
+        let setup = Setup {
+            directory: &directory,
+            anvil: &anvil,
+            http_port: pick(config.http_port, &directory)?,
+            ipfs_port: pick(0, &directory)?,
+        };
+        let scientist = setup.program("sonar", "SONAR", "scientist")?;
+        let deployment = setup.deploy().await?;
+        let client = Client::connect(&anvil.endpoint(), deployment, None).await?;
+        tell(&format!(
+            "Contracts are deployed: Sonar at {}",
+            deployment.sonar
+        ));
+
+        let server = setup.sonar_server()?;
+        supervisor.start(vec![server]).await?;
+        tell(&format!("Sonar answers at {}", setup.sonar_url()));
+
+        let (capsule_program, capsule) = setup.capsule().await?;
+        let serve = Service {
+            name: CAPSULE.into(),
+            arguments: words(&["serve"]),
+            home: setup.home(CAPSULE),
+            program: capsule_program.clone(),
+        };
+        supervisor.start(vec![serve]).await?;
+        tell(&format!("A Capsule is registered: {capsule}"));
+
+        let owner = setup.scientist(&scientist, &deployment).await?;
+        let mut mines = Vec::new();
+        for (index, csv) in config.data.iter().enumerate() {
+            mines.push(setup.mine(index, csv).await?);
+        }
+        let sonar_url = setup.sonar_url();
+        supervisor
+            .start(mines.iter().enumerate().map(join_in_order).collect())
+            .await?;
+        tell(&format!("{} Mines hold their data and wait", mines.len()));
+        Ok(Self {
+            directory,
+            chain,
+            anvil,
+            supervisor,
+            client,
+            sonar_url,
+            scientist,
+            owner,
+            capsule,
+            capsule_program,
+            mines,
+        })
+    }
+
+    /// Kills a process without warning.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn kill9(&mut self, name: &str) -> Result<()> {
+        if name == ANVIL {
+            if let Ok(pid) = i32::try_from(self.anvil.pid()) {
+                // Fails only when it has ended already.
+                let _ = signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            return Ok(());
+        }
+        Ok(self.supervisor.kill9(name)?)
+    }
+
+    /// Starts every process again that has ended, and says which these were.
+    ///
+    /// # Errors
+    /// When one does not come back.
+    pub async fn revive(&mut self) -> Result<Vec<String>> {
+        let mut revived = Vec::new();
+        if self.anvil.try_wait().is_some() {
+            self.anvil = Anvil::spawn(self.chain.clone()).await?;
+            revived.push(ANVIL.into());
+        }
+        revived.extend(self.supervisor.revive().await?);
+        Ok(revived)
+    }
+
+    /// Ends all processes.
+    pub async fn stop(mut self) {
+        self.supervisor.stop().await;
+    }
+
+    /// The ends of all logs.
+    #[must_use]
+    pub fn tails(&self) -> String {
+        self.supervisor.tails()
+    }
+
+    /// A client of the chain that only reads.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The chain.
+    #[must_use]
+    pub fn anvil(&self) -> &Anvil {
+        &self.anvil
+    }
+
+    /// Sonar's API.
+    #[must_use]
+    pub fn sonar_url(&self) -> &str {
+        &self.sonar_url
+    }
+
+    /// The data scientist's command line.
+    #[must_use]
+    pub fn scientist(&self) -> &Program {
+        &self.scientist
+    }
+
+    /// The data scientist's account.
+    #[must_use]
+    pub fn owner(&self) -> Address {
+        self.owner
+    }
+
+    /// The Capsule's operator account.
+    #[must_use]
+    pub fn capsule(&self) -> Address {
+        self.capsule
+    }
+
+    /// The Capsule's command line.
+    #[must_use]
+    pub fn capsule_program(&self) -> &Program {
+        &self.capsule_program
+    }
+
+    /// The Mines, in the order in which they submit.
+    #[must_use]
+    pub fn mines(&self) -> &[MineNode] {
+        &self.mines
+    }
+
+    /// A campaign's manifest, as Sonar tells it to everybody.
+    ///
+    /// # Errors
+    /// When Sonar does not have it.
+    pub async fn manifest(&self, id: CampaignId) -> Result<Manifest> {
+        #[derive(Deserialize)]
+        struct Campaign {
+            manifest: Manifest,
+        }
+        let url = format!("{}/api/v1/campaigns/{id}", self.sonar_url);
+        let failed = |source| NetworkError::Api {
+            url: url.clone(),
+            source,
+        };
+        let answer = reqwest::get(&url).await.map_err(failed)?;
+        let answer = answer.error_for_status().map_err(failed)?;
+        Ok(answer.json::<Campaign>().await.map_err(failed)?.manifest)
+    }
+
+    /// Where all files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The home of a program or person of this network.
+    #[must_use]
+    pub fn home(&self, name: &str) -> PathBuf {
+        self.directory.join("homes").join(name)
+    }
+
+    /// The file with everybody's passphrase.
+    #[must_use]
+    pub fn passphrase_file(&self) -> PathBuf {
+        self.directory.join("passphrase")
+    }
+}
+
+/// What the steps of the start have in common.
+struct Setup<'a> {
+    directory: &'a Path,
+    anvil: &'a Anvil,
+    http_port: u16,
+    ipfs_port: u16,
+}
+
+impl Setup<'_> {
+    fn home(&self, name: &str) -> PathBuf {
+        self.directory.join("homes").join(name)
+    }
+
+    fn deployment_file(&self) -> PathBuf {
+        self.directory.join("deployment.json")
+    }
+
+    fn sonar_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http_port)
+    }
+
+    /// A program with a configured home of its own.
+    fn program(&self, program: &str, variable: &'static str, owner: &str) -> Result<Program> {
+        let home = self.home(owner);
+        fs::create_dir_all(&home).map_err(file(&home))?;
+        let config = Config {
+            rpc: Some(self.anvil.endpoint()),
+            sonar: Some(self.sonar_url()),
+            contracts: Some(self.deployment_file()),
+            poll_ms: Some(POLL_MS),
+            confirmations: None,
+        };
+        config.save(&home)?;
+        let (home_variable, passphrase_variable) = match variable {
+            "SONAR" => ("SONAR_HOME", "SONAR_PASSPHRASE_FILE"),
+            "CAPSULE" => ("CAPSULE_HOME", "CAPSULE_PASSPHRASE_FILE"),
+            _ => ("MINE_HOME", "MINE_PASSPHRASE_FILE"),
+        };
+        Ok(Program::find(program)?
+            .with(home_variable, home)
+            .with(passphrase_variable, self.directory.join("passphrase")))
+    }
+
+    /// Deploys from the first account of the local chain, whose key everybody knows.
+    async fn deploy(&self) -> Result<Deployment> {
+        let sonar = self.program("sonar", "SONAR", "deployer")?;
+        let key = self.key_file("faucet", self.faucet())?;
+        let _: Created = sonar
+            .call(&["account", "import", "faucet", "--file", &key])
+            .await?;
+        let out = self.deployment_file().display().to_string();
+        Ok(sonar.call(&["deploy", "--out", &out]).await?)
+    }
+
+    fn sonar_server(&self) -> Result<Service> {
+        let arguments = [
+            "serve".to_owned(),
+            "--listen".to_owned(),
+            format!("127.0.0.1:{}", self.http_port),
+            "--ipfs-listen".to_owned(),
+            format!("/ip4/127.0.0.1/tcp/{}", self.ipfs_port),
+        ];
+        Ok(Service {
+            name: SONAR.into(),
+            program: self.program("sonar", "SONAR", SONAR)?,
+            arguments: arguments.into_iter().map(OsString::from).collect(),
+            home: self.home(SONAR),
+        })
+    }
+
+    /// The Capsule's operator is a funded account of the local chain, because registering costs gas and stake.
+    async fn capsule(&self) -> Result<(Program, Address)> {
+        let program = self.program("capsule", "CAPSULE", CAPSULE)?;
+        let key = self.key_file(CAPSULE, &self.anvil.signers()[1])?;
+        let init = [
+            "init",
+            "--operator-key-file",
+            &key,
+            "--stake",
+            "1ETH",
+            "--fee-ppm",
+            "10000",
+        ];
+        let _: serde_json::Value = program.call(&init).await?;
+        Ok((program, self.anvil.signers()[1].address()))
+    }
+
+    /// One of the local chain's accounts, whose keys everybody knows, as a file.
+    fn key_file(&self, name: &str, signer: &PrivateKeySigner) -> Result<String> {
+        let path = self.directory.join(format!("{name}.key"));
+        let key = alloy::hex::encode_prefixed(signer.to_bytes());
+        fs::write(&path, key).map_err(file(&path))?;
+        Ok(path.display().to_string())
+    }
+
+    /// The data scientist gets an account, gas and the money for bounties.
+    async fn scientist(&self, sonar: &Program, deployment: &Deployment) -> Result<Address> {
+        let created: Created = sonar.call(&["account", "new", "scientist"]).await?;
+        self.give_eth(created.address).await?;
+        let faucet = self.anvil.provider_as(self.faucet().clone());
+        let coin = DataCoin::new(deployment.datacoin, faucet);
+        let sent = coin.transfer(created.address, whole(100_000)).send().await;
+        let failed = |reason: String| NetworkError::Fund {
+            account: created.address,
+            reason,
+        };
+        let pending = sent.map_err(|error| failed(error.to_string()))?;
+        pending
+            .get_receipt()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(created.address)
+    }
+
+    async fn mine(&self, index: usize, csv: &str) -> Result<MineNode> {
+        let name = format!("mine-{}", index + 1);
+        let data = self.directory.join(format!("{name}.csv"));
+        fs::write(&data, csv).map_err(file(&data))?;
+        let program = self.program("mine", "MINE", &name)?;
+        let created: Created = program.call(&["init"]).await?;
+        let path = data.display().to_string();
+        let _: serde_json::Value = program.call(&["data", "add", "own", &path]).await?;
+        self.give_eth(created.address).await?;
+        Ok(MineNode {
+            name,
+            address: created.address,
+            program,
+            rows: csv.lines().count().saturating_sub(1),
+        })
+    }
+
+    fn faucet(&self) -> &PrivateKeySigner {
+        &self.anvil.signers()[0]
+    }
+
+    async fn give_eth(&self, account: Address) -> Result<()> {
+        let failed = |reason: String| NetworkError::Fund { account, reason };
+        let faucet = self.anvil.provider_as(self.faucet().clone());
+        let gift = TransactionRequest::default()
+            .with_to(account)
+            .with_value(whole(100));
+        let pending = faucet
+            .send_transaction(gift)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        pending
+            .get_receipt()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(())
+    }
+}
+
+/// A Mine that submits only after those before it, so that two runs of the same campaign pay the same.
+fn join_in_order((index, mine): (usize, &MineNode)) -> Service {
+    let after = index.to_string();
+    Service {
+        name: mine.name.clone(),
+        arguments: words(&["run", "--after", &after]),
+        home: mine.home().to_owned(),
+        program: mine.program.clone(),
+    }
+}
+
+impl MineNode {
+    /// Its home.
+    fn home(&self) -> &Path {
+        let home = self
+            .program
+            .environment
+            .iter()
+            .find(|(name, _)| *name == "MINE_HOME");
+        Path::new(home.map_or_else(|| ".".as_ref(), |(_, value)| value.as_os_str()))
+    }
+}
+
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+/// So many whole tokens of 18 decimals.
+fn whole(tokens: u64) -> U256 {
+    U256::from(tokens) * U256::from(10).pow(U256::from(18))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(file(path))
+}
+
+/// Makes the directory empty, if it is ours or empty already.
+fn clear(directory: &Path) -> Result<()> {
+    let marker = directory.join(MARKER);
+    if directory.exists() {
+        let mut entries = fs::read_dir(directory).map_err(file(directory))?;
+        if !marker.exists() && entries.next().is_some() {
+            return Err(NetworkError::NotOurs(directory.to_owned()));
+        }
+        fs::remove_dir_all(directory).map_err(file(directory))?;
+    }
+    fs::create_dir_all(directory.join("homes")).map_err(file(directory))?;
+    fs::write(
+        &marker,
+        "Made by localnet, which clears this directory when it starts.\n",
+    )
+    .map_err(file(&marker))?;
+    let passphrase = directory.join("passphrase");
+    fs::write(&passphrase, PASSPHRASE).map_err(file(&passphrase))
+}
+
+/// The given port, or one that was free a moment ago.
+fn pick(port: u16, directory: &Path) -> Result<u16> {
+    if port != 0 {
+        return Ok(port);
+    }
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(file(directory))
+}
+
+fn file(path: &Path) -> impl FnOnce(io::Error) -> NetworkError {
+    let path = path.to_owned();
+    move |source| NetworkError::File { path, source }
+}

@@ -1,0 +1,167 @@
+//! What happens, told to people as it happens.
+
+use std::{collections::HashMap, time::Instant};
+
+use alloy::primitives::Address;
+use sonar::{
+    chain::{Event, Record},
+    units::{Amount, TokenUnit, percent},
+    view::CampaignView,
+};
+use sonar_contracts::{CloseReason, Outcome};
+
+use crate::{follow::Observer, network::Network};
+
+/// Tells a story on stderr, each line with the time since the start.
+#[derive(Debug)]
+pub struct Story {
+    start: Instant,
+    quiet: bool,
+    names: HashMap<Address, String>,
+    token: TokenUnit,
+}
+
+impl Story {
+    /// A story that begins now.
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        Self {
+            start: Instant::now(),
+            quiet,
+            names: HashMap::new(),
+            token: TokenUnit::eth(),
+        }
+    }
+
+    /// Introduces the people and the money.
+    pub fn introduce(&mut self, network: &Network, token: TokenUnit) {
+        self.token = token;
+        let mines = network.mines().iter();
+        self.names = mines
+            .map(|mine| (mine.address, mine.name.clone()))
+            .collect();
+        self.names
+            .insert(network.owner(), "the data scientist".into());
+        self.names.insert(network.capsule(), "the Capsule".into());
+    }
+
+    /// Seconds since the story began.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    /// One line.
+    pub fn tell(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{:6.1} s  {text}", self.seconds());
+        }
+    }
+
+    fn name(&self, address: &Address) -> String {
+        self.names
+            .get(address)
+            .map_or_else(|| address.to_string(), Clone::clone)
+    }
+
+    fn amount(&self, amount: Amount) -> String {
+        self.token.format(amount)
+    }
+
+    fn line(&self, event: &Event, view: &CampaignView) -> Option<String> {
+        Some(match event {
+            Event::Opened { terms, .. } => format!(
+                "{} is in escrow for campaign {}",
+                self.amount(terms.bounty.into()),
+                view.id.short()
+            ),
+            Event::Activated { start_ppm, .. } => format!(
+                "The Capsule measured {} at the start and published the encrypted model, version 1",
+                percent(*start_ppm)
+            ),
+            Event::Submitted {
+                miner,
+                version,
+                index,
+                ..
+            } => format!(
+                "{} sent an encrypted update to version {version} ({} of {})",
+                self.name(miner),
+                index + 1,
+                view.terms.windowSize
+            ),
+            Event::Awarded {
+                miner,
+                delta_ppm,
+                amount,
+                ..
+            } => format!(
+                "{} improved the model by {} points and earns {}",
+                self.name(miner),
+                percent(*delta_ppm).trim_end_matches(" %"),
+                self.amount(*amount)
+            ),
+            Event::Settled {
+                window,
+                outcomes,
+                best_ppm,
+                ..
+            } => {
+                let accepted = outcomes
+                    .iter()
+                    .filter(|outcome| matches!(outcome, Outcome::Accepted(_)));
+                format!(
+                    "Window {window} is settled: {} of {} updates accepted, the model is now at {}",
+                    accepted.count(),
+                    outcomes.len(),
+                    percent(*best_ppm)
+                )
+            }
+            Event::Closed {
+                reason, refunded, ..
+            } => format!(
+                "The campaign is closed: {}; {} goes back to the data scientist",
+                because(*reason),
+                self.amount(*refunded)
+            ),
+            Event::Finalized { .. } => {
+                "The Capsule delivered the model, encrypted to the data scientist".into()
+            }
+            Event::Withdrawn {
+                account, amount, ..
+            } => {
+                format!("{} withdrew {}", self.name(account), self.amount(*amount))
+            }
+            Event::Declined { reason, .. } => format!("The Capsule declined (reason {reason})"),
+            Event::Refunded { amount, .. } => {
+                format!("{} went back to the data scientist", self.amount(*amount))
+            }
+            Event::Expired { .. } => "The Capsule did not deliver in time".into(),
+            Event::Capsule { .. } => return None,
+        })
+    }
+}
+
+fn because(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::None => "for no reason",
+        CloseReason::Target => "the target is reached",
+        CloseReason::Deadline => "its deadline passed",
+        CloseReason::LeakBudget => "its leak budget is spent",
+        CloseReason::Owner => "nobody can improve it any more",
+        CloseReason::Limit => "it had all the updates that its terms allow",
+        CloseReason::CapsuleTimeout => "the Capsule did not answer",
+    }
+}
+
+impl Observer for Story {
+    fn happened(&mut self, record: &Record, view: &CampaignView, _: &mut Network) {
+        if let Some(line) = self.line(&record.event, view) {
+            self.tell(&line);
+        }
+    }
+
+    fn revived(&mut self, name: &str) {
+        self.tell(&format!("{name} had ended, and runs again"));
+    }
+}

@@ -1,0 +1,160 @@
+//! The same campaign without encryption, and what the data scientist finds when she measures the delivered model herself.
+
+use std::{fs, io, path::PathBuf};
+
+use sonar::{
+    data::{self, FitReport, TableError},
+    manifest::Manifest,
+    view::CampaignView,
+};
+use syft::{
+    AffineUpdate, DataError, LadderError, ModelError, Ppm, TrainError, UnitError, Validation,
+    ValidationError, Weights, clear,
+};
+
+/// Why there is nothing to compare with.
+#[derive(Debug, thiserror::Error)]
+pub enum TwinError {
+    /// The data are no table.
+    #[error("the data of {whose} are no table: {source}")]
+    Table {
+        /// Whose data.
+        whose: String,
+        /// Why not.
+        source: TableError,
+    },
+    /// The data do not fit.
+    #[error("the data of {whose} do not fit the campaign: {source}")]
+    Misfit {
+        /// Whose data.
+        whose: String,
+        /// Why not.
+        source: FitReport,
+    },
+    /// The features cannot be made.
+    #[error(transparent)]
+    Features(#[from] DataError),
+    /// Nothing can be measured.
+    #[error(transparent)]
+    Validation(#[from] ValidationError),
+    /// Nothing can be learned.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The accuracies make no ladder.
+    #[error(transparent)]
+    Ladder(#[from] LadderError),
+    /// The starting accuracy is none.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
+    /// The delivered file cannot be read.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The delivered file is no model.
+    #[error("{}: {source}", .path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ModelError,
+    },
+}
+
+type Result<T> = std::result::Result<T, TwinError>;
+
+/// Everything that both sides of the comparison need, in the clear.
+#[derive(Debug)]
+pub struct Twin<'a> {
+    /// The campaign's manifest.
+    pub manifest: &'a Manifest,
+    /// The data scientist's validation set.
+    pub validation: Validation,
+}
+
+impl<'a> Twin<'a> {
+    /// Reads the validation set.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn new(manifest: &'a Manifest, validation: &str) -> Result<Self> {
+        let examples = examples(manifest, validation, "the data scientist")?;
+        Ok(Self {
+            validation: manifest.validation(&examples)?,
+            manifest,
+        })
+    }
+
+    /// The accuracy of a model in a file.
+    ///
+    /// # Errors
+    /// When the file is no model.
+    pub fn accuracy_of(&self, path: &std::path::Path) -> Result<Ppm> {
+        let file = |source| TwinError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let weights = Weights::from_safetensors(&fs::read(path).map_err(file)?);
+        let weights = weights.map_err(|source| TwinError::Model {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(self.validation.accuracy(&weights))
+    }
+
+    /// What each Mine's data say, as an affine map of the model.
+    ///
+    /// # Errors
+    /// When data do not fit, or cannot be trained on.
+    pub fn updates(&self, data: &[String]) -> Result<Vec<AffineUpdate>> {
+        let update = |(index, csv): (usize, &String)| {
+            let examples = examples(self.manifest, csv, &format!("Mine {}", index + 1))?;
+            let (features, targets) = self.manifest.prepare(&examples)?;
+            let (rule, params) = (&self.manifest.rule, &self.manifest.parameters);
+            Ok(syft::train(
+                &features,
+                &targets,
+                rule,
+                params,
+                &mut rand::rng(),
+            )?)
+        };
+        data.iter().enumerate().map(update).collect()
+    }
+
+    /// The accuracy that the same procedure reaches without encryption: the same Mines in the same order, as many windows.
+    ///
+    /// # Errors
+    /// When data do not fit, or cannot be trained on.
+    pub fn clear_accuracy(&self, data: &[String], view: &CampaignView) -> Result<Ppm> {
+        let start = Ppm::new(view.start_ppm.unwrap_or_default())?;
+        let outcome = clear::run(
+            &Weights::zeros(self.manifest.shape),
+            &self.updates(data)?,
+            &self.manifest.parameters,
+            &self.validation,
+            &self.manifest.accuracy.ladder_from(start)?,
+            view.terms.maxSubmissions / u32::from(view.terms.windowSize),
+            view.terms.maxAccepts.into(),
+        );
+        Ok(outcome.accuracy)
+    }
+}
+
+fn examples(manifest: &Manifest, csv: &str, whose: &str) -> Result<syft::Examples> {
+    let table = data::read_csv(csv.as_bytes(), &data::Limits::default());
+    let table = table.map_err(|source| TwinError::Table {
+        whose: whose.into(),
+        source,
+    })?;
+    manifest
+        .data
+        .fit(&table)
+        .map_err(|source| TwinError::Misfit {
+            whose: whose.into(),
+            source,
+        })
+}
