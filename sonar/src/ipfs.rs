@@ -1,0 +1,487 @@
+//! Artefacts by content: an embedded IPFS node that talks to the peers it is told of and to nobody else.
+//!
+//! No discovery of any kind (no DHT, mDNS or bootstrap peers): everyone dials Sonar's node, which fetches and keeps what is live.
+//! An artefact is stored as UnixFS in 256 KiB chunks under CIDv1, dag-pb, SHA-256, so that the digest of its root block is all
+//! that the chain has to remember.
+
+use crate::{
+    files::{self, Access, FileError},
+    ids::Digest,
+};
+use cid::{Cid, multihash::Multihash};
+use futures::{StreamExt, TryStreamExt};
+pub use rust_ipfs::{Multiaddr, PeerId};
+use rust_ipfs::{
+    Ipfs, IpfsPath, Keypair, PinMode, Protocol, builder::DefaultIpfsBuilder, ping, unixfs::TraversalFailed,
+    unixfs::UnixfsStatus,
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+/// Multicodec of dag-pb blocks.
+const DAG_PB: u64 = 0x70;
+/// Multihash code of SHA-256.
+const SHA2_256: u64 = 0x12;
+/// How often a missing connection to a configured peer is tried again.
+const RECONNECT: Duration = Duration::from_millis(500);
+/// How long one attempt to fetch lasts before its wants are sent afresh.
+const ATTEMPT: Duration = Duration::from_secs(4);
+/// Connections are kept for as long as the process lives.
+const IDLE_SECONDS: u64 = 7 * 24 * 3600;
+/// How long a locked repository is waited for, and how often it is tried.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+/// Bytes of a stored identity, at most.
+const IDENTITY_LIMIT: u64 = 4096;
+
+/// What went wrong with IPFS.
+#[derive(Debug, thiserror::Error)]
+pub enum IpfsError {
+    /// The node could not start.
+    #[error("the IPFS node in {} cannot start: {reason}; is another process using it?", repo.display())]
+    Start {
+        /// Where it keeps its blocks.
+        repo: PathBuf,
+        /// What the library said.
+        reason: String,
+    },
+    /// The file with the node's identity.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Nobody had it in time.
+    #[error("artefact {digest} could not be fetched within {} s from any of {peers} connected peers", waited.as_secs())]
+    NotFound {
+        /// The artefact.
+        digest: Digest,
+        /// How long it was tried.
+        waited: Duration,
+        /// Connected peers at the end.
+        peers: usize,
+    },
+    /// It is larger than what was asked for can be.
+    #[error("artefact {digest} is larger than {limit} bytes and was not read further")]
+    TooLarge {
+        /// The artefact.
+        digest: Digest,
+        /// The limit.
+        limit: usize,
+    },
+    /// The blocks do not form a file.
+    #[error("artefact {digest} is not a file: {reason}")]
+    Malformed {
+        /// The artefact.
+        digest: Digest,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A peer's address without the peer's identity.
+    #[error("`{0}` does not end in /p2p/<peer id>")]
+    Address(Multiaddr),
+    /// Any other refusal of the node.
+    #[error("the IPFS node cannot {action}: {reason}")]
+    Node {
+        /// What was tried.
+        action: &'static str,
+        /// What the library said.
+        reason: String,
+    },
+}
+
+fn node_error<E: std::fmt::Display>(action: &'static str) -> impl FnOnce(E) -> IpfsError {
+    move |error| IpfsError::Node { action, reason: error.to_string() }
+}
+
+impl Digest {
+    /// The content identifier of the artefact's root block.
+    #[must_use]
+    pub fn to_cid(&self) -> Cid {
+        let hash = Multihash::wrap(SHA2_256, self.as_bytes()).expect("32 bytes fit a multihash of 64");
+        Cid::new_v1(DAG_PB, hash)
+    }
+
+    /// The digest of a root block that [`Node::add`] could have made.
+    #[must_use]
+    pub fn from_cid(cid: &Cid) -> Option<Self> {
+        let fits = cid.codec() == DAG_PB && cid.hash().code() == SHA2_256;
+        let bytes: [u8; 32] = cid.hash().digest().try_into().ok()?;
+        fits.then_some(Self(bytes))
+    }
+}
+
+/// Where a node keeps its blocks, where it listens, and whom it dials.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// Directory of blocks, pins and identity.
+    pub repo: PathBuf,
+    /// Address to listen on; port 0 takes any free one.
+    pub listen: Multiaddr,
+    /// Peers to stay connected with, each ending in `/p2p/<peer id>`.
+    pub peers: Vec<Multiaddr>,
+}
+
+impl NodeConfig {
+    /// A node on any free port of the loopback interface.
+    #[must_use]
+    pub fn loopback(repo: PathBuf, peers: Vec<Multiaddr>) -> Self {
+        let listen = "/ip4/127.0.0.1/tcp/0".parse().expect("a constant address");
+        Self { repo, listen, peers }
+    }
+}
+
+/// An embedded IPFS node.
+pub struct Node {
+    ipfs: Ipfs,
+    addresses: Vec<Multiaddr>,
+    links: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.links.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Node {
+    /// Opens the repository, listens, and keeps connections to the configured peers for as long as the node lives.
+    ///
+    /// # Errors
+    /// If the repository is in use or unreadable, or an address is unusable. Peers that cannot be reached are no error: they
+    /// are tried again and again.
+    pub async fn start(config: NodeConfig) -> Result<Self, IpfsError> {
+        files::private_directory(&config.repo)?;
+        let keypair = identity(&config.repo.join("identity"))?;
+        let peers = config.peers.iter().map(peer_of).collect::<Result<Vec<_>, _>>()?;
+        let ipfs = open(&config, &keypair).await?;
+        let suffix = Protocol::P2p(keypair.public().to_peer_id());
+        let addresses = listening(&ipfs).await?.into_iter().map(|address| address.with(suffix.clone())).collect();
+        let links = peers.into_iter().map(|(peer, address)| tokio::spawn(keep_linked(ipfs.clone(), peer, address)));
+        Ok(Self { links: links.collect(), ipfs, addresses })
+    }
+
+    /// Where others can dial this node, each ending in `/p2p/<peer id>`.
+    #[must_use]
+    pub fn addresses(&self) -> &[Multiaddr] {
+        &self.addresses
+    }
+
+    /// Connects to one more peer now.
+    ///
+    /// # Errors
+    /// If the peer cannot be reached.
+    pub async fn connect(&self, address: &Multiaddr) -> Result<(), IpfsError> {
+        peer_of(address)?;
+        self.ipfs.connect(address.clone()).await.map(|_| ()).map_err(node_error("connect"))
+    }
+
+    /// How many peers are connected.
+    pub async fn peers(&self) -> usize {
+        self.ipfs.connected().await.map_or(0, |peers| peers.len())
+    }
+
+    /// Stores and pins an artefact. The same bytes always have the same digest.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    pub async fn add(&self, bytes: Vec<u8>) -> Result<Digest, IpfsError> {
+        let whole = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]).boxed();
+        let mut status = self.ipfs.add_unixfs(whole).raw_leaves(false).pin(true);
+        while let Some(status) = status.next().await {
+            match status {
+                UnixfsStatus::CompletedStatus { path, .. } => return digest_of(&path),
+                UnixfsStatus::FailedStatus { error, .. } => return Err(node_error("store an artefact")(error)),
+                UnixfsStatus::ProgressStatus { .. } => {}
+            }
+        }
+        Err(node_error("store an artefact")("it ended without a result"))
+    }
+
+    /// Fetches an artefact of at most `max_bytes`, from here or from any connected peer, waiting for one to have it.
+    ///
+    /// # Errors
+    /// If nobody has it within `timeout`, if it is too large, or if it is not a file. Blocks that do not hash to their name never
+    /// get this far.
+    pub async fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let attempt = deadline.min(Instant::now() + ATTEMPT);
+            if let Ok(done) = timeout_at(attempt, self.read(digest, max_bytes)).await {
+                match done {
+                    Err(Incomplete::Missing) if Instant::now() < deadline => {
+                        sleep_until(deadline.min(Instant::now() + RECONNECT)).await;
+                        continue;
+                    }
+                    Err(Incomplete::Missing) => {}
+                    Err(Incomplete::Refused(error)) => return Err(error),
+                    Ok(bytes) => return Ok(bytes),
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(IpfsError::NotFound { digest, waited: timeout, peers: self.peers().await });
+            }
+        }
+    }
+
+    async fn read(&self, digest: Digest, limit: usize) -> Result<Vec<u8>, Incomplete> {
+        let mut chunks = self.ipfs.cat_unixfs(IpfsPath::from(digest.to_cid())).set_max_length(limit).timeout(ATTEMPT);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| Incomplete::from_walk(digest, limit, error))?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(Incomplete::Refused(IpfsError::TooLarge { digest, limit }));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    /// Keeps an artefact that is here, with all its chunks. Doing it twice is as good as once.
+    ///
+    /// # Errors
+    /// If it is not all here.
+    pub async fn pin(&self, digest: Digest) -> Result<(), IpfsError> {
+        if self.is_pinned(digest).await? {
+            return Ok(());
+        }
+        self.ipfs.insert_pin(digest.to_cid()).recursive().local().await.map_err(node_error("pin an artefact"))
+    }
+
+    /// Lets go of an artefact; what is not pinned is no error.
+    ///
+    /// # Errors
+    /// If the repository cannot be written.
+    pub async fn unpin(&self, digest: Digest) -> Result<(), IpfsError> {
+        if !self.is_pinned(digest).await? {
+            return Ok(());
+        }
+        self.ipfs.remove_pin(digest.to_cid()).recursive().await.map_err(node_error("unpin an artefact"))
+    }
+
+    /// Whether an artefact's root is pinned here.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    pub async fn is_pinned(&self, digest: Digest) -> Result<bool, IpfsError> {
+        self.ipfs.is_pinned(digest.to_cid()).await.map_err(node_error("read its pins"))
+    }
+
+    /// All artefacts pinned here.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    pub async fn pins(&self) -> Result<Vec<Digest>, IpfsError> {
+        let pins = self.ipfs.list_pins(Some(PinMode::Recursive)).await;
+        let pins: Vec<_> = pins.try_collect().await.map_err(node_error("read its pins"))?;
+        Ok(pins.iter().filter_map(|(cid, _)| Digest::from_cid(cid)).collect())
+    }
+
+    /// Stops the node and releases its repository.
+    pub async fn shutdown(self) {
+        self.links.iter().for_each(JoinHandle::abort);
+        self.ipfs.clone().exit_daemon().await;
+    }
+}
+
+/// Why an artefact could not be read in one attempt.
+enum Incomplete {
+    /// Not all here yet.
+    Missing,
+    /// It never will be.
+    Refused(IpfsError),
+}
+
+impl Incomplete {
+    fn from_walk(digest: Digest, limit: usize, error: TraversalFailed) -> Self {
+        match error {
+            TraversalFailed::MaxLengthExceeded { .. } => Self::Refused(IpfsError::TooLarge { digest, limit }),
+            TraversalFailed::Walking(..) | TraversalFailed::Path(_) => {
+                Self::Refused(IpfsError::Malformed { digest, reason: error.to_string() })
+            }
+            _ => Self::Missing,
+        }
+    }
+}
+
+/// The node's key: it decides its peer id, so it is kept.
+fn identity(path: &Path) -> Result<Keypair, IpfsError> {
+    if path.exists() {
+        let bytes = files::read_limited(path, IDENTITY_LIMIT)?;
+        return Keypair::from_protobuf_encoding(&bytes).map_err(node_error("read its identity"));
+    }
+    let keypair = Keypair::generate_ed25519();
+    let bytes = keypair.to_protobuf_encoding().map_err(node_error("write its identity"))?;
+    files::write_atomic(path, &bytes, Access::Private)?;
+    Ok(keypair)
+}
+
+fn peer_of(address: &Multiaddr) -> Result<(PeerId, Multiaddr), IpfsError> {
+    match address.iter().last() {
+        Some(Protocol::P2p(peer)) => Ok((peer, address.clone())),
+        _ => Err(IpfsError::Address(address.clone())),
+    }
+}
+
+/// Starts the library's node. A repository that another process has just let go of may be locked for a moment longer.
+async fn open(config: &NodeConfig, keypair: &Keypair) -> Result<Ipfs, IpfsError> {
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        let started = DefaultIpfsBuilder::with_keypair(keypair)
+            .map_err(node_error("use its identity"))?
+            .set_path(config.repo.join("blocks"))
+            .enable_tcp()
+            .with_identify(Default::default())
+            .with_ping(ping::Config::default())
+            .with_bitswap()
+            .set_idle_connection_timeout(IDLE_SECONDS)
+            .add_listening_addr(config.listen.clone())
+            .start()
+            .await;
+        match started {
+            Ok(ipfs) => return Ok(ipfs),
+            Err(_) if Instant::now() < deadline => sleep_until(Instant::now() + LOCK_RETRY).await,
+            Err(error) => {
+                return Err(IpfsError::Start { repo: config.repo.clone(), reason: error.to_string() });
+            }
+        }
+    }
+}
+
+/// The addresses that the node listens on: known a moment after it starts.
+async fn listening(ipfs: &Ipfs) -> Result<Vec<Multiaddr>, IpfsError> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let addresses = ipfs.listening_addresses().await.map_err(node_error("listen"))?;
+        if !addresses.is_empty() {
+            return Ok(addresses);
+        }
+        if Instant::now() >= deadline {
+            return Err(node_error("listen")("no address after 10 s"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Dials a peer whenever there is no connection to it.
+async fn keep_linked(ipfs: Ipfs, peer: PeerId, address: Multiaddr) {
+    loop {
+        if !ipfs.is_connected(peer).await.unwrap_or(false)
+            && let Err(error) = ipfs.connect(address.clone()).await
+        {
+            tracing::debug!(%peer, %error, "an IPFS peer is not reachable, trying again");
+        }
+        tokio::time::sleep(RECONNECT).await;
+    }
+}
+
+fn digest_of(path: &IpfsPath) -> Result<Digest, IpfsError> {
+    path.root()
+        .cid()
+        .and_then(Digest::from_cid)
+        .ok_or_else(|| node_error("name an artefact")(format!("{path} is not a SHA-256 dag-pb root")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn node(directory: &Path, name: &str, peers: &[Multiaddr]) -> Node {
+        Node::start(NodeConfig::loopback(directory.join(name), peers.to_vec())).await.unwrap()
+    }
+
+    fn bytes(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i * 31 % 251) as u8).collect()
+    }
+
+    const WAIT: Duration = Duration::from_secs(30);
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn artefacts_travel_through_the_hub_even_when_wanted_before_they_exist() {
+        let directory = tempfile::tempdir().unwrap();
+        let hub = node(directory.path(), "hub", &[]).await;
+        let (maker, taker) = tokio::join!(
+            node(directory.path(), "maker", hub.addresses()),
+            node(directory.path(), "taker", hub.addresses()),
+        );
+        for len in [0, 1, 200_000, 1_200_000] {
+            let content = bytes(len);
+            let lonely = node(directory.path(), &format!("lonely{len}"), &[]).await;
+            let expected = lonely.add(content.clone()).await.unwrap();
+            // The taker and the hub ask before the maker has it.
+            let added = async {
+                sleep_until(Instant::now() + Duration::from_millis(200)).await;
+                maker.add(content.clone()).await.unwrap()
+            };
+            let relay = async {
+                let got = hub.get(expected, len, WAIT).await.unwrap();
+                hub.pin(expected).await.unwrap();
+                got
+            };
+            let (digest, relayed, got) = tokio::join!(added, relay, taker.get(expected, len, WAIT));
+            assert_eq!((digest, relayed == content, got.unwrap() == content), (expected, true, true));
+            assert!(hub.pins().await.unwrap().contains(&expected));
+            hub.unpin(expected).await.unwrap();
+            hub.unpin(expected).await.unwrap();
+            assert!(!hub.is_pinned(expected).await.unwrap());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn size_limits_and_deadlines_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let alone = node(directory.path(), "alone", &[]).await;
+        let digest = alone.add(bytes(600_000)).await.unwrap();
+        let error = alone.get(digest, 599_999, WAIT).await.unwrap_err();
+        assert!(matches!(error, IpfsError::TooLarge { limit: 599_999, .. }), "{error}");
+        let error = alone.get(Digest([9; 32]), 10, Duration::from_millis(300)).await.unwrap_err();
+        assert!(matches!(error, IpfsError::NotFound { peers: 0, .. }), "{error}");
+        let bare: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
+        assert!(matches!(alone.connect(&bare).await, Err(IpfsError::Address(_))));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_repository_outlives_its_node() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = node(directory.path(), "same", &[]).await;
+        let (content, address) = (bytes(300_000), first.addresses()[0].clone());
+        let digest = first.add(content.clone()).await.unwrap();
+        first.shutdown().await;
+        let second = node(directory.path(), "same", &[]).await;
+        assert_eq!(second.addresses()[0].iter().last(), address.iter().last(), "the identity stays");
+        assert_eq!(second.get(digest, content.len(), WAIT).await.unwrap(), content);
+        assert_eq!(second.pins().await.unwrap(), [digest]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_restarted_hub_is_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let hub = node(directory.path(), "hub", &[]).await;
+        let address = hub.addresses()[0].clone();
+        let maker = node(directory.path(), "maker", std::slice::from_ref(&address)).await;
+        let digest = maker.add(bytes(1000)).await.unwrap();
+        hub.get(digest, 1000, WAIT).await.unwrap();
+        hub.shutdown().await;
+        let listen: Multiaddr = address.iter().take(2).collect();
+        let config = NodeConfig { repo: directory.path().join("hub"), listen, peers: vec![] };
+        let hub = Node::start(config).await.unwrap();
+        let later = maker.add(bytes(2000)).await.unwrap();
+        assert_eq!(hub.get(later, 2000, WAIT).await.unwrap(), bytes(2000));
+    }
+
+    #[test]
+    fn a_digest_is_a_cid_and_back() {
+        let digest = Digest([3; 32]);
+        assert_eq!(Digest::from_cid(&digest.to_cid()), Some(digest));
+        assert!(digest.to_cid().to_string().starts_with("bafybei"));
+    }
+}
