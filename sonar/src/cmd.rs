@@ -4,6 +4,7 @@ mod account;
 mod campaign;
 mod deploy;
 mod help;
+mod serve;
 
 use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -63,6 +64,8 @@ enum Command {
     /// Campaigns: launch, follow, close, and fetch the model
     #[command(subcommand, visible_alias = "c")]
     Campaign(campaign::Command),
+    /// Run Sonar: index, IPFS hub, relay, HTTP interface
+    Serve(serve::Serve),
     /// Print a script that completes commands in your shell
     Completions(help::Completions),
     /// What the exit codes mean
@@ -82,7 +85,11 @@ struct Context {
 
 /// Runs a command and says how the program ends.
 pub async fn run(cli: Cli) -> ExitCode {
-    cli::init_tracing(&cli.globals, Logging::Command);
+    let logging = match cli.command {
+        Command::Serve(_) => Logging::Daemon,
+        _ => Logging::Command,
+    };
+    cli::init_tracing(&cli.globals, logging);
     let output = Output::new(&cli.globals, cli.command.schema());
     let timeout = cli.globals.timeout;
     let work = execute(cli, &output);
@@ -112,6 +119,7 @@ async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
         Command::Deploy(command) => command.run(&context, output).await,
         Command::Account(command) => command.run(&context, output).await,
         Command::Campaign(command) => command.run(&context, output).await,
+        Command::Serve(command) => command.run(&context, output).await,
         Command::Completions(_) | Command::ExitCodes | Command::Version => {
             unreachable!("done above")
         }
@@ -124,6 +132,7 @@ impl Command {
             Self::Deploy(_) => "sonar.deploy/1",
             Self::Account(command) => command.schema(),
             Self::Campaign(command) => command.schema(),
+            Self::Serve(_) => "sonar.serve/1",
             Self::Completions(_) => "sonar.completions/1",
             Self::ExitCodes => "sonar.exit-codes/1",
             Self::Version => "sonar.version/1",

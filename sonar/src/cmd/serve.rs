@@ -1,0 +1,105 @@
+//! `sonar serve`.
+
+use std::{net::SocketAddr, time::Duration};
+
+use sonar::{
+    account::Keystore,
+    cli::{self, Ask, ExitCode, Failure, Output, Ready, Report},
+    discovery,
+    server::{Config, ServeError, Server},
+    units,
+};
+
+use super::Context;
+
+/// Index of public facts, IPFS hub that everybody dials, relay of settlements, HTTP interface.
+///
+/// Everything it keeps can be lost: it is rebuilt from the chain. With an account it sends settlements that the
+/// Capsule's own transaction does not bring; the account pays the gas and needs nothing else.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  sonar serve --rpc http://127.0.0.1:8545 --account sonar --passphrase-file pass"
+)]
+pub struct Serve {
+    /// Where to answer HTTP requests
+    #[arg(
+        long,
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDR:PORT",
+        env = "SONAR_LISTEN"
+    )]
+    listen: SocketAddr,
+    /// Where the IPFS node answers
+    #[arg(
+        long,
+        default_value = "/ip4/127.0.0.1/tcp/0",
+        value_name = "MULTIADDR",
+        env = "SONAR_IPFS_LISTEN"
+    )]
+    ipfs_listen: sonar::ipfs::Multiaddr,
+    /// How long a Capsule's own settlement has to arrive before the relay sends it
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = units::duration)]
+    relay_after: Duration,
+}
+
+impl Serve {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        Ready::clear(&context.home);
+        let chain = self.client(context, output).await?;
+        let chain_id = chain.deployment().chain_id;
+        let config = Config {
+            home: context.home.join("serve"),
+            listen: self.listen,
+            ipfs_listen: self.ipfs_listen,
+            poll: context.config.poll(chain_id),
+            confirmations: context.config.confirmations(chain_id),
+            relay_after: self.relay_after,
+        };
+        let server = Server::start(config, chain).await.map_err(failure)?;
+        output.progress(format_args!(
+            "Listening on http://{}; reading the chain…",
+            server.address()
+        ));
+        tokio::select! {
+            () = server.caught_up() => {
+                Ready::new(Some(server.address()), server.ipfs_addresses()).announce(&context.home)?;
+                cli::stop_signal().await;
+            }
+            () = cli::stop_signal() => {}
+        }
+        output.progress("Stopping…");
+        Ready::clear(&context.home);
+        server.stop().await;
+        Report::new(&serde_json::json!({ "stopped": true }), "")
+    }
+
+    /// A client with the relay's account, if there is an account.
+    async fn client(
+        &self,
+        context: &Context,
+        output: &Output,
+    ) -> Result<sonar::chain::Client, Failure> {
+        let keystore = Keystore::new(&context.home);
+        let wanted = context.place.account.is_some() || !keystore.list()?.is_empty();
+        let signer = if wanted {
+            let name = context.account()?;
+            let passphrase = context.passphrase(&name, Ask::Existing)?;
+            Some(keystore.unlock(&name, &passphrase)?)
+        } else {
+            output.warn("there is no account to pay for transactions: settlements are not relayed");
+            None
+        };
+        Ok(discovery::client(&context.config, signer).await?)
+    }
+}
+
+fn failure(error: ServeError) -> Failure {
+    let (exit, code) = match &error {
+        ServeError::Busy(_) => (ExitCode::Refused, "BUSY"),
+        ServeError::Listen { .. } => (ExitCode::Refused, "LISTEN"),
+        ServeError::File(_) => (ExitCode::Internal, "FILE"),
+        ServeError::Index(_) => (ExitCode::Internal, "INDEX"),
+        ServeError::Ipfs(_) => (ExitCode::Unreachable, "IPFS"),
+    };
+    Failure::new(exit, code, error)
+}

@@ -1,0 +1,381 @@
+//! The index: a copy of the contract's events in SQLite, and their fold in memory.
+//!
+//! What the API answers is [`World`], the same pure fold of events that Capsule and Mines use, so it equals what the
+//! chain says. The database only saves reading the chain again: without it, with a damaged one, or after the chain
+//! was rolled back, the index is made anew from the chain.
+
+mod store;
+
+use std::{
+    future::Future,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+pub use store::{
+    BlockRef, Filter, Identity, NotAPosition, Opened, Position, Store, StoreError, Stored, Waiting,
+};
+
+use crate::{
+    chain::Record,
+    view::{ViewError, World},
+};
+
+/// Blocks that are read at once.
+const BATCH_BLOCKS: u64 = 2_000;
+/// Events that are read from the database at once.
+const PAGE: u32 = 1_000;
+/// How often a long catching up is reported.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Where events come from: the chain, or a made-up one in tests.
+pub trait Source: Send + Sync {
+    /// The newest block.
+    fn head(&self) -> impl Future<Output = Result<BlockRef, SourceError>> + Send;
+    /// A block of the present chain; `None` if the chain is shorter.
+    fn block(
+        &self,
+        number: u64,
+    ) -> impl Future<Output = Result<Option<BlockRef>, SourceError>> + Send;
+    /// The contract's events in these blocks, in order.
+    fn events(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> impl Future<Output = Result<Vec<Record>, SourceError>> + Send;
+}
+
+/// The chain did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SourceError(pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Why the index cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The chain did not answer; it may later.
+    #[error("cannot read the chain: {0}")]
+    Chain(#[from] SourceError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The chain told a history that cannot be.
+    #[error("the chain's events make no sense: {0}")]
+    View(#[from] ViewError),
+    /// An event has no JSON form, or what the database holds is none.
+    #[error("event {position} cannot be stored or read: {source}")]
+    Event {
+        /// Which.
+        position: Position,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// How far the index is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The newest indexed block.
+    pub indexed: Option<BlockRef>,
+    /// The newest block that should be indexed.
+    pub wanted: Option<u64>,
+    /// The newest block of the chain, as far as it was seen.
+    pub head: Option<BlockRef>,
+    /// How often the chain was rolled back since the program started.
+    pub rollbacks: usize,
+}
+
+impl Progress {
+    /// Whether everything that can be indexed is.
+    #[must_use]
+    pub fn caught_up(&self) -> bool {
+        match self.wanted {
+            Some(wanted) => self.indexed.is_some_and(|indexed| indexed.number >= wanted),
+            // A chain that is younger than the contracts' confirmations has nothing to index.
+            None => self.head.is_some(),
+        }
+    }
+}
+
+/// The fold, and what happened to it.
+#[derive(Debug, Default)]
+struct State {
+    world: World,
+    /// Per rollback, the newest block that survived it.
+    rollbacks: Vec<Option<u64>>,
+}
+
+/// The indexed facts, for any number of readers.
+#[derive(Debug)]
+pub struct Index {
+    store: Store,
+    state: RwLock<State>,
+    progress: watch::Sender<Progress>,
+}
+
+impl Index {
+    /// Opens the index at `path` and folds what it holds.
+    ///
+    /// # Errors
+    /// The file cannot be made. A damaged one is replaced.
+    pub async fn open(path: &Path, identity: Identity) -> Result<(Arc<Self>, Opened), IndexError> {
+        let (store, mut opened) = Store::open(path, identity).await?;
+        let world = match fold_all(&store).await {
+            Ok(world) => world,
+            Err(error) => {
+                store.truncate_after(None).await?;
+                opened = Opened::Replaced(error.to_string());
+                World::default()
+            }
+        };
+        let progress = Progress {
+            indexed: store.tip().await?,
+            ..Progress::default()
+        };
+        let index = Self {
+            store,
+            state: RwLock::new(State {
+                world,
+                rollbacks: Vec::new(),
+            }),
+            progress: watch::Sender::new(progress),
+        };
+        Ok((Arc::new(index), opened))
+    }
+
+    /// The events on disk.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Calls `read` with the fold of all indexed events.
+    pub fn read<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.locked().world)
+    }
+
+    fn locked(&self) -> RwLockReadGuard<'_, State> {
+        // Writers replace whole values, so a panic elsewhere cannot have left half of one.
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// How far the index is, and a signal when that changes.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// How often the chain was rolled back since the program started.
+    #[must_use]
+    pub fn rollbacks(&self) -> usize {
+        self.locked().rollbacks.len()
+    }
+
+    /// The newest block that survived all rollbacks after the first `seen` ones; `None` if there were no more.
+    #[must_use]
+    pub fn rolled_back_since(&self, seen: usize) -> Option<Option<u64>> {
+        self.locked()
+            .rollbacks
+            .get(seen..)
+            .and_then(|after| after.iter().min().copied())
+    }
+}
+
+async fn fold_all(store: &Store) -> Result<World, IndexError> {
+    let mut world = World::default();
+    let mut after = None;
+    loop {
+        let page = store.events(&Filter::default(), after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(world);
+        };
+        after = Some(last.position);
+        for record in &page {
+            world.apply(&parse(record)?)?;
+        }
+    }
+}
+
+fn store_form(record: &Record) -> Result<Stored, IndexError> {
+    let position = Position {
+        block: record.at.block,
+        log: record.at.index,
+    };
+    Stored::new(record).map_err(|source| IndexError::Event { position, source })
+}
+
+fn parse(stored: &Stored) -> Result<Record, IndexError> {
+    stored.record().map_err(|source| IndexError::Event {
+        position: stored.position,
+        source,
+    })
+}
+
+/// The one writer of an index.
+#[derive(Debug)]
+pub struct Indexer<S> {
+    index: Arc<Index>,
+    source: S,
+    first_block: u64,
+    confirmations: u64,
+    reported: Instant,
+}
+
+impl<S: Source> Indexer<S> {
+    /// `first_block` is where the contract was deployed; the newest `confirmations` blocks are not indexed yet.
+    pub fn new(index: Arc<Index>, source: S, first_block: u64, confirmations: u64) -> Self {
+        Self {
+            index,
+            source,
+            first_block,
+            confirmations,
+            reported: Instant::now(),
+        }
+    }
+
+    /// Indexes until there is nothing more to index for now.
+    ///
+    /// # Errors
+    /// The chain does not answer (try again later), or the database failed.
+    pub async fn catch_up(&mut self) -> Result<(), IndexError> {
+        while !self.step().await? {}
+        Ok(())
+    }
+
+    /// One batch; true if nothing is left for now.
+    async fn step(&mut self) -> Result<bool, IndexError> {
+        let head = self.source.head().await?;
+        let tip = self.surviving_tip().await?;
+        let wanted = head
+            .number
+            .checked_sub(self.confirmations)
+            .filter(|&block| block >= self.first_block);
+        let from = tip.map_or(self.first_block, |tip| tip.number + 1);
+        let to = wanted
+            .filter(|&to| to >= from)
+            .map(|to| to.min(from.saturating_add(BATCH_BLOCKS - 1)));
+        let mut indexed = tip;
+        if let Some(to) = to {
+            // The hash is asked for before the events: if the chain changes in between, the hash is that of the old
+            // chain, and the next step finds that it is gone.
+            let Some(block) = self.source.block(to).await? else {
+                return Ok(false);
+            };
+            let records = self.source.events(from, to).await?;
+            self.append(&records, block).await?;
+            indexed = Some(block);
+        }
+        let done = indexed.map(|block| block.number) >= wanted;
+        self.publish(Progress {
+            indexed,
+            wanted,
+            head: Some(head),
+            rollbacks: 0,
+        });
+        self.report(indexed, wanted, done);
+        Ok(done)
+    }
+
+    async fn append(&self, records: &[Record], block: BlockRef) -> Result<(), IndexError> {
+        let stored = records
+            .iter()
+            .map(store_form)
+            .collect::<Result<Vec<_>, _>>()?;
+        if stored.is_empty() {
+            return Ok(self.index.store.append(&[], block).await?);
+        }
+        // Folded aside, so that events that do not follow from one another change nothing.
+        let mut world = self.index.read(World::clone);
+        records.iter().try_for_each(|record| world.apply(record))?;
+        self.index.store.append(&stored, block).await?;
+        self.index.change(|state| state.world = world);
+        Ok(())
+    }
+
+    /// The newest indexed block, after forgetting blocks that the chain does not have any more.
+    async fn surviving_tip(&self) -> Result<Option<BlockRef>, IndexError> {
+        let Some(tip) = self.index.store.tip().await? else {
+            return Ok(None);
+        };
+        if self.exists(tip).await? {
+            return Ok(Some(tip));
+        }
+        let common = self.common_ancestor().await?;
+        tracing::warn!(
+            from = tip.number,
+            to = common.map_or(self.first_block, |block| block.number),
+            "the chain was rolled back; indexing again from the last common block"
+        );
+        self.index
+            .store
+            .truncate_after(common.map(|block| block.number))
+            .await?;
+        let world = fold_all(&self.index.store).await?;
+        self.index.change(|state| {
+            state.world = world;
+            state.rollbacks.push(common.map(|block| block.number));
+        });
+        Ok(common)
+    }
+
+    async fn common_ancestor(&self) -> Result<Option<BlockRef>, IndexError> {
+        let blocks = self.index.store.newest_blocks(u32::MAX).await?;
+        // Newest first: those that are gone come before those that exist.
+        let (mut gone, mut unknown) = (0, blocks.len());
+        while gone < unknown {
+            let middle = gone.midpoint(unknown);
+            if self.exists(blocks[middle]).await? {
+                unknown = middle;
+            } else {
+                gone = middle + 1;
+            }
+        }
+        Ok(blocks.get(gone).copied())
+    }
+
+    async fn exists(&self, block: BlockRef) -> Result<bool, IndexError> {
+        Ok(self
+            .source
+            .block(block.number)
+            .await?
+            .is_some_and(|present| present.hash == block.hash))
+    }
+
+    fn publish(&self, progress: Progress) {
+        let progress = Progress {
+            rollbacks: self.index.rollbacks(),
+            ..progress
+        };
+        self.index.progress.send_if_modified(|old| {
+            let modified = *old != progress;
+            *old = progress;
+            modified
+        });
+    }
+
+    fn report(&mut self, indexed: Option<BlockRef>, wanted: Option<u64>, done: bool) {
+        let (Some(indexed), Some(wanted)) = (indexed, wanted) else {
+            return;
+        };
+        if done || self.reported.elapsed() < PROGRESS_INTERVAL {
+            return;
+        }
+        self.reported = Instant::now();
+        let percent =
+            (indexed.number - self.first_block) * 100 / (wanted - self.first_block).max(1);
+        tracing::info!(
+            "indexing the chain: block {} of {wanted} ({percent} %)",
+            indexed.number
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+use std::sync::{Mutex, MutexGuard};
+
+use alloy::primitives::{Address, B256, keccak256};
+use sonar_contracts::Terms;
+
+use super::*;
+use crate::{
+    chain::{Event, LogPosition},
+    ids::{CampaignId, Digest},
+};
+
+const IDENTITY: Identity = Identity {
+    chain_id: 31337,
+    contract: Address::repeat_byte(1),
+};
+const FIRST: u64 = 3;
+
+/// A chain that tests write: block `n` holds the events at index `n`.
+#[derive(Debug, Default)]
+struct Chain {
+    blocks: Mutex<Vec<(B256, Vec<Event>)>>,
+    silent: Mutex<bool>,
+}
+
+impl Chain {
+    fn blocks(&self) -> MutexGuard<'_, Vec<(B256, Vec<Event>)>> {
+        self.blocks.lock().unwrap()
+    }
+
+    /// Adds a block; `salt` tells branches apart.
+    fn mine(&self, salt: u8, events: Vec<Event>) {
+        let mut blocks = self.blocks();
+        let parent = blocks.last().map_or(B256::ZERO, |(hash, _)| *hash);
+        let hash = keccak256([parent.as_slice(), &[salt]].concat());
+        blocks.push((hash, events));
+    }
+
+    fn block_ref(&self, number: u64) -> Option<BlockRef> {
+        self.blocks()
+            .get(number as usize)
+            .map(|&(hash, _)| BlockRef {
+                number,
+                hash,
+                time: 100 + number,
+            })
+    }
+}
+
+impl Source for Arc<Chain> {
+    async fn head(&self) -> Result<BlockRef, SourceError> {
+        if *self.silent.lock().unwrap() {
+            return Err(SourceError("no answer".into()));
+        }
+        let last = self.blocks().len() as u64 - 1;
+        Ok(self.block_ref(last).unwrap())
+    }
+
+    async fn block(&self, number: u64) -> Result<Option<BlockRef>, SourceError> {
+        Ok(self.block_ref(number))
+    }
+
+    async fn events(&self, from: u64, to: u64) -> Result<Vec<Record>, SourceError> {
+        let mut records = Vec::new();
+        for number in from..=to {
+            let block = self.block_ref(number).unwrap();
+            for (index, event) in (0..).zip(self.blocks()[number as usize].1.clone()) {
+                let at = LogPosition {
+                    block: number,
+                    block_hash: block.hash,
+                    timestamp: block.time,
+                    transaction: keccak256(block.hash),
+                    index,
+                };
+                records.push(Record { at, event });
+            }
+        }
+        Ok(records)
+    }
+}
+
+fn id(salt: u8) -> CampaignId {
+    CampaignId(B256::repeat_byte(salt))
+}
+
+fn opened(salt: u8) -> Event {
+    let terms = Terms {
+        bounty: 1000,
+        gridPpm: 5000,
+        windowSize: 2,
+        deadline: 10_000,
+        ..Terms::default()
+    };
+    Event::Opened {
+        id: id(salt),
+        terms: Box::new(terms),
+    }
+}
+
+fn activated(salt: u8) -> Event {
+    Event::Activated {
+        id: id(salt),
+        start_ppm: 100_000,
+        material: Digest([salt; 32]),
+    }
+}
+
+async fn open(
+    path: &Path,
+    chain: &Arc<Chain>,
+    confirmations: u64,
+) -> (Arc<Index>, Indexer<Arc<Chain>>) {
+    let (index, _) = Index::open(path, IDENTITY).await.unwrap();
+    let indexer = Indexer::new(index.clone(), chain.clone(), FIRST, confirmations);
+    (index, indexer)
+}
+
+fn chain_of(blocks: u64) -> Arc<Chain> {
+    let chain = Arc::new(Chain::default());
+    for _ in 0..blocks {
+        chain.mine(0, vec![]);
+    }
+    chain
+}
+
+/// What an index that never saw anything but the present chain would say.
+async fn anew(chain: &Arc<Chain>) -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let (index, mut indexer) = open(&dir.path().join("i"), chain, 0).await;
+    indexer.catch_up().await.unwrap();
+    index.read(World::clone)
+}
+
+#[tokio::test]
+async fn a_rebuilt_index_equals_one_that_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let chain = chain_of(4);
+    let (index, mut indexer) = open(&path, &chain, 0).await;
+    for salt in 1..5 {
+        chain.mine(0, vec![opened(salt), activated(salt)]);
+        chain.mine(0, vec![]);
+        indexer.catch_up().await.unwrap();
+    }
+    let kept = index.read(World::clone);
+    assert_eq!(kept.order.len(), 4);
+    assert!(index.progress().borrow().caught_up());
+    index.store().close().await;
+
+    let (continued, _) = Index::open(&path, IDENTITY).await.unwrap();
+    assert_eq!(continued.read(World::clone), kept);
+    assert!(
+        !continued.progress().borrow().caught_up(),
+        "the chain was not asked yet"
+    );
+    continued.store().close().await;
+
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(anew(&chain).await, kept);
+}
+
+#[tokio::test]
+async fn a_rolled_back_chain_is_indexed_again_from_the_common_block() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = chain_of(4);
+    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    chain.mine(0, vec![opened(1)]);
+    indexer.catch_up().await.unwrap();
+    for salt in 2..6 {
+        chain.mine(0, vec![opened(salt)]);
+        indexer.catch_up().await.unwrap();
+    }
+    let before = index.rollbacks();
+
+    // Another branch from block 4 on, shorter than the old one.
+    chain.blocks().truncate(5);
+    chain.mine(7, vec![activated(1), opened(9)]);
+    indexer.catch_up().await.unwrap();
+
+    assert_eq!(index.read(World::clone), anew(&chain).await);
+    assert_eq!(index.read(|world| world.order.clone()), [id(1), id(9)]);
+    assert_eq!(index.rolled_back_since(before), Some(Some(4)));
+    assert_eq!(index.rolled_back_since(index.rollbacks()), None);
+    let stored = index
+        .store()
+        .events(&Filter::default(), None, 100)
+        .await
+        .unwrap();
+    assert_eq!(
+        stored.iter().map(|s| s.kind.as_str()).collect::<Vec<_>>(),
+        ["opened", "activated", "opened"]
+    );
+}
+
+#[tokio::test]
+async fn another_chain_with_nothing_in_common_replaces_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = chain_of(4);
+    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    chain.mine(0, vec![opened(1)]);
+    indexer.catch_up().await.unwrap();
+    chain.blocks().clear();
+    for _ in 0..5 {
+        chain.mine(3, vec![]);
+    }
+    chain.mine(3, vec![opened(2)]);
+    indexer.catch_up().await.unwrap();
+    assert_eq!(index.rolled_back_since(0), Some(None));
+    assert_eq!(index.read(|world| world.order.clone()), [id(2)]);
+}
+
+#[tokio::test]
+async fn blocks_are_indexed_when_enough_others_follow() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = chain_of(4);
+    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 2).await;
+    chain.mine(0, vec![opened(1)]);
+    indexer.catch_up().await.unwrap();
+    assert_eq!(index.read(|world| world.order.len()), 0);
+    assert!(index.progress().borrow().caught_up());
+    chain.mine(0, vec![]);
+    chain.mine(0, vec![]);
+    indexer.catch_up().await.unwrap();
+    assert_eq!(index.read(|world| world.order.len()), 1);
+}
+
+#[tokio::test]
+async fn a_silent_chain_changes_nothing_and_is_read_on_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = chain_of(4);
+    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    chain.mine(0, vec![opened(1)]);
+    *chain.silent.lock().unwrap() = true;
+    assert!(matches!(
+        indexer.catch_up().await,
+        Err(IndexError::Chain(_))
+    ));
+    assert_eq!(index.read(|world| world.order.len()), 0);
+    *chain.silent.lock().unwrap() = false;
+    indexer.catch_up().await.unwrap();
+    assert_eq!(index.read(|world| world.order.len()), 1);
+}
+
+#[tokio::test]
+async fn a_history_that_cannot_be_is_not_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = chain_of(4);
+    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    chain.mine(0, vec![opened(1), activated(2)]);
+    assert!(matches!(indexer.catch_up().await, Err(IndexError::View(_))));
+    assert_eq!(index.store().count(&Filter::default()).await.unwrap(), 0);
+    assert_eq!(index.read(|world| world.order.len()), 0);
+}

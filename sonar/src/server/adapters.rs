@@ -1,0 +1,182 @@
+//! The chain and the IPFS node behind the seams of index, hub and relay.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy::primitives::B256;
+use sonar_contracts::{Submission, Terms};
+
+use super::{
+    dto::SettlementRequest,
+    hub::{BlobError, Blobs},
+    relay::{SettleError, Settler},
+};
+use crate::{
+    chain::{self, Client, Record},
+    cli::{ExitCode, Failure},
+    ids::{CampaignId, Digest},
+    index::{BlockRef, Source, SourceError},
+    ipfs,
+};
+
+/// The chain as the index reads it.
+#[derive(Clone, Debug)]
+pub struct ChainSource(Client);
+
+impl ChainSource {
+    /// Reads with this client.
+    pub fn new(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+impl From<chain::Error> for SourceError {
+    fn from(error: chain::Error) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl Source for ChainSource {
+    async fn head(&self) -> Result<BlockRef, SourceError> {
+        let head = self.0.head().await?;
+        Ok(BlockRef {
+            number: head.number,
+            hash: head.hash,
+            time: head.now,
+        })
+    }
+
+    async fn block(&self, number: u64) -> Result<Option<BlockRef>, SourceError> {
+        let block = self.0.block(number).await?;
+        Ok(block.map(|(hash, time)| BlockRef { number, hash, time }))
+    }
+
+    async fn events(&self, from: u64, to: u64) -> Result<Vec<Record>, SourceError> {
+        Ok(self.0.logs(from, to).await?)
+    }
+}
+
+/// The chain as the relay uses it.
+#[derive(Clone, Debug)]
+pub struct Settlements(Client);
+
+impl Settlements {
+    /// Sends from this client's account.
+    pub fn new(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+/// A settlement as the client takes it.
+struct Call {
+    terms: Terms,
+    submissions: Vec<Submission>,
+}
+
+fn call(settlement: &SettlementRequest) -> Result<Call, SettleError> {
+    let terms = Terms::try_from(&settlement.terms).map_err(|error| SettleError::Refused {
+        code: "USAGE".into(),
+        message: error.to_string(),
+    })?;
+    let submissions = settlement
+        .submissions
+        .iter()
+        .map(|s| Submission {
+            miner: s.miner,
+            content: B256::new(s.content.0),
+        })
+        .collect();
+    Ok(Call { terms, submissions })
+}
+
+impl From<chain::Error> for SettleError {
+    fn from(error: chain::Error) -> Self {
+        let transient = error.is_transient();
+        let failure = Failure::from(error);
+        match failure.exit {
+            ExitCode::Refused | ExitCode::NotFound if !transient => Self::Refused {
+                code: failure.code.into_owned(),
+                message: failure.message,
+            },
+            _ => Self::Unreachable(failure.message),
+        }
+    }
+}
+
+impl Settler for Settlements {
+    async fn simulate(
+        &self,
+        settlement: &SettlementRequest,
+    ) -> Result<(CampaignId, u32), SettleError> {
+        let Call { terms, submissions } = call(settlement)?;
+        let campaign = self.0.id(&terms);
+        let window = self.0.status(campaign).await?.windowIndex;
+        self.0
+            .check_settle(
+                &terms,
+                &submissions,
+                &settlement.outcomes,
+                settlement.next_material,
+                settlement.close,
+                &settlement.signature,
+            )
+            .await?;
+        Ok((campaign, window))
+    }
+
+    async fn send(&self, settlement: &SettlementRequest) -> Result<B256, SettleError> {
+        let Call { terms, submissions } = call(settlement)?;
+        let outcome = self
+            .0
+            .settle(
+                &terms,
+                &submissions,
+                &settlement.outcomes,
+                settlement.next_material,
+                settlement.close,
+                &settlement.signature,
+            )
+            .await?;
+        Ok(outcome.hash)
+    }
+}
+
+/// The IPFS node as the hub uses it.
+#[derive(Clone, Debug)]
+pub struct HubNode(Arc<ipfs::Node>);
+
+impl HubNode {
+    /// Works on this node.
+    pub fn new(node: Arc<ipfs::Node>) -> Self {
+        Self(node)
+    }
+}
+
+fn blob_error(error: impl std::fmt::Display) -> BlobError {
+    BlobError(error.to_string())
+}
+
+impl Blobs for HubNode {
+    async fn get(
+        &self,
+        digest: Digest,
+        max_bytes: usize,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, BlobError> {
+        self.0
+            .get(digest, max_bytes, timeout)
+            .await
+            .map_err(blob_error)
+    }
+
+    async fn pin(&self, digest: Digest) -> Result<(), BlobError> {
+        self.0.pin(digest).await.map_err(blob_error)
+    }
+
+    async fn unpin(&self, digest: Digest) -> Result<(), BlobError> {
+        self.0.unpin(digest).await.map_err(blob_error)
+    }
+
+    async fn pins(&self) -> Result<Vec<Digest>, BlobError> {
+        self.0.pins().await.map_err(blob_error)
+    }
+}

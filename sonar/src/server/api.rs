@@ -1,0 +1,465 @@
+//! The HTTP interface.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use alloy::primitives::Address;
+use axum::{
+    Json, Router,
+    body::Body as HttpBody,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::{
+    App,
+    dto::{
+        Artefact, CampaignDetail, CampaignQuery, CampaignSummary, CapsuleSummary, EventQuery,
+        EventView, Info, Miner, Page, Ready, RelayReceipt, SettlementRequest, StreamQuery,
+        SubmissionQuery, SubmissionView, bounded,
+    },
+    extract::{BODY_LIMIT, Body, Params, Segment},
+    live,
+    problem::{self, Problem},
+    sse::{self, EventId},
+};
+use crate::{
+    ids::{CampaignId, Digest},
+    index::{Filter, Position},
+};
+
+/// How long a handler may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Sonar",
+    description = "Public facts about campaigns: everything here is on the chain or on IPFS. \
+                   Amounts and ids are strings. Errors are application/problem+json.",
+    license(name = "Apache-2.0 OR MIT"),
+))]
+struct Document;
+
+/// All routes.
+pub fn router(app: Arc<App>) -> Router {
+    let (router, document) = documented().with_state(app.clone()).split_for_parts();
+    router
+        .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", document))
+        .fallback(|| async {
+            Problem::not_found("there is nothing here; /docs lists what there is")
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "METHOD",
+                "this address does not take this method",
+            )
+        })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(middleware::from_fn_with_state(app, observe))
+}
+
+fn documented() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(info))
+        .routes(routes!(campaigns))
+        .routes(routes!(campaign))
+        .routes(routes!(submissions))
+        .routes(routes!(campaign_events))
+        .routes(routes!(capsules))
+        .routes(routes!(miner))
+        .routes(routes!(artefact))
+        .routes(routes!(events))
+        .routes(routes!(relay_settlement))
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+}
+
+/// Gives every request an id and a time limit, and counts it.
+async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = format!(
+        "{:x}-{:x}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    let method = request.method().to_string();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
+    let begin = Instant::now();
+    let mut response = match tokio::time::timeout(TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "TIMED_OUT",
+            format!("the request took longer than {TIMEOUT:?}"),
+        )
+        .into_response(),
+    };
+    let status = response.status();
+    app.metrics
+        .request(&method, &route, status.as_u16(), begin.elapsed());
+    tracing::debug!(%id, method, route, status = status.as_u16(), "answered");
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse()
+        .map_err(|error: T::Err| Problem::usage(error.to_string()))
+}
+
+fn parse_optional<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    text.map(parse).transpose()
+}
+
+/// Addresses may come in any case; a hint at the checksum would only confuse.
+fn parse_address(text: &str) -> Result<Address, Problem> {
+    text.parse()
+        .map_err(|_| Problem::usage("expected an account: 0x and 40 hexadecimal digits"))
+}
+
+fn unknown(id: CampaignId) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "UNKNOWN_CAMPAIGN",
+        format!("there is no campaign {id} on this contract"),
+    )
+}
+
+/// What this server is about.
+#[utoipa::path(get, path = "/api/v1/info", responses((status = OK, body = Info)))]
+async fn info(State(app): State<Arc<App>>) -> Json<Info> {
+    let deployment = app.chain.deployment();
+    let progress = *app.index.progress().borrow();
+    Json(Info {
+        chain_id: deployment.chain_id,
+        contracts: deployment.into(),
+        ipfs: app
+            .node
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        block: progress.indexed.map_or(0, |block| block.number),
+        head: progress.head.map_or(0, |block| block.number),
+        campaigns: app.index.read(live::count),
+        relay: app.relay.is_some(),
+        uptime_seconds: app.started.elapsed().as_secs(),
+    })
+}
+
+/// Campaigns, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/campaigns", params(CampaignQuery),
+    responses((status = OK, body = Page<CampaignSummary>), (status = BAD_REQUEST, body = Problem))
+)]
+async fn campaigns(
+    State(app): State<Arc<App>>,
+    Params(query): Params<CampaignQuery>,
+) -> Result<Json<Page<CampaignSummary>>, Problem> {
+    let filter = live::CampaignFilter {
+        state: query.state,
+        owner: query.owner.as_deref().map(parse_address).transpose()?,
+        capsule: query.capsule.as_deref().map(parse_address).transpose()?,
+        token: query.token.as_deref().map(parse_address).transpose()?,
+    };
+    let after = parse_optional::<CampaignId>(query.after.as_deref())?;
+    let found = app
+        .index
+        .read(|world| live::campaigns(world, &filter, &|manifest| app.shelf.manifest(manifest)));
+    Page::cut(
+        found,
+        query.limit,
+        |all| match after {
+            None => Ok(0),
+            Some(id) => all
+                .iter()
+                .position(|c| c.id == id)
+                .map(|at| at + 1)
+                .ok_or_else(|| unknown(id)),
+        },
+        |campaign| campaign.id.to_string(),
+    )
+    .map(Json)
+}
+
+/// One campaign: terms, state, money, manifest.
+#[utoipa::path(
+    get, path = "/api/v1/campaigns/{id}", params(("id" = String, Path, description = "Campaign id")),
+    responses(
+        (status = OK, body = CampaignDetail),
+        (status = BAD_REQUEST, body = Problem),
+        (status = NOT_FOUND, body = Problem)
+    )
+)]
+async fn campaign(
+    State(app): State<Arc<App>>,
+    Segment(id): Segment<String>,
+) -> Result<Json<CampaignDetail>, Problem> {
+    let id = parse(&id)?;
+    app.index
+        .read(|world| live::campaign(world, id, &|manifest| app.shelf.manifest(manifest)))
+        .map(Json)
+        .ok_or_else(|| unknown(id))
+}
+
+/// A campaign's submissions in chain order, with their public verdicts.
+#[utoipa::path(
+    get, path = "/api/v1/campaigns/{id}/submissions",
+    params(("id" = String, Path, description = "Campaign id"), SubmissionQuery),
+    responses(
+        (status = OK, body = Page<SubmissionView>),
+        (status = BAD_REQUEST, body = Problem),
+        (status = NOT_FOUND, body = Problem)
+    )
+)]
+async fn submissions(
+    State(app): State<Arc<App>>,
+    Segment(id): Segment<String>,
+    Params(query): Params<SubmissionQuery>,
+) -> Result<Json<Page<SubmissionView>>, Problem> {
+    let id = parse(&id)?;
+    let miner = query.miner.as_deref().map(parse_address).transpose()?;
+    let after = parse_optional::<usize>(query.after.as_deref())?;
+    let found = app
+        .index
+        .read(|world| live::submissions(world, id, miner))
+        .ok_or_else(|| unknown(id))?;
+    Page::cut(
+        found,
+        query.limit,
+        |all| {
+            Ok(after.map_or(0, |after| {
+                all.partition_point(|s| s.number as usize <= after)
+            }))
+        },
+        |submission| submission.number.to_string(),
+    )
+    .map(Json)
+}
+
+/// A campaign's events in chain order.
+#[utoipa::path(
+    get, path = "/api/v1/campaigns/{id}/events",
+    params(("id" = String, Path, description = "Campaign id"), EventQuery),
+    responses(
+        (status = OK, body = Page<EventView>),
+        (status = BAD_REQUEST, body = Problem),
+        (status = NOT_FOUND, body = Problem)
+    )
+)]
+async fn campaign_events(
+    State(app): State<Arc<App>>,
+    Segment(id): Segment<String>,
+    Params(query): Params<EventQuery>,
+) -> Result<Json<Page<EventView>>, Problem> {
+    let id: CampaignId = parse(&id)?;
+    if !app.index.read(|world| live::exists(world, id)) {
+        return Err(unknown(id));
+    }
+    let filter = Filter {
+        campaign: Some(id.0),
+        kind: query.kind.clone(),
+        account: query.account.as_deref().map(parse_address).transpose()?,
+    };
+    let after = parse_optional::<EventId>(query.after.as_deref())?.map(|id| id.position());
+    event_page(&app, &filter, after, query.limit)
+        .await
+        .map(Json)
+}
+
+async fn event_page(
+    app: &App,
+    filter: &Filter,
+    after: Option<Position>,
+    limit: Option<u32>,
+) -> Result<Page<EventView>, Problem> {
+    let limit = bounded(limit)?;
+    let store = app.index.store();
+    let failed = |error| Problem::internal(&error);
+    let mut found = store
+        .events(filter, after, limit + 1)
+        .await
+        .map_err(failed)?;
+    let total = store.count(filter).await.map_err(failed)?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next = found.last().filter(|_| more).map(EventId::of);
+    Ok(Page {
+        items: found.iter().map(EventView::from).collect(),
+        next,
+        total,
+    })
+}
+
+/// Registered Capsules.
+#[utoipa::path(get, path = "/api/v1/capsules", responses((status = OK, body = [CapsuleSummary])))]
+async fn capsules(State(app): State<Arc<App>>) -> Json<Vec<CapsuleSummary>> {
+    Json(app.index.read(live::capsules))
+}
+
+/// What an account did and earned as a miner.
+#[utoipa::path(
+    get, path = "/api/v1/miners/{address}", params(("address" = String, Path, description = "Account")),
+    responses((status = OK, body = Miner), (status = BAD_REQUEST, body = Problem), (status = NOT_FOUND, body = Problem))
+)]
+async fn miner(
+    State(app): State<Arc<App>>,
+    Segment(address): Segment<String>,
+) -> Result<Json<Miner>, Problem> {
+    let address = parse_address(&address)?;
+    app.index
+        .read(|world| live::miner(world, address))
+        .map(Json)
+        .ok_or_else(|| Problem::not_found(format!("{address} has submitted nothing")))
+}
+
+/// Whether the hub holds a live artefact.
+#[utoipa::path(
+    get, path = "/api/v1/artefacts/{digest}", params(("digest" = String, Path, description = "sha2-256 digest")),
+    responses(
+        (status = OK, body = Artefact),
+        (status = BAD_REQUEST, body = Problem),
+        (status = NOT_FOUND, body = Problem)
+    )
+)]
+async fn artefact(
+    State(app): State<Arc<App>>,
+    Segment(digest): Segment<String>,
+) -> Result<Json<Artefact>, Problem> {
+    let digest: Digest = parse(&digest)?;
+    let (kind, bytes) = app
+        .shelf
+        .artefact(digest)
+        .ok_or_else(|| Problem::not_found(format!("no live campaign or Capsule needs {digest}")))?;
+    Ok(Json(Artefact {
+        digest,
+        kind,
+        pinned: bytes.is_some(),
+        bytes,
+    }))
+}
+
+/// Every event of the contracts as it is indexed (server-sent events).
+///
+/// Begins with an `open` message. Each event has an id; a client that connects again with `Last-Event-ID` (or `after`)
+/// misses nothing. A `rollback` message says that the chain was rolled back: what came from later blocks than the one
+/// it names is void, and what the chain says instead follows. Without a starting point only new events come.
+#[utoipa::path(
+    get, path = "/api/v1/events", params(StreamQuery, ("Last-Event-ID" = Option<String>, Header,)),
+    responses(
+        (status = OK, body = String, content_type = "text/event-stream"),
+        (status = BAD_REQUEST, body = Problem),
+        (status = SERVICE_UNAVAILABLE, body = Problem)
+    )
+)]
+async fn events(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Params(query): Params<StreamQuery>,
+) -> Result<impl IntoResponse, Problem> {
+    let filter = Filter {
+        campaign: parse_optional::<CampaignId>(query.campaign.as_deref())?.map(|id| id.0),
+        kind: query.kind.clone(),
+        account: query.account.as_deref().map(parse_address).transpose()?,
+    };
+    let last = headers
+        .get("last-event-id")
+        .map(|value| value.to_str().unwrap_or("?"));
+    let after = parse_optional::<EventId>(last.or(query.after.as_deref()))?;
+    sse::open(app, filter, after).await
+}
+
+/// Leaves a signed settlement with Sonar, which sends it if the chain does not settle the window soon.
+#[utoipa::path(
+    post, path = "/api/v1/relay/settlement", request_body = SettlementRequest,
+    responses(
+        (status = ACCEPTED, body = RelayReceipt),
+        (status = BAD_REQUEST, body = Problem),
+        (status = PAYLOAD_TOO_LARGE, body = Problem),
+        (status = UNSUPPORTED_MEDIA_TYPE, body = Problem),
+        (status = UNPROCESSABLE_ENTITY, description = "The contract would refuse it", body = Problem),
+        (status = SERVICE_UNAVAILABLE, body = Problem)
+    )
+)]
+async fn relay_settlement(
+    State(app): State<Arc<App>>,
+    Body(settlement): Body<SettlementRequest>,
+) -> Result<(StatusCode, Json<RelayReceipt>), Problem> {
+    let relay = app.relay.as_ref().ok_or_else(|| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "NO_ACCOUNT",
+            "this server relays nothing",
+        )
+    })?;
+    relay
+        .accept(&settlement)
+        .await
+        .map(|receipt| (StatusCode::ACCEPTED, Json(receipt)))
+}
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/healthz", responses((status = OK, body = String, content_type = "text/plain")))]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether everything that is needed answers, and the index has caught up.
+#[utoipa::path(
+    get, path = "/readyz",
+    responses((status = OK, body = Ready), (status = SERVICE_UNAVAILABLE, body = Ready))
+)]
+async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
+    let ready = Ready::look(&app).await;
+    let status = if ready.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(ready))
+}
+
+/// Measurements for Prometheus.
+#[utoipa::path(get, path = "/metrics", responses((status = OK, body = String, content_type = "text/plain")))]
+async fn metrics(State(app): State<Arc<App>>) -> Response<HttpBody> {
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        app.metrics.render(),
+    )
+        .into_response()
+}

@@ -1,0 +1,212 @@
+//! The IPFS hub that everybody dials: fetches and pins what is live, lets go of what is dead.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep_until, timeout},
+};
+
+use super::{
+    metrics::Metrics,
+    pins::{Fetch, Kind, Pins},
+};
+use crate::{ids::Digest, index::Index, manifest::Manifest};
+
+/// How long something stays here that is not live any more: a rolled back chain may want it again.
+const GRACE: Duration = Duration::from_secs(300);
+/// How long to wait for the node to pin or unpin something that it has.
+const PIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest time without looking whether something is to be done.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A failure of the IPFS node, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BlobError(pub String);
+
+/// What the hub needs of an IPFS node.
+pub trait Blobs: Clone + Send + Sync + 'static {
+    /// The artefact with this digest, from here or from a peer.
+    fn get(
+        &self,
+        digest: Digest,
+        max_bytes: usize,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Vec<u8>, BlobError>> + Send;
+    /// Keeps it.
+    fn pin(&self, digest: Digest) -> impl Future<Output = Result<(), BlobError>> + Send;
+    /// Lets go of it.
+    fn unpin(&self, digest: Digest) -> impl Future<Output = Result<(), BlobError>> + Send;
+    /// What is kept.
+    fn pins(&self) -> impl Future<Output = Result<Vec<Digest>, BlobError>> + Send;
+}
+
+/// What the hub knows, for readers.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    pins: Pins,
+    manifests: HashMap<Digest, Arc<Manifest>>,
+}
+
+impl Shelf {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is complete in itself.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The kind of a live artefact, and its size if it is here.
+    #[must_use]
+    pub fn artefact(&self, digest: Digest) -> Option<(Kind, Option<u64>)> {
+        self.lock().pins.get(digest)
+    }
+
+    /// A live campaign's manifest, if it is here and well-formed.
+    #[must_use]
+    pub fn manifest(&self, digest: Digest) -> Option<Arc<Manifest>> {
+        self.lock().manifests.get(&digest).cloned()
+    }
+
+    /// How many live artefacts are here, their size, and how many are missing.
+    #[must_use]
+    pub fn totals(&self) -> (usize, u64, usize) {
+        self.lock().pins.totals()
+    }
+}
+
+/// The task that keeps the node's pins equal to what is live.
+#[derive(Debug)]
+pub struct Hub<B> {
+    blobs: B,
+    index: Arc<Index>,
+    shelf: Arc<Shelf>,
+    metrics: Arc<Metrics>,
+    dead_since: HashMap<Digest, Instant>,
+}
+
+impl<B: Blobs> Hub<B> {
+    /// A hub over a node.
+    pub fn new(blobs: B, index: Arc<Index>, shelf: Arc<Shelf>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            blobs,
+            index,
+            shelf,
+            metrics,
+            dead_since: HashMap::new(),
+        }
+    }
+
+    /// Works until `stopping` becomes true.
+    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        let mut progress = self.index.progress();
+        let mut fetches = JoinSet::new();
+        while !*stopping.borrow() {
+            progress.mark_unchanged();
+            let now = Instant::now();
+            if progress.borrow().caught_up() {
+                self.refresh(now).await;
+            }
+            for fetch in self.shelf.lock().pins.start(now) {
+                fetches.spawn(obtain(self.blobs.clone(), fetch));
+            }
+            let (pinned, bytes, missing) = self.shelf.totals();
+            self.metrics.pins(pinned, bytes, missing);
+            let due = self.shelf.lock().pins.next_due().filter(|&due| due > now);
+            let wake = due.unwrap_or(now + IDLE).min(now + IDLE);
+            tokio::select! {
+                Some(ended) = fetches.join_next() => match ended {
+                    Ok((fetch, result)) => self.finish(fetch, result),
+                    Err(error) => tracing::error!(%error, "a fetch ended abnormally"),
+                },
+                _ = progress.changed() => {}
+                () = sleep_until(wake.into()) => {}
+                _ = stopping.changed() => {}
+            }
+        }
+    }
+
+    async fn refresh(&mut self, now: Instant) {
+        let live = self.live();
+        {
+            let mut inner = self.shelf.lock();
+            inner.pins.want(&live, now);
+            inner
+                .manifests
+                .retain(|digest, _| live.contains_key(digest));
+        }
+        match self.blobs.pins().await {
+            Ok(pinned) => self.release(&live, pinned, now).await,
+            Err(error) => tracing::warn!(%error, "cannot list the pins"),
+        }
+    }
+
+    fn live(&self) -> BTreeMap<Digest, Kind> {
+        self.index.read(|world| {
+            super::live::artefacts(world, |manifest| {
+                self.shelf.manifest(manifest).map(|m| m.bundle)
+            })
+        })
+    }
+
+    async fn release(&mut self, live: &BTreeMap<Digest, Kind>, pinned: Vec<Digest>, now: Instant) {
+        let pinned: HashSet<_> = pinned
+            .into_iter()
+            .filter(|digest| !live.contains_key(digest))
+            .collect();
+        self.dead_since.retain(|digest, _| pinned.contains(digest));
+        for digest in pinned {
+            if now.duration_since(*self.dead_since.entry(digest).or_insert(now)) < GRACE {
+                continue;
+            }
+            match timeout(PIN_TIMEOUT, self.blobs.unpin(digest)).await {
+                Ok(Ok(())) => tracing::debug!(%digest, "unpinned"),
+                Ok(Err(error)) => tracing::warn!(%digest, %error, "cannot unpin"),
+                Err(_) => tracing::warn!(%digest, "unpinning takes too long"),
+            }
+        }
+    }
+
+    fn finish(&self, fetch: Fetch, result: Result<Vec<u8>, BlobError>) {
+        let Fetch { digest, kind, .. } = fetch;
+        match &result {
+            Ok(bytes) => tracing::info!(%digest, ?kind, bytes = bytes.len(), "pinned"),
+            Err(error) => tracing::debug!(%digest, ?kind, %error, "not obtained yet"),
+        }
+        let mut inner = self.shelf.lock();
+        let size = result.as_ref().ok().map(|bytes| bytes.len() as u64);
+        let wanted = inner.pins.finish(digest, size, Instant::now());
+        if let (true, Kind::Manifest, Ok(bytes)) = (wanted, kind, result) {
+            match Manifest::decode(&bytes) {
+                Ok(manifest) => drop(inner.manifests.insert(digest, Arc::new(manifest))),
+                Err(error) => tracing::info!(%digest, %error, "a campaign has no usable manifest"),
+            }
+        }
+    }
+}
+
+async fn obtain<B: Blobs>(blobs: B, fetch: Fetch) -> (Fetch, Result<Vec<u8>, BlobError>) {
+    let work = async {
+        let bytes = blobs
+            .get(fetch.digest, fetch.kind.max_bytes(), fetch.timeout)
+            .await?;
+        blobs.pin(fetch.digest).await?;
+        Ok(bytes)
+    };
+    let limit = fetch.timeout + PIN_TIMEOUT;
+    let result = timeout(limit, work).await;
+    (
+        fetch,
+        result.unwrap_or_else(|_| Err(BlobError(format!("the node took longer than {limit:?}")))),
+    )
+}

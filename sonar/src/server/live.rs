@@ -1,0 +1,294 @@
+//! Questions that the server asks the fold of all events. Pure.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use alloy::primitives::{Address, U256};
+use sonar_contracts::{CloseReason, Outcome, State};
+
+use super::{
+    dto::{
+        CampaignDetail, CampaignSummary, CapsuleSummary, Miner, MinerCampaign, PlaceJson,
+        SubmissionView, Verdict,
+    },
+    pins::Kind,
+};
+use crate::{
+    ids::{CampaignId, Digest},
+    manifest::Manifest,
+    view::{CampaignView, World},
+};
+
+/// Artefacts that somebody still needs. `bundle` tells which bundle a manifest names, if the manifest is here.
+pub fn artefacts(
+    world: &World,
+    bundle: impl Fn(Digest) -> Option<Digest>,
+) -> BTreeMap<Digest, Kind> {
+    let mut live = BTreeMap::new();
+    // What a stranger calls an update may be another campaign's manifest: the first use decides, updates come last.
+    let certificates = world
+        .capsules
+        .values()
+        .filter_map(|capsule| capsule.certificate);
+    live.extend(certificates.map(|digest| (digest, Kind::Certificate)));
+    let campaigns = || {
+        world
+            .in_order()
+            .filter(|campaign| needs_artefacts(campaign))
+    };
+    for campaign in campaigns() {
+        let manifest = Digest(campaign.terms.manifest.0);
+        live.entry(manifest).or_insert(Kind::Manifest);
+        if let Some(result) = campaign.result {
+            live.entry(result).or_insert(Kind::Result);
+            continue;
+        }
+        if let Some(bundle) = bundle(manifest) {
+            live.entry(bundle).or_insert(Kind::Bundle);
+        }
+        if let Some(material) = campaign.material() {
+            live.entry(material).or_insert(Kind::Material);
+        }
+    }
+    for campaign in campaigns().filter(|campaign| campaign.state == State::Open) {
+        for submission in &campaign.window.submissions {
+            live.entry(Digest(submission.content.0))
+                .or_insert(Kind::Update);
+        }
+    }
+    live
+}
+
+/// Whether a campaign still runs, or has a model to be fetched.
+fn needs_artefacts(campaign: &CampaignView) -> bool {
+    match campaign.state {
+        State::Proposed | State::Open | State::Finalized => true,
+        State::Closed => campaign.reason != CloseReason::CapsuleTimeout,
+        State::None | State::Refunded => false,
+    }
+}
+
+/// The window that a campaign is at; `None` if it takes no settlement any more.
+pub fn present_window(world: &World, id: CampaignId) -> Option<u32> {
+    let campaign = world.campaign(id)?;
+    (campaign.state == State::Open).then_some(campaign.window.index.0)
+}
+
+/// How many campaigns there are.
+pub fn count(world: &World) -> usize {
+    world.order.len()
+}
+
+/// Whether there is such a campaign.
+pub fn exists(world: &World, id: CampaignId) -> bool {
+    world.campaign(id).is_some()
+}
+
+/// How many campaigns there are in each state.
+pub fn by_state(world: &World) -> BTreeMap<&'static str, usize> {
+    let states = ["proposed", "open", "closed", "finalized", "refunded"];
+    let mut counts: BTreeMap<_, _> = states.into_iter().map(|state| (state, 0)).collect();
+    for campaign in world.in_order() {
+        let state = match campaign.state {
+            State::Proposed => "proposed",
+            State::Open => "open",
+            State::Closed => "closed",
+            State::Finalized => "finalized",
+            State::Refunded => "refunded",
+            State::None => continue,
+        };
+        *counts.entry(state).or_default() += 1;
+    }
+    counts
+}
+
+/// Whether in every campaign deposited = paid + owed + refunded + fee + escrowed.
+pub fn ledgers_add_up(world: &World) -> bool {
+    world.in_order().all(|campaign| {
+        let l = campaign.ledger();
+        let parts = [l.paid, l.owed, l.refunded, l.fee, l.escrowed];
+        parts
+            .into_iter()
+            .try_fold(U256::ZERO, |sum, part| sum.checked_add(part))
+            == Some(l.deposited)
+    })
+}
+
+/// What the contract must hold per token: everything deposited and not withdrawn.
+pub fn held(world: &World) -> BTreeMap<Address, U256> {
+    let mut held = BTreeMap::new();
+    for campaign in world.in_order() {
+        let withdrawn = campaign
+            .withdrawals
+            .iter()
+            .fold(U256::ZERO, |sum, w| sum.saturating_add(w.amount.0));
+        let left = campaign.ledger().deposited.saturating_sub(withdrawn);
+        let total = held.entry(campaign.terms.token).or_insert(U256::ZERO);
+        *total = total.saturating_add(left);
+    }
+    held
+}
+
+/// Which campaigns are asked for; what is `None` does not restrict.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CampaignFilter {
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this data scientist.
+    pub owner: Option<Address>,
+    /// Of this Capsule.
+    pub capsule: Option<Address>,
+    /// With this token.
+    pub token: Option<Address>,
+}
+
+impl CampaignFilter {
+    fn matches(&self, campaign: &CampaignView) -> bool {
+        let terms = &campaign.terms;
+        self.state.is_none_or(|state| state == campaign.state)
+            && self.owner.is_none_or(|owner| owner == terms.owner)
+            && self.capsule.is_none_or(|capsule| capsule == terms.capsule)
+            && self.token.is_none_or(|token| token == terms.token)
+    }
+}
+
+type Manifests<'a> = &'a dyn Fn(Digest) -> Option<Arc<Manifest>>;
+
+fn manifest(view: &CampaignView, manifests: Manifests<'_>) -> Option<Arc<Manifest>> {
+    manifests(Digest(view.terms.manifest.0))
+}
+
+/// Campaigns, newest first.
+pub fn campaigns(
+    world: &World,
+    filter: &CampaignFilter,
+    manifests: Manifests<'_>,
+) -> Vec<CampaignSummary> {
+    world
+        .in_order()
+        .rev()
+        .filter(|campaign| filter.matches(campaign))
+        .map(|view| CampaignSummary::new(view, manifest(view, manifests).map(|m| m.name.clone())))
+        .collect()
+}
+
+/// One campaign.
+pub fn campaign(world: &World, id: CampaignId, manifests: Manifests<'_>) -> Option<CampaignDetail> {
+    let view = world.campaign(id)?;
+    let manifest = manifest(view, manifests);
+    let name = manifest.as_ref().map(|m| m.name.clone());
+    let json = manifest.and_then(|m| serde_json::to_value(&*m).ok());
+    Some(CampaignDetail::new(view, name, json))
+}
+
+/// A campaign's submissions in chain order, of one miner if one is given.
+pub fn submissions(
+    world: &World,
+    id: CampaignId,
+    miner: Option<Address>,
+) -> Option<Vec<SubmissionView>> {
+    let view = world.campaign(id)?;
+    let wanted = |submission: &SubmissionView| miner.is_none_or(|miner| submission.miner == miner);
+    Some(all_submissions(view).into_iter().filter(wanted).collect())
+}
+
+fn all_submissions(view: &CampaignView) -> Vec<SubmissionView> {
+    let grid = view.terms.gridPpm;
+    let settled = view.settled.iter().flat_map(|window| {
+        (0..)
+            .zip(&window.submissions)
+            .map(move |(index, s)| SubmissionView {
+                number: 0,
+                window: window.index.0,
+                index,
+                version: window.version.0,
+                miner: s.miner,
+                content: s.content,
+                at: PlaceJson::from(&s.at),
+                verdict: Verdict::of(s.outcome, s.award, grid),
+            })
+    });
+    let window = &view.window;
+    let pending = (0..)
+        .zip(window.submissions.iter().zip(&window.positions))
+        .map(|(index, (s, at))| SubmissionView {
+            number: 0,
+            window: window.index.0,
+            index,
+            version: window.version.0,
+            miner: s.miner,
+            content: Digest(s.content.0),
+            at: PlaceJson::from(at),
+            verdict: Verdict::Pending,
+        });
+    (1..)
+        .zip(settled.chain(pending))
+        .map(|(number, s)| SubmissionView { number, ..s })
+        .collect()
+}
+
+/// Accounts that have submitted to a campaign.
+pub fn miners(view: &CampaignView) -> BTreeSet<Address> {
+    let settled = view
+        .settled
+        .iter()
+        .flat_map(|window| window.submissions.iter().map(|s| s.miner));
+    settled
+        .chain(view.window.submissions.iter().map(|s| s.miner))
+        .collect()
+}
+
+/// Registered Capsules.
+pub fn capsules(world: &World) -> Vec<CapsuleSummary> {
+    world
+        .capsules
+        .iter()
+        .map(|(&operator, view)| CapsuleSummary::new(operator, view))
+        .collect()
+}
+
+/// What an account did as a miner; `None` if it never submitted.
+pub fn miner(world: &World, address: Address) -> Option<Miner> {
+    let campaigns: Vec<_> = world
+        .in_order()
+        .filter_map(|view| miner_campaign(view, address))
+        .collect();
+    (!campaigns.is_empty()).then_some(Miner { address, campaigns })
+}
+
+fn miner_campaign(view: &CampaignView, address: Address) -> Option<MinerCampaign> {
+    let settled = || {
+        view.settled
+            .iter()
+            .flat_map(|window| &window.submissions)
+            .filter(|s| s.miner == address)
+    };
+    let pending = view
+        .window
+        .submissions
+        .iter()
+        .filter(|s| s.miner == address)
+        .count();
+    let submitted = settled().count() + pending;
+    if submitted == 0 {
+        return None;
+    }
+    let account = view.accounts.get(&address).copied().unwrap_or_default();
+    Some(MinerCampaign {
+        campaign: view.id,
+        token: view.terms.token,
+        submitted: u32::try_from(submitted).unwrap_or(u32::MAX),
+        accepted: settled()
+            .map(|s| u32::from(matches!(s.outcome, Outcome::Accepted(_))))
+            .sum(),
+        delta_ppm: settled()
+            .filter_map(|s| s.award)
+            .map(|award| award.delta_ppm)
+            .sum(),
+        earned: account.earned,
+        owed: account.owed(),
+        withdrawn: account.withdrawn,
+    })
+}

@@ -1,0 +1,315 @@
+//! `sonar serve`: an index of public facts, a hub for public content, a relay for settlements, and an HTTP interface.
+//!
+//! Sonar holds no data, no model, no secret but its own account's key, and no custody of money: everything here can
+//! be lost and is rebuilt from the chain and from those who made it.
+
+mod adapters;
+mod api;
+mod dto;
+mod extract;
+mod hub;
+mod live;
+mod metrics;
+mod pins;
+mod problem;
+mod relay;
+mod sse;
+mod watch_money;
+
+use std::{
+    fs::File,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+
+pub use dto::{
+    Artefact, CampaignDetail, CampaignSummary, EventView, Info, Miner, Page, RelayReceipt,
+    SettlementRequest, SubmissionView,
+};
+pub use problem::Problem;
+
+use crate::{
+    chain, files,
+    index::{Identity, Index, IndexError, Indexer, Opened, Source},
+    ipfs,
+};
+use hub::{Hub, Shelf};
+use metrics::Metrics;
+use relay::Relay;
+
+/// How long to wait between attempts to reach a chain that does not answer: this, doubled, up to the limit.
+const CHAIN_RETRY: Duration = Duration::from_millis(250);
+const CHAIN_RETRY_LIMIT: Duration = Duration::from_secs(10);
+/// How long open requests have to end when the server stops.
+const GRACEFUL_STOP: Duration = Duration::from_secs(5);
+
+/// How a server runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where its index and its IPFS repository are.
+    pub home: PathBuf,
+    /// Where it answers.
+    pub listen: SocketAddr,
+    /// Where its IPFS node answers.
+    pub ipfs_listen: ipfs::Multiaddr,
+    /// Time between looks at the chain.
+    pub poll: Duration,
+    /// Blocks that must follow before an event is indexed.
+    pub confirmations: u64,
+    /// How long a Capsule's own settlement has to arrive before the relay sends it.
+    pub relay_after: Duration,
+}
+
+/// Why a server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Another server uses the same directory.
+    #[error("another sonar serve uses {}", .0.display())]
+    Busy(PathBuf),
+    /// A file cannot be made.
+    #[error(transparent)]
+    File(#[from] files::FileError),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The index failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The IPFS node failed.
+    #[error("the IPFS node cannot start: {0}")]
+    Ipfs(#[from] ipfs::IpfsError),
+}
+
+/// What handlers share.
+#[derive(Debug)]
+struct App {
+    chain: chain::Client,
+    index: Arc<Index>,
+    shelf: Arc<Shelf>,
+    metrics: Arc<Metrics>,
+    node: Arc<ipfs::Node>,
+    /// `None` without an account to pay for transactions.
+    relay: Option<Arc<Relay<adapters::Settlements>>>,
+    started: Instant,
+    stopping: watch::Receiver<bool>,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    app: Arc<App>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    _lock: File,
+}
+
+impl Server {
+    /// Starts answering. The index may still be catching up: see [`Server::caught_up`].
+    ///
+    /// # Errors
+    /// A file, a port or the IPFS node cannot be had.
+    pub async fn start(config: Config, chain: chain::Client) -> Result<Self, ServeError> {
+        files::private_directory(&config.home)?;
+        let lock = lock(&config)?;
+        let deployment = *chain.deployment();
+        let identity = Identity {
+            chain_id: deployment.chain_id,
+            contract: deployment.sonar,
+        };
+        let (index, opened) = Index::open(&config.home.join("index.sqlite"), identity).await?;
+        log_opened(&opened);
+        let node = ipfs::Node::start(ipfs::NodeConfig {
+            repo: config.home.join("ipfs"),
+            listen: config.ipfs_listen.clone(),
+            peers: Vec::new(),
+        })
+        .await?;
+        let node = Arc::new(node);
+        let listener =
+            TcpListener::bind(config.listen)
+                .await
+                .map_err(|source| ServeError::Listen {
+                    address: config.listen,
+                    source,
+                })?;
+        let address = listener.local_addr().map_err(|source| ServeError::Listen {
+            address: config.listen,
+            source,
+        })?;
+
+        let (stop, stopping) = watch::channel(false);
+        let metrics = Arc::new(Metrics::default());
+        let relay = chain.address().is_some().then(|| {
+            let settler = adapters::Settlements::new(chain.clone());
+            Arc::new(Relay::new(
+                settler,
+                index.clone(),
+                metrics.clone(),
+                config.relay_after,
+            ))
+        });
+        let app = Arc::new(App {
+            chain: chain.clone(),
+            index: index.clone(),
+            shelf: Arc::default(),
+            metrics: metrics.clone(),
+            node: node.clone(),
+            relay: relay.clone(),
+            started: Instant::now(),
+            stopping: stopping.clone(),
+        });
+
+        let mut tasks = JoinSet::new();
+        let source = adapters::ChainSource::new(chain);
+        let indexer = Indexer::new(
+            index.clone(),
+            source,
+            deployment.block,
+            config.confirmations,
+        );
+        tasks.spawn(follow(indexer, app.clone(), config.poll, stopping.clone()));
+        let hub = Hub::new(
+            adapters::HubNode::new(node),
+            index,
+            app.shelf.clone(),
+            metrics,
+        );
+        tasks.spawn(hub.run(stopping.clone()));
+        if let Some(relay) = relay {
+            tasks.spawn(relay.run(stopping.clone()));
+        }
+        tasks.spawn(watch_money::run(app.clone(), stopping.clone()));
+        tasks.spawn(answer(listener, app.clone(), stopping));
+        Ok(Self {
+            address,
+            app,
+            stop,
+            tasks,
+            _lock: lock,
+        })
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its IPFS node can be dialled.
+    #[must_use]
+    pub fn ipfs_addresses(&self) -> Vec<String> {
+        self.app
+            .node
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Returns when everything that the chain says is indexed.
+    pub async fn caught_up(&self) {
+        // Fails only when the index is gone, and it is kept here.
+        let _ = self
+            .app
+            .index
+            .progress()
+            .wait_for(crate::index::Progress::caught_up)
+            .await;
+    }
+
+    /// Ends open streams, lets requests end, closes index and IPFS node.
+    pub async fn stop(mut self) {
+        // Nobody listens any more if all tasks have ended.
+        let _ = self.stop.send(true);
+        let ended = timeout(GRACEFUL_STOP, async {
+            while self.tasks.join_next().await.is_some() {}
+        })
+        .await;
+        if ended.is_err() {
+            tracing::warn!("some requests did not end in time");
+            self.tasks.shutdown().await;
+        }
+        self.app.index.store().close().await;
+        // All who shared the node have ended, unless a request outlived its time.
+        if let Some(node) = Arc::into_inner(self.app).and_then(|app| Arc::into_inner(app.node)) {
+            node.shutdown().await;
+        }
+    }
+}
+
+fn lock(config: &Config) -> Result<File, ServeError> {
+    let path = config.home.join("serve.lock");
+    let file = File::create(&path).map_err(files::FileError::new("create", &path))?;
+    file.try_lock()
+        .map_err(|_| ServeError::Busy(config.home.clone()))?;
+    Ok(file)
+}
+
+fn log_opened(opened: &Opened) {
+    match opened {
+        Opened::Continued => {}
+        Opened::Fresh => tracing::info!("there is no index yet; reading the chain from the start"),
+        Opened::Replaced(reason) => {
+            tracing::warn!(%reason, "the index cannot be used; reading the chain from the start");
+        }
+    }
+}
+
+/// Keeps the index up to date.
+async fn follow<S: Source>(
+    mut indexer: Indexer<S>,
+    app: Arc<App>,
+    poll: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let mut pause = CHAIN_RETRY;
+    let mut rollbacks = 0;
+    while !*stopping.borrow() {
+        let wait = tokio::select! {
+            result = indexer.catch_up() => match result {
+                Ok(()) => {
+                    pause = CHAIN_RETRY;
+                    poll
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the index cannot go on; trying again");
+                    pause = (pause * 2).min(CHAIN_RETRY_LIMIT);
+                    pause
+                }
+            },
+            _ = stopping.changed() => break,
+        };
+        while rollbacks < app.index.rollbacks() {
+            rollbacks += 1;
+            app.metrics.rollback();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stopping.changed() => {}
+        }
+    }
+}
+
+async fn answer(listener: TcpListener, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    let stopped = async move {
+        // An error means that the server is gone, which is the same.
+        let _ = stopping.wait_for(|&stop| stop).await;
+    };
+    if let Err(error) = axum::serve(listener, api::router(app))
+        .with_graceful_shutdown(stopped)
+        .await
+    {
+        tracing::error!(%error, "the HTTP interface failed");
+    }
+}

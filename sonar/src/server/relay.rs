@@ -1,0 +1,222 @@
+//! The relay: keeps a Capsule's signed settlement, and sends it when the Capsule's own transaction does not arrive.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use alloy::primitives::B256;
+use axum::http::StatusCode;
+use tokio::sync::{Semaphore, watch};
+
+use super::{
+    dto::{RelayReceipt, SettlementRequest},
+    metrics::Metrics,
+    problem::Problem,
+};
+use crate::{
+    ids::CampaignId,
+    index::{Index, Waiting},
+};
+
+/// Settlements that may wait at the same time.
+const MAX_WAITING: usize = 10_000;
+/// Validations at the same time: each costs the node a simulation.
+const VALIDATIONS: usize = 4;
+const TICK: Duration = Duration::from_secs(1);
+
+/// Why a settlement was not taken by the chain.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The contract refuses it.
+    #[error("{message}")]
+    Refused {
+        /// A stable name of the reason.
+        code: String,
+        /// The reason.
+        message: String,
+    },
+    /// The chain did not answer.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+/// What the relay needs of the chain.
+pub trait Settler: Send + Sync + 'static {
+    /// The campaign that a settlement is for, and the window it would settle now.
+    fn simulate(
+        &self,
+        settlement: &SettlementRequest,
+    ) -> impl Future<Output = Result<(CampaignId, u32), SettleError>> + Send;
+    /// Sends it from Sonar's own account and waits for the receipt.
+    fn send(
+        &self,
+        settlement: &SettlementRequest,
+    ) -> impl Future<Output = Result<B256, SettleError>> + Send;
+}
+
+/// Keeps and sends settlements.
+#[derive(Debug)]
+pub struct Relay<S> {
+    settler: S,
+    index: Arc<Index>,
+    metrics: Arc<Metrics>,
+    after: Duration,
+    validations: Semaphore,
+}
+
+impl<S: Settler> Relay<S> {
+    /// A relay that waits `after` before it sends.
+    pub fn new(settler: S, index: Arc<Index>, metrics: Arc<Metrics>, after: Duration) -> Self {
+        Self {
+            settler,
+            index,
+            metrics,
+            after,
+            validations: Semaphore::new(VALIDATIONS),
+        }
+    }
+
+    /// Keeps a settlement that the contract would take now.
+    ///
+    /// # Errors
+    /// The contract would not take it, or too many wait.
+    pub async fn accept(&self, settlement: &SettlementRequest) -> Result<RelayReceipt, Problem> {
+        let _permit = self
+            .validations
+            .acquire()
+            .await
+            .map_err(|error| Problem::internal(&error))?;
+        let (campaign, window) = self.settler.simulate(settlement).await.map_err(problem)?;
+        let waiting = self.waiting().await?;
+        let known = waiting
+            .iter()
+            .find(|known| known.campaign == campaign.0 && known.window == window);
+        if known.is_none() && waiting.len() >= MAX_WAITING {
+            return Err(Problem::unavailable(format!(
+                "{MAX_WAITING} settlements wait already; try again later"
+            )));
+        }
+        let received = known.map_or_else(unix_now, |known| known.received);
+        let body = serde_json::to_string(settlement).map_err(|error| Problem::internal(&error))?;
+        let entry = Waiting {
+            campaign: campaign.0,
+            window,
+            body,
+            received,
+        };
+        self.index
+            .store()
+            .put_waiting(&entry)
+            .await
+            .map_err(|error| Problem::internal(&error))?;
+        self.metrics
+            .relay_pending(waiting.len() + usize::from(known.is_none()));
+        Ok(RelayReceipt {
+            campaign,
+            window,
+            send_after: received + self.after.as_secs(),
+        })
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, Problem> {
+        self.index
+            .store()
+            .waiting()
+            .await
+            .map_err(|error| Problem::internal(&error))
+    }
+
+    /// Works until `stopping` becomes true.
+    pub async fn run(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
+        let mut progress = self.index.progress();
+        let mut tried = HashMap::new();
+        while !*stopping.borrow() {
+            progress.mark_unchanged();
+            if progress.borrow().caught_up()
+                && let Err(error) = self.tick(&mut tried).await
+            {
+                tracing::warn!(%error, "the relay cannot work");
+            }
+            tokio::select! {
+                _ = progress.changed() => {}
+                () = tokio::time::sleep(TICK) => {}
+                _ = stopping.changed() => {}
+            }
+        }
+    }
+
+    async fn tick(
+        &self,
+        tried: &mut HashMap<(B256, u32), Instant>,
+    ) -> Result<(), crate::index::StoreError> {
+        let mut left = 0;
+        for entry in self.index.store().waiting().await? {
+            let key = (entry.campaign, entry.window);
+            if self.is_over(&entry) {
+                self.index
+                    .store()
+                    .remove_waiting(entry.campaign, entry.window)
+                    .await?;
+                tried.remove(&key);
+                continue;
+            }
+            left += 1;
+            let rested = tried
+                .get(&key)
+                .is_none_or(|last| last.elapsed() >= self.after.max(TICK));
+            if rested && unix_now() >= entry.received.saturating_add(self.after.as_secs()) {
+                tried.insert(key, Instant::now());
+                self.send(&entry).await;
+            }
+        }
+        self.metrics.relay_pending(left);
+        Ok(())
+    }
+
+    /// Whether the chain has settled the window, or never will.
+    fn is_over(&self, entry: &Waiting) -> bool {
+        self.index.read(|world| {
+            super::live::present_window(world, CampaignId(entry.campaign))
+                .is_none_or(|present| present > entry.window)
+        })
+    }
+
+    async fn send(&self, entry: &Waiting) {
+        let campaign = CampaignId(entry.campaign);
+        let window = entry.window;
+        let settlement = match serde_json::from_str(&entry.body) {
+            Ok(settlement) => settlement,
+            Err(error) => {
+                return tracing::error!(%campaign, window, %error, "a stored settlement cannot be read");
+            }
+        };
+        match self.settler.send(&settlement).await {
+            Ok(tx) => {
+                self.metrics.relay_sent();
+                tracing::info!(%campaign, window, %tx, "settled in the Capsule's place");
+            }
+            // It may have been settled a moment ago; the index will say.
+            Err(error) => {
+                tracing::warn!(%campaign, window, %error, "cannot settle in the Capsule's place")
+            }
+        }
+    }
+}
+
+fn problem(error: SettleError) -> Problem {
+    match error {
+        SettleError::Refused { code, message } => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, &code, message)
+        }
+        SettleError::Unreachable(message) => Problem::unavailable(message),
+    }
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
