@@ -1,0 +1,465 @@
+//! OpenPGP (RFC 4880 profile, Curve25519 only) for what one party seals to another: readable by GnuPG and `sq`.
+
+use sequoia_openpgp::{
+    Cert, Fingerprint, KeyHandle, Profile, Result as PgpResult,
+    armor::Kind,
+    cert::{CertBuilder, CipherSuite},
+    crypto::{KeyPair, Password, SessionKey},
+    packet::{PKESK, SKESK},
+    parse::{
+        Parse,
+        stream::{DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper},
+    },
+    policy::StandardPolicy,
+    serialize::{
+        Marshal, MarshalInto,
+        stream::{Encryptor, LiteralWriter, Message, Signer},
+    },
+    types::{Curve, PublicKeyAlgorithm, SymmetricAlgorithm},
+};
+use std::io::{Read, Write};
+use zeroize::Zeroizing;
+
+/// Bytes of a certificate or secret key, at most.
+const CERTIFICATE_LIMIT: usize = 1 << 20;
+
+/// What went wrong with OpenPGP.
+#[derive(Debug, thiserror::Error)]
+pub enum PgpError {
+    /// Not a certificate, or none that is used here.
+    #[error("this OpenPGP certificate cannot be used: {0}")]
+    Certificate(String),
+    /// A secret key that the passphrase does not open.
+    #[error("wrong passphrase for the OpenPGP key {0}")]
+    WrongPassphrase(String),
+    /// Not an OpenPGP message.
+    #[error("this is not an OpenPGP message: {0}")]
+    NotOpenPgp(String),
+    /// Encrypted to somebody else.
+    #[error("this OpenPGP message is not encrypted to {0}")]
+    NotForUs(String),
+    /// Larger inside than it may be.
+    #[error("the OpenPGP message holds more than {0} bytes and was not read further")]
+    TooLarge(usize),
+    /// Not signed by whom it should be.
+    #[error("the OpenPGP message is not signed by {0}")]
+    NotSigned(String),
+    /// A message could not be made.
+    #[error("an OpenPGP message could not be made: {0}")]
+    Make(String),
+}
+
+/// A certificate that is valid now and uses only what we use: keys on Curve25519.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certificate(Cert);
+
+impl Certificate {
+    /// Reads an untrusted certificate, armoured or not.
+    ///
+    /// # Errors
+    /// If it is no certificate, expired, revoked, cannot be encrypted to or sign, or has keys of another kind.
+    pub fn decode(bytes: &[u8]) -> Result<Self, PgpError> {
+        if bytes.len() > CERTIFICATE_LIMIT {
+            return Err(PgpError::Certificate(format!("it is larger than {CERTIFICATE_LIMIT} bytes")));
+        }
+        let cert = Cert::from_bytes(bytes).map_err(|error| PgpError::Certificate(error.to_string()))?;
+        Self::check(cert.strip_secret_key_material())
+    }
+
+    fn check(cert: Cert) -> Result<Self, PgpError> {
+        let refuse = |reason: String| PgpError::Certificate(format!("{}: {reason}", cert.fingerprint()));
+        if let Some(key) = cert.keys().find(|key| !on_curve25519(key.key())) {
+            return Err(refuse(format!("a key uses {}; only Curve25519 is used here", key.key().pk_algo())));
+        }
+        let policy = StandardPolicy::new();
+        cert.with_policy(&policy, None).and_then(|valid| valid.alive()).map_err(|error| refuse(error.to_string()))?;
+        let usable = |signing: bool| {
+            let keys = cert.keys().with_policy(&policy, None).supported().alive().revoked(false);
+            if signing { keys.for_signing().count() } else { keys.for_transport_encryption().count() }
+        };
+        if usable(false) == 0 || usable(true) == 0 {
+            return Err(refuse("it has no valid key to encrypt to, or none that signs".into()));
+        }
+        Ok(Self(cert))
+    }
+
+    /// The certificate in binary form.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        // Writing to memory does not fail.
+        self.0.to_vec().unwrap_or_default()
+    }
+
+    /// The certificate as text.
+    #[must_use]
+    pub fn armored(&self) -> Vec<u8> {
+        self.0.armored().to_vec().unwrap_or_default()
+    }
+
+    /// The fingerprint in upper-case hexadecimal.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.0.fingerprint().to_hex()
+    }
+
+    /// The fingerprint in a word of the chain: left-aligned, the rest zero.
+    #[must_use]
+    pub fn fingerprint_word(&self) -> [u8; 32] {
+        word(&self.0.fingerprint())
+    }
+}
+
+fn word(fingerprint: &Fingerprint) -> [u8; 32] {
+    let mut word = [0; 32];
+    let bytes = fingerprint.as_bytes();
+    let len = bytes.len().min(32);
+    word[..len].copy_from_slice(&bytes[..len]);
+    word
+}
+
+fn on_curve25519<P, R>(key: &sequoia_openpgp::packet::Key<P, R>) -> bool
+where
+    P: sequoia_openpgp::packet::key::KeyParts,
+    R: sequoia_openpgp::packet::key::KeyRole,
+{
+    use sequoia_openpgp::crypto::mpi::PublicKey;
+    match key.pk_algo() {
+        PublicKeyAlgorithm::Ed25519 | PublicKeyAlgorithm::X25519 => true,
+        _ => matches!(
+            key.mpis(),
+            PublicKey::EdDSA { curve: Curve::Ed25519, .. } | PublicKey::ECDH { curve: Curve::Cv25519, .. }
+        ),
+    }
+}
+
+/// A secret key, unlocked, and its certificate.
+pub struct Identity {
+    /// With secrets, which stay encrypted under the passphrase.
+    locked: Cert,
+    certificate: Certificate,
+    decryption: Vec<KeyPair>,
+    signing: KeyPair,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("fingerprint", &self.certificate.fingerprint()).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Makes a key for signing and encryption, its secrets encrypted under the passphrase.
+    ///
+    /// # Errors
+    /// If the library cannot.
+    pub fn generate(userid: &str, passphrase: &str) -> Result<Self, PgpError> {
+        let make = || {
+            CertBuilder::general_purpose(Some(userid))
+                .set_cipher_suite(CipherSuite::Cv25519)
+                .set_profile(Profile::RFC4880)?
+                .set_password(Some(Password::from(passphrase)))
+                .generate()
+        };
+        let (cert, _) = make().map_err(|error| PgpError::Make(error.to_string()))?;
+        Self::unlock(cert, passphrase)
+    }
+
+    /// Reads a secret key, armoured or not: our own or one exported from GnuPG.
+    ///
+    /// # Errors
+    /// If it is no secret key of the kind used here, or the passphrase is wrong.
+    pub fn load(bytes: &[u8], passphrase: &str) -> Result<Self, PgpError> {
+        if bytes.len() > CERTIFICATE_LIMIT {
+            return Err(PgpError::Certificate(format!("it is larger than {CERTIFICATE_LIMIT} bytes")));
+        }
+        let cert = Cert::from_bytes(bytes).map_err(|error| PgpError::Certificate(error.to_string()))?;
+        Self::unlock(cert, passphrase)
+    }
+
+    fn unlock(locked: Cert, passphrase: &str) -> Result<Self, PgpError> {
+        let certificate = Certificate::check(locked.clone().strip_secret_key_material())?;
+        let policy = StandardPolicy::new();
+        let password = Password::from(passphrase);
+        let open = |key: sequoia_openpgp::packet::Key<_, _>| {
+            let key = if key.has_unencrypted_secret() { Ok(key) } else { key.decrypt_secret(&password) };
+            key.and_then(sequoia_openpgp::packet::Key::into_keypair)
+                .map_err(|_| PgpError::WrongPassphrase(certificate.fingerprint()))
+        };
+        let keys = || locked.keys().with_policy(&policy, None).supported().alive().revoked(false).secret();
+        let decryption = keys().for_transport_encryption().map(|key| open(key.key().clone())).collect::<Result<Vec<_>, _>>()?;
+        let signing = keys().for_signing().next().map(|key| open(key.key().clone()));
+        let signing = signing.ok_or_else(|| PgpError::Certificate("it has no secret key that signs".into()))??;
+        if decryption.is_empty() {
+            return Err(PgpError::Certificate("it has no secret key that decrypts".into()));
+        }
+        Ok(Self { locked, certificate, decryption, signing })
+    }
+
+    /// The secret key as text, encrypted under the passphrase that it was made or loaded with. `gpg --import` reads it.
+    #[must_use]
+    pub fn export_secret_armored(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let written = (|| -> PgpResult<()> {
+            let mut writer = sequoia_openpgp::armor::Writer::new(&mut text, Kind::SecretKey)?;
+            self.locked.as_tsk().serialize(&mut writer)?;
+            writer.finalize()?;
+            Ok(())
+        })();
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
+        text
+    }
+
+    /// The public certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// The fingerprint in upper-case hexadecimal.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.certificate.fingerprint()
+    }
+}
+
+/// Encrypts to a certificate.
+///
+/// # Errors
+/// If the certificate cannot be encrypted to any more.
+pub fn seal(plaintext: &[u8], recipient: &Certificate) -> Result<Vec<u8>, PgpError> {
+    write_message(plaintext, recipient, None)
+}
+
+/// Encrypts to a certificate and signs inside.
+///
+/// # Errors
+/// If the certificate cannot be encrypted to any more.
+pub fn seal_signed(plaintext: &[u8], recipient: &Certificate, signer: &Identity) -> Result<Vec<u8>, PgpError> {
+    write_message(plaintext, recipient, Some(signer))
+}
+
+fn write_message(plaintext: &[u8], recipient: &Certificate, signer: Option<&Identity>) -> Result<Vec<u8>, PgpError> {
+    let policy = StandardPolicy::new();
+    let mut sealed = Vec::with_capacity(plaintext.len() + 1024);
+    let mut write = || -> PgpResult<()> {
+        let keys = recipient.0.keys().with_policy(&policy, None).supported().alive().revoked(false);
+        let message = Encryptor::for_recipients(Message::new(&mut sealed), keys.for_transport_encryption()).build()?;
+        let message = match signer {
+            Some(signer) => Signer::new(message, signer.signing.clone())?.build()?,
+            None => message,
+        };
+        let mut literal = LiteralWriter::new(message).build()?;
+        literal.write_all(plaintext)?;
+        literal.finalize()
+    };
+    write().map_err(|error| PgpError::Make(error.to_string()))?;
+    Ok(sealed)
+}
+
+/// Decrypts a message to `identity` that holds at most `limit` bytes; a signature, if any, is not looked at.
+///
+/// # Errors
+/// If it is no OpenPGP message, not for this identity, tampered with, or too large.
+pub fn open(sealed: &[u8], identity: &Identity, limit: usize) -> Result<Zeroizing<Vec<u8>>, PgpError> {
+    read_message(sealed, identity, None, limit)
+}
+
+/// Decrypts a message that must be signed by `signer`.
+///
+/// # Errors
+/// As [`open`], and if the signature is missing, wrong, or somebody else's.
+pub fn open_verified(
+    sealed: &[u8],
+    identity: &Identity,
+    signer: &Certificate,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, PgpError> {
+    read_message(sealed, identity, Some(signer), limit)
+}
+
+fn read_message(
+    sealed: &[u8],
+    identity: &Identity,
+    signer: Option<&Certificate>,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, PgpError> {
+    let policy = StandardPolicy::new();
+    let helper = Helper { identity, signer, opened: false, addressed: false };
+    let builder = DecryptorBuilder::from_bytes(sealed).map_err(|error| PgpError::NotOpenPgp(error.to_string()))?;
+    let mut decryptor = builder.with_policy(&policy, None, helper).map_err(|error| refusal(&error, identity, signer))?;
+    let mut plaintext = Zeroizing::new(Vec::with_capacity(sealed.len().min(limit)));
+    let mut limited = (&mut decryptor).take(limit as u64 + 1);
+    if let Err(error) = limited.read_to_end(&mut plaintext) {
+        return Err(refusal(&error.into(), identity, signer));
+    }
+    if plaintext.len() > limit {
+        return Err(PgpError::TooLarge(limit));
+    }
+    // What was not encrypted at all has no secret to protect, but nobody here sends such a thing.
+    if !decryptor.helper_ref().opened {
+        return Err(PgpError::NotForUs(identity.fingerprint()));
+    }
+    Ok(plaintext)
+}
+
+fn refusal(error: &sequoia_openpgp::anyhow::Error, identity: &Identity, signer: Option<&Certificate>) -> PgpError {
+    let chain = || error.chain().find_map(|cause| cause.downcast_ref::<Refused>());
+    match (chain(), signer) {
+        (Some(Refused::NotForUs), _) => PgpError::NotForUs(identity.fingerprint()),
+        (Some(Refused::NotSigned), Some(signer)) => PgpError::NotSigned(signer.fingerprint()),
+        _ => PgpError::NotOpenPgp(error.to_string()),
+    }
+}
+
+/// What the helper below says to the library, and gets back from it.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("not encrypted to this key")]
+    NotForUs,
+    #[error("not signed by the expected key")]
+    NotSigned,
+}
+
+struct Helper<'a> {
+    identity: &'a Identity,
+    signer: Option<&'a Certificate>,
+    opened: bool,
+    addressed: bool,
+}
+
+impl DecryptionHelper for Helper<'_> {
+    fn decrypt(
+        &mut self,
+        pkesks: &[PKESK],
+        _skesks: &[SKESK],
+        algorithm: Option<SymmetricAlgorithm>,
+        decrypt: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
+    ) -> PgpResult<Option<Cert>> {
+        for key in &self.identity.decryption {
+            for pkesk in pkesks {
+                let ours = pkesk.recipient().is_none_or(|handle| handle.aliases(key.public().key_handle()));
+                self.addressed |= ours;
+                let session = ours.then(|| pkesk.decrypt(&mut key.clone(), algorithm)).flatten();
+                if session.is_some_and(|(algorithm, session)| decrypt(algorithm, &session)) {
+                    self.opened = true;
+                    return Ok(None);
+                }
+            }
+        }
+        Err(Refused::NotForUs.into())
+    }
+}
+
+impl VerificationHelper for Helper<'_> {
+    fn get_certs(&mut self, _ids: &[KeyHandle]) -> PgpResult<Vec<Cert>> {
+        Ok(self.signer.map(|signer| signer.0.clone()).into_iter().collect())
+    }
+
+    fn check(&mut self, structure: MessageStructure<'_>) -> PgpResult<()> {
+        if self.signer.is_none() {
+            return Ok(());
+        }
+        let good = structure.into_iter().any(|layer| match layer {
+            MessageLayer::SignatureGroup { results } => results.iter().any(Result::is_ok),
+            _ => false,
+        });
+        if good { Ok(()) } else { Err(Refused::NotSigned.into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::{process::Command, sync::LazyLock};
+
+    static ANNA: LazyLock<Identity> = LazyLock::new(|| Identity::generate("anna", "a").unwrap());
+    static BERT: LazyLock<Identity> = LazyLock::new(|| Identity::generate("bert", "b").unwrap());
+
+    #[test]
+    fn only_the_recipient_opens_and_only_the_signer_signs() {
+        let sealed = seal_signed(b"model", ANNA.certificate(), &BERT).unwrap();
+        assert_eq!(&**open(&sealed, &ANNA, 100).unwrap(), b"model");
+        assert_eq!(&**open_verified(&sealed, &ANNA, BERT.certificate(), 100).unwrap(), b"model");
+        assert!(matches!(open(&sealed, &BERT, 100), Err(PgpError::NotForUs(_))));
+        assert!(matches!(open_verified(&sealed, &ANNA, ANNA.certificate(), 100), Err(PgpError::NotSigned(_))));
+        let unsigned = seal(b"model", ANNA.certificate()).unwrap();
+        assert!(matches!(open_verified(&unsigned, &ANNA, BERT.certificate(), 100), Err(PgpError::NotSigned(_))));
+        assert!(matches!(open(&sealed, &ANNA, 4), Err(PgpError::TooLarge(4))));
+    }
+
+    #[test]
+    fn a_key_survives_export_and_needs_its_passphrase() {
+        let text = ANNA.export_secret_armored();
+        assert!(String::from_utf8_lossy(&text).contains("BEGIN PGP PRIVATE KEY BLOCK"));
+        let again = Identity::load(&text, "a").unwrap();
+        assert_eq!(again.fingerprint(), ANNA.fingerprint());
+        assert!(matches!(Identity::load(&text, "wrong"), Err(PgpError::WrongPassphrase(_))));
+        let certificate = Certificate::decode(&ANNA.certificate().encode()).unwrap();
+        assert_eq!(certificate, *ANNA.certificate());
+        assert_eq!(certificate.fingerprint_word()[20..], [0; 12]);
+    }
+
+    #[test]
+    fn other_curves_are_refused() {
+        let make = CertBuilder::general_purpose(Some("nist")).set_cipher_suite(CipherSuite::P256);
+        let (cert, _) = make.generate().unwrap();
+        let error = Certificate::decode(&cert.to_vec().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("only Curve25519"), "{error}");
+    }
+
+    #[test]
+    fn one_changed_byte_is_noticed() {
+        let sealed = seal(&[7; 3000], ANNA.certificate()).unwrap();
+        for at in [200, 1000, sealed.len() - 1] {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(open(&changed, &ANNA, 10_000).is_err(), "byte {at}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0usize..400) {
+            prop_assert!(open(&bytes, &ANNA, 100).is_err());
+            prop_assert!(Certificate::decode(&bytes).is_err());
+            let sealed = seal(b"model", ANNA.certificate()).unwrap();
+            if cut < sealed.len() {
+                prop_assert!(open(&sealed[..cut], &ANNA, 100).is_err());
+            }
+        }
+    }
+
+    /// GnuPG imports our key, opens and verifies our message, and we open its.
+    #[test]
+    fn gnupg_understands_us_and_we_understand_it() {
+        let home = tempfile::tempdir().unwrap();
+        let run = |args: &[&str]| {
+            let mut command = Command::new("gpg");
+            command.args(["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "a", "--trust-model", "always"]);
+            let output = command.arg("--homedir").arg(home.path()).args(args).output();
+            let output = output.expect("this test needs GnuPG: apt-get install gnupg");
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "gpg {args:?}: {text}");
+            (output.stdout, text)
+        };
+        let file = |name: &str, bytes: &[u8]| {
+            let path = home.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        run(&["--import", &file("anna.asc", &ANNA.export_secret_armored())]);
+        run(&["--import", &file("bert.asc", &BERT.certificate().armored())]);
+        let ours = file("ours.pgp", &seal_signed(b"the model", ANNA.certificate(), &BERT).unwrap());
+        let (plain, text) = run(&["--decrypt", &ours]);
+        assert_eq!(plain, b"the model");
+        assert!(text.contains("Good signature"), "{text}");
+        let clear = file("clear", b"from gpg");
+        let theirs = home.path().join("theirs.pgp").to_str().unwrap().to_owned();
+        run(&["--compress-algo", "none", "--output", &theirs, "-r", "anna", "--encrypt", &clear]);
+        assert_eq!(&**open(&std::fs::read(theirs).unwrap(), &ANNA, 100).unwrap(), b"from gpg");
+        let mut stop = Command::new("gpgconf");
+        let _ = stop.arg("--homedir").arg(home.path()).args(["--kill", "gpg-agent"]).status();
+    }
+}
