@@ -1,0 +1,276 @@
+//! What the Capsule remembers of a campaign besides the chain. The record holds no secret: seeds and models are entries of
+//! their own in the vault, so that each can be destroyed by itself. Nothing here depends on the content of an update that
+//! did not improve the model.
+
+use alloy::primitives::{B256, keccak256};
+use serde::{Deserialize, Serialize};
+use sonar::ids::{CampaignId, Digest, Version, WindowIndex};
+use syft::budget::LeakMeter;
+
+/// The form of records that this program reads and writes.
+const SCHEMA: u32 = 1;
+/// Settlements that are kept, so that a chain that forgets some can be told again.
+const SETTLEMENTS_KEPT: usize = 256;
+
+/// What the Capsule remembers of a campaign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    schema: u32,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Whether it is activated or declined.
+    pub proposal: Option<Proposal>,
+    /// What its public verdicts may still say.
+    pub meter: Option<LeakMeter>,
+    /// Windows that were evaluated, counting those that the chain forgot.
+    pub evaluations: u64,
+    /// The window under evaluation.
+    pub evaluation: Option<Evaluation>,
+    /// What windows led to, the latest last.
+    pub settlements: Vec<Settlement>,
+    /// Where models and seeds are.
+    pub slots: Vec<Slot>,
+    /// The delivered model.
+    pub delivery: Option<Delivery>,
+}
+
+/// What becomes of a proposed campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposal {
+    /// Hash of the block that opened the campaign.
+    pub beacon: B256,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// Whether a campaign is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Decision {
+    /// It is, from this start.
+    Activate {
+        /// Measured starting accuracy on the grid.
+        start_ppm: u32,
+        /// What was published for version 1.
+        material: Digest,
+    },
+    /// It is not, for this reason.
+    Decline {
+        /// A code of [`crate::proposal::Refusal`].
+        reason: u8,
+    },
+}
+
+/// Where a model is kept, with the seed of the keys under which it is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SlotId(pub B256);
+
+impl SlotId {
+    /// The slot of the version that a window leads to. Made anew for another window or beacon, found again for the same.
+    #[must_use]
+    pub fn new(version: Version, window_hash: B256, beacon: B256) -> Self {
+        let parts: [&[u8]; 3] = [
+            &version.0.to_be_bytes(),
+            window_hash.as_slice(),
+            beacon.as_slice(),
+        ];
+        Self(keccak256(parts.concat()))
+    }
+}
+
+/// A model of the campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slot {
+    /// Names its entries in the vault.
+    pub id: SlotId,
+    /// The version as which it is published.
+    pub version: Version,
+    /// The block hash that its keys are bound to.
+    pub beacon: B256,
+    /// What was published; nothing if the campaign ended with this model.
+    pub material: Option<Digest>,
+    /// Whether the seed still exists.
+    pub seed: bool,
+    /// Whether the model still exists.
+    pub model: bool,
+}
+
+/// A window whose submissions passed or failed the protocol's checks, written before anything is decrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Its number for the leak meter.
+    pub number: u64,
+    /// The window.
+    pub window: WindowIndex,
+    /// Its hash.
+    pub window_hash: B256,
+    /// For each submission the reason why it was refused by protocol, if it was.
+    pub refused: Vec<Option<u8>>,
+    /// Accepts that the leak meter allows; nothing when it allows no evaluation.
+    pub allowance: Option<u32>,
+}
+
+/// What a window led to. Its signature follows from it, so the same window is always settled by the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settlement {
+    /// The window.
+    pub window: WindowIndex,
+    /// The version that it was for.
+    pub version: Version,
+    /// The window's hash.
+    pub window_hash: B256,
+    /// One code for each submission, as on chain.
+    pub outcomes: Vec<u16>,
+    /// What was published for the next version.
+    pub next: Option<Digest>,
+    /// 0, or the reason to close.
+    pub close: u8,
+    /// The best model after the window.
+    pub model: SlotId,
+}
+
+/// The delivered model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    /// Which model.
+    pub model: SlotId,
+    /// The sealed file on IPFS.
+    pub result: Digest,
+}
+
+/// A record that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Not a record.
+    #[error("the record of a campaign cannot be read: {0}")]
+    Content(#[from] serde_json::Error),
+    /// Written by another version of this program.
+    #[error("the record is of form {0}; this program knows {SCHEMA}")]
+    Form(u32),
+    /// Of another campaign.
+    #[error("the record is of campaign {0}")]
+    Campaign(CampaignId),
+}
+
+impl Record {
+    /// Of a campaign about which nothing is known yet.
+    #[must_use]
+    pub fn new(campaign: CampaignId) -> Self {
+        Self {
+            schema: SCHEMA,
+            campaign,
+            proposal: None,
+            meter: None,
+            evaluations: 0,
+            evaluation: None,
+            settlements: Vec::new(),
+            slots: Vec::new(),
+            delivery: None,
+        }
+    }
+
+    /// Reads what [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// Not a record, of another form, or of another campaign.
+    pub fn decode(bytes: &[u8], campaign: CampaignId) -> Result<Self, RecordError> {
+        #[derive(Deserialize)]
+        struct Form {
+            schema: u32,
+        }
+        let Form { schema } = serde_json::from_slice(bytes)?;
+        if schema != SCHEMA {
+            return Err(RecordError::Form(schema));
+        }
+        let record: Self = serde_json::from_slice(bytes)?;
+        if record.campaign != campaign {
+            return Err(RecordError::Campaign(record.campaign));
+        }
+        Ok(record)
+    }
+
+    /// The bytes to keep.
+    ///
+    /// # Errors
+    /// Never in practice: every field has a JSON form.
+    pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        Ok(serde_json::to_vec(self)?)
+    }
+
+    /// What was decided about the proposal that this block opened.
+    #[must_use]
+    pub fn decision(&self, beacon: B256) -> Option<Decision> {
+        self.proposal
+            .as_ref()
+            .filter(|proposal| proposal.beacon == beacon)
+            .map(|proposal| proposal.decision)
+    }
+
+    /// A slot by its id.
+    #[must_use]
+    pub fn slot(&self, id: SlotId) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.id == id)
+    }
+
+    /// The slot that published this material.
+    #[must_use]
+    pub fn published(&self, material: Digest) -> Option<&Slot> {
+        self.slots
+            .iter()
+            .find(|slot| slot.material == Some(material))
+    }
+
+    /// Puts a slot in the place of the one with the same id.
+    pub fn set_slot(&mut self, slot: Slot) {
+        self.slots.retain(|known| known.id != slot.id);
+        self.slots.push(slot);
+    }
+
+    /// What a window led to.
+    #[must_use]
+    pub fn settlement(&self, window: WindowIndex, hash: B256) -> Option<&Settlement> {
+        self.settlements
+            .iter()
+            .find(|settlement| settlement.window == window && settlement.window_hash == hash)
+    }
+
+    /// Puts a settlement in the place of the one of the same window.
+    pub fn set_settlement(&mut self, settlement: Settlement) {
+        self.settlements.retain(|known| {
+            (known.window, known.window_hash) != (settlement.window, settlement.window_hash)
+        });
+        self.settlements.push(settlement);
+        let surplus = self.settlements.len().saturating_sub(SETTLEMENTS_KEPT);
+        self.settlements.drain(..surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_survives_storage_and_no_other_is_taken_for_it() {
+        let id = CampaignId::from([1; 32]);
+        let mut record = Record::new(id);
+        record.proposal = Some(Proposal {
+            beacon: B256::repeat_byte(2),
+            decision: Decision::Decline { reason: 3 },
+        });
+        let bytes = record.encode().unwrap();
+        assert_eq!(Record::decode(&bytes, id).unwrap(), record);
+        let other = Record::decode(&bytes, CampaignId::from([2; 32]));
+        assert!(matches!(other, Err(RecordError::Campaign(_))));
+        let newer = String::from_utf8(bytes).unwrap();
+        let newer = newer.replace("\"schema\":1", "\"schema\":2");
+        let newer = Record::decode(newer.as_bytes(), id);
+        assert!(matches!(newer, Err(RecordError::Form(2))));
+    }
+}
