@@ -6,8 +6,8 @@ use alloy::{
 };
 use sonar::ids::{CampaignId, Digest};
 use sonar_contracts::{
-    Activation, Attestation, CloseReason, Decline, Delivery, Outcome, OutcomeError, Terms,
-    Settlement as Statement,
+    Activation, Attestation, CloseReason, Decline, Delivery, Outcome, OutcomeError,
+    Settlement as Statement, Terms,
 };
 use syft::ContentVerdict;
 
@@ -136,11 +136,13 @@ pub fn outcomes(
     let mut verdicts = verdicts.iter();
     refused
         .iter()
-        .map(|reason| match (reason, reason.is_none().then(|| verdicts.next()).flatten()) {
-            (Some(reason), _) => Outcome::Rejected(*reason),
-            (None, Some(ContentVerdict::Accepted(step))) => Outcome::Accepted(step.0),
-            (None, _) => Outcome::NotImproved,
-        })
+        .map(
+            |reason| match (reason, reason.is_none().then(|| verdicts.next()).flatten()) {
+                (Some(reason), _) => Outcome::Rejected(*reason),
+                (None, Some(ContentVerdict::Accepted(step))) => Outcome::Accepted(step.0),
+                (None, _) => Outcome::NotImproved,
+            },
+        )
         .map(Outcome::encode)
         .collect()
 }
@@ -223,15 +225,27 @@ mod tests {
             spent: false,
         };
         assert_eq!(continuation(&terms, after), Continuation::Open);
-        let spent = After { spent: true, ..after };
+        let spent = After {
+            spent: true,
+            ..after
+        };
         assert_eq!(
             continuation(&terms, spent),
             Continuation::Close(CloseReason::LeakBudget)
         );
         for over in [
-            After { accepts: 8, ..spent },
-            After { submissions: 100, ..spent },
-            After { best_ppm: 950_000, ..spent },
+            After {
+                accepts: 8,
+                ..spent
+            },
+            After {
+                submissions: 100,
+                ..spent
+            },
+            After {
+                best_ppm: 950_000,
+                ..spent
+            },
         ] {
             assert_eq!(continuation(&terms, over), Continuation::Over);
         }

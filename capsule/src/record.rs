@@ -91,8 +91,10 @@ pub struct Slot {
     pub version: Version,
     /// The block hash that its keys are bound to.
     pub beacon: B256,
-    /// What was published; nothing if the campaign ended with this model.
+    /// What was published; nothing yet, or nothing ever if the campaign ended with this model.
     pub material: Option<Digest>,
+    /// SHA-256 of what was published, which updates name.
+    pub material_hash: B256,
     /// Whether the seed still exists.
     pub seed: bool,
     /// Whether the model still exists.

@@ -1,0 +1,435 @@
+//! The steps that look into sealed artefacts: examination of a proposal, evaluation of a window, delivery.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures::future::try_join_all;
+use sonar::{
+    bundle,
+    envelope::{self, Header, ProtocolReject},
+    ids::Digest,
+    ipfs::IpfsError,
+    manifest,
+    pgp::{self, Certificate},
+    view::{CampaignView, CapsuleView},
+};
+use sonar_contracts::{Submission, campaign_id};
+use syft::{ContentVerdict, EncryptedUpdate, Ppm, SecretKey, Weights, evaluate_window};
+
+use crate::{
+    attest::{self, After, Continuation},
+    engine,
+    ports::{Artefacts, Chain, Store},
+    proposal::{self, Refusal},
+    record::{Decision, Delivery, Evaluation, Proposal, Settlement, Slot},
+    worker::{Loaded, WorkError, Worker, compute, manifest_digest},
+};
+
+/// Accepts of one window, at most.
+const MOST_ACCEPTS: u32 = 4;
+
+/// A window's updates: opened, or refused by protocol.
+type Opened = Vec<Result<EncryptedUpdate, ProtocolReject>>;
+
+impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+    /// Decides whether a proposed campaign is run, and publishes version 1 if it is.
+    pub(crate) async fn examine(
+        &mut self,
+        campaign: &CampaignView,
+        own: Option<&CapsuleView>,
+        now: u64,
+    ) -> Result<(), WorkError> {
+        let decision = match self.judge(campaign, own).await {
+            Ok(decision) => decision,
+            Err(WorkError::Refused(refusal)) => Decision::Decline {
+                reason: refusal as u8,
+            },
+            Err(WorkError::Ipfs(IpfsError::NotFound { .. })) if patience_is_over(campaign, now) => {
+                Decision::Decline {
+                    reason: Refusal::Unavailable as u8,
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        self.record.proposal = Some(Proposal {
+            beacon: campaign.opened.block_hash,
+            decision,
+        });
+        self.persist()
+    }
+
+    async fn judge(
+        &mut self,
+        campaign: &CampaignView,
+        own: Option<&CapsuleView>,
+    ) -> Result<Decision, WorkError> {
+        let attester = &self.tools.attester;
+        let id = campaign_id(attester.chain_id(), attester.sonar(), &campaign.terms);
+        if campaign.terms.attester != attester.address() || id != campaign.id.0 {
+            return Err(Refusal::Offer.into());
+        }
+        proposal::check_terms(campaign, own)?;
+        let loaded = self.load(campaign).await?;
+        let examined = loaded.clone();
+        let start =
+            compute(move || proposal::start(&examined.manifest, &examined.bundle)).await??;
+        // A meter that has counted already goes on counting.
+        self.record.meter.get_or_insert(start.meter);
+        let model = loaded.bundle.initial.clone();
+        let slot = self
+            .publish(campaign, &model, loaded.manifest.parameters)
+            .await?;
+        self.record.set_slot(slot);
+        let material = slot
+            .material
+            .ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
+        Ok(Decision::Activate {
+            start_ppm: start.accuracy.get(),
+            material,
+        })
+    }
+
+    /// Manifest and bundle, fetched and checked once.
+    pub(crate) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<Loaded>, WorkError> {
+        if let Some(loaded) = &self.loaded {
+            return Ok(loaded.clone());
+        }
+        let bytes = self
+            .artefact(
+                manifest_digest(campaign),
+                manifest::MAX_BYTES,
+                Refusal::Manifest,
+            )
+            .await?;
+        let manifest = proposal::check_manifest(&bytes, campaign)?;
+        if manifest.capsule != self.tools.identity.fingerprint() {
+            return Err(Refusal::Offer.into());
+        }
+        let sealed = self
+            .artefact(manifest.bundle, bundle::MAX_BYTES, Refusal::Bundle)
+            .await?;
+        let tools = self.tools.clone();
+        let loaded = compute(move || {
+            let bytes = pgp::open(&sealed, &tools.identity, bundle::MAX_BYTES)
+                .map_err(|_| Refusal::Bundle)?;
+            let bundle = proposal::check_bundle(&bytes, &manifest)?;
+            let scientist =
+                Certificate::decode(&bundle.certificate).map_err(|_| Refusal::Certificate)?;
+            if scientist.fingerprint() != manifest.scientist {
+                return Err(Refusal::Certificate);
+            }
+            Ok(Arc::new(Loaded {
+                manifest,
+                bundle,
+                scientist,
+            }))
+        })
+        .await??;
+        Ok(self.loaded.insert(loaded).clone())
+    }
+
+    async fn artefact(
+        &self,
+        digest: Digest,
+        limit: usize,
+        refusal: Refusal,
+    ) -> Result<Vec<u8>, WorkError> {
+        let patience = self.tools.patience.artefact;
+        match self.tools.artefacts.get(digest, limit, patience).await {
+            Err(IpfsError::TooLarge { .. }) => Err(refusal.into()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Evaluates a closed window: protocol first, without any secret key of the version; then, once the leak meter has been
+    /// written down, content.
+    pub(crate) async fn evaluate(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
+        // A node may show a window before its last submission.
+        if self.tools.chain.window_hash(campaign.id).await? != campaign.window_hash() {
+            return Err(WorkError::Ahead("the window"));
+        }
+        let loaded = self.load(campaign).await?;
+        let slot = *engine::current(campaign, &self.record)
+            .ok_or_else(|| WorkError::Lost("slot of this version".into()))?;
+        let opened = self.open(campaign, &loaded, &slot).await?;
+        let evaluation = self.begin(campaign, &opened)?;
+        let best = self.model(slot.id)?;
+        let (verdicts, best, best_ppm) = match evaluation.allowance {
+            Some(allowance) => {
+                let left = u32::from(campaign.terms.maxAccepts).saturating_sub(campaign.accepts);
+                let most = allowance.min(left).min(MOST_ACCEPTS);
+                self.try_updates(campaign, loaded.clone(), &slot, best, opened, most)
+                    .await?
+            }
+            // The budget is spent: nothing is decrypted.
+            None => (
+                vec![ContentVerdict::NotImproved; opened.len()],
+                best,
+                campaign.best_ppm,
+            ),
+        };
+        self.conclude(
+            campaign,
+            &loaded,
+            slot,
+            &evaluation,
+            (&verdicts, &best, best_ppm),
+        )
+        .await
+    }
+
+    /// Fetches and opens the window's updates. Those that were refused before stay refused.
+    async fn open(
+        &self,
+        campaign: &CampaignView,
+        loaded: &Arc<Loaded>,
+        slot: &Slot,
+    ) -> Result<Opened, WorkError> {
+        let window = &campaign.window;
+        let known = self
+            .record
+            .evaluation
+            .as_ref()
+            .filter(|evaluation| evaluation.window_hash == campaign.window_hash());
+        let refused = |index: usize| {
+            let code = known.and_then(|evaluation| *evaluation.refused.get(index)?)?;
+            ProtocolReject::from_code(code)
+        };
+        let work = window
+            .submissions
+            .iter()
+            .enumerate()
+            .map(|(index, submission)| {
+                let refused = refused(index);
+                async move {
+                    match refused {
+                        Some(reason) => Ok(Err(reason)),
+                        None => {
+                            let opened = self.open_one(campaign, loaded, slot, submission).await?;
+                            match opened {
+                                // It passed once, so it exists: wait for it.
+                                Err(ProtocolReject::Unavailable) if known.is_some() => {
+                                    Err(WorkError::Ahead("an update that was here before"))
+                                }
+                                opened => Ok(opened),
+                            }
+                        }
+                    }
+                }
+            });
+        try_join_all(work).await
+    }
+
+    async fn open_one(
+        &self,
+        campaign: &CampaignView,
+        loaded: &Arc<Loaded>,
+        slot: &Slot,
+        submission: &Submission,
+    ) -> Result<Result<EncryptedUpdate, ProtocolReject>, WorkError> {
+        let parameters = loaded.manifest.parameters;
+        let payload = EncryptedUpdate::encoded_len(&parameters);
+        let share = Duration::from_secs(u64::from(campaign.terms.evaluationSeconds)) / 4;
+        let patience = self.tools.patience.update.min(share);
+        let fetched = self.tools.artefacts.get(
+            submission.content.into(),
+            envelope::largest(payload),
+            patience,
+        );
+        let sealed = match fetched.await {
+            Ok(bytes) => bytes,
+            Err(IpfsError::NotFound { .. }) => return Ok(Err(ProtocolReject::Unavailable)),
+            Err(IpfsError::TooLarge { .. }) => return Ok(Err(ProtocolReject::TooLarge)),
+            // Blocks that are no file.
+            Err(_) => return Ok(Err(ProtocolReject::NotOpenPgp)),
+        };
+        let attester = &self.tools.attester;
+        let expected = Header::new(
+            attester.chain_id(),
+            attester.sonar(),
+            campaign.id,
+            campaign.version(),
+            submission.miner,
+        );
+        let tools = self.tools.clone();
+        let material = slot.material_hash.0;
+        compute(move || {
+            let bytes = envelope::open_update(&sealed, &tools.identity, &expected, payload)?;
+            EncryptedUpdate::decode(&bytes, &parameters, &material)
+                .map_err(|_| ProtocolReject::Conformance)
+        })
+        .await
+    }
+
+    /// Writes down what will be decrypted, before it is.
+    fn begin(&mut self, campaign: &CampaignView, opened: &Opened) -> Result<Evaluation, WorkError> {
+        let window_hash = campaign.window_hash();
+        if let Some(known) = &self.record.evaluation {
+            if known.window_hash == window_hash {
+                return Ok(known.clone());
+            }
+            // The chain forgot a window in the middle of its evaluation; nothing was said about it.
+            if let (Some(meter), Some(_)) = (&mut self.record.meter, known.allowance) {
+                meter.finish(known.number, 0).map_err(WorkError::internal)?;
+            }
+        }
+        let number = self.record.evaluations;
+        let meter = self
+            .record
+            .meter
+            .as_mut()
+            .ok_or_else(|| WorkError::Lost("leak meter".into()))?;
+        let evaluation = Evaluation {
+            number,
+            window: campaign.window.index,
+            window_hash,
+            refused: opened
+                .iter()
+                .map(|update| update.as_ref().err().map(|reason| reason.code()))
+                .collect(),
+            allowance: meter.begin(number, opened.len() as u64).ok(),
+        };
+        self.record.evaluations += 1;
+        self.record.evaluation = Some(evaluation.clone());
+        self.persist()?;
+        Ok(evaluation)
+    }
+
+    async fn try_updates(
+        &self,
+        campaign: &CampaignView,
+        loaded: Arc<Loaded>,
+        slot: &Slot,
+        best: Weights,
+        opened: Opened,
+        most: u32,
+    ) -> Result<(Vec<ContentVerdict>, Weights, u32), WorkError> {
+        let seed = self.seed(slot.id)?;
+        let binding = syft::Binding {
+            chain_id: self.tools.attester.chain_id(),
+            contract: self.tools.attester.sonar().into_array(),
+            campaign: *campaign.id.as_bytes(),
+            version: slot.version.0,
+            beacon: slot.beacon.0,
+        };
+        let start = Ppm::new(campaign.start_ppm.unwrap_or_default());
+        let ladder = proposal::ladder(&loaded.manifest, start.map_err(WorkError::internal)?)?;
+        let best_ppm = Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?;
+        let outcome = compute(move || {
+            let key = SecretKey::derive(&seed, &loaded.manifest.parameters, &binding);
+            let updates = opened.iter().flatten();
+            let deltas: Vec<_> = updates.map(|update| Some(key.decrypt(update))).collect();
+            let validation = &loaded.bundle.validation;
+            evaluate_window(&best, best_ppm, &deltas, validation, &ladder, most)
+        })
+        .await?;
+        let best_ppm = ladder
+            .grid()
+            .value(outcome.best_step)
+            .ok_or_else(|| WorkError::Internal("an accuracy above one".into()))?;
+        Ok((outcome.verdicts, outcome.best, best_ppm.get()))
+    }
+
+    /// Writes down what the window led to.
+    async fn conclude(
+        &mut self,
+        campaign: &CampaignView,
+        loaded: &Loaded,
+        slot: Slot,
+        evaluation: &Evaluation,
+        (verdicts, best, best_ppm): (&[ContentVerdict], &Weights, u32),
+    ) -> Result<(), WorkError> {
+        let accepted = |verdict: &&ContentVerdict| **verdict != ContentVerdict::NotImproved;
+        let accepts = u32::try_from(verdicts.iter().filter(accepted).count()).unwrap_or(u32::MAX);
+        let mut meter = self
+            .record
+            .meter
+            .clone()
+            .ok_or_else(|| WorkError::Lost("leak meter".into()))?;
+        if evaluation.allowance.is_some() {
+            meter
+                .finish(evaluation.number, accepts)
+                .map_err(WorkError::internal)?;
+        }
+        let continuation = attest::continuation(
+            &campaign.terms,
+            After {
+                accepts: campaign.accepts + accepts,
+                submissions: campaign.submissions,
+                best_ppm,
+                spent: evaluation.allowance.is_none() || meter.is_spent(),
+            },
+        );
+        let slot = match (accepts, continuation) {
+            (0, _) => slot,
+            (_, Continuation::Open) => {
+                self.publish(campaign, best, loaded.manifest.parameters)
+                    .await?
+            }
+            (_, Continuation::Over | Continuation::Close(_)) => self.keep_last(campaign, best)?,
+        };
+        self.record.set_slot(slot);
+        self.record.meter = Some(meter);
+        self.record.evaluation = None;
+        self.record.set_settlement(Settlement {
+            window: evaluation.window,
+            version: campaign.version(),
+            window_hash: evaluation.window_hash,
+            outcomes: attest::outcomes(&evaluation.refused, verdicts)
+                .map_err(WorkError::internal)?,
+            next: slot.material.filter(|_| accepts > 0),
+            close: continuation.code(),
+            model: slot.id,
+        });
+        self.persist()
+    }
+
+    /// Seals the finished model to the data scientist.
+    pub(crate) async fn deliver(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
+        let loaded = self.load(campaign).await?;
+        let slot = *engine::final_model(campaign, &self.record)
+            .ok_or_else(|| WorkError::Lost("finished model".into()))?;
+        let model = self.model(slot.id)?;
+        let file = model
+            .to_safetensors(metadata(campaign, &loaded)?)
+            .map_err(WorkError::internal)?;
+        let sealed = pgp::seal_signed(&file, &loaded.scientist, &self.tools.identity)?;
+        let result = self.tools.artefacts.add(sealed).await?;
+        self.record.delivery = Some(Delivery {
+            model: slot.id,
+            result,
+        });
+        self.persist()
+    }
+}
+
+/// What the delivered file says about itself.
+fn metadata(
+    campaign: &CampaignView,
+    loaded: &Loaded,
+) -> Result<HashMap<String, String>, WorkError> {
+    let manifest = &loaded.manifest;
+    let json = |value: Result<String, serde_json::Error>| value.map_err(WorkError::internal);
+    Ok(HashMap::from([
+        ("sonar.campaign".into(), campaign.id.to_string()),
+        ("sonar.accuracy_ppm".into(), campaign.best_ppm.to_string()),
+        (
+            "sonar.metric".into(),
+            json(serde_json::to_string(&manifest.metric))?,
+        ),
+        (
+            "sonar.features".into(),
+            json(serde_json::to_string(&manifest.features))?,
+        ),
+        // Names of the columns, and the classes or the range of the target.
+        (
+            "sonar.data".into(),
+            json(serde_json::to_string(&manifest.data))?,
+        ),
+    ]))
+}
+
+/// Manifest and bundle are looked for during three quarters of the time for activation.
+fn patience_is_over(campaign: &CampaignView, now: u64) -> bool {
+    let share = u64::from(campaign.terms.activationSeconds) * 3 / 4;
+    now >= campaign.changed_at.saturating_add(share)
+}
