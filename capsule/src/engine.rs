@@ -42,6 +42,28 @@ pub enum Action {
     Lost(Version),
 }
 
+impl Action {
+    /// Its name in logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Examine => "examine",
+            Self::Activate => "activate",
+            Self::Decline(_) => "decline",
+            Self::Evaluate(_) => "evaluate",
+            Self::RenewMaterial(_) => "renew_material",
+            Self::SendSettlement(_) => "send_settlement",
+            Self::Close => "close",
+            Self::Deliver => "deliver",
+            Self::Finalize => "finalize",
+            Self::DestroySecrets(_) => "destroy_secrets",
+            Self::Wait(_) => "wait",
+            Self::Done => "done",
+            Self::Lost(_) => "lost",
+        }
+    }
+}
+
 /// Something that only the Capsule has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Secret {

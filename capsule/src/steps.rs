@@ -272,6 +272,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
                 meter.finish(known.number, 0).map_err(WorkError::internal)?;
             }
         }
+        self.catch_up(campaign)?;
         let number = self.record.evaluations;
         let meter = self
             .record
@@ -292,6 +293,24 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.record.evaluation = Some(evaluation.clone());
         self.persist()?;
         Ok(evaluation)
+    }
+
+    /// A record that is older than the chain (restored from a backup) must not count less than what was said in public.
+    fn catch_up(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
+        let pending = campaign.window.submissions.len() as u64;
+        let settled = u64::from(campaign.submissions).saturating_sub(pending);
+        let Some(meter) = &mut self.record.meter else {
+            return Ok(());
+        };
+        let submissions = settled.saturating_sub(meter.submissions());
+        let accepts = campaign.accepts.saturating_sub(meter.accepts());
+        if submissions > 0 && meter.begin(self.record.evaluations, submissions).is_ok() {
+            meter
+                .finish(self.record.evaluations, accepts)
+                .map_err(WorkError::internal)?;
+            self.record.evaluations += 1;
+        }
+        Ok(())
     }
 
     async fn try_updates(

@@ -1,0 +1,144 @@
+//! One file with all that a Capsule cannot make again: configuration, keys and vault. All of it is encrypted already, but for
+//! the configuration, which is public.
+
+use std::{fs, path::Path};
+
+use serde::{Deserialize, Serialize};
+use sonar::{
+    cli::{ExitCode, Failure},
+    files::{self, Access, FileError},
+};
+
+use crate::home::Home;
+
+/// The form of backups.
+const SCHEMA: &str = "capsule.backup/1";
+/// A backup is at most this large.
+const LIMIT: u64 = 4 << 30;
+/// A file in it is at most this large.
+const FILE_LIMIT: u64 = 2 << 30;
+/// Directories whose files are in it.
+const DIRECTORIES: [&str; 2] = ["keystore", "vault"];
+/// The other files in it. The OpenPGP key is last: with it, a Capsule is complete.
+const FILES: [&str; 2] = ["config.toml", "openpgp.asc"];
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Archive {
+    schema: String,
+    files: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    /// In hexadecimal.
+    content: String,
+}
+
+/// Writes a backup of a home that is not in use. Gives the number of files.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn write(home: &Home, to: &Path) -> Result<usize, Failure> {
+    let mut names = Vec::new();
+    for directory in DIRECTORIES {
+        let path = home.path().join(directory);
+        let failed = || FileError::new("list", &path);
+        for entry in fs::read_dir(&path).map_err(failed())? {
+            let name = entry.map_err(failed())?.file_name();
+            names.extend(name.to_str().map(|name| format!("{directory}/{name}")));
+        }
+    }
+    names.sort();
+    names.extend(FILES.map(str::to_owned));
+    let mut entries = Vec::new();
+    for name in names {
+        let content = files::read_limited(&home.path().join(&name), FILE_LIMIT)?;
+        entries.push(Entry {
+            name,
+            content: alloy::hex::encode(content),
+        });
+    }
+    let archive = Archive {
+        schema: SCHEMA.into(),
+        files: entries,
+    };
+    let bytes = serde_json::to_vec(&archive).map_err(Failure::internal)?;
+    files::write_atomic(to, &bytes, Access::Private)?;
+    Ok(archive.files.len())
+}
+
+/// Brings back a backup. Gives the number of files.
+///
+/// # Errors
+/// When it is none, or a file cannot be written.
+pub fn read(home: &Home, from: &Path) -> Result<usize, Failure> {
+    let bytes = files::read_limited(from, LIMIT)?;
+    let bad = |reason: &str| {
+        let message = format!("{} is no backup of a Capsule: {reason}", from.display());
+        Failure::new(ExitCode::Refused, "BACKUP", message)
+    };
+    let archive: Archive =
+        serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
+    if archive.schema != SCHEMA {
+        return Err(bad("it is of another form"));
+    }
+    let mut contents = Vec::new();
+    for entry in &archive.files {
+        if !is_ours(&entry.name) {
+            return Err(bad("it holds a file that does not belong there"));
+        }
+        let content = alloy::hex::decode(&entry.content);
+        contents.push((
+            &entry.name,
+            content.map_err(|error| bad(&error.to_string()))?,
+        ));
+    }
+    for directory in DIRECTORIES {
+        files::private_directory(&home.path().join(directory))?;
+    }
+    for (name, content) in contents {
+        files::write_atomic(&home.path().join(name), &content, Access::Private)?;
+    }
+    Ok(archive.files.len())
+}
+
+/// Nothing may be written anywhere else.
+fn is_ours(name: &str) -> bool {
+    let plain =
+        |file: &str| !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\']);
+    FILES.contains(&name)
+        || name
+            .split_once('/')
+            .is_some_and(|(directory, file)| DIRECTORIES.contains(&directory) && plain(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_writes_nowhere_else() {
+        for name in [
+            "config.toml",
+            "openpgp.asc",
+            "vault/a.sealed",
+            "keystore/operator",
+        ] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in [
+            "../x",
+            "vault/../x",
+            "vault/",
+            "/etc/passwd",
+            "vault/.x",
+            "ipfs/x",
+            "x",
+        ] {
+            assert!(!is_ours(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The commands of `capsule`.
+
+mod backup;
+mod export_cert;
+mod help;
+mod init;
+mod serve;
+mod status;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use capsule::home::Home;
+use clap::{Parser, Subcommand};
+use sonar::{
+    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
+    config::{self, Config},
+};
+use zeroize::Zeroizing;
+
+/// Hold the keys of models that nobody else may read, and attest what each update was worth.
+#[derive(Debug, Parser)]
+#[command(name = "capsule", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where things are.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// Directory of this Capsule
+    #[arg(long, global = true, env = "CAPSULE_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// JSON-RPC of the chain
+    #[arg(long, global = true, env = "CAPSULE_RPC", value_name = "URL")]
+    rpc: Option<String>,
+    /// Sonar's API, which tells where the contracts and the IPFS hub are
+    #[arg(long, global = true, env = "CAPSULE_SONAR", value_name = "URL")]
+    sonar: Option<String>,
+    /// Deployment file that `sonar deploy` wrote; wins over what Sonar tells
+    #[arg(long, global = true, env = "CAPSULE_CONTRACTS", value_name = "FILE")]
+    contracts: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make keys and vault, and register the Capsule on the chain
+    Init(init::Init),
+    /// Run the Capsule
+    Serve(serve::Serve),
+    /// Registration, stake and campaigns of this Capsule
+    Status,
+    /// Print the OpenPGP certificate that bundles and updates are sealed to
+    ExportCert,
+    /// Copy keys and vault into one file; everything in it stays encrypted
+    Backup(backup::Backup),
+    /// Bring back what `capsule backup` wrote
+    Restore(backup::Restore),
+    /// Print a script that completes commands in your shell
+    Completions(help::Completions),
+    /// Version of the program and of the contracts that it speaks to
+    Version,
+}
+
+/// What a command has to work with.
+struct Context {
+    globals: Globals,
+    home: Home,
+    config: Config,
+}
+
+/// Runs a command and says how the program ends.
+pub async fn run(cli: Cli) -> ExitCode {
+    let logging = match cli.command {
+        Command::Serve(_) => Logging::Daemon,
+        _ => Logging::Command,
+    };
+    cli::init_tracing(&cli.globals, logging);
+    let output = Output::new(&cli.globals, cli.command.schema());
+    let timeout = cli.globals.timeout;
+    let work = execute(cli, &output);
+    let result = match timeout {
+        None => work.await,
+        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let message = format!("not done within {} s", limit.as_secs());
+            Err(Failure::new(cli::ExitCode::TimedOut, "TIMED_OUT", message)
+                .help("nothing is lost: run the same command again to go on"))
+        }),
+    };
+    output.finish(result)
+}
+
+async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
+    let context = Context::new(cli.globals, &cli.place)?;
+    match cli.command {
+        Command::Init(command) => command.run(&context, output).await,
+        Command::Serve(command) => command.run(&context, output).await,
+        Command::Status => status::run(&context).await,
+        Command::ExportCert => export_cert::run(&context),
+        Command::Backup(command) => command.run(&context),
+        Command::Restore(command) => command.run(&context),
+        Command::Completions(command) => command.run(),
+        Command::Version => help::version(),
+    }
+}
+
+impl Command {
+    fn schema(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "capsule.init/1",
+            Self::Serve(_) => "capsule.serve/1",
+            Self::Status => "capsule.status/1",
+            Self::ExportCert => "capsule.export-cert/1",
+            Self::Backup(_) => "capsule.backup/1",
+            Self::Restore(_) => "capsule.restore/1",
+            Self::Completions(_) => "capsule.completions/1",
+            Self::Version => "capsule.version/1",
+        }
+    }
+}
+
+impl Context {
+    /// Flags and environment win over the configuration file.
+    fn new(globals: Globals, place: &Place) -> Result<Self, Failure> {
+        let home = config::home(place.home.as_deref(), "CAPSULE_HOME", "capsule")?;
+        let mut config = Config::load(&home)?;
+        config.rpc = place.rpc.clone().or(config.rpc);
+        config.contracts = place.contracts.clone().or(config.contracts);
+        config.sonar = place.sonar.clone().or(config.sonar);
+        Ok(Self {
+            globals,
+            home: Home::new(home),
+            config,
+        })
+    }
+
+    fn passphrase(&self, ask: Ask) -> Result<Zeroizing<String>, Failure> {
+        cli::passphrase(&self.globals, "capsule", "the Capsule", ask)
+    }
+}

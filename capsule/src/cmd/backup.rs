@@ -1,0 +1,51 @@
+//! `capsule backup` and `capsule restore`
+
+use std::path::PathBuf;
+
+use capsule::backup;
+use serde_json::json;
+use sonar::cli::{Ask, ExitCode, Failure, Report};
+
+use super::Context;
+
+/// Copy keys and vault into one file. Everything in it stays encrypted under the Capsule's passphrase.
+#[derive(Debug, clap::Args)]
+pub struct Backup {
+    /// The file to write
+    file: PathBuf,
+}
+
+/// Bring back what `capsule backup` wrote, into a home that has no Capsule.
+#[derive(Debug, clap::Args)]
+pub struct Restore {
+    /// The file to read
+    file: PathBuf,
+}
+
+impl Backup {
+    pub fn run(self, context: &Context) -> Result<Report, Failure> {
+        // A backup that nobody can open is none.
+        context.home.open(&context.passphrase(Ask::Existing)?)?;
+        let _occupied = context.home.occupy()?;
+        let files = backup::write(&context.home, &self.file)?;
+        let human = format!("{files} files in {}", self.file.display());
+        Report::new(&json!({"file": self.file, "files": files}), human)
+    }
+}
+
+impl Restore {
+    pub fn run(self, context: &Context) -> Result<Report, Failure> {
+        if context.home.is_complete() {
+            let message = format!("there is a Capsule in {}", context.home.path().display());
+            return Err(Failure::new(ExitCode::Refused, "EXISTS", message)
+                .help("restore into another --home, or move this one away"));
+        }
+        let files = backup::read(&context.home, &self.file)?;
+        context.home.open(&context.passphrase(Ask::Existing)?)?;
+        let human = format!(
+            "{files} files restored to {}",
+            context.home.path().display()
+        );
+        Report::new(&json!({"home": context.home.path(), "files": files}), human)
+    }
+}

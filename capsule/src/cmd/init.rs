@@ -1,0 +1,139 @@
+//! `capsule init`
+
+use std::path::PathBuf;
+
+use alloy::primitives::B256;
+use capsule::home::Opened;
+use serde_json::json;
+use sonar::{
+    account,
+    chain::Client,
+    cli::{Ask, ExitCode, Failure, Output, Report},
+    discovery,
+    ids::Digest,
+    ipfs::{Node, NodeConfig},
+    units::{Amount, TokenUnit},
+};
+
+use super::Context;
+
+/// Make keys and vault, and register the Capsule on the chain. Run again, it completes what is missing, and updates what
+/// was registered.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  capsule init --rpc http://127.0.0.1:8545 --sonar http://127.0.0.1:8080 --stake 1ETH"
+)]
+pub struct Init {
+    /// Use the key in this file (keystore file under the same passphrase, or hexadecimal) as the operator's account
+    #[arg(long, value_name = "FILE")]
+    operator_key_file: Option<PathBuf>,
+    /// Stake to deposit when registering
+    #[arg(long, default_value = "0", value_name = "AMOUNT")]
+    stake: String,
+    /// Share of each bounty that the Capsule takes on top, in millionths
+    #[arg(long, default_value_t = 10_000, value_name = "PPM")]
+    fee_ppm: u32,
+    /// Where this Capsule says it answers; only told, never dialled
+    #[arg(long, default_value = "", value_name = "URL")]
+    endpoint: String,
+}
+
+impl Init {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let stake = TokenUnit::eth()
+            .parse(&self.stake)
+            .map_err(|error| Failure::new(ExitCode::Usage, "STAKE", error))?;
+        let home = &context.home;
+        let fresh = !home.is_complete();
+        let passphrase = context.passphrase(if fresh { Ask::New } else { Ask::Existing })?;
+        let key = self
+            .operator_key_file
+            .as_ref()
+            .map(|path| account::read_key(path, &passphrase))
+            .transpose()?;
+        let opened = home.complete(key.as_ref(), &passphrase)?;
+        context.config.save(home.path())?;
+        let operator = opened.operator.address();
+        if key.is_some_and(|key| key.address() != operator) {
+            output.warn(format!(
+                "this Capsule has an operator already: {operator}; the key in the file is not used"
+            ));
+        }
+        let _occupied = home.occupy()?;
+        output.progress(format!("Registering {operator}…"));
+        let certificate = publish(context, &opened).await?;
+        let client = discovery::client(&context.config, Some(opened.operator.clone())).await?;
+        self.register(&client, &opened, certificate, stake).await?;
+        let data = json!({
+            "operator": operator,
+            "attester": opened.attester.address(),
+            "fingerprint": opened.identity.fingerprint(),
+            "certificate": certificate,
+            "home": home.path(),
+        });
+        let human = format!(
+            "Capsule of operator {operator}\nfingerprint {}\nStart it with `capsule serve`.",
+            opened.identity.fingerprint()
+        );
+        Report::new(&data, human)
+    }
+
+    /// Registers, or updates what was registered; each part only if it is not so already.
+    async fn register(
+        &self,
+        client: &Client,
+        opened: &Opened,
+        certificate: Digest,
+        stake: Amount,
+    ) -> Result<(), Failure> {
+        let operator = opened.operator.address();
+        let attester = opened.attester.address();
+        let fingerprint = B256::new(opened.identity.certificate().fingerprint_word());
+        match client.capsule(operator).await? {
+            None => {
+                client
+                    .register(
+                        attester,
+                        fingerprint,
+                        certificate,
+                        &self.endpoint,
+                        self.fee_ppm,
+                        stake,
+                    )
+                    .await?;
+            }
+            Some(known) => {
+                let same = known.attester == attester
+                    && known.fingerprint == fingerprint
+                    && known.certificate == B256::from(certificate)
+                    && known.endpoint == self.endpoint
+                    && known.feePpm == self.fee_ppm;
+                if !same {
+                    client
+                        .update_capsule(
+                            attester,
+                            fingerprint,
+                            certificate,
+                            &self.endpoint,
+                            self.fee_ppm,
+                        )
+                        .await?;
+                }
+            }
+        }
+        if !client.is_authorized(operator).await? {
+            client.authorize(true).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts the certificate into the Capsule's own IPFS repository, from where Sonar's hub fetches it.
+async fn publish(context: &Context, opened: &Opened) -> Result<Digest, Failure> {
+    let unusable = |error| Failure::new(ExitCode::Unreachable, "IPFS", error);
+    let config = NodeConfig::loopback(context.home.ipfs(), Vec::new());
+    let node = Node::start(config).await.map_err(unusable)?;
+    let digest = node.add(opened.identity.certificate().encode()).await;
+    node.shutdown().await;
+    digest.map_err(unusable)
+}

@@ -1,0 +1,143 @@
+//! `capsule serve`
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use capsule::{
+    attest::Attester,
+    http,
+    ports::Account,
+    relay::Relay,
+    service::Service,
+    worker::{Patience, Tools},
+};
+use serde_json::json;
+use sonar::{
+    chain::Follower,
+    cli::{Ask, ExitCode, Failure, Output, Ready, Report, stop_signal},
+    discovery::{self, DiscoveryError},
+    files::{self, Access},
+    ipfs::{Multiaddr, Node, NodeConfig},
+    units,
+};
+use tokio::net::TcpListener;
+
+use super::Context;
+
+/// Addresses of a hub are a few lines.
+const HUB_LIMIT: u64 = 64 << 10;
+
+/// Run the Capsule until it is stopped. It may be killed at any moment: it goes on where it was.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Where to answer HTTP requests; port 0 takes any free one
+    #[arg(
+        long,
+        default_value = "127.0.0.1:0",
+        value_name = "ADDR:PORT",
+        env = "CAPSULE_LISTEN"
+    )]
+    listen: SocketAddr,
+    /// How long a miner's update is waited for, at most a quarter of the campaign's time for an evaluation
+    #[arg(long, default_value = "2m", value_name = "TIME", value_parser = units::duration)]
+    update_patience: Duration,
+}
+
+impl Serve {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let home = &context.home;
+        let opened = home.open(&context.passphrase(Ask::Existing)?)?;
+        let _occupied = home.occupy()?;
+        Ready::clear(home.path());
+        let operator = opened.operator.address();
+        let client = discovery::client(&context.config, Some(opened.operator)).await?;
+        let deployment = client.deployment().clone();
+        let node = node(context, output).await?;
+        // Where others find the certificate; the same bytes are the same artefact.
+        let certificate = opened.identity.certificate().encode();
+        node.add(certificate).await.map_err(ipfs)?;
+        let addresses = node.addresses().iter().map(ToString::to_string).collect();
+        let follower = Follower::new(
+            client.clone(),
+            context.config.poll(deployment.chain_id),
+            context.config.confirmations(deployment.chain_id),
+        );
+        let relay = context.config.sonar.as_deref().map(Relay::new).transpose();
+        let tools = Tools {
+            store: opened.vault,
+            artefacts: node,
+            chain: Account {
+                client,
+                relay: relay.map_err(Failure::internal)?,
+            },
+            identity: opened.identity,
+            attester: Attester::new(opened.attester, deployment.chain_id, deployment.sonar),
+            patience: Patience {
+                update: self.update_patience,
+                ..Patience::default()
+            },
+        };
+        let service = Service::new(Arc::new(tools), operator);
+        let (listener, address) = listen(self.listen).await?;
+        let router = http::router(service.status());
+        Ready::new(Some(address), addresses).announce(home.path())?;
+        output.progress(format!("Capsule {operator} answers at http://{address}"));
+        tokio::select! {
+            () = service.run(follower) => {}
+            served = axum::serve(listener, router) => served.map_err(Failure::internal)?,
+            () = stop_signal() => {}
+        }
+        Ready::clear(home.path());
+        Report::new(&json!({"operator": operator}), "")
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |error: std::io::Error| {
+        let message = format!("cannot listen on {address}: {error}");
+        Failure::new(ExitCode::Refused, "LISTEN", message)
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// An IPFS node that dials Sonar's hub.
+async fn node(context: &Context, output: &Output) -> Result<Node, Failure> {
+    let peers = hub(context, output)
+        .await?
+        .iter()
+        .map(|peer| peer.parse().map_err(|_| peer))
+        .collect::<Result<Vec<Multiaddr>, _>>()
+        .map_err(|peer| {
+            let message = format!("Sonar tells an address that is none: {peer}");
+            Failure::new(ExitCode::Refused, "DISCOVERY", message)
+        })?;
+    let config = NodeConfig::loopback(context.home.ipfs(), peers);
+    Node::start(config).await.map_err(ipfs)
+}
+
+/// Where Sonar's hub is. A Sonar that is away for a moment is where it was.
+async fn hub(context: &Context, output: &Output) -> Result<Vec<String>, Failure> {
+    let missing = DiscoveryError::Missing("Sonar's API (`sonar`)");
+    let sonar = context.config.sonar.as_deref().ok_or(missing)?;
+    let path = context.home.path().join("hub.json");
+    match discovery::info(sonar).await {
+        Ok(info) => {
+            let known = serde_json::to_vec(&info.ipfs).map_err(Failure::internal)?;
+            files::write_atomic(&path, &known, Access::Private)?;
+            Ok(info.ipfs)
+        }
+        Err(error @ DiscoveryError::Unreachable { .. }) => {
+            let known = files::read_limited(&path, HUB_LIMIT).ok();
+            let known = known.and_then(|known| serde_json::from_slice(&known).ok());
+            let known = known.ok_or(error)?;
+            output.warn("Sonar does not answer; its hub is dialled where it was last time");
+            Ok(known)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn ipfs(error: sonar::ipfs::IpfsError) -> Failure {
+    Failure::new(ExitCode::Unreachable, "IPFS", error)
+}

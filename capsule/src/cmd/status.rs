@@ -1,0 +1,67 @@
+//! `capsule status`
+
+use serde_json::{Value, json};
+use sonar::{
+    chain::Follower,
+    cli::{ExitCode, Failure, Report},
+    discovery,
+    units::{TokenUnit, percent},
+    view::World,
+};
+
+use super::Context;
+
+/// Registration, stake and campaigns, as the chain has them.
+pub async fn run(context: &Context) -> Result<Report, Failure> {
+    let operator = context.home.operator()?;
+    let client = discovery::client(&context.config, None).await?;
+    let chain_id = client.deployment().chain_id;
+    let confirmations = context.config.confirmations(chain_id);
+    let mut follower = Follower::new(client.clone(), context.config.poll(chain_id), confirmations);
+    let mut world = World::default();
+    let batch = follower.look_now().await?;
+    world
+        .absorb(&batch)
+        .map_err(|error| Failure::new(ExitCode::Refused, "CHAIN_NONSENSE", error))?;
+    let balance = client.balance(operator).await?;
+    let capsule = world.capsules.get(&operator);
+    let eth = TokenUnit::eth();
+    let mut human = format!("operator  {operator}\nbalance   {}\n", eth.format(balance));
+    if let Some(capsule) = capsule {
+        human += &format!(
+            "stake     {} ({} locked)\nfee       {}\n",
+            eth.format(capsule.stake),
+            eth.format(capsule.locked),
+            percent(capsule.fee_ppm)
+        );
+    } else {
+        human += "not registered: run `capsule init`\n";
+    }
+    let mut campaigns = Vec::<Value>::new();
+    for campaign in world.in_order().filter(|c| c.terms.capsule == operator) {
+        human += &format!(
+            "{}  {:?}  version {}  best {}\n",
+            campaign.id.short(),
+            campaign.state,
+            campaign.version(),
+            percent(campaign.best_ppm)
+        );
+        campaigns.push(json!({
+            "id": campaign.id,
+            "state": campaign.state,
+            "version": campaign.version(),
+            "best_ppm": campaign.best_ppm,
+            "windows": campaign.settled.len(),
+        }));
+    }
+    let data = json!({
+        "operator": operator,
+        "balance": balance,
+        "registered": capsule.is_some(),
+        "stake": capsule.map(|capsule| capsule.stake),
+        "locked": capsule.map(|capsule| capsule.locked),
+        "fee_ppm": capsule.map(|capsule| capsule.fee_ppm),
+        "campaigns": campaigns,
+    });
+    Report::new(&data, human)
+}

@@ -1,0 +1,108 @@
+//! What the Capsule tells about itself over HTTP, on loopback: public facts only.
+
+use std::fmt::Write;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+
+use crate::service::{SharedStatus, Status, lock};
+
+/// `/healthz`, `/readyz`, `/metrics`, `/api/v1/status`.
+pub fn router(status: SharedStatus) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(tell))
+        .with_state(status)
+}
+
+async fn ready(State(status): State<SharedStatus>) -> impl IntoResponse {
+    let status = lock(&status);
+    if status.chain && status.caught_up {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the chain does not answer")
+    }
+}
+
+async fn tell(State(status): State<SharedStatus>) -> Json<Status> {
+    Json(lock(&status).clone())
+}
+
+async fn metrics(State(status): State<SharedStatus>) -> impl IntoResponse {
+    let text = render(&lock(&status));
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+/// The exposition format of Prometheus. Everything here is on the chain too.
+fn render(status: &Status) -> String {
+    let mut text = String::new();
+    let mut gauge = |name: &str, help: &str, values: Vec<(String, f64)>| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "# HELP capsule_{name} {help}\n# TYPE capsule_{name} gauge"
+        );
+        for (labels, value) in values {
+            let _ = writeln!(text, "capsule_{name}{labels} {value}");
+        }
+    };
+    let flag = |value: bool| vec![(String::new(), f64::from(u8::from(value)))];
+    gauge(
+        "chain_up",
+        "Whether the last look at the chain succeeded.",
+        flag(status.chain),
+    );
+    #[allow(clippy::cast_precision_loss)] // Block numbers are small.
+    gauge(
+        "block",
+        "The last block.",
+        vec![(String::new(), status.block as f64)],
+    );
+    let campaigns = |value: fn(&crate::service::CampaignStatus) -> f64| {
+        let label = |id: &sonar::ids::CampaignId| format!("{{campaign=\"{id}\"}}");
+        status
+            .campaigns
+            .iter()
+            .map(|(id, campaign)| (label(id), value(campaign)))
+            .collect::<Vec<_>>()
+    };
+    gauge(
+        "version",
+        "Version of the model.",
+        campaigns(|c| f64::from(c.version)),
+    );
+    gauge(
+        "best_ppm",
+        "Attested accuracy.",
+        campaigns(|c| f64::from(c.best_ppm)),
+    );
+    gauge(
+        "leak_bits",
+        "Bits said in public.",
+        campaigns(|c| c.leak_bits),
+    );
+    gauge(
+        "leak_bits_allowed",
+        "Bits that may be said.",
+        campaigns(|c| c.leak_bits_allowed),
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_in_the_format_of_prometheus() {
+        let text = render(&Status::default());
+        assert!(text.contains("# TYPE capsule_chain_up gauge\ncapsule_chain_up 0\n"));
+    }
+}
