@@ -20,6 +20,8 @@ use zeroize::Zeroizing;
 use crate::{
     config::ConfigError,
     files::{self, Access, FileError},
+    ipfs::IpfsError,
+    pgp::PgpError,
     units,
 };
 
@@ -200,6 +202,33 @@ impl From<ConfigError> for Failure {
             ConfigError::File(error) => error.into(),
             error => Self::new(ExitCode::Refused, "CONFIG", error),
         }
+    }
+}
+
+impl From<IpfsError> for Failure {
+    fn from(error: IpfsError) -> Self {
+        let (exit, code) = match error {
+            IpfsError::File(error) => return error.into(),
+            IpfsError::NotFound { .. } => (ExitCode::Unreachable, "ARTEFACT_NOT_FOUND"),
+            IpfsError::TooLarge { .. } | IpfsError::Malformed { .. } => {
+                (ExitCode::Refused, "ARTEFACT")
+            }
+            IpfsError::Address(_) => (ExitCode::Refused, "IPFS_ADDRESS"),
+            IpfsError::Start { .. } | IpfsError::Node { .. } => (ExitCode::Internal, "IPFS"),
+        };
+        Self::new(exit, code, error)
+    }
+}
+
+impl From<PgpError> for Failure {
+    fn from(error: PgpError) -> Self {
+        let (exit, code) = match error {
+            PgpError::WrongPassphrase(_) => (ExitCode::Locked, "WRONG_PASSPHRASE"),
+            PgpError::NotSigned(_) => (ExitCode::Refused, "NOT_SIGNED"),
+            PgpError::Make(_) => (ExitCode::Internal, "OPENPGP"),
+            _ => (ExitCode::Refused, "OPENPGP"),
+        };
+        Self::new(exit, code, error)
     }
 }
 

@@ -4,6 +4,7 @@ mod account;
 mod campaign;
 mod deploy;
 mod help;
+mod identity;
 mod serve;
 
 use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
@@ -174,11 +175,15 @@ impl Context {
 
     /// A client that signs with the account that was named, or the only one.
     async fn signer(&self) -> Result<Client, Failure> {
-        let client = self.reader().await?;
         let name = self.account()?;
         let passphrase = self.passphrase(&name, Ask::Existing)?;
-        let signer = Keystore::new(&self.home).unlock(&name, &passphrase)?;
-        Ok(client.with_signer(signer))
+        self.signer_of(&name, &passphrase).await
+    }
+
+    /// A client that signs with an account.
+    async fn signer_of(&self, name: &AccountName, passphrase: &str) -> Result<Client, Failure> {
+        let signer = Keystore::new(&self.home).unlock(name, passphrase)?;
+        Ok(self.reader().await?.with_signer(signer))
     }
 
     /// The account that was named, or the only one.

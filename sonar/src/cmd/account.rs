@@ -12,7 +12,7 @@ use sonar::{
     units::{Amount, TokenUnit},
 };
 
-use super::Context;
+use super::{Context, identity};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -72,7 +72,22 @@ impl Command {
 fn new(context: &Context, keystore: &Keystore, name: &AccountName) -> Result<Report, Failure> {
     let passphrase = context.passphrase(name, Ask::New)?;
     let signer = keystore.create(name, &passphrase)?;
-    made(keystore, name, signer.address())
+    let identity = identity::open(context, name, &passphrase)?;
+    let openpgp = identity::path(context, name);
+    let (address, file) = (signer.address(), keystore.path(name));
+    let fingerprint = identity.fingerprint();
+    let human = format!(
+        "{name}  {address}\nkept in {}\nOpenPGP {fingerprint} in {}",
+        file.display(),
+        openpgp.display()
+    );
+    let data = json!({
+        "name": name,
+        "address": address,
+        "file": file,
+        "openpgp": {"fingerprint": fingerprint, "file": openpgp},
+    });
+    Report::new(&data, human)
 }
 
 fn made(keystore: &Keystore, name: &AccountName, address: Address) -> Result<Report, Failure> {

@@ -1,8 +1,12 @@
 //! `sonar campaign …`.
 
 mod document;
+mod draft;
 mod end;
+mod hub;
+mod launch;
 mod look;
+mod result;
 mod watch;
 
 use std::time::Duration;
@@ -21,6 +25,8 @@ use super::Context;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Start a campaign: seal its data to a Capsule, and put the bounty into escrow
+    Launch(launch::Launch),
     /// List the campaigns on this contract
     #[command(visible_alias = "ls")]
     List(look::List),
@@ -30,6 +36,8 @@ pub enum Command {
     Watch(watch::Watch),
     /// End a campaign: close it, or take the money back from a Capsule that missed its time
     Close(end::Close),
+    /// Fetch the finished model: decrypt it, check who signed it, and measure it again
+    Result(result::Fetch),
     /// Take what a campaign owes you: the part of the bounty that nobody earned
     Withdraw(end::Withdraw),
 }
@@ -37,6 +45,8 @@ pub enum Command {
 impl Command {
     pub fn schema(&self) -> &'static str {
         match self {
+            Self::Launch(_) => "sonar.campaign.launch/1",
+            Self::Result(_) => "sonar.campaign.result/1",
             Self::List(_) => "sonar.campaign.list/1",
             Self::Show(_) => "sonar.campaign.show/1",
             Self::Watch(_) => "sonar.campaign.watch/1",
@@ -47,6 +57,8 @@ impl Command {
 
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         match self {
+            Self::Launch(command) => command.run(context, output).await,
+            Self::Result(command) => command.run(context, output).await,
             Self::List(command) => command.run(context, output).await,
             Self::Show(command) => command.run(context, output).await,
             Self::Watch(command) => command.run(context, output).await,

@@ -1,0 +1,120 @@
+//! The data scientist's IPFS node, which talks to Sonar's hub and to nobody else.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use sonar::{
+    cli::{ExitCode, Failure, Output},
+    discovery::{self, DiscoveryError},
+    ids::Digest,
+    ipfs::{Node, NodeConfig},
+};
+use tokio::time::{Instant, sleep};
+
+use super::Context;
+
+/// How long an artefact is waited for.
+const FETCH: Duration = Duration::from_secs(60);
+/// How long Sonar may take to fetch what a launch offers.
+const KEEP: Duration = Duration::from_secs(90);
+/// Time between looks whether it has.
+const POLL: Duration = Duration::from_millis(200);
+
+/// The way to Sonar's hub.
+pub struct Hub {
+    node: Node,
+    sonar: String,
+    http: reqwest::Client,
+}
+
+#[derive(Deserialize)]
+struct Artefact {
+    pinned: bool,
+}
+
+impl Hub {
+    /// Starts a node that dials the hub.
+    pub async fn connect(context: &Context, output: &Output) -> Result<Self, Failure> {
+        let sonar = context
+            .config
+            .sonar
+            .clone()
+            .ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
+        output.progress("Connecting to Sonar's IPFS hub…");
+        let info = discovery::info(&sonar).await?;
+        let peers = info
+            .ipfs
+            .iter()
+            .map(|address| address.parse())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| {
+                let message = format!("Sonar tells an address that is none: {error}");
+                Failure::new(ExitCode::Refused, "DISCOVERY", message)
+            })?;
+        let node = Node::start(NodeConfig::loopback(context.home.join("ipfs"), peers)).await?;
+        Ok(Self {
+            node,
+            sonar: sonar.trim_end_matches('/').to_owned(),
+            http: reqwest::Client::builder()
+                .timeout(Duration::from_secs(10))
+                .build()
+                .map_err(Failure::internal)?,
+        })
+    }
+
+    /// Stores an artefact here, for the hub to fetch.
+    pub async fn add(&self, bytes: Vec<u8>) -> Result<Digest, Failure> {
+        Ok(self.node.add(bytes).await?)
+    }
+
+    /// Stores what may have been lost since.
+    pub async fn offer(&self, artefacts: &[Vec<u8>]) -> Result<(), Failure> {
+        for bytes in artefacts {
+            self.add(bytes.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches an artefact.
+    pub async fn fetch(&self, digest: Digest, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+        Ok(self.node.get(digest, max_bytes, FETCH).await?)
+    }
+
+    /// Waits until Sonar keeps the artefacts: then this node is not needed any more.
+    pub async fn wait_until_kept(&self, artefacts: &[Digest]) -> Result<(), Failure> {
+        let end = Instant::now() + KEEP;
+        for digest in artefacts {
+            while !self.is_kept(*digest).await {
+                if Instant::now() >= end {
+                    return Err(Failure::new(
+                        ExitCode::Unreachable,
+                        "NOT_KEPT",
+                        format!("Sonar has not fetched {digest} within {} s", KEEP.as_secs()),
+                    )
+                    .help(
+                        "the bounty is in escrow; run the same command again to offer it again",
+                    ));
+                }
+                sleep(POLL).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether Sonar says that it keeps an artefact; no answer is a no.
+    async fn is_kept(&self, digest: Digest) -> bool {
+        let url = format!("{}/api/v1/artefacts/{digest}", self.sonar);
+        let Ok(answer) = self.http.get(url).send().await else {
+            return false;
+        };
+        match answer.json::<Artefact>().await {
+            Ok(artefact) => artefact.pinned,
+            Err(_) => false,
+        }
+    }
+
+    /// Lets the node end well.
+    pub async fn close(self) {
+        self.node.shutdown().await;
+    }
+}

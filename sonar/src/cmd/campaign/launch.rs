@@ -1,0 +1,435 @@
+//! `sonar campaign launch`.
+
+use std::path::{Path, PathBuf};
+
+use alloy::primitives::{Address, B256};
+use serde_json::json;
+use sonar::{
+    account::AccountName,
+    bundle,
+    campaign::{self, CampaignFile, FileError},
+    chain::{Client, TxOutcome},
+    cli::{self, Ask, ExitCode, Failure, Output, Report},
+    files,
+    ids::Digest,
+    launch::{self, CapsuleTerms, Inputs, Plan},
+    manifest,
+    pgp::{self, Certificate},
+    units::{Amount, TokenUnit, percent},
+    view::{CapsuleView, World},
+    wire::TermsJson,
+};
+use sonar_contracts::{State, Status, Terms, fee};
+use zeroize::Zeroizing;
+
+use super::{
+    Context,
+    draft::{Draft, Drafts, Key},
+    hub::Hub,
+    world,
+};
+use crate::cmd::identity;
+
+/// A campaign locks this part of the Capsule's free stake unless told otherwise, so that several fit beside each other.
+const STAKE_SHARE: u64 = 16;
+
+/// Start a campaign: seal validation set and starting model to a Capsule, and put the bounty into escrow.
+///
+/// Killed at any moment, the same command goes on with the same campaign. Run after the campaign is launched, it says
+/// how the campaign stands and changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  sonar campaign launch digits.toml --dry-run\n  sonar campaign launch digits.toml --yes"
+)]
+pub struct Launch {
+    /// The campaign file
+    file: PathBuf,
+    /// Show what would be done and what it would cost, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Launch another campaign from a file that was launched before
+    #[arg(long)]
+    again: bool,
+    /// ETH of the Capsule's stake that the campaign locks; a sixteenth of what is free if it is not given
+    #[arg(long, value_name = "ETH")]
+    stake: Option<String>,
+}
+
+/// What the user gave: the campaign file and all it refers to.
+struct Given {
+    file: CampaignFile,
+    text: Vec<u8>,
+    validation_path: PathBuf,
+    validation: Zeroizing<Vec<u8>>,
+    initial: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Launch {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let given = Given::read(&self.file)?;
+        let name = context.account()?;
+        let passphrase = context.passphrase(&name, Ask::Existing)?;
+        let client = context.signer_of(&name, &passphrase).await?;
+        let owner = client
+            .address()
+            .ok_or_else(|| Failure::internal("no account"))?;
+        let key = Key::new(&client, owner, &given.parts());
+        let drafts = Drafts::new(&context.home);
+        let known = drafts.load(&key)?;
+        let known = match known {
+            Some((draft, ..)) if self.again => {
+                drafts.retire(&key, draft.id)?;
+                None
+            }
+            other => other,
+        };
+        let hub = Hub::connect(context, output).await?;
+        let (draft, sealed, manifest) = match known {
+            Some(known) => {
+                output.progress(format_args!("Going on with campaign {}…", known.0.id));
+                known
+            }
+            None => {
+                let launching = Launching {
+                    context,
+                    client: &client,
+                    hub: &hub,
+                    name: &name,
+                    passphrase: &passphrase,
+                    owner,
+                };
+                let plan = launching
+                    .plan(&given, self.stake.as_deref(), output)
+                    .await?;
+                if self.dry_run {
+                    return launching.preview(&plan, output).await;
+                }
+                let made = launching.seal(&given, plan).await?;
+                drafts.save(&key, &made.0, &made.1, &made.2)?;
+                made
+            }
+        };
+        let terms = draft.terms()?;
+        draft
+            .warnings
+            .iter()
+            .for_each(|warning| output.warn(warning));
+        let token = super::token(&client, terms.token).await?;
+        hub.offer(&[sealed, manifest]).await?;
+        let opened = open(context, output, &client, &draft, &terms, &token).await?;
+        output.progress("Waiting until Sonar holds manifest and bundle…");
+        hub.wait_until_kept(&[draft.bundle, Digest::from(terms.manifest)])
+            .await?;
+        hub.close().await;
+        report(&client, &draft, &terms, &token, opened).await
+    }
+}
+
+/// Puts the bounty into escrow, unless an earlier run of this launch did.
+async fn open(
+    context: &Context,
+    output: &Output,
+    client: &Client,
+    draft: &Draft,
+    terms: &Terms,
+    token: &TokenUnit,
+) -> Result<Option<TxOutcome>, Failure> {
+    if is_open(&client.status(draft.id).await?) {
+        output.progress("The bounty is in escrow already.");
+        return Ok(None);
+    }
+    cli::confirm(&context.globals, &consequence(terms, token, client))?;
+    output.progress("Putting the bounty into escrow…");
+    match client.open(terms).await {
+        Ok(transaction) => Ok(Some(transaction)),
+        // Another run of this launch was faster.
+        Err(_) if is_open(&client.status(draft.id).await?) => Ok(None),
+        Err(error) => Err(Failure::from(error).help(
+            "nothing was paid; `--again` plans the campaign anew, with fresh deadline and terms",
+        )),
+    }
+}
+
+fn is_open(status: &Status) -> bool {
+    status.state != State::None as u8
+}
+
+fn consequence(terms: &Terms, token: &TokenUnit, client: &Client) -> String {
+    let fee = fee(terms.bounty, terms.feePpm);
+    format!(
+        "This puts {} as bounty and {} as the Capsule's fee into escrow on chain {}.",
+        token.format(terms.bounty.into()),
+        token.format(fee.into()),
+        client.deployment().chain_id
+    )
+}
+
+async fn report(
+    client: &Client,
+    draft: &Draft,
+    terms: &Terms,
+    token: &TokenUnit,
+    transaction: Option<TxOutcome>,
+) -> Result<Report, Failure> {
+    let status = client.status(draft.id).await?;
+    let state = State::try_from(status.state).map_err(Failure::internal)?;
+    let data = json!({
+        "id": draft.id,
+        "name": draft.name,
+        "state": state,
+        "terms": draft.terms,
+        "start_ppm": draft.start_ppm,
+        "leak_bits": draft.leak_bits,
+        "transaction": transaction,
+    });
+    let human = format!(
+        "campaign  {}\n{}\nfollow it with `sonar campaign watch {}`",
+        draft.id,
+        summary(&draft.name, terms, token, draft.start_ppm, draft.leak_bits),
+        draft.id.short()
+    );
+    Report::new(&data, human)
+}
+
+/// What a data scientist should see before and after she pays.
+fn summary(name: &str, terms: &Terms, token: &TokenUnit, start_ppm: u32, leak_bits: f64) -> String {
+    format!(
+        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nleak      public verdicts say at most {leak_bits:.0} bits about the model\nopen to   {}",
+        token.format(terms.bounty.into()),
+        token.format(fee(terms.bounty, terms.feePpm).into()),
+        percent(start_ppm),
+        percent(terms.targetPpm),
+        percent(terms.gridPpm),
+        terms.maxSubmissions,
+        terms.maxAccepts,
+        terms.windowSize,
+        terms.windowSeconds,
+        super::document::time(terms.deadline),
+    )
+}
+
+impl Given {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let text = files::read_limited(path, campaign::MAX_BYTES)?;
+        let place = path.display();
+        let invalid = |message: String| Failure::new(ExitCode::Refused, "CAMPAIGN_FILE", message);
+        let file = std::str::from_utf8(&text)
+            .map_err(|error| invalid(error.to_string()).at(place))
+            .and_then(|text| {
+                CampaignFile::parse(text).map_err(|error| match &error {
+                    FileError::Toml {
+                        line,
+                        column,
+                        message,
+                    } => invalid(message.clone()).at(format_args!("{place}:{line}:{column}")),
+                    FileError::Schema(_) => invalid(error.to_string()).at(place),
+                })
+            })?;
+        // Other files are named relative to the campaign file.
+        let beside = |name: &Path| path.parent().unwrap_or(Path::new("")).join(name);
+        let read = |name: &Path| {
+            let bytes = files::read_limited(&beside(name), bundle::MAX_BYTES as u64)?;
+            Ok::<_, Failure>(Zeroizing::new(bytes))
+        };
+        Ok(Self {
+            validation_path: std::path::absolute(beside(&file.validation.file))
+                .map_err(Failure::internal)?,
+            validation: read(&file.validation.file)?,
+            initial: file.model.initial.as_deref().map(read).transpose()?,
+            file,
+            text,
+        })
+    }
+
+    fn parts(&self) -> [&[u8]; 3] {
+        let initial = self.initial.as_ref().map_or(&[][..], |bytes| bytes);
+        [&self.text, &self.validation, initial]
+    }
+}
+
+/// A launch that has nothing decided yet.
+struct Launching<'a> {
+    context: &'a Context,
+    client: &'a Client,
+    hub: &'a Hub,
+    name: &'a AccountName,
+    passphrase: &'a str,
+    owner: Address,
+}
+
+/// What is launched, and to whom it is sealed.
+struct Planned {
+    plan: Plan,
+    capsule: Certificate,
+    salt: Digest,
+}
+
+impl Launching<'_> {
+    async fn plan(
+        &self,
+        given: &Given,
+        stake: Option<&str>,
+        output: &Output,
+    ) -> Result<Planned, Failure> {
+        let world = world(self.client).await?;
+        let (operator, view) = self.choose(&given.file, &world)?;
+        output.progress(format_args!(
+            "Fetching the certificate of Capsule {operator}…"
+        ));
+        let capsule = self.certificate(operator, view).await?;
+        let token = self.token(&given.file).await?;
+        let stake = match stake {
+            Some(text) => TokenUnit::eth().parse(text).map_err(refused_amount)?,
+            None => Amount(view.free_stake().0 / alloy::primitives::U256::from(STAKE_SHARE)),
+        };
+        let scientist = identity::open(self.context, self.name, self.passphrase)?;
+        let salt: [u8; 32] = rand::random();
+        let inputs = Inputs {
+            validation: given.validation.clone(),
+            initial: given.initial.clone(),
+            owner: self.owner,
+            scientist: (scientist.certificate().encode(), scientist.fingerprint()),
+            bounty: token
+                .parse(&given.file.reward.bounty)
+                .map_err(refused_amount)?,
+            token: token.address,
+            capsule: CapsuleTerms {
+                operator,
+                attester: view.attester,
+                fee_ppm: view.fee_ppm,
+                stake,
+                fingerprint: capsule.fingerprint(),
+            },
+            now: world.head.now,
+            bundle_salt: Zeroizing::new(salt),
+            salt: B256::new(rand::random()),
+        };
+        Ok(Planned {
+            plan: launch::plan(&given.file, inputs)?,
+            capsule,
+            salt: Digest(salt),
+        })
+    }
+
+    /// The Capsule that the file names, or the one with the lowest fee of those that let this contract lock their stake.
+    fn choose<'w>(
+        &self,
+        file: &CampaignFile,
+        world: &'w World,
+    ) -> Result<(Address, &'w CapsuleView), Failure> {
+        let sonar = self.client.deployment().sonar;
+        let usable =
+            |view: &CapsuleView| !view.attester.is_zero() && view.authorized.contains(&sonar);
+        let refused = |message: String| Failure::new(ExitCode::Refused, "NO_CAPSULE", message);
+        match file.capsule {
+            Some(operator) => match world.capsules.get(&operator) {
+                Some(view) if usable(view) => Ok((operator, view)),
+                Some(_) => Err(refused(format!(
+                    "the Capsule of {operator} has not authorised this Sonar contract"
+                ))),
+                None => Err(refused(format!("{operator} has registered no Capsule"))),
+            },
+            None => world
+                .capsules
+                .iter()
+                .filter(|(_, view)| usable(view))
+                .min_by_key(|(operator, view)| (view.fee_ppm, **operator))
+                .map(|(operator, view)| (*operator, view))
+                .ok_or_else(|| refused("no Capsule is registered with this contract".into())),
+        }
+    }
+
+    /// The Capsule's certificate, which must be the one that its operator registered.
+    async fn certificate(
+        &self,
+        operator: Address,
+        view: &CapsuleView,
+    ) -> Result<Certificate, Failure> {
+        let digest = view
+            .certificate
+            .ok_or_else(|| Failure::internal("a registered Capsule has a certificate"))?;
+        let bytes = self.hub.fetch(digest, manifest::MAX_BYTES).await?;
+        let certificate = Certificate::decode(&bytes)?;
+        if certificate.fingerprint_word() != view.fingerprint.0 {
+            return Err(Failure::new(
+                ExitCode::Refused,
+                "CAPSULE_CERTIFICATE",
+                format!("the certificate of {operator} is not the one that it registered"),
+            ));
+        }
+        Ok(certificate)
+    }
+
+    async fn token(&self, file: &CampaignFile) -> Result<TokenUnit, Failure> {
+        let address = match file.reward.token.as_str() {
+            "ETH" => return Ok(TokenUnit::eth()),
+            "DATA" => self.client.deployment().datacoin,
+            text => text.parse().map_err(|_| {
+                Failure::new(
+                    ExitCode::Refused,
+                    "TOKEN",
+                    format!("`{text}` is neither ETH, DATA nor the address of an ERC-20"),
+                )
+                .at("reward.token")
+            })?,
+        };
+        Ok(self.client.token(address).await?)
+    }
+
+    async fn preview(&self, planned: &Planned, output: &Output) -> Result<Report, Failure> {
+        let plan = &planned.plan;
+        plan.warnings
+            .iter()
+            .for_each(|warning| output.warn(warning));
+        let terms = plan.terms(Digest([0; 32]));
+        let token = super::token(self.client, terms.token).await?;
+        let name = plan.manifest(Digest([0; 32])).name;
+        let data = json!({
+            "name": name,
+            "terms": TermsJson::from(&terms),
+            "start_ppm": plan.measured_start,
+            "leak_bits": plan.leak_bits,
+        });
+        let human = format!(
+            "{}\n{}",
+            summary(&name, &terms, &token, plan.measured_start, plan.leak_bits),
+            consequence(&terms, &token, self.client).replacen("This puts", "A launch puts", 1),
+        );
+        Report::new(&data, human)
+    }
+
+    /// Seals the bundle, and with its digest and that of the manifest decides the campaign's id.
+    async fn seal(
+        &self,
+        given: &Given,
+        planned: Planned,
+    ) -> Result<(Draft, Vec<u8>, Vec<u8>), Failure> {
+        let Planned {
+            plan,
+            capsule,
+            salt,
+        } = planned;
+        let sealed = pgp::seal(&plan.bundle.encode(), &capsule)?;
+        let bundle = self.hub.add(sealed.clone()).await?;
+        let manifest = plan.manifest(bundle);
+        let encoded = manifest.encode().map_err(launch::LaunchError::from)?;
+        let terms = plan.terms(self.hub.add(encoded.clone()).await?);
+        let draft = Draft {
+            id: self.client.id(&terms),
+            name: manifest.name,
+            terms: TermsJson::from(&terms),
+            bundle,
+            account: self.name.to_string(),
+            validation: given.validation_path.clone(),
+            leak_bits: plan.leak_bits,
+            start_ppm: plan.measured_start,
+            warnings: plan.warnings,
+            salt,
+        };
+        Ok((draft, sealed, encoded))
+    }
+}
+
+fn refused_amount(error: impl std::fmt::Display) -> Failure {
+    Failure::new(ExitCode::Refused, "AMOUNT", error)
+}

@@ -1,0 +1,243 @@
+//! `sonar campaign result`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use sonar::{
+    account::AccountName,
+    bundle,
+    cli::{Ask, ExitCode, Failure, Output, Report},
+    data,
+    files::{self, Access},
+    ids::Digest,
+    manifest::{self, Manifest, commitment},
+    pgp::{self, Certificate},
+    units::percent,
+    view::{CampaignView, World},
+};
+use syft::Weights;
+
+use super::{
+    Context, document,
+    draft::{Draft, Drafts},
+    find,
+    hub::Hub,
+    world,
+};
+use crate::cmd::identity;
+
+/// Fetch the finished model: decrypt it, check who signed it, and measure it again.
+///
+/// The model is written as safetensors. Its accuracy on your validation set must be, on the campaign's grid, what the
+/// Capsule attested on chain; otherwise the command fails with exit code 9, and the model is written all the same.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sonar campaign result 0x3fa4 --out model.safetensors")]
+pub struct Fetch {
+    /// Its id, or the beginning of it
+    id: String,
+    /// Write the model to this file
+    #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
+    out: PathBuf,
+    /// Keep the OpenPGP message beside it, with the ending .pgp
+    #[arg(long)]
+    keep_message: bool,
+    /// Keep the OpenPGP message in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "keep_message")]
+    sealed: Option<PathBuf>,
+    /// The validation set, if it is not where it was at the launch
+    #[arg(long, value_name = "FILE")]
+    validation: Option<PathBuf>,
+}
+
+impl Fetch {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let client = context.reader().await?;
+        let world = world(&client).await?;
+        let view = find(&world, &self.id)?;
+        let digest = delivered(view)?;
+        let draft = Drafts::new(&context.home).find(view.id);
+        let name = account(context, draft.as_ref())?;
+        let passphrase = context.passphrase(&name, Ask::Existing)?;
+        let identity = identity::open(context, &name, &passphrase)?;
+
+        let hub = Hub::connect(context, output).await?;
+        output.progress("Fetching manifest, certificate and model…");
+        let manifest = manifest_of(&hub, view).await?;
+        let signer = signer_of(&hub, &world, view, &manifest).await?;
+        let message = hub.fetch(digest, bundle::MAX_BYTES).await?;
+        hub.close().await;
+        if let Some(path) = self.message_path() {
+            files::write_atomic(&path, &message, Access::Private)?;
+        }
+        let model = pgp::open_verified(&message, &identity, &signer, bundle::MAX_BYTES)?;
+        let weights = Weights::from_safetensors(&model).map_err(|error| unusable(&error))?;
+        files::write_atomic(&self.out, &model, Access::Private)?;
+
+        output.progress("Measuring the model…");
+        let validation = self.validation_set(draft.as_ref(), &manifest)?;
+        let measured = measure(&manifest, &validation, &weights)?;
+        self.report(view, measured, &manifest)
+    }
+
+    fn message_path(&self) -> Option<PathBuf> {
+        let beside = || self.keep_message.then(|| self.out.with_extension("pgp"));
+        self.sealed.clone().or_else(beside)
+    }
+
+    /// The validation set, which must be the one that the Capsule measured on.
+    fn validation_set(
+        &self,
+        draft: Option<&Draft>,
+        manifest: &Manifest,
+    ) -> Result<Vec<u8>, Failure> {
+        let path = self
+            .validation
+            .as_deref()
+            .or(draft.map(|draft| draft.validation.as_path()))
+            .ok_or_else(|| {
+                Failure::new(
+                    ExitCode::Usage,
+                    "NO_VALIDATION_SET",
+                    "the campaign was not launched from this home: the validation set is needed",
+                )
+                .help("give it with --validation FILE")
+            })?;
+        let bytes = files::read_limited(path, bundle::MAX_BYTES as u64)?;
+        let same = draft.is_none_or(|draft| {
+            commitment(draft.salt.as_bytes(), &bytes) == manifest.commitments.validation
+        });
+        if same {
+            return Ok(bytes);
+        }
+        Err(Failure::new(
+            ExitCode::Refused,
+            "OTHER_VALIDATION_SET",
+            "this is not the validation set that the campaign was launched with",
+        )
+        .at(path.display()))
+    }
+
+    fn report(
+        &self,
+        view: &CampaignView,
+        measured: syft::Ppm,
+        manifest: &Manifest,
+    ) -> Result<Report, Failure> {
+        let on_grid = measured.floor_to_grid(manifest.accuracy.grid).get();
+        if on_grid != view.best_ppm {
+            return Err(Failure::new(
+                ExitCode::Unsuccessful,
+                "ACCURACY_NOT_AS_ATTESTED",
+                format!(
+                    "the model's accuracy is {}, on the grid {}; the Capsule attested {}",
+                    percent(measured.get()),
+                    percent(on_grid),
+                    percent(view.best_ppm)
+                ),
+            )
+            .at(self.out.display()));
+        }
+        let sealed = self.message_path();
+        let data = json!({
+            "id": view.id,
+            "model": self.out,
+            "sealed": sealed,
+            "final_accuracy_ppm": measured.get(),
+            "attested_accuracy_ppm": view.best_ppm,
+        });
+        let human = format!(
+            "model     {}\naccuracy  {} on your validation set; attested on chain: {}\nsigned    by the Capsule {}",
+            self.out.display(),
+            percent(measured.get()),
+            percent(view.best_ppm),
+            manifest.capsule,
+        );
+        Report::new(&data, human)
+    }
+}
+
+/// Where the delivered model is.
+fn delivered(view: &CampaignView) -> Result<Digest, Failure> {
+    view.result.ok_or_else(|| {
+        let message = format!(
+            "there is no model yet: the campaign is {}",
+            document::state(view)
+        );
+        let over = view.closed.is_some() && view.state == sonar_contracts::State::Refunded;
+        let exit = if over {
+            ExitCode::Unsuccessful
+        } else {
+            ExitCode::NotFound
+        };
+        Failure::new(exit, "NOT_DELIVERED", message)
+            .help("`sonar campaign watch` waits for the delivery")
+    })
+}
+
+/// The account that launched the campaign, unless another was named.
+fn account(context: &Context, draft: Option<&Draft>) -> Result<AccountName, Failure> {
+    match (&context.place.account, draft) {
+        (None, Some(draft)) => Ok(draft.account.parse::<AccountName>()?),
+        _ => context.account(),
+    }
+}
+
+async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manifest, Failure> {
+    let digest = Digest::from(view.terms.manifest);
+    let bytes = hub.fetch(digest, manifest::MAX_BYTES).await?;
+    let refused =
+        |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "MANIFEST", error);
+    let manifest = Manifest::decode(&bytes).map_err(|error| refused(&error))?;
+    manifest
+        .matches(&view.terms)
+        .map_err(|error| refused(&error))?;
+    Ok(manifest)
+}
+
+/// The certificate of the Capsule that the manifest names.
+async fn signer_of(
+    hub: &Hub,
+    world: &World,
+    view: &CampaignView,
+    manifest: &Manifest,
+) -> Result<Certificate, Failure> {
+    let refused = |message: &str| Failure::new(ExitCode::Refused, "CAPSULE_CERTIFICATE", message);
+    let capsule = world.capsules.get(&view.terms.capsule);
+    let digest = capsule
+        .and_then(|capsule| capsule.certificate)
+        .ok_or_else(|| refused("the Capsule has registered no certificate"))?;
+    let certificate = Certificate::decode(&hub.fetch(digest, manifest::MAX_BYTES).await?)?;
+    if certificate.fingerprint() == manifest.capsule {
+        Ok(certificate)
+    } else {
+        Err(refused(
+            "the Capsule's certificate is not the one that the manifest names",
+        ))
+    }
+}
+
+/// Measures the model exactly as the Capsule did.
+fn measure(
+    manifest: &Manifest,
+    validation: &[u8],
+    weights: &Weights,
+) -> Result<syft::Ppm, Failure> {
+    let refused =
+        |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "VALIDATION_DATA", error);
+    if weights.shape() != manifest.shape {
+        return Err(Failure::new(
+            ExitCode::Refused,
+            "MODEL",
+            "the delivered model has another shape than the manifest says",
+        ));
+    }
+    let table = data::read_csv(validation, &data::Limits::default()).map_err(|e| refused(&e))?;
+    let examples = manifest.data.fit(&table).map_err(|e| refused(&e))?;
+    let validation = manifest.validation(&examples).map_err(|e| refused(&e))?;
+    Ok(validation.accuracy(weights))
+}
+
+fn unusable(error: &dyn std::error::Error) -> Failure {
+    let message = format!("the delivered model cannot be read: {error}");
+    Failure::new(ExitCode::Refused, "MODEL", message)
+}

@@ -1,0 +1,33 @@
+//! The OpenPGP key of an account: `<home>/openpgp/NAME.asc`, under the account's passphrase.
+
+use std::path::PathBuf;
+
+use sonar::{
+    account::AccountName,
+    cli::Failure,
+    files::{self, Access},
+    pgp::Identity,
+};
+
+use super::Context;
+
+/// An OpenPGP key is a page of text.
+const SIZE_LIMIT: u64 = 1 << 20;
+
+/// Where an account's key is.
+pub fn path(context: &Context, name: &AccountName) -> PathBuf {
+    context.home.join("openpgp").join(format!("{name}.asc"))
+}
+
+/// The key of an account; made on first use.
+pub fn open(context: &Context, name: &AccountName, passphrase: &str) -> Result<Identity, Failure> {
+    let path = path(context, name);
+    if path.exists() {
+        let bytes = files::read_limited(&path, SIZE_LIMIT)?;
+        return Ok(Identity::load(&bytes, passphrase)?);
+    }
+    let identity = Identity::generate(&format!("{name} (sonar)"), passphrase)?;
+    files::private_directory(&context.home.join("openpgp"))?;
+    files::write_atomic(&path, &identity.export_secret_armored(), Access::Private)?;
+    Ok(identity)
+}
