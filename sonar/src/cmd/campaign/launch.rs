@@ -211,7 +211,7 @@ fn summary(name: &str, terms: &Terms, token: &TokenUnit, start_ppm: u32, leak_bi
 impl Given {
     fn read(path: &Path) -> Result<Self, Failure> {
         let text = files::read_limited(path, campaign::MAX_BYTES)?;
-        let place = path.display();
+        let place = &path.display();
         let invalid = |message: String| Failure::new(ExitCode::Refused, "CAMPAIGN_FILE", message);
         let file = std::str::from_utf8(&text)
             .map_err(|error| invalid(error.to_string()).at(place))
