@@ -1,0 +1,220 @@
+//! The commands of `mine`.
+
+mod campaigns;
+mod data;
+mod earnings;
+mod help;
+mod init;
+mod policy;
+mod run;
+mod status;
+mod withdraw;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use alloy::signers::local::PrivateKeySigner;
+use clap::{Parser, Subcommand};
+use mine::home::Home;
+use sonar::{
+    chain::{Client, Follower},
+    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
+    config::{self, Config},
+    discovery,
+    view::World,
+};
+use zeroize::Zeroizing;
+
+/// Let your data teach models that you cannot read, and be paid for what they learn. The data never leave this process.
+#[derive(Debug, Parser)]
+#[command(name = "mine", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where things are.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// Directory of this Mine
+    #[arg(long, global = true, env = "MINE_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// JSON-RPC of the chain
+    #[arg(long, global = true, env = "MINE_RPC", value_name = "URL")]
+    rpc: Option<String>,
+    /// Sonar's API, which tells where the contracts and the IPFS hub are
+    #[arg(long, global = true, env = "MINE_SONAR", value_name = "URL")]
+    sonar: Option<String>,
+    /// Deployment file that `sonar deploy` wrote; wins over what Sonar tells
+    #[arg(long, global = true, env = "MINE_CONTRACTS", value_name = "FILE")]
+    contracts: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make account and vault, and write the configuration
+    Init(init::Init),
+    /// Data sets: kept encrypted, never sent anywhere
+    #[command(subcommand)]
+    Data(data::Command),
+    /// Serve campaigns
+    Run(run::Run),
+    /// What this Mine has and does
+    Status,
+    /// Campaigns, how the data fit them, and what is done about each
+    Campaigns,
+    /// What was earned and spent, down to each submission
+    Earnings,
+    /// Take what was earned
+    Withdraw(withdraw::Withdraw),
+    /// Which campaigns are served
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Print a script that completes commands in your shell
+    Completions(help::Completions),
+    /// Version of the program and of the contracts that it speaks to
+    Version,
+}
+
+/// What a command has to work with.
+struct Context {
+    globals: Globals,
+    home: Home,
+    config: Config,
+}
+
+/// Runs a command and says how the program ends.
+pub fn run(cli: Cli) -> ExitCode {
+    let logging = match cli.command {
+        Command::Run(_) => Logging::Daemon,
+        _ => Logging::Command,
+    };
+    cli::init_tracing(&cli.globals, logging);
+    let output = Output::new(&cli.globals, cli.command.schema());
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.finish(Err(Failure::internal(error))),
+    };
+    let result = runtime.block_on(within(cli.globals.timeout, execute(cli, &output)));
+    // Training that was interrupted is not waited for: nothing of it has been kept.
+    runtime.shutdown_background();
+    output.finish(result)
+}
+
+async fn within(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<Report, Failure>>,
+) -> Result<Report, Failure> {
+    let Some(limit) = limit else {
+        return work.await;
+    };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let message = format!("not done within {} s", limit.as_secs());
+        Err(Failure::new(cli::ExitCode::TimedOut, "TIMED_OUT", message)
+            .help("nothing is lost: run the same command again to go on"))
+    })
+}
+
+async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
+    match cli.command {
+        Command::Completions(command) => return command.run(),
+        Command::Version => return help::version(),
+        _ => {}
+    }
+    let context = Context::new(cli.globals, &cli.place)?;
+    match cli.command {
+        Command::Init(command) => command.run(&context, output).await,
+        Command::Data(command) => command.run(&context),
+        Command::Run(command) => command.run(&context, output).await,
+        Command::Status => status::run(&context, output).await,
+        Command::Campaigns => campaigns::run(&context).await,
+        Command::Earnings => earnings::run(&context).await,
+        Command::Withdraw(command) => command.run(&context, output).await,
+        Command::Policy(command) => command.run(&context).await,
+        Command::Completions(_) | Command::Version => unreachable!("done above"),
+    }
+}
+
+impl Command {
+    fn schema(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "mine.init/1",
+            Self::Data(command) => command.schema(),
+            Self::Run(_) => "mine.run/1",
+            Self::Status => "mine.status/1",
+            Self::Campaigns => "mine.campaigns/1",
+            Self::Earnings => "mine.earnings/1",
+            Self::Withdraw(_) => "mine.withdraw/1",
+            Self::Policy(_) => "mine.policy/1",
+            Self::Completions(_) => "mine.completions/1",
+            Self::Version => "mine.version/1",
+        }
+    }
+}
+
+impl Context {
+    /// Flags and environment win over the configuration file.
+    fn new(globals: Globals, place: &Place) -> Result<Self, Failure> {
+        let home = config::home(place.home.as_deref(), "MINE_HOME", "mine")?;
+        let mut config = Config::load(&home)?;
+        config.rpc = place.rpc.clone().or(config.rpc);
+        config.contracts = place.contracts.clone().or(config.contracts);
+        config.sonar = place.sonar.clone().or(config.sonar);
+        Ok(Self {
+            globals,
+            home: Home::new(home),
+            config,
+        })
+    }
+
+    fn passphrase(&self, ask: Ask) -> Result<Zeroizing<String>, Failure> {
+        cli::passphrase(&self.globals, "mine", "the Mine", ask)
+    }
+
+    async fn client(&self, signer: Option<PrivateKeySigner>) -> Result<Client, Failure> {
+        Ok(discovery::client(&self.config, signer).await?)
+    }
+
+    /// All that the contracts have said until now.
+    async fn world(&self, client: &Client) -> Result<World, Failure> {
+        let chain_id = client.deployment().chain_id;
+        let confirmations = self.config.confirmations(chain_id);
+        let mut follower = Follower::new(client.clone(), self.config.poll(chain_id), confirmations);
+        let mut world = World::default();
+        let batch = follower.look_now().await?;
+        world
+            .absorb(&batch)
+            .map_err(|error| Failure::new(cli::ExitCode::Refused, "CHAIN_NONSENSE", error))?;
+        Ok(world)
+    }
+}
+
+/// A table for people: columns and nothing else.
+fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(header);
+    table
+}
+
+/// What goes wrong with data sets, as the command line says it.
+fn repository_failure(error: mine::repository::RepositoryError) -> Failure {
+    use cli::ExitCode::{Internal, NotFound, Refused, Usage};
+    use mine::repository::RepositoryError as E;
+    let (exit, code) = match error {
+        E::Name(_) => (Usage, "DATA_NAME"),
+        E::Exists(_) => (Refused, "DATA_EXISTS"),
+        E::Unknown(_) => (NotFound, "DATA_UNKNOWN"),
+        E::Table(_) => (Refused, "DATA_NOT_A_TABLE"),
+        E::Damaged(_) | E::Store(_) => (Internal, "VAULT"),
+    };
+    Failure::new(exit, code, error)
+}
+
+/// What goes wrong with the vault, as the command line says it.
+fn store_failure(error: impl std::fmt::Display) -> Failure {
+    Failure::new(cli::ExitCode::Internal, "VAULT", error)
+}

@@ -1,0 +1,96 @@
+//! `mine campaigns`
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::Address;
+use mine::{
+    repository::Fit,
+    run::{Journal, JournalLine},
+};
+use serde::Serialize;
+use sonar::{
+    cli::{Ask, Failure, Report},
+    ids::{CampaignId, Version},
+    units::{Amount, TokenUnit, percent},
+};
+use sonar_contracts::State;
+
+use super::{Context, store_failure, table};
+
+#[derive(Serialize)]
+struct Line {
+    campaign: CampaignId,
+    name: Option<String>,
+    state: State,
+    owner: Address,
+    bounty: Amount,
+    token: TokenUnit,
+    best_ppm: u32,
+    target_ppm: u32,
+    version: Version,
+    next: Option<String>,
+    trouble: Option<String>,
+    fits: Vec<Fit>,
+}
+
+pub async fn run(context: &Context) -> Result<Report, Failure> {
+    let store = context.home.store(&*context.passphrase(Ask::Existing)?)?;
+    let journal = Journal::load(&*store).map_err(store_failure)?;
+    let mut known: BTreeMap<CampaignId, JournalLine> = journal
+        .campaigns
+        .into_iter()
+        .map(|line| (line.campaign, line))
+        .collect();
+    let client = context.client(None).await?;
+    let world = context.world(&client).await?;
+    let mut lines = Vec::new();
+    for campaign in world.in_order() {
+        let known = known.remove(&campaign.id);
+        let token = client.token(campaign.terms.token).await?;
+        let (name, next, trouble, fits) = known.map_or_else(Default::default, |line| {
+            (line.name, Some(line.next), line.trouble, line.fits)
+        });
+        lines.push(Line {
+            campaign: campaign.id,
+            name,
+            state: campaign.state,
+            owner: campaign.terms.owner,
+            bounty: campaign.terms.bounty.into(),
+            token,
+            best_ppm: campaign.best_ppm,
+            target_ppm: campaign.terms.targetPpm,
+            version: campaign.version(),
+            next,
+            trouble,
+            fits,
+        });
+    }
+    Report::new(&lines, human(&lines))
+}
+
+fn human(lines: &[Line]) -> String {
+    if lines.is_empty() {
+        return "there are no campaigns".into();
+    }
+    let mut table = table(["CAMPAIGN", "NAME", "STATE", "BOUNTY", "BEST", "TARGET", "NEXT"]);
+    for line in lines {
+        table.add_row([
+            line.campaign.short(),
+            line.name.clone().unwrap_or_default(),
+            format!("{:?}", line.state).to_lowercase(),
+            line.token.format(line.bounty),
+            percent(line.best_ppm),
+            percent(line.target_ppm),
+            line.next.clone().unwrap_or_else(|| "`mine run` has not looked at it".into()),
+        ]);
+    }
+    let misfits: String = lines
+        .iter()
+        .flat_map(|line| line.fits.iter().map(move |fit| (line.campaign, fit)))
+        .filter_map(|(campaign, fit)| {
+            let problems = fit.problems.as_ref()?;
+            Some(format!("\n{} does not fit {}:\n{problems}\n", fit.data, campaign.short()))
+        })
+        .collect();
+    format!("{table}\n{misfits}")
+}

@@ -1,0 +1,95 @@
+//! `mine data`
+
+use std::{path::PathBuf, time::SystemTime};
+
+use clap::Subcommand;
+use mine::repository::{self, About, DataName};
+use serde_json::json;
+use sonar::{
+    cli::{Ask, Failure, Report, confirm},
+    data::Limits,
+    files,
+};
+use zeroize::Zeroizing;
+
+use super::{Context, repository_failure as failure, table};
+
+/// Data sets
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take a CSV file into the vault; the file itself stays where it is
+    #[command(after_help = "Example:\n  mine data add digits digits-train.csv")]
+    Add {
+        /// What to call it
+        name: DataName,
+        /// CSV with a header line
+        file: PathBuf,
+    },
+    /// List data sets
+    #[command(visible_alias = "ls")]
+    List,
+    /// Remove a data set from the vault
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Which
+        name: DataName,
+    },
+}
+
+impl Command {
+    pub fn schema(&self) -> &'static str {
+        match self {
+            Self::Add { .. } => "mine.data.add/1",
+            Self::List => "mine.data.list/1",
+            Self::Remove { .. } => "mine.data.remove/1",
+        }
+    }
+
+    pub fn run(self, context: &Context) -> Result<Report, Failure> {
+        let store = context.home.store(&*context.passphrase(Ask::Existing)?)?;
+        match self {
+            Self::Add { name, file } => {
+                let csv = Zeroizing::new(files::read_limited(&file, Limits::default().bytes)?);
+                let about = repository::add(&*store, name, &csv, now())
+                    .map_err(|error| failure(error).at(file.display()))?;
+                let human = format!(
+                    "added {}: {} rows, {} columns",
+                    about.name,
+                    about.rows,
+                    about.columns.len()
+                );
+                Report::new(&about, human)
+            }
+            Self::List => {
+                let all = repository::list(&*store).map_err(failure)?;
+                Report::new(&all, listing(&all))
+            }
+            Self::Remove { name } => {
+                confirm(&context.globals, &format!("This removes the data set {name} from the vault."))?;
+                repository::remove(&*store, &name).map_err(failure)?;
+                Report::new(&json!({"name": name}), format!("removed {name}"))
+            }
+        }
+    }
+}
+
+fn listing(all: &[About]) -> String {
+    if all.is_empty() {
+        return "no data sets; add one with `mine data add NAME FILE.csv`".into();
+    }
+    let mut table = table(["NAME", "ROWS", "COLUMNS", "BYTES"]);
+    for about in all {
+        table.add_row([
+            about.name.to_string(),
+            about.rows.to_string(),
+            about.columns.len().to_string(),
+            about.bytes.to_string(),
+        ]);
+    }
+    table.to_string()
+}
+
+/// Unix time; zero on a machine whose clock stands before 1970.
+fn now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs())
+}

@@ -1,0 +1,98 @@
+//! `mine earnings`
+
+use std::collections::BTreeMap;
+
+use mine::earnings::{self, Statement, TokenStatement};
+use sonar::{
+    chain::Client,
+    cli::{Failure, Report},
+    units::{Amount, TokenUnit},
+    view::World,
+};
+use alloy::primitives::{Address, I256};
+
+use super::{Context, table};
+
+pub async fn run(context: &Context) -> Result<Report, Failure> {
+    let account = context.home.address()?;
+    let client = context.client(None).await?;
+    let world = context.world(&client).await?;
+    let statement = statement(&client, &world, account).await?;
+    Report::new(&statement, human(&statement))
+}
+
+async fn statement(client: &Client, world: &World, account: Address) -> Result<Statement, Failure> {
+    let mut tokens: BTreeMap<_, _> = [(Address::ZERO, TokenUnit::eth())].into();
+    for campaign in world.in_order().filter(|campaign| campaign.accounts.contains_key(&account)) {
+        let address = campaign.terms.token;
+        tokens.insert(address, client.token(address).await?);
+    }
+    let mut charges = BTreeMap::new();
+    for transaction in earnings::transactions(world, account) {
+        let hash = transaction.at.transaction;
+        if let Some(charge) = client.charge(hash).await? {
+            charges.insert(hash, charge);
+        }
+    }
+    Ok(earnings::statement(world, account, &tokens, &charges))
+}
+
+fn human(statement: &Statement) -> String {
+    let mut totals = table(["TOKEN", "CLAIMABLE", "WITHDRAWN", "PENDING, AT MOST", "GAS", "NET"]);
+    for part in &statement.tokens {
+        totals.add_row([
+            part.token.symbol.clone(),
+            part.token.format(part.claimable),
+            part.token.format(part.withdrawn),
+            part.token.format(part.pending_at_most),
+            part.token.format(part.gas),
+            signed(&part.token, part.net),
+        ]);
+    }
+    let awards: String = statement.tokens.iter().map(awards).collect();
+    let pending: String = statement
+        .pending
+        .iter()
+        .map(|row| {
+            format!("\n{} window {} place {}: waits for its settlement", row.campaign.short(), row.window, row.index)
+        })
+        .collect();
+    let gas: String = statement
+        .gas
+        .rows
+        .iter()
+        .map(|row| {
+            let cost = TokenUnit::eth().format(row.cost);
+            format!("\n{} {:?}: {} gas, {cost}", row.campaign.short(), row.what, row.gas_used)
+        })
+        .collect();
+    format!("{totals}\n{awards}{pending}{gas}")
+}
+
+fn awards(part: &TokenStatement) -> String {
+    let rows = part.awards.iter().map(|row| {
+        format!(
+            "\n{} window {} place {}: floor({} × {} / {}) = {}{}",
+            row.campaign.short(),
+            row.window,
+            row.index,
+            row.bounty,
+            row.delta_ppm,
+            row.target_ppm,
+            part.token.format(row.amount),
+            if row.withdrawn { ", withdrawn" } else { "" },
+        )
+    });
+    let credits = part.credits.iter().map(|row| {
+        format!("\n{} other credit: {}", row.campaign.short(), part.token.format(row.amount))
+    });
+    let withdrawals = part.withdrawals.iter().map(|row| {
+        format!("\n{} withdrew {}", row.campaign.short(), part.token.format(row.amount))
+    });
+    rows.chain(credits).chain(withdrawals).collect()
+}
+
+fn signed(token: &TokenUnit, amount: I256) -> String {
+    let sign = if amount.is_negative() { "-" } else { "" };
+    format!("{sign}{}", token.format(Amount(amount.unsigned_abs())))
+}

@@ -1,0 +1,139 @@
+//! `mine policy`
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::primitives::Address;
+use clap::Subcommand;
+use mine::{
+    home,
+    policy::{Algorithm, Policy},
+};
+use sonar::{
+    chain::Client,
+    cli::{ExitCode, Failure, Report},
+    units::{self, Amount, TokenUnit},
+};
+
+use super::Context;
+
+/// Which campaigns are served
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the rules
+    Show,
+    /// Change rules; those not named stay as they are. A run that is going on follows at once
+    #[command(after_help = "Examples:\n  mine policy set --min-bounty \"10 ETH\" --cool-down 1h\n  mine policy set --any-data-scientist")]
+    Set(Set),
+}
+
+/// Changes of rules
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct Set {
+    /// Least bounty, such as "10 ETH", "500 DATA" or "5 0x…"; repeat it for several tokens, others are then refused
+    #[arg(long, value_name = "AMOUNT TOKEN")]
+    min_bounty: Vec<String>,
+    /// Any bounty in any token
+    #[arg(long, conflicts_with = "min_bounty")]
+    any_bounty: bool,
+    /// Serve only this data scientist; repeat it for several
+    #[arg(long, value_name = "ADDRESS")]
+    data_scientist: Vec<Address>,
+    /// Serve every data scientist
+    #[arg(long, conflicts_with = "data_scientist")]
+    any_data_scientist: bool,
+    /// Train only this way; repeat it for several
+    #[arg(long, value_name = "NAME")]
+    algorithm: Vec<Algorithm>,
+    /// Train in every way
+    #[arg(long, conflicts_with = "algorithm")]
+    any_algorithm: bool,
+    /// Pause between two submissions to one campaign, such as 10m; 0s for none
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    cool_down: Option<std::time::Duration>,
+}
+
+impl Command {
+    pub async fn run(self, context: &Context) -> Result<Report, Failure> {
+        let path = context.home.policy();
+        let mut policy = home::read_policy(&path)?;
+        if let Self::Set(set) = self {
+            set.apply(context, &mut policy).await?;
+            sonar::files::private_directory(context.home.path())?;
+            home::write_policy(&path, &policy)?;
+        }
+        Report::new(&policy, human(&policy))
+    }
+}
+
+impl Set {
+    async fn apply(self, context: &Context, policy: &mut Policy) -> Result<(), Failure> {
+        if let Some(pause) = self.cool_down {
+            policy.cool_down_seconds = pause.as_secs();
+        }
+        replace(&mut policy.data_scientists, self.data_scientist, self.any_data_scientist);
+        replace(&mut policy.algorithms, self.algorithm, self.any_algorithm);
+        if self.any_bounty {
+            policy.min_bounty.clear();
+        }
+        if !self.min_bounty.is_empty() {
+            let mut least = BTreeMap::new();
+            for text in &self.min_bounty {
+                let (token, amount) = bounty(context, text).await?;
+                least.insert(token, amount);
+            }
+            policy.min_bounty = least;
+        }
+        Ok(())
+    }
+}
+
+fn replace<T: Ord>(rule: &mut BTreeSet<T>, listed: Vec<T>, any: bool) {
+    if any || !listed.is_empty() {
+        *rule = listed.into_iter().collect();
+    }
+}
+
+/// Finds the token that is meant: a symbol that anyone can give to any contract means only ETH and DataCoin.
+async fn bounty(context: &Context, text: &str) -> Result<(Address, Amount), Failure> {
+    let bad = |message: String| Failure::new(ExitCode::Usage, "MIN_BOUNTY", message);
+    let (number, token) = text
+        .trim()
+        .split_once(char::is_whitespace)
+        .ok_or_else(|| bad(format!("`{text}` is not an amount and a token, such as \"10 ETH\"")))?;
+    let token = token.trim();
+    let unit = if token.eq_ignore_ascii_case("ETH") {
+        TokenUnit::eth()
+    } else {
+        let client: Client = context.client(None).await?;
+        let address = if token.eq_ignore_ascii_case("DATA") {
+            client.deployment().datacoin
+        } else {
+            token
+                .parse()
+                .map_err(|_| bad(format!("`{token}` is neither ETH, nor DATA, nor a token's address")))?
+        };
+        client.token(address).await?
+    };
+    let amount = unit.parse(number).map_err(|error| bad(error.to_string()))?;
+    Ok((unit.address, amount))
+}
+
+fn human(policy: &Policy) -> String {
+    let list = |items: Vec<String>| if items.is_empty() { "any".into() } else { items.join(", ") };
+    let bounties = policy
+        .min_bounty
+        .iter()
+        .map(|(token, least)| match *token {
+            Address::ZERO => TokenUnit::eth().format(*least),
+            token => format!("{least} (smallest unit) of {token}"),
+        })
+        .collect();
+    format!(
+        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\ncool-down         {} s",
+        list(bounties),
+        list(policy.data_scientists.iter().map(Address::to_string).collect()),
+        list(policy.algorithms.iter().map(Algorithm::to_string).collect()),
+        policy.cool_down_seconds,
+    )
+}

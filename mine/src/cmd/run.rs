@@ -1,0 +1,111 @@
+//! `mine run`
+
+use std::sync::Arc;
+
+use mine::run::{Miner, RunError, Setup};
+use serde_json::json;
+use sonar::{
+    cli::{Ask, ExitCode, Failure, Output, Ready, Report, stop_signal},
+    discovery::{self, DiscoveryError},
+    files::{self, Access},
+    ipfs::{Multiaddr, Node, NodeConfig},
+};
+
+use super::{Context, repository_failure, store_failure};
+
+/// Addresses of a hub are a few lines.
+const HUB_LIMIT: u64 = 64 << 10;
+
+/// Serve campaigns until stopped. All connections go out; nobody can connect to a Mine.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// End when nothing is left to do for the campaigns that are open now
+    #[arg(long)]
+    once: bool,
+    /// Join order, for reproducible simulations: submit only when the window holds so many submissions of others
+    #[arg(long, hide = true, default_value_t = 0, value_name = "N")]
+    after: usize,
+}
+
+impl Run {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let home = &context.home;
+        let opened = home.open(&*context.passphrase(Ask::Existing)?)?;
+        let Some(_occupied) = home.occupy()? else {
+            let message = format!("another `mine run` uses {}", home.path().display());
+            return Err(Failure::new(ExitCode::Refused, "ALREADY_RUNNING", message));
+        };
+        Ready::clear(home.path());
+        let me = opened.signer.address();
+        let client = context.client(Some(opened.signer)).await?;
+        let chain_id = client.deployment().chain_id;
+        let node = Arc::new(self.node(context, output).await?);
+        let setup = Setup {
+            client,
+            me,
+            node: node.clone(),
+            policy: home.policy(),
+            poll: context.config.poll(chain_id),
+            confirmations: context.config.confirmations(chain_id),
+            after: self.after,
+            once: self.once,
+        };
+        let mut miner = Miner::new(setup, opened.store).map_err(failure)?;
+        if !self.once {
+            Ready::new(None, Vec::new()).announce(home.path())?;
+        }
+        output.progress(format!("Mine {me} is at work"));
+        miner.run(stop_signal()).await.map_err(failure)?;
+        Ready::clear(home.path());
+        Report::new(&json!({"address": me, "once": self.once}), "")
+    }
+
+    /// An IPFS node that dials Sonar's hub. The library wants to listen somewhere: on loopback, on any port.
+    async fn node(&self, context: &Context, output: &Output) -> Result<Node, Failure> {
+        let peers = hub(context, output).await?;
+        let peers = peers
+            .iter()
+            .map(|peer| peer.parse().map_err(|_| peer))
+            .collect::<Result<Vec<Multiaddr>, _>>()
+            .map_err(|peer| {
+                let message = format!("Sonar tells an address that is none: {peer}");
+                Failure::new(ExitCode::Refused, "DISCOVERY", message)
+            })?;
+        Node::start(NodeConfig::loopback(context.home.ipfs(), peers))
+            .await
+            .map_err(|error| Failure::new(ExitCode::Unreachable, "IPFS", error))
+    }
+}
+
+/// Where Sonar's hub is. A Sonar that is away for a moment is where it was.
+async fn hub(context: &Context, output: &Output) -> Result<Vec<String>, Failure> {
+    let missing = DiscoveryError::Missing("Sonar's API (`sonar`)");
+    let sonar = context.config.sonar.as_deref().ok_or(missing)?;
+    let path = context.home.path().join("hub.json");
+    match discovery::info(sonar).await {
+        Ok(info) => {
+            let known = serde_json::to_vec(&info.ipfs).map_err(Failure::internal)?;
+            files::write_atomic(&path, &known, Access::Private)?;
+            Ok(info.ipfs)
+        }
+        Err(error @ DiscoveryError::Unreachable { .. }) => {
+            let known = files::read_limited(&path, HUB_LIMIT).ok();
+            let known = known.and_then(|known| serde_json::from_slice(&known).ok());
+            let known = known.ok_or(error)?;
+            output.warn("Sonar does not answer; its hub is dialled where it was last time");
+            Ok(known)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn failure(error: RunError) -> Failure {
+    match error {
+        RunError::Store(error) => store_failure(error),
+        RunError::Outbox(error) => store_failure(error),
+        RunError::Repository(error) => repository_failure(error),
+        RunError::Policy(error) => error.into(),
+        error @ RunError::Trouble { .. } => Failure::new(ExitCode::Unreachable, "TROUBLE", error)
+            .help("run it again, or without --once to keep trying"),
+    }
+}

@@ -1,0 +1,72 @@
+//! `mine status`
+
+use mine::{
+    outbox::{self, Record},
+    repository::{self, About},
+    run::{Journal, JournalLine},
+};
+use serde::Serialize;
+use sonar::{
+    cli::{Ask, Failure, Output, Report},
+    units::{Amount, TokenUnit},
+};
+use alloy::primitives::Address;
+
+use super::{Context, repository_failure, store_failure, table};
+
+#[derive(Serialize)]
+struct Status {
+    address: Address,
+    running: bool,
+    balance: Option<Amount>,
+    data: Vec<About>,
+    campaigns: Vec<JournalLine>,
+    updates: Vec<Record>,
+}
+
+pub async fn run(context: &Context, output: &Output) -> Result<Report, Failure> {
+    let home = &context.home;
+    let store = home.store(&*context.passphrase(Ask::Existing)?)?;
+    let address = home.address()?;
+    let status = Status {
+        address,
+        running: home.occupy()?.is_none(),
+        balance: balance(context, output, address).await,
+        data: repository::list(&*store).map_err(repository_failure)?,
+        campaigns: Journal::load(&*store).map_err(store_failure)?.campaigns,
+        updates: outbox::records(&*store).map_err(store_failure)?,
+    };
+    Report::new(&status, human(&status))
+}
+
+/// A status is of use without the chain, too.
+async fn balance(context: &Context, output: &Output, address: Address) -> Option<Amount> {
+    let balance = async { Ok::<_, Failure>(context.client(None).await?.balance(address).await?) };
+    balance
+        .await
+        .inspect_err(|failure| output.warn(&failure.message))
+        .ok()
+}
+
+fn human(status: &Status) -> String {
+    let balance = status.balance.map_or_else(
+        || "unknown".into(),
+        |balance| TokenUnit::eth().format(balance),
+    );
+    let mut campaigns = table(["CAMPAIGN", "NAME", "VERSION", "NEXT"]);
+    for line in &status.campaigns {
+        campaigns.add_row([
+            line.campaign.short(),
+            line.name.clone().unwrap_or_default(),
+            line.version.to_string(),
+            line.trouble.as_ref().unwrap_or(&line.next).clone(),
+        ]);
+    }
+    format!(
+        "Mine {}\nbalance {balance}\n{}\ndata sets: {}\nupdates made: {}\n\n{campaigns}",
+        status.address,
+        if status.running { "running" } else { "not running" },
+        status.data.len(),
+        status.updates.len(),
+    )
+}

@@ -1,0 +1,139 @@
+//! `mine withdraw`
+
+use alloy::primitives::{Address, B256};
+use serde::Serialize;
+use serde_json::json;
+use sonar::{
+    chain::Client,
+    cli::{Ask, ExitCode, Failure, Output, Report, confirm},
+    ids::CampaignId,
+    units::{Amount, TokenUnit},
+    view::CampaignView,
+};
+
+use super::Context;
+
+/// Take what was earned. Shows first what the gas costs, and does not spend more ETH on gas than it brings.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  mine withdraw --to 0x000000000000000000000000000000000000dEaD")]
+pub struct Withdraw {
+    /// Where the money goes; this Mine's account unless given
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<Address>,
+    /// Only from this campaign
+    #[arg(long, value_name = "ID")]
+    campaign: Option<CampaignId>,
+}
+
+/// A withdrawal that can be made.
+struct Offer<'a> {
+    campaign: &'a CampaignView,
+    token: TokenUnit,
+    amount: Amount,
+    cost: Amount,
+}
+
+#[derive(Serialize)]
+struct Made {
+    campaign: CampaignId,
+    amount: Amount,
+    token: TokenUnit,
+    gas_used: u64,
+    transaction: B256,
+}
+
+impl Withdraw {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let signer = context.home.signer(&*context.passphrase(Ask::Existing)?)?;
+        let me = signer.address();
+        let to = self.to.unwrap_or(me);
+        let client = context.client(Some(signer)).await?;
+        let world = context.world(&client).await?;
+        if let Some(id) = self.campaign
+            && world.campaign(id).is_none()
+        {
+            let message = format!("there is no campaign {id}");
+            return Err(Failure::new(ExitCode::NotFound, "CAMPAIGN_UNKNOWN", message));
+        }
+        let mut offers = Vec::new();
+        let credited = world
+            .in_order()
+            .filter(|campaign| self.campaign.is_none_or(|id| id == campaign.id))
+            .filter(|campaign| campaign.owed(me) != Amount::ZERO);
+        for campaign in credited {
+            offers.push(offer(&client, campaign, me, to).await?);
+        }
+        if offers.is_empty() {
+            return Report::new(&json!({"to": to, "withdrawals": []}), "nothing to withdraw");
+        }
+        let worth_it = weed(offers, output)?;
+        confirm(&context.globals, &consequence(&worth_it, to))?;
+        let mut made = Vec::new();
+        for offer in worth_it {
+            let outcome = client.withdraw(&offer.campaign.terms, to).await?;
+            output.progress(format!("withdrew {}", offer.token.format(offer.amount)));
+            made.push(Made {
+                campaign: offer.campaign.id,
+                amount: offer.amount,
+                token: offer.token,
+                gas_used: outcome.gas_used,
+                transaction: outcome.hash,
+            });
+        }
+        let human: String = made
+            .iter()
+            .map(|made| format!("{} from {}\n", made.token.format(made.amount), made.campaign))
+            .collect();
+        Report::new(&json!({"to": to, "withdrawals": made}), human)
+    }
+}
+
+async fn offer<'a>(
+    client: &Client,
+    campaign: &'a CampaignView,
+    me: Address,
+    to: Address,
+) -> Result<Offer<'a>, Failure> {
+    Ok(Offer {
+        token: client.token(campaign.terms.token).await?,
+        // The contract's word counts, not what was seen some blocks ago.
+        amount: client.owed(campaign.id, me).await?,
+        cost: client.withdraw_cost(&campaign.terms, to).await?,
+        campaign,
+    })
+}
+
+/// Leaves out what costs more than it brings. Only ETH can be compared with gas.
+fn weed<'a>(offers: Vec<Offer<'a>>, output: &Output) -> Result<Vec<Offer<'a>>, Failure> {
+    let (worth_it, losses): (Vec<_>, Vec<_>) = offers
+        .into_iter()
+        .partition(|offer| offer.token.address != Address::ZERO || offer.cost <= offer.amount);
+    let explain = |offer: &Offer<'_>| {
+        format!(
+            "withdrawing {} from {} would cost {} of gas",
+            offer.token.format(offer.amount),
+            offer.campaign.id,
+            TokenUnit::eth().format(offer.cost),
+        )
+    };
+    match (worth_it.is_empty(), losses.first()) {
+        (true, Some(loss)) => Err(Failure::new(ExitCode::Refused, "GAS_EXCEEDS_AMOUNT", explain(loss))
+            .help("wait until more is owed or gas is cheaper; what is owed does not expire")),
+        _ => {
+            losses.iter().for_each(|loss| output.warn(format!("left out: {}", explain(loss))));
+            Ok(worth_it)
+        }
+    }
+}
+
+fn consequence(offers: &[Offer<'_>], to: Address) -> String {
+    let amounts: Vec<_> = offers.iter().map(|offer| offer.token.format(offer.amount)).collect();
+    let gas = offers
+        .iter()
+        .fold(Amount::ZERO, |sum, offer| sum.saturating_add(offer.cost));
+    format!(
+        "This sends {} to {to}, for at most {} of gas.",
+        amounts.join(" and "),
+        TokenUnit::eth().format(gas)
+    )
+}

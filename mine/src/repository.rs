@@ -1,0 +1,289 @@
+//! The Mine's data sets: CSV in the vault, in the clear only in this process.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sonar::data::{self, Limits, Schema, Table};
+use syft::{DataError, Examples, Matrix, Targets};
+use zeroize::Zeroizing;
+
+use crate::store::{Store, StoreError};
+
+const ABOUT: &str = "about-";
+const TABLE: &str = "table-";
+
+/// The name of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DataName(String);
+
+impl FromStr for DataName {
+    type Err = RepositoryError;
+
+    fn from_str(text: &str) -> Result<Self, RepositoryError> {
+        let fits = (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(RepositoryError::Name(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl TryFrom<String> for DataName {
+    type Error = RepositoryError;
+
+    fn try_from(text: String) -> Result<Self, RepositoryError> {
+        text.parse()
+    }
+}
+
+impl From<DataName> for String {
+    fn from(name: DataName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for DataName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is known about a data set without opening it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Its name.
+    pub name: DataName,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// Its rows.
+    pub rows: usize,
+    /// Its size as CSV.
+    pub bytes: usize,
+    /// Unix time at which it was added.
+    pub added_at: u64,
+}
+
+/// How a data set fits a campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fit {
+    /// The data set.
+    pub data: DataName,
+    /// Rows that can be trained on; zero when it does not fit.
+    pub rows: usize,
+    /// Why it does not fit: every reason, a line each.
+    pub problems: Option<String>,
+}
+
+/// Why a data set cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// Not a name.
+    #[error("`{0}` is no name for a data set: use 1 to 64 letters, digits, - and _")]
+    Name(String),
+    /// There is one of that name.
+    #[error("there is a data set `{0}` already; remove it first, or choose another name")]
+    Exists(DataName),
+    /// There is none of that name.
+    #[error("there is no data set `{0}`")]
+    Unknown(DataName),
+    /// The CSV cannot be read.
+    #[error(transparent)]
+    Table(#[from] data::TableError),
+    /// What the vault gave back was never put there.
+    #[error("the description of a data set is damaged: {0}")]
+    Damaged(#[from] serde_json::Error),
+    /// The vault does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes a CSV file into the vault, if it is one.
+///
+/// # Errors
+/// A taken name, or a file that is no table; then nothing is changed.
+pub fn add(
+    store: &dyn Store,
+    name: DataName,
+    csv: &[u8],
+    added_at: u64,
+) -> Result<About, RepositoryError> {
+    if names(store)?.contains(&name) {
+        return Err(RepositoryError::Exists(name));
+    }
+    let table = read(csv)?;
+    let about = About {
+        columns: table.columns().to_vec(),
+        rows: table.rows(),
+        bytes: csv.len(),
+        added_at,
+        name,
+    };
+    // The description comes last: without it the data set is not there.
+    store.put(&format!("{TABLE}{}", about.name), csv)?;
+    store.put(
+        &format!("{ABOUT}{}", about.name),
+        &serde_json::to_vec(&about)?,
+    )?;
+    Ok(about)
+}
+
+/// Forgets a data set.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn remove(store: &dyn Store, name: &DataName) -> Result<(), RepositoryError> {
+    if !names(store)?.contains(name) {
+        return Err(RepositoryError::Unknown(name.clone()));
+    }
+    store.remove(&format!("{ABOUT}{name}"))?;
+    store.remove(&format!("{TABLE}{name}"))?;
+    Ok(())
+}
+
+/// The names of all data sets, sorted.
+///
+/// # Errors
+/// When the store does not work.
+pub fn names(store: &dyn Store) -> Result<Vec<DataName>, RepositoryError> {
+    store
+        .list(ABOUT)?
+        .iter()
+        .map(|entry| entry[ABOUT.len()..].parse())
+        .collect()
+}
+
+/// All data sets by name.
+///
+/// # Errors
+/// When the store does not work.
+pub fn list(store: &dyn Store) -> Result<Vec<About>, RepositoryError> {
+    names(store)?
+        .iter()
+        .map(|name| {
+            Ok(serde_json::from_slice(
+                &store.get(&format!("{ABOUT}{name}"))?,
+            )?)
+        })
+        .collect()
+}
+
+/// How each data set fits a campaign's schema.
+///
+/// # Errors
+/// When the store does not work.
+pub fn fits(store: &dyn Store, schema: &Schema) -> Result<Vec<Fit>, RepositoryError> {
+    names(store)?
+        .into_iter()
+        .map(|data| {
+            Ok(match schema.fit(&load(store, &data)?) {
+                Ok(examples) => Fit {
+                    data,
+                    rows: examples.len(),
+                    problems: None,
+                },
+                Err(report) => Fit {
+                    data,
+                    rows: 0,
+                    problems: Some(report.to_string()),
+                },
+            })
+        })
+        .collect()
+}
+
+/// The examples of all data sets that fit, one after the other, and the names of these.
+///
+/// # Errors
+/// When the store does not work.
+pub fn examples(
+    store: &dyn Store,
+    schema: &Schema,
+) -> Result<(Vec<DataName>, Option<Examples>), RepositoryError> {
+    let mut used = Vec::new();
+    let mut all: Option<Examples> = None;
+    for name in names(store)? {
+        let Ok(more) = schema.fit(&load(store, &name)?) else {
+            continue;
+        };
+        all = match all {
+            None => Some(more),
+            // Two data sets that fit one schema fit each other.
+            Some(all) => join(&all, &more).ok(),
+        };
+        used.push(name);
+    }
+    Ok((used, all))
+}
+
+fn join(first: &Examples, second: &Examples) -> Result<Examples, DataError> {
+    let features = Matrix::new(
+        first.len() + second.len(),
+        first.features().columns(),
+        [first.features().values(), second.features().values()].concat(),
+    )?;
+    let targets = match (first.targets(), second.targets()) {
+        (Targets::Classes(a), Targets::Classes(b)) => Targets::Classes([&a[..], b].concat()),
+        (Targets::Values(a), Targets::Values(b)) => Targets::Values([&a[..], b].concat()),
+        (a, _) => a.clone(),
+    };
+    Examples::new(features, targets)
+}
+
+fn load(store: &dyn Store, name: &DataName) -> Result<Table, RepositoryError> {
+    let csv: Zeroizing<Vec<u8>> = store.get(&format!("{TABLE}{name}"))?;
+    read(&csv)
+}
+
+fn read(csv: &[u8]) -> Result<Table, RepositoryError> {
+    Ok(data::read_csv(csv, &Limits::default())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Memory;
+
+    fn name(text: &str) -> DataName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_data_set_is_added_listed_and_removed() {
+        let store = Memory::default();
+        let about = add(&store, name("own"), b"a,b\n1,2\n3,4\n", 5).unwrap();
+        assert_eq!((about.rows, about.columns.len()), (2, 2));
+        assert_eq!(list(&store).unwrap(), [about]);
+        assert!(matches!(
+            add(&store, name("own"), b"a\n1\n", 6),
+            Err(RepositoryError::Exists(_))
+        ));
+        remove(&store, &name("own")).unwrap();
+        assert!(list(&store).unwrap().is_empty());
+        assert!(store.list("").unwrap().is_empty(), "nothing stays behind");
+        assert!(matches!(
+            remove(&store, &name("own")),
+            Err(RepositoryError::Unknown(_))
+        ));
+    }
+
+    #[test]
+    fn what_is_no_table_is_not_kept() {
+        let store = Memory::default();
+        for csv in [&b""[..], b"a,b\n", b"a,b\n1\n", b"\xff\xfe\n1\n"] {
+            assert!(add(&store, name("bad"), csv, 0).is_err(), "{csv:?}");
+        }
+        assert!(store.list("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn names_are_plain() {
+        for text in ["", "a/b", "..", "a b", &"a".repeat(65)] {
+            assert!(text.parse::<DataName>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,682 @@
+//! The Mine at work: it looks at the chain, decides for each campaign, and does what was decided. All that it needs after
+//! `kill -9` is on the chain, on IPFS and in its vault, so the loop only ever asks what is to be done now.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use alloy::primitives::Address;
+use serde::{Deserialize, Serialize};
+use sonar::{
+    chain::{self, Client, Event, Follower},
+    config::ConfigError,
+    ids::{CampaignId, Digest, Version},
+    ipfs::{IpfsError, Node},
+    manifest::Manifest,
+    pgp::Certificate,
+    view::{CampaignView, World},
+};
+use sonar_contracts::Terms;
+use syft::{Binding, Material};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
+
+use crate::{
+    home,
+    outbox::{self, Outbox, OutboxError},
+    planner::{self, Action, Artefact, Offer, Situation, Supply},
+    policy::{Algorithm, Policy},
+    repository::{self, DataName, Fit, RepositoryError},
+    store::{Store, StoreError},
+    work::{self, Kit, Order, WorkError},
+};
+
+/// Where `mine status` finds what the run last decided.
+const JOURNAL: &str = "journal";
+/// Largest manifest.
+const MANIFEST_LIMIT: usize = 1 << 20;
+/// Largest OpenPGP certificate.
+const CERTIFICATE_LIMIT: usize = 1 << 18;
+/// Time for one artefact from IPFS.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pauses after failures grow from here …
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// … to here.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Pause after a submission, for the chain to show it.
+const SENT_PAUSE: Duration = Duration::from_secs(2);
+/// With `--once`, a campaign that fails so often in a row is given up.
+const ONCE_ATTEMPTS: u32 = 8;
+
+/// What a running Mine needs.
+#[derive(Debug)]
+pub struct Setup {
+    /// The chain, with the account that signs.
+    pub client: Client,
+    /// The account.
+    pub me: Address,
+    /// IPFS.
+    pub node: Arc<Node>,
+    /// The owner's rules.
+    pub policy: PathBuf,
+    /// Time between looks at the chain.
+    pub poll: Duration,
+    /// Blocks that must follow before an event is believed.
+    pub confirmations: u64,
+    /// Submissions that must be in a window before ours.
+    pub after: usize,
+    /// Whether to end when nothing is to be done.
+    pub once: bool,
+}
+
+/// Why the Mine cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The outbox does not work.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// The data sets cannot be listed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The owner's rules cannot be read.
+    #[error(transparent)]
+    Policy(#[from] ConfigError),
+    /// With `--once`: a campaign could not be served.
+    #[error("campaign {campaign}: {trouble}")]
+    Trouble {
+        /// The campaign.
+        campaign: CampaignId,
+        /// What went wrong last.
+        trouble: String,
+    },
+}
+
+/// What the Mine last decided, for `mine status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// A line for each campaign, in the order in which they were opened.
+    pub campaigns: Vec<JournalLine>,
+}
+
+/// What the Mine last decided about one campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalLine {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Its name, once its manifest is known.
+    pub name: Option<String>,
+    /// The model's present version.
+    pub version: Version,
+    /// What is done next, or why nothing is.
+    pub next: String,
+    /// What went wrong last, if it was not made good yet.
+    pub trouble: Option<String>,
+    /// How each data set fits, once the manifest is known.
+    pub fits: Vec<Fit>,
+}
+
+impl Journal {
+    /// What the last run wrote; empty before the first.
+    ///
+    /// # Errors
+    /// When the store does not work.
+    pub fn load(store: &dyn Store) -> Result<Self, StoreError> {
+        if store.list(JOURNAL)?.is_empty() {
+            return Ok(Self::default());
+        }
+        // A journal of another version of this program says nothing.
+        Ok(serde_json::from_slice(&store.get(JOURNAL)?).unwrap_or_default())
+    }
+}
+
+/// What the Mine knows about one campaign beyond the chain.
+#[derive(Debug)]
+struct Known {
+    offer: Offer,
+    manifest: Option<Arc<Manifest>>,
+    fits: Vec<Fit>,
+    supply: Supply,
+    kit: Option<Arc<Kit>>,
+    version: Version,
+    busy: bool,
+    failures: u32,
+    not_before: Instant,
+    trouble: Option<String>,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self {
+            offer: Offer::Unknown,
+            manifest: None,
+            fits: Vec::new(),
+            supply: Supply::Missing,
+            kit: None,
+            version: Version::default(),
+            busy: false,
+            failures: 0,
+            not_before: Instant::now(),
+            trouble: None,
+        }
+    }
+
+    /// What was published for another version is of no use.
+    fn turn_to(&mut self, version: Version) {
+        if self.version != version {
+            self.version = version;
+            self.supply = Supply::Missing;
+            self.kit = None;
+            self.failures = 0;
+            self.not_before = Instant::now();
+        }
+    }
+
+    fn failed(&mut self, trouble: String) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = Instant::now() + pause.min(LONGEST_PAUSE);
+        self.trouble = Some(trouble);
+    }
+
+    fn succeeded(&mut self) {
+        self.failures = 0;
+        self.trouble = None;
+    }
+}
+
+/// A finished piece of work.
+enum Done {
+    Manifest(Result<Arc<Manifest>, String>, Vec<Fit>),
+    Kit(Version, Result<Arc<Kit>, String>),
+    Made(Version),
+    Sent,
+}
+
+/// A failure that another try may mend.
+#[derive(Debug, thiserror::Error)]
+enum JobError {
+    #[error(transparent)]
+    Ipfs(#[from] IpfsError),
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    #[error("the work was interrupted: {0}")]
+    Join(#[from] JoinError),
+    #[error("the Capsule {0} has published no certificate")]
+    NoCertificate(Address),
+}
+
+type Finished = (CampaignId, Result<Done, JobError>);
+
+/// What jobs share.
+#[derive(Clone)]
+struct Workshop {
+    setup: Arc<Setup>,
+    store: Arc<dyn Store>,
+    outbox: Arc<Mutex<Outbox>>,
+    // Training takes all cores and most memory: one at a time.
+    bench: Arc<Semaphore>,
+}
+
+/// A Mine at work.
+pub struct Miner {
+    shop: Workshop,
+    follower: Follower,
+    world: World,
+    known: BTreeMap<CampaignId, Known>,
+    policy: Policy,
+    data: Vec<DataName>,
+    jobs: JoinSet<Finished>,
+    journal: Journal,
+    complaint: Option<String>,
+}
+
+impl Miner {
+    /// Picks up where the last run ended.
+    ///
+    /// # Errors
+    /// When the store does not work.
+    pub fn new(setup: Setup, store: Arc<dyn Store>) -> Result<Self, RunError> {
+        Ok(Self {
+            follower: follower(&setup),
+            world: World::default(),
+            known: BTreeMap::new(),
+            policy: home::read_policy(&setup.policy)?,
+            data: repository::names(&*store)?,
+            jobs: JoinSet::new(),
+            journal: Journal::load(&*store)?,
+            complaint: None,
+            shop: Workshop {
+                outbox: Arc::new(Mutex::new(Outbox::load(&*store)?)),
+                bench: Arc::new(Semaphore::new(1)),
+                setup: Arc::new(setup),
+                store,
+            },
+        })
+    }
+
+    /// Works until `stop`, or with `--once` until nothing is to be done.
+    ///
+    /// # Errors
+    /// When the store does not work, or with `--once` a campaign cannot be served.
+    pub async fn run(&mut self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+        tokio::pin!(stop);
+        let mut seen = false;
+        loop {
+            tokio::select! {
+                () = &mut stop => return Ok(()),
+                Some(finished) = self.jobs.join_next() => match finished {
+                    Ok((campaign, result)) => self.take(campaign, result),
+                    // Only a bug ends a job without a result; the next look starts it again.
+                    Err(error) => self.interrupted(&error),
+                },
+                batch = self.follower.next() => seen |= self.look(batch),
+            }
+            if !seen {
+                continue;
+            }
+            let idle = self.plan()?;
+            if self.shop.setup.once && idle {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes what the follower brought; true when the world is as the chain says.
+    fn look(&mut self, batch: Result<chain::Batch, chain::Error>) -> bool {
+        let followed = match batch {
+            Ok(batch) => self.world.absorb(&batch).map_err(|error| {
+                self.world = World::default();
+                self.follower = follower(&self.shop.setup);
+                error.to_string()
+            }),
+            Err(error) => Err(error.to_string()),
+        };
+        let good = followed.is_ok();
+        self.complain("cannot follow the chain", followed.err());
+        good
+    }
+
+    /// Says once that something does not work.
+    fn complain(&mut self, what: &str, reason: Option<String>) {
+        if reason != self.complaint
+            && let Some(reason) = &reason
+        {
+            tracing::warn!("{what}: {reason}");
+        }
+        self.complaint = reason;
+    }
+
+    /// Decides for every campaign and starts what was decided. True when nothing is left to do for any.
+    fn plan(&mut self) -> Result<bool, RunError> {
+        self.notice_policy();
+        self.notice_data()?;
+        let mut idle = self.jobs.is_empty();
+        let mut journal = Journal::default();
+        for id in self.world.order.clone() {
+            let Some(campaign) = self.world.campaigns.get(&id) else {
+                continue;
+            };
+            let known = self.known.entry(id).or_insert_with(Known::new);
+            known.turn_to(campaign.version());
+            let action = planner::next(&Situation {
+                campaign,
+                me: self.shop.setup.me,
+                now: self.world.head.now,
+                policy: &self.policy,
+                offer: &known.offer,
+                supply: &known.supply,
+                stage: lock(&self.shop.outbox).stage(id, campaign.version()),
+                after: self.shop.setup.after,
+            });
+            journal.campaigns.push(line(campaign, known, &action));
+            idle &= matches!(action, Action::Skip(_)) && !known.busy;
+            if known.busy || Instant::now() < known.not_before {
+                if self.shop.setup.once && known.failures >= ONCE_ATTEMPTS {
+                    let trouble = known.trouble.clone().unwrap_or_default();
+                    return Err(RunError::Trouble {
+                        campaign: id,
+                        trouble,
+                    });
+                }
+                continue;
+            }
+            let job = self.shop.start(&self.world, campaign, known, &action);
+            if let Some(job) = job {
+                known.busy = true;
+                idle = false;
+                self.jobs.spawn(async move { (id, job.await) });
+            }
+        }
+        self.tidy()?;
+        self.note(journal)?;
+        Ok(idle)
+    }
+
+    /// Follows changes of the rules; the last good ones stay in force while the file cannot be read.
+    fn notice_policy(&mut self) {
+        match home::read_policy(&self.shop.setup.policy) {
+            Ok(policy) => self.policy = policy,
+            Err(error) => self.complain("the policy stays as it was", Some(error.to_string())),
+        }
+    }
+
+    /// After data sets came or went, every campaign is measured against them anew.
+    fn notice_data(&mut self) -> Result<(), RunError> {
+        let data = repository::names(&*self.shop.store)?;
+        if data != self.data {
+            self.data = data;
+            self.known
+                .values_mut()
+                .for_each(|known| known.offer = Offer::Unknown);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, id: CampaignId, result: Result<Done, JobError>) {
+        let known = self.known.entry(id).or_insert_with(Known::new);
+        known.busy = false;
+        match result {
+            Ok(done) => {
+                known.succeeded();
+                learn(known, id, done);
+            }
+            Err(error) => {
+                tracing::warn!(campaign = %id, "{error}");
+                known.failed(error.to_string());
+            }
+        }
+    }
+
+    fn interrupted(&mut self, error: &JoinError) {
+        tracing::error!("{error}");
+        if self.jobs.is_empty() {
+            self.known.values_mut().for_each(|known| known.busy = false);
+        }
+    }
+
+    /// Drops updates that will never be sent again.
+    fn tidy(&mut self) -> Result<(), RunError> {
+        let now = self.world.head.now;
+        let mut outbox = lock(&self.shop.outbox);
+        let useless: Vec<_> = outbox
+            .sealed()
+            .filter(|(id, version)| {
+                let campaign = self.world.campaign(*id);
+                campaign.is_some_and(|campaign| planner::is_useless(campaign, *version, now))
+            })
+            .collect();
+        for (id, version) in useless {
+            outbox.give_up(&*self.shop.store, id, version)?;
+            tracing::info!(campaign = %id, %version, "dropped an update that nobody needs any more");
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, journal: Journal) -> Result<(), RunError> {
+        if journal != self.journal {
+            let bytes = serde_json::to_vec(&journal).map_err(|error| StoreError(error.into()))?;
+            self.shop.store.put(JOURNAL, &bytes)?;
+            self.journal = journal;
+        }
+        Ok(())
+    }
+}
+
+fn lock(outbox: &Mutex<Outbox>) -> std::sync::MutexGuard<'_, Outbox> {
+    outbox.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn line(campaign: &CampaignView, known: &Known, action: &Action) -> JournalLine {
+    JournalLine {
+        campaign: campaign.id,
+        name: known
+            .manifest
+            .as_ref()
+            .map(|manifest| manifest.name.clone()),
+        version: campaign.version(),
+        next: action.to_string(),
+        trouble: known.trouble.clone(),
+        fits: known.fits.clone(),
+    }
+}
+
+fn learn(known: &mut Known, id: CampaignId, done: Done) {
+    match done {
+        Done::Manifest(Ok(manifest), fits) => {
+            known.offer = Offer::Known {
+                algorithm: Algorithm::from(&manifest.rule),
+                rows: fits.iter().map(|fit| fit.rows).sum(),
+            };
+            tracing::info!(campaign = %id, name = %manifest.name, "found a campaign");
+            known.manifest = Some(manifest);
+            known.fits = fits;
+        }
+        Done::Manifest(Err(why), _) => {
+            tracing::warn!(campaign = %id, "its manifest is refused: {why}");
+            known.offer = Offer::Unusable(why);
+        }
+        Done::Kit(version, result) if version == known.version => match result {
+            Ok(kit) => {
+                known.kit = Some(kit);
+                known.supply = Supply::Ready;
+            }
+            Err(why) => {
+                tracing::warn!(campaign = %id, %version, "the published model is refused: {why}");
+                known.supply = Supply::Refused(why);
+            }
+        },
+        Done::Kit(..) => {}
+        Done::Made(version) => {
+            tracing::info!(campaign = %id, %version, "made an update");
+            // The next version brings its own.
+            known.kit = None;
+        }
+        Done::Sent => known.not_before = Instant::now() + SENT_PAUSE,
+    }
+}
+
+type Job = std::pin::Pin<Box<dyn Future<Output = Result<Done, JobError>> + Send>>;
+
+impl Workshop {
+    /// The work behind an action, if there is any.
+    fn start(
+        &self,
+        world: &World,
+        campaign: &CampaignView,
+        known: &Known,
+        action: &Action,
+    ) -> Option<Job> {
+        let shop = self.clone();
+        let (id, version) = (campaign.id, campaign.version());
+        Some(match action {
+            Action::Fetch(Artefact::Manifest) => {
+                Box::pin(fetch_manifest(shop, campaign.terms.clone()))
+            }
+            Action::Fetch(Artefact::Material) => {
+                let wanted = Wanted::new(&self.setup, world, campaign)?;
+                Box::pin(fetch_kit(shop, known.manifest.clone()?, wanted))
+            }
+            Action::Train => {
+                let order = Order {
+                    campaign: id,
+                    version,
+                    miner: self.setup.me,
+                    manifest: known.manifest.clone()?,
+                    kit: known.kit.clone()?,
+                    now: world.head.now,
+                };
+                Box::pin(make(shop, order))
+            }
+            Action::Send => Box::pin(send(shop, id, version)),
+            Action::Skip(_) | Action::Wait(_) => return None,
+        })
+    }
+}
+
+fn follower(setup: &Setup) -> Follower {
+    Follower::new(setup.client.clone(), setup.poll, setup.confirmations)
+}
+
+async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<Done, JobError> {
+    let digest = Digest(terms.manifest.0);
+    let bytes = shop.setup.node.get(digest, MANIFEST_LIMIT, FETCH_TIMEOUT).await;
+    let bytes = match bytes {
+        Err(IpfsError::TooLarge { .. }) => {
+            return Ok(Done::Manifest(
+                Err(format!("larger than {MANIFEST_LIMIT} bytes")),
+                Vec::new(),
+            ));
+        }
+        other => other?,
+    };
+    let manifest = match check_manifest(&bytes, &terms) {
+        Ok(manifest) => Arc::new(manifest),
+        Err(why) => return Ok(Done::Manifest(Err(why), Vec::new())),
+    };
+    let schema = manifest.data.clone();
+    let fits = tokio::task::spawn_blocking(move || repository::fits(&*shop.store, &schema)).await??;
+    Ok(Done::Manifest(Ok(manifest), fits))
+}
+
+fn check_manifest(bytes: &[u8], terms: &Terms) -> Result<Manifest, String> {
+    let manifest = Manifest::decode(bytes).map_err(|error| error.to_string())?;
+    manifest.matches(terms).map_err(|error| error.to_string())?;
+    Ok(manifest)
+}
+
+/// What must be fetched for a version, as the chain says.
+struct Wanted {
+    version: Version,
+    material: Digest,
+    certificate: Option<Digest>,
+    operator: Address,
+    binding: Binding,
+}
+
+impl Wanted {
+    fn new(setup: &Setup, world: &World, campaign: &CampaignView) -> Option<Self> {
+        let version = campaign.versions.last()?;
+        let deployment = setup.client.deployment();
+        let operator = campaign.terms.capsule;
+        Some(Self {
+            version: version.version,
+            material: version.material,
+            certificate: world
+                .capsules
+                .get(&operator)
+                .and_then(|capsule| capsule.certificate),
+            operator,
+            binding: Binding {
+                chain_id: deployment.chain_id,
+                contract: deployment.sonar.into(),
+                campaign: *campaign.id.as_bytes(),
+                version: version.version.0,
+                beacon: version.beacon.0,
+            },
+        })
+    }
+}
+
+async fn fetch_kit(
+    shop: Workshop,
+    manifest: Arc<Manifest>,
+    wanted: Wanted,
+) -> Result<Done, JobError> {
+    let certificate = wanted
+        .certificate
+        .ok_or(JobError::NoCertificate(wanted.operator))?;
+    let limit = Material::encoded_len(&manifest.parameters);
+    let material = shop.setup.node.get(wanted.material, limit, FETCH_TIMEOUT);
+    let certificate = shop
+        .setup
+        .node
+        .get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
+    let refused = |why: String| Ok(Done::Kit(wanted.version, Err(why)));
+    let (material, certificate) = match tokio::try_join!(material, certificate) {
+        Err(IpfsError::TooLarge { .. }) => return refused("it is larger than it can be".into()),
+        other => other?,
+    };
+    let kit = open_kit(&material, &certificate, &manifest, &wanted.binding);
+    match kit {
+        Ok(kit) => Ok(Done::Kit(wanted.version, Ok(Arc::new(kit)))),
+        Err(why) => refused(why),
+    }
+}
+
+/// Refuses what is not for exactly these parameters and this version, and a Capsule that is not the manifest's.
+fn open_kit(
+    material: &[u8],
+    certificate: &[u8],
+    manifest: &Manifest,
+    binding: &Binding,
+) -> Result<Kit, String> {
+    let capsule = Certificate::decode(certificate).map_err(|error| error.to_string())?;
+    if capsule.fingerprint() != manifest.capsule {
+        return Err(format!(
+            "the Capsule's certificate is {}, the manifest names {}",
+            capsule.fingerprint(),
+            manifest.capsule
+        ));
+    }
+    Ok(Kit {
+        bytes: material.len() + certificate.len(),
+        material: Material::decode(material, &manifest.parameters, binding)
+            .map_err(|error| error.to_string())?,
+        capsule,
+    })
+}
+
+async fn make(shop: Workshop, order: Order) -> Result<Done, JobError> {
+    // The semaphore is never closed; without a permit the work is merely less orderly.
+    let _permit = shop.bench.clone().acquire_owned().await.ok();
+    let version = order.version;
+    tokio::task::spawn_blocking(move || {
+        let (record, envelope) = work::make(&*shop.store, &order)?;
+        // From here on this ciphertext is the only one of its version.
+        lock(&shop.outbox).keep(&*shop.store, &record, &envelope)?;
+        Ok::<_, JobError>(())
+    })
+    .await??;
+    Ok(Done::Made(version))
+}
+
+async fn send(shop: Workshop, id: CampaignId, version: Version) -> Result<Done, JobError> {
+    let Workshop { setup, store, .. } = shop;
+    let opened = tokio::task::spawn_blocking(move || outbox::open(&*store, id, version)).await?;
+    let (_, envelope) = opened?;
+    let content = setup.node.add(envelope).await?;
+    if !is_on_chain(&setup, id, content).await? {
+        let outcome = setup.client.submit(id, version, content).await?;
+        tracing::info!(campaign = %id, %version, transaction = %outcome.hash, "submitted an update");
+    }
+    Ok(Done::Sent)
+}
+
+/// Whether the submission is in a block that is not deep enough yet to be believed.
+async fn is_on_chain(setup: &Setup, id: CampaignId, content: Digest) -> Result<bool, JobError> {
+    let head = setup.client.head().await?.number;
+    let first = head.saturating_sub(setup.confirmations + 1);
+    let records = setup
+        .client
+        .logs(first.max(setup.client.deployment().block), head)
+        .await?;
+    Ok(records.iter().any(|record| {
+        matches!(&record.event, Event::Submitted { id: campaign, miner, content: found, .. }
+            if (*campaign, *miner, *found) == (id, setup.me, content))
+    }))
+}

@@ -1,0 +1,153 @@
+//! Commands as a user meets them.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+/// A Mine's home with a passphrase.
+pub struct Cli {
+    pub directory: tempfile::TempDir,
+}
+
+impl Cli {
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("passphrase"), "right\n").unwrap();
+        std::fs::write(directory.path().join("wrong"), "wrong\n").unwrap();
+        Self { directory }
+    }
+
+    pub fn home(&self) -> std::path::PathBuf {
+        self.directory.path().join("home")
+    }
+
+    pub fn file(&self, name: &str, content: &[u8]) -> String {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    }
+
+    fn output(&self, passphrase: &str, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_mine"))
+            .args(arguments)
+            .args(["--json", "--no-input"])
+            .env_clear()
+            .env("MINE_HOME", self.home())
+            .env("MINE_PASSPHRASE_FILE", self.directory.path().join(passphrase))
+            .output()
+            .unwrap()
+    }
+
+    /// The exit code and the JSON document on stdout, which is the only thing there.
+    pub fn with(&self, passphrase: &str, arguments: &[&str]) -> (i32, Value) {
+        let output = self.output(passphrase, arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let document = serde_json::from_str(&text).unwrap_or_else(|error| {
+            panic!("{arguments:?}: {error}: {text}{}", String::from_utf8_lossy(&output.stderr))
+        });
+        (output.status.code().unwrap(), document)
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> (i32, Value) {
+        self.with("passphrase", arguments)
+    }
+
+    pub fn good(&self, arguments: &[&str]) -> Value {
+        let (code, document) = self.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {document}");
+        assert_eq!(document["ok"], true);
+        document["data"].clone()
+    }
+}
+
+fn holds(directory: &Path, secret: &[u8]) -> bool {
+    std::fs::read_dir(directory).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return holds(&path, secret);
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        bytes.windows(secret.len()).any(|window| window == secret)
+    })
+}
+
+#[test]
+fn a_mine_is_made_once_and_opens_with_its_passphrase_only() {
+    let cli = Cli::new();
+    let (code, answer) = cli.run(&["data", "list"]);
+    assert_eq!((code, answer["error"]["code"].as_str()), (6, Some("NOT_INITIALISED")));
+    let made = cli.good(&["init", "--rpc", "http://127.0.0.1:1"]);
+    let again = cli.good(&["init"]);
+    assert_eq!(made["address"], again["address"]);
+    assert_eq!((&made["created"], &again["created"]), (&true.into(), &false.into()));
+    for command in [&["data", "list"][..], &["init"], &["status"], &["run"]] {
+        let (code, answer) = cli.with("wrong", command);
+        assert_eq!(code, 4, "{command:?}: {answer}");
+    }
+}
+
+#[test]
+fn data_are_kept_encrypted_and_what_is_no_table_is_refused() {
+    let cli = Cli::new();
+    cli.good(&["init"]);
+    let file = cli.file("good.csv", b"name,age\nAlexandrina Victoria,81\n");
+    let about = cli.good(&["data", "add", "people", &file]);
+    assert_eq!((about["rows"].as_u64(), &about["columns"][1]), (Some(1), &"age".into()));
+    assert!(!holds(&cli.home(), b"Alexandrina"), "nothing is in the clear on disk");
+
+    let wide: Vec<u8> = vec![b','; 1_000_000];
+    for (name, content) in [("empty", &b""[..]), ("header", b"a,b\n"), ("wide", &wide), ("binary", b"\xff\xfe\x00\n1")] {
+        let (code, answer) = cli.run(&["data", "add", name, &cli.file(name, content)]);
+        assert_eq!(code, 5, "{name}: {answer}");
+        assert!(answer["error"]["where"].as_str().unwrap().ends_with(name));
+    }
+    let (code, _) = cli.run(&["data", "add", "people", &file]);
+    assert_eq!(code, 5, "a name is not taken twice");
+    let (code, _) = cli.run(&["data", "remove", "people"]);
+    assert_eq!(code, 3, "nothing is removed without a yes");
+    cli.good(&["data", "remove", "people", "--yes"]);
+    assert_eq!(cli.good(&["data", "list"]), serde_json::json!([]));
+    let (code, _) = cli.run(&["data", "remove", "people", "--yes"]);
+    assert_eq!(code, 6);
+}
+
+#[test]
+fn a_policy_is_set_rule_by_rule() {
+    let cli = Cli::new();
+    cli.good(&["init"]);
+    cli.good(&["policy", "set", "--min-bounty", "1.5 ETH", "--cool-down", "1m"]);
+    let policy = cli.good(&["policy", "set", "--algorithm", "proximal"]);
+    assert_eq!(policy["cool_down_seconds"], 60);
+    assert_eq!(policy["algorithms"], serde_json::json!(["proximal"]));
+    let eth = "0x0000000000000000000000000000000000000000";
+    assert_eq!(policy["min_bounty"][eth], "1500000000000000000");
+    let policy = cli.good(&["policy", "set", "--any-bounty"]);
+    assert_eq!(policy["min_bounty"], serde_json::json!({}));
+    for bad in ["1.5", "ETH", "x ETH", "-1 ETH"] {
+        let (code, _) = cli.run(&["policy", "set", &format!("--min-bounty={bad}")]);
+        assert_eq!(code, 2, "{bad}");
+    }
+    assert_eq!(cli.good(&["policy", "show"]), policy);
+}
+
+#[test]
+fn without_a_chain_a_command_says_so() {
+    let cli = Cli::new();
+    let nowhere = cli.file(
+        "contracts.json",
+        format!(
+            r#"{{"chain_id":31337,"sonar":"{0}","registry":"{0}","datacoin":"{0}","block":0}}"#,
+            "0x0000000000000000000000000000000000000001"
+        )
+        .as_bytes(),
+    );
+    cli.good(&["init", "--rpc", "http://127.0.0.1:1", "--contracts", &nowhere]);
+    let status = cli.good(&["status", "--timeout", "60s"]);
+    assert_eq!((&status["balance"], &status["running"]), (&Value::Null, &false.into()));
+    let (code, answer) = cli.run(&["earnings"]);
+    assert_eq!(code, 7, "{answer}");
+    assert_eq!(answer["error"]["retryable"], true);
+}

@@ -1,0 +1,5 @@
+//! A Mine on a real chain and real IPFS nodes, and its command line.
+
+mod cli;
+mod serve;
+mod stage;

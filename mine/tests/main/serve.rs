@@ -1,0 +1,231 @@
+//! A Mine at work.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy::hex;
+use mine::{
+    home::{Home, Opened},
+    outbox,
+    run::{Journal, Miner, Setup},
+};
+use sonar::{
+    envelope::{Header, open_update},
+    ids::{Digest, Version},
+    ipfs::Node,
+};
+use sonar_contracts::Outcome;
+use syft::{EncryptedUpdate, SecretKey};
+
+use crate::{
+    cli::Cli,
+    stage::{Campaign, Stage, csv},
+};
+
+/// Nothing here takes so long.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Mine {
+    cli: Cli,
+    opened: Opened,
+    home: Home,
+}
+
+impl Mine {
+    /// With the key of an account that has gas.
+    fn new(stage: &Stage) -> Self {
+        let cli = Cli::new();
+        let key = hex::encode(stage.anvil.signers()[5].to_bytes());
+        let key = cli.file("key", key.as_bytes());
+        let contracts = stage.contracts();
+        let rpc = stage.anvil.endpoint();
+        cli.good(&["init", "--key-file", &key, "--rpc", &rpc, "--contracts", &contracts]);
+        let home = Home::new(cli.home());
+        let opened = home.open("right").unwrap();
+        Self { cli, opened, home }
+    }
+
+    fn add_data(&self, name: &str, content: &str) {
+        let file = self.cli.file(name, content.as_bytes());
+        self.cli.good(&["data", "add", name, &file]);
+    }
+
+    async fn node(&self, stage: &Stage) -> Arc<Node> {
+        stage.node(self.home.ipfs()).await
+    }
+
+    fn miner(&self, stage: &Stage, node: &Arc<Node>, once: bool) -> Miner {
+        let signer = self.opened.signer.clone();
+        let setup = Setup {
+            me: signer.address(),
+            client: stage.client(signer),
+            node: node.clone(),
+            policy: self.home.policy(),
+            poll: Duration::from_millis(20),
+            confirmations: 0,
+            after: 0,
+            once,
+        };
+        Miner::new(setup, self.opened.store.clone()).unwrap()
+    }
+
+    /// Works until the chain shows that many submissions in all, and is then killed.
+    async fn work_until(&self, stage: &Stage, node: &Arc<Node>, campaign: &Campaign, count: u32) {
+        let enough = async {
+            while stage.view(campaign.id).await.submissions < count {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let mut miner = self.miner(stage, node, false);
+        tokio::time::timeout(PATIENCE, miner.run(enough)).await.unwrap().unwrap();
+    }
+
+    /// Works until its journal says so, and is then killed.
+    async fn work_until_it_says(&self, stage: &Stage, node: &Arc<Node>, what: &str) {
+        let said = async {
+            let says = || {
+                let journal = Journal::load(&*self.opened.store).unwrap();
+                journal.campaigns.iter().any(|line| line.next.contains(what))
+            };
+            while !says() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let mut miner = self.miner(stage, node, false);
+        tokio::time::timeout(PATIENCE, miner.run(said)).await.unwrap().unwrap();
+    }
+
+    /// What the Capsule would find in a submission.
+    async fn check(&self, stage: &Stage, campaign: &Campaign, key: &SecretKey, content: Digest) {
+        let parameters = &campaign.manifest.parameters;
+        let sealed = stage.hub.get(content, 1 << 24, PATIENCE).await.unwrap();
+        let version = Version(key.binding().version);
+        let deployment = stage.deployment;
+        let expected = Header::new(
+            deployment.chain_id,
+            deployment.sonar,
+            campaign.id,
+            version,
+            self.opened.signer.address(),
+        );
+        let payload = EncryptedUpdate::encoded_len(parameters);
+        let update = open_update(&sealed, &stage.capsule, &expected, payload).unwrap();
+        let material = key.publish(&syft::Weights::zeros(campaign.manifest.shape));
+        let update = EncryptedUpdate::decode(&update, parameters, &material.digest()).unwrap();
+        let delta = key.decrypt(&update);
+        assert!(delta.value(0, 1) > 0.1, "a large `a` speaks for yes");
+        assert!(delta.value(1, 1) < -0.1, "a large `b` speaks against it");
+    }
+}
+
+fn contents(view: &sonar::view::CampaignView) -> Vec<Digest> {
+    view.window.submissions.iter().map(|submission| submission.content.into()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mine_serves_a_campaign_through_crashes_and_is_paid() {
+    let stage = Stage::new().await;
+    let mine = Mine::new(&stage);
+    mine.add_data("other", "a,b\n1,2\n");
+    mine.add_data("own", &csv(200));
+    let node = mine.node(&stage).await;
+    let campaign = stage.open(|_| {}).await;
+    let binding = stage.binding(&campaign).await;
+    let (key, material) = stage.publish(&campaign, &binding).await;
+    stage.activate(&campaign, material).await;
+
+    // One update, however often it is killed, and it is what the Capsule can use.
+    let before = stage.snapshot().await;
+    mine.work_until(&stage, &node, &campaign, 1).await;
+    let first = contents(&stage.view(campaign.id).await);
+    mine.check(&stage, &campaign, &key, first[0]).await;
+    mine.work_until_it_says(&stage, &node, "wait for the settlement").await;
+    assert_eq!(contents(&stage.view(campaign.id).await), first);
+
+    // A chain that was rolled back gets the same bytes again.
+    stage.go_back(before).await;
+    assert_eq!(stage.view(campaign.id).await.submissions, 0);
+    mine.work_until(&stage, &node, &campaign, 1).await;
+    assert_eq!(contents(&stage.view(campaign.id).await), first);
+
+    // A settled window that did not change the model gives nothing more to do.
+    let snapshot = stage.snapshot().await;
+    stage.settle(campaign.id, &[Outcome::NotImproved], None).await;
+    let mut once = mine.miner(&stage, &node, true);
+    tokio::time::timeout(PATIENCE, once.run(std::future::pending())).await.unwrap().unwrap();
+    assert_eq!(stage.view(campaign.id).await.submissions, 1);
+    stage.go_back(snapshot).await;
+
+    // A new version gets a new update.
+    let binding = stage.binding(&campaign).await;
+    let (key, next) = stage.publish(&campaign, &binding).await;
+    let steps = u16::try_from(900_000 / campaign.terms.gridPpm).unwrap();
+    stage.settle(campaign.id, &[Outcome::Accepted(steps)], Some(next)).await;
+    mine.work_until(&stage, &node, &campaign, 2).await;
+    let second = contents(&stage.view(campaign.id).await);
+    assert_ne!(first, second);
+    mine.check(&stage, &campaign, &key, second[0]).await;
+    let records = outbox::records(&*mine.opened.store).unwrap();
+    let made: Vec<_> = records.iter().map(|record| (record.version.0, record.rows)).collect();
+    assert_eq!(made, [(1, 200), (2, 200)]);
+
+    paid(&stage, &mine, &campaign).await;
+}
+
+/// What the command line tells of it.
+async fn paid(stage: &Stage, mine: &Mine, campaign: &Campaign) {
+    let cli = &mine.cli;
+    let status = cli.good(&["status"]);
+    let fits = &status["campaigns"][0]["fits"];
+    assert_eq!(fits[1]["rows"], 200);
+    assert!(fits[0]["problems"].as_str().unwrap().contains("`y`"), "{fits}");
+
+    let account = mine.opened.signer.address();
+    let owed = stage.view(campaign.id).await.owed(account).to_string();
+    let earnings = cli.good(&["earnings"]);
+    let eth = &earnings["tokens"][0];
+    assert_eq!(eth["claimable"], owed);
+    assert_eq!(eth["awards"][0]["amount"], owed);
+    assert_eq!(eth["awards"][0]["agrees"], true);
+    assert_eq!(earnings["pending"].as_array().unwrap().len(), 1);
+    assert_eq!(earnings["gas"]["rows"].as_array().unwrap().len(), 2);
+
+    let (code, _) = cli.run(&["withdraw"]);
+    assert_eq!(code, 3, "nothing is sent without a yes");
+    let made = cli.good(&["withdraw", "--yes"]);
+    assert_eq!(made["withdrawals"][0]["amount"], owed);
+    let earnings = cli.good(&["earnings"]);
+    assert_eq!(earnings["tokens"][0]["claimable"], "0");
+    assert_eq!(earnings["tokens"][0]["withdrawn"], owed);
+    assert_eq!(cli.good(&["withdraw", "--yes"])["withdrawals"], serde_json::json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
+    let stage = Stage::new().await;
+    let mine = Mine::new(&stage);
+    mine.add_data("own", &csv(50));
+    let node = mine.node(&stage).await;
+
+    // A manifest that promises another grid than the contract keeps.
+    let spoilt = stage.open(|terms| terms.gridPpm *= 2).await;
+    let binding = stage.binding(&spoilt).await;
+    let (_, material) = stage.publish(&spoilt, &binding).await;
+    stage.activate(&spoilt, material).await;
+    mine.work_until_it_says(&stage, &node, "the manifest cannot be used").await;
+
+    // Material that was made for another version, with keys that somebody could have prepared.
+    let stale = stage.open(|_| {}).await;
+    let mut binding = stage.binding(&stale).await;
+    binding.beacon = [7; 32];
+    let (_, material) = stage.publish(&stale, &binding).await;
+    stage.activate(&stale, material).await;
+    mine.work_until_it_says(&stage, &node, "the published model is refused").await;
+
+    for campaign in [&spoilt, &stale] {
+        assert_eq!(stage.view(campaign.id).await.submissions, 0);
+    }
+    assert!(outbox::records(&*mine.opened.store).unwrap().is_empty());
+    // There is nothing left to do.
+    let mut once = mine.miner(&stage, &node, true);
+    tokio::time::timeout(PATIENCE, once.run(std::future::pending())).await.unwrap().unwrap();
+}

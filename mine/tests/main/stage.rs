@@ -1,0 +1,261 @@
+//! A chain, a hub, and a Capsule whose keys the test holds.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    providers::Provider,
+    signers::{SignerSync, local::PrivateKeySigner},
+};
+use sonar::{
+    campaign::CampaignFile,
+    chain::{Client, Follower, Options},
+    ids::{CampaignId, Digest},
+    ipfs::{Node, NodeConfig},
+    launch::{self, CapsuleTerms, Inputs},
+    manifest::Manifest,
+    pgp::Identity,
+    units::Amount,
+    view::{CampaignView, World},
+};
+use sonar_contracts::{
+    Activation, Attestation, Deployment, Outcome, Settlement, Terms,
+    anvil::{Anvil, AnvilConfig},
+    deploy,
+};
+use syft::{Binding, SecretKey, VersionSeed, Weights};
+
+const OPTIONS: Options = Options {
+    patience: Duration::from_secs(5),
+    receipt: Duration::from_secs(20),
+    poll: Duration::from_millis(5),
+};
+
+const CAMPAIGN: &str = r#"
+name = "Yes or no"
+description = "Is a above b?"
+deadline = "2d"
+inputs = [{ name = "a", min = 0, max = 1 }, { name = "b", min = 0, max = 1 }]
+[task]
+kind = "classification"
+target = "y"
+classes = ["no", "yes"]
+[validation]
+file = "validation.csv"
+[reward]
+bounty = "1"
+[accuracy]
+start = 0.5
+target = 1.0
+[limits]
+window = 3
+window_seconds = 60
+"#;
+
+/// Rows whose class anyone can see.
+pub fn csv(rows: u32) -> String {
+    let line = |row: u32| {
+        let (a, b) = (row * 37 % 100, row * 61 % 100 + 1);
+        let (a, b) = if (row % 2 == 0) == (a > b) { (a, b) } else { (b, a) };
+        let class = if a > b { "yes" } else { "no" };
+        format!("{},{},{class}\n", f64::from(a) / 101.0, f64::from(b) / 101.0)
+    };
+    format!("a,b,y\n{}", (0..rows).map(line).collect::<String>())
+}
+
+pub struct Stage {
+    pub anvil: Anvil,
+    pub deployment: Deployment,
+    pub hub: Node,
+    pub capsule: Identity,
+    owner: Client,
+    operator: Client,
+    attester: PrivateKeySigner,
+    directory: tempfile::TempDir,
+}
+
+/// An open campaign with its secrets.
+pub struct Campaign {
+    pub id: CampaignId,
+    pub manifest: Manifest,
+    pub terms: Terms,
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let anvil = Anvil::spawn(AnvilConfig::default()).await.unwrap();
+        let signers = anvil.signers();
+        let deployment = deploy(anvil.provider_as(signers[0].clone()), U256::from(1))
+            .await
+            .unwrap();
+        let account = Some(signers[0].clone());
+        let owner = Client::connect_with(&anvil.endpoint(), deployment, account, OPTIONS)
+            .await
+            .unwrap();
+        let operator = owner.with_signer(signers[1].clone());
+        let hub = Node::start(NodeConfig::loopback(directory.path().join("hub"), Vec::new()))
+            .await
+            .unwrap();
+        let capsule = Identity::generate("Capsule <capsule@example.org>", "secret").unwrap();
+        let certificate = hub.add(capsule.certificate().encode()).await.unwrap();
+        let attester = signers[9].clone();
+        let fingerprint = B256::new(capsule.certificate().fingerprint_word());
+        let stake = Amount::from(10_u128.pow(18));
+        operator
+            .register(attester.address(), fingerprint, certificate, "http://127.0.0.1:1", 10_000, stake)
+            .await
+            .unwrap();
+        operator.authorize(true).await.unwrap();
+        Self {
+            deployment,
+            hub,
+            capsule,
+            owner,
+            operator,
+            attester,
+            directory,
+            anvil,
+        }
+    }
+
+    /// A client for the Mine's account.
+    pub fn client(&self, signer: PrivateKeySigner) -> Client {
+        self.owner.with_signer(signer)
+    }
+
+    /// An IPFS node that knows the hub.
+    pub async fn node(&self, repo: PathBuf) -> Arc<Node> {
+        let peers = self.hub.addresses().to_vec();
+        Arc::new(Node::start(NodeConfig::loopback(repo, peers)).await.unwrap())
+    }
+
+    /// Where `mine` finds the contracts.
+    pub fn contracts(&self) -> String {
+        let path = self.directory.path().join("contracts.json");
+        std::fs::write(&path, serde_json::to_vec(&self.deployment).unwrap()).unwrap();
+        path.display().to_string()
+    }
+
+    /// Opens a campaign; `change` may spoil its terms after the manifest was made from them.
+    pub async fn open(&self, change: impl FnOnce(&mut Terms)) -> Campaign {
+        let inputs = Inputs {
+            validation: csv(100).into_bytes().into(),
+            initial: None,
+            owner: self.owner.address().unwrap(),
+            scientist: (b"certificate".to_vec(), "AB".repeat(20)),
+            token: Address::ZERO,
+            bounty: Amount::from(10_u128.pow(18)),
+            capsule: CapsuleTerms {
+                operator: self.operator.address().unwrap(),
+                attester: self.attester.address(),
+                fee_ppm: 10_000,
+                stake: Amount::ZERO,
+                fingerprint: self.capsule.fingerprint(),
+            },
+            now: self.owner.now().await.unwrap(),
+            bundle_salt: [5; 32].into(),
+            salt: B256::from(self.anvil.provider().get_block_number().await.map(U256::from).unwrap()),
+        };
+        let plan = launch::plan(&CampaignFile::parse(CAMPAIGN).unwrap(), inputs).unwrap();
+        let manifest = plan.manifest(Digest([9; 32]));
+        let digest = self.hub.add(manifest.encode().unwrap()).await.unwrap();
+        let mut terms = plan.terms(digest);
+        change(&mut terms);
+        self.owner.open(&terms).await.unwrap();
+        Campaign {
+            id: self.owner.id(&terms),
+            manifest,
+            terms,
+        }
+    }
+
+    /// The binding of the campaign's next version.
+    pub async fn binding(&self, campaign: &Campaign) -> Binding {
+        let view = self.view(campaign.id).await;
+        Binding {
+            chain_id: self.deployment.chain_id,
+            contract: self.deployment.sonar.into(),
+            campaign: *campaign.id.as_bytes(),
+            version: view.version().0 + 1,
+            beacon: view.next_beacon().0,
+        }
+    }
+
+    /// Publishes a model of zeros for a version.
+    pub async fn publish(&self, campaign: &Campaign, binding: &Binding) -> (SecretKey, Digest) {
+        let seed = VersionSeed::generate().unwrap();
+        let key = SecretKey::derive(&seed, &campaign.manifest.parameters, binding);
+        let material = key.publish(&Weights::zeros(campaign.manifest.shape));
+        let digest = self.hub.add(material.encode()).await.unwrap();
+        (key, digest)
+    }
+
+    pub async fn activate(&self, campaign: &Campaign, material: Digest) {
+        let start_ppm = campaign.terms.startPpm / campaign.terms.gridPpm * campaign.terms.gridPpm;
+        let signature = self.sign(&Activation {
+            campaign: campaign.id.0,
+            startPpm: start_ppm,
+            material: material.into(),
+        });
+        self.operator
+            .activate(&campaign.terms, start_ppm, material, &signature)
+            .await
+            .unwrap();
+    }
+
+    /// Lets the window's time pass and settles it.
+    pub async fn settle(&self, id: CampaignId, outcomes: &[Outcome], next: Option<Digest>) {
+        self.pass(61).await;
+        let view = self.view(id).await;
+        let codes: Vec<u16> = outcomes.iter().map(|o| o.encode().unwrap()).collect();
+        let signature = self.sign(&Settlement {
+            campaign: id.0,
+            version: view.version().0,
+            window: view.window.index.0,
+            windowHash: view.window_hash(),
+            outcomes: codes.clone(),
+            nextMaterial: next.map_or(B256::ZERO, B256::from),
+            close: 0,
+        });
+        let submissions = &view.window.submissions;
+        self.operator
+            .settle(&view.terms, submissions, &codes, next, 0, &signature)
+            .await
+            .unwrap();
+    }
+
+    /// A campaign as the chain tells it now.
+    pub async fn view(&self, id: CampaignId) -> CampaignView {
+        let mut follower = Follower::new(self.owner.clone(), Duration::ZERO, 0);
+        let mut world = World::default();
+        world.absorb(&follower.next().await.unwrap()).unwrap();
+        world.campaign(id).unwrap().clone()
+    }
+
+    /// What the chain would go back to.
+    pub async fn snapshot(&self) -> String {
+        let provider = self.anvil.provider();
+        provider.raw_request("evm_snapshot".into(), ()).await.unwrap()
+    }
+
+    pub async fn go_back(&self, snapshot: String) {
+        let provider = self.anvil.provider();
+        let done: bool = provider.raw_request("evm_revert".into(), (snapshot,)).await.unwrap();
+        assert!(done);
+    }
+
+    async fn pass(&self, seconds: u64) {
+        let provider = self.anvil.provider();
+        let _: serde_json::Value = provider
+            .raw_request("evm_increaseTime".into(), (seconds,))
+            .await
+            .unwrap();
+        let _: serde_json::Value = provider.raw_request("evm_mine".into(), ()).await.unwrap();
+    }
+
+    fn sign(&self, statement: &impl Attestation) -> Vec<u8> {
+        let hash = statement.signing_hash(self.deployment.chain_id, self.deployment.sonar);
+        self.attester.sign_hash_sync(&hash).unwrap().as_bytes().to_vec()
+    }
+}
