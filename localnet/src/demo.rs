@@ -1,11 +1,12 @@
 //! The main job from launch to payout, on real parts, with a story and a report.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use serde::Deserialize;
 use sonar::{
     chain::{self, Event, Record},
@@ -175,6 +176,8 @@ pub struct Campaign {
     pub sealed: PathBuf,
     /// Its money at the end.
     pub ledger: Ledger,
+    /// What each miner withdrew.
+    pub withdrawn: BTreeMap<Address, Amount>,
 }
 
 /// Launches a campaign, follows it to its end, fetches the model, and lets the miners withdraw.
@@ -191,7 +194,7 @@ pub async fn run_campaign(
         id: CampaignId,
     }
     let file = file.display().to_string();
-    let launch = ["campaign", "launch", &file];
+    let launch = ["campaign", "launch", &file, "--again"];
     let launched: Launched = network.scientist().call(&launch).await?;
     let id = launched.id;
     let followed = follow::follow(network, id, observer).await?;
@@ -206,19 +209,37 @@ pub async fn run_campaign(
         "campaign", "result", &id_text, "--out", &out, "--sealed", &message,
     ];
     let _: serde_json::Value = network.scientist().call(&result).await?;
-    for mine in network.mines() {
-        if followed.view.owed(mine.address) > Amount::ZERO {
-            let withdraw = ["withdraw", "--campaign", &id_text];
-            let _: serde_json::Value = mine.program.call(&withdraw).await?;
-        }
-    }
+    let withdrawn = withdraw(network, &followed.view).await?;
     let ledger = network.client().ledger(&followed.view.terms).await?;
     Ok(Campaign {
         followed,
         model,
         sealed,
         ledger,
+        withdrawn,
     })
+}
+
+/// Lets every miner withdraw what the campaign owes him.
+async fn withdraw(network: &Network, view: &CampaignView) -> Result<BTreeMap<Address, Amount>> {
+    #[derive(Deserialize)]
+    struct Withdrawals {
+        withdrawals: Vec<Withdrawal>,
+    }
+    #[derive(Deserialize)]
+    struct Withdrawal {
+        amount: Amount,
+    }
+    let id = view.id.to_string();
+    let mut taken = BTreeMap::new();
+    for mine in network.mines() {
+        if view.owed(mine.address) > Amount::ZERO {
+            let made: Withdrawals = mine.program.call(&["withdraw", "--campaign", &id]).await?;
+            let amounts = made.withdrawals.iter().map(|withdrawal| withdrawal.amount);
+            taken.insert(mine.address, amounts.fold(Amount::ZERO, Amount::saturating_add));
+        }
+    }
+    Ok(taken)
 }
 
 /// Runs the demo and writes its report.
@@ -244,7 +265,9 @@ pub async fn run(config: &DemoConfig) -> Result<Report> {
     story.introduce(&network, token);
     let campaign = run_campaign(&mut network, &file, &mut story).await?;
     let measured = measure(config, &prepared, &network, &campaign).await;
+    let public = save_public(&network, &campaign).await;
     network.stop().await;
+    public?;
 
     let model = out.join("model.safetensors");
     fs::rename(&campaign.model, &model).map_err(at(&model))?;
@@ -260,6 +283,16 @@ pub async fn run(config: &DemoConfig) -> Result<Report> {
         }
     }
     Ok(report)
+}
+
+/// Writes what others need to check the delivered model: the manifest, and the Capsule's OpenPGP certificate.
+async fn save_public(network: &Network, campaign: &Campaign) -> Result<()> {
+    let out = network.directory();
+    let manifest = network.manifest(campaign.followed.view.id).await?;
+    let path = out.join("manifest.json");
+    let text = serde_json::to_string_pretty(&manifest).map_err(io::Error::from);
+    write(&path, &text.map_err(at(&path))?)?;
+    write(&out.join("capsule.asc"), &network.capsule_certificate().await?)
 }
 
 /// Puts together what chain, Mines, Capsule and the data scientist's own measurement say.

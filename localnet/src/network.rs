@@ -295,6 +295,19 @@ impl Network {
         self.capsule
     }
 
+    /// The Capsule's OpenPGP certificate as text.
+    ///
+    /// # Errors
+    /// When the Capsule's program does not say it.
+    pub async fn capsule_certificate(&self) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Exported {
+            certificate: String,
+        }
+        let exported: Exported = self.capsule_program.call(&["export-cert"]).await?;
+        Ok(exported.certificate)
+    }
+
     /// The Capsule's command line.
     #[must_use]
     pub fn capsule_program(&self) -> &Program {
@@ -393,7 +406,7 @@ impl Setup<'_> {
         let sonar = self.program("sonar", "SONAR", "deployer")?;
         let key = self.key_file("faucet", self.faucet())?;
         let _: Created = sonar
-            .call(&["account", "import", "faucet", "--file", &key])
+            .call(&["account", "import", "faucet", "--key-file", &key])
             .await?;
         let out = self.deployment_file().display().to_string();
         Ok(sonar.call(&["deploy", "--out", &out]).await?)

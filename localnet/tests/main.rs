@@ -1,0 +1,8 @@
+//! The whole system on real parts: every process is a real one, every block, artefact and message too.
+
+mod crash;
+mod delivery;
+mod demo;
+mod docs;
+mod refused;
+mod support;

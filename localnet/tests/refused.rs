@@ -1,0 +1,161 @@
+//! An attacker with an account, an IPFS node and our own library gets nothing.
+
+use std::time::Duration;
+
+use alloy::signers::local::PrivateKeySigner;
+use localnet::network::Network;
+use sonar::{
+    chain::{Client, Error, Follower},
+    discovery,
+    envelope::{Header, ProtocolReject, seal_update},
+    ids::{CampaignId, Digest, Version},
+    ipfs::{Node, NodeConfig},
+    manifest::Manifest,
+    pgp::Certificate,
+    units::Amount,
+    view::{CampaignView, World},
+};
+use sonar_contracts::{Outcome, Revert, Sonar::SonarErrors};
+use syft::{Binding, EncryptedUpdate, SecretKey, VersionSeed, Weights, encrypt_update};
+
+use crate::support::{coarse, directory, network, runtime};
+
+/// Updates that break the protocol in as many ways.
+const FORGERIES: usize = 5;
+
+/// An attacker: he knows what everybody knows, and has some accounts.
+struct Attacker {
+    node: Node,
+    client: Client,
+    accounts: Vec<PrivateKeySigner>,
+    capsule: Certificate,
+    manifest: Manifest,
+}
+
+impl Attacker {
+    async fn enter(network: &Network, id: CampaignId) -> Self {
+        let info = discovery::info(network.sonar_url()).await.unwrap();
+        let hub = info.ipfs.iter().map(|address| address.parse().unwrap()).collect();
+        let repo = directory("refused").join("homes/attacker");
+        let certificate = network.capsule_certificate().await.unwrap();
+        Self {
+            node: Node::start(NodeConfig::loopback(repo, hub)).await.unwrap(),
+            client: network.client().clone(),
+            accounts: network.anvil().signers()[2..][..FORGERIES].to_vec(),
+            capsule: Certificate::decode(certificate.as_bytes()).unwrap(),
+            manifest: network.manifest(id).await.unwrap(),
+        }
+    }
+
+    fn header(&self, account: usize, id: CampaignId) -> Header {
+        let deployment = self.client.deployment();
+        let miner = self.accounts[account].address();
+        Header::new(deployment.chain_id, deployment.sonar, id, Version(1), miner)
+    }
+
+    /// A well-formed update under a key of his own.
+    fn foreign_update(&self, id: CampaignId) -> Vec<u8> {
+        let params = &self.manifest.parameters;
+        let binding = Binding {
+            chain_id: self.client.deployment().chain_id,
+            contract: self.client.deployment().sonar.into(),
+            campaign: id.0.0,
+            version: 1,
+            beacon: [1; 32],
+        };
+        let key = SecretKey::derive(&VersionSeed::generate().unwrap(), params, &binding);
+        let material = key.publish(&Weights::zeros(self.manifest.shape));
+        let twin = localnet::twin::Twin::new(&self.manifest, &coarse(1, 1).validation).unwrap();
+        let update = twin.updates(&coarse(1, 1).data).unwrap().remove(0);
+        let encrypted = encrypt_update(&material, &update).unwrap().encode();
+        assert_eq!(encrypted.len(), EncryptedUpdate::encoded_len(params));
+        encrypted
+    }
+
+    async fn submit(&self, account: usize, id: CampaignId, version: u32, content: Digest) -> Result<(), Error> {
+        let client = self.client.with_signer(self.accounts[account].clone());
+        client.submit(id, Version(version), content).await.map(drop)
+    }
+
+    async fn submit_bytes(&self, account: usize, id: CampaignId, bytes: Vec<u8>) {
+        let content = self.node.add(bytes).await.unwrap();
+        self.submit(account, id, 1, content).await.unwrap();
+    }
+}
+
+/// Waits until the chain shows it.
+async fn until(client: &Client, id: CampaignId, shown: impl Fn(&CampaignView) -> bool) -> CampaignView {
+    let mut follower = Follower::new(client.clone(), Duration::from_millis(50), 0);
+    let mut world = World::default();
+    let wait = async {
+        loop {
+            world.absorb(&follower.next().await.unwrap()).unwrap();
+            if let Some(view) = world.campaign(id).filter(|view| shown(view)) {
+                return view.clone();
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the campaign goes on")
+}
+
+fn revert(result: Result<(), Error>) -> SonarErrors {
+    match result.unwrap_err().revert() {
+        Some(Revert::Sonar(error)) => error.clone(),
+        other => panic!("refused by something else: {other:?}"),
+    }
+}
+
+#[test]
+fn copied_forged_and_stale_submissions_earn_nothing() {
+    runtime().block_on(async {
+        let prepared = coarse(1, 1 + FORGERIES);
+        let network = network(&prepared, "refused").await;
+        let file = prepared.write(network.directory()).unwrap().display().to_string();
+        let launched: serde_json::Value =
+            network.scientist().call(&["campaign", "launch", &file]).await.unwrap();
+        let id: CampaignId = launched["id"].as_str().unwrap().parse().unwrap();
+        let view = until(network.client(), id, |view| view.window.submissions.len() == 1).await;
+        let honest = &view.window.submissions[0];
+
+        let attacker = Attacker::enter(&network, id).await;
+        attacker.submit(0, id, 1, honest.content.into()).await.unwrap();
+        attacker.submit_bytes(1, id, vec![0x5A; 10_000]).await;
+        let elsewhere = attacker.header(2, CampaignId::from([7; 32]));
+        let forgeries = [
+            (2, elsewhere, attacker.foreign_update(id)),
+            (3, attacker.header(3, id), attacker.foreign_update(id)[1..].to_vec()),
+            (4, attacker.header(4, id), attacker.foreign_update(id)),
+        ];
+        for (account, header, update) in forgeries {
+            let sealed = seal_update(&header, &update, &attacker.capsule).unwrap();
+            attacker.submit_bytes(account, id, sealed).await;
+        }
+
+        let view = until(network.client(), id, |view| !view.settled.is_empty()).await;
+        let outcomes: Vec<_> = view.settled[0].submissions.iter().map(|submission| submission.outcome).collect();
+        assert!(matches!(outcomes[0], Outcome::Accepted(_)), "{outcomes:?}");
+        let refused = [
+            ProtocolReject::WrongMiner,
+            ProtocolReject::NotOpenPgp,
+            ProtocolReject::WrongCampaign,
+            ProtocolReject::Conformance,
+            ProtocolReject::Conformance,
+        ];
+        assert_eq!(outcomes[1..], refused.map(|reason| Outcome::Rejected(reason.code())));
+        for account in &attacker.accounts {
+            assert_eq!(view.owed(account.address()), Amount::ZERO);
+        }
+
+        let content = honest.content.into();
+        let stale = revert(attacker.submit(0, id, 1, content).await);
+        assert!(matches!(stale, SonarErrors::StaleVersion(_)), "{stale:?}");
+        let unknown = revert(attacker.submit(0, CampaignId::from([7; 32]), 1, content).await);
+        assert!(matches!(unknown, SonarErrors::UnknownCampaign(_)), "{unknown:?}");
+        attacker.submit(0, id, 2, content).await.unwrap();
+        let again = revert(attacker.submit(0, id, 2, content).await);
+        assert!(matches!(again, SonarErrors::CapReached(_)), "{again:?}");
+        let ledger = network.client().ledger(&view.terms).await.unwrap();
+        assert_eq!(ledger.owed + ledger.escrowed, ledger.deposited, "nothing was paid to anybody else");
+        network.stop().await;
+    });
+}
