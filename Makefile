@@ -1,6 +1,7 @@
 # Needs Rust, Node and make; everything else comes from the registries and stays inside the checkout.
 #   make demo [ARGS="--dataset breast-cancer --mines 3"]   one campaign from launch to payout
-#   make test                                              every test
+#   make test                                              contracts, their bindings, the cryptography; builds every program
+#   make test-all                                          every test, the end-to-end ones too
 #   make up   [ARGS="--mines 3"]                           a local network that keeps running
 #   make check                                             format, lints, documentation
 
@@ -16,7 +17,7 @@ NODE_STAMP := contracts/node_modules/.installed
 VENV := target/venv
 PYTHON_STAMP := $(VENV)/.installed
 
-.PHONY: demo test up build check test-contracts test-rust clean-demo
+.PHONY: demo test test-all test-core up build check test-contracts test-rust clean-demo
 .DEFAULT_GOAL := build
 
 demo: build
@@ -28,7 +29,14 @@ up: build
 build: $(NODE_STAMP)
 	$(CARGO) build --release --workspace --bins
 
-test: test-contracts test-rust
+test: test-contracts test-core
+
+# Everything, with the end-to-end tests over real processes.
+test-all: test-contracts test-rust
+
+# All programs are built; the tests of the libraries that everything rests on are run.
+test-core: build
+	$(CARGO) test --release -p syft -p sonar-contracts
 
 test-contracts: $(NODE_STAMP)
 	contracts/tools/check

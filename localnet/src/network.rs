@@ -438,6 +438,8 @@ impl Setup<'_> {
             &key,
             "--stake",
             "1ETH",
+            "--endpoint",
+            "http://127.0.0.1",
             "--fee-ppm",
             "10000",
         ];

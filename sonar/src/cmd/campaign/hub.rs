@@ -1,6 +1,6 @@
 //! The data scientist's IPFS node, which talks to Sonar's hub and to nobody else.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use sonar::{
@@ -23,6 +23,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// The way to Sonar's hub.
 pub struct Hub {
     node: Node,
+    repo: PathBuf,
     sonar: String,
     http: reqwest::Client,
 }
@@ -51,9 +52,12 @@ impl Hub {
                 let message = format!("Sonar tells an address that is none: {error}");
                 Failure::new(ExitCode::Refused, "DISCOVERY", message)
             })?;
-        let node = Node::start(NodeConfig::loopback(context.home.join("ipfs"), peers)).await?;
+        // A fresh node each time: a hub that has not yet noticed the end of the last one would answer to that.
+        let repo = context.home.join(format!("ipfs-{}", std::process::id()));
+        let node = Node::start(NodeConfig::loopback(repo.clone(), peers)).await?;
         Ok(Self {
             node,
+            repo,
             sonar: sonar.trim_end_matches('/').to_owned(),
             http: reqwest::Client::builder()
                 .timeout(Duration::from_secs(10))
@@ -75,8 +79,12 @@ impl Hub {
         Ok(())
     }
 
-    /// Fetches an artefact.
+    /// Fetches an artefact. One that is new may still be on its way to the hub, which answers only for what it has when asked.
     pub async fn fetch(&self, digest: Digest, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+        let end = Instant::now() + FETCH;
+        while !self.is_kept(digest).await && Instant::now() < end {
+            sleep(POLL).await;
+        }
         Ok(self.node.get(digest, max_bytes, FETCH).await?)
     }
 
@@ -113,8 +121,9 @@ impl Hub {
         }
     }
 
-    /// Lets the node end well.
+    /// Lets the node end well; what it held is on the hub, or is made again by the same command.
     pub async fn close(self) {
         self.node.shutdown().await;
+        let _ = std::fs::remove_dir_all(&self.repo);
     }
 }
