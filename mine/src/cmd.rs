@@ -1,4 +1,4 @@
-//! The commands of `mine`.
+//! The commands of `mine`. They are in the library so that the program and its tests share one compiled copy.
 
 mod campaigns;
 mod data;
@@ -14,7 +14,6 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
-use mine::home::Home;
 use sonar::{
     chain::{Client, Follower},
     cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
@@ -24,10 +23,12 @@ use sonar::{
 };
 use zeroize::Zeroizing;
 
+use crate::home::Home;
+
 /// Let your data teach models that you cannot read, and be paid for what they learn. The data never leave this process.
 #[derive(Debug, Parser)]
 #[command(name = "mine", version, after_help = EXIT_CODES, arg_required_else_help = true)]
-pub struct Cli {
+struct Cli {
     #[command(flatten)]
     globals: Globals,
     #[command(flatten)]
@@ -86,8 +87,16 @@ struct Context {
     config: Config,
 }
 
-/// Runs a command and says how the program ends.
-pub fn run(cli: Cli) -> ExitCode {
+/// The program: reads the command line, does what it says, and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    match cli::parse::<Cli>("mine") {
+        Ok(cli) => run(cli),
+        Err(code) => code,
+    }
+}
+
+fn run(cli: Cli) -> ExitCode {
     let logging = match cli.command {
         Command::Run(_) => Logging::Daemon,
         _ => Logging::Command,
@@ -201,9 +210,9 @@ fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
 }
 
 /// What goes wrong with data sets, as the command line says it.
-fn repository_failure(error: mine::repository::RepositoryError) -> Failure {
+fn repository_failure(error: crate::repository::RepositoryError) -> Failure {
+    use crate::repository::RepositoryError as E;
     use cli::ExitCode::{Internal, NotFound, Refused, Usage};
-    use mine::repository::RepositoryError as E;
     let (exit, code) = match error {
         E::Name(_) => (Usage, "DATA_NAME"),
         E::Exists(_) => (Refused, "DATA_EXISTS"),

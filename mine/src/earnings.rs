@@ -23,6 +23,8 @@ pub struct Statement {
     pub gas: GasStatement,
     /// Submissions that are not settled yet.
     pub pending: Vec<Pending>,
+    /// In wei: what the account can claim of the stakes of Capsules that stopped answering. Not part of the totals.
+    pub stake_claimable: Amount,
 }
 
 /// Earnings in one token.
@@ -198,6 +200,7 @@ pub fn statement(
     account: Address,
     tokens: &BTreeMap<Address, TokenUnit>,
     charges: &BTreeMap<B256, Charge>,
+    stake_claimable: Amount,
 ) -> Statement {
     let gas = gas(world, account, charges);
     let pending: Vec<_> = world
@@ -213,6 +216,7 @@ pub fn statement(
         tokens,
         gas,
         pending,
+        stake_claimable,
     }
 }
 
@@ -417,7 +421,7 @@ mod tests {
                 (transaction.at.transaction, charge)
             })
             .collect();
-        statement(&story.world, ME, &tokens, &charges)
+        statement(&story.world, ME, &tokens, &charges, Amount::ZERO)
     }
 
     #[test]

@@ -185,7 +185,11 @@ impl Home {
     /// When the file cannot be opened.
     pub fn occupy(&self) -> Result<Option<File>, FileError> {
         let path = self.0.join("run.lock");
-        let open = File::options().create(true).truncate(false).write(true).open(&path);
+        let open = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
         let file = open.map_err(FileError::new("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),

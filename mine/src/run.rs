@@ -100,6 +100,9 @@ pub enum RunError {
     },
 }
 
+/// A future of which others need to know only what comes of it.
+pub type Pinned<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// What the Mine last decided, for `mine status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
@@ -242,7 +245,7 @@ pub struct Miner {
     data: Vec<DataName>,
     jobs: JoinSet<Finished>,
     journal: Journal,
-    complaint: Option<String>,
+    complaints: BTreeMap<&'static str, String>,
 }
 
 impl Miner {
@@ -259,7 +262,7 @@ impl Miner {
             data: repository::names(&*store)?,
             jobs: JoinSet::new(),
             journal: Journal::load(&*store)?,
-            complaint: None,
+            complaints: BTreeMap::new(),
             shop: Workshop {
                 outbox: Arc::new(Mutex::new(Outbox::load(&*store)?)),
                 bench: Arc::new(Semaphore::new(1)),
@@ -273,8 +276,11 @@ impl Miner {
     ///
     /// # Errors
     /// When the store does not work, or with `--once` a campaign cannot be served.
-    pub async fn run(&mut self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-        tokio::pin!(stop);
+    pub fn run<'a>(&'a mut self, stop: Pinned<'a, ()>) -> Pinned<'a, Result<(), RunError>> {
+        Box::pin(self.work(stop))
+    }
+
+    async fn work(&mut self, mut stop: Pinned<'_, ()>) -> Result<(), RunError> {
         let mut seen = false;
         loop {
             tokio::select! {
@@ -312,13 +318,15 @@ impl Miner {
     }
 
     /// Says once that something does not work.
-    fn complain(&mut self, what: &str, reason: Option<String>) {
-        if reason != self.complaint
-            && let Some(reason) = &reason
-        {
+    fn complain(&mut self, what: &'static str, reason: Option<String>) {
+        let Some(reason) = reason else {
+            self.complaints.remove(what);
+            return;
+        };
+        if self.complaints.get(what) != Some(&reason) {
             tracing::warn!("{what}: {reason}");
+            self.complaints.insert(what, reason);
         }
-        self.complaint = reason;
     }
 
     /// Decides for every campaign and starts what was decided. True when nothing is left to do for any.
@@ -369,10 +377,13 @@ impl Miner {
 
     /// Follows changes of the rules; the last good ones stay in force while the file cannot be read.
     fn notice_policy(&mut self) {
-        match home::read_policy(&self.shop.setup.policy) {
-            Ok(policy) => self.policy = policy,
-            Err(error) => self.complain("the policy stays as it was", Some(error.to_string())),
-        }
+        let read = home::read_policy(&self.shop.setup.policy);
+        let (policy, reason) = match read {
+            Ok(policy) => (Some(policy), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        self.policy = policy.unwrap_or_else(|| std::mem::take(&mut self.policy));
+        self.complain("the policy stays as it was", reason);
     }
 
     /// After data sets came or went, every campaign is measured against them anew.
@@ -490,7 +501,7 @@ fn learn(known: &mut Known, id: CampaignId, done: Done) {
     }
 }
 
-type Job = std::pin::Pin<Box<dyn Future<Output = Result<Done, JobError>> + Send>>;
+type Job = Pinned<'static, Result<Done, JobError>>;
 
 impl Workshop {
     /// The work behind an action, if there is any.
@@ -534,7 +545,11 @@ fn follower(setup: &Setup) -> Follower {
 
 async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<Done, JobError> {
     let digest = Digest(terms.manifest.0);
-    let bytes = shop.setup.node.get(digest, MANIFEST_LIMIT, FETCH_TIMEOUT).await;
+    let bytes = shop
+        .setup
+        .node
+        .get(digest, MANIFEST_LIMIT, FETCH_TIMEOUT)
+        .await;
     let bytes = match bytes {
         Err(IpfsError::TooLarge { .. }) => {
             return Ok(Done::Manifest(
@@ -549,7 +564,8 @@ async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<Done, JobError> 
         Err(why) => return Ok(Done::Manifest(Err(why), Vec::new())),
     };
     let schema = manifest.data.clone();
-    let fits = tokio::task::spawn_blocking(move || repository::fits(&*shop.store, &schema)).await??;
+    let fits =
+        tokio::task::spawn_blocking(move || repository::fits(&*shop.store, &schema)).await??;
     Ok(Done::Manifest(Ok(manifest), fits))
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::Address;
-use mine::{
+use crate::{
     repository::Fit,
     run::{Journal, JournalLine},
 };
+use alloy::primitives::Address;
 use serde::Serialize;
 use sonar::{
     cli::{Ask, Failure, Report},
@@ -72,7 +72,9 @@ fn human(lines: &[Line]) -> String {
     if lines.is_empty() {
         return "there are no campaigns".into();
     }
-    let mut table = table(["CAMPAIGN", "NAME", "STATE", "BOUNTY", "BEST", "TARGET", "NEXT"]);
+    let mut table = table([
+        "CAMPAIGN", "NAME", "STATE", "BOUNTY", "BEST", "TARGET", "NEXT",
+    ]);
     for line in lines {
         table.add_row([
             line.campaign.short(),
@@ -81,7 +83,9 @@ fn human(lines: &[Line]) -> String {
             line.token.format(line.bounty),
             percent(line.best_ppm),
             percent(line.target_ppm),
-            line.next.clone().unwrap_or_else(|| "`mine run` has not looked at it".into()),
+            line.next
+                .clone()
+                .unwrap_or_else(|| "`mine run` has not looked at it".into()),
         ]);
     }
     let misfits: String = lines
@@ -89,7 +93,11 @@ fn human(lines: &[Line]) -> String {
         .flat_map(|line| line.fits.iter().map(move |fit| (line.campaign, fit)))
         .filter_map(|(campaign, fit)| {
             let problems = fit.problems.as_ref()?;
-            Some(format!("\n{} does not fit {}:\n{problems}\n", fit.data, campaign.short()))
+            Some(format!(
+                "\n{} does not fit {}:\n{problems}\n",
+                fit.data,
+                campaign.short()
+            ))
         })
         .collect();
     format!("{table}\n{misfits}")

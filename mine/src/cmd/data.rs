@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time::SystemTime};
 
+use crate::repository::{self, About, DataName};
 use clap::Subcommand;
-use mine::repository::{self, About, DataName};
 use serde_json::json;
 use sonar::{
     cli::{Ask, Failure, Report, confirm},
@@ -65,7 +65,10 @@ impl Command {
                 Report::new(&all, listing(&all))
             }
             Self::Remove { name } => {
-                confirm(&context.globals, &format!("This removes the data set {name} from the vault."))?;
+                confirm(
+                    &context.globals,
+                    &format!("This removes the data set {name} from the vault."),
+                )?;
                 repository::remove(&*store, &name).map_err(failure)?;
                 Report::new(&json!({"name": name}), format!("removed {name}"))
             }
@@ -91,5 +94,7 @@ fn listing(all: &[About]) -> String {
 
 /// Unix time; zero on a machine whose clock stands before 1970.
 fn now() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs())
+    SystemTime::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |time| time.as_secs())
 }

@@ -34,7 +34,9 @@ impl Init {
         let opened = home.complete(key.as_ref(), &passphrase)?;
         let address = opened.signer.address();
         if key.is_some_and(|key| key.address() != address) {
-            output.warn(format!("this Mine has an account already: {address}; the key in the file is not used"));
+            output.warn(format!(
+                "this Mine has an account already: {address}; the key in the file is not used"
+            ));
         }
         context.config.save(home.path())?;
         let human = format!(

@@ -1,8 +1,11 @@
 //! `mine run`
 
-use std::sync::Arc;
+use std::{fs::File, sync::Arc, time::Duration};
 
-use mine::run::{Miner, RunError, Setup};
+use crate::{
+    home::Home,
+    run::{Miner, RunError, Setup},
+};
 use serde_json::json;
 use sonar::{
     cli::{Ask, ExitCode, Failure, Output, Ready, Report, stop_signal},
@@ -15,6 +18,10 @@ use super::{Context, repository_failure, store_failure};
 
 /// Addresses of a hub are a few lines.
 const HUB_LIMIT: u64 = 64 << 10;
+/// Attempts to hold the home.
+const OCCUPY_ATTEMPTS: u32 = 10;
+/// Pause between them.
+const OCCUPY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serve campaigns until stopped. All connections go out; nobody can connect to a Mine.
 #[derive(Debug, clap::Args)]
@@ -31,10 +38,7 @@ impl Run {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let home = &context.home;
         let opened = home.open(&*context.passphrase(Ask::Existing)?)?;
-        let Some(_occupied) = home.occupy()? else {
-            let message = format!("another `mine run` uses {}", home.path().display());
-            return Err(Failure::new(ExitCode::Refused, "ALREADY_RUNNING", message));
-        };
+        let _occupied = occupy(home).await?;
         Ready::clear(home.path());
         let me = opened.signer.address();
         let client = context.client(Some(opened.signer)).await?;
@@ -55,7 +59,7 @@ impl Run {
             Ready::new(None, Vec::new()).announce(home.path())?;
         }
         output.progress(format!("Mine {me} is at work"));
-        miner.run(stop_signal()).await.map_err(failure)?;
+        miner.run(Box::pin(stop_signal())).await.map_err(failure)?;
         Ready::clear(home.path());
         Report::new(&json!({"address": me, "once": self.once}), "")
     }
@@ -75,6 +79,18 @@ impl Run {
             .await
             .map_err(|error| Failure::new(ExitCode::Unreachable, "IPFS", error))
     }
+}
+
+/// Holds the home. `mine status` holds it for a moment too, so one refusal means nothing.
+async fn occupy(home: &Home) -> Result<File, Failure> {
+    for _ in 0..OCCUPY_ATTEMPTS {
+        if let Some(file) = home.occupy()? {
+            return Ok(file);
+        }
+        tokio::time::sleep(OCCUPY_PAUSE).await;
+    }
+    let message = format!("another `mine run` uses {}", home.path().display());
+    Err(Failure::new(ExitCode::Refused, "ALREADY_RUNNING", message))
 }
 
 /// Where Sonar's hub is. A Sonar that is away for a moment is where it was.

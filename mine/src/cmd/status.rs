@@ -1,16 +1,16 @@
 //! `mine status`
 
-use mine::{
+use crate::{
     outbox::{self, Record},
     repository::{self, About},
     run::{Journal, JournalLine},
 };
+use alloy::primitives::Address;
 use serde::Serialize;
 use sonar::{
     cli::{Ask, Failure, Output, Report},
     units::{Amount, TokenUnit},
 };
-use alloy::primitives::Address;
 
 use super::{Context, repository_failure, store_failure, table};
 
@@ -65,7 +65,11 @@ fn human(status: &Status) -> String {
     format!(
         "Mine {}\nbalance {balance}\n{}\ndata sets: {}\nupdates made: {}\n\n{campaigns}",
         status.address,
-        if status.running { "running" } else { "not running" },
+        if status.running {
+            "running"
+        } else {
+            "not running"
+        },
         status.data.len(),
         status.updates.len(),
     )

@@ -1,5 +1,7 @@
 //! `mine withdraw`
 
+use std::fmt::{self, Display, Formatter};
+
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use serde_json::json;
@@ -25,9 +27,18 @@ pub struct Withdraw {
     campaign: Option<CampaignId>,
 }
 
+/// Where money can be taken from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// What a campaign owes.
+    Campaign(&'a CampaignView),
+    /// A share of the stakes of Capsules that stopped answering, in ETH.
+    Stake,
+}
+
 /// A withdrawal that can be made.
 struct Offer<'a> {
-    campaign: &'a CampaignView,
+    source: Source<'a>,
     token: TokenUnit,
     amount: Amount,
     cost: Amount,
@@ -35,7 +46,8 @@ struct Offer<'a> {
 
 #[derive(Serialize)]
 struct Made {
-    campaign: CampaignId,
+    /// Missing for a share of stakes.
+    campaign: Option<CampaignId>,
     amount: Amount,
     token: TokenUnit,
     gas_used: u64,
@@ -53,7 +65,11 @@ impl Withdraw {
             && world.campaign(id).is_none()
         {
             let message = format!("there is no campaign {id}");
-            return Err(Failure::new(ExitCode::NotFound, "CAMPAIGN_UNKNOWN", message));
+            return Err(Failure::new(
+                ExitCode::NotFound,
+                "CAMPAIGN_UNKNOWN",
+                message,
+            ));
         }
         let mut offers = Vec::new();
         let credited = world
@@ -63,6 +79,9 @@ impl Withdraw {
         for campaign in credited {
             offers.push(offer(&client, campaign, me, to).await?);
         }
+        if self.campaign.is_none() {
+            offers.extend(stake(&client, me, to).await?);
+        }
         if offers.is_empty() {
             return Report::new(&json!({"to": to, "withdrawals": []}), "nothing to withdraw");
         }
@@ -70,10 +89,13 @@ impl Withdraw {
         confirm(&context.globals, &consequence(&worth_it, to))?;
         let mut made = Vec::new();
         for offer in worth_it {
-            let outcome = client.withdraw(&offer.campaign.terms, to).await?;
+            let outcome = match offer.source {
+                Source::Campaign(campaign) => client.withdraw(&campaign.terms, to).await?,
+                Source::Stake => client.claim(to).await?,
+            };
             output.progress(format!("withdrew {}", offer.token.format(offer.amount)));
             made.push(Made {
-                campaign: offer.campaign.id,
+                campaign: offer.source.campaign(),
                 amount: offer.amount,
                 token: offer.token,
                 gas_used: outcome.gas_used,
@@ -82,7 +104,7 @@ impl Withdraw {
         }
         let human: String = made
             .iter()
-            .map(|made| format!("{} from {}\n", made.token.format(made.amount), made.campaign))
+            .map(|made| format!("{}\n", made.token.format(made.amount)))
             .collect();
         Report::new(&json!({"to": to, "withdrawals": made}), human)
     }
@@ -99,8 +121,43 @@ async fn offer<'a>(
         // The contract's word counts, not what was seen some blocks ago.
         amount: client.owed(campaign.id, me).await?,
         cost: client.withdraw_cost(&campaign.terms, to).await?,
-        campaign,
+        source: Source::Campaign(campaign),
     })
+}
+
+async fn stake(
+    client: &Client,
+    me: Address,
+    to: Address,
+) -> Result<Option<Offer<'static>>, Failure> {
+    let amount = client.claimable(me).await?;
+    if amount == Amount::ZERO {
+        return Ok(None);
+    }
+    Ok(Some(Offer {
+        source: Source::Stake,
+        token: TokenUnit::eth(),
+        amount,
+        cost: client.claim_cost(to).await?,
+    }))
+}
+
+impl Source<'_> {
+    fn campaign(self) -> Option<CampaignId> {
+        match self {
+            Self::Campaign(campaign) => Some(campaign.id),
+            Self::Stake => None,
+        }
+    }
+}
+
+impl Display for Source<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Campaign(campaign) => campaign.id.fmt(f),
+            Self::Stake => f.write_str("stakes of Capsules that stopped answering"),
+        }
+    }
 }
 
 /// Leaves out what costs more than it brings. Only ETH can be compared with gas.
@@ -112,22 +169,31 @@ fn weed<'a>(offers: Vec<Offer<'a>>, output: &Output) -> Result<Vec<Offer<'a>>, F
         format!(
             "withdrawing {} from {} would cost {} of gas",
             offer.token.format(offer.amount),
-            offer.campaign.id,
+            offer.source,
             TokenUnit::eth().format(offer.cost),
         )
     };
     match (worth_it.is_empty(), losses.first()) {
-        (true, Some(loss)) => Err(Failure::new(ExitCode::Refused, "GAS_EXCEEDS_AMOUNT", explain(loss))
-            .help("wait until more is owed or gas is cheaper; what is owed does not expire")),
+        (true, Some(loss)) => Err(Failure::new(
+            ExitCode::Refused,
+            "GAS_EXCEEDS_AMOUNT",
+            explain(loss),
+        )
+        .help("wait until more is owed or gas is cheaper; what is owed does not expire")),
         _ => {
-            losses.iter().for_each(|loss| output.warn(format!("left out: {}", explain(loss))));
+            losses
+                .iter()
+                .for_each(|loss| output.warn(format!("left out: {}", explain(loss))));
             Ok(worth_it)
         }
     }
 }
 
 fn consequence(offers: &[Offer<'_>], to: Address) -> String {
-    let amounts: Vec<_> = offers.iter().map(|offer| offer.token.format(offer.amount)).collect();
+    let amounts: Vec<_> = offers
+        .iter()
+        .map(|offer| offer.token.format(offer.amount))
+        .collect();
     let gas = offers
         .iter()
         .fold(Amount::ZERO, |sum, offer| sum.saturating_add(offer.cost));

@@ -38,7 +38,15 @@ impl Mine {
         let key = cli.file("key", key.as_bytes());
         let contracts = stage.contracts();
         let rpc = stage.anvil.endpoint();
-        cli.good(&["init", "--key-file", &key, "--rpc", &rpc, "--contracts", &contracts]);
+        cli.good(&[
+            "init",
+            "--key-file",
+            &key,
+            "--rpc",
+            &rpc,
+            "--contracts",
+            &contracts,
+        ]);
         let home = Home::new(cli.home());
         let opened = home.open("right").unwrap();
         Self { cli, opened, home }
@@ -76,7 +84,10 @@ impl Mine {
             }
         };
         let mut miner = self.miner(stage, node, false);
-        tokio::time::timeout(PATIENCE, miner.run(enough)).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, miner.run(Box::pin(enough)))
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     /// Works until its journal says so, and is then killed.
@@ -84,14 +95,20 @@ impl Mine {
         let said = async {
             let says = || {
                 let journal = Journal::load(&*self.opened.store).unwrap();
-                journal.campaigns.iter().any(|line| line.next.contains(what))
+                journal
+                    .campaigns
+                    .iter()
+                    .any(|line| line.next.contains(what))
             };
             while !says() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         let mut miner = self.miner(stage, node, false);
-        tokio::time::timeout(PATIENCE, miner.run(said)).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, miner.run(Box::pin(said)))
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     /// What the Capsule would find in a submission.
@@ -118,7 +135,11 @@ impl Mine {
 }
 
 fn contents(view: &sonar::view::CampaignView) -> Vec<Digest> {
-    view.window.submissions.iter().map(|submission| submission.content.into()).collect()
+    view.window
+        .submissions
+        .iter()
+        .map(|submission| submission.content.into())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +159,8 @@ async fn a_mine_serves_a_campaign_through_crashes_and_is_paid() {
     mine.work_until(&stage, &node, &campaign, 1).await;
     let first = contents(&stage.view(campaign.id).await);
     mine.check(&stage, &campaign, &key, first[0]).await;
-    mine.work_until_it_says(&stage, &node, "wait for the settlement").await;
+    mine.work_until_it_says(&stage, &node, "wait for the settlement")
+        .await;
     assert_eq!(contents(&stage.view(campaign.id).await), first);
 
     // A chain that was rolled back gets the same bytes again.
@@ -149,9 +171,14 @@ async fn a_mine_serves_a_campaign_through_crashes_and_is_paid() {
 
     // A settled window that did not change the model gives nothing more to do.
     let snapshot = stage.snapshot().await;
-    stage.settle(campaign.id, &[Outcome::NotImproved], None).await;
+    stage
+        .settle(campaign.id, &[Outcome::NotImproved], None)
+        .await;
     let mut once = mine.miner(&stage, &node, true);
-    tokio::time::timeout(PATIENCE, once.run(std::future::pending())).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending())))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(stage.view(campaign.id).await.submissions, 1);
     stage.go_back(snapshot).await;
 
@@ -159,13 +186,18 @@ async fn a_mine_serves_a_campaign_through_crashes_and_is_paid() {
     let binding = stage.binding(&campaign).await;
     let (key, next) = stage.publish(&campaign, &binding).await;
     let steps = u16::try_from(900_000 / campaign.terms.gridPpm).unwrap();
-    stage.settle(campaign.id, &[Outcome::Accepted(steps)], Some(next)).await;
+    stage
+        .settle(campaign.id, &[Outcome::Accepted(steps)], Some(next))
+        .await;
     mine.work_until(&stage, &node, &campaign, 2).await;
     let second = contents(&stage.view(campaign.id).await);
     assert_ne!(first, second);
     mine.check(&stage, &campaign, &key, second[0]).await;
     let records = outbox::records(&*mine.opened.store).unwrap();
-    let made: Vec<_> = records.iter().map(|record| (record.version.0, record.rows)).collect();
+    let made: Vec<_> = records
+        .iter()
+        .map(|record| (record.version.0, record.rows))
+        .collect();
     assert_eq!(made, [(1, 200), (2, 200)]);
 
     paid(&stage, &mine, &campaign).await;
@@ -177,7 +209,10 @@ async fn paid(stage: &Stage, mine: &Mine, campaign: &Campaign) {
     let status = cli.good(&["status"]);
     let fits = &status["campaigns"][0]["fits"];
     assert_eq!(fits[1]["rows"], 200);
-    assert!(fits[0]["problems"].as_str().unwrap().contains("`y`"), "{fits}");
+    assert!(
+        fits[0]["problems"].as_str().unwrap().contains("`y`"),
+        "{fits}"
+    );
 
     let account = mine.opened.signer.address();
     let owed = stage.view(campaign.id).await.owed(account).to_string();
@@ -196,7 +231,10 @@ async fn paid(stage: &Stage, mine: &Mine, campaign: &Campaign) {
     let earnings = cli.good(&["earnings"]);
     assert_eq!(earnings["tokens"][0]["claimable"], "0");
     assert_eq!(earnings["tokens"][0]["withdrawn"], owed);
-    assert_eq!(cli.good(&["withdraw", "--yes"])["withdrawals"], serde_json::json!([]));
+    assert_eq!(
+        cli.good(&["withdraw", "--yes"])["withdrawals"],
+        serde_json::json!([])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +249,8 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     let binding = stage.binding(&spoilt).await;
     let (_, material) = stage.publish(&spoilt, &binding).await;
     stage.activate(&spoilt, material).await;
-    mine.work_until_it_says(&stage, &node, "the manifest cannot be used").await;
+    mine.work_until_it_says(&stage, &node, "the manifest cannot be used")
+        .await;
 
     // Material that was made for another version, with keys that somebody could have prepared.
     let stale = stage.open(|_| {}).await;
@@ -219,7 +258,8 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     binding.beacon = [7; 32];
     let (_, material) = stage.publish(&stale, &binding).await;
     stage.activate(&stale, material).await;
-    mine.work_until_it_says(&stage, &node, "the published model is refused").await;
+    mine.work_until_it_says(&stage, &node, "the published model is refused")
+        .await;
 
     for campaign in [&spoilt, &stale] {
         assert_eq!(stage.view(campaign.id).await.submissions, 0);
@@ -227,5 +267,8 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     assert!(outbox::records(&*mine.opened.store).unwrap().is_empty());
     // There is nothing left to do.
     let mut once = mine.miner(&stage, &node, true);
-    tokio::time::timeout(PATIENCE, once.run(std::future::pending())).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending())))
+        .await
+        .unwrap()
+        .unwrap();
 }

@@ -56,9 +56,17 @@ window_seconds = 60
 pub fn csv(rows: u32) -> String {
     let line = |row: u32| {
         let (a, b) = (row * 37 % 100, row * 61 % 100 + 1);
-        let (a, b) = if (row % 2 == 0) == (a > b) { (a, b) } else { (b, a) };
+        let (a, b) = if (row % 2 == 0) == (a > b) {
+            (a, b)
+        } else {
+            (b, a)
+        };
         let class = if a > b { "yes" } else { "no" };
-        format!("{},{},{class}\n", f64::from(a) / 101.0, f64::from(b) / 101.0)
+        format!(
+            "{},{},{class}\n",
+            f64::from(a) / 101.0,
+            f64::from(b) / 101.0
+        )
     };
     format!("a,b,y\n{}", (0..rows).map(line).collect::<String>())
 }
@@ -94,16 +102,26 @@ impl Stage {
             .await
             .unwrap();
         let operator = owner.with_signer(signers[1].clone());
-        let hub = Node::start(NodeConfig::loopback(directory.path().join("hub"), Vec::new()))
-            .await
-            .unwrap();
+        let hub = Node::start(NodeConfig::loopback(
+            directory.path().join("hub"),
+            Vec::new(),
+        ))
+        .await
+        .unwrap();
         let capsule = Identity::generate("Capsule <capsule@example.org>", "secret").unwrap();
         let certificate = hub.add(capsule.certificate().encode()).await.unwrap();
         let attester = signers[9].clone();
         let fingerprint = B256::new(capsule.certificate().fingerprint_word());
         let stake = Amount::from(10_u128.pow(18));
         operator
-            .register(attester.address(), fingerprint, certificate, "http://127.0.0.1:1", 10_000, stake)
+            .register(
+                attester.address(),
+                fingerprint,
+                certificate,
+                "http://127.0.0.1:1",
+                10_000,
+                stake,
+            )
             .await
             .unwrap();
         operator.authorize(true).await.unwrap();
@@ -127,7 +145,11 @@ impl Stage {
     /// An IPFS node that knows the hub.
     pub async fn node(&self, repo: PathBuf) -> Arc<Node> {
         let peers = self.hub.addresses().to_vec();
-        Arc::new(Node::start(NodeConfig::loopback(repo, peers)).await.unwrap())
+        Arc::new(
+            Node::start(NodeConfig::loopback(repo, peers))
+                .await
+                .unwrap(),
+        )
     }
 
     /// Where `mine` finds the contracts.
@@ -155,7 +177,14 @@ impl Stage {
             },
             now: self.owner.now().await.unwrap(),
             bundle_salt: [5; 32].into(),
-            salt: B256::from(self.anvil.provider().get_block_number().await.map(U256::from).unwrap()),
+            salt: B256::from(
+                self.anvil
+                    .provider()
+                    .get_block_number()
+                    .await
+                    .map(U256::from)
+                    .unwrap(),
+            ),
         };
         let plan = launch::plan(&CampaignFile::parse(CAMPAIGN).unwrap(), inputs).unwrap();
         let manifest = plan.manifest(Digest([9; 32]));
@@ -236,12 +265,18 @@ impl Stage {
     /// What the chain would go back to.
     pub async fn snapshot(&self) -> String {
         let provider = self.anvil.provider();
-        provider.raw_request("evm_snapshot".into(), ()).await.unwrap()
+        provider
+            .raw_request("evm_snapshot".into(), ())
+            .await
+            .unwrap()
     }
 
     pub async fn go_back(&self, snapshot: String) {
         let provider = self.anvil.provider();
-        let done: bool = provider.raw_request("evm_revert".into(), (snapshot,)).await.unwrap();
+        let done: bool = provider
+            .raw_request("evm_revert".into(), (snapshot,))
+            .await
+            .unwrap();
         assert!(done);
     }
 
@@ -256,6 +291,10 @@ impl Stage {
 
     fn sign(&self, statement: &impl Attestation) -> Vec<u8> {
         let hash = statement.signing_hash(self.deployment.chain_id, self.deployment.sonar);
-        self.attester.sign_hash_sync(&hash).unwrap().as_bytes().to_vec()
+        self.attester
+            .sign_hash_sync(&hash)
+            .unwrap()
+            .as_bytes()
+            .to_vec()
     }
 }

@@ -589,15 +589,66 @@ impl Client {
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
     pub async fn withdraw_cost(&self, terms: &Terms, to: Address) -> Result<Amount, Error> {
-        let what = "estimate the cost of a withdrawal";
+        let call = withdraw_call(terms, to);
+        self.cost(
+            "estimate the cost of a withdrawal",
+            self.deployment().sonar,
+            &call,
+        )
+        .await
+    }
+
+    async fn cost<C: SolCall>(
+        &self,
+        what: &'static str,
+        to: Address,
+        call: &C,
+    ) -> Result<Amount, Error> {
         let account = self.signer(what)?;
         let request = TransactionRequest::default()
             .with_from(account.signer.address())
-            .with_to(self.deployment().sonar)
-            .with_input(withdraw_call(terms, to).abi_encode());
+            .with_to(to)
+            .with_input(call.abi_encode());
         let gas = self.estimate_gas(what, &request).await?;
         let fees = self.fees(what).await?;
         Ok(Amount(U256::from(gas) * U256::from(fees.max)))
+    }
+
+    /// What an account can claim of the stakes of Capsules that stopped answering.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn claimable(&self, account: Address) -> Result<Amount, Error> {
+        let call = CapsuleRegistry::claimableCall { account };
+        let registry = self.deployment().registry;
+        self.read("read the registry", registry, &call)
+            .await
+            .map(Amount)
+    }
+
+    /// Sends what the account can claim to `to`.
+    ///
+    /// # Errors
+    /// When the registry refuses, or the chain does not answer.
+    pub async fn claim(&self, to: Address) -> Result<TxOutcome, Error> {
+        let call = CapsuleRegistry::claimCall { to };
+        let registry = self.deployment().registry;
+        self.send_to("claim a share of stake", registry, &call, U256::ZERO)
+            .await
+    }
+
+    /// Wei that `claim` would cost at present prices.
+    ///
+    /// # Errors
+    /// When the registry refuses, or the chain does not answer.
+    pub async fn claim_cost(&self, to: Address) -> Result<Amount, Error> {
+        let call = CapsuleRegistry::claimCall { to };
+        self.cost(
+            "estimate the cost of a claim",
+            self.deployment().registry,
+            &call,
+        )
+        .await
     }
 
     /// What a transaction was charged; `None` while it is in no block.
