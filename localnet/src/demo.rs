@@ -236,7 +236,10 @@ async fn withdraw(network: &Network, view: &CampaignView) -> Result<BTreeMap<Add
         if view.owed(mine.address) > Amount::ZERO {
             let made: Withdrawals = mine.program.call(&["withdraw", "--campaign", &id]).await?;
             let amounts = made.withdrawals.iter().map(|withdrawal| withdrawal.amount);
-            taken.insert(mine.address, amounts.fold(Amount::ZERO, Amount::saturating_add));
+            taken.insert(
+                mine.address,
+                amounts.fold(Amount::ZERO, Amount::saturating_add),
+            );
         }
     }
     Ok(taken)
@@ -292,7 +295,10 @@ async fn save_public(network: &Network, campaign: &Campaign) -> Result<()> {
     let path = out.join("manifest.json");
     let text = serde_json::to_string_pretty(&manifest).map_err(io::Error::from);
     write(&path, &text.map_err(at(&path))?)?;
-    write(&out.join("capsule.asc"), &network.capsule_certificate().await?)
+    write(
+        &out.join("capsule.asc"),
+        &network.capsule_certificate().await?,
+    )
 }
 
 /// Puts together what chain, Mines, Capsule and the data scientist's own measurement say.
@@ -310,6 +316,7 @@ pub async fn measure(
     let manifest = network.manifest(view.id).await?;
     let twin = Twin::new(&manifest, &prepared.validation)?;
     let updates = updates(network, view.id).await?;
+    let (encrypt_model, evaluate_per_update) = twin.capsule_seconds(&prepared.data, view)?;
     Ok(Report {
         dataset: config.dataset.clone(),
         split: config.split,
@@ -341,9 +348,9 @@ pub async fn measure(
         bytes_up_per_update: updates.bytes_up / updates.count,
         seconds: Seconds {
             total: 0.0,
-            encrypt_model: 0.0,
+            encrypt_model,
             train_per_update: updates.seconds / updates.count as f64,
-            evaluate_per_update: 0.0,
+            evaluate_per_update,
         },
         model: campaign.model.clone(),
     })

@@ -171,6 +171,7 @@ impl Network {
             anvil: &anvil,
             http_port: pick(config.http_port, &directory)?,
             ipfs_port: pick(0, &directory)?,
+            capsule_port: pick(0, &directory)?,
         };
         let scientist = setup.program("sonar", "SONAR", "scientist")?;
         let deployment = setup.deploy().await?;
@@ -187,7 +188,7 @@ impl Network {
         let (capsule_program, capsule) = setup.capsule().await?;
         let serve = Service {
             name: CAPSULE.into(),
-            arguments: words(&["serve"]),
+            arguments: words(&["serve", "--listen", &setup.capsule_address()]),
             home: setup.home(CAPSULE),
             program: capsule_program.clone(),
         };
@@ -364,6 +365,7 @@ struct Setup<'a> {
     anvil: &'a Anvil,
     http_port: u16,
     ipfs_port: u16,
+    capsule_port: u16,
 }
 
 impl Setup<'_> {
@@ -377,6 +379,14 @@ impl Setup<'_> {
 
     fn sonar_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.http_port)
+    }
+
+    fn capsule_address(&self) -> String {
+        format!("127.0.0.1:{}", self.capsule_port)
+    }
+
+    fn capsule_url(&self) -> String {
+        format!("http://{}", self.capsule_address())
     }
 
     /// A program with a configured home of its own.
@@ -432,16 +442,17 @@ impl Setup<'_> {
     async fn capsule(&self) -> Result<(Program, Address)> {
         let program = self.program("capsule", "CAPSULE", CAPSULE)?;
         let key = self.key_file(CAPSULE, &self.anvil.signers()[1])?;
+        let endpoint = self.capsule_url();
         let init = [
             "init",
             "--operator-key-file",
             &key,
             "--stake",
             "1ETH",
-            "--endpoint",
-            "http://127.0.0.1",
             "--fee-ppm",
             "10000",
+            "--endpoint",
+            &endpoint,
         ];
         let _: serde_json::Value = program.call(&init).await?;
         Ok((program, self.anvil.signers()[1].address()))

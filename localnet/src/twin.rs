@@ -1,6 +1,6 @@
 //! The same campaign without encryption, and what the data scientist finds when she measures the delivered model herself.
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, io, path::PathBuf, time::Instant};
 
 use sonar::{
     data::{self, FitReport, TableError},
@@ -8,8 +8,9 @@ use sonar::{
     view::CampaignView,
 };
 use syft::{
-    AffineUpdate, DataError, LadderError, ModelError, Ppm, TrainError, UnitError, Validation,
-    ValidationError, Weights, clear,
+    AffineUpdate, Binding, DataError, EncryptError, LadderError, ModelError, Ppm, SecretKey,
+    TrainError, UnitError, Validation, ValidationError, VersionSeed, Weights, clear,
+    encrypt_update, evaluate_window,
 };
 
 /// Why there is nothing to compare with.
@@ -40,6 +41,9 @@ pub enum TwinError {
     /// Nothing can be learned.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Nothing can be encrypted.
+    #[error(transparent)]
+    Encrypt(#[from] EncryptError),
     /// The accuracies make no ladder.
     #[error(transparent)]
     Ladder(#[from] LadderError),
@@ -141,6 +145,51 @@ impl<'a> Twin<'a> {
             view.terms.maxAccepts.into(),
         );
         Ok(outcome.accuracy)
+    }
+    /// What the Capsule's work takes on this machine, by the same library calls: seconds to make keys and encrypt the model,
+    /// and seconds to decrypt and evaluate one update.
+    ///
+    /// # Errors
+    /// When data do not fit, or nothing can be encrypted.
+    pub fn capsule_seconds(&self, data: &[String], view: &CampaignView) -> Result<(f64, f64)> {
+        let params = &self.manifest.parameters;
+        let start = Weights::zeros(self.manifest.shape);
+        let start_ppm = Ppm::new(view.start_ppm.unwrap_or_default())?;
+        let ladder = self.manifest.accuracy.ladder_from(start_ppm)?;
+        let binding = Binding {
+            chain_id: 0,
+            contract: [0; 20],
+            campaign: view.id.0.0,
+            version: 1,
+            beacon: [0; 32],
+        };
+        let clock = Instant::now();
+        // The seed is no secret: nobody uses this key.
+        let key = SecretKey::derive(&VersionSeed::from_bytes([0; 32]), params, &binding);
+        let material = key.publish(&start);
+        let encrypt = clock.elapsed().as_secs_f64();
+        let updates = self.updates(data)?;
+        let sealed: Vec<_> = updates
+            .iter()
+            .map(|update| encrypt_update(&material, update))
+            .collect::<std::result::Result<_, _>>()?;
+        let clock = Instant::now();
+        let deltas: Vec<_> = sealed
+            .iter()
+            .map(|update| Some(key.decrypt(update)))
+            .collect();
+        evaluate_window(
+            &start,
+            start_ppm,
+            &deltas,
+            &self.validation,
+            &ladder,
+            view.terms.maxAccepts.into(),
+        );
+        Ok((
+            encrypt,
+            clock.elapsed().as_secs_f64() / deltas.len().max(1) as f64,
+        ))
     }
 }
 

@@ -36,7 +36,10 @@ pub fn config(dataset: &str, mines: usize, name: &str) -> DemoConfig {
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 /// The digits demo, run once for all tests that look at it.
@@ -44,7 +47,9 @@ pub fn digits() -> &'static Report {
     static REPORT: OnceLock<Report> = OnceLock::new();
     REPORT.get_or_init(|| {
         let config = config("digits", 5, "digits");
-        runtime().block_on(demo::run(&config)).unwrap_or_else(|error| panic!("{error}"))
+        runtime()
+            .block_on(demo::run(&config))
+            .unwrap_or_else(|error| panic!("{error}"))
     })
 }
 
@@ -57,7 +62,11 @@ pub fn coarse(mines: usize, window: usize) -> Prepared {
     accuracy.insert("grid".into(), 0.05.into());
     let limits = toml::Table::from_iter([("window".to_owned(), (window as i64).into())]);
     campaign.insert("limits".into(), limits.into());
-    let train: String = read("digits-train.csv").lines().take(301).map(|line| format!("{line}\n")).collect();
+    let train: String = read("digits-train.csv")
+        .lines()
+        .take(301)
+        .map(|line| format!("{line}\n"))
+        .collect();
     let mut data = Split::Iid.deal(&train, "digit", 2).unwrap();
     data.truncate(mines);
     Prepared {
@@ -75,5 +84,7 @@ pub async fn network(prepared: &Prepared, name: &str) -> Network {
         rpc_port: 0,
         http_port: 0,
     };
-    Network::start(&config, |_| {}).await.unwrap_or_else(|error| panic!("{error}"))
+    Network::start(&config, |_| {})
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
 }
