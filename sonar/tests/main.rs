@@ -2,4 +2,5 @@
 
 mod chain;
 mod commands;
+mod server;
 mod stage;

@@ -17,6 +17,8 @@ use crate::{
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 500;
+/// Who asks whether the server is ready wants to know soon.
+const CHAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What this server is about.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -637,14 +639,18 @@ pub struct IpfsHealth {
 impl Ready {
     /// Looks at everything.
     pub(super) async fn look(app: &App) -> Self {
-        let chain = match app.chain.head().await {
-            Ok(head) => Dependency {
+        let chain = match tokio::time::timeout(CHAIN_TIMEOUT, app.chain.head()).await {
+            Ok(Ok(head)) => Dependency {
                 ok: true,
                 detail: format!("block {}", head.number),
             },
-            Err(error) => Dependency {
+            Ok(Err(error)) => Dependency {
                 ok: false,
                 detail: error.to_string(),
+            },
+            Err(_) => Dependency {
+                ok: false,
+                detail: format!("the chain did not answer within {CHAIN_TIMEOUT:?}"),
             },
         };
         let progress = *app.index.progress().borrow();

@@ -21,6 +21,8 @@ use crate::{ids::Digest, index::Index, manifest::Manifest};
 
 /// How long something stays here that is not live any more: a rolled back chain may want it again.
 const GRACE: Duration = Duration::from_secs(300);
+/// How often the node's pins are compared with what is live.
+const RELEASE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long to wait for the node to pin or unpin something that it has.
 const PIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest time without looking whether something is to be done.
@@ -93,6 +95,7 @@ pub struct Hub<B> {
     shelf: Arc<Shelf>,
     metrics: Arc<Metrics>,
     dead_since: HashMap<Digest, Instant>,
+    release_at: Instant,
 }
 
 impl<B: Blobs> Hub<B> {
@@ -104,6 +107,7 @@ impl<B: Blobs> Hub<B> {
             shelf,
             metrics,
             dead_since: HashMap::new(),
+            release_at: Instant::now(),
         }
     }
 
@@ -145,6 +149,10 @@ impl<B: Blobs> Hub<B> {
                 .manifests
                 .retain(|digest, _| live.contains_key(digest));
         }
+        if now < self.release_at {
+            return;
+        }
+        self.release_at = now + RELEASE_INTERVAL;
         match self.blobs.pins().await {
             Ok(pinned) => self.release(&live, pinned, now).await,
             Err(error) => tracing::warn!(%error, "cannot list the pins"),

@@ -70,10 +70,16 @@ fn needs_artefacts(campaign: &CampaignView) -> bool {
     }
 }
 
-/// The window that a campaign is at; `None` if it takes no settlement any more.
-pub fn present_window(world: &World, id: CampaignId) -> Option<u32> {
-    let campaign = world.campaign(id)?;
-    (campaign.state == State::Open).then_some(campaign.window.index.0)
+/// Whether a window needs no settlement any more. Of a campaign that is not known (yet, or not again after a rollback)
+/// nothing can be said.
+pub fn is_settled(world: &World, id: CampaignId, window: u32) -> bool {
+    world
+        .campaign(id)
+        .is_some_and(|campaign| match campaign.state {
+            State::None | State::Proposed => false,
+            State::Open => campaign.window.index.0 > window,
+            State::Closed | State::Finalized | State::Refunded => true,
+        })
 }
 
 /// How many campaigns there are.

@@ -25,6 +25,8 @@ use crate::{
 const MAX_WAITING: usize = 10_000;
 /// Validations at the same time: each costs the node a simulation.
 const VALIDATIONS: usize = 4;
+/// After this, nobody waits for a settlement any more: the campaign was abandoned, or the chain forgot it for good.
+const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
 const TICK: Duration = Duration::from_secs(1);
 
 /// Why a settlement was not taken by the chain.
@@ -178,10 +180,11 @@ impl<S: Settler> Relay<S> {
 
     /// Whether the chain has settled the window, or never will.
     fn is_over(&self, entry: &Waiting) -> bool {
-        self.index.read(|world| {
-            super::live::present_window(world, CampaignId(entry.campaign))
-                .is_none_or(|present| present > entry.window)
-        })
+        let age = Duration::from_secs(unix_now().saturating_sub(entry.received));
+        age > LONGEST_WAIT
+            || self.index.read(|world| {
+                super::live::is_settled(world, CampaignId(entry.campaign), entry.window)
+            })
     }
 
     async fn send(&self, entry: &Waiting) {

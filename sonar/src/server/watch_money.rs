@@ -1,7 +1,6 @@
 //! Watches the money rules from outside: every campaign's ledger adds up, and the contract holds what it should.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -13,6 +12,8 @@ use super::{App, live};
 
 /// Time between looks when nothing happens.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// Tokens that are measured: anybody can make tokens, and each costs Prometheus memory.
+const MAX_TOKENS: usize = 50;
 
 /// Works until `stopping` becomes true.
 pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
@@ -44,20 +45,22 @@ async fn check(app: &App) {
     let (mut conserved, held) = app
         .index
         .read(|world| (live::ledgers_add_up(world), live::held(world)));
-    let mut escrow = BTreeMap::new();
-    for (&token, &expected) in &held {
+    let deployment = app.chain.deployment();
+    // A stranger's token may say what it likes, so only those that are known to count honestly are asked.
+    for token in [Address::ZERO, deployment.datacoin] {
+        let expected = held.get(&token).copied().unwrap_or_default();
         // A chain that does not answer proves nothing; the next look does.
-        let Ok(balance) = app
-            .chain
-            .token_balance(token, app.chain.deployment().sonar)
-            .await
-        else {
+        let Ok(balance) = app.chain.token_balance(token, deployment.sonar).await else {
             return;
         };
         // Anybody can give the contract more than it asked for, so less is the fault.
         conserved &= balance.0 >= expected;
-        escrow.insert(token_name(token), approximate(expected));
     }
+    let escrow = held
+        .into_iter()
+        .map(|(token, amount)| (token_name(token, deployment.datacoin), approximate(amount)))
+        .take(MAX_TOKENS)
+        .collect();
     // The balance belongs to the newest block; a difference counts only if nothing happened meanwhile.
     let unchanged = app.index.progress().borrow().indexed == block && is_head(app, block).await;
     if !conserved && unchanged {
@@ -75,9 +78,11 @@ async fn is_head(app: &App, block: Option<crate::index::BlockRef>) -> bool {
     head.map(|head| (head.number, head.hash)) == block.map(|block| (block.number, block.hash))
 }
 
-fn token_name(token: Address) -> String {
+fn token_name(token: Address, datacoin: Address) -> String {
     if token.is_zero() {
         "ETH".into()
+    } else if token == datacoin {
+        "DATA".into()
     } else {
         token.to_string()
     }

@@ -1,0 +1,713 @@
+//! `sonar serve` against a real chain and over real sockets.
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use alloy::primitives::U256;
+use futures::{StreamExt, stream::BoxStream};
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+use sonar::{
+    chain::Client,
+    ids::{CampaignId, Digest},
+    ipfs,
+    server::{Config, Server, SettlementRequest},
+    view::World,
+    wire::TermsJson,
+};
+use sonar_contracts::{Outcome, Terms};
+use tokio::time::timeout;
+
+use crate::stage::Stage;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const NEVER: Duration = Duration::from_secs(100_000);
+
+/// A running server and a client of it.
+struct Site {
+    server: Server,
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Site {
+    async fn start(chain: &Client, home: &Path, relay_after: Duration) -> Self {
+        let config = Config {
+            home: home.to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            ipfs_listen: "/ip4/127.0.0.1/tcp/0".parse().unwrap(),
+            poll: Duration::from_millis(10),
+            confirmations: 0,
+            relay_after,
+        };
+        let server = Server::start(config, chain.clone()).await.unwrap();
+        timeout(PATIENCE, server.caught_up()).await.unwrap();
+        let base = format!("http://{}", server.address());
+        Self {
+            server,
+            base,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        let answer = self
+            .http
+            .get(format!("{}{path}", self.base))
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        (status, answer.json().await.unwrap())
+    }
+
+    async fn ok(&self, path: &str) -> Value {
+        let (status, body) = self.get(path).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    async fn text(&self, path: &str) -> String {
+        self.http
+            .get(format!("{}{path}", self.base))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    }
+
+    async fn events(&self, query: &str, last: Option<&str>) -> Messages {
+        let mut request = self.http.get(format!("{}/api/v1/events{query}", self.base));
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
+        let bytes = answer
+            .bytes_stream()
+            .map(|chunk| chunk.unwrap().to_vec())
+            .boxed();
+        let mut messages = Messages {
+            bytes,
+            text: String::new(),
+        };
+        assert_eq!(messages.next().await.name, "open");
+        messages
+    }
+
+    /// Waits until the chain's events are indexed up to one with this name.
+    async fn wait_for(&self, name: &str, after: &str) {
+        let mut messages = self
+            .events(&format!("?kind={name}&after={after}"), None)
+            .await;
+        assert_eq!(messages.next().await.name, name);
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Message {
+    name: String,
+    id: String,
+    data: Value,
+}
+
+struct Messages {
+    bytes: BoxStream<'static, Vec<u8>>,
+    text: String,
+}
+
+impl Messages {
+    async fn next(&mut self) -> Message {
+        timeout(PATIENCE, self.read())
+            .await
+            .expect("an event in time")
+    }
+
+    async fn read(&mut self) -> Message {
+        loop {
+            if let Some((message, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| {
+                    let lines = message.lines().filter_map(|line| line.strip_prefix(name));
+                    lines
+                        .map(|value| value.trim_start_matches(": "))
+                        .collect::<String>()
+                };
+                let (name, id, data) = (field("event"), field("id"), field("data"));
+                self.text = rest.to_owned();
+                if !data.is_empty() {
+                    return Message {
+                        name,
+                        id,
+                        data: serde_json::from_str(&data).unwrap(),
+                    };
+                }
+                continue;
+            }
+            let chunk = self.bytes.next().await.expect("the stream goes on");
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    async fn take(&mut self, count: usize) -> Vec<Message> {
+        let mut messages = Vec::new();
+        for _ in 0..count {
+            messages.push(self.next().await);
+        }
+        messages
+    }
+}
+
+/// A campaign with a full window that waits for its settlement.
+async fn campaign(stage: &Stage, salt: u8) -> (Terms, CampaignId) {
+    let terms = stage.terms(salt).await;
+    let id = stage.owner.id(&terms);
+    stage.owner.open(&terms).await.unwrap();
+    stage.activate(&terms, 105_000).await;
+    submit_all(stage, id, 1).await;
+    (terms, id)
+}
+
+async fn submit_all(stage: &Stage, id: CampaignId, version: u32) {
+    for (nonce, miner) in (1..).zip(&stage.miners) {
+        miner
+            .submit(id, sonar::ids::Version(version), Digest([nonce; 32]))
+            .await
+            .unwrap();
+    }
+}
+
+async fn world(chain: &Client) -> World {
+    let head = chain.head().await.unwrap();
+    let mut world = World::default();
+    for record in chain
+        .logs(chain.deployment().block, head.number)
+        .await
+        .unwrap()
+    {
+        world.apply(&record).unwrap();
+    }
+    world
+}
+
+const OUTCOMES: [Outcome; 3] = [
+    Outcome::Accepted(30),
+    Outcome::NotImproved,
+    Outcome::Rejected(9),
+];
+const NEXT: Digest = Digest([2; 32]);
+
+async fn settlement(stage: &Stage, id: CampaignId) -> SettlementRequest {
+    let world = world(&stage.owner).await;
+    let view = world.campaign(id).unwrap();
+    let (outcomes, signature) = stage.settlement(view, &OUTCOMES, Some(NEXT), 0);
+    let submissions = view.window.submissions.iter();
+    let submissions: Vec<_> = submissions
+        .map(|s| json!({ "miner": s.miner, "content": Digest(s.content.0) }))
+        .collect();
+    serde_json::from_value(json!({
+        "terms": TermsJson::from(&view.terms),
+        "submissions": submissions,
+        "outcomes": outcomes,
+        "next_material": NEXT,
+        "close": 0,
+        "signature": alloy::primitives::Bytes::from(signature),
+    }))
+    .unwrap()
+}
+
+async fn settle(stage: &Stage, id: CampaignId) {
+    let world = world(&stage.owner).await;
+    stage
+        .settle(world.campaign(id).unwrap(), &OUTCOMES, Some(NEXT), 0)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_api_says_what_the_chain_says_also_when_its_index_is_lost() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let (terms, id) = campaign(&stage, 1).await;
+    settle(&stage, id).await;
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+
+    let path = format!("/api/v1/campaigns/{id}");
+    let detail = site.ok(&path).await;
+    let ledger = stage.owner.ledger(&terms).await.unwrap();
+    let status = stage.owner.status(id).await.unwrap();
+    assert_eq!(detail["state"], "open");
+    assert_eq!(detail["best_ppm"], status.bestPpm);
+    assert_eq!(detail["version"], status.version);
+    assert_eq!(detail["window"]["index"], status.windowIndex);
+    for (name, amount) in [
+        ("deposited", ledger.deposited),
+        ("paid", ledger.paid),
+        ("owed", ledger.owed),
+        ("refunded", ledger.refunded),
+        ("fee", ledger.fee),
+        ("escrowed", ledger.escrowed),
+    ] {
+        assert_eq!(detail["ledger"][name], amount.to_string(), "{name}");
+    }
+    let miner = stage.miners[0].address().unwrap();
+    let earned = site.ok(&format!("/api/v1/miners/{miner}")).await["campaigns"][0]["owed"].clone();
+    assert_eq!(
+        earned,
+        stage.owner.owed(id, miner).await.unwrap().to_string()
+    );
+
+    let paths = [
+        path.clone(),
+        format!("{path}/submissions"),
+        format!("{path}/events"),
+        "/api/v1/campaigns".into(),
+    ];
+    let mut before = Vec::new();
+    for path in &paths {
+        before.push(site.ok(path).await);
+    }
+    site.server.stop().await;
+    std::fs::remove_file(home.path().join("index.sqlite")).unwrap();
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    for (path, before) in paths.iter().zip(before) {
+        assert_eq!(site.ok(path).await, before, "{path}");
+    }
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_said_about_a_submission_but_its_verdict() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let (_, id) = campaign(&stage, 1).await;
+    settle(&stage, id).await;
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    let page = site
+        .ok(&format!("/api/v1/campaigns/{id}/submissions"))
+        .await;
+    let verdicts: Vec<_> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["verdict"].clone())
+        .collect();
+    assert_eq!(verdicts[0]["best_ppm"], 150_000);
+    assert_eq!(verdicts[1], json!({ "is": "not_improved" }));
+    assert_eq!(verdicts[2], json!({ "is": "rejected", "reason": 9 }));
+    let keys = |n: usize| {
+        page["items"][n]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(keys(0), keys(1));
+    assert_eq!(keys(1), keys(2));
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn lists_come_in_parts_and_filtered() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let (_, id) = campaign(&stage, 1).await;
+    for salt in 2..5 {
+        stage.owner.open(&stage.terms(salt).await).await.unwrap();
+    }
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    let first = site.ok("/api/v1/campaigns?limit=3").await;
+    assert_eq!(
+        (first["items"].as_array().unwrap().len(), &first["total"]),
+        (3, &json!(4))
+    );
+    let rest = site
+        .ok(&format!(
+            "/api/v1/campaigns?limit=3&after={}",
+            first["next"].as_str().unwrap()
+        ))
+        .await;
+    assert_eq!(rest["items"][0]["id"], id.to_string());
+    assert_eq!(rest["next"], Value::Null);
+    assert_eq!(site.ok("/api/v1/campaigns?state=open").await["total"], 1);
+    assert_eq!(
+        site.ok(&format!(
+            "/api/v1/campaigns?owner={}",
+            stage.miners[0].address().unwrap()
+        ))
+        .await["total"],
+        0
+    );
+
+    let events = format!("/api/v1/campaigns/{id}/events");
+    let first = site.ok(&format!("{events}?limit=2")).await;
+    let next = first["next"].as_str().unwrap();
+    let rest = site.ok(&format!("{events}?after={next}")).await;
+    let kinds = |page: &Value| -> Vec<String> {
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["kind"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(kinds(&first), ["opened", "activated"]);
+    assert_eq!(kinds(&rest), ["submitted", "submitted", "submitted"]);
+    assert_eq!(
+        site.ok(&format!("{events}?kind=activated")).await["total"],
+        1
+    );
+    let miner = stage.miners[1].address().unwrap();
+    assert_eq!(
+        site.ok(&format!("{events}?account={miner}")).await["total"],
+        1
+    );
+    assert_eq!(
+        site.ok(&format!("/api/v1/campaigns/{id}/submissions?miner={miner}"))
+            .await["total"],
+        1
+    );
+    assert_eq!(
+        site.ok(&format!("/api/v1/campaigns/{id}/submissions?after=2"))
+            .await["items"][0]["number"],
+        3
+    );
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_stream_is_resumed_where_it_was_left_also_after_a_restart() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    let mut live = site.events("", None).await;
+    let (_, id) = campaign(&stage, 1).await;
+    let seen = live.take(6).await;
+    let names: Vec<_> = seen.iter().map(|message| message.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "opened",
+            "activated",
+            "capsule",
+            "submitted",
+            "submitted",
+            "submitted"
+        ]
+    );
+
+    let mut again = site.events("", Some(&seen[1].id)).await;
+    assert_eq!(again.take(4).await, seen[2..]);
+    site.server.stop().await;
+
+    settle(&stage, id).await;
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    let mut again = site.events("", Some(&seen[5].id)).await;
+    let names: Vec<_> = again
+        .take(2)
+        .await
+        .into_iter()
+        .map(|message| message.name)
+        .collect();
+    assert_eq!(names, ["awarded", "settled"]);
+
+    // An event of a block that the chain does not have (any more): all is told again, and that it is.
+    let foreign = format!("{}-00000000", seen[5].id.rsplit_once('-').unwrap().0);
+    let mut again = site
+        .events(&format!("?campaign={id}"), Some(&foreign))
+        .await;
+    let names: Vec<_> = again
+        .take(2)
+        .await
+        .into_iter()
+        .map(|message| message.name)
+        .collect();
+    assert_eq!(names, ["rollback", "opened"]);
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_settlement_left_with_sonar_is_sent_also_after_a_restart() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let sonar = stage.owner.with_signer(stage.anvil.signers()[8].clone());
+    let (terms, id) = campaign(&stage, 1).await;
+    let request = settlement(&stage, id).await;
+
+    let site = Site::start(&sonar, home.path(), NEVER).await;
+    let url = format!("{}/api/v1/relay/settlement", site.base);
+    let mut forged = request.clone();
+    forged.outcomes[0] += 1;
+    let refused = site.http.post(&url).json(&forged).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "CONTRACT_REFUSED");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("was not signed by"),
+        "{problem}"
+    );
+
+    let accepted = site.http.post(&url).json(&request).send().await.unwrap();
+    assert_eq!(accepted.status(), StatusCode::ACCEPTED);
+    let receipt: Value = accepted.json().await.unwrap();
+    assert_eq!(
+        (&receipt["campaign"], &receipt["window"]),
+        (&json!(id.to_string()), &json!(0))
+    );
+    assert!(
+        site.text("/metrics")
+            .await
+            .contains("sonar_relay_pending 1")
+    );
+    site.server.stop().await;
+    assert_eq!(stage.owner.status(id).await.unwrap().windowIndex, 0);
+
+    let site = Site::start(&sonar, home.path(), Duration::ZERO).await;
+    site.wait_for("settled", "0-0").await;
+    assert_eq!(stage.owner.status(id).await.unwrap().windowIndex, 1);
+    let ledger = stage.owner.ledger(&terms).await.unwrap();
+    assert!(ledger.owed > U256::ZERO);
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_hub_keeps_what_is_live_and_what_never_appears_blocks_nothing() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    let hub: ipfs::Multiaddr = site.ok("/api/v1/info").await["ipfs"][0]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let node = |name: &str| {
+        let config = ipfs::NodeConfig {
+            repo: home.path().join(name),
+            listen: "/ip4/127.0.0.1/tcp/0".parse().unwrap(),
+            peers: vec![hub.clone()],
+        };
+        async { ipfs::Node::start(config).await.unwrap() }
+    };
+
+    // The certificate, the manifest and the material of this campaign are nowhere.
+    let (_, id) = campaign(&stage, 1).await;
+    let author = node("author").await;
+    let update: Vec<u8> = (0..600_000_u32).map(|n| (n % 251) as u8).collect();
+    let digest = author.add(update.clone()).await.unwrap();
+    settle(&stage, id).await;
+    stage.miners[0]
+        .submit(id, sonar::ids::Version(2), digest)
+        .await
+        .unwrap();
+
+    let path = format!("/api/v1/artefacts/{digest}");
+    timeout(PATIENCE, async {
+        let mut events = site.events("?after=0-0", None).await;
+        loop {
+            let (status, artefact) = site.get(&path).await;
+            if status == StatusCode::OK && artefact["pinned"] == true {
+                assert_eq!(
+                    (&artefact["kind"], &artefact["bytes"]),
+                    (&json!("update"), &json!(600_000))
+                );
+                return;
+            }
+            // Events while they come; else the hub's own pace.
+            let _ = timeout(Duration::from_millis(20), events.read()).await;
+        }
+    })
+    .await
+    .expect("the hub obtains it");
+    author.shutdown().await;
+
+    let reader = node("reader").await;
+    assert_eq!(reader.get(digest, 1 << 20, PATIENCE).await.unwrap(), update);
+    reader.shutdown().await;
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn every_documented_route_answers_as_documented() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let sonar = stage.owner.with_signer(stage.anvil.signers()[8].clone());
+    let (_, id) = campaign(&stage, 1).await;
+    let site = Site::start(&sonar, home.path(), NEVER).await;
+    let request = settlement(&stage, id).await;
+    let document = site.ok("/api/v1/openapi.json").await;
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let url = path
+                .replace("{id}", &id.to_string())
+                .replace("{address}", &stage.miners[0].address().unwrap().to_string())
+                .replace("{digest}", &Digest([1; 32]).to_string());
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let mut call = site
+                .http
+                .request(method.clone(), format!("{}{url}", site.base));
+            if method == Method::POST {
+                call = call.json(&request);
+            }
+            let answer = call.send().await.unwrap();
+            let status = answer.status();
+            assert!(status.is_success(), "{method} {path}: {status}");
+            let documented = &operation["responses"][status.as_str()]["content"];
+            let kind = answer.headers()[header::CONTENT_TYPE]
+                .to_str()
+                .unwrap()
+                .to_owned();
+            let kind = kind.split(';').next().unwrap();
+            assert!(
+                documented.get(kind).is_some(),
+                "{method} {path}: {kind} is not documented: {documented}"
+            );
+            assert!(answer.headers().contains_key("x-request-id"));
+            count += 1;
+        }
+    }
+    assert!(count >= 12, "only {count} routes are documented");
+    assert!(site.text("/docs/").await.contains("swagger"));
+    assert!(site.ok("/readyz").await["ready"] == true);
+    let metrics = site.text("/metrics").await;
+    for name in [
+        "sonar_index_lag_blocks 0",
+        "sonar_campaigns{state=\"open\"} 1",
+        "sonar_http_requests_total{",
+    ] {
+        assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
+    }
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn bad_requests_are_answered_with_problems_that_name_them() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let sonar = stage.owner.with_signer(stage.anvil.signers()[8].clone());
+    let site = Site::start(&sonar, home.path(), NEVER).await;
+    let unknown = Digest([9; 32]);
+    let gets = [
+        ("/nothing".to_owned(), 404, "NOT_FOUND"),
+        ("/api/v1/campaigns/zz".into(), 400, "USAGE"),
+        (
+            format!("/api/v1/campaigns/{unknown}"),
+            404,
+            "UNKNOWN_CAMPAIGN",
+        ),
+        (
+            format!("/api/v1/campaigns/{unknown}/submissions"),
+            404,
+            "UNKNOWN_CAMPAIGN",
+        ),
+        (
+            format!("/api/v1/campaigns/{unknown}/events"),
+            404,
+            "UNKNOWN_CAMPAIGN",
+        ),
+        ("/api/v1/campaigns?limit=0".into(), 400, "USAGE"),
+        ("/api/v1/campaigns?limit=501".into(), 400, "USAGE"),
+        ("/api/v1/campaigns?limit=many".into(), 400, "USAGE"),
+        ("/api/v1/campaigns?state=happy".into(), 400, "USAGE"),
+        ("/api/v1/campaigns?colour=red".into(), 400, "USAGE"),
+        (
+            format!("/api/v1/campaigns?after={unknown}"),
+            404,
+            "UNKNOWN_CAMPAIGN",
+        ),
+        ("/api/v1/miners/0x12".into(), 400, "USAGE"),
+        (
+            format!("/api/v1/miners/{}", stage.miners[0].address().unwrap()),
+            404,
+            "NOT_FOUND",
+        ),
+        ("/api/v1/artefacts/zz".into(), 400, "USAGE"),
+        (format!("/api/v1/artefacts/{unknown}"), 404, "NOT_FOUND"),
+        ("/api/v1/events?after=yesterday".into(), 400, "USAGE"),
+        ("/api/v1/events?campaign=1".into(), 400, "USAGE"),
+        ("/api/v1/relay/settlement".into(), 405, "METHOD"),
+    ];
+    for (path, status, code) in gets {
+        let answer = site
+            .http
+            .get(format!("{}{path}", site.base))
+            .send()
+            .await
+            .unwrap();
+        expect_problem(answer, status, code, &path).await;
+    }
+    let huge = vec![b' '; 300 << 10];
+    let posts = [
+        ("application/json", b"".to_vec(), 400, "USAGE"),
+        ("application/json", b"{\"terms\":1}".to_vec(), 400, "USAGE"),
+        ("application/json", b"[[[[".to_vec(), 400, "USAGE"),
+        ("text/plain", b"{}".to_vec(), 415, "MEDIA_TYPE"),
+        ("application/json", huge, 413, "TOO_LARGE"),
+    ];
+    for (kind, body, status, code) in posts {
+        let call = site
+            .http
+            .post(format!("{}/api/v1/relay/settlement", site.base));
+        let answer = call
+            .header(header::CONTENT_TYPE, kind)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        expect_problem(answer, status, code, kind).await;
+    }
+    site.server.stop().await;
+}
+
+async fn expect_problem(answer: reqwest::Response, status: u16, code: &str, what: &str) {
+    assert_eq!(answer.status().as_u16(), status, "{what}");
+    assert_eq!(
+        answer.headers()[header::CONTENT_TYPE],
+        "application/problem+json",
+        "{what}"
+    );
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!(
+        (&problem["code"], &problem["status"]),
+        (&json!(code), &json!(status)),
+        "{what}"
+    );
+    assert!(!problem["detail"].as_str().unwrap().is_empty(), "{what}");
+}
+
+#[tokio::test]
+async fn without_an_account_nothing_is_relayed_and_one_directory_serves_one_server() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let (_, id) = campaign(&stage, 1).await;
+    let reader = Client::connect(&stage.anvil.endpoint(), stage.deployment, None)
+        .await
+        .unwrap();
+    let site = Site::start(&reader, home.path(), NEVER).await;
+    let call = site
+        .http
+        .post(format!("{}/api/v1/relay/settlement", site.base));
+    let answer = call
+        .json(&settlement(&stage, id).await)
+        .send()
+        .await
+        .unwrap();
+    expect_problem(answer, 503, "NO_ACCOUNT", "relay").await;
+
+    let config = Config {
+        home: home.path().to_owned(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        ipfs_listen: "/ip4/127.0.0.1/tcp/0".parse().unwrap(),
+        poll: Duration::from_millis(10),
+        confirmations: 0,
+        relay_after: NEVER,
+    };
+    let second = Server::start(config, reader).await.unwrap_err().to_string();
+    assert!(second.contains("another sonar serve"), "{second}");
+    site.server.stop().await;
+}
