@@ -21,37 +21,37 @@ use crate::stage::Stage;
 const PASSPHRASE: &str = "correct horse";
 
 /// A home of its own, and a passphrase in a file.
-struct User {
-    home: TempDir,
+pub struct User {
+    pub home: TempDir,
     passphrase: PathBuf,
 }
 
-struct Answer {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub struct Answer {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Answer {
     /// The one JSON document on stdout.
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {:?}\n{}", self.stdout, self.stderr))
     }
 
-    fn data(&self) -> Value {
+    pub fn data(&self) -> Value {
         let mut json = self.json();
         assert_eq!(json["ok"], true, "{}", self.stderr);
         json["data"].take()
     }
 
-    fn error(&self) -> String {
+    pub fn error(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap().to_owned()
     }
 }
 
 impl User {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let passphrase = home.path().join("passphrase");
         fs::write(&passphrase, PASSPHRASE).unwrap();
@@ -59,7 +59,7 @@ impl User {
     }
 
     /// The data scientist of the stage, with its contracts configured.
-    fn on(stage: &Stage) -> Self {
+    pub fn on(stage: &Stage) -> Self {
         let user = Self::new();
         let deployment = user.path("deployment.json");
         fs::write(&deployment, serde_json::to_vec(&stage.deployment).unwrap()).unwrap();
@@ -77,11 +77,11 @@ impl User {
         user
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sonar"));
         command
             .args(arguments)
@@ -92,11 +92,11 @@ impl User {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Answer {
+    pub fn run(&self, arguments: &[&str]) -> Answer {
         answer(self.command(arguments).output().unwrap())
     }
 
-    fn json(&self, arguments: &[&str]) -> Answer {
+    pub fn json(&self, arguments: &[&str]) -> Answer {
         self.run(&[arguments, &["--json"]].concat())
     }
 }
@@ -110,7 +110,7 @@ fn answer(output: Output) -> Answer {
 }
 
 /// Runs blocking commands while the test's runtime goes on.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 

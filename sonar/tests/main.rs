@@ -1,5 +1,6 @@
 //! The protocol against a real chain.
 
+mod campaign;
 mod chain;
 mod commands;
 mod server;
