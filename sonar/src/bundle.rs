@@ -216,6 +216,7 @@ pub fn start(manifest: &Manifest, file: Option<&[u8]>) -> Result<Weights, Bundle
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn bundle(initial: Option<&[u8]>) -> Bundle {
         Bundle {
@@ -230,6 +231,14 @@ mod tests {
     fn bundles_survive_their_bytes() {
         for bundle in [bundle(None), bundle(Some(b"model"))] {
             assert_eq!(Bundle::decode(&bundle.encode()).unwrap(), bundle);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Bundle::decode(&[MAGIC, &bytes].concat());
+            prop_assert!(Bundle::decode(&bytes).is_err());
         }
     }
 

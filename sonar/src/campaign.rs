@@ -326,6 +326,7 @@ impl From<FileError> for Failure {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// A small campaign that is all right.
     pub(crate) const TEXT: &str = r#"
@@ -381,6 +382,17 @@ target = 0.9
         for name in ["digits", "breast-cancer"] {
             let path = format!("{}/../data/{name}.toml", env!("CARGO_MANIFEST_DIR"));
             CampaignFile::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_reading_panic(at in 0..TEXT.len(), cut in 0usize..20, put in "\\PC{0,8}|[0-9e.\"\\[\\]{}=,\n-]{0,8}") {
+            let end = (at + cut).min(TEXT.len());
+            let text = [&TEXT[..at], &put, &TEXT[end..]].concat();
+            if let Err(FileError::Toml { line, .. }) = CampaignFile::parse(&text) {
+                prop_assert!(line <= text.matches('\n').count() + 1);
+            }
         }
     }
 

@@ -496,6 +496,7 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn schema() -> Schema {
         let input = |name: &str| Input {
@@ -601,6 +602,30 @@ mod tests {
         assert_eq!(*examples.targets(), Targets::Values(vec![3.5]));
         let report = schema.fit(&table("a,b,y\n1,2,6\n").unwrap()).unwrap_err();
         assert!(matches!(report.misfits[..], [Misfit::OutOfRange { .. }]));
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_windows_lines_are_no_obstacle() {
+        let table = table("\u{feff}a,b,y\r\n1,2,no\r\n").unwrap();
+        assert_eq!(table.columns(), ["a", "b", "y"]);
+        assert_eq!(schema().fit(&table).unwrap().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_makes_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read_csv(bytes.as_slice(), &Limits::default());
+        }
+
+        #[test]
+        fn what_fits_is_finite_and_within_the_ranges(rows in "([ab0-9.,eNy\"+-]{0,12}\n|[0-9.]{1,3},[0-9.]{1,3},no\n){0,6}") {
+            if let Ok(table) = table(&format!("a,b,y\n{rows}"))
+                && let Ok(examples) = schema().fit(&table)
+            {
+                prop_assert_eq!(examples.len(), table.rows());
+                prop_assert!(examples.features().values().iter().all(|value| (0.0..=10.0).contains(value)));
+            }
+        }
     }
 
     #[test]

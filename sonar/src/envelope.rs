@@ -211,6 +211,7 @@ fn split(plain: &[u8]) -> Option<(Header, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::sync::LazyLock;
 
     static CAPSULE: LazyLock<Identity> =
@@ -282,6 +283,24 @@ mod tests {
         );
         let long = seal_update(&header(), b"longer update", CAPSULE.certificate()).unwrap();
         assert_eq!(open(&long, &header()), Err(ProtocolReject::Conformance));
+    }
+
+    #[test]
+    fn a_cut_header_is_no_header() {
+        let json = serde_json::to_vec(&header()).unwrap();
+        let whole = [MAGIC.as_slice(), &(json.len() as u32).to_le_bytes(), &json, b"update"].concat();
+        assert_eq!(split(&whole).unwrap().1, b"update");
+        for len in 0..whole.len() - b"update".len() {
+            assert!(split(&whole[..len]).is_none(), "{len}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_reading_a_header_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), len in 0u32..220) {
+            let _ = split(&bytes);
+            let _ = split(&[MAGIC.as_slice(), &len.to_le_bytes(), &bytes].concat());
+        }
     }
 
     #[test]

@@ -579,6 +579,66 @@ mod tests {
         assert_eq!(hub.get(later, 2000, WAIT).await.unwrap(), bytes(2000));
     }
 
+    const CHILD_REPO: &str = "SONAR_TEST_IPFS_REPO";
+
+    fn artefact(index: usize) -> Vec<u8> {
+        bytes(400_000 + index)
+    }
+
+    /// The other half of the test below: stores artefacts until it is killed.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "runs in a process of its own, to be killed"]
+    async fn stores_until_it_is_killed() {
+        let Some(repo) = std::env::var_os(CHILD_REPO) else { return };
+        let node = Node::start(NodeConfig::loopback(repo.into(), vec![])).await.unwrap();
+        let Some(Protocol::P2p(peer)) = node.addresses()[0].iter().last() else { panic!("no peer id") };
+        println!("\nstarted {peer}");
+        for index in 0..200 {
+            println!("\nadded {}", node.add(artefact(index)).await.unwrap());
+        }
+    }
+
+    /// Runs the process above until it has stored `count` artefacts, then kills it; its peer id and what it said it stored.
+    fn kill_after(repo: &Path, count: usize) -> (String, Vec<Digest>) {
+        use std::io::{BufRead, BufReader};
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "ipfs::tests::stores_until_it_is_killed", "--ignored", "--nocapture"])
+            .env(CHILD_REPO, repo)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let started = lines.find_map(|line| line.strip_prefix("started ").map(str::to_owned));
+        let added = lines.filter_map(|line| line.strip_prefix("added ").map(|digest| digest.parse().unwrap()));
+        let added: Vec<Digest> = added.take(count).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(added.len(), count, "it ended before it was killed");
+        (started.unwrap(), added)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_killed_node_keeps_its_identity_and_all_that_it_said_it_stored() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut peers = std::collections::HashSet::new();
+        for count in [0, 1, 2, 5] {
+            let (peer, added) = kill_after(directory.path(), count);
+            peers.insert(peer);
+            let node = Node::start(NodeConfig::loopback(directory.path().into(), vec![])).await.unwrap();
+            for (index, digest) in added.into_iter().enumerate() {
+                let content = artefact(index);
+                assert_eq!(node.get(digest, content.len(), WAIT).await.unwrap(), content);
+                assert!(node.is_pinned(digest).await.unwrap());
+            }
+            // The one that it was storing when it was killed.
+            let content = artefact(count);
+            let digest = node.add(content.clone()).await.unwrap();
+            assert_eq!(node.get(digest, content.len(), WAIT).await.unwrap(), content);
+            node.shutdown().await;
+        }
+        assert_eq!(peers.len(), 1, "one identity");
+    }
+
     #[test]
     fn a_digest_is_a_cid_and_back() {
         let digest = Digest([3; 32]);

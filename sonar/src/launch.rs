@@ -369,6 +369,8 @@ fn warnings(shape: Shape) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::campaign::tests::TEXT;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
 
     fn inputs() -> Inputs {
         let rows: String = (0..20)
@@ -476,5 +478,46 @@ mod tests {
     #[test]
     fn small_models_come_with_a_warning() {
         assert!(planned("", "").unwrap().warnings[0].contains("6 weights"));
+    }
+
+    #[test]
+    fn the_campaigns_of_this_project_can_be_launched() {
+        for (name, warned) in [("digits", false), ("breast-cancer", true)] {
+            let path = |end: &str| format!("{}/../data/{name}{end}", env!("CARGO_MANIFEST_DIR"));
+            let file = std::fs::read_to_string(path(".toml")).unwrap();
+            let file = CampaignFile::parse(&file).unwrap();
+            let validation = Zeroizing::new(std::fs::read(path("-validation.csv")).unwrap());
+            let inputs = Inputs {
+                validation,
+                ..inputs()
+            };
+            let plan = plan(&file, inputs).unwrap();
+            assert_eq!(!plan.warnings.is_empty(), warned, "{name}");
+            let manifest = plan.manifest(Digest([9; 32]));
+            let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
+            bundle.check(&manifest).unwrap();
+            let train = std::fs::File::open(path("-train.csv")).unwrap();
+            let train = data::read_csv(train, &data::Limits::default()).unwrap();
+            assert_eq!(manifest.data.fit(&train).unwrap().len(), train.rows());
+        }
+    }
+
+    static MANIFEST: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let plan = planned("", "").unwrap();
+        plan.manifest(Digest([9; 32])).encode().unwrap()
+    });
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_reading_a_manifest_panic(at in any::<prop::sample::Index>(), put in "[0-9e.\"\\[\\]{}:,-]{1,6}") {
+            let at = at.index(MANIFEST.len());
+            prop_assert!(Manifest::decode(&MANIFEST[..at]).is_err());
+            let mut changed = MANIFEST.clone();
+            changed.splice(at..(at + put.len()).min(MANIFEST.len()), put.bytes());
+            // Whatever is taken for a manifest can be written and read again.
+            if let Ok(manifest) = Manifest::decode(&changed) {
+                prop_assert_eq!(Manifest::decode(&manifest.encode().unwrap()).unwrap(), manifest);
+            }
+        }
     }
 }
