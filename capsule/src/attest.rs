@@ -6,8 +6,7 @@ use alloy::{
 };
 use sonar::ids::{CampaignId, Digest};
 use sonar_contracts::{
-    Activation, Attestation, CloseReason, Decline, Delivery, Outcome, OutcomeError,
-    Settlement as Statement, Terms,
+    Activation, Attestation, CloseReason, Decline, Delivery, Outcome, OutcomeError, Settlement as Statement, Terms,
 };
 use syft::ContentVerdict;
 
@@ -31,11 +30,7 @@ impl Attester {
     /// Signs for this chain and contract only.
     #[must_use]
     pub fn new(signer: PrivateKeySigner, chain_id: u64, sonar: Address) -> Self {
-        Self {
-            signer,
-            chain_id,
-            sonar,
-        }
+        Self { signer, chain_id, sonar }
     }
 
     /// The key's address, as campaigns name it.
@@ -66,11 +61,7 @@ impl Attester {
         start_ppm: u32,
         material: Digest,
     ) -> Result<Vec<u8>, alloy::signers::Error> {
-        self.sign(&Activation {
-            campaign: id.into(),
-            startPpm: start_ppm,
-            material: material.into(),
-        })
+        self.sign(&Activation { campaign: id.into(), startPpm: start_ppm, material: material.into() })
     }
 
     /// "This campaign is not run."
@@ -78,21 +69,14 @@ impl Attester {
     /// # Errors
     /// When the signer fails.
     pub fn decline(&self, id: CampaignId, reason: u8) -> Result<Vec<u8>, alloy::signers::Error> {
-        self.sign(&Decline {
-            campaign: id.into(),
-            reason,
-        })
+        self.sign(&Decline { campaign: id.into(), reason })
     }
 
     /// "This is what became of the window." Signatures are deterministic: the same settlement gives the same bytes.
     ///
     /// # Errors
     /// When the signer fails.
-    pub fn settlement(
-        &self,
-        id: CampaignId,
-        settlement: &Settlement,
-    ) -> Result<Vec<u8>, alloy::signers::Error> {
+    pub fn settlement(&self, id: CampaignId, settlement: &Settlement) -> Result<Vec<u8>, alloy::signers::Error> {
         self.sign(&Statement {
             campaign: id.into(),
             version: settlement.version.0,
@@ -108,15 +92,8 @@ impl Attester {
     ///
     /// # Errors
     /// When the signer fails.
-    pub fn delivery(
-        &self,
-        id: CampaignId,
-        result: Digest,
-    ) -> Result<Vec<u8>, alloy::signers::Error> {
-        self.sign(&Delivery {
-            campaign: id.into(),
-            result: result.into(),
-        })
+    pub fn delivery(&self, id: CampaignId, result: Digest) -> Result<Vec<u8>, alloy::signers::Error> {
+        self.sign(&Delivery { campaign: id.into(), result: result.into() })
     }
 
     fn sign(&self, statement: &impl Attestation) -> Result<Vec<u8>, alloy::signers::Error> {
@@ -129,20 +106,15 @@ impl Attester {
 ///
 /// # Errors
 /// When a verdict or a reason has no code.
-pub fn outcomes(
-    refused: &[Option<u8>],
-    verdicts: &[ContentVerdict],
-) -> Result<Vec<u16>, OutcomeError> {
+pub fn outcomes(refused: &[Option<u8>], verdicts: &[ContentVerdict]) -> Result<Vec<u16>, OutcomeError> {
     let mut verdicts = verdicts.iter();
     refused
         .iter()
-        .map(
-            |reason| match (reason, reason.is_none().then(|| verdicts.next()).flatten()) {
-                (Some(reason), _) => Outcome::Rejected(*reason),
-                (None, Some(ContentVerdict::Accepted(step))) => Outcome::Accepted(step.0),
-                (None, _) => Outcome::NotImproved,
-            },
-        )
+        .map(|reason| match (reason, reason.is_none().then(|| verdicts.next()).flatten()) {
+            (Some(reason), _) => Outcome::Rejected(*reason),
+            (None, Some(ContentVerdict::Accepted(step))) => Outcome::Accepted(step.0),
+            (None, _) => Outcome::NotImproved,
+        })
         .map(Outcome::encode)
         .collect()
 }
@@ -202,51 +174,21 @@ mod tests {
 
     #[test]
     fn every_submission_gets_its_own_outcome() {
-        let verdicts = [
-            ContentVerdict::NotImproved,
-            ContentVerdict::Accepted(GridStep(7)),
-        ];
+        let verdicts = [ContentVerdict::NotImproved, ContentVerdict::Accepted(GridStep(7))];
         let codes = outcomes(&[Some(9), None, None, Some(1)], &verdicts).unwrap();
         assert_eq!(codes, [0xF009, 0, 7, 0xF001]);
     }
 
     #[test]
     fn the_capsule_closes_only_what_would_stay_open() {
-        let terms = Terms {
-            targetPpm: 950_000,
-            maxAccepts: 8,
-            maxSubmissions: 100,
-            ..Terms::default()
-        };
-        let after = After {
-            accepts: 7,
-            submissions: 99,
-            best_ppm: 900_000,
-            spent: false,
-        };
+        let terms = Terms { targetPpm: 950_000, maxAccepts: 8, maxSubmissions: 100, ..Terms::default() };
+        let after = After { accepts: 7, submissions: 99, best_ppm: 900_000, spent: false };
         assert_eq!(continuation(&terms, after), Continuation::Open);
-        let spent = After {
-            spent: true,
-            ..after
-        };
-        assert_eq!(
-            continuation(&terms, spent),
-            Continuation::Close(CloseReason::LeakBudget)
-        );
-        for over in [
-            After {
-                accepts: 8,
-                ..spent
-            },
-            After {
-                submissions: 100,
-                ..spent
-            },
-            After {
-                best_ppm: 950_000,
-                ..spent
-            },
-        ] {
+        let spent = After { spent: true, ..after };
+        assert_eq!(continuation(&terms, spent), Continuation::Close(CloseReason::LeakBudget));
+        for over in
+            [After { accepts: 8, ..spent }, After { submissions: 100, ..spent }, After { best_ppm: 950_000, ..spent }]
+        {
             assert_eq!(continuation(&terms, over), Continuation::Over);
         }
     }

@@ -56,15 +56,9 @@ pub fn write(home: &Home, to: &Path) -> Result<usize, Failure> {
     let mut entries = Vec::new();
     for name in names {
         let content = files::read_limited(&home.path().join(&name), FILE_LIMIT)?;
-        entries.push(Entry {
-            name,
-            content: alloy::hex::encode(content),
-        });
+        entries.push(Entry { name, content: alloy::hex::encode(content) });
     }
-    let archive = Archive {
-        schema: SCHEMA.into(),
-        files: entries,
-    };
+    let archive = Archive { schema: SCHEMA.into(), files: entries };
     let bytes = serde_json::to_vec(&archive).map_err(Failure::internal)?;
     files::write_atomic(to, &bytes, Access::Private)?;
     Ok(archive.files.len())
@@ -80,8 +74,7 @@ pub fn read(home: &Home, from: &Path) -> Result<usize, Failure> {
         let message = format!("{} is no backup of a Capsule: {reason}", from.display());
         Failure::new(ExitCode::Refused, "BACKUP", message)
     };
-    let archive: Archive =
-        serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
+    let archive: Archive = serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
     if archive.schema != SCHEMA {
         return Err(bad("it is of another form"));
     }
@@ -91,10 +84,7 @@ pub fn read(home: &Home, from: &Path) -> Result<usize, Failure> {
             return Err(bad("it holds a file that does not belong there"));
         }
         let content = alloy::hex::decode(&entry.content);
-        contents.push((
-            &entry.name,
-            content.map_err(|error| bad(&error.to_string()))?,
-        ));
+        contents.push((&entry.name, content.map_err(|error| bad(&error.to_string()))?));
     }
     for directory in DIRECTORIES {
         files::private_directory(&home.path().join(directory))?;
@@ -107,12 +97,9 @@ pub fn read(home: &Home, from: &Path) -> Result<usize, Failure> {
 
 /// Nothing may be written anywhere else.
 fn is_ours(name: &str) -> bool {
-    let plain =
-        |file: &str| !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\']);
+    let plain = |file: &str| !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\']);
     FILES.contains(&name)
-        || name
-            .split_once('/')
-            .is_some_and(|(directory, file)| DIRECTORIES.contains(&directory) && plain(file))
+        || name.split_once('/').is_some_and(|(directory, file)| DIRECTORIES.contains(&directory) && plain(file))
 }
 
 #[cfg(test)]
@@ -121,23 +108,10 @@ mod tests {
 
     #[test]
     fn a_backup_writes_nowhere_else() {
-        for name in [
-            "config.toml",
-            "openpgp.asc",
-            "vault/a.sealed",
-            "keystore/operator",
-        ] {
+        for name in ["config.toml", "openpgp.asc", "vault/a.sealed", "keystore/operator"] {
             assert!(is_ours(name), "{name}");
         }
-        for name in [
-            "../x",
-            "vault/../x",
-            "vault/",
-            "/etc/passwd",
-            "vault/.x",
-            "ipfs/x",
-            "x",
-        ] {
+        for name in ["../x", "vault/../x", "vault/", "/etc/passwd", "vault/.x", "ipfs/x", "x"] {
             assert!(!is_ours(name), "{name}");
         }
     }

@@ -131,11 +131,7 @@ impl Context {
         config.rpc = place.rpc.clone().or(config.rpc);
         config.contracts = place.contracts.clone().or(config.contracts);
         config.sonar = place.sonar.clone().or(config.sonar);
-        Ok(Self {
-            globals,
-            home: Home::new(home),
-            config,
-        })
+        Ok(Self { globals, home: Home::new(home), config })
     }
 
     fn passphrase(&self, ask: Ask) -> Result<Zeroizing<String>, Failure> {

@@ -111,19 +111,13 @@ fn proposed(campaign: &CampaignView, record: &Record, now: u64) -> Action {
 fn open(campaign: &CampaignView, record: &Record, now: u64) -> Action {
     let window = &campaign.window;
     if window.submissions.is_empty() {
-        return if now >= campaign.terms.deadline {
-            Action::Close
-        } else {
-            Action::Wait(campaign.terms.deadline)
-        };
+        return if now >= campaign.terms.deadline { Action::Close } else { Action::Wait(campaign.terms.deadline) };
     }
     if !window.is_closed(now) {
         return Action::Wait(window.closes_at);
     }
     match record.settlement(window.index, campaign.window_hash()) {
-        Some(settlement) if is_bound(campaign, record, settlement) => {
-            Action::SendSettlement(window.index)
-        }
+        Some(settlement) if is_bound(campaign, record, settlement) => Action::SendSettlement(window.index),
         Some(_) => Action::RenewMaterial(window.index),
         None if has_keys(campaign, record) => Action::Evaluate(window.index),
         None => Action::Lost(campaign.version()),
@@ -132,10 +126,7 @@ fn open(campaign: &CampaignView, record: &Record, now: u64) -> Action {
 
 /// Whether the next version's keys, if there is one, are bound to the block that everybody expects.
 fn is_bound(campaign: &CampaignView, record: &Record, settlement: &Settlement) -> bool {
-    settlement.next.is_none()
-        || record
-            .slot(settlement.model)
-            .is_some_and(|slot| slot.beacon == campaign.next_beacon())
+    settlement.next.is_none() || record.slot(settlement.model).is_some_and(|slot| slot.beacon == campaign.next_beacon())
 }
 
 fn has_keys(campaign: &CampaignView, record: &Record) -> bool {
@@ -180,17 +171,9 @@ fn settled_hash(campaign: &CampaignView, window: &SettledWindow) -> alloy::primi
     let submissions: Vec<_> = window
         .submissions
         .iter()
-        .map(|submission| Submission {
-            miner: submission.miner,
-            content: submission.content.into(),
-        })
+        .map(|submission| Submission { miner: submission.miner, content: submission.content.into() })
         .collect();
-    window_hash(
-        campaign.id.into(),
-        window.version.0,
-        window.index.0,
-        &submissions,
-    )
+    window_hash(campaign.id.into(), window.version.0, window.index.0, &submissions)
 }
 
 /// Secrets that exist though nothing needs them any more: what the chain says is final, because only confirmed blocks
@@ -213,15 +196,9 @@ fn dead_secrets(campaign: &CampaignView, record: &Record) -> Vec<Secret> {
     let mut dead = Vec::new();
     for slot in &record.slots {
         let (seed, model) = needed(slot);
-        for (exists, needed, kind) in [
-            (slot.seed, seed, SecretKind::Seed),
-            (slot.model, model, SecretKind::Model),
-        ] {
+        for (exists, needed, kind) in [(slot.seed, seed, SecretKind::Seed), (slot.model, model, SecretKind::Model)] {
             if exists && !needed {
-                dead.push(Secret {
-                    slot: slot.id,
-                    kind,
-                });
+                dead.push(Secret { slot: slot.id, kind });
             }
         }
     }

@@ -80,11 +80,7 @@ impl Home {
     ///
     /// # Errors
     /// When the passphrase does not open what is there, or nothing can be written.
-    pub fn complete(
-        &self,
-        operator: Option<&PrivateKeySigner>,
-        passphrase: &str,
-    ) -> Result<Opened, Failure> {
+    pub fn complete(&self, operator: Option<&PrivateKeySigner>, passphrase: &str) -> Result<Opened, Failure> {
         files::private_directory(&self.0)?;
         let vault = match Vault::unlock(&self.vault(), passphrase) {
             Err(VaultError::Missing(_)) => Vault::create(&self.vault(), passphrase),
@@ -96,30 +92,15 @@ impl Home {
         let identity = if self.is_complete() {
             self.identity(passphrase)?
         } else {
-            let identity =
-                Identity::generate(&format!("Capsule {}", operator.address()), passphrase)
-                    .map_err(Failure::internal)?;
-            files::write_atomic(
-                &self.openpgp(),
-                &identity.export_secret_armored(),
-                Access::Private,
-            )?;
+            let identity = Identity::generate(&format!("Capsule {}", operator.address()), passphrase)
+                .map_err(Failure::internal)?;
+            files::write_atomic(&self.openpgp(), &identity.export_secret_armored(), Access::Private)?;
             identity
         };
-        Ok(Opened {
-            operator,
-            attester,
-            identity,
-            vault,
-        })
+        Ok(Opened { operator, attester, identity, vault })
     }
 
-    fn key(
-        &self,
-        name: &str,
-        given: Option<&PrivateKeySigner>,
-        passphrase: &str,
-    ) -> Result<PrivateKeySigner, Failure> {
+    fn key(&self, name: &str, given: Option<&PrivateKeySigner>, passphrase: &str) -> Result<PrivateKeySigner, Failure> {
         let keystore = Keystore::new(&self.0);
         let name: AccountName = name.parse()?;
         if keystore.path(&name).exists() {
@@ -156,9 +137,7 @@ impl Home {
     pub fn identity(&self, passphrase: &str) -> Result<Identity, Failure> {
         let bytes = files::read_limited(&self.openpgp(), KEY_LIMIT)?;
         Identity::load(&bytes, passphrase).map_err(|error| match error {
-            PgpError::WrongPassphrase(_) => {
-                Failure::new(ExitCode::Locked, "WRONG_PASSPHRASE", error)
-            }
+            PgpError::WrongPassphrase(_) => Failure::new(ExitCode::Locked, "WRONG_PASSPHRASE", error),
             error => Failure::new(ExitCode::Refused, "OPENPGP", error),
         })
     }
@@ -172,21 +151,15 @@ impl Home {
         let name: AccountName = OPERATOR.parse()?;
         let accounts = Keystore::new(&self.0).list()?;
         let account = accounts.into_iter().find(|account| account.name == name);
-        account
-            .map(|account| account.address)
-            .ok_or_else(|| Failure::internal("the keystore file holds no address"))
+        account.map(|account| account.address).ok_or_else(|| Failure::internal("the keystore file holds no address"))
     }
 
     fn require(&self) -> Result<(), Failure> {
         if self.is_complete() {
             return Ok(());
         }
-        Err(Failure::new(
-            ExitCode::NotFound,
-            "NOT_INITIALISED",
-            format!("there is no Capsule in {}", self.0.display()),
-        )
-        .help("make one with `capsule init`, or say where it is with --home"))
+        Err(Failure::new(ExitCode::NotFound, "NOT_INITIALISED", format!("there is no Capsule in {}", self.0.display()))
+            .help("make one with `capsule init`, or say where it is with --home"))
     }
 
     /// Holds the home until the file is dropped.

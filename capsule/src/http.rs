@@ -45,54 +45,23 @@ fn render(status: &Status) -> String {
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, values: Vec<(String, f64)>| {
         // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "# HELP capsule_{name} {help}\n# TYPE capsule_{name} gauge"
-        );
+        let _ = writeln!(text, "# HELP capsule_{name} {help}\n# TYPE capsule_{name} gauge");
         for (labels, value) in values {
             let _ = writeln!(text, "capsule_{name}{labels} {value}");
         }
     };
     let flag = |value: bool| vec![(String::new(), f64::from(u8::from(value)))];
-    gauge(
-        "chain_up",
-        "Whether the last look at the chain succeeded.",
-        flag(status.chain),
-    );
+    gauge("chain_up", "Whether the last look at the chain succeeded.", flag(status.chain));
     #[allow(clippy::cast_precision_loss)] // Block numbers are small.
-    gauge(
-        "block",
-        "The last block.",
-        vec![(String::new(), status.block as f64)],
-    );
+    gauge("block", "The last block.", vec![(String::new(), status.block as f64)]);
     let campaigns = |value: fn(&crate::service::CampaignStatus) -> f64| {
         let label = |id: &sonar::ids::CampaignId| format!("{{campaign=\"{id}\"}}");
-        status
-            .campaigns
-            .iter()
-            .map(|(id, campaign)| (label(id), value(campaign)))
-            .collect::<Vec<_>>()
+        status.campaigns.iter().map(|(id, campaign)| (label(id), value(campaign))).collect::<Vec<_>>()
     };
-    gauge(
-        "version",
-        "Version of the model.",
-        campaigns(|c| f64::from(c.version)),
-    );
-    gauge(
-        "best_ppm",
-        "Attested accuracy.",
-        campaigns(|c| f64::from(c.best_ppm)),
-    );
-    gauge(
-        "leak_bits",
-        "Bits said in public.",
-        campaigns(|c| c.leak_bits),
-    );
-    gauge(
-        "leak_bits_allowed",
-        "Bits that may be said.",
-        campaigns(|c| c.leak_bits_allowed),
-    );
+    gauge("version", "Version of the model.", campaigns(|c| f64::from(c.version)));
+    gauge("best_ppm", "Attested accuracy.", campaigns(|c| f64::from(c.best_ppm)));
+    gauge("leak_bits", "Bits said in public.", campaigns(|c| c.leak_bits));
+    gauge("leak_bits_allowed", "Bits that may be said.", campaigns(|c| c.leak_bits_allowed));
     text
 }
 

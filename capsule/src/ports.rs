@@ -68,12 +68,7 @@ impl Artefacts for Node {
         Node::add(self, bytes).await
     }
 
-    async fn get(
-        &self,
-        digest: Digest,
-        max_bytes: usize,
-        timeout: Duration,
-    ) -> Result<Vec<u8>, IpfsError> {
+    async fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
         Node::get(self, digest, max_bytes, timeout).await
     }
 }
@@ -81,10 +76,7 @@ impl Artefacts for Node {
 /// What is sent to the contract.
 pub trait Chain: Send + Sync + 'static {
     /// The contract's own hash of the present window.
-    fn window_hash(
-        &self,
-        id: CampaignId,
-    ) -> impl Future<Output = Result<B256, chain::Error>> + Send;
+    fn window_hash(&self, id: CampaignId) -> impl Future<Output = Result<B256, chain::Error>> + Send;
 
     /// Sends an activation.
     fn activate(
@@ -149,16 +141,8 @@ impl Chain for Account {
         sent.await.map(drop)
     }
 
-    async fn decline(
-        &self,
-        terms: &Terms,
-        reason: u8,
-        signature: &[u8],
-    ) -> Result<(), chain::Error> {
-        self.client
-            .decline(terms, reason, signature)
-            .await
-            .map(drop)
+    async fn decline(&self, terms: &Terms, reason: u8, signature: &[u8]) -> Result<(), chain::Error> {
+        self.client.decline(terms, reason, signature).await.map(drop)
     }
 
     async fn settle(
@@ -171,28 +155,15 @@ impl Chain for Account {
         if let Some(relay) = &self.relay {
             relay.offer(terms, submissions, settlement, signature).await;
         }
-        let Settlement {
-            outcomes,
-            next,
-            close,
-            ..
-        } = settlement;
-        self.client
-            .settle(terms, submissions, outcomes, *next, *close, signature)
-            .await
-            .map(drop)
+        let Settlement { outcomes, next, close, .. } = settlement;
+        self.client.settle(terms, submissions, outcomes, *next, *close, signature).await.map(drop)
     }
 
     async fn close(&self, terms: &Terms) -> Result<(), chain::Error> {
         self.client.close(terms).await.map(drop)
     }
 
-    async fn finalize(
-        &self,
-        terms: &Terms,
-        result: Digest,
-        signature: &[u8],
-    ) -> Result<(), chain::Error> {
+    async fn finalize(&self, terms: &Terms, result: Digest, signature: &[u8]) -> Result<(), chain::Error> {
         let sent = self.client.finalize(terms, result, signature);
         sent.await.map(drop)
     }

@@ -84,9 +84,7 @@ pub fn check_terms(campaign: &CampaignView, capsule: Option<&CapsuleView>) -> Re
 /// What is wrong with it.
 pub fn check_manifest(bytes: &[u8], campaign: &CampaignView) -> Result<Manifest, Refusal> {
     let manifest = Manifest::decode(bytes).map_err(|_| Refusal::Manifest)?;
-    manifest
-        .matches(&campaign.terms)
-        .map_err(|_| Refusal::Terms)?;
+    manifest.matches(&campaign.terms).map_err(|_| Refusal::Terms)?;
     Ok(manifest)
 }
 
@@ -108,10 +106,7 @@ pub fn check_bundle(bytes: &[u8], manifest: &Manifest) -> Result<CheckedBundle, 
 /// # Errors
 /// When there is nothing to reach.
 pub fn ladder(manifest: &Manifest, start: Ppm) -> Result<Ladder, Refusal> {
-    manifest
-        .accuracy
-        .ladder_from(start)
-        .map_err(|_| Refusal::Target)
+    manifest.accuracy.ladder_from(start).map_err(|_| Refusal::Target)
 }
 
 /// Measures the start, as the contract will check it, and sets up the leak meter.
@@ -120,16 +115,12 @@ pub fn ladder(manifest: &Manifest, start: Ppm) -> Result<Ladder, Refusal> {
 /// When the claim is wrong, nothing is left to reach, or the limits would say too much.
 pub fn start(manifest: &Manifest, bundle: &CheckedBundle) -> Result<Start, Refusal> {
     let rules = &manifest.accuracy;
-    let accuracy = bundle
-        .validation
-        .accuracy(&bundle.initial)
-        .floor_to_grid(rules.grid);
+    let accuracy = bundle.validation.accuracy(&bundle.initial).floor_to_grid(rules.grid);
     let claimed = rules.start.floor_to_grid(rules.grid).get();
     if accuracy.get().abs_diff(claimed) > rules.tolerance.get() + rules.grid.ppm() {
         return Err(Refusal::Start);
     }
     let ladder = ladder(manifest, accuracy)?;
-    let meter = LeakMeter::new(manifest.shape, &ladder, manifest.limits.budget())
-        .map_err(|_| Refusal::LeakBudget)?;
+    let meter = LeakMeter::new(manifest.shape, &ladder, manifest.limits.budget()).map_err(|_| Refusal::LeakBudget)?;
     Ok(Start { accuracy, meter })
 }

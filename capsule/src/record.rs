@@ -72,11 +72,7 @@ impl SlotId {
     /// The slot of the version that a window leads to. Made anew for another window or beacon, found again for the same.
     #[must_use]
     pub fn new(version: Version, window_hash: B256, beacon: B256) -> Self {
-        let parts: [&[u8]; 3] = [
-            &version.0.to_be_bytes(),
-            window_hash.as_slice(),
-            beacon.as_slice(),
-        ];
+        let parts: [&[u8]; 3] = [&version.0.to_be_bytes(), window_hash.as_slice(), beacon.as_slice()];
         Self(keccak256(parts.concat()))
     }
 }
@@ -209,10 +205,7 @@ impl Record {
     /// What was decided about the proposal that this block opened.
     #[must_use]
     pub fn decision(&self, beacon: B256) -> Option<Decision> {
-        self.proposal
-            .as_ref()
-            .filter(|proposal| proposal.beacon == beacon)
-            .map(|proposal| proposal.decision)
+        self.proposal.as_ref().filter(|proposal| proposal.beacon == beacon).map(|proposal| proposal.decision)
     }
 
     /// A slot by its id.
@@ -224,9 +217,7 @@ impl Record {
     /// The slot that published this material.
     #[must_use]
     pub fn published(&self, material: Digest) -> Option<&Slot> {
-        self.slots
-            .iter()
-            .find(|slot| slot.material == Some(material))
+        self.slots.iter().find(|slot| slot.material == Some(material))
     }
 
     /// Puts a slot in the place of the one with the same id.
@@ -238,16 +229,13 @@ impl Record {
     /// What a window led to.
     #[must_use]
     pub fn settlement(&self, window: WindowIndex, hash: B256) -> Option<&Settlement> {
-        self.settlements
-            .iter()
-            .find(|settlement| settlement.window == window && settlement.window_hash == hash)
+        self.settlements.iter().find(|settlement| settlement.window == window && settlement.window_hash == hash)
     }
 
     /// Puts a settlement in the place of the one of the same window.
     pub fn set_settlement(&mut self, settlement: Settlement) {
-        self.settlements.retain(|known| {
-            (known.window, known.window_hash) != (settlement.window, settlement.window_hash)
-        });
+        self.settlements
+            .retain(|known| (known.window, known.window_hash) != (settlement.window, settlement.window_hash));
         self.settlements.push(settlement);
         let surplus = self.settlements.len().saturating_sub(SETTLEMENTS_KEPT);
         self.settlements.drain(..surplus);
@@ -262,10 +250,7 @@ mod tests {
     fn a_record_survives_storage_and_no_other_is_taken_for_it() {
         let id = CampaignId::from([1; 32]);
         let mut record = Record::new(id);
-        record.proposal = Some(Proposal {
-            beacon: B256::repeat_byte(2),
-            decision: Decision::Decline { reason: 3 },
-        });
+        record.proposal = Some(Proposal { beacon: B256::repeat_byte(2), decision: Decision::Decline { reason: 3 } });
         let bytes = record.encode().unwrap();
         assert_eq!(Record::decode(&bytes, id).unwrap(), record);
         let other = Record::decode(&bytes, CampaignId::from([2; 32]));

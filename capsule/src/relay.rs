@@ -47,21 +47,12 @@ impl Relay {
     }
 
     /// Leaves a settlement there. That it cannot is no failure.
-    pub async fn offer(
-        &self,
-        terms: &Terms,
-        submissions: &[Submission],
-        settlement: &Settlement,
-        signature: &[u8],
-    ) {
+    pub async fn offer(&self, terms: &Terms, submissions: &[Submission], settlement: &Settlement, signature: &[u8]) {
         let request = Request {
             terms: TermsJson::from(terms),
             submissions: submissions
                 .iter()
-                .map(|submission| Place {
-                    miner: submission.miner,
-                    content: submission.content.into(),
-                })
+                .map(|submission| Place { miner: submission.miner, content: submission.content.into() })
                 .collect(),
             outcomes: &settlement.outcomes,
             next_material: settlement.next,

@@ -179,8 +179,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
             }
             let resumed = match self.resting.remove(&campaign.id) {
                 Some(rested) => Ok(rested),
-                None => Worker::resume(self.tools.clone(), campaign.id)
-                    .map(|worker| Rested { worker, last: None }),
+                None => Worker::resume(self.tools.clone(), campaign.id).map(|worker| Rested { worker, last: None }),
             };
             match resumed {
                 Ok(rested) if rested.is_due(campaign, now) => {
@@ -231,11 +230,7 @@ impl<S: Store, A: Artefacts, C: Chain> Rested<S, A, C> {
             Some(last) if last.action == action => (last.pause * 2).min(LONGEST_PAUSE),
             _ => FIRST_PAUSE,
         };
-        self.last = Some(Tried {
-            action,
-            pause,
-            after: Instant::now() + pause,
-        });
+        self.last = Some(Tried { action, pause, after: Instant::now() + pause });
     }
 }
 
@@ -266,17 +261,12 @@ async fn take_turn<S: Store, A: Artefacts, C: Chain>(
             }
         }
     }
-    Turn {
-        id: campaign.id,
-        rested,
-        last,
-        problem,
-    }
+    Turn { id: campaign.id, rested, last, problem }
 }
 
 fn report(campaign: &CampaignView, action: &str, error: &WorkError) {
-    let expected = matches!(error, WorkError::Ahead(_))
-        || matches!(error, WorkError::Chain(error) if error.revert().is_some());
+    let expected =
+        matches!(error, WorkError::Ahead(_)) || matches!(error, WorkError::Chain(error) if error.revert().is_some());
     if expected {
         // Usually somebody else sent it, and the chain will say so.
         tracing::debug!(campaign = %campaign.id, action, %error, "not now");

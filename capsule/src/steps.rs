@@ -40,28 +40,17 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     ) -> Result<(), WorkError> {
         let decision = match self.judge(campaign, own).await {
             Ok(decision) => decision,
-            Err(WorkError::Refused(refusal)) => Decision::Decline {
-                reason: refusal as u8,
-            },
+            Err(WorkError::Refused(refusal)) => Decision::Decline { reason: refusal as u8 },
             Err(WorkError::Ipfs(IpfsError::NotFound { .. })) if patience_is_over(campaign, now) => {
-                Decision::Decline {
-                    reason: Refusal::Unavailable as u8,
-                }
+                Decision::Decline { reason: Refusal::Unavailable as u8 }
             }
             Err(error) => return Err(error),
         };
-        self.record.proposal = Some(Proposal {
-            beacon: campaign.opened.block_hash,
-            decision,
-        });
+        self.record.proposal = Some(Proposal { beacon: campaign.opened.block_hash, decision });
         self.persist()
     }
 
-    async fn judge(
-        &mut self,
-        campaign: &CampaignView,
-        own: Option<&CapsuleView>,
-    ) -> Result<Decision, WorkError> {
+    async fn judge(&mut self, campaign: &CampaignView, own: Option<&CapsuleView>) -> Result<Decision, WorkError> {
         let attester = &self.tools.attester;
         let id = campaign_id(attester.chain_id(), attester.sonar(), &campaign.terms);
         if campaign.terms.attester != attester.address() || id != campaign.id.0 {
@@ -70,22 +59,14 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         proposal::check_terms(campaign, own)?;
         let loaded = self.load(campaign).await?;
         let examined = loaded.clone();
-        let start =
-            compute(move || proposal::start(&examined.manifest, &examined.bundle)).await??;
+        let start = compute(move || proposal::start(&examined.manifest, &examined.bundle)).await??;
         // A meter that has counted already goes on counting.
         self.record.meter.get_or_insert(start.meter);
         let model = loaded.bundle.initial.clone();
-        let slot = self
-            .publish(campaign, &model, loaded.manifest.parameters)
-            .await?;
+        let slot = self.publish(campaign, &model, loaded.manifest.parameters).await?;
         self.record.set_slot(slot);
-        let material = slot
-            .material
-            .ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
-        Ok(Decision::Activate {
-            start_ppm: start.accuracy.get(),
-            material,
-        })
+        let material = slot.material.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
+        Ok(Decision::Activate { start_ppm: start.accuracy.get(), material })
     }
 
     /// Manifest and bundle, fetched and checked once.
@@ -93,46 +74,27 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         if let Some(loaded) = &self.loaded {
             return Ok(loaded.clone());
         }
-        let bytes = self
-            .artefact(
-                manifest_digest(campaign),
-                manifest::MAX_BYTES,
-                Refusal::Manifest,
-            )
-            .await?;
+        let bytes = self.artefact(manifest_digest(campaign), manifest::MAX_BYTES, Refusal::Manifest).await?;
         let manifest = proposal::check_manifest(&bytes, campaign)?;
         if manifest.capsule != self.tools.identity.fingerprint() {
             return Err(Refusal::Offer.into());
         }
-        let sealed = self
-            .artefact(manifest.bundle, bundle::MAX_BYTES, Refusal::Bundle)
-            .await?;
+        let sealed = self.artefact(manifest.bundle, bundle::MAX_BYTES, Refusal::Bundle).await?;
         let tools = self.tools.clone();
         let loaded = compute(move || {
-            let bytes = pgp::open(&sealed, &tools.identity, bundle::MAX_BYTES)
-                .map_err(|_| Refusal::Bundle)?;
+            let bytes = pgp::open(&sealed, &tools.identity, bundle::MAX_BYTES).map_err(|_| Refusal::Bundle)?;
             let bundle = proposal::check_bundle(&bytes, &manifest)?;
-            let scientist =
-                Certificate::decode(&bundle.certificate).map_err(|_| Refusal::Certificate)?;
+            let scientist = Certificate::decode(&bundle.certificate).map_err(|_| Refusal::Certificate)?;
             if scientist.fingerprint() != manifest.scientist {
                 return Err(Refusal::Certificate);
             }
-            Ok(Arc::new(Loaded {
-                manifest,
-                bundle,
-                scientist,
-            }))
+            Ok(Arc::new(Loaded { manifest, bundle, scientist }))
         })
         .await??;
         Ok(self.loaded.insert(loaded).clone())
     }
 
-    async fn artefact(
-        &self,
-        digest: Digest,
-        limit: usize,
-        refusal: Refusal,
-    ) -> Result<Vec<u8>, WorkError> {
+    async fn artefact(&self, digest: Digest, limit: usize, refusal: Refusal) -> Result<Vec<u8>, WorkError> {
         let patience = self.tools.patience.artefact;
         match self.tools.artefacts.get(digest, limit, patience).await {
             Err(IpfsError::TooLarge { .. }) => Err(refusal.into()),
@@ -148,8 +110,8 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             return Err(WorkError::Ahead("the window"));
         }
         let loaded = self.load(campaign).await?;
-        let slot = *engine::current(campaign, &self.record)
-            .ok_or_else(|| WorkError::Lost("slot of this version".into()))?;
+        let slot =
+            *engine::current(campaign, &self.record).ok_or_else(|| WorkError::Lost("slot of this version".into()))?;
         let opened = self.open(campaign, &loaded, &slot).await?;
         let evaluation = self.begin(campaign, &opened)?;
         let best = self.model(slot.id)?;
@@ -157,65 +119,41 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             Some(allowance) => {
                 let left = u32::from(campaign.terms.maxAccepts).saturating_sub(campaign.accepts);
                 let most = allowance.min(left).min(MOST_ACCEPTS);
-                self.try_updates(campaign, loaded.clone(), &slot, best, opened, most)
-                    .await?
+                self.try_updates(campaign, loaded.clone(), &slot, best, opened, most).await?
             }
             // The budget is spent: nothing is decrypted.
-            None => (
-                vec![ContentVerdict::NotImproved; opened.len()],
-                best,
-                campaign.best_ppm,
-            ),
+            None => (vec![ContentVerdict::NotImproved; opened.len()], best, campaign.best_ppm),
         };
-        self.conclude(
-            campaign,
-            &loaded,
-            slot,
-            &evaluation,
-            (&verdicts, &best, best_ppm),
-        )
-        .await
+        self.conclude(campaign, &loaded, slot, &evaluation, (&verdicts, &best, best_ppm)).await
     }
 
     /// Fetches and opens the window's updates. Those that were refused before stay refused.
-    async fn open(
-        &self,
-        campaign: &CampaignView,
-        loaded: &Arc<Loaded>,
-        slot: &Slot,
-    ) -> Result<Opened, WorkError> {
+    async fn open(&self, campaign: &CampaignView, loaded: &Arc<Loaded>, slot: &Slot) -> Result<Opened, WorkError> {
         let window = &campaign.window;
-        let known = self
-            .record
-            .evaluation
-            .as_ref()
-            .filter(|evaluation| evaluation.window_hash == campaign.window_hash());
+        let known =
+            self.record.evaluation.as_ref().filter(|evaluation| evaluation.window_hash == campaign.window_hash());
         let refused = |index: usize| {
             let code = known.and_then(|evaluation| *evaluation.refused.get(index)?)?;
             ProtocolReject::from_code(code)
         };
-        let work = window
-            .submissions
-            .iter()
-            .enumerate()
-            .map(|(index, submission)| {
-                let refused = refused(index);
-                async move {
-                    match refused {
-                        Some(reason) => Ok(Err(reason)),
-                        None => {
-                            let opened = self.open_one(campaign, loaded, slot, submission).await?;
-                            match opened {
-                                // It passed once, so it exists: wait for it.
-                                Err(ProtocolReject::Unavailable) if known.is_some() => {
-                                    Err(WorkError::Ahead("an update that was here before"))
-                                }
-                                opened => Ok(opened),
+        let work = window.submissions.iter().enumerate().map(|(index, submission)| {
+            let refused = refused(index);
+            async move {
+                match refused {
+                    Some(reason) => Ok(Err(reason)),
+                    None => {
+                        let opened = self.open_one(campaign, loaded, slot, submission).await?;
+                        match opened {
+                            // It passed once, so it exists: wait for it.
+                            Err(ProtocolReject::Unavailable) if known.is_some() => {
+                                Err(WorkError::Ahead("an update that was here before"))
                             }
+                            opened => Ok(opened),
                         }
                     }
                 }
-            });
+            }
+        });
         try_join_all(work).await
     }
 
@@ -230,11 +168,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let payload = EncryptedUpdate::encoded_len(&parameters);
         let share = Duration::from_secs(u64::from(campaign.terms.evaluationSeconds)) / 4;
         let patience = self.tools.patience.update.min(share);
-        let fetched = self.tools.artefacts.get(
-            submission.content.into(),
-            envelope::largest(payload),
-            patience,
-        );
+        let fetched = self.tools.artefacts.get(submission.content.into(), envelope::largest(payload), patience);
         let sealed = match fetched.await {
             Ok(bytes) => bytes,
             Err(IpfsError::NotFound { .. }) => return Ok(Err(ProtocolReject::Unavailable)),
@@ -243,19 +177,13 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             Err(_) => return Ok(Err(ProtocolReject::NotOpenPgp)),
         };
         let attester = &self.tools.attester;
-        let expected = Header::new(
-            attester.chain_id(),
-            attester.sonar(),
-            campaign.id,
-            campaign.version(),
-            submission.miner,
-        );
+        let expected =
+            Header::new(attester.chain_id(), attester.sonar(), campaign.id, campaign.version(), submission.miner);
         let tools = self.tools.clone();
         let material = slot.material_hash.0;
         compute(move || {
             let bytes = envelope::open_update(&sealed, &tools.identity, &expected, payload)?;
-            EncryptedUpdate::decode(&bytes, &parameters, &material)
-                .map_err(|_| ProtocolReject::Conformance)
+            EncryptedUpdate::decode(&bytes, &parameters, &material).map_err(|_| ProtocolReject::Conformance)
         })
         .await
     }
@@ -274,19 +202,12 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         }
         self.catch_up(campaign)?;
         let number = self.record.evaluations;
-        let meter = self
-            .record
-            .meter
-            .as_mut()
-            .ok_or_else(|| WorkError::Lost("leak meter".into()))?;
+        let meter = self.record.meter.as_mut().ok_or_else(|| WorkError::Lost("leak meter".into()))?;
         let evaluation = Evaluation {
             number,
             window: campaign.window.index,
             window_hash,
-            refused: opened
-                .iter()
-                .map(|update| update.as_ref().err().map(|reason| reason.code()))
-                .collect(),
+            refused: opened.iter().map(|update| update.as_ref().err().map(|reason| reason.code())).collect(),
             allowance: meter.begin(number, opened.len() as u64).ok(),
         };
         self.record.evaluations += 1;
@@ -305,9 +226,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let submissions = settled.saturating_sub(meter.submissions());
         let accepts = campaign.accepts.saturating_sub(meter.accepts());
         if submissions > 0 && meter.begin(self.record.evaluations, submissions).is_ok() {
-            meter
-                .finish(self.record.evaluations, accepts)
-                .map_err(WorkError::internal)?;
+            meter.finish(self.record.evaluations, accepts).map_err(WorkError::internal)?;
             self.record.evaluations += 1;
         }
         Ok(())
@@ -359,15 +278,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     ) -> Result<(), WorkError> {
         let accepted = |verdict: &&ContentVerdict| **verdict != ContentVerdict::NotImproved;
         let accepts = u32::try_from(verdicts.iter().filter(accepted).count()).unwrap_or(u32::MAX);
-        let mut meter = self
-            .record
-            .meter
-            .clone()
-            .ok_or_else(|| WorkError::Lost("leak meter".into()))?;
+        let mut meter = self.record.meter.clone().ok_or_else(|| WorkError::Lost("leak meter".into()))?;
         if evaluation.allowance.is_some() {
-            meter
-                .finish(evaluation.number, accepts)
-                .map_err(WorkError::internal)?;
+            meter.finish(evaluation.number, accepts).map_err(WorkError::internal)?;
         }
         let continuation = attest::continuation(
             &campaign.terms,
@@ -380,10 +293,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         );
         let slot = match (accepts, continuation) {
             (0, _) => slot,
-            (_, Continuation::Open) => {
-                self.publish(campaign, best, loaded.manifest.parameters)
-                    .await?
-            }
+            (_, Continuation::Open) => self.publish(campaign, best, loaded.manifest.parameters).await?,
             (_, Continuation::Over | Continuation::Close(_)) => self.keep_last(campaign, best)?,
         };
         self.record.set_slot(slot);
@@ -393,8 +303,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             window: evaluation.window,
             version: campaign.version(),
             window_hash: evaluation.window_hash,
-            outcomes: attest::outcomes(&evaluation.refused, verdicts)
-                .map_err(WorkError::internal)?,
+            outcomes: attest::outcomes(&evaluation.refused, verdicts).map_err(WorkError::internal)?,
             next: slot.material.filter(|_| accepts > 0),
             close: continuation.code(),
             model: slot.id,
@@ -405,45 +314,28 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Seals the finished model to the data scientist.
     pub(crate) async fn deliver(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
         let loaded = self.load(campaign).await?;
-        let slot = *engine::final_model(campaign, &self.record)
-            .ok_or_else(|| WorkError::Lost("finished model".into()))?;
+        let slot =
+            *engine::final_model(campaign, &self.record).ok_or_else(|| WorkError::Lost("finished model".into()))?;
         let model = self.model(slot.id)?;
-        let file = model
-            .to_safetensors(metadata(campaign, &loaded)?)
-            .map_err(WorkError::internal)?;
+        let file = model.to_safetensors(metadata(campaign, &loaded)?).map_err(WorkError::internal)?;
         let sealed = pgp::seal_signed(&file, &loaded.scientist, &self.tools.identity)?;
         let result = self.tools.artefacts.add(sealed).await?;
-        self.record.delivery = Some(Delivery {
-            model: slot.id,
-            result,
-        });
+        self.record.delivery = Some(Delivery { model: slot.id, result });
         self.persist()
     }
 }
 
 /// What the delivered file says about itself.
-fn metadata(
-    campaign: &CampaignView,
-    loaded: &Loaded,
-) -> Result<HashMap<String, String>, WorkError> {
+fn metadata(campaign: &CampaignView, loaded: &Loaded) -> Result<HashMap<String, String>, WorkError> {
     let manifest = &loaded.manifest;
     let json = |value: Result<String, serde_json::Error>| value.map_err(WorkError::internal);
     Ok(HashMap::from([
         ("sonar.campaign".into(), campaign.id.to_string()),
         ("sonar.accuracy_ppm".into(), campaign.best_ppm.to_string()),
-        (
-            "sonar.metric".into(),
-            json(serde_json::to_string(&manifest.metric))?,
-        ),
-        (
-            "sonar.features".into(),
-            json(serde_json::to_string(&manifest.features))?,
-        ),
+        ("sonar.metric".into(), json(serde_json::to_string(&manifest.metric))?),
+        ("sonar.features".into(), json(serde_json::to_string(&manifest.features))?),
         // Names of the columns, and the classes or the range of the target.
-        (
-            "sonar.data".into(),
-            json(serde_json::to_string(&manifest.data))?,
-        ),
+        ("sonar.data".into(), json(serde_json::to_string(&manifest.data))?),
     ]))
 }
 

@@ -36,10 +36,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            update: Duration::from_secs(120),
-            artefact: Duration::from_secs(30),
-        }
+        Self { update: Duration::from_secs(120), artefact: Duration::from_secs(30) }
     }
 }
 
@@ -131,11 +128,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             Some(bytes) => Record::decode(&bytes, id)?,
             None => Record::new(id),
         };
-        Ok(Self {
-            tools,
-            record,
-            loaded: None,
-        })
+        Ok(Self { tools, record, loaded: None })
     }
 
     /// What was written down.
@@ -188,30 +181,17 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     async fn activate(&self, campaign: &CampaignView) -> Result<(), WorkError> {
-        let Some(Decision::Activate {
-            start_ppm,
-            material,
-        }) = self.record.decision(campaign.opened.block_hash)
-        else {
+        let Some(Decision::Activate { start_ppm, material }) = self.record.decision(campaign.opened.block_hash) else {
             return Err(WorkError::Internal("nothing was decided".into()));
         };
-        let signature = self
-            .tools
-            .attester
-            .activation(campaign.id, start_ppm, material)?;
-        let sent = self
-            .tools
-            .chain
-            .activate(&campaign.terms, start_ppm, material, &signature);
+        let signature = self.tools.attester.activation(campaign.id, start_ppm, material)?;
+        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, material, &signature);
         Ok(sent.await?)
     }
 
     async fn decline(&self, campaign: &CampaignView, reason: u8) -> Result<(), WorkError> {
         let signature = self.tools.attester.decline(campaign.id, reason)?;
-        let sent = self
-            .tools
-            .chain
-            .decline(&campaign.terms, reason, &signature);
+        let sent = self.tools.chain.decline(&campaign.terms, reason, &signature);
         Ok(sent.await?)
     }
 
@@ -219,10 +199,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let settlement = self.settled(campaign)?;
         let signature = self.tools.attester.settlement(campaign.id, settlement)?;
         let submissions = &campaign.window.submissions;
-        let sent = self
-            .tools
-            .chain
-            .settle(&campaign.terms, submissions, settlement, &signature);
+        let sent = self.tools.chain.settle(&campaign.terms, submissions, settlement, &signature);
         Ok(sent.await?)
     }
 
@@ -236,10 +213,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let delivery = self.record.delivery;
         let delivery = delivery.ok_or_else(|| WorkError::Internal("nothing to deliver".into()))?;
         let signature = self.tools.attester.delivery(campaign.id, delivery.result)?;
-        let sent = self
-            .tools
-            .chain
-            .finalize(&campaign.terms, delivery.result, &signature);
+        let sent = self.tools.chain.finalize(&campaign.terms, delivery.result, &signature);
         Ok(sent.await?)
     }
 
@@ -249,9 +223,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let mut settlement = self.settled(campaign)?.clone();
         let loaded = self.load(campaign).await?;
         let model = self.model(settlement.model)?;
-        let slot = self
-            .publish(campaign, &model, loaded.manifest.parameters)
-            .await?;
+        let slot = self.publish(campaign, &model, loaded.manifest.parameters).await?;
         settlement.next = slot.material;
         settlement.model = slot.id;
         self.record.set_slot(slot);
@@ -296,19 +268,11 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         })
         .await?;
         let material = self.tools.artefacts.add(bytes).await?;
-        Ok(Slot {
-            material: Some(material),
-            material_hash: hash.into(),
-            ..slot
-        })
+        Ok(Slot { material: Some(material), material_hash: hash.into(), ..slot })
     }
 
     /// A place for the model that ends the campaign.
-    pub(crate) fn keep_last(
-        &mut self,
-        campaign: &CampaignView,
-        model: &Weights,
-    ) -> Result<Slot, WorkError> {
+    pub(crate) fn keep_last(&mut self, campaign: &CampaignView, model: &Weights) -> Result<Slot, WorkError> {
         let version = Version(campaign.version().0.saturating_add(1));
         let beacon = campaign.next_beacon();
         let slot = Slot {
@@ -335,10 +299,8 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     fn keep_model(&self, id: SlotId, model: &Weights) -> Result<(), WorkError> {
-        let bytes = model
-            .to_safetensors(std::collections::HashMap::new())
-            .map(Zeroizing::new)
-            .map_err(WorkError::internal)?;
+        let bytes =
+            model.to_safetensors(std::collections::HashMap::new()).map(Zeroizing::new).map_err(WorkError::internal)?;
         let name = self.secret_name(id, SecretKind::Model);
         Ok(self.tools.store.put(&name, &bytes)?)
     }
@@ -366,16 +328,12 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let bytes = self.tools.store.find(&name)?;
         let bytes = bytes.ok_or_else(|| WorkError::Lost(name.clone()))?;
         let bytes = <[u8; 32]>::try_from(bytes.as_slice());
-        bytes
-            .map(VersionSeed::from_bytes)
-            .map_err(|_| WorkError::Internal(format!("{name} is not a seed")))
+        bytes.map(VersionSeed::from_bytes).map_err(|_| WorkError::Internal(format!("{name} is not a seed")))
     }
 
     fn destroy(&mut self, secrets: &[Secret]) -> Result<(), WorkError> {
         for secret in secrets {
-            self.tools
-                .store
-                .remove(&self.secret_name(secret.slot, secret.kind))?;
+            self.tools.store.remove(&self.secret_name(secret.slot, secret.kind))?;
             if let Some(slot) = self.record.slots.iter_mut().find(|s| s.id == secret.slot) {
                 match secret.kind {
                     SecretKind::Seed => slot.seed = false,
@@ -406,12 +364,8 @@ pub fn record_name(id: CampaignId) -> String {
 }
 
 /// Works outside the threads that answer requests.
-pub(crate) async fn compute<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, WorkError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(WorkError::internal)
+pub(crate) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkError> {
+    tokio::task::spawn_blocking(work).await.map_err(WorkError::internal)
 }
 
 /// The digest in a word of the chain's terms.

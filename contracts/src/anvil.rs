@@ -158,9 +158,7 @@ impl Anvil {
         let mut attempt = 1;
         loop {
             match Self::start(&config).await {
-                Err(AnvilError::Ended { .. }) if config.port == 0 && attempt < PORT_ATTEMPTS => {
-                    attempt += 1
-                }
+                Err(AnvilError::Ended { .. }) if config.port == 0 && attempt < PORT_ATTEMPTS => attempt += 1,
                 result => return result,
             }
         }
@@ -168,18 +166,11 @@ impl Anvil {
 
     async fn start(config: &AnvilConfig) -> Result<Self> {
         let binary = locate(config.binary.as_deref())?;
-        let port = if config.port == 0 {
-            free_port()?
-        } else {
-            config.port
-        };
+        let port = if config.port == 0 { free_port()? } else { config.port };
         let store = config.state_dir.as_deref().map(Store::open).transpose()?;
         let scratch = TempDir::new().map_err(file("make a directory in", &std::env::temp_dir()))?;
         let accounts = scratch.path().join("accounts.json");
-        let output = config
-            .log
-            .clone()
-            .unwrap_or_else(|| scratch.path().join("anvil.log"));
+        let output = config.log.clone().unwrap_or_else(|| scratch.path().join("anvil.log"));
 
         let mut arguments: Vec<String> = [
             ("--port", port.to_string()),
@@ -209,45 +200,29 @@ impl Anvil {
 
         let mut child = leashed(&binary, &arguments, &output)?;
         let leash = child.stdin.take();
-        let mut anvil = Self {
-            child,
-            leash,
-            miner: None,
-            port,
-            chain_id: config.chain_id,
-            signers: Vec::new(),
-            _scratch: scratch,
-        };
-        anvil.wait_until_ready(&output).await?;
-        anvil.signers = read_signers(&accounts)?;
+        let mut anvil =
+            Self { child, leash, miner: None, port, chain_id: config.chain_id, signers: Vec::new(), _scratch: scratch };
+        anvil.signers = anvil.wait_until_ready(&accounts, &output).await?;
         if let Some(store) = store {
-            let miner = Miner {
-                provider: anvil.provider(),
-                store,
-                block_time: config.block_time,
-            };
+            let miner = Miner { provider: anvil.provider(), store, block_time: config.block_time };
             let head = miner.recover().await?;
             anvil.miner = Some(tokio::spawn(miner.run(head)));
         }
         Ok(anvil)
     }
 
-    async fn wait_until_ready(&mut self, output: &Path) -> Result<()> {
+    /// Waits until the chain answers and has written its accounts, which it does in its own time and in place.
+    async fn wait_until_ready(&mut self, accounts: &Path, output: &Path) -> Result<Vec<PrivateKeySigner>> {
         let provider = self.provider();
         let end = Instant::now() + START_TIMEOUT;
         while Instant::now() < end {
             if let Some(status) = self.try_wait() {
-                return Err(AnvilError::Ended {
-                    status,
-                    output: tail(output),
-                });
+                return Err(AnvilError::Ended { status, output: tail(output) });
             }
-            if provider
-                .get_chain_id()
-                .await
-                .is_ok_and(|id| id == self.chain_id)
+            if provider.get_chain_id().await.is_ok_and(|id| id == self.chain_id)
+                && let Ok(signers) = read_signers(accounts)
             {
-                return Ok(());
+                return Ok(signers);
             }
             time::sleep(MINE_INTERVAL).await;
         }
@@ -293,16 +268,11 @@ impl Anvil {
     /// A client that sends from one account.
     #[must_use]
     pub fn provider_as(&self, signer: PrivateKeySigner) -> DynProvider {
-        ProviderBuilder::new()
-            .wallet(EthereumWallet::from(signer))
-            .connect_http(self.url())
-            .erased()
+        ProviderBuilder::new().wallet(EthereumWallet::from(signer)).connect_http(self.url()).erased()
     }
 
     fn url(&self) -> alloy::transports::http::reqwest::Url {
-        self.endpoint()
-            .parse()
-            .expect("an address with a port is a URL")
+        self.endpoint().parse().expect("an address with a port is a URL")
     }
 
     /// How the process ended, if it has.
@@ -328,15 +298,9 @@ impl Drop for Anvil {
 
 /// The program's place.
 fn locate(given: Option<&Path>) -> Result<PathBuf> {
-    let path = given
-        .map(Path::to_path_buf)
-        .or_else(|| std::env::var_os("SONAR_ANVIL").map(PathBuf::from));
+    let path = given.map(Path::to_path_buf).or_else(|| std::env::var_os("SONAR_ANVIL").map(PathBuf::from));
     let path = path.unwrap_or_else(|| {
-        let system = if cfg!(target_os = "macos") {
-            "darwin"
-        } else {
-            std::env::consts::OS
-        };
+        let system = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
         let machine = match std::env::consts::ARCH {
             "x86_64" => "amd64",
             "aarch64" => "arm64",
@@ -347,11 +311,7 @@ fn locate(given: Option<&Path>) -> Result<PathBuf> {
             .join(format!("anvil-{system}-{machine}"))
             .join("bin/anvil")
     });
-    if path.is_file() {
-        Ok(path)
-    } else {
-        Err(AnvilError::Missing(path))
-    }
+    if path.is_file() { Ok(path) } else { Err(AnvilError::Missing(path)) }
 }
 
 /// A port that was free a moment ago.
@@ -365,8 +325,7 @@ fn free_port() -> Result<u16> {
 /// Starts a program that dies when our end of its watcher's pipe closes. The shell becomes the program, so the
 /// child's process id is the program's.
 fn leashed(binary: &Path, arguments: &[String], output: &Path) -> Result<Child> {
-    const LEASH: &str =
-        r#"exec 3<&0; (read -r _ <&3 || kill -9 $$) & exec "$0" "$@" 3<&- </dev/null"#;
+    const LEASH: &str = r#"exec 3<&0; (read -r _ <&3 || kill -9 $$) & exec "$0" "$@" 3<&- </dev/null"#;
     let log = fs::File::create(output).map_err(file("write", output))?;
     let log_too = log.try_clone().map_err(file("write", output))?;
     Command::new("sh")
@@ -393,9 +352,7 @@ fn rpc(what: &'static str) -> impl FnOnce(TransportError) -> AnvilError {
 fn tail(path: &Path) -> String {
     const SHOWN: usize = 2_000;
     let text = fs::read(path).unwrap_or_default();
-    String::from_utf8_lossy(&text[text.len().saturating_sub(SHOWN)..])
-        .trim()
-        .to_owned()
+    String::from_utf8_lossy(&text[text.len().saturating_sub(SHOWN)..]).trim().to_owned()
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
@@ -413,8 +370,7 @@ fn read_signers(path: &Path) -> Result<Vec<PrivateKeySigner>> {
 
     let accounts: Accounts = read_json(path)?;
     let signer = |key: &PrivateKey| {
-        PrivateKeySigner::from_bytes(&key.0)
-            .map_err(|error| file("understand", path)(io::Error::other(error)))
+        PrivateKeySigner::from_bytes(&key.0).map_err(|error| file("understand", path)(io::Error::other(error)))
     };
     accounts.private_keys.iter().map(signer).collect()
 }
@@ -436,9 +392,7 @@ struct Store {
 impl Store {
     fn open(directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory).map_err(file("make", directory))?;
-        Ok(Self {
-            directory: directory.to_path_buf(),
-        })
+        Ok(Self { directory: directory.to_path_buf() })
     }
 
     fn state(&self) -> PathBuf {
@@ -457,9 +411,7 @@ impl Store {
         }
         let source = fs::File::open(&packed).map_err(file("read", &packed))?;
         let mut text = Vec::new();
-        GzDecoder::new(source)
-            .read_to_end(&mut text)
-            .map_err(file("unpack", &packed))?;
+        GzDecoder::new(source).read_to_end(&mut text).map_err(file("unpack", &packed))?;
         let target = self.directory.join("chain.json");
         self.replace(&target, &text)?;
         Ok(Some(target))
@@ -467,27 +419,19 @@ impl Store {
 
     fn read_journal(&self) -> Result<Option<Journal>> {
         let path = self.journal();
-        if path.exists() {
-            read_json(&path).map(Some)
-        } else {
-            Ok(None)
-        }
+        if path.exists() { read_json(&path).map(Some) } else { Ok(None) }
     }
 
     fn write_journal(&self, journal: &Journal) -> Result<()> {
-        let text = serde_json::to_vec(journal)
-            .map_err(|error| file("write", &self.journal())(error.into()))?;
+        let text = serde_json::to_vec(journal).map_err(|error| file("write", &self.journal())(error.into()))?;
         self.replace(&self.journal(), &text)
     }
 
     /// Whoever reads sees the old content or the new one.
     fn replace(&self, path: &Path, content: &[u8]) -> Result<()> {
-        let mut aside =
-            NamedTempFile::new_in(&self.directory).map_err(file("write in", &self.directory))?;
+        let mut aside = NamedTempFile::new_in(&self.directory).map_err(file("write in", &self.directory))?;
         aside.write_all(content).map_err(file("write", path))?;
-        aside
-            .persist(path)
-            .map_err(|error| file("write", path)(error.error))?;
+        aside.persist(path).map_err(|error| file("write", path)(error.error))?;
         Ok(())
     }
 }
@@ -503,16 +447,8 @@ struct Miner {
 impl Miner {
     /// Mines again the block that the journal has and the state has not. Returns the number of the last block.
     async fn recover(&self) -> Result<u64> {
-        let head = self
-            .provider
-            .get_block_number()
-            .await
-            .map_err(rpc("say its last block"))?;
-        if let Some(journal) = self
-            .store
-            .read_journal()?
-            .filter(|journal| journal.number == head + 1)
-        {
+        let head = self.provider.get_block_number().await.map_err(rpc("say its last block"))?;
+        if let Some(journal) = self.store.read_journal()?.filter(|journal| journal.number == head + 1) {
             for transaction in &journal.transactions {
                 let sent = self.provider.send_raw_transaction(transaction).await;
                 let _receipt_comes_with_the_block = sent.map_err(rpc("take back a transaction"))?;
@@ -530,9 +466,7 @@ impl Miner {
         let mut mined = Instant::now();
         loop {
             ticks.tick().await;
-            let due = self
-                .block_time
-                .is_some_and(|interval| mined.elapsed() >= interval);
+            let due = self.block_time.is_some_and(|interval| mined.elapsed() >= interval);
             let error = match time::timeout(STEP_TIMEOUT, self.step(head, due)).await {
                 Ok(Ok(now)) => {
                     if now != head {
@@ -552,11 +486,7 @@ impl Miner {
     /// Mines one block if there are transactions, or if one is due. Returns the number of the last block.
     async fn step(&self, head: u64, due: bool) -> Result<u64> {
         // Somebody may have asked anvil for a block by hand.
-        let last = self
-            .provider
-            .get_block_number()
-            .await
-            .map_err(rpc("say its last block"))?;
+        let last = self.provider.get_block_number().await.map_err(rpc("say its last block"))?;
         if last != head {
             self.save().await?;
             return Ok(last);
@@ -564,24 +494,12 @@ impl Miner {
         if !due && !self.has_pending().await? {
             return Ok(head);
         }
-        let block = self
-            .provider
-            .get_block_by_number(BlockNumberOrTag::Pending)
-            .full()
-            .await;
+        let block = self.provider.get_block_by_number(BlockNumberOrTag::Pending).full().await;
         let Some(block) = block.map_err(rpc("show its pending block"))? else {
             return Ok(head);
         };
-        let transactions = block
-            .transactions
-            .txns()
-            .map(|tx| tx.inner.encoded_2718().into())
-            .collect();
-        let journal = Journal {
-            number: head + 1,
-            timestamp: block.header.timestamp,
-            transactions,
-        };
+        let transactions = block.transactions.txns().map(|tx| tx.inner.encoded_2718().into()).collect();
+        let journal = Journal { number: head + 1, timestamp: block.header.timestamp, transactions };
         self.store.write_journal(&journal)?;
         self.mine(journal.number, journal.timestamp).await
     }
@@ -591,11 +509,8 @@ impl Miner {
         struct Pool {
             pending: U64,
         }
-        let pool: Pool = self
-            .provider
-            .raw_request("txpool_status".into(), ())
-            .await
-            .map_err(rpc("show its transactions"))?;
+        let pool: Pool =
+            self.provider.raw_request("txpool_status".into(), ()).await.map_err(rpc("show its transactions"))?;
         Ok(!pool.pending.is_zero())
     }
 
@@ -605,21 +520,14 @@ impl Miner {
             .raw_request("evm_setNextBlockTimestamp".into(), (U64::from(timestamp),))
             .await
             .map_err(rpc("set the time"))?;
-        let _: serde_json::Value = self
-            .provider
-            .raw_request("evm_mine".into(), ())
-            .await
-            .map_err(rpc("mine"))?;
+        let _: serde_json::Value = self.provider.raw_request("evm_mine".into(), ()).await.map_err(rpc("mine"))?;
         self.save().await?;
         Ok(number)
     }
 
     async fn save(&self) -> Result<()> {
-        let state: Bytes = self
-            .provider
-            .raw_request("anvil_dumpState".into(), ())
-            .await
-            .map_err(rpc("show its state"))?;
+        let state: Bytes =
+            self.provider.raw_request("anvil_dumpState".into(), ()).await.map_err(rpc("show its state"))?;
         self.store.replace(&self.store.state(), &state)
     }
 }
@@ -653,20 +561,10 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let store = Store::open(directory.path()).unwrap();
         assert_eq!(store.read_journal().unwrap(), None);
-        let journal = Journal {
-            number: 7,
-            timestamp: 9,
-            transactions: vec![Bytes::from_static(b"raw")],
-        };
+        let journal = Journal { number: 7, timestamp: 9, transactions: vec![Bytes::from_static(b"raw")] };
         store.write_journal(&journal).unwrap();
         assert_eq!(store.read_journal().unwrap(), Some(journal));
         fs::write(store.journal(), "half a fi").unwrap();
-        assert!(
-            store
-                .read_journal()
-                .unwrap_err()
-                .to_string()
-                .contains("journal.json")
-        );
+        assert!(store.read_journal().unwrap_err().to_string().contains("journal.json"));
     }
 }

@@ -45,9 +45,7 @@ pub enum DeployError {
         source: PendingTransactionError,
     },
     /// The transaction arrived and made nothing.
-    #[error(
-        "the deployment of {contract} failed on chain; does the account have enough to pay for it?"
-    )]
+    #[error("the deployment of {contract} failed on chain; does the account have enough to pay for it?")]
     Reverted {
         /// The contract.
         contract: &'static str,
@@ -61,51 +59,21 @@ pub enum DeployError {
 ///
 /// # Errors
 /// Names the contract that could not be deployed.
-pub async fn deploy<P: Provider + Clone>(
-    provider: P,
-    datacoin_supply: U256,
-) -> Result<Deployment, DeployError> {
-    let chain_id = provider
-        .get_chain_id()
-        .await
-        .map_err(DeployError::ChainId)?;
-    let (registry, block) = create(
-        "CapsuleRegistry",
-        CapsuleRegistry::deploy_builder(provider.clone()),
-    )
-    .await?;
+pub async fn deploy<P: Provider + Clone>(provider: P, datacoin_supply: U256) -> Result<Deployment, DeployError> {
+    let chain_id = provider.get_chain_id().await.map_err(DeployError::ChainId)?;
+    let (registry, block) = create("CapsuleRegistry", CapsuleRegistry::deploy_builder(provider.clone())).await?;
     let (sonar, _) = create("Sonar", Sonar::deploy_builder(provider.clone(), registry)).await?;
-    let (datacoin, _) = create(
-        "DataCoin",
-        DataCoin::deploy_builder(provider, datacoin_supply),
-    )
-    .await?;
-    Ok(Deployment {
-        chain_id,
-        sonar,
-        registry,
-        datacoin,
-        block,
-    })
+    let (datacoin, _) = create("DataCoin", DataCoin::deploy_builder(provider, datacoin_supply)).await?;
+    Ok(Deployment { chain_id, sonar, registry, datacoin, block })
 }
 
 async fn create<P: Provider, D: contract::CallDecoder>(
     contract: &'static str,
     call: contract::CallBuilder<P, D>,
 ) -> Result<(Address, u64), DeployError> {
-    let pending = call
-        .send()
-        .await
-        .map_err(|source| DeployError::Send { contract, source })?;
-    let receipt = pending
-        .get_receipt()
-        .await
-        .map_err(|source| DeployError::Wait { contract, source })?;
-    match (
-        receipt.status(),
-        receipt.contract_address,
-        receipt.block_number,
-    ) {
+    let pending = call.send().await.map_err(|source| DeployError::Send { contract, source })?;
+    let receipt = pending.get_receipt().await.map_err(|source| DeployError::Wait { contract, source })?;
+    match (receipt.status(), receipt.contract_address, receipt.block_number) {
         (true, Some(address), Some(block)) => Ok((address, block)),
         _ => Err(DeployError::Reverted { contract }),
     }

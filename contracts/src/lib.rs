@@ -14,8 +14,8 @@ pub use bindings::{CapsuleRegistry, DataCoin, Sonar};
 pub use deployment::{DeployError, Deployment, deploy};
 pub use revert::{Revert, decode_revert};
 pub use rules::{
-    CloseReason, MAX_ACCEPTS_PER_WINDOW, Outcome, OutcomeError, State, UnknownCode, campaign_id,
-    fee, payout, window_fold, window_hash, window_start,
+    CloseReason, MAX_ACCEPTS_PER_WINDOW, Outcome, OutcomeError, State, UnknownCode, campaign_id, fee, payout,
+    window_fold, window_hash, window_start,
 };
 
 /// The facts of a campaign that never change.

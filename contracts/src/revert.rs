@@ -7,10 +7,7 @@ use alloy::{
     sol_types::{Panic, Revert as Message, SolError, SolInterface},
 };
 
-use crate::{
-    CapsuleRegistry::CapsuleRegistryErrors, CloseReason, DataCoin::DataCoinErrors,
-    Sonar::SonarErrors, State,
-};
+use crate::{CapsuleRegistry::CapsuleRegistryErrors, CloseReason, DataCoin::DataCoinErrors, Sonar::SonarErrors, State};
 
 /// Why a contract refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +39,7 @@ pub fn decode_revert(data: &[u8]) -> Option<Revert> {
     if let Ok(message) = Message::abi_decode(data) {
         return Some(Revert::Message(message.reason));
     }
-    Panic::abi_decode(data)
-        .ok()
-        .map(|panic| Revert::Panic(panic.to_string()))
+    Panic::abi_decode(data).ok().map(|panic| Revert::Panic(panic.to_string()))
 }
 
 impl fmt::Display for Revert {
@@ -76,41 +71,17 @@ fn state(code: u8) -> &'static str {
 fn sonar(error: &SonarErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     use SonarErrors as E;
     match error {
-        E::OutOfRange(e) => write!(
-            f,
-            "{} is {}, outside {} to {}",
-            e.field, e.value, e.min, e.max
-        ),
+        E::OutOfRange(e) => write!(f, "{} is {}, outside {} to {}", e.field, e.value, e.min, e.max),
         E::TargetNotAboveStart(e) => {
-            write!(
-                f,
-                "the target ({} ppm) is not above the start ({} ppm)",
-                e.targetPpm, e.startPpm
-            )
+            write!(f, "the target ({} ppm) is not above the start ({} ppm)", e.targetPpm, e.startPpm)
         }
-        E::OffGrid(e) => write!(
-            f,
-            "{} is {} ppm, not a multiple of the grid of {} ppm",
-            e.field, e.ppm, e.gridPpm
-        ),
-        E::NotOwner(e) => write!(
-            f,
-            "only the owner {} may do this, not {}",
-            e.owner, e.sender
-        ),
+        E::OffGrid(e) => write!(f, "{} is {} ppm, not a multiple of the grid of {} ppm", e.field, e.ppm, e.gridPpm),
+        E::NotOwner(e) => write!(f, "only the owner {} may do this, not {}", e.owner, e.sender),
         E::UnknownCapsule(e) => write!(f, "no Capsule of operator {} is registered", e.capsule),
         E::AttesterMismatch(e) => {
-            write!(
-                f,
-                "the Capsule's attestation key is {}, not {}",
-                e.registered, e.given
-            )
+            write!(f, "the Capsule's attestation key is {}, not {}", e.registered, e.given)
         }
-        E::FeeMismatch(e) => write!(
-            f,
-            "the Capsule's fee is {} ppm, not {} ppm",
-            e.registeredPpm, e.givenPpm
-        ),
+        E::FeeMismatch(e) => write!(f, "the Capsule's fee is {} ppm, not {} ppm", e.registeredPpm, e.givenPpm),
         E::DuplicateCampaign(e) => write!(f, "campaign {} was opened before", e.id),
         E::WrongValue(e) => write!(f, "{} wei were sent instead of {}", e.sent, e.expected),
         E::WrongAmountReceived(e) => write!(
@@ -121,56 +92,23 @@ fn sonar(error: &SonarErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         E::PermitForEth(_) => f.write_str("a bounty in ETH needs no permit"),
         E::UnknownCampaign(e) => write!(f, "there is no campaign {} on this contract", e.id),
         E::WrongState(e) => {
-            write!(
-                f,
-                "campaign {} is {}; this needs one that is {}",
-                e.id,
-                state(e.actual),
-                state(e.needed)
-            )
+            write!(f, "campaign {} is {}; this needs one that is {}", e.id, state(e.actual), state(e.needed))
         }
-        E::NotOpen(e) => write!(
-            f,
-            "campaign {} is {}, it takes no submissions",
-            e.id,
-            state(e.actual)
-        ),
+        E::NotOpen(e) => write!(f, "campaign {} is {}, it takes no submissions", e.id, state(e.actual)),
         E::DeadlinePassed(e) => write!(f, "the deadline (unix time {}) has passed", e.deadline),
         E::TooEarly(e) => write!(f, "this may not be done before unix time {}", e.notBefore),
-        E::StaleVersion(e) => write!(
-            f,
-            "the submission is for another version; the present one is {}",
-            e.current
-        ),
-        E::WindowClosed(e) => write!(
-            f,
-            "window {} closed at unix time {}; submissions go on when it is settled",
-            e.window, e.closedAt
-        ),
-        E::CapReached(e) => write!(
-            f,
-            "this miner has sent all the {} submissions it may send to this version",
-            e.cap
-        ),
-        E::LimitReached(e) => write!(
-            f,
-            "the campaign has all its {} submissions",
-            e.maxSubmissions
-        ),
+        E::StaleVersion(e) => write!(f, "the submission is for another version; the present one is {}", e.current),
+        E::WindowClosed(e) => {
+            write!(f, "window {} closed at unix time {}; submissions go on when it is settled", e.window, e.closedAt)
+        }
+        E::CapReached(e) => write!(f, "this miner has sent all the {} submissions it may send to this version", e.cap),
+        E::LimitReached(e) => write!(f, "the campaign has all its {} submissions", e.maxSubmissions),
         E::WindowOpen(e) if e.closesAt == 0 => {
             write!(f, "window {} has no submissions yet", e.window)
         }
-        E::WindowOpen(e) => write!(
-            f,
-            "window {} is open until unix time {}",
-            e.window, e.closesAt
-        ),
+        E::WindowOpen(e) => write!(f, "window {} is open until unix time {}", e.window, e.closesAt),
         E::UnsettledWindow(e) => {
-            write!(
-                f,
-                "window {} has {} submissions that must be settled first",
-                e.window, e.count
-            )
+            write!(f, "window {} has {} submissions that must be settled first", e.window, e.count)
         }
         E::WrongCount(e) => write!(
             f,
@@ -192,25 +130,15 @@ fn sonar(error: &SonarErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             "the measured starting accuracy of {} ppm is more than {} ppm (and one grid step) from the claim of {} ppm",
             e.measuredPpm, e.tolerancePpm, e.claimedPpm
         ),
-        E::BadOutcome(e) => write!(
-            f,
-            "outcome {} has the code {:#06x}, which means nothing",
-            e.index, e.outcome
-        ),
+        E::BadOutcome(e) => write!(f, "outcome {} has the code {:#06x}, which means nothing", e.index, e.outcome),
         E::BadStep(e) => write!(
             f,
             "outcome {} claims {} ppm, which does not improve on {} ppm or is above 100 %",
             e.index, e.ppm, e.bestPpm
         ),
-        E::TooManyAccepts(e) => write!(
-            f,
-            "{} submissions were accepted where {} are allowed",
-            e.accepts, e.limit
-        ),
+        E::TooManyAccepts(e) => write!(f, "{} submissions were accepted where {} are allowed", e.accepts, e.limit),
         E::BadMaterial(e) if e.needed => f.write_str("material for the next version is missing"),
-        E::BadMaterial(_) => {
-            f.write_str("material was given for a next version that there will not be")
-        }
+        E::BadMaterial(_) => f.write_str("material was given for a next version that there will not be"),
         E::BadCloseReason(e) => match CloseReason::try_from(e.reason) {
             Ok(reason) => write!(f, "an attestation cannot close a campaign for {reason:?}"),
             Err(_) => write!(f, "close reason {} means nothing", e.reason),
@@ -220,15 +148,9 @@ fn sonar(error: &SonarErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         E::ZeroAddress(_) => f.write_str("money cannot go to the zero address"),
         E::TransferFailed(e) => write!(f, "{} did not take {} wei", e.to, e.amount),
         E::SafeERC20FailedOperation(e) => {
-            write!(
-                f,
-                "the token {} refused the transfer; are balance and allowance enough?",
-                e.token
-            )
+            write!(f, "the token {} refused the transfer; are balance and allowance enough?", e.token)
         }
-        E::ReentrancyGuardReentrantCall(_) => {
-            f.write_str("the contract was called back from its own call")
-        }
+        E::ReentrancyGuardReentrantCall(_) => f.write_str("the contract was called back from its own call"),
         other => other_error(&other.abi_encode(), f),
     }
 }
@@ -237,42 +159,18 @@ fn registry(error: &CapsuleRegistryErrors, f: &mut fmt::Formatter<'_>) -> fmt::R
     use CapsuleRegistryErrors as E;
     match error {
         E::NotRegistered(e) => write!(f, "{} has registered no Capsule", e.operator),
-        E::AlreadyRegistered(e) => write!(
-            f,
-            "{} has registered a Capsule already; update it",
-            e.operator
-        ),
+        E::AlreadyRegistered(e) => write!(f, "{} has registered a Capsule already; update it", e.operator),
         E::Missing(e) => write!(f, "{} must not be empty", e.field),
-        E::EndpointTooLong(e) => write!(
-            f,
-            "the endpoint has {} bytes; the limit is {}",
-            e.length, e.limit
-        ),
-        E::FeeTooHigh(e) => write!(
-            f,
-            "a fee of {} ppm is above the cap of {} ppm",
-            e.feePpm, e.cap
-        ),
+        E::EndpointTooLong(e) => write!(f, "the endpoint has {} bytes; the limit is {}", e.length, e.limit),
+        E::FeeTooHigh(e) => write!(f, "a fee of {} ppm is above the cap of {} ppm", e.feePpm, e.cap),
         E::InsufficientStake(e) => {
-            write!(
-                f,
-                "the Capsule of {} has {} wei of free stake, not {}",
-                e.operator, e.free, e.wanted
-            )
+            write!(f, "the Capsule of {} has {} wei of free stake, not {}", e.operator, e.free, e.wanted)
         }
         E::NotAuthorized(e) => {
-            write!(
-                f,
-                "the Capsule operator {} has not authorised the contract {}",
-                e.operator, e.sonar
-            )
+            write!(f, "the Capsule operator {} has not authorised the contract {}", e.operator, e.sonar)
         }
         E::AlreadyLocked(e) => write!(f, "campaign {} holds stake of {} already", e.id, e.operator),
-        E::NotLocked(e) => write!(
-            f,
-            "{} holds no stake of {} for campaign {}",
-            e.sonar, e.operator, e.id
-        ),
+        E::NotLocked(e) => write!(f, "{} holds no stake of {} for campaign {}", e.sonar, e.operator, e.id),
         E::NoBeneficiaries(_) => f.write_str("slashed stake needs somebody to go to"),
         E::NothingToClaim(e) => write!(f, "{} has nothing to claim", e.account),
         E::TransferFailed(e) => write!(f, "{} did not take {} wei", e.to, e.amount),
@@ -283,34 +181,18 @@ fn token(error: &DataCoinErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     use DataCoinErrors as E;
     match error {
         E::ERC20InsufficientAllowance(e) => {
-            write!(
-                f,
-                "{} may take {} of the token, not {}",
-                e.spender, e.allowance, e.needed
-            )
+            write!(f, "{} may take {} of the token, not {}", e.spender, e.allowance, e.needed)
         }
-        E::ERC20InsufficientBalance(e) => write!(
-            f,
-            "{} has {} of the token, not {}",
-            e.sender, e.balance, e.needed
-        ),
+        E::ERC20InsufficientBalance(e) => write!(f, "{} has {} of the token, not {}", e.sender, e.balance, e.needed),
         E::ERC2612ExpiredSignature(e) => {
             write!(f, "the permit expired at unix time {}", e.deadline)
         }
-        E::ERC2612InvalidSigner(e) => write!(
-            f,
-            "the permit was signed by {}, not by {}",
-            e.signer, e.owner
-        ),
+        E::ERC2612InvalidSigner(e) => write!(f, "the permit was signed by {}, not by {}", e.signer, e.owner),
         other => other_error(&other.abi_encode(), f),
     }
 }
 
 /// Errors of the libraries that no call of ours can meet.
 fn other_error(data: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(
-        f,
-        "the contract refused with {}",
-        hex::encode_prefixed(data)
-    )
+    write!(f, "the contract refused with {}", hex::encode_prefixed(data))
 }

@@ -33,18 +33,14 @@ pub fn window_fold(hash: B256, submission: &Submission) -> B256 {
 /// The hash of a window with these submissions.
 #[must_use]
 pub fn window_hash(id: B256, version: u32, window: u32, submissions: &[Submission]) -> B256 {
-    submissions
-        .iter()
-        .fold(window_start(id, version, window), window_fold)
+    submissions.iter().fold(window_start(id, version, window), window_fold)
 }
 
 /// What an accepted submission earns that moves the best accuracy from `best_ppm` to `new_ppm`:
 /// `floor(bounty × (min(new, target) − min(best, target)) / target)`, zero if that would be negative.
 #[must_use]
 pub fn payout(bounty: u128, target_ppm: u32, best_ppm: u32, new_ppm: u32) -> u128 {
-    let delta = new_ppm
-        .min(target_ppm)
-        .saturating_sub(best_ppm.min(target_ppm));
+    let delta = new_ppm.min(target_ppm).saturating_sub(best_ppm.min(target_ppm));
     if delta == 0 {
         return 0;
     }
@@ -157,10 +153,7 @@ impl TryFrom<u8> for State {
             4 => Self::Finalized,
             5 => Self::Refunded,
             _ => {
-                return Err(UnknownCode {
-                    kind: "campaign state",
-                    code,
-                });
+                return Err(UnknownCode { kind: "campaign state", code });
             }
         })
     }
@@ -200,10 +193,7 @@ impl TryFrom<u8> for CloseReason {
             5 => Self::Limit,
             6 => Self::CapsuleTimeout,
             _ => {
-                return Err(UnknownCode {
-                    kind: "close reason",
-                    code,
-                });
+                return Err(UnknownCode { kind: "close reason", code });
             }
         })
     }
@@ -222,10 +212,7 @@ mod tests {
             }
         }
         assert_eq!(Outcome::Accepted(0).encode(), Err(OutcomeError::Step(0)));
-        assert_eq!(
-            Outcome::Accepted(0xF000).encode(),
-            Err(OutcomeError::Step(0xF000))
-        );
+        assert_eq!(Outcome::Accepted(0xF000).encode(), Err(OutcomeError::Step(0xF000)));
         assert_eq!(Outcome::Rejected(0).encode(), Err(OutcomeError::Reason));
     }
 

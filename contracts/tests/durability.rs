@@ -20,22 +20,11 @@ use crate::{
 };
 
 fn kept_in(directory: &TempDir, port: u16) -> AnvilConfig {
-    AnvilConfig {
-        accounts: 20,
-        port,
-        state_dir: Some(directory.path().to_path_buf()),
-        ..AnvilConfig::default()
-    }
+    AnvilConfig { accounts: 20, port, state_dir: Some(directory.path().to_path_buf()), ..AnvilConfig::default() }
 }
 
 fn kill_9(pid: u32) {
-    assert!(
-        Command::new("kill")
-            .args(["-9", &pid.to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
 }
 
 impl World {
@@ -47,13 +36,8 @@ impl World {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         drop(self.anvil);
-        let anvil = Anvil::spawn(kept_in(directory, port))
-            .await
-            .expect("anvil starts again");
-        Self {
-            anvil,
-            deployment: self.deployment,
-        }
+        let anvil = Anvil::spawn(kept_in(directory, port)).await.expect("anvil starts again");
+        Self { anvil, deployment: self.deployment }
     }
 }
 
@@ -67,61 +51,27 @@ async fn a_killed_chain_comes_back_with_all_that_anybody_saw() {
         let receipt = send!(world.sonar(FIRST_MINER).submit(id, 1, keccak256([round])));
         // Killed at once after the receipt, which is the worst moment.
         let before: Status = world.sonar(OWNER).status(id).call().await.unwrap();
-        let nonce = world
-            .provider(OWNER)
-            .get_transaction_count(world.address(FIRST_MINER))
-            .await
-            .unwrap();
+        let nonce = world.provider(OWNER).get_transaction_count(world.address(FIRST_MINER)).await.unwrap();
         let balance = world.balance(world.address(FIRST_MINER)).await;
         world = world.crash(&directory).await;
 
         let provider = world.anvil.provider();
-        assert_eq!(
-            world.sonar(OWNER).status(id).call().await.unwrap(),
-            before,
-            "round {round}"
-        );
+        assert_eq!(world.sonar(OWNER).status(id).call().await.unwrap(), before, "round {round}");
         assert_eq!(before.submissions, u32::from(round));
-        assert_eq!(
-            provider
-                .get_transaction_count(world.address(FIRST_MINER))
-                .await
-                .unwrap(),
-            nonce
-        );
+        assert_eq!(provider.get_transaction_count(world.address(FIRST_MINER)).await.unwrap(), nonce);
         assert_eq!(world.balance(world.address(FIRST_MINER)).await, balance);
-        let again = provider
-            .get_transaction_receipt(receipt.transaction_hash)
-            .await
-            .unwrap();
-        assert_eq!(
-            again.expect("the receipt is there").block_number,
-            receipt.block_number
-        );
+        let again = provider.get_transaction_receipt(receipt.transaction_hash).await.unwrap();
+        assert_eq!(again.expect("the receipt is there").block_number, receipt.block_number);
     }
 
     let provider = world.anvil.provider();
-    let supply = DataCoin::new(world.deployment.datacoin, provider.clone())
-        .totalSupply()
-        .call()
-        .await
-        .unwrap();
-    let whole = world
-        .datacoin(DEPLOYER)
-        .balanceOf(world.address(DEPLOYER))
-        .call()
-        .await
-        .unwrap();
+    let supply = DataCoin::new(world.deployment.datacoin, provider.clone()).totalSupply().call().await.unwrap();
+    let whole = world.datacoin(DEPLOYER).balanceOf(world.address(DEPLOYER)).call().await.unwrap();
     assert_eq!(supply, whole);
-    let logs = Filter::new()
-        .address(world.deployment.sonar)
-        .from_block(world.deployment.block);
+    let logs = Filter::new().address(world.deployment.sonar).from_block(world.deployment.block);
     let logs = provider.get_logs(&logs).await.unwrap();
     assert_eq!(logs.len(), 2 + 5, "opened, activated and five submissions");
-    assert!(
-        logs.windows(2)
-            .all(|pair| pair[0].block_number <= pair[1].block_number)
-    );
+    assert!(logs.windows(2).all(|pair| pair[0].block_number <= pair[1].block_number));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,9 +86,7 @@ async fn a_chain_killed_while_it_mines_loses_no_receipt() {
         let transfers = tokio::spawn(async move {
             let mut arrived = 0u64;
             loop {
-                let payment = alloy::rpc::types::TransactionRequest::default()
-                    .to(to)
-                    .value(U256::from(1));
+                let payment = alloy::rpc::types::TransactionRequest::default().to(to).value(U256::from(1));
                 let Ok(pending) = provider.send_transaction(payment).await else {
                     break arrived;
                 };
@@ -156,42 +104,21 @@ async fn a_chain_killed_while_it_mines_loses_no_receipt() {
         kill_9(anvil.pid());
         seen += transfers.await.unwrap();
         drop(anvil);
-        anvil = Anvil::spawn(kept_in(&directory, port))
-            .await
-            .expect("anvil starts again");
-        let nonce = anvil
-            .provider()
-            .get_transaction_count(from.address())
-            .await
-            .unwrap();
-        assert!(
-            nonce >= seen,
-            "{seen} receipts were seen, {nonce} transactions are left"
-        );
+        anvil = Anvil::spawn(kept_in(&directory, port)).await.expect("anvil starts again");
+        let nonce = anvil.provider().get_transaction_count(from.address()).await.unwrap();
+        assert!(nonce >= seen, "{seen} receipts were seen, {nonce} transactions are left");
         // One that was mined and not seen in time is no loss.
         assert!(nonce <= seen + 1);
         seen = nonce;
     }
-    assert!(
-        seen > 6,
-        "the test mined too little to show anything: {seen}"
-    );
+    assert!(seen > 6, "the test mined too little to show anything: {seen}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_with_a_block_time_mines_without_transactions() {
     let directory = TempDir::new().unwrap();
-    let kept = AnvilConfig {
-        block_time: Some(Duration::from_millis(100)),
-        ..kept_in(&directory, 0)
-    };
-    for config in [
-        AnvilConfig {
-            state_dir: None,
-            ..kept.clone()
-        },
-        kept,
-    ] {
+    let kept = AnvilConfig { block_time: Some(Duration::from_millis(100)), ..kept_in(&directory, 0) };
+    for config in [AnvilConfig { state_dir: None, ..kept.clone() }, kept] {
         let anvil = Anvil::spawn(config).await.unwrap();
         let provider = anvil.provider();
         let third = async {
@@ -199,39 +126,23 @@ async fn a_chain_with_a_block_time_mines_without_transactions() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), third)
-            .await
-            .expect("three blocks");
-        let block = provider
-            .get_block_by_number(BlockNumberOrTag::Number(2))
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(20), third).await.expect("three blocks");
+        let block = provider.get_block_by_number(BlockNumberOrTag::Number(2)).await.unwrap().unwrap();
         assert!(block.transactions.is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_missing_program_is_named() {
-    let config = AnvilConfig {
-        binary: Some("/nowhere/anvil".into()),
-        ..AnvilConfig::default()
-    };
+    let config = AnvilConfig { binary: Some("/nowhere/anvil".into()), ..AnvilConfig::default() };
     let error = Anvil::spawn(config).await.unwrap_err().to_string();
-    assert!(
-        error.contains("/nowhere/anvil") && error.contains("npm ci"),
-        "{error}"
-    );
+    assert!(error.contains("/nowhere/anvil") && error.contains("npm ci"), "{error}");
 }
 
 #[tokio::test]
 async fn a_taken_port_is_reported() {
     let first = Anvil::spawn(AnvilConfig::default()).await.unwrap();
-    let second = AnvilConfig {
-        port: first.port(),
-        chain_id: 4_242,
-        ..AnvilConfig::default()
-    };
+    let second = AnvilConfig { port: first.port(), chain_id: 4_242, ..AnvilConfig::default() };
     let error = Anvil::spawn(second).await.unwrap_err().to_string();
     assert!(error.contains("in use"), "{error}");
 }

@@ -21,28 +21,11 @@ async fn costs_stay_under_their_ceilings_and_as_they_were() {
 
     let terms = world.terms();
     let deposit = U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm);
-    costs.insert(
-        "open in ETH",
-        send!(world.sonar(OWNER).open(terms.clone()).value(deposit)).gas_used,
-    );
-    let tokens = Terms {
-        token: world.deployment.datacoin,
-        ..world.terms()
-    };
-    send!(
-        world
-            .datacoin(DEPLOYER)
-            .transfer(world.address(OWNER), deposit)
-    );
-    send!(
-        world
-            .datacoin(OWNER)
-            .approve(world.deployment.sonar, deposit)
-    );
-    costs.insert(
-        "open in tokens",
-        send!(world.sonar(OWNER).open(tokens)).gas_used,
-    );
+    costs.insert("open in ETH", send!(world.sonar(OWNER).open(terms.clone()).value(deposit)).gas_used);
+    let tokens = Terms { token: world.deployment.datacoin, ..world.terms() };
+    send!(world.datacoin(DEPLOYER).transfer(world.address(OWNER), deposit));
+    send!(world.datacoin(OWNER).approve(world.deployment.sonar, deposit));
+    costs.insert("open in tokens", send!(world.sonar(OWNER).open(tokens)).gas_used);
 
     world.activate(&terms).await;
     let id = world.id(&terms);
@@ -57,29 +40,14 @@ async fn costs_stay_under_their_ceilings_and_as_they_were() {
         outcomes[place] = Outcome::Accepted(step);
     }
     outcomes[4] = Outcome::Rejected(7);
-    let settlement = world
-        .settlement(id, &outcomes, keccak256("version 2"))
-        .await;
+    let settlement = world.settlement(id, &outcomes, keccak256("version 2")).await;
     let signature = world.attest(&settlement);
-    let settled = send!(settle(
-        &world.sonar(ATTESTER),
-        &terms,
-        &submissions,
-        &settlement,
-        signature
-    ));
-    costs.insert(
-        "settle ten, four accepted, per evaluation",
-        settled.gas_used / 10,
-    );
+    let settled = send!(settle(&world.sonar(ATTESTER), &terms, &submissions, &settlement, signature));
+    costs.insert("settle ten, four accepted, per evaluation", settled.gas_used / 10);
 
     let later = world.submitted(id, 2, 1).await;
     costs.insert("submit, to a later version", later[0].1);
-    let withdrawn = send!(
-        world
-            .sonar(FIRST_MINER)
-            .withdraw(terms, world.address(FIRST_MINER))
-    );
+    let withdrawn = send!(world.sonar(FIRST_MINER).withdraw(terms, world.address(FIRST_MINER)));
     costs.insert("withdraw ETH", withdrawn.gas_used);
 
     for (name, gas) in &costs {
@@ -102,12 +70,6 @@ fn check_snapshot(costs: &BTreeMap<&str, u64>) {
     }
     let kept = fs::read_to_string(&path).expect("a committed snapshot");
     let kept: BTreeMap<String, u64> = serde_json::from_str(&kept).unwrap();
-    let now: BTreeMap<String, u64> = costs
-        .iter()
-        .map(|(name, gas)| ((*name).to_owned(), *gas))
-        .collect();
-    assert_eq!(
-        now, kept,
-        "costs changed; if that is meant, run with SONAR_UPDATE_SNAPSHOTS=1 and commit"
-    );
+    let now: BTreeMap<String, u64> = costs.iter().map(|(name, gas)| ((*name).to_owned(), *gas)).collect();
+    assert_eq!(now, kept, "costs changed; if that is meant, run with SONAR_UPDATE_SNAPSHOTS=1 and commit");
 }

@@ -9,8 +9,8 @@ use alloy::{
     sol_types::{SolEvent, SolStruct, eip712_domain},
 };
 use sonar_contracts::{
-    CloseReason, Delivery, Ledger, Outcome, Sonar, State, Submission, Terms, campaign_id, domain,
-    fee, payout, window_fold, window_hash, window_start,
+    CloseReason, Delivery, Ledger, Outcome, Sonar, State, Submission, Terms, campaign_id, domain, fee, payout,
+    window_fold, window_hash, window_start,
 };
 
 use crate::{
@@ -36,11 +36,7 @@ async fn open_in_eth(world: &World, terms: &Terms) {
 
 async fn open_with_permit(world: &World, terms: &Terms) {
     let deposit = U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm);
-    send!(
-        world
-            .datacoin(DEPLOYER)
-            .transfer(world.address(OWNER), deposit)
-    );
+    send!(world.datacoin(DEPLOYER).transfer(world.address(OWNER), deposit));
     let permit = Permit {
         owner: world.address(OWNER),
         spender: world.deployment.sonar,
@@ -54,17 +50,10 @@ async fn open_with_permit(world: &World, terms: &Terms) {
         chain_id: world.deployment.chain_id,
         verifying_contract: world.deployment.datacoin,
     };
-    let signature = world
-        .signer(OWNER)
-        .sign_hash_sync(&permit.eip712_signing_hash(&domain))
-        .unwrap();
+    let signature = world.signer(OWNER).sign_hash_sync(&permit.eip712_signing_hash(&domain)).unwrap();
     let [r, s] = [signature.r(), signature.s()].map(B256::from);
     let v = 27 + u8::from(signature.v());
-    send!(
-        world
-            .sonar(OWNER)
-            .openWithPermit(terms.clone(), permit.deadline, v, r, s)
-    );
+    send!(world.sonar(OWNER).openWithPermit(terms.clone(), permit.deadline, v, r, s));
 }
 
 /// What an account has of the bounty's token.
@@ -72,12 +61,7 @@ async fn holding(world: &World, terms: &Terms, account: Address) -> U256 {
     if terms.token.is_zero() {
         world.balance(account).await
     } else {
-        world
-            .datacoin(DEPLOYER)
-            .balanceOf(account)
-            .call()
-            .await
-            .unwrap()
+        world.datacoin(DEPLOYER).balanceOf(account).call().await.unwrap()
     }
 }
 
@@ -92,11 +76,7 @@ async fn a_campaign_in_eth() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_campaign_in_datacoin_with_a_permit() {
     let world = World::new().await;
-    let terms = Terms {
-        token: world.deployment.datacoin,
-        bounty: u128::MAX / 1_000_000_000_000_000,
-        ..world.terms()
-    };
+    let terms = Terms { token: world.deployment.datacoin, bounty: u128::MAX / 1_000_000_000_000_000, ..world.terms() };
     open_with_permit(&world, &terms).await;
     runs_from_launch_to_delivery(&world, &terms).await;
 }
@@ -112,12 +92,8 @@ async fn runs_from_launch_to_delivery(world: &World, terms: &Terms) {
     let mut earned = [0u128; 10];
     let mut best = 100_000;
     for (version, steps) in [(1, [(2usize, 90u16), (7, 150)]), (2, [(0, 151), (5, 190)])] {
-        let submissions: Vec<Submission> = world
-            .submitted(id, version, 10)
-            .await
-            .into_iter()
-            .map(|(submission, _)| submission)
-            .collect();
+        let submissions: Vec<Submission> =
+            world.submitted(id, version, 10).await.into_iter().map(|(submission, _)| submission).collect();
         let mut outcomes = [Outcome::NotImproved; 10];
         outcomes[9] = Outcome::Rejected(3);
         for (place, step) in steps {
@@ -126,43 +102,20 @@ async fn runs_from_launch_to_delivery(world: &World, terms: &Terms) {
             earned[place] += payout(terms.bounty, terms.targetPpm, best, reached);
             best = reached;
         }
-        let next = if best < terms.targetPpm {
-            keccak256("version 2")
-        } else {
-            B256::ZERO
-        };
+        let next = if best < terms.targetPpm { keccak256("version 2") } else { B256::ZERO };
         let settlement = world.settlement(id, &outcomes, next).await;
-        assert_eq!(
-            settlement.windowHash,
-            window_hash(id, version, version - 1, &submissions)
-        );
+        assert_eq!(settlement.windowHash, window_hash(id, version, version - 1, &submissions));
         let signature = world.attest(&settlement);
-        send!(settle(
-            &world.sonar(ATTESTER),
-            terms,
-            &submissions,
-            &settlement,
-            signature
-        ));
+        send!(settle(&world.sonar(ATTESTER), terms, &submissions, &settlement, signature));
     }
     let status = world.sonar(OWNER).status(id).call().await.unwrap();
     assert_eq!(State::try_from(status.state), Ok(State::Closed));
-    assert_eq!(
-        CloseReason::try_from(status.reason),
-        Ok(CloseReason::Target)
-    );
+    assert_eq!(CloseReason::try_from(status.reason), Ok(CloseReason::Target));
     assert_eq!(status.bestPpm, 950_000);
 
-    let delivery = Delivery {
-        campaign: id,
-        result: keccak256("the model"),
-    };
+    let delivery = Delivery { campaign: id, result: keccak256("the model") };
     let signature = world.attest(&delivery);
-    send!(
-        world
-            .sonar(FIRST_MINER)
-            .finalize(terms.clone(), delivery.result, signature)
-    );
+    send!(world.sonar(FIRST_MINER).finalize(terms.clone(), delivery.result, signature));
 
     everyone_is_paid_what_the_twin_says(world, terms, &earned).await;
     the_events_tell_the_same_story(world, id, &earned).await;
@@ -175,19 +128,13 @@ async fn everyone_is_paid_what_the_twin_says(world: &World, terms: &Terms, earne
     let mut total = U256::ZERO;
     for (place, amount) in earned.iter().enumerate() {
         let miner = FIRST_MINER + place;
-        assert_eq!(
-            sonar.owed(id, world.address(miner)).call().await.unwrap(),
-            U256::from(*amount)
-        );
+        assert_eq!(sonar.owed(id, world.address(miner)).call().await.unwrap(), U256::from(*amount));
         if *amount == 0 {
             continue;
         }
         let before = holding(world, terms, elsewhere).await;
         send!(world.sonar(miner).withdraw(terms.clone(), elsewhere));
-        assert_eq!(
-            holding(world, terms, elsewhere).await - before,
-            U256::from(*amount)
-        );
+        assert_eq!(holding(world, terms, elsewhere).await - before, U256::from(*amount));
         total += U256::from(*amount);
     }
     let refunded = U256::from(terms.bounty) - total;
@@ -205,16 +152,11 @@ async fn everyone_is_paid_what_the_twin_says(world: &World, terms: &Terms, earne
     if !refunded.is_zero() {
         send!(world.sonar(OWNER).withdraw(terms.clone(), elsewhere));
     }
-    assert_eq!(
-        holding(world, terms, world.deployment.sonar).await,
-        U256::ZERO
-    );
+    assert_eq!(holding(world, terms, world.deployment.sonar).await, U256::ZERO);
 }
 
 async fn the_events_tell_the_same_story(world: &World, id: B256, earned: &[u128; 10]) {
-    let filter = Filter::new()
-        .address(world.deployment.sonar)
-        .from_block(world.deployment.block);
+    let filter = Filter::new().address(world.deployment.sonar).from_block(world.deployment.block);
     let logs = world.anvil.provider().get_logs(&filter).await.unwrap();
     let mut awarded = [U256::ZERO; 10];
     let (mut opened, mut submitted, mut hash) = (0, 0, window_start(id, 1, 0));
@@ -224,32 +166,18 @@ async fn the_events_tell_the_same_story(world: &World, id: B256, earned: &[u128;
             Sonar::Opened::SIGNATURE_HASH => {
                 let event = log.log_decode::<Sonar::Opened>().unwrap().inner.data;
                 let deployment = world.deployment;
-                assert_eq!(
-                    campaign_id(deployment.chain_id, deployment.sonar, &event.terms),
-                    id
-                );
+                assert_eq!(campaign_id(deployment.chain_id, deployment.sonar, &event.terms), id);
                 opened += 1;
             }
             Sonar::Submitted::SIGNATURE_HASH => {
                 let event = log.log_decode::<Sonar::Submitted>().unwrap().inner.data;
                 assert_eq!(event.index, submitted % 10);
-                hash = window_fold(
-                    hash,
-                    &Submission {
-                        miner: event.miner,
-                        content: event.content,
-                    },
-                );
+                hash = window_fold(hash, &Submission { miner: event.miner, content: event.content });
                 submitted += 1;
             }
             Sonar::Settled::SIGNATURE_HASH => {
                 let event = log.log_decode::<Sonar::Settled>().unwrap().inner.data;
-                assert!(
-                    event
-                        .outcomes
-                        .iter()
-                        .all(|code| Outcome::decode(*code).is_ok())
-                );
+                assert!(event.outcomes.iter().all(|code| Outcome::decode(*code).is_ok()));
                 hash = window_start(id, event.version + 1, event.window + 1);
             }
             Sonar::Awarded::SIGNATURE_HASH => {
@@ -269,24 +197,12 @@ async fn twins_compute_what_the_contract_computes() {
     let world = World::new().await;
     let sonar = world.sonar(OWNER);
     let terms = world.terms();
-    assert_eq!(
-        sonar.campaignId(terms.clone()).call().await.unwrap(),
-        world.id(&terms)
-    );
+    assert_eq!(sonar.campaignId(terms.clone()).call().await.unwrap(), world.id(&terms));
     let separator = domain(world.deployment.chain_id, world.deployment.sonar).separator();
     assert_eq!(sonar.DOMAIN_SEPARATOR().call().await.unwrap(), separator);
-    assert_eq!(
-        sonar.REGISTRY().call().await.unwrap(),
-        world.deployment.registry
-    );
+    assert_eq!(sonar.REGISTRY().call().await.unwrap(), world.deployment.registry);
 
     let text = serde_json::to_string(&world.deployment).unwrap();
-    assert_eq!(
-        serde_json::from_str::<sonar_contracts::Deployment>(&text).unwrap(),
-        world.deployment
-    );
-    assert!(
-        serde_json::from_str::<sonar_contracts::Deployment>(&text.replace("sonar", "radar"))
-            .is_err()
-    );
+    assert_eq!(serde_json::from_str::<sonar_contracts::Deployment>(&text).unwrap(), world.deployment);
+    assert!(serde_json::from_str::<sonar_contracts::Deployment>(&text.replace("sonar", "radar")).is_err());
 }

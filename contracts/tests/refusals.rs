@@ -2,8 +2,8 @@
 
 use alloy::primitives::{B256, U256, keccak256};
 use sonar_contracts::{
-    Attestation, CapsuleRegistry::CapsuleRegistryErrors, DataCoin::DataCoinErrors, Outcome, Revert,
-    Sonar::SonarErrors, Submission, Terms, decode_revert,
+    Attestation, CapsuleRegistry::CapsuleRegistryErrors, DataCoin::DataCoinErrors, Outcome, Revert, Sonar::SonarErrors,
+    Submission, Terms, decode_revert,
 };
 
 use crate::support::{ATTESTER, FEE_PPM, FIRST_MINER, OWNER, STAKE, World, refusal, settle};
@@ -22,71 +22,29 @@ async fn of_launches() {
     assert!(
         matches!(refused(|t| t.bounty = 0).await, Revert::Sonar(SonarErrors::OutOfRange(e)) if e.field == "bounty")
     );
-    assert_eq!(
-        text(|t| t.gridPpm = 10).await,
-        "gridPpm is 10, outside 1000 to 1000000"
-    );
-    assert_eq!(
-        text(|t| t.startPpm = t.targetPpm).await,
-        "the target (900000 ppm) is not above the start (900000 ppm)"
-    );
-    assert_eq!(
-        text(|t| t.deadline = 1).await,
-        "the deadline (unix time 1) has passed"
-    );
-    assert!(
-        text(|t| t.feePpm = 1)
-            .await
-            .contains(&format!("fee is {FEE_PPM} ppm, not 1 ppm"))
-    );
-    assert!(matches!(
-        refused(|t| t.attester = t.owner).await,
-        Revert::Sonar(SonarErrors::AttesterMismatch(_))
-    ));
-    assert!(matches!(
-        refused(|t| t.capsule = t.owner).await,
-        Revert::Sonar(SonarErrors::UnknownCapsule(_))
-    ));
+    assert_eq!(text(|t| t.gridPpm = 10).await, "gridPpm is 10, outside 1000 to 1000000");
+    assert_eq!(text(|t| t.startPpm = t.targetPpm).await, "the target (900000 ppm) is not above the start (900000 ppm)");
+    assert_eq!(text(|t| t.deadline = 1).await, "the deadline (unix time 1) has passed");
+    assert!(text(|t| t.feePpm = 1).await.contains(&format!("fee is {FEE_PPM} ppm, not 1 ppm")));
+    assert!(matches!(refused(|t| t.attester = t.owner).await, Revert::Sonar(SonarErrors::AttesterMismatch(_))));
+    assert!(matches!(refused(|t| t.capsule = t.owner).await, Revert::Sonar(SonarErrors::UnknownCapsule(_))));
 
-    let tokens = Terms {
-        token: world.deployment.datacoin,
-        ..world.terms()
-    };
+    let tokens = Terms { token: world.deployment.datacoin, ..world.terms() };
     let refused = refusal(world.sonar(OWNER).open(tokens)).await;
-    assert!(
-        matches!(
-            refused,
-            Revert::Token(DataCoinErrors::ERC20InsufficientAllowance(_))
-        ),
-        "{refused}"
-    );
+    assert!(matches!(refused, Revert::Token(DataCoinErrors::ERC20InsufficientAllowance(_))), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_submissions() {
     let world = World::new().await;
-    let submit = async |id: B256, version: u32| {
-        refusal(
-            world
-                .sonar(FIRST_MINER)
-                .submit(id, version, keccak256("update")),
-        )
-        .await
-    };
+    let submit =
+        async |id: B256, version: u32| refusal(world.sonar(FIRST_MINER).submit(id, version, keccak256("update"))).await;
     let unknown = submit(B256::repeat_byte(9), 1).await;
-    assert!(
-        unknown
-            .to_string()
-            .starts_with("there is no campaign 0x0909"),
-        "{unknown}"
-    );
+    assert!(unknown.to_string().starts_with("there is no campaign 0x0909"), "{unknown}");
     let id = world.opened(&world.terms()).await;
     let stale = submit(id, 2).await;
     assert!(matches!(&stale, Revert::Sonar(SonarErrors::StaleVersion(e)) if e.current == 1));
-    assert_eq!(
-        stale.to_string(),
-        "the submission is for another version; the present one is 1"
-    );
+    assert_eq!(stale.to_string(), "the submission is for another version; the present one is 1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,88 +52,39 @@ async fn of_attestations() {
     let world = World::new().await;
     let terms = world.terms();
     let id = world.opened(&terms).await;
-    let submissions: Vec<Submission> = world
-        .submitted(id, 1, 10)
-        .await
-        .into_iter()
-        .map(|(submission, _)| submission)
-        .collect();
-    let settlement = world
-        .settlement(id, &[Outcome::NotImproved; 10], B256::ZERO)
-        .await;
+    let submissions: Vec<Submission> =
+        world.submitted(id, 1, 10).await.into_iter().map(|(submission, _)| submission).collect();
+    let settlement = world.settlement(id, &[Outcome::NotImproved; 10], B256::ZERO).await;
 
     use alloy::signers::SignerSync;
     let sign = |who: usize, chain_id: u64, contract| {
         let hash = settlement.signing_hash(chain_id, contract);
-        world
-            .signer(who)
-            .sign_hash_sync(&hash)
-            .unwrap()
-            .as_bytes()
-            .into()
+        world.signer(who).sign_hash_sync(&hash).unwrap().as_bytes().into()
     };
     let (chain, sonar) = (world.deployment.chain_id, world.deployment.sonar);
-    for signature in [
-        sign(OWNER, chain, sonar),
-        sign(ATTESTER, chain + 1, sonar),
-        sign(ATTESTER, chain, world.deployment.registry),
-    ] {
-        let refused = refusal(settle(
-            &world.sonar(ATTESTER),
-            &terms,
-            &submissions,
-            &settlement,
-            signature,
-        ))
-        .await;
-        assert!(
-            matches!(refused, Revert::Sonar(SonarErrors::WrongSigner(_))),
-            "{refused}"
-        );
+    for signature in
+        [sign(OWNER, chain, sonar), sign(ATTESTER, chain + 1, sonar), sign(ATTESTER, chain, world.deployment.registry)]
+    {
+        let refused = refusal(settle(&world.sonar(ATTESTER), &terms, &submissions, &settlement, signature)).await;
+        assert!(matches!(refused, Revert::Sonar(SonarErrors::WrongSigner(_))), "{refused}");
     }
     let mut swapped = submissions.clone();
     swapped.swap(3, 4);
-    let refused = refusal(settle(
-        &world.sonar(ATTESTER),
-        &terms,
-        &swapped,
-        &settlement,
-        sign(ATTESTER, chain, sonar),
-    ))
-    .await;
-    assert!(
-        matches!(refused, Revert::Sonar(SonarErrors::WrongWindow(_))),
-        "{refused}"
-    );
-    settle(
-        &world.sonar(ATTESTER),
-        &terms,
-        &submissions,
-        &settlement,
-        sign(ATTESTER, chain, sonar),
-    )
-    .call()
-    .await
-    .expect("is right");
+    let refused =
+        refusal(settle(&world.sonar(ATTESTER), &terms, &swapped, &settlement, sign(ATTESTER, chain, sonar))).await;
+    assert!(matches!(refused, Revert::Sonar(SonarErrors::WrongWindow(_))), "{refused}");
+    settle(&world.sonar(ATTESTER), &terms, &submissions, &settlement, sign(ATTESTER, chain, sonar))
+        .call()
+        .await
+        .expect("is right");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_stakes() {
     let world = World::new().await;
-    let refused = refusal(
-        world
-            .registry(crate::support::CAPSULE)
-            .unstake(U256::from(11 * STAKE)),
-    )
-    .await;
-    assert!(matches!(
-        refused,
-        Revert::Registry(CapsuleRegistryErrors::InsufficientStake(_))
-    ));
-    assert!(
-        refused.to_string().contains("wei of free stake, not"),
-        "{refused}"
-    );
+    let refused = refusal(world.registry(crate::support::CAPSULE).unstake(U256::from(11 * STAKE))).await;
+    assert!(matches!(refused, Revert::Registry(CapsuleRegistryErrors::InsufficientStake(_))));
+    assert!(refused.to_string().contains("wei of free stake, not"), "{refused}");
 }
 
 #[test]
@@ -184,8 +93,5 @@ fn of_others_are_not_ours() {
     assert_eq!(decode_revert(&[1, 2, 3, 4]), None);
     let message = alloy::sol_types::Revert::from("no");
     let data = alloy::sol_types::SolError::abi_encode(&message);
-    assert_eq!(
-        decode_revert(&data).unwrap().to_string(),
-        "the contract refused: no"
-    );
+    assert_eq!(decode_revert(&data).unwrap().to_string(), "the contract refused: no");
 }

@@ -8,8 +8,8 @@ use alloy::{
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use sonar_contracts::{
-    Activation, Attestation, CapsuleRegistry, DataCoin, Deployment, Outcome, Revert, Settlement,
-    Sonar, Submission, Terms,
+    Activation, Attestation, CapsuleRegistry, DataCoin, Deployment, Outcome, Revert, Settlement, Sonar, Submission,
+    Terms,
     anvil::{Anvil, AnvilConfig},
     campaign_id, decode_revert, deploy, fee,
 };
@@ -33,19 +33,13 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        Self::on(AnvilConfig {
-            accounts: 20,
-            ..AnvilConfig::default()
-        })
-        .await
+        Self::on(AnvilConfig { accounts: 20, ..AnvilConfig::default() }).await
     }
 
     pub async fn on(config: AnvilConfig) -> Self {
         let anvil = Anvil::spawn(config).await.expect("anvil starts");
         let deployer = anvil.provider_as(anvil.signers()[DEPLOYER].clone());
-        let deployment = deploy(deployer, parse_ether("1000000").unwrap())
-            .await
-            .expect("deploys");
+        let deployment = deploy(deployer, parse_ether("1000000").unwrap()).await.expect("deploys");
         let world = Self { anvil, deployment };
         world.register().await;
         world
@@ -55,13 +49,7 @@ impl World {
         let registry = self.registry(CAPSULE);
         let attester = self.address(ATTESTER);
         let describe = registry
-            .register(
-                attester,
-                B256::repeat_byte(1),
-                B256::repeat_byte(2),
-                "http://127.0.0.1:1".into(),
-                FEE_PPM,
-            )
+            .register(attester, B256::repeat_byte(1), B256::repeat_byte(2), "http://127.0.0.1:1".into(), FEE_PPM)
             .value(U256::from(10 * STAKE));
         done(describe.send().await.unwrap().get_receipt().await.unwrap());
         let authorize = registry.authorize(self.deployment.sonar, true);
@@ -128,11 +116,7 @@ impl World {
     /// The Capsule's signature.
     pub fn attest(&self, attestation: &impl Attestation) -> Bytes {
         let hash = attestation.signing_hash(self.deployment.chain_id, self.deployment.sonar);
-        self.signer(ATTESTER)
-            .sign_hash_sync(&hash)
-            .unwrap()
-            .as_bytes()
-            .into()
+        self.signer(ATTESTER).sign_hash_sync(&hash).unwrap().as_bytes().into()
     }
 
     /// A campaign that takes submissions.
@@ -144,18 +128,9 @@ impl World {
     }
 
     pub async fn activate(&self, terms: &Terms) {
-        let activation = Activation {
-            campaign: self.id(terms),
-            startPpm: 100_000,
-            material: keccak256("version 1"),
-        };
+        let activation = Activation { campaign: self.id(terms), startPpm: 100_000, material: keccak256("version 1") };
         let signature = self.attest(&activation);
-        send!(self.sonar(ATTESTER).activate(
-            terms.clone(),
-            activation.startPpm,
-            activation.material,
-            signature
-        ));
+        send!(self.sonar(ATTESTER).activate(terms.clone(), activation.startPpm, activation.material, signature));
     }
 
     /// `count` miners submit an update each.
@@ -165,13 +140,7 @@ impl World {
             let miner = FIRST_MINER + place;
             let content = keccak256(format!("update {place} to version {version}"));
             let receipt = send!(self.sonar(miner).submit(id, version, content));
-            submissions.push((
-                Submission {
-                    miner: self.address(miner),
-                    content,
-                },
-                receipt.gas_used,
-            ));
+            submissions.push((Submission { miner: self.address(miner), content }, receipt.gas_used));
         }
         submissions
     }
@@ -184,10 +153,7 @@ impl World {
             version: window.version,
             window: window.index,
             windowHash: window.hash,
-            outcomes: outcomes
-                .iter()
-                .map(|outcome| outcome.encode().unwrap())
-                .collect(),
+            outcomes: outcomes.iter().map(|outcome| outcome.encode().unwrap()).collect(),
             nextMaterial: next,
             close: 0,
         }
@@ -202,24 +168,12 @@ impl World {
 #[macro_export]
 macro_rules! send {
     ($call:expr) => {
-        $crate::support::done(
-            $call
-                .send()
-                .await
-                .expect("is sent")
-                .get_receipt()
-                .await
-                .expect("arrives"),
-        )
+        $crate::support::done($call.send().await.expect("is sent").get_receipt().await.expect("arrives"))
     };
 }
 
 pub fn done(receipt: TransactionReceipt) -> TransactionReceipt {
-    assert!(
-        receipt.status(),
-        "transaction {} was reverted",
-        receipt.transaction_hash
-    );
+    assert!(receipt.status(), "transaction {} was reverted", receipt.transaction_hash);
     receipt
 }
 
@@ -232,23 +186,12 @@ pub fn settle<'a>(
     signature: Bytes,
 ) -> SolCallBuilder<&'a DynProvider, Sonar::settleCall> {
     let outcomes = settlement.outcomes.clone();
-    sonar.settle(
-        terms.clone(),
-        submissions.to_vec(),
-        outcomes,
-        settlement.nextMaterial,
-        settlement.close,
-        signature,
-    )
+    sonar.settle(terms.clone(), submissions.to_vec(), outcomes, settlement.nextMaterial, settlement.close, signature)
 }
 
 /// Why the contract refuses a call.
 pub async fn refusal<P: Provider, D: CallDecoder>(call: CallBuilder<P, D>) -> Revert {
-    let Err(error) = call.call().await else {
-        panic!("the contract took what it should refuse")
-    };
-    let data = error
-        .as_revert_data()
-        .unwrap_or_else(|| panic!("not a revert: {error}"));
+    let Err(error) = call.call().await else { panic!("the contract took what it should refuse") };
+    let data = error.as_revert_data().unwrap_or_else(|| panic!("not a revert: {error}"));
     decode_revert(&data).unwrap_or_else(|| panic!("an unknown error: {data}"))
 }

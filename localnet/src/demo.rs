@@ -107,26 +107,15 @@ impl Prepared {
     pub fn read(config: &DemoConfig) -> Result<Self> {
         let file = |suffix: &str| config.data.join(format!("{}{suffix}", config.dataset));
         let path = file(".toml");
-        let content = |message: String| DemoError::Content {
-            path: path.clone(),
-            message,
-        };
-        let mut campaign: toml::Table = read(&path)?
-            .parse()
-            .map_err(|error: toml::de::Error| content(error.to_string()))?;
+        let content = |message: String| DemoError::Content { path: path.clone(), message };
+        let mut campaign: toml::Table =
+            read(&path)?.parse().map_err(|error: toml::de::Error| content(error.to_string()))?;
         let target = campaign.get("task").and_then(|task| task.get("target"));
         let target = target.and_then(|target| target.as_str());
         let target = target.ok_or_else(|| content("task.target is missing".into()))?;
-        let data = config
-            .split
-            .deal(&read(&file("-train.csv"))?, target, config.mines)
-            .map_err(content)?;
+        let data = config.split.deal(&read(&file("-train.csv"))?, target, config.mines).map_err(content)?;
         set_window(&mut campaign, config.mines).map_err(content)?;
-        Ok(Self {
-            campaign: campaign.to_string(),
-            validation: read(&file("-validation.csv"))?,
-            data,
-        })
+        Ok(Self { campaign: campaign.to_string(), validation: read(&file("-validation.csv"))?, data })
     }
 
     /// Writes campaign file and validation set side by side, as the data scientist has them.
@@ -134,17 +123,11 @@ impl Prepared {
     /// # Errors
     /// When they cannot be written.
     pub fn write(&self, directory: &Path) -> Result<PathBuf> {
-        let content = |message: &str| DemoError::Content {
-            path: directory.join("campaign.toml"),
-            message: message.into(),
-        };
-        let campaign: toml::Table = self
-            .campaign
-            .parse()
-            .map_err(|error: toml::de::Error| content(&error.to_string()))?;
-        let validation = campaign
-            .get("validation")
-            .and_then(|table| table.get("file"));
+        let content =
+            |message: &str| DemoError::Content { path: directory.join("campaign.toml"), message: message.into() };
+        let campaign: toml::Table =
+            self.campaign.parse().map_err(|error: toml::de::Error| content(&error.to_string()))?;
+        let validation = campaign.get("validation").and_then(|table| table.get("file"));
         let validation = validation.and_then(|file| file.as_str());
         let validation = validation.ok_or_else(|| content("validation.file is missing"))?;
         write(&directory.join(validation), &self.validation)?;
@@ -184,11 +167,7 @@ pub struct Campaign {
 ///
 /// # Errors
 /// When any of it fails.
-pub async fn run_campaign(
-    network: &mut Network,
-    file: &Path,
-    observer: &mut dyn Observer,
-) -> Result<Campaign> {
+pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn Observer) -> Result<Campaign> {
     #[derive(Deserialize)]
     struct Launched {
         id: CampaignId,
@@ -200,24 +179,14 @@ pub async fn run_campaign(
     let followed = follow::follow(network, id, observer).await?;
 
     let id_text = id.to_string();
-    let model = network
-        .directory()
-        .join(format!("model-{}.safetensors", id.short()));
+    let model = network.directory().join(format!("model-{}.safetensors", id.short()));
     let sealed = model.with_extension("pgp");
     let (out, message) = (model.display().to_string(), sealed.display().to_string());
-    let result = [
-        "campaign", "result", &id_text, "--out", &out, "--sealed", &message,
-    ];
+    let result = ["campaign", "result", &id_text, "--out", &out, "--sealed", &message];
     let _: serde_json::Value = network.scientist().call(&result).await?;
     let withdrawn = withdraw(network, &followed.view).await?;
     let ledger = network.client().ledger(&followed.view.terms).await?;
-    Ok(Campaign {
-        followed,
-        model,
-        sealed,
-        ledger,
-        withdrawn,
-    })
+    Ok(Campaign { followed, model, sealed, ledger, withdrawn })
 }
 
 /// Lets every miner withdraw what the campaign owes him.
@@ -236,10 +205,7 @@ async fn withdraw(network: &Network, view: &CampaignView) -> Result<BTreeMap<Add
         if view.owed(mine.address) > Amount::ZERO {
             let made: Withdrawals = mine.program.call(&["withdraw", "--campaign", &id]).await?;
             let amounts = made.withdrawals.iter().map(|withdrawal| withdrawal.amount);
-            taken.insert(
-                mine.address,
-                amounts.fold(Amount::ZERO, Amount::saturating_add),
-            );
+            taken.insert(mine.address, amounts.fold(Amount::ZERO, Amount::saturating_add));
         }
     }
     Ok(taken)
@@ -253,18 +219,11 @@ pub async fn run(config: &DemoConfig) -> Result<Report> {
     let mut story = Story::new(config.quiet);
     let prepared = Prepared::read(config)?;
     let out = std::path::absolute(&config.out).map_err(at(&config.out))?;
-    let network_config = NetworkConfig {
-        directory: out.clone(),
-        data: prepared.data.clone(),
-        rpc_port: 0,
-        http_port: 0,
-    };
+    let network_config =
+        NetworkConfig { directory: out.clone(), data: prepared.data.clone(), rpc_port: 0, http_port: 0 };
     let mut network = Network::start(&network_config, |line| story.tell(line)).await?;
     let file = prepared.write(&out)?;
-    let token = network
-        .client()
-        .token(network.client().deployment().datacoin)
-        .await?;
+    let token = network.client().token(network.client().deployment().datacoin).await?;
     story.introduce(&network, token);
     let campaign = run_campaign(&mut network, &file, &mut story).await?;
     let measured = measure(config, &prepared, &network, &campaign).await;
@@ -295,10 +254,7 @@ async fn save_public(network: &Network, campaign: &Campaign) -> Result<()> {
     let path = out.join("manifest.json");
     let text = serde_json::to_string_pretty(&manifest).map_err(io::Error::from);
     write(&path, &text.map_err(at(&path))?)?;
-    write(
-        &out.join("capsule.asc"),
-        &network.capsule_certificate().await?,
-    )
+    write(&out.join("capsule.asc"), &network.capsule_certificate().await?)
 }
 
 /// Puts together what chain, Mines, Capsule and the data scientist's own measurement say.
@@ -336,11 +292,7 @@ pub async fn measure(
         refunded: ledger.refunded.into(),
         fee: ledger.fee.into(),
         payouts: payouts(view),
-        miners: network
-            .mines()
-            .iter()
-            .map(|mine| miner(mine, view))
-            .collect(),
+        miners: network.mines().iter().map(|mine| miner(mine, view)).collect(),
         windows: u32::try_from(view.settled.len()).unwrap_or(u32::MAX),
         leak_bits: leak_bits(&manifest, view)?,
         gas: gas(network, records).await?,
@@ -373,42 +325,24 @@ fn payouts(view: &CampaignView) -> Vec<Payout> {
 
 fn miner(mine: &MineNode, view: &CampaignView) -> Miner {
     let submissions = view.settled.iter().flat_map(|window| &window.submissions);
-    let own: Vec<_> = submissions
-        .filter(|submission| submission.miner == mine.address)
-        .collect();
-    let accepted = own
-        .iter()
-        .filter(|submission| matches!(submission.outcome, Outcome::Accepted(_)));
+    let own: Vec<_> = submissions.filter(|submission| submission.miner == mine.address).collect();
+    let accepted = own.iter().filter(|submission| matches!(submission.outcome, Outcome::Accepted(_)));
     Miner {
         name: mine.name.clone(),
         address: mine.address,
         rows: mine.rows,
         submitted: own.len(),
         accepted: accepted.count(),
-        earned: view
-            .accounts
-            .get(&mine.address)
-            .map_or(Amount::ZERO, |account| account.earned),
+        earned: view.accounts.get(&mine.address).map_or(Amount::ZERO, |account| account.earned),
     }
 }
 
 /// Bits that transcripts with as many evaluated submissions and accepts can carry: what the Capsule's meter shows.
 fn leak_bits(manifest: &Manifest, view: &CampaignView) -> Result<f64> {
     let start = Ppm::new(view.start_ppm.unwrap_or_default()).map_err(TwinError::from)?;
-    let ladder = manifest
-        .accuracy
-        .ladder_from(start)
-        .map_err(TwinError::from)?;
-    let evaluated: usize = view
-        .settled
-        .iter()
-        .map(|window| window.submissions.len())
-        .sum();
-    Ok(syft::budget::transcript_bits(
-        evaluated as u64,
-        view.accepts.into(),
-        ladder.steps(),
-    ))
+    let ladder = manifest.accuracy.ladder_from(start).map_err(TwinError::from)?;
+    let evaluated: usize = view.settled.iter().map(|window| window.submissions.len()).sum();
+    Ok(syft::budget::transcript_bits(evaluated as u64, view.accepts.into(), ladder.steps()))
 }
 
 async fn gas(network: &Network, records: &[Record]) -> Result<Gas> {
@@ -416,9 +350,7 @@ async fn gas(network: &Network, records: &[Record]) -> Result<Gas> {
     for record in records {
         let used = async || -> Result<u64> {
             let charge = network.client().charge(record.at.transaction).await?;
-            Ok(charge
-                .ok_or(DemoError::Receipt(record.at.transaction))?
-                .gas_used)
+            Ok(charge.ok_or(DemoError::Receipt(record.at.transaction))?.gas_used)
         };
         match &record.event {
             Event::Opened { .. } => open = used().await?,
@@ -430,11 +362,7 @@ async fn gas(network: &Network, records: &[Record]) -> Result<Gas> {
             _ => {}
         }
     }
-    Ok(Gas {
-        open,
-        submit,
-        settle_per_evaluation: settle / evaluations.max(1),
-    })
+    Ok(Gas { open, submit, settle_per_evaluation: settle / evaluations.max(1) })
 }
 
 /// What the Mines say about their updates.

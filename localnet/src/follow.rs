@@ -66,10 +66,7 @@ enum Step {
 fn next_step(view: &CampaignView) -> Step {
     let stalled = view.settled.last().is_some_and(|window| {
         let accepted = |outcome: &Outcome| matches!(outcome, Outcome::Accepted(_));
-        !window
-            .submissions
-            .iter()
-            .any(|submission| accepted(&submission.outcome))
+        !window.submissions.iter().any(|submission| accepted(&submission.outcome))
     });
     match view.state {
         State::Finalized | State::Refunded => Step::Done,
@@ -146,8 +143,7 @@ pub async fn follow(
 
 async fn close(network: &mut Network, id: CampaignId) -> Result<(), FollowError> {
     let id = id.to_string();
-    let closed: Result<serde_json::Value, _> =
-        network.scientist().call(&["campaign", "close", &id]).await;
+    let closed: Result<serde_json::Value, _> = network.scientist().call(&["campaign", "close", &id]).await;
     match closed {
         // The chain may have been killed in the middle of it; then the next turn tries again.
         Err(error) if error.is_retryable() => Ok(()),
@@ -157,9 +153,5 @@ async fn close(network: &mut Network, id: CampaignId) -> Result<(), FollowError>
 }
 
 fn stuck(network: &Network, id: CampaignId, world: &World) -> FollowError {
-    FollowError::Stuck {
-        id,
-        state: world.campaign(id).map_or(State::None, |view| view.state),
-        logs: network.tails(),
-    }
+    FollowError::Stuck { id, state: world.campaign(id).map_or(State::None, |view| view.state), logs: network.tails() }
 }

@@ -112,12 +112,7 @@ async fn main() -> process::ExitCode {
             let output = Output::new(&cli.globals, "localnet.demo/1");
             output.finish(run_demo(cast.demo(out, keep, quiet)).await)
         }
-        Command::Up {
-            cast,
-            out,
-            rpc_port,
-            http_port,
-        } => {
+        Command::Up { cast, out, rpc_port, http_port } => {
             let output = Output::new(&cli.globals, "localnet.up/1");
             let config = cast.demo(out, true, quiet);
             let result = run_up(&config, rpc_port, http_port, &output).await;
@@ -132,12 +127,8 @@ async fn run_demo(config: DemoConfig) -> Result<Report, Failure> {
         interrupted = tokio::signal::ctrl_c() => return Err(interrupt(interrupted)),
     };
     let place = config.out.join("report.json");
-    let human = format!(
-        "{}\nThe delivered model: {}\nThe report: {}",
-        done.table(),
-        done.model.display(),
-        place.display()
-    );
+    let human =
+        format!("{}\nThe delivered model: {}\nThe report: {}", done.table(), done.model.display(), place.display());
     Report::new(&done, human)
 }
 
@@ -171,11 +162,7 @@ impl Addresses {
     }
 
     fn human(&self) -> String {
-        let mines: String = self
-            .mines
-            .iter()
-            .map(|mine| format!("  Mine            {mine}\n"))
-            .collect();
+        let mines: String = self.mines.iter().map(|mine| format!("  Mine            {mine}\n")).collect();
         format!(
             "  chain           {}\n  Sonar           {}\n  contract Sonar  {}\n  DataCoin        {}\n  Capsule         {}\n{mines}\
              Launch a campaign as the data scientist {} with\n  \
@@ -193,28 +180,17 @@ impl Addresses {
     }
 }
 
-async fn run_up(
-    config: &DemoConfig,
-    rpc_port: u16,
-    http_port: u16,
-    output: &Output,
-) -> Result<(), Failure> {
+async fn run_up(config: &DemoConfig, rpc_port: u16, http_port: u16, output: &Output) -> Result<(), Failure> {
     let story = Story::new(config.quiet);
     let prepared = Prepared::read(config).map_err(Failure::internal)?;
-    let network_config = NetworkConfig {
-        directory: config.out.clone(),
-        data: prepared.data.clone(),
-        rpc_port,
-        http_port,
-    };
+    let network_config =
+        NetworkConfig { directory: config.out.clone(), data: prepared.data.clone(), rpc_port, http_port };
     let started = Network::start(&network_config, |line| story.tell(line));
     let mut network = tokio::select! {
         started = started => started.map_err(Failure::internal)?,
         interrupted = tokio::signal::ctrl_c() => return Err(interrupt(interrupted)),
     };
-    let file = prepared
-        .write(network.directory())
-        .map_err(Failure::internal)?;
+    let file = prepared.write(network.directory()).map_err(Failure::internal)?;
     let addresses = Addresses::of(&network, file);
     output.item(&addresses, addresses.human())?;
     let ended = watch(&mut network, &story).await;

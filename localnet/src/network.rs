@@ -154,8 +154,7 @@ impl Network {
     pub async fn start(config: &NetworkConfig, tell: impl Fn(&str)) -> Result<Self> {
         let directory = absolute(&config.directory)?;
         clear(&directory)?;
-        let mut supervisor =
-            Supervisor::new(&directory.join("logs")).map_err(file(&directory.join("logs")))?;
+        let mut supervisor = Supervisor::new(&directory.join("logs")).map_err(file(&directory.join("logs")))?;
         let mut chain = AnvilConfig {
             port: config.rpc_port,
             state_dir: Some(directory.join("chain")),
@@ -176,10 +175,7 @@ impl Network {
         let scientist = setup.program("sonar", "SONAR", "scientist")?;
         let deployment = setup.deploy().await?;
         let client = Client::connect(&anvil.endpoint(), deployment, None).await?;
-        tell(&format!(
-            "Contracts are deployed: Sonar at {}",
-            deployment.sonar
-        ));
+        tell(&format!("Contracts are deployed: Sonar at {}", deployment.sonar));
 
         let server = setup.sonar_server()?;
         supervisor.start(vec![server]).await?;
@@ -201,9 +197,7 @@ impl Network {
             mines.push(setup.mine(index, csv).await?);
         }
         let sonar_url = setup.sonar_url();
-        supervisor
-            .start(mines.iter().enumerate().map(join_in_order).collect())
-            .await?;
+        supervisor.start(mines.iter().enumerate().map(join_in_order).collect()).await?;
         tell(&format!("{} Mines hold their data and wait", mines.len()));
         Ok(Self {
             directory,
@@ -331,10 +325,7 @@ impl Network {
             manifest: Manifest,
         }
         let url = format!("{}/api/v1/campaigns/{id}", self.sonar_url);
-        let failed = |source| NetworkError::Api {
-            url: url.clone(),
-            source,
-        };
+        let failed = |source| NetworkError::Api { url: url.clone(), source };
         let answer = reqwest::get(&url).await.map_err(failed)?;
         let answer = answer.error_for_status().map_err(failed)?;
         Ok(answer.json::<Campaign>().await.map_err(failed)?.manifest)
@@ -415,9 +406,7 @@ impl Setup<'_> {
     async fn deploy(&self) -> Result<Deployment> {
         let sonar = self.program("sonar", "SONAR", "deployer")?;
         let key = self.key_file("faucet", self.faucet())?;
-        let _: Created = sonar
-            .call(&["account", "import", "faucet", "--key-file", &key])
-            .await?;
+        let _: Created = sonar.call(&["account", "import", "faucet", "--key-file", &key]).await?;
         let out = self.deployment_file().display().to_string();
         Ok(sonar.call(&["deploy", "--out", &out]).await?)
     }
@@ -443,17 +432,8 @@ impl Setup<'_> {
         let program = self.program("capsule", "CAPSULE", CAPSULE)?;
         let key = self.key_file(CAPSULE, &self.anvil.signers()[1])?;
         let endpoint = self.capsule_url();
-        let init = [
-            "init",
-            "--operator-key-file",
-            &key,
-            "--stake",
-            "1ETH",
-            "--fee-ppm",
-            "10000",
-            "--endpoint",
-            &endpoint,
-        ];
+        let init =
+            ["init", "--operator-key-file", &key, "--stake", "1ETH", "--fee-ppm", "10000", "--endpoint", &endpoint];
         let _: serde_json::Value = program.call(&init).await?;
         Ok((program, self.anvil.signers()[1].address()))
     }
@@ -473,15 +453,9 @@ impl Setup<'_> {
         let faucet = self.anvil.provider_as(self.faucet().clone());
         let coin = DataCoin::new(deployment.datacoin, faucet);
         let sent = coin.transfer(created.address, whole(100_000)).send().await;
-        let failed = |reason: String| NetworkError::Fund {
-            account: created.address,
-            reason,
-        };
+        let failed = |reason: String| NetworkError::Fund { account: created.address, reason };
         let pending = sent.map_err(|error| failed(error.to_string()))?;
-        pending
-            .get_receipt()
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+        pending.get_receipt().await.map_err(|error| failed(error.to_string()))?;
         Ok(created.address)
     }
 
@@ -494,12 +468,7 @@ impl Setup<'_> {
         let path = data.display().to_string();
         let _: serde_json::Value = program.call(&["data", "add", "own", &path]).await?;
         self.give_eth(created.address).await?;
-        Ok(MineNode {
-            name,
-            address: created.address,
-            program,
-            rows: csv.lines().count().saturating_sub(1),
-        })
+        Ok(MineNode { name, address: created.address, program, rows: csv.lines().count().saturating_sub(1) })
     }
 
     fn faucet(&self) -> &PrivateKeySigner {
@@ -509,17 +478,9 @@ impl Setup<'_> {
     async fn give_eth(&self, account: Address) -> Result<()> {
         let failed = |reason: String| NetworkError::Fund { account, reason };
         let faucet = self.anvil.provider_as(self.faucet().clone());
-        let gift = TransactionRequest::default()
-            .with_to(account)
-            .with_value(whole(100));
-        let pending = faucet
-            .send_transaction(gift)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        pending
-            .get_receipt()
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+        let gift = TransactionRequest::default().with_to(account).with_value(whole(100));
+        let pending = faucet.send_transaction(gift).await.map_err(|error| failed(error.to_string()))?;
+        pending.get_receipt().await.map_err(|error| failed(error.to_string()))?;
         Ok(())
     }
 }
@@ -538,11 +499,7 @@ fn join_in_order((index, mine): (usize, &MineNode)) -> Service {
 impl MineNode {
     /// Its home.
     fn home(&self) -> &Path {
-        let home = self
-            .program
-            .environment
-            .iter()
-            .find(|(name, _)| *name == "MINE_HOME");
+        let home = self.program.environment.iter().find(|(name, _)| *name == "MINE_HOME");
         Path::new(home.map_or_else(|| ".".as_ref(), |(_, value)| value.as_os_str()))
     }
 }
@@ -571,11 +528,7 @@ fn clear(directory: &Path) -> Result<()> {
         fs::remove_dir_all(directory).map_err(file(directory))?;
     }
     fs::create_dir_all(directory.join("homes")).map_err(file(directory))?;
-    fs::write(
-        &marker,
-        "Made by localnet, which clears this directory when it starts.\n",
-    )
-    .map_err(file(&marker))?;
+    fs::write(&marker, "Made by localnet, which clears this directory when it starts.\n").map_err(file(&marker))?;
     let passphrase = directory.join("passphrase");
     fs::write(&passphrase, PASSPHRASE).map_err(file(&passphrase))
 }

@@ -76,13 +76,7 @@ impl CommandError {
     /// Whether the same command may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Failed {
-                retryable: true,
-                ..
-            }
-        )
+        matches!(self, Self::Failed { retryable: true, .. })
     }
 }
 
@@ -110,10 +104,7 @@ impl Program {
         if !path.is_file() {
             return Err(CommandError::Missing(path));
         }
-        Ok(Self {
-            path,
-            environment: Vec::new(),
-        })
+        Ok(Self { path, environment: Vec::new() })
     }
 
     /// The same program with a variable in its environment.
@@ -127,10 +118,7 @@ impl Program {
     ///
     /// # Errors
     /// When it fails, takes too long, or answers with something else.
-    pub async fn call<T: DeserializeOwned>(
-        &self,
-        arguments: &[impl AsRef<str>],
-    ) -> Result<T, CommandError> {
+    pub async fn call<T: DeserializeOwned>(&self, arguments: &[impl AsRef<str>]) -> Result<T, CommandError> {
         let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
         let command = self.describe(&arguments);
         let output = self.output(&command, &arguments).await?;
@@ -162,13 +150,8 @@ impl Program {
             .output();
         match time::timeout(COMMAND_TIMEOUT, run).await {
             Ok(Ok(output)) => Ok(output),
-            Ok(Err(source)) => Err(CommandError::Start {
-                command: command.into(),
-                source,
-            }),
-            Err(_) => Err(CommandError::TimedOut {
-                command: command.into(),
-            }),
+            Ok(Err(source)) => Err(CommandError::Start { command: command.into(), source }),
+            Err(_) => Err(CommandError::TimedOut { command: command.into() }),
         }
     }
 

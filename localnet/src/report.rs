@@ -150,9 +150,7 @@ impl Report {
     pub fn table(&self) -> String {
         let amount = |amount: Amount| self.token.format(amount);
         let mut miners = Table::new();
-        miners
-            .load_style(presets::UTF8_FULL_CONDENSED)
-            .set_header(["Mine", "rows", "updates", "accepted", "earned"]);
+        miners.load_style(presets::UTF8_FULL_CONDENSED).set_header(["Mine", "rows", "updates", "accepted", "earned"]);
         for miner in &self.miners {
             miners.add_row([
                 miner.name.clone(),
@@ -178,30 +176,15 @@ impl Report {
             ("back to the data scientist", amount(self.refunded)),
             ("fee of the Capsule", amount(self.fee)),
             ("windows", self.windows.to_string()),
-            (
-                "public leak about the model",
-                format!("at most {:.1} bits", self.leak_bits),
-            ),
+            ("public leak about the model", format!("at most {:.1} bits", self.leak_bits)),
             ("gas: open", gas.open.to_string()),
             ("gas: submit", gas.submit.to_string()),
-            (
-                "gas: settle, an evaluation",
-                gas.settle_per_evaluation.to_string(),
-            ),
+            ("gas: settle, an evaluation", gas.settle_per_evaluation.to_string()),
             ("down, a Mine", bytes(self.bytes_down_per_mine)),
             ("up, an update", bytes(self.bytes_up_per_update)),
-            (
-                "encrypt the model",
-                format!("{:.3} s", seconds.encrypt_model),
-            ),
-            (
-                "train, an update",
-                format!("{:.3} s", seconds.train_per_update),
-            ),
-            (
-                "evaluate, an update",
-                format!("{:.3} s", seconds.evaluate_per_update),
-            ),
+            ("encrypt the model", format!("{:.3} s", seconds.encrypt_model)),
+            ("train, an update", format!("{:.3} s", seconds.train_per_update)),
+            ("evaluate, an update", format!("{:.3} s", seconds.evaluate_per_update)),
             ("everything", format!("{:.1} s", seconds.total)),
         ] {
             facts.add_row([name.to_owned(), value]);

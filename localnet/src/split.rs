@@ -41,10 +41,7 @@ impl Split {
             .ok_or_else(|| format!("the data have no column `{label}`"))?;
         let mut rows: Vec<&str> = body.lines().collect();
         if owners == 0 || rows.len() < owners {
-            return Err(format!(
-                "{} rows are too few for {owners} owners",
-                rows.len()
-            ));
+            return Err(format!("{} rows are too few for {owners} owners", rows.len()));
         }
         let owner = |index: usize| match self {
             Self::Iid => index % owners,
@@ -56,10 +53,7 @@ impl Split {
             rows.sort_by_key(|row| row.split(',').nth(column));
         }
         let part = |wanted: usize| {
-            let own = rows
-                .iter()
-                .zip(&owner_of)
-                .filter(|(_, owner)| **owner == wanted);
+            let own = rows.iter().zip(&owner_of).filter(|(_, owner)| **owner == wanted);
             own.fold(format!("{header}\n"), |text, (row, _)| text + row + "\n")
         };
         Ok((0..owners).map(part).collect())
@@ -74,25 +68,14 @@ mod tests {
 
     #[test]
     fn every_row_has_one_owner() {
-        assert_eq!(
-            Split::Iid.deal(CSV, "y", 2).unwrap(),
-            ["x,y\n1,b\n3,b\n5,a\n", "x,y\n2,a\n4,a\n"]
-        );
-        assert_eq!(
-            Split::ByLabel.deal(CSV, "y", 2).unwrap(),
-            ["x,y\n2,a\n4,a\n5,a\n", "x,y\n1,b\n3,b\n"]
-        );
+        assert_eq!(Split::Iid.deal(CSV, "y", 2).unwrap(), ["x,y\n1,b\n3,b\n5,a\n", "x,y\n2,a\n4,a\n"]);
+        assert_eq!(Split::ByLabel.deal(CSV, "y", 2).unwrap(), ["x,y\n2,a\n4,a\n5,a\n", "x,y\n1,b\n3,b\n"]);
     }
 
     #[test]
     fn what_cannot_be_dealt_is_named() {
         assert!(Split::Iid.deal(CSV, "z", 2).unwrap_err().contains("`z`"));
-        assert!(
-            Split::Iid
-                .deal(CSV, "y", 6)
-                .unwrap_err()
-                .contains("6 owners")
-        );
+        assert!(Split::Iid.deal(CSV, "y", 6).unwrap_err().contains("6 owners"));
         assert!(Split::Iid.deal(CSV, "y", 0).is_err());
     }
 }

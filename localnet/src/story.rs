@@ -25,23 +25,15 @@ impl Story {
     /// A story that begins now.
     #[must_use]
     pub fn new(quiet: bool) -> Self {
-        Self {
-            start: Instant::now(),
-            quiet,
-            names: HashMap::new(),
-            token: TokenUnit::eth(),
-        }
+        Self { start: Instant::now(), quiet, names: HashMap::new(), token: TokenUnit::eth() }
     }
 
     /// Introduces the people and the money.
     pub fn introduce(&mut self, network: &Network, token: TokenUnit) {
         self.token = token;
         let mines = network.mines().iter();
-        self.names = mines
-            .map(|mine| (mine.address, mine.name.clone()))
-            .collect();
-        self.names
-            .insert(network.owner(), "the data scientist".into());
+        self.names = mines.map(|mine| (mine.address, mine.name.clone())).collect();
+        self.names.insert(network.owner(), "the data scientist".into());
         self.names.insert(network.capsule(), "the Capsule".into());
     }
 
@@ -59,9 +51,7 @@ impl Story {
     }
 
     fn name(&self, address: &Address) -> String {
-        self.names
-            .get(address)
-            .map_or_else(|| address.to_string(), Clone::clone)
+        self.names.get(address).map_or_else(|| address.to_string(), Clone::clone)
     }
 
     fn amount(&self, amount: Amount) -> String {
@@ -70,46 +60,27 @@ impl Story {
 
     fn line(&self, event: &Event, view: &CampaignView) -> Option<String> {
         Some(match event {
-            Event::Opened { terms, .. } => format!(
-                "{} is in escrow for campaign {}",
-                self.amount(terms.bounty.into()),
-                view.id.short()
-            ),
+            Event::Opened { terms, .. } => {
+                format!("{} is in escrow for campaign {}", self.amount(terms.bounty.into()), view.id.short())
+            }
             Event::Activated { start_ppm, .. } => format!(
                 "The Capsule measured {} at the start and published the encrypted model, version 1",
                 percent(*start_ppm)
             ),
-            Event::Submitted {
-                miner,
-                version,
-                index,
-                ..
-            } => format!(
+            Event::Submitted { miner, version, index, .. } => format!(
                 "{} sent an encrypted update to version {version} ({} of {})",
                 self.name(miner),
                 index + 1,
                 view.terms.windowSize
             ),
-            Event::Awarded {
-                miner,
-                delta_ppm,
-                amount,
-                ..
-            } => format!(
+            Event::Awarded { miner, delta_ppm, amount, .. } => format!(
                 "{} improved the model by {} points and earns {}",
                 self.name(miner),
                 percent(*delta_ppm).trim_end_matches(" %"),
                 self.amount(*amount)
             ),
-            Event::Settled {
-                window,
-                outcomes,
-                best_ppm,
-                ..
-            } => {
-                let accepted = outcomes
-                    .iter()
-                    .filter(|outcome| matches!(outcome, Outcome::Accepted(_)));
+            Event::Settled { window, outcomes, best_ppm, .. } => {
+                let accepted = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Accepted(_)));
                 format!(
                     "Window {window} is settled: {} of {} updates accepted, the model is now at {}",
                     accepted.count(),
@@ -117,19 +88,13 @@ impl Story {
                     percent(*best_ppm)
                 )
             }
-            Event::Closed {
-                reason, refunded, ..
-            } => format!(
+            Event::Closed { reason, refunded, .. } => format!(
                 "The campaign is closed: {}; {} goes back to the data scientist",
                 because(*reason),
                 self.amount(*refunded)
             ),
-            Event::Finalized { .. } => {
-                "The Capsule delivered the model, encrypted to the data scientist".into()
-            }
-            Event::Withdrawn {
-                account, amount, ..
-            } => {
+            Event::Finalized { .. } => "The Capsule delivered the model, encrypted to the data scientist".into(),
+            Event::Withdrawn { account, amount, .. } => {
                 format!("{} withdrew {}", self.name(account), self.amount(*amount))
             }
             Event::Declined { reason, .. } => format!("The Capsule declined (reason {reason})"),

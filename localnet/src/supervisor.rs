@@ -125,10 +125,7 @@ impl Supervisor {
     /// When the directory cannot be made.
     pub fn new(logs: &Path) -> io::Result<Self> {
         fs::create_dir_all(logs)?;
-        Ok(Self {
-            logs: logs.to_owned(),
-            daemons: Vec::new(),
-        })
+        Ok(Self { logs: logs.to_owned(), daemons: Vec::new() })
     }
 
     /// Starts processes side by side, and waits until each is ready.
@@ -140,12 +137,7 @@ impl Supervisor {
         for service in services {
             let log = self.logs.join(format!("{}.log", service.name));
             let child = spawn(&service, &log)?;
-            self.daemons.push(Daemon {
-                service,
-                child,
-                log,
-                restarts: 0,
-            });
+            self.daemons.push(Daemon { service, child, log, restarts: 0 });
         }
         let mut ready = Vec::new();
         for daemon in &mut self.daemons[first..] {
@@ -249,17 +241,10 @@ impl Daemon {
                 return Ok(ready);
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(SupervisorError::Ended {
-                    name: self.service.name.clone(),
-                    status,
-                    log: tail(&self.log),
-                });
+                return Err(SupervisorError::Ended { name: self.service.name.clone(), status, log: tail(&self.log) });
             }
             if Instant::now() > end {
-                return Err(SupervisorError::NotReady {
-                    name: self.service.name.clone(),
-                    log: tail(&self.log),
-                });
+                return Err(SupervisorError::NotReady { name: self.service.name.clone(), log: tail(&self.log) });
             }
             time::sleep(LOOK).await;
         }
@@ -322,10 +307,7 @@ fn append(log: &Path) -> io::Result<File> {
 /// However we end, the kernel kills the child. (The signal comes at the end of the thread that starts the child; all are
 /// started from the main thread, or from a test's.)
 #[cfg(target_os = "linux")]
-#[expect(
-    unsafe_code,
-    reason = "there is no other way to do something between fork and exec"
-)]
+#[expect(unsafe_code, reason = "there is no other way to do something between fork and exec")]
 fn die_with_us(command: &mut Command) {
     let kill = || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from);
     // SAFETY: the closure makes one system call, which is async-signal-safe, and allocates nothing.
@@ -341,9 +323,7 @@ fn die_with_us(_: &mut Command) {}
 pub fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let start = text.len().saturating_sub(TAIL);
-    String::from_utf8_lossy(&text[start..])
-        .trim_end()
-        .to_owned()
+    String::from_utf8_lossy(&text[start..]).trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -354,10 +334,7 @@ mod tests {
     fn service(home: &Path, name: &str, script: &str) -> Service {
         Service {
             name: name.into(),
-            program: Program {
-                path: "/bin/sh".into(),
-                environment: vec![("HOME_DIR", home.into())],
-            },
+            program: Program { path: "/bin/sh".into(), environment: vec![("HOME_DIR", home.into())] },
             arguments: vec!["-c".into(), script.into()],
             home: home.to_owned(),
         }
@@ -370,10 +347,7 @@ mod tests {
     async fn a_killed_process_comes_back_with_a_new_ready_file() {
         let home = tempfile::tempdir().unwrap();
         let mut supervisor = Supervisor::new(&home.path().join("logs")).unwrap();
-        let ready = supervisor
-            .start(vec![service(home.path(), "one", READY)])
-            .await
-            .unwrap();
+        let ready = supervisor.start(vec![service(home.path(), "one", READY)]).await.unwrap();
         assert_eq!(ready[0].http.as_deref(), Some("http://here"));
         assert!(supervisor.revive().await.unwrap().is_empty());
 
@@ -389,14 +363,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let mut supervisor = Supervisor::new(&home.path().join("logs")).unwrap();
         let broken = service(home.path(), "broken", "echo no such key >&2; exit 4");
-        let error = supervisor
-            .start(vec![broken])
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("broken") && error.contains("no such key"),
-            "{error}"
-        );
+        let error = supervisor.start(vec![broken]).await.unwrap_err().to_string();
+        assert!(error.contains("broken") && error.contains("no such key"), "{error}");
     }
 }

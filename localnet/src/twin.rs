@@ -8,9 +8,8 @@ use sonar::{
     view::CampaignView,
 };
 use syft::{
-    AffineUpdate, Binding, DataError, EncryptError, LadderError, ModelError, Ppm, SecretKey,
-    TrainError, UnitError, Validation, ValidationError, VersionSeed, Weights, clear,
-    encrypt_update, evaluate_window,
+    AffineUpdate, Binding, DataError, EncryptError, LadderError, ModelError, Ppm, SecretKey, TrainError, UnitError,
+    Validation, ValidationError, VersionSeed, Weights, clear, encrypt_update, evaluate_window,
 };
 
 /// Why there is nothing to compare with.
@@ -86,10 +85,7 @@ impl<'a> Twin<'a> {
     /// When it does not fit.
     pub fn new(manifest: &'a Manifest, validation: &str) -> Result<Self> {
         let examples = examples(manifest, validation, "the data scientist")?;
-        Ok(Self {
-            validation: manifest.validation(&examples)?,
-            manifest,
-        })
+        Ok(Self { validation: manifest.validation(&examples)?, manifest })
     }
 
     /// The accuracy of a model in a file.
@@ -97,15 +93,9 @@ impl<'a> Twin<'a> {
     /// # Errors
     /// When the file is no model.
     pub fn accuracy_of(&self, path: &std::path::Path) -> Result<Ppm> {
-        let file = |source| TwinError::File {
-            path: path.to_owned(),
-            source,
-        };
+        let file = |source| TwinError::File { path: path.to_owned(), source };
         let weights = Weights::from_safetensors(&fs::read(path).map_err(file)?);
-        let weights = weights.map_err(|source| TwinError::Model {
-            path: path.to_owned(),
-            source,
-        })?;
+        let weights = weights.map_err(|source| TwinError::Model { path: path.to_owned(), source })?;
         Ok(self.validation.accuracy(&weights))
     }
 
@@ -118,13 +108,7 @@ impl<'a> Twin<'a> {
             let examples = examples(self.manifest, csv, &format!("Mine {}", index + 1))?;
             let (features, targets) = self.manifest.prepare(&examples)?;
             let (rule, params) = (&self.manifest.rule, &self.manifest.parameters);
-            Ok(syft::train(
-                &features,
-                &targets,
-                rule,
-                params,
-                &mut rand::rng(),
-            )?)
+            Ok(syft::train(&features, &targets, rule, params, &mut rand::rng())?)
         };
         data.iter().enumerate().map(update).collect()
     }
@@ -156,54 +140,24 @@ impl<'a> Twin<'a> {
         let start = Weights::zeros(self.manifest.shape);
         let start_ppm = Ppm::new(view.start_ppm.unwrap_or_default())?;
         let ladder = self.manifest.accuracy.ladder_from(start_ppm)?;
-        let binding = Binding {
-            chain_id: 0,
-            contract: [0; 20],
-            campaign: view.id.0.0,
-            version: 1,
-            beacon: [0; 32],
-        };
+        let binding = Binding { chain_id: 0, contract: [0; 20], campaign: view.id.0.0, version: 1, beacon: [0; 32] };
         let clock = Instant::now();
         // The seed is no secret: nobody uses this key.
         let key = SecretKey::derive(&VersionSeed::from_bytes([0; 32]), params, &binding);
         let material = key.publish(&start);
         let encrypt = clock.elapsed().as_secs_f64();
         let updates = self.updates(data)?;
-        let sealed: Vec<_> = updates
-            .iter()
-            .map(|update| encrypt_update(&material, update))
-            .collect::<std::result::Result<_, _>>()?;
+        let sealed: Vec<_> =
+            updates.iter().map(|update| encrypt_update(&material, update)).collect::<std::result::Result<_, _>>()?;
         let clock = Instant::now();
-        let deltas: Vec<_> = sealed
-            .iter()
-            .map(|update| Some(key.decrypt(update)))
-            .collect();
-        evaluate_window(
-            &start,
-            start_ppm,
-            &deltas,
-            &self.validation,
-            &ladder,
-            view.terms.maxAccepts.into(),
-        );
-        Ok((
-            encrypt,
-            clock.elapsed().as_secs_f64() / deltas.len().max(1) as f64,
-        ))
+        let deltas: Vec<_> = sealed.iter().map(|update| Some(key.decrypt(update))).collect();
+        evaluate_window(&start, start_ppm, &deltas, &self.validation, &ladder, view.terms.maxAccepts.into());
+        Ok((encrypt, clock.elapsed().as_secs_f64() / deltas.len().max(1) as f64))
     }
 }
 
 fn examples(manifest: &Manifest, csv: &str, whose: &str) -> Result<syft::Examples> {
     let table = data::read_csv(csv.as_bytes(), &data::Limits::default());
-    let table = table.map_err(|source| TwinError::Table {
-        whose: whose.into(),
-        source,
-    })?;
-    manifest
-        .data
-        .fit(&table)
-        .map_err(|source| TwinError::Misfit {
-            whose: whose.into(),
-            source,
-        })
+    let table = table.map_err(|source| TwinError::Table { whose: whose.into(), source })?;
+    manifest.data.fit(&table).map_err(|source| TwinError::Misfit { whose: whose.into(), source })
 }

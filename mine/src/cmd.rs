@@ -172,11 +172,7 @@ impl Context {
         config.rpc = place.rpc.clone().or(config.rpc);
         config.contracts = place.contracts.clone().or(config.contracts);
         config.sonar = place.sonar.clone().or(config.sonar);
-        Ok(Self {
-            globals,
-            home: Home::new(home),
-            config,
-        })
+        Ok(Self { globals, home: Home::new(home), config })
     }
 
     fn passphrase(&self, ask: Ask) -> Result<Zeroizing<String>, Failure> {
@@ -194,9 +190,7 @@ impl Context {
         let mut follower = Follower::new(client.clone(), self.config.poll(chain_id), confirmations);
         let mut world = World::default();
         let batch = follower.look_now().await?;
-        world
-            .absorb(&batch)
-            .map_err(|error| Failure::new(cli::ExitCode::Refused, "CHAIN_NONSENSE", error))?;
+        world.absorb(&batch).map_err(|error| Failure::new(cli::ExitCode::Refused, "CHAIN_NONSENSE", error))?;
         Ok(world)
     }
 }

@@ -171,11 +171,7 @@ pub fn transactions(world: &World, account: Address) -> Vec<OwnTransaction> {
     let mut all: Vec<_> = world
         .in_order()
         .flat_map(|campaign| {
-            let of = move |what, at| OwnTransaction {
-                campaign: campaign.id,
-                what,
-                at,
-            };
+            let of = move |what, at| OwnTransaction { campaign: campaign.id, what, at };
             let settled = settled(campaign, account).map(|(_, _, submission)| submission.at);
             let pending = pending_at(campaign, account).map(|(_, _, at)| at);
             let withdrawals = campaign
@@ -183,10 +179,7 @@ pub fn transactions(world: &World, account: Address) -> Vec<OwnTransaction> {
                 .iter()
                 .filter(move |withdrawal| withdrawal.account == account)
                 .map(move |withdrawal| of(Purpose::Withdraw, withdrawal.at));
-            settled
-                .chain(pending)
-                .map(move |at| of(Purpose::Submit, at))
-                .chain(withdrawals)
+            settled.chain(pending).map(move |at| of(Purpose::Submit, at)).chain(withdrawals)
         })
         .collect();
     all.sort_by_key(|transaction| (transaction.at.block, transaction.at.index));
@@ -203,21 +196,9 @@ pub fn statement(
     stake_claimable: Amount,
 ) -> Statement {
     let gas = gas(world, account, charges);
-    let pending: Vec<_> = world
-        .in_order()
-        .flat_map(|campaign| pending(campaign, account))
-        .collect();
-    let tokens = tokens
-        .values()
-        .map(|token| token_statement(world, account, token, &gas, &pending))
-        .collect();
-    Statement {
-        account,
-        tokens,
-        gas,
-        pending,
-        stake_claimable,
-    }
+    let pending: Vec<_> = world.in_order().flat_map(|campaign| pending(campaign, account)).collect();
+    let tokens = tokens.values().map(|token| token_statement(world, account, token, &gas, &pending)).collect();
+    Statement { account, tokens, gas, pending, stake_claimable }
 }
 
 fn gas(world: &World, account: Address, charges: &BTreeMap<B256, Charge>) -> GasStatement {
@@ -225,19 +206,10 @@ fn gas(world: &World, account: Address, charges: &BTreeMap<B256, Charge>) -> Gas
         .into_iter()
         .filter_map(|OwnTransaction { campaign, what, at }| {
             let charge = charges.get(&at.transaction)?;
-            Some(GasRow {
-                campaign,
-                what,
-                transaction: at.transaction,
-                gas_used: charge.gas_used,
-                cost: charge.cost,
-            })
+            Some(GasRow { campaign, what, transaction: at.transaction, gas_used: charge.gas_used, cost: charge.cost })
         })
         .collect();
-    GasStatement {
-        spent: sum(rows.iter().map(|row| row.cost)),
-        rows,
-    }
+    GasStatement { spent: sum(rows.iter().map(|row| row.cost)), rows }
 }
 
 fn token_statement(
@@ -247,30 +219,14 @@ fn token_statement(
     gas: &GasStatement,
     pending: &[Pending],
 ) -> TokenStatement {
-    let campaigns = || {
-        world
-            .in_order()
-            .filter(|campaign| campaign.terms.token == token.address)
-    };
-    let awards: Vec<_> = campaigns()
-        .flat_map(|campaign| awards(campaign, account))
-        .collect();
-    let credits: Vec<_> = campaigns()
-        .filter_map(|campaign| credit(campaign, account))
-        .collect();
-    let withdrawals: Vec<_> = campaigns()
-        .flat_map(|campaign| withdrawals(campaign, account))
-        .collect();
+    let campaigns = || world.in_order().filter(|campaign| campaign.terms.token == token.address);
+    let awards: Vec<_> = campaigns().flat_map(|campaign| awards(campaign, account)).collect();
+    let credits: Vec<_> = campaigns().filter_map(|campaign| credit(campaign, account)).collect();
+    let withdrawals: Vec<_> = campaigns().flat_map(|campaign| withdrawals(campaign, account)).collect();
     let open = awards.iter().filter(|award| !award.withdrawn);
-    let claimable = sum(open
-        .map(|award| award.amount)
-        .chain(credits.iter().map(|credit| credit.amount)));
+    let claimable = sum(open.map(|award| award.amount).chain(credits.iter().map(|credit| credit.amount)));
     let withdrawn = sum(withdrawals.iter().map(|withdrawal| withdrawal.amount));
-    let gas = if token.address == Address::ZERO {
-        gas.spent
-    } else {
-        Amount::ZERO
-    };
+    let gas = if token.address == Address::ZERO { gas.spent } else { Amount::ZERO };
     TokenStatement {
         token: token.clone(),
         claimable,
@@ -295,9 +251,7 @@ fn at_most(pending: &[Pending], token: Address) -> Amount {
 }
 
 fn sum(amounts: impl IntoIterator<Item = Amount>) -> Amount {
-    amounts
-        .into_iter()
-        .fold(Amount::ZERO, Amount::saturating_add)
+    amounts.into_iter().fold(Amount::ZERO, Amount::saturating_add)
 }
 
 fn signed(amount: Amount) -> I256 {
@@ -311,11 +265,7 @@ fn settled(
     campaign
         .settled
         .iter()
-        .flat_map(|window| {
-            (0..)
-                .zip(&window.submissions)
-                .map(move |(i, s)| (window, i, s))
-        })
+        .flat_map(|window| (0..).zip(&window.submissions).map(move |(i, s)| (window, i, s)))
         .filter(move |(_, _, submission)| submission.miner == account)
 }
 
@@ -328,8 +278,7 @@ fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Awa
         .map(|withdrawal| (withdrawal.at.block, withdrawal.at.index));
     settled(campaign, account).filter_map(move |(window, index, submission)| {
         let award = submission.award?;
-        let exact = U256::from(terms.bounty) * U256::from(award.delta_ppm)
-            / U256::from(terms.targetPpm.max(1));
+        let exact = U256::from(terms.bounty) * U256::from(award.delta_ppm) / U256::from(terms.targetPpm.max(1));
         Some(AwardRow {
             campaign: campaign.id,
             window: window.index,
@@ -348,33 +297,23 @@ fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Awa
 
 /// What an account can take besides its awards.
 fn credit(campaign: &CampaignView, account: Address) -> Option<CreditRow> {
-    let open = awards(campaign, account)
-        .filter(|award| !award.withdrawn)
-        .map(|award| award.amount);
+    let open = awards(campaign, account).filter(|award| !award.withdrawn).map(|award| award.amount);
     let amount = campaign.owed(account).saturating_sub(sum(open));
-    (amount != Amount::ZERO).then_some(CreditRow {
-        campaign: campaign.id,
-        amount,
-    })
+    (amount != Amount::ZERO).then_some(CreditRow { campaign: campaign.id, amount })
 }
 
 fn withdrawals(campaign: &CampaignView, account: Address) -> impl Iterator<Item = WithdrawalRow> {
-    campaign
-        .withdrawals
-        .iter()
-        .filter(move |withdrawal| withdrawal.account == account)
-        .map(|withdrawal| WithdrawalRow {
+    campaign.withdrawals.iter().filter(move |withdrawal| withdrawal.account == account).map(|withdrawal| {
+        WithdrawalRow {
             campaign: campaign.id,
             to: withdrawal.to,
             amount: withdrawal.amount,
             transaction: withdrawal.at.transaction,
-        })
+        }
+    })
 }
 
-fn pending_at(
-    campaign: &CampaignView,
-    account: Address,
-) -> impl Iterator<Item = (u32, Digest, LogPosition)> {
+fn pending_at(campaign: &CampaignView, account: Address) -> impl Iterator<Item = (u32, Digest, LogPosition)> {
     (0..)
         .zip(&campaign.window.submissions)
         .zip(&campaign.window.positions)
@@ -385,22 +324,19 @@ fn pending_at(
 fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Pending> {
     let terms = &campaign.terms;
     let window = &campaign.window;
-    let at_most =
-        sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm, u32::MAX);
+    let at_most = sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm, u32::MAX);
     // A window of a campaign whose Capsule went away is never settled.
     let open = campaign.state == State::Open;
-    pending_at(campaign, account)
-        .filter(move |_| open)
-        .map(move |(index, content, at)| Pending {
-            campaign: campaign.id,
-            window: window.index,
-            index,
-            version: window.version,
-            content,
-            at_most: at_most.into(),
-            token: terms.token,
-            transaction: at.transaction,
-        })
+    pending_at(campaign, account).filter(move |_| open).map(move |(index, content, at)| Pending {
+        campaign: campaign.id,
+        window: window.index,
+        index,
+        version: window.version,
+        content,
+        at_most: at_most.into(),
+        token: terms.token,
+        transaction: at.transaction,
+    })
 }
 
 #[cfg(test)]
@@ -414,10 +350,7 @@ mod tests {
         let charges = transactions(&story.world, ME)
             .into_iter()
             .map(|transaction| {
-                let charge = Charge {
-                    gas_used: 50_000,
-                    cost: Amount::from(100_000_u128),
-                };
+                let charge = Charge { gas_used: 50_000, cost: Amount::from(100_000_u128) };
                 (transaction.at.transaction, charge)
             })
             .collect();
@@ -432,10 +365,7 @@ mod tests {
         let statement = of(&story);
         assert_eq!(statement.pending.len(), 1);
         // floor(1_000_000_007 × 800_000 / 900_000)
-        assert_eq!(
-            statement.tokens[0].pending_at_most,
-            Amount::from(888_888_895)
-        );
+        assert_eq!(statement.tokens[0].pending_at_most, Amount::from(888_888_895));
         assert_eq!(statement.tokens[0].claimable, Amount::ZERO);
 
         story.settle(&[Some(30)]);

@@ -94,11 +94,7 @@ impl Home {
     ///
     /// # Errors
     /// When the passphrase does not open what is there, or nothing can be written.
-    pub fn complete(
-        &self,
-        key: Option<&PrivateKeySigner>,
-        passphrase: &str,
-    ) -> Result<Opened, Failure> {
+    pub fn complete(&self, key: Option<&PrivateKeySigner>, passphrase: &str) -> Result<Opened, Failure> {
         files::private_directory(&self.0)?;
         let vault = match Vault::unlock(&self.vault(), passphrase) {
             Err(VaultError::Missing(_)) => Vault::create(&self.vault(), passphrase),
@@ -115,10 +111,7 @@ impl Home {
                 key.clone()
             }
         };
-        Ok(Opened {
-            signer,
-            store: Arc::new(vault),
-        })
+        Ok(Opened { signer, store: Arc::new(vault) })
     }
 
     /// Opens account and vault.
@@ -138,9 +131,7 @@ impl Home {
     /// As `open`.
     pub fn store(&self, passphrase: &str) -> Result<Arc<dyn Store>, Failure> {
         self.require()?;
-        Ok(Arc::new(
-            Vault::unlock(&self.vault(), passphrase).map_err(locked)?,
-        ))
+        Ok(Arc::new(Vault::unlock(&self.vault(), passphrase).map_err(locked)?))
     }
 
     /// Opens the account only.
@@ -171,12 +162,8 @@ impl Home {
         if self.is_complete()? {
             return Ok(());
         }
-        Err(Failure::new(
-            ExitCode::NotFound,
-            "NOT_INITIALISED",
-            format!("there is no Mine in {}", self.0.display()),
-        )
-        .help("make one with `mine init`, or say where it is with --home"))
+        Err(Failure::new(ExitCode::NotFound, "NOT_INITIALISED", format!("there is no Mine in {}", self.0.display()))
+            .help("make one with `mine init`, or say where it is with --home"))
     }
 
     /// Holds the home for a run until the file is dropped; `None` while another run holds it.
@@ -185,11 +172,7 @@ impl Home {
     /// When the file cannot be opened.
     pub fn occupy(&self) -> Result<Option<File>, FileError> {
         let path = self.0.join("run.lock");
-        let open = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
+        let open = File::options().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(FileError::new("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
@@ -208,10 +191,7 @@ pub fn read_policy(path: &Path) -> Result<Policy, ConfigError> {
         Err(error) if error.source.kind() == ErrorKind::NotFound => return Ok(Policy::default()),
         other => other?,
     };
-    let content = |message: String| ConfigError::Content {
-        path: path.to_owned(),
-        message,
-    };
+    let content = |message: String| ConfigError::Content { path: path.to_owned(), message };
     let text = std::str::from_utf8(&bytes).map_err(|error| content(error.to_string()))?;
     toml::from_str(text).map_err(|error| content(error.to_string()))
 }
@@ -221,20 +201,16 @@ pub fn read_policy(path: &Path) -> Result<Policy, ConfigError> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_policy(path: &Path, policy: &Policy) -> Result<(), ConfigError> {
-    let text = toml::to_string_pretty(policy).map_err(|error| ConfigError::Content {
-        path: path.to_owned(),
-        message: error.to_string(),
-    })?;
+    let text = toml::to_string_pretty(policy)
+        .map_err(|error| ConfigError::Content { path: path.to_owned(), message: error.to_string() })?;
     Ok(files::write_atomic(path, text.as_bytes(), Access::Private)?)
 }
 
 fn locked(error: VaultError) -> Failure {
     match error {
-        VaultError::WrongPassphrase => Failure::new(
-            ExitCode::Locked,
-            "WRONG_PASSPHRASE",
-            "the passphrase of the Mine is wrong",
-        ),
+        VaultError::WrongPassphrase => {
+            Failure::new(ExitCode::Locked, "WRONG_PASSPHRASE", "the passphrase of the Mine is wrong")
+        }
         error => Failure::new(ExitCode::Internal, "VAULT", error),
     }
 }

@@ -48,9 +48,7 @@ pub enum OutboxError {
     #[error("the outbox's entry `{0}` is damaged")]
     Damaged(String),
     /// An update for this version exists.
-    #[error(
-        "an update for version {1} of campaign {0} was made before; there is only one a version"
-    )]
+    #[error("an update for version {1} of campaign {0} was made before; there is only one a version")]
     Exists(CampaignId, Version),
 }
 
@@ -85,22 +83,14 @@ impl Outbox {
 
     /// All versions with an update that can be sent.
     pub fn sealed(&self) -> impl Iterator<Item = (CampaignId, Version)> {
-        self.stages
-            .iter()
-            .filter(|(_, stage)| **stage == Stage::Sealed)
-            .map(|(key, _)| *key)
+        self.stages.iter().filter(|(_, stage)| **stage == Stage::Sealed).map(|(key, _)| *key)
     }
 
     /// Keeps a new update. Only then may it leave the process.
     ///
     /// # Errors
     /// When there is one for this version already, or it cannot be kept.
-    pub fn keep(
-        &mut self,
-        store: &dyn Store,
-        record: &Record,
-        envelope: &[u8],
-    ) -> Result<(), OutboxError> {
+    pub fn keep(&mut self, store: &dyn Store, record: &Record, envelope: &[u8]) -> Result<(), OutboxError> {
         let key = (record.campaign, record.version);
         if self.stages.contains_key(&key) {
             return Err(OutboxError::Exists(key.0, key.1));
@@ -114,12 +104,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the store does not work.
-    pub fn give_up(
-        &mut self,
-        store: &dyn Store,
-        campaign: CampaignId,
-        version: Version,
-    ) -> Result<(), OutboxError> {
+    pub fn give_up(&mut self, store: &dyn Store, campaign: CampaignId, version: Version) -> Result<(), OutboxError> {
         let key = (campaign, version);
         let (record, _) = open(store, campaign, version)?;
         store.put(&name(SPENT, key), &encode(&record, &[]))?;
@@ -133,11 +118,7 @@ impl Outbox {
 ///
 /// # Errors
 /// When there is none, or it is damaged.
-pub fn open(
-    store: &dyn Store,
-    campaign: CampaignId,
-    version: Version,
-) -> Result<(Record, Vec<u8>), OutboxError> {
+pub fn open(store: &dyn Store, campaign: CampaignId, version: Version) -> Result<(Record, Vec<u8>), OutboxError> {
     let name = name(SEALED, (campaign, version));
     let bytes = store.get(&name)?;
     decode(&bytes)
@@ -214,10 +195,7 @@ mod tests {
         outbox.keep(&store, &update, b"sealed").unwrap();
         // As after kill -9.
         let outbox = Outbox::load(&store).unwrap();
-        assert_eq!(
-            outbox.stage(update.campaign, Version(3)),
-            Some(Stage::Sealed)
-        );
+        assert_eq!(outbox.stage(update.campaign, Version(3)), Some(Stage::Sealed));
         assert_eq!(outbox.stage(update.campaign, Version(4)), None);
         let (found, envelope) = open(&store, update.campaign, Version(3)).unwrap();
         assert_eq!((found, envelope.as_slice()), (update, b"sealed".as_slice()));
@@ -229,20 +207,11 @@ mod tests {
         let mut outbox = Outbox::default();
         let update = record(1, 1);
         outbox.keep(&store, &update, b"one").unwrap();
-        assert!(matches!(
-            outbox.keep(&store, &update, b"two"),
-            Err(OutboxError::Exists(..))
-        ));
+        assert!(matches!(outbox.keep(&store, &update, b"two"), Err(OutboxError::Exists(..))));
         outbox.give_up(&store, update.campaign, Version(1)).unwrap();
         let mut outbox = Outbox::load(&store).unwrap();
-        assert_eq!(
-            outbox.stage(update.campaign, Version(1)),
-            Some(Stage::Spent)
-        );
-        assert!(matches!(
-            outbox.keep(&store, &update, b"two"),
-            Err(OutboxError::Exists(..))
-        ));
+        assert_eq!(outbox.stage(update.campaign, Version(1)), Some(Stage::Spent));
+        assert!(matches!(outbox.keep(&store, &update, b"two"), Err(OutboxError::Exists(..))));
         assert!(open(&store, update.campaign, Version(1)).is_err());
         assert_eq!(records(&store).unwrap(), [update]);
     }
@@ -252,17 +221,9 @@ mod tests {
         let store = Memory::default();
         let update = record(1, 1);
         Outbox::default().keep(&store, &update, b"one").unwrap();
-        store
-            .put(
-                &name(SPENT, (update.campaign, update.version)),
-                &encode(&update, &[]),
-            )
-            .unwrap();
+        store.put(&name(SPENT, (update.campaign, update.version)), &encode(&update, &[])).unwrap();
         let outbox = Outbox::load(&store).unwrap();
-        assert_eq!(
-            outbox.stage(update.campaign, Version(1)),
-            Some(Stage::Sealed)
-        );
+        assert_eq!(outbox.stage(update.campaign, Version(1)), Some(Stage::Sealed));
         assert_eq!(records(&store).unwrap().len(), 1);
     }
 

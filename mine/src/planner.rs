@@ -152,9 +152,7 @@ impl fmt::Display for Skip {
             Self::NoData => f.write_str("no data set fits"),
             Self::Material(why) => write!(f, "the published model is refused: {why}"),
             Self::Done => f.write_str("submitted; nothing to add until the model changes"),
-            Self::Spent => {
-                f.write_str("an update for this version was given up; there is only one a version")
-            }
+            Self::Spent => f.write_str("an update for this version was given up; there is only one a version"),
         }
     }
 }
@@ -162,10 +160,7 @@ impl fmt::Display for Skip {
 /// Decides what to do next.
 #[must_use]
 pub fn next(situation: &Situation<'_>) -> Action {
-    closed(situation)
-        .or_else(|| unwanted(situation))
-        .or_else(|| blocked(situation))
-        .unwrap_or_else(|| work(situation))
+    closed(situation).or_else(|| unwanted(situation)).or_else(|| blocked(situation)).unwrap_or_else(|| work(situation))
 }
 
 /// The campaign takes nothing, whatever anyone wants.
@@ -198,9 +193,7 @@ fn unwanted(situation: &Situation<'_>) -> Option<Action> {
     }
     // What was submitted needs no more patience than its settlement does.
     let submitted = situation.campaign.uploads(situation.me) > 0;
-    later
-        .filter(|_| !submitted)
-        .map(|until| Action::Wait(Wait::CoolDown(until)))
+    later.filter(|_| !submitted).map(|until| Action::Wait(Wait::CoolDown(until)))
 }
 
 fn facts(situation: &Situation<'_>, algorithm: Option<Algorithm>) -> Facts {
@@ -217,36 +210,24 @@ fn facts(situation: &Situation<'_>, algorithm: Option<Algorithm>) -> Facts {
 
 /// There is nothing to submit to at the moment, or we have submitted.
 fn blocked(situation: &Situation<'_>) -> Option<Action> {
-    let Situation {
-        campaign, me, now, ..
-    } = *situation;
+    let Situation { campaign, me, now, .. } = *situation;
     let window = &campaign.window.submissions;
     if campaign.uploads(me) > 0 {
         let pending = window.iter().any(|submission| submission.miner == me);
-        return Some(if pending {
-            Action::Wait(Wait::Settlement)
-        } else {
-            Action::Skip(Skip::Done)
-        });
+        return Some(if pending { Action::Wait(Wait::Settlement) } else { Action::Skip(Skip::Done) });
     }
     if situation.stage == Some(Stage::Spent) {
         return Some(Action::Skip(Skip::Spent));
     }
     if !campaign.takes_submissions(now) {
-        return Some(if window.is_empty() {
-            Action::Skip(Skip::Over)
-        } else {
-            Action::Wait(Wait::Settlement)
-        });
+        return Some(if window.is_empty() { Action::Skip(Skip::Over) } else { Action::Wait(Wait::Settlement) });
     }
     None
 }
 
 fn work(situation: &Situation<'_>) -> Action {
     match (situation.stage, situation.supply) {
-        (Some(_), _) if situation.campaign.window.submissions.len() < situation.after => {
-            Action::Wait(Wait::Turn)
-        }
+        (Some(_), _) if situation.campaign.window.submissions.len() < situation.after => Action::Wait(Wait::Turn),
         (Some(_), _) => Action::Send,
         (None, Supply::Missing) => Action::Fetch(Artefact::Material),
         (None, Supply::Refused(why)) => Action::Skip(Skip::Material(why.clone())),
@@ -276,17 +257,9 @@ pub fn last_submission(campaign: &CampaignView, me: Address) -> Option<u64> {
 /// Whether the update that was made for a version will never be sent again, not even to a chain that was rolled back.
 #[must_use]
 pub fn is_useless(campaign: &CampaignView, version: Version, now: u64) -> bool {
-    let replaced = campaign
-        .versions
-        .iter()
-        .find(|later| later.version > version)
-        .map(|later| later.at.timestamp);
+    let replaced = campaign.versions.iter().find(|later| later.version > version).map(|later| later.at.timestamp);
     let over = campaign.closed.map(|at| at.timestamp);
-    [replaced, over]
-        .into_iter()
-        .flatten()
-        .min()
-        .is_some_and(|since| now >= since.saturating_add(KEEP_SECONDS))
+    [replaced, over].into_iter().flatten().min().is_some_and(|since| now >= since.saturating_add(KEEP_SECONDS))
 }
 
 #[cfg(test)]
@@ -295,10 +268,7 @@ mod tests {
     use crate::testing::{ME, OTHER, Story};
     use proptest::prelude::*;
 
-    const KNOWN: Offer = Offer::Known {
-        algorithm: Algorithm::Proximal,
-        rows: 10,
-    };
+    const KNOWN: Offer = Offer::Known { algorithm: Algorithm::Proximal, rows: 10 };
 
     struct Case {
         offer: Offer,
@@ -310,13 +280,7 @@ mod tests {
 
     impl Case {
         fn new() -> Self {
-            Self {
-                offer: KNOWN,
-                supply: Supply::Ready,
-                stage: None,
-                policy: Policy::default(),
-                after: 0,
-            }
+            Self { offer: KNOWN, supply: Supply::Ready, stage: None, policy: Policy::default(), after: 0 }
         }
 
         fn next(&self, story: &Story) -> Action {
@@ -336,11 +300,7 @@ mod tests {
     #[test]
     fn a_campaign_is_served_step_by_step() {
         let mut story = Story::opened();
-        let mut case = Case {
-            offer: Offer::Unknown,
-            supply: Supply::Missing,
-            ..Case::new()
-        };
+        let mut case = Case { offer: Offer::Unknown, supply: Supply::Missing, ..Case::new() };
         assert_eq!(case.next(&story), Action::Skip(Skip::NotOpen));
         story.activate();
         assert_eq!(case.next(&story), Action::Fetch(Artefact::Manifest));
@@ -367,10 +327,7 @@ mod tests {
     fn an_update_is_made_once_a_version() {
         let mut story = Story::opened();
         story.activate();
-        let spent = Case {
-            stage: Some(Stage::Spent),
-            ..Case::new()
-        };
+        let spent = Case { stage: Some(Stage::Spent), ..Case::new() };
         assert_eq!(spent.next(&story), Action::Skip(Skip::Spent));
     }
 
@@ -388,10 +345,7 @@ mod tests {
     fn turns_are_kept_and_training_does_not_wait_for_them() {
         let mut story = Story::opened();
         story.activate();
-        let mut second = Case {
-            after: 1,
-            ..Case::new()
-        };
+        let mut second = Case { after: 1, ..Case::new() };
         assert_eq!(second.next(&story), Action::Train);
         second.stage = Some(Stage::Sealed);
         assert_eq!(second.next(&story), Action::Wait(Wait::Turn));
@@ -403,31 +357,13 @@ mod tests {
     fn reasons_against_a_campaign_are_told() {
         let mut story = Story::opened();
         story.activate();
-        let unusable = Case {
-            offer: Offer::Unusable("other bounty".into()),
-            ..Case::new()
-        };
+        let unusable = Case { offer: Offer::Unusable("other bounty".into()), ..Case::new() };
         assert!(unusable.next(&story).to_string().contains("other bounty"));
-        let no_data = Case {
-            offer: Offer::Known {
-                algorithm: Algorithm::Proximal,
-                rows: 0,
-            },
-            ..Case::new()
-        };
+        let no_data = Case { offer: Offer::Known { algorithm: Algorithm::Proximal, rows: 0 }, ..Case::new() };
         assert_eq!(no_data.next(&story), Action::Skip(Skip::NoData));
-        let forged = Case {
-            supply: Supply::Refused("other digest".into()),
-            ..Case::new()
-        };
+        let forged = Case { supply: Supply::Refused("other digest".into()), ..Case::new() };
         assert!(forged.next(&story).to_string().contains("other digest"));
-        let picky = Case {
-            policy: Policy {
-                data_scientists: [ME].into(),
-                ..Policy::default()
-            },
-            ..Case::new()
-        };
+        let picky = Case { policy: Policy { data_scientists: [ME].into(), ..Policy::default() }, ..Case::new() };
         assert!(matches!(picky.next(&story), Action::Skip(Skip::Policy(_))));
     }
 
@@ -438,13 +374,7 @@ mod tests {
         story.submit(ME);
         let submitted_at = story.now;
         story.settle(&[Some(30)]);
-        let patient = Case {
-            policy: Policy {
-                cool_down_seconds: 1_000,
-                ..Policy::default()
-            },
-            ..Case::new()
-        };
+        let patient = Case { policy: Policy { cool_down_seconds: 1_000, ..Policy::default() }, ..Case::new() };
         let until = submitted_at + 1_000;
         assert_eq!(patient.next(&story), Action::Wait(Wait::CoolDown(until)));
         story.now = until;

@@ -141,18 +141,13 @@ impl Policy {
         }
         match self.min_bounty.get(&facts.token) {
             None => Some(Objection::Token { token: facts.token }),
-            Some(least) if facts.bounty < *least => Some(Objection::Bounty {
-                bounty: facts.bounty,
-                least: *least,
-            }),
+            Some(least) if facts.bounty < *least => Some(Objection::Bounty { bounty: facts.bounty, least: *least }),
             Some(_) => None,
         }
     }
 
     fn cool_down(&self, facts: &Facts) -> Decision {
-        let until = facts
-            .last_submission
-            .map(|last| last.saturating_add(self.cool_down_seconds));
+        let until = facts.last_submission.map(|last| last.saturating_add(self.cool_down_seconds));
         match until {
             Some(until) if facts.now < until => Decision::Later(until),
             _ => Decision::Allowed,
@@ -181,34 +176,10 @@ mod tests {
     #[test]
     fn each_rule_refuses_by_its_own_name() {
         let cases = [
-            (
-                Policy {
-                    data_scientists: [Address::repeat_byte(2)].into(),
-                    ..Policy::default()
-                },
-                "data_scientists",
-            ),
-            (
-                Policy {
-                    min_bounty: [(Address::ZERO, Amount::from(101))].into(),
-                    ..Policy::default()
-                },
-                "below 101",
-            ),
-            (
-                Policy {
-                    min_bounty: [(DATA, Amount::from(1))].into(),
-                    ..Policy::default()
-                },
-                "token 0x0000",
-            ),
-            (
-                Policy {
-                    algorithms: [Algorithm::LocalSteps].into(),
-                    ..Policy::default()
-                },
-                "proximal is not on the list",
-            ),
+            (Policy { data_scientists: [Address::repeat_byte(2)].into(), ..Policy::default() }, "data_scientists"),
+            (Policy { min_bounty: [(Address::ZERO, Amount::from(101))].into(), ..Policy::default() }, "below 101"),
+            (Policy { min_bounty: [(DATA, Amount::from(1))].into(), ..Policy::default() }, "token 0x0000"),
+            (Policy { algorithms: [Algorithm::LocalSteps].into(), ..Policy::default() }, "proximal is not on the list"),
         ];
         for (policy, expected) in cases {
             match policy.decide(&facts()) {
@@ -223,14 +194,8 @@ mod tests {
 
     #[test]
     fn an_unknown_algorithm_is_decided_later() {
-        let policy = Policy {
-            algorithms: [Algorithm::LocalSteps].into(),
-            ..Policy::default()
-        };
-        let unknown = Facts {
-            algorithm: None,
-            ..facts()
-        };
+        let policy = Policy { algorithms: [Algorithm::LocalSteps].into(), ..Policy::default() };
+        let unknown = Facts { algorithm: None, ..facts() };
         assert_eq!(policy.decide(&unknown), Decision::Allowed);
     }
 

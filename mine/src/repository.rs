@@ -22,14 +22,8 @@ impl FromStr for DataName {
 
     fn from_str(text: &str) -> Result<Self, RepositoryError> {
         let fits = (1..=64).contains(&text.len())
-            && text
-                .bytes()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(RepositoryError::Name(text.chars().take(80).collect()))
-        }
+            && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
+        if fits { Ok(Self(text.into())) } else { Err(RepositoryError::Name(text.chars().take(80).collect())) }
     }
 }
 
@@ -106,29 +100,15 @@ pub enum RepositoryError {
 ///
 /// # Errors
 /// A taken name, or a file that is no table; then nothing is changed.
-pub fn add(
-    store: &dyn Store,
-    name: DataName,
-    csv: &[u8],
-    added_at: u64,
-) -> Result<About, RepositoryError> {
+pub fn add(store: &dyn Store, name: DataName, csv: &[u8], added_at: u64) -> Result<About, RepositoryError> {
     if names(store)?.contains(&name) {
         return Err(RepositoryError::Exists(name));
     }
     let table = read(csv)?;
-    let about = About {
-        columns: table.columns().to_vec(),
-        rows: table.rows(),
-        bytes: csv.len(),
-        added_at,
-        name,
-    };
+    let about = About { columns: table.columns().to_vec(), rows: table.rows(), bytes: csv.len(), added_at, name };
     // The description comes last: without it the data set is not there.
     store.put(&format!("{TABLE}{}", about.name), csv)?;
-    store.put(
-        &format!("{ABOUT}{}", about.name),
-        &serde_json::to_vec(&about)?,
-    )?;
+    store.put(&format!("{ABOUT}{}", about.name), &serde_json::to_vec(&about)?)?;
     Ok(about)
 }
 
@@ -150,11 +130,7 @@ pub fn remove(store: &dyn Store, name: &DataName) -> Result<(), RepositoryError>
 /// # Errors
 /// When the store does not work.
 pub fn names(store: &dyn Store) -> Result<Vec<DataName>, RepositoryError> {
-    store
-        .list(ABOUT)?
-        .iter()
-        .map(|entry| entry[ABOUT.len()..].parse())
-        .collect()
+    store.list(ABOUT)?.iter().map(|entry| entry[ABOUT.len()..].parse()).collect()
 }
 
 /// All data sets by name.
@@ -162,14 +138,7 @@ pub fn names(store: &dyn Store) -> Result<Vec<DataName>, RepositoryError> {
 /// # Errors
 /// When the store does not work.
 pub fn list(store: &dyn Store) -> Result<Vec<About>, RepositoryError> {
-    names(store)?
-        .iter()
-        .map(|name| {
-            Ok(serde_json::from_slice(
-                &store.get(&format!("{ABOUT}{name}"))?,
-            )?)
-        })
-        .collect()
+    names(store)?.iter().map(|name| Ok(serde_json::from_slice(&store.get(&format!("{ABOUT}{name}"))?)?)).collect()
 }
 
 /// How each data set fits a campaign's schema.
@@ -181,16 +150,8 @@ pub fn fits(store: &dyn Store, schema: &Schema) -> Result<Vec<Fit>, RepositoryEr
         .into_iter()
         .map(|data| {
             Ok(match schema.fit(&load(store, &data)?) {
-                Ok(examples) => Fit {
-                    data,
-                    rows: examples.len(),
-                    problems: None,
-                },
-                Err(report) => Fit {
-                    data,
-                    rows: 0,
-                    problems: Some(report.to_string()),
-                },
+                Ok(examples) => Fit { data, rows: examples.len(), problems: None },
+                Err(report) => Fit { data, rows: 0, problems: Some(report.to_string()) },
             })
         })
         .collect()
@@ -200,10 +161,7 @@ pub fn fits(store: &dyn Store, schema: &Schema) -> Result<Vec<Fit>, RepositoryEr
 ///
 /// # Errors
 /// When the store does not work.
-pub fn examples(
-    store: &dyn Store,
-    schema: &Schema,
-) -> Result<(Vec<DataName>, Option<Examples>), RepositoryError> {
+pub fn examples(store: &dyn Store, schema: &Schema) -> Result<(Vec<DataName>, Option<Examples>), RepositoryError> {
     let mut used = Vec::new();
     let mut all: Option<Examples> = None;
     for name in names(store)? {
@@ -258,17 +216,11 @@ mod tests {
         let about = add(&store, name("own"), b"a,b\n1,2\n3,4\n", 5).unwrap();
         assert_eq!((about.rows, about.columns.len()), (2, 2));
         assert_eq!(list(&store).unwrap(), [about]);
-        assert!(matches!(
-            add(&store, name("own"), b"a\n1\n", 6),
-            Err(RepositoryError::Exists(_))
-        ));
+        assert!(matches!(add(&store, name("own"), b"a\n1\n", 6), Err(RepositoryError::Exists(_))));
         remove(&store, &name("own")).unwrap();
         assert!(list(&store).unwrap().is_empty());
         assert!(store.list("").unwrap().is_empty(), "nothing stays behind");
-        assert!(matches!(
-            remove(&store, &name("own")),
-            Err(RepositoryError::Unknown(_))
-        ));
+        assert!(matches!(remove(&store, &name("own")), Err(RepositoryError::Unknown(_))));
     }
 
     #[test]

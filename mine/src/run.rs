@@ -356,10 +356,7 @@ impl Miner {
             if known.busy || Instant::now() < known.not_before {
                 if self.shop.setup.once && known.failures >= ONCE_ATTEMPTS {
                     let trouble = known.trouble.clone().unwrap_or_default();
-                    return Err(RunError::Trouble {
-                        campaign: id,
-                        trouble,
-                    });
+                    return Err(RunError::Trouble { campaign: id, trouble });
                 }
                 continue;
             }
@@ -391,9 +388,7 @@ impl Miner {
         let data = repository::names(&*self.shop.store)?;
         if data != self.data {
             self.data = data;
-            self.known
-                .values_mut()
-                .for_each(|known| known.offer = Offer::Unknown);
+            self.known.values_mut().for_each(|known| known.offer = Offer::Unknown);
         }
         Ok(())
     }
@@ -455,10 +450,7 @@ fn lock(outbox: &Mutex<Outbox>) -> std::sync::MutexGuard<'_, Outbox> {
 fn line(campaign: &CampaignView, known: &Known, action: &Action) -> JournalLine {
     JournalLine {
         campaign: campaign.id,
-        name: known
-            .manifest
-            .as_ref()
-            .map(|manifest| manifest.name.clone()),
+        name: known.manifest.as_ref().map(|manifest| manifest.name.clone()),
         version: campaign.version(),
         next: action.to_string(),
         trouble: known.trouble.clone(),
@@ -505,19 +497,11 @@ type Job = Pinned<'static, Result<Done, JobError>>;
 
 impl Workshop {
     /// The work behind an action, if there is any.
-    fn start(
-        &self,
-        world: &World,
-        campaign: &CampaignView,
-        known: &Known,
-        action: &Action,
-    ) -> Option<Job> {
+    fn start(&self, world: &World, campaign: &CampaignView, known: &Known, action: &Action) -> Option<Job> {
         let shop = self.clone();
         let (id, version) = (campaign.id, campaign.version());
         Some(match action {
-            Action::Fetch(Artefact::Manifest) => {
-                Box::pin(fetch_manifest(shop, campaign.terms.clone()))
-            }
+            Action::Fetch(Artefact::Manifest) => Box::pin(fetch_manifest(shop, campaign.terms.clone())),
             Action::Fetch(Artefact::Material) => {
                 let wanted = Wanted::new(&self.setup, world, campaign)?;
                 Box::pin(fetch_kit(shop, known.manifest.clone()?, wanted))
@@ -545,17 +529,10 @@ fn follower(setup: &Setup) -> Follower {
 
 async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<Done, JobError> {
     let digest = Digest(terms.manifest.0);
-    let bytes = shop
-        .setup
-        .node
-        .get(digest, MANIFEST_LIMIT, FETCH_TIMEOUT)
-        .await;
+    let bytes = shop.setup.node.get(digest, MANIFEST_LIMIT, FETCH_TIMEOUT).await;
     let bytes = match bytes {
         Err(IpfsError::TooLarge { .. }) => {
-            return Ok(Done::Manifest(
-                Err(format!("larger than {MANIFEST_LIMIT} bytes")),
-                Vec::new(),
-            ));
+            return Ok(Done::Manifest(Err(format!("larger than {MANIFEST_LIMIT} bytes")), Vec::new()));
         }
         other => other?,
     };
@@ -564,8 +541,7 @@ async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<Done, JobError> 
         Err(why) => return Ok(Done::Manifest(Err(why), Vec::new())),
     };
     let schema = manifest.data.clone();
-    let fits =
-        tokio::task::spawn_blocking(move || repository::fits(&*shop.store, &schema)).await??;
+    let fits = tokio::task::spawn_blocking(move || repository::fits(&*shop.store, &schema)).await??;
     Ok(Done::Manifest(Ok(manifest), fits))
 }
 
@@ -592,10 +568,7 @@ impl Wanted {
         Some(Self {
             version: version.version,
             material: version.material,
-            certificate: world
-                .capsules
-                .get(&operator)
-                .and_then(|capsule| capsule.certificate),
+            certificate: world.capsules.get(&operator).and_then(|capsule| capsule.certificate),
             operator,
             binding: Binding {
                 chain_id: deployment.chain_id,
@@ -608,20 +581,11 @@ impl Wanted {
     }
 }
 
-async fn fetch_kit(
-    shop: Workshop,
-    manifest: Arc<Manifest>,
-    wanted: Wanted,
-) -> Result<Done, JobError> {
-    let certificate = wanted
-        .certificate
-        .ok_or(JobError::NoCertificate(wanted.operator))?;
+async fn fetch_kit(shop: Workshop, manifest: Arc<Manifest>, wanted: Wanted) -> Result<Done, JobError> {
+    let certificate = wanted.certificate.ok_or(JobError::NoCertificate(wanted.operator))?;
     let limit = Material::encoded_len(&manifest.parameters);
     let material = shop.setup.node.get(wanted.material, limit, FETCH_TIMEOUT);
-    let certificate = shop
-        .setup
-        .node
-        .get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
+    let certificate = shop.setup.node.get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
     let refused = |why: String| Ok(Done::Kit(wanted.version, Err(why)));
     let (material, certificate) = match tokio::try_join!(material, certificate) {
         Err(IpfsError::TooLarge { .. }) => return refused("it is larger than it can be".into()),
@@ -635,12 +599,7 @@ async fn fetch_kit(
 }
 
 /// Refuses what is not for exactly these parameters and this version, and a Capsule that is not the manifest's.
-fn open_kit(
-    material: &[u8],
-    certificate: &[u8],
-    manifest: &Manifest,
-    binding: &Binding,
-) -> Result<Kit, String> {
+fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, binding: &Binding) -> Result<Kit, String> {
     let capsule = Certificate::decode(certificate).map_err(|error| error.to_string())?;
     if capsule.fingerprint() != manifest.capsule {
         return Err(format!(
@@ -651,8 +610,7 @@ fn open_kit(
     }
     Ok(Kit {
         bytes: material.len() + certificate.len(),
-        material: Material::decode(material, &manifest.parameters, binding)
-            .map_err(|error| error.to_string())?,
+        material: Material::decode(material, &manifest.parameters, binding).map_err(|error| error.to_string())?,
         capsule,
     })
 }
@@ -687,10 +645,7 @@ async fn send(shop: Workshop, id: CampaignId, version: Version) -> Result<Done, 
 async fn is_on_chain(setup: &Setup, id: CampaignId, content: Digest) -> Result<bool, JobError> {
     let head = setup.client.head().await?.number;
     let first = head.saturating_sub(setup.confirmations + 1);
-    let records = setup
-        .client
-        .logs(first.max(setup.client.deployment().block), head)
-        .await?;
+    let records = setup.client.logs(first.max(setup.client.deployment().block), head).await?;
     Ok(records.iter().any(|record| {
         matches!(&record.event, Event::Submitted { id: campaign, miner, content: found, .. }
             if (*campaign, *miner, *found) == (id, setup.me, content))

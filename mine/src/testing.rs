@@ -51,15 +51,8 @@ pub fn terms() -> Terms {
 
 impl Story {
     pub fn opened() -> Self {
-        let mut story = Self {
-            world: World::default(),
-            now: 1_000,
-            logs: 0,
-        };
-        story.say(Event::Opened {
-            id: ID,
-            terms: Box::new(terms()),
-        });
+        let mut story = Self { world: World::default(), now: 1_000, logs: 0 };
+        story.say(Event::Opened { id: ID, terms: Box::new(terms()) });
         story
     }
 
@@ -72,11 +65,7 @@ impl Story {
     }
 
     pub fn activate(&mut self) {
-        self.say(Event::Activated {
-            id: ID,
-            start_ppm: START_PPM,
-            material: Digest([1; 32]),
-        });
+        self.say(Event::Activated { id: ID, start_ppm: START_PPM, material: Digest([1; 32]) });
     }
 
     pub fn submit(&mut self, miner: Address) {
@@ -96,12 +85,7 @@ impl Story {
     pub fn settle(&mut self, gains: &[Option<u16>]) {
         let campaign = self.campaign();
         let (window, version) = (campaign.window.index, campaign.window.version);
-        let miners: Vec<_> = campaign
-            .window
-            .submissions
-            .iter()
-            .map(|s| s.miner)
-            .collect();
+        let miners: Vec<_> = campaign.window.submissions.iter().map(|s| s.miner).collect();
         let mut best = campaign.best_ppm;
         let mut outcomes = Vec::new();
         for ((index, miner), gain) in (0..).zip(miners).zip(gains) {
@@ -152,11 +136,7 @@ impl Story {
     }
 
     pub fn close(&mut self) {
-        self.say(Event::Closed {
-            id: ID,
-            reason: CloseReason::Owner,
-            refunded: Amount::ZERO,
-        });
+        self.say(Event::Closed { id: ID, reason: CloseReason::Owner, refunded: Amount::ZERO });
     }
 
     pub fn close_if_idle(&mut self) {
@@ -169,12 +149,7 @@ impl Story {
     pub fn withdraw(&mut self, account: Address) {
         let amount = self.campaign().owed(account);
         if amount != Amount::ZERO {
-            self.say(Event::Withdrawn {
-                id: ID,
-                account,
-                to: account,
-                amount,
-            });
+            self.say(Event::Withdrawn { id: ID, account, to: account, amount });
         }
     }
 
@@ -188,9 +163,7 @@ impl Story {
             transaction: B256::from(U256::from(self.logs)),
             index: 0,
         };
-        self.world
-            .apply(&Record { at, event })
-            .expect("tests tell possible stories");
+        self.world.apply(&Record { at, event }).expect("tests tell possible stories");
     }
 }
 
@@ -207,9 +180,7 @@ impl crate::store::Store for Memory {
     fn get(&self, name: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, crate::store::StoreError> {
         let entries = self.0.lock().unwrap();
         let bytes = entries.get(name).cloned();
-        bytes
-            .map(zeroize::Zeroizing::new)
-            .ok_or_else(|| crate::store::StoreError(format!("no {name}").into()))
+        bytes.map(zeroize::Zeroizing::new).ok_or_else(|| crate::store::StoreError(format!("no {name}").into()))
     }
 
     fn remove(&self, name: &str) -> Result<(), crate::store::StoreError> {
@@ -219,10 +190,6 @@ impl crate::store::Store for Memory {
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, crate::store::StoreError> {
         let entries = self.0.lock().unwrap();
-        Ok(entries
-            .keys()
-            .filter(|name| name.starts_with(prefix))
-            .cloned()
-            .collect())
+        Ok(entries.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
     }
 }

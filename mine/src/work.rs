@@ -79,13 +79,7 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
     let examples = examples.ok_or(WorkError::NoData)?;
     let (features, targets) = manifest.prepare(&examples)?;
     let parameters = order.kit.material.parameters();
-    let update = syft::train(
-        &features,
-        &targets,
-        &manifest.rule,
-        parameters,
-        &mut rand::rng(),
-    )?;
+    let update = syft::train(&features, &targets, &manifest.rule, parameters, &mut rand::rng())?;
     let trained = Instant::now();
     let encrypted = syft::encrypt_update(&order.kit.material, &update)?;
     let envelope = envelope::seal_update(&header(order), &encrypted.encode(), &order.kit.capsule)?;
@@ -104,16 +98,8 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
 }
 
 fn header(order: &Order) -> Header {
-    let Binding {
-        chain_id, contract, ..
-    } = *order.kit.material.binding();
-    Header::new(
-        chain_id,
-        contract.into(),
-        order.campaign,
-        order.version,
-        order.miner,
-    )
+    let Binding { chain_id, contract, .. } = *order.kit.material.binding();
+    Header::new(chain_id, contract.into(), order.campaign, order.version, order.miner)
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

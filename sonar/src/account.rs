@@ -35,14 +35,8 @@ impl FromStr for AccountName {
 
     fn from_str(text: &str) -> Result<Self, AccountError> {
         let fits = (1..=64).contains(&text.len())
-            && text
-                .bytes()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(AccountError::Name(text.chars().take(80).collect()))
-        }
+            && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
+        if fits { Ok(Self(text.into())) } else { Err(AccountError::Name(text.chars().take(80).collect())) }
     }
 }
 
@@ -132,9 +126,7 @@ impl Keystore {
     /// The accounts of a program: `<home>/keystore`.
     #[must_use]
     pub fn new(home: &Path) -> Self {
-        Self {
-            directory: home.join("keystore"),
-        }
+        Self { directory: home.join("keystore") }
     }
 
     /// Where an account's file is.
@@ -147,11 +139,7 @@ impl Keystore {
     ///
     /// # Errors
     /// When there is one of that name, or the file cannot be written.
-    pub fn create(
-        &self,
-        name: &AccountName,
-        passphrase: &str,
-    ) -> Result<PrivateKeySigner, AccountError> {
+    pub fn create(&self, name: &AccountName, passphrase: &str) -> Result<PrivateKeySigner, AccountError> {
         let signer = PrivateKeySigner::random();
         self.store(name, &signer, passphrase)?;
         Ok(signer)
@@ -161,12 +149,7 @@ impl Keystore {
     ///
     /// # Errors
     /// When there is an account of that name, or the file cannot be written.
-    pub fn store(
-        &self,
-        name: &AccountName,
-        signer: &PrivateKeySigner,
-        passphrase: &str,
-    ) -> Result<(), AccountError> {
+    pub fn store(&self, name: &AccountName, signer: &PrivateKeySigner, passphrase: &str) -> Result<(), AccountError> {
         let path = self.path(name);
         if path.exists() {
             return Err(AccountError::Exists(name.clone()));
@@ -181,11 +164,7 @@ impl Keystore {
     ///
     /// # Errors
     /// Unknown, damaged, or the wrong passphrase.
-    pub fn unlock(
-        &self,
-        name: &AccountName,
-        passphrase: &str,
-    ) -> Result<PrivateKeySigner, AccountError> {
+    pub fn unlock(&self, name: &AccountName, passphrase: &str) -> Result<PrivateKeySigner, AccountError> {
         let path = self.path(name);
         if !path.exists() {
             return Err(self.unknown(name));
@@ -196,10 +175,7 @@ impl Keystore {
     /// That there is no account of that name.
     #[must_use]
     pub fn unknown(&self, name: &AccountName) -> AccountError {
-        AccountError::Unknown {
-            name: name.clone(),
-            directory: self.directory.clone(),
-        }
+        AccountError::Unknown { name: name.clone(), directory: self.directory.clone() }
     }
 
     /// All accounts, by name. Files that are no accounts are left out.
@@ -233,10 +209,7 @@ pub fn read_key(path: &Path, passphrase: &str) -> Result<PrivateKeySigner, Accou
     if bytes.first() == Some(&b'{') {
         return open_file(path, passphrase);
     }
-    let damaged = |reason: String| AccountError::Damaged {
-        path: path.to_owned(),
-        reason,
-    };
+    let damaged = |reason: String| AccountError::Damaged { path: path.to_owned(), reason };
     let text = std::str::from_utf8(&bytes).map_err(|error| damaged(error.to_string()))?;
     let mut key = Zeroizing::new([0; 32]);
     let digits = text.trim();
@@ -246,13 +219,9 @@ pub fn read_key(path: &Path, passphrase: &str) -> Result<PrivateKeySigner, Accou
 }
 
 fn open_file(path: &Path, passphrase: &str) -> Result<PrivateKeySigner, AccountError> {
-    let damaged = |reason: String| AccountError::Damaged {
-        path: path.to_owned(),
-        reason,
-    };
+    let damaged = |reason: String| AccountError::Damaged { path: path.to_owned(), reason };
     let bytes = files::read_limited(path, SIZE_LIMIT)?;
-    let content: Value =
-        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let content: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if content["version"] != 3 {
         return Err(damaged("its version is not 3".into()));
     }
@@ -265,34 +234,19 @@ fn open_file(path: &Path, passphrase: &str) -> Result<PrivateKeySigner, AccountE
 }
 
 /// The content of a keystore file, with the address in the clear, so that accounts can be listed while locked.
-fn seal(
-    directory: &Path,
-    signer: &PrivateKeySigner,
-    passphrase: &str,
-) -> Result<Vec<u8>, AccountError> {
+fn seal(directory: &Path, signer: &PrivateKeySigner, passphrase: &str) -> Result<Vec<u8>, AccountError> {
     let scratch = directory.join(format!(".{:016x}", rand::random::<u64>()));
     let failed = |error: String| {
-        AccountError::File(FileError {
-            action: "write",
-            path: scratch.clone(),
-            source: io::Error::other(error),
-        })
+        AccountError::File(FileError { action: "write", path: scratch.clone(), source: io::Error::other(error) })
     };
     files::private_directory(&scratch)?;
     let key = Zeroizing::new(signer.to_bytes().0);
-    let written = PrivateKeySigner::encrypt_keystore(
-        &scratch,
-        &mut OsRng,
-        key.as_slice(),
-        passphrase,
-        Some("key"),
-    )
-    .map_err(|error| failed(error.to_string()))
-    .and_then(|_| Ok(files::read_limited(&scratch.join("key"), SIZE_LIMIT)?));
+    let written = PrivateKeySigner::encrypt_keystore(&scratch, &mut OsRng, key.as_slice(), passphrase, Some("key"))
+        .map_err(|error| failed(error.to_string()))
+        .and_then(|_| Ok(files::read_limited(&scratch.join("key"), SIZE_LIMIT)?));
     // What is left behind is encrypted, and the first error matters more.
     let _ = fs::remove_dir_all(&scratch);
-    let mut content: Value =
-        serde_json::from_slice(&written?).map_err(|error| failed(error.to_string()))?;
+    let mut content: Value = serde_json::from_slice(&written?).map_err(|error| failed(error.to_string()))?;
     content["address"] = hex::encode(signer.address()).into();
     serde_json::to_vec(&content).map_err(|error| failed(error.to_string()))
 }
@@ -319,18 +273,9 @@ mod tests {
         let signer = keystore.create(&name("alice"), "right").unwrap();
         let opened = keystore.unlock(&name("alice"), "right").unwrap();
         assert_eq!(opened.to_bytes(), signer.to_bytes());
-        assert!(matches!(
-            keystore.unlock(&name("alice"), "wrong"),
-            Err(AccountError::WrongPassphrase(_))
-        ));
-        assert!(matches!(
-            keystore.unlock(&name("bob"), "right"),
-            Err(AccountError::Unknown { .. })
-        ));
-        assert!(matches!(
-            keystore.create(&name("alice"), "other"),
-            Err(AccountError::Exists(_))
-        ));
+        assert!(matches!(keystore.unlock(&name("alice"), "wrong"), Err(AccountError::WrongPassphrase(_))));
+        assert!(matches!(keystore.unlock(&name("bob"), "right"), Err(AccountError::Unknown { .. })));
+        assert!(matches!(keystore.create(&name("alice"), "other"), Err(AccountError::Exists(_))));
         let listed = keystore.list().unwrap();
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].address, signer.address());
@@ -352,10 +297,7 @@ mod tests {
         assert_eq!(read_key(&path, "").unwrap().address(), signer.address());
         for content in ["", "0x12", "{}", "{\"version\":2}", &"0".repeat(64)] {
             fs::write(&path, content).unwrap();
-            assert!(
-                matches!(read_key(&path, ""), Err(AccountError::Damaged { .. })),
-                "{content}"
-            );
+            assert!(matches!(read_key(&path, ""), Err(AccountError::Damaged { .. })), "{content}");
         }
     }
 

@@ -122,19 +122,13 @@ impl Bundle {
         if bytes.len() > MAX_BYTES {
             return Err(BundleError::Form("it is too large"));
         }
-        let rest = bytes
-            .strip_prefix(MAGIC)
-            .ok_or(BundleError::Form("it is no sonar.bundle/1"))?;
-        let (salt, mut rest) = rest
-            .split_first_chunk::<32>()
-            .ok_or(BundleError::Form("it is cut off"))?;
+        let rest = bytes.strip_prefix(MAGIC).ok_or(BundleError::Form("it is no sonar.bundle/1"))?;
+        let (salt, mut rest) = rest.split_first_chunk::<32>().ok_or(BundleError::Form("it is cut off"))?;
         let mut part = || {
             let cut = BundleError::Form("it is cut off");
             let (length, after) = rest.split_first_chunk::<8>().ok_or(cut)?;
             let length = usize::try_from(u64::from_be_bytes(*length)).unwrap_or(usize::MAX);
-            let (part, after) = after
-                .split_at_checked(length)
-                .ok_or(BundleError::Form("it is cut off"))?;
+            let (part, after) = after.split_at_checked(length).ok_or(BundleError::Form("it is cut off"))?;
             rest = after;
             Ok::<_, BundleError>(part.to_vec())
         };
@@ -157,39 +151,20 @@ impl Bundle {
     /// # Errors
     /// Names the part that is not what it should be.
     pub fn check(&self, manifest: &Manifest) -> Result<CheckedBundle, BundleError> {
-        let Commitments {
-            validation,
-            initial,
-            certificate,
-        } = self.commitments();
+        let Commitments { validation, initial, certificate } = self.commitments();
         let same = |name, ours: Option<Digest>, theirs| {
-            if ours == theirs {
-                Ok(())
-            } else {
-                Err(BundleError::Commitment(name))
-            }
+            if ours == theirs { Ok(()) } else { Err(BundleError::Commitment(name)) }
         };
         let committed = manifest.commitments;
-        same(
-            "validation set",
-            Some(validation),
-            Some(committed.validation),
-        )?;
+        same("validation set", Some(validation), Some(committed.validation))?;
         same("starting model", initial, committed.initial)?;
-        same(
-            "certificate",
-            Some(certificate),
-            Some(committed.certificate),
-        )?;
+        same("certificate", Some(certificate), Some(committed.certificate))?;
         let table = data::read_csv(self.validation.as_slice(), &data::Limits::default())?;
         let examples = manifest.data.fit(&table)?;
         syft::Grid::for_rows(manifest.accuracy.grid.ppm(), examples.len())?;
         Ok(CheckedBundle {
             validation: manifest.validation(&examples)?,
-            initial: start(
-                manifest,
-                self.initial.as_ref().map(|bytes| bytes.as_slice()),
-            )?,
+            initial: start(manifest, self.initial.as_ref().map(|bytes| bytes.as_slice()))?,
             certificate: self.certificate.clone(),
         })
     }
@@ -205,10 +180,7 @@ pub fn start(manifest: &Manifest, file: Option<&[u8]>) -> Result<Weights, Bundle
     };
     let weights = Weights::from_safetensors(bytes)?;
     if weights.shape() != manifest.shape {
-        return Err(BundleError::Shape {
-            have: weights.shape().weights(),
-            need: manifest.shape.weights(),
-        });
+        return Err(BundleError::Shape { have: weights.shape().weights(), need: manifest.shape.weights() });
     }
     Ok(weights)
 }

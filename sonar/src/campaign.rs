@@ -165,9 +165,7 @@ fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ppm, D::Error>
     if (0.0..=1.0).contains(&value) {
         Ok(Ppm::from_fraction(value))
     } else {
-        Err(D::Error::custom(format!(
-            "{value} is not a fraction between 0 and 1"
-        )))
+        Err(D::Error::custom(format!("{value} is not a fraction between 0 and 1")))
     }
 }
 
@@ -225,11 +223,11 @@ impl<'de> Deserialize<'de> for Deadline {
         }
         let span = text.parse::<jiff::Span>().ok();
         let days = jiff::SpanRelativeTo::days_are_24_hours();
-        let seconds = span
-            .and_then(|span| span.to_duration(days).ok())
-            .map(|time| time.as_secs());
+        let seconds = span.and_then(|span| span.to_duration(days).ok()).map(|time| time.as_secs());
         seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Self::After).ok_or_else(|| {
-            D::Error::custom(format!("`{text}` is neither a length of time such as 2d nor a time such as 2030-01-31T12:00:00Z"))
+            D::Error::custom(format!(
+                "`{text}` is neither a length of time such as 2d nor a time such as 2030-01-31T12:00:00Z"
+            ))
         })
     }
 }
@@ -274,37 +272,23 @@ impl CampaignFile {
     #[must_use]
     pub fn schema(&self) -> Schema {
         let (target, task, range) = match &self.task {
-            TaskTable::Classification {
-                target, classes, ..
-            } => {
+            TaskTable::Classification { target, classes, .. } => {
                 let classes = classes.clone();
                 (target, Task::Classification { classes }, None)
             }
-            TaskTable::Regression {
-                target, min, max, ..
-            } => {
-                let range = Range {
-                    min: *min,
-                    max: *max,
-                };
+            TaskTable::Regression { target, min, max, .. } => {
+                let range = Range { min: *min, max: *max };
                 (target, Task::Regression, Some(range))
             }
         };
-        Schema {
-            inputs: self.inputs.clone(),
-            target: target.clone(),
-            task,
-            range,
-        }
+        Schema { inputs: self.inputs.clone(), target: target.clone(), task, range }
     }
 
     /// What accuracy means.
     #[must_use]
     pub fn metric(&self) -> Metric {
         match self.task {
-            TaskTable::Classification { metric, .. } | TaskTable::Regression { metric, .. } => {
-                metric
-            }
+            TaskTable::Classification { metric, .. } | TaskTable::Regression { metric, .. } => metric,
         }
     }
 }
@@ -347,9 +331,7 @@ target = 0.9
 "#;
 
     fn refusal(from: &str, to: &str) -> String {
-        CampaignFile::parse(&TEXT.replace(from, to))
-            .unwrap_err()
-            .to_string()
+        CampaignFile::parse(&TEXT.replace(from, to)).unwrap_err().to_string()
     }
 
     #[test]
@@ -366,10 +348,7 @@ target = 0.9
     #[test]
     fn what_is_not_understood_is_named_with_its_place() {
         let unknown = refusal("bounty = ", "bonty = \"1\"\nbounty = ");
-        assert!(
-            unknown.starts_with("line 12, column 1") && unknown.contains("bonty"),
-            "{unknown}"
-        );
+        assert!(unknown.starts_with("line 12, column 1") && unknown.contains("bonty"), "{unknown}");
         assert!(refusal("0.9", "1.9").contains("fraction"));
         assert!(refusal("\"2d\"", "\"soon\"").contains("soon"));
         assert!(refusal("\"yes\"]", "\"no\"]").contains("two different classes"));
@@ -399,9 +378,6 @@ target = 0.9
     #[test]
     fn a_deadline_may_be_a_time() {
         let text = TEXT.replace("2d", "2030-01-01T00:00:00Z");
-        assert_eq!(
-            CampaignFile::parse(&text).unwrap().deadline,
-            Deadline::At(1_893_456_000)
-        );
+        assert_eq!(CampaignFile::parse(&text).unwrap().deadline, Deadline::At(1_893_456_000));
     }
 }

@@ -96,12 +96,7 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "TIME", value_parser = units::duration, help_heading = "Global options")]
     pub timeout: Option<Duration>,
     /// Read the passphrase from the first line of this file
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        help_heading = "Global options"
-    )]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub passphrase_file: Option<PathBuf>,
 }
 
@@ -210,9 +205,7 @@ impl From<IpfsError> for Failure {
         let (exit, code) = match error {
             IpfsError::File(error) => return error.into(),
             IpfsError::NotFound { .. } => (ExitCode::Unreachable, "ARTEFACT_NOT_FOUND"),
-            IpfsError::TooLarge { .. } | IpfsError::Malformed { .. } => {
-                (ExitCode::Refused, "ARTEFACT")
-            }
+            IpfsError::TooLarge { .. } | IpfsError::Malformed { .. } => (ExitCode::Refused, "ARTEFACT"),
             IpfsError::Address(_) => (ExitCode::Refused, "IPFS_ADDRESS"),
             IpfsError::Start { .. } | IpfsError::Node { .. } => (ExitCode::Internal, "IPFS"),
         };
@@ -259,19 +252,13 @@ impl Report {
     /// # Errors
     /// When `data` has no JSON form, which is a bug.
     pub fn new(data: &impl Serialize, human: impl Into<String>) -> Result<Self, Failure> {
-        Ok(Self {
-            data: Some(serde_json::to_value(data).map_err(Failure::internal)?),
-            human: human.into(),
-        })
+        Ok(Self { data: Some(serde_json::to_value(data).map_err(Failure::internal)?), human: human.into() })
     }
 
     /// The end of a stream, whose items have been printed already.
     #[must_use]
     pub fn streamed() -> Self {
-        Self {
-            data: None,
-            human: String::new(),
-        }
+        Self { data: None, human: String::new() }
     }
 }
 
@@ -288,12 +275,7 @@ impl Output {
     /// Output of the command whose results have this schema, such as `sonar.campaign.show/1`.
     #[must_use]
     pub fn new(globals: &Globals, schema: impl Into<String>) -> Self {
-        Self {
-            schema: schema.into(),
-            json: globals.json,
-            quiet: globals.quiet,
-            warnings: Mutex::default(),
-        }
+        Self { schema: schema.into(), json: globals.json, quiet: globals.quiet, warnings: Mutex::default() }
     }
 
     /// Tells people how it goes.
@@ -318,10 +300,7 @@ impl Output {
     pub fn item(&self, data: &impl Serialize, human: impl Display) -> Result<(), Failure> {
         if self.json {
             let data = serde_json::to_value(data).map_err(Failure::internal)?;
-            say(
-                io::stdout(),
-                &json!({"schema": self.schema, "ok": true, "data": data}),
-            );
+            say(io::stdout(), &json!({"schema": self.schema, "ok": true, "data": data}));
         } else {
             say(io::stdout(), &human);
         }
@@ -334,12 +313,7 @@ impl Output {
         match result {
             Ok(report) => {
                 if self.json {
-                    let envelope = report.data.map(|data| Envelope {
-                        schema: self.schema,
-                        ok: true,
-                        data,
-                        warnings,
-                    });
+                    let envelope = report.data.map(|data| Envelope { schema: self.schema, ok: true, data, warnings });
                     if let Some(envelope) = envelope {
                         say(io::stdout(), &json!(envelope));
                     }
@@ -387,10 +361,7 @@ pub fn parse<C: Parser>(program: &str) -> Result<C, process::ExitCode> {
             let text = error.render().to_string();
             let message = text.trim().trim_start_matches("error: ");
             let failure = Failure::new(ExitCode::Usage, "USAGE", message);
-            say(
-                io::stdout(),
-                &failure.envelope(&format!("{program}.usage/1"), &[]),
-            );
+            say(io::stdout(), &failure.envelope(&format!("{program}.usage/1"), &[]));
         }
         ExitCode::Usage.into()
     })
@@ -409,18 +380,12 @@ pub enum Ask {
 ///
 /// # Errors
 /// Exit code 4 when there is no passphrase to be had, or an empty one.
-pub fn passphrase(
-    globals: &Globals,
-    program: &str,
-    what: &str,
-    ask: Ask,
-) -> Result<Zeroizing<String>, Failure> {
+pub fn passphrase(globals: &Globals, program: &str, what: &str, ask: Ask) -> Result<Zeroizing<String>, Failure> {
     let variable = format!("{}_PASSPHRASE_FILE", program.to_uppercase());
-    let file = globals.passphrase_file.clone().or_else(|| {
-        std::env::var_os(&variable)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    });
+    let file = globals
+        .passphrase_file
+        .clone()
+        .or_else(|| std::env::var_os(&variable).filter(|value| !value.is_empty()).map(PathBuf::from));
     let passphrase = match file {
         Some(path) => passphrase_from(&path)?,
         None if globals.no_input || !io::stdin().is_terminal() => {
@@ -440,14 +405,10 @@ fn locked(message: String) -> Failure {
 }
 
 fn passphrase_from(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let bytes = files::read_limited(path, PASSPHRASE_LIMIT)
-        .map(Zeroizing::new)
-        .map_err(|error| locked(error.to_string()))?;
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| locked(format!("{} is not text", path.display())))?;
-    Ok(Zeroizing::new(
-        text.lines().next().unwrap_or_default().to_owned(),
-    ))
+    let bytes =
+        files::read_limited(path, PASSPHRASE_LIMIT).map(Zeroizing::new).map_err(|error| locked(error.to_string()))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| locked(format!("{} is not text", path.display())))?;
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 
 fn ask_passphrase(what: &str, ask: Ask) -> Result<Zeroizing<String>, Failure> {
@@ -473,16 +434,15 @@ pub fn confirm(globals: &Globals, consequence: &str) -> Result<(), Failure> {
     }
     let declined = |message: &str| Failure::new(ExitCode::Declined, "DECLINED", message);
     if globals.no_input || !io::stdin().is_terminal() {
-        return Err(declined(&format!("not confirmed: {consequence}"))
-            .help("give --yes to confirm without being asked"));
+        return Err(
+            declined(&format!("not confirmed: {consequence}")).help("give --yes to confirm without being asked")
+        );
     }
     let mut stderr = io::stderr();
     let _ = write!(stderr, "{consequence}\nContinue? [y/N] ");
     let _ = stderr.flush();
     let mut answer = String::new();
-    io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| declined(&format!("cannot ask: {error}")))?;
+    io::stdin().read_line(&mut answer).map_err(|error| declined(&format!("cannot ask: {error}")))?;
     if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
         Ok(())
     } else {
@@ -515,11 +475,7 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     // Only the first subscriber of a process counts, which is what tests with several want.
-    let _ = if globals.json {
-        builder.json().try_init()
-    } else {
-        builder.try_init()
-    };
+    let _ = if globals.json { builder.json().try_init() } else { builder.try_init() };
 }
 
 /// What a daemon says when it is ready: one JSON line on stdout, and the same in `<home>/ready.json`.
@@ -537,11 +493,7 @@ impl Ready {
     /// A daemon that answers here.
     #[must_use]
     pub fn new(http: Option<SocketAddr>, ipfs: Vec<String>) -> Self {
-        Self {
-            ready: true,
-            http: http.map(|address| format!("http://{address}")),
-            ipfs,
-        }
+        Self { ready: true, http: http.map(|address| format!("http://{address}")), ipfs }
     }
 
     /// Removes the file that an earlier run left; call this first.
@@ -586,11 +538,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("passphrase");
         std::fs::write(&path, content).unwrap();
-        let globals = Globals {
-            passphrase_file: Some(path),
-            no_input: true,
-            ..Globals::default()
-        };
+        let globals = Globals { passphrase_file: Some(path), no_input: true, ..Globals::default() };
         (directory, globals)
     }
 
@@ -603,10 +551,7 @@ mod tests {
 
     #[test]
     fn without_a_passphrase_the_program_is_locked() {
-        let missing = Globals {
-            no_input: true,
-            ..Globals::default()
-        };
+        let missing = Globals { no_input: true, ..Globals::default() };
         let (_directory, empty) = with_file(b"\n");
         let (_other, binary) = with_file(&[0xFF, 0xFE]);
         for globals in [missing, empty, binary] {
@@ -617,29 +562,18 @@ mod tests {
 
     #[test]
     fn what_is_not_confirmed_is_declined() {
-        let silent = Globals {
-            no_input: true,
-            ..Globals::default()
-        };
+        let silent = Globals { no_input: true, ..Globals::default() };
         let failure = confirm(&silent, "This pays 1 ETH.").unwrap_err();
         assert_eq!(failure.exit, ExitCode::Declined);
         assert!(failure.message.contains("1 ETH"));
-        let willing = Globals {
-            yes: true,
-            ..silent
-        };
+        let willing = Globals { yes: true, ..silent };
         assert!(confirm(&willing, "This pays 1 ETH.").is_ok());
     }
 
     #[test]
     fn a_failure_says_what_where_and_what_to_do() {
-        let failure = Failure::new(ExitCode::Refused, "X", "wrong")
-            .at("file:1:2")
-            .help("do this");
-        assert_eq!(
-            failure.to_string(),
-            "wrong\n  where: file:1:2\n  help:  do this"
-        );
+        let failure = Failure::new(ExitCode::Refused, "X", "wrong").at("file:1:2").help("do this");
+        assert_eq!(failure.to_string(), "wrong\n  where: file:1:2\n  help:  do this");
         let envelope = failure.envelope("sonar.test/1", &[]);
         assert_eq!(envelope["ok"], false);
         assert_eq!(envelope["error"]["where"], "file:1:2");

@@ -96,12 +96,8 @@ pub async fn run(cli: Cli) -> ExitCode {
     let work = execute(cli, &output);
     let result = match timeout {
         Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            Err(Failure::new(
-                cli::ExitCode::TimedOut,
-                "TIMED_OUT",
-                format!("not done within {} s", limit.as_secs()),
-            )
-            .help("nothing is lost: run the same command again to go on"))
+            Err(Failure::new(cli::ExitCode::TimedOut, "TIMED_OUT", format!("not done within {} s", limit.as_secs()))
+                .help("nothing is lost: run the same command again to go on"))
         }),
         None => work.await,
     };
@@ -149,19 +145,11 @@ impl Context {
         config.rpc = place.rpc.clone().or(config.rpc);
         config.contracts = place.contracts.clone().or(config.contracts);
         config.sonar = place.sonar.clone().or(config.sonar);
-        Ok(Self {
-            globals,
-            place,
-            home,
-            config,
-        })
+        Ok(Self { globals, place, home, config })
     }
 
     fn rpc(&self) -> Result<&str, DiscoveryError> {
-        self.config
-            .rpc
-            .as_deref()
-            .ok_or(DiscoveryError::Missing("the chain (`rpc`)"))
+        self.config.rpc.as_deref().ok_or(DiscoveryError::Missing("the chain (`rpc`)"))
     }
 
     fn node(&self) -> Result<Node, Failure> {
@@ -200,12 +188,10 @@ impl Context {
                 format!("there is no account in {}", self.home.display()),
             )
             .help("make one with `sonar account new NAME`")),
-            (Some(_), false) => Err(Failure::new(
-                cli::ExitCode::Usage,
-                "ACCOUNT_AMBIGUOUS",
-                "there are several accounts",
-            )
-            .help("say which with --account NAME")),
+            (Some(_), false) => {
+                Err(Failure::new(cli::ExitCode::Usage, "ACCOUNT_AMBIGUOUS", "there are several accounts")
+                    .help("say which with --account NAME"))
+            }
         }
     }
 

@@ -68,10 +68,7 @@ impl Config {
             }
             other => other?,
         };
-        let content = |message: String| ConfigError::Content {
-            path: path.clone(),
-            message,
-        };
+        let content = |message: String| ConfigError::Content { path: path.clone(), message };
         let text = std::str::from_utf8(&bytes).map_err(|error| content(error.to_string()))?;
         toml::from_str(text).map_err(|error| content(error.to_string()))
     }
@@ -82,32 +79,21 @@ impl Config {
     /// When the file cannot be written.
     pub fn save(&self, home: &Path) -> Result<(), ConfigError> {
         let path = home.join("config.toml");
-        let text = toml::to_string_pretty(self).map_err(|error| ConfigError::Content {
-            path: path.clone(),
-            message: error.to_string(),
-        })?;
-        Ok(files::write_atomic(
-            &path,
-            text.as_bytes(),
-            files::Access::Private,
-        )?)
+        let text = toml::to_string_pretty(self)
+            .map_err(|error| ConfigError::Content { path: path.clone(), message: error.to_string() })?;
+        Ok(files::write_atomic(&path, text.as_bytes(), files::Access::Private)?)
     }
 
     /// Blocks that must follow before an event is believed: none on a local chain, else 12 unless configured.
     #[must_use]
     pub fn confirmations(&self, chain_id: u64) -> u64 {
-        self.confirmations
-            .unwrap_or(if chain_id == LOCAL_CHAIN_ID { 0 } else { 12 })
+        self.confirmations.unwrap_or(if chain_id == LOCAL_CHAIN_ID { 0 } else { 12 })
     }
 
     /// Time between looks at the chain: 250 ms on a local chain, else 4 s unless configured.
     #[must_use]
     pub fn poll(&self, chain_id: u64) -> std::time::Duration {
-        let default = if chain_id == LOCAL_CHAIN_ID {
-            250
-        } else {
-            4000
-        };
+        let default = if chain_id == LOCAL_CHAIN_ID { 250 } else { 4000 };
         std::time::Duration::from_millis(self.poll_ms.unwrap_or(default).max(10))
     }
 }
@@ -117,16 +103,8 @@ impl Config {
 ///
 /// # Errors
 /// When the environment names no directory at all.
-pub fn home(
-    given: Option<&Path>,
-    variable: &'static str,
-    program: &str,
-) -> Result<PathBuf, ConfigError> {
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+pub fn home(given: Option<&Path>, variable: &'static str, program: &str) -> Result<PathBuf, ConfigError> {
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     given
         .map(Path::to_owned)
         .or_else(|| from(variable))
@@ -143,20 +121,13 @@ mod tests {
     fn a_configuration_survives_its_file_and_unknown_keys_are_named() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(Config::load(home.path()).unwrap(), Config::default());
-        let config = Config {
-            rpc: Some("http://127.0.0.1:8545".into()),
-            confirmations: Some(3),
-            ..Config::default()
-        };
+        let config = Config { rpc: Some("http://127.0.0.1:8545".into()), confirmations: Some(3), ..Config::default() };
         config.save(home.path()).unwrap();
         assert_eq!(Config::load(home.path()).unwrap(), config);
         assert_eq!(config.confirmations(LOCAL_CHAIN_ID), 3);
 
         std::fs::write(home.path().join("config.toml"), "prc = 1").unwrap();
         let message = Config::load(home.path()).unwrap_err().to_string();
-        assert!(
-            message.contains("prc") && message.contains("line 1"),
-            "{message}"
-        );
+        assert!(message.contains("prc") && message.contains("line 1"), "{message}");
     }
 }

@@ -25,11 +25,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 1 << 30,
-            columns: MAX_COLUMNS,
-            rows: 5_000_000,
-        }
+        Self { bytes: 1 << 30, columns: MAX_COLUMNS, rows: 5_000_000 }
     }
 }
 
@@ -70,12 +66,7 @@ pub struct Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Table({} columns, {} rows)",
-            self.columns.len(),
-            self.records.len()
-        )
+        write!(f, "Table({} columns, {} rows)", self.columns.len(), self.records.len())
     }
 }
 
@@ -85,19 +76,11 @@ impl fmt::Debug for Table {
 /// Not CSV, empty, or beyond the limits.
 pub fn read_csv(reader: impl Read, limits: &Limits) -> Result<Table, TableError> {
     // One byte more than allowed tells a file that is too large from one that just fits.
-    let mut limited = Counted {
-        inner: reader.take(limits.bytes.saturating_add(1)),
-        count: 0,
-    };
-    let mut csv = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(&mut limited);
+    let mut limited = Counted { inner: reader.take(limits.bytes.saturating_add(1)), count: 0 };
+    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&mut limited);
     let columns: Vec<String> = csv.headers()?.iter().map(str::to_owned).collect();
     if columns.len() > limits.columns {
-        return Err(TableError::TooManyColumns {
-            have: columns.len(),
-            most: limits.columns,
-        });
+        return Err(TableError::TooManyColumns { have: columns.len(), most: limits.columns });
     }
     let mut names = HashSet::new();
     if let Some(twice) = columns.iter().find(|name| !names.insert(name.as_str())) {
@@ -194,9 +177,7 @@ pub enum SchemaError {
     #[error("the name `{0}` is empty or appears twice")]
     Name(String),
     /// A range that is none.
-    #[error(
-        "the range of `{name}` must go from a finite number up to a greater one, not from {min} to {max}"
-    )]
+    #[error("the range of `{name}` must go from a finite number up to a greater one, not from {min} to {max}")]
     Range {
         /// The column.
         name: String,
@@ -323,9 +304,7 @@ impl Schema {
         if self.target.is_empty() {
             return Err(SchemaError::Name(String::new()));
         }
-        self.inputs
-            .iter()
-            .try_for_each(|input| check_range(&input.name, input.min, input.max))?;
+        self.inputs.iter().try_for_each(|input| check_range(&input.name, input.min, input.max))?;
         match (&self.task, self.range) {
             (Task::Classification { classes }, None) => {
                 let different: HashSet<_> = classes.iter().collect();
@@ -342,10 +321,7 @@ impl Schema {
     /// Least and greatest value of each input.
     #[must_use]
     pub fn ranges(&self) -> Vec<(f64, f64)> {
-        self.inputs
-            .iter()
-            .map(|input| (input.min, input.max))
-            .collect()
+        self.inputs.iter().map(|input| (input.min, input.max)).collect()
     }
 
     /// The map of a regression's target onto [-1, 1]; classes need none.
@@ -353,9 +329,7 @@ impl Schema {
     /// # Errors
     /// When the range makes no sense.
     pub fn target_map(&self) -> Result<Option<TargetMap>, DataError> {
-        self.range
-            .map(|range| TargetMap::from_range(range.min, range.max))
-            .transpose()
+        self.range.map(|range| TargetMap::from_range(range.min, range.max)).transpose()
     }
 
     /// The examples in a table, in the model's order of columns; other columns are ignored.
@@ -363,24 +337,17 @@ impl Schema {
     /// # Errors
     /// All reasons why the table does not fit.
     pub fn fit(&self, table: &Table) -> Result<Examples, FitReport> {
-        let mut report = FitReport {
-            misfits: Vec::new(),
-            more: 0,
-        };
+        let mut report = FitReport { misfits: Vec::new(), more: 0 };
         let mut find = |name: &str| {
             let place = table.columns.iter().position(|column| column == name);
             if place.is_none() {
-                report.add(Misfit::MissingColumn {
-                    column: name.into(),
-                });
+                report.add(Misfit::MissingColumn { column: name.into() });
             }
             place
         };
-        let inputs: Vec<Option<usize>> =
-            self.inputs.iter().map(|input| find(&input.name)).collect();
+        let inputs: Vec<Option<usize>> = self.inputs.iter().map(|input| find(&input.name)).collect();
         let target = find(&self.target);
-        let (Some(inputs), Some(target)) = (inputs.into_iter().collect::<Option<Vec<_>>>(), target)
-        else {
+        let (Some(inputs), Some(target)) = (inputs.into_iter().collect::<Option<Vec<_>>>(), target) else {
             return Err(report);
         };
         let mut values = Vec::with_capacity(table.rows().saturating_mul(inputs.len()));
@@ -411,11 +378,7 @@ fn check_range(name: &str, min: f64, max: f64) -> Result<(), SchemaError> {
     if min.is_finite() && max.is_finite() && min < max {
         Ok(())
     } else {
-        Err(SchemaError::Range {
-            name: name.into(),
-            min,
-            max,
-        })
+        Err(SchemaError::Range { name: name.into(), min, max })
     }
 }
 
@@ -445,10 +408,7 @@ impl Labels {
                 })?);
             }
             (Self::Values(labels), _) => {
-                let range = schema.range.unwrap_or(Range {
-                    min: f64::MIN,
-                    max: f64::MAX,
-                });
+                let range = schema.range.unwrap_or(Range { min: f64::MIN, max: f64::MAX });
                 labels.push(number(&schema.target, line, text, range.min, range.max)?);
             }
             // The labels were made for this task.
@@ -468,23 +428,9 @@ impl Labels {
 fn number(column: &str, line: u64, text: &str, min: f64, max: f64) -> Result<f64, Misfit> {
     let column = || column.to_owned();
     match text.parse::<f64>() {
-        Err(_) => Err(Misfit::NotANumber {
-            column: column(),
-            line,
-            text: shorten(text),
-        }),
-        Ok(value) if !value.is_finite() => Err(Misfit::NotFinite {
-            column: column(),
-            line,
-            text: shorten(text),
-        }),
-        Ok(value) if value < min || value > max => Err(Misfit::OutOfRange {
-            column: column(),
-            line,
-            value,
-            min,
-            max,
-        }),
+        Err(_) => Err(Misfit::NotANumber { column: column(), line, text: shorten(text) }),
+        Ok(value) if !value.is_finite() => Err(Misfit::NotFinite { column: column(), line, text: shorten(text) }),
+        Ok(value) if value < min || value > max => Err(Misfit::OutOfRange { column: column(), line, value, min, max }),
         Ok(value) => Ok(value),
     }
 }
@@ -499,17 +445,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn schema() -> Schema {
-        let input = |name: &str| Input {
-            name: name.into(),
-            min: 0.0,
-            max: 10.0,
-        };
+        let input = |name: &str| Input { name: name.into(), min: 0.0, max: 10.0 };
         Schema {
             inputs: vec![input("a"), input("b")],
             target: "y".into(),
-            task: Task::Classification {
-                classes: vec!["no".into(), "yes".into()],
-            },
+            task: Task::Classification { classes: vec!["no".into(), "yes".into()] },
             range: None,
         }
     }
@@ -532,22 +472,13 @@ mod tests {
 
     #[test]
     fn every_reason_is_named_with_its_place() {
-        assert_eq!(
-            misfits("a,c\n1,2\n"),
-            "column `b` is missing\ncolumn `y` is missing"
-        );
+        assert_eq!(misfits("a,c\n1,2\n"), "column `b` is missing\ncolumn `y` is missing");
         let report = misfits("a,b,y\nx,NaN,no\n1,11,maybe\n");
         let lines: Vec<_> = report.lines().collect();
-        assert_eq!(
-            lines[0],
-            "column `a`, line 2: `x` where a number is expected"
-        );
+        assert_eq!(lines[0], "column `a`, line 2: `x` where a number is expected");
         assert_eq!(lines[1], "column `b`, line 2: NaN is not a finite number");
         assert_eq!(lines[2], "column `b`, line 3: 11 is outside 0 to 10");
-        assert_eq!(
-            lines[3],
-            "column `y`, line 3: `maybe` is none of the classes no, yes"
-        );
+        assert_eq!(lines[3], "column `y`, line 3: `maybe` is none of the classes no, yes");
     }
 
     #[test]
@@ -560,33 +491,15 @@ mod tests {
     fn files_that_are_no_tables_are_refused() {
         assert!(matches!(table(""), Err(TableError::Empty)));
         assert!(matches!(table("a,b\n"), Err(TableError::Empty)));
-        assert!(matches!(
-            table("a,a\n1,2\n"),
-            Err(TableError::DuplicateColumn(_))
-        ));
+        assert!(matches!(table("a,a\n1,2\n"), Err(TableError::DuplicateColumn(_))));
         assert!(matches!(table("a,b\n1\n"), Err(TableError::Csv(_))));
         let wide = format!("{}\n", vec!["c"; 1_000_000].join(","));
-        assert!(matches!(
-            table(&wide),
-            Err(TableError::TooManyColumns {
-                have: 1_000_000,
-                ..
-            })
-        ));
-        let small = Limits {
-            bytes: 10,
-            ..Limits::default()
-        };
+        assert!(matches!(table(&wide), Err(TableError::TooManyColumns { have: 1_000_000, .. })));
+        let small = Limits { bytes: 10, ..Limits::default() };
         let read = |text: &str| read_csv(text.as_bytes(), &small);
-        assert!(matches!(
-            read("a,b\n1,2\n3,4\n"),
-            Err(TableError::TooManyBytes(10))
-        ));
+        assert!(matches!(read("a,b\n1,2\n3,4\n"), Err(TableError::TooManyBytes(10))));
         assert!(read("a,b\n1,22\n").is_ok());
-        let short = Limits {
-            rows: 1,
-            ..Limits::default()
-        };
+        let short = Limits { rows: 1, ..Limits::default() };
         let long = read_csv("a\n1\n2\n".as_bytes(), &short);
         assert!(matches!(long, Err(TableError::TooManyRows(1))));
     }
@@ -639,11 +552,6 @@ mod tests {
         assert!(broken(|s| s.inputs[1].name = "a".into()).contains("`a`"));
         assert!(broken(|s| s.inputs[1].name = "y".into()).contains("`y`"));
         assert!(broken(|s| s.inputs[0].max = f64::NAN).contains("range of `a`"));
-        assert!(
-            broken(|s| s.task = Task::Classification {
-                classes: vec!["no".into()]
-            })
-            .contains("two")
-        );
+        assert!(broken(|s| s.task = Task::Classification { classes: vec!["no".into()] }).contains("two"));
     }
 }

@@ -70,18 +70,12 @@ impl From<DiscoveryError> for Failure {
         match error {
             DiscoveryError::File(error) => error.into(),
             DiscoveryError::Chain(error) => error.into(),
-            DiscoveryError::Missing(what) => Self::new(
-                ExitCode::Usage,
-                "NOT_CONFIGURED",
-                format!("{what} is not configured"),
-            )
-            .help("give it on the command line or in config.toml in the program's home"),
-            error @ DiscoveryError::Content { .. } => {
-                Self::new(ExitCode::Refused, "DISCOVERY", error)
+            DiscoveryError::Missing(what) => {
+                Self::new(ExitCode::Usage, "NOT_CONFIGURED", format!("{what} is not configured"))
+                    .help("give it on the command line or in config.toml in the program's home")
             }
-            error @ DiscoveryError::Unreachable { .. } => {
-                Self::new(ExitCode::Unreachable, "SONAR_UNREACHABLE", error)
-            }
+            error @ DiscoveryError::Content { .. } => Self::new(ExitCode::Refused, "DISCOVERY", error),
+            error @ DiscoveryError::Unreachable { .. } => Self::new(ExitCode::Unreachable, "SONAR_UNREACHABLE", error),
         }
     }
 }
@@ -93,29 +87,18 @@ impl From<DiscoveryError> for Failure {
 pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
     use backon::{ExponentialBuilder, Retryable};
     let url = format!("{}/api/v1/info", sonar.trim_end_matches('/'));
-    let unreachable = |error: reqwest::Error| DiscoveryError::Unreachable {
-        url: url.clone(),
-        reason: error.to_string(),
-    };
-    let http = reqwest::Client::builder()
-        .timeout(REQUEST_TIMEOUT)
-        .build()
-        .map_err(unreachable)?;
+    let unreachable =
+        |error: reqwest::Error| DiscoveryError::Unreachable { url: url.clone(), reason: error.to_string() };
+    let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().map_err(unreachable)?;
     let body = (|| async {
         let answer = http.get(&url).send().await?.error_for_status()?;
         answer.bytes().await
     })
-    .retry(
-        ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(200))
-            .with_max_times(ATTEMPTS),
-    )
+    .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(ATTEMPTS))
     .await
     .map_err(unreachable)?;
-    serde_json::from_slice(&body).map_err(|error| DiscoveryError::Content {
-        place: url.clone(),
-        reason: error.to_string(),
-    })
+    serde_json::from_slice(&body)
+        .map_err(|error| DiscoveryError::Content { place: url.clone(), reason: error.to_string() })
 }
 
 /// Reads a deployment file that `sonar deploy` wrote.
@@ -124,10 +107,8 @@ pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
 /// When the file cannot be read or is none.
 pub fn deployment(path: &Path) -> Result<Deployment, DiscoveryError> {
     let bytes = files::read_limited(path, SIZE_LIMIT)?;
-    serde_json::from_slice(&bytes).map_err(|error| DiscoveryError::Content {
-        place: path.display().to_string(),
-        reason: error.to_string(),
-    })
+    serde_json::from_slice(&bytes)
+        .map_err(|error| DiscoveryError::Content { place: path.display().to_string(), reason: error.to_string() })
 }
 
 /// Finds the contracts as the configuration says: a file wins over Sonar.
@@ -138,9 +119,7 @@ pub async fn contracts(config: &Config) -> Result<Deployment, DiscoveryError> {
     match (&config.contracts, &config.sonar) {
         (Some(path), _) => deployment(path),
         (None, Some(sonar)) => Ok(info(sonar).await?.contracts),
-        (None, None) => Err(DiscoveryError::Missing(
-            "where the contracts are (`contracts` or `sonar`)",
-        )),
+        (None, None) => Err(DiscoveryError::Missing("where the contracts are (`contracts` or `sonar`)")),
     }
 }
 
@@ -148,14 +127,8 @@ pub async fn contracts(config: &Config) -> Result<Deployment, DiscoveryError> {
 ///
 /// # Errors
 /// When contracts or chain cannot be found.
-pub async fn client(
-    config: &Config,
-    signer: Option<PrivateKeySigner>,
-) -> Result<Client, DiscoveryError> {
-    let rpc = config
-        .rpc
-        .as_deref()
-        .ok_or(DiscoveryError::Missing("the chain (`rpc`)"))?;
+pub async fn client(config: &Config, signer: Option<PrivateKeySigner>) -> Result<Client, DiscoveryError> {
+    let rpc = config.rpc.as_deref().ok_or(DiscoveryError::Missing("the chain (`rpc`)"))?;
     let deployment = contracts(config).await?;
     Ok(Client::connect(rpc, deployment, signer).await?)
 }

@@ -102,24 +102,11 @@ pub struct Header {
 impl Header {
     /// A header with a fresh nonce.
     #[must_use]
-    pub fn new(
-        chain_id: u64,
-        contract: Address,
-        campaign: CampaignId,
-        version: Version,
-        miner: Address,
-    ) -> Self {
+    pub fn new(chain_id: u64, contract: Address, campaign: CampaignId, version: Version, miner: Address) -> Self {
         let mut nonce = B256::ZERO;
         // The nonce only tells envelopes apart; the session key of the message is what has to be random.
         let _ = SysRng.try_fill_bytes(&mut nonce.0);
-        Self {
-            chain_id,
-            contract,
-            campaign,
-            version,
-            miner,
-            nonce,
-        }
+        Self { chain_id, contract, campaign, version, miner, nonce }
     }
 
     /// Compares with what the chain says of a submission; the nonce is free.
@@ -128,23 +115,12 @@ impl Header {
     /// The first thing that differs.
     pub fn check(&self, expected: &Self) -> Result<(), ProtocolReject> {
         let same = [
-            (
-                (self.chain_id, self.contract) == (expected.chain_id, expected.contract),
-                ProtocolReject::WrongChain,
-            ),
-            (
-                self.campaign == expected.campaign,
-                ProtocolReject::WrongCampaign,
-            ),
-            (
-                self.version == expected.version,
-                ProtocolReject::WrongVersion,
-            ),
+            ((self.chain_id, self.contract) == (expected.chain_id, expected.contract), ProtocolReject::WrongChain),
+            (self.campaign == expected.campaign, ProtocolReject::WrongCampaign),
+            (self.version == expected.version, ProtocolReject::WrongVersion),
             (self.miner == expected.miner, ProtocolReject::WrongMiner),
         ];
-        same.into_iter()
-            .find(|(same, _)| !same)
-            .map_or(Ok(()), |(_, reason)| Err(reason))
+        same.into_iter().find(|(same, _)| !same).map_or(Ok(()), |(_, reason)| Err(reason))
     }
 }
 
@@ -158,11 +134,7 @@ pub fn largest(payload: usize) -> usize {
 ///
 /// # Errors
 /// If the Capsule's certificate cannot be encrypted to.
-pub fn seal_update(
-    header: &Header,
-    update: &[u8],
-    capsule: &Certificate,
-) -> Result<Vec<u8>, PgpError> {
+pub fn seal_update(header: &Header, update: &[u8], capsule: &Certificate) -> Result<Vec<u8>, PgpError> {
     let header = serde_json::to_vec(header).map_err(|error| PgpError::Make(error.to_string()))?;
     let mut plain = Vec::with_capacity(MAGIC.len() + 4 + header.len() + update.len());
     plain.extend_from_slice(MAGIC);
@@ -214,17 +186,10 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
-    static CAPSULE: LazyLock<Identity> =
-        LazyLock::new(|| Identity::generate("capsule", "c").unwrap());
+    static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate("capsule", "c").unwrap());
 
     fn header() -> Header {
-        Header::new(
-            31337,
-            Address::repeat_byte(1),
-            CampaignId([2; 32].into()),
-            Version(3),
-            Address::repeat_byte(4),
-        )
+        Header::new(31337, Address::repeat_byte(1), CampaignId([2; 32].into()), Version(3), Address::repeat_byte(4))
     }
 
     fn open(sealed: &[u8], expected: &Header) -> Result<Vec<u8>, ProtocolReject> {
@@ -248,39 +213,18 @@ mod tests {
             open(&sealed, &expected).unwrap_err()
         };
         assert_eq!(with(|h| h.chain_id = 1), ProtocolReject::WrongChain);
-        assert_eq!(
-            with(|h| h.contract = Address::ZERO),
-            ProtocolReject::WrongChain
-        );
-        assert_eq!(
-            with(|h| h.campaign = CampaignId([9; 32].into())),
-            ProtocolReject::WrongCampaign
-        );
-        assert_eq!(
-            with(|h| h.version = Version(4)),
-            ProtocolReject::WrongVersion
-        );
-        assert_eq!(
-            with(|h| h.miner = Address::ZERO),
-            ProtocolReject::WrongMiner
-        );
+        assert_eq!(with(|h| h.contract = Address::ZERO), ProtocolReject::WrongChain);
+        assert_eq!(with(|h| h.campaign = CampaignId([9; 32].into())), ProtocolReject::WrongCampaign);
+        assert_eq!(with(|h| h.version = Version(4)), ProtocolReject::WrongVersion);
+        assert_eq!(with(|h| h.miner = Address::ZERO), ProtocolReject::WrongMiner);
         assert_eq!(open(b"garbage", &header()), Err(ProtocolReject::NotOpenPgp));
-        assert_eq!(
-            open(&sealed[..sealed.len() / 2], &header()),
-            Err(ProtocolReject::NotOpenPgp)
-        );
-        assert_eq!(
-            open(&vec![0; largest(6) + 1], &header()),
-            Err(ProtocolReject::TooLarge)
-        );
+        assert_eq!(open(&sealed[..sealed.len() / 2], &header()), Err(ProtocolReject::NotOpenPgp));
+        assert_eq!(open(&vec![0; largest(6) + 1], &header()), Err(ProtocolReject::TooLarge));
         let other = Identity::generate("other", "o").unwrap();
         let foreign = seal_update(&header(), b"update", other.certificate()).unwrap();
         assert_eq!(open(&foreign, &header()), Err(ProtocolReject::NotForUs));
         let headless = pgp::seal(b"SNRupd01\xff\xff\xff\xff", CAPSULE.certificate()).unwrap();
-        assert_eq!(
-            open(&headless, &header()),
-            Err(ProtocolReject::MalformedHeader)
-        );
+        assert_eq!(open(&headless, &header()), Err(ProtocolReject::MalformedHeader));
         let long = seal_update(&header(), b"longer update", CAPSULE.certificate()).unwrap();
         assert_eq!(open(&long, &header()), Err(ProtocolReject::Conformance));
     }
@@ -306,14 +250,8 @@ mod tests {
     #[test]
     fn reasons_keep_their_numbers() {
         for code in 1..=10 {
-            assert_eq!(
-                ProtocolReject::from_code(code).map(ProtocolReject::code),
-                Some(code)
-            );
+            assert_eq!(ProtocolReject::from_code(code).map(ProtocolReject::code), Some(code));
         }
-        assert_eq!(
-            ProtocolReject::from_code(0).or(ProtocolReject::from_code(11)),
-            None
-        );
+        assert_eq!(ProtocolReject::from_code(0).or(ProtocolReject::from_code(11)), None);
     }
 }

@@ -24,11 +24,7 @@ impl FileError {
     /// For `map_err`.
     pub fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Self {
-            action,
-            path,
-            source,
-        }
+        move |source| Self { action, path, source }
     }
 }
 
@@ -75,9 +71,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), Fil
 /// A rename lasts only when the directory does.
 fn sync_directory(path: &Path) -> Result<(), FileError> {
     match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)
-            .and_then(|directory| directory.sync_all())
-            .map_err(FileError::new("sync", parent)),
+        Some(parent) if !parent.as_os_str().is_empty() => {
+            File::open(parent).and_then(|directory| directory.sync_all()).map_err(FileError::new("sync", parent))
+        }
         _ => Ok(()),
     }
 }
@@ -87,11 +83,7 @@ fn sync_directory(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// Names the directory.
 pub fn private_directory(path: &Path) -> Result<(), FileError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(FileError::new("create", path))
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::new("create", path))
 }
 
 /// Reads a file that must not be larger than `limit` bytes.
@@ -105,10 +97,7 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
         .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
         .and_then(|_| {
             if bytes.len() as u64 > limit {
-                Err(io::Error::new(
-                    io::ErrorKind::FileTooLarge,
-                    format!("it is larger than {limit} bytes"),
-                ))
+                Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes")))
             } else {
                 Ok(())
             }
@@ -129,10 +118,7 @@ mod tests {
         write_atomic(&path, b"one", Access::Private).unwrap();
         write_atomic(&path, b"two", Access::Private).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 

@@ -166,10 +166,7 @@ mod tests {
         assert_eq!(id.to_string()[2..].parse(), Ok(id));
         assert_eq!(id.short(), "0xabababab");
         let json = serde_json::to_string(&Digest([7; 32])).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Digest>(&json).unwrap(),
-            Digest([7; 32])
-        );
+        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), Digest([7; 32]));
     }
 
     #[test]
@@ -183,9 +180,6 @@ mod tests {
     #[test]
     fn a_zero_word_is_no_digest() {
         assert_eq!(Digest::from_word(B256::ZERO), None);
-        assert_eq!(
-            Digest::from_word(B256::repeat_byte(1)),
-            Some(Digest([1; 32]))
-        );
+        assert_eq!(Digest::from_word(B256::repeat_byte(1)), Some(Digest([1; 32])));
     }
 }

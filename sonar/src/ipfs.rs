@@ -11,8 +11,8 @@ use crate::{
 use cid::{Cid, multihash::Multihash};
 use futures::{StreamExt, TryStreamExt};
 use rust_ipfs::{
-    Ipfs, IpfsPath, Keypair, PinMode, Protocol, builder::DefaultIpfsBuilder, ping,
-    unixfs::TraversalFailed, unixfs::UnixfsStatus,
+    Ipfs, IpfsPath, Keypair, PinMode, Protocol, builder::DefaultIpfsBuilder, ping, unixfs::TraversalFailed,
+    unixfs::UnixfsStatus,
 };
 pub use rust_ipfs::{Multiaddr, PeerId};
 use std::{
@@ -94,18 +94,14 @@ pub enum IpfsError {
 }
 
 fn node_error<E: std::fmt::Display>(action: &'static str) -> impl FnOnce(E) -> IpfsError {
-    move |error| IpfsError::Node {
-        action,
-        reason: error.to_string(),
-    }
+    move |error| IpfsError::Node { action, reason: error.to_string() }
 }
 
 impl Digest {
     /// The content identifier of the artefact's root block.
     #[must_use]
     pub fn to_cid(&self) -> Cid {
-        let hash =
-            Multihash::wrap(SHA2_256, self.as_bytes()).expect("32 bytes fit a multihash of 64");
+        let hash = Multihash::wrap(SHA2_256, self.as_bytes()).expect("32 bytes fit a multihash of 64");
         Cid::new_v1(DAG_PB, hash)
     }
 
@@ -134,11 +130,7 @@ impl NodeConfig {
     #[must_use]
     pub fn loopback(repo: PathBuf, peers: Vec<Multiaddr>) -> Self {
         let listen = "/ip4/127.0.0.1/tcp/0".parse().expect("a constant address");
-        Self {
-            repo,
-            listen,
-            peers,
-        }
+        Self { repo, listen, peers }
     }
 }
 
@@ -151,9 +143,7 @@ pub struct Node {
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node")
-            .field("addresses", &self.addresses)
-            .finish_non_exhaustive()
+        f.debug_struct("Node").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 
@@ -172,26 +162,12 @@ impl Node {
     pub async fn start(config: NodeConfig) -> Result<Self, IpfsError> {
         files::private_directory(&config.repo)?;
         let keypair = identity(&config.repo.join("identity"))?;
-        let peers = config
-            .peers
-            .iter()
-            .map(peer_of)
-            .collect::<Result<Vec<_>, _>>()?;
+        let peers = config.peers.iter().map(peer_of).collect::<Result<Vec<_>, _>>()?;
         let ipfs = open(&config, &keypair).await?;
         let suffix = Protocol::P2p(keypair.public().to_peer_id());
-        let addresses = listening(&ipfs)
-            .await?
-            .into_iter()
-            .map(|address| address.with(suffix.clone()))
-            .collect();
-        let links = peers
-            .into_iter()
-            .map(|(peer, address)| tokio::spawn(keep_linked(ipfs.clone(), peer, address)));
-        Ok(Self {
-            links: links.collect(),
-            ipfs,
-            addresses,
-        })
+        let addresses = listening(&ipfs).await?.into_iter().map(|address| address.with(suffix.clone())).collect();
+        let links = peers.into_iter().map(|(peer, address)| tokio::spawn(keep_linked(ipfs.clone(), peer, address)));
+        Ok(Self { links: links.collect(), ipfs, addresses })
     }
 
     /// Where others can dial this node, each ending in `/p2p/<peer id>`.
@@ -206,11 +182,7 @@ impl Node {
     /// If the peer cannot be reached.
     pub async fn connect(&self, address: &Multiaddr) -> Result<(), IpfsError> {
         peer_of(address)?;
-        self.ipfs
-            .connect(address.clone())
-            .await
-            .map(|_| ())
-            .map_err(node_error("connect"))
+        self.ipfs.connect(address.clone()).await.map(|_| ()).map_err(node_error("connect"))
     }
 
     /// How many peers are connected.
@@ -242,12 +214,7 @@ impl Node {
     /// # Errors
     /// If nobody has it within `timeout`, if it is too large, or if it is not a file. Blocks that do not hash to their name never
     /// get this far.
-    pub async fn get(
-        &self,
-        digest: Digest,
-        max_bytes: usize,
-        timeout: Duration,
-    ) -> Result<Vec<u8>, IpfsError> {
+    pub async fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
         let deadline = Instant::now() + timeout;
         loop {
             let attempt = deadline.min(Instant::now() + ATTEMPT);
@@ -263,21 +230,13 @@ impl Node {
                 }
             }
             if Instant::now() >= deadline {
-                return Err(IpfsError::NotFound {
-                    digest,
-                    waited: timeout,
-                    peers: self.peers().await,
-                });
+                return Err(IpfsError::NotFound { digest, waited: timeout, peers: self.peers().await });
             }
         }
     }
 
     async fn read(&self, digest: Digest, limit: usize) -> Result<Vec<u8>, Incomplete> {
-        let mut chunks = self
-            .ipfs
-            .cat_unixfs(IpfsPath::from(digest.to_cid()))
-            .set_max_length(limit)
-            .timeout(ATTEMPT);
+        let mut chunks = self.ipfs.cat_unixfs(IpfsPath::from(digest.to_cid())).set_max_length(limit).timeout(ATTEMPT);
         let mut bytes = Vec::new();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| Incomplete::from_walk(digest, limit, error))?;
@@ -297,12 +256,7 @@ impl Node {
         if self.is_pinned(digest).await? {
             return Ok(());
         }
-        self.ipfs
-            .insert_pin(digest.to_cid())
-            .recursive()
-            .local()
-            .await
-            .map_err(node_error("pin an artefact"))
+        self.ipfs.insert_pin(digest.to_cid()).recursive().local().await.map_err(node_error("pin an artefact"))
     }
 
     /// Lets go of an artefact; what is not pinned is no error.
@@ -313,11 +267,7 @@ impl Node {
         if !self.is_pinned(digest).await? {
             return Ok(());
         }
-        self.ipfs
-            .remove_pin(digest.to_cid())
-            .recursive()
-            .await
-            .map_err(node_error("unpin an artefact"))
+        self.ipfs.remove_pin(digest.to_cid()).recursive().await.map_err(node_error("unpin an artefact"))
     }
 
     /// Whether an artefact's root is pinned here.
@@ -325,10 +275,7 @@ impl Node {
     /// # Errors
     /// If the repository cannot be read.
     pub async fn is_pinned(&self, digest: Digest) -> Result<bool, IpfsError> {
-        self.ipfs
-            .is_pinned(digest.to_cid())
-            .await
-            .map_err(node_error("read its pins"))
+        self.ipfs.is_pinned(digest.to_cid()).await.map_err(node_error("read its pins"))
     }
 
     /// All artefacts pinned here.
@@ -337,14 +284,8 @@ impl Node {
     /// If the repository cannot be read.
     pub async fn pins(&self) -> Result<Vec<Digest>, IpfsError> {
         let pins = self.ipfs.list_pins(Some(PinMode::Recursive)).await;
-        let pins: Vec<_> = pins
-            .try_collect()
-            .await
-            .map_err(node_error("read its pins"))?;
-        Ok(pins
-            .iter()
-            .filter_map(|(cid, _)| Digest::from_cid(cid))
-            .collect())
+        let pins: Vec<_> = pins.try_collect().await.map_err(node_error("read its pins"))?;
+        Ok(pins.iter().filter_map(|(cid, _)| Digest::from_cid(cid)).collect())
     }
 
     /// Stops the node and releases its repository.
@@ -365,14 +306,9 @@ enum Incomplete {
 impl Incomplete {
     fn from_walk(digest: Digest, limit: usize, error: TraversalFailed) -> Self {
         match error {
-            TraversalFailed::MaxLengthExceeded { .. } => {
-                Self::Refused(IpfsError::TooLarge { digest, limit })
-            }
+            TraversalFailed::MaxLengthExceeded { .. } => Self::Refused(IpfsError::TooLarge { digest, limit }),
             TraversalFailed::Walking(..) | TraversalFailed::Path(_) => {
-                Self::Refused(IpfsError::Malformed {
-                    digest,
-                    reason: error.to_string(),
-                })
+                Self::Refused(IpfsError::Malformed { digest, reason: error.to_string() })
             }
             _ => Self::Missing,
         }
@@ -386,9 +322,7 @@ fn identity(path: &Path) -> Result<Keypair, IpfsError> {
         return Keypair::from_protobuf_encoding(&bytes).map_err(node_error("read its identity"));
     }
     let keypair = Keypair::generate_ed25519();
-    let bytes = keypair
-        .to_protobuf_encoding()
-        .map_err(node_error("write its identity"))?;
+    let bytes = keypair.to_protobuf_encoding().map_err(node_error("write its identity"))?;
     files::write_atomic(path, &bytes, Access::Private)?;
     Ok(keypair)
 }
@@ -419,10 +353,7 @@ async fn open(config: &NodeConfig, keypair: &Keypair) -> Result<Ipfs, IpfsError>
             Ok(ipfs) => return Ok(ipfs),
             Err(_) if Instant::now() < deadline => sleep_until(Instant::now() + LOCK_RETRY).await,
             Err(error) => {
-                return Err(IpfsError::Start {
-                    repo: config.repo.clone(),
-                    reason: error.to_string(),
-                });
+                return Err(IpfsError::Start { repo: config.repo.clone(), reason: error.to_string() });
             }
         }
     }
@@ -432,10 +363,7 @@ async fn open(config: &NodeConfig, keypair: &Keypair) -> Result<Ipfs, IpfsError>
 async fn listening(ipfs: &Ipfs) -> Result<Vec<Multiaddr>, IpfsError> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let addresses = ipfs
-            .listening_addresses()
-            .await
-            .map_err(node_error("listen"))?;
+        let addresses = ipfs.listening_addresses().await.map_err(node_error("listen"))?;
         if !addresses.is_empty() {
             return Ok(addresses);
         }
@@ -459,9 +387,10 @@ async fn keep_linked(ipfs: Ipfs, peer: PeerId, address: Multiaddr) {
 }
 
 fn digest_of(path: &IpfsPath) -> Result<Digest, IpfsError> {
-    path.root().cid().and_then(Digest::from_cid).ok_or_else(|| {
-        node_error("name an artefact")(format!("{path} is not a SHA-256 dag-pb root"))
-    })
+    path.root()
+        .cid()
+        .and_then(Digest::from_cid)
+        .ok_or_else(|| node_error("name an artefact")(format!("{path} is not a SHA-256 dag-pb root")))
 }
 
 #[cfg(test)]
@@ -469,9 +398,7 @@ mod tests {
     use super::*;
 
     async fn node(directory: &Path, name: &str, peers: &[Multiaddr]) -> Node {
-        Node::start(NodeConfig::loopback(directory.join(name), peers.to_vec()))
-            .await
-            .unwrap()
+        Node::start(NodeConfig::loopback(directory.join(name), peers.to_vec())).await.unwrap()
     }
 
     fn bytes(len: usize) -> Vec<u8> {
@@ -503,10 +430,7 @@ mod tests {
                 got
             };
             let (digest, relayed, got) = tokio::join!(added, relay, taker.get(expected, len, WAIT));
-            assert_eq!(
-                (digest, relayed == content, got.unwrap() == content),
-                (expected, true, true)
-            );
+            assert_eq!((digest, relayed == content, got.unwrap() == content), (expected, true, true));
             assert!(hub.pins().await.unwrap().contains(&expected));
             hub.unpin(expected).await.unwrap();
             hub.unpin(expected).await.unwrap();
@@ -520,23 +444,11 @@ mod tests {
         let alone = node(directory.path(), "alone", &[]).await;
         let digest = alone.add(bytes(600_000)).await.unwrap();
         let error = alone.get(digest, 599_999, WAIT).await.unwrap_err();
-        assert!(
-            matches!(error, IpfsError::TooLarge { limit: 599_999, .. }),
-            "{error}"
-        );
-        let error = alone
-            .get(Digest([9; 32]), 10, Duration::from_millis(300))
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(error, IpfsError::NotFound { peers: 0, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, IpfsError::TooLarge { limit: 599_999, .. }), "{error}");
+        let error = alone.get(Digest([9; 32]), 10, Duration::from_millis(300)).await.unwrap_err();
+        assert!(matches!(error, IpfsError::NotFound { peers: 0, .. }), "{error}");
         let bare: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
-        assert!(matches!(
-            alone.connect(&bare).await,
-            Err(IpfsError::Address(_))
-        ));
+        assert!(matches!(alone.connect(&bare).await, Err(IpfsError::Address(_))));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -547,15 +459,8 @@ mod tests {
         let digest = first.add(content.clone()).await.unwrap();
         first.shutdown().await;
         let second = node(directory.path(), "same", &[]).await;
-        assert_eq!(
-            second.addresses()[0].iter().last(),
-            address.iter().last(),
-            "the identity stays"
-        );
-        assert_eq!(
-            second.get(digest, content.len(), WAIT).await.unwrap(),
-            content
-        );
+        assert_eq!(second.addresses()[0].iter().last(), address.iter().last(), "the identity stays");
+        assert_eq!(second.get(digest, content.len(), WAIT).await.unwrap(), content);
         assert_eq!(second.pins().await.unwrap(), [digest]);
     }
 
@@ -569,11 +474,7 @@ mod tests {
         hub.get(digest, 1000, WAIT).await.unwrap();
         hub.shutdown().await;
         let listen: Multiaddr = address.iter().take(2).collect();
-        let config = NodeConfig {
-            repo: directory.path().join("hub"),
-            listen,
-            peers: vec![],
-        };
+        let config = NodeConfig { repo: directory.path().join("hub"), listen, peers: vec![] };
         let hub = Node::start(config).await.unwrap();
         let later = maker.add(bytes(2000)).await.unwrap();
         assert_eq!(hub.get(later, 2000, WAIT).await.unwrap(), bytes(2000));

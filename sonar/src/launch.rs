@@ -2,9 +2,7 @@
 
 use alloy::primitives::{Address, B256};
 use sonar_contracts::Terms;
-use syft::{
-    FeatureMap, LadderError, Parameters, ParametersError, Rule, Shape, Validation, Weights, budget,
-};
+use syft::{FeatureMap, LadderError, Parameters, ParametersError, Rule, Shape, Validation, Weights, budget};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -170,19 +168,13 @@ impl Plan {
     /// The manifest, now that the sealed bundle is on IPFS.
     #[must_use]
     pub fn manifest(&self, bundle: Digest) -> Manifest {
-        Manifest {
-            bundle,
-            ..self.manifest.clone()
-        }
+        Manifest { bundle, ..self.manifest.clone() }
     }
 
     /// The terms, now that the manifest is on IPFS.
     #[must_use]
     pub fn terms(&self, manifest: Digest) -> Terms {
-        Terms {
-            manifest: manifest.into(),
-            ..self.terms.clone()
-        }
+        Terms { manifest: manifest.into(), ..self.terms.clone() }
     }
 }
 
@@ -191,9 +183,7 @@ impl Plan {
 /// # Errors
 /// Everything that the contract or the Capsule would refuse later is refused here, by name.
 pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
-    let bounty = u128::try_from(inputs.bounty.0)
-        .ok()
-        .filter(|bounty| *bounty > 0);
+    let bounty = u128::try_from(inputs.bounty.0).ok().filter(|bounty| *bounty > 0);
     let bounty = bounty.ok_or(LaunchError::Bounty)?;
     let deadline = file.deadline.from(inputs.now);
     if deadline <= inputs.now {
@@ -203,10 +193,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     let table = data::read_csv(inputs.validation.as_slice(), &data::Limits::default())?;
     let examples = data.fit(&table)?;
     let features = FeatureMap::fit(examples.features(), &data.ranges())?;
-    let shape = Shape {
-        inputs: features.inputs(),
-        outputs: data.task.outputs(),
-    };
+    let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
     let accuracy = Accuracy {
         start: file.accuracy.start,
         target: file.accuracy.target,
@@ -228,9 +215,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         regime: file.regime,
         mode: file.mode,
         metric: file.metric(),
-        rule: file
-            .training
-            .unwrap_or_else(|| Rule::default_for(&data.task, shape)),
+        rule: file.training.unwrap_or_else(|| Rule::default_for(&data.task, shape)),
         data,
         features,
         shape,
@@ -243,10 +228,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         commitments: bundle.commitments(),
     };
     manifest.encode()?;
-    let initial = start(
-        &manifest,
-        bundle.initial.as_ref().map(|bytes| bytes.as_slice()),
-    )?;
+    let initial = start(&manifest, bundle.initial.as_ref().map(|bytes| bytes.as_slice()))?;
     let measured = measure(&accuracy, &manifest.validation(&examples)?, &initial)?;
     let terms = Terms {
         owner: inputs.owner,
@@ -284,9 +266,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
 
 fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, LaunchError> {
     let wanted = &file.limits;
-    let submissions = u32::try_from(usual.submissions)
-        .unwrap_or(u32::MAX)
-        .min(65_535);
+    let submissions = u32::try_from(usual.submissions).unwrap_or(u32::MAX).min(65_535);
     let accepts = u16::try_from(usual.accepts).unwrap_or(u16::MAX).min(255);
     let limits = CampaignLimits {
         submissions: wanted.submissions.unwrap_or(submissions),
@@ -296,57 +276,25 @@ fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, 
         cap_per_version: wanted.cap_per_version.unwrap_or(CAP_PER_VERSION),
     };
     let bounds: [(&'static str, u32, u32, &'static str); 5] = [
-        (
-            "submissions",
-            limits.submissions,
-            65_535,
-            "between 1 and 65535",
-        ),
+        ("submissions", limits.submissions, 65_535, "between 1 and 65535"),
         ("accepts", limits.accepts.into(), 255, "between 1 and 255"),
         ("window", limits.window.into(), 64, "between 1 and 64"),
-        (
-            "window_seconds",
-            limits.window_seconds,
-            (1 << 24) - 1,
-            "between 1 and 16777215",
-        ),
-        (
-            "cap_per_version",
-            limits.cap_per_version.into(),
-            255,
-            "between 1 and 255",
-        ),
+        ("window_seconds", limits.window_seconds, (1 << 24) - 1, "between 1 and 16777215"),
+        ("cap_per_version", limits.cap_per_version.into(), 255, "between 1 and 255"),
     ];
-    match bounds
-        .into_iter()
-        .find(|(_, value, most, _)| !(1..=*most).contains(value))
-    {
-        Some((field, value, _, must)) => Err(LaunchError::Limit {
-            field,
-            value: value.into(),
-            must,
-        }),
+    match bounds.into_iter().find(|(_, value, most, _)| !(1..=*most).contains(value)) {
+        Some((field, value, _, must)) => Err(LaunchError::Limit { field, value: value.into(), must }),
         None => Ok(limits),
     }
 }
 
 /// Measures the starting model as the Capsule will, and compares with the claim as the contract will.
-fn measure(
-    accuracy: &Accuracy,
-    validation: &Validation,
-    initial: &Weights,
-) -> Result<u32, LaunchError> {
+fn measure(accuracy: &Accuracy, validation: &Validation, initial: &Weights) -> Result<u32, LaunchError> {
     let measured = validation.accuracy(initial);
     let (grid, claimed) = (accuracy.grid, accuracy.start);
-    let apart = measured
-        .floor_to_grid(grid)
-        .get()
-        .abs_diff(claimed.floor_to_grid(grid).get());
+    let apart = measured.floor_to_grid(grid).get().abs_diff(claimed.floor_to_grid(grid).get());
     if apart > accuracy.tolerance.get() + grid.ppm() {
-        return Err(LaunchError::Start {
-            measured: measured.get(),
-            claimed: claimed.get(),
-        });
+        return Err(LaunchError::Start { measured: measured.get(), claimed: claimed.get() });
     }
     // The target must be above what the Capsule will attest, too.
     accuracy.ladder_from(measured.floor_to_grid(grid))?;
@@ -374,14 +322,7 @@ mod tests {
 
     fn inputs() -> Inputs {
         let rows: String = (0..20)
-            .map(|row| {
-                format!(
-                    "{},{},{}\n",
-                    row % 10,
-                    f64::from(row) / 20.0,
-                    ["no", "yes"][usize::from(row % 10 > 0)]
-                )
-            })
+            .map(|row| format!("{},{},{}\n", row % 10, f64::from(row) / 20.0, ["no", "yes"][usize::from(row % 10 > 0)]))
             .collect();
         Inputs {
             validation: Zeroizing::new(format!("a,b,y\n{rows}").into_bytes()),
@@ -430,10 +371,7 @@ mod tests {
         let manifest = plan.manifest(Digest([9; 32]));
         let mut bundle = plan.bundle.clone();
         bundle.salt[0] ^= 1;
-        assert!(matches!(
-            bundle.check(&manifest),
-            Err(BundleError::Commitment("validation set"))
-        ));
+        assert!(matches!(bundle.check(&manifest), Err(BundleError::Commitment("validation set"))));
     }
 
     #[test]
@@ -453,10 +391,7 @@ mod tests {
         assert!(refusal("\"2d\"", "\"2020-01-01T00:00:00Z\"").contains("deadline"));
         assert!(refusal("name = \"b\"", "name = \"c\"").contains("column `c` is missing"));
         assert!(refusal("target = 0.9", "target = 0.9\ngrid = 0.001").contains("grid"));
-        assert!(
-            refusal("target = 0.9", "target = 0.9\n[limits]\nwindow = 65")
-                .contains("limits.window")
-        );
+        assert!(refusal("target = 0.9", "target = 0.9\n[limits]\nwindow = 65").contains("limits.window"));
         let mut poor = inputs();
         poor.bounty = Amount::ZERO;
         let file = CampaignFile::parse(TEXT).unwrap();
@@ -465,14 +400,8 @@ mod tests {
 
     #[test]
     fn limits_that_would_say_too_much_are_refused() {
-        let wide = planned(
-            "target = 0.9",
-            "target = 0.9\n[limits]\nsubmissions = 60000\naccepts = 200",
-        );
-        assert!(matches!(
-            wide,
-            Err(LaunchError::Manifest(ManifestError::Budget(_)))
-        ));
+        let wide = planned("target = 0.9", "target = 0.9\n[limits]\nsubmissions = 60000\naccepts = 200");
+        assert!(matches!(wide, Err(LaunchError::Manifest(ManifestError::Budget(_)))));
     }
 
     #[test]
@@ -487,10 +416,7 @@ mod tests {
             let file = std::fs::read_to_string(path(".toml")).unwrap();
             let file = CampaignFile::parse(&file).unwrap();
             let validation = Zeroizing::new(std::fs::read(path("-validation.csv")).unwrap());
-            let inputs = Inputs {
-                validation,
-                ..inputs()
-            };
+            let inputs = Inputs { validation, ..inputs() };
             let plan = plan(&file, inputs).unwrap();
             assert_eq!(!plan.warnings.is_empty(), warned, "{name}");
             let manifest = plan.manifest(Digest([9; 32]));

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sonar_contracts::Terms;
 use syft::{
-    DataError, FeatureMap, Features, Grid, Ladder, LadderError, Metric, Parameters, Ppm, Rule,
-    Shape, Targets, TrainError, UnitError, Validation, ValidationError,
+    DataError, FeatureMap, Features, Grid, Ladder, LadderError, Metric, Parameters, Ppm, Rule, Shape, Targets,
+    TrainError, UnitError, Validation, ValidationError,
     budget::{BudgetError, LeakMeter, Limits},
 };
 
@@ -67,12 +67,7 @@ pub struct Commitments {
 /// `sha256(salt ‖ bytes)`.
 #[must_use]
 pub fn commitment(salt: &[u8; 32], bytes: &[u8]) -> Digest {
-    Digest(
-        Sha256::new_with_prefix(salt)
-            .chain_update(bytes)
-            .finalize()
-            .into(),
-    )
+    Digest(Sha256::new_with_prefix(salt).chain_update(bytes).finalize().into())
 }
 
 /// The model never leaves the Capsule unencrypted.
@@ -202,10 +197,7 @@ impl CampaignLimits {
     /// What the leak meter keeps.
     #[must_use]
     pub fn budget(&self) -> Limits {
-        Limits {
-            submissions: u64::from(self.submissions),
-            accepts: u32::from(self.accepts),
-        }
+        Limits { submissions: u64::from(self.submissions), accepts: u32::from(self.accepts) }
     }
 }
 
@@ -258,23 +250,14 @@ impl Manifest {
         self.features.check()?;
         self.rule.check()?;
         if self.features.inputs() != self.data.inputs.len() + 1 {
-            return Err(Contradiction(
-                "the feature map has another number of columns than the schema",
-            ));
+            return Err(Contradiction("the feature map has another number of columns than the schema"));
         }
-        let shape = Shape {
-            inputs: self.features.inputs(),
-            outputs: self.data.task.outputs(),
-        };
+        let shape = Shape { inputs: self.features.inputs(), outputs: self.data.task.outputs() };
         if self.shape != shape || self.parameters.shape() != shape {
-            return Err(Contradiction(
-                "the model's shape is not that of schema and task",
-            ));
+            return Err(Contradiction("the model's shape is not that of schema and task"));
         }
         if !self.metric.is_payable() || !fits(self.metric, &self.data) {
-            return Err(Contradiction(
-                "the metric is none for this task that a bounty can be paid by",
-            ));
+            return Err(Contradiction("the metric is none for this task that a bounty can be paid by"));
         }
         LeakMeter::new(self.shape, &self.accuracy.ladder()?, self.limits.budget())?;
         Ok(())
@@ -289,35 +272,15 @@ impl Manifest {
             ("start", self.accuracy.start.get(), terms.startPpm),
             ("target", self.accuracy.target.get(), terms.targetPpm),
             ("grid", self.accuracy.grid.ppm(), terms.gridPpm),
-            (
-                "tolerance",
-                self.accuracy.tolerance.get(),
-                terms.tolerancePpm,
-            ),
+            ("tolerance", self.accuracy.tolerance.get(), terms.tolerancePpm),
             ("submissions", self.limits.submissions, terms.maxSubmissions),
-            (
-                "accepts",
-                self.limits.accepts.into(),
-                terms.maxAccepts.into(),
-            ),
+            ("accepts", self.limits.accepts.into(), terms.maxAccepts.into()),
             ("window", self.limits.window.into(), terms.windowSize.into()),
-            (
-                "window_seconds",
-                self.limits.window_seconds,
-                terms.windowSeconds,
-            ),
-            (
-                "cap_per_version",
-                self.limits.cap_per_version.into(),
-                terms.capPerVersion.into(),
-            ),
+            ("window_seconds", self.limits.window_seconds, terms.windowSeconds),
+            ("cap_per_version", self.limits.cap_per_version.into(), terms.capPerVersion.into()),
         ];
         match pairs.into_iter().find(|(_, ours, theirs)| ours != theirs) {
-            Some((field, ours, theirs)) => Err(Mismatch {
-                field,
-                manifest: ours.into(),
-                terms: theirs.into(),
-            }),
+            Some((field, ours, theirs)) => Err(Mismatch { field, manifest: ours.into(), terms: theirs.into() }),
             None => Ok(()),
         }
     }

@@ -9,9 +9,7 @@ use alloy::primitives::{
 use serde::{Deserialize, Serialize};
 
 /// An amount of money in its token's smallest unit. A decimal string in JSON, never a number.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Amount(pub U256);
 
@@ -42,9 +40,7 @@ impl FromStr for Amount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        U256::from_str_radix(text, 10)
-            .map(Self)
-            .map_err(|_| AmountError::Number(text.into()))
+        U256::from_str_radix(text, 10).map(Self).map_err(|_| AmountError::Number(text.into()))
     }
 }
 
@@ -115,11 +111,7 @@ impl TokenUnit {
     /// The chain's own money.
     #[must_use]
     pub fn eth() -> Self {
-        Self {
-            symbol: "ETH".into(),
-            decimals: 18,
-            address: Address::ZERO,
-        }
+        Self { symbol: "ETH".into(), decimals: 18, address: Address::ZERO }
     }
 
     /// Reads `12.5` or `12.5 ETH`.
@@ -128,18 +120,13 @@ impl TokenUnit {
     /// Another token's symbol, not a number, negative, or too precise.
     pub fn parse(&self, text: &str) -> Result<Amount, AmountError> {
         let text = text.trim();
-        let split = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .unwrap_or(text.len());
+        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, symbol) = (&text[..split], text[split..].trim());
         if !symbol.is_empty() && number.is_empty() || number.matches('.').count() > 1 {
             return Err(AmountError::Number(text.into()));
         }
         if !symbol.is_empty() && !symbol.eq_ignore_ascii_case(&self.symbol) {
-            return Err(AmountError::Token {
-                given: symbol.into(),
-                expected: self.symbol.clone(),
-            });
+            return Err(AmountError::Token { given: symbol.into(), expected: self.symbol.clone() });
         }
         let decimals = number.split_once('.').map_or(0, |(_, digits)| digits.len());
         if decimals > usize::from(self.decimals) {
@@ -150,9 +137,7 @@ impl TokenUnit {
             });
         }
         match parse_units(number, self.decimals) {
-            Ok(ParseUnits::U256(value)) if number.bytes().any(|c| c.is_ascii_digit()) => {
-                Ok(Amount(value))
-            }
+            Ok(ParseUnits::U256(value)) if number.bytes().any(|c| c.is_ascii_digit()) => Ok(Amount(value)),
             _ => Err(AmountError::Number(text.into())),
         }
     }
@@ -162,11 +147,7 @@ impl TokenUnit {
     pub fn format(&self, amount: Amount) -> String {
         // Only more than 77 decimals fail; then the smallest unit is the honest answer.
         let number = format_units(amount.0, self.decimals).unwrap_or_else(|_| amount.to_string());
-        let number = if number.contains('.') {
-            number.trim_end_matches('0').trim_end_matches('.')
-        } else {
-            &number
-        };
+        let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
         format!("{number} {}", self.symbol)
     }
 }
@@ -203,20 +184,11 @@ mod tests {
     #[test]
     fn amounts_are_read_exactly_or_refused() {
         let eth = TokenUnit::eth();
-        assert_eq!(
-            eth.parse("12.5 ETH").unwrap(),
-            Amount::from(12_500_000_000_000_000_000)
-        );
+        assert_eq!(eth.parse("12.5 ETH").unwrap(), Amount::from(12_500_000_000_000_000_000));
         assert_eq!(eth.parse("1eth").unwrap(), eth.parse("1.0").unwrap());
         assert_eq!(eth.parse("0.000000000000000001").unwrap(), Amount::from(1));
-        assert!(matches!(
-            eth.parse("1 DATA"),
-            Err(AmountError::Token { .. })
-        ));
-        assert!(matches!(
-            eth.parse("0.0000000000000000001"),
-            Err(AmountError::Decimals { .. })
-        ));
+        assert!(matches!(eth.parse("1 DATA"), Err(AmountError::Token { .. })));
+        assert!(matches!(eth.parse("0.0000000000000000001"), Err(AmountError::Decimals { .. })));
         for text in ["", "ETH", ".", "-1", "1.2.3", "1e5", "0x10", "one"] {
             assert!(eth.parse(text).is_err(), "{text}");
         }

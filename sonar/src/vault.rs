@@ -40,10 +40,7 @@ pub struct Cost {
 impl Default for Cost {
     /// 64 MiB and three passes: RFC 9106's second recommendation.
     fn default() -> Self {
-        Self {
-            memory_kib: 64 * 1024,
-            passes: 3,
-        }
+        Self { memory_kib: 64 * 1024, passes: 3 }
     }
 }
 
@@ -81,9 +78,7 @@ pub struct Vault {
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vault")
-            .field("directory", &self.directory)
-            .finish_non_exhaustive()
+        f.debug_struct("Vault").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
@@ -115,16 +110,11 @@ impl Vault {
         head.extend(cost.memory_kib.to_le_bytes());
         head.extend(cost.passes.to_le_bytes());
         head.extend(salt);
-        let wrapping =
-            derive(passphrase, &salt, cost).ok_or_else(|| VaultError::Damaged(path.clone()))?;
-        let wrapped = seal(&wrapping, &nonce, &head, &*master)
-            .ok_or_else(|| VaultError::Damaged(path.clone()))?;
+        let wrapping = derive(passphrase, &salt, cost).ok_or_else(|| VaultError::Damaged(path.clone()))?;
+        let wrapped = seal(&wrapping, &nonce, &head, &*master).ok_or_else(|| VaultError::Damaged(path.clone()))?;
         let bytes = [head.as_slice(), &nonce, &wrapped].concat();
         files::write_atomic(&path, &bytes, Access::Private)?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            cipher: XChaCha20Poly1305::new((&*master).into()),
-        })
+        Ok(Self { directory: directory.to_owned(), cipher: XChaCha20Poly1305::new((&*master).into()) })
     }
 
     /// Opens a vault.
@@ -144,26 +134,14 @@ impl Vault {
         }
         let (head, rest) = bytes.split_at(head_len);
         let (nonce, wrapped) = rest.split_at(NONCE);
-        let number =
-            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let cost = Cost {
-            memory_kib: number(8),
-            passes: number(12),
-        };
+        let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let cost = Cost { memory_kib: number(8), passes: number(12) };
         let wrapping = derive(passphrase, &head[16..], cost).ok_or_else(damaged)?;
-        let payload = Payload {
-            msg: wrapped,
-            aad: head,
-        };
-        let master = wrapping
-            .decrypt(XNonce::from_slice(nonce), payload)
-            .map_err(|_| VaultError::WrongPassphrase)?;
+        let payload = Payload { msg: wrapped, aad: head };
+        let master = wrapping.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| VaultError::WrongPassphrase)?;
         let master = Zeroizing::new(master);
         let cipher = XChaCha20Poly1305::new_from_slice(&master).map_err(|_| damaged())?;
-        Ok(Self {
-            directory: directory.to_owned(),
-            cipher,
-        })
+        Ok(Self { directory: directory.to_owned(), cipher })
     }
 
     /// Writes a secret, replacing what had the name; it lasts when this returns.
@@ -174,13 +152,9 @@ impl Vault {
         let path = self.path(name)?;
         let mut nonce = [0; NONCE];
         random(&mut nonce)?;
-        let sealed = seal(&self.cipher, &nonce, name.as_bytes(), bytes)
-            .ok_or_else(|| VaultError::Damaged(path.clone()))?;
-        files::write_atomic(
-            &path,
-            &[FILE_MAGIC.as_slice(), &nonce, &sealed].concat(),
-            Access::Private,
-        )?;
+        let sealed =
+            seal(&self.cipher, &nonce, name.as_bytes(), bytes).ok_or_else(|| VaultError::Damaged(path.clone()))?;
+        files::write_atomic(&path, &[FILE_MAGIC.as_slice(), &nonce, &sealed].concat(), Access::Private)?;
         Ok(())
     }
 
@@ -194,20 +168,11 @@ impl Vault {
             return Err(VaultError::Missing(path));
         }
         let bytes = files::read_limited(&path, LIMIT)?;
-        let body = bytes
-            .strip_prefix(FILE_MAGIC.as_slice())
-            .filter(|body| body.len() >= NONCE);
-        let (nonce, sealed) = body
-            .ok_or_else(|| VaultError::Damaged(path.clone()))?
-            .split_at(NONCE);
-        let payload = Payload {
-            msg: sealed,
-            aad: name.as_bytes(),
-        };
+        let body = bytes.strip_prefix(FILE_MAGIC.as_slice()).filter(|body| body.len() >= NONCE);
+        let (nonce, sealed) = body.ok_or_else(|| VaultError::Damaged(path.clone()))?.split_at(NONCE);
+        let payload = Payload { msg: sealed, aad: name.as_bytes() };
         let secret = self.cipher.decrypt(XNonce::from_slice(nonce), payload);
-        secret
-            .map(Zeroizing::new)
-            .map_err(|_| VaultError::Damaged(path))
+        secret.map(Zeroizing::new).map_err(|_| VaultError::Damaged(path))
     }
 
     /// Reads a secret that may not be there.
@@ -244,10 +209,8 @@ impl Vault {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(failed())? {
             let file = entry.map_err(failed())?.file_name();
-            let name = file
-                .to_str()
-                .and_then(|file| file.strip_suffix(ENDING))
-                .map(|file| file.replace(SEPARATOR, "/"));
+            let name =
+                file.to_str().and_then(|file| file.strip_suffix(ENDING)).map(|file| file.replace(SEPARATOR, "/"));
             names.extend(name.filter(|name| name.starts_with(prefix)));
         }
         names.sort();
@@ -264,9 +227,7 @@ impl Vault {
 }
 
 fn random(bytes: &mut [u8]) -> Result<(), VaultError> {
-    SysRng
-        .try_fill_bytes(bytes)
-        .map_err(|error| VaultError::Randomness(error.to_string()))
+    SysRng.try_fill_bytes(bytes).map_err(|error| VaultError::Randomness(error.to_string()))
 }
 
 /// None if the costs are senseless, which an honest file's never are.
@@ -277,27 +238,12 @@ fn derive(passphrase: &str, salt: &[u8], cost: Cost) -> Option<XChaCha20Poly1305
     let params = Params::new(cost.memory_kib, cost.passes, 1, Some(32)).ok()?;
     let mut key = Zeroizing::new([0; 32]);
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    argon
-        .hash_password_into(passphrase.as_bytes(), salt, &mut *key)
-        .ok()?;
+    argon.hash_password_into(passphrase.as_bytes(), salt, &mut *key).ok()?;
     Some(XChaCha20Poly1305::new((&*key).into()))
 }
 
-fn seal(
-    cipher: &XChaCha20Poly1305,
-    nonce: &[u8; NONCE],
-    bound: &[u8],
-    secret: &[u8],
-) -> Option<Vec<u8>> {
-    cipher
-        .encrypt(
-            XNonce::from_slice(nonce),
-            Payload {
-                msg: secret,
-                aad: bound,
-            },
-        )
-        .ok()
+fn seal(cipher: &XChaCha20Poly1305, nonce: &[u8; NONCE], bound: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
+    cipher.encrypt(XNonce::from_slice(nonce), Payload { msg: secret, aad: bound }).ok()
 }
 
 fn overwrite(path: &Path) -> io::Result<()> {
@@ -312,27 +258,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const CHEAP: Cost = Cost {
-        memory_kib: 64,
-        passes: 1,
-    };
+    const CHEAP: Cost = Cost { memory_kib: 64, passes: 1 };
 
     #[test]
     fn secrets_come_back_only_with_the_passphrase() {
         let directory = tempfile::tempdir().unwrap();
         let vault = Vault::create_with(directory.path(), "right", CHEAP).unwrap();
         vault.put("campaign/0x01", b"seed").unwrap();
-        assert!(matches!(
-            Vault::unlock(directory.path(), "wrong"),
-            Err(VaultError::WrongPassphrase)
-        ));
+        assert!(matches!(Vault::unlock(directory.path(), "wrong"), Err(VaultError::WrongPassphrase)));
         let again = Vault::unlock(directory.path(), "right").unwrap();
         assert_eq!(&**again.get("campaign/0x01").unwrap(), b"seed");
         assert_eq!(again.list("campaign/").unwrap(), ["campaign/0x01"]);
-        assert!(matches!(
-            Vault::create_with(directory.path(), "other", CHEAP),
-            Err(VaultError::Exists(_))
-        ));
+        assert!(matches!(Vault::create_with(directory.path(), "other", CHEAP), Err(VaultError::Exists(_))));
         let raw = fs::read(directory.path().join("campaign~0x01.sealed")).unwrap();
         assert!(!raw.windows(4).any(|window| window == b"seed"));
     }
@@ -354,19 +291,12 @@ mod tests {
         let vault = Vault::create_with(directory.path(), "p", CHEAP).unwrap();
         vault.put("a", b"1").unwrap();
         vault.put("b", b"2").unwrap();
-        fs::rename(
-            directory.path().join("a.sealed"),
-            directory.path().join("b.sealed"),
-        )
-        .unwrap();
+        fs::rename(directory.path().join("a.sealed"), directory.path().join("b.sealed")).unwrap();
         assert!(matches!(vault.get("b"), Err(VaultError::Damaged(_))));
         fs::write(directory.path().join("b.sealed"), b"short").unwrap();
         assert!(matches!(vault.get("b"), Err(VaultError::Damaged(_))));
         for name in ["", "../x~", "a b", "ü"] {
-            assert!(
-                matches!(vault.put(name, b""), Err(VaultError::Name(_))),
-                "{name}"
-            );
+            assert!(matches!(vault.put(name, b""), Err(VaultError::Name(_))), "{name}");
         }
     }
 

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
-use sonar_contracts::{
-    CloseReason, Ledger, Outcome, State, Status, Submission, Terms, fee, window_fold, window_start,
-};
+use sonar_contracts::{CloseReason, Ledger, Outcome, State, Status, Submission, Terms, fee, window_fold, window_start};
 
 use crate::{
     chain::{Batch, CapsuleChange, Event, Head, LogPosition, Record},
@@ -15,9 +13,7 @@ use crate::{
 
 /// Events that do not follow from those before: the node lied or left something out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "block {block}, log {index}: `{event}` does not follow from the events before it: {reason}"
-)]
+#[error("block {block}, log {index}: `{event}` does not follow from the events before it: {reason}")]
 pub struct ViewError {
     block: u64,
     index: u64,
@@ -132,14 +128,7 @@ pub struct Window {
 
 impl Window {
     fn new(index: WindowIndex, version: Version) -> Self {
-        Self {
-            index,
-            version,
-            submissions: Vec::new(),
-            positions: Vec::new(),
-            closes_at: 0,
-            awards: BTreeMap::new(),
-        }
+        Self { index, version, submissions: Vec::new(), positions: Vec::new(), closes_at: 0, awards: BTreeMap::new() }
     }
 
     /// Whether it can be settled at this unix time.
@@ -208,9 +197,7 @@ impl Account {
     /// What the account can take now.
     #[must_use]
     pub fn owed(&self) -> Amount {
-        self.earned
-            .saturating_add(self.credited)
-            .saturating_sub(self.withdrawn)
+        self.earned.saturating_add(self.credited).saturating_sub(self.withdrawn)
     }
 }
 
@@ -237,10 +224,7 @@ impl World {
             *self = Self::default();
         }
         self.head = batch.head;
-        batch
-            .records
-            .iter()
-            .try_for_each(|record| self.apply(record))
+        batch.records.iter().try_for_each(|record| self.apply(record))
     }
 
     /// Takes one event.
@@ -248,19 +232,14 @@ impl World {
     /// # Errors
     /// When it does not follow from those before.
     pub fn apply(&mut self, record: &Record) -> Result<(), ViewError> {
-        let fault = |reason| ViewError {
-            block: record.at.block,
-            index: record.at.index,
-            event: record.event.name(),
-            reason,
-        };
+        let fault =
+            |reason| ViewError { block: record.at.block, index: record.at.index, event: record.event.name(), reason };
         match (&record.event, record.event.campaign()) {
             (Event::Opened { id, terms }, _) => {
                 if self.campaigns.contains_key(id) {
                     return Err(fault("the campaign was opened before"));
                 }
-                self.campaigns
-                    .insert(*id, CampaignView::new(*id, (**terms).clone(), record.at));
+                self.campaigns.insert(*id, CampaignView::new(*id, (**terms).clone(), record.at));
                 self.order.push(*id);
                 Ok(())
             }
@@ -293,13 +272,7 @@ impl World {
 impl CapsuleView {
     fn apply(&mut self, change: &CapsuleChange) {
         match change {
-            CapsuleChange::Described {
-                attester,
-                fingerprint,
-                certificate,
-                endpoint,
-                fee_ppm,
-            } => {
+            CapsuleChange::Described { attester, fingerprint, certificate, endpoint, fee_ppm } => {
                 self.attester = *attester;
                 self.fingerprint = *fingerprint;
                 self.certificate = Some(*certificate);
@@ -308,16 +281,10 @@ impl CapsuleView {
             }
             CapsuleChange::Deposited(amount) => self.stake = self.stake.saturating_add(*amount),
             CapsuleChange::Unstaked(amount) => self.stake = self.stake.saturating_sub(*amount),
-            CapsuleChange::Authorized {
-                sonar,
-                allowed: true,
-            } => {
+            CapsuleChange::Authorized { sonar, allowed: true } => {
                 self.authorized.insert(*sonar);
             }
-            CapsuleChange::Authorized {
-                sonar,
-                allowed: false,
-            } => {
+            CapsuleChange::Authorized { sonar, allowed: false } => {
                 self.authorized.remove(sonar);
             }
             CapsuleChange::Locked(amount) => self.locked = self.locked.saturating_add(*amount),
@@ -376,9 +343,7 @@ impl CampaignView {
     /// settlement.
     #[must_use]
     pub fn next_beacon(&self) -> B256 {
-        self.settled
-            .last()
-            .map_or(self.opened.block_hash, |window| window.at.block_hash)
+        self.settled.last().map_or(self.opened.block_hash, |window| window.at.block_hash)
     }
 
     /// Submissions that a miner has sent to the present version.
@@ -393,9 +358,7 @@ impl CampaignView {
     /// What an account can withdraw.
     #[must_use]
     pub fn owed(&self, account: Address) -> Amount {
-        self.accounts
-            .get(&account)
-            .map_or(Amount::ZERO, Account::owed)
+        self.accounts.get(&account).map_or(Amount::ZERO, Account::owed)
     }
 
     /// Whether a submission sent at this unix time can be taken, as far as it does not depend on the miner.
@@ -458,11 +421,7 @@ impl CampaignView {
         if back || self.reason == CloseReason::CapsuleTimeout {
             refunded += fee;
         }
-        let earned_fee = if self.state == State::Finalized {
-            fee
-        } else {
-            U256::ZERO
-        };
+        let earned_fee = if self.state == State::Finalized { fee } else { U256::ZERO };
         let deposited = bounty + fee;
         Ledger {
             deposited,
@@ -475,12 +434,7 @@ impl CampaignView {
     }
 
     fn sum(&self, part: impl Fn(&Account) -> Amount) -> U256 {
-        self.accounts
-            .values()
-            .fold(Amount::ZERO, |sum, account| {
-                sum.saturating_add(part(account))
-            })
-            .0
+        self.accounts.values().fold(Amount::ZERO, |sum, account| sum.saturating_add(part(account))).0
     }
 
     fn account(&mut self, address: Address) -> &mut Account {
@@ -493,11 +447,7 @@ impl CampaignView {
     }
 
     fn require(&self, state: State) -> Result<(), &'static str> {
-        if self.state == state {
-            Ok(())
-        } else {
-            Err("the campaign is in another state")
-        }
+        if self.state == state { Ok(()) } else { Err("the campaign is in another state") }
     }
 
     /// Takes one event about this campaign.
@@ -509,11 +459,7 @@ impl CampaignView {
         match &record.event {
             Event::Opened { .. } => return Err("the campaign was opened before"),
             Event::Capsule { .. } => {}
-            Event::Activated {
-                start_ppm,
-                material,
-                ..
-            } => {
+            Event::Activated { start_ppm, material, .. } => {
                 self.require(State::Proposed)?;
                 self.state = State::Open;
                 self.start_ppm = Some(*start_ppm);
@@ -532,45 +478,21 @@ impl CampaignView {
                 self.closed = Some(at);
                 self.credit(self.terms.owner, *amount);
             }
-            Event::Submitted {
-                miner,
-                version,
-                window,
-                index,
-                content,
-                ..
-            } => {
+            Event::Submitted { miner, version, window, index, content, .. } => {
                 self.require(State::Open)?;
                 self.submitted(*miner, (*version, *window, *index), *content, at)?;
             }
-            Event::Awarded {
-                miner,
-                index,
-                delta_ppm,
-                amount,
-                ..
-            } => {
-                let award = Award {
-                    delta_ppm: *delta_ppm,
-                    amount: *amount,
-                };
+            Event::Awarded { miner, index, delta_ppm, amount, .. } => {
+                let award = Award { delta_ppm: *delta_ppm, amount: *amount };
                 self.window.awards.insert(*index, award);
                 let account = self.account(*miner);
                 account.earned = account.earned.saturating_add(*amount);
             }
-            Event::Settled {
-                window,
-                outcomes,
-                best_ppm,
-                next_material,
-                ..
-            } => {
+            Event::Settled { window, outcomes, best_ppm, next_material, .. } => {
                 self.require(State::Open)?;
                 self.settled(*window, outcomes, *best_ppm, *next_material, at)?;
             }
-            Event::Closed {
-                reason, refunded, ..
-            } => {
+            Event::Closed { reason, refunded, .. } => {
                 self.require(State::Open)?;
                 self.state = State::Closed;
                 self.reason = *reason;
@@ -590,12 +512,7 @@ impl CampaignView {
                 self.reason = CloseReason::CapsuleTimeout;
                 self.credit(self.terms.owner, *refunded);
             }
-            Event::Withdrawn {
-                account,
-                to,
-                amount,
-                ..
-            } => self.withdrawn(*account, *to, *amount, at)?,
+            Event::Withdrawn { account, to, amount, .. } => self.withdrawn(*account, *to, *amount, at)?,
         }
         Ok(())
     }
@@ -616,10 +533,7 @@ impl CampaignView {
             let end = at.timestamp + u64::from(self.terms.windowSeconds);
             self.window.closes_at = end.min(self.terms.deadline);
         }
-        self.window.submissions.push(Submission {
-            miner,
-            content: content.into(),
-        });
+        self.window.submissions.push(Submission { miner, content: content.into() });
         self.window.positions.push(at);
         self.submissions += 1;
         let full = count + 1 == usize::from(self.terms.windowSize);
@@ -666,13 +580,7 @@ impl CampaignView {
                 award: window.awards.get(&index).copied(),
             })
             .collect();
-        self.settled.push(SettledWindow {
-            index: window.index,
-            version: window.version,
-            submissions,
-            best_ppm,
-            at,
-        });
+        self.settled.push(SettledWindow { index: window.index, version: window.version, submissions, best_ppm, at });
         if let Some(material) = next_material {
             self.renew(material, beacon, at);
         }
@@ -682,12 +590,7 @@ impl CampaignView {
     fn renew(&mut self, material: Digest, beacon: B256, at: LogPosition) {
         let version = Version(self.window.version.0.saturating_add(1));
         self.window.version = version;
-        self.versions.push(VersionView {
-            version,
-            material,
-            at,
-            beacon,
-        });
+        self.versions.push(VersionView { version, material, at, beacon });
     }
 
     fn withdrawn(
@@ -703,12 +606,7 @@ impl CampaignView {
         }
         account.withdrawn = account.withdrawn.saturating_add(amount);
         account.paid = account.earned;
-        self.withdrawals.push(Withdrawal {
-            account: address,
-            to,
-            amount,
-            at,
-        });
+        self.withdrawals.push(Withdrawal { account: address, to, amount, at });
         Ok(())
     }
 }

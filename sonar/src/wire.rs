@@ -160,9 +160,7 @@ pub mod terms {
     /// # Errors
     /// Those of the deserializer, and amounts that are too large.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Terms>, D::Error> {
-        Terms::try_from(&TermsJson::deserialize(deserializer)?)
-            .map(Box::new)
-            .map_err(D::Error::custom)
+        Terms::try_from(&TermsJson::deserialize(deserializer)?).map(Box::new).map_err(D::Error::custom)
     }
 }
 
@@ -175,10 +173,7 @@ pub mod outcomes {
     ///
     /// # Errors
     /// Those of the serializer, and outcomes that have no code.
-    pub fn serialize<S: Serializer>(
-        outcomes: &[Outcome],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(outcomes: &[Outcome], serializer: S) -> Result<S::Ok, S::Error> {
         let codes: Result<Vec<u16>, _> = outcomes.iter().map(|outcome| outcome.encode()).collect();
         serializer.collect_seq(codes.map_err(S::Error::custom)?)
     }
@@ -187,15 +182,9 @@ pub mod outcomes {
     ///
     /// # Errors
     /// Those of the deserializer, and codes that mean nothing.
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<Outcome>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
         let codes = Vec::<u16>::deserialize(deserializer)?;
-        codes
-            .into_iter()
-            .map(Outcome::decode)
-            .collect::<Result<_, _>>()
-            .map_err(D::Error::custom)
+        codes.into_iter().map(Outcome::decode).collect::<Result<_, _>>().map_err(D::Error::custom)
     }
 }
 
@@ -205,12 +194,7 @@ mod tests {
 
     #[test]
     fn terms_survive_json_and_amounts_are_strings() {
-        let terms = Terms {
-            bounty: u128::MAX,
-            startPpm: 100_000,
-            salt: B256::repeat_byte(3),
-            ..Terms::default()
-        };
+        let terms = Terms { bounty: u128::MAX, startPpm: 100_000, salt: B256::repeat_byte(3), ..Terms::default() };
         let json = serde_json::to_value(TermsJson::from(&terms)).unwrap();
         assert_eq!(json["bounty"], u128::MAX.to_string());
         let back: TermsJson = serde_json::from_value(json.clone()).unwrap();
@@ -219,11 +203,6 @@ mod tests {
         let mut large = json;
         large["stake"] = serde_json::json!("340282366920938463463374607431768211456");
         let large: TermsJson = serde_json::from_value(large).unwrap();
-        assert!(
-            Terms::try_from(&large)
-                .unwrap_err()
-                .to_string()
-                .contains("stake")
-        );
+        assert!(Terms::try_from(&large).unwrap_err().to_string().contains("stake"));
     }
 }

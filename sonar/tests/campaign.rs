@@ -57,20 +57,14 @@ impl Served {
     fn start(stage: &Stage) -> Self {
         let user = User::on(stage);
         fs::remove_dir_all(user.path("keystore")).unwrap();
-        let mut process = user
-            .command(&["serve", "--listen", "127.0.0.1:0", "--quiet"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process =
+            user.command(&["serve", "--listen", "127.0.0.1:0", "--quiet"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let stdout = process.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         // Its home lives as long as the test's process.
         std::mem::forget(user);
-        Self {
-            ready: serde_json::from_str(&line).unwrap(),
-            process,
-        }
+        Self { ready: serde_json::from_str(&line).unwrap(), process }
     }
 }
 
@@ -107,11 +101,7 @@ impl Capsule {
             )
             .await
             .unwrap();
-        Self {
-            identity,
-            node,
-            _home: home,
-        }
+        Self { identity, node, _home: home }
     }
 
     /// Opens what was launched, from Sonar's hub alone.
@@ -120,11 +110,7 @@ impl Capsule {
         let manifest = self.node.get(terms.manifest.into(), 1 << 20, FETCH).await;
         let manifest = Manifest::decode(&manifest.unwrap()).unwrap();
         manifest.matches(&terms).unwrap();
-        let sealed = self
-            .node
-            .get(manifest.bundle, 1 << 20, FETCH)
-            .await
-            .unwrap();
+        let sealed = self.node.get(manifest.bundle, 1 << 20, FETCH).await.unwrap();
         let bundle = pgp::open(&sealed, &self.identity, 1 << 20).unwrap();
         let bundle = Bundle::decode(&bundle).unwrap().check(&manifest).unwrap();
         (manifest, bundle)
@@ -142,16 +128,9 @@ impl Capsule {
         let model = weights.to_safetensors(HashMap::new()).unwrap();
         let message = pgp::seal_signed(&model, scientist, signer).unwrap();
         let result = self.node.add(message).await.unwrap();
-        let signature = stage.sign(&Delivery {
-            campaign: id.0,
-            result: result.into(),
-        });
+        let signature = stage.sign(&Delivery { campaign: id.0, result: result.into() });
         let terms = stage.owner.terms(id).await.unwrap();
-        stage
-            .capsule
-            .finalize(&terms, result, &signature)
-            .await
-            .unwrap();
+        stage.capsule.finalize(&terms, result, &signature).await.unwrap();
     }
 }
 
@@ -192,12 +171,7 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
         let preview = launch(&user, &["--dry-run"]);
         let terms = preview.data()["terms"].clone();
         assert_eq!(terms["bounty"], "12500000000000000000");
-        assert!(
-            preview.json()["warnings"][0]
-                .as_str()
-                .unwrap()
-                .contains("secret")
-        );
+        assert!(preview.json()["warnings"][0].as_str().unwrap().contains("secret"));
         // Stopped before the money moved, and run again: the same campaign.
         assert_eq!(launch(&user, &[]).code, 3);
         let launched = launch(&user, &["--yes"]).data();
@@ -220,9 +194,7 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
     let certificate = Certificate::decode(&bundle.certificate).unwrap();
     assert_eq!(certificate.fingerprint(), manifest.scientist);
     let model = Weights::zeros(manifest.shape);
-    capsule
-        .deliver(&stage, id, &model, &certificate, &capsule.identity)
-        .await;
+    capsule.deliver(&stage, id, &model, &certificate, &capsule.identity).await;
 
     aside(move || {
         let id = id.to_string();
@@ -237,19 +209,8 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
 
         fs::write(user.path("other.csv"), "a,b,y\n1,0.5,no\n").unwrap();
         let other = user.path("other.csv").display().to_string();
-        let refused = user.json(&[
-            "campaign",
-            "result",
-            &id,
-            "--out",
-            &out,
-            "--validation",
-            &other,
-        ]);
-        assert_eq!(
-            (refused.code, refused.error().as_str()),
-            (5, "OTHER_VALIDATION_SET")
-        );
+        let refused = user.json(&["campaign", "result", &id, "--out", &out, "--validation", &other]);
+        assert_eq!((refused.code, refused.error().as_str()), (5, "OTHER_VALIDATION_SET"));
     })
     .await;
 }
@@ -267,10 +228,7 @@ async fn a_model_that_is_not_what_was_attested_or_not_from_the_capsule_is_told_s
         values[3] = 1.0;
         Weights::new(manifest.shape, &values).unwrap()
     };
-    for (signer, code, name) in [
-        (&capsule.identity, 9, "ACCURACY_NOT_AS_ATTESTED"),
-        (&stranger, 5, "NOT_SIGNED"),
-    ] {
+    for (signer, code, name) in [(&capsule.identity, 9, "ACCURACY_NOT_AS_ATTESTED"), (&stranger, 5, "NOT_SIGNED")] {
         let (back, id) = aside(move || {
             let launched = launch(&user, &["--again", "--yes"]).data();
             (user, id_of(&launched))
@@ -281,9 +239,7 @@ async fn a_model_that_is_not_what_was_attested_or_not_from_the_capsule_is_told_s
         stage.activate(&terms, 100_000).await;
         stage.owner.close(&terms).await.unwrap();
         let certificate = Certificate::decode(&bundle.certificate).unwrap();
-        capsule
-            .deliver(&stage, id, &wrong(&manifest), &certificate, signer)
-            .await;
+        capsule.deliver(&stage, id, &wrong(&manifest), &certificate, signer).await;
         user = aside(move || {
             let out = back.path("model.safetensors").display().to_string();
             let answer = back.json(&["campaign", "result", &id.to_string(), "--out", &out]);
@@ -321,16 +277,10 @@ async fn what_cannot_be_a_campaign_is_refused_and_changes_nothing() {
         let unknown = FILE.replacen("deadline", "dead_line", 1);
         fs::write(user.path("campaign.toml"), unknown).unwrap();
         let place = launch(&user, &[]).json()["error"]["where"].clone();
-        assert!(
-            place.as_str().unwrap().ends_with("campaign.toml:3:1"),
-            "{place}"
-        );
+        assert!(place.as_str().unwrap().ends_with("campaign.toml:3:1"), "{place}");
         assert_eq!(user.json(&["account", "balance"]).data(), balance);
         assert!(!user.path("launches").exists());
-        assert_eq!(
-            user.json(&["campaign", "list"]).data(),
-            serde_json::json!([])
-        );
+        assert_eq!(user.json(&["campaign", "list"]).data(), serde_json::json!([]));
     })
     .await;
 }

@@ -9,8 +9,7 @@ use sonar::{
     view::{CampaignView, World},
 };
 use sonar_contracts::{
-    CloseReason, Delivery, MAX_ACCEPTS_PER_WINDOW, Outcome, Revert, Sonar::SonarErrors, State,
-    payout,
+    CloseReason, Delivery, MAX_ACCEPTS_PER_WINDOW, Outcome, Revert, Sonar::SonarErrors, State, payout,
 };
 
 use crate::stage::{OPTIONS, Stage};
@@ -27,14 +26,9 @@ async fn assert_equal_to_chain(stage: &Stage, view: &CampaignView) {
     let chain = &stage.owner;
     assert_eq!(view.status(), chain.status(view.id).await.unwrap());
     assert_eq!(view.ledger(), chain.ledger(&view.terms).await.unwrap());
-    let accounts = [&stage.owner, &stage.capsule]
-        .into_iter()
-        .chain(&stage.miners);
+    let accounts = [&stage.owner, &stage.capsule].into_iter().chain(&stage.miners);
     for account in accounts.filter_map(Client::address) {
-        assert_eq!(
-            view.owed(account),
-            chain.owed(view.id, account).await.unwrap()
-        );
+        assert_eq!(view.owed(account), chain.owed(view.id, account).await.unwrap());
     }
 }
 
@@ -55,8 +49,7 @@ impl Dice {
 fn outcomes(dice: &mut Dice, view: &CampaignView) -> Vec<Outcome> {
     let terms = &view.terms;
     let mut step = view.best_ppm / terms.gridPpm;
-    let mut left =
-        MAX_ACCEPTS_PER_WINDOW.min(usize::from(terms.maxAccepts) - view.accepts as usize);
+    let mut left = MAX_ACCEPTS_PER_WINDOW.min(usize::from(terms.maxAccepts) - view.accepts as usize);
     let one = |_: &_| match dice.roll(3) {
         0 if left > 0 && step < 190 => {
             left -= 1;
@@ -90,17 +83,10 @@ async fn random_step(stage: &Stage, dice: &mut Dice, view: &CampaignView, nonce:
     let miner = &stage.miners[dice.roll(3) as usize];
     // What the contract refuses is a step too: nothing may change.
     let _ = match dice.roll(10) {
-        0..5 => miner
-            .submit(view.id, view.version(), Digest([nonce; 32]))
-            .await
-            .map(drop),
+        0..5 => miner.submit(view.id, view.version(), Digest([nonce; 32])).await.map(drop),
         5 | 6 => {
             let outcomes = outcomes(dice, view);
-            let close = if dice.roll(8) == 0 {
-                CloseReason::LeakBudget as u8
-            } else {
-                0
-            };
+            let close = if dice.roll(8) == 0 { CloseReason::LeakBudget as u8 } else { 0 };
             let next = next_material(view, &outcomes, close);
             stage.settle(view, &outcomes, next, close).await
         }
@@ -108,10 +94,7 @@ async fn random_step(stage: &Stage, dice: &mut Dice, view: &CampaignView, nonce:
             stage.pass(20 + dice.roll(60)).await;
             Ok(())
         }
-        8 => miner
-            .withdraw(&view.terms, miner.address().unwrap())
-            .await
-            .map(drop),
+        8 => miner.withdraw(&view.terms, miner.address().unwrap()).await.map(drop),
         _ if view.settled.len() > 3 => stage.owner.close(&view.terms).await.map(drop),
         _ => Ok(()),
     };
@@ -146,20 +129,11 @@ async fn the_fold_of_events_is_the_contracts_state_after_random_histories() {
     let capsule = &world.capsules[&stage.capsule.address().unwrap()];
     let known = stage.owner.capsule(stage.capsule.address().unwrap()).await;
     let known = known.unwrap().unwrap();
-    assert_eq!(
-        (capsule.stake.0, capsule.locked.0),
-        (known.stake, known.locked)
-    );
+    assert_eq!((capsule.stake.0, capsule.locked.0), (known.stake, known.locked));
 }
 
 /// Settles what is left, closes, and lets the Capsule deliver or not.
-async fn end(
-    stage: &Stage,
-    terms: &sonar_contracts::Terms,
-    follower: &mut Follower,
-    world: &mut World,
-    salt: u8,
-) {
+async fn end(stage: &Stage, terms: &sonar_contracts::Terms, follower: &mut Follower, world: &mut World, salt: u8) {
     let id = stage.owner.id(terms);
     stage.pass(100).await;
     catch_up(follower, world).await;
@@ -182,16 +156,10 @@ async fn end(
         stage.miners[0].expire(terms).await.unwrap();
     } else {
         let result = Digest([0xDD; 32]);
-        let signature = stage.sign(&Delivery {
-            campaign: id.0,
-            result: result.into(),
-        });
+        let signature = stage.sign(&Delivery { campaign: id.0, result: result.into() });
         let _ = stage.capsule.finalize(terms, result, &signature).await;
     }
-    let _ = stage
-        .owner
-        .withdraw(terms, stage.owner.address().unwrap())
-        .await;
+    let _ = stage.owner.withdraw(terms, stage.owner.address().unwrap()).await;
     catch_up(follower, world).await;
     assert_equal_to_chain(stage, world.campaign(id).unwrap()).await;
 }
@@ -210,13 +178,7 @@ async fn awards_are_the_formula_and_time_closes_windows() {
     miner.submit(id, Version(1), content).await.unwrap();
     catch_up(&mut follower, &mut world).await;
     assert!(!world.campaign(id).unwrap().window.is_closed(world.head.now));
-    assert_eq!(
-        world
-            .campaign(id)
-            .unwrap()
-            .uploads(miner.address().unwrap()),
-        1
-    );
+    assert_eq!(world.campaign(id).unwrap().uploads(miner.address().unwrap()), 1);
 
     stage.pass(60).await;
     catch_up(&mut follower, &mut world).await;
@@ -224,10 +186,7 @@ async fn awards_are_the_formula_and_time_closes_windows() {
     assert!(view.window.is_closed(world.head.now));
     assert!(!view.takes_submissions(world.head.now));
     let next = Some(Digest([2; 32]));
-    stage
-        .settle(&view, &[Outcome::Accepted(110)], next, 0)
-        .await
-        .unwrap();
+    stage.settle(&view, &[Outcome::Accepted(110)], next, 0).await.unwrap();
     catch_up(&mut follower, &mut world).await;
     let view = world.campaign(id).unwrap();
     let submission = view.outcome(miner.address().unwrap(), content).unwrap();
@@ -250,10 +209,7 @@ async fn a_rolled_back_chain_is_read_anew() {
     stage.owner.open(&terms).await.unwrap();
     assert!(catch_up(&mut follower, &mut world).await.restarted);
 
-    let snapshot: U256 = provider
-        .raw_request("evm_snapshot".into(), ())
-        .await
-        .unwrap();
+    let snapshot: U256 = provider.raw_request("evm_snapshot".into(), ()).await.unwrap();
     stage.activate(&terms, 100_000).await;
     let batch = catch_up(&mut follower, &mut world).await;
     assert!(!batch.restarted);
@@ -262,10 +218,7 @@ async fn a_rolled_back_chain_is_read_anew() {
     );
     assert_eq!(world.campaign(id).unwrap().state, State::Open);
 
-    let _: bool = provider
-        .raw_request("evm_revert".into(), (snapshot,))
-        .await
-        .unwrap();
+    let _: bool = provider.raw_request("evm_revert".into(), (snapshot,)).await.unwrap();
     let batch = catch_up(&mut follower, &mut world).await;
     assert!(batch.restarted);
     assert_eq!(world.campaign(id).unwrap().state, State::Proposed);
@@ -300,29 +253,15 @@ async fn refusals_have_names_and_cost_nothing() {
     let miner = &stage.miners[0];
     let before = stage.owner.balance(miner.address().unwrap()).await.unwrap();
     let unknown = CampaignId::from([7; 32]);
-    let error = miner
-        .submit(unknown, Version(1), Digest([1; 32]))
-        .await
-        .unwrap_err();
-    assert!(matches!(
-        error.revert(),
-        Some(Revert::Sonar(SonarErrors::UnknownCampaign(_)))
-    ));
-    assert!(matches!(
-        stage.owner.terms(unknown).await,
-        Err(Error::UnknownCampaign(_))
-    ));
+    let error = miner.submit(unknown, Version(1), Digest([1; 32])).await.unwrap_err();
+    assert!(matches!(error.revert(), Some(Revert::Sonar(SonarErrors::UnknownCampaign(_)))));
+    assert!(matches!(stage.owner.terms(unknown).await, Err(Error::UnknownCampaign(_))));
     let after = stage.owner.balance(miner.address().unwrap()).await.unwrap();
     assert_eq!(before, after);
 
-    let reader = Client::connect_with(&stage.anvil.endpoint(), stage.deployment, None, OPTIONS)
-        .await
-        .unwrap();
+    let reader = Client::connect_with(&stage.anvil.endpoint(), stage.deployment, None, OPTIONS).await.unwrap();
     let terms = stage.terms(1).await;
-    assert!(matches!(
-        reader.open(&terms).await,
-        Err(Error::NoSigner { .. })
-    ));
+    assert!(matches!(reader.open(&terms).await, Err(Error::NoSigner { .. })));
 }
 
 #[tokio::test]
@@ -337,16 +276,9 @@ async fn a_bounty_in_a_token_comes_with_its_permit() {
     };
     let before = count(stage.owner.clone()).await;
     stage.owner.open(&terms).await.unwrap();
-    assert_eq!(
-        count(stage.owner.clone()).await,
-        before + 1,
-        "one transaction"
-    );
+    assert_eq!(count(stage.owner.clone()).await, before + 1, "one transaction");
     assert_eq!(stage.owner.terms(id).await.unwrap(), terms);
-    assert_eq!(
-        stage.owner.ledger(&terms).await.unwrap().deposited,
-        U256::from(1_000_003 + 10_000)
-    );
+    assert_eq!(stage.owner.ledger(&terms).await.unwrap().deposited, U256::from(1_000_003 + 10_000));
     let token = stage.owner.token(terms.token).await.unwrap();
     assert_eq!((token.symbol.as_str(), token.decimals), ("DATA", 18));
 }
@@ -366,10 +298,7 @@ async fn another_chain_no_contract_and_silence_are_told_apart() {
     let mut other = stage.deployment;
     other.chain_id = 1;
     let error = Client::connect_with(&url, other, None, OPTIONS).await;
-    assert!(matches!(
-        error,
-        Err(Error::WrongChain { found: 31_337, .. })
-    ));
+    assert!(matches!(error, Err(Error::WrongChain { found: 31_337, .. })));
     let mut nowhere = stage.deployment;
     nowhere.sonar = alloy::primitives::Address::repeat_byte(1);
     let error = Client::connect_with(&url, nowhere, None, OPTIONS).await;
@@ -377,14 +306,9 @@ async fn another_chain_no_contract_and_silence_are_told_apart() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);
-    let error = Client::connect_with(&format!("http://{closed}"), stage.deployment, None, OPTIONS)
-        .await
-        .unwrap_err();
+    let error = Client::connect_with(&format!("http://{closed}"), stage.deployment, None, OPTIONS).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
-    assert!(matches!(
-        Client::connect_with("not a url", stage.deployment, None, OPTIONS).await,
-        Err(Error::Url(_))
-    ));
+    assert!(matches!(Client::connect_with("not a url", stage.deployment, None, OPTIONS).await, Err(Error::Url(_))));
 }
 
 #[tokio::test]
@@ -401,9 +325,7 @@ async fn transactions_of_one_account_at_the_same_time_all_arrive() {
     let key = stage.anvil.signers()[2].clone();
     let mut tasks = tokio::task::JoinSet::new();
     for index in 0..3_u8 {
-        let client = Client::connect_with(&url, stage.deployment, Some(key.clone()), OPTIONS)
-            .await
-            .unwrap();
+        let client = Client::connect_with(&url, stage.deployment, Some(key.clone()), OPTIONS).await.unwrap();
         tasks.spawn(async move {
             for round in 0..3 {
                 let content = Digest([16 * index + round; 32]);

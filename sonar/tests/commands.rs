@@ -35,8 +35,7 @@ pub struct Answer {
 impl Answer {
     /// The one JSON document on stdout.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {:?}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {:?}\n{}", self.stdout, self.stderr))
     }
 
     pub fn data(&self) -> Value {
@@ -71,9 +70,7 @@ impl User {
         };
         config.save(user.home.path()).unwrap();
         let name: AccountName = "scientist".parse().unwrap();
-        Keystore::new(user.home.path())
-            .store(&name, &stage.anvil.signers()[0], PASSPHRASE)
-            .unwrap();
+        Keystore::new(user.home.path()).store(&name, &stage.anvil.signers()[0], PASSPHRASE).unwrap();
         user
     }
 
@@ -171,10 +168,7 @@ fn an_account_is_made_once_and_read_by_cast() {
         .output()
         .expect("cast is installed by `npm ci` in contracts/");
     let address = String::from_utf8(read.stdout).unwrap();
-    assert_eq!(
-        address.trim().to_lowercase(),
-        made["address"].as_str().unwrap()
-    );
+    assert_eq!(address.trim().to_lowercase(), made["address"].as_str().unwrap());
 }
 
 #[test]
@@ -189,16 +183,8 @@ fn keys_are_imported_and_passphrases_needed() {
     let missing = user.json(&["account", "import", "eve", "--key-file", "/nowhere"]);
     assert_eq!(missing.code, 6);
     let mut command = user.command(&["account", "new", "carol", "--json"]);
-    let locked = answer(
-        command
-            .env_remove("SONAR_PASSPHRASE_FILE")
-            .output()
-            .unwrap(),
-    );
-    assert_eq!(
-        (locked.code, locked.error().as_str()),
-        (4, "PASSPHRASE_MISSING")
-    );
+    let locked = answer(command.env_remove("SONAR_PASSPHRASE_FILE").output().unwrap());
+    assert_eq!((locked.code, locked.error().as_str()), (4, "PASSPHRASE_MISSING"));
 }
 
 #[test]
@@ -207,10 +193,7 @@ fn an_unreachable_chain_is_tried_again_and_then_reported() {
     user.json(&["account", "new", "alice"]).data();
     let unreachable = ["account", "balance", "--rpc", "http://127.0.0.1:1"];
     let answer = user.json(&unreachable);
-    assert_eq!(
-        (answer.code, answer.error().as_str()),
-        (7, "CHAIN_UNREACHABLE")
-    );
+    assert_eq!((answer.code, answer.error().as_str()), (7, "CHAIN_UNREACHABLE"));
     assert_eq!(answer.json()["error"]["retryable"], true);
 
     let hurried = user.json(&[&unreachable[..], &["--timeout", "100ms"]].concat());
@@ -219,17 +202,14 @@ fn an_unreachable_chain_is_tried_again_and_then_reported() {
 
 #[tokio::test]
 async fn contracts_are_deployed_once() {
-    let anvil = sonar_contracts::anvil::Anvil::spawn(Default::default())
-        .await
-        .unwrap();
+    let anvil = sonar_contracts::anvil::Anvil::spawn(Default::default()).await.unwrap();
     let key = hex::encode(anvil.signers()[3].to_bytes());
     let rpc = anvil.endpoint();
     aside(move || {
         let user = User::new();
         fs::write(user.path("key"), key).unwrap();
         let key = user.path("key").display().to_string();
-        user.json(&["account", "import", "deployer", "--key-file", &key])
-            .data();
+        user.json(&["account", "import", "deployer", "--key-file", &key]).data();
 
         let declined = user.json(&["deploy", "--rpc", &rpc]);
         assert_eq!((declined.code, declined.error().as_str()), (3, "DECLINED"));
@@ -239,14 +219,8 @@ async fn contracts_are_deployed_once() {
 
         // Chain and contracts are known from now on.
         let balances = user.json(&["account", "balance"]).data();
-        assert_eq!(
-            balances[0]["datacoin"].as_str().unwrap(),
-            "1000000000000000000000000000"
-        );
-        assert_eq!(
-            user.json(&["campaign", "list"]).data(),
-            serde_json::json!([])
-        );
+        assert_eq!(balances[0]["datacoin"].as_str().unwrap(), "1000000000000000000000000000");
+        assert_eq!(user.json(&["campaign", "list"]).data(), serde_json::json!([]));
     })
     .await;
 }
@@ -259,10 +233,7 @@ async fn a_campaign_is_listed_shown_watched_closed_and_withdrawn() {
     let id = stage.owner.id(&terms);
     stage.owner.open(&terms).await.unwrap();
     stage.activate(&terms, 100_000).await;
-    stage.miners[0]
-        .submit(id, Version(1), Digest([5; 32]))
-        .await
-        .unwrap();
+    stage.miners[0].submit(id, Version(1), Digest([5; 32])).await.unwrap();
 
     let (user, id_text) = aside(move || {
         let id = id.to_string();
@@ -276,10 +247,7 @@ async fn a_campaign_is_listed_shown_watched_closed_and_withdrawn() {
         assert!(words.contains("10 % → 10 % (target 80 %)"), "{words}");
 
         let early = user.json(&["campaign", "close", &id, "--yes"]);
-        assert_eq!(
-            (early.code, early.error().as_str()),
-            (5, "UNSETTLED_WINDOW")
-        );
+        assert_eq!((early.code, early.error().as_str()), (5, "UNSETTLED_WINDOW"));
         let watched = user.json(&["campaign", "watch", &id, "--until", "open"]);
         let kinds: Vec<Value> = watched
             .stdout
@@ -295,26 +263,17 @@ async fn a_campaign_is_listed_shown_watched_closed_and_withdrawn() {
 
     stage.pass(60).await;
     let view = stage.view(id).await;
-    stage
-        .settle(&view, &[Outcome::NotImproved], None, 0)
-        .await
-        .unwrap();
+    stage.settle(&view, &[Outcome::NotImproved], None, 0).await.unwrap();
     aside(move || {
         let id = id_text.as_str();
         let declined = user.json(&["campaign", "close", id]);
         assert_eq!(declined.code, 3);
         let closed = user.json(&["campaign", "close", id, "--yes"]).data();
-        assert_eq!(
-            (&closed["state"], &closed["owed"]),
-            (&"closed".into(), &"1000003".into())
-        );
+        assert_eq!((&closed["state"], &closed["owed"]), (&"closed".into(), &"1000003".into()));
         let taken = user.json(&["campaign", "withdraw", id]).data();
         assert_eq!(taken["amount"], "1000003");
         let again = user.json(&["campaign", "withdraw", id]);
-        assert_eq!(
-            (again.code, again.error().as_str()),
-            (5, "CONTRACT_REFUSED")
-        );
+        assert_eq!((again.code, again.error().as_str()), (5, "CONTRACT_REFUSED"));
         let wait = user.json(&["campaign", "close", id, "--yes"]);
         assert_eq!((wait.code, wait.error().as_str()), (5, "TOO_EARLY"));
     })
@@ -331,17 +290,11 @@ async fn a_campaign_that_no_capsule_takes_ends_without_success_and_gives_its_mon
     stage.pass(100).await;
     aside(move || {
         let unknown = user.json(&["campaign", "show", "0x00000000"]);
-        assert_eq!(
-            (unknown.code, unknown.error().as_str()),
-            (6, "UNKNOWN_CAMPAIGN")
-        );
+        assert_eq!((unknown.code, unknown.error().as_str()), (6, "UNKNOWN_CAMPAIGN"));
         fs::write(user.path("wrong"), "wrong").unwrap();
         let wrong = user.path("wrong").display().to_string();
         let locked = user.json(&["campaign", "close", &id, "--passphrase-file", &wrong]);
-        assert_eq!(
-            (locked.code, locked.error().as_str()),
-            (4, "WRONG_PASSPHRASE")
-        );
+        assert_eq!((locked.code, locked.error().as_str()), (4, "WRONG_PASSPHRASE"));
 
         let closed = user.json(&["campaign", "close", &id, "--yes"]).data();
         assert_eq!(closed["state"], "refunded");

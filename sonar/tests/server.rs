@@ -42,20 +42,11 @@ impl Site {
         let server = Server::start(config, chain.clone()).await.unwrap();
         timeout(PATIENCE, server.caught_up()).await.unwrap();
         let base = format!("http://{}", server.address());
-        Self {
-            server,
-            base,
-            http: reqwest::Client::new(),
-        }
+        Self { server, base, http: reqwest::Client::new() }
     }
 
     async fn get(&self, path: &str) -> (StatusCode, Value) {
-        let answer = self
-            .http
-            .get(format!("{}{path}", self.base))
-            .send()
-            .await
-            .unwrap();
+        let answer = self.http.get(format!("{}{path}", self.base)).send().await.unwrap();
         let status = answer.status();
         (status, answer.json().await.unwrap())
     }
@@ -67,14 +58,7 @@ impl Site {
     }
 
     async fn text(&self, path: &str) -> String {
-        self.http
-            .get(format!("{}{path}", self.base))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap()
+        self.http.get(format!("{}{path}", self.base)).send().await.unwrap().text().await.unwrap()
     }
 
     async fn events(&self, query: &str, last: Option<&str>) -> Messages {
@@ -85,23 +69,15 @@ impl Site {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
-        let bytes = answer
-            .bytes_stream()
-            .map(|chunk| chunk.unwrap().to_vec())
-            .boxed();
-        let mut messages = Messages {
-            bytes,
-            text: String::new(),
-        };
+        let bytes = answer.bytes_stream().map(|chunk| chunk.unwrap().to_vec()).boxed();
+        let mut messages = Messages { bytes, text: String::new() };
         assert_eq!(messages.next().await.name, "open");
         messages
     }
 
     /// Waits until the chain's events are indexed up to one with this name.
     async fn wait_for(&self, name: &str, after: &str) {
-        let mut messages = self
-            .events(&format!("?kind={name}&after={after}"), None)
-            .await;
+        let mut messages = self.events(&format!("?kind={name}&after={after}"), None).await;
         assert_eq!(messages.next().await.name, name);
     }
 }
@@ -120,9 +96,7 @@ struct Messages {
 
 impl Messages {
     async fn next(&mut self) -> Message {
-        timeout(PATIENCE, self.read())
-            .await
-            .expect("an event in time")
+        timeout(PATIENCE, self.read()).await.expect("an event in time")
     }
 
     async fn read(&mut self) -> Message {
@@ -130,18 +104,12 @@ impl Messages {
             if let Some((message, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {
                     let lines = message.lines().filter_map(|line| line.strip_prefix(name));
-                    lines
-                        .map(|value| value.trim_start_matches(": "))
-                        .collect::<String>()
+                    lines.map(|value| value.trim_start_matches(": ")).collect::<String>()
                 };
                 let (name, id, data) = (field("event"), field("id"), field("data"));
                 self.text = rest.to_owned();
                 if !data.is_empty() {
-                    return Message {
-                        name,
-                        id,
-                        data: serde_json::from_str(&data).unwrap(),
-                    };
+                    return Message { name, id, data: serde_json::from_str(&data).unwrap() };
                 }
                 continue;
             }
@@ -171,31 +139,20 @@ async fn campaign(stage: &Stage, salt: u8) -> (Terms, CampaignId) {
 
 async fn submit_all(stage: &Stage, id: CampaignId, version: u32) {
     for (nonce, miner) in (1..).zip(&stage.miners) {
-        miner
-            .submit(id, sonar::ids::Version(version), Digest([nonce; 32]))
-            .await
-            .unwrap();
+        miner.submit(id, sonar::ids::Version(version), Digest([nonce; 32])).await.unwrap();
     }
 }
 
 async fn world(chain: &Client) -> World {
     let head = chain.head().await.unwrap();
     let mut world = World::default();
-    for record in chain
-        .logs(chain.deployment().block, head.number)
-        .await
-        .unwrap()
-    {
+    for record in chain.logs(chain.deployment().block, head.number).await.unwrap() {
         world.apply(&record).unwrap();
     }
     world
 }
 
-const OUTCOMES: [Outcome; 3] = [
-    Outcome::Accepted(30),
-    Outcome::NotImproved,
-    Outcome::Rejected(9),
-];
+const OUTCOMES: [Outcome; 3] = [Outcome::Accepted(30), Outcome::NotImproved, Outcome::Rejected(9)];
 const NEXT: Digest = Digest([2; 32]);
 
 async fn settlement(stage: &Stage, id: CampaignId) -> SettlementRequest {
@@ -203,9 +160,8 @@ async fn settlement(stage: &Stage, id: CampaignId) -> SettlementRequest {
     let view = world.campaign(id).unwrap();
     let (outcomes, signature) = stage.settlement(view, &OUTCOMES, Some(NEXT), 0);
     let submissions = view.window.submissions.iter();
-    let submissions: Vec<_> = submissions
-        .map(|s| json!({ "miner": s.miner, "content": Digest(s.content.0) }))
-        .collect();
+    let submissions: Vec<_> =
+        submissions.map(|s| json!({ "miner": s.miner, "content": Digest(s.content.0) })).collect();
     serde_json::from_value(json!({
         "terms": TermsJson::from(&view.terms),
         "submissions": submissions,
@@ -219,10 +175,7 @@ async fn settlement(stage: &Stage, id: CampaignId) -> SettlementRequest {
 
 async fn settle(stage: &Stage, id: CampaignId) {
     let world = world(&stage.owner).await;
-    stage
-        .settle(world.campaign(id).unwrap(), &OUTCOMES, Some(NEXT), 0)
-        .await
-        .unwrap();
+    stage.settle(world.campaign(id).unwrap(), &OUTCOMES, Some(NEXT), 0).await.unwrap();
 }
 
 #[tokio::test]
@@ -253,17 +206,9 @@ async fn the_api_says_what_the_chain_says_also_when_its_index_is_lost() {
     }
     let miner = stage.miners[0].address().unwrap();
     let earned = site.ok(&format!("/api/v1/miners/{miner}")).await["campaigns"][0]["owed"].clone();
-    assert_eq!(
-        earned,
-        stage.owner.owed(id, miner).await.unwrap().to_string()
-    );
+    assert_eq!(earned, stage.owner.owed(id, miner).await.unwrap().to_string());
 
-    let paths = [
-        path.clone(),
-        format!("{path}/submissions"),
-        format!("{path}/events"),
-        "/api/v1/campaigns".into(),
-    ];
+    let paths = [path.clone(), format!("{path}/submissions"), format!("{path}/events"), "/api/v1/campaigns".into()];
     let mut before = Vec::new();
     for path in &paths {
         before.push(site.ok(path).await);
@@ -284,26 +229,12 @@ async fn nothing_is_said_about_a_submission_but_its_verdict() {
     let (_, id) = campaign(&stage, 1).await;
     settle(&stage, id).await;
     let site = Site::start(&stage.owner, home.path(), NEVER).await;
-    let page = site
-        .ok(&format!("/api/v1/campaigns/{id}/submissions"))
-        .await;
-    let verdicts: Vec<_> = page["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| s["verdict"].clone())
-        .collect();
+    let page = site.ok(&format!("/api/v1/campaigns/{id}/submissions")).await;
+    let verdicts: Vec<_> = page["items"].as_array().unwrap().iter().map(|s| s["verdict"].clone()).collect();
     assert_eq!(verdicts[0]["best_ppm"], 150_000);
     assert_eq!(verdicts[1], json!({ "is": "not_improved" }));
     assert_eq!(verdicts[2], json!({ "is": "rejected", "reason": 9 }));
-    let keys = |n: usize| {
-        page["items"][n]
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect::<BTreeSet<_>>()
-    };
+    let keys = |n: usize| page["items"][n].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(keys(0), keys(1));
     assert_eq!(keys(1), keys(2));
     site.server.stop().await;
@@ -319,61 +250,27 @@ async fn lists_come_in_parts_and_filtered() {
     }
     let site = Site::start(&stage.owner, home.path(), NEVER).await;
     let first = site.ok("/api/v1/campaigns?limit=3").await;
-    assert_eq!(
-        (first["items"].as_array().unwrap().len(), &first["total"]),
-        (3, &json!(4))
-    );
-    let rest = site
-        .ok(&format!(
-            "/api/v1/campaigns?limit=3&after={}",
-            first["next"].as_str().unwrap()
-        ))
-        .await;
+    assert_eq!((first["items"].as_array().unwrap().len(), &first["total"]), (3, &json!(4)));
+    let rest = site.ok(&format!("/api/v1/campaigns?limit=3&after={}", first["next"].as_str().unwrap())).await;
     assert_eq!(rest["items"][0]["id"], id.to_string());
     assert_eq!(rest["next"], Value::Null);
     assert_eq!(site.ok("/api/v1/campaigns?state=open").await["total"], 1);
-    assert_eq!(
-        site.ok(&format!(
-            "/api/v1/campaigns?owner={}",
-            stage.miners[0].address().unwrap()
-        ))
-        .await["total"],
-        0
-    );
+    assert_eq!(site.ok(&format!("/api/v1/campaigns?owner={}", stage.miners[0].address().unwrap())).await["total"], 0);
 
     let events = format!("/api/v1/campaigns/{id}/events");
     let first = site.ok(&format!("{events}?limit=2")).await;
     let next = first["next"].as_str().unwrap();
     let rest = site.ok(&format!("{events}?after={next}")).await;
     let kinds = |page: &Value| -> Vec<String> {
-        page["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|e| e["kind"].as_str().unwrap().to_owned())
-            .collect()
+        page["items"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(kinds(&first), ["opened", "activated"]);
     assert_eq!(kinds(&rest), ["submitted", "submitted", "submitted"]);
-    assert_eq!(
-        site.ok(&format!("{events}?kind=activated")).await["total"],
-        1
-    );
+    assert_eq!(site.ok(&format!("{events}?kind=activated")).await["total"], 1);
     let miner = stage.miners[1].address().unwrap();
-    assert_eq!(
-        site.ok(&format!("{events}?account={miner}")).await["total"],
-        1
-    );
-    assert_eq!(
-        site.ok(&format!("/api/v1/campaigns/{id}/submissions?miner={miner}"))
-            .await["total"],
-        1
-    );
-    assert_eq!(
-        site.ok(&format!("/api/v1/campaigns/{id}/submissions?after=2"))
-            .await["items"][0]["number"],
-        3
-    );
+    assert_eq!(site.ok(&format!("{events}?account={miner}")).await["total"], 1);
+    assert_eq!(site.ok(&format!("/api/v1/campaigns/{id}/submissions?miner={miner}")).await["total"], 1);
+    assert_eq!(site.ok(&format!("/api/v1/campaigns/{id}/submissions?after=2")).await["items"][0]["number"], 3);
     site.server.stop().await;
 }
 
@@ -386,17 +283,7 @@ async fn an_event_stream_is_resumed_where_it_was_left_also_after_a_restart() {
     let (_, id) = campaign(&stage, 1).await;
     let seen = live.take(6).await;
     let names: Vec<_> = seen.iter().map(|message| message.name.as_str()).collect();
-    assert_eq!(
-        names,
-        [
-            "opened",
-            "activated",
-            "capsule",
-            "submitted",
-            "submitted",
-            "submitted"
-        ]
-    );
+    assert_eq!(names, ["opened", "activated", "capsule", "submitted", "submitted", "submitted"]);
 
     let mut again = site.events("", Some(&seen[1].id)).await;
     assert_eq!(again.take(4).await, seen[2..]);
@@ -405,25 +292,13 @@ async fn an_event_stream_is_resumed_where_it_was_left_also_after_a_restart() {
     settle(&stage, id).await;
     let site = Site::start(&stage.owner, home.path(), NEVER).await;
     let mut again = site.events("", Some(&seen[5].id)).await;
-    let names: Vec<_> = again
-        .take(2)
-        .await
-        .into_iter()
-        .map(|message| message.name)
-        .collect();
+    let names: Vec<_> = again.take(2).await.into_iter().map(|message| message.name).collect();
     assert_eq!(names, ["awarded", "settled"]);
 
     // An event of a block that the chain does not have (any more): all is told again, and that it is.
     let foreign = format!("{}-00000000", seen[5].id.rsplit_once('-').unwrap().0);
-    let mut again = site
-        .events(&format!("?campaign={id}"), Some(&foreign))
-        .await;
-    let names: Vec<_> = again
-        .take(2)
-        .await
-        .into_iter()
-        .map(|message| message.name)
-        .collect();
+    let mut again = site.events(&format!("?campaign={id}"), Some(&foreign)).await;
+    let names: Vec<_> = again.take(2).await.into_iter().map(|message| message.name).collect();
     assert_eq!(names, ["rollback", "opened"]);
     site.server.stop().await;
 }
@@ -444,26 +319,13 @@ async fn a_settlement_left_with_sonar_is_sent_also_after_a_restart() {
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let problem: Value = refused.json().await.unwrap();
     assert_eq!(problem["code"], "CONTRACT_REFUSED");
-    assert!(
-        problem["detail"]
-            .as_str()
-            .unwrap()
-            .contains("was not signed by"),
-        "{problem}"
-    );
+    assert!(problem["detail"].as_str().unwrap().contains("was not signed by"), "{problem}");
 
     let accepted = site.http.post(&url).json(&request).send().await.unwrap();
     assert_eq!(accepted.status(), StatusCode::ACCEPTED);
     let receipt: Value = accepted.json().await.unwrap();
-    assert_eq!(
-        (&receipt["campaign"], &receipt["window"]),
-        (&json!(id.to_string()), &json!(0))
-    );
-    assert!(
-        site.text("/metrics")
-            .await
-            .contains("sonar_relay_pending 1")
-    );
+    assert_eq!((&receipt["campaign"], &receipt["window"]), (&json!(id.to_string()), &json!(0)));
+    assert!(site.text("/metrics").await.contains("sonar_relay_pending 1"));
     site.server.stop().await;
     assert_eq!(stage.owner.status(id).await.unwrap().windowIndex, 0);
 
@@ -480,11 +342,7 @@ async fn the_hub_keeps_what_is_live_and_what_never_appears_blocks_nothing() {
     let stage = Stage::new().await;
     let home = tempfile::tempdir().unwrap();
     let site = Site::start(&stage.owner, home.path(), NEVER).await;
-    let hub: ipfs::Multiaddr = site.ok("/api/v1/info").await["ipfs"][0]
-        .as_str()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let hub: ipfs::Multiaddr = site.ok("/api/v1/info").await["ipfs"][0].as_str().unwrap().parse().unwrap();
     let node = |name: &str| {
         let config = ipfs::NodeConfig {
             repo: home.path().join(name),
@@ -500,10 +358,7 @@ async fn the_hub_keeps_what_is_live_and_what_never_appears_blocks_nothing() {
     let update: Vec<u8> = (0..600_000_u32).map(|n| (n % 251) as u8).collect();
     let digest = author.add(update.clone()).await.unwrap();
     settle(&stage, id).await;
-    stage.miners[0]
-        .submit(id, sonar::ids::Version(2), digest)
-        .await
-        .unwrap();
+    stage.miners[0].submit(id, sonar::ids::Version(2), digest).await.unwrap();
 
     let path = format!("/api/v1/artefacts/{digest}");
     timeout(PATIENCE, async {
@@ -511,10 +366,7 @@ async fn the_hub_keeps_what_is_live_and_what_never_appears_blocks_nothing() {
         loop {
             let (status, artefact) = site.get(&path).await;
             if status == StatusCode::OK && artefact["pinned"] == true {
-                assert_eq!(
-                    (&artefact["kind"], &artefact["bytes"]),
-                    (&json!("update"), &json!(600_000))
-                );
+                assert_eq!((&artefact["kind"], &artefact["bytes"]), (&json!("update"), &json!(600_000)));
                 return;
             }
             // Events while they come; else the hub's own pace.
@@ -548,9 +400,7 @@ async fn every_documented_route_answers_as_documented() {
                 .replace("{address}", &stage.miners[0].address().unwrap().to_string())
                 .replace("{digest}", &Digest([1; 32]).to_string());
             let method: Method = method.to_uppercase().parse().unwrap();
-            let mut call = site
-                .http
-                .request(method.clone(), format!("{}{url}", site.base));
+            let mut call = site.http.request(method.clone(), format!("{}{url}", site.base));
             if method == Method::POST {
                 call = call.json(&request);
             }
@@ -558,15 +408,9 @@ async fn every_documented_route_answers_as_documented() {
             let status = answer.status();
             assert!(status.is_success(), "{method} {path}: {status}");
             let documented = &operation["responses"][status.as_str()]["content"];
-            let kind = answer.headers()[header::CONTENT_TYPE]
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let kind = answer.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
             let kind = kind.split(';').next().unwrap();
-            assert!(
-                documented.get(kind).is_some(),
-                "{method} {path}: {kind} is not documented: {documented}"
-            );
+            assert!(documented.get(kind).is_some(), "{method} {path}: {kind} is not documented: {documented}");
             assert!(answer.headers().contains_key("x-request-id"));
             count += 1;
         }
@@ -575,11 +419,7 @@ async fn every_documented_route_answers_as_documented() {
     assert!(site.text("/docs/").await.contains("swagger"));
     assert!(site.ok("/readyz").await["ready"] == true);
     let metrics = site.text("/metrics").await;
-    for name in [
-        "sonar_index_lag_blocks 0",
-        "sonar_campaigns{state=\"open\"} 1",
-        "sonar_http_requests_total{",
-    ] {
+    for name in ["sonar_index_lag_blocks 0", "sonar_campaigns{state=\"open\"} 1", "sonar_http_requests_total{"] {
         assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
     }
     site.server.stop().await;
@@ -595,37 +435,17 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
     let gets = [
         ("/nothing".to_owned(), 404, "NOT_FOUND"),
         ("/api/v1/campaigns/zz".into(), 400, "USAGE"),
-        (
-            format!("/api/v1/campaigns/{unknown}"),
-            404,
-            "UNKNOWN_CAMPAIGN",
-        ),
-        (
-            format!("/api/v1/campaigns/{unknown}/submissions"),
-            404,
-            "UNKNOWN_CAMPAIGN",
-        ),
-        (
-            format!("/api/v1/campaigns/{unknown}/events"),
-            404,
-            "UNKNOWN_CAMPAIGN",
-        ),
+        (format!("/api/v1/campaigns/{unknown}"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/submissions"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/events"), 404, "UNKNOWN_CAMPAIGN"),
         ("/api/v1/campaigns?limit=0".into(), 400, "USAGE"),
         ("/api/v1/campaigns?limit=501".into(), 400, "USAGE"),
         ("/api/v1/campaigns?limit=many".into(), 400, "USAGE"),
         ("/api/v1/campaigns?state=happy".into(), 400, "USAGE"),
         ("/api/v1/campaigns?colour=red".into(), 400, "USAGE"),
-        (
-            format!("/api/v1/campaigns?after={unknown}"),
-            404,
-            "UNKNOWN_CAMPAIGN",
-        ),
+        (format!("/api/v1/campaigns?after={unknown}"), 404, "UNKNOWN_CAMPAIGN"),
         ("/api/v1/miners/0x12".into(), 400, "USAGE"),
-        (
-            format!("/api/v1/miners/{}", stage.miners[0].address().unwrap()),
-            404,
-            "NOT_FOUND",
-        ),
+        (format!("/api/v1/miners/{}", stage.miners[0].address().unwrap()), 404, "NOT_FOUND"),
         ("/api/v1/artefacts/zz".into(), 400, "USAGE"),
         (format!("/api/v1/artefacts/{unknown}"), 404, "NOT_FOUND"),
         ("/api/v1/events?after=yesterday".into(), 400, "USAGE"),
@@ -633,12 +453,7 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
         ("/api/v1/relay/settlement".into(), 405, "METHOD"),
     ];
     for (path, status, code) in gets {
-        let answer = site
-            .http
-            .get(format!("{}{path}", site.base))
-            .send()
-            .await
-            .unwrap();
+        let answer = site.http.get(format!("{}{path}", site.base)).send().await.unwrap();
         expect_problem(answer, status, code, &path).await;
     }
     let huge = vec![b' '; 300 << 10];
@@ -650,15 +465,8 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
         ("application/json", huge, 413, "TOO_LARGE"),
     ];
     for (kind, body, status, code) in posts {
-        let call = site
-            .http
-            .post(format!("{}/api/v1/relay/settlement", site.base));
-        let answer = call
-            .header(header::CONTENT_TYPE, kind)
-            .body(body)
-            .send()
-            .await
-            .unwrap();
+        let call = site.http.post(format!("{}/api/v1/relay/settlement", site.base));
+        let answer = call.header(header::CONTENT_TYPE, kind).body(body).send().await.unwrap();
         expect_problem(answer, status, code, kind).await;
     }
     site.server.stop().await;
@@ -666,17 +474,9 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
 
 async fn expect_problem(answer: reqwest::Response, status: u16, code: &str, what: &str) {
     assert_eq!(answer.status().as_u16(), status, "{what}");
-    assert_eq!(
-        answer.headers()[header::CONTENT_TYPE],
-        "application/problem+json",
-        "{what}"
-    );
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json", "{what}");
     let problem: Value = answer.json().await.unwrap();
-    assert_eq!(
-        (&problem["code"], &problem["status"]),
-        (&json!(code), &json!(status)),
-        "{what}"
-    );
+    assert_eq!((&problem["code"], &problem["status"]), (&json!(code), &json!(status)), "{what}");
     assert!(!problem["detail"].as_str().unwrap().is_empty(), "{what}");
 }
 
@@ -685,18 +485,10 @@ async fn without_an_account_nothing_is_relayed_and_one_directory_serves_one_serv
     let stage = Stage::new().await;
     let home = tempfile::tempdir().unwrap();
     let (_, id) = campaign(&stage, 1).await;
-    let reader = Client::connect(&stage.anvil.endpoint(), stage.deployment, None)
-        .await
-        .unwrap();
+    let reader = Client::connect(&stage.anvil.endpoint(), stage.deployment, None).await.unwrap();
     let site = Site::start(&reader, home.path(), NEVER).await;
-    let call = site
-        .http
-        .post(format!("{}/api/v1/relay/settlement", site.base));
-    let answer = call
-        .json(&settlement(&stage, id).await)
-        .send()
-        .await
-        .unwrap();
+    let call = site.http.post(format!("{}/api/v1/relay/settlement", site.base));
+    let answer = call.json(&settlement(&stage, id).await).send().await.unwrap();
     expect_problem(answer, 503, "NO_ACCOUNT", "relay").await;
 
     let config = Config {

@@ -28,33 +28,19 @@ pub struct Stage {
     pub attester: PrivateKeySigner,
 }
 
-pub const OPTIONS: Options = Options {
-    patience: Duration::from_secs(2),
-    receipt: Duration::from_secs(20),
-    poll: Duration::from_millis(5),
-};
+pub const OPTIONS: Options =
+    Options { patience: Duration::from_secs(2), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
 
 impl Stage {
     pub async fn new() -> Self {
         let anvil = Anvil::spawn(AnvilConfig::default()).await.unwrap();
         let signers = anvil.signers();
         let supply = U256::from(10).pow(U256::from(27));
-        let deployment = deploy(anvil.provider_as(signers[0].clone()), supply)
-            .await
-            .unwrap();
-        let owner = Client::connect_with(
-            &anvil.endpoint(),
-            deployment,
-            Some(signers[0].clone()),
-            OPTIONS,
-        )
-        .await
-        .unwrap();
+        let deployment = deploy(anvil.provider_as(signers[0].clone()), supply).await.unwrap();
+        let owner =
+            Client::connect_with(&anvil.endpoint(), deployment, Some(signers[0].clone()), OPTIONS).await.unwrap();
         let capsule = owner.with_signer(signers[1].clone());
-        let miners = signers[2..5]
-            .iter()
-            .map(|signer| owner.with_signer(signer.clone()))
-            .collect();
+        let miners = signers[2..5].iter().map(|signer| owner.with_signer(signer.clone())).collect();
         let attester = signers[9].clone();
         capsule
             .register(
@@ -68,14 +54,7 @@ impl Stage {
             .await
             .unwrap();
         capsule.authorize(true).await.unwrap();
-        Self {
-            deployment,
-            owner,
-            miners,
-            capsule,
-            attester,
-            anvil,
-        }
+        Self { deployment, owner, miners, capsule, attester, anvil }
     }
 
     pub async fn terms(&self, salt: u8) -> Terms {
@@ -107,28 +86,17 @@ impl Stage {
 
     pub fn sign(&self, statement: &impl Attestation) -> Vec<u8> {
         let hash = statement.signing_hash(self.deployment.chain_id, self.deployment.sonar);
-        self.attester
-            .sign_hash_sync(&hash)
-            .unwrap()
-            .as_bytes()
-            .to_vec()
+        self.attester.sign_hash_sync(&hash).unwrap().as_bytes().to_vec()
     }
 
     pub fn activation(&self, terms: &Terms, start_ppm: u32, material: Digest) -> Vec<u8> {
-        self.sign(&Activation {
-            campaign: self.owner.id(terms).0,
-            startPpm: start_ppm,
-            material: material.into(),
-        })
+        self.sign(&Activation { campaign: self.owner.id(terms).0, startPpm: start_ppm, material: material.into() })
     }
 
     pub async fn activate(&self, terms: &Terms, start_ppm: u32) {
         let material = Digest([1; 32]);
         let signature = self.activation(terms, start_ppm, material);
-        self.capsule
-            .activate(terms, start_ppm, material, &signature)
-            .await
-            .unwrap();
+        self.capsule.activate(terms, start_ppm, material, &signature).await.unwrap();
     }
 
     /// What a settlement of the present window needs: codes, next material, signature.
@@ -161,10 +129,7 @@ impl Stage {
     ) -> Result<(), sonar::chain::Error> {
         let (codes, signature) = self.settlement(view, outcomes, next, close);
         let subs = &view.window.submissions;
-        self.capsule
-            .settle(&view.terms, subs, &codes, next, close, &signature)
-            .await
-            .map(drop)
+        self.capsule.settle(&view.terms, subs, &codes, next, close, &signature).await.map(drop)
     }
 
     /// A campaign as the chain tells it now.
@@ -177,10 +142,7 @@ impl Stage {
 
     pub async fn pass(&self, seconds: u64) {
         let provider = self.anvil.provider();
-        let _: serde_json::Value = provider
-            .raw_request("evm_increaseTime".into(), (seconds,))
-            .await
-            .unwrap();
+        let _: serde_json::Value = provider.raw_request("evm_increaseTime".into(), (seconds,)).await.unwrap();
         let _: serde_json::Value = provider.raw_request("evm_mine".into(), ()).await.unwrap();
     }
 }

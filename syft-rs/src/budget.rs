@@ -22,11 +22,7 @@ pub fn transcript_bits(submissions: u64, accepts: u64, steps: u64) -> f64 {
         let ways = (submissions - i) as f64 * (steps - i) as f64 / ((i + 1) as f64).powi(2);
         term += ways.log2();
         // log2(2^total + 2^term) without leaving the range of a float.
-        let (most, least) = if total > term {
-            (total, term)
-        } else {
-            (term, total)
-        };
+        let (most, least) = if total > term { (total, term) } else { (term, total) };
         total = most + (least - most).exp2().ln_1p() / std::f64::consts::LN_2;
     }
     total
@@ -105,33 +101,14 @@ pub fn default_limits(shape: Shape, ladder: &Ladder) -> Limits {
     const SUBMISSIONS: [u64; 11] = [10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50, 20, 10, 5];
     const MOST_ACCEPTS: u32 = 20;
     let allowed = allowed(shape, USUAL_BITS);
-    let fits = |submissions, accepts| {
-        Limits {
-            submissions,
-            accepts,
-        }
-        .bits(ladder)
-            <= allowed
-    };
+    let fits = |submissions, accepts| Limits { submissions, accepts }.bits(ladder) <= allowed;
     for wanted in [8, 4, 2, 1] {
-        if let Some(submissions) = SUBMISSIONS
-            .into_iter()
-            .find(|&submissions| fits(submissions, wanted))
-        {
-            let accepts = (wanted..=MOST_ACCEPTS)
-                .rev()
-                .find(|&accepts| fits(submissions, accepts))
-                .unwrap_or(wanted);
-            return Limits {
-                submissions,
-                accepts,
-            };
+        if let Some(submissions) = SUBMISSIONS.into_iter().find(|&submissions| fits(submissions, wanted)) {
+            let accepts = (wanted..=MOST_ACCEPTS).rev().find(|&accepts| fits(submissions, accepts)).unwrap_or(wanted);
+            return Limits { submissions, accepts };
         }
     }
-    Limits {
-        submissions: 1,
-        accepts: 1,
-    }
+    Limits { submissions: 1, accepts: 1 }
 }
 
 /// A window under evaluation, or the last one that was.
@@ -171,13 +148,7 @@ impl LeakMeter {
                 allowed,
             });
         }
-        Ok(Self {
-            limits,
-            steps: ladder.steps(),
-            submissions: 0,
-            accepts: 0,
-            last: None,
-        })
+        Ok(Self { limits, steps: ladder.steps(), submissions: 0, accepts: 0, last: None })
     }
 
     /// Records that the submissions of a window are about to be decrypted; gives the accepts that it may have.
@@ -187,23 +158,13 @@ impl LeakMeter {
         if let Some(last) = self.last {
             if last.index == window {
                 let same = last.submissions == submissions;
-                return if same {
-                    Ok(last.allowance)
-                } else {
-                    Err(BudgetError::Contradiction(window))
-                };
+                return if same { Ok(last.allowance) } else { Err(BudgetError::Contradiction(window)) };
             }
             if last.accepts.is_none() {
-                return Err(BudgetError::OutOfTurn {
-                    have: window,
-                    expected: last.index,
-                });
+                return Err(BudgetError::OutOfTurn { have: window, expected: last.index });
             }
             if window < last.index {
-                return Err(BudgetError::OutOfTurn {
-                    have: window,
-                    expected: last.index + 1,
-                });
+                return Err(BudgetError::OutOfTurn { have: window, expected: last.index + 1 });
             }
         }
         let allowance = self.remaining_accepts();
@@ -211,18 +172,10 @@ impl LeakMeter {
             return Err(BudgetError::Accepts);
         }
         if submissions > self.remaining_submissions() {
-            return Err(BudgetError::Submissions {
-                remaining: self.remaining_submissions(),
-                window: submissions,
-            });
+            return Err(BudgetError::Submissions { remaining: self.remaining_submissions(), window: submissions });
         }
         self.submissions += submissions;
-        self.last = Some(Window {
-            index: window,
-            submissions,
-            allowance,
-            accepts: None,
-        });
+        self.last = Some(Window { index: window, submissions, allowance, accepts: None });
         Ok(allowance)
     }
 
@@ -230,10 +183,7 @@ impl LeakMeter {
     pub fn finish(&mut self, window: u64, accepts: u32) -> Result<(), BudgetError> {
         let expected = self.last.map_or(0, |last| last.index);
         let Some(last) = self.last.as_mut().filter(|last| last.index == window) else {
-            return Err(BudgetError::OutOfTurn {
-                have: window,
-                expected,
-            });
+            return Err(BudgetError::OutOfTurn { have: window, expected });
         };
         match last.accepts {
             Some(before) if before == accepts => Ok(()),
@@ -283,11 +233,7 @@ impl LeakMeter {
 
     /// Bits that the whole campaign can carry within its limits.
     pub fn bits_allowed(&self) -> f64 {
-        transcript_bits(
-            self.limits.submissions,
-            u64::from(self.limits.accepts),
-            self.steps,
-        )
+        transcript_bits(self.limits.submissions, u64::from(self.limits.accepts), self.steps)
     }
 }
 
@@ -302,14 +248,8 @@ mod tests {
         Ladder::new(Grid::new(grid).unwrap(), Ppm::new(start).unwrap(), Ppm::ONE).unwrap()
     }
 
-    const DIGITS: Shape = Shape {
-        inputs: 65,
-        outputs: 10,
-    };
-    const CANCER: Shape = Shape {
-        inputs: 31,
-        outputs: 2,
-    };
+    const DIGITS: Shape = Shape { inputs: 65, outputs: 10 };
+    const CANCER: Shape = Shape { inputs: 31, outputs: 2 };
 
     #[test]
     fn bits_agree_with_the_published_table() {
@@ -322,10 +262,7 @@ mod tests {
         for (steps, submissions, row) in table {
             for (accepts, bits) in [8, 12, 16, 20, 24].into_iter().zip(row) {
                 let exact = transcript_bits(submissions, accepts, steps);
-                assert!(
-                    (exact - f64::from(bits)).abs() <= 1.0,
-                    "{steps} {submissions} {accepts}: {exact} {bits}"
-                );
+                assert!((exact - f64::from(bits)).abs() <= 1.0, "{steps} {submissions} {accepts}: {exact} {bits}");
             }
         }
         assert_eq!(transcript_bits(0, 5, 5), 0.0);
@@ -338,19 +275,11 @@ mod tests {
             (DIGITS, ladder(100_000, 5_000)),
             (DIGITS, ladder(0, 1_000)),
             (CANCER, ladder(372_000, 6_000)),
-            (
-                Shape {
-                    inputs: 2,
-                    outputs: 1,
-                },
-                ladder(0, 1_000),
-            ),
+            (Shape { inputs: 2, outputs: 1 }, ladder(0, 1_000)),
         ] {
             let limits = default_limits(shape, &ladder);
             let bits = limits.bits(&ladder);
-            assert!(
-                bits <= USUAL_BITS && bits <= (BITS_PER_WEIGHT * shape.weights() as f64).max(12.0)
-            );
+            assert!(bits <= USUAL_BITS && bits <= (BITS_PER_WEIGHT * shape.weights() as f64).max(12.0));
             assert!(limits.accepts >= 1 && limits.submissions >= 1);
         }
         let digits = default_limits(DIGITS, &ladder(100_000, 5_000));
@@ -360,47 +289,25 @@ mod tests {
 
     #[test]
     fn too_much_is_refused() {
-        let limits = Limits {
-            submissions: 10_000,
-            accepts: 16,
-        };
+        let limits = Limits { submissions: 10_000, accepts: 16 };
         assert!(LeakMeter::new(DIGITS, &ladder(0, 5_000), limits).is_ok());
-        assert!(matches!(
-            LeakMeter::new(CANCER, &ladder(0, 5_000), limits),
-            Err(BudgetError::TooMuch { .. })
-        ));
+        assert!(matches!(LeakMeter::new(CANCER, &ladder(0, 5_000), limits), Err(BudgetError::TooMuch { .. })));
     }
 
     #[test]
     fn a_crash_neither_hides_nor_repeats_a_window() {
-        let limits = Limits {
-            submissions: 10,
-            accepts: 3,
-        };
+        let limits = Limits { submissions: 10, accepts: 3 };
         let mut meter = LeakMeter::new(DIGITS, &ladder(0, 5_000), limits).unwrap();
         assert_eq!(meter.begin(0, 6), Ok(3));
-        let mut meter: LeakMeter =
-            serde_json::from_str(&serde_json::to_string(&meter).unwrap()).unwrap();
+        let mut meter: LeakMeter = serde_json::from_str(&serde_json::to_string(&meter).unwrap()).unwrap();
         assert_eq!(meter.begin(0, 6), Ok(3));
         assert_eq!(meter.begin(0, 5), Err(BudgetError::Contradiction(0)));
-        assert_eq!(
-            meter.begin(1, 1),
-            Err(BudgetError::OutOfTurn {
-                have: 1,
-                expected: 0
-            })
-        );
+        assert_eq!(meter.begin(1, 1), Err(BudgetError::OutOfTurn { have: 1, expected: 0 }));
         meter.finish(0, 2).unwrap();
         meter.finish(0, 2).unwrap();
         assert_eq!(meter.finish(0, 1), Err(BudgetError::Contradiction(0)));
         assert_eq!((meter.submissions(), meter.accepts()), (6, 2));
-        assert_eq!(
-            meter.begin(1, 5),
-            Err(BudgetError::Submissions {
-                remaining: 4,
-                window: 5
-            })
-        );
+        assert_eq!(meter.begin(1, 5), Err(BudgetError::Submissions { remaining: 4, window: 5 }));
         assert_eq!(meter.begin(1, 4), Ok(1));
         assert_eq!(meter.finish(1, 2), Err(BudgetError::Contradiction(1)));
         meter.finish(1, 1).unwrap();
@@ -417,14 +324,9 @@ mod tests {
                 .flat_map(|said: Vec<u64>| {
                     let best = said.iter().copied().max().unwrap_or(0);
                     let accepts = said.iter().filter(|step| **step > 0).count() as u32;
-                    let highest = if accepts < limits.accepts {
-                        steps
-                    } else {
-                        best
-                    };
+                    let highest = if accepts < limits.accepts { steps } else { best };
                     let next = std::iter::once(0).chain(best + 1..=highest);
-                    next.map(move |step| said.iter().copied().chain([step]).collect())
-                        .collect::<Vec<_>>()
+                    next.map(move |step| said.iter().copied().chain([step]).collect()).collect::<Vec<_>>()
                 })
                 .collect();
         }

@@ -98,22 +98,11 @@ impl Matrix {
     /// Checks that the numbers are finite and as many as they should be.
     pub fn new(rows: usize, columns: usize, values: Vec<f64>) -> Result<Self, DataError> {
         if rows.checked_mul(columns) != Some(values.len()) {
-            return Err(DataError::Length {
-                rows,
-                columns,
-                have: values.len(),
-            });
+            return Err(DataError::Length { rows, columns, have: values.len() });
         }
         match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(DataError::NotFinite {
-                row: at / columns,
-                column: at % columns,
-            }),
-            None => Ok(Self {
-                rows,
-                columns,
-                values,
-            }),
+            Some(at) => Err(DataError::NotFinite { row: at / columns, column: at % columns }),
+            None => Ok(Self { rows, columns, values }),
         }
     }
 
@@ -139,16 +128,8 @@ impl Matrix {
 
     /// Some of the rows.
     pub fn select(&self, rows: &[usize]) -> Self {
-        let values = rows
-            .iter()
-            .flat_map(|&row| self.row(row))
-            .copied()
-            .collect();
-        Self {
-            rows: rows.len(),
-            columns: self.columns,
-            values,
-        }
+        let values = rows.iter().flat_map(|&row| self.row(row)).copied().collect();
+        Self { rows: rows.len(), columns: self.columns, values }
     }
 }
 
@@ -195,10 +176,7 @@ impl Examples {
     /// Checks that every row has its target.
     pub fn new(features: Matrix, targets: Targets) -> Result<Self, DataError> {
         if features.rows() != targets.len() {
-            return Err(DataError::Targets {
-                rows: features.rows(),
-                targets: targets.len(),
-            });
+            return Err(DataError::Targets { rows: features.rows(), targets: targets.len() });
         }
         Ok(Self { features, targets })
     }
@@ -225,10 +203,7 @@ impl Examples {
 
     /// Some of the examples.
     pub fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            features: self.features.select(rows),
-            targets: self.targets.select(rows),
-        }
+        Self { features: self.features.select(rows), targets: self.targets.select(rows) }
     }
 }
 
@@ -301,33 +276,17 @@ impl FeatureMap {
             return Err(DataError::Empty);
         }
         if ranges.len() != validation.columns() {
-            return Err(DataError::Columns {
-                have: validation.columns(),
-                need: ranges.len(),
-            });
+            return Err(DataError::Columns { have: validation.columns(), need: ranges.len() });
         }
-        let columns: Vec<Column> = ranges
-            .iter()
-            .enumerate()
-            .map(|(index, &range)| fit_column(validation, index, range))
-            .collect();
+        let columns: Vec<Column> =
+            ranges.iter().enumerate().map(|(index, &range)| fit_column(validation, index, range)).collect();
         let bias = 1.0;
         let mean_square = (0..validation.rows())
-            .map(|row| {
-                standardised(validation.row(row), &columns)
-                    .map(|x| x * x)
-                    .sum::<f64>()
-                    + bias * bias
-            })
+            .map(|row| standardised(validation.row(row), &columns).map(|x| x * x).sum::<f64>() + bias * bias)
             .sum::<f64>()
             / validation.rows() as f64;
         let scale = round_digits(TYPICAL_NORM / mean_square.sqrt());
-        let map = Self::Identity(LinearMap {
-            columns,
-            scale,
-            bias,
-            clip: 1.0,
-        });
+        let map = Self::Identity(LinearMap { columns, scale, bias, clip: 1.0 });
         map.check()?;
         Ok(map)
     }
@@ -342,55 +301,27 @@ impl FeatureMap {
     pub fn check(&self) -> Result<(), DataError> {
         let Self::Identity(map) = self;
         let constant = |name: &str, value: f64, good: bool, must: &'static str| {
-            if value.is_finite() && good {
-                Ok(())
-            } else {
-                Err(DataError::Constant {
-                    name: name.into(),
-                    value,
-                    must,
-                })
-            }
+            if value.is_finite() && good { Ok(()) } else { Err(DataError::Constant { name: name.into(), value, must }) }
         };
         for (index, column) in map.columns.iter().enumerate() {
-            constant(
-                &format!("center of column {index}"),
-                column.center,
-                true,
-                "finite",
-            )?;
-            constant(
-                &format!("spread of column {index}"),
-                column.spread,
-                column.spread > 0.0,
-                "positive",
-            )?;
+            constant(&format!("center of column {index}"), column.center, true, "finite")?;
+            constant(&format!("spread of column {index}"), column.spread, column.spread > 0.0, "positive")?;
         }
         constant("scale", map.scale, map.scale > 0.0, "positive")?;
         constant("bias", map.bias, true, "finite")?;
-        constant(
-            "clip",
-            map.clip,
-            map.clip > 0.0 && map.clip <= 1.0,
-            "above 0 and at most 1",
-        )
+        constant("clip", map.clip, map.clip > 0.0 && map.clip <= 1.0, "above 0 and at most 1")
     }
 
     /// Applies the map to raw columns.
     pub fn apply(&self, raw: &Matrix) -> Result<Features, DataError> {
         let Self::Identity(map) = self;
         if raw.columns() != map.columns.len() {
-            return Err(DataError::Columns {
-                have: raw.columns(),
-                need: map.columns.len(),
-            });
+            return Err(DataError::Columns { have: raw.columns(), need: map.columns.len() });
         }
         let mut values = Vec::with_capacity(raw.rows() * self.inputs());
         for row in 0..raw.rows() {
             let start = values.len();
-            values.extend(
-                standardised(raw.row(row), &map.columns).map(|x| to_lattice(x * map.scale)),
-            );
+            values.extend(standardised(raw.row(row), &map.columns).map(|x| to_lattice(x * map.scale)));
             values.push(to_lattice(map.bias * map.scale));
             shorten(&mut values[start..], map.clip);
         }
@@ -404,21 +335,12 @@ fn fit_column(validation: &Matrix, index: usize, (least, greatest): (f64, f64)) 
     let mean = column().sum::<f64>() / count;
     let spread = (column().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count).sqrt();
     let width = greatest - least;
-    let width = if width.is_finite() && width > 0.0 {
-        width
-    } else {
-        1.0
-    };
-    Column {
-        center: round_digits(mean),
-        spread: round_digits(spread.max(width * LEAST_SPREAD)),
-    }
+    let width = if width.is_finite() && width > 0.0 { width } else { 1.0 };
+    Column { center: round_digits(mean), spread: round_digits(spread.max(width * LEAST_SPREAD)) }
 }
 
 fn standardised<'a>(row: &'a [f64], columns: &'a [Column]) -> impl Iterator<Item = f64> + 'a {
-    row.iter()
-        .zip(columns)
-        .map(|(x, column)| (x - column.center) / column.spread)
+    row.iter().zip(columns).map(|(x, column)| (x - column.center) / column.spread)
 }
 
 fn to_lattice(x: f64) -> f64 {
@@ -431,8 +353,7 @@ fn shorten(row: &mut [f64], clip: f64) {
     if norm > clip {
         let scale = f64::from(1 << LATTICE_BITS);
         // Rounding towards zero keeps the bound.
-        row.iter_mut()
-            .for_each(|x| *x = (*x * clip / norm * scale).trunc() / scale);
+        row.iter_mut().for_each(|x| *x = (*x * clip / norm * scale).trunc() / scale);
     }
 }
 
@@ -454,10 +375,7 @@ pub struct TargetMap {
 impl TargetMap {
     /// Takes the public range of the target onto [-1, 1].
     pub fn from_range(least: f64, greatest: f64) -> Result<Self, DataError> {
-        let map = Self {
-            center: (least + greatest) / 2.0,
-            spread: (greatest - least) / 2.0,
-        };
+        let map = Self { center: (least + greatest) / 2.0, spread: (greatest - least) / 2.0 };
         map.check()?;
         Ok(map)
     }
@@ -465,18 +383,10 @@ impl TargetMap {
     /// Checks constants that came from outside.
     pub fn check(&self) -> Result<(), DataError> {
         if !self.center.is_finite() {
-            return Err(DataError::Constant {
-                name: "target center".into(),
-                value: self.center,
-                must: "finite",
-            });
+            return Err(DataError::Constant { name: "target center".into(), value: self.center, must: "finite" });
         }
         if !(self.spread.is_finite() && self.spread > 0.0) {
-            return Err(DataError::Constant {
-                name: "target spread".into(),
-                value: self.spread,
-                must: "positive",
-            });
+            return Err(DataError::Constant { name: "target spread".into(), value: self.spread, must: "positive" });
         }
         Ok(())
     }
@@ -485,12 +395,9 @@ impl TargetMap {
     pub fn apply(&self, targets: &Targets) -> Targets {
         match targets {
             Targets::Classes(classes) => Targets::Classes(classes.clone()),
-            Targets::Values(values) => Targets::Values(
-                values
-                    .iter()
-                    .map(|y| ((y - self.center) / self.spread).clamp(-1.0, 1.0))
-                    .collect(),
-            ),
+            Targets::Values(values) => {
+                Targets::Values(values.iter().map(|y| ((y - self.center) / self.spread).clamp(-1.0, 1.0)).collect())
+            }
         }
     }
 
@@ -521,10 +428,7 @@ mod tests {
     #[test]
     fn constant_columns_do_no_harm() {
         let raw = Matrix::new(2, 1, vec![5.0, 5.0]).unwrap();
-        let features = FeatureMap::fit(&raw, &[(5.0, 5.0)])
-            .unwrap()
-            .apply(&raw)
-            .unwrap();
+        let features = FeatureMap::fit(&raw, &[(5.0, 5.0)]).unwrap().apply(&raw).unwrap();
         assert_eq!(features.row(0)[0], 0.0);
     }
 
@@ -533,20 +437,14 @@ mod tests {
         let FeatureMap::Identity(mut inner) = map();
         inner.columns[1].spread = 0.0;
         let error = FeatureMap::Identity(inner).check().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "public constant spread of column 1 is 0: it must be positive"
-        );
+        assert_eq!(error.to_string(), "public constant spread of column 1 is 0: it must be positive");
         assert!(TargetMap::from_range(3.0, 3.0).is_err());
     }
 
     #[test]
     fn targets_map_and_back() {
         let map = TargetMap::from_range(0.0, 50.0).unwrap();
-        assert_eq!(
-            map.apply(&Targets::Values(vec![0.0, 25.0, 60.0])),
-            Targets::Values(vec![-1.0, 0.0, 1.0])
-        );
+        assert_eq!(map.apply(&Targets::Values(vec![0.0, 25.0, 60.0])), Targets::Values(vec![-1.0, 0.0, 1.0]));
         assert_eq!(map.invert(-1.0), 0.0);
     }
 

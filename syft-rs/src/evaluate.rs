@@ -52,11 +52,7 @@ impl Ladder {
         if target <= start {
             return Err(LadderError::TargetNotAbove { start, target });
         }
-        Ok(Self {
-            grid,
-            start,
-            target,
-        })
+        Ok(Self { grid, start, target })
     }
 
     /// The grid.
@@ -101,37 +97,19 @@ pub enum ValidationError {
 
 impl Validation {
     /// Checks that there are examples, and that the metric can be computed on them and paid by.
-    pub fn new(
-        features: Features,
-        targets: Targets,
-        metric: Metric,
-    ) -> Result<Self, ValidationError> {
+    pub fn new(features: Features, targets: Targets, metric: Metric) -> Result<Self, ValidationError> {
         if features.rows() == 0 {
             return Err(DataError::Empty.into());
         }
         if features.rows() != targets.len() {
-            return Err(DataError::Targets {
-                rows: features.rows(),
-                targets: targets.len(),
-            }
-            .into());
+            return Err(DataError::Targets { rows: features.rows(), targets: targets.len() }.into());
         }
         if !metric.is_payable() {
             return Err(MetricError::NotPayable(metric).into());
         }
-        let validation = Self {
-            features,
-            targets,
-            metric,
-        };
-        let shape = Shape {
-            inputs: validation.features.columns(),
-            outputs: 1,
-        };
-        metric.ppm(
-            &Weights::zeros(shape).predict(&validation.features),
-            &validation.targets,
-        )?;
+        let validation = Self { features, targets, metric };
+        let shape = Shape { inputs: validation.features.columns(), outputs: 1 };
+        metric.ppm(&Weights::zeros(shape).predict(&validation.features), &validation.targets)?;
         Ok(validation)
     }
 
@@ -148,9 +126,7 @@ impl Validation {
     /// The accuracy of a model, exact to the part per million.
     pub fn accuracy(&self, weights: &Weights) -> Ppm {
         // The constructor made sure that the metric fits, and a model that knows nothing is worth nothing.
-        self.metric
-            .ppm(&weights.predict(&self.features), &self.targets)
-            .unwrap_or(Ppm::ZERO)
+        self.metric.ppm(&weights.predict(&self.features), &self.targets).unwrap_or(Ppm::ZERO)
     }
 
     /// Any metric of a model on these examples.
@@ -183,10 +159,7 @@ pub struct WindowOutcome {
 impl WindowOutcome {
     /// Number of accepts.
     pub fn accepts(&self) -> u32 {
-        self.verdicts
-            .iter()
-            .filter(|verdict| **verdict != ContentVerdict::NotImproved)
-            .count() as u32
+        self.verdicts.iter().filter(|verdict| **verdict != ContentVerdict::NotImproved).count() as u32
     }
 }
 
@@ -202,43 +175,24 @@ pub fn evaluate_window(
     ladder: &Ladder,
     max_accepts: u32,
 ) -> WindowOutcome {
-    let mut state = State {
-        best: best.clone(),
-        step: best_ppm.steps(ladder.grid),
-        accepts: 0,
-    };
+    let mut state = State { best: best.clone(), step: best_ppm.steps(ladder.grid), accepts: 0 };
     let most = max_accepts.min(MOST_ACCEPTS);
     let nothing = Delta::zeros(best.shape());
     let verdicts = candidates
         .iter()
         .map(|candidate| {
-            let usable = candidate
-                .as_ref()
-                .filter(|delta| delta.shape() == best.shape() && delta.is_in_range());
-            let (step, trial) = best_trial(
-                &state.best,
-                usable.unwrap_or(&nothing),
-                validation,
-                ladder.grid,
-            );
+            let usable = candidate.as_ref().filter(|delta| delta.shape() == best.shape() && delta.is_in_range());
+            let (step, trial) = best_trial(&state.best, usable.unwrap_or(&nothing), validation, ladder.grid);
             let open = state.accepts < most && state.reached(ladder) < ladder.target;
             if open && step > state.step {
-                state = State {
-                    best: trial,
-                    step,
-                    accepts: state.accepts + 1,
-                };
+                state = State { best: trial, step, accepts: state.accepts + 1 };
                 ContentVerdict::Accepted(step)
             } else {
                 ContentVerdict::NotImproved
             }
         })
         .collect();
-    WindowOutcome {
-        verdicts,
-        best: state.best,
-        best_step: state.step,
-    }
+    WindowOutcome { verdicts, best: state.best, best_step: state.step }
 }
 
 struct State {
@@ -254,30 +208,14 @@ impl State {
 }
 
 /// The line search: the greatest step size among those with the best accuracy on the grid.
-fn best_trial(
-    best: &Weights,
-    delta: &Delta,
-    validation: &Validation,
-    grid: Grid,
-) -> (GridStep, Weights) {
+fn best_trial(best: &Weights, delta: &Delta, validation: &Validation, grid: Grid) -> (GridStep, Weights) {
     let trial = |size: f64| {
-        let values = best
-            .values()
-            .iter()
-            .zip(delta.values())
-            .map(|(weight, change)| weight + size * change)
-            .collect();
+        let values = best.values().iter().zip(delta.values()).map(|(weight, change)| weight + size * change).collect();
         let weights = Weights::project(best.shape(), values);
         (validation.accuracy(&weights).steps(grid), weights)
     };
     let first = trial(STEP_SIZES[0]);
-    STEP_SIZES[1..]
-        .iter()
-        .map(|&size| trial(size))
-        .fold(
-            first,
-            |best, next| if next.0 > best.0 { next } else { best },
-        )
+    STEP_SIZES[1..].iter().map(|&size| trial(size)).fold(first, |best, next| if next.0 > best.0 { next } else { best })
 }
 
 #[cfg(test)]
@@ -286,18 +224,12 @@ mod tests {
     use crate::data::{FeatureMap, Matrix};
     use crate::he::Parameters;
 
-    const SHAPE: Shape = Shape {
-        inputs: 2,
-        outputs: 2,
-    };
+    const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
 
     /// Ten examples on a line, class 1 from 0.4 upwards.
     fn validation() -> Validation {
         let raw = Matrix::new(10, 1, (0..10).map(|i| f64::from(i) / 10.0).collect()).unwrap();
-        let features = FeatureMap::fit(&raw, &[(0.0, 1.0)])
-            .unwrap()
-            .apply(&raw)
-            .unwrap();
+        let features = FeatureMap::fit(&raw, &[(0.0, 1.0)]).unwrap().apply(&raw).unwrap();
         let targets = Targets::Classes((0..10).map(|i| usize::from(i >= 4)).collect());
         Validation::new(features, targets, Metric::Accuracy).unwrap()
     }
@@ -309,23 +241,12 @@ mod tests {
 
     fn delta(values: [f64; 4]) -> Option<Delta> {
         let scale = Parameters::linear(SHAPE).unwrap().update_scale();
-        Some(Delta::from_raw(
-            SHAPE,
-            scale,
-            values.iter().map(|x| (x * scale) as i64).collect(),
-        ))
+        Some(Delta::from_raw(SHAPE, scale, values.iter().map(|x| (x * scale) as i64).collect()))
     }
 
     fn run(candidates: &[Option<Delta>], target: u32, most: u32) -> WindowOutcome {
         let best = Weights::zeros(SHAPE);
-        evaluate_window(
-            &best,
-            Ppm::new(400_000).unwrap(),
-            candidates,
-            &validation(),
-            &ladder(target),
-            most,
-        )
+        evaluate_window(&best, Ppm::new(400_000).unwrap(), candidates, &validation(), &ladder(target), most)
     }
 
     /// Says class 1 to all: 0.6. And the true boundary: 1.0.
@@ -343,59 +264,30 @@ mod tests {
             raw(1 << 62 | 12345),
             delta([-3.9, 3.9, 3.9, -3.9].map(|x| -x * 0.1)).filter(|_| false),
             delta([0.5, -0.5, 0.1, -0.1]),
-            Some(Delta::from_raw(
-                Shape {
-                    inputs: 3,
-                    outputs: 2,
-                },
-                61_f64.exp2(),
-                vec![1; 6],
-            )),
+            Some(Delta::from_raw(Shape { inputs: 3, outputs: 2 }, 61_f64.exp2(), vec![1; 6])),
         ];
         for candidate in garbage {
             let outcome = run(&[candidate], 1_000_000, 4);
-            assert_eq!(
-                outcome,
-                run(&[None], 1_000_000, 4),
-                "refusals must not differ"
-            );
+            assert_eq!(outcome, run(&[None], 1_000_000, 4), "refusals must not differ");
             assert_eq!(outcome.verdicts, [ContentVerdict::NotImproved]);
         }
     }
 
     #[test]
     fn strictly_in_order_and_each_pays_its_own_step() {
-        let outcome = run(
-            &[None, delta(SOME), delta(RIGHT), delta(RIGHT)],
-            1_000_000,
-            4,
-        );
+        let outcome = run(&[None, delta(SOME), delta(RIGHT), delta(RIGHT)], 1_000_000, 4);
         let accepted = |step| ContentVerdict::Accepted(GridStep(step));
         assert_eq!(outcome.verdicts[0], ContentVerdict::NotImproved);
         assert_eq!(outcome.verdicts[1], accepted(6));
-        assert!(matches!(
-            outcome.verdicts[2],
-            ContentVerdict::Accepted(GridStep(7..=10))
-        ));
-        assert_eq!(
-            validation()
-                .accuracy(&outcome.best)
-                .steps(ladder(1_000_000).grid()),
-            outcome.best_step
-        );
+        assert!(matches!(outcome.verdicts[2], ContentVerdict::Accepted(GridStep(7..=10))));
+        assert_eq!(validation().accuracy(&outcome.best).steps(ladder(1_000_000).grid()), outcome.best_step);
     }
 
     #[test]
     fn nothing_after_the_target_or_the_last_accept() {
         let candidates = [delta(SOME), delta(RIGHT)];
-        assert_eq!(
-            run(&candidates, 600_000, 4).verdicts[1],
-            ContentVerdict::NotImproved
-        );
-        assert_eq!(
-            run(&candidates, 1_000_000, 1).verdicts[1],
-            ContentVerdict::NotImproved
-        );
+        assert_eq!(run(&candidates, 600_000, 4).verdicts[1], ContentVerdict::NotImproved);
+        assert_eq!(run(&candidates, 1_000_000, 1).verdicts[1], ContentVerdict::NotImproved);
         assert_eq!(run(&candidates, 1_000_000, 0).accepts(), 0);
     }
 
@@ -403,14 +295,7 @@ mod tests {
     fn less_than_a_grid_step_is_not_improved() {
         let best = Weights::new(SHAPE, &SOME).unwrap();
         let ladder = ladder(1_000_000);
-        let outcome = evaluate_window(
-            &best,
-            Ppm::new(600_000).unwrap(),
-            &[delta(SOME)],
-            &validation(),
-            &ladder,
-            4,
-        );
+        let outcome = evaluate_window(&best, Ppm::new(600_000).unwrap(), &[delta(SOME)], &validation(), &ladder, 4);
         assert_eq!((outcome.accepts(), outcome.best), (0, best));
     }
 
@@ -418,19 +303,8 @@ mod tests {
     fn senseless_ladders_are_refused() {
         let grid = Grid::DEFAULT;
         let ppm = |x| Ppm::new(x).unwrap();
-        assert!(matches!(
-            Ladder::new(grid, ppm(1), ppm(900_000)),
-            Err(LadderError::OffGrid { .. })
-        ));
-        assert!(matches!(
-            Ladder::new(grid, ppm(5_000), ppm(5_000)),
-            Err(LadderError::TargetNotAbove { .. })
-        ));
-        assert_eq!(
-            Ladder::new(grid, ppm(100_000), ppm(900_000))
-                .unwrap()
-                .steps(),
-            180
-        );
+        assert!(matches!(Ladder::new(grid, ppm(1), ppm(900_000)), Err(LadderError::OffGrid { .. })));
+        assert!(matches!(Ladder::new(grid, ppm(5_000), ppm(5_000)), Err(LadderError::TargetNotAbove { .. })));
+        assert_eq!(Ladder::new(grid, ppm(100_000), ppm(900_000)).unwrap().steps(), 180);
     }
 }

@@ -19,18 +19,12 @@ pub mod privacy;
 mod train;
 mod units;
 
-pub use data::{
-    Column, DataError, Examples, FeatureMap, Features, LinearMap, Matrix, TargetMap, Targets, Task,
-};
-pub use evaluate::{
-    ContentVerdict, Ladder, LadderError, Validation, ValidationError, WindowOutcome,
-    evaluate_window,
-};
+pub use data::{Column, DataError, Examples, FeatureMap, Features, LinearMap, Matrix, TargetMap, Targets, Task};
+pub use evaluate::{ContentVerdict, Ladder, LadderError, Validation, ValidationError, WindowOutcome, evaluate_window};
 pub use he::noise::{self, Noise};
 pub use he::{
-    Binding, Delta, EncryptError, EncryptedUpdate, MAX_INPUTS, MAX_OUTPUTS, Material, Parameters,
-    ParametersError, PublishedWeights, SecretKey, SecurityEstimate, VersionSeed, WireError,
-    encrypt_update,
+    Binding, Delta, EncryptError, EncryptedUpdate, MAX_INPUTS, MAX_OUTPUTS, Material, Parameters, ParametersError,
+    PublishedWeights, SecretKey, SecurityEstimate, VersionSeed, WireError, encrypt_update,
 };
 pub use metric::{Metric, MetricError};
 pub use model::{LATTICE_BITS, ModelError, Scores, Shape, Weights};

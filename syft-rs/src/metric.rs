@@ -31,9 +31,7 @@ pub enum MetricError {
         outputs: usize,
     },
     /// The metric cannot be the one that bounties are paid by.
-    #[error(
-        "metric {0:?} is not between 0 and 1, so it cannot be what a bounty is paid by; use accuracy, r2 or auc"
-    )]
+    #[error("metric {0:?} is not between 0 and 1, so it cannot be what a bounty is paid by; use accuracy, r2 or auc")]
     NotPayable(Metric),
 }
 
@@ -69,9 +67,7 @@ impl Metric {
             (Self::Auc, Targets::Classes(classes)) => Ok(auc(scores, classes)),
             (Self::LogLoss, Targets::Classes(classes)) => log_loss(scores, classes),
             (Self::R2, Targets::Values(values)) => Ok(r2(scores, values)),
-            (Self::Mse, Targets::Values(values)) => {
-                Ok(squared_errors(scores, values) / values.len().max(1) as f64)
-            }
+            (Self::Mse, Targets::Values(values)) => Ok(squared_errors(scores, values) / values.len().max(1) as f64),
             _ => Err(MetricError::WrongTargets(self)),
         }
     }
@@ -91,30 +87,15 @@ impl Metric {
 
 fn check_length(scores: &Scores, targets: &Targets) -> Result<(), MetricError> {
     let rows = scores.rows().len();
-    if rows == targets.len() {
-        Ok(())
-    } else {
-        Err(MetricError::Length {
-            scores: rows,
-            targets: targets.len(),
-        })
-    }
+    if rows == targets.len() { Ok(()) } else { Err(MetricError::Length { scores: rows, targets: targets.len() }) }
 }
 
 fn correct(scores: &Scores, classes: &[usize]) -> u64 {
-    scores
-        .classes()
-        .zip(classes)
-        .filter(|(said, right)| said == *right)
-        .count() as u64
+    scores.classes().zip(classes).filter(|(said, right)| said == *right).count() as u64
 }
 
 fn squared_errors(scores: &Scores, values: &[f64]) -> f64 {
-    scores
-        .rows()
-        .zip(values)
-        .map(|(score, y)| (score[0] - y) * (score[0] - y))
-        .sum()
+    scores.rows().zip(values).map(|(score, y)| (score[0] - y) * (score[0] - y)).sum()
 }
 
 /// A constant target has no variance to explain: right everywhere is 1, else 0.
@@ -122,55 +103,32 @@ fn r2(scores: &Scores, values: &[f64]) -> f64 {
     let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
     let total: f64 = values.iter().map(|y| (y - mean) * (y - mean)).sum();
     let errors = squared_errors(scores, values);
-    if total > 0.0 {
-        1.0 - errors / total
-    } else {
-        f64::from(errors == 0.0)
-    }
+    if total > 0.0 { 1.0 - errors / total } else { f64::from(errors == 0.0) }
 }
 
 fn log_loss(scores: &Scores, classes: &[usize]) -> Result<f64, MetricError> {
     let mut total = 0.0;
     for (row, (logits, &class)) in scores.rows().zip(classes).enumerate() {
-        let right = logits.get(class).ok_or(MetricError::Class {
-            class,
-            row,
-            outputs: scores.outputs(),
-        })?;
+        let right = logits.get(class).ok_or(MetricError::Class { class, row, outputs: scores.outputs() })?;
         let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        total += most
-            + logits
-                .iter()
-                .map(|logit| (logit - most).exp())
-                .sum::<f64>()
-                .ln()
-            - right;
+        total += most + logits.iter().map(|logit| (logit - most).exp()).sum::<f64>().ln() - right;
     }
     Ok(total / classes.len().max(1) as f64)
 }
 
 fn auc(scores: &Scores, classes: &[usize]) -> f64 {
     let areas: Vec<f64> = match scores.outputs() {
-        2 => one_area(scores.rows().map(|row| row[1] - row[0]), classes, 1)
-            .into_iter()
-            .collect(),
-        outputs => (0..outputs)
-            .filter_map(|class| one_area(scores.rows().map(|row| row[class]), classes, class))
-            .collect(),
+        2 => one_area(scores.rows().map(|row| row[1] - row[0]), classes, 1).into_iter().collect(),
+        outputs => {
+            (0..outputs).filter_map(|class| one_area(scores.rows().map(|row| row[class]), classes, class)).collect()
+        }
     };
-    if areas.is_empty() {
-        0.5
-    } else {
-        areas.iter().sum::<f64>() / areas.len() as f64
-    }
+    if areas.is_empty() { 0.5 } else { areas.iter().sum::<f64>() / areas.len() as f64 }
 }
 
 /// The chance that an example of the class scores above one of the rest, ties counting half; none without both kinds.
 fn one_area(scores: impl Iterator<Item = f64>, classes: &[usize], class: usize) -> Option<f64> {
-    let mut ranked: Vec<(f64, bool)> = scores
-        .zip(classes)
-        .map(|(score, &is)| (score, is == class))
-        .collect();
+    let mut ranked: Vec<(f64, bool)> = scores.zip(classes).map(|(score, &is)| (score, is == class)).collect();
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut negatives, mut positives, mut doubled) = (0_u64, 0_u64, 0_u64);
     for ties in ranked.chunk_by(|a, b| a.0 == b.0) {
@@ -194,13 +152,7 @@ mod tests {
     #[test]
     fn accuracy_counts_exactly() {
         let scores = Scores::new(2, vec![1.0, 0.0, 0.0, 1.0, 0.0, 1.0]);
-        assert_eq!(
-            Metric::Accuracy
-                .ppm(&scores, &classes(&[0, 1, 0]))
-                .unwrap()
-                .get(),
-            666_666
-        );
+        assert_eq!(Metric::Accuracy.ppm(&scores, &classes(&[0, 1, 0])).unwrap().get(), 666_666);
     }
 
     #[test]
@@ -218,15 +170,9 @@ mod tests {
     fn auc_by_hand() {
         // Positives 0.35 and 0.8, negatives 0.1 and 0.4: three of four pairs in the right order.
         let binary = Scores::new(2, vec![0.0, 0.1, 0.0, 0.4, 0.0, 0.35, 0.0, 0.8]);
-        assert_eq!(
-            Metric::Auc.score(&binary, &classes(&[0, 0, 1, 1])).unwrap(),
-            0.75
-        );
+        assert_eq!(Metric::Auc.score(&binary, &classes(&[0, 0, 1, 1])).unwrap(), 0.75);
         let flat = Scores::new(2, vec![0.0; 8]);
-        assert_eq!(
-            Metric::Auc.score(&flat, &classes(&[0, 0, 1, 1])).unwrap(),
-            0.5
-        );
+        assert_eq!(Metric::Auc.score(&flat, &classes(&[0, 0, 1, 1])).unwrap(), 0.5);
         // One against the rest: classes 0 and 1 perfect, class 2 has 1.5 of 2 pairs.
         let three = Scores::new(3, vec![2.0, 0.0, 0.5, 0.0, 2.0, 0.0, 0.0, 0.0, 0.5]);
         let area = Metric::Auc.score(&three, &classes(&[0, 1, 2])).unwrap();
@@ -243,25 +189,10 @@ mod tests {
     #[test]
     fn misfits_are_named() {
         let scores = Scores::new(2, vec![0.0; 4]);
-        assert_eq!(
-            Metric::R2.score(&scores, &classes(&[0, 1])),
-            Err(MetricError::WrongTargets(Metric::R2))
-        );
-        assert_eq!(
-            Metric::Mse.ppm(&scores, &classes(&[0, 1])),
-            Err(MetricError::NotPayable(Metric::Mse))
-        );
-        assert!(matches!(
-            Metric::Accuracy.score(&scores, &classes(&[0])),
-            Err(MetricError::Length { .. })
-        ));
-        assert!(matches!(
-            Metric::LogLoss.score(&scores, &classes(&[0, 7])),
-            Err(MetricError::Class { class: 7, .. })
-        ));
-        assert_eq!(
-            serde_json::to_string(&Metric::LogLoss).unwrap(),
-            "\"log-loss\""
-        );
+        assert_eq!(Metric::R2.score(&scores, &classes(&[0, 1])), Err(MetricError::WrongTargets(Metric::R2)));
+        assert_eq!(Metric::Mse.ppm(&scores, &classes(&[0, 1])), Err(MetricError::NotPayable(Metric::Mse)));
+        assert!(matches!(Metric::Accuracy.score(&scores, &classes(&[0])), Err(MetricError::Length { .. })));
+        assert!(matches!(Metric::LogLoss.score(&scores, &classes(&[0, 7])), Err(MetricError::Class { class: 7, .. })));
+        assert_eq!(serde_json::to_string(&Metric::LogLoss).unwrap(), "\"log-loss\"");
     }
 }

@@ -33,9 +33,7 @@ pub enum ModelError {
         column: usize,
     },
     /// A column is longer than the public bound.
-    #[error(
-        "the weights of output {column} have norm {norm:.3}, above the public bound {bound}; scale the model down"
-    )]
+    #[error("the weights of output {column} have norm {norm:.3}, above the public bound {bound}; scale the model down")]
     TooLarge {
         /// Output.
         column: usize,
@@ -92,46 +90,29 @@ impl Drop for Weights {
 
 impl std::fmt::Debug for Weights {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Weights({}x{}, hidden)",
-            self.shape.inputs, self.shape.outputs
-        )
+        write!(f, "Weights({}x{}, hidden)", self.shape.inputs, self.shape.outputs)
     }
 }
 
 impl Weights {
     /// The model that knows nothing.
     pub fn zeros(shape: Shape) -> Self {
-        Self {
-            shape,
-            values: vec![0.0; shape.weights()],
-        }
+        Self { shape, values: vec![0.0; shape.weights()] }
     }
 
     /// A model from given weights, rounded to the lattice; refuses what is not finite or longer than the public bound.
     pub fn new(shape: Shape, values: &[f64]) -> Result<Self, ModelError> {
         if values.len() != shape.weights() {
-            return Err(ModelError::Length {
-                shape,
-                have: values.len(),
-            });
+            return Err(ModelError::Length { shape, have: values.len() });
         }
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(ModelError::NotFinite {
-                row: at / shape.outputs,
-                column: at % shape.outputs,
-            });
+            return Err(ModelError::NotFinite { row: at / shape.outputs, column: at % shape.outputs });
         }
         let bound = shape.radius();
         for column in 0..shape.outputs {
             let norm = column_norm(values, shape.outputs, column);
             if norm > bound * (1.0 + 1e-6) {
-                return Err(ModelError::TooLarge {
-                    column,
-                    norm,
-                    bound,
-                });
+                return Err(ModelError::TooLarge { column, norm, bound });
             }
         }
         Ok(Self::project(shape, values.to_vec()))
@@ -142,11 +123,7 @@ impl Weights {
         let scale = f64::from(1 << LATTICE_BITS);
         let limit = shape.radius();
         for value in &mut values {
-            let safe = if value.is_nan() {
-                0.0
-            } else {
-                value.clamp(-1e6, 1e6)
-            };
+            let safe = if value.is_nan() { 0.0 } else { value.clamp(-1e6, 1e6) };
             *value = (safe * scale).round_ties_even() / scale;
         }
         for column in 0..shape.outputs {
@@ -176,11 +153,7 @@ impl Weights {
         let outputs = self.shape.outputs;
         let mut values = vec![0.0; features.rows() * outputs];
         for (row, scores) in values.chunks_exact_mut(outputs.max(1)).enumerate() {
-            for (x, weights) in features
-                .row(row)
-                .iter()
-                .zip(self.values.chunks_exact(outputs.max(1)))
-            {
+            for (x, weights) in features.row(row).iter().zip(self.values.chunks_exact(outputs.max(1))) {
                 for (score, weight) in scores.iter_mut().zip(weights) {
                     *score += x * weight;
                 }
@@ -191,51 +164,31 @@ impl Weights {
 
     /// The model as a safetensors file: one `F64` tensor `weights` of shape (inputs, outputs).
     pub fn to_safetensors(&self, metadata: HashMap<String, String>) -> Result<Vec<u8>, ModelError> {
-        let bytes: Vec<u8> = self
-            .values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        let view = TensorView::new(
-            Dtype::F64,
-            vec![self.shape.inputs, self.shape.outputs],
-            &bytes,
-        )
-        .map_err(|error| ModelError::File(error.to_string()))?;
+        let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let view = TensorView::new(Dtype::F64, vec![self.shape.inputs, self.shape.outputs], &bytes)
+            .map_err(|error| ModelError::File(error.to_string()))?;
         let metadata = (!metadata.is_empty()).then_some(metadata);
-        safetensors::serialize([(TENSOR, view)], metadata)
-            .map_err(|error| ModelError::File(error.to_string()))
+        safetensors::serialize([(TENSOR, view)], metadata).map_err(|error| ModelError::File(error.to_string()))
     }
 
     /// Reads a model from a safetensors file (`F64` or `F32`), untrusted.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
         if bytes.len() > SAFETENSORS_LIMIT {
-            return Err(ModelError::File(format!(
-                "more than {SAFETENSORS_LIMIT} bytes"
-            )));
+            return Err(ModelError::File(format!("more than {SAFETENSORS_LIMIT} bytes")));
         }
-        let file =
-            SafeTensors::deserialize(bytes).map_err(|error| ModelError::File(error.to_string()))?;
-        let tensor = file
-            .tensor(TENSOR)
-            .map_err(|_| ModelError::File(format!("no tensor named `{TENSOR}`")))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| ModelError::File(error.to_string()))?;
+        let tensor = file.tensor(TENSOR).map_err(|_| ModelError::File(format!("no tensor named `{TENSOR}`")))?;
         let &[inputs, outputs] = tensor.shape() else {
-            return Err(ModelError::File(format!(
-                "tensor `{TENSOR}` must have two dimensions"
-            )));
+            return Err(ModelError::File(format!("tensor `{TENSOR}` must have two dimensions")));
         };
         if inputs == 0 || outputs == 0 {
             return Err(ModelError::File(format!("tensor `{TENSOR}` is empty")));
         }
         let values: Vec<f64> = match tensor.dtype() {
             Dtype::F64 => words(tensor.data()).map(f64::from_le_bytes).collect(),
-            Dtype::F32 => words(tensor.data())
-                .map(|word| f64::from(f32::from_le_bytes(word)))
-                .collect(),
+            Dtype::F32 => words(tensor.data()).map(|word| f64::from(f32::from_le_bytes(word))).collect(),
             other => {
-                return Err(ModelError::File(format!(
-                    "tensor `{TENSOR}` is {other:?}, expected F64 or F32"
-                )));
+                return Err(ModelError::File(format!("tensor `{TENSOR}` is {other:?}, expected F64 or F32")));
             }
         };
         Self::new(Shape { inputs, outputs }, &values)
@@ -247,13 +200,7 @@ fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
 }
 
 fn column_norm(values: &[f64], outputs: usize, column: usize) -> f64 {
-    values
-        .iter()
-        .skip(column)
-        .step_by(outputs)
-        .map(|value| value * value)
-        .sum::<f64>()
-        .sqrt()
+    values.iter().skip(column).step_by(outputs).map(|value| value * value).sum::<f64>().sqrt()
 }
 
 /// What a model says about examples, row-major by example.
@@ -285,10 +232,7 @@ impl Scores {
             let first = (0, f64::NEG_INFINITY);
             row.iter()
                 .enumerate()
-                .fold(
-                    first,
-                    |best, (class, &score)| if score > best.1 { (class, score) } else { best },
-                )
+                .fold(first, |best, (class, &score)| if score > best.1 { (class, score) } else { best })
                 .0
         })
     }
@@ -298,10 +242,7 @@ impl Scores {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape {
-        inputs: 2,
-        outputs: 2,
-    };
+    const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
 
     #[test]
     fn safetensors_round_trip_is_exact() {
@@ -313,22 +254,13 @@ mod tests {
 
     #[test]
     fn unusable_models_are_refused() {
-        assert!(matches!(
-            Weights::new(SHAPE, &[0.0; 3]),
-            Err(ModelError::Length { .. })
-        ));
+        assert!(matches!(Weights::new(SHAPE, &[0.0; 3]), Err(ModelError::Length { .. })));
         assert!(matches!(
             Weights::new(SHAPE, &[0.0, f64::NAN, 0.0, 0.0]),
             Err(ModelError::NotFinite { row: 0, column: 1 })
         ));
-        assert!(matches!(
-            Weights::new(SHAPE, &[9.0, 0.0, 0.0, 0.0]),
-            Err(ModelError::TooLarge { column: 0, .. })
-        ));
-        assert!(matches!(
-            Weights::from_safetensors(b"garbage"),
-            Err(ModelError::File(_))
-        ));
+        assert!(matches!(Weights::new(SHAPE, &[9.0, 0.0, 0.0, 0.0]), Err(ModelError::TooLarge { column: 0, .. })));
+        assert!(matches!(Weights::from_safetensors(b"garbage"), Err(ModelError::File(_))));
     }
 
     #[test]

@@ -29,14 +29,8 @@ impl Zcdp {
     /// The ε of (ε, δ)-differential privacy, by the optimal Rényi order.
     pub fn epsilon(self, delta: f64) -> f64 {
         // ε(α) = αρ + ln((α-1)/α) - (ln δ + ln α)/(α-1), least over orders on a fine geometric grid.
-        let at = |alpha: f64| {
-            alpha * self.0 + ((alpha - 1.0) / alpha).ln()
-                - (delta.ln() + alpha.ln()) / (alpha - 1.0)
-        };
-        (0..4000)
-            .map(|i| at(1.0 + (f64::from(i) * 0.01 - 12.0).exp()))
-            .fold(f64::INFINITY, f64::min)
-            .max(0.0)
+        let at = |alpha: f64| alpha * self.0 + ((alpha - 1.0) / alpha).ln() - (delta.ln() + alpha.ln()) / (alpha - 1.0);
+        (0..4000).map(|i| at(1.0 + (f64::from(i) * 0.01 - 12.0).exp())).fold(f64::INFINITY, f64::min).max(0.0)
     }
 }
 
@@ -54,25 +48,13 @@ mod tests {
 
     #[test]
     fn statement_numbers() {
-        let digits = Parameters::linear(Shape {
-            inputs: 65,
-            outputs: 10,
-        })
-        .unwrap();
-        let wide = Parameters::linear(Shape {
-            inputs: 785,
-            outputs: 10,
-        })
-        .unwrap();
+        let digits = Parameters::linear(Shape { inputs: 65, outputs: 10 }).unwrap();
+        let wide = Parameters::linear(Shape { inputs: 785, outputs: 10 }).unwrap();
         assert!((kappa(&digits).powi(2) - 1.58).abs() < 0.01);
         assert!((kappa(&wide).powi(2) - 1.18).abs() < 0.01);
-        for (params, uploads, epsilon) in [
-            (digits, 10, 0.02),
-            (digits, 50, 0.05),
-            (digits, 100, 0.07),
-            (wide, 10, 0.07),
-            (wide, 100, 0.22),
-        ] {
+        for (params, uploads, epsilon) in
+            [(digits, 10, 0.02), (digits, 50, 0.05), (digits, 100, 0.07), (wide, 10, 0.07), (wide, 100, 0.22)]
+        {
             let ours = Zcdp::per_upload(&params).times(uploads).epsilon(1e-6);
             // The published table uses the exact curve of the Gaussian mechanism; this bound holds for any mechanism.
             assert!(

@@ -96,24 +96,10 @@ impl Rule {
             Self::LocalSteps { steps, .. } if steps == 0 || steps > 1_000_000 => {
                 ("steps", f64::from(steps), false, "between 1 and 1000000")
             }
-            Self::LocalSteps { rate, .. } => (
-                "rate",
-                rate,
-                rate > 0.0 && rate <= 1.0,
-                "above 0 and at most 1",
-            ),
-            Self::Proximal { rho } => (
-                "rho",
-                rho,
-                (1e-6..=1e3).contains(&rho),
-                "between 0.000001 and 1000",
-            ),
+            Self::LocalSteps { rate, .. } => ("rate", rate, rate > 0.0 && rate <= 1.0, "above 0 and at most 1"),
+            Self::Proximal { rho } => ("rho", rho, (1e-6..=1e3).contains(&rho), "between 0.000001 and 1000"),
         };
-        if good {
-            Ok(())
-        } else {
-            Err(TrainError::Rule { name, value, must })
-        }
+        if good { Ok(()) } else { Err(TrainError::Rule { name, value, must }) }
     }
 
     /// The eigenvalues of -L and of the map from M to B that belong to an eigenvalue `w` of the Gram matrix, in [0, 1].
@@ -123,11 +109,7 @@ impl Rule {
             Self::LocalSteps { steps, rate } => {
                 let moved = 1.0 - (1.0 - rate * w).powf(f64::from(steps));
                 // Below this the quotient loses its digits, and its limit is exact enough.
-                let gain = if w > 1e-12 {
-                    moved / w
-                } else {
-                    rate * f64::from(steps)
-                };
+                let gain = if w > 1e-12 { moved / w } else { rate * f64::from(steps) };
                 (moved, gain)
             }
         }
@@ -151,11 +133,7 @@ impl Drop for AffineUpdate {
 
 impl std::fmt::Debug for AffineUpdate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "AffineUpdate({}x{}, hidden)",
-            self.shape.inputs, self.shape.outputs
-        )
+        write!(f, "AffineUpdate({}x{}, hidden)", self.shape.inputs, self.shape.outputs)
     }
 }
 
@@ -175,15 +153,8 @@ impl AffineUpdate {
 
     #[cfg(test)]
     pub(crate) fn from_raw(shape: Shape, linear: Vec<i64>, constant: Vec<i64>) -> Self {
-        assert_eq!(
-            (linear.len(), constant.len()),
-            (shape.inputs * shape.inputs, shape.weights())
-        );
-        Self {
-            shape,
-            linear,
-            constant,
-        }
+        assert_eq!((linear.len(), constant.len()), (shape.inputs * shape.inputs, shape.weights()));
+        Self { shape, linear, constant }
     }
 
     /// The same map on the model in the clear, with the arithmetic of the encrypted path: the two differ by noise alone.
@@ -192,11 +163,7 @@ impl AffineUpdate {
     pub fn apply_clear(&self, published: &PublishedWeights) -> Delta {
         let outputs = self.shape.outputs;
         let mut raw = self.constant.clone();
-        for (row, out) in self
-            .linear
-            .chunks_exact(self.shape.inputs)
-            .zip(raw.chunks_exact_mut(outputs))
-        {
+        for (row, out) in self.linear.chunks_exact(self.shape.inputs).zip(raw.chunks_exact_mut(outputs)) {
             for (&factor, weights) in row.iter().zip(published.raw().chunks_exact(outputs)) {
                 for (sum, &weight) in out.iter_mut().zip(weights) {
                     *sum = sum.wrapping_add(factor.wrapping_mul(weight));
@@ -221,9 +188,7 @@ pub fn train(
     let shape = params.shape();
     rule.check()?;
     check_sizes(features, targets, shape)?;
-    let x = Mat::from_fn(features.rows(), shape.inputs, |row, column| {
-        features.row(row)[column]
-    });
+    let x = Mat::from_fn(features.rows(), shape.inputs, |row, column| features.row(row)[column]);
     let y = target_matrix(targets, shape)?;
     let count = features.rows() as f64;
     let gram = x.transpose() * &x * faer::Scale(1.0 / count);
@@ -237,16 +202,10 @@ fn check_sizes(features: &Features, targets: &Targets, shape: Shape) -> Result<(
         return Err(TrainError::Empty);
     }
     if features.rows() != targets.len() {
-        return Err(TrainError::Length {
-            rows: features.rows(),
-            targets: targets.len(),
-        });
+        return Err(TrainError::Length { rows: features.rows(), targets: targets.len() });
     }
     if features.columns() != shape.inputs {
-        return Err(TrainError::Features {
-            have: features.columns(),
-            need: shape.inputs,
-        });
+        return Err(TrainError::Features { have: features.columns(), need: shape.inputs });
     }
     Ok(())
 }
@@ -256,11 +215,7 @@ fn target_matrix(targets: &Targets, shape: Shape) -> Result<Mat<f64>, TrainError
     match targets {
         Targets::Classes(classes) => {
             if let Some(row) = classes.iter().position(|&class| class >= shape.outputs) {
-                return Err(TrainError::Class {
-                    row,
-                    class: classes[row],
-                    outputs: shape.outputs,
-                });
+                return Err(TrainError::Class { row, class: classes[row], outputs: shape.outputs });
             }
             let sign = |row: usize, output: usize| if classes[row] == output { 1.0 } else { -1.0 };
             Ok(Mat::from_fn(classes.len(), shape.outputs, sign))
@@ -274,70 +229,37 @@ fn target_matrix(targets: &Targets, shape: Shape) -> Result<Mat<f64>, TrainError
 }
 
 /// `L` and `B` through the eigenvalues of the Gram matrix, which lie in [0, 1] because rows have norm at most one.
-fn solve(
-    gram: &Mat<f64>,
-    moment: &Mat<f64>,
-    rule: &Rule,
-) -> Result<(Mat<f64>, Mat<f64>), TrainError> {
-    let eigen = gram
-        .self_adjoint_eigen(Side::Lower)
-        .map_err(|_| TrainError::Decomposition)?;
+fn solve(gram: &Mat<f64>, moment: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<f64>), TrainError> {
+    let eigen = gram.self_adjoint_eigen(Side::Lower).map_err(|_| TrainError::Decomposition)?;
     let basis = eigen.U();
     let values = eigen.S().column_vector();
-    let filters: Vec<(f64, f64)> = (0..gram.nrows())
-        .map(|i| rule.filter(values[i].clamp(0.0, 1.0)))
-        .collect();
-    let moved = Mat::from_fn(gram.nrows(), gram.nrows(), |i, j| {
-        -basis[(i, j)] * filters[j].0
-    });
-    let gained = Mat::from_fn(gram.nrows(), gram.nrows(), |i, j| {
-        basis[(i, j)] * filters[j].1
-    });
+    let filters: Vec<(f64, f64)> = (0..gram.nrows()).map(|i| rule.filter(values[i].clamp(0.0, 1.0))).collect();
+    let moved = Mat::from_fn(gram.nrows(), gram.nrows(), |i, j| -basis[(i, j)] * filters[j].0);
+    let gained = Mat::from_fn(gram.nrows(), gram.nrows(), |i, j| basis[(i, j)] * filters[j].1);
     let rotated = basis.transpose() * moment;
     Ok((moved * basis.transpose(), gained * rotated))
 }
 
-fn quantise(
-    linear: &Mat<f64>,
-    constant: &Mat<f64>,
-    params: &Parameters,
-    rounding: &mut impl Rng,
-) -> AffineUpdate {
+fn quantise(linear: &Mat<f64>, constant: &Mat<f64>, params: &Parameters, rounding: &mut impl Rng) -> AffineUpdate {
     // Rounding moves a row of L by at most this much, however far L has shrunk.
     let slack = (linear.ncols() as f64).sqrt() / params.map_scale() * params.weight_radius();
     let room = params.update_radius() - slack;
     let shrink = (room / worst_case(linear, constant, params)).min(1.0);
     let (map_scale, update_scale) = (params.map_scale() * shrink, params.update_scale() * shrink);
-    let linear = row_major(linear)
-        .map(|x| round_at_random(x * map_scale, rounding))
-        .collect();
-    let constant = row_major(constant)
-        .map(|x| (x * update_scale) as i64)
-        .collect();
-    AffineUpdate {
-        shape: params.shape(),
-        linear,
-        constant,
-    }
+    let linear = row_major(linear).map(|x| round_at_random(x * map_scale, rounding)).collect();
+    let constant = row_major(constant).map(|x| (x * update_scale) as i64).collect();
+    AffineUpdate { shape: params.shape(), linear, constant }
 }
 
 /// The greatest `|(L·W + B)_ij|` over all models with columns within the public bound.
 fn worst_case(linear: &Mat<f64>, constant: &Mat<f64>, params: &Parameters) -> f64 {
     let reach = |row: usize| {
-        let norm = (0..linear.ncols())
-            .map(|j| linear[(row, j)] * linear[(row, j)])
-            .sum::<f64>()
-            .sqrt();
-        let offset = (0..constant.ncols())
-            .map(|j| constant[(row, j)].abs())
-            .fold(0.0, f64::max);
+        let norm = (0..linear.ncols()).map(|j| linear[(row, j)] * linear[(row, j)]).sum::<f64>().sqrt();
+        let offset = (0..constant.ncols()).map(|j| constant[(row, j)].abs()).fold(0.0, f64::max);
         norm * params.weight_radius() + offset
     };
     // The last factor covers the rounding of this very computation.
-    (0..linear.nrows())
-        .map(reach)
-        .fold(f64::MIN_POSITIVE, f64::max)
-        * (1.0 + 1e-9)
+    (0..linear.nrows()).map(reach).fold(f64::MIN_POSITIVE, f64::max) * (1.0 + 1e-9)
 }
 
 fn row_major(matrix: &Mat<f64>) -> impl Iterator<Item = f64> {
@@ -359,45 +281,29 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
-    const SHAPE: Shape = Shape {
-        inputs: 4,
-        outputs: 2,
-    };
+    const SHAPE: Shape = Shape { inputs: 4, outputs: 2 };
 
     fn features(values: Vec<f64>) -> Features {
         let raw = Matrix::new(values.len() / 3, 3, values).unwrap();
-        FeatureMap::fit(&raw, &[(-1.0, 1.0); 3])
-            .unwrap()
-            .apply(&raw)
-            .unwrap()
+        FeatureMap::fit(&raw, &[(-1.0, 1.0); 3]).unwrap().apply(&raw).unwrap()
     }
 
     fn sample() -> (Features, Targets) {
         let values: Vec<f64> = (0..60).map(|i| f64::from(i * 37 % 19) / 19.0).collect();
-        (
-            features(values),
-            Targets::Classes((0..20).map(|i| i % 2).collect()),
-        )
+        (features(values), Targets::Classes((0..20).map(|i| i % 2).collect()))
     }
 
     #[test]
     fn one_full_step_is_the_gradient() {
         let (x, y) = sample();
         let params = Parameters::linear(SHAPE).unwrap();
-        let rule = Rule::LocalSteps {
-            steps: 1,
-            rate: 1.0,
-        };
+        let rule = Rule::LocalSteps { steps: 1, rate: 1.0 };
         let update = train(&x, &y, &rule, &params, &mut StdRng::seed_from_u64(1)).unwrap();
         let delta = update.apply_clear(&params.encode(&Weights::zeros(SHAPE)));
-        let Targets::Classes(classes) = &y else {
-            unreachable!()
-        };
+        let Targets::Classes(classes) = &y else { unreachable!() };
         for input in 0..4 {
-            let mean: f64 = (0..20)
-                .map(|row| x.row(row)[input] * if classes[row] == 0 { 1.0 } else { -1.0 })
-                .sum::<f64>()
-                / 20.0;
+            let mean: f64 =
+                (0..20).map(|row| x.row(row)[input] * if classes[row] == 0 { 1.0 } else { -1.0 }).sum::<f64>() / 20.0;
             assert!((delta.value(input, 0) - mean).abs() < 1e-12);
         }
     }
@@ -407,15 +313,8 @@ mod tests {
         let (x, y) = sample();
         let params = Parameters::linear(SHAPE).unwrap();
         let zero = params.encode(&Weights::zeros(SHAPE));
-        let run = |rule| {
-            train(&x, &y, &rule, &params, &mut StdRng::seed_from_u64(1))
-                .unwrap()
-                .apply_clear(&zero)
-        };
-        let steps = run(Rule::LocalSteps {
-            steps: 100_000,
-            rate: 1.0,
-        });
+        let run = |rule| train(&x, &y, &rule, &params, &mut StdRng::seed_from_u64(1)).unwrap().apply_clear(&zero);
+        let steps = run(Rule::LocalSteps { steps: 100_000, rate: 1.0 });
         let proximal = run(Rule::Proximal { rho: 1e-6 });
         for input in 0..4 {
             assert!((steps.value(input, 1) - proximal.value(input, 1)).abs() < 1e-2);
@@ -427,59 +326,16 @@ mod tests {
         let (x, y) = sample();
         let mut rounding = StdRng::seed_from_u64(1);
         let mut go = |x: &Features, y: &Targets, rule, shape| {
-            train(
-                x,
-                y,
-                &rule,
-                &Parameters::linear(shape).unwrap(),
-                &mut rounding,
-            )
-            .unwrap_err()
+            train(x, y, &rule, &Parameters::linear(shape).unwrap(), &mut rounding).unwrap_err()
         };
         let rule = Rule::Proximal { rho: 0.01 };
-        let one = Shape {
-            inputs: 4,
-            outputs: 1,
-        };
-        assert!(matches!(
-            go(&x, &Targets::Classes(vec![0]), rule, SHAPE),
-            TrainError::Length { .. }
-        ));
-        assert!(matches!(
-            go(
-                &x,
-                &y,
-                rule,
-                Shape {
-                    inputs: 5,
-                    outputs: 2
-                }
-            ),
-            TrainError::Features { .. }
-        ));
-        assert!(matches!(
-            go(&x, &y, rule, one),
-            TrainError::Class {
-                row: 1,
-                class: 1,
-                outputs: 1
-            }
-        ));
-        assert_eq!(
-            go(&x, &Targets::Values(vec![0.0; 20]), rule, SHAPE),
-            TrainError::Outputs(2)
-        );
-        assert_eq!(
-            go(&x, &Targets::Values(vec![f64::NAN; 20]), rule, one),
-            TrainError::Target(0)
-        );
-        for bad in [
-            Rule::Proximal { rho: f64::NAN },
-            Rule::LocalSteps {
-                steps: 0,
-                rate: 0.5,
-            },
-        ] {
+        let one = Shape { inputs: 4, outputs: 1 };
+        assert!(matches!(go(&x, &Targets::Classes(vec![0]), rule, SHAPE), TrainError::Length { .. }));
+        assert!(matches!(go(&x, &y, rule, Shape { inputs: 5, outputs: 2 }), TrainError::Features { .. }));
+        assert!(matches!(go(&x, &y, rule, one), TrainError::Class { row: 1, class: 1, outputs: 1 }));
+        assert_eq!(go(&x, &Targets::Values(vec![0.0; 20]), rule, SHAPE), TrainError::Outputs(2));
+        assert_eq!(go(&x, &Targets::Values(vec![f64::NAN; 20]), rule, one), TrainError::Target(0));
+        for bad in [Rule::Proximal { rho: f64::NAN }, Rule::LocalSteps { steps: 0, rate: 0.5 }] {
             assert!(matches!(go(&x, &y, bad, SHAPE), TrainError::Rule { .. }));
         }
     }

@@ -11,9 +11,7 @@ pub enum UnitError {
     #[error("{0} ppm is more than 1,000,000 ppm (100 %)")]
     PpmTooLarge(u32),
     /// A finer grid would say too much about refused updates.
-    #[error(
-        "an accuracy grid of {ppm} ppm is finer than the allowed {least} ppm; choose a coarser one"
-    )]
+    #[error("an accuracy grid of {ppm} ppm is finer than the allowed {least} ppm; choose a coarser one")]
     GridTooFine {
         /// The grid asked for.
         ppm: u32,
@@ -26,9 +24,7 @@ pub enum UnitError {
 }
 
 /// Parts per million, at most 1,000,000.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Ppm(u32);
 
@@ -119,10 +115,7 @@ impl Grid {
     /// Checks the range.
     pub const fn new(ppm: u32) -> Result<Self, UnitError> {
         if ppm < Self::FINEST.0 {
-            return Err(UnitError::GridTooFine {
-                ppm,
-                least: Self::FINEST.0,
-            });
+            return Err(UnitError::GridTooFine { ppm, least: Self::FINEST.0 });
         }
         if ppm > Ppm::ONE.0 {
             return Err(UnitError::GridTooCoarse(ppm));
@@ -135,10 +128,7 @@ impl Grid {
         let grid = Self::new(ppm)?;
         let least = Self::finest_for_rows(rows);
         if grid < least {
-            return Err(UnitError::GridTooFine {
-                ppm,
-                least: least.0,
-            });
+            return Err(UnitError::GridTooFine { ppm, least: least.0 });
         }
         Ok(grid)
     }
@@ -175,9 +165,7 @@ impl From<Grid> for u32 {
 }
 
 /// An accuracy as a number of grid steps above zero.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct GridStep(pub u16);
 
 #[cfg(test)]

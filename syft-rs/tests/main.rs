@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 use syft::{AffineUpdate, Material};
 use syft::{
-    Binding, EncryptedUpdate, Examples, FeatureMap, Features, Grid, Ladder, Matrix, Metric,
-    Parameters, Ppm, Rule, SecretKey, Shape, TargetMap, Targets, Task, Validation, VersionSeed,
-    Weights, clear, encrypt_update, evaluate_window, train,
+    Binding, EncryptedUpdate, Examples, FeatureMap, Features, Grid, Ladder, Matrix, Metric, Parameters, Ppm, Rule,
+    SecretKey, Shape, TargetMap, Targets, Task, Validation, VersionSeed, Weights, clear, encrypt_update,
+    evaluate_window, train,
 };
 
 struct Table {
@@ -16,24 +16,16 @@ struct Table {
 }
 
 fn read(name: &str, classes: &[&str]) -> Table {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../data")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data").join(name);
     let text = fs::read_to_string(path).unwrap();
     let (mut values, mut targets) = (Vec::new(), Vec::new());
     for line in text.lines().skip(1) {
         let (numbers, class) = line.rsplit_once(',').unwrap();
-        values.extend(
-            numbers
-                .split(',')
-                .map(|number| number.parse::<f64>().unwrap()),
-        );
+        values.extend(numbers.split(',').map(|number| number.parse::<f64>().unwrap()));
         targets.push(classes.iter().position(|name| *name == class).unwrap());
     }
     let features = Matrix::new(targets.len(), values.len() / targets.len(), values).unwrap();
-    Table {
-        examples: Examples::new(features, Targets::Classes(targets)).unwrap(),
-    }
+    Table { examples: Examples::new(features, Targets::Classes(targets)).unwrap() }
 }
 
 enum Split {
@@ -56,52 +48,28 @@ fn campaign(name: &str, classes: &[&str], split: Split, mines: usize) -> Campaig
     let raw = held.features();
     let range = |column: usize| {
         let values = || (0..raw.rows()).map(move |row| raw.row(row)[column]);
-        (
-            values().fold(f64::INFINITY, f64::min),
-            values().fold(f64::NEG_INFINITY, f64::max),
-        )
+        (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max))
     };
     let map = FeatureMap::fit(raw, &(0..raw.columns()).map(range).collect::<Vec<_>>()).unwrap();
-    let shape = Shape {
-        inputs: map.inputs(),
-        outputs: classes.len(),
-    };
+    let shape = Shape { inputs: map.inputs(), outputs: classes.len() };
     let params = Parameters::linear(shape).unwrap();
-    let task = Task::Classification {
-        classes: classes.iter().map(ToString::to_string).collect(),
-    };
+    let task = Task::Classification { classes: classes.iter().map(ToString::to_string).collect() };
     let rule = Rule::default_for(&task, shape);
     let features = map.apply(raw).unwrap();
-    let validation =
-        Validation::new(features.clone(), held.targets().clone(), Metric::Accuracy).unwrap();
+    let validation = Validation::new(features.clone(), held.targets().clone(), Metric::Accuracy).unwrap();
     let updates = parts(&data, split, mines)
         .into_iter()
         .enumerate()
         .map(|(mine, rows)| {
             let part = data.select(&rows);
             let features = map.apply(part.features()).unwrap();
-            train(
-                &features,
-                part.targets(),
-                &rule,
-                &params,
-                &mut StdRng::seed_from_u64(mine as u64),
-            )
-            .unwrap()
+            train(&features, part.targets(), &rule, &params, &mut StdRng::seed_from_u64(mine as u64)).unwrap()
         })
         .collect();
     let grid = Grid::for_rows(5_000, validation.rows()).unwrap();
-    let start = validation
-        .accuracy(&Weights::zeros(shape))
-        .floor_to_grid(grid);
+    let start = validation.accuracy(&Weights::zeros(shape)).floor_to_grid(grid);
     let ladder = Ladder::new(grid, start, Ppm::ONE).unwrap();
-    Campaign {
-        params,
-        updates,
-        validation,
-        features,
-        ladder,
-    }
+    Campaign { params, updates, validation, features, ladder }
 }
 
 fn parts(data: &Examples, split: Split, mines: usize) -> Vec<Vec<usize>> {
@@ -109,10 +77,7 @@ fn parts(data: &Examples, split: Split, mines: usize) -> Vec<Vec<usize>> {
     if let (Split::ByLabel, Targets::Classes(classes)) = (split, data.targets()) {
         order.sort_by_key(|&row| classes[row]);
     }
-    order
-        .chunks(data.len().div_ceil(mines))
-        .map(<[usize]>::to_vec)
-        .collect()
+    order.chunks(data.len().div_ceil(mines)).map(<[usize]>::to_vec).collect()
 }
 
 /// The final model of the encrypted campaign, and the accuracy after each window.
@@ -122,18 +87,9 @@ fn run_encrypted(campaign: &Campaign, max_windows: u32) -> (Weights, Vec<Ppm>) {
     let mut best_ppm = campaign.ladder.start();
     let mut history = Vec::new();
     for version in 1..=max_windows {
-        let binding = Binding {
-            chain_id: 31337,
-            contract: [1; 20],
-            campaign: [2; 32],
-            version,
-            beacon: [version as u8; 32],
-        };
-        let key = SecretKey::derive(
-            &VersionSeed::generate().unwrap(),
-            &campaign.params,
-            &binding,
-        );
+        let binding =
+            Binding { chain_id: 31337, contract: [1; 20], campaign: [2; 32], version, beacon: [version as u8; 32] };
+        let key = SecretKey::derive(&VersionSeed::generate().unwrap(), &campaign.params, &binding);
         let published = key.publish(&best).encode();
         let candidates: Vec<_> = campaign
             .updates
@@ -141,19 +97,11 @@ fn run_encrypted(campaign: &Campaign, max_windows: u32) -> (Weights, Vec<Ppm>) {
             .map(|update| {
                 let material = Material::decode(&published, &campaign.params, &binding).unwrap();
                 let upload = encrypt_update(&material, update).unwrap().encode();
-                let upload =
-                    EncryptedUpdate::decode(&upload, &campaign.params, &material.digest()).unwrap();
+                let upload = EncryptedUpdate::decode(&upload, &campaign.params, &material.digest()).unwrap();
                 Some(key.decrypt(&upload))
             })
             .collect();
-        let outcome = evaluate_window(
-            &best,
-            best_ppm,
-            &candidates,
-            &campaign.validation,
-            &campaign.ladder,
-            4,
-        );
+        let outcome = evaluate_window(&best, best_ppm, &candidates, &campaign.validation, &campaign.ladder, 4);
         best_ppm = campaign.ladder.grid().value(outcome.best_step).unwrap();
         history.push(campaign.validation.accuracy(&outcome.best));
         let stalled = outcome.accepts() == 0;
@@ -167,15 +115,7 @@ fn run_encrypted(campaign: &Campaign, max_windows: u32) -> (Weights, Vec<Ppm>) {
 
 fn run_clear(campaign: &Campaign, max_windows: u32) -> clear::ClearOutcome {
     let start = Weights::zeros(campaign.params.shape());
-    clear::run(
-        &start,
-        &campaign.updates,
-        &campaign.params,
-        &campaign.validation,
-        &campaign.ladder,
-        max_windows,
-        20,
-    )
+    clear::run(&start, &campaign.updates, &campaign.params, &campaign.validation, &campaign.ladder, max_windows, 20)
 }
 
 fn apart(a: Ppm, b: Ppm) -> f64 {
@@ -192,12 +132,7 @@ fn report(name: &str, campaign: &Campaign, windows: u32, draws: usize) -> (Ppm, 
     let mut finals = Vec::new();
     for draw in 0..draws {
         let (best, history) = run_encrypted(campaign, windows);
-        let flips = best
-            .predict(&campaign.features)
-            .classes()
-            .zip(&said)
-            .filter(|(a, b)| a != *b)
-            .count();
+        let flips = best.predict(&campaign.features).classes().zip(&said).filter(|(a, b)| a != *b).count();
         println!(
             "{name} draw {draw}: clear {} in {} windows, {} accepts; encrypted {:?}; {flips} of {} answers differ",
             twin.accuracy,
@@ -216,10 +151,7 @@ fn digits_over_five_alike_mines() {
     let campaign = campaign("digits", &DIGITS, Split::Iid, 5);
     let (clear, encrypted) = report("digits iid", &campaign, 3, 3);
     for accuracy in encrypted {
-        assert!(
-            accuracy.fraction() >= 0.925 && apart(accuracy, clear) <= 0.02,
-            "{accuracy}"
-        );
+        assert!(accuracy.fraction() >= 0.925 && apart(accuracy, clear) <= 0.02, "{accuracy}");
     }
 }
 
@@ -234,10 +166,7 @@ fn digits_sorted_by_label() {
 
 #[test]
 fn breast_cancer_over_three_mines() {
-    for (name, split) in [
-        ("cancer iid", Split::Iid),
-        ("cancer by label", Split::ByLabel),
-    ] {
+    for (name, split) in [("cancer iid", Split::Iid), ("cancer by label", Split::ByLabel)] {
         let campaign = campaign("breast-cancer", &CANCER, split, 3);
         let (clear, encrypted) = report(name, &campaign, 5, 3);
         for accuracy in encrypted {
@@ -248,42 +177,19 @@ fn breast_cancer_over_three_mines() {
 
 #[test]
 fn a_regression_learns_a_line() {
-    let raw: Vec<f64> = (0..400)
-        .map(|i| f64::from(i * 7919 % 1000) / 100.0)
-        .collect();
-    let price: Vec<f64> = raw
-        .chunks(2)
-        .map(|x| 3.0 * x[0] - 2.0 * x[1] + 20.0)
-        .collect();
-    let examples =
-        Examples::new(Matrix::new(200, 2, raw).unwrap(), Targets::Values(price)).unwrap();
+    let raw: Vec<f64> = (0..400).map(|i| f64::from(i * 7919 % 1000) / 100.0).collect();
+    let price: Vec<f64> = raw.chunks(2).map(|x| 3.0 * x[0] - 2.0 * x[1] + 20.0).collect();
+    let examples = Examples::new(Matrix::new(200, 2, raw).unwrap(), Targets::Values(price)).unwrap();
     let map = FeatureMap::fit(examples.features(), &[(0.0, 10.0); 2]).unwrap();
     let scale = TargetMap::from_range(0.0, 50.0).unwrap();
     let features = map.apply(examples.features()).unwrap();
     let targets = scale.apply(examples.targets());
-    let params = Parameters::linear(Shape {
-        inputs: 3,
-        outputs: 1,
-    })
-    .unwrap();
+    let params = Parameters::linear(Shape { inputs: 3, outputs: 1 }).unwrap();
     let rule = Rule::default_for(&Task::Regression, params.shape());
-    let update = train(
-        &features,
-        &targets,
-        &rule,
-        &params,
-        &mut StdRng::seed_from_u64(1),
-    )
-    .unwrap();
+    let update = train(&features, &targets, &rule, &params, &mut StdRng::seed_from_u64(1)).unwrap();
     let validation = Validation::new(features.clone(), targets, Metric::R2).unwrap();
     let ladder = Ladder::new(Grid::DEFAULT, Ppm::ZERO, Ppm::ONE).unwrap();
-    let campaign = Campaign {
-        params,
-        updates: vec![update],
-        validation,
-        features,
-        ladder,
-    };
+    let campaign = Campaign { params, updates: vec![update], validation, features, ladder };
     let (_, history) = run_encrypted(&campaign, 4);
     assert!(history.last().unwrap().fraction() > 0.95, "{history:?}");
 }

@@ -42,10 +42,7 @@ impl Restore {
         }
         let files = backup::read(&context.home, &self.file)?;
         context.home.open(&context.passphrase(Ask::Existing)?)?;
-        let human = format!(
-            "{files} files restored to {}",
-            context.home.path().display()
-        );
+        let human = format!("{files} files restored to {}", context.home.path().display());
         Report::new(&json!({"home": context.home.path(), "files": files}), human)
     }
 }

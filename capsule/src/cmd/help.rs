@@ -15,12 +15,7 @@ pub struct Completions {
 impl Completions {
     pub fn run(self) -> Result<Report, Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(
-            self.shell,
-            &mut super::Cli::command(),
-            "capsule",
-            &mut script,
-        );
+        clap_complete::generate(self.shell, &mut super::Cli::command(), "capsule", &mut script);
         let script = String::from_utf8(script).map_err(Failure::internal)?;
         let data = json!({"shell": self.shell.to_string(), "script": script});
         Report::new(&data, script)

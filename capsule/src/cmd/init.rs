@@ -40,24 +40,17 @@ pub struct Init {
 
 impl Init {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
-        let stake = TokenUnit::eth()
-            .parse(&self.stake)
-            .map_err(|error| Failure::new(ExitCode::Usage, "STAKE", error))?;
+        let stake =
+            TokenUnit::eth().parse(&self.stake).map_err(|error| Failure::new(ExitCode::Usage, "STAKE", error))?;
         let home = &context.home;
         let fresh = !home.is_complete();
         let passphrase = context.passphrase(if fresh { Ask::New } else { Ask::Existing })?;
-        let key = self
-            .operator_key_file
-            .as_ref()
-            .map(|path| account::read_key(path, &passphrase))
-            .transpose()?;
+        let key = self.operator_key_file.as_ref().map(|path| account::read_key(path, &passphrase)).transpose()?;
         let opened = home.complete(key.as_ref(), &passphrase)?;
         context.config.save(home.path())?;
         let operator = opened.operator.address();
         if key.is_some_and(|key| key.address() != operator) {
-            output.warn(format!(
-                "this Capsule has an operator already: {operator}; the key in the file is not used"
-            ));
+            output.warn(format!("this Capsule has an operator already: {operator}; the key in the file is not used"));
         }
         let _occupied = home.occupy()?;
         output.progress(format!("Registering {operator}…"));
@@ -91,16 +84,7 @@ impl Init {
         let fingerprint = B256::new(opened.identity.certificate().fingerprint_word());
         match client.capsule(operator).await? {
             None => {
-                client
-                    .register(
-                        attester,
-                        fingerprint,
-                        certificate,
-                        &self.endpoint,
-                        self.fee_ppm,
-                        stake,
-                    )
-                    .await?;
+                client.register(attester, fingerprint, certificate, &self.endpoint, self.fee_ppm, stake).await?;
             }
             Some(known) => {
                 let same = known.attester == attester
@@ -109,15 +93,7 @@ impl Init {
                     && known.endpoint == self.endpoint
                     && known.feePpm == self.fee_ppm;
                 if !same {
-                    client
-                        .update_capsule(
-                            attester,
-                            fingerprint,
-                            certificate,
-                            &self.endpoint,
-                            self.fee_ppm,
-                        )
-                        .await?;
+                    client.update_capsule(attester, fingerprint, certificate, &self.endpoint, self.fee_ppm).await?;
                 }
             }
         }

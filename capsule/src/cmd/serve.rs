@@ -30,12 +30,7 @@ const HUB_LIMIT: u64 = 64 << 10;
 #[derive(Debug, clap::Args)]
 pub struct Serve {
     /// Where to answer HTTP requests; port 0 takes any free one
-    #[arg(
-        long,
-        default_value = "127.0.0.1:0",
-        value_name = "ADDR:PORT",
-        env = "CAPSULE_LISTEN"
-    )]
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT", env = "CAPSULE_LISTEN")]
     listen: SocketAddr,
     /// How long a miner's update is waited for, at most a quarter of the campaign's time for an evaluation
     #[arg(long, default_value = "2m", value_name = "TIME", value_parser = units::duration)]
@@ -65,16 +60,10 @@ impl Serve {
         let tools = Tools {
             store: opened.vault,
             artefacts: node,
-            chain: Account {
-                client,
-                relay: relay.map_err(Failure::internal)?,
-            },
+            chain: Account { client, relay: relay.map_err(Failure::internal)? },
             identity: opened.identity,
             attester: Attester::new(opened.attester, deployment.chain_id, deployment.sonar),
-            patience: Patience {
-                update: self.update_patience,
-                ..Patience::default()
-            },
+            patience: Patience { update: self.update_patience, ..Patience::default() },
         };
         let service = Service::new(Arc::new(tools), operator);
         let (listener, address) = listen(self.listen).await?;

@@ -20,9 +20,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     let mut follower = Follower::new(client.clone(), context.config.poll(chain_id), confirmations);
     let mut world = World::default();
     let batch = follower.look_now().await?;
-    world
-        .absorb(&batch)
-        .map_err(|error| Failure::new(ExitCode::Refused, "CHAIN_NONSENSE", error))?;
+    world.absorb(&batch).map_err(|error| Failure::new(ExitCode::Refused, "CHAIN_NONSENSE", error))?;
     let balance = client.balance(operator).await?;
     let capsule = world.capsules.get(&operator);
     let eth = TokenUnit::eth();

@@ -41,12 +41,8 @@ impl Moment {
             (Self::Opened, Event::Opened { .. })
             | (Self::Activated, Event::Activated { .. })
             | (Self::Closed, Event::Closed { .. }) => true,
-            (Self::FirstSubmitted, Event::Submitted { window, index, .. }) => {
-                (window.0, *index) == (0, 0)
-            }
-            (Self::WindowFull, Event::Submitted { window, index, .. }) => {
-                (window.0, *index) == (0, 1)
-            }
+            (Self::FirstSubmitted, Event::Submitted { window, index, .. }) => (window.0, *index) == (0, 0),
+            (Self::WindowFull, Event::Submitted { window, index, .. }) => (window.0, *index) == (0, 1),
             (Self::Settled, Event::Settled { window, .. }) => window.0 == 0,
             _ => false,
         }
@@ -62,11 +58,7 @@ struct Killer {
 
 impl Observer for Killer {
     fn happened(&mut self, record: &Record, _: &CampaignView, network: &mut Network) {
-        if self
-            .moment
-            .take_if(|moment| moment.is(&record.event))
-            .is_some()
-        {
+        if self.moment.take_if(|moment| moment.is(&record.event)).is_some() {
             network.kill9(self.victim).unwrap();
         }
     }
@@ -91,14 +83,7 @@ struct Balances {
 impl Balances {
     fn of(campaign: &Campaign, network: &Network) -> Self {
         let (view, ledger) = (&campaign.followed.view, &campaign.ledger);
-        let parts = [
-            ledger.deposited,
-            ledger.paid,
-            ledger.owed,
-            ledger.refunded,
-            ledger.fee,
-            ledger.escrowed,
-        ];
+        let parts = [ledger.deposited, ledger.paid, ledger.owed, ledger.refunded, ledger.fee, ledger.escrowed];
         let miner = |address| {
             let account = view.accounts.get(address).copied().unwrap_or_default();
             let withdrawn = campaign.withdrawn.get(address).copied().unwrap_or_default();
@@ -109,11 +94,7 @@ impl Balances {
             reason: view.reason,
             best_ppm: view.best_ppm,
             ledger: parts.map(Amount::from),
-            miners: network
-                .mines()
-                .iter()
-                .map(|mine| (mine.name.clone(), miner(&mine.address)))
-                .collect(),
+            miners: network.mines().iter().map(|mine| (mine.name.clone(), miner(&mine.address))).collect(),
         }
     }
 }
@@ -124,42 +105,20 @@ fn same_balances_after(kills: &[(&'static str, Moment)], name: &str) {
         let prepared = coarse(2, 2);
         let mut network = network(&prepared, name).await;
         let file = prepared.write(network.directory()).unwrap();
-        let mut undisturbed = Killer {
-            victim: "",
-            moment: None,
-            revived: Vec::new(),
-        };
-        let reference = run_campaign(&mut network, &file, &mut undisturbed)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        let mut undisturbed = Killer { victim: "", moment: None, revived: Vec::new() };
+        let reference =
+            run_campaign(&mut network, &file, &mut undisturbed).await.unwrap_or_else(|error| panic!("{error}"));
         check_margin(&network, &prepared.validation, &prepared.data, &reference).await;
         let expected = Balances::of(&reference, &network);
-        assert_eq!(
-            (expected.state, expected.reason),
-            (State::Finalized, CloseReason::Owner)
-        );
-        assert!(
-            expected
-                .miners
-                .values()
-                .all(|(earned, withdrawn)| *earned > Amount::ZERO && earned == withdrawn)
-        );
+        assert_eq!((expected.state, expected.reason), (State::Finalized, CloseReason::Owner));
+        assert!(expected.miners.values().all(|(earned, withdrawn)| *earned > Amount::ZERO && earned == withdrawn));
 
         for &(victim, moment) in kills {
-            let mut killer = Killer {
-                victim,
-                moment: Some(moment),
-                revived: Vec::new(),
-            };
+            let mut killer = Killer { victim, moment: Some(moment), revived: Vec::new() };
             let campaign = run_campaign(&mut network, &file, &mut killer).await;
-            let campaign =
-                campaign.unwrap_or_else(|error| panic!("{victim} killed at {moment:?}: {error}"));
+            let campaign = campaign.unwrap_or_else(|error| panic!("{victim} killed at {moment:?}: {error}"));
             assert_eq!(killer.revived, [victim], "killed at {moment:?}");
-            assert_eq!(
-                Balances::of(&campaign, &network),
-                expected,
-                "{victim} killed at {moment:?}"
-            );
+            assert_eq!(Balances::of(&campaign, &network), expected, "{victim} killed at {moment:?}");
         }
         network.stop().await;
     });
@@ -168,8 +127,7 @@ fn same_balances_after(kills: &[(&'static str, Moment)], name: &str) {
 #[test]
 fn the_chain_may_be_killed_at_any_moment() {
     use Moment::{Activated, Closed, FirstSubmitted, Settled, WindowFull};
-    let kills =
-        [Activated, FirstSubmitted, WindowFull, Settled, Closed].map(|moment| (ANVIL, moment));
+    let kills = [Activated, FirstSubmitted, WindowFull, Settled, Closed].map(|moment| (ANVIL, moment));
     same_balances_after(&kills, "crash-anvil");
 }
 
@@ -183,8 +141,7 @@ fn sonar_may_be_killed_at_any_moment() {
 #[test]
 fn the_capsule_may_be_killed_at_any_moment() {
     use Moment::{Closed, FirstSubmitted, Opened, Settled, WindowFull};
-    let kills =
-        [Opened, FirstSubmitted, WindowFull, Settled, Closed].map(|moment| (CAPSULE, moment));
+    let kills = [Opened, FirstSubmitted, WindowFull, Settled, Closed].map(|moment| (CAPSULE, moment));
     same_balances_after(&kills, "crash-capsule");
 }
 
@@ -219,21 +176,11 @@ async fn check_margin(network: &Network, validation: &str, data: &[String], refe
             let delta = update.apply_clear(&published);
             assert!(is_clear_cut(&twin, &best, &delta, step), "{submission:?}");
             let best_ppm = ladder.grid().value(step).unwrap();
-            let outcome = evaluate_window(
-                &best,
-                best_ppm,
-                &[Some(delta)],
-                &twin.validation,
-                &ladder,
-                1,
-            );
+            let outcome = evaluate_window(&best, best_ppm, &[Some(delta)], &twin.validation, &ladder, 1);
             (best, step) = (outcome.best, outcome.best_step);
         }
         let decided = ladder.grid().value(step).unwrap().get();
-        assert_eq!(
-            decided, window.best_ppm,
-            "the encrypted campaign decided as the clear one"
-        );
+        assert_eq!(decided, window.best_ppm, "the encrypted campaign decided as the clear one");
     }
 }
 
@@ -244,35 +191,19 @@ fn is_clear_cut(twin: &Twin<'_>, best: &Weights, delta: &Delta, now: GridStep) -
     let step = |correct: i64| correct.max(0) * 1_000_000 / rows / grid;
     let correct = |size: f64| {
         let lattice = f64::from(1 << syft::LATTICE_BITS);
-        let moved = best
-            .values()
-            .iter()
-            .zip(delta.values())
-            .map(|(weight, change)| weight + size * change);
-        let values: Vec<f64> = moved
-            .map(|value| (value * lattice).round_ties_even() / lattice)
-            .collect();
+        let moved = best.values().iter().zip(delta.values()).map(|(weight, change)| weight + size * change);
+        let values: Vec<f64> = moved.map(|value| (value * lattice).round_ties_even() / lattice).collect();
         let weights = Weights::new(best.shape(), &values).expect("a trial within bounds");
         (i64::from(twin.validation.accuracy(&weights).get()) * rows + 500_000) / 1_000_000
     };
     let trials = [1.0, 0.5, 0.25, 0.125, 0.0625].map(correct);
     let reached = trials.map(step).into_iter().max().unwrap_or_default();
     if reached <= i64::from(now.0) {
-        return trials
-            .iter()
-            .all(|trial| step(trial + MARGIN) <= i64::from(now.0));
+        return trials.iter().all(|trial| step(trial + MARGIN) <= i64::from(now.0));
     }
-    let chosen = trials
-        .iter()
-        .position(|trial| step(*trial) == reached)
-        .unwrap_or_default();
-    let stable =
-        step(trials[chosen] - MARGIN) == reached && step(trials[chosen] + MARGIN) == reached;
-    let others = trials
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| *index != chosen);
-    let mut beaten =
-        others.map(|(index, trial)| step(trial + MARGIN) < reached + i64::from(index > chosen));
+    let chosen = trials.iter().position(|trial| step(*trial) == reached).unwrap_or_default();
+    let stable = step(trials[chosen] - MARGIN) == reached && step(trials[chosen] + MARGIN) == reached;
+    let others = trials.iter().enumerate().filter(|(index, _)| *index != chosen);
+    let mut beaten = others.map(|(index, trial)| step(trial + MARGIN) < reached + i64::from(index > chosen));
     stable && beaten.all(|beaten| beaten)
 }

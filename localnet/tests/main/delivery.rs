@@ -10,9 +10,7 @@ use localnet::report::Report;
 use crate::support::{data, digits};
 
 fn run(command: &mut Command) -> Output {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {errors}");
     output
@@ -30,12 +28,7 @@ fn gnupg_opens_the_delivered_message() {
     let home = tempfile::tempdir_in("/tmp").unwrap();
     let gpg = |arguments: &[&str]| {
         let mut command = Command::new("gpg");
-        command.env("GNUPGHOME", home.path()).args([
-            "--batch",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase-file",
-        ]);
+        command.env("GNUPGHOME", home.path()).args(["--batch", "--pinentry-mode", "loopback", "--passphrase-file"]);
         run(command.arg(out(report).join("passphrase")).args(arguments))
     };
     let key = out(report).join("homes/scientist/openpgp/scientist.asc");
@@ -45,26 +38,11 @@ fn gnupg_opens_the_delivered_message() {
 
     let opened = home.path().join("opened");
     let message = out(report).join("model.pgp").display().to_string();
-    let status = gpg(&[
-        "--status-fd",
-        "1",
-        "--output",
-        &opened.display().to_string(),
-        "--decrypt",
-        &message,
-    ]);
-    assert_eq!(
-        std::fs::read(&opened).unwrap(),
-        std::fs::read(&report.model).unwrap()
-    );
+    let status = gpg(&["--status-fd", "1", "--output", &opened.display().to_string(), "--decrypt", &message]);
+    assert_eq!(std::fs::read(&opened).unwrap(), std::fs::read(&report.model).unwrap());
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
-    assert!(
-        status.contains("GOODSIG"),
-        "signed by the Capsule: {status}"
-    );
-    run(Command::new("gpgconf")
-        .env("GNUPGHOME", home.path())
-        .args(["--kill", "all"]));
+    assert!(status.contains("GOODSIG"), "signed by the Capsule: {status}");
+    run(Command::new("gpgconf").env("GNUPGHOME", home.path()).args(["--kill", "all"]));
 }
 
 #[test]

@@ -15,14 +15,9 @@ fn check(report: &Report) {
         report.attested_accuracy_ppm,
         "the attested accuracy is that of the delivered model, on the grid"
     );
-    let difference = report
-        .final_accuracy_ppm
-        .abs_diff(report.clear_accuracy_ppm);
+    let difference = report.final_accuracy_ppm.abs_diff(report.clear_accuracy_ppm);
     assert!(difference <= 5_000, "encryption cost {difference} ppm");
-    assert!(matches!(
-        report.close_reason,
-        CloseReason::Target | CloseReason::Owner | CloseReason::Limit
-    ));
+    assert!(matches!(report.close_reason, CloseReason::Target | CloseReason::Owner | CloseReason::Limit));
     check_payouts(report);
     check_costs(report);
 }
@@ -40,18 +35,10 @@ fn check_payouts(report: &Report) {
         paid += amount;
     }
     assert_eq!(report.paid, paid.into());
-    assert_eq!(
-        best,
-        report.attested_accuracy_ppm.min(report.target_accuracy_ppm)
-    );
+    assert_eq!(best, report.attested_accuracy_ppm.min(report.target_accuracy_ppm));
     for miner in &report.miners {
-        let own = report
-            .payouts
-            .iter()
-            .filter(|pay| pay.miner == miner.address);
-        let sum = own.fold(0u128.into(), |sum: sonar::units::Amount, pay| {
-            sum.saturating_add(pay.amount)
-        });
+        let own = report.payouts.iter().filter(|pay| pay.miner == miner.address);
+        let sum = own.fold(0u128.into(), |sum: sonar::units::Amount, pay| sum.saturating_add(pay.amount));
         assert_eq!(miner.earned, sum);
     }
 }
@@ -62,12 +49,7 @@ fn check_costs(report: &Report) {
     assert!(report.leak_bits > 0.0 && report.leak_bits <= 384.0);
     assert!(report.bytes_down_per_mine > 0 && report.bytes_up_per_update > 0);
     let seconds = &report.seconds;
-    for measured in [
-        seconds.total,
-        seconds.encrypt_model,
-        seconds.train_per_update,
-        seconds.evaluate_per_update,
-    ] {
+    for measured in [seconds.total, seconds.encrypt_model, seconds.train_per_update, seconds.evaluate_per_update] {
         assert!(measured > 0.0, "{seconds:?}");
     }
 }
@@ -77,11 +59,7 @@ fn five_mines_learn_digits_that_nobody_shows() {
     let report = digits();
     check(report);
     assert!(report.start_accuracy_ppm <= 150_000);
-    assert!(
-        report.final_accuracy_ppm >= 920_000,
-        "{}",
-        report.final_accuracy_ppm
-    );
+    assert!(report.final_accuracy_ppm >= 920_000, "{}", report.final_accuracy_ppm);
     let saved = std::fs::read_to_string(report.model.with_file_name("report.json")).unwrap();
     let saved: serde_json::Value = serde_json::from_str(&saved).unwrap();
     assert!(saved["bounty"].is_string() && saved["payouts"][0]["amount"].is_string());
@@ -90,13 +68,7 @@ fn five_mines_learn_digits_that_nobody_shows() {
 #[test]
 fn three_mines_learn_to_tell_tumours() {
     let config = config("breast-cancer", 3, "breast-cancer");
-    let report = runtime()
-        .block_on(localnet::demo::run(&config))
-        .unwrap_or_else(|error| panic!("{error}"));
+    let report = runtime().block_on(localnet::demo::run(&config)).unwrap_or_else(|error| panic!("{error}"));
     check(&report);
-    assert!(
-        report.final_accuracy_ppm >= 930_000,
-        "{}",
-        report.final_accuracy_ppm
-    );
+    assert!(report.final_accuracy_ppm >= 930_000, "{}", report.final_accuracy_ppm);
 }

@@ -7,22 +7,15 @@ use std::{
 
 fn pages(root: &Path) -> Vec<PathBuf> {
     let markdown = |directory: PathBuf| {
-        let entries = fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         entries.filter(|path| path.extension().is_some_and(|extension| extension == "md"))
     };
-    markdown(root.to_owned())
-        .chain(markdown(root.join("docs")))
-        .chain(markdown(root.join("data")))
-        .collect()
+    markdown(root.to_owned()).chain(markdown(root.join("docs"))).chain(markdown(root.join("data"))).collect()
 }
 
 /// The targets of `](…)`.
 fn links(text: &str) -> impl Iterator<Item = &str> {
-    text.split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next())
+    text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
 }
 
 #[test]
@@ -35,11 +28,7 @@ fn links_between_pages_lead_somewhere() {
         for link in links(&text).filter(|link| !link.contains("://") && !link.starts_with('#')) {
             let target = link.split('#').next().unwrap_or_default();
             let path = page.parent().unwrap().join(target);
-            assert!(
-                path.exists(),
-                "{} links to {link}, which is not there",
-                page.display()
-            );
+            assert!(path.exists(), "{} links to {link}, which is not there", page.display());
         }
     }
 }

@@ -35,11 +35,7 @@ struct Attacker {
 impl Attacker {
     async fn enter(network: &Network, id: CampaignId) -> Self {
         let info = discovery::info(network.sonar_url()).await.unwrap();
-        let hub = info
-            .ipfs
-            .iter()
-            .map(|address| address.parse().unwrap())
-            .collect();
+        let hub = info.ipfs.iter().map(|address| address.parse().unwrap()).collect();
         let repo = directory("refused").join("homes/attacker");
         let certificate = network.capsule_certificate().await.unwrap();
         Self {
@@ -76,13 +72,7 @@ impl Attacker {
         encrypted
     }
 
-    async fn submit(
-        &self,
-        account: usize,
-        id: CampaignId,
-        version: u32,
-        content: Digest,
-    ) -> Result<(), Error> {
+    async fn submit(&self, account: usize, id: CampaignId, version: u32, content: Digest) -> Result<(), Error> {
         let client = self.client.with_signer(self.accounts[account].clone());
         client.submit(id, Version(version), content).await.map(drop)
     }
@@ -94,11 +84,7 @@ impl Attacker {
 }
 
 /// Waits until the chain shows it.
-async fn until(
-    client: &Client,
-    id: CampaignId,
-    shown: impl Fn(&CampaignView) -> bool,
-) -> CampaignView {
+async fn until(client: &Client, id: CampaignId, shown: impl Fn(&CampaignView) -> bool) -> CampaignView {
     let mut follower = Follower::new(client.clone(), Duration::from_millis(50), 0);
     let mut world = World::default();
     let wait = async {
@@ -109,9 +95,7 @@ async fn until(
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), wait)
-        .await
-        .expect("the campaign goes on")
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the campaign goes on")
 }
 
 fn revert(result: Result<(), Error>) -> SonarErrors {
@@ -126,37 +110,19 @@ fn copied_forged_and_stale_submissions_earn_nothing() {
     runtime().block_on(async {
         let prepared = coarse(1, 1 + FORGERIES);
         let network = network(&prepared, "refused").await;
-        let file = prepared
-            .write(network.directory())
-            .unwrap()
-            .display()
-            .to_string();
-        let launched: serde_json::Value = network
-            .scientist()
-            .call(&["campaign", "launch", &file])
-            .await
-            .unwrap();
+        let file = prepared.write(network.directory()).unwrap().display().to_string();
+        let launched: serde_json::Value = network.scientist().call(&["campaign", "launch", &file]).await.unwrap();
         let id: CampaignId = launched["id"].as_str().unwrap().parse().unwrap();
-        let view = until(network.client(), id, |view| {
-            view.window.submissions.len() == 1
-        })
-        .await;
+        let view = until(network.client(), id, |view| view.window.submissions.len() == 1).await;
         let honest = &view.window.submissions[0];
 
         let attacker = Attacker::enter(&network, id).await;
-        attacker
-            .submit(0, id, 1, honest.content.into())
-            .await
-            .unwrap();
+        attacker.submit(0, id, 1, honest.content.into()).await.unwrap();
         attacker.submit_bytes(1, id, vec![0x5A; 10_000]).await;
         let elsewhere = attacker.header(2, CampaignId::from([7; 32]));
         let forgeries = [
             (2, elsewhere, attacker.foreign_update(id)),
-            (
-                3,
-                attacker.header(3, id),
-                attacker.foreign_update(id)[1..].to_vec(),
-            ),
+            (3, attacker.header(3, id), attacker.foreign_update(id)[1..].to_vec()),
             (4, attacker.header(4, id), attacker.foreign_update(id)),
         ];
         for (account, header, update) in forgeries {
@@ -165,11 +131,7 @@ fn copied_forged_and_stale_submissions_earn_nothing() {
         }
 
         let view = until(network.client(), id, |view| !view.settled.is_empty()).await;
-        let outcomes: Vec<_> = view.settled[0]
-            .submissions
-            .iter()
-            .map(|submission| submission.outcome)
-            .collect();
+        let outcomes: Vec<_> = view.settled[0].submissions.iter().map(|submission| submission.outcome).collect();
         assert!(matches!(outcomes[0], Outcome::Accepted(_)), "{outcomes:?}");
         let refused = [
             ProtocolReject::WrongMiner,
@@ -178,10 +140,7 @@ fn copied_forged_and_stale_submissions_earn_nothing() {
             ProtocolReject::Conformance,
             ProtocolReject::Conformance,
         ];
-        assert_eq!(
-            outcomes[1..],
-            refused.map(|reason| Outcome::Rejected(reason.code()))
-        );
+        assert_eq!(outcomes[1..], refused.map(|reason| Outcome::Rejected(reason.code())));
         for account in &attacker.accounts {
             assert_eq!(view.owed(account.address()), Amount::ZERO);
         }
@@ -189,24 +148,13 @@ fn copied_forged_and_stale_submissions_earn_nothing() {
         let content = honest.content.into();
         let stale = revert(attacker.submit(0, id, 1, content).await);
         assert!(matches!(stale, SonarErrors::StaleVersion(_)), "{stale:?}");
-        let unknown = revert(
-            attacker
-                .submit(0, CampaignId::from([7; 32]), 1, content)
-                .await,
-        );
-        assert!(
-            matches!(unknown, SonarErrors::UnknownCampaign(_)),
-            "{unknown:?}"
-        );
+        let unknown = revert(attacker.submit(0, CampaignId::from([7; 32]), 1, content).await);
+        assert!(matches!(unknown, SonarErrors::UnknownCampaign(_)), "{unknown:?}");
         attacker.submit(0, id, 2, content).await.unwrap();
         let again = revert(attacker.submit(0, id, 2, content).await);
         assert!(matches!(again, SonarErrors::CapReached(_)), "{again:?}");
         let ledger = network.client().ledger(&view.terms).await.unwrap();
-        assert_eq!(
-            ledger.owed + ledger.escrowed,
-            ledger.deposited,
-            "nothing was paid to anybody else"
-        );
+        assert_eq!(ledger.owed + ledger.escrowed, ledger.deposited, "nothing was paid to anybody else");
         network.stop().await;
     });
 }

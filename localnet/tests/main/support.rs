@@ -36,10 +36,7 @@ pub fn config(dataset: &str, mines: usize, name: &str) -> DemoConfig {
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
 /// The digits demo, run once for all tests that look at it.
@@ -47,9 +44,7 @@ pub fn digits() -> &'static Report {
     static REPORT: OnceLock<Report> = OnceLock::new();
     REPORT.get_or_init(|| {
         let config = config("digits", 5, "digits");
-        runtime()
-            .block_on(demo::run(&config))
-            .unwrap_or_else(|error| panic!("{error}"))
+        runtime().block_on(demo::run(&config)).unwrap_or_else(|error| panic!("{error}"))
     })
 }
 
@@ -62,29 +57,14 @@ pub fn coarse(mines: usize, window: usize) -> Prepared {
     accuracy.insert("grid".into(), 0.05.into());
     let limits = toml::Table::from_iter([("window".to_owned(), (window as i64).into())]);
     campaign.insert("limits".into(), limits.into());
-    let train: String = read("digits-train.csv")
-        .lines()
-        .take(301)
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let train: String = read("digits-train.csv").lines().take(301).map(|line| format!("{line}\n")).collect();
     let mut data = Split::Iid.deal(&train, "digit", 2).unwrap();
     data.truncate(mines);
-    Prepared {
-        campaign: campaign.to_string(),
-        validation: read("digits-validation.csv"),
-        data,
-    }
+    Prepared { campaign: campaign.to_string(), validation: read("digits-validation.csv"), data }
 }
 
 /// A network whose Mines hold these data.
 pub async fn network(prepared: &Prepared, name: &str) -> Network {
-    let config = NetworkConfig {
-        directory: directory(name),
-        data: prepared.data.clone(),
-        rpc_port: 0,
-        http_port: 0,
-    };
-    Network::start(&config, |_| {})
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
+    let config = NetworkConfig { directory: directory(name), data: prepared.data.clone(), rpc_port: 0, http_port: 0 };
+    Network::start(&config, |_| {}).await.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -36,20 +36,16 @@ struct Line {
 pub async fn run(context: &Context) -> Result<Report, Failure> {
     let store = context.home.store(&*context.passphrase(Ask::Existing)?)?;
     let journal = Journal::load(&*store).map_err(store_failure)?;
-    let mut known: BTreeMap<CampaignId, JournalLine> = journal
-        .campaigns
-        .into_iter()
-        .map(|line| (line.campaign, line))
-        .collect();
+    let mut known: BTreeMap<CampaignId, JournalLine> =
+        journal.campaigns.into_iter().map(|line| (line.campaign, line)).collect();
     let client = context.client(None).await?;
     let world = context.world(&client).await?;
     let mut lines = Vec::new();
     for campaign in world.in_order() {
         let known = known.remove(&campaign.id);
         let token = client.token(campaign.terms.token).await?;
-        let (name, next, trouble, fits) = known.map_or_else(Default::default, |line| {
-            (line.name, Some(line.next), line.trouble, line.fits)
-        });
+        let (name, next, trouble, fits) =
+            known.map_or_else(Default::default, |line| (line.name, Some(line.next), line.trouble, line.fits));
         lines.push(Line {
             campaign: campaign.id,
             name,
@@ -72,9 +68,7 @@ fn human(lines: &[Line]) -> String {
     if lines.is_empty() {
         return "there are no campaigns".into();
     }
-    let mut table = table([
-        "CAMPAIGN", "NAME", "STATE", "BOUNTY", "BEST", "TARGET", "NEXT",
-    ]);
+    let mut table = table(["CAMPAIGN", "NAME", "STATE", "BOUNTY", "BEST", "TARGET", "NEXT"]);
     for line in lines {
         table.add_row([
             line.campaign.short(),
@@ -83,9 +77,7 @@ fn human(lines: &[Line]) -> String {
             line.token.format(line.bounty),
             percent(line.best_ppm),
             percent(line.target_ppm),
-            line.next
-                .clone()
-                .unwrap_or_else(|| "`mine run` has not looked at it".into()),
+            line.next.clone().unwrap_or_else(|| "`mine run` has not looked at it".into()),
         ]);
     }
     let misfits: String = lines
@@ -93,11 +85,7 @@ fn human(lines: &[Line]) -> String {
         .flat_map(|line| line.fits.iter().map(move |fit| (line.campaign, fit)))
         .filter_map(|(campaign, fit)| {
             let problems = fit.problems.as_ref()?;
-            Some(format!(
-                "\n{} does not fit {}:\n{problems}\n",
-                fit.data,
-                campaign.short()
-            ))
+            Some(format!("\n{} does not fit {}:\n{problems}\n", fit.data, campaign.short()))
         })
         .collect();
     format!("{table}\n{misfits}")

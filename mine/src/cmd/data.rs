@@ -50,14 +50,9 @@ impl Command {
         match self {
             Self::Add { name, file } => {
                 let csv = Zeroizing::new(files::read_limited(&file, Limits::default().bytes)?);
-                let about = repository::add(&*store, name, &csv, now())
-                    .map_err(|error| failure(error).at(file.display()))?;
-                let human = format!(
-                    "added {}: {} rows, {} columns",
-                    about.name,
-                    about.rows,
-                    about.columns.len()
-                );
+                let about =
+                    repository::add(&*store, name, &csv, now()).map_err(|error| failure(error).at(file.display()))?;
+                let human = format!("added {}: {} rows, {} columns", about.name, about.rows, about.columns.len());
                 Report::new(&about, human)
             }
             Self::List => {
@@ -65,10 +60,7 @@ impl Command {
                 Report::new(&all, listing(&all))
             }
             Self::Remove { name } => {
-                confirm(
-                    &context.globals,
-                    &format!("This removes the data set {name} from the vault."),
-                )?;
+                confirm(&context.globals, &format!("This removes the data set {name} from the vault."))?;
                 repository::remove(&*store, &name).map_err(failure)?;
                 Report::new(&json!({"name": name}), format!("removed {name}"))
             }
@@ -94,7 +86,5 @@ fn listing(all: &[About]) -> String {
 
 /// Unix time; zero on a machine whose clock stands before 1970.
 fn now() -> u64 {
-    SystemTime::UNIX_EPOCH
-        .elapsed()
-        .map_or(0, |time| time.as_secs())
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs())
 }

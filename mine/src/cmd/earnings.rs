@@ -23,10 +23,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
 
 async fn statement(client: &Client, world: &World, account: Address) -> Result<Statement, Failure> {
     let mut tokens: BTreeMap<_, _> = [(Address::ZERO, TokenUnit::eth())].into();
-    for campaign in world
-        .in_order()
-        .filter(|campaign| campaign.accounts.contains_key(&account))
-    {
+    for campaign in world.in_order().filter(|campaign| campaign.accounts.contains_key(&account)) {
         let address = campaign.terms.token;
         tokens.insert(address, client.token(address).await?);
     }
@@ -38,20 +35,11 @@ async fn statement(client: &Client, world: &World, account: Address) -> Result<S
         }
     }
     let stake = client.claimable(account).await?;
-    Ok(earnings::statement(
-        world, account, &tokens, &charges, stake,
-    ))
+    Ok(earnings::statement(world, account, &tokens, &charges, stake))
 }
 
 fn human(statement: &Statement) -> String {
-    let mut totals = table([
-        "TOKEN",
-        "CLAIMABLE",
-        "WITHDRAWN",
-        "PENDING, AT MOST",
-        "GAS",
-        "NET",
-    ]);
+    let mut totals = table(["TOKEN", "CLAIMABLE", "WITHDRAWN", "PENDING, AT MOST", "GAS", "NET"]);
     for part in &statement.tokens {
         totals.add_row([
             part.token.symbol.clone(),
@@ -67,12 +55,7 @@ fn human(statement: &Statement) -> String {
         .pending
         .iter()
         .map(|row| {
-            format!(
-                "\n{} window {} place {}: waits for its settlement",
-                row.campaign.short(),
-                row.window,
-                row.index
-            )
+            format!("\n{} window {} place {}: waits for its settlement", row.campaign.short(), row.window, row.index)
         })
         .collect();
     let gas: String = statement
@@ -81,20 +64,12 @@ fn human(statement: &Statement) -> String {
         .iter()
         .map(|row| {
             let cost = TokenUnit::eth().format(row.cost);
-            format!(
-                "\n{} {:?}: {} gas, {cost}",
-                row.campaign.short(),
-                row.what,
-                row.gas_used
-            )
+            format!("\n{} {:?}: {} gas, {cost}", row.campaign.short(), row.what, row.gas_used)
         })
         .collect();
     let stake = match statement.stake_claimable {
         Amount::ZERO => String::new(),
-        amount => format!(
-            "\nof the stakes of Capsules that stopped answering: {}",
-            TokenUnit::eth().format(amount)
-        ),
+        amount => format!("\nof the stakes of Capsules that stopped answering: {}", TokenUnit::eth().format(amount)),
     };
     format!("{totals}\n{awards}{pending}{stake}{gas}")
 }
@@ -113,20 +88,14 @@ fn awards(part: &TokenStatement) -> String {
             if row.withdrawn { ", withdrawn" } else { "" },
         )
     });
-    let credits = part.credits.iter().map(|row| {
-        format!(
-            "\n{} other credit: {}",
-            row.campaign.short(),
-            part.token.format(row.amount)
-        )
-    });
-    let withdrawals = part.withdrawals.iter().map(|row| {
-        format!(
-            "\n{} withdrew {}",
-            row.campaign.short(),
-            part.token.format(row.amount)
-        )
-    });
+    let credits = part
+        .credits
+        .iter()
+        .map(|row| format!("\n{} other credit: {}", row.campaign.short(), part.token.format(row.amount)));
+    let withdrawals = part
+        .withdrawals
+        .iter()
+        .map(|row| format!("\n{} withdrew {}", row.campaign.short(), part.token.format(row.amount)));
     rows.chain(credits).chain(withdrawals).collect()
 }
 

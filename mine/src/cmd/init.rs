@@ -12,9 +12,7 @@ use super::Context;
 
 /// Make account and vault, and write the configuration. Run again, it completes what is missing and changes nothing else.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  mine init --rpc http://127.0.0.1:8545 --sonar http://127.0.0.1:8080"
-)]
+#[command(after_help = "Example:\n  mine init --rpc http://127.0.0.1:8545 --sonar http://127.0.0.1:8080")]
 pub struct Init {
     /// Use the key in this file (keystore file under the same passphrase, or hexadecimal) instead of a fresh one
     #[arg(long, value_name = "FILE")]
@@ -27,16 +25,11 @@ impl Init {
         let fresh = !home.is_complete()?;
         let ask = if fresh { Ask::New } else { Ask::Existing };
         let passphrase = context.passphrase(ask)?;
-        let key = self
-            .key_file
-            .map(|path| account::read_key(&path, &passphrase))
-            .transpose()?;
+        let key = self.key_file.map(|path| account::read_key(&path, &passphrase)).transpose()?;
         let opened = home.complete(key.as_ref(), &passphrase)?;
         let address = opened.signer.address();
         if key.is_some_and(|key| key.address() != address) {
-            output.warn(format!(
-                "this Mine has an account already: {address}; the key in the file is not used"
-            ));
+            output.warn(format!("this Mine has an account already: {address}; the key in the file is not used"));
         }
         context.config.save(home.path())?;
         let human = format!(

@@ -73,11 +73,7 @@ impl Set {
         if let Some(pause) = self.cool_down {
             policy.cool_down_seconds = pause.as_secs();
         }
-        replace(
-            &mut policy.data_scientists,
-            self.data_scientist,
-            self.any_data_scientist,
-        );
+        replace(&mut policy.data_scientists, self.data_scientist, self.any_data_scientist);
         replace(&mut policy.algorithms, self.algorithm, self.any_algorithm);
         if self.any_bounty {
             policy.min_bounty.clear();
@@ -103,11 +99,10 @@ fn replace<T: Ord>(rule: &mut BTreeSet<T>, listed: Vec<T>, any: bool) {
 /// Finds the token that is meant: a symbol that anyone can give to any contract means only ETH and DataCoin.
 async fn bounty(context: &Context, text: &str) -> Result<(Address, Amount), Failure> {
     let bad = |message: String| Failure::new(ExitCode::Usage, "MIN_BOUNTY", message);
-    let (number, token) = text.trim().split_once(char::is_whitespace).ok_or_else(|| {
-        bad(format!(
-            "`{text}` is not an amount and a token, such as \"10 ETH\""
-        ))
-    })?;
+    let (number, token) = text
+        .trim()
+        .split_once(char::is_whitespace)
+        .ok_or_else(|| bad(format!("`{text}` is not an amount and a token, such as \"10 ETH\"")))?;
     let token = token.trim();
     let unit = if token.eq_ignore_ascii_case("ETH") {
         TokenUnit::eth()
@@ -116,11 +111,7 @@ async fn bounty(context: &Context, text: &str) -> Result<(Address, Amount), Fail
         let address = if token.eq_ignore_ascii_case("DATA") {
             client.deployment().datacoin
         } else {
-            token.parse().map_err(|_| {
-                bad(format!(
-                    "`{token}` is neither ETH, nor DATA, nor a token's address"
-                ))
-            })?
+            token.parse().map_err(|_| bad(format!("`{token}` is neither ETH, nor DATA, nor a token's address")))?
         };
         client.token(address).await?
     };
@@ -130,11 +121,7 @@ async fn bounty(context: &Context, text: &str) -> Result<(Address, Amount), Fail
 
 fn human(policy: &Policy) -> String {
     let list = |items: Vec<String>| {
-        if items.is_empty() {
-            "any".into()
-        } else {
-            items.join(", ")
-        }
+        if items.is_empty() { "any".into() } else { items.join(", ") }
     };
     let bounties = policy
         .min_bounty
@@ -147,13 +134,7 @@ fn human(policy: &Policy) -> String {
     format!(
         "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\ncool-down         {} s",
         list(bounties),
-        list(
-            policy
-                .data_scientists
-                .iter()
-                .map(Address::to_string)
-                .collect()
-        ),
+        list(policy.data_scientists.iter().map(Address::to_string).collect()),
         list(policy.algorithms.iter().map(Algorithm::to_string).collect()),
         policy.cool_down_seconds,
     )

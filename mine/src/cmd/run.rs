@@ -67,14 +67,13 @@ impl Run {
     /// An IPFS node that dials Sonar's hub. The library wants to listen somewhere: on loopback, on any port.
     async fn node(&self, context: &Context, output: &Output) -> Result<Node, Failure> {
         let peers = hub(context, output).await?;
-        let peers = peers
-            .iter()
-            .map(|peer| peer.parse().map_err(|_| peer))
-            .collect::<Result<Vec<Multiaddr>, _>>()
-            .map_err(|peer| {
-                let message = format!("Sonar tells an address that is none: {peer}");
-                Failure::new(ExitCode::Refused, "DISCOVERY", message)
-            })?;
+        let peers =
+            peers.iter().map(|peer| peer.parse().map_err(|_| peer)).collect::<Result<Vec<Multiaddr>, _>>().map_err(
+                |peer| {
+                    let message = format!("Sonar tells an address that is none: {peer}");
+                    Failure::new(ExitCode::Refused, "DISCOVERY", message)
+                },
+            )?;
         Node::start(NodeConfig::loopback(context.home.ipfs(), peers))
             .await
             .map_err(|error| Failure::new(ExitCode::Unreachable, "IPFS", error))
@@ -121,7 +120,8 @@ fn failure(error: RunError) -> Failure {
         RunError::Outbox(error) => store_failure(error),
         RunError::Repository(error) => repository_failure(error),
         RunError::Policy(error) => error.into(),
-        error @ RunError::Trouble { .. } => Failure::new(ExitCode::Unreachable, "TROUBLE", error)
-            .help("run it again, or without --once to keep trying"),
+        error @ RunError::Trouble { .. } => {
+            Failure::new(ExitCode::Unreachable, "TROUBLE", error).help("run it again, or without --once to keep trying")
+        }
     }
 }

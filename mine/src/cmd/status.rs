@@ -42,17 +42,11 @@ pub async fn run(context: &Context, output: &Output) -> Result<Report, Failure> 
 /// A status is of use without the chain, too.
 async fn balance(context: &Context, output: &Output, address: Address) -> Option<Amount> {
     let balance = async { Ok::<_, Failure>(context.client(None).await?.balance(address).await?) };
-    balance
-        .await
-        .inspect_err(|failure| output.warn(&failure.message))
-        .ok()
+    balance.await.inspect_err(|failure| output.warn(&failure.message)).ok()
 }
 
 fn human(status: &Status) -> String {
-    let balance = status.balance.map_or_else(
-        || "unknown".into(),
-        |balance| TokenUnit::eth().format(balance),
-    );
+    let balance = status.balance.map_or_else(|| "unknown".into(), |balance| TokenUnit::eth().format(balance));
     let mut campaigns = table(["CAMPAIGN", "NAME", "VERSION", "NEXT"]);
     for line in &status.campaigns {
         campaigns.add_row([
@@ -65,11 +59,7 @@ fn human(status: &Status) -> String {
     format!(
         "Mine {}\nbalance {balance}\n{}\ndata sets: {}\nupdates made: {}\n\n{campaigns}",
         status.address,
-        if status.running {
-            "running"
-        } else {
-            "not running"
-        },
+        if status.running { "running" } else { "not running" },
         status.data.len(),
         status.updates.len(),
     )

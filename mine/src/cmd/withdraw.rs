@@ -65,11 +65,7 @@ impl Withdraw {
             && world.campaign(id).is_none()
         {
             let message = format!("there is no campaign {id}");
-            return Err(Failure::new(
-                ExitCode::NotFound,
-                "CAMPAIGN_UNKNOWN",
-                message,
-            ));
+            return Err(Failure::new(ExitCode::NotFound, "CAMPAIGN_UNKNOWN", message));
         }
         let mut offers = Vec::new();
         let credited = world
@@ -102,10 +98,7 @@ impl Withdraw {
                 transaction: outcome.hash,
             });
         }
-        let human: String = made
-            .iter()
-            .map(|made| format!("{}\n", made.token.format(made.amount)))
-            .collect();
+        let human: String = made.iter().map(|made| format!("{}\n", made.token.format(made.amount))).collect();
         Report::new(&json!({"to": to, "withdrawals": made}), human)
     }
 }
@@ -125,21 +118,12 @@ async fn offer<'a>(
     })
 }
 
-async fn stake(
-    client: &Client,
-    me: Address,
-    to: Address,
-) -> Result<Option<Offer<'static>>, Failure> {
+async fn stake(client: &Client, me: Address, to: Address) -> Result<Option<Offer<'static>>, Failure> {
     let amount = client.claimable(me).await?;
     if amount == Amount::ZERO {
         return Ok(None);
     }
-    Ok(Some(Offer {
-        source: Source::Stake,
-        token: TokenUnit::eth(),
-        amount,
-        cost: client.claim_cost(to).await?,
-    }))
+    Ok(Some(Offer { source: Source::Stake, token: TokenUnit::eth(), amount, cost: client.claim_cost(to).await? }))
 }
 
 impl Source<'_> {
@@ -162,9 +146,8 @@ impl Display for Source<'_> {
 
 /// Leaves out what costs more than it brings. Only ETH can be compared with gas.
 fn weed<'a>(offers: Vec<Offer<'a>>, output: &Output) -> Result<Vec<Offer<'a>>, Failure> {
-    let (worth_it, losses): (Vec<_>, Vec<_>) = offers
-        .into_iter()
-        .partition(|offer| offer.token.address != Address::ZERO || offer.cost <= offer.amount);
+    let (worth_it, losses): (Vec<_>, Vec<_>) =
+        offers.into_iter().partition(|offer| offer.token.address != Address::ZERO || offer.cost <= offer.amount);
     let explain = |offer: &Offer<'_>| {
         format!(
             "withdrawing {} from {} would cost {} of gas",
@@ -174,32 +157,17 @@ fn weed<'a>(offers: Vec<Offer<'a>>, output: &Output) -> Result<Vec<Offer<'a>>, F
         )
     };
     match (worth_it.is_empty(), losses.first()) {
-        (true, Some(loss)) => Err(Failure::new(
-            ExitCode::Refused,
-            "GAS_EXCEEDS_AMOUNT",
-            explain(loss),
-        )
-        .help("wait until more is owed or gas is cheaper; what is owed does not expire")),
+        (true, Some(loss)) => Err(Failure::new(ExitCode::Refused, "GAS_EXCEEDS_AMOUNT", explain(loss))
+            .help("wait until more is owed or gas is cheaper; what is owed does not expire")),
         _ => {
-            losses
-                .iter()
-                .for_each(|loss| output.warn(format!("left out: {}", explain(loss))));
+            losses.iter().for_each(|loss| output.warn(format!("left out: {}", explain(loss))));
             Ok(worth_it)
         }
     }
 }
 
 fn consequence(offers: &[Offer<'_>], to: Address) -> String {
-    let amounts: Vec<_> = offers
-        .iter()
-        .map(|offer| offer.token.format(offer.amount))
-        .collect();
-    let gas = offers
-        .iter()
-        .fold(Amount::ZERO, |sum, offer| sum.saturating_add(offer.cost));
-    format!(
-        "This sends {} to {to}, for at most {} of gas.",
-        amounts.join(" and "),
-        TokenUnit::eth().format(gas)
-    )
+    let amounts: Vec<_> = offers.iter().map(|offer| offer.token.format(offer.amount)).collect();
+    let gas = offers.iter().fold(Amount::ZERO, |sum, offer| sum.saturating_add(offer.cost));
+    format!("This sends {} to {to}, for at most {} of gas.", amounts.join(" and "), TokenUnit::eth().format(gas))
 }

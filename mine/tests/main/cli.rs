@@ -36,10 +36,7 @@ impl Cli {
             .args(["--json", "--no-input"])
             .env_clear()
             .env("MINE_HOME", self.home())
-            .env(
-                "MINE_PASSPHRASE_FILE",
-                self.directory.path().join(passphrase),
-            )
+            .env("MINE_PASSPHRASE_FILE", self.directory.path().join(passphrase))
             .output()
             .unwrap()
     }
@@ -49,10 +46,7 @@ impl Cli {
         let output = self.output(passphrase, arguments);
         let text = String::from_utf8(output.stdout).unwrap();
         let document = serde_json::from_str(&text).unwrap_or_else(|error| {
-            panic!(
-                "{arguments:?}: {error}: {text}{}",
-                String::from_utf8_lossy(&output.stderr)
-            )
+            panic!("{arguments:?}: {error}: {text}{}", String::from_utf8_lossy(&output.stderr))
         });
         (output.status.code().unwrap(), document)
     }
@@ -84,17 +78,11 @@ fn holds(directory: &Path, secret: &[u8]) -> bool {
 fn a_mine_is_made_once_and_opens_with_its_passphrase_only() {
     let cli = Cli::new();
     let (code, answer) = cli.run(&["data", "list"]);
-    assert_eq!(
-        (code, answer["error"]["code"].as_str()),
-        (6, Some("NOT_INITIALISED"))
-    );
+    assert_eq!((code, answer["error"]["code"].as_str()), (6, Some("NOT_INITIALISED")));
     let made = cli.good(&["init", "--rpc", "http://127.0.0.1:1"]);
     let again = cli.good(&["init"]);
     assert_eq!(made["address"], again["address"]);
-    assert_eq!(
-        (&made["created"], &again["created"]),
-        (&true.into(), &false.into())
-    );
+    assert_eq!((&made["created"], &again["created"]), (&true.into(), &false.into()));
     for command in [&["data", "list"][..], &["init"], &["status"], &["run"]] {
         let (code, answer) = cli.with("wrong", command);
         assert_eq!(code, 4, "{command:?}: {answer}");
@@ -107,22 +95,12 @@ fn data_are_kept_encrypted_and_what_is_no_table_is_refused() {
     cli.good(&["init"]);
     let file = cli.file("good.csv", b"name,age\nAlexandrina Victoria,81\n");
     let about = cli.good(&["data", "add", "people", &file]);
-    assert_eq!(
-        (about["rows"].as_u64(), &about["columns"][1]),
-        (Some(1), &"age".into())
-    );
-    assert!(
-        !holds(&cli.home(), b"Alexandrina"),
-        "nothing is in the clear on disk"
-    );
+    assert_eq!((about["rows"].as_u64(), &about["columns"][1]), (Some(1), &"age".into()));
+    assert!(!holds(&cli.home(), b"Alexandrina"), "nothing is in the clear on disk");
 
     let wide: Vec<u8> = vec![b','; 1_000_000];
-    for (name, content) in [
-        ("empty", &b""[..]),
-        ("header", b"a,b\n"),
-        ("wide", &wide),
-        ("binary", b"\xff\xfe\x00\n1"),
-    ] {
+    for (name, content) in [("empty", &b""[..]), ("header", b"a,b\n"), ("wide", &wide), ("binary", b"\xff\xfe\x00\n1")]
+    {
         let (code, answer) = cli.run(&["data", "add", name, &cli.file(name, content)]);
         assert_eq!(code, 5, "{name}: {answer}");
         assert!(answer["error"]["where"].as_str().unwrap().ends_with(name));
@@ -141,14 +119,7 @@ fn data_are_kept_encrypted_and_what_is_no_table_is_refused() {
 fn a_policy_is_set_rule_by_rule() {
     let cli = Cli::new();
     cli.good(&["init"]);
-    cli.good(&[
-        "policy",
-        "set",
-        "--min-bounty",
-        "1.5 ETH",
-        "--cool-down",
-        "1m",
-    ]);
+    cli.good(&["policy", "set", "--min-bounty", "1.5 ETH", "--cool-down", "1m"]);
     let policy = cli.good(&["policy", "set", "--algorithm", "proximal"]);
     assert_eq!(policy["cool_down_seconds"], 60);
     assert_eq!(policy["algorithms"], serde_json::json!(["proximal"]));
@@ -174,18 +145,9 @@ fn without_a_chain_a_command_says_so() {
         )
         .as_bytes(),
     );
-    cli.good(&[
-        "init",
-        "--rpc",
-        "http://127.0.0.1:1",
-        "--contracts",
-        &nowhere,
-    ]);
+    cli.good(&["init", "--rpc", "http://127.0.0.1:1", "--contracts", &nowhere]);
     let status = cli.good(&["status", "--timeout", "60s"]);
-    assert_eq!(
-        (&status["balance"], &status["running"]),
-        (&Value::Null, &false.into())
-    );
+    assert_eq!((&status["balance"], &status["running"]), (&Value::Null, &false.into()));
     let (code, answer) = cli.run(&["earnings"]);
     assert_eq!(code, 7, "{answer}");
     assert_eq!(answer["error"]["retryable"], true);

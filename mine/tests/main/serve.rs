@@ -38,15 +38,7 @@ impl Mine {
         let key = cli.file("key", key.as_bytes());
         let contracts = stage.contracts();
         let rpc = stage.anvil.endpoint();
-        cli.good(&[
-            "init",
-            "--key-file",
-            &key,
-            "--rpc",
-            &rpc,
-            "--contracts",
-            &contracts,
-        ]);
+        cli.good(&["init", "--key-file", &key, "--rpc", &rpc, "--contracts", &contracts]);
         let home = Home::new(cli.home());
         let opened = home.open("right").unwrap();
         Self { cli, opened, home }
@@ -84,10 +76,7 @@ impl Mine {
             }
         };
         let mut miner = self.miner(stage, node, false);
-        tokio::time::timeout(PATIENCE, miner.run(Box::pin(enough)))
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(PATIENCE, miner.run(Box::pin(enough))).await.unwrap().unwrap();
     }
 
     /// Works until its journal says so, and is then killed.
@@ -95,20 +84,14 @@ impl Mine {
         let said = async {
             let says = || {
                 let journal = Journal::load(&*self.opened.store).unwrap();
-                journal
-                    .campaigns
-                    .iter()
-                    .any(|line| line.next.contains(what))
+                journal.campaigns.iter().any(|line| line.next.contains(what))
             };
             while !says() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         let mut miner = self.miner(stage, node, false);
-        tokio::time::timeout(PATIENCE, miner.run(Box::pin(said)))
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(PATIENCE, miner.run(Box::pin(said))).await.unwrap().unwrap();
     }
 
     /// What the Capsule would find in a submission.
@@ -117,13 +100,8 @@ impl Mine {
         let sealed = stage.hub.get(content, 1 << 24, PATIENCE).await.unwrap();
         let version = Version(key.binding().version);
         let deployment = stage.deployment;
-        let expected = Header::new(
-            deployment.chain_id,
-            deployment.sonar,
-            campaign.id,
-            version,
-            self.opened.signer.address(),
-        );
+        let expected =
+            Header::new(deployment.chain_id, deployment.sonar, campaign.id, version, self.opened.signer.address());
         let payload = EncryptedUpdate::encoded_len(parameters);
         let update = open_update(&sealed, &stage.capsule, &expected, payload).unwrap();
         let material = key.publish(&syft::Weights::zeros(campaign.manifest.shape));
@@ -135,11 +113,7 @@ impl Mine {
 }
 
 fn contents(view: &sonar::view::CampaignView) -> Vec<Digest> {
-    view.window
-        .submissions
-        .iter()
-        .map(|submission| submission.content.into())
-        .collect()
+    view.window.submissions.iter().map(|submission| submission.content.into()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,8 +133,7 @@ async fn a_mine_serves_a_campaign_through_crashes_and_is_paid() {
     mine.work_until(&stage, &node, &campaign, 1).await;
     let first = contents(&stage.view(campaign.id).await);
     mine.check(&stage, &campaign, &key, first[0]).await;
-    mine.work_until_it_says(&stage, &node, "wait for the settlement")
-        .await;
+    mine.work_until_it_says(&stage, &node, "wait for the settlement").await;
     assert_eq!(contents(&stage.view(campaign.id).await), first);
 
     // A chain that was rolled back gets the same bytes again.
@@ -171,14 +144,9 @@ async fn a_mine_serves_a_campaign_through_crashes_and_is_paid() {
 
     // A settled window that did not change the model gives nothing more to do.
     let snapshot = stage.snapshot().await;
-    stage
-        .settle(campaign.id, &[Outcome::NotImproved], None)
-        .await;
+    stage.settle(campaign.id, &[Outcome::NotImproved], None).await;
     let mut once = mine.miner(&stage, &node, true);
-    tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending())))
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending()))).await.unwrap().unwrap();
     assert_eq!(stage.view(campaign.id).await.submissions, 1);
     stage.go_back(snapshot).await;
 
@@ -186,18 +154,13 @@ async fn a_mine_serves_a_campaign_through_crashes_and_is_paid() {
     let binding = stage.binding(&campaign).await;
     let (key, next) = stage.publish(&campaign, &binding).await;
     let steps = u16::try_from(900_000 / campaign.terms.gridPpm).unwrap();
-    stage
-        .settle(campaign.id, &[Outcome::Accepted(steps)], Some(next))
-        .await;
+    stage.settle(campaign.id, &[Outcome::Accepted(steps)], Some(next)).await;
     mine.work_until(&stage, &node, &campaign, 2).await;
     let second = contents(&stage.view(campaign.id).await);
     assert_ne!(first, second);
     mine.check(&stage, &campaign, &key, second[0]).await;
     let records = outbox::records(&*mine.opened.store).unwrap();
-    let made: Vec<_> = records
-        .iter()
-        .map(|record| (record.version.0, record.rows))
-        .collect();
+    let made: Vec<_> = records.iter().map(|record| (record.version.0, record.rows)).collect();
     assert_eq!(made, [(1, 200), (2, 200)]);
 
     paid(&stage, &mine, &campaign).await;
@@ -209,10 +172,7 @@ async fn paid(stage: &Stage, mine: &Mine, campaign: &Campaign) {
     let status = cli.good(&["status"]);
     let fits = &status["campaigns"][0]["fits"];
     assert_eq!(fits[1]["rows"], 200);
-    assert!(
-        fits[0]["problems"].as_str().unwrap().contains("`y`"),
-        "{fits}"
-    );
+    assert!(fits[0]["problems"].as_str().unwrap().contains("`y`"), "{fits}");
 
     let account = mine.opened.signer.address();
     let owed = stage.view(campaign.id).await.owed(account).to_string();
@@ -231,10 +191,7 @@ async fn paid(stage: &Stage, mine: &Mine, campaign: &Campaign) {
     let earnings = cli.good(&["earnings"]);
     assert_eq!(earnings["tokens"][0]["claimable"], "0");
     assert_eq!(earnings["tokens"][0]["withdrawn"], owed);
-    assert_eq!(
-        cli.good(&["withdraw", "--yes"])["withdrawals"],
-        serde_json::json!([])
-    );
+    assert_eq!(cli.good(&["withdraw", "--yes"])["withdrawals"], serde_json::json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,8 +206,7 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     let binding = stage.binding(&spoilt).await;
     let (_, material) = stage.publish(&spoilt, &binding).await;
     stage.activate(&spoilt, material).await;
-    mine.work_until_it_says(&stage, &node, "the manifest cannot be used")
-        .await;
+    mine.work_until_it_says(&stage, &node, "the manifest cannot be used").await;
 
     // Material that was made for another version, with keys that somebody could have prepared.
     let stale = stage.open(|_| {}).await;
@@ -258,8 +214,7 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     binding.beacon = [7; 32];
     let (_, material) = stage.publish(&stale, &binding).await;
     stage.activate(&stale, material).await;
-    mine.work_until_it_says(&stage, &node, "the published model is refused")
-        .await;
+    mine.work_until_it_says(&stage, &node, "the published model is refused").await;
 
     for campaign in [&spoilt, &stale] {
         assert_eq!(stage.view(campaign.id).await.submissions, 0);
@@ -267,8 +222,5 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     assert!(outbox::records(&*mine.opened.store).unwrap().is_empty());
     // There is nothing left to do.
     let mut once = mine.miner(&stage, &node, true);
-    tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending())))
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending()))).await.unwrap().unwrap();
 }

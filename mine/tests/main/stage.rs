@@ -25,11 +25,8 @@ use sonar_contracts::{
 };
 use syft::{Binding, SecretKey, VersionSeed, Weights};
 
-const OPTIONS: Options = Options {
-    patience: Duration::from_secs(5),
-    receipt: Duration::from_secs(20),
-    poll: Duration::from_millis(5),
-};
+const OPTIONS: Options =
+    Options { patience: Duration::from_secs(5), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
 
 const CAMPAIGN: &str = r#"
 name = "Yes or no"
@@ -56,17 +53,9 @@ window_seconds = 60
 pub fn csv(rows: u32) -> String {
     let line = |row: u32| {
         let (a, b) = (row * 37 % 100, row * 61 % 100 + 1);
-        let (a, b) = if (row % 2 == 0) == (a > b) {
-            (a, b)
-        } else {
-            (b, a)
-        };
+        let (a, b) = if (row % 2 == 0) == (a > b) { (a, b) } else { (b, a) };
         let class = if a > b { "yes" } else { "no" };
-        format!(
-            "{},{},{class}\n",
-            f64::from(a) / 101.0,
-            f64::from(b) / 101.0
-        )
+        format!("{},{},{class}\n", f64::from(a) / 101.0, f64::from(b) / 101.0)
     };
     format!("a,b,y\n{}", (0..rows).map(line).collect::<String>())
 }
@@ -94,47 +83,22 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let anvil = Anvil::spawn(AnvilConfig::default()).await.unwrap();
         let signers = anvil.signers();
-        let deployment = deploy(anvil.provider_as(signers[0].clone()), U256::from(1))
-            .await
-            .unwrap();
+        let deployment = deploy(anvil.provider_as(signers[0].clone()), U256::from(1)).await.unwrap();
         let account = Some(signers[0].clone());
-        let owner = Client::connect_with(&anvil.endpoint(), deployment, account, OPTIONS)
-            .await
-            .unwrap();
+        let owner = Client::connect_with(&anvil.endpoint(), deployment, account, OPTIONS).await.unwrap();
         let operator = owner.with_signer(signers[1].clone());
-        let hub = Node::start(NodeConfig::loopback(
-            directory.path().join("hub"),
-            Vec::new(),
-        ))
-        .await
-        .unwrap();
+        let hub = Node::start(NodeConfig::loopback(directory.path().join("hub"), Vec::new())).await.unwrap();
         let capsule = Identity::generate("Capsule <capsule@example.org>", "secret").unwrap();
         let certificate = hub.add(capsule.certificate().encode()).await.unwrap();
         let attester = signers[9].clone();
         let fingerprint = B256::new(capsule.certificate().fingerprint_word());
         let stake = Amount::from(10_u128.pow(18));
         operator
-            .register(
-                attester.address(),
-                fingerprint,
-                certificate,
-                "http://127.0.0.1:1",
-                10_000,
-                stake,
-            )
+            .register(attester.address(), fingerprint, certificate, "http://127.0.0.1:1", 10_000, stake)
             .await
             .unwrap();
         operator.authorize(true).await.unwrap();
-        Self {
-            deployment,
-            hub,
-            capsule,
-            owner,
-            operator,
-            attester,
-            directory,
-            anvil,
-        }
+        Self { deployment, hub, capsule, owner, operator, attester, directory, anvil }
     }
 
     /// A client for the Mine's account.
@@ -145,11 +109,7 @@ impl Stage {
     /// An IPFS node that knows the hub.
     pub async fn node(&self, repo: PathBuf) -> Arc<Node> {
         let peers = self.hub.addresses().to_vec();
-        Arc::new(
-            Node::start(NodeConfig::loopback(repo, peers))
-                .await
-                .unwrap(),
-        )
+        Arc::new(Node::start(NodeConfig::loopback(repo, peers)).await.unwrap())
     }
 
     /// Where `mine` finds the contracts.
@@ -177,14 +137,7 @@ impl Stage {
             },
             now: self.owner.now().await.unwrap(),
             bundle_salt: [5; 32].into(),
-            salt: B256::from(
-                self.anvil
-                    .provider()
-                    .get_block_number()
-                    .await
-                    .map(U256::from)
-                    .unwrap(),
-            ),
+            salt: B256::from(self.anvil.provider().get_block_number().await.map(U256::from).unwrap()),
         };
         let plan = launch::plan(&CampaignFile::parse(CAMPAIGN).unwrap(), inputs).unwrap();
         let manifest = plan.manifest(Digest([9; 32]));
@@ -192,11 +145,7 @@ impl Stage {
         let mut terms = plan.terms(digest);
         change(&mut terms);
         self.owner.open(&terms).await.unwrap();
-        Campaign {
-            id: self.owner.id(&terms),
-            manifest,
-            terms,
-        }
+        Campaign { id: self.owner.id(&terms), manifest, terms }
     }
 
     /// The binding of the campaign's next version.
@@ -222,15 +171,9 @@ impl Stage {
 
     pub async fn activate(&self, campaign: &Campaign, material: Digest) {
         let start_ppm = campaign.terms.startPpm / campaign.terms.gridPpm * campaign.terms.gridPpm;
-        let signature = self.sign(&Activation {
-            campaign: campaign.id.0,
-            startPpm: start_ppm,
-            material: material.into(),
-        });
-        self.operator
-            .activate(&campaign.terms, start_ppm, material, &signature)
-            .await
-            .unwrap();
+        let signature =
+            self.sign(&Activation { campaign: campaign.id.0, startPpm: start_ppm, material: material.into() });
+        self.operator.activate(&campaign.terms, start_ppm, material, &signature).await.unwrap();
     }
 
     /// Lets the window's time pass and settles it.
@@ -248,10 +191,7 @@ impl Stage {
             close: 0,
         });
         let submissions = &view.window.submissions;
-        self.operator
-            .settle(&view.terms, submissions, &codes, next, 0, &signature)
-            .await
-            .unwrap();
+        self.operator.settle(&view.terms, submissions, &codes, next, 0, &signature).await.unwrap();
     }
 
     /// A campaign as the chain tells it now.
@@ -265,36 +205,23 @@ impl Stage {
     /// What the chain would go back to.
     pub async fn snapshot(&self) -> String {
         let provider = self.anvil.provider();
-        provider
-            .raw_request("evm_snapshot".into(), ())
-            .await
-            .unwrap()
+        provider.raw_request("evm_snapshot".into(), ()).await.unwrap()
     }
 
     pub async fn go_back(&self, snapshot: String) {
         let provider = self.anvil.provider();
-        let done: bool = provider
-            .raw_request("evm_revert".into(), (snapshot,))
-            .await
-            .unwrap();
+        let done: bool = provider.raw_request("evm_revert".into(), (snapshot,)).await.unwrap();
         assert!(done);
     }
 
     async fn pass(&self, seconds: u64) {
         let provider = self.anvil.provider();
-        let _: serde_json::Value = provider
-            .raw_request("evm_increaseTime".into(), (seconds,))
-            .await
-            .unwrap();
+        let _: serde_json::Value = provider.raw_request("evm_increaseTime".into(), (seconds,)).await.unwrap();
         let _: serde_json::Value = provider.raw_request("evm_mine".into(), ()).await.unwrap();
     }
 
     fn sign(&self, statement: &impl Attestation) -> Vec<u8> {
         let hash = statement.signing_hash(self.deployment.chain_id, self.deployment.sonar);
-        self.attester
-            .sign_hash_sync(&hash)
-            .unwrap()
-            .as_bytes()
-            .to_vec()
+        self.attester.sign_hash_sync(&hash).unwrap().as_bytes().to_vec()
     }
 }

@@ -16,8 +16,7 @@ use alloy::{
     transports::TransportError,
 };
 use sonar_contracts::{
-    Capsule, CapsuleRegistry, DataCoin, Deployment, Ledger, Sonar, Status, Submission, Terms,
-    campaign_id, fee,
+    Capsule, CapsuleRegistry, DataCoin, Deployment, Ledger, Sonar, Status, Submission, Terms, campaign_id, fee,
 };
 use tokio::{
     sync::Mutex,
@@ -52,11 +51,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            patience: Duration::from_secs(10),
-            receipt: Duration::from_secs(120),
-            poll: Duration::from_millis(50),
-        }
+        Self { patience: Duration::from_secs(10), receipt: Duration::from_secs(120), poll: Duration::from_millis(50) }
     }
 }
 
@@ -117,11 +112,7 @@ impl Client {
     ///
     /// # Errors
     /// Not a URL, no answer, another chain, or no contract.
-    pub async fn connect(
-        rpc: &str,
-        deployment: Deployment,
-        signer: Option<PrivateKeySigner>,
-    ) -> Result<Self, Error> {
+    pub async fn connect(rpc: &str, deployment: Deployment, signer: Option<PrivateKeySigner>) -> Result<Self, Error> {
         Self::connect_with(rpc, deployment, signer, Options::default()).await
     }
 
@@ -154,31 +145,18 @@ impl Client {
     /// The same client with an account that signs.
     #[must_use]
     pub fn with_signer(&self, signer: PrivateKeySigner) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            account: Some(Arc::new(Account {
-                signer,
-                turn: Mutex::default(),
-            })),
-        }
+        Self { shared: self.shared.clone(), account: Some(Arc::new(Account { signer, turn: Mutex::default() })) }
     }
 
     async fn check_deployment(&self) -> Result<(), Error> {
         let expected = self.deployment().chain_id;
         let found = self.shared.node.chain_id().await?;
         if found != expected {
-            return Err(Error::WrongChain {
-                url: self.url().to_owned(),
-                expected,
-                found,
-            });
+            return Err(Error::WrongChain { url: self.url().to_owned(), expected, found });
         }
         for address in [self.deployment().sonar, self.deployment().registry] {
             if !self.shared.node.has_code(address).await? {
-                return Err(Error::NoContract {
-                    address,
-                    chain_id: found,
-                });
+                return Err(Error::NoContract { address, chain_id: found });
             }
         }
         Ok(())
@@ -199,9 +177,7 @@ impl Client {
     /// The account that signs, if there is one.
     #[must_use]
     pub fn address(&self) -> Option<Address> {
-        self.account
-            .as_ref()
-            .map(|account| account.signer.address())
+        self.account.as_ref().map(|account| account.signer.address())
     }
 
     /// The id that terms have on this chain and contract.
@@ -218,11 +194,7 @@ impl Client {
     /// # Errors
     /// When the chain cannot be read.
     pub async fn status(&self, id: CampaignId) -> Result<Status, Error> {
-        self.view(
-            "read the campaign's status",
-            &Sonar::statusCall { id: id.0 },
-        )
-        .await
+        self.view("read the campaign's status", &Sonar::statusCall { id: id.0 }).await
     }
 
     /// Where a campaign's money is.
@@ -252,13 +224,9 @@ impl Client {
             return Ok(terms.clone());
         }
         let head = self.head().await?;
-        let filter = Filter::new()
-            .address(self.deployment().sonar)
-            .event_signature(Sonar::Opened::SIGNATURE_HASH)
-            .topic1(id.0);
-        let logs = self
-            .raw_logs(&filter, self.deployment().block, head.number)
-            .await?;
+        let filter =
+            Filter::new().address(self.deployment().sonar).event_signature(Sonar::Opened::SIGNATURE_HASH).topic1(id.0);
+        let logs = self.raw_logs(&filter, self.deployment().block, head.number).await?;
         let terms = logs
             .iter()
             .find_map(|log| Sonar::Opened::decode_log(&log.inner).ok())
@@ -290,10 +258,7 @@ impl Client {
     /// # Errors
     /// When the chain cannot be read.
     pub async fn is_authorized(&self, operator: Address) -> Result<bool, Error> {
-        let call = CapsuleRegistry::authorizedCall {
-            operator,
-            sonar: self.deployment().sonar,
-        };
+        let call = CapsuleRegistry::authorizedCall { operator, sonar: self.deployment().sonar };
         let registry = self.deployment().registry;
         self.read("read the registry", registry, &call).await
     }
@@ -331,11 +296,7 @@ impl Client {
         let decimals = self.read(what, address, &DataCoin::decimalsCall {}).await?;
         Ok(TokenUnit {
             // A token's name is a stranger's text: it must not break a table or a terminal.
-            symbol: symbol
-                .chars()
-                .filter(|c| c.is_ascii_alphanumeric())
-                .take(16)
-                .collect(),
+            symbol: symbol.chars().filter(|c| c.is_ascii_alphanumeric()).take(16).collect(),
             decimals,
             address,
         })
@@ -348,24 +309,17 @@ impl Client {
     pub async fn head(&self) -> Result<Head, Error> {
         let what = "read the last block";
         let block = |tag: BlockNumberOrTag| {
-            self.ask(what, move || async move {
-                self.provider().get_block_by_number(tag).await
-            })
+            self.ask(what, move || async move { self.provider().get_block_by_number(tag).await })
         };
         let latest = block(BlockNumberOrTag::Latest)
             .await?
-            .ok_or_else(|| Error::Nonsense {
-                what,
-                reason: "the chain has no block".into(),
-            })?;
+            .ok_or_else(|| Error::Nonsense { what, reason: "the chain has no block".into() })?;
         // Some nodes know no pending block; then time goes on with the blocks.
         let pending = block(BlockNumberOrTag::Pending).await.unwrap_or_default();
         Ok(Head {
             number: latest.header.number,
             hash: latest.header.hash,
-            now: pending
-                .map_or(0, |block| block.header.timestamp)
-                .max(latest.header.timestamp),
+            now: pending.map_or(0, |block| block.header.timestamp).max(latest.header.timestamp),
         })
     }
 
@@ -382,11 +336,8 @@ impl Client {
     /// # Errors
     /// When the chain cannot be read.
     pub async fn block(&self, number: u64) -> Result<Option<(B256, u64)>, Error> {
-        let block = self
-            .ask("read a block", || async {
-                self.provider().get_block_by_number(number.into()).await
-            })
-            .await?;
+        let block =
+            self.ask("read a block", || async { self.provider().get_block_by_number(number.into()).await }).await?;
         Ok(block.map(|block| (block.header.hash, block.header.timestamp)))
     }
 
@@ -401,11 +352,8 @@ impl Client {
         let mut times = BTreeMap::new();
         let mut records = Vec::with_capacity(logs.len());
         for log in &logs {
-            let event = if log.address() == deployment.sonar {
-                Event::from_sonar(log)
-            } else {
-                Event::from_registry(log)
-            };
+            let event =
+                if log.address() == deployment.sonar { Event::from_sonar(log) } else { Event::from_registry(log) };
             let event = event.map_err(|reason| nonsense_log(log, &reason))?;
             if let Some(event) = event {
                 let at = self.position(log, &mut times).await?;
@@ -415,17 +363,10 @@ impl Client {
         Ok(records)
     }
 
-    async fn position(
-        &self,
-        log: &Log,
-        times: &mut BTreeMap<u64, u64>,
-    ) -> Result<LogPosition, Error> {
-        let (Some(block), Some(block_hash), Some(transaction), Some(index)) = (
-            log.block_number,
-            log.block_hash,
-            log.transaction_hash,
-            log.log_index,
-        ) else {
+    async fn position(&self, log: &Log, times: &mut BTreeMap<u64, u64>) -> Result<LogPosition, Error> {
+        let (Some(block), Some(block_hash), Some(transaction), Some(index)) =
+            (log.block_number, log.block_hash, log.transaction_hash, log.log_index)
+        else {
             return Err(nonsense_log(log, "it is in no block"));
         };
         let timestamp = match log.block_timestamp.or_else(|| times.get(&block).copied()) {
@@ -436,13 +377,7 @@ impl Client {
             },
         };
         times.insert(block, timestamp);
-        Ok(LogPosition {
-            block,
-            block_hash,
-            timestamp,
-            transaction,
-            index,
-        })
+        Ok(LogPosition { block, block_hash, timestamp, transaction, index })
     }
 
     async fn raw_logs(&self, filter: &Filter, from: u64, to: u64) -> Result<Vec<Log>, Error> {
@@ -451,11 +386,8 @@ impl Client {
         while start <= to {
             let end = to.min(start.saturating_add(span - 1));
             let filter = filter.clone().from_block(start).to_block(end);
-            let page = self
-                .ask("read the contracts' events", || async {
-                    self.provider().get_logs(&filter).await
-                })
-                .await;
+            let page =
+                self.ask("read the contracts' events", || async { self.provider().get_logs(&filter).await }).await;
             match page {
                 Ok(page) => {
                     logs.extend(page);
@@ -485,48 +417,31 @@ impl Client {
         if let Some(call) = self.permitted(terms, amount).await? {
             return self.send(what, &call, U256::ZERO).await;
         }
-        let approve = DataCoin::approveCall {
-            spender: self.deployment().sonar,
-            value: amount,
-        };
-        self.send_to("approve the bounty", terms.token, &approve, U256::ZERO)
-            .await?;
+        let approve = DataCoin::approveCall { spender: self.deployment().sonar, value: amount };
+        self.send_to("approve the bounty", terms.token, &approve, U256::ZERO).await?;
         self.send(what, &open, U256::ZERO).await
     }
 
     /// `open` with a signed permit, if the token knows permits.
-    async fn permitted(
-        &self,
-        terms: &Terms,
-        amount: U256,
-    ) -> Result<Option<Sonar::openWithPermitCall>, Error> {
+    async fn permitted(&self, terms: &Terms, amount: U256) -> Result<Option<Sonar::openWithPermitCall>, Error> {
         let what = "read the token's permits";
         let owner = self.signer(what)?.signer.address();
-        let nonce = self
-            .read(what, terms.token, &DataCoin::noncesCall { owner })
-            .await;
-        let separator = self
-            .read(what, terms.token, &DataCoin::DOMAIN_SEPARATORCall {})
-            .await;
+        let nonce = self.read(what, terms.token, &DataCoin::noncesCall { owner }).await;
+        let separator = self.read(what, terms.token, &DataCoin::DOMAIN_SEPARATORCall {}).await;
         let (nonce, separator) = match (nonce, separator) {
             (Ok(nonce), Ok(separator)) => (nonce, separator),
-            (Err(error @ Error::Unreachable { .. }), _)
-            | (_, Err(error @ Error::Unreachable { .. })) => return Err(error),
+            (Err(error @ Error::Unreachable { .. }), _) | (_, Err(error @ Error::Unreachable { .. })) => {
+                return Err(error);
+            }
             _ => return Ok(None),
         };
         let deadline = U256::from(self.now().await?.saturating_add(PERMIT_SECONDS));
-        let kind = keccak256(
-            "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)",
-        );
+        let kind = keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
         let spender = self.deployment().sonar;
         let permit = keccak256((kind, owner, spender, amount, nonce, deadline).abi_encode_params());
         let digest = keccak256([&[0x19, 0x01], separator.as_slice(), permit.as_slice()].concat());
-        let signature = self
-            .signer(what)?
-            .signer
-            .sign_hash(&digest)
-            .await
-            .map_err(|error| Error::Sign(error.to_string()))?;
+        let signature =
+            self.signer(what)?.signer.sign_hash(&digest).await.map_err(|error| Error::Sign(error.to_string()))?;
         Ok(Some(Sonar::openWithPermitCall {
             t: terms.clone(),
             permitDeadline: deadline,
@@ -559,10 +474,7 @@ impl Client {
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
     pub async fn abandon(&self, terms: &Terms, pending: &[Submission]) -> Result<TxOutcome, Error> {
-        let call = Sonar::abandonCall {
-            t: terms.clone(),
-            pending: pending.to_vec(),
-        };
+        let call = Sonar::abandonCall { t: terms.clone(), pending: pending.to_vec() };
         self.send("abandon the campaign", &call, U256::ZERO).await
     }
 
@@ -580,8 +492,7 @@ impl Client {
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
     pub async fn withdraw(&self, terms: &Terms, to: Address) -> Result<TxOutcome, Error> {
-        self.send("withdraw", &withdraw_call(terms, to), U256::ZERO)
-            .await
+        self.send("withdraw", &withdraw_call(terms, to), U256::ZERO).await
     }
 
     /// Wei that `withdraw` would cost at present prices.
@@ -590,25 +501,13 @@ impl Client {
     /// When the contract refuses, or the chain does not answer.
     pub async fn withdraw_cost(&self, terms: &Terms, to: Address) -> Result<Amount, Error> {
         let call = withdraw_call(terms, to);
-        self.cost(
-            "estimate the cost of a withdrawal",
-            self.deployment().sonar,
-            &call,
-        )
-        .await
+        self.cost("estimate the cost of a withdrawal", self.deployment().sonar, &call).await
     }
 
-    async fn cost<C: SolCall>(
-        &self,
-        what: &'static str,
-        to: Address,
-        call: &C,
-    ) -> Result<Amount, Error> {
+    async fn cost<C: SolCall>(&self, what: &'static str, to: Address, call: &C) -> Result<Amount, Error> {
         let account = self.signer(what)?;
-        let request = TransactionRequest::default()
-            .with_from(account.signer.address())
-            .with_to(to)
-            .with_input(call.abi_encode());
+        let request =
+            TransactionRequest::default().with_from(account.signer.address()).with_to(to).with_input(call.abi_encode());
         let gas = self.estimate_gas(what, &request).await?;
         let fees = self.fees(what).await?;
         Ok(Amount(U256::from(gas) * U256::from(fees.max)))
@@ -621,9 +520,7 @@ impl Client {
     pub async fn claimable(&self, account: Address) -> Result<Amount, Error> {
         let call = CapsuleRegistry::claimableCall { account };
         let registry = self.deployment().registry;
-        self.read("read the registry", registry, &call)
-            .await
-            .map(Amount)
+        self.read("read the registry", registry, &call).await.map(Amount)
     }
 
     /// Sends what the account can claim to `to`.
@@ -633,8 +530,7 @@ impl Client {
     pub async fn claim(&self, to: Address) -> Result<TxOutcome, Error> {
         let call = CapsuleRegistry::claimCall { to };
         let registry = self.deployment().registry;
-        self.send_to("claim a share of stake", registry, &call, U256::ZERO)
-            .await
+        self.send_to("claim a share of stake", registry, &call, U256::ZERO).await
     }
 
     /// Wei that `claim` would cost at present prices.
@@ -643,12 +539,7 @@ impl Client {
     /// When the registry refuses, or the chain does not answer.
     pub async fn claim_cost(&self, to: Address) -> Result<Amount, Error> {
         let call = CapsuleRegistry::claimCall { to };
-        self.cost(
-            "estimate the cost of a claim",
-            self.deployment().registry,
-            &call,
-        )
-        .await
+        self.cost("estimate the cost of a claim", self.deployment().registry, &call).await
     }
 
     /// What a transaction was charged; `None` while it is in no block.
@@ -659,9 +550,7 @@ impl Client {
         let receipt = self.receipt("read a receipt", transaction).await?;
         Ok(receipt.map(|receipt| Charge {
             gas_used: receipt.gas_used(),
-            cost: Amount(
-                U256::from(receipt.gas_used()) * U256::from(receipt.effective_gas_price()),
-            ),
+            cost: Amount(U256::from(receipt.gas_used()) * U256::from(receipt.effective_gas_price())),
         }))
     }
 
@@ -671,17 +560,8 @@ impl Client {
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
-    pub async fn submit(
-        &self,
-        id: CampaignId,
-        version: Version,
-        content: Digest,
-    ) -> Result<TxOutcome, Error> {
-        let call = Sonar::submitCall {
-            id: id.0,
-            version: version.0,
-            content: content.into(),
-        };
+    pub async fn submit(&self, id: CampaignId, version: Version, content: Digest) -> Result<TxOutcome, Error> {
+        let call = Sonar::submitCall { id: id.0, version: version.0, content: content.into() };
         self.send("submit the update", &call, U256::ZERO).await
     }
 
@@ -711,17 +591,8 @@ impl Client {
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
-    pub async fn decline(
-        &self,
-        terms: &Terms,
-        reason: u8,
-        signature: &[u8],
-    ) -> Result<TxOutcome, Error> {
-        let call = Sonar::declineCall {
-            t: terms.clone(),
-            reason,
-            sig: signature.to_vec().into(),
-        };
+    pub async fn decline(&self, terms: &Terms, reason: u8, signature: &[u8]) -> Result<TxOutcome, Error> {
+        let call = Sonar::declineCall { t: terms.clone(), reason, sig: signature.to_vec().into() };
         self.send("decline the campaign", &call, U256::ZERO).await
     }
 
@@ -738,14 +609,7 @@ impl Client {
         close: u8,
         signature: &[u8],
     ) -> Result<TxOutcome, Error> {
-        let call = settle_call(
-            terms,
-            submissions,
-            outcomes,
-            next_material,
-            close,
-            signature,
-        );
+        let call = settle_call(terms, submissions, outcomes, next_material, close, signature);
         self.send("settle the window", &call, U256::ZERO).await
     }
 
@@ -762,17 +626,8 @@ impl Client {
         close: u8,
         signature: &[u8],
     ) -> Result<(), Error> {
-        let call = settle_call(
-            terms,
-            submissions,
-            outcomes,
-            next_material,
-            close,
-            signature,
-        );
-        let request = TransactionRequest::default()
-            .with_to(self.deployment().sonar)
-            .with_input(call.abi_encode());
+        let call = settle_call(terms, submissions, outcomes, next_material, close, signature);
+        let request = TransactionRequest::default().with_to(self.deployment().sonar).with_input(call.abi_encode());
         self.simulate("settle the window", &request).await
     }
 
@@ -780,17 +635,8 @@ impl Client {
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
-    pub async fn finalize(
-        &self,
-        terms: &Terms,
-        result: Digest,
-        signature: &[u8],
-    ) -> Result<TxOutcome, Error> {
-        let call = Sonar::finalizeCall {
-            t: terms.clone(),
-            result: result.into(),
-            sig: signature.to_vec().into(),
-        };
+    pub async fn finalize(&self, terms: &Terms, result: Digest, signature: &[u8]) -> Result<TxOutcome, Error> {
+        let call = Sonar::finalizeCall { t: terms.clone(), result: result.into(), sig: signature.to_vec().into() };
         self.send("finalize the campaign", &call, U256::ZERO).await
     }
 
@@ -817,8 +663,7 @@ impl Client {
             feePpm: fee_ppm,
         };
         let registry = self.deployment().registry;
-        self.send_to("register the Capsule", registry, &call, stake.0)
-            .await
+        self.send_to("register the Capsule", registry, &call, stake.0).await
     }
 
     /// Changes what the account's Capsule registered.
@@ -841,13 +686,7 @@ impl Client {
             feePpm: fee_ppm,
         };
         let registry = self.deployment().registry;
-        self.send_to(
-            "update the Capsule's registration",
-            registry,
-            &call,
-            U256::ZERO,
-        )
-        .await
+        self.send_to("update the Capsule's registration", registry, &call, U256::ZERO).await
     }
 
     /// Lets this Sonar contract lock the account's stake, or stops it.
@@ -855,13 +694,9 @@ impl Client {
     /// # Errors
     /// When the registry refuses, or the chain does not answer.
     pub async fn authorize(&self, allowed: bool) -> Result<TxOutcome, Error> {
-        let call = CapsuleRegistry::authorizeCall {
-            sonar: self.deployment().sonar,
-            allowed,
-        };
+        let call = CapsuleRegistry::authorizeCall { sonar: self.deployment().sonar, allowed };
         let registry = self.deployment().registry;
-        self.send_to("authorise Sonar", registry, &call, U256::ZERO)
-            .await
+        self.send_to("authorise Sonar", registry, &call, U256::ZERO).await
     }
 
     /// Adds to the account's stake.
@@ -870,13 +705,7 @@ impl Client {
     /// When the registry refuses, or the chain does not answer.
     pub async fn deposit_stake(&self, stake: Amount) -> Result<TxOutcome, Error> {
         let registry = self.deployment().registry;
-        self.send_to(
-            "deposit stake",
-            registry,
-            &CapsuleRegistry::depositCall {},
-            stake.0,
-        )
-        .await
+        self.send_to("deposit stake", registry, &CapsuleRegistry::depositCall {}, stake.0).await
     }
 
     // ------------------------------------------------------------ inside
@@ -897,37 +726,15 @@ impl Client {
         self.read(what, self.deployment().sonar, call).await
     }
 
-    async fn read<C: SolCall>(
-        &self,
-        what: &'static str,
-        to: Address,
-        call: &C,
-    ) -> Result<C::Return, Error> {
-        let request = TransactionRequest::default()
-            .with_to(to)
-            .with_input(call.abi_encode());
-        let data = self
-            .ask(what, || async {
-                self.provider()
-                    .call(request.clone())
-                    .block(BlockId::latest())
-                    .await
-            })
-            .await?;
-        C::abi_decode_returns(&data).map_err(|error| Error::Nonsense {
-            what,
-            reason: error.to_string(),
-        })
+    async fn read<C: SolCall>(&self, what: &'static str, to: Address, call: &C) -> Result<C::Return, Error> {
+        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        let data =
+            self.ask(what, || async { self.provider().call(request.clone()).block(BlockId::latest()).await }).await?;
+        C::abi_decode_returns(&data).map_err(|error| Error::Nonsense { what, reason: error.to_string() })
     }
 
-    async fn send<C: SolCall>(
-        &self,
-        what: &'static str,
-        call: &C,
-        value: U256,
-    ) -> Result<TxOutcome, Error> {
-        self.send_to(what, self.deployment().sonar, call, value)
-            .await
+    async fn send<C: SolCall>(&self, what: &'static str, call: &C, value: U256) -> Result<TxOutcome, Error> {
+        self.send_to(what, self.deployment().sonar, call, value).await
     }
 
     /// Tries a transaction without sending it, so that a refusal costs nothing and has a name; then sends it and waits
@@ -955,80 +762,40 @@ impl Client {
         if !receipt.status() {
             // Its name, if what changed on the way can still be seen.
             self.simulate(what, &request).await?;
-            return Err(Error::Failed {
-                what,
-                hash: sent.hash,
-            });
+            return Err(Error::Failed { what, hash: sent.hash });
         }
-        Ok(TxOutcome {
-            hash: sent.hash,
-            gas_used: receipt.gas_used(),
-            block: receipt.block_number.unwrap_or_default(),
-        })
+        Ok(TxOutcome { hash: sent.hash, gas_used: receipt.gas_used(), block: receipt.block_number.unwrap_or_default() })
     }
 
     fn signer(&self, what: &'static str) -> Result<&Account, Error> {
         self.account.as_deref().ok_or(Error::NoSigner { what })
     }
 
-    async fn check_funds(
-        &self,
-        what: &'static str,
-        account: Address,
-        needed: U256,
-    ) -> Result<(), Error> {
+    async fn check_funds(&self, what: &'static str, account: Address, needed: U256) -> Result<(), Error> {
         let balance = self.balance(account).await?.0;
         if balance < needed {
-            return Err(Error::Funds {
-                what,
-                account,
-                balance,
-                needed,
-            });
+            return Err(Error::Funds { what, account, balance, needed });
         }
         Ok(())
     }
 
-    async fn simulate(
-        &self,
-        what: &'static str,
-        request: &TransactionRequest,
-    ) -> Result<(), Error> {
+    async fn simulate(&self, what: &'static str, request: &TransactionRequest) -> Result<(), Error> {
         // The pending block has the time that a transaction sent now will see.
-        self.ask(what, || async {
-            self.provider()
-                .call(request.clone())
-                .block(BlockId::pending())
-                .await
-        })
-        .await
-        .map(drop)
+        self.ask(what, || async { self.provider().call(request.clone()).block(BlockId::pending()).await })
+            .await
+            .map(drop)
     }
 
-    async fn estimate_gas(
-        &self,
-        what: &'static str,
-        request: &TransactionRequest,
-    ) -> Result<u64, Error> {
+    async fn estimate_gas(&self, what: &'static str, request: &TransactionRequest) -> Result<u64, Error> {
         let gas = self
-            .ask(what, || async {
-                self.provider()
-                    .estimate_gas(request.clone())
-                    .block(BlockId::pending())
-                    .await
-            })
+            .ask(what, || async { self.provider().estimate_gas(request.clone()).block(BlockId::pending()).await })
             .await?;
         Ok(gas.saturating_mul(GAS_MARGIN_PERCENT) / 100)
     }
 
     async fn fees(&self, what: &'static str) -> Result<Fees, Error> {
-        let estimate = self
-            .ask(what, || self.provider().estimate_eip1559_fees())
-            .await?;
-        Ok(Fees {
-            max: estimate.max_fee_per_gas,
-            priority: estimate.max_priority_fee_per_gas,
-        })
+        let estimate = self.ask(what, || self.provider().estimate_eip1559_fees()).await?;
+        Ok(Fees { max: estimate.max_fee_per_gas, priority: estimate.max_priority_fee_per_gas })
     }
 
     async fn sign_and_send(
@@ -1041,39 +808,25 @@ impl Client {
         let gas = self.estimate_gas(what, &request).await?;
         let fees = self.fees(what).await?;
         let value = request.value.unwrap_or_default();
-        self.check_funds(
-            what,
-            from,
-            value.saturating_add(U256::from(gas) * U256::from(fees.max)),
-        )
-        .await?;
-        let request = request
-            .with_gas_limit(gas)
-            .with_max_fee_per_gas(fees.max)
-            .with_max_priority_fee_per_gas(fees.priority);
+        self.check_funds(what, from, value.saturating_add(U256::from(gas) * U256::from(fees.max))).await?;
+        let request =
+            request.with_gas_limit(gas).with_max_fee_per_gas(fees.max).with_max_priority_fee_per_gas(fees.priority);
 
         let wallet = EthereumWallet::from(account.signer.clone());
         let _turn = account.turn.lock().await;
         for attempt in 1.. {
-            let nonce = self
-                .ask(what, || async {
-                    self.provider().get_transaction_count(from).pending().await
-                })
-                .await?;
+            let nonce =
+                self.ask(what, || async { self.provider().get_transaction_count(from).pending().await }).await?;
             let envelope = request
                 .clone()
                 .with_nonce(nonce)
                 .build(&wallet)
                 .await
                 .map_err(|error| Error::Sign(error.to_string()))?;
-            let sent = Sent {
-                hash: *envelope.tx_hash(),
-                raw: envelope.encoded_2718().into(),
-            };
+            let sent = Sent { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() };
             match self.broadcast(what, &sent).await {
                 // Somebody with the same account was faster.
-                Err(Error::Node { message, .. })
-                    if attempt < NONCE_ATTEMPTS && is_taken_nonce(&message) => {}
+                Err(Error::Node { message, .. }) if attempt < NONCE_ATTEMPTS && is_taken_nonce(&message) => {}
                 other => return other.map(|()| sent),
             }
         }
@@ -1082,11 +835,7 @@ impl Client {
 
     /// Gives the node a signed transaction; that it has it already is no error.
     async fn broadcast(&self, what: &'static str, sent: &Sent) -> Result<(), Error> {
-        let answer = self
-            .ask(what, || async {
-                self.provider().send_raw_transaction(&sent.raw).await
-            })
-            .await;
+        let answer = self.ask(what, || async { self.provider().send_raw_transaction(&sent.raw).await }).await;
         match answer {
             Err(Error::Node { message, .. }) if is_known(&message) => Ok(()),
             // It may have been mined already.
@@ -1098,15 +847,8 @@ impl Client {
         }
     }
 
-    async fn receipt(
-        &self,
-        what: &'static str,
-        hash: B256,
-    ) -> Result<Option<TransactionReceipt>, Error> {
-        self.ask(what, || async {
-            self.provider().get_transaction_receipt(hash).await
-        })
-        .await
+    async fn receipt(&self, what: &'static str, hash: B256) -> Result<Option<TransactionReceipt>, Error> {
+        self.ask(what, || async { self.provider().get_transaction_receipt(hash).await }).await
     }
 
     /// Waits until a transaction is mined; gives it to the node again, as it is, when the node has forgotten it.
@@ -1119,19 +861,12 @@ impl Client {
                 return Ok(receipt);
             }
             if Instant::now() >= end {
-                return Err(Error::NotMined {
-                    what,
-                    hash: sent.hash,
-                    seconds: options.receipt.as_secs(),
-                });
+                return Err(Error::NotMined { what, hash: sent.hash, seconds: options.receipt.as_secs() });
             }
             looks += 1;
             if looks.is_multiple_of(20) {
-                let known = self
-                    .ask(what, || async {
-                        self.provider().get_transaction_by_hash(sent.hash).await
-                    })
-                    .await?;
+                let known =
+                    self.ask(what, || async { self.provider().get_transaction_by_hash(sent.hash).await }).await?;
                 if known.is_none() {
                     self.broadcast(what, sent).await?;
                 }
@@ -1165,19 +900,13 @@ fn settle_call(
 }
 
 fn withdraw_call(terms: &Terms, to: Address) -> Sonar::withdrawCall {
-    Sonar::withdrawCall {
-        t: terms.clone(),
-        to,
-    }
+    Sonar::withdrawCall { t: terms.clone(), to }
 }
 
 fn nonsense_log(log: &Log, reason: &str) -> Error {
     Error::Nonsense {
         what: "read the contracts' events",
-        reason: format!(
-            "log {:?} of block {:?}: {reason}",
-            log.log_index, log.block_number
-        ),
+        reason: format!("log {:?} of block {:?}: {reason}", log.log_index, log.block_number),
     }
 }
 

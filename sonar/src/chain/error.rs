@@ -97,9 +97,7 @@ pub enum Error {
         seconds: u64,
     },
     /// A transaction was mined and failed.
-    #[error(
-        "cannot {what}: transaction {hash} failed on chain: something changed while it was on its way"
-    )]
+    #[error("cannot {what}: transaction {hash} failed on chain: something changed while it was on its way")]
     Failed {
         /// What was tried.
         what: &'static str,
@@ -136,10 +134,7 @@ impl Error {
     /// Whether the same request may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::NotMined { .. } | Self::Failed { .. }
-        )
+        matches!(self, Self::Unreachable { .. } | Self::NotMined { .. } | Self::Failed { .. })
     }
 }
 
@@ -161,14 +156,9 @@ impl From<Error> for Failure {
             Error::Nonsense { .. } => (ExitCode::Internal, "CHAIN_NONSENSE"),
             Error::Sign(_) => (ExitCode::Internal, "SIGN"),
         };
-        if let Some(Revert::Sonar(sonar_contracts::Sonar::SonarErrors::UnknownCampaign(_))) =
-            error.revert()
-        {
+        if let Some(Revert::Sonar(sonar_contracts::Sonar::SonarErrors::UnknownCampaign(_))) = error.revert() {
             return Self::new(ExitCode::NotFound, "UNKNOWN_CAMPAIGN", error);
         }
-        Self {
-            retryable: error.is_transient(),
-            ..Self::new(exit, code, error)
-        }
+        Self { retryable: error.is_transient(), ..Self::new(exit, code, error) }
     }
 }

@@ -3,9 +3,7 @@ use alloy::{
     rpc::types::Log,
     sol_types::SolEventInterface,
 };
-use sonar_contracts::{
-    CapsuleRegistry::CapsuleRegistryEvents, CloseReason, Outcome, Sonar::SonarEvents, Terms,
-};
+use sonar_contracts::{CapsuleRegistry::CapsuleRegistryEvents, CloseReason, Outcome, Sonar::SonarEvents, Terms};
 
 use crate::{
     ids::{CampaignId, Digest, Version, WindowIndex},
@@ -49,24 +47,13 @@ pub enum Event {
         terms: Box<Terms>,
     },
     /// The Capsule measured the starting accuracy and published version 1.
-    Activated {
-        id: CampaignId,
-        start_ppm: u32,
-        material: Digest,
-    },
+    Activated { id: CampaignId, start_ppm: u32, material: Digest },
     /// The Capsule will not run the campaign.
     Declined { id: CampaignId, reason: u8 },
     /// A campaign that never opened gave everything back to its owner.
     Refunded { id: CampaignId, amount: Amount },
     /// A miner submitted an update.
-    Submitted {
-        id: CampaignId,
-        miner: Address,
-        version: Version,
-        window: WindowIndex,
-        index: u32,
-        content: Digest,
-    },
+    Submitted { id: CampaignId, miner: Address, version: Version, window: WindowIndex, index: u32, content: Digest },
     /// A window was settled; `version` is the one its submissions were for.
     Settled {
         id: CampaignId,
@@ -78,36 +65,17 @@ pub enum Event {
         next_material: Option<Digest>,
     },
     /// An accepted submission earned its part of the bounty. Comes before its window's `Settled`.
-    Awarded {
-        id: CampaignId,
-        miner: Address,
-        window: WindowIndex,
-        index: u32,
-        delta_ppm: u32,
-        amount: Amount,
-    },
+    Awarded { id: CampaignId, miner: Address, window: WindowIndex, index: u32, delta_ppm: u32, amount: Amount },
     /// A campaign closed and credited its owner.
-    Closed {
-        id: CampaignId,
-        reason: CloseReason,
-        refunded: Amount,
-    },
+    Closed { id: CampaignId, reason: CloseReason, refunded: Amount },
     /// The Capsule delivered the model.
     Finalized { id: CampaignId, result: Digest },
     /// The Capsule did not deliver in time; its fee went to the owner.
     Expired { id: CampaignId, refunded: Amount },
     /// An account took its credit in a campaign.
-    Withdrawn {
-        id: CampaignId,
-        account: Address,
-        to: Address,
-        amount: Amount,
-    },
+    Withdrawn { id: CampaignId, account: Address, to: Address, amount: Amount },
     /// Something about a Capsule changed in the registry.
-    Capsule {
-        operator: Address,
-        change: CapsuleChange,
-    },
+    Capsule { operator: Address, change: CapsuleChange },
 }
 
 /// What the registry says about a Capsule.
@@ -116,13 +84,7 @@ pub enum Event {
 #[allow(missing_docs)] // The fields are those of the registry's events, documented there.
 pub enum CapsuleChange {
     /// It registered, or changed what it had registered.
-    Described {
-        attester: Address,
-        fingerprint: B256,
-        certificate: Digest,
-        endpoint: String,
-        fee_ppm: u32,
-    },
+    Described { attester: Address, fingerprint: B256, certificate: Digest, endpoint: String, fee_ppm: u32 },
     /// Its operator added to the stake.
     Deposited(Amount),
     /// Its operator took back stake.
@@ -195,23 +157,10 @@ impl Event {
             return Ok(None);
         };
         Ok(Some(match event {
-            E::Opened(e) => Self::Opened {
-                id: e.id.into(),
-                terms: Box::new(e.terms),
-            },
-            E::Activated(e) => Self::Activated {
-                id: e.id.into(),
-                start_ppm: e.startPpm,
-                material: e.material.into(),
-            },
-            E::Declined(e) => Self::Declined {
-                id: e.id.into(),
-                reason: e.reason,
-            },
-            E::Refunded(e) => Self::Refunded {
-                id: e.id.into(),
-                amount: e.amount.into(),
-            },
+            E::Opened(e) => Self::Opened { id: e.id.into(), terms: Box::new(e.terms) },
+            E::Activated(e) => Self::Activated { id: e.id.into(), start_ppm: e.startPpm, material: e.material.into() },
+            E::Declined(e) => Self::Declined { id: e.id.into(), reason: e.reason },
+            E::Refunded(e) => Self::Refunded { id: e.id.into(), amount: e.amount.into() },
             E::Submitted(e) => Self::Submitted {
                 id: e.id.into(),
                 miner: e.miner,
@@ -246,20 +195,11 @@ impl Event {
                 reason: CloseReason::try_from(e.reason).map_err(|error| error.to_string())?,
                 refunded: e.refunded.into(),
             },
-            E::Finalized(e) => Self::Finalized {
-                id: e.id.into(),
-                result: e.result.into(),
-            },
-            E::Expired(e) => Self::Expired {
-                id: e.id.into(),
-                refunded: e.refunded.into(),
-            },
-            E::Withdrawn(e) => Self::Withdrawn {
-                id: e.id.into(),
-                account: e.account,
-                to: e.to,
-                amount: e.amount.into(),
-            },
+            E::Finalized(e) => Self::Finalized { id: e.id.into(), result: e.result.into() },
+            E::Expired(e) => Self::Expired { id: e.id.into(), refunded: e.refunded.into() },
+            E::Withdrawn(e) => {
+                Self::Withdrawn { id: e.id.into(), account: e.account, to: e.to, amount: e.amount.into() }
+            }
             // Says nothing about campaigns.
             E::EIP712DomainChanged(_) => return Ok(None),
         }))
@@ -294,13 +234,7 @@ impl Event {
             ),
             E::Deposited(e) => (e.operator, CapsuleChange::Deposited(e.amount.into())),
             E::Unstaked(e) => (e.operator, CapsuleChange::Unstaked(e.amount.into())),
-            E::Authorized(e) => (
-                e.operator,
-                CapsuleChange::Authorized {
-                    sonar: e.sonar,
-                    allowed: e.allowed,
-                },
-            ),
+            E::Authorized(e) => (e.operator, CapsuleChange::Authorized { sonar: e.sonar, allowed: e.allowed }),
             E::Locked(e) => (e.operator, CapsuleChange::Locked(e.amount.into())),
             E::Unlocked(e) => (e.operator, CapsuleChange::Unlocked(e.amount.into())),
             E::Slashed(e) => (e.operator, CapsuleChange::Slashed(e.amount.into())),
@@ -313,13 +247,9 @@ impl Event {
 
 /// Decodes an event of the interface, and skips those of later contracts.
 fn known<E: SolEventInterface>(log: &Log, selectors: &[[u8; 32]]) -> Result<Option<E>, String> {
-    let ours = log
-        .topic0()
-        .is_some_and(|topic| selectors.contains(&topic.0));
+    let ours = log.topic0().is_some_and(|topic| selectors.contains(&topic.0));
     if !ours {
         return Ok(None);
     }
-    E::decode_log(&log.inner)
-        .map(|log| Some(log.data))
-        .map_err(|error| error.to_string())
+    E::decode_log(&log.inner).map(|log| Some(log.data)).map_err(|error| error.to_string())
 }

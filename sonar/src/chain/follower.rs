@@ -35,13 +35,7 @@ impl Follower {
     /// Follows from the contracts' first block. Looks every `poll`; blocks are read when `confirmations` others follow.
     #[must_use]
     pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
-        Self {
-            client,
-            poll,
-            confirmations,
-            last: None,
-            due: Instant::now(),
-        }
+        Self { client, poll, confirmations, last: None, due: Instant::now() }
     }
 
     /// Waits until the next look is due, and looks. What comes back may hold no event: time went on.
@@ -57,10 +51,7 @@ impl Follower {
                 return Ok(batch);
             }
         }
-        Err(Error::Nonsense {
-            what: "follow the chain",
-            reason: "blocks change faster than they can be read".into(),
-        })
+        Err(Error::Nonsense { what: "follow the chain", reason: "blocks change faster than they can be read".into() })
     }
 
     /// Looks at once, without waiting until it is due.
@@ -76,10 +67,7 @@ impl Follower {
     async fn look(&mut self) -> Result<Option<Batch>, Error> {
         let head = self.client.head().await?;
         if self.last == Some((head.number, head.hash)) {
-            return Ok(Some(Batch {
-                head,
-                ..Batch::default()
-            }));
+            return Ok(Some(Batch { head, ..Batch::default() }));
         }
         if let Some((number, hash)) = self.last
             && !self.is_still(number, hash).await?
@@ -90,10 +78,7 @@ impl Follower {
         let Some(target) = self.target(&head).await? else {
             return Ok(None);
         };
-        let start = self.last.map_or_else(
-            || self.client.deployment().block,
-            |(number, _)| number.saturating_add(1),
-        );
+        let start = self.last.map_or_else(|| self.client.deployment().block, |(number, _)| number.saturating_add(1));
         let records = self.client.logs(start, target.0).await?;
         // What was read belongs to one chain only if both its ends are still there.
         let mut whole = self.is_still(target.0, target.1).await?;
@@ -104,11 +89,7 @@ impl Follower {
             return Ok(None);
         }
         let restarted = self.last.replace(target).is_none();
-        Ok(Some(Batch {
-            restarted,
-            records,
-            head,
-        }))
+        Ok(Some(Batch { restarted, records, head }))
     }
 
     /// The last block that is deep enough, with its hash; `None` when it is gone again.
@@ -122,10 +103,6 @@ impl Follower {
     }
 
     async fn is_still(&self, number: u64, hash: B256) -> Result<bool, Error> {
-        Ok(self
-            .client
-            .block(number)
-            .await?
-            .is_some_and(|(found, _)| found == hash))
+        Ok(self.client.block(number).await?.is_some_and(|(found, _)| found == hash))
     }
 }

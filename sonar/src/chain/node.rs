@@ -39,19 +39,9 @@ impl Node {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad());
         }
-        let http = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
-            .build()
-            .map_err(|_| bad())?;
-        let provider = ProviderBuilder::default()
-            .connect_reqwest(http.clone(), url.clone())
-            .erased();
-        Ok(Self {
-            provider,
-            http,
-            url,
-            patience,
-        })
+        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().map_err(|_| bad())?;
+        let provider = ProviderBuilder::default().connect_reqwest(http.clone(), url.clone()).erased();
+        Ok(Self { provider, http, url, patience })
     }
 
     /// Where it is.
@@ -74,8 +64,7 @@ impl Node {
     /// # Errors
     /// When the chain cannot be read.
     pub async fn chain_id(&self) -> Result<u64, Error> {
-        self.ask("read the chain id", || self.provider.get_chain_id())
-            .await
+        self.ask("read the chain id", || self.provider.get_chain_id()).await
     }
 
     /// Whether there is a contract at an address.
@@ -84,9 +73,7 @@ impl Node {
     /// When the chain cannot be read.
     pub async fn has_code(&self, address: Address) -> Result<bool, Error> {
         let what = "read the contracts' code";
-        let code = self
-            .ask(what, || self.provider.get_code_at(address))
-            .await?;
+        let code = self.ask(what, || self.provider.get_code_at(address)).await?;
         Ok(!code.is_empty())
     }
 
@@ -96,9 +83,7 @@ impl Node {
     /// When the chain cannot be read.
     pub async fn balance(&self, account: Address) -> Result<Amount, Error> {
         let what = "read the balance";
-        let balance = self
-            .ask(what, || self.provider.get_balance(account))
-            .await?;
+        let balance = self.ask(what, || self.provider.get_balance(account)).await?;
         Ok(balance.into())
     }
 
@@ -107,11 +92,7 @@ impl Node {
     }
 
     /// Asks the node, again and again for a bounded time while it does not answer. What it does answer is final.
-    pub(super) async fn ask<T, R>(
-        &self,
-        what: &'static str,
-        request: impl Fn() -> R,
-    ) -> Result<T, Error>
+    pub(super) async fn ask<T, R>(&self, what: &'static str, request: impl Fn() -> R) -> Result<T, Error>
     where
         R: IntoFuture<Output = Result<T, TransportError>>,
         R::IntoFuture: Future<Output = Result<T, TransportError>>,
@@ -124,9 +105,7 @@ impl Node {
         (|| request().into_future())
             .retry(backoff)
             .when(is_silence)
-            .notify(|error, _| {
-                tracing::debug!("{} does not answer, trying again: {error}", self.url)
-            })
+            .notify(|error, _| tracing::debug!("{} does not answer, trying again: {error}", self.url))
             .await
             .map_err(|error| self.explain(what, error))
     }
@@ -138,20 +117,10 @@ impl Node {
                     Some(revert) => Error::Refused { what, revert },
                     None => Error::UnknownRevert { what, data },
                 },
-                None => Error::Node {
-                    what,
-                    message: payload.message.into_owned(),
-                },
+                None => Error::Node { what, message: payload.message.into_owned() },
             },
-            RpcError::Transport(error) => Error::Unreachable {
-                what,
-                url: self.url().to_owned(),
-                reason: root(&error),
-            },
-            other => Error::Nonsense {
-                what,
-                reason: other.to_string(),
-            },
+            RpcError::Transport(error) => Error::Unreachable { what, url: self.url().to_owned(), reason: root(&error) },
+            other => Error::Nonsense { what, reason: other.to_string() },
         }
     }
 }

@@ -23,9 +23,7 @@ pub enum Command {
         name: AccountName,
     },
     /// Keep a key that exists: from a keystore file, or from a file with a private key in hexadecimal
-    #[command(
-        after_help = "Example:\n  sonar account import alice --key-file UTC--2026-01-01--alice"
-    )]
+    #[command(after_help = "Example:\n  sonar account import alice --key-file UTC--2026-01-01--alice")]
     Import {
         /// Its name
         name: AccountName,
@@ -76,11 +74,8 @@ fn new(context: &Context, keystore: &Keystore, name: &AccountName) -> Result<Rep
     let openpgp = identity::path(context, name);
     let (address, file) = (signer.address(), keystore.path(name));
     let fingerprint = identity.fingerprint();
-    let human = format!(
-        "{name}  {address}\nkept in {}\nOpenPGP {fingerprint} in {}",
-        file.display(),
-        openpgp.display()
-    );
+    let human =
+        format!("{name}  {address}\nkept in {}\nOpenPGP {fingerprint} in {}", file.display(), openpgp.display());
     let data = json!({
         "name": name,
         "address": address,
@@ -93,10 +88,7 @@ fn new(context: &Context, keystore: &Keystore, name: &AccountName) -> Result<Rep
 fn made(keystore: &Keystore, name: &AccountName, address: Address) -> Result<Report, Failure> {
     let file = keystore.path(name);
     let human = format!("{name}  {address}\nkept in {}", file.display());
-    Report::new(
-        &json!({"name": name, "address": address, "file": file}),
-        human,
-    )
+    Report::new(&json!({"name": name, "address": address, "file": file}), human)
 }
 
 fn list(keystore: &Keystore) -> Result<Report, Failure> {
@@ -104,10 +96,7 @@ fn list(keystore: &Keystore) -> Result<Report, Failure> {
     let human = if accounts.is_empty() {
         "no accounts; make one with `sonar account new NAME`".into()
     } else {
-        accounts
-            .iter()
-            .map(|account| format!("{}  {}\n", account.address, account.name))
-            .collect::<String>()
+        accounts.iter().map(|account| format!("{}  {}\n", account.address, account.name)).collect::<String>()
     };
     Report::new(&accounts, human)
 }
@@ -143,26 +132,16 @@ async fn balance(
             }
             None => None,
         };
-        balances.push(Balance {
-            name,
-            address,
-            eth,
-            datacoin,
-        });
+        balances.push(Balance { name, address, eth, datacoin });
     }
     Report::new(&balances, table(&balances))
 }
 
-fn wanted(
-    keystore: &Keystore,
-    account: Option<String>,
-) -> Result<Vec<(Option<AccountName>, Address)>, Failure> {
+fn wanted(keystore: &Keystore, account: Option<String>) -> Result<Vec<(Option<AccountName>, Address)>, Failure> {
     if let Some(address) = account.as_ref().and_then(|text| text.parse().ok()) {
         return Ok(vec![(None, address)]);
     }
-    let name = account
-        .map(|text| text.parse::<AccountName>())
-        .transpose()?;
+    let name = account.map(|text| text.parse::<AccountName>()).transpose()?;
     let accounts: Vec<_> = keystore
         .list()?
         .into_iter()
@@ -176,22 +155,14 @@ fn wanted(
 }
 
 fn table(balances: &[Balance]) -> String {
-    let data = TokenUnit {
-        symbol: "DATA".into(),
-        ..TokenUnit::eth()
-    };
+    let data = TokenUnit { symbol: "DATA".into(), ..TokenUnit::eth() };
     let mut table = super::table(["account", "address", "ETH", "DataCoin"]);
     for balance in balances {
         table.add_row([
-            balance
-                .name
-                .as_ref()
-                .map_or_else(String::new, ToString::to_string),
+            balance.name.as_ref().map_or_else(String::new, ToString::to_string),
             balance.address.to_string(),
             TokenUnit::eth().format(balance.eth),
-            balance
-                .datacoin
-                .map_or_else(|| "-".into(), |amount| data.format(amount)),
+            balance.datacoin.map_or_else(|| "-".into(), |amount| data.format(amount)),
         ]);
     }
     table.to_string()

@@ -71,9 +71,7 @@ impl Command {
 /// All campaigns as the chain tells them now.
 async fn world(client: &Client) -> Result<World, Failure> {
     let mut world = World::default();
-    let batch = Follower::new(client.clone(), Duration::ZERO, 0)
-        .next()
-        .await?;
+    let batch = Follower::new(client.clone(), Duration::ZERO, 0).next().await?;
     world.absorb(&batch).map_err(Failure::internal)?;
     Ok(world)
 }
@@ -99,12 +97,10 @@ fn find<'a>(world: &'a World, text: &str) -> Result<&'a CampaignView, Failure> {
             format!("there is no campaign {text} on this contract"),
         )
         .help("`sonar campaign list` shows all")),
-        (Some(_), Some(_)) => Err(Failure::new(
-            ExitCode::Usage,
-            "CAMPAIGN_AMBIGUOUS",
-            format!("several campaigns begin with {text}"),
-        )
-        .help("give more digits")),
+        (Some(_), Some(_)) => {
+            Err(Failure::new(ExitCode::Usage, "CAMPAIGN_AMBIGUOUS", format!("several campaigns begin with {text}"))
+                .help("give more digits"))
+        }
     }
 }
 
@@ -112,11 +108,7 @@ fn find<'a>(world: &'a World, text: &str) -> Result<&'a CampaignView, Failure> {
 async fn token(client: &Client, address: Address) -> Result<TokenUnit, Failure> {
     match client.token(address).await {
         Err(Error::Nonsense { .. } | Error::UnknownRevert { .. } | Error::Refused { .. }) => {
-            Ok(TokenUnit {
-                symbol: "units".into(),
-                decimals: 0,
-                address,
-            })
+            Ok(TokenUnit { symbol: "units".into(), decimals: 0, address })
         }
         other => Ok(other?),
     }

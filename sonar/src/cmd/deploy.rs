@@ -31,9 +31,7 @@ pub struct Deploy {
 
 impl Deploy {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
-        let path = self
-            .out
-            .unwrap_or_else(|| context.home.join("deployment.json"));
+        let path = self.out.unwrap_or_else(|| context.home.join("deployment.json"));
         let node = context.node()?;
         let chain_id = super::tell(output, "Asking the chain…", node.chain_id()).await?;
         if path.exists()
@@ -47,16 +45,11 @@ impl Deploy {
         let signer = Keystore::new(&context.home).unlock(&name, &passphrase)?;
         cli::confirm(
             &context.globals,
-            &format!(
-                "This deploys three contracts to chain {chain_id}; account {} pays the gas.",
-                signer.address()
-            ),
+            &format!("This deploys three contracts to chain {chain_id}; account {} pays the gas.", signer.address()),
         )?;
         let supply = U256::from(self.supply) * parse_ether("1").map_err(Failure::internal)?;
         output.progress("Deploying registry, Sonar and DataCoin…");
-        let deployment = sonar_contracts::deploy(node.provider_as(signer), supply)
-            .await
-            .map_err(failure)?;
+        let deployment = sonar_contracts::deploy(node.provider_as(signer), supply).await.map_err(failure)?;
         files::private_directory(&context.home)?;
         let text = serde_json::to_vec_pretty(&deployment).map_err(Failure::internal)?;
         files::write_atomic(&path, &text, Access::Public)?;
@@ -66,11 +59,7 @@ impl Deploy {
 }
 
 /// The deployment of an earlier run, if its contracts are on this chain.
-async fn standing(
-    node: &Node,
-    path: &std::path::Path,
-    chain_id: u64,
-) -> Result<Option<Deployment>, Failure> {
+async fn standing(node: &Node, path: &std::path::Path, chain_id: u64) -> Result<Option<Deployment>, Failure> {
     let deployment = discovery::deployment(path)?;
     let there = deployment.chain_id == chain_id
         && node.has_code(deployment.registry).await?
@@ -99,9 +88,7 @@ fn failure(error: DeployError) -> Failure {
     let (exit, code) = match error {
         DeployError::ChainId(_) => (ExitCode::Unreachable, "CHAIN_UNREACHABLE"),
         DeployError::Wait { .. } => (ExitCode::TimedOut, "NOT_MINED"),
-        DeployError::Send { .. } | DeployError::Reverted { .. } => {
-            (ExitCode::Refused, "DEPLOYMENT_FAILED")
-        }
+        DeployError::Send { .. } | DeployError::Reverted { .. } => (ExitCode::Refused, "DEPLOYMENT_FAILED"),
     };
     Failure::new(exit, code, error).help("does the account have enough ETH for the gas?")
 }

@@ -17,25 +17,13 @@ use super::Context;
 /// Everything it keeps can be lost: it is rebuilt from the chain. With an account it sends settlements that the
 /// Capsule's own transaction does not bring; the account pays the gas and needs nothing else.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  sonar serve --rpc http://127.0.0.1:8545 --account sonar --passphrase-file pass"
-)]
+#[command(after_help = "Example:\n  sonar serve --rpc http://127.0.0.1:8545 --account sonar --passphrase-file pass")]
 pub struct Serve {
     /// Where to answer HTTP requests
-    #[arg(
-        long,
-        default_value = "127.0.0.1:8080",
-        value_name = "ADDR:PORT",
-        env = "SONAR_LISTEN"
-    )]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR:PORT", env = "SONAR_LISTEN")]
     listen: SocketAddr,
     /// Where the IPFS node answers
-    #[arg(
-        long,
-        default_value = "/ip4/127.0.0.1/tcp/0",
-        value_name = "MULTIADDR",
-        env = "SONAR_IPFS_LISTEN"
-    )]
+    #[arg(long, default_value = "/ip4/127.0.0.1/tcp/0", value_name = "MULTIADDR", env = "SONAR_IPFS_LISTEN")]
     ipfs_listen: sonar::ipfs::Multiaddr,
     /// How long a Capsule's own settlement has to arrive before the relay sends it
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = units::duration)]
@@ -56,10 +44,7 @@ impl Serve {
             relay_after: self.relay_after,
         };
         let server = Server::start(config, chain).await.map_err(failure)?;
-        output.progress(format_args!(
-            "Listening on http://{}; reading the chain…",
-            server.address()
-        ));
+        output.progress(format_args!("Listening on http://{}; reading the chain…", server.address()));
         tokio::select! {
             () = server.caught_up() => {
                 Ready::new(Some(server.address()), server.ipfs_addresses()).announce(&context.home)?;
@@ -74,11 +59,7 @@ impl Serve {
     }
 
     /// A client with the relay's account, if there is an account.
-    async fn client(
-        &self,
-        context: &Context,
-        output: &Output,
-    ) -> Result<sonar::chain::Client, Failure> {
+    async fn client(&self, context: &Context, output: &Output) -> Result<sonar::chain::Client, Failure> {
         let keystore = Keystore::new(&context.home);
         let wanted = context.place.account.is_some() || !keystore.list()?.is_empty();
         let signer = if wanted {

@@ -15,9 +15,7 @@ use std::{
 
 use tokio::sync::watch;
 
-pub use store::{
-    BlockRef, Filter, Identity, NotAPosition, Opened, Position, Store, StoreError, Stored, Waiting,
-};
+pub use store::{BlockRef, Filter, Identity, NotAPosition, Opened, Position, Store, StoreError, Stored, Waiting};
 
 use crate::{
     chain::Record,
@@ -36,16 +34,9 @@ pub trait Source: Send + Sync {
     /// The newest block.
     fn head(&self) -> impl Future<Output = Result<BlockRef, SourceError>> + Send;
     /// A block of the present chain; `None` if the chain is shorter.
-    fn block(
-        &self,
-        number: u64,
-    ) -> impl Future<Output = Result<Option<BlockRef>, SourceError>> + Send;
+    fn block(&self, number: u64) -> impl Future<Output = Result<Option<BlockRef>, SourceError>> + Send;
     /// The contract's events in these blocks, in order.
-    fn events(
-        &self,
-        from: u64,
-        to: u64,
-    ) -> impl Future<Output = Result<Vec<Record>, SourceError>> + Send;
+    fn events(&self, from: u64, to: u64) -> impl Future<Output = Result<Vec<Record>, SourceError>> + Send;
 }
 
 /// The chain did not answer.
@@ -131,16 +122,10 @@ impl Index {
                 World::default()
             }
         };
-        let progress = Progress {
-            indexed: store.tip().await?,
-            ..Progress::default()
-        };
+        let progress = Progress { indexed: store.tip().await?, ..Progress::default() };
         let index = Self {
             store,
-            state: RwLock::new(State {
-                world,
-                rollbacks: Vec::new(),
-            }),
+            state: RwLock::new(State { world, rollbacks: Vec::new() }),
             progress: watch::Sender::new(progress),
         };
         Ok((Arc::new(index), opened))
@@ -181,10 +166,7 @@ impl Index {
     /// The newest block that survived all rollbacks after the first `seen` ones; `None` if there were no more.
     #[must_use]
     pub fn rolled_back_since(&self, seen: usize) -> Option<Option<u64>> {
-        self.locked()
-            .rollbacks
-            .get(seen..)
-            .and_then(|after| after.iter().min().copied())
+        self.locked().rollbacks.get(seen..).and_then(|after| after.iter().min().copied())
     }
 }
 
@@ -204,18 +186,12 @@ async fn fold_all(store: &Store) -> Result<World, IndexError> {
 }
 
 fn store_form(record: &Record) -> Result<Stored, IndexError> {
-    let position = Position {
-        block: record.at.block,
-        log: record.at.index,
-    };
+    let position = Position { block: record.at.block, log: record.at.index };
     Stored::new(record).map_err(|source| IndexError::Event { position, source })
 }
 
 fn parse(stored: &Stored) -> Result<Record, IndexError> {
-    stored.record().map_err(|source| IndexError::Event {
-        position: stored.position,
-        source,
-    })
+    stored.record().map_err(|source| IndexError::Event { position: stored.position, source })
 }
 
 /// The one writer of an index.
@@ -231,13 +207,7 @@ pub struct Indexer<S> {
 impl<S: Source> Indexer<S> {
     /// `first_block` is where the contract was deployed; the newest `confirmations` blocks are not indexed yet.
     pub fn new(index: Arc<Index>, source: S, first_block: u64, confirmations: u64) -> Self {
-        Self {
-            index,
-            source,
-            first_block,
-            confirmations,
-            reported: Instant::now(),
-        }
+        Self { index, source, first_block, confirmations, reported: Instant::now() }
     }
 
     /// Indexes until there is nothing more to index for now.
@@ -253,14 +223,9 @@ impl<S: Source> Indexer<S> {
     async fn step(&mut self) -> Result<bool, IndexError> {
         let head = self.source.head().await?;
         let tip = self.surviving_tip().await?;
-        let wanted = head
-            .number
-            .checked_sub(self.confirmations)
-            .filter(|&block| block >= self.first_block);
+        let wanted = head.number.checked_sub(self.confirmations).filter(|&block| block >= self.first_block);
         let from = tip.map_or(self.first_block, |tip| tip.number + 1);
-        let to = wanted
-            .filter(|&to| to >= from)
-            .map(|to| to.min(from.saturating_add(BATCH_BLOCKS - 1)));
+        let to = wanted.filter(|&to| to >= from).map(|to| to.min(from.saturating_add(BATCH_BLOCKS - 1)));
         let mut indexed = tip;
         if let Some(to) = to {
             // The hash is asked for before the events: if the chain changes in between, the hash is that of the old
@@ -273,21 +238,13 @@ impl<S: Source> Indexer<S> {
             indexed = Some(block);
         }
         let done = indexed.map(|block| block.number) >= wanted;
-        self.publish(Progress {
-            indexed,
-            wanted,
-            head: Some(head),
-            rollbacks: 0,
-        });
+        self.publish(Progress { indexed, wanted, head: Some(head), rollbacks: 0 });
         self.report(indexed, wanted, done);
         Ok(done)
     }
 
     async fn append(&self, records: &[Record], block: BlockRef) -> Result<(), IndexError> {
-        let stored = records
-            .iter()
-            .map(store_form)
-            .collect::<Result<Vec<_>, _>>()?;
+        let stored = records.iter().map(store_form).collect::<Result<Vec<_>, _>>()?;
         if stored.is_empty() {
             return Ok(self.index.store.append(&[], block).await?);
         }
@@ -313,10 +270,7 @@ impl<S: Source> Indexer<S> {
             to = common.map_or(self.first_block, |block| block.number),
             "the chain was rolled back; indexing again from the last common block"
         );
-        self.index
-            .store
-            .truncate_after(common.map(|block| block.number))
-            .await?;
+        self.index.store.truncate_after(common.map(|block| block.number)).await?;
         let world = fold_all(&self.index.store).await?;
         self.index.change(|state| {
             state.world = world;
@@ -341,18 +295,11 @@ impl<S: Source> Indexer<S> {
     }
 
     async fn exists(&self, block: BlockRef) -> Result<bool, IndexError> {
-        Ok(self
-            .source
-            .block(block.number)
-            .await?
-            .is_some_and(|present| present.hash == block.hash))
+        Ok(self.source.block(block.number).await?.is_some_and(|present| present.hash == block.hash))
     }
 
     fn publish(&self, progress: Progress) {
-        let progress = Progress {
-            rollbacks: self.index.rollbacks(),
-            ..progress
-        };
+        let progress = Progress { rollbacks: self.index.rollbacks(), ..progress };
         self.index.progress.send_if_modified(|old| {
             let modified = *old != progress;
             *old = progress;
@@ -368,12 +315,8 @@ impl<S: Source> Indexer<S> {
             return;
         }
         self.reported = Instant::now();
-        let percent =
-            (indexed.number - self.first_block) * 100 / (wanted - self.first_block).max(1);
-        tracing::info!(
-            "indexing the chain: block {} of {wanted} ({percent} %)",
-            indexed.number
-        );
+        let percent = (indexed.number - self.first_block) * 100 / (wanted - self.first_block).max(1);
+        tracing::info!("indexing the chain: block {} of {wanted} ({percent} %)", indexed.number);
     }
 }
 

@@ -10,9 +10,7 @@ use std::{
 use alloy::primitives::{Address, B256, TxHash};
 use sqlx::{
     Row as _, SqlitePool,
-    sqlite::{
-        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-    },
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
 use crate::chain::{LogPosition, Record};
@@ -34,10 +32,7 @@ impl Position {
     /// After every event of `block`.
     #[must_use]
     pub fn end_of(block: u64) -> Self {
-        Self {
-            block,
-            log: u64::MAX,
-        }
+        Self { block, log: u64::MAX }
     }
 }
 
@@ -58,10 +53,7 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, NotAPosition> {
         let error = || NotAPosition(text.chars().take(80).collect());
         let (block, log) = text.split_once('-').ok_or_else(error)?;
-        Ok(Self {
-            block: block.parse().map_err(|_| error())?,
-            log: log.parse().map_err(|_| error())?,
-        })
+        Ok(Self { block: block.parse().map_err(|_| error())?, log: log.parse().map_err(|_| error())? })
     }
 }
 
@@ -105,10 +97,7 @@ impl Stored {
     pub fn new(record: &Record) -> Result<Self, serde_json::Error> {
         let at = &record.at;
         Ok(Self {
-            position: Position {
-                block: at.block,
-                log: at.index,
-            },
+            position: Position { block: at.block, log: at.index },
             block_hash: at.block_hash,
             time: at.timestamp,
             tx: at.transaction,
@@ -237,21 +226,14 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5));
-        let fail = |what, source| StoreError {
-            path: path.to_owned(),
-            what,
-            source,
-        };
+        let fail = |what, source| StoreError { path: path.to_owned(), what, source };
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(10))
             .connect_with(options)
             .await
             .map_err(|source| fail("be opened", source))?;
-        let store = Self {
-            pool,
-            path: path.to_owned(),
-        };
+        let store = Self { pool, path: path.to_owned() };
         let check: String = sqlx::query_scalar("PRAGMA quick_check(1)")
             .fetch_one(&store.pool)
             .await
@@ -265,18 +247,13 @@ impl Store {
 
     /// Brings the tables up to date; says why the content is of no use, if so.
     async fn usable(&self, identity: Identity) -> Result<Option<String>, StoreError> {
-        sqlx::migrate!()
-            .run(&self.pool)
+        sqlx::migrate!().run(&self.pool).await.map_err(|error| self.error("be migrated", error.into()))?;
+        sqlx::query("INSERT OR IGNORE INTO identity (only_row, chain_id, contract) VALUES (1, ?, ?)")
+            .bind(signed(identity.chain_id))
+            .bind(identity.contract.to_string())
+            .execute(&self.pool)
             .await
-            .map_err(|error| self.error("be migrated", error.into()))?;
-        sqlx::query(
-            "INSERT OR IGNORE INTO identity (only_row, chain_id, contract) VALUES (1, ?, ?)",
-        )
-        .bind(signed(identity.chain_id))
-        .bind(identity.contract.to_string())
-        .execute(&self.pool)
-        .await
-        .map_err(|e| self.error("be written", e))?;
+            .map_err(|e| self.error("be written", e))?;
         let row = sqlx::query("SELECT chain_id, contract FROM identity")
             .fetch_one(&self.pool)
             .await
@@ -287,11 +264,7 @@ impl Store {
     }
 
     fn error(&self, what: &'static str, source: sqlx::Error) -> StoreError {
-        StoreError {
-            path: self.path.clone(),
-            what,
-            source,
-        }
+        StoreError { path: self.path.clone(), what, source }
     }
 
     /// The newest indexed block.
@@ -326,9 +299,7 @@ impl Store {
     /// # Errors
     /// The database cannot be written; nothing was added.
     pub async fn append(&self, records: &[Stored], tip: BlockRef) -> Result<(), StoreError> {
-        self.append_all(records, tip)
-            .await
-            .map_err(|e| self.error("be written", e))
+        self.append_all(records, tip).await.map_err(|e| self.error("be written", e))
     }
 
     async fn append_all(&self, records: &[Stored], tip: BlockRef) -> Result<(), sqlx::Error> {
@@ -349,11 +320,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
-        let blocks = records.iter().map(|r| BlockRef {
-            number: r.position.block,
-            hash: r.block_hash,
-            time: r.time,
-        });
+        let blocks = records.iter().map(|r| BlockRef { number: r.position.block, hash: r.block_hash, time: r.time });
         for block in blocks.chain([tip]) {
             sqlx::query("INSERT OR REPLACE INTO blocks (number, hash, time) VALUES (?, ?, ?)")
                 .bind(signed(block.number))
@@ -362,12 +329,10 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
         }
-        sqlx::query(
-            "DELETE FROM blocks WHERE number < ? AND number NOT IN (SELECT block FROM events)",
-        )
-        .bind(signed(tip.number) - REMEMBERED_BLOCKS)
-        .execute(&mut *tx)
-        .await?;
+        sqlx::query("DELETE FROM blocks WHERE number < ? AND number NOT IN (SELECT block FROM events)")
+            .bind(signed(tip.number) - REMEMBERED_BLOCKS)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await
     }
 
@@ -379,14 +344,8 @@ impl Store {
         let block = block.map_or(-1, signed);
         let work = async {
             let mut tx = self.pool.begin().await?;
-            sqlx::query("DELETE FROM events WHERE block > ?")
-                .bind(block)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query("DELETE FROM blocks WHERE number > ?")
-                .bind(block)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query("DELETE FROM events WHERE block > ?").bind(block).execute(&mut *tx).await?;
+            sqlx::query("DELETE FROM blocks WHERE number > ?").bind(block).execute(&mut *tx).await?;
             tx.commit().await
         };
         work.await.map_err(|e| self.error("be written", e))
@@ -520,10 +479,7 @@ impl Store {
 
 fn record(row: SqliteRow) -> Result<Stored, sqlx::Error> {
     Ok(Stored {
-        position: Position {
-            block: unsigned(row.try_get(0)?),
-            log: unsigned(row.try_get(1)?),
-        },
+        position: Position { block: unsigned(row.try_get(0)?), log: unsigned(row.try_get(1)?) },
         block_hash: parsed(&row, 2)?,
         time: unsigned(row.try_get(3)?),
         tx: parsed(&row, 4)?,
@@ -539,8 +495,7 @@ where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     let text: String = row.try_get(column)?;
-    text.parse()
-        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 fn optional<T: FromStr>(row: &SqliteRow, column: usize) -> Result<Option<T>, sqlx::Error>
@@ -548,9 +503,7 @@ where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     let text: Option<String> = row.try_get(column)?;
-    text.map(|text| text.parse())
-        .transpose()
-        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    text.map(|text| text.parse()).transpose().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// SQLite has signed integers only; block numbers and times fit, what does not is as good as the end of time.
@@ -582,17 +535,10 @@ fn put_aside(path: &Path) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    const IDENTITY: Identity = Identity {
-        chain_id: 31337,
-        contract: Address::repeat_byte(1),
-    };
+    const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
 
     fn block(number: u64) -> BlockRef {
-        BlockRef {
-            number,
-            hash: B256::with_last_byte(number as u8),
-            time: 1000 + number,
-        }
+        BlockRef { number, hash: B256::with_last_byte(number as u8), time: 1000 + number }
     }
 
     fn event(number: u64, log: u64, kind: &str) -> Stored {
@@ -613,34 +559,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (store, opened) = Store::open(&dir.path().join("a"), IDENTITY).await.unwrap();
         assert_eq!(opened, Opened::Fresh);
-        let all = [
-            event(3, 0, "opened"),
-            event(3, 1, "submitted"),
-            event(5, 0, "submitted"),
-        ];
+        let all = [event(3, 0, "opened"), event(3, 1, "submitted"), event(5, 0, "submitted")];
         store.append(&all, block(9)).await.unwrap();
 
-        assert_eq!(
-            store.events(&Filter::default(), None, 10).await.unwrap(),
-            all
-        );
-        assert_eq!(
-            store
-                .events(&Filter::default(), Some(all[0].position), 1)
-                .await
-                .unwrap(),
-            all[1..2]
-        );
-        let submitted = Filter {
-            kind: Some("submitted".into()),
-            ..Filter::default()
-        };
+        assert_eq!(store.events(&Filter::default(), None, 10).await.unwrap(), all);
+        assert_eq!(store.events(&Filter::default(), Some(all[0].position), 1).await.unwrap(), all[1..2]);
+        let submitted = Filter { kind: Some("submitted".into()), ..Filter::default() };
         assert_eq!(store.events(&submitted, None, 10).await.unwrap(), all[1..]);
         assert_eq!(store.count(&submitted).await.unwrap(), 2);
-        let first = Filter {
-            campaign: Some(B256::ZERO),
-            ..Filter::default()
-        };
+        let first = Filter { campaign: Some(B256::ZERO), ..Filter::default() };
         assert_eq!(store.count(&first).await.unwrap(), 2);
         assert_eq!(store.tip().await.unwrap(), Some(block(9)));
     }
@@ -652,10 +579,7 @@ mod tests {
         store.append(&[event(3, 0, "a")], block(4)).await.unwrap();
         store.append(&[event(5, 0, "b")], block(6)).await.unwrap();
         store.truncate_after(Some(4)).await.unwrap();
-        assert_eq!(
-            store.events(&Filter::default(), None, 10).await.unwrap(),
-            [event(3, 0, "a")]
-        );
+        assert_eq!(store.events(&Filter::default(), None, 10).await.unwrap(), [event(3, 0, "a")]);
         assert_eq!(store.newest_blocks(10).await.unwrap(), [block(4), block(3)]);
         store.truncate_after(None).await.unwrap();
         assert_eq!(store.tip().await.unwrap(), None);
@@ -670,26 +594,16 @@ mod tests {
         store.close().await;
 
         let (store, opened) = Store::open(&path, IDENTITY).await.unwrap();
-        assert_eq!(
-            (opened, store.tip().await.unwrap()),
-            (Opened::Continued, Some(block(4)))
-        );
+        assert_eq!((opened, store.tip().await.unwrap()), (Opened::Continued, Some(block(4))));
         store.close().await;
 
-        let other = Identity {
-            chain_id: 1,
-            ..IDENTITY
-        };
+        let other = Identity { chain_id: 1, ..IDENTITY };
         let (store, opened) = Store::open(&path, other).await.unwrap();
         assert!(matches!(opened, Opened::Replaced(reason) if reason.contains("31337")));
         assert_eq!(store.tip().await.unwrap(), None);
         store.close().await;
 
-        std::fs::write(
-            &path,
-            b"not a database, but long enough to look like a file that somebody overwrote",
-        )
-        .unwrap();
+        std::fs::write(&path, b"not a database, but long enough to look like a file that somebody overwrote").unwrap();
         let (store, opened) = Store::open(&path, IDENTITY).await.unwrap();
         assert!(matches!(opened, Opened::Replaced(_)));
         assert_eq!(store.tip().await.unwrap(), None);
@@ -699,35 +613,14 @@ mod tests {
     async fn a_settlement_waits_across_restarts_and_keeps_its_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
-        let first = Waiting {
-            campaign: B256::repeat_byte(1),
-            window: 2,
-            body: "a".into(),
-            received: 10,
-        };
+        let first = Waiting { campaign: B256::repeat_byte(1), window: 2, body: "a".into(), received: 10 };
         let (store, _) = Store::open(&path, IDENTITY).await.unwrap();
         store.put_waiting(&first).await.unwrap();
-        store
-            .put_waiting(&Waiting {
-                body: "b".into(),
-                received: 99,
-                ..first.clone()
-            })
-            .await
-            .unwrap();
+        store.put_waiting(&Waiting { body: "b".into(), received: 99, ..first.clone() }).await.unwrap();
         store.close().await;
         let (store, _) = Store::open(&path, IDENTITY).await.unwrap();
-        assert_eq!(
-            store.waiting().await.unwrap(),
-            [Waiting {
-                body: "b".into(),
-                ..first.clone()
-            }]
-        );
-        store
-            .remove_waiting(first.campaign, first.window)
-            .await
-            .unwrap();
+        assert_eq!(store.waiting().await.unwrap(), [Waiting { body: "b".into(), ..first.clone() }]);
+        store.remove_waiting(first.campaign, first.window).await.unwrap();
         assert_eq!(store.waiting().await.unwrap(), []);
     }
 

@@ -9,10 +9,7 @@ use crate::{
     ids::{CampaignId, Digest},
 };
 
-const IDENTITY: Identity = Identity {
-    chain_id: 31337,
-    contract: Address::repeat_byte(1),
-};
+const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
 const FIRST: u64 = 3;
 
 /// A chain that tests write: block `n` holds the events at index `n`.
@@ -36,13 +33,7 @@ impl Chain {
     }
 
     fn block_ref(&self, number: u64) -> Option<BlockRef> {
-        self.blocks()
-            .get(number as usize)
-            .map(|&(hash, _)| BlockRef {
-                number,
-                hash,
-                time: 100 + number,
-            })
+        self.blocks().get(number as usize).map(|&(hash, _)| BlockRef { number, hash, time: 100 + number })
     }
 }
 
@@ -83,32 +74,15 @@ fn id(salt: u8) -> CampaignId {
 }
 
 fn opened(salt: u8) -> Event {
-    let terms = Terms {
-        bounty: 1000,
-        gridPpm: 5000,
-        windowSize: 2,
-        deadline: 10_000,
-        ..Terms::default()
-    };
-    Event::Opened {
-        id: id(salt),
-        terms: Box::new(terms),
-    }
+    let terms = Terms { bounty: 1000, gridPpm: 5000, windowSize: 2, deadline: 10_000, ..Terms::default() };
+    Event::Opened { id: id(salt), terms: Box::new(terms) }
 }
 
 fn activated(salt: u8) -> Event {
-    Event::Activated {
-        id: id(salt),
-        start_ppm: 100_000,
-        material: Digest([salt; 32]),
-    }
+    Event::Activated { id: id(salt), start_ppm: 100_000, material: Digest([salt; 32]) }
 }
 
-async fn open(
-    path: &Path,
-    chain: &Arc<Chain>,
-    confirmations: u64,
-) -> (Arc<Index>, Indexer<Arc<Chain>>) {
+async fn open(path: &Path, chain: &Arc<Chain>, confirmations: u64) -> (Arc<Index>, Indexer<Arc<Chain>>) {
     let (index, _) = Index::open(path, IDENTITY).await.unwrap();
     let indexer = Indexer::new(index.clone(), chain.clone(), FIRST, confirmations);
     (index, indexer)
@@ -148,10 +122,7 @@ async fn a_rebuilt_index_equals_one_that_was_kept() {
 
     let (continued, _) = Index::open(&path, IDENTITY).await.unwrap();
     assert_eq!(continued.read(World::clone), kept);
-    assert!(
-        !continued.progress().borrow().caught_up(),
-        "the chain was not asked yet"
-    );
+    assert!(!continued.progress().borrow().caught_up(), "the chain was not asked yet");
     continued.store().close().await;
 
     std::fs::remove_file(&path).unwrap();
@@ -180,15 +151,8 @@ async fn a_rolled_back_chain_is_indexed_again_from_the_common_block() {
     assert_eq!(index.read(|world| world.order.clone()), [id(1), id(9)]);
     assert_eq!(index.rolled_back_since(before), Some(Some(4)));
     assert_eq!(index.rolled_back_since(index.rollbacks()), None);
-    let stored = index
-        .store()
-        .events(&Filter::default(), None, 100)
-        .await
-        .unwrap();
-    assert_eq!(
-        stored.iter().map(|s| s.kind.as_str()).collect::<Vec<_>>(),
-        ["opened", "activated", "opened"]
-    );
+    let stored = index.store().events(&Filter::default(), None, 100).await.unwrap();
+    assert_eq!(stored.iter().map(|s| s.kind.as_str()).collect::<Vec<_>>(), ["opened", "activated", "opened"]);
 }
 
 #[tokio::test]
@@ -230,10 +194,7 @@ async fn a_silent_chain_changes_nothing_and_is_read_on_later() {
     let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
     chain.mine(0, vec![opened(1)]);
     *chain.silent.lock().unwrap() = true;
-    assert!(matches!(
-        indexer.catch_up().await,
-        Err(IndexError::Chain(_))
-    ));
+    assert!(matches!(indexer.catch_up().await, Err(IndexError::Chain(_))));
     assert_eq!(index.read(|world| world.order.len()), 0);
     *chain.silent.lock().unwrap() = false;
     indexer.catch_up().await.unwrap();

@@ -38,11 +38,7 @@ impl From<chain::Error> for SourceError {
 impl Source for ChainSource {
     async fn head(&self) -> Result<BlockRef, SourceError> {
         let head = self.0.head().await?;
-        Ok(BlockRef {
-            number: head.number,
-            hash: head.hash,
-            time: head.now,
-        })
+        Ok(BlockRef { number: head.number, hash: head.hash, time: head.now })
     }
 
     async fn block(&self, number: u64) -> Result<Option<BlockRef>, SourceError> {
@@ -73,18 +69,10 @@ struct Call {
 }
 
 fn call(settlement: &SettlementRequest) -> Result<Call, SettleError> {
-    let terms = Terms::try_from(&settlement.terms).map_err(|error| SettleError::Refused {
-        code: "USAGE".into(),
-        message: error.to_string(),
-    })?;
-    let submissions = settlement
-        .submissions
-        .iter()
-        .map(|s| Submission {
-            miner: s.miner,
-            content: B256::new(s.content.0),
-        })
-        .collect();
+    let terms = Terms::try_from(&settlement.terms)
+        .map_err(|error| SettleError::Refused { code: "USAGE".into(), message: error.to_string() })?;
+    let submissions =
+        settlement.submissions.iter().map(|s| Submission { miner: s.miner, content: B256::new(s.content.0) }).collect();
     Ok(Call { terms, submissions })
 }
 
@@ -93,20 +81,16 @@ impl From<chain::Error> for SettleError {
         let transient = error.is_transient();
         let failure = Failure::from(error);
         match failure.exit {
-            ExitCode::Refused | ExitCode::NotFound if !transient => Self::Refused {
-                code: failure.code.into_owned(),
-                message: failure.message,
-            },
+            ExitCode::Refused | ExitCode::NotFound if !transient => {
+                Self::Refused { code: failure.code.into_owned(), message: failure.message }
+            }
             _ => Self::Unreachable(failure.message),
         }
     }
 }
 
 impl Settler for Settlements {
-    async fn simulate(
-        &self,
-        settlement: &SettlementRequest,
-    ) -> Result<(CampaignId, u32), SettleError> {
+    async fn simulate(&self, settlement: &SettlementRequest) -> Result<(CampaignId, u32), SettleError> {
         let Call { terms, submissions } = call(settlement)?;
         let campaign = self.0.id(&terms);
         let window = self.0.status(campaign).await?.windowIndex;
@@ -156,16 +140,8 @@ fn blob_error(error: impl std::fmt::Display) -> BlobError {
 }
 
 impl Blobs for HubNode {
-    async fn get(
-        &self,
-        digest: Digest,
-        max_bytes: usize,
-        timeout: Duration,
-    ) -> Result<Vec<u8>, BlobError> {
-        self.0
-            .get(digest, max_bytes, timeout)
-            .await
-            .map_err(blob_error)
+    async fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> Result<Vec<u8>, BlobError> {
+        self.0.get(digest, max_bytes, timeout).await.map_err(blob_error)
     }
 
     async fn pin(&self, digest: Digest) -> Result<(), BlobError> {

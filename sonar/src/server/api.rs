@@ -25,9 +25,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     App,
     dto::{
-        Artefact, CampaignDetail, CampaignQuery, CampaignSummary, CapsuleSummary, EventQuery,
-        EventView, Info, Miner, Page, Ready, RelayReceipt, SettlementRequest, StreamQuery,
-        SubmissionQuery, SubmissionView, bounded,
+        Artefact, CampaignDetail, CampaignQuery, CampaignSummary, CapsuleSummary, EventQuery, EventView, Info, Miner,
+        Page, Ready, RelayReceipt, SettlementRequest, StreamQuery, SubmissionQuery, SubmissionView, bounded,
     },
     extract::{BODY_LIMIT, Body, Params, Segment},
     live,
@@ -57,15 +56,9 @@ pub fn router(app: Arc<App>) -> Router {
     let (router, document) = documented().with_state(app.clone()).split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", document))
-        .fallback(|| async {
-            Problem::not_found("there is nothing here; /docs lists what there is")
-        })
+        .fallback(|| async { Problem::not_found("there is nothing here; /docs lists what there is") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "METHOD",
-                "this address does not take this method",
-            )
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD", "this address does not take this method")
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::custom(problem::from_panic))
@@ -92,38 +85,24 @@ fn documented() -> OpenApiRouter<Arc<App>> {
 /// Gives every request an id and a time limit, and counts it.
 async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let id = format!(
-        "{:x}-{:x}",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    );
+    let id = format!("{:x}-{:x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let method = request.method().to_string();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("none", MatchedPath::as_str)
-        .to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let begin = Instant::now();
     let mut response = match tokio::time::timeout(TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            "TIMED_OUT",
-            format!("the request took longer than {TIMEOUT:?}"),
-        )
-        .into_response(),
+        Err(_) => {
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, "TIMED_OUT", format!("the request took longer than {TIMEOUT:?}"))
+                .into_response()
+        }
     };
     let status = response.status();
-    app.metrics
-        .request(&method, &route, status.as_u16(), begin.elapsed());
+    app.metrics.request(&method, &route, status.as_u16(), begin.elapsed());
     tracing::debug!(%id, method, route, status = status.as_u16(), "answered");
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response.headers_mut().insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -131,8 +110,7 @@ fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem>
 where
     T::Err: std::fmt::Display,
 {
-    text.parse()
-        .map_err(|error: T::Err| Problem::usage(error.to_string()))
+    text.parse().map_err(|error: T::Err| Problem::usage(error.to_string()))
 }
 
 fn parse_optional<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, Problem>
@@ -144,16 +122,11 @@ where
 
 /// Addresses may come in any case; a hint at the checksum would only confuse.
 fn parse_address(text: &str) -> Result<Address, Problem> {
-    text.parse()
-        .map_err(|_| Problem::usage("expected an account: 0x and 40 hexadecimal digits"))
+    text.parse().map_err(|_| Problem::usage("expected an account: 0x and 40 hexadecimal digits"))
 }
 
 fn unknown(id: CampaignId) -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "UNKNOWN_CAMPAIGN",
-        format!("there is no campaign {id} on this contract"),
-    )
+    Problem::new(StatusCode::NOT_FOUND, "UNKNOWN_CAMPAIGN", format!("there is no campaign {id} on this contract"))
 }
 
 /// What this server is about.
@@ -164,12 +137,7 @@ async fn info(State(app): State<Arc<App>>) -> Json<Info> {
     Json(Info {
         chain_id: deployment.chain_id,
         contracts: deployment.into(),
-        ipfs: app
-            .node
-            .addresses()
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+        ipfs: app.node.addresses().iter().map(ToString::to_string).collect(),
         version: env!("CARGO_PKG_VERSION").into(),
         block: progress.indexed.map_or(0, |block| block.number),
         head: progress.head.map_or(0, |block| block.number),
@@ -195,19 +163,13 @@ async fn campaigns(
         token: query.token.as_deref().map(parse_address).transpose()?,
     };
     let after = parse_optional::<CampaignId>(query.after.as_deref())?;
-    let found = app
-        .index
-        .read(|world| live::campaigns(world, &filter, &|manifest| app.shelf.manifest(manifest)));
+    let found = app.index.read(|world| live::campaigns(world, &filter, &|manifest| app.shelf.manifest(manifest)));
     Page::cut(
         found,
         query.limit,
         |all| match after {
             None => Ok(0),
-            Some(id) => all
-                .iter()
-                .position(|c| c.id == id)
-                .map(|at| at + 1)
-                .ok_or_else(|| unknown(id)),
+            Some(id) => all.iter().position(|c| c.id == id).map(|at| at + 1).ok_or_else(|| unknown(id)),
         },
         |campaign| campaign.id.to_string(),
     )
@@ -223,10 +185,7 @@ async fn campaigns(
         (status = NOT_FOUND, body = Problem)
     )
 )]
-async fn campaign(
-    State(app): State<Arc<App>>,
-    Segment(id): Segment<String>,
-) -> Result<Json<CampaignDetail>, Problem> {
+async fn campaign(State(app): State<Arc<App>>, Segment(id): Segment<String>) -> Result<Json<CampaignDetail>, Problem> {
     let id = parse(&id)?;
     app.index
         .read(|world| live::campaign(world, id, &|manifest| app.shelf.manifest(manifest)))
@@ -252,18 +211,11 @@ async fn submissions(
     let id = parse(&id)?;
     let miner = query.miner.as_deref().map(parse_address).transpose()?;
     let after = parse_optional::<usize>(query.after.as_deref())?;
-    let found = app
-        .index
-        .read(|world| live::submissions(world, id, miner))
-        .ok_or_else(|| unknown(id))?;
+    let found = app.index.read(|world| live::submissions(world, id, miner)).ok_or_else(|| unknown(id))?;
     Page::cut(
         found,
         query.limit,
-        |all| {
-            Ok(after.map_or(0, |after| {
-                all.partition_point(|s| s.number as usize <= after)
-            }))
-        },
+        |all| Ok(after.map_or(0, |after| all.partition_point(|s| s.number as usize <= after))),
         |submission| submission.number.to_string(),
     )
     .map(Json)
@@ -294,9 +246,7 @@ async fn campaign_events(
         account: query.account.as_deref().map(parse_address).transpose()?,
     };
     let after = parse_optional::<EventId>(query.after.as_deref())?.map(|id| id.position());
-    event_page(&app, &filter, after, query.limit)
-        .await
-        .map(Json)
+    event_page(&app, &filter, after, query.limit).await.map(Json)
 }
 
 async fn event_page(
@@ -308,19 +258,12 @@ async fn event_page(
     let limit = bounded(limit)?;
     let store = app.index.store();
     let failed = |error| Problem::internal(&error);
-    let mut found = store
-        .events(filter, after, limit + 1)
-        .await
-        .map_err(failed)?;
+    let mut found = store.events(filter, after, limit + 1).await.map_err(failed)?;
     let total = store.count(filter).await.map_err(failed)?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(EventId::of);
-    Ok(Page {
-        items: found.iter().map(EventView::from).collect(),
-        next,
-        total,
-    })
+    Ok(Page { items: found.iter().map(EventView::from).collect(), next, total })
 }
 
 /// Registered Capsules.
@@ -334,10 +277,7 @@ async fn capsules(State(app): State<Arc<App>>) -> Json<Vec<CapsuleSummary>> {
     get, path = "/api/v1/miners/{address}", params(("address" = String, Path, description = "Account")),
     responses((status = OK, body = Miner), (status = BAD_REQUEST, body = Problem), (status = NOT_FOUND, body = Problem))
 )]
-async fn miner(
-    State(app): State<Arc<App>>,
-    Segment(address): Segment<String>,
-) -> Result<Json<Miner>, Problem> {
+async fn miner(State(app): State<Arc<App>>, Segment(address): Segment<String>) -> Result<Json<Miner>, Problem> {
     let address = parse_address(&address)?;
     app.index
         .read(|world| live::miner(world, address))
@@ -354,21 +294,13 @@ async fn miner(
         (status = NOT_FOUND, body = Problem)
     )
 )]
-async fn artefact(
-    State(app): State<Arc<App>>,
-    Segment(digest): Segment<String>,
-) -> Result<Json<Artefact>, Problem> {
+async fn artefact(State(app): State<Arc<App>>, Segment(digest): Segment<String>) -> Result<Json<Artefact>, Problem> {
     let digest: Digest = parse(&digest)?;
     let (kind, bytes) = app
         .shelf
         .artefact(digest)
         .ok_or_else(|| Problem::not_found(format!("no live campaign or Capsule needs {digest}")))?;
-    Ok(Json(Artefact {
-        digest,
-        kind,
-        pinned: bytes.is_some(),
-        bytes,
-    }))
+    Ok(Json(Artefact { digest, kind, pinned: bytes.is_some(), bytes }))
 }
 
 /// Every event of the contracts as it is indexed (server-sent events).
@@ -394,9 +326,7 @@ async fn events(
         kind: query.kind.clone(),
         account: query.account.as_deref().map(parse_address).transpose()?,
     };
-    let last = headers
-        .get("last-event-id")
-        .map(|value| value.to_str().unwrap_or("?"));
+    let last = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
     let after = parse_optional::<EventId>(last.or(query.after.as_deref()))?;
     sse::open(app, filter, after).await
 }
@@ -417,17 +347,11 @@ async fn relay_settlement(
     State(app): State<Arc<App>>,
     Body(settlement): Body<SettlementRequest>,
 ) -> Result<(StatusCode, Json<RelayReceipt>), Problem> {
-    let relay = app.relay.as_ref().ok_or_else(|| {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "NO_ACCOUNT",
-            "this server relays nothing",
-        )
-    })?;
-    relay
-        .accept(&settlement)
-        .await
-        .map(|receipt| (StatusCode::ACCEPTED, Json(receipt)))
+    let relay = app
+        .relay
+        .as_ref()
+        .ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "NO_ACCOUNT", "this server relays nothing"))?;
+    relay.accept(&settlement).await.map(|receipt| (StatusCode::ACCEPTED, Json(receipt)))
 }
 
 /// Whether the process answers.
@@ -443,23 +367,12 @@ async fn healthz() -> &'static str {
 )]
 async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
     let ready = Ready::look(&app).await;
-    let status = if ready.ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready))
 }
 
 /// Measurements for Prometheus.
 #[utoipa::path(get, path = "/metrics", responses((status = OK, body = String, content_type = "text/plain")))]
 async fn metrics(State(app): State<Arc<App>>) -> Response<HttpBody> {
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        app.metrics.render(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
 }

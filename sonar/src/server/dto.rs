@@ -63,13 +63,7 @@ pub struct Contracts {
 
 impl From<&Deployment> for Contracts {
     fn from(d: &Deployment) -> Self {
-        Self {
-            chain_id: d.chain_id,
-            sonar: d.sonar,
-            registry: d.registry,
-            datacoin: d.datacoin,
-            block: d.block,
-        }
+        Self { chain_id: d.chain_id, sonar: d.sonar, registry: d.registry, datacoin: d.datacoin, block: d.block }
     }
 }
 
@@ -114,9 +108,7 @@ impl<T> Page<T> {
 pub fn bounded(limit: Option<u32>) -> Result<u32, Problem> {
     match limit.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(limit),
-        other => Err(Problem::usage(format!(
-            "limit is {other}; it must be 1 to {MAX_LIMIT}"
-        ))),
+        other => Err(Problem::usage(format!("limit is {other}; it must be 1 to {MAX_LIMIT}"))),
     }
 }
 
@@ -343,11 +335,7 @@ pub struct PlaceJson {
 
 impl From<&LogPosition> for PlaceJson {
     fn from(at: &LogPosition) -> Self {
-        Self {
-            block: at.block,
-            time: at.timestamp,
-            transaction: at.transaction,
-        }
+        Self { block: at.block, time: at.timestamp, transaction: at.transaction }
     }
 }
 
@@ -438,11 +426,7 @@ impl From<&Stored> for EventView {
             id: EventId::of(stored),
             kind: stored.kind.clone(),
             campaign: stored.campaign.map(CampaignId),
-            at: PlaceJson {
-                block: stored.position.block,
-                time: stored.time,
-                transaction: stored.tx,
-            },
+            at: PlaceJson { block: stored.position.block, time: stored.time, transaction: stored.tx },
             // Written by this program, so it is JSON.
             data: serde_json::from_str(&stored.body).unwrap_or_default(),
         }
@@ -640,42 +624,20 @@ impl Ready {
     /// Looks at everything.
     pub(super) async fn look(app: &App) -> Self {
         let chain = match tokio::time::timeout(CHAIN_TIMEOUT, app.chain.head()).await {
-            Ok(Ok(head)) => Dependency {
-                ok: true,
-                detail: format!("block {}", head.number),
-            },
-            Ok(Err(error)) => Dependency {
-                ok: false,
-                detail: error.to_string(),
-            },
-            Err(_) => Dependency {
-                ok: false,
-                detail: format!("the chain did not answer within {CHAIN_TIMEOUT:?}"),
-            },
+            Ok(Ok(head)) => Dependency { ok: true, detail: format!("block {}", head.number) },
+            Ok(Err(error)) => Dependency { ok: false, detail: error.to_string() },
+            Err(_) => Dependency { ok: false, detail: format!("the chain did not answer within {CHAIN_TIMEOUT:?}") },
         };
         let progress = *app.index.progress().borrow();
         let block = progress.indexed.map(|block| block.number);
         let index = IndexHealth {
             ok: progress.caught_up() && app.index.store().alive().await,
             block,
-            lag: progress
-                .wanted
-                .map(|wanted| wanted.saturating_sub(block.unwrap_or(0))),
+            lag: progress.wanted.map(|wanted| wanted.saturating_sub(block.unwrap_or(0))),
         };
         let (pinned, bytes, missing) = app.shelf.totals();
-        let ipfs = IpfsHealth {
-            ok: !app.node.addresses().is_empty(),
-            pinned,
-            bytes,
-            missing,
-        };
-        Self {
-            ready: chain.ok && index.ok && ipfs.ok,
-            chain,
-            index,
-            ipfs,
-            relay: app.relay.is_some(),
-        }
+        let ipfs = IpfsHealth { ok: !app.node.addresses().is_empty(), pinned, bytes, missing };
+        Self { ready: chain.ok && index.ok && ipfs.ok, chain, index, ipfs, relay: app.relay.is_some() }
     }
 }
 
@@ -683,9 +645,7 @@ impl CampaignSummary {
     /// What a list says of a campaign.
     #[must_use]
     pub fn new(view: &CampaignView, name: Option<String>) -> Self {
-        let earned = view.accounts.values().fold(Amount::ZERO, |sum, account| {
-            sum.saturating_add(account.earned)
-        });
+        let earned = view.accounts.values().fold(Amount::ZERO, |sum, account| sum.saturating_add(account.earned));
         Self {
             id: view.id,
             name,
@@ -712,11 +672,7 @@ impl CampaignSummary {
 impl CampaignDetail {
     /// Everything that is said of a campaign.
     #[must_use]
-    pub fn new(
-        view: &CampaignView,
-        name: Option<String>,
-        manifest: Option<serde_json::Value>,
-    ) -> Self {
+    pub fn new(view: &CampaignView, name: Option<String>, manifest: Option<serde_json::Value>) -> Self {
         let window = &view.window;
         Self {
             summary: CampaignSummary::new(view, name),

@@ -20,9 +20,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(value) = Query::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| Problem::usage(rejection.body_text()))?;
+        let Query(value) =
+            Query::from_request_parts(parts, state).await.map_err(|rejection| Problem::usage(rejection.body_text()))?;
         Ok(Self(value))
     }
 }
@@ -35,9 +34,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(value) = Path::from_request_parts(parts, state)
-            .await
-            .map_err(|rejection| Problem::usage(rejection.body_text()))?;
+        let Path(value) =
+            Path::from_request_parts(parts, state).await.map_err(|rejection| Problem::usage(rejection.body_text()))?;
         Ok(Self(value))
     }
 }
@@ -50,14 +48,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let kind = kind
-            .and_then(|kind| kind.split(';').next())
-            .map(str::trim)
-            .unwrap_or_default();
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim).unwrap_or_default();
         if !kind.eq_ignore_ascii_case("application/json") {
             return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -65,17 +57,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
                 "the body must be application/json",
             ));
         }
-        let bytes =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection| match rejection.status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "TOO_LARGE",
-                        format!("the body is larger than {BODY_LIMIT} bytes"),
-                    ),
-                    _ => Problem::usage(rejection.body_text()),
-                })?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "TOO_LARGE",
+                format!("the body is larger than {BODY_LIMIT} bytes"),
+            ),
+            _ => Problem::usage(rejection.body_text()),
+        })?;
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| Problem::usage(format!("the body cannot be understood: {error}")))

@@ -101,14 +101,7 @@ pub struct Hub<B> {
 impl<B: Blobs> Hub<B> {
     /// A hub over a node.
     pub fn new(blobs: B, index: Arc<Index>, shelf: Arc<Shelf>, metrics: Arc<Metrics>) -> Self {
-        Self {
-            blobs,
-            index,
-            shelf,
-            metrics,
-            dead_since: HashMap::new(),
-            release_at: Instant::now(),
-        }
+        Self { blobs, index, shelf, metrics, dead_since: HashMap::new(), release_at: Instant::now() }
     }
 
     /// Works until `stopping` becomes true.
@@ -145,9 +138,7 @@ impl<B: Blobs> Hub<B> {
         {
             let mut inner = self.shelf.lock();
             inner.pins.want(&live, now);
-            inner
-                .manifests
-                .retain(|digest, _| live.contains_key(digest));
+            inner.manifests.retain(|digest, _| live.contains_key(digest));
         }
         if now < self.release_at {
             return;
@@ -160,18 +151,12 @@ impl<B: Blobs> Hub<B> {
     }
 
     fn live(&self) -> BTreeMap<Digest, Kind> {
-        self.index.read(|world| {
-            super::live::artefacts(world, |manifest| {
-                self.shelf.manifest(manifest).map(|m| m.bundle)
-            })
-        })
+        self.index
+            .read(|world| super::live::artefacts(world, |manifest| self.shelf.manifest(manifest).map(|m| m.bundle)))
     }
 
     async fn release(&mut self, live: &BTreeMap<Digest, Kind>, pinned: Vec<Digest>, now: Instant) {
-        let pinned: HashSet<_> = pinned
-            .into_iter()
-            .filter(|digest| !live.contains_key(digest))
-            .collect();
+        let pinned: HashSet<_> = pinned.into_iter().filter(|digest| !live.contains_key(digest)).collect();
         self.dead_since.retain(|digest, _| pinned.contains(digest));
         for digest in pinned {
             if now.duration_since(*self.dead_since.entry(digest).or_insert(now)) < GRACE {
@@ -205,16 +190,11 @@ impl<B: Blobs> Hub<B> {
 
 async fn obtain<B: Blobs>(blobs: B, fetch: Fetch) -> (Fetch, Result<Vec<u8>, BlobError>) {
     let work = async {
-        let bytes = blobs
-            .get(fetch.digest, fetch.kind.max_bytes(), fetch.timeout)
-            .await?;
+        let bytes = blobs.get(fetch.digest, fetch.kind.max_bytes(), fetch.timeout).await?;
         blobs.pin(fetch.digest).await?;
         Ok(bytes)
     };
     let limit = fetch.timeout + PIN_TIMEOUT;
     let result = timeout(limit, work).await;
-    (
-        fetch,
-        result.unwrap_or_else(|_| Err(BlobError(format!("the node took longer than {limit:?}")))),
-    )
+    (fetch, result.unwrap_or_else(|_| Err(BlobError(format!("the node took longer than {limit:?}")))))
 }

@@ -9,10 +9,7 @@ use alloy::primitives::{Address, U256};
 use sonar_contracts::{CloseReason, Outcome, State};
 
 use super::{
-    dto::{
-        CampaignDetail, CampaignSummary, CapsuleSummary, Miner, MinerCampaign, PlaceJson,
-        SubmissionView, Verdict,
-    },
+    dto::{CampaignDetail, CampaignSummary, CapsuleSummary, Miner, MinerCampaign, PlaceJson, SubmissionView, Verdict},
     pins::Kind,
 };
 use crate::{
@@ -22,22 +19,12 @@ use crate::{
 };
 
 /// Artefacts that somebody still needs. `bundle` tells which bundle a manifest names, if the manifest is here.
-pub fn artefacts(
-    world: &World,
-    bundle: impl Fn(Digest) -> Option<Digest>,
-) -> BTreeMap<Digest, Kind> {
+pub fn artefacts(world: &World, bundle: impl Fn(Digest) -> Option<Digest>) -> BTreeMap<Digest, Kind> {
     let mut live = BTreeMap::new();
     // What a stranger calls an update may be another campaign's manifest: the first use decides, updates come last.
-    let certificates = world
-        .capsules
-        .values()
-        .filter_map(|capsule| capsule.certificate);
+    let certificates = world.capsules.values().filter_map(|capsule| capsule.certificate);
     live.extend(certificates.map(|digest| (digest, Kind::Certificate)));
-    let campaigns = || {
-        world
-            .in_order()
-            .filter(|campaign| needs_artefacts(campaign))
-    };
+    let campaigns = || world.in_order().filter(|campaign| needs_artefacts(campaign));
     for campaign in campaigns() {
         let manifest = Digest(campaign.terms.manifest.0);
         live.entry(manifest).or_insert(Kind::Manifest);
@@ -54,8 +41,7 @@ pub fn artefacts(
     }
     for campaign in campaigns().filter(|campaign| campaign.state == State::Open) {
         for submission in &campaign.window.submissions {
-            live.entry(Digest(submission.content.0))
-                .or_insert(Kind::Update);
+            live.entry(Digest(submission.content.0)).or_insert(Kind::Update);
         }
     }
     live
@@ -73,13 +59,11 @@ fn needs_artefacts(campaign: &CampaignView) -> bool {
 /// Whether a window needs no settlement any more. Of a campaign that is not known (yet, or not again after a rollback)
 /// nothing can be said.
 pub fn is_settled(world: &World, id: CampaignId, window: u32) -> bool {
-    world
-        .campaign(id)
-        .is_some_and(|campaign| match campaign.state {
-            State::None | State::Proposed => false,
-            State::Open => campaign.window.index.0 > window,
-            State::Closed | State::Finalized | State::Refunded => true,
-        })
+    world.campaign(id).is_some_and(|campaign| match campaign.state {
+        State::None | State::Proposed => false,
+        State::Open => campaign.window.index.0 > window,
+        State::Closed | State::Finalized | State::Refunded => true,
+    })
 }
 
 /// How many campaigns there are.
@@ -115,10 +99,7 @@ pub fn ledgers_add_up(world: &World) -> bool {
     world.in_order().all(|campaign| {
         let l = campaign.ledger();
         let parts = [l.paid, l.owed, l.refunded, l.fee, l.escrowed];
-        parts
-            .into_iter()
-            .try_fold(U256::ZERO, |sum, part| sum.checked_add(part))
-            == Some(l.deposited)
+        parts.into_iter().try_fold(U256::ZERO, |sum, part| sum.checked_add(part)) == Some(l.deposited)
     })
 }
 
@@ -126,10 +107,7 @@ pub fn ledgers_add_up(world: &World) -> bool {
 pub fn held(world: &World) -> BTreeMap<Address, U256> {
     let mut held = BTreeMap::new();
     for campaign in world.in_order() {
-        let withdrawn = campaign
-            .withdrawals
-            .iter()
-            .fold(U256::ZERO, |sum, w| sum.saturating_add(w.amount.0));
+        let withdrawn = campaign.withdrawals.iter().fold(U256::ZERO, |sum, w| sum.saturating_add(w.amount.0));
         let left = campaign.ledger().deposited.saturating_sub(withdrawn);
         let total = held.entry(campaign.terms.token).or_insert(U256::ZERO);
         *total = total.saturating_add(left);
@@ -167,11 +145,7 @@ fn manifest(view: &CampaignView, manifests: Manifests<'_>) -> Option<Arc<Manifes
 }
 
 /// Campaigns, newest first.
-pub fn campaigns(
-    world: &World,
-    filter: &CampaignFilter,
-    manifests: Manifests<'_>,
-) -> Vec<CampaignSummary> {
+pub fn campaigns(world: &World, filter: &CampaignFilter, manifests: Manifests<'_>) -> Vec<CampaignSummary> {
     world
         .in_order()
         .rev()
@@ -190,11 +164,7 @@ pub fn campaign(world: &World, id: CampaignId, manifests: Manifests<'_>) -> Opti
 }
 
 /// A campaign's submissions in chain order, of one miner if one is given.
-pub fn submissions(
-    world: &World,
-    id: CampaignId,
-    miner: Option<Address>,
-) -> Option<Vec<SubmissionView>> {
+pub fn submissions(world: &World, id: CampaignId, miner: Option<Address>) -> Option<Vec<SubmissionView>> {
     let view = world.campaign(id)?;
     let wanted = |submission: &SubmissionView| miner.is_none_or(|miner| submission.miner == miner);
     Some(all_submissions(view).into_iter().filter(wanted).collect())
@@ -203,80 +173,51 @@ pub fn submissions(
 fn all_submissions(view: &CampaignView) -> Vec<SubmissionView> {
     let grid = view.terms.gridPpm;
     let settled = view.settled.iter().flat_map(|window| {
-        (0..)
-            .zip(&window.submissions)
-            .map(move |(index, s)| SubmissionView {
-                number: 0,
-                window: window.index.0,
-                index,
-                version: window.version.0,
-                miner: s.miner,
-                content: s.content,
-                at: PlaceJson::from(&s.at),
-                verdict: Verdict::of(s.outcome, s.award, grid),
-            })
-    });
-    let window = &view.window;
-    let pending = (0..)
-        .zip(window.submissions.iter().zip(&window.positions))
-        .map(|(index, (s, at))| SubmissionView {
+        (0..).zip(&window.submissions).map(move |(index, s)| SubmissionView {
             number: 0,
             window: window.index.0,
             index,
             version: window.version.0,
             miner: s.miner,
-            content: Digest(s.content.0),
-            at: PlaceJson::from(at),
-            verdict: Verdict::Pending,
-        });
-    (1..)
-        .zip(settled.chain(pending))
-        .map(|(number, s)| SubmissionView { number, ..s })
-        .collect()
+            content: s.content,
+            at: PlaceJson::from(&s.at),
+            verdict: Verdict::of(s.outcome, s.award, grid),
+        })
+    });
+    let window = &view.window;
+    let pending = (0..).zip(window.submissions.iter().zip(&window.positions)).map(|(index, (s, at))| SubmissionView {
+        number: 0,
+        window: window.index.0,
+        index,
+        version: window.version.0,
+        miner: s.miner,
+        content: Digest(s.content.0),
+        at: PlaceJson::from(at),
+        verdict: Verdict::Pending,
+    });
+    (1..).zip(settled.chain(pending)).map(|(number, s)| SubmissionView { number, ..s }).collect()
 }
 
 /// Accounts that have submitted to a campaign.
 pub fn miners(view: &CampaignView) -> BTreeSet<Address> {
-    let settled = view
-        .settled
-        .iter()
-        .flat_map(|window| window.submissions.iter().map(|s| s.miner));
-    settled
-        .chain(view.window.submissions.iter().map(|s| s.miner))
-        .collect()
+    let settled = view.settled.iter().flat_map(|window| window.submissions.iter().map(|s| s.miner));
+    settled.chain(view.window.submissions.iter().map(|s| s.miner)).collect()
 }
 
 /// Registered Capsules.
 pub fn capsules(world: &World) -> Vec<CapsuleSummary> {
-    world
-        .capsules
-        .iter()
-        .map(|(&operator, view)| CapsuleSummary::new(operator, view))
-        .collect()
+    world.capsules.iter().map(|(&operator, view)| CapsuleSummary::new(operator, view)).collect()
 }
 
 /// What an account did as a miner; `None` if it never submitted.
 pub fn miner(world: &World, address: Address) -> Option<Miner> {
-    let campaigns: Vec<_> = world
-        .in_order()
-        .filter_map(|view| miner_campaign(view, address))
-        .collect();
+    let campaigns: Vec<_> = world.in_order().filter_map(|view| miner_campaign(view, address)).collect();
     (!campaigns.is_empty()).then_some(Miner { address, campaigns })
 }
 
 fn miner_campaign(view: &CampaignView, address: Address) -> Option<MinerCampaign> {
-    let settled = || {
-        view.settled
-            .iter()
-            .flat_map(|window| &window.submissions)
-            .filter(|s| s.miner == address)
-    };
-    let pending = view
-        .window
-        .submissions
-        .iter()
-        .filter(|s| s.miner == address)
-        .count();
+    let settled = || view.settled.iter().flat_map(|window| &window.submissions).filter(|s| s.miner == address);
+    let pending = view.window.submissions.iter().filter(|s| s.miner == address).count();
     let submitted = settled().count() + pending;
     if submitted == 0 {
         return None;
@@ -286,13 +227,8 @@ fn miner_campaign(view: &CampaignView, address: Address) -> Option<MinerCampaign
         campaign: view.id,
         token: view.terms.token,
         submitted: u32::try_from(submitted).unwrap_or(u32::MAX),
-        accepted: settled()
-            .map(|s| u32::from(matches!(s.outcome, Outcome::Accepted(_))))
-            .sum(),
-        delta_ppm: settled()
-            .filter_map(|s| s.award)
-            .map(|award| award.delta_ppm)
-            .sum(),
+        accepted: settled().map(|s| u32::from(matches!(s.outcome, Outcome::Accepted(_)))).sum(),
+        delta_ppm: settled().filter_map(|s| s.award).map(|award| award.delta_ppm).sum(),
         earned: account.earned,
         owed: account.owed(),
         withdrawn: account.withdrawn,

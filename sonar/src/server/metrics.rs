@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use metrics::{
-    counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-    with_local_recorder,
-};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 /// Upper bounds in seconds of the buckets for request durations.
@@ -32,17 +29,10 @@ impl Default for Metrics {
     fn default() -> Self {
         // Fails only for an empty list of buckets.
         let builder = PrometheusBuilder::new();
-        let recorder = PrometheusBuilder::new()
-            .set_buckets(&BUCKETS)
-            .unwrap_or(builder)
-            .build_recorder();
+        let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS).unwrap_or(builder).build_recorder();
         let handle = recorder.handle();
         with_local_recorder(&recorder, describe);
-        Self {
-            recorder,
-            handle,
-            sse_clients: AtomicUsize::new(0),
-        }
+        Self { recorder, handle, sse_clients: AtomicUsize::new(0) }
     }
 }
 
@@ -51,35 +41,17 @@ fn describe() {
     describe_gauge!("sonar_chain_head_age_seconds", "age of the newest block");
     describe_gauge!("sonar_index_block", "newest indexed block");
     describe_gauge!("sonar_index_lag_blocks", "blocks that are not yet indexed");
-    describe_counter!(
-        "sonar_index_rollbacks_total",
-        "times that the chain was rolled back"
-    );
+    describe_counter!("sonar_index_rollbacks_total", "times that the chain was rolled back");
     describe_gauge!("sonar_campaigns", "campaigns by state");
-    describe_counter!(
-        "sonar_http_requests_total",
-        "answered requests by route and status"
-    );
+    describe_counter!("sonar_http_requests_total", "answered requests by route and status");
     describe_histogram!("sonar_http_request_seconds", "time to answer by route");
     describe_gauge!("sonar_sse_clients", "open event streams");
     describe_gauge!("sonar_ipfs_pinned", "live artefacts that are here");
-    describe_gauge!(
-        "sonar_ipfs_pinned_bytes",
-        "size of the live artefacts that are here"
-    );
+    describe_gauge!("sonar_ipfs_pinned_bytes", "size of the live artefacts that are here");
     describe_gauge!("sonar_ipfs_missing", "live artefacts that are not here yet");
-    describe_gauge!(
-        "sonar_relay_pending",
-        "settlements that wait for their window to be settled"
-    );
-    describe_counter!(
-        "sonar_relay_sent_total",
-        "settlements that Sonar had to send"
-    );
-    describe_gauge!(
-        "sonar_escrow",
-        "money in the contract by token, in the token's smallest unit"
-    );
+    describe_gauge!("sonar_relay_pending", "settlements that wait for their window to be settled");
+    describe_counter!("sonar_relay_sent_total", "settlements that Sonar had to send");
+    describe_gauge!("sonar_escrow", "money in the contract by token, in the token's smallest unit");
     describe_gauge!(
         "sonar_conservation_ok",
         "1 if every campaign's deposit is paid + owed + refunded + fee + escrowed and the contract holds it"
@@ -104,8 +76,7 @@ impl Metrics {
             gauge!("sonar_chain_head_block").set(approximate(head));
             gauge!("sonar_chain_head_age_seconds").set(head_age.as_secs_f64());
             gauge!("sonar_index_block").set(approximate(indexed.unwrap_or(0)));
-            gauge!("sonar_index_lag_blocks")
-                .set(approximate(head.saturating_sub(indexed.unwrap_or(0))));
+            gauge!("sonar_index_lag_blocks").set(approximate(head.saturating_sub(indexed.unwrap_or(0))));
         });
     }
 
@@ -127,8 +98,7 @@ impl Metrics {
     pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
         let (method, route) = (method.to_owned(), route.to_owned());
         self.with(|| {
-            histogram!("sonar_http_request_seconds", "route" => route.clone())
-                .record(took.as_secs_f64());
+            histogram!("sonar_http_request_seconds", "route" => route.clone()).record(took.as_secs_f64());
             counter!(
                 "sonar_http_requests_total",
                 "method" => method, "route" => route, "status" => status.to_string()
@@ -141,9 +111,7 @@ impl Metrics {
     pub fn sse_enter(&self, limit: usize) -> bool {
         let entered = self
             .sse_clients
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-                (n < limit).then_some(n + 1)
-            })
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < limit).then_some(n + 1))
             .is_ok();
         self.sse_gauge();
         entered
@@ -207,9 +175,7 @@ mod tests {
         one.blocks(12, Duration::from_secs(1), Some(10));
         let text = one.render();
         assert!(
-            text.contains(
-                "sonar_http_requests_total{method=\"GET\",route=\"/api/v1/info\",status=\"200\"} 1"
-            ),
+            text.contains("sonar_http_requests_total{method=\"GET\",route=\"/api/v1/info\",status=\"200\"} 1"),
             "{text}"
         );
         assert!(text.contains("sonar_index_lag_blocks 2"), "{text}");

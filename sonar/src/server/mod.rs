@@ -28,8 +28,8 @@ use std::{
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
 pub use dto::{
-    Artefact, CampaignDetail, CampaignSummary, EventView, Info, Miner, Page, RelayReceipt,
-    SettlementRequest, SubmissionView,
+    Artefact, CampaignDetail, CampaignSummary, EventView, Info, Miner, Page, RelayReceipt, SettlementRequest,
+    SubmissionView,
 };
 pub use problem::Problem;
 
@@ -123,10 +123,7 @@ impl Server {
         files::private_directory(&config.home)?;
         let lock = lock(&config)?;
         let deployment = *chain.deployment();
-        let identity = Identity {
-            chain_id: deployment.chain_id,
-            contract: deployment.sonar,
-        };
+        let identity = Identity { chain_id: deployment.chain_id, contract: deployment.sonar };
         let (index, opened) = Index::open(&config.home.join("index.sqlite"), identity).await?;
         log_opened(&opened);
         let node = ipfs::Node::start(ipfs::NodeConfig {
@@ -136,28 +133,16 @@ impl Server {
         })
         .await?;
         let node = Arc::new(node);
-        let listener =
-            TcpListener::bind(config.listen)
-                .await
-                .map_err(|source| ServeError::Listen {
-                    address: config.listen,
-                    source,
-                })?;
-        let address = listener.local_addr().map_err(|source| ServeError::Listen {
-            address: config.listen,
-            source,
-        })?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| ServeError::Listen { address: config.listen, source })?;
+        let address = listener.local_addr().map_err(|source| ServeError::Listen { address: config.listen, source })?;
 
         let (stop, stopping) = watch::channel(false);
         let metrics = Arc::new(Metrics::default());
         let relay = chain.address().is_some().then(|| {
             let settler = adapters::Settlements::new(chain.clone());
-            Arc::new(Relay::new(
-                settler,
-                index.clone(),
-                metrics.clone(),
-                config.relay_after,
-            ))
+            Arc::new(Relay::new(settler, index.clone(), metrics.clone(), config.relay_after))
         });
         let app = Arc::new(App {
             chain: chain.clone(),
@@ -172,32 +157,16 @@ impl Server {
 
         let mut tasks = JoinSet::new();
         let source = adapters::ChainSource::new(chain);
-        let indexer = Indexer::new(
-            index.clone(),
-            source,
-            deployment.block,
-            config.confirmations,
-        );
+        let indexer = Indexer::new(index.clone(), source, deployment.block, config.confirmations);
         tasks.spawn(follow(indexer, app.clone(), config.poll, stopping.clone()));
-        let hub = Hub::new(
-            adapters::HubNode::new(node),
-            index,
-            app.shelf.clone(),
-            metrics,
-        );
+        let hub = Hub::new(adapters::HubNode::new(node), index, app.shelf.clone(), metrics);
         tasks.spawn(hub.run(stopping.clone()));
         if let Some(relay) = relay {
             tasks.spawn(relay.run(stopping.clone()));
         }
         tasks.spawn(watch_money::run(app.clone(), stopping.clone()));
         tasks.spawn(answer(listener, app.clone(), stopping));
-        Ok(Self {
-            address,
-            app,
-            stop,
-            tasks,
-            _lock: lock,
-        })
+        Ok(Self { address, app, stop, tasks, _lock: lock })
     }
 
     /// Where it answers.
@@ -209,33 +178,20 @@ impl Server {
     /// Where its IPFS node can be dialled.
     #[must_use]
     pub fn ipfs_addresses(&self) -> Vec<String> {
-        self.app
-            .node
-            .addresses()
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        self.app.node.addresses().iter().map(ToString::to_string).collect()
     }
 
     /// Returns when everything that the chain says is indexed.
     pub async fn caught_up(&self) {
         // Fails only when the index is gone, and it is kept here.
-        let _ = self
-            .app
-            .index
-            .progress()
-            .wait_for(crate::index::Progress::caught_up)
-            .await;
+        let _ = self.app.index.progress().wait_for(crate::index::Progress::caught_up).await;
     }
 
     /// Ends open streams, lets requests end, closes index and IPFS node.
     pub async fn stop(mut self) {
         // Nobody listens any more if all tasks have ended.
         let _ = self.stop.send(true);
-        let ended = timeout(GRACEFUL_STOP, async {
-            while self.tasks.join_next().await.is_some() {}
-        })
-        .await;
+        let ended = timeout(GRACEFUL_STOP, async { while self.tasks.join_next().await.is_some() {} }).await;
         if ended.is_err() {
             tracing::warn!("some requests did not end in time");
             self.tasks.shutdown().await;
@@ -251,8 +207,7 @@ impl Server {
 fn lock(config: &Config) -> Result<File, ServeError> {
     let path = config.home.join("serve.lock");
     let file = File::create(&path).map_err(files::FileError::new("create", &path))?;
-    file.try_lock()
-        .map_err(|_| ServeError::Busy(config.home.clone()))?;
+    file.try_lock().map_err(|_| ServeError::Busy(config.home.clone()))?;
     Ok(file)
 }
 
@@ -306,10 +261,7 @@ async fn answer(listener: TcpListener, app: Arc<App>, mut stopping: watch::Recei
         // An error means that the server is gone, which is the same.
         let _ = stopping.wait_for(|&stop| stop).await;
     };
-    if let Err(error) = axum::serve(listener, api::router(app))
-        .with_graceful_shutdown(stopped)
-        .await
-    {
+    if let Err(error) = axum::serve(listener, api::router(app)).with_graceful_shutdown(stopped).await {
         tracing::error!(%error, "the HTTP interface failed");
     }
 }

@@ -18,9 +18,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What an artefact is for.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A Capsule's public OpenPGP certificate.
@@ -79,13 +77,7 @@ impl Pins {
     pub fn want(&mut self, live: &BTreeMap<Digest, Kind>, now: Instant) {
         self.entries.retain(|digest, _| live.contains_key(digest));
         for (&digest, &kind) in live {
-            self.entries.entry(digest).or_insert((
-                kind,
-                Progress::Missing {
-                    attempts: 0,
-                    not_before: now,
-                },
-            ));
+            self.entries.entry(digest).or_insert((kind, Progress::Missing { attempts: 0, not_before: now }));
         }
     }
 
@@ -99,10 +91,7 @@ impl Pins {
                     running += 1;
                     retrying += usize::from(attempts > 0);
                 }
-                Progress::Missing {
-                    attempts,
-                    not_before,
-                } if not_before <= now => due.push((attempts, kind, digest)),
+                Progress::Missing { attempts, not_before } if not_before <= now => due.push((attempts, kind, digest)),
                 _ => {}
             }
         }
@@ -114,18 +103,9 @@ impl Pins {
             }
             running += 1;
             retrying += usize::from(attempts > 0);
-            self.entries
-                .insert(digest, (kind, Progress::Fetching { attempts }));
-            let timeout = if attempts == 0 {
-                FIRST_TIMEOUT
-            } else {
-                RETRY_TIMEOUT
-            };
-            started.push(Fetch {
-                digest,
-                kind,
-                timeout,
-            });
+            self.entries.insert(digest, (kind, Progress::Fetching { attempts }));
+            let timeout = if attempts == 0 { FIRST_TIMEOUT } else { RETRY_TIMEOUT };
+            started.push(Fetch { digest, kind, timeout });
         }
         started
     }
@@ -141,10 +121,7 @@ impl Pins {
         };
         *progress = match bytes {
             Some(bytes) => Progress::Here { bytes },
-            None => Progress::Missing {
-                attempts: attempts + 1,
-                not_before: now + pause(attempts),
-            },
+            None => Progress::Missing { attempts: attempts + 1, not_before: now + pause(attempts) },
         };
         true
     }
@@ -164,24 +141,20 @@ impl Pins {
     /// The kind of a live artefact, and its size if it is here.
     #[must_use]
     pub fn get(&self, digest: Digest) -> Option<(Kind, Option<u64>)> {
-        self.entries
-            .get(&digest)
-            .map(|&(kind, progress)| match progress {
-                Progress::Here { bytes } => (kind, Some(bytes)),
-                _ => (kind, None),
-            })
+        self.entries.get(&digest).map(|&(kind, progress)| match progress {
+            Progress::Here { bytes } => (kind, Some(bytes)),
+            _ => (kind, None),
+        })
     }
 
     /// How many artefacts are here, their size, and how many are missing.
     #[must_use]
     pub fn totals(&self) -> (usize, u64, usize) {
         let here = || {
-            self.entries
-                .values()
-                .filter_map(|(_, progress)| match progress {
-                    Progress::Here { bytes } => Some(*bytes),
-                    _ => None,
-                })
+            self.entries.values().filter_map(|(_, progress)| match progress {
+                Progress::Here { bytes } => Some(*bytes),
+                _ => None,
+            })
         };
         let count = here().count();
         (count, here().sum(), self.entries.len() - count)
@@ -189,9 +162,7 @@ impl Pins {
 }
 
 fn pause(attempts: u32) -> Duration {
-    FIRST_PAUSE
-        .saturating_mul(1 << attempts.min(10))
-        .min(LONGEST_PAUSE)
+    FIRST_PAUSE.saturating_mul(1 << attempts.min(10)).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -219,10 +190,7 @@ mod tests {
         assert_eq!(stuck.len(), RETRY_SLOTS);
         // All retry slots are taken by what never appears; something new starts at once all the same.
         pins.want(&live(0..101), now);
-        assert_eq!(
-            pins.start(now).iter().map(|f| f.digest).collect::<Vec<_>>(),
-            [Digest([100; 32])]
-        );
+        assert_eq!(pins.start(now).iter().map(|f| f.digest).collect::<Vec<_>>(), [Digest([100; 32])]);
     }
 
     #[test]

@@ -53,10 +53,7 @@ pub trait Settler: Send + Sync + 'static {
         settlement: &SettlementRequest,
     ) -> impl Future<Output = Result<(CampaignId, u32), SettleError>> + Send;
     /// Sends it from Sonar's own account and waits for the receipt.
-    fn send(
-        &self,
-        settlement: &SettlementRequest,
-    ) -> impl Future<Output = Result<B256, SettleError>> + Send;
+    fn send(&self, settlement: &SettlementRequest) -> impl Future<Output = Result<B256, SettleError>> + Send;
 }
 
 /// Keeps and sends settlements.
@@ -72,13 +69,7 @@ pub struct Relay<S> {
 impl<S: Settler> Relay<S> {
     /// A relay that waits `after` before it sends.
     pub fn new(settler: S, index: Arc<Index>, metrics: Arc<Metrics>, after: Duration) -> Self {
-        Self {
-            settler,
-            index,
-            metrics,
-            after,
-            validations: Semaphore::new(VALIDATIONS),
-        }
+        Self { settler, index, metrics, after, validations: Semaphore::new(VALIDATIONS) }
     }
 
     /// Keeps a settlement that the contract would take now.
@@ -86,49 +77,23 @@ impl<S: Settler> Relay<S> {
     /// # Errors
     /// The contract would not take it, or too many wait.
     pub async fn accept(&self, settlement: &SettlementRequest) -> Result<RelayReceipt, Problem> {
-        let _permit = self
-            .validations
-            .acquire()
-            .await
-            .map_err(|error| Problem::internal(&error))?;
+        let _permit = self.validations.acquire().await.map_err(|error| Problem::internal(&error))?;
         let (campaign, window) = self.settler.simulate(settlement).await.map_err(problem)?;
         let waiting = self.waiting().await?;
-        let known = waiting
-            .iter()
-            .find(|known| known.campaign == campaign.0 && known.window == window);
+        let known = waiting.iter().find(|known| known.campaign == campaign.0 && known.window == window);
         if known.is_none() && waiting.len() >= MAX_WAITING {
-            return Err(Problem::unavailable(format!(
-                "{MAX_WAITING} settlements wait already; try again later"
-            )));
+            return Err(Problem::unavailable(format!("{MAX_WAITING} settlements wait already; try again later")));
         }
         let received = known.map_or_else(unix_now, |known| known.received);
         let body = serde_json::to_string(settlement).map_err(|error| Problem::internal(&error))?;
-        let entry = Waiting {
-            campaign: campaign.0,
-            window,
-            body,
-            received,
-        };
-        self.index
-            .store()
-            .put_waiting(&entry)
-            .await
-            .map_err(|error| Problem::internal(&error))?;
-        self.metrics
-            .relay_pending(waiting.len() + usize::from(known.is_none()));
-        Ok(RelayReceipt {
-            campaign,
-            window,
-            send_after: received + self.after.as_secs(),
-        })
+        let entry = Waiting { campaign: campaign.0, window, body, received };
+        self.index.store().put_waiting(&entry).await.map_err(|error| Problem::internal(&error))?;
+        self.metrics.relay_pending(waiting.len() + usize::from(known.is_none()));
+        Ok(RelayReceipt { campaign, window, send_after: received + self.after.as_secs() })
     }
 
     async fn waiting(&self) -> Result<Vec<Waiting>, Problem> {
-        self.index
-            .store()
-            .waiting()
-            .await
-            .map_err(|error| Problem::internal(&error))
+        self.index.store().waiting().await.map_err(|error| Problem::internal(&error))
     }
 
     /// Works until `stopping` becomes true.
@@ -150,25 +115,17 @@ impl<S: Settler> Relay<S> {
         }
     }
 
-    async fn tick(
-        &self,
-        tried: &mut HashMap<(B256, u32), Instant>,
-    ) -> Result<(), crate::index::StoreError> {
+    async fn tick(&self, tried: &mut HashMap<(B256, u32), Instant>) -> Result<(), crate::index::StoreError> {
         let mut left = 0;
         for entry in self.index.store().waiting().await? {
             let key = (entry.campaign, entry.window);
             if self.is_over(&entry) {
-                self.index
-                    .store()
-                    .remove_waiting(entry.campaign, entry.window)
-                    .await?;
+                self.index.store().remove_waiting(entry.campaign, entry.window).await?;
                 tried.remove(&key);
                 continue;
             }
             left += 1;
-            let rested = tried
-                .get(&key)
-                .is_none_or(|last| last.elapsed() >= self.after.max(TICK));
+            let rested = tried.get(&key).is_none_or(|last| last.elapsed() >= self.after.max(TICK));
             if rested && unix_now() >= entry.received.saturating_add(self.after.as_secs()) {
                 tried.insert(key, Instant::now());
                 self.send(&entry).await;
@@ -182,9 +139,7 @@ impl<S: Settler> Relay<S> {
     fn is_over(&self, entry: &Waiting) -> bool {
         let age = Duration::from_secs(unix_now().saturating_sub(entry.received));
         age > LONGEST_WAIT
-            || self.index.read(|world| {
-                super::live::is_settled(world, CampaignId(entry.campaign), entry.window)
-            })
+            || self.index.read(|world| super::live::is_settled(world, CampaignId(entry.campaign), entry.window))
     }
 
     async fn send(&self, entry: &Waiting) {
@@ -211,15 +166,11 @@ impl<S: Settler> Relay<S> {
 
 fn problem(error: SettleError) -> Problem {
     match error {
-        SettleError::Refused { code, message } => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, &code, message)
-        }
+        SettleError::Refused { code, message } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, &code, message),
         SettleError::Unreachable(message) => Problem::unavailable(message),
     }
 }
 
 fn unix_now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -36,11 +36,7 @@ impl EventId {
     /// The id of a stored event.
     #[must_use]
     pub fn of(record: &Stored) -> String {
-        format!(
-            "{}-{}",
-            record.position,
-            hash_prefix(record.block_hash.as_slice())
-        )
+        format!("{}-{}", record.position, hash_prefix(record.block_hash.as_slice()))
     }
 }
 
@@ -49,14 +45,8 @@ impl std::str::FromStr for EventId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.match_indices('-').nth(1) {
-            Some((at, _)) => Ok(Self {
-                position: text[..at].parse()?,
-                block: Some(text[at + 1..].to_owned()),
-            }),
-            None => Ok(Self {
-                position: text.parse()?,
-                block: None,
-            }),
+            Some((at, _)) => Ok(Self { position: text[..at].parse()?, block: Some(text[at + 1..].to_owned()) }),
+            None => Ok(Self { position: text.parse()?, block: None }),
         }
     }
 }
@@ -91,9 +81,7 @@ pub async fn open(
     after: Option<EventId>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     if !app.metrics.sse_enter(MAX_STREAMS) {
-        return Err(Problem::unavailable(format!(
-            "{MAX_STREAMS} event streams are open already; try again later"
-        )));
+        return Err(Problem::unavailable(format!("{MAX_STREAMS} event streams are open already; try again later")));
     }
     let progress = app.index.progress();
     let seen = *progress.borrow();
@@ -106,16 +94,11 @@ pub async fn open(
         progress,
         app,
     };
-    reader.ready.push_back(message(
-        "open",
-        &json!({ "block": seen.indexed.map(|block| block.number) }),
-    ));
+    reader.ready.push_back(message("open", &json!({ "block": seen.indexed.map(|block| block.number) })));
     if let Some(after) = after {
         reader.resume(after).await?;
     }
-    let stream = stream::unfold(reader, |mut reader| async {
-        reader.next().await.map(|event| (Ok(event), reader))
-    });
+    let stream = stream::unfold(reader, |mut reader| async { reader.next().await.map(|event| (Ok(event), reader)) });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
@@ -125,12 +108,7 @@ impl Reader {
         let known = match &after.block {
             None => true,
             Some(prefix) => {
-                let hash = self
-                    .app
-                    .index
-                    .store()
-                    .block_hash(after.position.block)
-                    .await;
+                let hash = self.app.index.store().block_hash(after.position.block).await;
                 let hash = hash.map_err(|error| Problem::internal(&error))?;
                 hash.is_some_and(|hash| hash_prefix(hash.as_slice()) == *prefix)
             }
@@ -146,8 +124,7 @@ impl Reader {
     fn rolled_back_to(&mut self, block: Option<u64>) {
         let survivor = block.map(Position::end_of);
         self.cursor = self.cursor.min(survivor);
-        self.ready
-            .push_back(message("rollback", &json!({ "block": block })));
+        self.ready.push_back(message("rollback", &json!({ "block": block })));
     }
 
     async fn next(&mut self) -> Option<Event> {
@@ -165,13 +142,7 @@ impl Reader {
                 continue;
             }
             // A database that cannot be read ends the stream; the client connects again and resumes.
-            let page = self
-                .app
-                .index
-                .store()
-                .events(&self.filter, self.cursor, PAGE)
-                .await
-                .ok()?;
+            let page = self.app.index.store().events(&self.filter, self.cursor, PAGE).await.ok()?;
             if let Some(last) = page.last() {
                 self.cursor = Some(last.position);
                 self.ready.extend(page.iter().map(event));
@@ -200,20 +171,8 @@ mod tests {
     #[test]
     fn ids_read_back_with_and_without_the_block() {
         let position = Position { block: 12, log: 3 };
-        assert_eq!(
-            "12-3-00ff00ff".parse(),
-            Ok(EventId {
-                position,
-                block: Some("00ff00ff".into())
-            })
-        );
-        assert_eq!(
-            "12-3".parse(),
-            Ok(EventId {
-                position,
-                block: None
-            })
-        );
+        assert_eq!("12-3-00ff00ff".parse(), Ok(EventId { position, block: Some("00ff00ff".into()) }));
+        assert_eq!("12-3".parse(), Ok(EventId { position, block: None }));
         assert!("12".parse::<EventId>().is_err());
         assert!("x-3-00".parse::<EventId>().is_err());
     }

@@ -21,12 +21,9 @@ pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         let seen = *progress.borrow_and_update();
         if let Some(head) = seen.head {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let age = now.saturating_sub(Duration::from_secs(head.time));
-            app.metrics
-                .blocks(head.number, age, seen.indexed.map(|block| block.number));
+            app.metrics.blocks(head.number, age, seen.indexed.map(|block| block.number));
         }
         app.metrics.campaigns(&app.index.read(live::by_state));
         if seen.caught_up() {
@@ -42,9 +39,7 @@ pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
 
 async fn check(app: &App) {
     let block = app.index.progress().borrow().indexed;
-    let (mut conserved, held) = app
-        .index
-        .read(|world| (live::ledgers_add_up(world), live::held(world)));
+    let (mut conserved, held) = app.index.read(|world| (live::ledgers_add_up(world), live::held(world)));
     let deployment = app.chain.deployment();
     // A stranger's token may say what it likes, so only those that are known to count honestly are asked.
     for token in [Address::ZERO, deployment.datacoin] {
@@ -64,9 +59,7 @@ async fn check(app: &App) {
     // The balance belongs to the newest block; a difference counts only if nothing happened meanwhile.
     let unchanged = app.index.progress().borrow().indexed == block && is_head(app, block).await;
     if !conserved && unchanged {
-        tracing::error!(
-            "the contract holds less than the campaigns' ledgers say, or a ledger does not add up"
-        );
+        tracing::error!("the contract holds less than the campaigns' ledgers say, or a ledger does not add up");
     }
     if conserved || unchanged {
         app.metrics.money(&escrow, conserved);

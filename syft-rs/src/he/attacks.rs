@@ -19,23 +19,14 @@ use proptest::prelude::*;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 use tfhe::core_crypto::prelude::{
-    CiphertextModulus, GlweCiphertext, GlweSecretKey, PlaintextCount, PlaintextList,
-    PolynomialSize, decrypt_glwe_ciphertext,
+    CiphertextModulus, GlweCiphertext, GlweSecretKey, PlaintextCount, PlaintextList, PolynomialSize,
+    decrypt_glwe_ciphertext,
 };
 
-const DIGITS: Shape = Shape {
-    inputs: 65,
-    outputs: 10,
-};
+const DIGITS: Shape = Shape { inputs: 65, outputs: 10 };
 
 fn binding(version: u32) -> Binding {
-    Binding {
-        chain_id: 31337,
-        contract: [1; 20],
-        campaign: [2; 32],
-        version,
-        beacon: [3; 32],
-    }
+    Binding { chain_id: 31337, contract: [1; 20], campaign: [2; 32], version, beacon: [3; 32] }
 }
 
 struct Party {
@@ -47,34 +38,19 @@ struct Party {
 
 fn party(shape: Shape, seed: u8, version: u32) -> Party {
     let params = Parameters::linear(shape).unwrap();
-    let values: Vec<f64> = (0..shape.weights())
-        .map(|i| (i * 7919 % 1000) as f64 / 2500.0 - 0.2)
-        .collect();
+    let values: Vec<f64> = (0..shape.weights()).map(|i| (i * 7919 % 1000) as f64 / 2500.0 - 0.2).collect();
     let weights = Weights::new(shape, &values).unwrap();
-    let key = SecretKey::derive(
-        &VersionSeed::from_bytes([seed; 32]),
-        &params,
-        &binding(version),
-    );
+    let key = SecretKey::derive(&VersionSeed::from_bytes([seed; 32]), &params, &binding(version));
     let material = key.publish(&weights);
-    Party {
-        params,
-        key,
-        weights,
-        material,
-    }
+    Party { params, key, weights, material }
 }
 
 /// A legal map with all entries of one size: rows of norm about `norm`.
 fn map(params: &Parameters, norm: f64) -> AffineUpdate {
     let shape = params.shape();
     let entry = norm * params.map_scale() / (shape.inputs as f64).sqrt();
-    let linear = (0..shape.inputs * shape.inputs)
-        .map(|i| if i % 3 == 0 { entry } else { -entry } as i64)
-        .collect();
-    let constant = (0..shape.weights())
-        .map(|i| ((i % 17) as f64 / 17.0 * params.update_scale()) as i64)
-        .collect();
+    let linear = (0..shape.inputs * shape.inputs).map(|i| if i % 3 == 0 { entry } else { -entry } as i64).collect();
+    let constant = (0..shape.weights()).map(|i| ((i % 17) as f64 / 17.0 * params.update_scale()) as i64).collect();
     AffineUpdate::from_raw(shape, linear, constant)
 }
 
@@ -86,15 +62,11 @@ fn clear(party: &Party, update: &AffineUpdate) -> Delta {
 fn residual(party: &Party, words: &[u64], update: &AffineUpdate) -> Vec<f64> {
     let outputs = party.params.shape().outputs;
     let twin = clear(party, update);
-    let rows = words
-        .chunks_exact(party.params.row_words())
-        .zip(twin.raw().chunks_exact(outputs));
+    let rows = words.chunks_exact(party.params.row_words()).zip(twin.raw().chunks_exact(outputs));
     rows.flat_map(|(row, expected)| {
         let phase = party.key.phase(row);
-        let noise = phase
-            .iter()
-            .zip(expected)
-            .map(|(have, want)| have.wrapping_sub(want.cast_unsigned()).cast_signed() as f64);
+        let noise =
+            phase.iter().zip(expected).map(|(have, want)| have.wrapping_sub(want.cast_unsigned()).cast_signed() as f64);
         noise.collect::<Vec<_>>()
     })
     .collect()
@@ -128,35 +100,16 @@ fn without_noise_the_twin_is_identical() {
     let update = map(&party.params, 1.0);
     let encoded = party.params.encode(&party.weights);
     let mut bodies = Vec::new();
-    for (row, message) in party
-        .material
-        .rows()
-        .chunks_exact(party.params.row_words())
-        .zip(encoded.raw().chunks_exact(10))
+    for (row, message) in
+        party.material.rows().chunks_exact(party.params.row_words()).zip(encoded.raw().chunks_exact(10))
     {
         let phase = party.key.phase(row);
-        let errors =
-            (0..16).map(|i| phase[i].wrapping_sub(message.get(i).map_or(0, |m| m.cast_unsigned())));
-        bodies.extend(
-            row[DIMENSION..]
-                .iter()
-                .zip(errors)
-                .map(|(body, error)| body.wrapping_sub(error)),
-        );
+        let errors = (0..16).map(|i| phase[i].wrapping_sub(message.get(i).map_or(0, |m| m.cast_unsigned())));
+        bodies.extend(row[DIMENSION..].iter().zip(errors).map(|(body, error)| body.wrapping_sub(error)));
     }
-    let exact = Material::new(
-        party.params,
-        binding(1),
-        *party.material.rows_seed(),
-        bodies,
-        vec![0; DIMENSION],
-    );
+    let exact = Material::new(party.params, binding(1), *party.material.rows_seed(), bodies, vec![0; DIMENSION]);
     let words = apply_map(&exact, &update);
-    assert!(
-        residual(&party, &words, &update)
-            .iter()
-            .all(|noise| *noise == 0.0)
-    );
+    assert!(residual(&party, &words, &update).iter().all(|noise| *noise == 0.0));
 }
 
 #[test]
@@ -164,11 +117,7 @@ fn rows_are_glwe_ciphertexts() {
     let party = party(DIGITS, 1, 1);
     let key = GlweSecretKey::from_container(party.key.bits(), PolynomialSize(16));
     for row in party.material.rows().chunks_exact(party.params.row_words()) {
-        let row = GlweCiphertext::from_container(
-            row,
-            PolynomialSize(16),
-            CiphertextModulus::new_native(),
-        );
+        let row = GlweCiphertext::from_container(row, PolynomialSize(16), CiphertextModulus::new_native());
         let mut phase = PlaintextList::new(0_u64, PlaintextCount(16));
         decrypt_glwe_ciphertext(&key, &row, &mut phase);
         assert_eq!(phase.as_ref(), party.key.phase(row.as_ref()));
@@ -177,23 +126,13 @@ fn rows_are_glwe_ciphertexts() {
 
 #[test]
 fn noise_is_what_the_formulas_say() {
-    let shape = Shape {
-        inputs: 64,
-        outputs: 64,
-    };
+    let shape = Shape { inputs: 64, outputs: 64 };
     let party = party(shape, 2, 1);
     let update = map(&party.params, 1.0);
-    let norm = update.linear()[..64]
-        .iter()
-        .map(|&l| (l as f64).powi(2))
-        .sum::<f64>()
-        .sqrt();
+    let norm = update.linear()[..64].iter().map(|&l| (l as f64).powi(2)).sum::<f64>().sqrt();
     let fresh = Noise::fresh(&party.params);
-    let identity = AffineUpdate::from_raw(
-        shape,
-        (0..64 * 64).map(|i| i64::from(i % 65 == 0)).collect(),
-        vec![0; 64 * 64],
-    );
+    let identity =
+        AffineUpdate::from_raw(shape, (0..64 * 64).map(|i| i64::from(i % 65 == 0)).collect(), vec![0; 64 * 64]);
     let published = residual(&party, &party.material.rows(), &identity);
     assert!(bits_apart(&published, fresh.variance()) < 0.1);
 
@@ -209,30 +148,18 @@ fn noise_is_what_the_formulas_say() {
         coins.add_tuniform(&mut row[..DIMENSION], super::parameters::MASK_ERROR_LOG2);
     }
     let after = residual(&party, &words, &update);
-    let added: Vec<f64> = after
-        .iter()
-        .zip(&before)
-        .map(|(after, before)| after - before)
-        .collect();
+    let added: Vec<f64> = after.iter().zip(&before).map(|(after, before)| after - before).collect();
     let formula = mapped.after_rerandomise().variance() - mapped.variance();
     assert!(bits_apart(&added, formula) < 0.1);
 
     let upload = encrypt_update(&party.material, &update).unwrap();
     let flooded = mapped.after_rerandomise().after_flood();
-    assert!(
-        bits_apart(
-            &residual(&party, upload.words(), &update),
-            flooded.variance()
-        ) < 0.1
-    );
+    assert!(bits_apart(&residual(&party, upload.words(), &update), flooded.variance()) < 0.1);
 }
 
 #[test]
 fn flood_constant() {
-    let shape = Shape {
-        inputs: 64,
-        outputs: 33,
-    };
+    let shape = Shape { inputs: 64, outputs: 33 };
     let party = party(shape, 3, 1);
     for norm in [0.0, 0.01, 1.0] {
         let update = map(&party.params, norm);
@@ -243,16 +170,11 @@ fn flood_constant() {
         assert!((mean_square(&scaled) - 1.0).abs() < 0.2, "{norm}");
         let squares: Vec<f64> = scaled.iter().map(|x| x * x).collect();
         assert!((mean_square(&squares) - 3.0).abs() < 1.5, "{norm}");
-        assert!(
-            (scaled.iter().sum::<f64>() / scaled.len() as f64).abs() < 0.15,
-            "{norm}"
-        );
+        assert!((scaled.iter().sum::<f64>() / scaled.len() as f64).abs() < 0.15, "{norm}");
         // Coefficients that carry nothing are uniform: each of 16 bins holds its share of 1984 within six deviations.
         let mut bins = [0_i32; 16];
         for row in upload.words().chunks_exact(party.params.row_words()) {
-            row[DIMENSION + 33..]
-                .iter()
-                .for_each(|word| bins[(word >> 60) as usize] += 1);
+            row[DIMENSION + 33..].iter().for_each(|word| bins[(word >> 60) as usize] += 1);
         }
         assert!(bins.iter().all(|bin| (bin - 124).abs() < 66), "{bins:?}");
     }
@@ -264,55 +186,27 @@ fn fresh_coins() {
     let update = map(&party.params, 0.5);
     let one = encrypt_update(&party.material, &update).unwrap();
     let two = encrypt_update(&party.material, &update).unwrap();
-    assert!(
-        one.words()
-            .iter()
-            .zip(two.words())
-            .all(|(one, two)| one != two)
-    );
+    assert!(one.words().iter().zip(two.words()).all(|(one, two)| one != two));
 }
 
 #[test]
 fn seed_separation() {
-    let (seed, other) = (
-        VersionSeed::from_bytes([7; 32]),
-        VersionSeed::from_bytes([8; 32]),
-    );
+    let (seed, other) = (VersionSeed::from_bytes([7; 32]), VersionSeed::from_bytes([8; 32]));
     let base = binding(1);
     let bindings = [
         base,
-        Binding {
-            chain_id: 1,
-            ..base
-        },
-        Binding {
-            contract: [9; 20],
-            ..base
-        },
-        Binding {
-            campaign: [9; 32],
-            ..base
-        },
+        Binding { chain_id: 1, ..base },
+        Binding { contract: [9; 20], ..base },
+        Binding { campaign: [9; 32], ..base },
         Binding { version: 2, ..base },
-        Binding {
-            beacon: [9; 32],
-            ..base
-        },
+        Binding { beacon: [9; 32], ..base },
     ];
     let mut seeds = Vec::new();
     for binding in &bindings {
         seeds.push(binding.public_key_seed());
-        for label in [
-            &b"secret key"[..],
-            b"row masks",
-            b"row errors",
-            b"key errors",
-        ] {
+        for label in [&b"secret key"[..], b"row masks", b"row errors", b"key errors"] {
             for seed in [&seed, &other] {
-                seeds.extend(
-                    [&b"model"[..], b"other model"]
-                        .map(|context| seed.derive(label, binding, context)),
-                );
+                seeds.extend([&b"model"[..], b"other model"].map(|context| seed.derive(label, binding, context)));
             }
         }
     }
@@ -328,13 +222,7 @@ fn seed_separation() {
 
     let party = party(DIGITS, 7, 1);
     let zeros: HashSet<u64> = party.material.zeros().into_iter().collect();
-    assert!(
-        party
-            .material
-            .rows()
-            .iter()
-            .all(|word| !zeros.contains(word))
-    );
+    assert!(party.material.rows().iter().all(|word| !zeros.contains(word)));
 }
 
 #[test]
@@ -343,93 +231,53 @@ fn another_model_under_the_same_key_gets_other_masks() {
     let again = party.key.publish(&party.weights);
     assert!(again == party.material && again.digest() == party.material.digest());
     let other = party.key.publish(&Weights::zeros(DIGITS));
-    assert!(
-        other
-            .rows()
-            .iter()
-            .zip(party.material.rows())
-            .all(|(one, two)| *one != two)
-    );
+    assert!(other.rows().iter().zip(party.material.rows()).all(|(one, two)| *one != two));
 }
 
 #[test]
 fn key_dies() {
     let (old, new) = (party(DIGITS, 10, 1), party(DIGITS, 11, 2));
-    let words: HashSet<u64> = old
-        .material
-        .words()
-        .chain(old.material.rows())
-        .chain(old.material.zeros())
-        .collect();
+    let words: HashSet<u64> = old.material.words().chain(old.material.rows()).chain(old.material.zeros()).collect();
     assert!(
-        new.material
-            .words()
-            .chain(new.material.rows())
-            .chain(new.material.zeros())
-            .all(|word| !words.contains(&word))
+        new.material.words().chain(new.material.rows()).chain(new.material.zeros()).all(|word| !words.contains(&word))
     );
     assert_ne!(old.key.bits(), new.key.bits());
 
     let update = map(&old.params, 0.1);
     let late = encrypt_update(&old.material, &update).unwrap().encode();
-    assert_eq!(
-        EncryptedUpdate::decode(&late, &new.params, &new.material.digest()).unwrap_err(),
-        WireError::Material
-    );
+    assert_eq!(EncryptedUpdate::decode(&late, &new.params, &new.material.digest()).unwrap_err(), WireError::Material);
     let upload = encrypt_update(&new.material, &update).unwrap();
     let wrong = old.key.decrypt(&upload);
-    let near = wrong
-        .raw()
-        .iter()
-        .zip(clear(&new, &update).raw())
-        .filter(|(a, b)| (*a - *b).unsigned_abs() < 1 << 54)
-        .count();
+    let near =
+        wrong.raw().iter().zip(clear(&new, &update).raw()).filter(|(a, b)| (*a - *b).unsigned_abs() < 1 << 54).count();
     assert!(near < 30, "the old key must not open new updates");
 }
 
 mod parity {
     use super::*;
 
-    const SHAPE: Shape = Shape {
-        inputs: 2,
-        outputs: 2,
-    };
+    const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
 
     /// Ten examples on a line; the model that knows nothing gets 0.4, the true boundary 1.0.
     fn evaluate(candidate: Delta, best: &Weights, best_ppm: u32) -> WindowOutcome {
         let raw = Matrix::new(10, 1, (0..10).map(|i| f64::from(i) / 10.0).collect()).unwrap();
-        let features = FeatureMap::fit(&raw, &[(0.0, 1.0)])
-            .unwrap()
-            .apply(&raw)
-            .unwrap();
+        let features = FeatureMap::fit(&raw, &[(0.0, 1.0)]).unwrap().apply(&raw).unwrap();
         let targets = Targets::Classes((0..10).map(|i| usize::from(i >= 4)).collect());
         let validation = Validation::new(features, targets, Metric::Accuracy).unwrap();
         let grid = Grid::new(100_000).unwrap();
         let ladder = Ladder::new(grid, Ppm::new(best_ppm).unwrap(), Ppm::ONE).unwrap();
-        evaluate_window(
-            best,
-            Ppm::new(best_ppm).unwrap(),
-            &[Some(candidate)],
-            &validation,
-            &ladder,
-            4,
-        )
+        evaluate_window(best, Ppm::new(best_ppm).unwrap(), &[Some(candidate)], &validation, &ladder, 4)
     }
 
     fn update(params: &Parameters, constant: [f64; 4]) -> AffineUpdate {
-        let constant = constant
-            .map(|x| (x * params.update_scale()) as i64)
-            .to_vec();
+        let constant = constant.map(|x| (x * params.update_scale()) as i64).to_vec();
         AffineUpdate::from_raw(SHAPE, vec![0; 4], constant)
     }
 
     /// Adds 2^63·(1+X)^15 to the first mask of every row: the phase moves by 2^63 times the parity of sixteen key bits.
     fn shifted(party: &Party, update: &AffineUpdate) -> Delta {
         let mut upload = encrypt_update(&party.material, update).unwrap();
-        for row in upload
-            .words_mut()
-            .chunks_exact_mut(party.params.row_words())
-        {
+        for row in upload.words_mut().chunks_exact_mut(party.params.row_words()) {
             row[..16].iter_mut().for_each(|word| *word ^= 1 << 63);
         }
         party.key.decrypt(&upload)
@@ -446,12 +294,7 @@ mod parity {
             party.material = party.key.publish(&party.weights);
             party
         };
-        let find = |wanted| {
-            (1..)
-                .map(zero)
-                .find(|party| parity(party) == wanted)
-                .unwrap()
-        };
+        let find = |wanted| (1..).map(zero).find(|party| parity(party) == wanted).unwrap();
         (find(0), find(1))
     }
 
@@ -460,26 +303,14 @@ mod parity {
         let (even, odd) = parties();
         let best = Weights::zeros(SHAPE);
         for useless in [[0.0; 4], [0.5, -0.5, 0.1, -0.1], [0.0, 0.0, 0.001, 0.0]] {
-            let said = |party: &Party| {
-                evaluate(
-                    shifted(party, &update(&party.params, useless)),
-                    &best,
-                    900_000,
-                )
-            };
+            let said = |party: &Party| evaluate(shifted(party, &update(&party.params, useless)), &best, 900_000);
             assert_eq!(said(&even), said(&odd));
             assert_eq!(said(&even).verdicts, [ContentVerdict::NotImproved]);
         }
         // An update that does improve can carry the parity, which is what the budget of accepts pays for.
         let useful = [-0.5, 0.5, -0.1, 0.1];
-        let accepts = |party: &Party| {
-            evaluate(
-                shifted(party, &update(&party.params, useful)),
-                &best,
-                400_000,
-            )
-            .accepts()
-        };
+        let accepts =
+            |party: &Party| evaluate(shifted(party, &update(&party.params, useful)), &best, 400_000).accepts();
         assert_eq!((accepts(&even), accepts(&odd)), (1, 0));
     }
 }
@@ -487,31 +318,15 @@ mod parity {
 mod wire {
     use super::*;
 
-    static PARTY: LazyLock<Party> = LazyLock::new(|| {
-        party(
-            Shape {
-                inputs: 3,
-                outputs: 2,
-            },
-            20,
-            1,
-        )
-    });
-    static UPLOAD: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        encrypt_update(&PARTY.material, &map(&PARTY.params, 0.5))
-            .unwrap()
-            .encode()
-    });
+    static PARTY: LazyLock<Party> = LazyLock::new(|| party(Shape { inputs: 3, outputs: 2 }, 20, 1));
+    static UPLOAD: LazyLock<Vec<u8>> =
+        LazyLock::new(|| encrypt_update(&PARTY.material, &map(&PARTY.params, 0.5)).unwrap().encode());
 
     #[test]
     fn round_trips() {
         let bytes = PARTY.material.encode();
-        assert_eq!(
-            Material::decode(&bytes, &PARTY.params, &binding(1)).unwrap(),
-            PARTY.material
-        );
-        let upload =
-            EncryptedUpdate::decode(&UPLOAD, &PARTY.params, &PARTY.material.digest()).unwrap();
+        assert_eq!(Material::decode(&bytes, &PARTY.params, &binding(1)).unwrap(), PARTY.material);
+        let upload = EncryptedUpdate::decode(&UPLOAD, &PARTY.params, &PARTY.material.digest()).unwrap();
         assert_eq!(upload.encode(), *UPLOAD);
         assert_eq!(UPLOAD.len(), EncryptedUpdate::encoded_len(&PARTY.params));
         assert_eq!(bytes.len(), Material::encoded_len(&PARTY.params));
@@ -519,48 +334,20 @@ mod wire {
 
     #[test]
     fn foreign_bytes_are_named() {
-        let other = Parameters::linear(Shape {
-            inputs: 2,
-            outputs: 3,
-        })
-        .unwrap();
-        let same_size = Parameters::linear(Shape {
-            inputs: 3,
-            outputs: 3,
-        })
-        .unwrap();
+        let other = Parameters::linear(Shape { inputs: 2, outputs: 3 }).unwrap();
+        let same_size = Parameters::linear(Shape { inputs: 3, outputs: 3 }).unwrap();
         let digest = PARTY.material.digest();
-        let update = |bytes: &[u8], params, digest| {
-            EncryptedUpdate::decode(bytes, params, digest).unwrap_err()
-        };
-        assert!(matches!(
-            update(&UPLOAD, &other, &digest),
-            WireError::Size { .. }
-        ));
+        let update = |bytes: &[u8], params, digest| EncryptedUpdate::decode(bytes, params, digest).unwrap_err();
+        assert!(matches!(update(&UPLOAD, &other, &digest), WireError::Size { .. }));
         assert_eq!(update(&UPLOAD, &same_size, &digest), WireError::Parameters);
-        assert_eq!(
-            update(&UPLOAD, &PARTY.params, &[0; 32]),
-            WireError::Material
-        );
-        assert_eq!(
-            update(&PARTY.material.encode(), &PARTY.params, &digest),
-            WireError::Kind("an encrypted update")
-        );
+        assert_eq!(update(&UPLOAD, &PARTY.params, &[0; 32]), WireError::Material);
+        assert_eq!(update(&PARTY.material.encode(), &PARTY.params, &digest), WireError::Kind("an encrypted update"));
         let material = PARTY.material.encode();
-        assert_eq!(
-            Material::decode(&material, &PARTY.params, &binding(2)).unwrap_err(),
-            WireError::Binding
-        );
-        assert_eq!(
-            Material::decode(&material, &same_size, &binding(1)).unwrap_err(),
-            WireError::Parameters
-        );
+        assert_eq!(Material::decode(&material, &PARTY.params, &binding(2)).unwrap_err(), WireError::Binding);
+        assert_eq!(Material::decode(&material, &same_size, &binding(1)).unwrap_err(), WireError::Parameters);
         let mut newer = UPLOAD.clone();
         newer[6] = 2;
-        assert_eq!(
-            update(&newer, &PARTY.params, &digest),
-            WireError::Version { have: 2, need: 1 }
-        );
+        assert_eq!(update(&newer, &PARTY.params, &digest), WireError::Version { have: 2, need: 1 });
     }
 
     proptest! {
@@ -597,10 +384,7 @@ mod mask_solve {
     use super::*;
 
     /// With 600 outputs the ring has degree 1024 and rank 2, so the public key's mask is a matrix that is easy to invert.
-    const SHAPE: Shape = Shape {
-        inputs: 4,
-        outputs: 600,
-    };
+    const SHAPE: Shape = Shape { inputs: 4, outputs: 600 };
     const DEGREE: usize = 1024;
 
     type Element = Vec<u64>;
@@ -631,10 +415,7 @@ mod mask_solve {
             power = multiply(&power, &power);
         }
         for _ in 0..6 {
-            let mut correction = multiply(a, &inverse)
-                .iter()
-                .map(|x| x.wrapping_neg())
-                .collect::<Element>();
+            let mut correction = multiply(a, &inverse).iter().map(|x| x.wrapping_neg()).collect::<Element>();
             correction[0] = correction[0].wrapping_add(2);
             inverse = multiply(&inverse, &correction);
         }
@@ -652,15 +433,8 @@ mod mask_solve {
             let zeros = material.zeros();
             let width = material.parameters().row_words();
             let at = |a: usize, b: usize| zeros[a * width + b * DEGREE..][..DEGREE].to_vec();
-            let determinant = subtract(
-                &multiply(&at(0, 0), &at(1, 1)),
-                &multiply(&at(0, 1), &at(1, 0)),
-            );
-            let odd = determinant
-                .iter()
-                .fold(0_u64, |sum, x| sum.wrapping_add(*x))
-                % 2
-                == 1;
+            let determinant = subtract(&multiply(&at(0, 0), &at(1, 1)), &multiply(&at(0, 1), &at(1, 0)));
+            let odd = determinant.iter().fold(0_u64, |sum, x| sum.wrapping_add(*x)) % 2 == 1;
             let negative = |x: Element| x.iter().map(|x| x.wrapping_neg()).collect::<Element>();
             odd.then(|| Self {
                 adjugate: [at(1, 1), negative(at(0, 1)), negative(at(1, 0)), at(0, 0)],
@@ -671,10 +445,7 @@ mod mask_solve {
         fn apply(&self, masks: &[u64]) -> Vec<u64> {
             let (left, right) = masks.split_at(DEGREE);
             let column = |column: usize| {
-                let (a, b) = (
-                    multiply(left, &self.adjugate[column]),
-                    multiply(right, &self.adjugate[2 + column]),
-                );
+                let (a, b) = (multiply(left, &self.adjugate[column]), multiply(right, &self.adjugate[2 + column]));
                 let sum: Element = a.iter().zip(b).map(|(a, b)| a.wrapping_add(b)).collect();
                 multiply(&sum, &self.inverse)
             };
@@ -683,9 +454,7 @@ mod mask_solve {
     }
 
     fn inverse_of_odd(x: u64) -> u64 {
-        (0..6).fold(x, |inverse, _| {
-            inverse.wrapping_mul(2_u64.wrapping_sub(x.wrapping_mul(inverse)))
-        })
+        (0..6).fold(x, |inverse, _| inverse.wrapping_mul(2_u64.wrapping_sub(x.wrapping_mul(inverse))))
     }
 
     /// Solves four equations modulo 2^64, if a chain of odd pivots exists.
@@ -694,15 +463,10 @@ mod mask_solve {
             let odd = (pivot..4).find(|&row| rows[row][pivot] % 2 == 1)?;
             rows.swap(pivot, odd);
             let inverse = inverse_of_odd(rows[pivot][pivot]);
-            rows[pivot]
-                .iter_mut()
-                .for_each(|x| *x = x.wrapping_mul(inverse));
+            rows[pivot].iter_mut().for_each(|x| *x = x.wrapping_mul(inverse));
             for row in (0..4).filter(|row| *row != pivot) {
                 let (factor, from) = (rows[row][pivot], rows[pivot]);
-                rows[row]
-                    .iter_mut()
-                    .zip(from)
-                    .for_each(|(x, y)| *x = x.wrapping_sub(factor.wrapping_mul(y)));
+                rows[row].iter_mut().zip(from).for_each(|(x, y)| *x = x.wrapping_sub(factor.wrapping_mul(y)));
             }
         }
         Some(rows.map(|row| row[4].cast_signed()))
@@ -711,17 +475,8 @@ mod mask_solve {
     /// A row of the map, if the coins are zeros and ones: guesses four of them, solves, and looks whether the rest fit.
     fn recover(unmask: &Unmask, known: &[Vec<u64>], masks: &[u64]) -> Option<[i64; 4]> {
         let upload = unmask.apply(masks);
-        let equation = |at: usize| {
-            [
-                known[0][at],
-                known[1][at],
-                known[2][at],
-                known[3][at],
-                upload[at],
-            ]
-        };
-        let start = (0..DIMENSION - 4)
-            .find(|&at| solve([0, 1, 2, 3].map(|i| equation(at + i))).is_some())?;
+        let equation = |at: usize| [known[0][at], known[1][at], known[2][at], known[3][at], upload[at]];
+        let start = (0..DIMENSION - 4).find(|&at| solve([0, 1, 2, 3].map(|i| equation(at + i))).is_some())?;
         (0..16_u64).find_map(|guess| {
             let row = solve([0, 1, 2, 3].map(|i| {
                 let mut equation = equation(start + i);
@@ -729,9 +484,8 @@ mod mask_solve {
                 equation
             }))?;
             let coin = |at: usize| {
-                let sum = (0..4).fold(0_u64, |sum, i| {
-                    sum.wrapping_add(known[i][at].wrapping_mul(row[i].cast_unsigned()))
-                });
+                let sum =
+                    (0..4).fold(0_u64, |sum, i| sum.wrapping_add(known[i][at].wrapping_mul(row[i].cast_unsigned())));
                 upload[at].wrapping_sub(sum)
             };
             (0..DIMENSION).all(|at| coin(at) <= 1).then_some(row)
@@ -748,45 +502,21 @@ mod mask_solve {
         let update = AffineUpdate::from_raw(SHAPE, linear.clone(), vec![0; SHAPE.weights()]);
         let width = party.params.row_words();
         let rows = party.material.rows();
-        let known: Vec<_> = rows
-            .chunks_exact(width)
-            .map(|row| unmask.apply(&row[..DIMENSION]))
-            .collect();
+        let known: Vec<_> = rows.chunks_exact(width).map(|row| unmask.apply(&row[..DIMENSION])).collect();
         let recover_all = |words: &[u64]| -> Vec<Option<[i64; 4]>> {
-            words
-                .chunks_exact(width)
-                .map(|row| recover(&unmask, &known, &row[..DIMENSION]))
-                .collect()
+            words.chunks_exact(width).map(|row| recover(&unmask, &known, &row[..DIMENSION])).collect()
         };
-        let truth: Vec<_> = linear
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .copied()
-            .map(Some)
-            .collect();
+        let truth: Vec<_> = linear.as_chunks::<4>().0.iter().copied().map(Some).collect();
 
         let raw = apply_map(&party.material, &update);
         assert_eq!(recover_all(&raw), truth, "the bare map says everything");
 
         let mut without_mask_errors = raw.clone();
-        add_zeros(
-            &mut without_mask_errors,
-            &party.material,
-            &mut Stream::fresh().unwrap(),
-        );
-        assert_eq!(
-            recover_all(&without_mask_errors),
-            truth,
-            "binary coins alone hide nothing"
-        );
+        add_zeros(&mut without_mask_errors, &party.material, &mut Stream::fresh().unwrap());
+        assert_eq!(recover_all(&without_mask_errors), truth, "binary coins alone hide nothing");
 
         let real = encrypt_update(&party.material, &update).unwrap();
-        assert_eq!(
-            recover_all(real.words()),
-            [None; 4],
-            "the real upload must not be solvable"
-        );
+        assert_eq!(recover_all(real.words()), [None; 4], "the real upload must not be solvable");
     }
 
     #[test]
@@ -801,13 +531,7 @@ mod mask_solve {
         // And the library's own product agrees with this one.
         let mut sums = vec![0; 2 * DEGREE];
         let bits: Vec<u64> = (0..DEGREE).map(|i| (i % 3 % 2) as u64).collect();
-        add_binary_matrix(
-            &mut sums,
-            &bits,
-            &[&element[..], &one].concat(),
-            2 * DEGREE,
-            DEGREE,
-        );
+        add_binary_matrix(&mut sums, &bits, &[&element[..], &one].concat(), 2 * DEGREE, DEGREE);
         assert_eq!(sums[..DEGREE], multiply(&bits, &element));
         assert_eq!(sums[DEGREE..], bits);
     }

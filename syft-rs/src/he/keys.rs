@@ -34,17 +34,8 @@ impl SecretKey {
     /// The key of a version; the same seed and binding always give the same key.
     pub fn derive(seed: &VersionSeed, params: &Parameters, binding: &Binding) -> Self {
         let mut bits = vec![0; DIMENSION];
-        Stream::new(
-            &seed.derive(b"secret key", binding, &params.id()),
-            *b"secretky",
-        )
-        .fill_binary(&mut bits);
-        Self {
-            params: *params,
-            binding: *binding,
-            seed: seed.clone(),
-            bits,
-        }
+        Stream::new(&seed.derive(b"secret key", binding, &params.id()), *b"secretky").fill_binary(&mut bits);
+        Self { params: *params, binding: *binding, seed: seed.clone(), bits }
     }
 
     /// The parameters it was made with.
@@ -65,32 +56,17 @@ impl SecretKey {
         let context = self.context(weights);
         let rows_seed = self.seed.derive(b"row masks", &self.binding, &context);
         let row_errors = self.seed.derive(b"row errors", &self.binding, &context);
-        let key_errors = self
-            .seed
-            .derive(b"key errors", &self.binding, &self.params.id());
+        let key_errors = self.seed.derive(b"key errors", &self.binding, &self.params.id());
         let mut bodies = vec![0; self.params.shape().inputs * self.params.degree()];
         let encoded = self.params.encode(weights);
         let outputs = self.params.shape().outputs;
-        for (body, row) in bodies
-            .chunks_exact_mut(self.params.degree())
-            .zip(encoded.raw().chunks_exact(outputs))
-        {
-            body.iter_mut()
-                .zip(row)
-                .for_each(|(word, weight)| *word = weight.cast_unsigned());
+        for (body, row) in bodies.chunks_exact_mut(self.params.degree()).zip(encoded.raw().chunks_exact(outputs)) {
+            body.iter_mut().zip(row).for_each(|(word, weight)| *word = weight.cast_unsigned());
         }
-        self.mask(
-            &mut bodies,
-            Stream::new(&rows_seed, ROW_MASKS),
-            Stream::new(&row_errors, *b"rowerror"),
-        );
+        self.mask(&mut bodies, Stream::new(&rows_seed, ROW_MASKS), Stream::new(&row_errors, *b"rowerror"));
         let mut public_key = vec![0; DIMENSION];
         let masks = Stream::new(&self.binding.public_key_seed(), KEY_MASKS);
-        self.mask(
-            &mut public_key,
-            masks,
-            Stream::new(&key_errors, *b"keyerror"),
-        );
+        self.mask(&mut public_key, masks, Stream::new(&key_errors, *b"keyerror"));
         Material::new(self.params, self.binding, rows_seed, bodies, public_key)
     }
 
@@ -110,10 +86,7 @@ impl SecretKey {
         let (masks, body) = row.split_at(DIMENSION);
         let mut product = vec![0; body.len()];
         add_key_product(&mut product, &self.bits, masks);
-        body.iter()
-            .zip(product)
-            .map(|(body, product)| body.wrapping_sub(product))
-            .collect()
+        body.iter().zip(product).map(|(body, product)| body.wrapping_sub(product)).collect()
     }
 
     /// Adds masks times key and errors to messages.
@@ -129,10 +102,7 @@ impl SecretKey {
     /// What the masks and errors of the rows depend on besides the seed: two models never share them.
     fn context(&self, weights: &Weights) -> [u8; 32] {
         let mut hash = Sha256::new_with_prefix(self.params.id());
-        weights
-            .values()
-            .iter()
-            .for_each(|weight| hash.update(weight.to_le_bytes()));
+        weights.values().iter().for_each(|weight| hash.update(weight.to_le_bytes()));
         hash.finalize().into()
     }
 

@@ -6,11 +6,7 @@ use super::random::Stream;
 use super::wire::{Format, WireError, put_words};
 use sha2::{Digest, Sha256};
 
-const FORMAT: Format = Format {
-    magic: *b"SYFTpk",
-    version: 1,
-    name: "the published material of a version",
-};
+const FORMAT: Format = Format { magic: *b"SYFTpk", version: 1, name: "the published material of a version" };
 
 /// The encrypted model and the public key of one version. Masks are seeds: that of the rows is given, that of the key follows
 /// from the binding.
@@ -25,10 +21,7 @@ pub struct Material {
 
 impl std::fmt::Debug for Material {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Material")
-            .field("params", &self.params)
-            .field("binding", &self.binding)
-            .finish_non_exhaustive()
+        f.debug_struct("Material").field("params", &self.params).field("binding", &self.binding).finish_non_exhaustive()
     }
 }
 
@@ -40,13 +33,7 @@ impl Material {
         bodies: Vec<u64>,
         public_key: Vec<u64>,
     ) -> Self {
-        Self {
-            params,
-            binding,
-            rows_seed,
-            bodies,
-            public_key,
-        }
+        Self { params, binding, rows_seed, bodies, public_key }
     }
 
     /// Bytes of an encoding under these parameters.
@@ -78,13 +65,7 @@ impl Material {
         let rows_seed = fields.array()?;
         let mut bodies = fields.words();
         let public_key = bodies.split_off(params.shape().inputs * params.degree());
-        Ok(Self {
-            params: *params,
-            binding: *binding,
-            rows_seed,
-            bodies,
-            public_key,
-        })
+        Ok(Self { params: *params, binding: *binding, rows_seed, bodies, public_key })
     }
 
     /// SHA-256 of the encoding: binds rows, public key, constants and version.
@@ -119,10 +100,7 @@ impl Material {
         let width = self.params.row_words();
         let mut zeros = vec![0; self.params.rank() * width];
         let mut masks = Stream::new(&self.binding.public_key_seed(), KEY_MASKS);
-        for (zero, body) in zeros
-            .chunks_exact_mut(width)
-            .zip(self.public_key.chunks_exact(self.params.degree()))
-        {
+        for (zero, body) in zeros.chunks_exact_mut(width).zip(self.public_key.chunks_exact(self.params.degree())) {
             masks.fill_uniform(&mut zero[..DIMENSION]);
             zero[DIMENSION..].copy_from_slice(body);
         }

@@ -17,8 +17,6 @@ pub use binding::{Binding, VersionSeed};
 pub use keys::SecretKey;
 pub use material::Material;
 
-pub use parameters::{
-    MAX_INPUTS, MAX_OUTPUTS, Parameters, ParametersError, PublishedWeights, SecurityEstimate,
-};
+pub use parameters::{MAX_INPUTS, MAX_OUTPUTS, Parameters, ParametersError, PublishedWeights, SecurityEstimate};
 pub use update::{Delta, EncryptError, EncryptedUpdate, encrypt_update};
 pub use wire::WireError;

@@ -36,22 +36,14 @@ impl<Step> Noise<Step> {
     }
 
     fn then<Next>(self, variance: f64) -> Noise<Next> {
-        Noise {
-            params: self.params,
-            variance,
-            step: PhantomData,
-        }
+        Noise { params: self.params, variance, step: PhantomData }
     }
 }
 
 impl Noise<Fresh> {
     /// The noise of a published row.
     pub fn fresh(params: &Parameters) -> Self {
-        Self {
-            params: *params,
-            variance: params.sigma().powi(2),
-            step: PhantomData,
-        }
+        Self { params: *params, variance: params.sigma().powi(2), step: PhantomData }
     }
 
     /// After a row of the map with this norm in units of 2^-p.
@@ -95,9 +87,6 @@ impl Noise<Flooded> {
 impl Parameters {
     /// The noise of an update, at most.
     pub fn noise(&self) -> Noise<Flooded> {
-        Noise::fresh(self)
-            .after_any_map()
-            .after_rerandomise()
-            .after_flood()
+        Noise::fresh(self).after_any_map().after_rerandomise().after_flood()
     }
 }

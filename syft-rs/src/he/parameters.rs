@@ -55,18 +55,9 @@ impl SecurityEstimate {
     /// The estimate for binary secrets modulo 2^64, if one was computed for at least this dimension and at most this noise.
     const fn of(dimension: usize, sigma_log2: u32) -> Option<Self> {
         match (dimension, sigma_log2) {
-            (2048.., 24..) => Some(Self {
-                matzov: 160,
-                core_svp: Some(133),
-            }),
-            (2048.., 20..) => Some(Self {
-                matzov: 146,
-                core_svp: None,
-            }),
-            (2048.., 16..) => Some(Self {
-                matzov: 133,
-                core_svp: None,
-            }),
+            (2048.., 24..) => Some(Self { matzov: 160, core_svp: Some(133) }),
+            (2048.., 20..) => Some(Self { matzov: 146, core_svp: None }),
+            (2048.., 16..) => Some(Self { matzov: 133, core_svp: None }),
             _ => None,
         }
     }
@@ -76,10 +67,7 @@ const ESTIMATE: SecurityEstimate = match SecurityEstimate::of(DIMENSION, SIGMA_L
     Some(estimate) => estimate,
     None => panic!("no security estimate for these parameters"),
 };
-const _: () = assert!(
-    ESTIMATE.matzov >= SECURITY_FLOOR,
-    "parameters below the security floor"
-);
+const _: () = assert!(ESTIMATE.matzov >= SECURITY_FLOOR, "parameters below the security floor");
 // The map multiplies the noise of the rows by at most 2^MAP_BITS.
 const FLOOD_LOG2: u32 = FLOOD_MARGIN_LOG2 + MAP_BITS + SIGMA_LOG2;
 const _: () = assert!(FLOOD_LOG2 == 50, "the flood is a constant of the protocol");
@@ -139,24 +127,12 @@ impl TryFrom<Written> for Parameters {
             ("rank", written.rank, own.rank),
             ("degree", written.degree, own.degree),
             ("sigma_log2", written.sigma_log2, own.sigma_log2),
-            (
-                "mask_error_log2",
-                written.mask_error_log2,
-                own.mask_error_log2,
-            ),
+            ("mask_error_log2", written.mask_error_log2, own.mask_error_log2),
             ("flood_log2", written.flood_log2, own.flood_log2),
             ("map_bits", written.map_bits, own.map_bits),
             ("update_log2", written.update_log2, own.update_log2),
-            (
-                "update_radius_log2",
-                written.update_radius_log2,
-                own.update_radius_log2,
-            ),
-            (
-                "weight_radius_log2",
-                written.weight_radius_log2,
-                own.weight_radius_log2,
-            ),
+            ("update_radius_log2", written.update_radius_log2, own.update_radius_log2),
+            ("weight_radius_log2", written.weight_radius_log2, own.weight_radius_log2),
         ];
         match fields.into_iter().find(|(_, theirs, ours)| theirs != ours) {
             Some((name, ..)) => Err(ParametersError::Unexpected(name)),
@@ -168,15 +144,9 @@ impl TryFrom<Written> for Parameters {
 impl Parameters {
     /// The parameters for a linear model.
     pub const fn linear(shape: Shape) -> Result<Self, ParametersError> {
-        let fits = shape.inputs >= 1
-            && shape.inputs <= MAX_INPUTS
-            && shape.outputs >= 1
-            && shape.outputs <= MAX_OUTPUTS;
-        if fits {
-            Ok(Self { shape })
-        } else {
-            Err(ParametersError::Shape(shape))
-        }
+        let fits =
+            shape.inputs >= 1 && shape.inputs <= MAX_INPUTS && shape.outputs >= 1 && shape.outputs <= MAX_OUTPUTS;
+        if fits { Ok(Self { shape }) } else { Err(ParametersError::Shape(shape)) }
     }
 
     /// Inputs and outputs of the model.
@@ -280,19 +250,13 @@ impl Parameters {
             LATTICE_BITS,
         ];
         let mut hash = Sha256::new_with_prefix(b"syft/linear/1/parameters");
-        numbers
-            .iter()
-            .for_each(|number| hash.update(number.to_le_bytes()));
+        numbers.iter().for_each(|number| hash.update(number.to_le_bytes()));
         hash.finalize().into()
     }
 
     /// The model as whole numbers, the way it is encrypted.
     pub fn encode(&self, weights: &Weights) -> PublishedWeights {
-        let raw = weights
-            .values()
-            .iter()
-            .map(|weight| (weight * self.weight_scale()) as i64)
-            .collect();
+        let raw = weights.values().iter().map(|weight| (weight * self.weight_scale()) as i64).collect();
         PublishedWeights { params: *self, raw }
     }
 }
@@ -331,47 +295,27 @@ mod tests {
         assert_eq!(SecurityEstimate::of(DIMENSION, 15), None);
         assert_eq!(SecurityEstimate::of(1024, SIGMA_LOG2), None);
         for outputs in [1, 10, 16, 17, 100, 1024] {
-            let params = Parameters::linear(Shape {
-                inputs: 65,
-                outputs,
-            })
-            .unwrap();
+            let params = Parameters::linear(Shape { inputs: 65, outputs }).unwrap();
             assert_eq!(params.rank() * params.degree(), DIMENSION);
             assert!(params.degree() >= outputs && params.security_bits().matzov >= SECURITY_FLOOR);
-            let least = minimal_lwe_variance_for_132_bits_security_gaussian(
-                LweDimension(DIMENSION),
-                64_f64.exp2(),
-            );
+            let least = minimal_lwe_variance_for_132_bits_security_gaussian(LweDimension(DIMENSION), 64_f64.exp2());
             assert!(params.sigma() * (-64_f64).exp2() > least.0.sqrt());
         }
     }
 
     #[test]
     fn unsupported_shapes_are_refused() {
-        for (inputs, outputs) in [
-            (0, 1),
-            (1, 0),
-            (4097, 1),
-            (1, 1025),
-            (usize::MAX, usize::MAX),
-        ] {
+        for (inputs, outputs) in [(0, 1), (1, 0), (4097, 1), (1, 1025), (usize::MAX, usize::MAX)] {
             assert!(Parameters::linear(Shape { inputs, outputs }).is_err());
         }
     }
 
     #[test]
     fn weakened_parameters_are_refused() {
-        let params = Parameters::linear(Shape {
-            inputs: 65,
-            outputs: 10,
-        })
-        .unwrap();
+        let params = Parameters::linear(Shape { inputs: 65, outputs: 10 }).unwrap();
         let text = serde_json::to_string(&params).unwrap();
         assert_eq!(serde_json::from_str::<Parameters>(&text).unwrap(), params);
-        for (good, bad) in [
-            ("\"sigma_log2\":24", "\"sigma_log2\":10"),
-            ("\"flood_log2\":50", "\"flood_log2\":30"),
-        ] {
+        for (good, bad) in [("\"sigma_log2\":24", "\"sigma_log2\":10"), ("\"flood_log2\":50", "\"flood_log2\":30")] {
             let error = serde_json::from_str::<Parameters>(&text.replace(good, bad)).unwrap_err();
             assert!(error.to_string().contains("differs"), "{error}");
         }
@@ -379,18 +323,10 @@ mod tests {
 
     #[test]
     fn encoding_is_exact() {
-        let shape = Shape {
-            inputs: 2,
-            outputs: 1,
-        };
+        let shape = Shape { inputs: 2, outputs: 1 };
         let params = Parameters::linear(shape).unwrap();
         let weights = Weights::new(shape, &[0.3, -1.7]).unwrap();
-        let back: Vec<f64> = params
-            .encode(&weights)
-            .raw()
-            .iter()
-            .map(|&w| w as f64 / params.weight_scale())
-            .collect();
+        let back: Vec<f64> = params.encode(&weights).raw().iter().map(|&w| w as f64 / params.weight_scale()).collect();
         assert_eq!(back, weights.values());
     }
 }

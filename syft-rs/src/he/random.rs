@@ -3,9 +3,7 @@
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 use tfhe::core_crypto::commons::dispersion::StandardDev;
-use tfhe::core_crypto::commons::math::random::{
-    DefaultRandomGenerator, Gaussian, RandomGenerator, TUniform, XofSeed,
-};
+use tfhe::core_crypto::commons::math::random::{DefaultRandomGenerator, Gaussian, RandomGenerator, TUniform, XofSeed};
 use zeroize::Zeroizing;
 
 /// One stream.
@@ -36,20 +34,12 @@ impl Stream {
     pub(crate) fn add_gaussian(&mut self, words: &mut [u64], deviation: f64) {
         let torus = StandardDev(deviation * (-64_f64).exp2());
         let distribution = Gaussian::from_standard_dev(torus, 0.0);
-        self.0
-            .unsigned_integer_slice_wrapping_add_random_from_distribution_assign(
-                words,
-                distribution,
-            );
+        self.0.unsigned_integer_slice_wrapping_add_random_from_distribution_assign(words, distribution);
     }
 
     /// Adds a uniform number in ±2^bound to every word.
     pub(crate) fn add_tuniform(&mut self, words: &mut [u64], bound_log2: u32) {
         let distribution = TUniform::<u64>::new(bound_log2);
-        self.0
-            .unsigned_integer_slice_wrapping_add_random_from_distribution_assign(
-                words,
-                distribution,
-            );
+        self.0.unsigned_integer_slice_wrapping_add_random_from_distribution_assign(words, distribution);
     }
 }

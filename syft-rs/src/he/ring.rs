@@ -29,28 +29,16 @@ pub(crate) fn add_binary_product(sum: &mut [u64], bits: &[u64], doubled: &[u64])
 /// `sum_b += Σ_a bits_a · matrix[a][b]` for every row of bits, where the matrix has as many rows as a row of bits has polynomials.
 ///
 /// `sums` and `bits` hold one row after the other, `width` words of sums and `matrix.len() / width · degree` of bits.
-pub(crate) fn add_binary_matrix(
-    sums: &mut [u64],
-    bits: &[u64],
-    matrix: &[u64],
-    width: usize,
-    degree: usize,
-) {
+pub(crate) fn add_binary_matrix(sums: &mut [u64], bits: &[u64], matrix: &[u64], width: usize, degree: usize) {
     let bit_row = matrix.len() / width * degree;
     let mut doubled = vec![0; 2 * width];
     for (a, polynomials) in matrix.chunks_exact(width).enumerate() {
-        for (from, to) in polynomials
-            .chunks_exact(degree)
-            .zip(doubled.chunks_exact_mut(2 * degree))
-        {
+        for (from, to) in polynomials.chunks_exact(degree).zip(doubled.chunks_exact_mut(2 * degree)) {
             double(from, to);
         }
         for (sum, bits) in sums.chunks_exact_mut(width).zip(bits.chunks_exact(bit_row)) {
             let bits = &bits[a * degree..(a + 1) * degree];
-            for (sum, doubled) in sum
-                .chunks_exact_mut(degree)
-                .zip(doubled.chunks_exact(2 * degree))
-            {
+            for (sum, doubled) in sum.chunks_exact_mut(degree).zip(doubled.chunks_exact(2 * degree)) {
                 add_binary_product(sum, bits, doubled);
             }
         }
@@ -74,10 +62,7 @@ pub(crate) fn add_matrix_product(sums: &mut [u64], factors: &[i64], rows: &[u64]
     let count = rows.len() / width;
     for start in (0..width).step_by(BLOCK) {
         let end = width.min(start + BLOCK);
-        for (sum, factors) in sums
-            .chunks_exact_mut(width)
-            .zip(factors.chunks_exact(count))
-        {
+        for (sum, factors) in sums.chunks_exact_mut(width).zip(factors.chunks_exact(count)) {
             let sum = &mut sum[start..end];
             for (factor, row) in factors.iter().zip(rows.chunks_exact(width)) {
                 for (to, from) in sum.iter_mut().zip(&row[start..end]) {

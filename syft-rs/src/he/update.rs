@@ -11,11 +11,7 @@ use rand::rngs::SysError;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-const FORMAT: Format = Format {
-    magic: *b"SYFTup",
-    version: 1,
-    name: "an encrypted update",
-};
+const FORMAT: Format = Format { magic: *b"SYFTup", version: 1, name: "an encrypted update" };
 
 /// Bound of honest updates, with room for sixteen standard deviations of the flood.
 const LARGEST: u64 = (1 << 62) + (1 << 54);
@@ -52,31 +48,19 @@ impl Drop for Delta {
 
 impl std::fmt::Debug for Delta {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Delta({}x{}, hidden)",
-            self.shape.inputs, self.shape.outputs
-        )
+        write!(f, "Delta({}x{}, hidden)", self.shape.inputs, self.shape.outputs)
     }
 }
 
 impl Delta {
     pub(crate) fn from_raw(shape: Shape, scale: f64, mut raw: Vec<i64>) -> Self {
         raw.resize(shape.weights(), 0);
-        Self {
-            shape,
-            scale_log2: scale.log2() as i32,
-            raw,
-        }
+        Self { shape, scale_log2: scale.log2() as i32, raw }
     }
 
     /// No change.
     pub(crate) fn zeros(shape: Shape) -> Self {
-        Self {
-            shape,
-            scale_log2: 0,
-            raw: vec![0; shape.weights()],
-        }
+        Self { shape, scale_log2: 0, raw: vec![0; shape.weights()] }
     }
 
     /// False when no honest update of any data could be this large. Garbage and sums that wrapped usually are.
@@ -116,9 +100,7 @@ pub struct EncryptedUpdate {
 
 impl std::fmt::Debug for EncryptedUpdate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EncryptedUpdate")
-            .field("params", &self.params)
-            .finish_non_exhaustive()
+        f.debug_struct("EncryptedUpdate").field("params", &self.params).finish_non_exhaustive()
     }
 }
 
@@ -138,11 +120,7 @@ impl EncryptedUpdate {
     }
 
     /// Reads untrusted bytes; refuses what was not made with exactly these parameters from material with exactly this digest.
-    pub fn decode(
-        bytes: &[u8],
-        params: &Parameters,
-        material: &[u8; 32],
-    ) -> Result<Self, WireError> {
+    pub fn decode(bytes: &[u8], params: &Parameters, material: &[u8; 32]) -> Result<Self, WireError> {
         let mut fields = FORMAT.open(bytes, Self::encoded_len(params))?;
         if fields.array()? != params.id() {
             return Err(WireError::Parameters);
@@ -150,11 +128,7 @@ impl EncryptedUpdate {
         if fields.array()? != *material {
             return Err(WireError::Material);
         }
-        Ok(Self {
-            params: *params,
-            material: *material,
-            words: fields.words(),
-        })
+        Ok(Self { params: *params, material: *material, words: fields.words() })
     }
 
     /// The digest of the material that it was made from.
@@ -174,26 +148,16 @@ impl EncryptedUpdate {
 
 /// Applies a Mine's map to the encrypted model, re-randomises and floods the result. Coins are fresh from the operating
 /// system each time, so an upload must be stored and sent again byte for byte, never made again.
-pub fn encrypt_update(
-    material: &Material,
-    update: &AffineUpdate,
-) -> Result<EncryptedUpdate, EncryptError> {
+pub fn encrypt_update(material: &Material, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
     let params = *material.parameters();
     if update.shape() != params.shape() {
-        return Err(EncryptError::Shape {
-            update: update.shape(),
-            material: params.shape(),
-        });
+        return Err(EncryptError::Shape { update: update.shape(), material: params.shape() });
     }
     let mut coins = Stream::fresh()?;
     let mut words = apply_map(material, update);
     rerandomise(&mut words, material, &mut coins);
     flood(&mut words, &params, &mut coins);
-    Ok(EncryptedUpdate {
-        params,
-        material: material.digest(),
-        words,
-    })
+    Ok(EncryptedUpdate { params, material: material.digest(), words })
 }
 
 /// `L · rows + B`: decrypts to the update but says all about `L` to whoever knows the key and the errors.
@@ -202,10 +166,7 @@ pub(super) fn apply_map(material: &Material, update: &AffineUpdate) -> Vec<u64> 
     let width = params.row_words();
     let mut words = vec![0; params.shape().inputs * width];
     add_matrix_product(&mut words, update.linear(), &material.rows(), width);
-    for (row, constants) in words
-        .chunks_exact_mut(width)
-        .zip(update.constant().chunks_exact(params.shape().outputs))
-    {
+    for (row, constants) in words.chunks_exact_mut(width).zip(update.constant().chunks_exact(params.shape().outputs)) {
         for (word, constant) in row[DIMENSION..].iter_mut().zip(constants) {
             *word = word.wrapping_add(constant.cast_unsigned());
         }
@@ -227,13 +188,7 @@ pub(super) fn add_zeros(words: &mut [u64], material: &Material, coins: &mut Stre
     let params = material.parameters();
     let mut choices = Zeroizing::new(vec![0; params.shape().inputs * DIMENSION]);
     coins.fill_binary(&mut choices);
-    add_binary_matrix(
-        words,
-        &choices,
-        &material.zeros(),
-        params.row_words(),
-        params.degree(),
-    );
+    add_binary_matrix(words, &choices, &material.zeros(), params.row_words(), params.degree());
 }
 
 /// Drowns the noise that depends on `L`; coefficients that carry nothing become uniform.

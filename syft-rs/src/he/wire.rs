@@ -55,29 +55,16 @@ impl Format {
 
     /// Checks magic and version and then the exact size, and gives what follows.
     pub(crate) fn open<'a>(&self, bytes: &'a [u8], size: usize) -> Result<Fields<'a>, WireError> {
-        let rest = bytes
-            .strip_prefix(&self.magic)
-            .ok_or(WireError::Kind(self.name))?;
-        let (version, rest) = rest
-            .split_first_chunk::<2>()
-            .ok_or(WireError::Kind(self.name))?;
+        let rest = bytes.strip_prefix(&self.magic).ok_or(WireError::Kind(self.name))?;
+        let (version, rest) = rest.split_first_chunk::<2>().ok_or(WireError::Kind(self.name))?;
         let version = u16::from_le_bytes(*version);
         if version != self.version {
-            return Err(WireError::Version {
-                have: version,
-                need: self.version,
-            });
+            return Err(WireError::Version { have: version, need: self.version });
         }
         if bytes.len() != size {
-            return Err(WireError::Size {
-                have: bytes.len(),
-                need: size,
-            });
+            return Err(WireError::Size { have: bytes.len(), need: size });
         }
-        Ok(Fields {
-            rest,
-            all: bytes.len(),
-        })
+        Ok(Fields { rest, all: bytes.len() })
     }
 }
 
@@ -89,10 +76,7 @@ pub(crate) struct Fields<'a> {
 
 impl Fields<'_> {
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        let short = WireError::Size {
-            have: self.all,
-            need: self.all - self.rest.len() + N,
-        };
+        let short = WireError::Size { have: self.all, need: self.all - self.rest.len() + N };
         let (array, rest) = self.rest.split_first_chunk::<N>().ok_or(short)?;
         self.rest = rest;
         Ok(*array)
@@ -100,17 +84,10 @@ impl Fields<'_> {
 
     /// Everything that is left, as words.
     pub(crate) fn words(self) -> Vec<u64> {
-        self.rest
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|word| u64::from_le_bytes(*word))
-            .collect()
+        self.rest.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
     }
 }
 
 pub(crate) fn put_words(bytes: &mut Vec<u8>, words: &[u64]) {
-    words
-        .iter()
-        .for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+    words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
 }

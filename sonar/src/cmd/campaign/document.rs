@@ -189,11 +189,7 @@ pub fn state(view: &CampaignView) -> String {
 pub fn accuracy(view: &CampaignView) -> String {
     let target = percent(view.terms.targetPpm);
     match view.start_ppm {
-        Some(start) => format!(
-            "{} → {} (target {target})",
-            percent(start),
-            percent(view.best_ppm)
-        ),
+        Some(start) => format!("{} → {} (target {target})", percent(start), percent(view.best_ppm)),
         None => format!("claimed {} (target {target})", percent(view.terms.startPpm)),
     }
 }

@@ -69,9 +69,7 @@ impl Key {
 
 impl Drafts {
     pub fn new(home: &Path) -> Self {
-        Self {
-            directory: home.join("launches"),
-        }
+        Self { directory: home.join("launches") }
     }
 
     /// Where a launch keeps its files.
@@ -94,13 +92,7 @@ impl Drafts {
     }
 
     /// Keeps a draft; the last file that is written makes it count.
-    pub fn save(
-        &self,
-        key: &Key,
-        draft: &Draft,
-        bundle: &[u8],
-        manifest: &[u8],
-    ) -> Result<(), Failure> {
+    pub fn save(&self, key: &Key, draft: &Draft, bundle: &[u8], manifest: &[u8]) -> Result<(), Failure> {
         let directory = self.directory(key);
         files::private_directory(&directory)?;
         files::write_atomic(&directory.join("bundle.pgp"), bundle, Access::Private)?;
@@ -130,8 +122,7 @@ impl Drafts {
 
 fn read(path: &Path) -> Result<Draft, Failure> {
     let bytes = files::read_limited(path, SIZE_LIMIT)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::internal(format!("{}: {error}", path.display())))
+    serde_json::from_slice(&bytes).map_err(|error| Failure::internal(format!("{}: {error}", path.display())))
 }
 
 impl Draft {

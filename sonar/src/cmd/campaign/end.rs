@@ -48,15 +48,11 @@ enum Way {
 
 /// Which way there is at this unix time; else why there is none.
 fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
-    let refused =
-        |code: &'static str, message: String| Err(Failure::new(ExitCode::Refused, code, message));
+    let refused = |code: &'static str, message: String| Err(Failure::new(ExitCode::Refused, code, message));
     let since = |start: u64, seconds: u32| start.saturating_add(u64::from(seconds));
     let wait = |end: u64, what: &str| {
         let time = document::time(end);
-        refused(
-            "TOO_EARLY",
-            format!("the Capsule has until {time} to {what} it"),
-        )
+        refused("TOO_EARLY", format!("the Capsule has until {time} to {what} it"))
     };
     let terms = &view.terms;
     match view.state {
@@ -69,28 +65,20 @@ fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
             end if now >= end => Ok(Way::Abandon),
             _ => refused(
                 "UNSETTLED_WINDOW",
-                format!(
-                    "{} submissions wait for the Capsule; they are settled first",
-                    view.window.submissions.len()
-                ),
+                format!("{} submissions wait for the Capsule; they are settled first", view.window.submissions.len()),
             )
-            .map_err(|failure| Failure {
-                retryable: true,
-                ..failure.help("try again in a moment")
-            }),
+            .map_err(|failure| Failure { retryable: true, ..failure.help("try again in a moment") }),
         },
         State::Closed => match since(view.changed_at, terms.deliverySeconds) {
-            _ if view.reason == sonar_contracts::CloseReason::CapsuleTimeout => refused(
-                "ENDED",
-                format!("the campaign is {}", document::state(view)),
-            ),
+            _ if view.reason == sonar_contracts::CloseReason::CapsuleTimeout => {
+                refused("ENDED", format!("the campaign is {}", document::state(view)))
+            }
             end if now >= end => Ok(Way::Expire),
             end => wait(end, "deliver"),
         },
-        State::None | State::Finalized | State::Refunded => refused(
-            "ENDED",
-            format!("the campaign is {} already", document::state(view)),
-        ),
+        State::None | State::Finalized | State::Refunded => {
+            refused("ENDED", format!("the campaign is {} already", document::state(view)))
+        }
     }
 }
 
@@ -98,15 +86,11 @@ impl Way {
     fn consequence(self) -> &'static str {
         match self {
             Self::Refund => "The Capsule did not activate the campaign; bounty and fee come back.",
-            Self::Close => {
-                "This closes the campaign for good; what nobody has earned comes back to you."
-            }
+            Self::Close => "This closes the campaign for good; what nobody has earned comes back to you.",
             Self::Abandon => {
                 "The Capsule did not settle in time; this closes the campaign and pays its miners from the Capsule's stake."
             }
-            Self::Expire => {
-                "The Capsule did not deliver in time; its fee and stake for this campaign go to the owner."
-            }
+            Self::Expire => "The Capsule did not deliver in time; its fee and stake for this campaign go to the owner.",
         }
     }
 
@@ -157,9 +141,7 @@ impl Withdraw {
         let client = context.signer().await?;
         let world = world(&client).await?;
         let view = find(&world, &self.id)?;
-        let account = client
-            .address()
-            .ok_or_else(|| Failure::internal("no account"))?;
+        let account = client.address().ok_or_else(|| Failure::internal("no account"))?;
         let to = self.to.unwrap_or(account);
         let amount = client.owed(view.id, account).await?;
         let token = super::token(&client, view.terms.token).await?;

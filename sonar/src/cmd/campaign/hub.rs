@@ -36,19 +36,11 @@ struct Artefact {
 impl Hub {
     /// Starts a node that dials the hub.
     pub async fn connect(context: &Context, output: &Output) -> Result<Self, Failure> {
-        let sonar = context
-            .config
-            .sonar
-            .clone()
-            .ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
+        let sonar = context.config.sonar.clone().ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
         output.progress("Connecting to Sonar's IPFS hub…");
         let info = discovery::info(&sonar).await?;
-        let peers = info
-            .ipfs
-            .iter()
-            .map(|address| address.parse())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| {
+        let peers =
+            info.ipfs.iter().map(|address| address.parse()).collect::<Result<Vec<_>, _>>().map_err(|error| {
                 let message = format!("Sonar tells an address that is none: {error}");
                 Failure::new(ExitCode::Refused, "DISCOVERY", message)
             })?;
@@ -59,10 +51,7 @@ impl Hub {
             node,
             repo,
             sonar: sonar.trim_end_matches('/').to_owned(),
-            http: reqwest::Client::builder()
-                .timeout(Duration::from_secs(10))
-                .build()
-                .map_err(Failure::internal)?,
+            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().map_err(Failure::internal)?,
         })
     }
 
@@ -99,9 +88,7 @@ impl Hub {
                         "NOT_KEPT",
                         format!("Sonar has not fetched {digest} within {} s", KEEP.as_secs()),
                     )
-                    .help(
-                        "the bounty is in escrow; run the same command again to offer it again",
-                    ));
+                    .help("the bounty is in escrow; run the same command again to offer it again"));
                 }
                 sleep(POLL).await;
             }

@@ -70,9 +70,7 @@ impl Launch {
         let name = context.account()?;
         let passphrase = context.passphrase(&name, Ask::Existing)?;
         let client = context.signer_of(&name, &passphrase).await?;
-        let owner = client
-            .address()
-            .ok_or_else(|| Failure::internal("no account"))?;
+        let owner = client.address().ok_or_else(|| Failure::internal("no account"))?;
         let key = Key::new(&client, owner, &given.parts());
         let drafts = Drafts::new(&context.home);
         let known = drafts.load(&key)?;
@@ -90,17 +88,9 @@ impl Launch {
                 known
             }
             None => {
-                let launching = Launching {
-                    context,
-                    client: &client,
-                    hub: &hub,
-                    name: &name,
-                    passphrase: &passphrase,
-                    owner,
-                };
-                let plan = launching
-                    .plan(&given, self.stake.as_deref(), output)
-                    .await?;
+                let launching =
+                    Launching { context, client: &client, hub: &hub, name: &name, passphrase: &passphrase, owner };
+                let plan = launching.plan(&given, self.stake.as_deref(), output).await?;
                 if self.dry_run {
                     return launching.preview(&plan, output).await;
                 }
@@ -110,16 +100,12 @@ impl Launch {
             }
         };
         let terms = draft.terms()?;
-        draft
-            .warnings
-            .iter()
-            .for_each(|warning| output.warn(warning));
+        draft.warnings.iter().for_each(|warning| output.warn(warning));
         let token = super::token(&client, terms.token).await?;
         hub.offer(&[sealed, manifest]).await?;
         let opened = open(context, output, &client, &draft, &terms, &token).await?;
         output.progress("Waiting until Sonar holds manifest and bundle…");
-        hub.wait_until_kept(&[draft.bundle, Digest::from(terms.manifest)])
-            .await?;
+        hub.wait_until_kept(&[draft.bundle, Digest::from(terms.manifest)]).await?;
         hub.close().await;
         report(&client, &draft, &terms, &token, opened).await
     }
@@ -144,9 +130,8 @@ async fn open(
         Ok(transaction) => Ok(Some(transaction)),
         // Another run of this launch was faster.
         Err(_) if is_open(&client.status(draft.id).await?) => Ok(None),
-        Err(error) => Err(Failure::from(error).help(
-            "nothing was paid; `--again` plans the campaign anew, with fresh deadline and terms",
-        )),
+        Err(error) => Err(Failure::from(error)
+            .help("nothing was paid; `--again` plans the campaign anew, with fresh deadline and terms")),
     }
 }
 
@@ -213,15 +198,12 @@ impl Given {
         let text = files::read_limited(path, campaign::MAX_BYTES)?;
         let place = &path.display();
         let invalid = |message: String| Failure::new(ExitCode::Refused, "CAMPAIGN_FILE", message);
-        let file = std::str::from_utf8(&text)
-            .map_err(|error| invalid(error.to_string()).at(place))
-            .and_then(|text| {
+        let file =
+            std::str::from_utf8(&text).map_err(|error| invalid(error.to_string()).at(place)).and_then(|text| {
                 CampaignFile::parse(text).map_err(|error| match &error {
-                    FileError::Toml {
-                        line,
-                        column,
-                        message,
-                    } => invalid(message.clone()).at(format_args!("{place}:{line}:{column}")),
+                    FileError::Toml { line, column, message } => {
+                        invalid(message.clone()).at(format_args!("{place}:{line}:{column}"))
+                    }
                     FileError::Schema(_) => invalid(error.to_string()).at(place),
                 })
             })?;
@@ -232,8 +214,7 @@ impl Given {
             Ok::<_, Failure>(Zeroizing::new(bytes))
         };
         Ok(Self {
-            validation_path: std::path::absolute(beside(&file.validation.file))
-                .map_err(Failure::internal)?,
+            validation_path: std::path::absolute(beside(&file.validation.file)).map_err(Failure::internal)?,
             validation: read(&file.validation.file)?,
             initial: file.model.initial.as_deref().map(read).transpose()?,
             file,
@@ -265,17 +246,10 @@ struct Planned {
 }
 
 impl Launching<'_> {
-    async fn plan(
-        &self,
-        given: &Given,
-        stake: Option<&str>,
-        output: &Output,
-    ) -> Result<Planned, Failure> {
+    async fn plan(&self, given: &Given, stake: Option<&str>, output: &Output) -> Result<Planned, Failure> {
         let world = world(self.client).await?;
         let (operator, view) = self.choose(&given.file, &world)?;
-        output.progress(format_args!(
-            "Fetching the certificate of Capsule {operator}…"
-        ));
+        output.progress(format_args!("Fetching the certificate of Capsule {operator}…"));
         let capsule = self.certificate(operator, view).await?;
         let token = self.token(&given.file).await?;
         let stake = match stake {
@@ -289,9 +263,7 @@ impl Launching<'_> {
             initial: given.initial.clone(),
             owner: self.owner,
             scientist: (scientist.certificate().encode(), scientist.fingerprint()),
-            bounty: token
-                .parse(&given.file.reward.bounty)
-                .map_err(refused_amount)?,
+            bounty: token.parse(&given.file.reward.bounty).map_err(refused_amount)?,
             token: token.address,
             capsule: CapsuleTerms {
                 operator,
@@ -304,29 +276,18 @@ impl Launching<'_> {
             bundle_salt: Zeroizing::new(salt),
             salt: B256::new(rand::random()),
         };
-        Ok(Planned {
-            plan: launch::plan(&given.file, inputs)?,
-            capsule,
-            salt: Digest(salt),
-        })
+        Ok(Planned { plan: launch::plan(&given.file, inputs)?, capsule, salt: Digest(salt) })
     }
 
     /// The Capsule that the file names, or the one with the lowest fee of those that let this contract lock their stake.
-    fn choose<'w>(
-        &self,
-        file: &CampaignFile,
-        world: &'w World,
-    ) -> Result<(Address, &'w CapsuleView), Failure> {
+    fn choose<'w>(&self, file: &CampaignFile, world: &'w World) -> Result<(Address, &'w CapsuleView), Failure> {
         let sonar = self.client.deployment().sonar;
-        let usable =
-            |view: &CapsuleView| !view.attester.is_zero() && view.authorized.contains(&sonar);
+        let usable = |view: &CapsuleView| !view.attester.is_zero() && view.authorized.contains(&sonar);
         let refused = |message: String| Failure::new(ExitCode::Refused, "NO_CAPSULE", message);
         match file.capsule {
             Some(operator) => match world.capsules.get(&operator) {
                 Some(view) if usable(view) => Ok((operator, view)),
-                Some(_) => Err(refused(format!(
-                    "the Capsule of {operator} has not authorised this Sonar contract"
-                ))),
+                Some(_) => Err(refused(format!("the Capsule of {operator} has not authorised this Sonar contract"))),
                 None => Err(refused(format!("{operator} has registered no Capsule"))),
             },
             None => world
@@ -340,14 +301,8 @@ impl Launching<'_> {
     }
 
     /// The Capsule's certificate, which must be the one that its operator registered.
-    async fn certificate(
-        &self,
-        operator: Address,
-        view: &CapsuleView,
-    ) -> Result<Certificate, Failure> {
-        let digest = view
-            .certificate
-            .ok_or_else(|| Failure::internal("a registered Capsule has a certificate"))?;
+    async fn certificate(&self, operator: Address, view: &CapsuleView) -> Result<Certificate, Failure> {
+        let digest = view.certificate.ok_or_else(|| Failure::internal("a registered Capsule has a certificate"))?;
         let bytes = self.hub.fetch(digest, manifest::MAX_BYTES).await?;
         let certificate = Certificate::decode(&bytes)?;
         if certificate.fingerprint_word() != view.fingerprint.0 {
@@ -378,9 +333,7 @@ impl Launching<'_> {
 
     async fn preview(&self, planned: &Planned, output: &Output) -> Result<Report, Failure> {
         let plan = &planned.plan;
-        plan.warnings
-            .iter()
-            .for_each(|warning| output.warn(warning));
+        plan.warnings.iter().for_each(|warning| output.warn(warning));
         let terms = plan.terms(Digest([0; 32]));
         let token = super::token(self.client, terms.token).await?;
         let name = plan.manifest(Digest([0; 32])).name;
@@ -399,16 +352,8 @@ impl Launching<'_> {
     }
 
     /// Seals the bundle, and with its digest and that of the manifest decides the campaign's id.
-    async fn seal(
-        &self,
-        given: &Given,
-        planned: Planned,
-    ) -> Result<(Draft, Vec<u8>, Vec<u8>), Failure> {
-        let Planned {
-            plan,
-            capsule,
-            salt,
-        } = planned;
+    async fn seal(&self, given: &Given, planned: Planned) -> Result<(Draft, Vec<u8>, Vec<u8>), Failure> {
+        let Planned { plan, capsule, salt } = planned;
         let sealed = pgp::seal(&plan.bundle.encode(), &capsule)?;
         let bundle = self.hub.add(sealed.clone()).await?;
         let manifest = plan.manifest(bundle);

@@ -24,14 +24,9 @@ impl List {
         let client = context.reader().await?;
         output.progress("Reading the chain…");
         let world = world(&client).await?;
-        let owner = if self.mine {
-            Some(context.address()?)
-        } else {
-            None
-        };
+        let owner = if self.mine { Some(context.address()?) } else { None };
         let mut tokens = Tokens::new(client);
-        let mut table =
-            super::super::table(["campaign", "state", "accuracy", "bounty", "submissions"]);
+        let mut table = super::super::table(["campaign", "state", "accuracy", "bounty", "submissions"]);
         let mut list = Vec::new();
         for view in world.in_order().rev() {
             if owner.is_some_and(|owner| owner != view.terms.owner) {
@@ -47,11 +42,7 @@ impl List {
             ]);
             list.push(document::Summary::from(view));
         }
-        let human = if list.is_empty() {
-            "no campaigns".into()
-        } else {
-            table.to_string()
-        };
+        let human = if list.is_empty() { "no campaigns".into() } else { table.to_string() };
         Report::new(&list, human)
     }
 }
@@ -83,10 +74,7 @@ struct Tokens {
 
 impl Tokens {
     fn new(client: Client) -> Self {
-        Self {
-            client,
-            known: HashMap::new(),
-        }
+        Self { client, known: HashMap::new() }
     }
 
     /// A token, by its raw unit if it does not say its name.

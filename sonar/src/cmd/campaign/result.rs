@@ -85,27 +85,18 @@ impl Fetch {
     }
 
     /// The validation set, which must be the one that the Capsule measured on.
-    fn validation_set(
-        &self,
-        draft: Option<&Draft>,
-        manifest: &Manifest,
-    ) -> Result<Vec<u8>, Failure> {
-        let path = self
-            .validation
-            .as_deref()
-            .or(draft.map(|draft| draft.validation.as_path()))
-            .ok_or_else(|| {
-                Failure::new(
-                    ExitCode::Usage,
-                    "NO_VALIDATION_SET",
-                    "the campaign was not launched from this home: the validation set is needed",
-                )
-                .help("give it with --validation FILE")
-            })?;
+    fn validation_set(&self, draft: Option<&Draft>, manifest: &Manifest) -> Result<Vec<u8>, Failure> {
+        let path = self.validation.as_deref().or(draft.map(|draft| draft.validation.as_path())).ok_or_else(|| {
+            Failure::new(
+                ExitCode::Usage,
+                "NO_VALIDATION_SET",
+                "the campaign was not launched from this home: the validation set is needed",
+            )
+            .help("give it with --validation FILE")
+        })?;
         let bytes = files::read_limited(path, bundle::MAX_BYTES as u64)?;
-        let same = draft.is_none_or(|draft| {
-            commitment(draft.salt.as_bytes(), &bytes) == manifest.commitments.validation
-        });
+        let same =
+            draft.is_none_or(|draft| commitment(draft.salt.as_bytes(), &bytes) == manifest.commitments.validation);
         if same {
             return Ok(bytes);
         }
@@ -117,12 +108,7 @@ impl Fetch {
         .at(path.display()))
     }
 
-    fn report(
-        &self,
-        view: &CampaignView,
-        measured: syft::Ppm,
-        manifest: &Manifest,
-    ) -> Result<Report, Failure> {
+    fn report(&self, view: &CampaignView, measured: syft::Ppm, manifest: &Manifest) -> Result<Report, Failure> {
         let on_grid = measured.floor_to_grid(manifest.accuracy.grid).get();
         if on_grid != view.best_ppm {
             return Err(Failure::new(
@@ -159,18 +145,10 @@ impl Fetch {
 /// Where the delivered model is.
 fn delivered(view: &CampaignView) -> Result<Digest, Failure> {
     view.result.ok_or_else(|| {
-        let message = format!(
-            "there is no model yet: the campaign is {}",
-            document::state(view)
-        );
+        let message = format!("there is no model yet: the campaign is {}", document::state(view));
         let over = view.closed.is_some() && view.state == sonar_contracts::State::Refunded;
-        let exit = if over {
-            ExitCode::Unsuccessful
-        } else {
-            ExitCode::NotFound
-        };
-        Failure::new(exit, "NOT_DELIVERED", message)
-            .help("`sonar campaign watch` waits for the delivery")
+        let exit = if over { ExitCode::Unsuccessful } else { ExitCode::NotFound };
+        Failure::new(exit, "NOT_DELIVERED", message).help("`sonar campaign watch` waits for the delivery")
     })
 }
 
@@ -185,22 +163,14 @@ fn account(context: &Context, draft: Option<&Draft>) -> Result<AccountName, Fail
 async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manifest, Failure> {
     let digest = Digest::from(view.terms.manifest);
     let bytes = hub.fetch(digest, manifest::MAX_BYTES).await?;
-    let refused =
-        |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "MANIFEST", error);
+    let refused = |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "MANIFEST", error);
     let manifest = Manifest::decode(&bytes).map_err(|error| refused(&error))?;
-    manifest
-        .matches(&view.terms)
-        .map_err(|error| refused(&error))?;
+    manifest.matches(&view.terms).map_err(|error| refused(&error))?;
     Ok(manifest)
 }
 
 /// The certificate of the Capsule that the manifest names.
-async fn signer_of(
-    hub: &Hub,
-    world: &World,
-    view: &CampaignView,
-    manifest: &Manifest,
-) -> Result<Certificate, Failure> {
+async fn signer_of(hub: &Hub, world: &World, view: &CampaignView, manifest: &Manifest) -> Result<Certificate, Failure> {
     let refused = |message: &str| Failure::new(ExitCode::Refused, "CAPSULE_CERTIFICATE", message);
     let capsule = world.capsules.get(&view.terms.capsule);
     let digest = capsule
@@ -210,20 +180,13 @@ async fn signer_of(
     if certificate.fingerprint() == manifest.capsule {
         Ok(certificate)
     } else {
-        Err(refused(
-            "the Capsule's certificate is not the one that the manifest names",
-        ))
+        Err(refused("the Capsule's certificate is not the one that the manifest names"))
     }
 }
 
 /// Measures the model exactly as the Capsule did.
-fn measure(
-    manifest: &Manifest,
-    validation: &[u8],
-    weights: &Weights,
-) -> Result<syft::Ppm, Failure> {
-    let refused =
-        |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "VALIDATION_DATA", error);
+fn measure(manifest: &Manifest, validation: &[u8], weights: &Weights) -> Result<syft::Ppm, Failure> {
+    let refused = |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "VALIDATION_DATA", error);
     if weights.shape() != manifest.shape {
         return Err(Failure::new(
             ExitCode::Refused,

@@ -47,11 +47,8 @@ impl Watch {
         let client = context.reader().await?;
         let id = find(&world(&client).await?, &self.id)?.id;
         let chain_id = client.deployment().chain_id;
-        let mut follower = Follower::new(
-            client.clone(),
-            context.config.poll(chain_id),
-            context.config.confirmations(chain_id),
-        );
+        let mut follower =
+            Follower::new(client.clone(), context.config.poll(chain_id), context.config.confirmations(chain_id));
         let mut world = World::default();
         let mut token = None;
         loop {
@@ -63,15 +60,9 @@ impl Watch {
                     token = Some(super::token(&client, terms.token).await?);
                 }
                 let unit = token.clone().unwrap_or_else(TokenUnit::eth);
-                let line = Line {
-                    event: &record.event,
-                    at: record.at,
-                };
+                let line = Line { event: &record.event, at: record.at };
                 let time = document::time(record.at.timestamp);
-                output.item(
-                    &line,
-                    format_args!("{time}  {}", words(&record.event, &unit)),
-                )?;
+                output.item(&line, format_args!("{time}  {}", words(&record.event, &unit)))?;
             }
             if let Some(view) = world.campaign(id)
                 && let Some(end) = end(view, self.until)
@@ -86,8 +77,9 @@ impl Watch {
 fn end(view: &CampaignView, until: Until) -> Option<Result<(), Failure>> {
     let failed = |code: &'static str| {
         let message = format!("the campaign is {}", document::state(view));
-        Some(Err(Failure::new(ExitCode::Unsuccessful, code, message)
-            .help("`sonar campaign withdraw` takes your money back")))
+        Some(Err(
+            Failure::new(ExitCode::Unsuccessful, code, message).help("`sonar campaign withdraw` takes your money back")
+        ))
     };
     match view.state {
         State::Refunded => failed("CAMPAIGN_REFUNDED"),
@@ -111,19 +103,10 @@ fn words(event: &Event, token: &TokenUnit) -> String {
         }
         Event::Declined { reason, .. } => format!("the Capsule declined (reason {reason})"),
         Event::Refunded { amount, .. } => format!("refunded {}", token.format(*amount)),
-        Event::Submitted {
-            miner,
-            version,
-            window,
-            index,
-            ..
-        } => format!("window {window}, version {version}: submission {index} by {miner}"),
-        Event::Settled {
-            window,
-            outcomes,
-            best_ppm,
-            ..
-        } => {
+        Event::Submitted { miner, version, window, index, .. } => {
+            format!("window {window}, version {version}: submission {index} by {miner}")
+        }
+        Event::Settled { window, outcomes, best_ppm, .. } => {
             let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted(_));
             format!(
                 "window {window} settled: {} of {} accepted, accuracy {}",
@@ -132,27 +115,17 @@ fn words(event: &Event, token: &TokenUnit) -> String {
                 percent(*best_ppm)
             )
         }
-        Event::Awarded {
-            miner,
-            delta_ppm,
-            amount,
-            ..
-        } => format!(
-            "{miner} earned {} for {}",
-            token.format(*amount),
-            percent(*delta_ppm)
-        ),
+        Event::Awarded { miner, delta_ppm, amount, .. } => {
+            format!("{miner} earned {} for {}", token.format(*amount), percent(*delta_ppm))
+        }
         Event::Closed { refunded, .. } => {
             format!("closed; {} go back to the owner", token.format(*refunded))
         }
         Event::Finalized { .. } => "delivered".into(),
-        Event::Expired { refunded, .. } => format!(
-            "the Capsule did not deliver; {} go back to the owner",
-            token.format(*refunded)
-        ),
-        Event::Withdrawn {
-            account, amount, ..
-        } => format!("{account} took {}", token.format(*amount)),
+        Event::Expired { refunded, .. } => {
+            format!("the Capsule did not deliver; {} go back to the owner", token.format(*refunded))
+        }
+        Event::Withdrawn { account, amount, .. } => format!("{account} took {}", token.format(*amount)),
         Event::Capsule { .. } => "the Capsule changed".into(),
     }
 }
