@@ -11,12 +11,14 @@ use crate::{
 use cid::{Cid, multihash::Multihash};
 use futures::{StreamExt, TryStreamExt};
 use rust_ipfs::{
-    Ipfs, IpfsPath, Keypair, PinMode, Protocol, builder::DefaultIpfsBuilder, ping, unixfs::TraversalFailed,
-    unixfs::UnixfsStatus,
+    Ipfs, IpfsPath, Keypair, PinMode, Protocol,
+    unixfs::{TraversalFailed, UnixfsStatus},
 };
 pub use rust_ipfs::{Multiaddr, PeerId};
+use sonar_swarm::{Blocks, Swarm};
 use std::{
     path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 use tokio::{
@@ -32,8 +34,6 @@ const SHA2_256: u64 = 0x12;
 const RECONNECT: Duration = Duration::from_millis(500);
 /// How long one attempt to fetch lasts before its wants are sent afresh.
 const ATTEMPT: Duration = Duration::from_secs(4);
-/// Connections are kept for as long as the process lives.
-const IDLE_SECONDS: u64 = 7 * 24 * 3600;
 /// How long a locked repository is waited for, and how often it is tried.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 const LOCK_RETRY: Duration = Duration::from_millis(50);
@@ -114,9 +114,21 @@ impl Digest {
     }
 }
 
+/// What a node is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Others dial it: it has the same peer id at every start, and removes now and then what it did not pin.
+    Hub,
+    /// It dials out, under a new peer id for every connection: nobody can follow it, and the library never again exchanges blocks
+    /// with a peer that it once lost (`pollable-map` 0.1.7 keeps the key of what was removed).
+    Client,
+}
+
 /// Where a node keeps its blocks, where it listens, and whom it dials.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
+    /// What it is for.
+    pub role: Role,
     /// Directory of blocks, pins and identity.
     pub repo: PathBuf,
     /// Address to listen on; port 0 takes any free one.
@@ -126,19 +138,30 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// A node on any free port of the loopback interface.
+    /// A node that others dial.
     #[must_use]
-    pub fn loopback(repo: PathBuf, peers: Vec<Multiaddr>) -> Self {
-        let listen = "/ip4/127.0.0.1/tcp/0".parse().expect("a constant address");
-        Self { repo, listen, peers }
+    pub fn hub(repo: PathBuf, listen: Multiaddr) -> Self {
+        Self { role: Role::Hub, repo, listen, peers: Vec::new() }
     }
+
+    /// A node that dials these peers; it listens on the loopback interface only.
+    #[must_use]
+    pub fn client(repo: PathBuf, peers: Vec<Multiaddr>) -> Self {
+        Self { role: Role::Client, repo, listen: loopback(), peers }
+    }
+}
+
+/// Any free port of the loopback interface.
+#[must_use]
+pub fn loopback() -> Multiaddr {
+    "/ip4/127.0.0.1/tcp/0".parse().expect("a constant address")
 }
 
 /// An embedded IPFS node.
 pub struct Node {
-    ipfs: Ipfs,
+    current: Arc<Current>,
     addresses: Vec<Multiaddr>,
-    links: Vec<JoinHandle<()>>,
+    link: Option<JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for Node {
@@ -149,7 +172,7 @@ impl std::fmt::Debug for Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.links.iter().for_each(JoinHandle::abort);
+        self.link.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -161,13 +184,21 @@ impl Node {
     /// are tried again and again.
     pub async fn start(config: NodeConfig) -> Result<Self, IpfsError> {
         files::private_directory(&config.repo)?;
-        let keypair = identity(&config.repo.join("identity"))?;
+        let blocks = config.repo.join("blocks");
+        files::private_directory(&blocks)?;
+        let keypair = match config.role {
+            Role::Hub => identity(&config.repo.join("identity"))?,
+            Role::Client => Keypair::generate_ed25519(),
+        };
         let peers = config.peers.iter().map(peer_of).collect::<Result<Vec<_>, _>>()?;
-        let ipfs = open(&config, &keypair).await?;
         let suffix = Protocol::P2p(keypair.public().to_peer_id());
+        let swarm =
+            Swarm { keypair, blocks: Blocks::new_fs(blocks), listen: config.listen, cleanup: config.role == Role::Hub };
+        let ipfs = open(&swarm).await.map_err(|reason| IpfsError::Start { repo: config.repo, reason })?;
         let addresses = listening(&ipfs).await?.into_iter().map(|address| address.with(suffix.clone())).collect();
-        let links = peers.into_iter().map(|(peer, address)| tokio::spawn(keep_linked(ipfs.clone(), peer, address)));
-        Ok(Self { links: links.collect(), ipfs, addresses })
+        let current = Arc::new(Current(RwLock::new(ipfs)));
+        let link = (!peers.is_empty()).then(|| tokio::spawn(keep_linked(current.clone(), swarm, peers)));
+        Ok(Self { current, addresses, link })
     }
 
     /// Where others can dial this node, each ending in `/p2p/<peer id>`.
@@ -182,12 +213,12 @@ impl Node {
     /// If the peer cannot be reached.
     pub async fn connect(&self, address: &Multiaddr) -> Result<(), IpfsError> {
         peer_of(address)?;
-        self.ipfs.connect(address.clone()).await.map(|_| ()).map_err(node_error("connect"))
+        dial(&self.current.get(), address).await.map_err(node_error("connect"))
     }
 
     /// How many peers are connected.
     pub async fn peers(&self) -> usize {
-        self.ipfs.connected().await.map_or(0, |peers| peers.len())
+        self.current.get().connected().await.map_or(0, |peers| peers.len())
     }
 
     /// Stores and pins an artefact. The same bytes always have the same digest.
@@ -196,7 +227,7 @@ impl Node {
     /// If the repository cannot be written.
     pub async fn add(&self, bytes: Vec<u8>) -> Result<Digest, IpfsError> {
         let whole = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]).boxed();
-        let mut status = self.ipfs.add_unixfs(whole).raw_leaves(false).pin(true);
+        let mut status = self.current.get().add_unixfs(whole).raw_leaves(false).pin(true);
         while let Some(status) = status.next().await {
             match status {
                 UnixfsStatus::CompletedStatus { path, .. } => return digest_of(&path),
@@ -236,7 +267,8 @@ impl Node {
     }
 
     async fn read(&self, digest: Digest, limit: usize) -> Result<Vec<u8>, Incomplete> {
-        let mut chunks = self.ipfs.cat_unixfs(IpfsPath::from(digest.to_cid())).set_max_length(limit).timeout(ATTEMPT);
+        let mut chunks =
+            self.current.get().cat_unixfs(IpfsPath::from(digest.to_cid())).set_max_length(limit).timeout(ATTEMPT);
         let mut bytes = Vec::new();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| Incomplete::from_walk(digest, limit, error))?;
@@ -256,7 +288,7 @@ impl Node {
         if self.is_pinned(digest).await? {
             return Ok(());
         }
-        self.ipfs.insert_pin(digest.to_cid()).recursive().local().await.map_err(node_error("pin an artefact"))
+        self.current.get().insert_pin(digest.to_cid()).recursive().local().await.map_err(node_error("pin an artefact"))
     }
 
     /// Lets go of an artefact; what is not pinned is no error.
@@ -267,7 +299,7 @@ impl Node {
         if !self.is_pinned(digest).await? {
             return Ok(());
         }
-        self.ipfs.remove_pin(digest.to_cid()).recursive().await.map_err(node_error("unpin an artefact"))
+        self.current.get().remove_pin(digest.to_cid()).recursive().await.map_err(node_error("unpin an artefact"))
     }
 
     /// Whether an artefact's root is pinned here.
@@ -275,7 +307,7 @@ impl Node {
     /// # Errors
     /// If the repository cannot be read.
     pub async fn is_pinned(&self, digest: Digest) -> Result<bool, IpfsError> {
-        self.ipfs.is_pinned(digest.to_cid()).await.map_err(node_error("read its pins"))
+        self.current.get().is_pinned(digest.to_cid()).await.map_err(node_error("read its pins"))
     }
 
     /// All artefacts pinned here.
@@ -283,15 +315,28 @@ impl Node {
     /// # Errors
     /// If the repository cannot be read.
     pub async fn pins(&self) -> Result<Vec<Digest>, IpfsError> {
-        let pins = self.ipfs.list_pins(Some(PinMode::Recursive)).await;
+        let pins = self.current.get().list_pins(Some(PinMode::Recursive)).await;
         let pins: Vec<_> = pins.try_collect().await.map_err(node_error("read its pins"))?;
         Ok(pins.iter().filter_map(|(cid, _)| Digest::from_cid(cid)).collect())
     }
 
     /// Stops the node and releases its repository.
     pub async fn shutdown(self) {
-        self.links.iter().for_each(JoinHandle::abort);
-        self.ipfs.clone().exit_daemon().await;
+        self.link.iter().for_each(JoinHandle::abort);
+        self.current.get().exit_daemon().await;
+    }
+}
+
+/// The library's node, which is replaced when a connection was lost.
+struct Current(RwLock<Ipfs>);
+
+impl Current {
+    fn get(&self) -> Ipfs {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, ipfs: Ipfs) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = ipfs;
     }
 }
 
@@ -335,26 +380,12 @@ fn peer_of(address: &Multiaddr) -> Result<(PeerId, Multiaddr), IpfsError> {
 }
 
 /// Starts the library's node. A repository that another process has just let go of may be locked for a moment longer.
-async fn open(config: &NodeConfig, keypair: &Keypair) -> Result<Ipfs, IpfsError> {
+async fn open(swarm: &Swarm) -> Result<Ipfs, String> {
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
-        let started = DefaultIpfsBuilder::with_keypair(keypair)
-            .map_err(node_error("use its identity"))?
-            .set_path(config.repo.join("blocks"))
-            .enable_tcp()
-            .with_identify(Default::default())
-            .with_ping(ping::Config::default())
-            .with_bitswap()
-            .set_idle_connection_timeout(IDLE_SECONDS)
-            .add_listening_addr(config.listen.clone())
-            .start()
-            .await;
-        match started {
-            Ok(ipfs) => return Ok(ipfs),
+        match swarm.clone().start().await.unwrap_or_else(|stopped| Err(stopped.to_string())) {
             Err(_) if Instant::now() < deadline => sleep_until(Instant::now() + LOCK_RETRY).await,
-            Err(error) => {
-                return Err(IpfsError::Start { repo: config.repo.clone(), reason: error.to_string() });
-            }
+            done => return done,
         }
     }
 }
@@ -374,16 +405,43 @@ async fn listening(ipfs: &Ipfs) -> Result<Vec<Multiaddr>, IpfsError> {
     }
 }
 
-/// Dials a peer whenever there is no connection to it.
-async fn keep_linked(ipfs: Ipfs, peer: PeerId, address: Multiaddr) {
+/// Dials peers that are not connected. Once a connection is lost, the node goes on as somebody else.
+async fn keep_linked(current: Arc<Current>, mut swarm: Swarm, peers: Vec<(PeerId, Multiaddr)>) {
+    let mut linked = vec![false; peers.len()];
     loop {
-        if !ipfs.is_connected(peer).await.unwrap_or(false)
-            && let Err(error) = ipfs.connect(address.clone()).await
-        {
-            tracing::debug!(%peer, %error, "an IPFS peer is not reachable, trying again");
+        for (index, (peer, address)) in peers.iter().enumerate() {
+            let ipfs = current.get();
+            if ipfs.is_connected(*peer).await.unwrap_or(false) {
+                continue;
+            }
+            if linked[index] {
+                tracing::debug!(%peer, "the connection to an IPFS peer was lost");
+                linked.fill(false);
+                if let Err(reason) = renew(&current, &mut swarm).await {
+                    tracing::warn!(reason, "the IPFS node cannot start anew, trying again");
+                    linked[index] = true;
+                }
+                break;
+            }
+            match dial(&ipfs, address).await {
+                Ok(()) => linked[index] = true,
+                Err(error) => tracing::debug!(%peer, error, "an IPFS peer is not reachable, trying again"),
+            }
         }
-        tokio::time::sleep(RECONNECT).await;
+        sleep_until(Instant::now() + RECONNECT).await;
     }
+}
+
+async fn renew(current: &Current, swarm: &mut Swarm) -> Result<(), String> {
+    current.get().exit_daemon().await;
+    swarm.keypair = Keypair::generate_ed25519();
+    current.set(open(swarm).await?);
+    Ok(())
+}
+
+async fn dial(ipfs: &Ipfs, address: &Multiaddr) -> Result<(), String> {
+    let dialled = timeout_at(Instant::now() + ATTEMPT, ipfs.connect(address.clone())).await;
+    dialled.map_err(|_| "no answer".to_owned())?.map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn digest_of(path: &IpfsPath) -> Result<Digest, IpfsError> {
@@ -398,7 +456,11 @@ mod tests {
     use super::*;
 
     async fn node(directory: &Path, name: &str, peers: &[Multiaddr]) -> Node {
-        Node::start(NodeConfig::loopback(directory.join(name), peers.to_vec())).await.unwrap()
+        Node::start(NodeConfig::client(directory.join(name), peers.to_vec())).await.unwrap()
+    }
+
+    async fn hub(repo: &Path) -> Node {
+        Node::start(NodeConfig::hub(repo.into(), loopback())).await.unwrap()
     }
 
     fn bytes(len: usize) -> Vec<u8> {
@@ -452,80 +514,121 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_repository_outlives_its_node() {
+    async fn a_repository_outlives_its_node_and_a_hub_keeps_its_name() {
         let directory = tempfile::tempdir().unwrap();
-        let first = node(directory.path(), "same", &[]).await;
+        let first = hub(directory.path()).await;
         let (content, address) = (bytes(300_000), first.addresses()[0].clone());
         let digest = first.add(content.clone()).await.unwrap();
         first.shutdown().await;
-        let second = node(directory.path(), "same", &[]).await;
+        let second = hub(directory.path()).await;
         assert_eq!(second.addresses()[0].iter().last(), address.iter().last(), "the identity stays");
         assert_eq!(second.get(digest, content.len(), WAIT).await.unwrap(), content);
         assert_eq!(second.pins().await.unwrap(), [digest]);
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_restarted_hub_is_found_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let hub = node(directory.path(), "hub", &[]).await;
-        let address = hub.addresses()[0].clone();
-        let maker = node(directory.path(), "maker", std::slice::from_ref(&address)).await;
-        let digest = maker.add(bytes(1000)).await.unwrap();
-        hub.get(digest, 1000, WAIT).await.unwrap();
-        hub.shutdown().await;
-        let listen: Multiaddr = address.iter().take(2).collect();
-        let config = NodeConfig { repo: directory.path().join("hub"), listen, peers: vec![] };
-        let hub = Node::start(config).await.unwrap();
-        let later = maker.add(bytes(2000)).await.unwrap();
-        assert_eq!(hub.get(later, 2000, WAIT).await.unwrap(), bytes(2000));
+        second.shutdown().await;
+        let client = node(directory.path(), "", &[]).await;
+        assert_ne!(client.addresses()[0].iter().last(), address.iter().last(), "a client is somebody new each time");
     }
 
     const CHILD_REPO: &str = "SONAR_TEST_IPFS_REPO";
+    const CHILD_LISTEN: &str = "SONAR_TEST_IPFS_LISTEN";
+
+    /// The other half of the tests below: a hub that does what standard input says, until it is killed.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "runs in a process of its own, to be killed"]
+    async fn a_hub_in_a_process() {
+        let Some(repo) = std::env::var_os(CHILD_REPO) else { return };
+        let listen = std::env::var(CHILD_LISTEN).unwrap().parse().unwrap();
+        let node = Node::start(NodeConfig::hub(repo.into(), listen)).await.unwrap();
+        println!("\n=started {}", node.addresses()[0]);
+        for line in std::io::stdin().lines() {
+            let line = line.unwrap();
+            match line.split_once(' ').unwrap() {
+                ("add", index) => println!("\n=added {}", node.add(artefact(index.parse().unwrap())).await.unwrap()),
+                (_, digest) => {
+                    let got = node.get(digest.parse().unwrap(), 1 << 20, WAIT).await;
+                    println!("\n=fetched {}", got.map_or_else(|error| error.to_string(), |_| digest.into()));
+                }
+            }
+        }
+    }
+
+    /// A hub in a process of its own.
+    struct Hub {
+        child: std::process::Child,
+        answers: Box<dyn Iterator<Item = String>>,
+        address: Multiaddr,
+    }
+
+    impl Hub {
+        fn start(repo: &Path, listen: &Multiaddr) -> Self {
+            use std::{io::BufRead, process::Stdio};
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "ipfs::tests::a_hub_in_a_process", "--ignored", "--nocapture"])
+                .env(CHILD_REPO, repo)
+                .env(CHILD_LISTEN, listen.to_string())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+            let mut answers = lines.filter_map(|line| Some(line.strip_prefix('=')?.split_once(' ')?.1.to_owned()));
+            let address = answers.next().expect("it starts").parse().unwrap();
+            Self { child, answers: Box::new(answers), address }
+        }
+
+        fn say(&mut self, line: &str) {
+            use std::io::Write;
+            writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        }
+
+        fn ask(&mut self, line: &str) -> String {
+            self.say(line);
+            self.answers.next().unwrap_or_else(|| panic!("no answer to `{line}`"))
+        }
+
+        fn kill(mut self) {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
 
     fn artefact(index: usize) -> Vec<u8> {
         bytes(400_000 + index)
     }
 
-    /// The other half of the test below: stores artefacts until it is killed.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    #[ignore = "runs in a process of its own, to be killed"]
-    async fn stores_until_it_is_killed() {
-        let Some(repo) = std::env::var_os(CHILD_REPO) else { return };
-        let node = Node::start(NodeConfig::loopback(repo.into(), vec![])).await.unwrap();
-        let Some(Protocol::P2p(peer)) = node.addresses()[0].iter().last() else { panic!("no peer id") };
-        println!("\nstarted {peer}");
-        for index in 0..200 {
-            println!("\nadded {}", node.add(artefact(index)).await.unwrap());
-        }
-    }
-
-    /// Runs the process above until it has stored `count` artefacts, then kills it; its peer id and what it said it stored.
-    fn kill_after(repo: &Path, count: usize) -> (String, Vec<Digest>) {
-        use std::io::{BufRead, BufReader};
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "ipfs::tests::stores_until_it_is_killed", "--ignored", "--nocapture"])
-            .env(CHILD_REPO, repo)
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let started = lines.find_map(|line| line.strip_prefix("started ").map(str::to_owned));
-        let added = lines.filter_map(|line| line.strip_prefix("added ").map(|digest| digest.parse().unwrap()));
-        let added: Vec<Digest> = added.take(count).collect();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(added.len(), count, "it ended before it was killed");
-        (started.unwrap(), added)
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_killed_node_keeps_its_identity_and_all_that_it_said_it_stored() {
+    async fn a_killed_hub_is_found_again_and_a_killed_client_too() {
         let directory = tempfile::tempdir().unwrap();
-        let mut peers = std::collections::HashSet::new();
+        let mut hub = Hub::start(directory.path(), &loopback());
+        let listen: Multiaddr = hub.address.iter().take(2).collect();
+        let first = node(directory.path(), "first", std::slice::from_ref(&hub.address)).await;
+        for round in 0..3 {
+            let digest = first.add(artefact(round)).await.unwrap();
+            assert_eq!(hub.ask(&format!("get {digest}")), digest.to_string(), "the {round}th of who was there before");
+            let address = hub.address.clone();
+            hub.kill();
+            hub = Hub::start(directory.path(), &listen);
+            assert_eq!(hub.address, address, "one identity");
+            // Somebody restarts at the same time, in the same repository.
+            let second = node(directory.path(), "second", &[address]).await;
+            assert_eq!(second.get(digest, 1 << 20, WAIT).await.unwrap(), artefact(round));
+            let digest = second.add(artefact(10 + round)).await.unwrap();
+            assert_eq!(hub.ask(&format!("get {digest}")), digest.to_string(), "the {round}th of who restarts");
+            second.shutdown().await;
+        }
+        hub.kill();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_killed_node_keeps_all_that_it_said_it_stored() {
+        let directory = tempfile::tempdir().unwrap();
         for count in [0, 1, 2, 5] {
-            let (peer, added) = kill_after(directory.path(), count);
-            peers.insert(peer);
-            let node = Node::start(NodeConfig::loopback(directory.path().into(), vec![])).await.unwrap();
+            let mut child = Hub::start(directory.path(), &loopback());
+            let added: Vec<Digest> =
+                (0..count).map(|index| child.ask(&format!("add {index}")).parse().unwrap()).collect();
+            child.say(&format!("add {count}"));
+            child.kill();
+            let node = hub(directory.path()).await;
             for (index, digest) in added.into_iter().enumerate() {
                 let content = artefact(index);
                 assert_eq!(node.get(digest, content.len(), WAIT).await.unwrap(), content);
@@ -537,7 +640,6 @@ mod tests {
             assert_eq!(node.get(digest, content.len(), WAIT).await.unwrap(), content);
             node.shutdown().await;
         }
-        assert_eq!(peers.len(), 1, "one identity");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! OpenPGP (RFC 4880 profile, Curve25519 only) for what one party seals to another: readable by GnuPG and `sq`.
 
 use sequoia_openpgp::{
-    Cert, Fingerprint, KeyHandle, Profile, Result as PgpResult,
+    Cert, Fingerprint, KeyHandle, Packet, PacketPile, Profile, Result as PgpResult,
     armor::Kind,
     cert::{CertBuilder, CipherSuite},
     crypto::{KeyPair, Password, SessionKey},
@@ -13,9 +13,9 @@ use sequoia_openpgp::{
     policy::StandardPolicy,
     serialize::{
         Marshal, MarshalInto,
-        stream::{Encryptor, LiteralWriter, Message, Signer},
+        stream::{Encryptor, LiteralWriter, Message, Recipient, Signer},
     },
-    types::{Curve, PublicKeyAlgorithm, SymmetricAlgorithm},
+    types::{Curve, Features, PublicKeyAlgorithm, SymmetricAlgorithm},
 };
 use std::io::{Read, Write};
 use zeroize::Zeroizing;
@@ -157,6 +157,7 @@ impl Identity {
             CertBuilder::general_purpose(Some(userid))
                 .set_cipher_suite(CipherSuite::Cv25519)
                 .set_profile(Profile::RFC4880)?
+                .set_features(features())?
                 .set_password(Some(Password::from(passphrase)))
                 .generate()
         };
@@ -228,6 +229,12 @@ impl Identity {
     }
 }
 
+/// What GnuPG understands too, whatever else a certificate says that its owner's software can do: version 1 of encryption with
+/// integrity protection (RFC 9580, section 5.13.1).
+fn features() -> Features {
+    Features::empty().set_seipdv1()
+}
+
 /// Encrypts to a certificate.
 ///
 /// # Errors
@@ -289,8 +296,9 @@ fn read_message(
     signer: Option<&Certificate>,
     limit: usize,
 ) -> Result<Zeroizing<Vec<u8>>, PgpError> {
+    check_frame(sealed)?;
     let policy = StandardPolicy::new();
-    let helper = Helper { identity, signer, opened: false, addressed: false };
+    let helper = Helper { identity, signer, opened: false };
     let builder = DecryptorBuilder::from_bytes(sealed).map_err(|error| PgpError::NotOpenPgp(error.to_string()))?;
     let mut decryptor =
         builder.with_policy(&policy, None, helper).map_err(|error| refusal(&error, identity, signer))?;
@@ -307,6 +315,30 @@ fn read_message(
         return Err(PgpError::NotForUs(identity.fingerprint()));
     }
     Ok(plaintext)
+}
+
+/// Bytes of an encrypted packet at least: a random block with two bytes repeated, and the packet with the digest. The library
+/// panics on less.
+const LEAST_ENCRYPTED: usize = 16 + 2 + 22;
+
+/// Checks that a message is whole: session keys encrypted to OpenPGP keys, then one encrypted packet.
+fn check_frame(sealed: &[u8]) -> Result<(), PgpError> {
+    let not = |reason: &str| Err(PgpError::NotOpenPgp(reason.into()));
+    let packets = match PacketPile::from_bytes(sealed) {
+        Ok(pile) => pile.into_children().collect::<Vec<_>>(),
+        Err(error) => return not(&error.to_string()),
+    };
+    let Some((Packet::SEIP(encrypted), keys)) = packets.split_last() else {
+        return not("it is cut off, or not encrypted");
+    };
+    if keys.is_empty() || keys.iter().any(|key| !matches!(key, Packet::PKESK(_))) {
+        return not("it is not encrypted to an OpenPGP key");
+    }
+    // Its content and one byte for its version.
+    if encrypted.serialized_len() <= LEAST_ENCRYPTED {
+        return not("it is cut off");
+    }
+    Ok(())
 }
 
 fn refusal(error: &sequoia_openpgp::anyhow::Error, identity: &Identity, signer: Option<&Certificate>) -> PgpError {
@@ -331,7 +363,6 @@ struct Helper<'a> {
     identity: &'a Identity,
     signer: Option<&'a Certificate>,
     opened: bool,
-    addressed: bool,
 }
 
 impl DecryptionHelper for Helper<'_> {
@@ -345,7 +376,6 @@ impl DecryptionHelper for Helper<'_> {
         for key in &self.identity.decryption {
             for pkesk in pkesks {
                 let ours = pkesk.recipient().is_none_or(|handle| handle.aliases(key.public().key_handle()));
-                self.addressed |= ours;
                 let session = ours.then(|| pkesk.decrypt(&mut key.clone(), algorithm)).flatten();
                 if session.is_some_and(|(algorithm, session)| decrypt(algorithm, &session)) {
                     self.opened = true;
@@ -425,16 +455,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_part_of_a_message_is_a_message() {
+        let sealed = seal(b"model", ANNA.certificate()).unwrap();
+        for cut in 0..sealed.len() {
+            assert!(matches!(open(&sealed[..cut], &ANNA, 100), Err(PgpError::NotOpenPgp(_))), "{cut}");
+        }
+        // Whole by its frame, but with too little in it: a sender who knows the session key can make that.
+        let packets = PacketPile::from_bytes(&sealed).unwrap();
+        let key = Packet::clone(packets.path_ref(&[0]).unwrap()).to_vec().unwrap();
+        let stump = [&key[..], &[0xd2, 31, 1], &[7; 30]].concat();
+        assert!(matches!(open(&stump, &ANNA, 100), Err(PgpError::NotOpenPgp(_))));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0usize..400) {
+        fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(open(&bytes, &ANNA, 100).is_err());
             prop_assert!(Certificate::decode(&bytes).is_err());
-            let sealed = seal(b"model", ANNA.certificate()).unwrap();
-            if cut < sealed.len() {
-                prop_assert!(open(&sealed[..cut], &ANNA, 100).is_err());
-            }
+        }
+
+        #[test]
+        fn no_change_makes_reading_panic(at in 0usize..400, change in 1u8..=255) {
+            static SEALED: LazyLock<Vec<u8>> = LazyLock::new(|| seal(b"model", ANNA.certificate()).unwrap());
+            let mut sealed = SEALED.clone();
+            let at = at % sealed.len();
+            sealed[at] ^= change;
+            prop_assert!(open(&sealed, &ANNA, 100).is_err(), "byte {at} of {}", sealed.len());
         }
     }
 

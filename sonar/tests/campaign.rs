@@ -14,7 +14,7 @@ use sonar::{
     chain::Client,
     cli::Ready,
     config::Config,
-    ids::{CampaignId, Digest},
+    ids::CampaignId,
     ipfs::{Node, NodeConfig},
     manifest::Manifest,
     pgp::{self, Certificate, Identity},
@@ -86,7 +86,7 @@ impl Capsule {
     async fn register(stage: &Stage, served: &Served) -> Self {
         let home = tempfile::tempdir().unwrap();
         let peers = served.ready.ipfs.iter().map(|peer| peer.parse().unwrap());
-        let config = NodeConfig::loopback(home.path().join("ipfs"), peers.collect());
+        let config = NodeConfig::client(home.path().join("ipfs"), peers.collect());
         let node = Node::start(config).await.unwrap();
         let identity = Identity::generate("Capsule", "secret").unwrap();
         let certificate = node.add(identity.certificate().encode()).await.unwrap();

@@ -344,11 +344,7 @@ async fn the_hub_keeps_what_is_live_and_what_never_appears_blocks_nothing() {
     let site = Site::start(&stage.owner, home.path(), NEVER).await;
     let hub: ipfs::Multiaddr = site.ok("/api/v1/info").await["ipfs"][0].as_str().unwrap().parse().unwrap();
     let node = |name: &str| {
-        let config = ipfs::NodeConfig {
-            repo: home.path().join(name),
-            listen: "/ip4/127.0.0.1/tcp/0".parse().unwrap(),
-            peers: vec![hub.clone()],
-        };
+        let config = ipfs::NodeConfig::client(home.path().join(name), vec![hub.clone()]);
         async { ipfs::Node::start(config).await.unwrap() }
     };
 

@@ -107,7 +107,7 @@ impl Init {
 /// Puts the certificate into the Capsule's own IPFS repository, from where Sonar's hub fetches it.
 async fn publish(context: &Context, opened: &Opened) -> Result<Digest, Failure> {
     let unusable = |error| Failure::new(ExitCode::Unreachable, "IPFS", error);
-    let config = NodeConfig::loopback(context.home.ipfs(), Vec::new());
+    let config = NodeConfig::client(context.home.ipfs(), Vec::new());
     let node = Node::start(config).await.map_err(unusable)?;
     let digest = node.add(opened.identity.certificate().encode()).await;
     node.shutdown().await;

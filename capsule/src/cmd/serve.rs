@@ -101,7 +101,7 @@ async fn node(context: &Context, output: &Output) -> Result<Node, Failure> {
             let message = format!("Sonar tells an address that is none: {peer}");
             Failure::new(ExitCode::Refused, "DISCOVERY", message)
         })?;
-    let config = NodeConfig::loopback(context.home.ipfs(), peers);
+    let config = NodeConfig::client(context.home.ipfs(), peers);
     Node::start(config).await.map_err(ipfs)
 }
 

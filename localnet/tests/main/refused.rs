@@ -39,7 +39,7 @@ impl Attacker {
         let repo = directory("refused").join("homes/attacker");
         let certificate = network.capsule_certificate().await.unwrap();
         Self {
-            node: Node::start(NodeConfig::loopback(repo, hub)).await.unwrap(),
+            node: Node::start(NodeConfig::client(repo, hub)).await.unwrap(),
             client: network.client().clone(),
             accounts: network.anvil().signers()[2..][..FORGERIES].to_vec(),
             capsule: Certificate::decode(certificate.as_bytes()).unwrap(),

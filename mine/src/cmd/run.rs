@@ -74,7 +74,7 @@ impl Run {
                     Failure::new(ExitCode::Refused, "DISCOVERY", message)
                 },
             )?;
-        Node::start(NodeConfig::loopback(context.home.ipfs(), peers))
+        Node::start(NodeConfig::client(context.home.ipfs(), peers))
             .await
             .map_err(|error| Failure::new(ExitCode::Unreachable, "IPFS", error))
     }

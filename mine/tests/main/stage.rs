@@ -11,7 +11,7 @@ use sonar::{
     campaign::CampaignFile,
     chain::{Client, Follower, Options},
     ids::{CampaignId, Digest},
-    ipfs::{Node, NodeConfig},
+    ipfs::{Node, NodeConfig, loopback},
     launch::{self, CapsuleTerms, Inputs},
     manifest::Manifest,
     pgp::Identity,
@@ -87,7 +87,7 @@ impl Stage {
         let account = Some(signers[0].clone());
         let owner = Client::connect_with(&anvil.endpoint(), deployment, account, OPTIONS).await.unwrap();
         let operator = owner.with_signer(signers[1].clone());
-        let hub = Node::start(NodeConfig::loopback(directory.path().join("hub"), Vec::new())).await.unwrap();
+        let hub = Node::start(NodeConfig::hub(directory.path().join("hub"), loopback())).await.unwrap();
         let capsule = Identity::generate("Capsule <capsule@example.org>", "secret").unwrap();
         let certificate = hub.add(capsule.certificate().encode()).await.unwrap();
         let attester = signers[9].clone();
@@ -109,7 +109,7 @@ impl Stage {
     /// An IPFS node that knows the hub.
     pub async fn node(&self, repo: PathBuf) -> Arc<Node> {
         let peers = self.hub.addresses().to_vec();
-        Arc::new(Node::start(NodeConfig::loopback(repo, peers)).await.unwrap())
+        Arc::new(Node::start(NodeConfig::client(repo, peers)).await.unwrap())
     }
 
     /// Where `mine` finds the contracts.

@@ -126,12 +126,8 @@ impl Server {
         let identity = Identity { chain_id: deployment.chain_id, contract: deployment.sonar };
         let (index, opened) = Index::open(&config.home.join("index.sqlite"), identity).await?;
         log_opened(&opened);
-        let node = ipfs::Node::start(ipfs::NodeConfig {
-            repo: config.home.join("ipfs"),
-            listen: config.ipfs_listen.clone(),
-            peers: Vec::new(),
-        })
-        .await?;
+        let node =
+            ipfs::Node::start(ipfs::NodeConfig::hub(config.home.join("ipfs"), config.ipfs_listen.clone())).await?;
         let node = Arc::new(node);
         let listener = TcpListener::bind(config.listen)
             .await

@@ -46,7 +46,7 @@ impl Hub {
             })?;
         // A fresh node each time: a hub that has not yet noticed the end of the last one would answer to that.
         let repo = context.home.join(format!("ipfs-{}", std::process::id()));
-        let node = Node::start(NodeConfig::loopback(repo.clone(), peers)).await?;
+        let node = Node::start(NodeConfig::client(repo.clone(), peers)).await?;
         Ok(Self {
             node,
             repo,
