@@ -111,6 +111,17 @@ pub enum LaunchError {
     /// The grid does not fit the validation set.
     #[error("accuracy.grid: {0}")]
     Grid(#[from] syft::UnitError),
+    /// A target between two grid values, which no model could be attested to have reached.
+    #[error(
+        "accuracy.target of {} is between two steps of the grid of {}: take {} or {}, or another accuracy.grid",
+        percent(target.get()), percent(*grid), percent(target.get() / grid * grid), percent(target.get() / grid * grid + grid)
+    )]
+    TargetOffGrid {
+        /// The target.
+        target: syft::Ppm,
+        /// The grid in parts per million.
+        grid: u32,
+    },
     /// A limit that the contract would not take.
     #[error("limits.{field} = {value} must be {must}")]
     Limit {
@@ -132,6 +143,7 @@ impl From<LaunchError> for Failure {
             LaunchError::Bounty => "BOUNTY",
             LaunchError::PastDeadline => "PAST_DEADLINE",
             LaunchError::Ladder(_) => "TARGET_NOT_ABOVE_START",
+            LaunchError::TargetOffGrid { .. } => "TARGET_OFF_GRID",
             LaunchError::Start { .. } => "START_NOT_AS_CLAIMED",
             LaunchError::Table(_)
             | LaunchError::Misfit(_)
@@ -296,6 +308,9 @@ fn measure(accuracy: &Accuracy, validation: &Validation, initial: &Weights) -> R
     if apart > accuracy.tolerance.get() + grid.ppm() {
         return Err(LaunchError::Start { measured: measured.get(), claimed: claimed.get() });
     }
+    if !accuracy.target.is_on(grid) {
+        return Err(LaunchError::TargetOffGrid { target: accuracy.target, grid: grid.ppm() });
+    }
     // The target must be above what the Capsule will attest, too.
     accuracy.ladder_from(measured.floor_to_grid(grid))?;
     Ok(measured.get())
@@ -387,6 +402,7 @@ mod tests {
     fn what_would_be_refused_later_is_refused_now() {
         let refusal = |from, to| planned(from, to).unwrap_err().to_string();
         assert!(refusal("target = 0.9", "target = 0.1").contains("must be above"));
+        assert!(refusal("target = 0.9", "target = 0.93").contains("take 90 % or 95 %"));
         assert!(refusal("start = 0.1", "start = 0.5").contains("accuracy.start claims 50 %"));
         assert!(refusal("\"2d\"", "\"2020-01-01T00:00:00Z\"").contains("deadline"));
         assert!(refusal("name = \"b\"", "name = \"c\"").contains("column `c` is missing"));

@@ -256,7 +256,10 @@ fn write_message(plaintext: &[u8], recipient: &Certificate, signer: Option<&Iden
     let mut sealed = Vec::with_capacity(plaintext.len() + 1024);
     let mut write = || -> PgpResult<()> {
         let keys = recipient.0.keys().with_policy(&policy, None).supported().alive().revoked(false);
-        let message = Encryptor::for_recipients(Message::new(&mut sealed), keys.for_transport_encryption()).build()?;
+        let recipients = keys
+            .for_transport_encryption()
+            .map(|key| Recipient::new(features(), KeyHandle::from(key.key().keyid()), key.key()));
+        let message = Encryptor::for_recipients(Message::new(&mut sealed), recipients).build()?;
         let message = match signer {
             Some(signer) => Signer::new(message, signer.signing.clone())?.build()?,
             None => message,

@@ -55,6 +55,7 @@ pub fn coarse(mines: usize, window: usize) -> Prepared {
     let mut campaign: toml::Table = read("digits.toml").parse().unwrap();
     let accuracy = campaign["accuracy"].as_table_mut().unwrap();
     accuracy.insert("grid".into(), 0.05.into());
+    accuracy.insert("target".into(), 1.0.into());
     let limits = toml::Table::from_iter([("window".to_owned(), (window as i64).into())]);
     campaign.insert("limits".into(), limits.into());
     let train: String = read("digits-train.csv").lines().take(301).map(|line| format!("{line}\n")).collect();
