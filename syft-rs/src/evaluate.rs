@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Step sizes that are tried, the greatest first.
-const STEP_SIZES: [f64; 7] = [2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125];
+pub const STEP_SIZES: [f64; 7] = [2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125];
 /// Most accepts of one window, whatever the caller allows: after that the keys change.
 const MOST_ACCEPTS: u32 = 4;
 

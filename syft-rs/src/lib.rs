@@ -20,7 +20,9 @@ mod train;
 mod units;
 
 pub use data::{Column, DataError, Examples, FeatureMap, Features, LinearMap, Matrix, TargetMap, Targets, Task};
-pub use evaluate::{ContentVerdict, Ladder, LadderError, Validation, ValidationError, WindowOutcome, evaluate_window};
+pub use evaluate::{
+    ContentVerdict, Ladder, LadderError, STEP_SIZES, Validation, ValidationError, WindowOutcome, evaluate_window,
+};
 pub use he::noise::{self, Noise};
 pub use he::{
     Binding, Delta, EncryptError, EncryptedUpdate, MAX_INPUTS, MAX_OUTPUTS, Material, Parameters, ParametersError,

@@ -119,7 +119,8 @@ impl Weights {
     }
 
     /// Rounds to the lattice and shortens columns to the public bound. Not-a-number becomes zero: garbage is just a bad model.
-    pub(crate) fn project(shape: Shape, mut values: Vec<f64>) -> Self {
+    #[must_use]
+    pub fn project(shape: Shape, mut values: Vec<f64>) -> Self {
         let scale = f64::from(1 << LATTICE_BITS);
         let limit = shape.radius();
         for value in &mut values {

@@ -14,7 +14,7 @@ use sonar::{
     view::CampaignView,
 };
 use sonar_contracts::{CloseReason, State};
-use syft::{Delta, GridStep, Ppm, Weights, evaluate_window};
+use syft::{Delta, GridStep, Ppm, STEP_SIZES, Weights, evaluate_window};
 
 use crate::support::{coarse, network, runtime};
 
@@ -190,13 +190,11 @@ fn is_clear_cut(twin: &Twin<'_>, best: &Weights, delta: &Delta, now: GridStep) -
     let grid = i64::from(twin.manifest.accuracy.grid.ppm());
     let step = |correct: i64| correct.max(0) * 1_000_000 / rows / grid;
     let correct = |size: f64| {
-        let lattice = f64::from(1 << syft::LATTICE_BITS);
         let moved = best.values().iter().zip(delta.values()).map(|(weight, change)| weight + size * change);
-        let values: Vec<f64> = moved.map(|value| (value * lattice).round_ties_even() / lattice).collect();
-        let weights = Weights::new(best.shape(), &values).expect("a trial within bounds");
+        let weights = Weights::project(best.shape(), moved.collect());
         (i64::from(twin.validation.accuracy(&weights).get()) * rows + 500_000) / 1_000_000
     };
-    let trials = [1.0, 0.5, 0.25, 0.125, 0.0625].map(correct);
+    let trials = STEP_SIZES.map(correct);
     let reached = trials.map(step).into_iter().max().unwrap_or_default();
     if reached <= i64::from(now.0) {
         return trials.iter().all(|trial| step(trial + MARGIN) <= i64::from(now.0));

@@ -44,7 +44,10 @@ bounty = "1"
 [accuracy]
 start = 0.5
 target = 1.0
+grid = 0.25
 [limits]
+submissions = 6
+accepts = 2
 window = 3
 window_seconds = 60
 "#;
