@@ -27,7 +27,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use alloy::{
@@ -453,10 +453,21 @@ impl Miner {
                 let sent = self.provider.send_raw_transaction(transaction).await;
                 let _receipt_comes_with_the_block = sent.map_err(rpc("take back a transaction"))?;
             }
-            return self.mine(journal.number, journal.timestamp).await;
+            // A chain that starts believes that its last block is of now; this one was mined earlier.
+            self.set_clock(journal.timestamp - 1).await?;
+            let head = self.mine(journal.number, journal.timestamp).await?;
+            let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
+            self.set_clock(now.max(journal.timestamp)).await?;
+            return Ok(head);
         }
         self.save().await?;
         Ok(head)
+    }
+
+    async fn set_clock(&self, timestamp: u64) -> Result<()> {
+        let set = self.provider.raw_request("evm_setTime".into(), (U64::from(timestamp),));
+        let _: serde_json::Value = set.await.map_err(rpc("set its clock"))?;
+        Ok(())
     }
 
     /// Mines until anvil or its owner ends.
@@ -519,7 +530,7 @@ impl Miner {
             .provider
             .raw_request("evm_setNextBlockTimestamp".into(), (U64::from(timestamp),))
             .await
-            .map_err(rpc("set the time"))?;
+            .map_err(rpc("set the time of a block"))?;
         let _: serde_json::Value = self.provider.raw_request("evm_mine".into(), ()).await.map_err(rpc("mine"))?;
         self.save().await?;
         Ok(number)
@@ -554,6 +565,32 @@ mod tests {
         assert!(child.try_wait().unwrap().is_none());
         drop(child.stdin.take());
         assert!(!ended(&mut child).success());
+    }
+
+    /// The block that was about to be mined when the chain was killed has the time that others may have seen, however late the
+    /// chain starts again; then its clock is right again.
+    #[tokio::test]
+    async fn an_interrupted_block_keeps_its_time() {
+        let directory = TempDir::new().unwrap();
+        let config = AnvilConfig { state_dir: Some(directory.path().to_owned()), ..AnvilConfig::default() };
+        let last = async |anvil: &Anvil| {
+            let block = anvil.provider().get_block_by_number(BlockNumberOrTag::Latest).await.unwrap().unwrap();
+            (block.header.number, block.header.timestamp)
+        };
+        let anvil = Anvil::spawn(config.clone()).await.unwrap();
+        let (number, timestamp) = last(&anvil).await;
+        drop(anvil);
+        let journal = Journal { number: number + 1, timestamp: timestamp + 1, transactions: vec![] };
+        Store::open(directory.path()).unwrap().write_journal(&journal).unwrap();
+        let now = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        while now() <= timestamp + 2 {
+            time::sleep(Duration::from_millis(50)).await;
+        }
+        let anvil = Anvil::spawn(config).await.unwrap();
+        assert_eq!(last(&anvil).await, (number + 1, timestamp + 1));
+        let begin = now();
+        let _: serde_json::Value = anvil.provider().raw_request("evm_mine".into(), ()).await.unwrap();
+        assert!(last(&anvil).await.1 >= begin);
     }
 
     #[test]
