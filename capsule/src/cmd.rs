@@ -81,16 +81,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     cli::init_tracing(&cli.globals, logging);
     let output = Output::new(&cli.globals, cli.command.schema());
-    let timeout = cli.globals.timeout;
-    let work = execute(cli, &output);
-    let result = match timeout {
-        None => work.await,
-        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            let message = format!("not done within {} s", limit.as_secs());
-            Err(Failure::new(cli::ExitCode::TimedOut, "TIMED_OUT", message)
-                .help("nothing is lost: run the same command again to go on"))
-        }),
-    };
+    let result = cli::within(cli.globals.timeout, execute(cli, &output)).await;
     output.finish(result)
 }
 
@@ -127,10 +118,7 @@ impl Context {
     /// Flags and environment win over the configuration file.
     fn new(globals: Globals, place: &Place) -> Result<Self, Failure> {
         let home = config::home(place.home.as_deref(), "CAPSULE_HOME", "capsule")?;
-        let mut config = Config::load(&home)?;
-        config.rpc = place.rpc.clone().or(config.rpc);
-        config.contracts = place.contracts.clone().or(config.contracts);
-        config.sonar = place.sonar.clone().or(config.sonar);
+        let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
         Ok(Self { globals, home: Home::new(home), config })
     }
 

@@ -177,7 +177,7 @@ impl Network {
         let client = Client::connect(&anvil.endpoint(), deployment, None).await?;
         tell(&format!("Contracts are deployed: Sonar at {}", deployment.sonar));
 
-        let server = setup.sonar_server()?;
+        let server = setup.sonar_server().await?;
         supervisor.start(vec![server]).await?;
         tell(&format!("Sonar answers at {}", setup.sonar_url()));
 
@@ -411,7 +411,11 @@ impl Setup<'_> {
         Ok(sonar.call(&["deploy", "--out", &out]).await?)
     }
 
-    fn sonar_server(&self) -> Result<Service> {
+    /// Sonar's server, with an account that pays for settlements which the Capsule does not send itself.
+    async fn sonar_server(&self) -> Result<Service> {
+        let program = self.program("sonar", "SONAR", SONAR)?;
+        let created: Created = program.call(&["account", "new", "relay"]).await?;
+        self.give_eth(created.address).await?;
         let arguments = [
             "serve".to_owned(),
             "--listen".to_owned(),
@@ -421,7 +425,7 @@ impl Setup<'_> {
         ];
         Ok(Service {
             name: SONAR.into(),
-            program: self.program("sonar", "SONAR", SONAR)?,
+            program,
             arguments: arguments.into_iter().map(OsString::from).collect(),
             home: self.home(SONAR),
         })

@@ -10,7 +10,7 @@ mod run;
 mod status;
 mod withdraw;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode};
 
 use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
@@ -107,24 +107,10 @@ fn run(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output.finish(Err(Failure::internal(error))),
     };
-    let result = runtime.block_on(within(cli.globals.timeout, execute(cli, &output)));
+    let result = runtime.block_on(cli::within(cli.globals.timeout, execute(cli, &output)));
     // Training that was interrupted is not waited for: nothing of it has been kept.
     runtime.shutdown_background();
     output.finish(result)
-}
-
-async fn within(
-    limit: Option<Duration>,
-    work: impl Future<Output = Result<Report, Failure>>,
-) -> Result<Report, Failure> {
-    let Some(limit) = limit else {
-        return work.await;
-    };
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        let message = format!("not done within {} s", limit.as_secs());
-        Err(Failure::new(cli::ExitCode::TimedOut, "TIMED_OUT", message)
-            .help("nothing is lost: run the same command again to go on"))
-    })
 }
 
 async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
@@ -168,10 +154,7 @@ impl Context {
     /// Flags and environment win over the configuration file.
     fn new(globals: Globals, place: &Place) -> Result<Self, Failure> {
         let home = config::home(place.home.as_deref(), "MINE_HOME", "mine")?;
-        let mut config = Config::load(&home)?;
-        config.rpc = place.rpc.clone().or(config.rpc);
-        config.contracts = place.contracts.clone().or(config.contracts);
-        config.sonar = place.sonar.clone().or(config.sonar);
+        let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
         Ok(Self { globals, home: Home::new(home), config })
     }
 
@@ -193,14 +176,6 @@ impl Context {
         world.absorb(&batch).map_err(|error| Failure::new(cli::ExitCode::Refused, "CHAIN_NONSENSE", error))?;
         Ok(world)
     }
-}
-
-/// A table for people: columns and nothing else.
-fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(header);
-    table
 }
 
 /// What goes wrong with data sets, as the command line says it.

@@ -12,7 +12,8 @@ use std::{
     time::Duration,
 };
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
 use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -365,6 +366,55 @@ pub fn parse<C: Parser>(program: &str) -> Result<C, process::ExitCode> {
         }
         ExitCode::Usage.into()
     })
+}
+
+/// Does some work, in a limited time if `--timeout` says so.
+///
+/// # Errors
+/// Those of the work, and when it was not done in time.
+pub async fn within(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<Report, Failure>>,
+) -> Result<Report, Failure> {
+    let Some(limit) = limit else {
+        return work.await;
+    };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let message = format!("not done within {} s", limit.as_secs());
+        Err(Failure::new(ExitCode::TimedOut, "TIMED_OUT", message)
+            .help("nothing is lost: run the same command again to go on"))
+    })
+}
+
+/// What `completions` answers: a script for a shell.
+///
+/// # Errors
+/// When the script is not text.
+pub fn completions<C: CommandFactory>(program: &str, shell: Shell) -> Result<Report, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut C::command(), program, &mut script);
+    let script = String::from_utf8(script).map_err(Failure::internal)?;
+    let data = json!({"shell": shell.to_string(), "script": script});
+    Report::new(&data, script)
+}
+
+/// What `version` answers: the program's version, and the contracts that it speaks to.
+///
+/// # Errors
+/// None.
+pub fn version(program: &str, version: &str) -> Result<Report, Failure> {
+    let abi = sonar_contracts::abi_hash();
+    let human = format!("{program} {version}\ncontracts {abi}");
+    Report::new(&json!({"version": version, "contracts": abi}), human)
+}
+
+/// A table for people: columns and nothing else.
+#[must_use]
+pub fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(header);
+    table
 }
 
 /// What a passphrase is asked for.

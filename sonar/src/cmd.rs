@@ -92,15 +92,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     cli::init_tracing(&cli.globals, logging);
     let output = Output::new(&cli.globals, cli.command.schema());
-    let timeout = cli.globals.timeout;
-    let work = execute(cli, &output);
-    let result = match timeout {
-        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            Err(Failure::new(cli::ExitCode::TimedOut, "TIMED_OUT", format!("not done within {} s", limit.as_secs()))
-                .help("nothing is lost: run the same command again to go on"))
-        }),
-        None => work.await,
-    };
+    let result = cli::within(cli.globals.timeout, execute(cli, &output)).await;
     output.finish(result)
 }
 
@@ -141,10 +133,7 @@ impl Context {
     /// Flags and environment win over the configuration file.
     fn new(globals: Globals, place: Place) -> Result<Self, Failure> {
         let home = config::home(place.home.as_deref(), "SONAR_HOME", "sonar")?;
-        let mut config = Config::load(&home)?;
-        config.rpc = place.rpc.clone().or(config.rpc);
-        config.contracts = place.contracts.clone().or(config.contracts);
-        config.sonar = place.sonar.clone().or(config.sonar);
+        let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
         Ok(Self { globals, place, home, config })
     }
 
@@ -213,12 +202,4 @@ impl Context {
 async fn tell<T>(output: &Output, what: &str, work: impl Future<Output = T>) -> T {
     output.progress(what);
     work.await
-}
-
-/// A table for people: columns and nothing else.
-fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(header);
-    table
 }

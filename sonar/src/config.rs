@@ -73,6 +73,12 @@ impl Config {
         toml::from_str(text).map_err(|error| content(error.to_string()))
     }
 
+    /// The same, but for what is given here: flags and environment win over the file.
+    #[must_use]
+    pub fn with(self, rpc: Option<String>, sonar: Option<String>, contracts: Option<PathBuf>) -> Self {
+        Self { rpc: rpc.or(self.rpc), sonar: sonar.or(self.sonar), contracts: contracts.or(self.contracts), ..self }
+    }
+
     /// Writes `<home>/config.toml`.
     ///
     /// # Errors

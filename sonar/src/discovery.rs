@@ -8,9 +8,10 @@ use sonar_contracts::Deployment;
 
 use crate::{
     chain::{self, Client},
-    cli::{ExitCode, Failure},
+    cli::{ExitCode, Failure, Output},
     config::Config,
-    files,
+    files::{self, Access},
+    ipfs::Multiaddr,
 };
 
 /// A deployment file is a few lines.
@@ -99,6 +100,35 @@ pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
     .map_err(unreachable)?;
     serde_json::from_slice(&body)
         .map_err(|error| DiscoveryError::Content { place: url.clone(), reason: error.to_string() })
+}
+
+/// The addresses of Sonar's IPFS hub. They are remembered in the home: a Sonar that is away for a moment is where it was.
+///
+/// # Errors
+/// When no Sonar is configured, or it tells no addresses, or it does not answer and none are remembered.
+pub async fn hub(config: &Config, home: &Path, output: &Output) -> Result<Vec<Multiaddr>, Failure> {
+    let sonar = config.sonar.as_deref().ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
+    let path = home.join("hub.json");
+    let addresses = match info(sonar).await {
+        Ok(info) => {
+            let known = serde_json::to_vec(&info.ipfs).map_err(Failure::internal)?;
+            files::write_atomic(&path, &known, Access::Private)?;
+            info.ipfs
+        }
+        Err(error @ DiscoveryError::Unreachable { .. }) => {
+            let known = files::read_limited(&path, SIZE_LIMIT).ok();
+            let known: Option<Vec<String>> = known.and_then(|known| serde_json::from_slice(&known).ok());
+            let known = known.ok_or(error)?;
+            output.warn("Sonar does not answer; its hub is dialled where it was last time");
+            known
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let parse = |address: &String| {
+        let message = || format!("Sonar tells an address that is none: {address}");
+        address.parse().map_err(|_| Failure::new(ExitCode::Refused, "DISCOVERY", message()))
+    };
+    addresses.iter().map(parse).collect()
 }
 
 /// Reads a deployment file that `sonar deploy` wrote.

@@ -34,7 +34,7 @@ pub struct Init {
     #[arg(long, default_value_t = 10_000, value_name = "PPM")]
     fee_ppm: u32,
     /// Where this Capsule says it answers; only told, never dialled
-    #[arg(long, default_value = "", value_name = "URL")]
+    #[arg(long, default_value = "http://127.0.0.1:8090", value_name = "URL")]
     endpoint: String,
 }
 

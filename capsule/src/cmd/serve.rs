@@ -14,23 +14,19 @@ use serde_json::json;
 use sonar::{
     chain::Follower,
     cli::{Ask, ExitCode, Failure, Output, Ready, Report, stop_signal},
-    discovery::{self, DiscoveryError},
-    files::{self, Access},
-    ipfs::{Multiaddr, Node, NodeConfig},
+    discovery,
+    ipfs::{Node, NodeConfig},
     units,
 };
 use tokio::net::TcpListener;
 
 use super::Context;
 
-/// Addresses of a hub are a few lines.
-const HUB_LIMIT: u64 = 64 << 10;
-
 /// Run the Capsule until it is stopped. It may be killed at any moment: it goes on where it was.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
     /// Where to answer HTTP requests; port 0 takes any free one
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT", env = "CAPSULE_LISTEN")]
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDR:PORT", env = "CAPSULE_LISTEN")]
     listen: SocketAddr,
     /// How long a miner's update is waited for, at most a quarter of the campaign's time for an evaluation
     #[arg(long, default_value = "2m", value_name = "TIME", value_parser = units::duration)]
@@ -92,39 +88,8 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failur
 
 /// An IPFS node that dials Sonar's hub.
 async fn node(context: &Context, output: &Output) -> Result<Node, Failure> {
-    let peers = hub(context, output)
-        .await?
-        .iter()
-        .map(|peer| peer.parse().map_err(|_| peer))
-        .collect::<Result<Vec<Multiaddr>, _>>()
-        .map_err(|peer| {
-            let message = format!("Sonar tells an address that is none: {peer}");
-            Failure::new(ExitCode::Refused, "DISCOVERY", message)
-        })?;
-    let config = NodeConfig::client(context.home.ipfs(), peers);
-    Node::start(config).await.map_err(ipfs)
-}
-
-/// Where Sonar's hub is. A Sonar that is away for a moment is where it was.
-async fn hub(context: &Context, output: &Output) -> Result<Vec<String>, Failure> {
-    let missing = DiscoveryError::Missing("Sonar's API (`sonar`)");
-    let sonar = context.config.sonar.as_deref().ok_or(missing)?;
-    let path = context.home.path().join("hub.json");
-    match discovery::info(sonar).await {
-        Ok(info) => {
-            let known = serde_json::to_vec(&info.ipfs).map_err(Failure::internal)?;
-            files::write_atomic(&path, &known, Access::Private)?;
-            Ok(info.ipfs)
-        }
-        Err(error @ DiscoveryError::Unreachable { .. }) => {
-            let known = files::read_limited(&path, HUB_LIMIT).ok();
-            let known = known.and_then(|known| serde_json::from_slice(&known).ok());
-            let known = known.ok_or(error)?;
-            output.warn("Sonar does not answer; its hub is dialled where it was last time");
-            Ok(known)
-        }
-        Err(error) => Err(error.into()),
-    }
+    let peers = discovery::hub(&context.config, context.home.path(), output).await?;
+    Node::start(NodeConfig::client(context.home.ipfs(), peers)).await.map_err(ipfs)
 }
 
 fn ipfs(error: sonar::ipfs::IpfsError) -> Failure {

@@ -9,13 +9,13 @@ use crate::{
 use alloy::primitives::Address;
 use serde::Serialize;
 use sonar::{
-    cli::{Ask, Failure, Report},
+    cli::{self, Ask, Failure, Report},
     ids::{CampaignId, Version},
     units::{Amount, TokenUnit, percent},
 };
 use sonar_contracts::State;
 
-use super::{Context, store_failure, table};
+use super::{Context, store_failure};
 
 #[derive(Serialize)]
 struct Line {
@@ -68,7 +68,7 @@ fn human(lines: &[Line]) -> String {
     if lines.is_empty() {
         return "there are no campaigns".into();
     }
-    let mut table = table(["CAMPAIGN", "NAME", "STATE", "BOUNTY", "BEST", "TARGET", "NEXT"]);
+    let mut table = cli::table(["CAMPAIGN", "NAME", "STATE", "BOUNTY", "BEST", "TARGET", "NEXT"]);
     for line in lines {
         table.add_row([
             line.campaign.short(),

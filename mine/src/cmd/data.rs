@@ -6,13 +6,13 @@ use crate::repository::{self, About, DataName};
 use clap::Subcommand;
 use serde_json::json;
 use sonar::{
-    cli::{Ask, Failure, Report, confirm},
+    cli::{self, Ask, Failure, Report, confirm},
     data::Limits,
     files,
 };
 use zeroize::Zeroizing;
 
-use super::{Context, repository_failure as failure, table};
+use super::{Context, repository_failure as failure};
 
 /// Data sets
 #[derive(Debug, Subcommand)]
@@ -72,7 +72,7 @@ fn listing(all: &[About]) -> String {
     if all.is_empty() {
         return "no data sets; add one with `mine data add NAME FILE.csv`".into();
     }
-    let mut table = table(["NAME", "ROWS", "COLUMNS", "BYTES"]);
+    let mut table = cli::table(["NAME", "ROWS", "COLUMNS", "BYTES"]);
     for about in all {
         table.add_row([
             about.name.to_string(),

@@ -6,12 +6,12 @@ use crate::earnings::{self, Statement, TokenStatement};
 use alloy::primitives::{Address, I256};
 use sonar::{
     chain::Client,
-    cli::{Failure, Report},
+    cli::{self, Failure, Report},
     units::{Amount, TokenUnit},
     view::World,
 };
 
-use super::{Context, table};
+use super::Context;
 
 pub async fn run(context: &Context) -> Result<Report, Failure> {
     let account = context.home.address()?;
@@ -39,7 +39,7 @@ async fn statement(client: &Client, world: &World, account: Address) -> Result<S
 }
 
 fn human(statement: &Statement) -> String {
-    let mut totals = table(["TOKEN", "CLAIMABLE", "WITHDRAWN", "PENDING, AT MOST", "GAS", "NET"]);
+    let mut totals = cli::table(["TOKEN", "CLAIMABLE", "WITHDRAWN", "PENDING, AT MOST", "GAS", "NET"]);
     for part in &statement.tokens {
         totals.add_row([
             part.token.symbol.clone(),

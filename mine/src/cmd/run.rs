@@ -9,15 +9,12 @@ use crate::{
 use serde_json::json;
 use sonar::{
     cli::{Ask, ExitCode, Failure, Output, Ready, Report, stop_signal},
-    discovery::{self, DiscoveryError},
-    files::{self, Access},
-    ipfs::{Multiaddr, Node, NodeConfig},
+    discovery,
+    ipfs::{Node, NodeConfig},
 };
 
 use super::{Context, repository_failure, store_failure};
 
-/// Addresses of a hub are a few lines.
-const HUB_LIMIT: u64 = 64 << 10;
 /// Attempts to hold the home.
 const OCCUPY_ATTEMPTS: u32 = 10;
 /// Pause between them.
@@ -66,14 +63,7 @@ impl Run {
 
     /// An IPFS node that dials Sonar's hub. The library wants to listen somewhere: on loopback, on any port.
     async fn node(&self, context: &Context, output: &Output) -> Result<Node, Failure> {
-        let peers = hub(context, output).await?;
-        let peers =
-            peers.iter().map(|peer| peer.parse().map_err(|_| peer)).collect::<Result<Vec<Multiaddr>, _>>().map_err(
-                |peer| {
-                    let message = format!("Sonar tells an address that is none: {peer}");
-                    Failure::new(ExitCode::Refused, "DISCOVERY", message)
-                },
-            )?;
+        let peers = discovery::hub(&context.config, context.home.path(), output).await?;
         Node::start(NodeConfig::client(context.home.ipfs(), peers))
             .await
             .map_err(|error| Failure::new(ExitCode::Unreachable, "IPFS", error))
@@ -90,28 +80,6 @@ async fn occupy(home: &Home) -> Result<File, Failure> {
     }
     let message = format!("another `mine run` uses {}", home.path().display());
     Err(Failure::new(ExitCode::Refused, "ALREADY_RUNNING", message))
-}
-
-/// Where Sonar's hub is. A Sonar that is away for a moment is where it was.
-async fn hub(context: &Context, output: &Output) -> Result<Vec<String>, Failure> {
-    let missing = DiscoveryError::Missing("Sonar's API (`sonar`)");
-    let sonar = context.config.sonar.as_deref().ok_or(missing)?;
-    let path = context.home.path().join("hub.json");
-    match discovery::info(sonar).await {
-        Ok(info) => {
-            let known = serde_json::to_vec(&info.ipfs).map_err(Failure::internal)?;
-            files::write_atomic(&path, &known, Access::Private)?;
-            Ok(info.ipfs)
-        }
-        Err(error @ DiscoveryError::Unreachable { .. }) => {
-            let known = files::read_limited(&path, HUB_LIMIT).ok();
-            let known = known.and_then(|known| serde_json::from_slice(&known).ok());
-            let known = known.ok_or(error)?;
-            output.warn("Sonar does not answer; its hub is dialled where it was last time");
-            Ok(known)
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn failure(error: RunError) -> Failure {

@@ -8,11 +8,11 @@ use crate::{
 use alloy::primitives::Address;
 use serde::Serialize;
 use sonar::{
-    cli::{Ask, Failure, Output, Report},
+    cli::{self, Ask, Failure, Output, Report},
     units::{Amount, TokenUnit},
 };
 
-use super::{Context, repository_failure, store_failure, table};
+use super::{Context, repository_failure, store_failure};
 
 #[derive(Serialize)]
 struct Status {
@@ -47,7 +47,7 @@ async fn balance(context: &Context, output: &Output, address: Address) -> Option
 
 fn human(status: &Status) -> String {
     let balance = status.balance.map_or_else(|| "unknown".into(), |balance| TokenUnit::eth().format(balance));
-    let mut campaigns = table(["CAMPAIGN", "NAME", "VERSION", "NEXT"]);
+    let mut campaigns = cli::table(["CAMPAIGN", "NAME", "VERSION", "NEXT"]);
     for line in &status.campaigns {
         campaigns.add_row([
             line.campaign.short(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use sonar::{
     account::{AccountName, Keystore, read_key},
-    cli::{Ask, Failure, Output, Report},
+    cli::{self, Ask, Failure, Output, Report},
     units::{Amount, TokenUnit},
 };
 
@@ -156,7 +156,7 @@ fn wanted(keystore: &Keystore, account: Option<String>) -> Result<Vec<(Option<Ac
 
 fn table(balances: &[Balance]) -> String {
     let data = TokenUnit { symbol: "DATA".into(), ..TokenUnit::eth() };
-    let mut table = super::table(["account", "address", "ETH", "DataCoin"]);
+    let mut table = cli::table(["account", "address", "ETH", "DataCoin"]);
     for balance in balances {
         table.add_row([
             balance.name.as_ref().map_or_else(String::new, ToString::to_string),

@@ -1,9 +1,7 @@
 //! Commands that only tell.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
-use serde_json::json;
-use sonar::cli::{EXIT_CODES, Failure, Report};
+use sonar::cli::{self, EXIT_CODES, Failure, Report};
 
 /// Print a script that completes commands in your shell.
 #[derive(Debug, clap::Args)]
@@ -15,11 +13,7 @@ pub struct Completions {
 
 impl Completions {
     pub fn run(self) -> Result<Report, Failure> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut super::Cli::command(), "sonar", &mut script);
-        let script = String::from_utf8(script).map_err(Failure::internal)?;
-        let data = json!({"shell": self.shell.to_string(), "script": script});
-        Report::new(&data, script)
+        cli::completions::<super::Cli>("sonar", self.shell)
     }
 }
 
@@ -34,8 +28,5 @@ pub fn exit_codes() -> Result<Report, Failure> {
 }
 
 pub fn version() -> Result<Report, Failure> {
-    let version = env!("CARGO_PKG_VERSION");
-    let abi = sonar_contracts::abi_hash();
-    let human = format!("sonar {version}\ncontracts {abi}");
-    Report::new(&json!({"version": version, "contracts": abi}), human)
+    cli::version("sonar", env!("CARGO_PKG_VERSION"))
 }

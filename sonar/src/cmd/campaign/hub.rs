@@ -38,13 +38,8 @@ impl Hub {
     pub async fn connect(context: &Context, output: &Output) -> Result<Self, Failure> {
         let sonar = context.config.sonar.clone().ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
         output.progress("Connecting to Sonar's IPFS hub…");
-        let info = discovery::info(&sonar).await?;
-        let peers =
-            info.ipfs.iter().map(|address| address.parse()).collect::<Result<Vec<_>, _>>().map_err(|error| {
-                let message = format!("Sonar tells an address that is none: {error}");
-                Failure::new(ExitCode::Refused, "DISCOVERY", message)
-            })?;
-        // A fresh node each time: a hub that has not yet noticed the end of the last one would answer to that.
+        let peers = discovery::hub(&context.config, &context.home, output).await?;
+        // Commands may run at the same time, and a repository has one user.
         let repo = context.home.join(format!("ipfs-{}", std::process::id()));
         let node = Node::start(NodeConfig::client(repo.clone(), peers)).await?;
         Ok(Self {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use alloy::primitives::Address;
 use sonar::{
     chain::Client,
-    cli::{Failure, Output, Report},
+    cli::{self, Failure, Output, Report},
     units::TokenUnit,
 };
 
@@ -26,7 +26,7 @@ impl List {
         let world = world(&client).await?;
         let owner = if self.mine { Some(context.address()?) } else { None };
         let mut tokens = Tokens::new(client);
-        let mut table = super::super::table(["campaign", "state", "accuracy", "bounty", "submissions"]);
+        let mut table = cli::table(["campaign", "state", "accuracy", "bounty", "submissions"]);
         let mut list = Vec::new();
         for view in world.in_order().rev() {
             if owner.is_some_and(|owner| owner != view.terms.owner) {
