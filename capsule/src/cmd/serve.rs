@@ -41,7 +41,7 @@ impl Serve {
         Ready::clear(home.path());
         let operator = opened.operator.address();
         let client = discovery::client(&context.config, Some(opened.operator)).await?;
-        let deployment = client.deployment().clone();
+        let deployment = *client.deployment();
         let node = node(context, output).await?;
         // Where others find the certificate; the same bytes are the same artefact.
         let certificate = opened.identity.certificate().encode();

@@ -34,7 +34,7 @@ struct Line {
 }
 
 pub async fn run(context: &Context) -> Result<Report, Failure> {
-    let store = context.home.store(&*context.passphrase(Ask::Existing)?)?;
+    let store = context.home.store(&context.passphrase(Ask::Existing)?)?;
     let journal = Journal::load(&*store).map_err(store_failure)?;
     let mut known: BTreeMap<CampaignId, JournalLine> =
         journal.campaigns.into_iter().map(|line| (line.campaign, line)).collect();

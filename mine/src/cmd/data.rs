@@ -46,7 +46,7 @@ impl Command {
     }
 
     pub fn run(self, context: &Context) -> Result<Report, Failure> {
-        let store = context.home.store(&*context.passphrase(Ask::Existing)?)?;
+        let store = context.home.store(&context.passphrase(Ask::Existing)?)?;
         match self {
             Self::Add { name, file } => {
                 let csv = Zeroizing::new(files::read_limited(&file, Limits::default().bytes)?);

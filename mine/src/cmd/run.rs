@@ -34,7 +34,7 @@ pub struct Run {
 impl Run {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let home = &context.home;
-        let opened = home.open(&*context.passphrase(Ask::Existing)?)?;
+        let opened = home.open(&context.passphrase(Ask::Existing)?)?;
         let _occupied = occupy(home).await?;
         Ready::clear(home.path());
         let me = opened.signer.address();

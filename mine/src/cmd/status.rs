@@ -26,7 +26,7 @@ struct Status {
 
 pub async fn run(context: &Context, output: &Output) -> Result<Report, Failure> {
     let home = &context.home;
-    let store = home.store(&*context.passphrase(Ask::Existing)?)?;
+    let store = home.store(&context.passphrase(Ask::Existing)?)?;
     let address = home.address()?;
     let status = Status {
         address,

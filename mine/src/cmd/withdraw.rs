@@ -56,7 +56,7 @@ struct Made {
 
 impl Withdraw {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
-        let signer = context.home.signer(&*context.passphrase(Ask::Existing)?)?;
+        let signer = context.home.signer(&context.passphrase(Ask::Existing)?)?;
         let me = signer.address();
         let to = self.to.unwrap_or(me);
         let client = context.client(Some(signer)).await?;

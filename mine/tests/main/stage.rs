@@ -56,7 +56,7 @@ window_seconds = 60
 pub fn csv(rows: u32) -> String {
     let line = |row: u32| {
         let (a, b) = (row * 37 % 100, row * 61 % 100 + 1);
-        let (a, b) = if (row % 2 == 0) == (a > b) { (a, b) } else { (b, a) };
+        let (a, b) = if row.is_multiple_of(2) == (a > b) { (a, b) } else { (b, a) };
         let class = if a > b { "yes" } else { "no" };
         format!("{},{},{class}\n", f64::from(a) / 101.0, f64::from(b) / 101.0)
     };

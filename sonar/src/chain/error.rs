@@ -37,7 +37,7 @@ pub enum Error {
         /// What was tried.
         what: &'static str,
         /// Why not.
-        revert: Revert,
+        revert: Box<Revert>,
     },
     /// A contract refused without a reason that this program knows.
     #[error("cannot {what}: the contract refused with {data}")]

@@ -114,7 +114,7 @@ impl Node {
         match error {
             RpcError::ErrorResp(payload) => match payload.as_revert_data() {
                 Some(data) => match decode_revert(&data) {
-                    Some(revert) => Error::Refused { what, revert },
+                    Some(revert) => Error::Refused { what, revert: Box::new(revert) },
                     None => Error::UnknownRevert { what, data },
                 },
                 None => Error::Node { what, message: payload.message.into_owned() },

@@ -67,6 +67,9 @@ impl Key {
     }
 }
 
+/// A draft with sealed bundle and manifest.
+type Saved = (Draft, Vec<u8>, Vec<u8>);
+
 impl Drafts {
     pub fn new(home: &Path) -> Self {
         Self { directory: home.join("launches") }
@@ -78,7 +81,7 @@ impl Drafts {
     }
 
     /// The draft of a launch, with sealed bundle and manifest.
-    pub fn load(&self, key: &Key) -> Result<Option<(Draft, Vec<u8>, Vec<u8>)>, Failure> {
+    pub fn load(&self, key: &Key) -> Result<Option<Saved>, Failure> {
         let directory = self.directory(key);
         let path = directory.join("draft.json");
         if !path.exists() {
