@@ -182,9 +182,9 @@ impl Report {
             ("gas: settle, an evaluation", gas.settle_per_evaluation.to_string()),
             ("down, a Mine", bytes(self.bytes_down_per_mine)),
             ("up, an update", bytes(self.bytes_up_per_update)),
-            ("encrypt the model", format!("{:.3} s", seconds.encrypt_model)),
-            ("train, an update", format!("{:.3} s", seconds.train_per_update)),
-            ("evaluate, an update", format!("{:.3} s", seconds.evaluate_per_update)),
+            ("encrypt the model", milliseconds(seconds.encrypt_model)),
+            ("train, an update", milliseconds(seconds.train_per_update)),
+            ("evaluate, an update", milliseconds(seconds.evaluate_per_update)),
             ("everything", format!("{:.1} s", seconds.total)),
         ] {
             facts.add_row([name.to_owned(), value]);
@@ -199,6 +199,10 @@ impl Report {
         }
         format!("{miners}\n{facts}")
     }
+}
+
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.1} ms", seconds * 1000.0)
 }
 
 fn bytes(count: u64) -> String {

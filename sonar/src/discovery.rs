@@ -36,6 +36,16 @@ pub struct Info {
     pub block: u64,
 }
 
+impl Info {
+    /// Where Sonar's IPFS hub is dialled.
+    ///
+    /// # Errors
+    /// When Sonar tells what is no address.
+    pub fn peers(&self) -> Result<Vec<Multiaddr>, Failure> {
+        multiaddresses(&self.ipfs)
+    }
+}
+
 /// Why the contracts or the hub could not be found.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
@@ -124,6 +134,10 @@ pub async fn hub(config: &Config, home: &Path, output: &Output) -> Result<Vec<Mu
         }
         Err(error) => return Err(error.into()),
     };
+    multiaddresses(&addresses)
+}
+
+fn multiaddresses(addresses: &[String]) -> Result<Vec<Multiaddr>, Failure> {
     let parse = |address: &String| {
         let message = || format!("Sonar tells an address that is none: {address}");
         address.parse().map_err(|_| Failure::new(ExitCode::Refused, "DISCOVERY", message()))

@@ -32,8 +32,12 @@ const DAG_PB: u64 = 0x70;
 const SHA2_256: u64 = 0x12;
 /// How often a missing connection to a configured peer is tried again.
 const RECONNECT: Duration = Duration::from_millis(500);
-/// How long one attempt to fetch lasts before its wants are sent afresh.
-const ATTEMPT: Duration = Duration::from_secs(4);
+/// How long the first attempt to fetch lasts before its wants are sent afresh; each further one lasts twice as long, up to the
+/// longest, in which a chunk must come through.
+const FIRST_ATTEMPT: Duration = Duration::from_millis(250);
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(16);
+/// How long a connection may take.
+const DIAL: Duration = Duration::from_secs(4);
 /// How long a locked repository is waited for, and how often it is tried.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 const LOCK_RETRY: Duration = Duration::from_millis(50);
@@ -247,9 +251,12 @@ impl Node {
     /// get this far.
     pub async fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
         let deadline = Instant::now() + timeout;
+        let mut patience = FIRST_ATTEMPT;
         loop {
-            let attempt = deadline.min(Instant::now() + ATTEMPT);
-            if let Ok(done) = timeout_at(attempt, self.read(digest, max_bytes)).await {
+            let attempt = deadline.min(Instant::now() + patience);
+            let read = self.read(digest, max_bytes, patience);
+            patience = (patience * 2).min(LONGEST_ATTEMPT);
+            if let Ok(done) = timeout_at(attempt, read).await {
                 match done {
                     Err(Incomplete::Missing) if Instant::now() < deadline => {
                         sleep_until(deadline.min(Instant::now() + RECONNECT)).await;
@@ -266,9 +273,9 @@ impl Node {
         }
     }
 
-    async fn read(&self, digest: Digest, limit: usize) -> Result<Vec<u8>, Incomplete> {
+    async fn read(&self, digest: Digest, limit: usize, patience: Duration) -> Result<Vec<u8>, Incomplete> {
         let mut chunks =
-            self.current.get().cat_unixfs(IpfsPath::from(digest.to_cid())).set_max_length(limit).timeout(ATTEMPT);
+            self.current.get().cat_unixfs(IpfsPath::from(digest.to_cid())).set_max_length(limit).timeout(patience);
         let mut bytes = Vec::new();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| Incomplete::from_walk(digest, limit, error))?;
@@ -440,7 +447,7 @@ async fn renew(current: &Current, swarm: &mut Swarm) -> Result<(), String> {
 }
 
 async fn dial(ipfs: &Ipfs, address: &Multiaddr) -> Result<(), String> {
-    let dialled = timeout_at(Instant::now() + ATTEMPT, ipfs.connect(address.clone())).await;
+    let dialled = timeout_at(Instant::now() + DIAL, ipfs.connect(address.clone())).await;
     dialled.map_err(|_| "no answer".to_owned())?.map(|_| ()).map_err(|error| error.to_string())
 }
 

@@ -55,6 +55,7 @@ struct Document;
 pub fn router(app: Arc<App>) -> Router {
     let (router, document) = documented().with_state(app.clone()).split_for_parts();
     router
+        .route("/", axum::routing::get(async || axum::response::Redirect::temporary("/docs")))
         .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", document))
         .fallback(|| async { Problem::not_found("there is nothing here; /docs lists what there is") })
         .method_not_allowed_fallback(|| async {

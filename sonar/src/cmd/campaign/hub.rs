@@ -38,7 +38,7 @@ impl Hub {
     pub async fn connect(context: &Context, output: &Output) -> Result<Self, Failure> {
         let sonar = context.config.sonar.clone().ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
         output.progress("Connecting to Sonar's IPFS hub…");
-        let peers = discovery::hub(&context.config, &context.home, output).await?;
+        let peers = discovery::info(&sonar).await?.peers()?;
         // Commands may run at the same time, and a repository has one user.
         let repo = context.home.join(format!("ipfs-{}", std::process::id()));
         let node = Node::start(NodeConfig::client(repo.clone(), peers)).await?;
