@@ -15,3 +15,6 @@ pub mod relay;
 pub mod service;
 mod steps;
 pub mod worker;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,582 @@
+//! A Capsule on a chain, an IPFS and a disk in memory: what it does with good and bad updates, crashes and forks.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use alloy::{
+    primitives::{Address, B256, keccak256},
+    signers::local::PrivateKeySigner,
+};
+use sonar::{
+    campaign::CampaignFile,
+    chain::{self, Event, LogPosition, Record as ChainRecord},
+    envelope::{Header, ProtocolReject, seal_update},
+    files::FileError,
+    ids::{CampaignId, Digest},
+    ipfs::IpfsError,
+    launch::{self, CapsuleTerms, Inputs},
+    manifest::Manifest,
+    pgp::{self, Identity},
+    units::Amount,
+    vault::VaultError,
+    view::{CampaignView, CapsuleView, World},
+};
+use sonar_contracts::{CloseReason, Outcome, State, Submission, Terms, campaign_id};
+use syft::{AffineUpdate, Material, Targets, encrypt_update};
+use zeroize::Zeroizing;
+
+use crate::{
+    attest::Attester,
+    engine::Action,
+    ports::{Artefacts, Chain, Store},
+    proposal::Refusal,
+    record::Settlement,
+    worker::{Patience, Tools, WorkError, Worker},
+};
+
+const CHAIN_ID: u64 = 31337;
+const SONAR: Address = Address::repeat_byte(9);
+const MINER: Address = Address::repeat_byte(5);
+const FEE_PPM: u32 = 10_000;
+const NOW: u64 = 1_800_000_000;
+
+const CAMPAIGN: &str = r#"
+name = "Yes or no"
+description = "Is a above b?"
+deadline = "2d"
+inputs = [{ name = "a", min = 0, max = 1 }, { name = "b", min = 0, max = 1 }]
+[task]
+kind = "classification"
+target = "y"
+classes = ["no", "yes"]
+[validation]
+file = "validation.csv"
+[reward]
+bounty = "1"
+[accuracy]
+start = 0.5
+target = 1.0
+grid = 0.25
+[limits]
+submissions = 12
+accepts = 2
+window = 1
+window_seconds = 60
+"#;
+
+static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate("capsule", "c").unwrap());
+static SCIENTIST: LazyLock<Identity> = LazyLock::new(|| Identity::generate("scientist", "s").unwrap());
+
+/// A disk whose writes may stop arriving at any moment.
+#[derive(Debug, Default)]
+struct Disk {
+    files: Mutex<BTreeMap<String, Vec<u8>>>,
+    writes: AtomicUsize,
+    /// Writes after which nothing is written any more; 0 for never.
+    last: AtomicUsize,
+}
+
+impl Disk {
+    fn write(&self) -> Result<(), VaultError> {
+        let count = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let last = self.last.load(Ordering::SeqCst);
+        if last == 0 || count <= last {
+            return Ok(());
+        }
+        let gone = std::io::Error::other("the process was killed");
+        Err(VaultError::File(FileError::new("write", "disk".as_ref())(gone)))
+    }
+
+    fn names(&self, kind: &str) -> Vec<String> {
+        self.files.lock().unwrap().keys().filter(|name| name.starts_with(kind)).cloned().collect()
+    }
+}
+
+impl Store for Arc<Disk> {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
+        self.write()?;
+        self.files.lock().unwrap().insert(name.into(), bytes.into());
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        Ok(self.files.lock().unwrap().get(name).cloned().map(Zeroizing::new))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), VaultError> {
+        self.write()?;
+        self.files.lock().unwrap().remove(name);
+        Ok(())
+    }
+}
+
+/// All artefacts of everybody.
+#[derive(Debug, Default)]
+struct Shelf(Mutex<HashMap<Digest, Vec<u8>>>);
+
+impl Shelf {
+    fn put(&self, bytes: Vec<u8>) -> Digest {
+        let digest = Digest(keccak256(&bytes).0);
+        self.0.lock().unwrap().insert(digest, bytes);
+        digest
+    }
+
+    fn take(&self, digest: Digest) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().get(&digest).cloned()
+    }
+}
+
+impl Artefacts for Arc<Shelf> {
+    async fn add(&self, bytes: Vec<u8>) -> Result<Digest, IpfsError> {
+        Ok(self.put(bytes))
+    }
+
+    async fn get(&self, digest: Digest, limit: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
+        match self.take(digest) {
+            None => Err(IpfsError::NotFound { digest, waited: timeout, peers: 0 }),
+            Some(bytes) if bytes.len() > limit => Err(IpfsError::TooLarge { digest, limit }),
+            Some(bytes) => Ok(bytes),
+        }
+    }
+}
+
+/// What was sent to the contract.
+#[derive(Clone, Debug, PartialEq)]
+enum Sent {
+    Activated { start_ppm: u32, material: Digest },
+    Declined(u8),
+    Settled(Settlement, Vec<u8>),
+    Closed,
+    Finalized(Digest),
+}
+
+#[derive(Debug, Default)]
+struct Wire {
+    window_hash: Mutex<B256>,
+    sent: Mutex<Vec<Sent>>,
+}
+
+impl Wire {
+    fn send(&self, sent: Sent) -> Result<(), chain::Error> {
+        self.sent.lock().unwrap().push(sent);
+        Ok(())
+    }
+}
+
+impl Chain for Arc<Wire> {
+    async fn window_hash(&self, _: CampaignId) -> Result<B256, chain::Error> {
+        Ok(*self.window_hash.lock().unwrap())
+    }
+
+    async fn activate(&self, _: &Terms, start_ppm: u32, material: Digest, _: &[u8]) -> Result<(), chain::Error> {
+        self.send(Sent::Activated { start_ppm, material })
+    }
+
+    async fn decline(&self, _: &Terms, reason: u8, _: &[u8]) -> Result<(), chain::Error> {
+        self.send(Sent::Declined(reason))
+    }
+
+    async fn settle(
+        &self,
+        _: &Terms,
+        _: &[Submission],
+        settlement: &Settlement,
+        signature: &[u8],
+    ) -> Result<(), chain::Error> {
+        self.send(Sent::Settled(settlement.clone(), signature.into()))
+    }
+
+    async fn close(&self, _: &Terms) -> Result<(), chain::Error> {
+        self.send(Sent::Closed)
+    }
+
+    async fn finalize(&self, _: &Terms, result: Digest, _: &[u8]) -> Result<(), chain::Error> {
+        self.send(Sent::Finalized(result))
+    }
+}
+
+type TestWorker = Worker<Arc<Disk>, Arc<Shelf>, Arc<Wire>>;
+
+struct Stage {
+    disk: Arc<Disk>,
+    shelf: Arc<Shelf>,
+    wire: Arc<Wire>,
+    signer: PrivateKeySigner,
+    manifest: Manifest,
+    id: CampaignId,
+    world: World,
+    block: u64,
+    worker: TestWorker,
+}
+
+fn csv(rows: u32) -> String {
+    let line = |row: u32| {
+        let (a, b) = (row * 37 % 100, row * 61 % 100 + 1);
+        let (a, b) = if row.is_multiple_of(2) == (a > b) { (a, b) } else { (b, a) };
+        format!("{},{},{}\n", f64::from(a) / 101.0, f64::from(b) / 101.0, if a > b { "yes" } else { "no" })
+    };
+    format!("a,b,y\n{}", (0..rows).map(line).collect::<String>())
+}
+
+fn tools(
+    disk: &Arc<Disk>,
+    shelf: &Arc<Shelf>,
+    wire: &Arc<Wire>,
+    signer: &PrivateKeySigner,
+) -> Arc<Tools<Arc<Disk>, Arc<Shelf>, Arc<Wire>>> {
+    Arc::new(Tools {
+        store: disk.clone(),
+        artefacts: shelf.clone(),
+        chain: wire.clone(),
+        identity: Identity::load(&CAPSULE.export_secret_armored(), "c").unwrap(),
+        attester: Attester::new(signer.clone(), CHAIN_ID, SONAR),
+        patience: Patience { update: Duration::from_secs(1), artefact: Duration::from_secs(1) },
+    })
+}
+
+impl Stage {
+    /// A proposed campaign; `spoil` may change the sealed bundle, the manifest's bytes and the terms.
+    fn proposed(spoil: impl FnOnce(&mut Vec<u8>, &mut Manifest, &mut Terms)) -> Self {
+        let signer = PrivateKeySigner::random();
+        let certificate = SCIENTIST.certificate();
+        let inputs = Inputs {
+            validation: csv(100).into_bytes().into(),
+            initial: None,
+            owner: Address::repeat_byte(1),
+            scientist: (certificate.encode(), certificate.fingerprint()),
+            token: Address::ZERO,
+            bounty: Amount::from(1_000_u128),
+            capsule: CapsuleTerms {
+                operator: Address::repeat_byte(2),
+                attester: signer.address(),
+                fee_ppm: FEE_PPM,
+                stake: Amount::ZERO,
+                fingerprint: CAPSULE.fingerprint(),
+            },
+            now: NOW,
+            bundle_salt: [5; 32].into(),
+            salt: B256::repeat_byte(6),
+        };
+        let plan = launch::plan(&CampaignFile::parse(CAMPAIGN).unwrap(), inputs).unwrap();
+        let (disk, shelf, wire) = (Arc::<Disk>::default(), Arc::<Shelf>::default(), Arc::<Wire>::default());
+        let mut sealed = pgp::seal(&plan.bundle.encode(), CAPSULE.certificate()).unwrap();
+        let mut manifest = plan.manifest(Digest([0; 32]));
+        let mut terms = plan.terms(Digest([0; 32]));
+        spoil(&mut sealed, &mut manifest, &mut terms);
+        manifest.bundle = shelf.put(sealed);
+        terms.manifest = shelf.put(manifest.encode().unwrap()).into();
+        let id = CampaignId(campaign_id(CHAIN_ID, SONAR, &terms));
+        let tools = tools(&disk, &shelf, &wire, &signer);
+        let worker = Worker::resume(tools, id).unwrap();
+        let mut stage = Self { disk, shelf, wire, signer, manifest, id, world: World::default(), block: 0, worker };
+        stage.happened(Event::Opened { id, terms: Box::new(terms) });
+        stage
+    }
+
+    /// A campaign that takes updates.
+    async fn open() -> Self {
+        let mut stage = Self::proposed(|_, _, _| {});
+        stage.work().await.unwrap();
+        assert_eq!(stage.view().state, State::Open);
+        stage
+    }
+
+    fn view(&self) -> CampaignView {
+        self.world.campaign(self.id).unwrap().clone()
+    }
+
+    /// The chain says something in a new block.
+    fn happened(&mut self, event: Event) {
+        self.block += 1;
+        let hash = keccak256(self.block.to_be_bytes());
+        let at = LogPosition {
+            block: self.block,
+            block_hash: hash,
+            timestamp: NOW + self.block,
+            transaction: hash,
+            index: self.block,
+        };
+        self.world.apply(&ChainRecord { at, event }).unwrap();
+        *self.wire.window_hash.lock().unwrap() = self.view().window_hash();
+    }
+
+    async fn step(&mut self) -> (Action, Result<(), WorkError>) {
+        let own = CapsuleView { attester: self.signer.address(), fee_ppm: FEE_PPM, ..CapsuleView::default() };
+        let view = self.view();
+        self.worker.step(&view, Some(&own), NOW + self.block).await
+    }
+
+    /// Works until there is nothing to do; the chain takes everything that is sent.
+    async fn work(&mut self) -> Result<(), WorkError> {
+        for _ in 0..50 {
+            let (action, done) = self.step().await;
+            done?;
+            let sent = std::mem::take(&mut *self.wire.sent.lock().unwrap());
+            for sent in sent {
+                self.take(sent);
+            }
+            if matches!(action, Action::Wait(_) | Action::Done) {
+                return Ok(());
+            }
+        }
+        panic!("the Capsule never rests");
+    }
+
+    fn take(&mut self, sent: Sent) {
+        let id = self.id;
+        match sent {
+            Sent::Activated { start_ppm, material } => self.happened(Event::Activated { id, start_ppm, material }),
+            Sent::Declined(reason) => self.happened(Event::Declined { id, reason }),
+            Sent::Settled(settlement, _) => self.settle(&settlement),
+            Sent::Closed => {
+                self.happened(Event::Closed { id, reason: CloseReason::Deadline, refunded: Amount::ZERO });
+            }
+            Sent::Finalized(result) => self.happened(Event::Finalized { id, result }),
+        }
+    }
+
+    fn settle(&mut self, settlement: &Settlement) {
+        let id = self.id;
+        let outcomes: Vec<Outcome> = settlement.outcomes.iter().map(|code| Outcome::decode(*code).unwrap()).collect();
+        let steps = outcomes.iter().filter_map(|outcome| match outcome {
+            Outcome::Accepted(step) => Some(u32::from(*step) * self.manifest.accuracy.grid.ppm()),
+            _ => None,
+        });
+        let best_ppm = steps.last().unwrap_or(self.view().best_ppm);
+        self.happened(Event::Settled {
+            id,
+            window: settlement.window,
+            version: settlement.version,
+            outcomes,
+            best_ppm,
+            next_material: settlement.next,
+        });
+        if settlement.close != 0 {
+            self.happened(Event::Closed { id, reason: CloseReason::LeakBudget, refunded: Amount::ZERO });
+        } else if settlement.next.is_none() && best_ppm >= 1_000_000 {
+            self.happened(Event::Closed { id, reason: CloseReason::Target, refunded: Amount::ZERO });
+        }
+    }
+
+    fn submit(&mut self, content: Digest) {
+        let window = self.view().window;
+        let (version, index) = (window.version, u32::try_from(window.submissions.len()).unwrap());
+        let id = self.id;
+        self.happened(Event::Submitted { id, miner: MINER, version, window: window.index, index, content });
+    }
+
+    /// What a Mine learns from rows like the validation set's; `honest` or with all answers turned round.
+    fn learnt(&self, honest: bool) -> AffineUpdate {
+        let manifest = &self.manifest;
+        let table = sonar::data::read_csv(csv(200).as_bytes(), &sonar::data::Limits::default()).unwrap();
+        let examples = manifest.data.fit(&table).unwrap();
+        let (features, targets) = manifest.prepare(&examples).unwrap();
+        let targets = match targets {
+            Targets::Classes(classes) if !honest => {
+                Targets::Classes(classes.into_iter().map(|class| 1 - class).collect())
+            }
+            targets => targets,
+        };
+        syft::train(&features, &targets, &manifest.rule, &manifest.parameters, &mut rand::rng()).unwrap()
+    }
+
+    /// An update to the present version.
+    fn update(&self, honest: bool) -> Vec<u8> {
+        let view = self.view();
+        let bytes = self.shelf.take(view.material().unwrap()).unwrap();
+        let binding = syft::Binding {
+            chain_id: CHAIN_ID,
+            contract: SONAR.into_array(),
+            campaign: *self.id.as_bytes(),
+            version: view.version().0,
+            beacon: view.versions.last().unwrap().beacon.0,
+        };
+        let material = Material::decode(&bytes, &self.manifest.parameters, &binding).unwrap();
+        encrypt_update(&material, &self.learnt(honest)).unwrap().encode()
+    }
+
+    fn header(&self) -> Header {
+        Header::new(CHAIN_ID, SONAR, self.id, self.view().version(), MINER)
+    }
+
+    fn sealed(&self, header: &Header, update: &[u8]) -> Digest {
+        self.shelf.put(seal_update(header, update, CAPSULE.certificate()).unwrap())
+    }
+
+    /// The settlement of a window with one update, and how often the disk was written to for it.
+    async fn settled(&mut self, content: Digest) -> (Settlement, usize) {
+        self.submit(content);
+        let before = self.disk.writes.load(Ordering::SeqCst);
+        self.work().await.unwrap();
+        let written = self.disk.writes.load(Ordering::SeqCst) - before;
+        (self.worker.record().settlements.last().unwrap().clone(), written)
+    }
+
+    /// The process was killed, and starts again on the same disk.
+    fn restart(&mut self) {
+        self.disk.last.store(0, Ordering::SeqCst);
+        let tools = tools(&self.disk, &self.shelf, &self.wire, &self.signer);
+        self.worker = Worker::resume(tools, self.id).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn content_reject_uniform() {
+    let mut stage = Stage::open().await;
+    let worse = stage.update(false);
+    // Bytes of the right form that decrypt to anything: most of all to what is out of every range.
+    let mut garbage = worse.clone();
+    let words = garbage.len() - 1024;
+    garbage[words..].iter_mut().enumerate().for_each(|(i, byte)| *byte ^= (i * 31 % 251) as u8);
+    let ones = worse.iter().enumerate().map(|(i, byte)| if i < words { *byte } else { 0xff }).collect::<Vec<u8>>();
+    let mut said = Vec::new();
+    for update in [worse.clone(), garbage, ones, worse] {
+        let content = stage.sealed(&stage.header(), &update);
+        let (settlement, written) = stage.settled(content).await;
+        said.push((settlement.outcomes, settlement.next, settlement.close, written, stage.disk.names("").len()));
+    }
+    let not_improved = vec![Outcome::NotImproved.encode().unwrap()];
+    assert_eq!((&said[0].0, said[0].1, said[0].2), (&not_improved, None, 0));
+    assert!(said.windows(2).all(|pair| pair[0] == pair[1]), "{said:?}");
+}
+
+#[tokio::test]
+async fn key_dies() {
+    let mut stage = Stage::open().await;
+    let old = stage.view().material().unwrap();
+    let (seeds, models) = (stage.disk.names("seed"), stage.disk.names("model"));
+    assert_eq!((seeds.len(), models.len()), (1, 1));
+    // An update that improves the model some of the way: only the start is worth less than three quarters.
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    let (settlement, _) = stage.settled(content).await;
+    assert!(matches!(Outcome::decode(settlement.outcomes[0]).unwrap(), Outcome::Accepted(_)));
+    for name in seeds.iter().chain(&models) {
+        assert!(!stage.disk.names("").contains(name), "{name} is still there");
+    }
+    if let Some(next) = settlement.next {
+        let words = |digest| {
+            let bytes = stage.shelf.take(digest).unwrap();
+            bytes[256..].chunks_exact(8).map(<[u8]>::to_vec).collect::<std::collections::HashSet<_>>()
+        };
+        assert_eq!(words(old).intersection(&words(next)).count(), 0, "old and new material share a word");
+    } else {
+        assert_eq!(stage.view().state, State::Finalized, "the target was reached at once");
+    }
+    // What is finished has no secrets left.
+    if stage.view().state == State::Finalized {
+        assert!(stage.disk.names("seed").is_empty() && stage.disk.names("model").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn protocol_rejects_have_a_reason_and_cost_no_key() {
+    let mut stage = Stage::open().await;
+    let update = stage.update(true);
+    let header = stage.header();
+    let copied = Header::new(CHAIN_ID, SONAR, stage.id, header.version, Address::repeat_byte(7));
+    let elsewhere = Header::new(1, SONAR, stage.id, header.version, MINER);
+    let other = Header::new(CHAIN_ID, SONAR, CampaignId([3; 32].into()), header.version, MINER);
+    let stale = Header::new(CHAIN_ID, SONAR, stage.id, sonar::ids::Version(7), MINER);
+    let mut foreign = update.clone();
+    // Made for another key: the hash of the material that an update names stands behind the form's first bytes.
+    foreign[40..72].iter_mut().for_each(|byte| *byte ^= 0x55);
+    let cases = [
+        (stage.sealed(&copied, &update), ProtocolReject::WrongMiner),
+        (stage.sealed(&elsewhere, &update), ProtocolReject::WrongChain),
+        (stage.sealed(&other, &update), ProtocolReject::WrongCampaign),
+        (stage.sealed(&stale, &update), ProtocolReject::WrongVersion),
+        (stage.sealed(&header, &update[..update.len() - 8]), ProtocolReject::Conformance),
+        (stage.sealed(&header, &foreign), ProtocolReject::Conformance),
+        (stage.shelf.put(vec![0; 4 << 20]), ProtocolReject::TooLarge),
+        (stage.shelf.put(b"garbage".to_vec()), ProtocolReject::NotOpenPgp),
+        (stage.shelf.put(seal_update(&header, &update, SCIENTIST.certificate()).unwrap()), ProtocolReject::NotForUs),
+        (Digest([9; 32]), ProtocolReject::Unavailable),
+    ];
+    for (content, reason) in cases {
+        let (settlement, _) = stage.settled(content).await;
+        assert_eq!(settlement.outcomes, [Outcome::Rejected(reason.code()).encode().unwrap()], "{reason:?}");
+        assert_eq!(settlement.next, None);
+    }
+}
+
+#[tokio::test]
+async fn killed_at_any_write_it_decides_the_same_and_counts_once() {
+    let mut reference = Stage::open().await;
+    let content = reference.sealed(&reference.header(), &reference.update(true));
+    let (expected, written) = reference.settled(content).await;
+    let meter = reference.worker.record().meter.clone().unwrap();
+    for killed_after in 1..=written {
+        let mut stage = Stage::open().await;
+        let content = stage.sealed(&stage.header(), &stage.update(true));
+        stage.submit(content);
+        let so_far = stage.disk.writes.load(Ordering::SeqCst);
+        stage.disk.last.store(so_far + killed_after, Ordering::SeqCst);
+        while stage.work().await.is_err() {
+            stage.restart();
+        }
+        let record = stage.worker.record();
+        let settlement = record.settlements.last().unwrap();
+        assert_eq!((&settlement.outcomes, settlement.close), (&expected.outcomes, expected.close), "{killed_after}");
+        let counted = record.meter.as_ref().unwrap();
+        assert_eq!((counted.submissions(), counted.accepts()), (meter.submissions(), meter.accepts()));
+        assert_eq!(stage.view().state, reference.view().state);
+        assert_eq!(stage.disk.names("").len(), reference.disk.names("").len(), "no secret is forgotten");
+    }
+}
+
+/// Every fork asks about another update. What was evaluated counts, also when the chain forgot it, and in the end nothing is
+/// decrypted any more.
+#[tokio::test]
+async fn budget_meter() {
+    let mut stage = Stage::open().await;
+    let before = stage.world.clone();
+    for spent in 1..=12 {
+        let content = stage.sealed(&stage.header(), &stage.update(false));
+        stage.submit(content);
+        let (action, done) = stage.step().await;
+        assert!(matches!(action, Action::Evaluate(_)), "{action:?}");
+        done.unwrap();
+        let record = stage.worker.record();
+        let settlement = record.settlements.last().unwrap();
+        assert_eq!(settlement.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+        assert_eq!(record.meter.as_ref().unwrap().submissions(), spent);
+        let close = if spent == 12 { CloseReason::LeakBudget } else { CloseReason::None };
+        assert_eq!(settlement.close, close as u8, "after {spent}");
+        // The chain forgets the submission; the Capsule was killed meanwhile.
+        stage.world = before.clone();
+        stage.restart();
+    }
+    // A good update is not even looked at any more.
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    let (settlement, _) = stage.settled(content).await;
+    assert_eq!(settlement.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+    assert_eq!(settlement.close, CloseReason::LeakBudget as u8);
+}
+
+#[tokio::test]
+async fn proposals_that_are_not_as_promised_are_declined() {
+    type Spoil = fn(&mut Vec<u8>, &mut Manifest, &mut Terms);
+    let cases: [(Spoil, Refusal); 6] = [
+        (|sealed, _, _| sealed.truncate(100), Refusal::Bundle),
+        (|sealed, _, _| *sealed = pgp::seal(b"no bundle", CAPSULE.certificate()).unwrap(), Refusal::Bundle),
+        (|_, manifest, _| manifest.commitments.validation.0[0] ^= 1, Refusal::Commitment),
+        (|_, _, terms| terms.gridPpm *= 2, Refusal::Terms),
+        (|_, _, terms| terms.feePpm += 1, Refusal::Offer),
+        (|_, _, terms| terms.stake = 1, Refusal::Stake),
+    ];
+    for (spoil, reason) in cases {
+        let mut stage = Stage::proposed(spoil);
+        let (action, done) = stage.step().await;
+        assert_eq!(action, Action::Examine);
+        done.unwrap();
+        let (action, _) = stage.step().await;
+        assert_eq!(action, Action::Decline(reason as u8), "{reason}");
+        assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
+    }
+}
