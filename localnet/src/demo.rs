@@ -151,6 +151,8 @@ fn set_window(campaign: &mut toml::Table, mines: usize) -> std::result::Result<(
 /// A campaign that ran to its end.
 #[derive(Clone, Debug)]
 pub struct Campaign {
+    /// What the data scientist was warned of at its launch.
+    pub warnings: Vec<String>,
     /// All that the chain says about it.
     pub followed: Followed,
     /// The delivered model.
@@ -174,7 +176,8 @@ pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn
     }
     let file = file.display().to_string();
     let launch = ["campaign", "launch", &file, "--again"];
-    let launched: Launched = network.scientist().call(&launch).await?;
+    let (launched, warnings): (Launched, _) = network.scientist().call_with_warnings(&launch).await?;
+    warnings.iter().for_each(|warning| observer.warned(warning));
     let id = launched.id;
     let followed = follow::follow(network, id, observer).await?;
 
@@ -186,7 +189,7 @@ pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn
     let _: serde_json::Value = network.scientist().call(&result).await?;
     let withdrawn = withdraw(network, &followed.view).await?;
     let ledger = network.client().ledger(&followed.view.terms).await?;
-    Ok(Campaign { followed, model, sealed, ledger, withdrawn })
+    Ok(Campaign { warnings, followed, model, sealed, ledger, withdrawn })
 }
 
 /// Lets every miner withdraw what the campaign owes him.
@@ -278,6 +281,7 @@ pub async fn measure(
         split: config.split,
         mines: config.mines,
         campaign: view.id,
+        warnings: campaign.warnings.clone(),
         start_accuracy_ppm: view.start_ppm.unwrap_or_default(),
         target_accuracy_ppm: view.terms.targetPpm,
         grid_ppm: view.terms.gridPpm,

@@ -46,6 +46,8 @@ pub enum FollowError {
 
 /// Whoever wants to know, or to disturb.
 pub trait Observer {
+    /// The data scientist was warned before the campaign began.
+    fn warned(&mut self, _warning: &str) {}
     /// Something happened in the campaign; each event is told once.
     fn happened(&mut self, record: &Record, view: &CampaignView, network: &mut Network);
     /// A process had ended and runs again.

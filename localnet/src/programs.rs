@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::{process::Command, time};
 
@@ -119,6 +119,17 @@ impl Program {
     /// # Errors
     /// When it fails, takes too long, or answers with something else.
     pub async fn call<T: DeserializeOwned>(&self, arguments: &[impl AsRef<str>]) -> Result<T, CommandError> {
+        Ok(self.call_with_warnings(arguments).await?.0)
+    }
+
+    /// The same, with what the command warned of.
+    ///
+    /// # Errors
+    /// As [`Program::call`].
+    pub async fn call_with_warnings<T: DeserializeOwned>(
+        &self,
+        arguments: &[impl AsRef<str>],
+    ) -> Result<(T, Vec<String>), CommandError> {
         let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
         let command = self.describe(&arguments);
         let output = self.output(&command, &arguments).await?;
@@ -133,7 +144,10 @@ impl Program {
                 message: String::from_utf8_lossy(&output.stderr).trim().into(),
             });
         }
-        serde_json::from_value(answer["data"].clone()).map_err(|error| CommandError::Answer {
+        let understand = || -> serde_json::Result<_> {
+            Ok((T::deserialize(&answer["data"])?, Vec::deserialize(&answer["warnings"])?))
+        };
+        understand().map_err(|error| CommandError::Answer {
             command,
             reason: error.to_string(),
             output: text.chars().take(2_000).collect(),

@@ -27,6 +27,8 @@ pub struct Report {
     pub mines: usize,
     /// The campaign.
     pub campaign: CampaignId,
+    /// What the data scientist was warned of at the launch.
+    pub warnings: Vec<String>,
     /// Accuracy of the starting model, attested.
     pub start_accuracy_ppm: u32,
     /// Accuracy at which the campaign ends.

@@ -120,6 +120,10 @@ fn because(reason: CloseReason) -> &'static str {
 }
 
 impl Observer for Story {
+    fn warned(&mut self, warning: &str) {
+        self.tell(&format!("Warning: {warning}"));
+    }
+
     fn happened(&mut self, record: &Record, view: &CampaignView, _: &mut Network) {
         if let Some(line) = self.line(&record.event, view) {
             self.tell(&line);

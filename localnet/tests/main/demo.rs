@@ -59,6 +59,7 @@ fn five_mines_learn_digits_that_nobody_shows() {
     let report = digits();
     check(report);
     assert!(report.start_accuracy_ppm <= 150_000);
+    assert_eq!(report.warnings, [""; 0]);
     assert!(report.final_accuracy_ppm >= 920_000, "{}", report.final_accuracy_ppm);
     let saved = std::fs::read_to_string(report.model.with_file_name("report.json")).unwrap();
     let saved: serde_json::Value = serde_json::from_str(&saved).unwrap();
@@ -71,4 +72,5 @@ fn three_mines_learn_to_tell_tumours() {
     let report = runtime().block_on(localnet::demo::run(&config)).unwrap_or_else(|error| panic!("{error}"));
     check(&report);
     assert!(report.final_accuracy_ppm >= 930_000, "{}", report.final_accuracy_ppm);
+    assert!(report.warnings.iter().any(|warning| warning.contains("cannot be called secret")), "{:?}", report.warnings);
 }
