@@ -4,7 +4,7 @@ use sonar::{
     ids::{Version, WindowIndex},
     view::{CampaignView, SettledWindow},
 };
-use sonar_contracts::{CloseReason, State, Submission, window_hash};
+use sonar_contracts::{CloseReason, Outcome, State, Submission, window_hash};
 
 use crate::{
     proposal::Refusal,
@@ -163,8 +163,19 @@ pub fn final_model<'r>(campaign: &CampaignView, record: &'r Record) -> Option<&'
         .filter(|settlement| settlement.next.is_none());
     match last {
         Some(settlement) => record.slot(settlement.model),
+        // A record from before the last settlement does not have the model that this led to.
+        None if improved_last(campaign) => None,
         None => current(campaign, record),
     }
+}
+
+/// Whether the last window improved the model that was published last, and ended the campaign.
+fn improved_last(campaign: &CampaignView) -> bool {
+    campaign.settled.last().is_some_and(|window| {
+        let accepted = |outcome: &Outcome| matches!(outcome, Outcome::Accepted(_));
+        window.version == campaign.version()
+            && window.submissions.iter().any(|submission| accepted(&submission.outcome))
+    })
 }
 
 fn settled_hash(campaign: &CampaignView, window: &SettledWindow) -> alloy::primitives::B256 {
@@ -189,7 +200,7 @@ fn dead_secrets(campaign: &CampaignView, record: &Record) -> Vec<Secret> {
         }
         State::Closed => {
             let delivered = campaign.reason != CloseReason::CapsuleTimeout;
-            (false, delivered && last == Some(slot.id))
+            (false, delivered && last.is_none_or(|last| last == slot.id))
         }
         State::Finalized | State::Refunded => (false, false),
     };

@@ -52,6 +52,9 @@ pub enum Refusal {
     TooLate = 13,
 }
 
+/// Seconds that a campaign must give for each thing that the Capsule loses its stake for when it is late.
+pub const LEAST_SECONDS: u32 = 600;
+
 /// A campaign that will be run.
 #[derive(Debug)]
 pub struct Start {
@@ -69,6 +72,11 @@ pub fn check_terms(campaign: &CampaignView, capsule: Option<&CapsuleView>) -> Re
     let capsule = capsule.ok_or(Refusal::Offer)?;
     let terms = &campaign.terms;
     if terms.attester != capsule.attester || terms.feePpm != capsule.fee_ppm {
+        return Err(Refusal::Offer);
+    }
+    // Shorter times would let an owner close, or a miner submit, and take the stake before anybody could answer.
+    let times = [terms.activationSeconds, terms.evaluationSeconds, terms.deliverySeconds];
+    if times.into_iter().any(|time| time < LEAST_SECONDS) {
         return Err(Refusal::Offer);
     }
     let stake = alloy::primitives::U256::from(terms.stake);

@@ -1,7 +1,7 @@
 //! All campaigns of a Capsule: follows the chain, and lets each campaign go on by itself, so that none blocks another.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -15,7 +15,7 @@ use sonar::{
 };
 use sonar_contracts::State;
 use syft::budget::LeakMeter;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
 use crate::{
     engine::{self, Action},
@@ -94,7 +94,7 @@ pub struct Service<S, A, C> {
     operator: Address,
     world: World,
     resting: HashMap<CampaignId, Rested<S, A, C>>,
-    busy: HashSet<CampaignId>,
+    busy: HashMap<CampaignId, task::Id>,
     working: JoinSet<Turn<S, A, C>>,
     status: SharedStatus,
 }
@@ -108,7 +108,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
             operator,
             world: World::default(),
             resting: HashMap::new(),
-            busy: HashSet::new(),
+            busy: HashMap::new(),
             working: JoinSet::new(),
             status: SharedStatus::default(),
         }
@@ -128,7 +128,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
                 look = follower.next() => match look {
                     Ok(batch) => {
                         errors = 0;
-                        self.absorb(&batch);
+                        self.absorb(&batch, &mut follower);
                     }
                     Err(error) => {
                         lock(&self.status).chain = false;
@@ -138,13 +138,17 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
                         errors = errors.saturating_add(1);
                     }
                 },
-                Some(turn) = self.working.join_next() => {
-                    if let Ok(turn) = turn {
+                Some(turn) = self.working.join_next() => match turn {
+                    Ok(turn) => {
                         self.rest(turn);
                         // What it sent may be on the chain already.
                         if let Ok(batch) = follower.look_now().await {
-                            self.absorb(&batch);
+                            self.absorb(&batch, &mut follower);
                         }
+                    }
+                    Err(broken) => {
+                        tracing::error!(%broken, "a step broke off; it is done again from what was written down");
+                        self.busy.retain(|_, turn| *turn != broken.id());
                     }
                 }
             }
@@ -152,9 +156,13 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
         }
     }
 
-    fn absorb(&mut self, batch: &Batch) {
+    /// Takes what the chain says. What makes no sense is forgotten, all of it, and read anew.
+    fn absorb(&mut self, batch: &Batch, follower: &mut Follower) {
         if let Err(error) = self.world.absorb(batch) {
             tracing::error!(%error, "the node tells nonsense");
+            self.world = World::default();
+            follower.start_anew();
+            lock(&self.status).chain = false;
             return;
         }
         let world = &self.world;
@@ -174,7 +182,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
         let own = self.world.capsules.get(&self.operator);
         let now = self.world.head.now;
         for campaign in self.world.in_order() {
-            if campaign.terms.capsule != self.operator || self.busy.contains(&campaign.id) {
+            if campaign.terms.capsule != self.operator || self.busy.contains_key(&campaign.id) {
                 continue;
             }
             let resumed = match self.resting.remove(&campaign.id) {
@@ -183,9 +191,9 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
             };
             match resumed {
                 Ok(rested) if rested.is_due(campaign, now) => {
-                    self.busy.insert(campaign.id);
                     let turn = take_turn(rested, campaign.clone(), own.cloned(), now);
-                    self.working.spawn(turn);
+                    let handle = self.working.spawn(turn);
+                    self.busy.insert(campaign.id, handle.id());
                 }
                 Ok(rested) => {
                     self.resting.insert(campaign.id, rested);

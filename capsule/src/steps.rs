@@ -13,7 +13,7 @@ use sonar::{
     view::{CampaignView, CapsuleView},
 };
 use sonar_contracts::{Submission, campaign_id};
-use syft::{ContentVerdict, EncryptedUpdate, Ppm, SecretKey, Weights, evaluate_window};
+use syft::{ContentVerdict, EncryptedUpdate, Ppm, SecretKey, Weights, budget::BudgetError, evaluate_window};
 
 use crate::{
     attest::{self, After, Continuation},
@@ -137,7 +137,8 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             ProtocolReject::from_code(code)
         };
         let work = window.submissions.iter().enumerate().map(|(index, submission)| {
-            let refused = refused(index);
+            let repeated = repeats(campaign, index).then_some(ProtocolReject::Duplicate);
+            let refused = refused(index).or(repeated);
             async move {
                 match refused {
                     Some(reason) => Ok(Err(reason)),
@@ -203,12 +204,17 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.catch_up(campaign)?;
         let number = self.record.evaluations;
         let meter = self.record.meter.as_mut().ok_or_else(|| WorkError::Lost("leak meter".into()))?;
+        let allowance = match meter.begin(number, opened.len() as u64) {
+            Ok(allowance) => Some(allowance),
+            Err(BudgetError::Submissions { .. } | BudgetError::Accepts) => None,
+            Err(error) => return Err(WorkError::internal(error)),
+        };
         let evaluation = Evaluation {
             number,
             window: campaign.window.index,
             window_hash,
             refused: opened.iter().map(|update| update.as_ref().err().map(|reason| reason.code())).collect(),
-            allowance: meter.begin(number, opened.len() as u64).ok(),
+            allowance,
         };
         self.record.evaluations += 1;
         self.record.evaluation = Some(evaluation.clone());
@@ -323,6 +329,17 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.record.delivery = Some(Delivery { model: slot.id, result });
         self.persist()
     }
+}
+
+/// Whether a submission of the present window was there before, in this window or an earlier one of the same version.
+fn repeats(campaign: &CampaignView, index: usize) -> bool {
+    let window = &campaign.window;
+    let Some((last, before)) = window.submissions.get(..=index).and_then(<[Submission]>::split_last) else {
+        return false;
+    };
+    let same_version = campaign.settled.iter().rev().take_while(|settled| settled.version == window.version);
+    let mut earlier = same_version.flat_map(|settled| &settled.submissions);
+    before.contains(last) || earlier.any(|known| known.miner == last.miner && known.content == last.content.into())
 }
 
 /// What the delivered file says about itself.

@@ -530,6 +530,40 @@ async fn killed_at_any_write_it_decides_the_same_and_counts_once() {
     }
 }
 
+#[tokio::test]
+async fn the_same_bytes_count_once() {
+    let mut stage = Stage::open().await;
+    let content = stage.sealed(&stage.header(), &stage.update(false));
+    let (first, _) = stage.settled(content).await;
+    assert_eq!(first.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+    let (again, _) = stage.settled(content).await;
+    assert_eq!(again.outcomes, [Outcome::Rejected(ProtocolReject::Duplicate.code()).encode().unwrap()]);
+}
+
+/// A record from before the last settlement does not know the model that this led to: the one before must not be delivered in
+/// its place, nor be destroyed.
+#[tokio::test]
+async fn an_old_backup_delivers_no_older_model() {
+    let mut stage = Stage::open().await;
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    stage.submit(content);
+    let (id, window) = (stage.id, stage.view().window);
+    stage.happened(Event::Settled {
+        id,
+        window: window.index,
+        version: window.version,
+        outcomes: vec![Outcome::Accepted(4)],
+        best_ppm: 1_000_000,
+        next_material: None,
+    });
+    stage.happened(Event::Closed { id, reason: CloseReason::Target, refunded: Amount::ZERO });
+    let (action, done) = stage.step().await;
+    assert!(matches!(action, Action::DestroySecrets(_)) && done.is_ok(), "the key is dead: {action:?}");
+    let (action, done) = stage.step().await;
+    assert!(matches!(action, Action::Lost(_)) && done.is_err(), "{action:?}");
+    assert_eq!(stage.disk.names("model").len(), 1);
+}
+
 /// Every fork asks about another update. What was evaluated counts, also when the chain forgot it, and in the end nothing is
 /// decrypted any more.
 #[tokio::test]
@@ -562,13 +596,17 @@ async fn budget_meter() {
 #[tokio::test]
 async fn proposals_that_are_not_as_promised_are_declined() {
     type Spoil = fn(&mut Vec<u8>, &mut Manifest, &mut Terms);
-    let cases: [(Spoil, Refusal); 6] = [
+    let cases: [(Spoil, Refusal); 9] = [
         (|sealed, _, _| sealed.truncate(100), Refusal::Bundle),
         (|sealed, _, _| *sealed = pgp::seal(b"no bundle", CAPSULE.certificate()).unwrap(), Refusal::Bundle),
         (|_, manifest, _| manifest.commitments.validation.0[0] ^= 1, Refusal::Commitment),
         (|_, _, terms| terms.gridPpm *= 2, Refusal::Terms),
         (|_, _, terms| terms.feePpm += 1, Refusal::Offer),
         (|_, _, terms| terms.stake = 1, Refusal::Stake),
+        // Whoever may be late after a second loses its stake to whoever asks for it.
+        (|_, _, terms| terms.activationSeconds = 1, Refusal::Offer),
+        (|_, _, terms| terms.evaluationSeconds = 599, Refusal::Offer),
+        (|_, _, terms| terms.deliverySeconds = 1, Refusal::Offer),
     ];
     for (spoil, reason) in cases {
         let mut stage = Stage::proposed(spoil);

@@ -52,6 +52,9 @@ pub enum ProtocolReject {
     /// Wrong parameters, size, or material.
     #[error("the update does not conform to the campaign's parameters and material")]
     Conformance = 10,
+    /// The same bytes by the same miner as before, for the same version.
+    #[error("the update was submitted before")]
+    Duplicate = 11,
 }
 
 impl ProtocolReject {
@@ -76,6 +79,7 @@ impl ProtocolReject {
             WrongVersion,
             WrongMiner,
             Conformance,
+            Duplicate,
         ];
         all.into_iter().find(|reason| reason.code() == code)
     }

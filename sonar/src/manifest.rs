@@ -243,6 +243,11 @@ impl Manifest {
         if long(&self.name) || long(&self.scientist) || long(&self.capsule) {
             return Err(ManifestError::Text("name or fingerprint"));
         }
+        // Strangers wrote them, and terminals obey control characters.
+        let obeyed = |text: &str| text.chars().any(|c| c.is_control() && c != '\n');
+        if obeyed(&self.name) || self.name.contains('\n') || obeyed(&self.description) {
+            return Err(ManifestError::Text("name or description"));
+        }
         if long(&self.description) {
             return Err(ManifestError::Text("description"));
         }

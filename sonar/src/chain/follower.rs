@@ -63,6 +63,11 @@ impl Follower {
         self.next().await
     }
 
+    /// Reads everything again with the next look.
+    pub fn start_anew(&mut self) {
+        self.last = None;
+    }
+
     /// One look; `None` when the chain changed in the middle of it.
     async fn look(&mut self) -> Result<Option<Batch>, Error> {
         let head = self.client.head().await?;

@@ -43,7 +43,8 @@ impl Kind {
             Self::Certificate => MIB,
             Self::Manifest => MIB,
             Self::Bundle | Self::Material | Self::Result => 256 * MIB,
-            Self::Update => 64 * MIB,
+            // A row each of the most inputs, for the most outputs, is 100 MB.
+            Self::Update => 128 * MIB,
         }
     }
 }
