@@ -253,9 +253,9 @@ mod tests {
 
     #[test]
     fn reasons_keep_their_numbers() {
-        for code in 1..=10 {
+        for code in 1..=11 {
             assert_eq!(ProtocolReject::from_code(code).map(ProtocolReject::code), Some(code));
         }
-        assert_eq!(ProtocolReject::from_code(0).or(ProtocolReject::from_code(11)), None);
+        assert_eq!(ProtocolReject::from_code(0).or(ProtocolReject::from_code(12)), None);
     }
 }

@@ -174,6 +174,9 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
         assert!(preview.json()["warnings"][0].as_str().unwrap().contains("secret"));
         // Stopped before the money moved, and run again: the same campaign.
         assert_eq!(launch(&user, &[]).code, 3);
+        // Looking once more moves nothing either.
+        assert_eq!(launch(&user, &["--dry-run", "--yes"]).data()["terms"]["bounty"], terms["bounty"]);
+        assert_eq!(user.json(&["campaign", "list"]).data(), serde_json::json!([]));
         let launched = launch(&user, &["--yes"]).data();
         assert_eq!(launched["state"], "proposed");
         let again = launch(&user, &["--yes"]).data();

@@ -219,6 +219,8 @@ async fn contracts_are_deployed_once() {
 
         // Chain and contracts are known from now on.
         let balances = user.json(&["account", "balance"]).data();
+        let name = balances[0]["name"].as_str().unwrap().to_owned();
+        assert_eq!(user.json(&["account", "balance", &name]).data(), balances, "of one account by its name");
         assert_eq!(balances[0]["datacoin"].as_str().unwrap(), "1000000000000000000000000000");
         assert_eq!(user.json(&["campaign", "list"]).data(), serde_json::json!([]));
     })

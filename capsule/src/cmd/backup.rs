@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use capsule::backup;
+use capsule::{backup, home::Home};
 use serde_json::json;
 use sonar::cli::{Ask, ExitCode, Failure, Report};
 
@@ -40,8 +40,13 @@ impl Restore {
             return Err(Failure::new(ExitCode::Refused, "EXISTS", message)
                 .help("restore into another --home, or move this one away"));
         }
+        let passphrase = context.passphrase(Ask::Existing)?;
+        // What cannot be opened is not written over a home.
+        let trial = Home::new(context.home.path().join("restoring"));
+        let tried = backup::read(&trial, &self.file).and_then(|_| trial.open(&passphrase).map(drop));
+        let _ = std::fs::remove_dir_all(trial.path());
+        tried?;
         let files = backup::read(&context.home, &self.file)?;
-        context.home.open(&context.passphrase(Ask::Existing)?)?;
         let human = format!("{files} files restored to {}", context.home.path().display());
         Report::new(&json!({"home": context.home.path(), "files": files}), human)
     }

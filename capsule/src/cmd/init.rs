@@ -17,6 +17,10 @@ use sonar::{
 
 use super::Context;
 
+/// What a Capsule says of itself if its operator does not.
+const FEE_PPM: u32 = 10_000;
+const ENDPOINT: &str = "http://127.0.0.1:8090";
+
 /// Make keys and vault, and register the Capsule on the chain. Run again, it completes what is missing, and updates what
 /// was registered.
 #[derive(Debug, clap::Args)]
@@ -30,12 +34,12 @@ pub struct Init {
     /// Stake to deposit when registering
     #[arg(long, default_value = "0", value_name = "AMOUNT")]
     stake: String,
-    /// Share of each bounty that the Capsule takes on top, in millionths
-    #[arg(long, default_value_t = 10_000, value_name = "PPM")]
-    fee_ppm: u32,
-    /// Where this Capsule says it answers; only told, never dialled
-    #[arg(long, default_value = "http://127.0.0.1:8090", value_name = "URL")]
-    endpoint: String,
+    /// Share of each bounty that the Capsule takes on top, in millionths; 10000 if it was never said
+    #[arg(long, value_name = "PPM")]
+    fee_ppm: Option<u32>,
+    /// Where this Capsule says it answers; only told, never dialled; http://127.0.0.1:8090 if it was never said
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
 }
 
 impl Init {
@@ -84,16 +88,19 @@ impl Init {
         let fingerprint = B256::new(opened.identity.certificate().fingerprint_word());
         match client.capsule(operator).await? {
             None => {
-                client.register(attester, fingerprint, certificate, &self.endpoint, self.fee_ppm, stake).await?;
+                let (endpoint, fee) = (self.endpoint.as_deref().unwrap_or(ENDPOINT), self.fee_ppm.unwrap_or(FEE_PPM));
+                client.register(attester, fingerprint, certificate, endpoint, fee, stake).await?;
             }
             Some(known) => {
+                let endpoint = self.endpoint.as_deref().unwrap_or(&known.endpoint);
+                let fee = self.fee_ppm.unwrap_or(known.feePpm);
                 let same = known.attester == attester
                     && known.fingerprint == fingerprint
                     && known.certificate == B256::from(certificate)
-                    && known.endpoint == self.endpoint
-                    && known.feePpm == self.fee_ppm;
+                    && known.endpoint == endpoint
+                    && known.feePpm == fee;
                 if !same {
-                    client.update_capsule(attester, fingerprint, certificate, &self.endpoint, self.fee_ppm).await?;
+                    client.update_capsule(attester, fingerprint, certificate, endpoint, fee).await?;
                 }
             }
         }

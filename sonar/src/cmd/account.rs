@@ -37,7 +37,8 @@ pub enum Command {
     /// Balances in ETH and DataCoin
     Balance {
         /// Account or address; all accounts if it is not given
-        account: Option<String>,
+        #[arg(value_name = "ACCOUNT")]
+        whose: Option<String>,
     },
 }
 
@@ -62,7 +63,7 @@ impl Command {
                 made(&keystore, &name, signer.address())
             }
             Self::List => list(&keystore),
-            Self::Balance { account } => balance(context, &keystore, account, output).await,
+            Self::Balance { whose } => balance(context, &keystore, whose, output).await,
         }
     }
 }

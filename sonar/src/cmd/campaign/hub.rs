@@ -22,10 +22,20 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// The way to Sonar's hub.
 pub struct Hub {
+    // Before its repository, so that it ends first.
     node: Node,
-    repo: PathBuf,
+    _repo: Scratch,
     sonar: String,
     http: reqwest::Client,
+}
+
+/// A directory that goes when it is not needed any more.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 #[derive(Deserialize)]
@@ -44,7 +54,7 @@ impl Hub {
         let node = Node::start(NodeConfig::client(repo.clone(), peers)).await?;
         Ok(Self {
             node,
-            repo,
+            _repo: Scratch(repo),
             sonar: sonar.trim_end_matches('/').to_owned(),
             http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().map_err(Failure::internal)?,
         })
@@ -106,6 +116,5 @@ impl Hub {
     /// Lets the node end well; what it held is on the hub, or is made again by the same command.
     pub async fn close(self) {
         self.node.shutdown().await;
-        let _ = std::fs::remove_dir_all(&self.repo);
     }
 }

@@ -73,7 +73,8 @@ impl Launch {
         let owner = client.address().ok_or_else(|| Failure::internal("no account"))?;
         let key = Key::new(&client, owner, &given.parts());
         let drafts = Drafts::new(&context.home);
-        let known = drafts.load(&key)?;
+        // Whoever only wants to see begins nothing, and goes on with nothing.
+        let known = if self.dry_run { None } else { drafts.load(&key)? };
         let known = match known {
             Some((draft, ..)) if self.again => {
                 drafts.retire(&key, draft.id)?;
@@ -124,6 +125,7 @@ async fn open(
         output.progress("The bounty is in escrow already.");
         return Ok(None);
     }
+    output.progress(summary(&draft.name, terms, token, draft.start_ppm, draft.leak_bits));
     cli::confirm(&context.globals, &consequence(terms, token, client))?;
     output.progress("Putting the bounty into escrow…");
     match client.open(terms).await {
