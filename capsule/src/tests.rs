@@ -344,11 +344,11 @@ impl Stage {
     fn settle(&mut self, settlement: &Settlement) {
         let id = self.id;
         let outcomes: Vec<Outcome> = settlement.outcomes.iter().map(|code| Outcome::decode(*code).unwrap()).collect();
-        let steps = outcomes.iter().filter_map(|outcome| match outcome {
+        let mut steps = outcomes.iter().rev().filter_map(|outcome| match outcome {
             Outcome::Accepted(step) => Some(u32::from(*step) * self.manifest.accuracy.grid.ppm()),
             _ => None,
         });
-        let best_ppm = steps.last().unwrap_or(self.view().best_ppm);
+        let best_ppm = steps.next().unwrap_or(self.view().best_ppm);
         self.happened(Event::Settled {
             id,
             window: settlement.window,
