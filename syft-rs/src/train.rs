@@ -120,7 +120,7 @@ impl Rule {
 #[derive(Clone, PartialEq, Eq)]
 pub struct AffineUpdate {
     shape: Shape,
-    linear: Vec<i64>,
+    linear: Vec<i16>,
     constant: Vec<i64>,
 }
 
@@ -143,7 +143,7 @@ impl AffineUpdate {
         self.shape
     }
 
-    pub(crate) fn linear(&self) -> &[i64] {
+    pub(crate) fn linear(&self) -> &[i16] {
         &self.linear
     }
 
@@ -154,7 +154,18 @@ impl AffineUpdate {
     #[cfg(test)]
     pub(crate) fn from_raw(shape: Shape, linear: Vec<i64>, constant: Vec<i64>) -> Self {
         assert_eq!((linear.len(), constant.len()), (shape.inputs * shape.inputs, shape.weights()));
+        let linear = linear.into_iter().map(|factor| i16::try_from(factor).unwrap()).collect();
         Self { shape, linear, constant }
+    }
+
+    /// A legal map that no data led to, for measurements: entries of either sign, rows of norm below one.
+    #[cfg(feature = "bench")]
+    pub fn random(params: &Parameters, random: &mut impl Rng) -> Self {
+        let shape = params.shape();
+        let most = params.map_scale() / (shape.inputs as f64).sqrt();
+        let entry = |random: &mut _| round_at_random((unit(random) * 2.0 - 1.0) * most, random) as i16;
+        let linear = (0..shape.inputs * shape.inputs).map(|_| entry(random)).collect();
+        Self { shape, linear, constant: vec![0; shape.weights()] }
     }
 
     /// The same map on the model in the clear, with the arithmetic of the encrypted path: the two differ by noise alone.
@@ -166,7 +177,7 @@ impl AffineUpdate {
         for (row, out) in self.linear.chunks_exact(self.shape.inputs).zip(raw.chunks_exact_mut(outputs)) {
             for (&factor, weights) in row.iter().zip(published.raw().chunks_exact(outputs)) {
                 for (sum, &weight) in out.iter_mut().zip(weights) {
-                    *sum = sum.wrapping_add(factor.wrapping_mul(weight));
+                    *sum = sum.wrapping_add(i64::from(factor).wrapping_mul(weight));
                 }
             }
         }
@@ -190,10 +201,8 @@ pub fn train(
     check_sizes(features, targets, shape)?;
     let x = Mat::from_fn(features.rows(), shape.inputs, |row, column| features.row(row)[column]);
     let y = target_matrix(targets, shape)?;
-    let count = features.rows() as f64;
-    let gram = x.transpose() * &x * faer::Scale(1.0 / count);
-    let moment = x.transpose() * &y * faer::Scale(1.0 / count);
-    let (linear, constant) = solve(&gram, &moment, rule)?;
+    let (linear, constant) =
+        if features.rows() < shape.inputs { solve_dual(&x, &y, rule)? } else { solve(&x, &y, rule)? };
     Ok(quantise(&linear, &constant, params, rounding))
 }
 
@@ -228,16 +237,39 @@ fn target_matrix(targets: &Targets, shape: Shape) -> Result<Mat<f64>, TrainError
     }
 }
 
-/// `L` and `B` through the eigenvalues of the Gram matrix, which lie in [0, 1] because rows have norm at most one.
-fn solve(gram: &Mat<f64>, moment: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<f64>), TrainError> {
+/// `L` and `B` through the eigenvalues of the Gram matrix `G = XᵀX/m = U·w·Uᵀ`, which lie in [0, 1] because rows have norm at most
+/// one: `L = -U·moved(w)·Uᵀ` and `B = U·gain(w)·Uᵀ·XᵀY/m`.
+fn solve(x: &Mat<f64>, y: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<f64>), TrainError> {
+    let count = x.nrows() as f64;
+    let (basis, filters) = decompose(&(x.transpose() * x * faer::Scale(1.0 / count)), rule)?;
+    let moment = basis.transpose() * (x.transpose() * y) * faer::Scale(1.0 / count);
+    let moved = scale_rows(basis.transpose().to_owned(), |row| -filters[row].0);
+    Ok((&basis * moved, &basis * scale_rows(moment, |row| filters[row].1)))
+}
+
+/// The same for fewer examples than features, through the smaller matrix `XXᵀ/m = V·w·Vᵀ`: with `Z = Vᵀ·X` it is
+/// `L = -Zᵀ·gain(w)/m·Z` and `B = Zᵀ·gain(w)/m·VᵀY`, because `moved(w) = w·gain(w)`.
+fn solve_dual(x: &Mat<f64>, y: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<f64>), TrainError> {
+    let count = x.nrows() as f64;
+    let (basis, filters) = decompose(&(x * x.transpose() * faer::Scale(1.0 / count)), rule)?;
+    let z = basis.transpose() * x;
+    let gained = scale_rows(z.clone(), |row| filters[row].1 / count);
+    Ok((z.transpose() * &gained * faer::Scale(-1.0), gained.transpose() * (basis.transpose() * y)))
+}
+
+/// Eigenvectors of a matrix with eigenvalues in [0, 1], and what the rule makes of the eigenvalues.
+fn decompose(gram: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Vec<(f64, f64)>), TrainError> {
     let eigen = gram.self_adjoint_eigen(Side::Lower).map_err(|_| TrainError::Decomposition)?;
-    let basis = eigen.U();
     let values = eigen.S().column_vector();
-    let filters: Vec<(f64, f64)> = (0..gram.nrows()).map(|i| rule.filter(values[i].clamp(0.0, 1.0))).collect();
-    let moved = Mat::from_fn(gram.nrows(), gram.nrows(), |i, j| -basis[(i, j)] * filters[j].0);
-    let gained = Mat::from_fn(gram.nrows(), gram.nrows(), |i, j| basis[(i, j)] * filters[j].1);
-    let rotated = basis.transpose() * moment;
-    Ok((moved * basis.transpose(), gained * rotated))
+    let filters = (0..gram.nrows()).map(|i| rule.filter(values[i].clamp(0.0, 1.0))).collect();
+    Ok((eigen.U().to_owned(), filters))
+}
+
+fn scale_rows(mut matrix: Mat<f64>, factor: impl Fn(usize) -> f64) -> Mat<f64> {
+    for column in 0..matrix.ncols() {
+        (0..matrix.nrows()).for_each(|row| matrix[(row, column)] *= factor(row));
+    }
+    matrix
 }
 
 fn quantise(linear: &Mat<f64>, constant: &Mat<f64>, params: &Parameters, rounding: &mut impl Rng) -> AffineUpdate {
@@ -246,7 +278,8 @@ fn quantise(linear: &Mat<f64>, constant: &Mat<f64>, params: &Parameters, roundin
     let room = params.update_radius() - slack;
     let shrink = (room / worst_case(linear, constant, params)).min(1.0);
     let (map_scale, update_scale) = (params.map_scale() * shrink, params.update_scale() * shrink);
-    let linear = row_major(linear).map(|x| round_at_random(x * map_scale, rounding)).collect();
+    // No entry is longer than its row, which is at most one: 2^12 and the rounding.
+    let linear = row_major(linear).map(|x| round_at_random(x * map_scale, rounding) as i16).collect();
     let constant = row_major(constant).map(|x| (x * update_scale) as i64).collect();
     AffineUpdate { shape: params.shape(), linear, constant }
 }
@@ -268,8 +301,12 @@ fn row_major(matrix: &Mat<f64>) -> impl Iterator<Item = f64> {
 
 /// Down or up at random, such that the mean is exact.
 fn round_at_random(x: f64, rounding: &mut impl Rng) -> i64 {
-    let uniform = (rounding.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-    (x + uniform).floor() as i64
+    (x + unit(rounding)).floor() as i64
+}
+
+/// Uniform between zero and one.
+fn unit(random: &mut impl Rng) -> f64 {
+    (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -356,7 +393,7 @@ mod tests {
             let update = train(&x, &y, &Rule::Proximal { rho }, &params, &mut StdRng::seed_from_u64(seed)).unwrap();
             let limit = params.update_radius() * params.update_scale();
             for (row, constants) in update.linear.chunks_exact(4).zip(update.constant.chunks_exact(2)) {
-                let norm = row.iter().map(|&l| (l as f64).powi(2)).sum::<f64>().sqrt();
+                let norm = row.iter().map(|&l| f64::from(l).powi(2)).sum::<f64>().sqrt();
                 for &constant in constants {
                     let worst = norm * params.weight_radius() * params.weight_scale() + (constant as f64).abs();
                     prop_assert!(worst <= limit);

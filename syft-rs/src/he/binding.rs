@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-const PROTOCOL: &[u8] = b"syft/linear/1";
+const PROTOCOL: &[u8] = b"syft/linear/2";
 
 /// One version of one campaign on one chain, and a hash that nobody could choose after committing to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,27 +1,25 @@
 //! The secret key of a version.
 
 use super::binding::{Binding, VersionSeed};
-use super::material::{KEY_MASKS, Material, ROW_MASKS};
-use super::parameters::{DIMENSION, Parameters};
-use super::random::Stream;
+use super::material::{MaskSeeds, Material, key_mask, packing_mask, row_mask};
+use super::packing::{add_output_product, key_messages};
+use super::parameters::{DIMENSION, PACKING_BYTES, Parameters, ROW_BYTES};
+use super::random::{Mask, Stream};
 use super::ring::add_key_product;
 use super::update::{Delta, EncryptedUpdate};
+use super::wire::round_to_bytes;
 use crate::model::Weights;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
-/// The key that opens the updates to one version, and makes its published material.
+/// The key that opens the updates to one version, and makes its published material: one part for rows and public key, and
+/// another, independent of it, for the packed updates.
 pub struct SecretKey {
     params: Parameters,
     binding: Binding,
     seed: VersionSeed,
-    bits: Vec<u64>,
-}
-
-impl Drop for SecretKey {
-    fn drop(&mut self) {
-        self.bits.zeroize();
-    }
+    row_key: Zeroizing<Vec<u64>>,
+    output_key: Zeroizing<Vec<u64>>,
 }
 
 impl std::fmt::Debug for SecretKey {
@@ -33,9 +31,13 @@ impl std::fmt::Debug for SecretKey {
 impl SecretKey {
     /// The key of a version; the same seed and binding always give the same key.
     pub fn derive(seed: &VersionSeed, params: &Parameters, binding: &Binding) -> Self {
-        let mut bits = vec![0; DIMENSION];
-        Stream::new(&seed.derive(b"secret key", binding, &params.id()), *b"secretky").fill_binary(&mut bits);
-        Self { params: *params, binding: *binding, seed: seed.clone(), bits }
+        let bits = |name: &[u8], label| {
+            let mut bits = Zeroizing::new(vec![0; DIMENSION]);
+            Stream::new(&seed.derive(name, binding, &params.id()), label).fill_binary(&mut bits);
+            bits
+        };
+        let (row_key, output_key) = (bits(b"row key", *b"rowskeys"), bits(b"output key", *b"outskeys"));
+        Self { params: *params, binding: *binding, seed: seed.clone(), row_key, output_key }
     }
 
     /// The parameters it was made with.
@@ -48,55 +50,79 @@ impl SecretKey {
         &self.binding
     }
 
-    /// Encrypts the model and makes the public key. The same key and model always give the same bytes, and another model gets
-    /// other masks and errors.
+    /// Encrypts the model and makes public key and packing key. The same key and model always give the same bytes, and another
+    /// model gets other masks and errors.
     ///
     /// The weights must have the shape of the parameters; missing ones count as zero.
     pub fn publish(&self, weights: &Weights) -> Material {
         let context = self.context(weights);
-        let rows_seed = self.seed.derive(b"row masks", &self.binding, &context);
-        let row_errors = self.seed.derive(b"row errors", &self.binding, &context);
-        let key_errors = self.seed.derive(b"key errors", &self.binding, &self.params.id());
-        let mut bodies = vec![0; self.params.shape().inputs * self.params.degree()];
+        let derive = |label: &[u8], context: &[u8]| self.seed.derive(label, &self.binding, context);
+        let id = self.params.id();
+        let seeds = MaskSeeds { rows: derive(b"row masks", &context), packing: derive(b"packing masks", &id) };
         let encoded = self.params.encode(weights);
-        let outputs = self.params.shape().outputs;
-        for (body, row) in bodies.chunks_exact_mut(self.params.degree()).zip(encoded.raw().chunks_exact(outputs)) {
-            body.iter_mut().zip(row).for_each(|(word, weight)| *word = weight.cast_unsigned());
-        }
-        self.mask(&mut bodies, Stream::new(&rows_seed, ROW_MASKS), Stream::new(&row_errors, *b"rowerror"));
+        let mut bodies: Vec<u64> = encoded.raw().iter().map(|weight| weight.cast_unsigned()).collect();
+        let mask = |row| row_mask(&seeds.rows, row);
+        self.mask(&mut bodies, self.params.shape().outputs, mask, &derive(b"row errors", &context));
         let mut public_key = vec![0; DIMENSION];
-        let masks = Stream::new(&self.binding.public_key_seed(), KEY_MASKS);
-        self.mask(&mut public_key, masks, Stream::new(&key_errors, *b"keyerror"));
-        Material::new(self.params, self.binding, rows_seed, bodies, public_key)
+        let seed = self.binding.public_key_seed();
+        let mask = |row| key_mask(&seed, row);
+        self.mask(&mut public_key, self.params.degree(), mask, &derive(b"key errors", &id));
+        let packing_key = self.packing_key(&seeds.packing, &derive(b"packing errors", &id));
+        Material::new(self.params, self.binding, seeds, bodies, public_key, packing_key)
     }
 
     /// Opens an update. Every conformant update has an opening; one that was made badly opens to garbage.
     pub fn decrypt(&self, update: &EncryptedUpdate) -> Delta {
-        let mut phases: Vec<u64> = Vec::with_capacity(self.params.shape().weights());
-        for row in update.words().chunks_exact(self.params.row_words()) {
-            phases.extend(&self.phase(row)[..self.params.shape().outputs]);
+        let (shape, rank) = (self.params.shape(), self.params.rank());
+        let mut raw = Vec::with_capacity(shape.weights());
+        for (mask, mut body) in update.packs() {
+            let product = self.output_product(&mask);
+            body.iter_mut().enumerate().for_each(|(at, word)| {
+                let (row, output) = (at / shape.outputs, at % shape.outputs);
+                *word = word.wrapping_sub(product[row + rank * output]);
+            });
+            raw.extend(body.iter().map(|phase| phase.cast_signed()));
+            body.zeroize();
         }
-        let raw = phases.iter().map(|phase| phase.cast_signed()).collect();
-        phases.zeroize();
-        Delta::from_raw(self.params.shape(), self.params.update_scale(), raw)
+        Delta::from_raw(shape, self.params.update_scale(), raw)
     }
 
-    /// Body minus masks times key.
-    pub(super) fn phase(&self, row: &[u64]) -> Vec<u64> {
-        let (masks, body) = row.split_at(DIMENSION);
-        let mut product = vec![0; body.len()];
-        add_key_product(&mut product, &self.bits, masks);
-        body.iter().zip(product).map(|(body, product)| body.wrapping_sub(product)).collect()
+    /// The mask of a packed ciphertext times the key.
+    fn output_product(&self, mask: &[u64]) -> Zeroizing<Vec<u64>> {
+        let mut product = Zeroizing::new(vec![0; DIMENSION]);
+        add_output_product(&mut product, &self.output_key, mask);
+        product
     }
 
-    /// Adds masks times key and errors to messages.
-    fn mask(&self, bodies: &mut [u64], mut masks: Stream, mut errors: Stream) {
+    /// The bits of the rows' key, part by part under the output key.
+    fn packing_key(&self, masks: &[u8; 32], errors: &[u8; 32]) -> Vec<u64> {
+        let mut bodies = key_messages(&self.row_key, self.params.degree());
         let mut mask = vec![0; DIMENSION];
-        for body in bodies.chunks_exact_mut(self.params.degree()) {
-            masks.fill_uniform(&mut mask);
-            add_key_product(body, &self.bits, &mask);
+        for (part, body) in bodies.chunks_exact_mut(DIMENSION).enumerate() {
+            packing_mask(masks, part).fill(0, &mut mask);
+            add_output_product(body, &self.output_key, &mask);
         }
-        errors.add_gaussian(bodies, self.params.sigma());
+        self.finish(&mut bodies, errors, PACKING_BYTES);
+        bodies
+    }
+
+    /// Adds masks times key and errors to messages of which `used` coefficients of a polynomial are given.
+    fn mask<'a>(&self, bodies: &mut [u64], used: usize, masks: impl Fn(usize) -> Mask<'a>, errors: &[u8; 32]) {
+        let mut mask = vec![0; DIMENSION];
+        let mut product = Zeroizing::new(vec![0; self.params.degree()]);
+        for (row, body) in bodies.chunks_exact_mut(used).enumerate() {
+            masks(row).fill(0, &mut mask);
+            product.fill(0);
+            add_key_product(&mut product, &self.row_key, &mask);
+            body.iter_mut().zip(product.iter()).for_each(|(to, from)| *to = to.wrapping_add(*from));
+        }
+        self.finish(bodies, errors, ROW_BYTES);
+    }
+
+    /// Adds errors, and cuts off what is not published.
+    fn finish(&self, bodies: &mut [u64], errors: &[u8; 32], bytes: usize) {
+        Stream::new(errors, *b"theerror").add_gaussian(bodies, self.params.sigma());
+        bodies.iter_mut().for_each(|word| *word = round_to_bytes(*word, bytes));
     }
 
     /// What the masks and errors of the rows depend on besides the seed: two models never share them.
@@ -106,8 +132,22 @@ impl SecretKey {
         hash.finalize().into()
     }
 
+    /// Body minus masks times key of a row before packing.
     #[cfg(test)]
-    pub(super) fn bits(&self) -> &[u64] {
-        &self.bits
+    pub(super) fn phase(&self, row: &[u64]) -> Vec<u64> {
+        let (masks, body) = row.split_at(DIMENSION);
+        let mut product = vec![0; self.params.degree()];
+        add_key_product(&mut product, &self.row_key, masks);
+        body.iter().zip(product).map(|(body, product)| body.wrapping_sub(product)).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn row_key(&self) -> &[u64] {
+        &self.row_key
+    }
+
+    #[cfg(test)]
+    pub(super) fn output_key(&self) -> &[u64] {
+        &self.output_key
     }
 }

@@ -1,22 +1,33 @@
-//! What a version publishes: the encrypted model and the public key, without any mask that could be chosen.
+//! What a version publishes: the encrypted model, the public key and the packing key, without any mask that could be chosen.
 
 use super::binding::Binding;
-use super::parameters::{DIMENSION, Parameters};
-use super::random::Stream;
+use super::packing::Packing;
+use super::panels::Panels;
+use super::parameters::{DIMENSION, PACKING_BYTES, Parameters, ROW_BYTES};
+use super::random::Mask;
 use super::wire::{Format, WireError, put_words};
+use super::zeros::Zeros;
 use sha2::{Digest, Sha256};
 
-const FORMAT: Format = Format { magic: *b"SYFTpk", version: 1, name: "the published material of a version" };
+const FORMAT: Format = Format { magic: *b"SYFTpk", version: 2, name: "the published material of a version" };
 
-/// The encrypted model and the public key of one version. Masks are seeds: that of the rows is given, that of the key follows
-/// from the binding.
+/// The encrypted model, the public key and the packing key of one version. Masks are seeds: those of rows and packing key are
+/// given, that of the public key follows from the binding.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Material {
     params: Parameters,
     binding: Binding,
-    rows_seed: [u8; 32],
+    seeds: MaskSeeds,
     bodies: Vec<u64>,
     public_key: Vec<u64>,
+    packing_key: Vec<u64>,
+}
+
+/// The seeds of the masks that a version gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MaskSeeds {
+    pub(super) rows: [u8; 32],
+    pub(super) packing: [u8; 32],
 }
 
 impl std::fmt::Debug for Material {
@@ -26,20 +37,22 @@ impl std::fmt::Debug for Material {
 }
 
 impl Material {
+    /// `bodies` has one word a weight, `public_key` 2048, and `packing_key` 2048 for each part of the rows' key; all are rounded to
+    /// the bytes that are published.
     pub(super) fn new(
         params: Parameters,
         binding: Binding,
-        rows_seed: [u8; 32],
+        seeds: MaskSeeds,
         bodies: Vec<u64>,
         public_key: Vec<u64>,
+        packing_key: Vec<u64>,
     ) -> Self {
-        Self { params, binding, rows_seed, bodies, public_key }
+        Self { params, binding, seeds, bodies, public_key, packing_key }
     }
 
     /// Bytes of an encoding under these parameters.
     pub const fn encoded_len(params: &Parameters) -> usize {
-        let words = params.shape().inputs * params.degree() + DIMENSION;
-        Format::HEADER + 32 + Binding::LENGTH + 32 + 8 * words
+        Format::HEADER + 32 + Binding::LENGTH + 64 + params.material_len()
     }
 
     /// The bytes to publish.
@@ -47,9 +60,11 @@ impl Material {
         let mut bytes = FORMAT.start(Self::encoded_len(&self.params));
         bytes.extend_from_slice(&self.params.id());
         bytes.extend_from_slice(&self.binding.encode());
-        bytes.extend_from_slice(&self.rows_seed);
-        put_words(&mut bytes, &self.bodies);
-        put_words(&mut bytes, &self.public_key);
+        bytes.extend_from_slice(&self.seeds.rows);
+        bytes.extend_from_slice(&self.seeds.packing);
+        put_words(&mut bytes, &self.bodies, ROW_BYTES);
+        put_words(&mut bytes, &self.public_key, ROW_BYTES);
+        put_words(&mut bytes, &self.packing_key, PACKING_BYTES);
         bytes
     }
 
@@ -62,10 +77,11 @@ impl Material {
         if fields.array()? != binding.encode() {
             return Err(WireError::Binding);
         }
-        let rows_seed = fields.array()?;
-        let mut bodies = fields.words();
-        let public_key = bodies.split_off(params.shape().inputs * params.degree());
-        Ok(Self { params: *params, binding: *binding, rows_seed, bodies, public_key })
+        let seeds = MaskSeeds { rows: fields.array()?, packing: fields.array()? };
+        let bodies = fields.words(params.shape().weights(), ROW_BYTES)?;
+        let public_key = fields.words(DIMENSION, ROW_BYTES)?;
+        let packing_key = fields.words(params.rank() * DIMENSION, PACKING_BYTES)?;
+        Ok(Self { params: *params, binding: *binding, seeds, bodies, public_key, packing_key })
     }
 
     /// SHA-256 of the encoding: binds rows, public key, constants and version.
@@ -84,41 +100,85 @@ impl Material {
     }
 
     /// The encrypted rows, masks expanded: masks and body of one input after the other.
-    pub(super) fn rows(&self) -> Vec<u64> {
-        let mut rows = vec![0; self.params.shape().inputs * self.params.row_words()];
-        let mut masks = Stream::new(&self.rows_seed, ROW_MASKS);
-        let bodies = self.bodies.chunks_exact(self.params.degree());
-        for (row, body) in rows.chunks_exact_mut(self.params.row_words()).zip(bodies) {
-            masks.fill_uniform(&mut row[..DIMENSION]);
-            row[DIMENSION..].copy_from_slice(body);
+    pub(super) fn panels(&self) -> Panels {
+        let outputs = self.params.shape().outputs;
+        Panels::new(self.params.shape().inputs, self.params.row_words(), |row, column, words| {
+            match column.checked_sub(DIMENSION) {
+                None => row_mask(&self.seeds.rows, row).fill(column, words),
+                Some(start) => {
+                    let end = outputs.min(start + words.len());
+                    words[..end - start].copy_from_slice(&self.bodies[row * outputs..][start..end]);
+                }
+            }
+        })
+    }
+
+    /// What makes encryptions of zero.
+    pub(super) fn zeros(&self) -> Zeros {
+        Zeros::new(&self.public_key(), self.params.degree())
+    }
+
+    /// What packs rows.
+    pub(super) fn packing(&self) -> Packing {
+        Packing::new(&self.packing_masks(), &self.packing_key, self.params.degree())
+    }
+
+    /// The masks of the packing key.
+    pub(super) fn packing_masks(&self) -> Vec<u64> {
+        let mut masks = vec![0; self.packing_key.len()];
+        for (part, mask) in masks.chunks_exact_mut(DIMENSION).enumerate() {
+            packing_mask(&self.seeds.packing, part).fill(0, mask);
         }
-        rows
+        masks
     }
 
     /// The public key, masks expanded: for each of its encryptions of zero the masks and the body.
-    pub(super) fn zeros(&self) -> Vec<u64> {
-        let width = self.params.row_words();
-        let mut zeros = vec![0; self.params.rank() * width];
-        let mut masks = Stream::new(&self.binding.public_key_seed(), KEY_MASKS);
-        for (zero, body) in zeros.chunks_exact_mut(width).zip(self.public_key.chunks_exact(self.params.degree())) {
-            masks.fill_uniform(&mut zero[..DIMENSION]);
+    pub(super) fn public_key(&self) -> Vec<u64> {
+        let (rank, degree) = (self.params.rank(), self.params.degree());
+        let mut zeros = vec![0; rank * (DIMENSION + degree)];
+        let seed = self.binding.public_key_seed();
+        let bodies = self.public_key.chunks_exact(degree);
+        for (row, (zero, body)) in zeros.chunks_exact_mut(DIMENSION + degree).zip(bodies).enumerate() {
+            key_mask(&seed, row).fill(0, &mut zero[..DIMENSION]);
             zero[DIMENSION..].copy_from_slice(body);
         }
         zeros
     }
 
     #[cfg(test)]
-    pub(super) const fn rows_seed(&self) -> &[u8; 32] {
-        &self.rows_seed
+    pub(super) const fn seeds(&self) -> &MaskSeeds {
+        &self.seeds
+    }
+
+    /// The rows of `panels`, one after the other.
+    #[cfg(test)]
+    pub(super) fn rows(&self) -> Vec<u64> {
+        let mut rows = vec![0; self.params.shape().inputs * self.params.row_words()];
+        let bodies = self.bodies.chunks_exact(self.params.shape().outputs);
+        for (index, (row, body)) in rows.chunks_exact_mut(self.params.row_words()).zip(bodies).enumerate() {
+            row_mask(&self.seeds.rows, index).fill(0, &mut row[..DIMENSION]);
+            row[DIMENSION..].copy_from_slice(body);
+        }
+        rows
     }
 
     #[cfg(test)]
     pub(super) fn words(&self) -> impl Iterator<Item = u64> {
-        self.bodies.iter().chain(&self.public_key).copied()
+        self.bodies.iter().chain(&self.public_key).chain(&self.packing_key).copied()
     }
 }
 
-/// Label of the stream that masks the rows.
-pub(super) const ROW_MASKS: [u8; 8] = *b"rowmasks";
-/// Label of the stream that masks the public key.
-pub(super) const KEY_MASKS: [u8; 8] = *b"P-matrix";
+/// The masks of an encrypted row of the model.
+pub(super) const fn row_mask(seed: &[u8; 32], row: usize) -> Mask<'_> {
+    Mask { seed, label: *b"rowmasks", index: row as u32 }
+}
+
+/// The masks of one of the public key's encryptions of zero.
+pub(super) const fn key_mask(seed: &[u8; 32], row: usize) -> Mask<'_> {
+    Mask { seed, label: *b"P-matrix", index: row as u32 }
+}
+
+/// The mask of one part of the packing key.
+pub(super) const fn packing_mask(seed: &[u8; 32], part: usize) -> Mask<'_> {
+    Mask { seed, label: *b"packmask", index: part as u32 }
+}

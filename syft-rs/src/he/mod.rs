@@ -1,22 +1,28 @@
 //! The encryption: parameters, keys, what is published and what is uploaded.
 
 mod binding;
+mod kernel;
 mod keys;
 mod material;
 pub mod noise;
+mod packing;
+mod panels;
 mod parameters;
 mod random;
 mod ring;
 mod update;
 mod wire;
+mod zeros;
 
 #[cfg(test)]
 mod attacks;
 
 pub use binding::{Binding, VersionSeed};
+pub use kernel::Kernel;
 pub use keys::SecretKey;
 pub use material::Material;
-
 pub use parameters::{MAX_INPUTS, MAX_OUTPUTS, Parameters, ParametersError, PublishedWeights, SecurityEstimate};
 pub use update::{Delta, EncryptError, EncryptedUpdate, encrypt_update};
+#[cfg(feature = "bench")]
+pub use update::{encrypt_unprotected, multiply_unprotected};
 pub use wire::WireError;

@@ -1,6 +1,8 @@
 //! The noise of an update as it grows: each step has its own type, so that a budget cannot be added up in the wrong order.
 
-use super::parameters::{DIMENSION, MASK_ERROR_LOG2, Parameters};
+use super::parameters::{
+    DIMENSION, MASK_ERROR_LOG2, PACKING_BASE_LOG2, PACKING_BYTES, Parameters, ROW_BYTES, UPLOAD_BYTES,
+};
 use std::marker::PhantomData;
 
 /// Fresh from encryption.
@@ -12,9 +14,15 @@ pub enum Mapped {}
 /// After the encryption of zero.
 #[derive(Debug, Clone, Copy)]
 pub enum Rerandomised {}
-/// After the flood: what the key holder sees.
+/// After the flood: from here on everything is a public function.
 #[derive(Debug, Clone, Copy)]
 pub enum Flooded {}
+/// After packing.
+#[derive(Debug, Clone, Copy)]
+pub enum Packed {}
+/// After rounding to the bytes that are uploaded: what the key holder sees.
+#[derive(Debug, Clone, Copy)]
+pub enum Uploaded {}
 
 /// Variance of the noise on one coefficient, in units of the torus modulo 2^64.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +51,7 @@ impl<Step> Noise<Step> {
 impl Noise<Fresh> {
     /// The noise of a published row.
     pub fn fresh(params: &Parameters) -> Self {
-        Self { params: *params, variance: params.sigma().powi(2), step: PhantomData }
+        Self { params: *params, variance: error(params, ROW_BYTES), step: PhantomData }
     }
 
     /// After a row of the map with this norm in units of 2^-p.
@@ -62,11 +70,10 @@ impl Noise<Fresh> {
 impl Noise<Mapped> {
     /// After the encryption of zero: half of the key's errors are chosen, and half of the mask errors meet a key bit.
     pub fn after_rerandomise(self) -> Noise<Rerandomised> {
-        let chosen = DIMENSION as f64 / 2.0;
-        let key_error = self.params.sigma().powi(2);
+        let key_error = error(&self.params, ROW_BYTES);
         // Variance of the uniform distribution on [-2^b, 2^b] whose two ends count half.
         let mask_error = (f64::from(2 * MASK_ERROR_LOG2 + 1).exp2() + 1.0) / 6.0;
-        self.then(self.variance + chosen * (key_error + mask_error))
+        self.then(self.variance + chosen() * (key_error + mask_error))
     }
 }
 
@@ -78,6 +85,24 @@ impl Noise<Rerandomised> {
 }
 
 impl Noise<Flooded> {
+    /// After packing: every digit of every mask meets an error of the packing key, and what the digits drop meets a key bit half of
+    /// the time.
+    pub fn after_packing(self) -> Noise<Packed> {
+        let digits = (self.params.rank() * DIMENSION) as f64;
+        let digit = f64::from(2 * PACKING_BASE_LOG2).exp2() / 12.0;
+        let dropped = uniform(f64::from(64 - PACKING_BASE_LOG2));
+        self.then(self.variance + digits * digit * error(&self.params, PACKING_BYTES) + chosen() * dropped)
+    }
+}
+
+impl Noise<Packed> {
+    /// After rounding to the bytes that are uploaded: in the body, and in the mask, which meets a key bit half of the time.
+    pub fn after_rounding(self) -> Noise<Uploaded> {
+        self.then(self.variance + (1.0 + chosen()) * cut(UPLOAD_BYTES))
+    }
+}
+
+impl Noise<Uploaded> {
     /// The standard deviation of an update's error in units of weights.
     pub fn error_std_weight_units(&self) -> f64 {
         self.deviation() / self.params.update_scale()
@@ -86,7 +111,27 @@ impl Noise<Flooded> {
 
 impl Parameters {
     /// The noise of an update, at most.
-    pub fn noise(&self) -> Noise<Flooded> {
-        Noise::fresh(self).after_any_map().after_rerandomise().after_flood()
+    pub fn noise(&self) -> Noise<Uploaded> {
+        Noise::fresh(self).after_any_map().after_rerandomise().after_flood().after_packing().after_rounding()
     }
+}
+
+/// Half of the bits of a key, or of the coins, are ones.
+const fn chosen() -> f64 {
+    DIMENSION as f64 / 2.0
+}
+
+/// Variance of the error of a published word of so many bytes.
+fn error(params: &Parameters, bytes: usize) -> f64 {
+    params.sigma().powi(2) + cut(bytes)
+}
+
+/// Variance of what rounding to so many bytes of eight cuts off.
+fn cut(bytes: usize) -> f64 {
+    uniform(64.0 - 8.0 * bytes as f64)
+}
+
+/// Variance of the uniform distribution on an interval of this length.
+fn uniform(length_log2: f64) -> f64 {
+    (2.0 * length_log2).exp2() / 12.0
 }

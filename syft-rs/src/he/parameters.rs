@@ -15,7 +15,7 @@ pub const MAX_OUTPUTS: usize = 1024;
 const MODULUS_LOG2: u32 = 64;
 /// Rank times ring degree.
 pub(crate) const DIMENSION: usize = 2048;
-/// Standard deviation of the errors in rows and public key.
+/// Standard deviation of the errors in rows, public key and packing key.
 pub(crate) const SIGMA_LOG2: u32 = 24;
 /// Bound of the error on every mask coordinate of an upload.
 pub(crate) const MASK_ERROR_LOG2: u32 = 27;
@@ -25,6 +25,16 @@ const MAP_BITS: u32 = 12;
 const FLOOD_MARGIN_LOG2: u32 = 14;
 /// Updates stay within ±2^62: the bit above them is room for noise.
 const UPDATE_LOG2: u32 = 62;
+/// Bits of the digits in which masks meet the packing key. One digit: what it drops is less than the flood.
+pub(crate) const PACKING_BASE_LOG2: u32 = 19;
+/// With smaller rings more masks would meet the packing key, and its noise would outgrow the flood.
+const LEAST_DEGREE: usize = 64;
+/// Bytes of a published word of rows and public key: what is cut off is far below the errors.
+pub(crate) const ROW_BYTES: usize = 6;
+/// Bytes of a published word of the packing key.
+pub(crate) const PACKING_BYTES: usize = 5;
+/// Bytes of an uploaded word.
+pub(crate) const UPLOAD_BYTES: usize = 3;
 /// No set of parameters below this is used.
 const SECURITY_FLOOR: u32 = 128;
 
@@ -98,6 +108,10 @@ struct Written {
     update_log2: u32,
     update_radius_log2: u32,
     weight_radius_log2: u32,
+    packing_base_log2: u32,
+    row_bits: u32,
+    packing_bits: u32,
+    upload_bits: u32,
 }
 
 impl From<Parameters> for Written {
@@ -113,6 +127,10 @@ impl From<Parameters> for Written {
             update_log2: UPDATE_LOG2,
             update_radius_log2: params.shape.radius_log2(),
             weight_radius_log2: params.shape.radius_log2(),
+            packing_base_log2: PACKING_BASE_LOG2,
+            row_bits: 8 * ROW_BYTES as u32,
+            packing_bits: 8 * PACKING_BYTES as u32,
+            upload_bits: 8 * UPLOAD_BYTES as u32,
         }
     }
 }
@@ -133,6 +151,10 @@ impl TryFrom<Written> for Parameters {
             ("update_log2", written.update_log2, own.update_log2),
             ("update_radius_log2", written.update_radius_log2, own.update_radius_log2),
             ("weight_radius_log2", written.weight_radius_log2, own.weight_radius_log2),
+            ("packing_base_log2", written.packing_base_log2, own.packing_base_log2),
+            ("row_bits", written.row_bits, own.row_bits),
+            ("packing_bits", written.packing_bits, own.packing_bits),
+            ("upload_bits", written.upload_bits, own.upload_bits),
         ];
         match fields.into_iter().find(|(_, theirs, ours)| theirs != ours) {
             Some((name, ..)) => Err(ParametersError::Unexpected(name)),
@@ -154,23 +176,56 @@ impl Parameters {
         self.shape
     }
 
-    /// Ring degree: one coefficient an output, at least 16.
+    /// Ring degree of a row: the power of two, at least one coefficient an output, with the least traffic. A byte up counts twice:
+    /// people's lines are slower that way.
     pub const fn degree(&self) -> usize {
         let least = self.shape.outputs.next_power_of_two();
-        if least < 16 { 16 } else { least }
+        let mut degree = if least < LEAST_DEGREE { LEAST_DEGREE } else { least };
+        let mut best = degree;
+        while degree < DIMENSION / 2 {
+            degree *= 2;
+            if self.traffic(degree) < self.traffic(best) {
+                best = degree;
+            }
+        }
+        best
     }
 
-    /// Number of mask polynomials of a row.
+    const fn traffic(&self, degree: usize) -> usize {
+        self.material_bytes(degree) + 2 * self.update_bytes(degree)
+    }
+
+    /// Bytes of what a version publishes: rows, public key, packing key.
+    const fn material_bytes(&self, degree: usize) -> usize {
+        ROW_BYTES * (self.shape.weights() + DIMENSION) + PACKING_BYTES * DIMENSION / degree * DIMENSION
+    }
+
+    /// Bytes of the packed rows of an update.
+    const fn update_bytes(&self, degree: usize) -> usize {
+        UPLOAD_BYTES * (self.shape.inputs.div_ceil(DIMENSION / degree) * DIMENSION + self.shape.weights())
+    }
+
+    /// Bytes that a version's words take up.
+    pub(crate) const fn material_len(&self) -> usize {
+        self.material_bytes(self.degree())
+    }
+
+    /// Bytes that an update's words take up.
+    pub(crate) const fn update_len(&self) -> usize {
+        self.update_bytes(self.degree())
+    }
+
+    /// Number of mask polynomials of a row, and of rows that are packed together.
     pub const fn rank(&self) -> usize {
         DIMENSION / self.degree()
     }
 
-    /// Words of an encrypted row: masks and body.
+    /// Words of an encrypted row: all masks, and the coefficients of the body that carry something.
     pub(crate) const fn row_words(&self) -> usize {
-        DIMENSION + self.degree()
+        DIMENSION + self.shape.outputs
     }
 
-    /// Standard deviation of the errors in rows and public key.
+    /// Standard deviation of the errors in rows, public key and packing key.
     pub fn sigma(&self) -> f64 {
         f64::from(SIGMA_LOG2).exp2()
     }
@@ -233,6 +288,10 @@ impl Parameters {
             update_log2,
             update_radius_log2,
             weight_radius_log2,
+            packing_base_log2,
+            row_bits,
+            packing_bits,
+            upload_bits,
         } = Written::from(*self);
         let numbers = [
             shape.inputs as u32,
@@ -247,9 +306,13 @@ impl Parameters {
             update_log2,
             update_radius_log2,
             weight_radius_log2,
+            packing_base_log2,
+            row_bits,
+            packing_bits,
+            upload_bits,
             LATTICE_BITS,
         ];
-        let mut hash = Sha256::new_with_prefix(b"syft/linear/1/parameters");
+        let mut hash = Sha256::new_with_prefix(b"syft/linear/2/parameters");
         numbers.iter().for_each(|number| hash.update(number.to_le_bytes()));
         hash.finalize().into()
     }

@@ -1,4 +1,9 @@
-//! Products modulo 2^64 and modulo X^N + 1.
+//! Products modulo X^N + 1.
+
+use std::f64::consts::PI;
+use tfhe::core_crypto::fft_impl::fft64::c64;
+use tfhe::core_crypto::fft_impl::fft64::math::fft::{FftAlgo, Method, Plan};
+use tfhe::core_crypto::prelude::{ComputationBuffers, PodStack};
 
 /// Coefficients that one pass keeps in registers; divides every ring degree.
 const LANES: usize = 16;
@@ -26,25 +31,6 @@ pub(crate) fn add_binary_product(sum: &mut [u64], bits: &[u64], doubled: &[u64])
     }
 }
 
-/// `sum_b += Σ_a bits_a · matrix[a][b]` for every row of bits, where the matrix has as many rows as a row of bits has polynomials.
-///
-/// `sums` and `bits` hold one row after the other, `width` words of sums and `matrix.len() / width · degree` of bits.
-pub(crate) fn add_binary_matrix(sums: &mut [u64], bits: &[u64], matrix: &[u64], width: usize, degree: usize) {
-    let bit_row = matrix.len() / width * degree;
-    let mut doubled = vec![0; 2 * width];
-    for (a, polynomials) in matrix.chunks_exact(width).enumerate() {
-        for (from, to) in polynomials.chunks_exact(degree).zip(doubled.chunks_exact_mut(2 * degree)) {
-            double(from, to);
-        }
-        for (sum, bits) in sums.chunks_exact_mut(width).zip(bits.chunks_exact(bit_row)) {
-            let bits = &bits[a * degree..(a + 1) * degree];
-            for (sum, doubled) in sum.chunks_exact_mut(degree).zip(doubled.chunks_exact(2 * degree)) {
-                add_binary_product(sum, bits, doubled);
-            }
-        }
-    }
-}
-
 /// `Σ_b key_b · masks_b` added to `sum`.
 pub(crate) fn add_key_product(sum: &mut [u64], key: &[u64], masks: &[u64]) {
     let degree = sum.len();
@@ -55,22 +41,69 @@ pub(crate) fn add_key_product(sum: &mut [u64], key: &[u64], masks: &[u64]) {
     }
 }
 
-/// `sums += factors · rows` where `factors` is square and rows have `width` words.
-pub(crate) fn add_matrix_product(sums: &mut [u64], factors: &[i64], rows: &[u64], width: usize) {
-    // A block of columns of all rows stays in the cache while every sum passes over it.
-    const BLOCK: usize = 256;
-    let count = rows.len() / width;
-    for start in (0..width).step_by(BLOCK) {
-        let end = width.min(start + BLOCK);
-        for (sum, factors) in sums.chunks_exact_mut(width).zip(factors.chunks_exact(count)) {
-            let sum = &mut sum[start..end];
-            for (factor, row) in factors.iter().zip(rows.chunks_exact(width)) {
-                for (to, from) in sum.iter_mut().zip(&row[start..end]) {
-                    *to = to.wrapping_add(from.wrapping_mul(factor.cast_unsigned()));
-                }
-            }
+/// The negacyclic Fourier transform over the reals: `N` coefficients are `N/2` complex values, and products are taken value by
+/// value (Klemsa, [Fast and Error-Free Negacyclic Integer Convolution](https://eprint.iacr.org/2021/480)).
+pub(crate) struct Transform {
+    plan: Plan,
+    twist: Vec<c64>,
+}
+
+/// Room that one thread needs to transform.
+pub(crate) struct Scratch(ComputationBuffers);
+
+impl Scratch {
+    fn stack(&mut self) -> &mut PodStack {
+        self.0.stack()
+    }
+}
+
+impl Transform {
+    /// For polynomials with so many coefficients, a power of two from 4 to 2048.
+    pub(crate) fn new(degree: usize) -> Self {
+        let half = degree / 2;
+        let plan = Plan::new(half, Method::UserProvided { base_algo: FftAlgo::Dif4, base_n: half });
+        let angle = |i: usize| (PI * i as f64 / degree as f64).sin_cos();
+        let twist = (0..half).map(angle).map(|(sin, cos)| c64::new(cos, sin)).collect();
+        Self { plan, twist }
+    }
+
+    pub(crate) fn scratch(&self) -> Scratch {
+        let mut buffers = ComputationBuffers::new();
+        buffers.resize(self.plan.fft_scratch().unaligned_bytes_required());
+        Scratch(buffers)
+    }
+
+    /// Number of values of a transform.
+    pub(crate) fn values(&self) -> usize {
+        self.twist.len()
+    }
+
+    /// The values of a polynomial.
+    pub(crate) fn forward(&self, coefficients: impl Fn(usize) -> f64, values: &mut [c64], scratch: &mut Scratch) {
+        let half = self.values();
+        for (index, (value, twist)) in values.iter_mut().zip(&self.twist).enumerate() {
+            *value = c64::new(coefficients(index), coefficients(index + half)) * twist;
+        }
+        self.plan.fwd(values, scratch.stack());
+    }
+
+    /// The polynomial of these values, which are used up. Coefficient by coefficient, to where it belongs.
+    pub(crate) fn backward(&self, values: &mut [c64], mut coefficient: impl FnMut(usize, f64), scratch: &mut Scratch) {
+        let half = self.values();
+        self.plan.inv(values, scratch.stack());
+        let scale = 1.0 / half as f64;
+        for (index, (value, twist)) in values.iter().zip(&self.twist).enumerate() {
+            let value = value * twist.conj() * scale;
+            coefficient(index, value.re);
+            coefficient(index + half, value.im);
         }
     }
+}
+
+/// The nearest whole number of one below 2^51: the bits of the sum with 1.5·2^52 hold it.
+pub(crate) fn round(x: f64) -> i64 {
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    (x + SHIFT).to_bits().wrapping_sub(SHIFT.to_bits()).cast_signed()
 }
 
 #[cfg(test)]
@@ -79,6 +112,20 @@ mod tests {
     use proptest::prelude::*;
     use tfhe::core_crypto::algorithms::polynomial_algorithms::polynomial_wrapping_mul;
     use tfhe::core_crypto::prelude::Polynomial;
+
+    fn tfhe_product(left: &[u64], right: &[u64]) -> Vec<u64> {
+        let mut product = Polynomial::from_container(vec![0_u64; left.len()]);
+        let (left, right) = (Polynomial::from_container(left.to_vec()), Polynomial::from_container(right.to_vec()));
+        polynomial_wrapping_mul(&mut product, &left, &right);
+        product.into_container()
+    }
+
+    #[test]
+    fn rounding_is_to_the_nearest() {
+        for (x, whole) in [(0.4, 0), (-0.4, 0), (0.6, 1), (-0.6, -1), (-1.0e15, -1_000_000_000_000_000)] {
+            assert_eq!(round(x), whole);
+        }
+    }
 
     proptest! {
         #[test]
@@ -90,18 +137,30 @@ mod tests {
             double(&polynomial, &mut doubled);
             let mut sum = vec![0; 32];
             add_binary_product(&mut sum, &bits, &doubled);
-            let mut expected = Polynomial::from_container(vec![0_u64; 32]);
-            let (left, right) = (Polynomial::from_container(bits), Polynomial::from_container(polynomial));
-            polynomial_wrapping_mul(&mut expected, &left, &right);
-            prop_assert_eq!(&sum[..], expected.as_ref());
+            prop_assert_eq!(sum, tfhe_product(&bits, &polynomial));
         }
-    }
 
-    #[test]
-    fn matrix_product_by_hand() {
-        let mut sums = vec![1, 1, 1, 1];
-        add_matrix_product(&mut sums, &[2, -1, 0, 3], &[1, 10, 100, 1000], 2);
-        let expected = [1_i64 + 2 - 100, 1 + 20 - 1000, 1 + 300, 1 + 3000];
-        assert_eq!(sums, expected.map(i64::cast_unsigned));
+        #[test]
+        fn transform_agrees_with_tfhe(
+            degree in (4_u32..12).prop_map(|log2| 1_usize << log2),
+            seed in prop::collection::vec((-1000_i32..1000, -1000_i32..1000), 16..40),
+        ) {
+            let numbers = |pick: fn(&(i32, i32)) -> i32| -> Vec<i64> {
+                seed.iter().cycle().take(degree).map(|pair| i64::from(pick(pair))).collect()
+            };
+            let (left, right) = (numbers(|pair| pair.0), numbers(|pair| pair.1));
+            let transform = Transform::new(degree);
+            let mut scratch = transform.scratch();
+            let mut values = |numbers: &[i64]| {
+                let mut values = vec![c64::default(); degree / 2];
+                transform.forward(|i| numbers[i] as f64, &mut values, &mut scratch);
+                values
+            };
+            let mut product: Vec<c64> = values(&left).iter().zip(values(&right)).map(|(a, b)| a * b).collect();
+            let mut have = vec![0_u64; degree];
+            transform.backward(&mut product, |i, x| have[i] = round(x).cast_unsigned(), &mut scratch);
+            let words = |numbers: Vec<i64>| numbers.into_iter().map(i64::cast_unsigned).collect::<Vec<_>>();
+            prop_assert_eq!(have, tfhe_product(&words(left), &words(right)));
+        }
     }
 }

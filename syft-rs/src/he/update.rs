@@ -1,17 +1,21 @@
 //! A Mine's encrypted update.
 
+use super::kernel::Kernel;
 use super::material::Material;
-use super::parameters::{DIMENSION, MASK_ERROR_LOG2, Parameters};
-use super::random::Stream;
-use super::ring::{add_binary_matrix, add_matrix_product};
-use super::wire::{Format, WireError, put_words};
+use super::packing::Packing;
+use super::panels::Panels;
+use super::parameters::{DIMENSION, Parameters, UPLOAD_BYTES};
+use super::random::Coins;
+use super::wire::{Format, WireError, put_words, round_to_bytes};
+use super::zeros::Zeros;
 use crate::model::Shape;
 use crate::train::AffineUpdate;
 use rand::rngs::SysError;
+use rayon::prelude::*;
 use thiserror::Error;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
-const FORMAT: Format = Format { magic: *b"SYFTup", version: 1, name: "an encrypted update" };
+const FORMAT: Format = Format { magic: *b"SYFTup", version: 2, name: "an encrypted update" };
 
 /// Bound of honest updates, with room for sixteen standard deviations of the flood.
 const LARGEST: u64 = (1 << 62) + (1 << 54);
@@ -90,11 +94,12 @@ impl Delta {
     }
 }
 
-/// An update under the key of one version: an encrypted row an input. (Rows are uploaded as they are; packing them comes here.)
+/// An update under the key of one version: as many rows as a row has masks are packed into one ciphertext each.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncryptedUpdate {
     params: Parameters,
     material: [u8; 32],
+    /// For each pack 2048 words of mask, and of the body those that carry something: rows times outputs.
     words: Vec<u64>,
 }
 
@@ -107,7 +112,7 @@ impl std::fmt::Debug for EncryptedUpdate {
 impl EncryptedUpdate {
     /// Bytes of an encoding under these parameters.
     pub const fn encoded_len(params: &Parameters) -> usize {
-        Format::HEADER + 32 + 32 + 8 * params.shape().inputs * params.row_words()
+        Format::HEADER + 32 + 32 + params.update_len()
     }
 
     /// The bytes to upload.
@@ -115,7 +120,7 @@ impl EncryptedUpdate {
         let mut bytes = FORMAT.start(Self::encoded_len(&self.params));
         bytes.extend_from_slice(&self.params.id());
         bytes.extend_from_slice(&self.material);
-        put_words(&mut bytes, &self.words);
+        put_words(&mut bytes, &self.words, UPLOAD_BYTES);
         bytes
     }
 
@@ -128,7 +133,8 @@ impl EncryptedUpdate {
         if fields.array()? != *material {
             return Err(WireError::Material);
         }
-        Ok(Self { params: *params, material: *material, words: fields.words() })
+        let words = fields.words(params.update_len() / UPLOAD_BYTES, UPLOAD_BYTES)?;
+        Ok(Self { params: *params, material: *material, words })
     }
 
     /// The digest of the material that it was made from.
@@ -136,6 +142,21 @@ impl EncryptedUpdate {
         &self.material
     }
 
+    /// Mask and used coefficients of the body of each pack, row by row.
+    pub(super) fn packs(&self) -> impl Iterator<Item = (&[u64], Vec<u64>)> {
+        let full = DIMENSION + self.params.rank() * self.params.shape().outputs;
+        self.words.chunks(full).map(|pack| {
+            let (mask, body) = pack.split_at(DIMENSION);
+            (mask, body.to_vec())
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_words(material: &Material, words: Vec<u64>) -> Self {
+        Self { params: *material.parameters(), material: material.digest(), words }
+    }
+
+    #[cfg(test)]
     pub(super) fn words(&self) -> &[u64] {
         &self.words
     }
@@ -146,56 +167,136 @@ impl EncryptedUpdate {
     }
 }
 
-/// Applies a Mine's map to the encrypted model, re-randomises and floods the result. Coins are fresh from the operating
-/// system each time, so an upload must be stored and sent again byte for byte, never made again.
+/// Applies a Mine's map to the encrypted model, re-randomises and floods the result, and packs it. Coins are fresh from the
+/// operating system each time, so an upload must be stored and sent again byte for byte, never made again.
+///
+/// Uses all threads of the current rayon pool, and memory for the published rows and a few hundred rows of the result.
 pub fn encrypt_update(material: &Material, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
+    encrypt_with(material, update, Kernel::fastest(), |rows, evaluator| {
+        let mut coins = Coins::fresh()?;
+        evaluator.protect(rows, &mut coins);
+        Ok(())
+    })
+}
+
+/// As [`encrypt_update`], but without re-randomisation and flood, so that measurements can say what those cost. The key holder can
+/// compute the Mine's map from the result.
+#[cfg(feature = "bench")]
+pub fn encrypt_unprotected(
+    material: &Material,
+    update: &AffineUpdate,
+    kernel: Kernel,
+) -> Result<EncryptedUpdate, EncryptError> {
+    encrypt_with(material, update, kernel, |_, _| Ok(()))
+}
+
+/// The linear map alone, on expanded rows: the first word of every row of the result, so that nothing of the work can be left out.
+#[cfg(feature = "bench")]
+pub fn multiply_unprotected(material: &Material, update: &AffineUpdate, kernel: Kernel) -> Vec<u64> {
+    let evaluator = Evaluator::new(material, kernel);
+    let width = evaluator.params.row_words();
+    let starts = (0..evaluator.params.shape().inputs).step_by(evaluator.block());
+    starts.flat_map(|start| evaluator.map(update, start).into_iter().step_by(width)).collect()
+}
+
+fn encrypt_with(
+    material: &Material,
+    update: &AffineUpdate,
+    kernel: Kernel,
+    protect: impl Fn(&mut [u64], &Evaluator) -> Result<(), EncryptError> + Sync,
+) -> Result<EncryptedUpdate, EncryptError> {
     let params = *material.parameters();
     if update.shape() != params.shape() {
         return Err(EncryptError::Shape { update: update.shape(), material: params.shape() });
     }
-    let mut coins = Stream::fresh()?;
-    let mut words = apply_map(material, update);
-    rerandomise(&mut words, material, &mut coins);
-    flood(&mut words, &params, &mut coins);
+    let evaluator = Evaluator::new(material, kernel);
+    let mut words = Vec::with_capacity(params.update_len() / UPLOAD_BYTES);
+    for start in (0..params.shape().inputs).step_by(evaluator.block()) {
+        for pack in evaluator.packs(update, start, &protect)? {
+            words.extend(pack);
+        }
+    }
     Ok(EncryptedUpdate { params, material: material.digest(), words })
 }
 
-/// `L · rows + B`: decrypts to the update but says all about `L` to whoever knows the key and the errors.
-pub(super) fn apply_map(material: &Material, update: &AffineUpdate) -> Vec<u64> {
-    let params = material.parameters();
-    let width = params.row_words();
-    let mut words = vec![0; params.shape().inputs * width];
-    add_matrix_product(&mut words, update.linear(), &material.rows(), width);
-    for (row, constants) in words.chunks_exact_mut(width).zip(update.constant().chunks_exact(params.shape().outputs)) {
-        for (word, constant) in row[DIMENSION..].iter_mut().zip(constants) {
-            *word = word.wrapping_add(constant.cast_unsigned());
+/// What a Mine computes with, made ready from a version's material.
+pub(super) struct Evaluator {
+    params: Parameters,
+    kernel: Kernel,
+    rows: Panels,
+    zeros: Zeros,
+    packing: Packing,
+}
+
+impl Evaluator {
+    pub(super) fn new(material: &Material, kernel: Kernel) -> Self {
+        let (rows, (zeros, packing)) =
+            rayon::join(|| material.panels(), || rayon::join(|| material.zeros(), || material.packing()));
+        Self { params: *material.parameters(), kernel, rows, zeros, packing }
+    }
+
+    /// Rows that are worked on at a time: whole packs, and enough rows to use the cache well.
+    pub(super) fn block(&self) -> usize {
+        192_usize.next_multiple_of(self.params.rank())
+    }
+
+    /// The packs of a block of rows.
+    fn packs(
+        &self,
+        update: &AffineUpdate,
+        start: usize,
+        protect: &(impl Fn(&mut [u64], &Self) -> Result<(), EncryptError> + Sync),
+    ) -> Result<Vec<Vec<u64>>, EncryptError> {
+        let mut rows = self.map(update, start);
+        rows.par_chunks_mut(self.params.rank() * self.params.row_words())
+            .map(|rows| {
+                protect(rows, self)?;
+                Ok(self.pack(rows))
+            })
+            .collect()
+    }
+
+    /// `L · rows + B` for a block of rows: decrypts to the update but says all about `L` to whoever knows the key and the errors.
+    pub(super) fn map(&self, update: &AffineUpdate, start: usize) -> Vec<u64> {
+        let Shape { inputs, outputs } = self.params.shape();
+        let count = self.block().min(inputs - start);
+        let product = self.rows.multiply(self.kernel, &update.linear()[start * inputs..][..count * inputs]);
+        let mut rows = vec![0; count * self.params.row_words()];
+        let constants = update.constant()[start * outputs..].chunks_exact(outputs);
+        for (index, (row, constants)) in rows.chunks_exact_mut(self.params.row_words()).zip(constants).enumerate() {
+            product.read(index, row);
+            for (word, constant) in row[DIMENSION..].iter_mut().zip(constants) {
+                *word = word.wrapping_add(constant.cast_unsigned());
+            }
+        }
+        rows
+    }
+
+    /// Re-randomises rows and drowns the noise that depends on `L`.
+    pub(super) fn protect(&self, rows: &mut [u64], coins: &mut Coins) {
+        self.zeros.rerandomise(rows, self.params.row_words(), coins);
+        self.flood(rows, coins);
+    }
+
+    pub(super) fn flood(&self, rows: &mut [u64], coins: &mut Coins) {
+        for row in rows.chunks_exact_mut(self.params.row_words()) {
+            coins.add_gaussian(&mut row[DIMENSION..], self.params.flood());
         }
     }
-    words
-}
 
-/// Adds to every row a fresh encryption of zero under the public key, with an error on every mask coordinate.
-fn rerandomise(words: &mut [u64], material: &Material, coins: &mut Stream) {
-    add_zeros(words, material, coins);
-    let params = material.parameters();
-    for row in words.chunks_exact_mut(params.row_words()) {
-        coins.add_tuniform(&mut row[..DIMENSION], MASK_ERROR_LOG2);
+    /// Mask and used coefficients of the body, rounded to what is uploaded.
+    pub(super) fn pack(&self, rows: &[u64]) -> Vec<u64> {
+        let (width, rank, outputs) = (self.params.row_words(), self.params.rank(), self.params.shape().outputs);
+        let [mut words, body] = self.packing.pack(rows, width);
+        for row in 0..rows.len() / width {
+            words.extend((0..outputs).map(|output| body[row + rank * output]));
+        }
+        words.iter_mut().for_each(|word| *word = round_to_bytes(*word, UPLOAD_BYTES));
+        words
     }
-}
 
-/// Adds `r` times the public key to every row. Alone this hides nothing from the key holder: see `rerandomise`.
-pub(super) fn add_zeros(words: &mut [u64], material: &Material, coins: &mut Stream) {
-    let params = material.parameters();
-    let mut choices = Zeroizing::new(vec![0; params.shape().inputs * DIMENSION]);
-    coins.fill_binary(&mut choices);
-    add_binary_matrix(words, &choices, &material.zeros(), params.row_words(), params.degree());
-}
-
-/// Drowns the noise that depends on `L`; coefficients that carry nothing become uniform.
-fn flood(words: &mut [u64], params: &Parameters, coins: &mut Stream) {
-    for row in words.chunks_exact_mut(params.row_words()) {
-        let (used, unused) = row[DIMENSION..].split_at_mut(params.shape().outputs);
-        coins.add_gaussian(used, params.flood());
-        coins.fill_uniform(unused);
+    #[cfg(test)]
+    pub(super) const fn zeros(&self) -> &Zeros {
+        &self.zeros
     }
 }

@@ -82,12 +82,27 @@ impl Fields<'_> {
         Ok(*array)
     }
 
-    /// Everything that is left, as words.
-    pub(crate) fn words(self) -> Vec<u64> {
-        self.rest.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
+    /// So many words of so many bytes each: the bytes that are left out below are zero.
+    pub(crate) fn words(&mut self, count: usize, bytes: usize) -> Result<Vec<u64>, WireError> {
+        let short = WireError::Size { have: self.all, need: self.all - self.rest.len() + count * bytes };
+        let (words, rest) = self.rest.split_at_checked(count * bytes).ok_or(short)?;
+        self.rest = rest;
+        let word = |cut: &[u8]| {
+            let mut word = [0; 8];
+            word[8 - bytes..].copy_from_slice(cut);
+            u64::from_le_bytes(word)
+        };
+        Ok(words.chunks_exact(bytes).map(word).collect())
     }
 }
 
-pub(crate) fn put_words(bytes: &mut Vec<u8>, words: &[u64]) {
-    words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+/// Writes the upper bytes of words.
+pub(crate) fn put_words(out: &mut Vec<u8>, words: &[u64], bytes: usize) {
+    words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()[8 - bytes..]));
+}
+
+/// The nearest word that so many upper bytes can say.
+pub(crate) const fn round_to_bytes(word: u64, bytes: usize) -> u64 {
+    let cut = 64 - 8 * bytes as u32;
+    word.wrapping_add(1 << (cut - 1)) >> cut << cut
 }
