@@ -383,7 +383,8 @@ impl Stage {
             }
             targets => targets,
         };
-        syft::train(&features, &targets, &manifest.rule, &manifest.parameters, &mut rand::rng()).unwrap()
+        syft::train(&features, &targets, &manifest.rule, &manifest.labels, &manifest.parameters, &mut rand::rng())
+            .unwrap()
     }
 
     /// An update to the present version.

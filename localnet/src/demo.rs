@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +17,7 @@ use sonar::{
     view::CampaignView,
 };
 use sonar_contracts::{Ledger, Outcome};
-use syft::Ppm;
+use syft::{FeatureKind, Ppm};
 
 use crate::{
     follow::{self, FollowError, Followed, Observer},
@@ -72,7 +73,7 @@ type Result<T> = std::result::Result<T, DemoError>;
 /// What to demonstrate.
 #[derive(Clone, Debug)]
 pub struct DemoConfig {
-    /// Name of the data set: `NAME.toml`, `NAME-train.csv` and `NAME-validation.csv`.
+    /// Name of the data set: `NAME.toml`, `NAME-train.csv` and `NAME-validation.csv`, or the latter two with `.gz`.
     pub dataset: String,
     /// Where the data sets are.
     pub data: PathBuf,
@@ -80,6 +81,10 @@ pub struct DemoConfig {
     pub mines: usize,
     /// Who owns which rows.
     pub split: Split,
+    /// What the model reads, if not as the campaign file says.
+    pub features: Option<FeatureKind>,
+    /// Accuracy that earns the whole bounty, if not as the campaign file says.
+    pub target: Option<f64>,
     /// Where everything is written.
     pub out: PathBuf,
     /// Keep homes and logs.
@@ -113,9 +118,16 @@ impl Prepared {
         let target = campaign.get("task").and_then(|task| task.get("target"));
         let target = target.and_then(|target| target.as_str());
         let target = target.ok_or_else(|| content("task.target is missing".into()))?;
-        let data = config.split.deal(&read(&file("-train.csv"))?, target, config.mines).map_err(content)?;
-        set_window(&mut campaign, config.mines).map_err(content)?;
-        Ok(Self { campaign: campaign.to_string(), validation: read(&file("-validation.csv"))?, data })
+        let data = config.split.deal(&read_table(&file("-train.csv"))?, target, config.mines).map_err(content)?;
+        let window = i64::try_from(config.mines).map_err(|_| content("too many Mines".into()))?;
+        set(&mut campaign, "limits", "window", window).map_err(content)?;
+        if let Some(features) = config.features {
+            set(&mut campaign, "model", "features", features.to_string()).map_err(content)?;
+        }
+        if let Some(target) = config.target {
+            set(&mut campaign, "accuracy", "target", target).map_err(content)?;
+        }
+        Ok(Self { campaign: campaign.to_string(), validation: read_table(&file("-validation.csv"))?, data })
     }
 
     /// Writes campaign file and validation set side by side, as the data scientist has them.
@@ -137,14 +149,16 @@ impl Prepared {
     }
 }
 
-fn set_window(campaign: &mut toml::Table, mines: usize) -> std::result::Result<(), String> {
-    let size = i64::try_from(mines).map_err(|_| "too many Mines".to_owned())?;
-    let limits = campaign
-        .entry("limits")
-        .or_insert_with(|| toml::Table::new().into())
-        .as_table_mut()
-        .ok_or("limits is not a table")?;
-    limits.insert("window".into(), size.into());
+/// Sets a value of a table that may not be there yet.
+fn set(
+    campaign: &mut toml::Table,
+    table: &str,
+    key: &str,
+    value: impl Into<toml::Value>,
+) -> std::result::Result<(), String> {
+    let entry = campaign.entry(table).or_insert_with(|| toml::Table::new().into());
+    let table = entry.as_table_mut().ok_or_else(|| format!("{table} is not a table"))?;
+    table.insert(key.into(), value.into());
     Ok(())
 }
 
@@ -407,6 +421,18 @@ async fn updates(network: &Network, id: CampaignId) -> Result<Updates> {
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(at(path))
+}
+
+/// A CSV file, or the compressed one beside it.
+fn read_table(path: &Path) -> Result<String> {
+    let compressed = path.with_extension("csv.gz");
+    if path.exists() || !compressed.exists() {
+        return read(path);
+    }
+    let mut text = String::new();
+    let file = fs::File::open(&compressed).map_err(at(&compressed))?;
+    flate2::read::GzDecoder::new(file).read_to_string(&mut text).map_err(at(&compressed))?;
+    Ok(text)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

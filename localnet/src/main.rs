@@ -14,6 +14,7 @@ use localnet::{
 };
 use serde::Serialize;
 use sonar::cli::{self, Failure, Globals, Logging, Output, Report};
+use syft::FeatureKind;
 
 /// A chain, Sonar, a Capsule and Mines on this machine, as separate processes of the real programs
 #[derive(Debug, Parser)]
@@ -62,7 +63,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Cast {
     /// The data set
-    #[arg(long, default_value = "digits", value_parser = ["digits", "breast-cancer"])]
+    #[arg(long, default_value = "digits", value_parser = ["digits", "breast-cancer", "diabetes", "mnist"])]
     dataset: String,
     /// How many Mines
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -70,6 +71,12 @@ struct Cast {
     /// How its rows are dealt to the Mines: iid or by-label
     #[arg(long, default_value = "iid")]
     split: Split,
+    /// What the model reads: identity, polynomial, random-relu:N or random-conv:N; as the campaign file says if not given
+    #[arg(long, value_name = "KIND")]
+    features: Option<FeatureKind>,
+    /// Accuracy that earns the whole bounty, as a fraction; as the campaign file says if not given
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
+    target: Option<f64>,
     /// Where the data sets are
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -82,10 +89,19 @@ impl Cast {
             data: self.data.unwrap_or_else(data_directory),
             mines: usize::from(self.mines),
             split: self.split,
+            features: self.features,
+            target: self.target,
             out,
             keep,
             quiet,
         }
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(fraction) if fraction > 0.0 && fraction <= 1.0 => Ok(fraction),
+        _ => Err("write a number above 0 and at most 1".into()),
     }
 }
 

@@ -49,8 +49,12 @@ impl Split {
         };
         let owner_of: Vec<usize> = (0..rows.len()).map(owner).collect();
         if self == Self::ByLabel {
-            // Stable: among equal labels the order stays.
-            rows.sort_by_key(|row| row.split(',').nth(column));
+            // Stable: among equal labels the order stays. Numbers are sorted as numbers.
+            let label = |row: &&str| row.split(',').nth(column).unwrap_or_default().to_owned();
+            rows.sort_by_cached_key(|row| {
+                let text = label(row);
+                (text.parse().map_or(i64::MAX, |number: f64| (number * 1e6) as i64), text)
+            });
         }
         let part = |wanted: usize| {
             let own = rows.iter().zip(&owner_of).filter(|(_, owner)| **owner == wanted);

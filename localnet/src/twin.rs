@@ -107,8 +107,8 @@ impl<'a> Twin<'a> {
         let update = |(index, csv): (usize, &String)| {
             let examples = examples(self.manifest, csv, &format!("Mine {}", index + 1))?;
             let (features, targets) = self.manifest.prepare(&examples)?;
-            let (rule, params) = (&self.manifest.rule, &self.manifest.parameters);
-            Ok(syft::train(&features, &targets, rule, params, &mut rand::rng())?)
+            let Manifest { rule, labels, parameters, .. } = self.manifest;
+            Ok(syft::train(&features, &targets, rule, labels, parameters, &mut rand::rng())?)
         };
         data.iter().enumerate().map(update).collect()
     }

@@ -79,7 +79,7 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
     let examples = examples.ok_or(WorkError::NoData)?;
     let (features, targets) = manifest.prepare(&examples)?;
     let parameters = order.kit.material.parameters();
-    let update = syft::train(&features, &targets, &manifest.rule, parameters, &mut rand::rng())?;
+    let update = syft::train(&features, &targets, &manifest.rule, &manifest.labels, parameters, &mut rand::rng())?;
     let trained = Instant::now();
     let encrypted = syft::encrypt_update(&order.kit.material, &update)?;
     let envelope = envelope::seal_update(&header(order), &encrypted.encode(), &order.kit.capsule)?;

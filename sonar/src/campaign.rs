@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use alloy::primitives::Address;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use syft::{Metric, Ppm, Rule, Task};
+use syft::{FeatureKind, Image, Metric, Ppm, Rule, Task};
 
 use crate::{
     cli::{ExitCode, Failure},
-    data::{Input, Range, Schema, SchemaError},
+    data::{Input, MAX_COLUMNS, Range, Schema, SchemaError},
     manifest::{Mode, Regime},
 };
 
@@ -28,7 +28,7 @@ pub struct CampaignFile {
     /// What the model is asked for.
     pub task: TaskTable,
     /// The columns that the model reads, in the model's order.
-    pub inputs: Vec<Input>,
+    pub inputs: InputsTable,
     /// Where the validation set is.
     pub validation: ValidationTable,
     /// The model.
@@ -53,6 +53,60 @@ pub struct CampaignFile {
     pub mode: Mode,
     /// The operator of the Capsule; the cheapest registered one if it is not given.
     pub capsule: Option<Address>,
+}
+
+/// `inputs`: a list of columns, or an image.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "expected a list of columns, or an image with columns, height, width, min and max")]
+pub enum InputsTable {
+    /// Columns by name.
+    Columns(Vec<Input>),
+    /// A column a pixel.
+    Image(ImageTable),
+}
+
+/// An image whose pixels are columns of the same range.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageTable {
+    /// The columns' names: `pixel_{row}_{column}`, counted from 0; `{channel}` too if there are several.
+    pub columns: String,
+    /// Pixels from top to bottom.
+    pub height: usize,
+    /// Pixels from left to right.
+    pub width: usize,
+    /// Numbers of a pixel.
+    #[serde(default = "one")]
+    pub channels: usize,
+    /// Least value.
+    pub min: f64,
+    /// Greatest value.
+    pub max: f64,
+}
+
+const fn one() -> usize {
+    1
+}
+
+impl ImageTable {
+    const fn image(&self) -> Image {
+        Image { height: self.height, width: self.width, channels: self.channels }
+    }
+
+    /// The columns, or none when there are too many to be a schema.
+    fn inputs(&self) -> Vec<Input> {
+        if self.image().columns() > MAX_COLUMNS {
+            return Vec::new();
+        }
+        let numbers = (0..self.height)
+            .flat_map(|row| (0..self.width).map(move |column| (row, column)))
+            .flat_map(|(row, column)| (0..self.channels).map(move |channel| (row, column, channel)));
+        let name = |(row, column, channel): (usize, usize, usize)| {
+            let name = self.columns.replace("{row}", &row.to_string()).replace("{column}", &column.to_string());
+            name.replace("{channel}", &channel.to_string())
+        };
+        numbers.map(|number| Input { name: name(number), min: self.min, max: self.max }).collect()
+    }
 }
 
 /// `[task]`
@@ -106,6 +160,11 @@ pub struct ModelTable {
     /// What kind of model.
     #[serde(default)]
     pub family: Family,
+    /// What the model reads: `identity`, `polynomial`, `random-relu:N` or `random-conv:N`; chosen for the data if it is not given.
+    #[serde(default, deserialize_with = "feature_kind")]
+    pub features: Option<FeatureKind>,
+    /// From which random features follow; a fresh one if it is not given.
+    pub seed: Option<u32>,
     /// The starting model as safetensors, relative to the campaign file; all zeros if it is not given.
     pub initial: Option<PathBuf>,
 }
@@ -167,6 +226,10 @@ fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ppm, D::Error>
     } else {
         Err(D::Error::custom(format!("{value} is not a fraction between 0 and 1")))
     }
+}
+
+fn feature_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FeatureKind>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 fn some_fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ppm>, D::Error> {
@@ -281,7 +344,20 @@ impl CampaignFile {
                 (target, Task::Regression, Some(range))
             }
         };
-        Schema { inputs: self.inputs.clone(), target: target.clone(), task, range }
+        let inputs = match &self.inputs {
+            InputsTable::Columns(inputs) => inputs.clone(),
+            InputsTable::Image(image) => image.inputs(),
+        };
+        Schema { inputs, target: target.clone(), task, range }
+    }
+
+    /// The image that the inputs are, if they are one.
+    #[must_use]
+    pub fn image(&self) -> Option<Image> {
+        match &self.inputs {
+            InputsTable::Columns(_) => None,
+            InputsTable::Image(image) => Some(image.image()),
+        }
     }
 
     /// What accuracy means.
@@ -354,6 +430,20 @@ target = 0.9
         assert!(refusal("\"yes\"]", "\"no\"]").contains("two different classes"));
         assert!(refusal("min = 0, max = 10", "min = 10, max = 0").contains("range of `a`"));
         assert!(refusal("classification", "clustering").contains("clustering"));
+    }
+
+    #[test]
+    fn an_image_names_its_columns() {
+        let list = r#"inputs = [{ name = "a", min = 0, max = 10 }, { name = "b", min = 0, max = 1.5 }]"#;
+        let image = |rest: &str| {
+            format!(r#"inputs = {{ columns = "p_{{row}}_{{column}}", height = 2, width = 3, min = 0, max = 9{rest} }}"#)
+        };
+        let file = CampaignFile::parse(&TEXT.replace(list, &image(""))).unwrap();
+        let names: Vec<_> = file.schema().inputs.into_iter().map(|input| input.name).collect();
+        assert_eq!(names, ["p_0_0", "p_0_1", "p_0_2", "p_1_0", "p_1_1", "p_1_2"]);
+        assert!(refusal(list, &image(", channels = 2")).contains("appears twice"), "the channel is not in the name");
+        assert!(refusal(list, &image(", colour = 2")).contains("image"));
+        assert!(refusal(list, &image(", channels = 100000")).contains("inputs"));
     }
 
     #[test]

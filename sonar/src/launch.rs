@@ -1,15 +1,19 @@
 //! From a campaign file to what goes on IPFS and on the chain: decisions only, no I/O.
 
 use alloy::primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
 use sonar_contracts::Terms;
-use syft::{FeatureMap, LadderError, Parameters, ParametersError, Rule, Shape, Validation, Weights, budget};
+use syft::{
+    FeatureKind, FeatureMap, Labels, LadderError, Parameters, ParametersError, Rule, Shape, Task, Validation, Weights,
+    budget,
+};
 use zeroize::Zeroizing;
 
 use crate::{
     bundle::{Bundle, BundleError, start},
     campaign::CampaignFile,
     cli::{ExitCode, Failure},
-    data::{self, FitReport, TableError},
+    data::{self, FitReport, Schema, TableError},
     ids::Digest,
     manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
     units::{Amount, percent},
@@ -168,11 +172,20 @@ pub struct Plan {
     pub bundle: Bundle,
     /// The terms, without the digest of the manifest.
     terms: Terms,
-    /// Accuracy of the starting model.
-    pub measured_start: u32,
+    /// What the data scientist should know before she pays.
+    pub outlook: Outlook,
+}
+
+/// What the data scientist should know before she pays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// Accuracy of the starting model, as measured here.
+    pub start_ppm: u32,
     /// Bits that public verdicts can say about the model at most.
     pub leak_bits: f64,
-    /// What the data scientist should know before she pays.
+    /// What the model reads, and why if the campaign file does not say.
+    pub features: String,
+    /// What speaks against it.
     pub warnings: Vec<String>,
 }
 
@@ -204,7 +217,9 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     let data = file.schema();
     let table = data::read_csv(inputs.validation.as_slice(), &data::Limits::default())?;
     let examples = data.fit(&table)?;
-    let features = FeatureMap::fit(examples.features(), &data.ranges())?;
+    let (kind, why) = choose_features(file, &data);
+    let seed = file.model.seed.unwrap_or_else(|| u32::from_be_bytes(first_chunk(&inputs.salt.0)));
+    let features = FeatureMap::fit(examples.features(), &data.ranges(), kind, file.image(), seed)?;
     let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
     let accuracy = Accuracy {
         start: file.accuracy.start,
@@ -227,7 +242,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         regime: file.regime,
         mode: file.mode,
         metric: file.metric(),
-        rule: file.training.unwrap_or_else(|| Rule::default_for(&data.task, shape)),
+        rule: file.training.unwrap_or_else(|| Rule::default_for(&data.task, &features)),
+        labels: Labels::default_for(&features, shape.outputs),
         data,
         features,
         shape,
@@ -267,13 +283,43 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         salt: inputs.salt,
     };
     Ok(Plan {
-        leak_bits: limits.budget().bits(&ladder),
-        warnings: warnings(shape),
-        measured_start: measured,
+        outlook: Outlook {
+            start_ppm: measured,
+            leak_bits: limits.budget().bits(&ladder),
+            features: why.map_or_else(|| kind.to_string(), |why| format!("{kind}: {why}")),
+            warnings: warnings(shape),
+        },
         manifest,
         bundle,
         terms,
     })
+}
+
+/// The features that the campaign file names, or some that go with the data and the reason.
+fn choose_features(file: &CampaignFile, data: &Schema) -> (FeatureKind, Option<&'static str>) {
+    if let Some(kind) = file.model.features {
+        return (kind, None);
+    }
+    let (kind, why) = match (file.image(), &data.task) {
+        (Some(image), _) if image.height.min(image.width) >= 16 => (
+            FeatureKind::RandomConv(1_008),
+            "random convolutions recognise strokes and edges wherever they are in an image",
+        ),
+        (Some(_), _) => {
+            (FeatureKind::RandomRelu(512), "random combinations see more in a small image than single pixels do")
+        }
+        (None, Task::Regression) => {
+            (FeatureKind::Identity, "with few numbers to predict from, the columns themselves generalise best")
+        }
+        (None, Task::Classification { .. }) => {
+            (FeatureKind::Identity, "the columns are named quantities, which tell classes apart as they are")
+        }
+    };
+    (kind, Some(why))
+}
+
+fn first_chunk(salt: &[u8; 32]) -> [u8; 4] {
+    [salt[0], salt[1], salt[2], salt[3]]
 }
 
 fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, LaunchError> {
@@ -377,7 +423,7 @@ mod tests {
         assert_eq!(checked.validation.rows(), 20);
         assert_eq!(checked.certificate, b"certificate");
         assert_eq!(manifest.accuracy.grid.ppm(), 50_000, "one row of twenty");
-        assert_eq!(plan.measured_start, 100_000);
+        assert_eq!(plan.outlook.start_ppm, 100_000);
     }
 
     #[test]
@@ -422,7 +468,7 @@ mod tests {
 
     #[test]
     fn small_models_come_with_a_warning() {
-        assert!(planned("", "").unwrap().warnings[0].contains("6 weights"));
+        assert!(planned("", "").unwrap().outlook.warnings[0].contains("6 weights"));
     }
 
     #[test]
@@ -434,7 +480,7 @@ mod tests {
             let validation = Zeroizing::new(std::fs::read(path("-validation.csv")).unwrap());
             let inputs = Inputs { validation, ..inputs() };
             let plan = plan(&file, inputs).unwrap();
-            assert_eq!(!plan.warnings.is_empty(), warned, "{name}");
+            assert_eq!(!plan.outlook.warnings.is_empty(), warned, "{name}");
             let manifest = plan.manifest(Digest([9; 32]));
             let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
             bundle.check(&manifest).unwrap();

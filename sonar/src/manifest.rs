@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sonar_contracts::Terms;
 use syft::{
-    DataError, FeatureMap, Features, Grid, Ladder, LadderError, Metric, Parameters, Ppm, Rule, Shape, Targets,
+    DataError, FeatureMap, Features, Grid, Labels, Ladder, LadderError, Metric, Parameters, Ppm, Rule, Shape, Targets,
     TrainError, UnitError, Validation, ValidationError,
     budget::{BudgetError, LeakMeter, Limits},
 };
@@ -17,7 +17,7 @@ use crate::{
 /// A manifest is at most this large.
 pub const MAX_BYTES: usize = 1 << 20;
 /// Name and version of the form.
-const SCHEMA: &str = "sonar.manifest/1";
+const SCHEMA: &str = "sonar.manifest/2";
 /// Most characters of name and description.
 const MAX_TEXT: usize = 4_096;
 
@@ -112,6 +112,8 @@ pub struct Manifest {
     pub shape: Shape,
     /// How to train.
     pub rule: Rule,
+    /// What the score of a class should be.
+    pub labels: Labels,
     /// How to encrypt.
     pub parameters: Parameters,
     /// How accuracy is measured and paid.
@@ -254,7 +256,8 @@ impl Manifest {
         self.data.check()?;
         self.features.check()?;
         self.rule.check()?;
-        if self.features.inputs() != self.data.inputs.len() + 1 {
+        self.labels.check()?;
+        if self.features.columns.len() != self.data.inputs.len() {
             return Err(Contradiction("the feature map has another number of columns than the schema"));
         }
         let shape = Shape { inputs: self.features.inputs(), outputs: self.data.task.outputs() };

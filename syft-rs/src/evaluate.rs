@@ -1,6 +1,7 @@
 //! What the key holder decides about a window of updates, and all that it may say about them.
 
-use crate::data::{DataError, Features, Targets};
+use crate::data::{DataError, Targets};
+use crate::features::Features;
 use crate::he::Delta;
 use crate::metric::{Metric, MetricError};
 use crate::model::{Shape, Weights};
@@ -221,7 +222,8 @@ fn best_trial(best: &Weights, delta: &Delta, validation: &Validation, grid: Grid
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{FeatureMap, Matrix};
+    use crate::data::Matrix;
+    use crate::features::{FeatureKind, FeatureMap};
     use crate::he::Parameters;
 
     const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
@@ -229,7 +231,8 @@ mod tests {
     /// Ten examples on a line, class 1 from 0.4 upwards.
     fn validation() -> Validation {
         let raw = Matrix::new(10, 1, (0..10).map(|i| f64::from(i) / 10.0).collect()).unwrap();
-        let features = FeatureMap::fit(&raw, &[(0.0, 1.0)]).unwrap().apply(&raw).unwrap();
+        let features =
+            FeatureMap::fit(&raw, &[(0.0, 1.0)], FeatureKind::Identity, None, 1).unwrap().apply(&raw).unwrap();
         let targets = Targets::Classes((0..10).map(|i| usize::from(i >= 4)).collect());
         Validation::new(features, targets, Metric::Accuracy).unwrap()
     }

@@ -12,6 +12,7 @@ pub mod budget;
 pub mod clear;
 mod data;
 mod evaluate;
+mod features;
 mod he;
 mod metric;
 mod model;
@@ -19,10 +20,11 @@ pub mod privacy;
 mod train;
 mod units;
 
-pub use data::{Column, DataError, Examples, FeatureMap, Features, LinearMap, Matrix, TargetMap, Targets, Task};
+pub use data::{DataError, Examples, Matrix, TargetMap, Targets, Task};
 pub use evaluate::{
     ContentVerdict, Ladder, LadderError, STEP_SIZES, Validation, ValidationError, WindowOutcome, evaluate_window,
 };
+pub use features::{Column, Expansion, FeatureKind, FeatureMap, Features, Image};
 pub use he::noise::{self, Noise};
 pub use he::{
     Binding, Delta, EncryptError, EncryptedUpdate, Kernel, MAX_INPUTS, MAX_OUTPUTS, Material, Parameters,
@@ -32,5 +34,5 @@ pub use he::{
 pub use he::{encrypt_unprotected, multiply_unprotected};
 pub use metric::{Metric, MetricError};
 pub use model::{LATTICE_BITS, ModelError, Scores, Shape, Weights};
-pub use train::{AffineUpdate, Rule, TrainError, train};
+pub use train::{AffineUpdate, Labels, Rule, TrainError, train};
 pub use units::{Grid, GridStep, Ppm, UnitError};

@@ -1,6 +1,8 @@
 //! Linear models whose weights lie on a fixed-point lattice, so that scores are exact in `f64` in any order of summation.
 
-use crate::data::Features;
+use crate::features::Features;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -149,17 +151,18 @@ impl Weights {
         &self.values
     }
 
-    /// `features · W`. The features must have as many columns as the model has inputs; missing ones count as zero.
+    /// `features · W`, exact: features and weights are multiples of 2^-20 and scores small, so no sum of products is ever rounded
+    /// and the order of summation does not matter.
+    ///
+    /// The features must have as many columns as the model has inputs; missing ones count as zero.
     pub fn predict(&self, features: &Features) -> Scores {
-        let outputs = self.shape.outputs;
+        let Shape { inputs, outputs } = self.shape;
         let mut values = vec![0.0; features.rows() * outputs];
-        for (row, scores) in values.chunks_exact_mut(outputs.max(1)).enumerate() {
-            for (x, weights) in features.row(row).iter().zip(self.values.chunks_exact(outputs.max(1))) {
-                for (score, weight) in scores.iter_mut().zip(weights) {
-                    *score += x * weight;
-                }
-            }
-        }
+        let common = inputs.min(features.columns());
+        let x = MatRef::from_row_major_slice(features.values(), features.rows(), features.columns());
+        let weights = MatRef::from_row_major_slice(&self.values, inputs, outputs);
+        let scores = MatMut::from_row_major_slice_mut(&mut values, features.rows(), outputs);
+        matmul(scores, Accum::Replace, x.subcols(0, common), weights.subrows(0, common), 1.0, Par::Seq);
         Scores { outputs, values }
     }
 

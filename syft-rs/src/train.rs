@@ -1,7 +1,8 @@
 //! A Mine's whole training as one affine map `W -> L·W + B`, found in the clear from its own data.
 
+use crate::data::Targets;
 use crate::data::Task;
-use crate::data::{Features, Targets};
+use crate::features::{Expansion, FeatureMap, Features, round_digits};
 use crate::he::{Delta, Parameters, PublishedWeights};
 use crate::model::Shape;
 use faer::{Mat, Side};
@@ -81,13 +82,52 @@ pub enum Rule {
     },
 }
 
-impl Rule {
-    /// What works well for a task of this shape.
-    pub const fn default_for(task: &Task, _shape: Shape) -> Self {
-        match task {
-            Task::Classification { .. } => Self::Proximal { rho: 0.003 },
-            Task::Regression => Self::Proximal { rho: 0.001 },
+/// How far the score of the right class should be above the others with random features.
+const RANDOM_SCORE: f64 = 0.1;
+
+/// What the score of a class should be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Labels {
+    /// Of the right one.
+    pub right: f64,
+    /// Of any other.
+    pub wrong: f64,
+}
+
+impl Labels {
+    /// What works well for these features and so many classes. Classes are decided by comparison, so any scale will do: random
+    /// features need long weights, and small scores whose sum is zero keep those within the public bound.
+    pub fn default_for(map: &FeatureMap, classes: usize) -> Self {
+        if matches!(map.expansion, Expansion::Identity | Expansion::Polynomial) {
+            return Self { right: 1.0, wrong: -1.0 };
         }
+        let wrong = -RANDOM_SCORE / classes.max(1) as f64;
+        Self { right: RANDOM_SCORE + wrong, wrong }
+    }
+
+    /// Checks constants that came from outside.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let fits = |x: f64| (-1.0..=1.0).contains(&x);
+        if fits(self.right) && fits(self.wrong) && self.right > self.wrong {
+            return Ok(());
+        }
+        let must = "above that of wrong ones, and both between -1 and 1";
+        Err(TrainError::Rule { name: "the score of right classes", value: self.right, must })
+    }
+}
+
+impl Rule {
+    /// What works well for a task and these features.
+    pub fn default_for(task: &Task, map: &FeatureMap) -> Self {
+        let inputs = map.inputs() as f64;
+        let rho = match (map.expansion, task) {
+            (_, Task::Regression) => 0.03,
+            (Expansion::RandomRelu { .. }, _) => 0.5 / inputs,
+            (Expansion::RandomConv { .. }, _) => 0.05 / inputs,
+            (Expansion::Identity | Expansion::Polynomial, _) => 0.003,
+        };
+        Self::Proximal { rho: round_digits(rho) }
     }
 
     /// Checks constants that came from outside.
@@ -193,14 +233,16 @@ pub fn train(
     features: &Features,
     targets: &Targets,
     rule: &Rule,
+    labels: &Labels,
     params: &Parameters,
     rounding: &mut impl Rng,
 ) -> Result<AffineUpdate, TrainError> {
     let shape = params.shape();
     rule.check()?;
+    labels.check()?;
     check_sizes(features, targets, shape)?;
     let x = Mat::from_fn(features.rows(), shape.inputs, |row, column| features.row(row)[column]);
-    let y = target_matrix(targets, shape)?;
+    let y = target_matrix(targets, labels, shape)?;
     let (linear, constant) =
         if features.rows() < shape.inputs { solve_dual(&x, &y, rule)? } else { solve(&x, &y, rule)? };
     Ok(quantise(&linear, &constant, params, rounding))
@@ -219,15 +261,15 @@ fn check_sizes(features: &Features, targets: &Targets, shape: Shape) -> Result<(
     Ok(())
 }
 
-/// One column an output: +1 for the right class and -1 for the others, or the number itself.
-fn target_matrix(targets: &Targets, shape: Shape) -> Result<Mat<f64>, TrainError> {
+/// One column an output: the score that each class should have, or the number itself.
+fn target_matrix(targets: &Targets, labels: &Labels, shape: Shape) -> Result<Mat<f64>, TrainError> {
     match targets {
         Targets::Classes(classes) => {
             if let Some(row) = classes.iter().position(|&class| class >= shape.outputs) {
                 return Err(TrainError::Class { row, class: classes[row], outputs: shape.outputs });
             }
-            let sign = |row: usize, output: usize| if classes[row] == output { 1.0 } else { -1.0 };
-            Ok(Mat::from_fn(classes.len(), shape.outputs, sign))
+            let score = |row: usize, output: usize| if classes[row] == output { labels.right } else { labels.wrong };
+            Ok(Mat::from_fn(classes.len(), shape.outputs, score))
         }
         Targets::Values(_) if shape.outputs != 1 => Err(TrainError::Outputs(shape.outputs)),
         Targets::Values(values) => match values.iter().position(|y| !(-1.0..=1.0).contains(y)) {
@@ -312,17 +354,19 @@ fn unit(random: &mut impl Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{FeatureMap, Matrix};
+    use crate::data::Matrix;
+    use crate::features::{FeatureKind, FeatureMap};
     use crate::model::Weights;
     use proptest::prelude::*;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
     const SHAPE: Shape = Shape { inputs: 4, outputs: 2 };
+    const SIGNS: Labels = Labels { right: 1.0, wrong: -1.0 };
 
     fn features(values: Vec<f64>) -> Features {
         let raw = Matrix::new(values.len() / 3, 3, values).unwrap();
-        FeatureMap::fit(&raw, &[(-1.0, 1.0); 3]).unwrap().apply(&raw).unwrap()
+        FeatureMap::fit(&raw, &[(-1.0, 1.0); 3], FeatureKind::Identity, None, 1).unwrap().apply(&raw).unwrap()
     }
 
     fn sample() -> (Features, Targets) {
@@ -335,7 +379,7 @@ mod tests {
         let (x, y) = sample();
         let params = Parameters::linear(SHAPE).unwrap();
         let rule = Rule::LocalSteps { steps: 1, rate: 1.0 };
-        let update = train(&x, &y, &rule, &params, &mut StdRng::seed_from_u64(1)).unwrap();
+        let update = train(&x, &y, &rule, &SIGNS, &params, &mut StdRng::seed_from_u64(1)).unwrap();
         let delta = update.apply_clear(&params.encode(&Weights::zeros(SHAPE)));
         let Targets::Classes(classes) = &y else { unreachable!() };
         for input in 0..4 {
@@ -350,7 +394,8 @@ mod tests {
         let (x, y) = sample();
         let params = Parameters::linear(SHAPE).unwrap();
         let zero = params.encode(&Weights::zeros(SHAPE));
-        let run = |rule| train(&x, &y, &rule, &params, &mut StdRng::seed_from_u64(1)).unwrap().apply_clear(&zero);
+        let run =
+            |rule| train(&x, &y, &rule, &SIGNS, &params, &mut StdRng::seed_from_u64(1)).unwrap().apply_clear(&zero);
         let steps = run(Rule::LocalSteps { steps: 100_000, rate: 1.0 });
         let proximal = run(Rule::Proximal { rho: 1e-6 });
         for input in 0..4 {
@@ -363,7 +408,7 @@ mod tests {
         let (x, y) = sample();
         let mut rounding = StdRng::seed_from_u64(1);
         let mut go = |x: &Features, y: &Targets, rule, shape| {
-            train(x, y, &rule, &Parameters::linear(shape).unwrap(), &mut rounding).unwrap_err()
+            train(x, y, &rule, &SIGNS, &Parameters::linear(shape).unwrap(), &mut rounding).unwrap_err()
         };
         let rule = Rule::Proximal { rho: 0.01 };
         let one = Shape { inputs: 4, outputs: 1 };
@@ -390,7 +435,7 @@ mod tests {
             let x = features(values[..rows * 3].to_vec());
             let y = Targets::Classes((0..rows).map(|i| i % 2).collect());
             let params = Parameters::linear(SHAPE).unwrap();
-            let update = train(&x, &y, &Rule::Proximal { rho }, &params, &mut StdRng::seed_from_u64(seed)).unwrap();
+            let update = train(&x, &y, &Rule::Proximal { rho }, &SIGNS, &params, &mut StdRng::seed_from_u64(seed)).unwrap();
             let limit = params.update_radius() * params.update_scale();
             for (row, constants) in update.linear.chunks_exact(4).zip(update.constant.chunks_exact(2)) {
                 let norm = row.iter().map(|&l| f64::from(l).powi(2)).sum::<f64>().sqrt();

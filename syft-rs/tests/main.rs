@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 use syft::{AffineUpdate, Material};
 use syft::{
-    Binding, EncryptedUpdate, Examples, FeatureMap, Features, Grid, Ladder, Matrix, Metric, Parameters, Ppm, Rule,
-    SecretKey, Shape, TargetMap, Targets, Task, Validation, VersionSeed, Weights, clear, encrypt_update,
-    evaluate_window, train,
+    Binding, EncryptedUpdate, Examples, FeatureKind, FeatureMap, Features, Grid, Labels, Ladder, Matrix, Metric,
+    Parameters, Ppm, Rule, SecretKey, Shape, TargetMap, Targets, Task, Validation, VersionSeed, Weights, clear,
+    encrypt_update, evaluate_window, train,
 };
 
 struct Table {
@@ -50,11 +50,12 @@ fn campaign(name: &str, classes: &[&str], split: Split, mines: usize) -> Campaig
         let values = || (0..raw.rows()).map(move |row| raw.row(row)[column]);
         (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max))
     };
-    let map = FeatureMap::fit(raw, &(0..raw.columns()).map(range).collect::<Vec<_>>()).unwrap();
+    let map = FeatureMap::fit(raw, &(0..raw.columns()).map(range).collect::<Vec<_>>(), FeatureKind::Identity, None, 1)
+        .unwrap();
     let shape = Shape { inputs: map.inputs(), outputs: classes.len() };
     let params = Parameters::linear(shape).unwrap();
     let task = Task::Classification { classes: classes.iter().map(ToString::to_string).collect() };
-    let rule = Rule::default_for(&task, shape);
+    let (rule, labels) = (Rule::default_for(&task, &map), Labels::default_for(&map, classes.len()));
     let features = map.apply(raw).unwrap();
     let validation = Validation::new(features.clone(), held.targets().clone(), Metric::Accuracy).unwrap();
     let updates = parts(&data, split, mines)
@@ -63,7 +64,7 @@ fn campaign(name: &str, classes: &[&str], split: Split, mines: usize) -> Campaig
         .map(|(mine, rows)| {
             let part = data.select(&rows);
             let features = map.apply(part.features()).unwrap();
-            train(&features, part.targets(), &rule, &params, &mut StdRng::seed_from_u64(mine as u64)).unwrap()
+            train(&features, part.targets(), &rule, &labels, &params, &mut StdRng::seed_from_u64(mine as u64)).unwrap()
         })
         .collect();
     let grid = Grid::for_rows(5_000, validation.rows()).unwrap();
@@ -180,13 +181,13 @@ fn a_regression_learns_a_line() {
     let raw: Vec<f64> = (0..400).map(|i| f64::from(i * 7919 % 1000) / 100.0).collect();
     let price: Vec<f64> = raw.chunks(2).map(|x| 3.0 * x[0] - 2.0 * x[1] + 20.0).collect();
     let examples = Examples::new(Matrix::new(200, 2, raw).unwrap(), Targets::Values(price)).unwrap();
-    let map = FeatureMap::fit(examples.features(), &[(0.0, 10.0); 2]).unwrap();
+    let map = FeatureMap::fit(examples.features(), &[(0.0, 10.0); 2], FeatureKind::Identity, None, 1).unwrap();
     let scale = TargetMap::from_range(0.0, 50.0).unwrap();
     let features = map.apply(examples.features()).unwrap();
     let targets = scale.apply(examples.targets());
     let params = Parameters::linear(Shape { inputs: 3, outputs: 1 }).unwrap();
-    let rule = Rule::default_for(&Task::Regression, params.shape());
-    let update = train(&features, &targets, &rule, &params, &mut StdRng::seed_from_u64(1)).unwrap();
+    let (rule, labels) = (Rule::default_for(&Task::Regression, &map), Labels::default_for(&map, 1));
+    let update = train(&features, &targets, &rule, &labels, &params, &mut StdRng::seed_from_u64(1)).unwrap();
     let validation = Validation::new(features.clone(), targets, Metric::R2).unwrap();
     let ladder = Ladder::new(Grid::DEFAULT, Ppm::ZERO, Ppm::ONE).unwrap();
     let campaign = Campaign { params, updates: vec![update], validation, features, ladder };

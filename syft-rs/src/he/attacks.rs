@@ -9,8 +9,9 @@ use super::random::{Coins, Mask};
 use super::ring::double;
 use super::update::{Delta, EncryptedUpdate, Evaluator, encrypt_update};
 use super::wire::WireError;
-use crate::data::{FeatureMap, Matrix, Targets};
+use crate::data::{Matrix, Targets};
 use crate::evaluate::{ContentVerdict, Ladder, Validation, WindowOutcome, evaluate_window};
+use crate::features::{FeatureKind, FeatureMap};
 use crate::metric::Metric;
 use crate::model::{Shape, Weights};
 use crate::noise::Noise;
@@ -366,7 +367,8 @@ mod parity {
     /// Ten examples on a line; the model that knows nothing gets 0.4, the true boundary 1.0.
     fn evaluate(candidate: Delta, best: &Weights, best_ppm: u32) -> WindowOutcome {
         let raw = Matrix::new(10, 1, (0..10).map(|i| f64::from(i) / 10.0).collect()).unwrap();
-        let features = FeatureMap::fit(&raw, &[(0.0, 1.0)]).unwrap().apply(&raw).unwrap();
+        let features =
+            FeatureMap::fit(&raw, &[(0.0, 1.0)], FeatureKind::Identity, None, 1).unwrap().apply(&raw).unwrap();
         let targets = Targets::Classes((0..10).map(|i| usize::from(i >= 4)).collect());
         let validation = Validation::new(features, targets, Metric::Accuracy).unwrap();
         let grid = Grid::new(100_000).unwrap();
@@ -644,7 +646,7 @@ mod mask_solve {
 /// a comparison of two weights.
 mod extract {
     use super::*;
-    use crate::train::{Rule, train};
+    use crate::train::{Labels, Rule, train};
     use crate::{Examples, Task};
     use rand::SeedableRng;
     use rand::rngs::StdRng;
@@ -675,14 +677,14 @@ mod extract {
             (Matrix::new(classes.len(), 64, values).unwrap(), classes)
         };
         let ((raw, targets), (held, held_targets)) = (read("digits-validation.csv"), read("digits-train.csv"));
-        let map = FeatureMap::fit(&raw, &[(0.0, 16.0); 64]).unwrap();
+        let map = FeatureMap::fit(&raw, &[(0.0, 16.0); 64], FeatureKind::Identity, None, 1).unwrap();
         let shape = Shape { inputs: map.inputs(), outputs: CLASSES };
         let params = Parameters::linear(shape).unwrap();
         let task = Task::Classification { classes: (0..CLASSES).map(|class| class.to_string()).collect() };
         let teacher = Examples::new(held, Targets::Classes(held_targets)).unwrap();
-        let rule = Rule::default_for(&task, shape);
+        let (rule, labels) = (Rule::default_for(&task, &map), Labels::default_for(&map, CLASSES));
         let taught = map.apply(teacher.features()).unwrap();
-        let update = train(&taught, teacher.targets(), &rule, &params, &mut StdRng::seed_from_u64(1)).unwrap();
+        let update = train(&taught, teacher.targets(), &rule, &labels, &params, &mut StdRng::seed_from_u64(1)).unwrap();
         let validation =
             Validation::new(map.apply(&raw).unwrap(), Targets::Classes(targets.clone()), Metric::Accuracy).unwrap();
         let grid = Grid::for_rows(5_000, validation.rows()).unwrap();

@@ -9,6 +9,7 @@ use sonar::{
     cli::Failure,
     files::{self, Access},
     ids::{CampaignId, Digest},
+    launch::Outlook,
     wire::TermsJson,
 };
 use sonar_contracts::Terms;
@@ -31,12 +32,8 @@ pub struct Draft {
     pub account: String,
     /// The validation set, wherever it was.
     pub validation: PathBuf,
-    /// Bits that public verdicts can say about the model at most.
-    pub leak_bits: f64,
-    /// Accuracy of the starting model, as measured here.
-    pub start_ppm: u32,
     /// What the data scientist was told.
-    pub warnings: Vec<String>,
+    pub outlook: Outlook,
     /// What makes the commitments say nothing to others.
     pub salt: Digest,
 }

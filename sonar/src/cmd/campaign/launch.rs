@@ -12,7 +12,7 @@ use sonar::{
     cli::{self, Ask, ExitCode, Failure, Output, Report},
     files,
     ids::Digest,
-    launch::{self, CapsuleTerms, Inputs, Plan},
+    launch::{self, CapsuleTerms, Inputs, Outlook, Plan},
     manifest,
     pgp::{self, Certificate},
     units::{Amount, TokenUnit, percent},
@@ -101,7 +101,7 @@ impl Launch {
             }
         };
         let terms = draft.terms()?;
-        draft.warnings.iter().for_each(|warning| output.warn(warning));
+        draft.outlook.warnings.iter().for_each(|warning| output.warn(warning));
         let token = super::token(&client, terms.token).await?;
         hub.offer(&[sealed, manifest]).await?;
         let opened = open(context, output, &client, &draft, &terms, &token).await?;
@@ -125,7 +125,7 @@ async fn open(
         output.progress("The bounty is in escrow already.");
         return Ok(None);
     }
-    output.progress(summary(&draft.name, terms, token, draft.start_ppm, draft.leak_bits));
+    output.progress(summary(&draft.name, terms, token, &draft.outlook));
     cli::confirm(&context.globals, &consequence(terms, token, client))?;
     output.progress("Putting the bounty into escrow…");
     match client.open(terms).await {
@@ -165,32 +165,35 @@ async fn report(
         "name": draft.name,
         "state": state,
         "terms": draft.terms,
-        "start_ppm": draft.start_ppm,
-        "leak_bits": draft.leak_bits,
+        "start_ppm": draft.outlook.start_ppm,
+        "leak_bits": draft.outlook.leak_bits,
+        "features": draft.outlook.features,
         "transaction": transaction,
     });
     let human = format!(
         "campaign  {}\n{}\nfollow it with `sonar campaign watch {}`",
         draft.id,
-        summary(&draft.name, terms, token, draft.start_ppm, draft.leak_bits),
+        summary(&draft.name, terms, token, &draft.outlook),
         draft.id.short()
     );
     Report::new(&data, human)
 }
 
 /// What a data scientist should see before and after she pays.
-fn summary(name: &str, terms: &Terms, token: &TokenUnit, start_ppm: u32, leak_bits: f64) -> String {
+fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> String {
     format!(
-        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nleak      public verdicts say at most {leak_bits:.0} bits about the model\nopen to   {}",
+        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nfeatures  {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nleak      public verdicts say at most {:.0} bits about the model\nopen to   {}",
         token.format(terms.bounty.into()),
         token.format(fee(terms.bounty, terms.feePpm).into()),
-        percent(start_ppm),
+        percent(outlook.start_ppm),
         percent(terms.targetPpm),
         percent(terms.gridPpm),
+        outlook.features,
         terms.maxSubmissions,
         terms.maxAccepts,
         terms.windowSize,
         terms.windowSeconds,
+        outlook.leak_bits,
         super::document::time(terms.deadline),
     )
 }
@@ -335,19 +338,20 @@ impl Launching<'_> {
 
     async fn preview(&self, planned: &Planned, output: &Output) -> Result<Report, Failure> {
         let plan = &planned.plan;
-        plan.warnings.iter().for_each(|warning| output.warn(warning));
+        plan.outlook.warnings.iter().for_each(|warning| output.warn(warning));
         let terms = plan.terms(Digest([0; 32]));
         let token = super::token(self.client, terms.token).await?;
         let name = plan.manifest(Digest([0; 32])).name;
         let data = json!({
             "name": name,
             "terms": TermsJson::from(&terms),
-            "start_ppm": plan.measured_start,
-            "leak_bits": plan.leak_bits,
+            "start_ppm": plan.outlook.start_ppm,
+            "leak_bits": plan.outlook.leak_bits,
+            "features": plan.outlook.features,
         });
         let human = format!(
             "{}\n{}",
-            summary(&name, &terms, &token, plan.measured_start, plan.leak_bits),
+            summary(&name, &terms, &token, &plan.outlook),
             consequence(&terms, &token, self.client).replacen("This puts", "A launch puts", 1),
         );
         Report::new(&data, human)
@@ -368,9 +372,7 @@ impl Launching<'_> {
             bundle,
             account: self.name.to_string(),
             validation: given.validation_path.clone(),
-            leak_bits: plan.leak_bits,
-            start_ppm: plan.measured_start,
-            warnings: plan.warnings,
+            outlook: plan.outlook,
             salt,
         };
         Ok((draft, sealed, encoded))

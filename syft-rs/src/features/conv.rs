@@ -1,0 +1,177 @@
+//! Random convolution features of images.
+
+use super::random::{multiply, threshold, weights};
+use super::{Expansion, Image, center};
+use crate::data::{DataError, Matrix};
+
+/// Filter weights are multiples of 2^-7.
+const WEIGHT_BITS: u32 = 7;
+
+/// What a `RandomConv` says, checked.
+pub(super) struct Conv {
+    image: Image,
+    filters: usize,
+    size: usize,
+    cells: usize,
+    threshold: f64,
+    /// Row-major: numbers of a filter's window times filters.
+    weights: Vec<f64>,
+}
+
+impl Conv {
+    /// Checks that the filters fit into the image, and the image into the columns.
+    pub(super) fn new(expansion: &Expansion, columns: usize) -> Result<Self, DataError> {
+        let &Expansion::RandomConv { image, filters, size, cells, seed, threshold } = expansion else {
+            return Err(DataError::Map("they are no convolutions".into()));
+        };
+        if image.columns() != columns {
+            let Image { height, width, channels } = image;
+            return Err(DataError::Map(format!(
+                "an image of {height}×{width} pixels with {channels} channels has {} numbers, the data have {columns} columns",
+                image.columns()
+            )));
+        }
+        let places = (image.height.min(image.width) + 1).saturating_sub(size);
+        if size == 0 || filters == 0 || cells == 0 || places < cells {
+            return Err(DataError::Map(format!(
+                "filters of {size}×{size} pixels leave {places} places along a side, for {cells} cells"
+            )));
+        }
+        let window = size * size * image.channels;
+        Ok(Self {
+            image,
+            filters,
+            size,
+            cells,
+            threshold,
+            weights: normalised(&weights(seed, window * filters), filters),
+        })
+    }
+
+    const fn places(&self) -> (usize, usize) {
+        (self.image.height + 1 - self.size, self.image.width + 1 - self.size)
+    }
+
+    /// Every filter at every place of one image, row-major by place.
+    fn responses(&self, image: &[f64]) -> Vec<f64> {
+        let (down, across) = self.places();
+        let (line, run) = (self.image.width * self.image.channels, self.size * self.image.channels);
+        let mut windows = Vec::with_capacity(down * across * self.size * run);
+        for (top, left) in (0..down).flat_map(|top| (0..across).map(move |left| (top, left))) {
+            for row in top..top + self.size {
+                windows.extend_from_slice(&image[row * line + left * self.image.channels..][..run]);
+            }
+        }
+        multiply(&windows, &self.weights, self.filters)
+    }
+
+    /// For each cell of the grid, by rows, the mean of each cut-off filter, less the mean over the filters.
+    fn pool(&self, responses: &[f64]) -> Vec<f64> {
+        let (down, across) = self.places();
+        let mut features = vec![0.0; self.cells * self.cells * self.filters];
+        for (cell, features) in features.chunks_exact_mut(self.filters).enumerate() {
+            let (rows, columns) = (self.span(cell / self.cells, down), self.span(cell % self.cells, across));
+            let area = (rows.len() * columns.len()) as f64;
+            for place in rows.flat_map(|row| columns.clone().map(move |column| row * across + column)) {
+                let responses = &responses[place * self.filters..][..self.filters];
+                features.iter_mut().zip(responses).for_each(|(sum, x)| *sum += (x - self.threshold).max(0.0));
+            }
+            features.iter_mut().for_each(|sum| *sum /= area);
+            center(features);
+        }
+        features
+    }
+
+    /// The places that belong to a cell; neighbours may share one.
+    const fn span(&self, cell: usize, places: usize) -> std::ops::Range<usize> {
+        cell * places / self.cells..((cell + 1) * places).div_ceil(self.cells)
+    }
+
+    pub(super) fn expand(&self, inputs: &Matrix) -> Matrix {
+        let rows = (0..inputs.rows()).flat_map(|row| self.pool(&self.responses(inputs.row(row))));
+        inputs.with_rows(self.cells * self.cells * self.filters, rows)
+    }
+}
+
+/// Filters with mean zero and norm one, in short numbers.
+fn normalised(weights: &[f64], filters: usize) -> Vec<f64> {
+    let (scale, window) = (f64::from(1 << WEIGHT_BITS), (weights.len() / filters) as f64);
+    let mut out = vec![0.0; weights.len()];
+    for filter in 0..filters {
+        let column = || weights.iter().skip(filter).step_by(filters);
+        let sum = column().sum::<f64>();
+        // Multiplied by the window's size all is whole numbers, so the norm is the same in any order of summation.
+        let norm = column().map(|w| (w * window - sum).powi(2)).sum::<f64>().sqrt().max(1.0);
+        let short = column().map(|w| ((w * window - sum) / norm * scale).round_ties_even() / scale);
+        out.iter_mut().skip(filter).step_by(filters).zip(short).for_each(|(to, from)| *to = from);
+    }
+    out
+}
+
+/// Filter size and grid for images of this size, and as many filters as give about `count` features.
+pub(super) fn fit(inputs: &Matrix, count: usize, image: Option<Image>, seed: u32) -> Result<Expansion, DataError> {
+    let image = image.ok_or_else(|| DataError::Map("random convolutions need columns that are an image".into()))?;
+    let side = image.height.min(image.width);
+    let (size, cells) = if side >= 16 { (7, 4) } else { (3, 3) };
+    let filters = (count / (cells * cells)).max(1);
+    let trial = Expansion::RandomConv { image, filters, size, cells, seed, threshold: 0.0 };
+    let conv = Conv::new(&trial, inputs.columns())?;
+    let some = (0..inputs.rows().min(100)).flat_map(|row| conv.responses(inputs.row(row)));
+    let threshold = threshold(&some.collect::<Vec<_>>());
+    Ok(Expansion::RandomConv { image, filters, size, cells, seed, threshold })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGE: Image = Image { height: 5, width: 6, channels: 2 };
+
+    fn expansion(size: usize, cells: usize) -> Expansion {
+        Expansion::RandomConv { image: IMAGE, filters: 4, size, cells, seed: 5, threshold: 0.125 }
+    }
+
+    #[test]
+    fn filters_have_mean_zero_and_norm_one() {
+        let conv = Conv::new(&expansion(3, 2), 60).unwrap();
+        for filter in 0..4 {
+            let column: Vec<f64> = conv.weights.iter().skip(filter).step_by(4).copied().collect();
+            assert!(column.iter().sum::<f64>().abs() < 18.0 / 256.0);
+            assert!((column.iter().map(|w| w * w).sum::<f64>() - 1.0).abs() < 0.05);
+        }
+    }
+
+    #[test]
+    fn features_by_definition() {
+        let conv = Conv::new(&expansion(2, 2), 60).unwrap();
+        let image: Vec<f64> = (0..60).map(|i| f64::from(i * 37 % 64) / 64.0).collect();
+        let response = |filter: usize, top: usize, left: usize| -> f64 {
+            (0..8)
+                .map(|at| {
+                    let (row, column, channel) = (at / 4, at / 2 % 2, at % 2);
+                    conv.weights[at * 4 + filter] * image[((top + row) * 6 + left + column) * 2 + channel]
+                })
+                .sum()
+        };
+        let cell = |filter: usize, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>| {
+            let area = (rows.len() * columns.len()) as f64;
+            let places = rows.flat_map(|row| columns.clone().map(move |column| (row, column)));
+            places.map(|(row, column)| (response(filter, row, column) - 0.125).max(0.0)).sum::<f64>() / area
+        };
+        // Four places down make cells of two, five across cells of three that share the middle one.
+        let mut expected = Vec::new();
+        for (rows, columns) in [(0..2, 0..3), (0..2, 2..5), (2..4, 0..3), (2..4, 2..5)] {
+            let mut features: Vec<f64> = (0..4).map(|filter| cell(filter, rows.clone(), columns.clone())).collect();
+            center(&mut features);
+            expected.extend(features);
+        }
+        assert_eq!(conv.expand(&Matrix::new(1, 60, image.clone()).unwrap()).values(), expected);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let refusal = |expansion: &Expansion, columns| Conv::new(expansion, columns).err().unwrap().to_string();
+        assert!(refusal(&expansion(3, 2), 59).contains("59 columns"));
+        assert!(refusal(&expansion(5, 2), 60).contains("1 places"));
+    }
+}

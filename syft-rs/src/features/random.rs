@@ -1,0 +1,89 @@
+//! Random weights that anybody can compute from a seed, and random ReLU features.
+
+use super::{Expansion, center, to_input};
+use crate::data::Matrix;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use sha2::{Digest, Sha256};
+
+/// How far above its mean a random combination has to be, in units of its spread.
+const THRESHOLD: f64 = 0.5;
+
+/// Weights with mean zero and variance one: of each 16 bits of SHA-256 digests the number of ones, less eight, halved. Every weight
+/// is a multiple of 1/2 between -4 and 4. Digest `i` is of `"syft/features" ‖ seed ‖ i`, numbers in big-endian order.
+pub(super) fn weights(seed: u32, count: usize) -> Vec<f64> {
+    let digest = |index: u32| -> [u8; 32] {
+        let hash = Sha256::new_with_prefix(b"syft/features").chain_update(seed.to_be_bytes());
+        hash.chain_update(index.to_be_bytes()).finalize().into()
+    };
+    let pairs = (0..).flat_map(digest).collect_pairs(count);
+    pairs.into_iter().map(|pair| (f64::from(pair.count_ones()) - 8.0) / 2.0).collect()
+}
+
+/// Takes bytes two at a time.
+trait CollectPairs: Iterator<Item = u8> + Sized {
+    fn collect_pairs(mut self, count: usize) -> Vec<u16> {
+        let mut next = || self.next().unwrap_or_default();
+        (0..count).map(|_| u16::from_be_bytes([next(), next()])).collect()
+    }
+}
+
+impl<I: Iterator<Item = u8>> CollectPairs for I {}
+
+/// `rows · weights`, both row-major; the second has `columns` columns.
+pub(super) fn multiply(rows: &[f64], weights: &[f64], columns: usize) -> Vec<f64> {
+    let inner = weights.len() / columns;
+    let count = rows.len() / inner;
+    let mut product = vec![0.0; count * columns];
+    let (left, right) =
+        (MatRef::from_row_major_slice(rows, count, inner), MatRef::from_row_major_slice(weights, inner, columns));
+    matmul(MatMut::from_row_major_slice_mut(&mut product, count, columns), Accum::Replace, left, right, 1.0, Par::Seq);
+    product
+}
+
+/// A threshold in units of the spread of what it is applied to, as short as the inputs.
+pub(super) fn threshold(values: &[f64]) -> f64 {
+    let mean_square = values.iter().map(|x| x * x).sum::<f64>() / values.len().max(1) as f64;
+    to_input(THRESHOLD * mean_square.sqrt(), 1e6)
+}
+
+/// Random ReLU features whose threshold suits these inputs.
+pub(super) fn fit(inputs: &Matrix, count: usize, seed: u32) -> Expansion {
+    // As many combinations as tell the spread.
+    let some = count.clamp(1, 64);
+    let combined = multiply(inputs.values(), &weights(seed, inputs.columns() * some), some);
+    Expansion::RandomRelu { count, seed, threshold: threshold(&combined) }
+}
+
+/// `max(0, z·w_i - threshold)`, less the mean over `i`. Weight `i` of column `j` is number `j·count + i`.
+pub(super) fn expand(inputs: &Matrix, count: usize, seed: u32, threshold: f64) -> Matrix {
+    let mut values = multiply(inputs.values(), &weights(seed, inputs.columns() * count), count);
+    for row in values.chunks_exact_mut(count) {
+        row.iter_mut().for_each(|x| *x = (*x - threshold).max(0.0));
+        center(row);
+    }
+    inputs.with_rows(count, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_have_the_moments_that_are_said() {
+        let weights = weights(7, 40_000);
+        let mean = weights.iter().sum::<f64>() / 40_000.0;
+        let square = weights.iter().map(|w| w * w).sum::<f64>() / 40_000.0;
+        assert!(mean.abs() < 0.025 && (square - 1.0).abs() < 0.04, "{mean} {square}");
+        assert!(weights.iter().all(|w| (w * 2.0).fract() == 0.0 && w.abs() <= 4.0));
+    }
+
+    #[test]
+    fn a_feature_by_hand() {
+        let inputs = Matrix::new(1, 2, vec![0.5, -1.25]).unwrap();
+        let w = weights(3, 4);
+        let relu = |i: usize| (0.5 * w[i] - 1.25 * w[2 + i] - 0.25).max(0.0);
+        let mean = (relu(0) + relu(1)) / 2.0;
+        assert_eq!(expand(&inputs, 2, 3, 0.25).values(), [relu(0) - mean, relu(1) - mean]);
+    }
+}
