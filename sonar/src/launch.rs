@@ -308,9 +308,10 @@ fn choose_features(file: &CampaignFile, data: &Schema) -> (FeatureKind, Option<&
         (Some(_), _) => {
             (FeatureKind::RandomRelu(512), "random combinations see more in a small image than single pixels do")
         }
-        (None, Task::Regression) => {
-            (FeatureKind::Identity, "with few numbers to predict from, the columns themselves generalise best")
-        }
+        (None, Task::Regression) => (
+            FeatureKind::RandomRelu(300),
+            "random combinations find what is not linear, and make the model large enough to be secret",
+        ),
         (None, Task::Classification { .. }) => {
             (FeatureKind::Identity, "the columns are named quantities, which tell classes apart as they are")
         }

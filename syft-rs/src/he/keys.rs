@@ -31,12 +31,13 @@ impl std::fmt::Debug for SecretKey {
 impl SecretKey {
     /// The key of a version; the same seed and binding always give the same key.
     pub fn derive(seed: &VersionSeed, params: &Parameters, binding: &Binding) -> Self {
-        let bits = |name: &[u8], label| {
-            let mut bits = Zeroizing::new(vec![0; DIMENSION]);
-            Stream::new(&seed.derive(name, binding, &params.id()), label).fill_binary(&mut bits);
-            bits
+        let bits = |name: &[u8]| {
+            let mut words = Zeroizing::new([0; DIMENSION / 64]);
+            let seed = Zeroizing::new(seed.derive(name, binding, &params.id()));
+            Mask { seed: &seed, label: *b"key bits", index: 0 }.fill(0, &mut *words);
+            Zeroizing::new((0..DIMENSION).map(|at| words[at / 64] >> (at % 64) & 1).collect())
         };
-        let (row_key, output_key) = (bits(b"row key", *b"rowskeys"), bits(b"output key", *b"outskeys"));
+        let (row_key, output_key) = (bits(b"row key"), bits(b"output key"));
         Self { params: *params, binding: *binding, seed: seed.clone(), row_key, output_key }
     }
 

@@ -1,5 +1,5 @@
-//! Randomness, each kind from the generator that suits it: public masks, secrets that follow from a seed, and coins that nobody can
-//! repeat.
+//! Randomness, each kind from the generator that suits it: masks and key bits, errors that follow from a seed, and coins that nobody
+//! can repeat.
 
 use rand::rngs::{StdRng, SysError, SysRng};
 use rand::{Rng, SeedableRng, TryRng};
@@ -8,7 +8,7 @@ use tfhe::core_crypto::commons::dispersion::StandardDev;
 use tfhe::core_crypto::commons::math::random::{DefaultRandomGenerator, Gaussian, RandomGenerator, XofSeed};
 use zeroize::Zeroizing;
 
-/// A public mask: words that everybody expands from a seed.
+/// Words that follow from a seed: masks, which everybody expands, and the bits of a key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mask<'a> {
     pub(crate) seed: &'a [u8; 32],
@@ -37,17 +37,13 @@ impl Mask<'_> {
     }
 }
 
-/// Secrets that follow from a seed: tfhe's generator under a seed that is used for one purpose only.
+/// Errors that follow from a seed: tfhe's generator under a seed that is used for one purpose only.
 pub(crate) struct Stream(RandomGenerator<DefaultRandomGenerator>);
 
 impl Stream {
     /// The stream of a seed; `label` keeps apart streams of the same seed.
     pub(crate) fn new(seed: &[u8; 32], label: [u8; XofSeed::DOMAIN_SEP_LEN]) -> Self {
         Self(RandomGenerator::new(XofSeed::new(seed.to_vec(), label)))
-    }
-
-    pub(crate) fn fill_binary(&mut self, words: &mut [u64]) {
-        self.0.fill_slice_with_random_uniform_binary(words);
     }
 
     /// Adds a Gaussian with this standard deviation to every word.
