@@ -119,12 +119,13 @@ def table(header: list[str], lines: list[list[str]]) -> str:
 
 def measured_line(label: str, row: Row) -> list[str]:
     if "not_run" in row:
-        return [label, "", "", "", "", "", "", "", f"not run: {row['not_run']}"]
+        return [label, *[""] * 8, f"not run: {row['not_run']}"]
     keys = row.get("key_bytes")
     model = row.get("model_bytes")
     return [
         label,
         duration(row["seconds"]),
+        duration(row["cpu_seconds"]) if "cpu_seconds" in row else "",
         size(row["bytes_down"]),
         "" if model is None else size(model),
         "" if keys is None else size(keys),
@@ -135,7 +136,7 @@ def measured_line(label: str, row: Row) -> list[str]:
     ]
 
 
-MEASURED_HEADER = ["", "evaluator", "down", "of it model", "of it keys", "up", "max. rel. error", "security", "remarks"]
+MEASURED_HEADER = ["", "evaluator", "its cpu", "down", "of it model", "of it keys", "up", "max. rel. error", "security", "remarks"]
 
 
 def measured_table(rows: dict[str, Row], names: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 Rows = list[list[int]]
@@ -62,18 +63,28 @@ def max_relative_error(have: list[list[float]], want: Rows) -> float:
     return max(abs(h - w) for h, w in pairs) / max(abs(w) for _, w in pairs)
 
 
-def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class Timed:
+    """Wall-clock and processor time. Other programs lengthen the first; the second stays nearly the same."""
+
+    seconds: float
+    cpu_seconds: float
+    result: Any
+
+
+def timed(call: Callable[[], Any]) -> Timed:
+    start, start_cpu = time.perf_counter(), time.process_time()
     result = call()
-    return time.perf_counter() - start, result
+    return Timed(time.perf_counter() - start, time.process_time() - start_cpu, result)
 
 
-def median_of(repeats: int, call: Callable[[], Any]) -> tuple[float, Any]:
-    """Median time of a call, and its last result. The first call is not counted where there are several: it warms caches."""
+def median_of(repeats: int, call: Callable[[], Any]) -> Timed:
+    """Medians of the times of a call, and its last result. Where there are several, one more goes first to warm the caches."""
     if repeats == 1:
         return timed(call)
-    runs = [timed(call) for _ in range(repeats + 1)]
-    return statistics.median(seconds for seconds, _ in runs[1:]), runs[-1][1]
+    runs = [timed(call) for _ in range(repeats + 1)][1:]
+    seconds, cpu_seconds = (statistics.median(values) for values in zip(*((run.seconds, run.cpu_seconds) for run in runs)))
+    return Timed(seconds, cpu_seconds, runs[-1].result)
 
 
 def arguments() -> argparse.Namespace:

@@ -32,15 +32,16 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     received = fhe.EncryptedMatrix.deserialize(sent)
     plain = words(common.transposed(matrix))
     repeats = 3 if options.inputs <= 100 and not options.quick else 1
-    seconds, result = common.median_of(repeats, lambda: fhe.cpu_matrix_multiplication(received, plain, key))
-    returned = result.serialize()
+    run = common.median_of(repeats, lambda: fhe.cpu_matrix_multiplication(received, plain, key))
+    returned = run.result.serialize()
     last = options.inputs % constants["polynomial_size"] or constants["polynomial_size"]
     opened = fhe.decrypt_matrix(fhe.CompressedResultEncryptedMatrix.deserialize(returned), secret, params, last)
     have = signed(opened, constants["bits_reserved_for_computation"]).tolist()
     want = common.transposed(common.product(matrix, common.transposed(columns)))
     key_bytes, whole = len(key.serialize()), options.outputs / len(columns)
     return {
-        "seconds": seconds * whole,
+        "seconds": run.seconds * whole,
+        "cpu_seconds": run.cpu_seconds * whole,
         "threads": options.threads,
         "model_bytes": round(len(sent) * whole),
         "key_bytes": key_bytes,

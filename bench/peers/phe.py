@@ -27,15 +27,20 @@ def output(row: int) -> paillier.EncryptedNumber:
     return sum((cipher * factor for cipher, factor in zip(COLUMN, ROWS[row], strict=True)), start=KEY.encrypt(0, r_value=1))
 
 
-def rerandomised(row: int) -> int:
-    return output(row).ciphertext(be_secure=True)
+def plain_output(row: int) -> common.Timed:
+    return common.timed(lambda: output(row))
 
 
-def row_of(run: int, total: int, seconds: float, options: argparse.Namespace) -> dict[str, Any]:
+def rerandomised_output(row: int) -> common.Timed:
+    return common.timed(lambda: output(row).ciphertext(be_secure=True))
+
+
+def row_of(run: int, total: int, whole: common.Timed, options: argparse.Namespace) -> dict[str, Any]:
     cipher_bytes, weights = KEY.nsquare.bit_length() // 8, options.inputs * options.outputs
     key_bytes = KEY.n.bit_length() // 8
     return {
-        "seconds": seconds * total / run,
+        "seconds": whole.seconds * total / run,
+        "cpu_seconds": sum(part.cpu_seconds for part in whole.result) * total / run,
         "threads": options.threads,
         "model_bytes": cipher_bytes * weights,
         "key_bytes": key_bytes,
@@ -66,13 +71,15 @@ def main() -> None:
     with fork.Pool(options.threads) as pool:
         COLUMN = pool.map(encrypt, [row[0] for row in model])
     with fork.Pool(options.threads) as pool:
-        seconds, results = common.timed(lambda: pool.map(output, range(run), chunksize=1))
-        seconds_rerandomised, _ = common.timed(lambda: pool.map(rerandomised, range(run), chunksize=1))
-    have = [[secret.decrypt(result)] for result in results]
+        plain = common.timed(lambda: pool.map(plain_output, range(run), chunksize=1))
+        rerandomised = common.timed(lambda: pool.map(rerandomised_output, range(run), chunksize=1))
+    have = [[secret.decrypt(part.result)] for part in plain.result]
     error = common.max_relative_error(have, common.product(ROWS[:run], [[row[0]] for row in model]))
-    plain = {**row_of(run, total, seconds, options), "protections": "none", "max_relative_error": error}
-    protected = {**row_of(run, total, seconds_rerandomised, options), "protections": "re-randomised results", "max_relative_error": error}
-    common.emit({"phe": plain, "phe_rerandomised": protected}, ["phe", "gmpy2"])
+    rows = {
+        "phe": {**row_of(run, total, plain, options), "protections": "none"},
+        "phe_rerandomised": {**row_of(run, total, rerandomised, options), "protections": "re-randomised results"},
+    }
+    common.emit({name: {**row, "max_relative_error": error} for name, row in rows.items()}, ["phe", "gmpy2"])
 
 
 if __name__ == "__main__":

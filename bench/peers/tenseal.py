@@ -57,14 +57,15 @@ def by_vectors(scheme: Scheme, options: argparse.Namespace, matrix: common.Rows,
     sent = [ts.ckks_vector(own, column).serialize() for column in columns]
     received = [ts.ckks_vector_from(evaluator, data) for data in sent]
     repeats = 5 if options.inputs <= 100 else 1
-    seconds, results = common.median_of(repeats, lambda: [vector.mm(plain) for vector in received])
-    returned = [result.serialize() for result in results]
+    run = common.median_of(repeats, lambda: [vector.mm(plain) for vector in received])
+    returned = [result.serialize() for result in run.result]
     opened = [ts.ckks_vector_from(own, data).decrypt() for data in returned]
     have = [[value * MATRIX_ONE * MODEL_ONE for value in column] for column in opened]
     want = common.transposed(common.product(matrix, [row[: len(columns)] for row in model]))
     whole = options.outputs / len(columns)
     return {
-        "seconds": seconds * whole,
+        "seconds": run.seconds * whole,
+        "cpu_seconds": run.cpu_seconds * whole,
         "model_bytes": round(sum(map(len, sent)) * whole),
         "key_bytes": key_bytes,
         "bytes_up": round(sum(map(len, returned)) * whole),
@@ -84,14 +85,15 @@ def by_tensor(scheme: Scheme, options: argparse.Namespace, matrix: common.Rows, 
     sent = ts.ckks_tensor(own, packed, batch=True).serialize()
     received = ts.ckks_tensor_from(evaluator, sent)
     repeats = 1 if rows < options.inputs else 5
-    seconds, result = common.median_of(repeats, lambda: received.mm(plain))
-    returned = result.serialize()
+    run = common.median_of(repeats, lambda: received.mm(plain))
+    returned = run.result.serialize()
     opened = ts.ckks_tensor_from(own, returned).decrypt().tolist()
     have = [[value * MATRIX_ONE * MODEL_ONE for value in column[0]] for column in opened]
     want = common.transposed(common.product(matrix[:rows], model))
     whole = options.inputs / rows
     return {
-        "seconds": seconds * whole,
+        "seconds": run.seconds * whole,
+        "cpu_seconds": run.cpu_seconds * whole,
         "model_bytes": len(sent),
         "key_bytes": key_bytes,
         "bytes_up": round(len(returned) * whole),
