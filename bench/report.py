@@ -40,10 +40,6 @@ def checked(row: Any, numbers: tuple[str, ...] = NUMBERS) -> Row:
     return not_run(f"printed no number for {', '.join(bad)}") if bad else row
 
 
-def section_names(dimensions: list[int]) -> list[str]:
-    return [f"map_{inputs}" for inputs in dimensions]
-
-
 def same_machine(left: Report, right: Report) -> bool:
     keys = ("cpu", "cores", "flags")
     return [left.get("machine", {}).get(key) for key in keys] == [right.get("machine", {}).get(key) for key in keys]
@@ -62,25 +58,32 @@ def merged(old: Report | None, new: Report) -> Report:
 def published(report: Report) -> Report:
     """The report as it is written: every section at the top, every row in it."""
     rest = {key: value for key, value in report.items() if key != "sections"}
-    sections = {
-        name: complete(rows, STEP_ROWS if name == "logistic_step" else {**MAP_ROWS, **KERNEL_ROWS})
-        for name, rows in report["sections"].items()
-    }
-    return {**rest, **sections}
+    sections = {"logistic_step": {}, **report["sections"]}
+    return {**rest, **{name: complete(rows, row_names(name)) for name, rows in sections.items()}}
+
+
+def row_names(section: str) -> dict[str, str]:
+    return STEP_ROWS if section == "logistic_step" else {**MAP_ROWS, **KERNEL_ROWS}
 
 
 def read(text: dict[str, Any]) -> Report:
     """The opposite of `published`; rows that were never tried are left out again."""
     names = [name for name in text if name.startswith("map_") or name == "logistic_step"]
-    sections = {name: {key: row for key, row in text[name].items() if row != NEVER} for name in names}
+    sections = {name: {key: row for key, row in text[name].items() if row != never(key)} for name in names}
     return {**{key: value for key, value in text.items() if key not in names}, "sections": sections}
 
 
 NEVER = not_run("not selected")
+# The only peer that is left out unless somebody asks for it.
+OPTIONAL = not_run("optional, since its environment takes 6.3 GB and its step minutes: --with-concrete-ml")
+
+
+def never(name: str) -> Row:
+    return OPTIONAL if name in STEP_ROWS else NEVER
 
 
 def complete(rows: dict[str, Row], names: dict[str, str]) -> dict[str, Row]:
-    return {name: rows.get(name, NEVER) for name in names}
+    return {name: rows.get(name, never(name)) for name in names}
 
 
 def size(count: float) -> str:
@@ -186,7 +189,7 @@ def markdown(report: Report) -> str:
     sections = report["sections"]
     for name in sorted((key for key in sections if key.startswith("map_")), key=lambda key: int(key[4:])):
         inputs = name[4:]
-        rows = complete(sections[name], {**MAP_ROWS, **KERNEL_ROWS})
+        rows = complete(sections[name], row_names(name))
         parts += ["", f"### {inputs} inputs, 10 outputs", "", measured_table(rows, MAP_ROWS), "", kernel_table(rows)]
     steps = complete(sections.get("logistic_step", {}), STEP_ROWS)
     parts += ["", "### One encrypted step of logistic regression", "", measured_table(steps, STEP_ROWS)]

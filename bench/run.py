@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Peer:
     rows: tuple[str, ...]
     pythons: list[str] = field(default_factory=lambda: ["3.11", "3.12", "3.10"])
     maps: bool = True
-    optional: str = ""
+    optional: bool = False
 
 
 PEERS = {
@@ -43,7 +43,7 @@ PEERS = {
         ("concrete_ml",),
         pythons=["3.11", "3.10"],
         maps=False,
-        optional="optional, because its environment takes 6.3 GB and its step minutes: --with-concrete-ml",
+        optional=True,
     ),
 }
 OURS = Peer(("ours", "ours_unprotected", *report.KERNEL_ROWS))
@@ -144,22 +144,21 @@ def prepared(name: str) -> list[str] | NotRun:
         return NotRun(f"could not be prepared: {failure}")
 
 
-def measure(names: list[str], options: argparse.Namespace) -> tuple[dict[str, dict[str, Row]], dict[str, str]]:
-    versions: dict[str, str] = {}
-    sections: dict[str, dict[str, Row]] = {name: {} for name in report.section_names(options.dimensions)}
+def measure(names: list[str], options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Row], dict[str, str]]]:
+    """Section, rows and versions, one measurement after the other."""
     # Building and installing come first: they must not run beside a measurement.
     commands = {name: prepared(name) for name in names}
 
-    def rows_of(name: str, command: list[str], inputs: int) -> dict[str, Row]:
+    def rows_of(name: str, command: list[str], inputs: int, versions: dict[str, str]) -> dict[str, Row]:
         return measure_ours(inputs, options) if name == "ours" else measure_peer(name, command, inputs, options, versions)
 
     for name, command in commands.items():
         # A workload that is not a map has a size of its own.
         for inputs in options.dimensions if MEASURED[name].maps else [0]:
             say(f"{name}, {inputs} inputs" if inputs else name)
-            rows = guarded(MEASURED[name].rows, command, lambda: rows_of(name, command, inputs), options.wait_idle)
-            sections.setdefault(f"map_{inputs}" if inputs else "logistic_step", {}).update(rows)
-    return sections, versions
+            versions: dict[str, str] = {}
+            rows = guarded(MEASURED[name].rows, command, lambda: rows_of(name, command, inputs, versions), options.wait_idle)
+            yield f"map_{inputs}" if inputs else "logistic_step", rows, versions
 
 
 def cpu() -> tuple[str, list[str]]:
@@ -239,12 +238,6 @@ def selected(options: argparse.Namespace) -> list[str]:
     return [name for name in NAMES if name in names and name not in options.skip]
 
 
-def left_out(names: list[str]) -> dict[str, Row]:
-    """Reasons of optional peers that nobody asked for."""
-    peers = [peer for name, peer in PEERS.items() if peer.optional and name not in names]
-    return {row: report.not_run(peer.optional) for peer in peers for row in peer.rows}
-
-
 def earlier(path: Path) -> Report | None:
     try:
         return report.read(json.loads(path.read_text()))
@@ -255,27 +248,33 @@ def earlier(path: Path) -> Report | None:
         return None
 
 
-def main(arguments: list[str]) -> None:
-    options = parsed(arguments)
-    names = selected(options)
-    sections, versions = measure(names, options)
+def written(path: Path, sections: dict[str, dict[str, Row]], versions: dict[str, str], threads: int) -> Report:
+    """Adds to the report on disk, so that an interrupted run keeps what it measured."""
     new: Report = {
         "date": today(),
         "machine": machine(),
-        "threads": options.threads,
+        "threads": threads,
         "workload": workload(),
         "versions": versions,
         "sections": sections,
     }
-    path = target_folder() / ("report-quick.json" if options.quick else "report.json")
     whole = report.merged(earlier(path), new)
-    whole["sections"]["logistic_step"] = {**left_out(names), **whole["sections"].get("logistic_step", {})}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report.published(whole), indent=2) + "\n")
+    return whole
+
+
+def main(arguments: list[str]) -> None:
+    options = parsed(arguments)
+    names = selected(options)
+    if not names:
+        sys.exit("make bench: nothing is left to measure; see --only and --skip")
+    path = target_folder() / ("report-quick.json" if options.quick else "report.json")
+    for section, rows, versions in measure(names, options):
+        whole = written(path, {section: rows}, versions, options.threads)
+        if not options.quick:
+            DOCUMENT.write_text(report.with_tables(DOCUMENT.read_text(), report.markdown(whole)))
     say(f"report: {path}")
-    if not options.quick:
-        DOCUMENT.write_text(report.with_tables(DOCUMENT.read_text(), report.markdown(whole)))
-        say(f"tables: {DOCUMENT}")
 
 
 if __name__ == "__main__":

@@ -96,7 +96,20 @@ class Merging(unittest.TestCase):
         full = whole(map_65={"phe": row()}, logistic_step={})
         published = report.published(full)
         self.assertEqual(published["map_65"]["tenseal"], report.NEVER)
+        self.assertEqual(published["logistic_step"]["concrete_ml"], report.OPTIONAL)
         self.assertEqual(report.read(json.loads(json.dumps(published))), full)
+
+    def test_an_interrupted_run_keeps_what_it_measured(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "deep" / "report.json"
+            run.written(path, {"map_65": {"phe": row(1)}}, {"phe": "1"}, 2)
+            both = run.written(path, {"map_65": {"tenseal": row(2)}}, {"tenseal": "2"}, 2)
+            self.assertEqual(set(both["sections"]["map_65"]), {"phe", "tenseal"})
+            self.assertEqual(both["versions"], {"phe": "1", "tenseal": "2"})
+            path.write_text("not a report")
+            with mock.patch.object(run, "say"):
+                alone = run.written(path, {"map_65": {"phe": row(3)}}, {}, 2)
+            self.assertEqual(set(alone["sections"]["map_65"]), {"phe"})
 
 
 class Tables(unittest.TestCase):
@@ -176,8 +189,8 @@ class Processes(unittest.TestCase):
         options = run.parsed(["--only", "phe", "--dimensions", "65", "--wait-idle", "0"])
         failure = NotRun("could not be installed: no network")
         with mock.patch.object(processes, "environment", side_effect=failure), mock.patch.object(run, "say"):
-            sections, _ = run.measure(["phe"], options)
-        self.assertEqual(sections["map_65"]["phe_rerandomised"], {"not_run": "could not be installed: no network"})
+            ((section, rows, _),) = run.measure(["phe"], options)
+        self.assertEqual((section, rows["phe_rerandomised"]), ("map_65", {"not_run": "could not be installed: no network"}))
 
 
 class Options(unittest.TestCase):
@@ -185,8 +198,6 @@ class Options(unittest.TestCase):
         self.assertNotIn("concrete_ml", run.selected(run.parsed([])))
         self.assertIn("concrete_ml", run.selected(run.parsed(["--with-concrete-ml"])))
         self.assertEqual(run.selected(run.parsed(["--only", "concrete_ml,phe", "--skip", "phe"])), ["concrete_ml"])
-        self.assertIn("optional", run.left_out(["phe"])["concrete_ml"]["not_run"])
-        self.assertEqual(run.left_out(["concrete_ml"]), {})
 
     def test_nonsense_is_refused(self) -> None:
         self.assertEqual(run.dimension_list("785,65,65"), [65, 785])

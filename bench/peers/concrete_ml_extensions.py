@@ -65,4 +65,4 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    common.emit({"concrete_ml_extensions": measure(common.arguments())}, ["concrete-ml-extensions", "numpy"])
+    common.emit({"concrete_ml_extensions": measure(common.arguments())}, ["concrete-ml-extensions"])
