@@ -107,11 +107,15 @@ def security(row: Row) -> str:
     return f"{row['security']['bits']} bit" if "security" in row else "not stated"
 
 
+def is_disturbed(row: Row) -> bool:
+    cores = row.get("other_programs_cores")
+    return cores is not None and cores > QUIET
+
+
 def remarks(row: Row) -> str:
     notes = [f"scaled from {row['scaled_from']}"] if row.get("scaled_from") else []
-    disturbed = row.get("other_programs_cores")
-    if disturbed is not None and disturbed > QUIET:
-        notes.append(f"disturbed: other programs used {disturbed:.1f} cores")
+    if is_disturbed(row):
+        notes.append(f"disturbed: other programs used {row['other_programs_cores']:.1f} cores")
     return "; ".join(notes)
 
 
@@ -179,13 +183,20 @@ def machine_lines(report: Report) -> list[str]:
     ]
 
 
+def warning_lines(report: Report) -> list[str]:
+    """Above the tables, because a disturbed peer beside a quiet row of ours would be a lie in our favour."""
+    if not any(is_disturbed(row) for rows in report["sections"].values() for row in rows.values()):
+        return []
+    return ["", "**Rows marked as disturbed are too slow: other programs ran. Do not compare them; run `make bench` on a quiet machine.**"]
+
+
 def dates(report: Report) -> list[str]:
     found = {row["date"] for rows in report["sections"].values() for row in rows.values() if "date" in row}
     return sorted(found) or ["no day yet"]
 
 
 def markdown(report: Report) -> str:
-    parts = machine_lines(report)
+    parts = machine_lines(report) + warning_lines(report)
     sections = report["sections"]
     for name in sorted((key for key in sections if key.startswith("map_")), key=lambda key: int(key[4:])):
         inputs = name[4:]

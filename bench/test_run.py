@@ -131,6 +131,11 @@ class Tables(unittest.TestCase):
         noted = report.remarks(row(scaled_from="1 of 10 columns", other_programs_cores=0.9))
         self.assertEqual(noted, "scaled from 1 of 10 columns; disturbed: other programs used 0.9 cores")
 
+    def test_a_disturbed_row_is_announced_above_the_tables(self) -> None:
+        for cores, announced in ((0.9, True), (0.05, False), (None, False)):
+            text = report.markdown(whole(map_65={"phe": row(other_programs_cores=cores)}))
+            self.assertEqual("quiet machine" in text, announced)
+
     def test_kernels(self) -> None:
         text = report.kernel_table({"portable_kernel": kernel(2.0), "avx512_kernel": report.not_run("none")})
         self.assertIn("| portable | 2 s | 1.0 G/s |  |", text)

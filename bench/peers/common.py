@@ -65,7 +65,7 @@ def max_relative_error(have: list[list[float]], want: Rows) -> float:
 
 @dataclass(frozen=True)
 class Timed:
-    """Wall-clock and processor time. Other programs lengthen the first; the second stays nearly the same."""
+    """Wall-clock and processor time. Other programs lengthen the first much more than the second."""
 
     seconds: float
     cpu_seconds: float
