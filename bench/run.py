@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -265,6 +266,8 @@ def written(path: Path, sections: dict[str, dict[str, Row]], versions: dict[str,
 
 
 def main(arguments: list[str]) -> None:
+    # So that the process that is being measured ends too: it has a process group of its own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("make bench: stopped"))
     options = parsed(arguments)
     names = selected(options)
     if not names:
