@@ -36,8 +36,8 @@ def rerandomised_output(row: int) -> common.Timed:
 
 
 def row_of(run: int, total: int, whole: common.Timed, options: argparse.Namespace) -> dict[str, Any]:
-    cipher_bytes, weights = KEY.nsquare.bit_length() // 8, options.inputs * options.outputs
-    key_bytes = KEY.n.bit_length() // 8
+    cipher_bytes, weights = (KEY.nsquare.bit_length() + 7) // 8, options.inputs * options.outputs
+    key_bytes = (KEY.n.bit_length() + 7) // 8
     return {
         "seconds": whole.seconds * total / run,
         "cpu_seconds": sum(part.cpu_seconds for part in whole.result) * total / run,
