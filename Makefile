@@ -3,6 +3,7 @@
 #   make test                                              every test: contracts, libraries, programs, end to end
 #   make up   [ARGS="--mines 3"]                           a local network that keeps running
 #   make check                                             format, lints, documentation
+#   make bench [ARGS="--quick"]                            ours and its peers, measured: docs/benchmarks.md
 
 SHELL := bash
 CARGO ?= cargo
@@ -16,7 +17,7 @@ NODE_STAMP := contracts/node_modules/.installed
 VENV := target/venv
 PYTHON_STAMP := $(VENV)/.installed
 
-.PHONY: demo up build test test-contracts test-rust check
+.PHONY: demo up build test test-contracts test-bench test-rust check bench
 .DEFAULT_GOAL := build
 
 demo: build
@@ -28,14 +29,22 @@ up: build
 build: $(NODE_STAMP)
 	$(CARGO) build --release --workspace --bins
 
-test: test-contracts test-rust
+test: test-contracts test-bench test-rust
 
 test-contracts: $(NODE_STAMP)
 	contracts/tools/check
 
+# The harness of the benchmarks, without its peers. Skipped where there is no Python.
+test-bench:
+	@if command -v $(PYTHON) >/dev/null; then $(PYTHON) -m unittest discover bench; \
+	else echo "Python 3 is missing: the tests of the benchmark harness are skipped"; fi
+
 # The end-to-end tests run the programs that `build` made.
 test-rust: build $(PYTHON_STAMP)
 	SONAR_TEST_PYTHON=$(abspath $(VENV)/bin/python) $(CARGO) test --release --workspace
+
+bench:
+	@$(PYTHON) bench/run.py $(ARGS)
 
 check: $(NODE_STAMP)
 	$(CARGO) fmt --all --check
