@@ -27,11 +27,9 @@ pub use evaluate::{
 pub use features::{Column, Expansion, FeatureKind, FeatureMap, Features, Image};
 pub use he::noise::{self, Noise};
 pub use he::{
-    Binding, Delta, EncryptError, EncryptedUpdate, Kernel, MAX_INPUTS, MAX_OUTPUTS, Material, Parameters,
+    Binding, Delta, EncryptError, EncryptedUpdate, Evaluator, Kernel, MAX_INPUTS, MAX_OUTPUTS, Material, Parameters,
     ParametersError, PublishedWeights, SecretKey, SecurityEstimate, VersionSeed, WireError, encrypt_update,
 };
-#[cfg(feature = "bench")]
-pub use he::{encrypt_unprotected, multiply_unprotected};
 pub use metric::{Metric, MetricError};
 pub use model::{LATTICE_BITS, ModelError, Scores, Shape, Weights};
 pub use train::{AffineUpdate, Labels, Rule, TrainError, train};

@@ -198,13 +198,10 @@ impl AffineUpdate {
         Self { shape, linear, constant }
     }
 
-    /// A legal map that no data led to, for measurements: entries of either sign, rows of norm below one.
+    /// A map that no data led to, for measurements. Factors are row-major; the caller sees to it that no result wraps.
     #[cfg(feature = "bench")]
-    pub fn random(params: &Parameters, random: &mut impl Rng) -> Self {
-        let shape = params.shape();
-        let most = params.map_scale() / (shape.inputs as f64).sqrt();
-        let entry = |random: &mut _| round_at_random((unit(random) * 2.0 - 1.0) * most, random) as i16;
-        let linear = (0..shape.inputs * shape.inputs).map(|_| entry(random)).collect();
+    pub fn from_factors(shape: Shape, linear: Vec<i16>) -> Self {
+        assert_eq!(linear.len(), shape.inputs * shape.inputs);
         Self { shape, linear, constant: vec![0; shape.weights()] }
     }
 

@@ -215,6 +215,11 @@ impl Parameters {
         self.update_bytes(self.degree())
     }
 
+    /// Bytes of the encrypted model among a version's words; the rest are keys.
+    pub const fn model_len(&self) -> usize {
+        ROW_BYTES * self.shape.weights()
+    }
+
     /// Number of mask polynomials of a row, and of rows that are packed together.
     pub const fn rank(&self) -> usize {
         DIMENSION / self.degree()

@@ -172,56 +172,18 @@ impl EncryptedUpdate {
 ///
 /// Uses all threads of the current rayon pool, and memory for the published rows and a few hundred rows of the result.
 pub fn encrypt_update(material: &Material, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
-    encrypt_with(material, update, Kernel::fastest(), |rows, evaluator| {
-        let mut coins = Coins::fresh()?;
-        evaluator.protect(rows, &mut coins);
-        Ok(())
-    })
+    Evaluator::new(material, Kernel::fastest()).encrypt(update)
 }
 
-/// As [`encrypt_update`], but without re-randomisation and flood, so that measurements can say what those cost. The key holder can
-/// compute the Mine's map from the result.
-#[cfg(feature = "bench")]
-pub fn encrypt_unprotected(
-    material: &Material,
-    update: &AffineUpdate,
-    kernel: Kernel,
-) -> Result<EncryptedUpdate, EncryptError> {
-    encrypt_with(material, update, kernel, |_, _| Ok(()))
-}
+/// What is done to rows before they are packed.
+trait Protect: Fn(&mut [u64]) -> Result<(), EncryptError> + Sync {}
 
-/// The linear map alone, on expanded rows: the first word of every row of the result, so that nothing of the work can be left out.
-#[cfg(feature = "bench")]
-pub fn multiply_unprotected(material: &Material, update: &AffineUpdate, kernel: Kernel) -> Vec<u64> {
-    let evaluator = Evaluator::new(material, kernel);
-    let width = evaluator.params.row_words();
-    let starts = (0..evaluator.params.shape().inputs).step_by(evaluator.block());
-    starts.flat_map(|start| evaluator.map(update, start).into_iter().step_by(width)).collect()
-}
-
-fn encrypt_with(
-    material: &Material,
-    update: &AffineUpdate,
-    kernel: Kernel,
-    protect: impl Fn(&mut [u64], &Evaluator) -> Result<(), EncryptError> + Sync,
-) -> Result<EncryptedUpdate, EncryptError> {
-    let params = *material.parameters();
-    if update.shape() != params.shape() {
-        return Err(EncryptError::Shape { update: update.shape(), material: params.shape() });
-    }
-    let evaluator = Evaluator::new(material, kernel);
-    let mut words = Vec::with_capacity(params.update_len() / UPLOAD_BYTES);
-    for start in (0..params.shape().inputs).step_by(evaluator.block()) {
-        for pack in evaluator.packs(update, start, &protect)? {
-            words.extend(pack);
-        }
-    }
-    Ok(EncryptedUpdate { params, material: material.digest(), words })
-}
+impl<F: Fn(&mut [u64]) -> Result<(), EncryptError> + Sync> Protect for F {}
 
 /// What a Mine computes with, made ready from a version's material.
-pub(super) struct Evaluator {
+pub struct Evaluator {
     params: Parameters,
+    material: [u8; 32],
     kernel: Kernel,
     rows: Panels,
     zeros: Zeros,
@@ -229,10 +191,47 @@ pub(super) struct Evaluator {
 }
 
 impl Evaluator {
-    pub(super) fn new(material: &Material, kernel: Kernel) -> Self {
+    /// Expands masks and transforms keys.
+    pub fn new(material: &Material, kernel: Kernel) -> Self {
         let (rows, (zeros, packing)) =
             rayon::join(|| material.panels(), || rayon::join(|| material.zeros(), || material.packing()));
-        Self { params: *material.parameters(), kernel, rows, zeros, packing }
+        let params = *material.parameters();
+        Self { params, material: material.digest(), kernel, rows, zeros, packing }
+    }
+
+    /// As [`encrypt_update`].
+    pub fn encrypt(&self, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
+        self.encrypt_with(update, |rows| {
+            self.protect(rows, &mut Coins::fresh()?);
+            Ok(())
+        })
+    }
+
+    /// Without re-randomisation and flood, so that measurements can say what those cost. The key holder can compute the Mine's map
+    /// from the result.
+    #[cfg(feature = "bench")]
+    pub fn encrypt_unprotected(&self, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
+        self.encrypt_with(update, |_| Ok(()))
+    }
+
+    /// The linear map alone: the first word of every row of the result, so that nothing of the work can be left out.
+    #[cfg(feature = "bench")]
+    pub fn multiply(&self, update: &AffineUpdate) -> Vec<u64> {
+        let starts = (0..self.params.shape().inputs).step_by(self.block());
+        starts.flat_map(|start| self.map(update, start).into_iter().step_by(self.params.row_words())).collect()
+    }
+
+    fn encrypt_with(&self, update: &AffineUpdate, protect: impl Protect) -> Result<EncryptedUpdate, EncryptError> {
+        if update.shape() != self.params.shape() {
+            return Err(EncryptError::Shape { update: update.shape(), material: self.params.shape() });
+        }
+        let mut words = Vec::with_capacity(self.params.update_len() / UPLOAD_BYTES);
+        for start in (0..self.params.shape().inputs).step_by(self.block()) {
+            for pack in self.packs(update, start, &protect)? {
+                words.extend(pack);
+            }
+        }
+        Ok(EncryptedUpdate { params: self.params, material: self.material, words })
     }
 
     /// Rows that are worked on at a time: whole packs, and enough rows to use the cache well.
@@ -245,12 +244,12 @@ impl Evaluator {
         &self,
         update: &AffineUpdate,
         start: usize,
-        protect: &(impl Fn(&mut [u64], &Self) -> Result<(), EncryptError> + Sync),
+        protect: &impl Protect,
     ) -> Result<Vec<Vec<u64>>, EncryptError> {
         let mut rows = self.map(update, start);
         rows.par_chunks_mut(self.params.rank() * self.params.row_words())
             .map(|rows| {
-                protect(rows, self)?;
+                protect(rows)?;
                 Ok(self.pack(rows))
             })
             .collect()
