@@ -84,13 +84,15 @@ impl From<Zcdp> for Rdp {
     }
 }
 
-/// `ε = D + ln((α-1)/α) - (ln δ + ln α)/(α-1)` for a divergence `D` of order `α`; none when the total variation, at most
-/// `√(1 - exp(-D))`, is within δ.
+/// The ε at δ of a divergence of this order. None is needed when the total variation, at most `√(1 - exp(-D))`, is within δ.
 pub(super) fn to_epsilon(order: f64, divergence: f64, delta: f64) -> f64 {
-    if -(-divergence).exp_m1() <= delta * delta {
-        return 0.0;
-    }
-    divergence + ((order - 1.0) / order).ln() - (delta.ln() + order.ln()) / (order - 1.0)
+    let within_delta = -(-divergence).exp_m1() <= delta * delta;
+    if within_delta { 0.0 } else { divergence + surplus(order, delta) }
+}
+
+/// What ε is larger than the divergence: `ln((α-1)/α) - (ln δ + ln α)/(α-1)`.
+pub(super) fn surplus(order: f64, delta: f64) -> f64 {
+    ((order - 1.0) / order).ln() - (delta.ln() + order.ln()) / (order - 1.0)
 }
 
 /// `ln Σ_k C(α,k) (1-q)^(α-k) q^k exp((k²-k)/(2σ²))`.

@@ -79,13 +79,9 @@ impl Zcdp {
         if !(epsilon.is_finite() && epsilon > 0.0) {
             return Err(PrivacyError::Epsilon(epsilon));
         }
-        // ε(ρ) grows with ρ and is at least ρ less a little, so this interval holds the answer.
-        let (mut low, mut high) = (0.0, 2.0 * epsilon + 1.0);
-        for _ in 0..200 {
-            let middle = 0.5 * (low + high);
-            if Self(middle).epsilon(delta) <= epsilon { low = middle } else { high = middle }
-        }
-        Ok(Self(low))
+        // The largest ρ for which the ε of some order is small enough; a hair less, so that rounding cannot exceed it.
+        let at = |order: f64| (epsilon - accountant::surplus(order, delta)) / order;
+        Ok(Self(fine_orders().map(at).fold(0.0, f64::max) * (1.0 - 1e-12)))
     }
 
     /// What the noise of one ciphertext says beyond the update, for all pairs of data sets: `½ · d·c · κ² · 2^(-2λ)`. For maps
@@ -124,10 +120,14 @@ impl Zcdp {
 
     /// The ε of (ε, δ)-differential privacy, by the optimal Rényi order.
     pub fn epsilon(self, delta: f64) -> f64 {
-        // The least over orders on a fine geometric grid.
         let at = |order: f64| accountant::to_epsilon(order, order * self.0, delta);
-        (0..4000).map(|i| at(1.0 + (f64::from(i) * 0.01 - 12.0).exp())).fold(f64::INFINITY, f64::min).max(0.0)
+        fine_orders().map(at).fold(f64::INFINITY, f64::min).max(0.0)
     }
+}
+
+/// Orders above one on a fine geometric grid.
+fn fine_orders() -> impl Iterator<Item = f64> {
+    (0..4000).map(|i| 1.0 + (f64::from(i) * 0.01 - 12.0).exp())
 }
 
 /// How much longer than its mean the noise of the published rows can be, and the rounding of the map.
