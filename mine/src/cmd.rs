@@ -6,6 +6,7 @@ mod earnings;
 mod help;
 mod init;
 mod policy;
+mod privacy;
 mod run;
 mod status;
 mod withdraw;
@@ -74,6 +75,8 @@ enum Command {
     /// Which campaigns are served
     #[command(subcommand)]
     Policy(policy::Command),
+    /// What was told about each data set, and what still may be
+    Privacy,
     /// Print a script that completes commands in your shell
     Completions(help::Completions),
     /// Version of the program and of the contracts that it speaks to
@@ -129,6 +132,7 @@ async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
         Command::Earnings => earnings::run(&context).await,
         Command::Withdraw(command) => command.run(&context, output).await,
         Command::Policy(command) => command.run(&context).await,
+        Command::Privacy => privacy::run(&context),
         Command::Completions(_) | Command::Version => unreachable!("done above"),
     }
 }
@@ -144,6 +148,7 @@ impl Command {
             Self::Earnings => "mine.earnings/1",
             Self::Withdraw(_) => "mine.withdraw/1",
             Self::Policy(_) => "mine.policy/1",
+            Self::Privacy => "mine.privacy/1",
             Self::Completions(_) => "mine.completions/1",
             Self::Version => "mine.version/1",
         }

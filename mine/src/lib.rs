@@ -6,6 +6,7 @@ pub mod home;
 pub mod outbox;
 pub mod planner;
 pub mod policy;
+pub mod privacy;
 pub mod repository;
 pub mod run;
 pub mod store;

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sonar::ids::{CampaignId, Version};
+use syft::privacy::Zcdp;
 
 use crate::{
     planner::Stage,
+    privacy::{Budget, Exhausted, Ledger},
     store::{Store, StoreError},
 };
 
@@ -26,6 +28,9 @@ pub struct Record {
     pub data: Vec<String>,
     /// Rows that it was trained on.
     pub rows: usize,
+    /// What it tells about the records of each of these data sets; `None` for an exact update, which no budget covers.
+    #[serde(default)]
+    pub cost: Option<Zcdp>,
     /// Unix time at which it was made.
     pub made_at: u64,
     /// Milliseconds that training took.
@@ -50,19 +55,23 @@ pub enum OutboxError {
     /// An update for this version exists.
     #[error("an update for version {1} of campaign {0} was made before; there is only one a version")]
     Exists(CampaignId, Version),
+    /// Enough was told about a data set.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
 }
 
 /// The updates of this Mine.
 #[derive(Debug, Default)]
 pub struct Outbox {
     stages: BTreeMap<(CampaignId, Version), Stage>,
+    ledger: Ledger,
 }
 
 impl Outbox {
     /// Finds what an earlier run kept.
     ///
     /// # Errors
-    /// When the store cannot be listed.
+    /// When the store cannot be read.
     pub fn load(store: &dyn Store) -> Result<Self, OutboxError> {
         let mut stages = BTreeMap::new();
         // What is both (a crash while it was given up) can still be sent.
@@ -72,7 +81,7 @@ impl Outbox {
                 stages.insert(key, stage);
             }
         }
-        Ok(Self { stages })
+        Ok(Self { stages, ledger: records(store)?.iter().collect() })
     }
 
     /// What there is for a version.
@@ -86,16 +95,32 @@ impl Outbox {
         self.stages.iter().filter(|(_, stage)| **stage == Stage::Sealed).map(|(key, _)| *key)
     }
 
-    /// Keeps a new update. Only then may it leave the process.
+    /// What was told about each data set.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Keeps a new update, and with it what it costs. Only then may it leave the process.
     ///
     /// # Errors
-    /// When there is one for this version already, or it cannot be kept.
-    pub fn keep(&mut self, store: &dyn Store, record: &Record, envelope: &[u8]) -> Result<(), OutboxError> {
+    /// When there is one for this version already, the budget of a data set is spent, or it cannot be kept.
+    pub fn keep(
+        &mut self,
+        store: &dyn Store,
+        record: &Record,
+        envelope: &[u8],
+        budget: Option<&Budget>,
+    ) -> Result<(), OutboxError> {
         let key = (record.campaign, record.version);
         if self.stages.contains_key(&key) {
             return Err(OutboxError::Exists(key.0, key.1));
         }
+        if let Some(budget) = budget {
+            self.ledger.allow(budget, record.data.iter().map(String::as_str))?;
+        }
         store.put(&name(SEALED, key), &encode(record, envelope))?;
+        self.ledger.charge(record);
         self.stages.insert(key, Stage::Sealed);
         Ok(())
     }
@@ -170,21 +195,11 @@ fn decode(bytes: &[u8]) -> Option<(Record, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Memory;
+    use crate::testing::{self, Memory};
     use proptest::prelude::*;
 
     fn record(campaign: u8, version: u32) -> Record {
-        Record {
-            campaign: CampaignId::from([campaign; 32]),
-            version: Version(version),
-            data: vec!["own".into()],
-            rows: 7,
-            made_at: 1,
-            train_ms: 2,
-            encrypt_ms: 3,
-            bytes_down: 4,
-            bytes_up: 5,
-        }
+        testing::update(campaign, version, &["own"], Zcdp::gaussian(5.0).ok())
     }
 
     #[test]
@@ -192,7 +207,7 @@ mod tests {
         let store = Memory::default();
         let mut outbox = Outbox::load(&store).unwrap();
         let update = record(1, 3);
-        outbox.keep(&store, &update, b"sealed").unwrap();
+        outbox.keep(&store, &update, b"sealed", None).unwrap();
         // As after kill -9.
         let outbox = Outbox::load(&store).unwrap();
         assert_eq!(outbox.stage(update.campaign, Version(3)), Some(Stage::Sealed));
@@ -206,12 +221,12 @@ mod tests {
         let store = Memory::default();
         let mut outbox = Outbox::default();
         let update = record(1, 1);
-        outbox.keep(&store, &update, b"one").unwrap();
-        assert!(matches!(outbox.keep(&store, &update, b"two"), Err(OutboxError::Exists(..))));
+        outbox.keep(&store, &update, b"one", None).unwrap();
+        assert!(matches!(outbox.keep(&store, &update, b"two", None), Err(OutboxError::Exists(..))));
         outbox.give_up(&store, update.campaign, Version(1)).unwrap();
         let mut outbox = Outbox::load(&store).unwrap();
         assert_eq!(outbox.stage(update.campaign, Version(1)), Some(Stage::Spent));
-        assert!(matches!(outbox.keep(&store, &update, b"two"), Err(OutboxError::Exists(..))));
+        assert!(matches!(outbox.keep(&store, &update, b"two", None), Err(OutboxError::Exists(..))));
         assert!(open(&store, update.campaign, Version(1)).is_err());
         assert_eq!(records(&store).unwrap(), [update]);
     }
@@ -220,11 +235,42 @@ mod tests {
     fn a_crash_while_giving_up_loses_nothing() {
         let store = Memory::default();
         let update = record(1, 1);
-        Outbox::default().keep(&store, &update, b"one").unwrap();
+        Outbox::default().keep(&store, &update, b"one", None).unwrap();
         store.put(&name(SPENT, (update.campaign, update.version)), &encode(&update, &[])).unwrap();
         let outbox = Outbox::load(&store).unwrap();
         assert_eq!(outbox.stage(update.campaign, Version(1)), Some(Stage::Sealed));
         assert_eq!(records(&store).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_kept_uncharged_or_charged_twice() {
+        let store = Memory::default();
+        let budget = Budget::new(1.0, 1e-6, 2).unwrap();
+        let cost = Some(budget.per_upload());
+        let mut outbox = Outbox::default();
+        for version in 1..=2 {
+            let update = testing::update(1, version, &["own"], cost);
+            outbox.keep(&store, &update, b"sealed", Some(&budget)).unwrap();
+            // As after kill -9: what is on disk is all that was charged.
+            outbox = Outbox::load(&store).unwrap();
+            assert_eq!(outbox.ledger().spent("own").private, version);
+        }
+        // Trained at the same time for another campaign: only one of the two finds room.
+        let late = testing::update(2, 1, &["other", "own"], cost);
+        assert!(matches!(outbox.keep(&store, &late, b"sealed", Some(&budget)), Err(OutboxError::Exhausted(_))));
+        assert!(open(&store, late.campaign, late.version).is_err(), "what was refused is nowhere");
+        assert_eq!(outbox.ledger(), Outbox::load(&store).unwrap().ledger());
+        // Giving up what may have been sent brings nothing back.
+        let first = testing::update(1, 1, &["own"], cost);
+        outbox.give_up(&store, first.campaign, first.version).unwrap();
+        assert_eq!(Outbox::load(&store).unwrap().ledger().spent("own").private, 2);
+    }
+
+    #[test]
+    fn records_from_before_there_were_budgets_are_exact() {
+        let text = serde_json::to_string(&testing::update(1, 1, &["own"], None)).unwrap().replace("\"cost\":null,", "");
+        assert!(!text.contains("cost"));
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap().cost, None);
     }
 
     proptest! {

@@ -67,6 +67,8 @@ pub struct Situation<'a> {
     pub supply: &'a Supply,
     /// The outbox for the present version; `None` when no update was made for it.
     pub stage: Option<Stage>,
+    /// Why the owner's privacy budget allows no further update of the data that fit.
+    pub exhausted: Option<&'a str>,
     /// Submissions that must be in the present window before ours (for simulations with a reproducible order).
     pub after: usize,
 }
@@ -108,6 +110,8 @@ pub enum Skip {
     Policy(Objection),
     /// None of the Mine's data sets fits.
     NoData,
+    /// The owner's privacy budget allows no further update.
+    Privacy(String),
     /// The material cannot be used.
     Material(String),
     /// This version had our update and did not change.
@@ -150,6 +154,7 @@ impl fmt::Display for Skip {
             Self::Unusable(why) => write!(f, "the manifest cannot be used: {why}"),
             Self::Policy(objection) => objection.fmt(f),
             Self::NoData => f.write_str("no data set fits"),
+            Self::Privacy(why) => f.write_str(why),
             Self::Material(why) => write!(f, "the published model is refused: {why}"),
             Self::Done => f.write_str("submitted; nothing to add until the model changes"),
             Self::Spent => f.write_str("an update for this version was given up; there is only one a version"),
@@ -226,6 +231,10 @@ fn blocked(situation: &Situation<'_>) -> Option<Action> {
 }
 
 fn work(situation: &Situation<'_>) -> Action {
+    // What was made has been charged, and may be sent.
+    if let (None, Some(why)) = (situation.stage, situation.exhausted) {
+        return Action::Skip(Skip::Privacy(why.into()));
+    }
     match (situation.stage, situation.supply) {
         (Some(_), _) if situation.campaign.window.submissions.len() < situation.after => Action::Wait(Wait::Turn),
         (Some(_), _) => Action::Send,
@@ -275,12 +284,14 @@ mod tests {
         supply: Supply,
         stage: Option<Stage>,
         policy: Policy,
+        exhausted: Option<&'static str>,
         after: usize,
     }
 
     impl Case {
         fn new() -> Self {
-            Self { offer: KNOWN, supply: Supply::Ready, stage: None, policy: Policy::default(), after: 0 }
+            let policy = Policy::default();
+            Self { offer: KNOWN, supply: Supply::Ready, stage: None, policy, exhausted: None, after: 0 }
         }
 
         fn next(&self, story: &Story) -> Action {
@@ -292,6 +303,7 @@ mod tests {
                 offer: &self.offer,
                 supply: &self.supply,
                 stage: self.stage,
+                exhausted: self.exhausted,
                 after: self.after,
             })
         }
@@ -329,6 +341,17 @@ mod tests {
         story.activate();
         let spent = Case { stage: Some(Stage::Spent), ..Case::new() };
         assert_eq!(spent.next(&story), Action::Skip(Skip::Spent));
+    }
+
+    #[test]
+    fn a_spent_budget_ends_training_but_not_the_way_of_what_was_charged() {
+        let mut story = Story::opened();
+        story.activate();
+        let mut case = Case { exhausted: Some("ε is spent"), supply: Supply::Missing, ..Case::new() };
+        let skip = case.next(&story);
+        assert_eq!((skip.to_string().as_str(), skip), ("ε is spent", Action::Skip(Skip::Privacy("ε is spent".into()))));
+        case.stage = Some(Stage::Sealed);
+        assert_eq!(case.next(&story), Action::Send);
     }
 
     #[test]

@@ -9,8 +9,10 @@ use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 use sonar::units::Amount;
 
+use crate::privacy::Budget;
+
 /// The owner's rules. The default allows everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// Seconds that must pass between two submissions to one campaign.
@@ -22,6 +24,9 @@ pub struct Policy {
     /// Least bounty by token, in the token's smallest unit; the zero address is ETH. When anything is listed, bounties in
     /// other tokens are refused, because nobody can say what they are worth.
     pub min_bounty: BTreeMap<Address, Amount>,
+    /// What may be told about the records of each data set; without it Capsules learn exact updates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<Budget>,
 }
 
 /// How a campaign wants its Mines to train.
@@ -206,6 +211,7 @@ mod tests {
             data_scientists: [Address::repeat_byte(1)].into(),
             algorithms: [Algorithm::Proximal].into(),
             min_bounty: [(Address::ZERO, Amount::from(5))].into(),
+            privacy: Budget::new(3.0, 1e-6, 50).ok(),
         };
         let text = toml::to_string(&policy).unwrap();
         assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy);

@@ -20,7 +20,7 @@ use sonar::{
     view::{CampaignView, World},
 };
 use sonar_contracts::Terms;
-use syft::{Binding, Material};
+use syft::{Binding, Material, privacy::MapNoise};
 use tokio::{
     sync::Semaphore,
     task::{JoinError, JoinSet},
@@ -32,6 +32,7 @@ use crate::{
     outbox::{self, Outbox, OutboxError},
     planner::{self, Action, Artefact, Offer, Situation, Supply},
     policy::{Algorithm, Policy},
+    privacy::{Budget, Ledger},
     repository::{self, DataName, Fit, RepositoryError},
     store::{Store, StoreError},
     work::{self, Kit, Order, WorkError},
@@ -181,6 +182,19 @@ impl Known {
             self.failures = 0;
             self.not_before = Instant::now();
         }
+    }
+
+    /// Why the owner's budget allows no further update of the data that fit.
+    fn exhausted(&self, budget: Option<&Budget>, ledger: &Ledger) -> Option<String> {
+        let (budget, manifest) = (budget?, self.manifest.as_ref()?);
+        let fitting = || self.fits.iter().filter(|fit| fit.rows > 0);
+        if let Err(error) = ledger.allow(budget, fitting().map(|fit| fit.data.as_str())) {
+            return Some(error.to_string());
+        }
+        let rows = fitting().map(|fit| fit.rows).sum();
+        MapNoise::new(&manifest.rule, &manifest.labels, &manifest.parameters, rows, budget.per_upload())
+            .err()
+            .map(|e| e.to_string())
     }
 
     fn failed(&mut self, trouble: String) {
@@ -341,6 +355,10 @@ impl Miner {
             };
             let known = self.known.entry(id).or_insert_with(Known::new);
             known.turn_to(campaign.version());
+            let outbox = lock(&self.shop.outbox);
+            let exhausted = known.exhausted(self.policy.privacy.as_ref(), outbox.ledger());
+            let stage = outbox.stage(id, campaign.version());
+            drop(outbox);
             let action = planner::next(&Situation {
                 campaign,
                 me: self.shop.setup.me,
@@ -348,7 +366,8 @@ impl Miner {
                 policy: &self.policy,
                 offer: &known.offer,
                 supply: &known.supply,
-                stage: lock(&self.shop.outbox).stage(id, campaign.version()),
+                stage,
+                exhausted: exhausted.as_deref(),
                 after: self.shop.setup.after,
             });
             journal.campaigns.push(line(campaign, known, &action));
@@ -360,7 +379,7 @@ impl Miner {
                 }
                 continue;
             }
-            let job = self.shop.start(&self.world, campaign, known, &action);
+            let job = self.shop.start(&self.world, campaign, known, &self.policy, &action);
             if let Some(job) = job {
                 known.busy = true;
                 idle = false;
@@ -497,7 +516,14 @@ type Job = Pinned<'static, Result<Done, JobError>>;
 
 impl Workshop {
     /// The work behind an action, if there is any.
-    fn start(&self, world: &World, campaign: &CampaignView, known: &Known, action: &Action) -> Option<Job> {
+    fn start(
+        &self,
+        world: &World,
+        campaign: &CampaignView,
+        known: &Known,
+        policy: &Policy,
+        action: &Action,
+    ) -> Option<Job> {
         let shop = self.clone();
         let (id, version) = (campaign.id, campaign.version());
         Some(match action {
@@ -513,6 +539,7 @@ impl Workshop {
                     miner: self.setup.me,
                     manifest: known.manifest.clone()?,
                     kit: known.kit.clone()?,
+                    budget: policy.privacy,
                     now: world.head.now,
                 };
                 Box::pin(make(shop, order))
@@ -622,7 +649,7 @@ async fn make(shop: Workshop, order: Order) -> Result<Done, JobError> {
     tokio::task::spawn_blocking(move || {
         let (record, envelope) = work::make(&*shop.store, &order)?;
         // From here on this ciphertext is the only one of its version.
-        lock(&shop.outbox).keep(&*shop.store, &record, &envelope)?;
+        lock(&shop.outbox).keep(&*shop.store, &record, &envelope, order.budget.as_ref())?;
         Ok::<_, JobError>(())
     })
     .await??;

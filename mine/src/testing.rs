@@ -3,11 +3,12 @@
 use alloy::primitives::{Address, B256, U256};
 use sonar::{
     chain::{Event, LogPosition, Record},
-    ids::{CampaignId, Digest, WindowIndex},
+    ids::{CampaignId, Digest, Version, WindowIndex},
     units::Amount,
     view::{CampaignView, World},
 };
 use sonar_contracts::{CloseReason, Outcome, State, Terms, payout};
+use syft::privacy::Zcdp;
 
 pub const ME: Address = Address::repeat_byte(0x4D);
 pub const OTHER: Address = Address::repeat_byte(0x0F);
@@ -164,6 +165,22 @@ impl Story {
             index: 0,
         };
         self.world.apply(&Record { at, event }).expect("tests tell possible stories");
+    }
+}
+
+/// What is remembered about an update that these data sets taught.
+pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> crate::outbox::Record {
+    crate::outbox::Record {
+        campaign: CampaignId::from([campaign; 32]),
+        version: Version(version),
+        data: data.iter().map(ToString::to_string).collect(),
+        rows: 7,
+        cost,
+        made_at: 1,
+        train_ms: 2,
+        encrypt_ms: 3,
+        bytes_down: 4,
+        bytes_up: 5,
     }
 }
 

@@ -13,6 +13,7 @@ use syft::{Binding, Material};
 
 use crate::{
     outbox::Record,
+    privacy::Budget,
     repository::{self, RepositoryError},
     store::Store,
 };
@@ -30,6 +31,8 @@ pub struct Order {
     pub manifest: Arc<Manifest>,
     /// What the Capsule published.
     pub kit: Arc<Kit>,
+    /// What the update may tell about the data; all if `None`.
+    pub budget: Option<Budget>,
     /// Unix time.
     pub now: u64,
 }
@@ -79,7 +82,13 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
     let examples = examples.ok_or(WorkError::NoData)?;
     let (features, targets) = manifest.prepare(&examples)?;
     let parameters = order.kit.material.parameters();
-    let update = syft::train(&features, &targets, &manifest.rule, &manifest.labels, parameters, &mut rand::rng())?;
+    let (rule, labels) = (&manifest.rule, &manifest.labels);
+    let cost = order.budget.map(|budget| budget.per_upload());
+    let coins = &mut rand::rng();
+    let update = match cost {
+        Some(cost) => syft::train_private(&features, &targets, rule, labels, parameters, cost, coins),
+        None => syft::train(&features, &targets, rule, labels, parameters, coins),
+    }?;
     let trained = Instant::now();
     let encrypted = syft::encrypt_update(&order.kit.material, &update)?;
     let envelope = envelope::seal_update(&header(order), &encrypted.encode(), &order.kit.capsule)?;
@@ -88,6 +97,7 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
         version: order.version,
         data: data.into_iter().map(String::from).collect(),
         rows: examples.len(),
+        cost,
         made_at: order.now,
         train_ms: millis(trained - begin),
         encrypt_ms: millis(trained.elapsed()),

@@ -1,7 +1,7 @@
 //! Linear models trained under homomorphic encryption.
 //!
 //! A key holder publishes a model `W` encrypted ([`SecretKey::publish`]). Whoever holds data turns it into one affine
-//! map ([`train`]), applies that map to the ciphertext and re-randomises and floods the result ([`encrypt_update`]).
+//! map ([`train`], or [`train_private`] with differential privacy), applies that map to the ciphertext and re-randomises and floods the result ([`encrypt_update`]).
 //! The key holder decrypts the update ([`SecretKey::decrypt`]), tries it on the best model ([`evaluate_window`]) and
 //! says in public no more than a bounded number of bits ([`budget`]).
 //!
@@ -32,5 +32,5 @@ pub use he::{
 };
 pub use metric::{Metric, MetricError};
 pub use model::{LATTICE_BITS, ModelError, Scores, Shape, Weights};
-pub use train::{AffineUpdate, Labels, Rule, TrainError, train};
+pub use train::{AffineUpdate, Labels, Rule, TrainError, train, train_private};
 pub use units::{Grid, GridStep, Ppm, UnitError};

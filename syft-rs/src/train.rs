@@ -5,8 +5,9 @@ use crate::data::Task;
 use crate::features::{Expansion, FeatureMap, Features, round_digits};
 use crate::he::{Delta, Parameters, PublishedWeights};
 use crate::model::Shape;
+use crate::privacy::{MapNoise, PrivacyError, Zcdp};
 use faer::{Mat, Side};
-use rand::Rng;
+use rand::{CryptoRng, Rng};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroize;
@@ -59,6 +60,9 @@ pub enum TrainError {
         /// What is allowed.
         must: &'static str,
     },
+    /// The noise that privacy takes is of no use.
+    #[error(transparent)]
+    Privacy(#[from] PrivacyError),
     /// The decomposition did not converge, which finite data should never cause.
     #[error("the eigendecomposition of the data's Gram matrix did not converge")]
     Decomposition,
@@ -106,6 +110,11 @@ impl Labels {
         Self { right: RANDOM_SCORE + wrong, wrong }
     }
 
+    /// The largest target, in absolute value, of a model with so many outputs: numbers that are predicted are within ±1.
+    pub(crate) const fn largest(&self, outputs: usize) -> f64 {
+        if outputs == 1 { 1.0 } else { self.right.abs().max(self.wrong.abs()) }
+    }
+
     /// Checks constants that came from outside.
     pub fn check(&self) -> Result<(), TrainError> {
         let fits = |x: f64| (-1.0..=1.0).contains(&x);
@@ -147,11 +156,27 @@ impl Rule {
         match *self {
             Self::Proximal { rho } => (w / (w + rho), 1.0 / (w + rho)),
             Self::LocalSteps { steps, rate } => {
-                let moved = 1.0 - (1.0 - rate * w).powf(f64::from(steps));
-                // Below this the quotient loses its digits, and its limit is exact enough.
-                let gain = if w > 1e-12 { moved / w } else { rate * f64::from(steps) };
+                // 1 - (1 - rate·w)^steps, without losing the digits of a small w.
+                let moved = -(f64::from(steps) * (-rate * w).ln_1p()).exp_m1();
+                let gain = if w > 0.0 { moved / w } else { rate * f64::from(steps) };
                 (moved, gain)
             }
+        }
+    }
+
+    /// The largest eigenvalue of the map from M to B, over all data.
+    pub(crate) fn gain(&self) -> f64 {
+        self.filter(0.0).1
+    }
+
+    /// The most that the norm of a column of B can be, over all data with targets within ±1: a column of M has at most norm `√w` in
+    /// the direction of an eigenvalue `w`.
+    pub(crate) fn reach(&self) -> f64 {
+        match *self {
+            Self::Proximal { rho } if rho <= 1.0 => 0.5 / rho.sqrt(),
+            Self::Proximal { rho } => 1.0 / (1.0 + rho),
+            // The gain is at most 1/w, too.
+            Self::LocalSteps { .. } => self.gain().min(self.gain().sqrt()),
         }
     }
 }
@@ -234,15 +259,42 @@ pub fn train(
     params: &Parameters,
     rounding: &mut impl Rng,
 ) -> Result<AffineUpdate, TrainError> {
-    let shape = params.shape();
+    let (linear, constant) = affine(features, targets, rule, labels, params.shape())?;
+    Ok(quantise(&linear, &constant, params, rounding))
+}
+
+/// Finds a Mine's affine map and adds noise, so that the map and all that is ever made of it cost at most `cost`.
+///
+/// `coins` must be such that nobody else can foresee or repeat them. Refused as [`train`] is, and when the noise would be
+/// larger than an update may be.
+pub fn train_private(
+    features: &Features,
+    targets: &Targets,
+    rule: &Rule,
+    labels: &Labels,
+    params: &Parameters,
+    cost: Zcdp,
+    coins: &mut impl CryptoRng,
+) -> Result<AffineUpdate, TrainError> {
+    let (mut linear, mut constant) = affine(features, targets, rule, labels, params.shape())?;
+    MapNoise::new(rule, labels, params, features.rows(), cost)?.add(&mut linear, &mut constant, coins);
+    Ok(quantise(&linear, &constant, params, coins))
+}
+
+/// `L` and `B` in the clear, exact but for floating point.
+pub(crate) fn affine(
+    features: &Features,
+    targets: &Targets,
+    rule: &Rule,
+    labels: &Labels,
+    shape: Shape,
+) -> Result<(Mat<f64>, Mat<f64>), TrainError> {
     rule.check()?;
     labels.check()?;
     check_sizes(features, targets, shape)?;
     let x = Mat::from_fn(features.rows(), shape.inputs, |row, column| features.row(row)[column]);
     let y = target_matrix(targets, labels, shape)?;
-    let (linear, constant) =
-        if features.rows() < shape.inputs { solve_dual(&x, &y, rule)? } else { solve(&x, &y, rule)? };
-    Ok(quantise(&linear, &constant, params, rounding))
+    if features.rows() < shape.inputs { solve_dual(&x, &y, rule) } else { solve(&x, &y, rule) }
 }
 
 fn check_sizes(features: &Features, targets: &Targets, shape: Shape) -> Result<(), TrainError> {

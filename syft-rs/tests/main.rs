@@ -8,7 +8,7 @@ use syft::{AffineUpdate, Material};
 use syft::{
     Binding, EncryptedUpdate, Examples, FeatureKind, FeatureMap, Features, Grid, Labels, Ladder, Matrix, Metric,
     Parameters, Ppm, Rule, SecretKey, Shape, TargetMap, Targets, Task, Validation, VersionSeed, Weights, clear,
-    encrypt_update, evaluate_window, train,
+    encrypt_update, evaluate_window, privacy::Zcdp, train, train_private,
 };
 
 struct Table {
@@ -36,6 +36,7 @@ enum Split {
 /// A campaign ready to run: maps of the Mines, the examples to evaluate on, the grid.
 struct Campaign {
     params: Parameters,
+    map: FeatureMap,
     updates: Vec<AffineUpdate>,
     validation: Validation,
     features: Features,
@@ -70,7 +71,7 @@ fn campaign(name: &str, classes: &[&str], split: Split, mines: usize) -> Campaig
     let grid = Grid::for_rows(5_000, validation.rows()).unwrap();
     let start = validation.accuracy(&Weights::zeros(shape)).floor_to_grid(grid);
     let ladder = Ladder::new(grid, start, Ppm::ONE).unwrap();
-    Campaign { params, updates, validation, features, ladder }
+    Campaign { params, map, updates, validation, features, ladder }
 }
 
 fn parts(data: &Examples, split: Split, mines: usize) -> Vec<Vec<usize>> {
@@ -190,7 +191,39 @@ fn a_regression_learns_a_line() {
     let update = train(&features, &targets, &rule, &labels, &params, &mut StdRng::seed_from_u64(1)).unwrap();
     let validation = Validation::new(features.clone(), targets, Metric::R2).unwrap();
     let ladder = Ladder::new(Grid::DEFAULT, Ppm::ZERO, Ppm::ONE).unwrap();
-    let campaign = Campaign { params, updates: vec![update], validation, features, ladder };
+    let campaign = Campaign { params, map, updates: vec![update], validation, features, ladder };
     let (_, history) = run_encrypted(&campaign, 4);
     assert!(history.last().unwrap().fraction() > 0.95, "{history:?}");
+}
+
+/// One Mine with all the digits spends a budget at δ = 1e-6 in ten uploads; what the model is worth after them.
+fn private_digits(rule: Rule, epsilon: f64, seed: u64) -> Ppm {
+    let campaign = campaign("digits", &DIGITS, Split::Iid, 1);
+    let data = read("digits-train.csv", &DIGITS).examples;
+    let features = campaign.map.apply(data.features()).unwrap();
+    let cost = Zcdp::within(epsilon, 1e-6).unwrap().share(10);
+    let mut coins = StdRng::seed_from_u64(seed);
+    let mut best = Weights::zeros(campaign.params.shape());
+    let mut best_ppm = campaign.ladder.start();
+    for _ in 0..10 {
+        let labels = Labels::default_for(&campaign.map, DIGITS.len());
+        let update =
+            train_private(&features, data.targets(), &rule, &labels, &campaign.params, cost, &mut coins).unwrap();
+        let candidate = Some(update.apply_clear(&campaign.params.encode(&best)));
+        let outcome = evaluate_window(&best, best_ppm, &[candidate], &campaign.validation, &campaign.ladder, 1);
+        best_ppm = campaign.ladder.grid().value(outcome.best_step).unwrap();
+        best = outcome.best;
+    }
+    campaign.validation.accuracy(&best)
+}
+
+#[test]
+fn private_digits_are_learnt() {
+    let rule = Rule::Proximal { rho: 1.0 };
+    let of = |epsilon| private_digits(rule, epsilon, 1).fraction();
+    let (much, some, little) = (of(10.0), of(3.0), of(0.1));
+    println!("digits at δ = 1e-6 in 10 uploads: ε = 10: {much}, ε = 3: {some}, ε = 0.1: {little}");
+    assert!(much > 0.82 && some > 0.75, "{much} {some}");
+    // Privacy has its price; if it had none, the noise would be missing.
+    assert!(little < 0.5, "{little}");
 }

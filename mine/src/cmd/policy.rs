@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     home,
     policy::{Algorithm, Policy},
+    privacy::Budget,
 };
 use alloy::primitives::Address;
 use clap::Subcommand;
@@ -16,6 +17,11 @@ use sonar::{
 
 use super::Context;
 
+/// A δ below one in a million rows.
+const DELTA: f64 = 1e-6;
+/// Uploads of a campaign or two.
+const UPLOADS: u32 = 20;
+
 /// Which campaigns are served
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -23,7 +29,7 @@ pub enum Command {
     Show,
     /// Change rules; those not named stay as they are. A run that is going on follows at once
     #[command(
-        after_help = "Examples:\n  mine policy set --min-bounty \"10 ETH\" --cool-down 1h\n  mine policy set --any-data-scientist"
+        after_help = "Examples:\n  mine policy set --min-bounty \"10 ETH\" --cool-down 1h\n  mine policy set --any-data-scientist\n  mine policy set --epsilon 3 --uploads 50"
     )]
     Set(Set),
 }
@@ -53,6 +59,18 @@ pub struct Set {
     /// Pause between two submissions to one campaign, such as 10m; 0s for none
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     cool_down: Option<std::time::Duration>,
+    /// Most that may be told about a row of any data set, in all: the ε of differential privacy, such as 3
+    #[arg(long, value_name = "NUMBER")]
+    epsilon: Option<f64>,
+    /// Chance that ε does not hold; well below one in as many rows as you have [default: 1e-6]
+    #[arg(long, value_name = "NUMBER")]
+    delta: Option<f64>,
+    /// Uploads of each data set that the budget is to last for [default: 20]
+    #[arg(long, value_name = "N")]
+    uploads: Option<u32>,
+    /// No privacy budget: Capsules learn exact updates
+    #[arg(long, conflicts_with_all = ["epsilon", "delta", "uploads"])]
+    exact_updates: bool,
 }
 
 impl Command {
@@ -73,6 +91,12 @@ impl Set {
         if let Some(pause) = self.cool_down {
             policy.cool_down_seconds = pause.as_secs();
         }
+        if let Some(budget) = self.budget(policy.privacy)? {
+            policy.privacy = Some(budget);
+        }
+        if self.exact_updates {
+            policy.privacy = None;
+        }
         replace(&mut policy.data_scientists, self.data_scientist, self.any_data_scientist);
         replace(&mut policy.algorithms, self.algorithm, self.any_algorithm);
         if self.any_bounty {
@@ -87,6 +111,19 @@ impl Set {
             policy.min_bounty = least;
         }
         Ok(())
+    }
+
+    /// The budget with what was named changed; `None` when nothing was.
+    fn budget(&self, old: Option<Budget>) -> Result<Option<Budget>, Failure> {
+        if (self.epsilon, self.delta, self.uploads) == (None, None, None) {
+            return Ok(None);
+        }
+        let bad = |message: String| Failure::new(ExitCode::Usage, "PRIVACY_BUDGET", message);
+        let epsilon = self.epsilon.or(old.map(|old| old.epsilon()));
+        let epsilon = epsilon.ok_or_else(|| bad("there is no privacy budget yet: name its --epsilon".into()))?;
+        let delta = self.delta.or(old.map(|old| old.delta())).unwrap_or(DELTA);
+        let uploads = self.uploads.or(old.map(|old| old.uploads())).unwrap_or(UPLOADS);
+        Budget::new(epsilon, delta, uploads).map(Some).map_err(|error| bad(error.to_string()))
     }
 }
 
@@ -132,10 +169,11 @@ fn human(policy: &Policy) -> String {
         })
         .collect();
     format!(
-        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\ncool-down         {} s",
+        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\ncool-down         {} s\nprivacy           {}",
         list(bounties),
         list(policy.data_scientists.iter().map(Address::to_string).collect()),
         list(policy.algorithms.iter().map(Algorithm::to_string).collect()),
         policy.cool_down_seconds,
+        policy.privacy.map_or_else(|| "none: Capsules learn exact updates".into(), |budget| budget.to_string()),
     )
 }

@@ -135,6 +135,32 @@ fn a_policy_is_set_rule_by_rule() {
 }
 
 #[test]
+fn a_privacy_budget_is_set_and_shown() {
+    let cli = Cli::new();
+    cli.good(&["init"]);
+    let file = cli.file("good.csv", b"age,income,class\n31,1200.5,no\n44,-3,yes\n");
+    cli.good(&["data", "add", "people", &file]);
+    let privacy = cli.good(&["privacy"]);
+    assert_eq!(privacy["budget"], serde_json::Value::Null);
+    assert_eq!(privacy["data"][0]["left"], serde_json::Value::Null);
+    let (code, _) = cli.run(&["policy", "set", "--uploads", "5"]);
+    assert_eq!(code, 2, "there is nothing to change yet");
+    cli.good(&["policy", "set", "--epsilon", "3"]);
+    let policy = cli.good(&["policy", "set", "--uploads", "5"]);
+    assert_eq!(policy["privacy"], serde_json::json!({"epsilon": 3.0, "delta": 1e-6, "uploads": 5}));
+    let privacy = cli.good(&["privacy"]);
+    let untouched = serde_json::json!({"data": "people", "private": 0, "exact": 0, "epsilon": 0.0, "left": 5});
+    assert_eq!(privacy["data"], serde_json::json!([untouched]));
+    for bad in ["--epsilon=0", "--epsilon=-1", "--delta=1", "--uploads=0", "--epsilon=nan"] {
+        let (code, answer) = cli.run(&["policy", "set", bad]);
+        assert_eq!(code, 2, "{bad}: {answer}");
+    }
+    assert_eq!(cli.good(&["policy", "show"]), policy);
+    let policy = cli.good(&["policy", "set", "--exact-updates"]);
+    assert_eq!(policy.get("privacy"), None);
+}
+
+#[test]
 fn without_a_chain_a_command_says_so() {
     let cli = Cli::new();
     let nowhere = cli.file(

@@ -224,3 +224,33 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     let mut once = mine.miner(&stage, &node, true);
     tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending()))).await.unwrap().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_privacy_budget_ends_the_work() {
+    let stage = Stage::new().await;
+    let mine = Mine::new(&stage);
+    mine.add_data("own", &csv(20_000));
+    mine.cli.good(&["policy", "set", "--epsilon", "0.01", "--uploads", "1"]);
+    let node = mine.node(&stage).await;
+    let campaign = stage.open(|_| {}).await;
+    let binding = stage.binding(&campaign).await;
+    let (_, material) = stage.publish(&campaign, &binding).await;
+    stage.activate(&campaign, material).await;
+    mine.work_until_it_says(&stage, &node, "nothing would be learnt").await;
+    assert!(outbox::records(&*mine.opened.store).unwrap().is_empty());
+
+    mine.cli.good(&["policy", "set", "--epsilon", "8"]);
+    mine.work_until(&stage, &node, &campaign, 1).await;
+    let binding = stage.binding(&campaign).await;
+    let (_, next) = stage.publish(&campaign, &binding).await;
+    stage.settle(campaign.id, &[Outcome::Accepted(3)], Some(next)).await;
+    mine.work_until_it_says(&stage, &node, "the privacy budget of data set `own` is spent").await;
+    let mut once = mine.miner(&stage, &node, true);
+    tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending()))).await.unwrap().unwrap();
+    assert_eq!(stage.view(campaign.id).await.submissions, 1);
+    let privacy = mine.cli.good(&["privacy"]);
+    let account = &privacy["data"][0];
+    assert_eq!((&account["private"], &account["exact"], &account["left"]), (&1.into(), &0.into(), &0.into()));
+    let told = account["epsilon"].as_f64().unwrap();
+    assert!(told > 7.9 && told <= 8.0, "{told}");
+}

@@ -147,6 +147,11 @@ impl Expansion {
 pub struct Features(Matrix);
 
 impl Features {
+    #[cfg(test)]
+    pub(crate) const fn from_matrix(rows: Matrix) -> Self {
+        Self(rows)
+    }
+
     /// Number of rows.
     pub const fn rows(&self) -> usize {
         self.0.rows()

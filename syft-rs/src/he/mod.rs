@@ -22,7 +22,5 @@ pub use kernel::Kernel;
 pub use keys::SecretKey;
 pub use material::Material;
 pub use parameters::{MAX_INPUTS, MAX_OUTPUTS, Parameters, ParametersError, PublishedWeights, SecurityEstimate};
-pub use update::{Delta, EncryptError, EncryptedUpdate, encrypt_update};
-#[cfg(feature = "bench")]
-pub use update::{encrypt_unprotected, multiply_unprotected};
+pub use update::{Delta, EncryptError, EncryptedUpdate, Evaluator, encrypt_update};
 pub use wire::WireError;

@@ -1,0 +1,265 @@
+//! What the owner lets be told about the records of a data set, and what has been told. An update and what it costs are
+//! one entry of the outbox, so neither is ever there without the other.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use syft::privacy::{PrivacyError, Zcdp};
+
+use crate::outbox::Record;
+
+/// Sums of costs are off by less than this share.
+const ROUNDING: f64 = 1e-9;
+
+/// What may be told about the records of each data set, in all and for ever: (ε, δ)-differential privacy when one row is
+/// replaced by any other. It is spent in equal parts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Budget {
+    epsilon: f64,
+    delta: f64,
+    uploads: u32,
+    total: Zcdp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    epsilon: f64,
+    delta: f64,
+    uploads: u32,
+}
+
+/// A budget that promises nothing.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum BudgetError {
+    /// Not a privacy guarantee.
+    #[error(transparent)]
+    Privacy(#[from] PrivacyError),
+    /// Nothing to spend it on.
+    #[error("a privacy budget must last for at least one upload")]
+    Uploads,
+}
+
+impl Budget {
+    /// A budget that lasts for so many uploads of each data set.
+    ///
+    /// # Errors
+    /// Without an upload, with ε not positive, or δ not between 0 and 1.
+    pub fn new(epsilon: f64, delta: f64, uploads: u32) -> Result<Self, BudgetError> {
+        if uploads == 0 {
+            return Err(BudgetError::Uploads);
+        }
+        Ok(Self { epsilon, delta, uploads, total: Zcdp::within(epsilon, delta)? })
+    }
+
+    /// The ε.
+    #[must_use]
+    pub const fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
+    /// The δ.
+    #[must_use]
+    pub const fn delta(&self) -> f64 {
+        self.delta
+    }
+
+    /// Uploads of one data set that it lasts for.
+    #[must_use]
+    pub const fn uploads(&self) -> u32 {
+        self.uploads
+    }
+
+    /// What one upload may cost.
+    #[must_use]
+    pub fn per_upload(&self) -> Zcdp {
+        self.total.share(self.uploads)
+    }
+
+    /// How many more uploads there are of a data set of which so much was told.
+    #[must_use]
+    pub fn left(&self, spent: Spent) -> u32 {
+        let left = (self.total.rho() - spent.cost.rho()) / self.per_upload().rho();
+        // A cast saturates; what was overspent under another budget leaves nothing.
+        (left + ROUNDING * f64::from(self.uploads)) as u32
+    }
+}
+
+impl TryFrom<Written> for Budget {
+    type Error = BudgetError;
+
+    fn try_from(written: Written) -> Result<Self, BudgetError> {
+        Self::new(written.epsilon, written.delta, written.uploads)
+    }
+}
+
+impl From<Budget> for Written {
+    fn from(budget: Budget) -> Self {
+        Self { epsilon: budget.epsilon, delta: budget.delta, uploads: budget.uploads }
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ε {} at δ {:e}, in {} uploads", self.epsilon, self.delta, self.uploads)
+    }
+}
+
+/// What was told about a data set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Spent {
+    /// Cost of the private updates, which add up.
+    pub cost: Zcdp,
+    /// Private updates.
+    pub private: u32,
+    /// Updates that told their Capsule all there was to tell, because there was no budget. No ε covers them.
+    pub exact: u32,
+}
+
+/// A data set of which enough was told.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "the privacy budget of data set `{data}` is spent ({told} private updates, ε {epsilon:.2} of {allowed} at δ {delta:e}); \
+     a larger one can be set with `mine policy set --epsilon`"
+)]
+pub struct Exhausted {
+    /// The data set.
+    pub data: String,
+    /// Private updates that it taught.
+    pub told: u32,
+    /// What they tell together.
+    pub epsilon: f64,
+    /// What is allowed.
+    pub allowed: f64,
+    /// At this δ.
+    pub delta: f64,
+}
+
+/// What was told about each data set, by its name. A name keeps its account after its data set is removed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger(BTreeMap<String, Spent>);
+
+impl Ledger {
+    /// Charges an update to every data set that it was trained on.
+    pub fn charge(&mut self, record: &Record) {
+        for data in &record.data {
+            let spent = self.0.entry(data.clone()).or_default();
+            match record.cost {
+                Some(cost) => {
+                    spent.cost = spent.cost.plus(cost);
+                    spent.private += 1;
+                }
+                None => spent.exact += 1,
+            }
+        }
+    }
+
+    /// What was told about a data set.
+    #[must_use]
+    pub fn spent(&self, data: &str) -> Spent {
+        self.0.get(data).copied().unwrap_or_default()
+    }
+
+    /// All accounts.
+    pub fn accounts(&self) -> impl Iterator<Item = (&str, Spent)> {
+        self.0.iter().map(|(data, spent)| (data.as_str(), *spent))
+    }
+
+    /// Whether one more upload of these data sets is within the budget of each.
+    ///
+    /// # Errors
+    /// Names the first data set of which enough was told.
+    pub fn allow<'a>(&self, budget: &Budget, data: impl IntoIterator<Item = &'a str>) -> Result<(), Exhausted> {
+        for data in data {
+            let spent = self.spent(data);
+            if budget.left(spent) == 0 {
+                let epsilon = spent.cost.epsilon(budget.delta);
+                let (allowed, delta) = (budget.epsilon, budget.delta);
+                return Err(Exhausted { data: data.into(), told: spent.private, epsilon, allowed, delta });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> FromIterator<&'a Record> for Ledger {
+    fn from_iter<I: IntoIterator<Item = &'a Record>>(records: I) -> Self {
+        let mut ledger = Self::default();
+        records.into_iter().for_each(|record| ledger.charge(record));
+        ledger
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::update;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_budget_survives_its_file_and_senseless_ones_do_not() {
+        let budget = Budget::new(3.0, 1e-6, 50).unwrap();
+        let text = toml::to_string(&budget).unwrap();
+        assert_eq!(toml::from_str::<Budget>(&text).unwrap(), budget);
+        for (epsilon, delta, uploads, why) in [
+            ("0.0", "1e-6", 50, "ε"),
+            ("nan", "1e-6", 50, "ε"),
+            ("inf", "1e-6", 50, "ε"),
+            ("3.0", "1.0", 50, "δ"),
+            ("3.0", "0.0", 50, "δ"),
+            ("3.0", "1e-6", 0, "at least one"),
+        ] {
+            let text = format!("epsilon = {epsilon}\ndelta = {delta}\nuploads = {uploads}");
+            assert!(toml::from_str::<Budget>(&text).unwrap_err().to_string().contains(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_data_set_of_an_update_is_charged() {
+        let budget = Budget::new(1.0, 1e-6, 2).unwrap();
+        let mut ledger = Ledger::default();
+        for data in [&["a"][..], &["a", "b"]] {
+            ledger.charge(&update(1, 1, data, Some(budget.per_upload())));
+        }
+        ledger.charge(&update(1, 2, &["c"], None));
+        let refused = ledger.allow(&budget, ["b", "a"]).unwrap_err();
+        assert!(refused.to_string().contains("`a` is spent (2 private updates, ε 1.00 of 1"), "{refused}");
+        assert_eq!(ledger.allow(&budget, ["b", "c", "d"]), Ok(()));
+        assert_eq!((budget.left(ledger.spent("b")), ledger.spent("c").exact), (1, 1));
+        // A budget may be raised; what was spent stays spent.
+        let larger = Budget::new(2.0, 1e-6, 2).unwrap();
+        assert_eq!(budget.left(ledger.spent("a")), 0);
+        assert_eq!(larger.left(ledger.spent("a")), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// However often the owner changes her mind: what was told never exceeds what she allowed when it was told.
+        #[test]
+        fn no_budget_is_exceeded(changes in prop::collection::vec((0.01..20.0_f64, 1e-9..1e-3_f64, 1u32..10), 1..8)) {
+            let mut ledger = Ledger::default();
+            for (epsilon, delta, uploads) in changes {
+                let budget = Budget::new(epsilon, delta, uploads).unwrap();
+                let mut made = 0;
+                while ledger.allow(&budget, ["own"]).is_ok() {
+                    ledger.charge(&update(1, 1, &["own"], Some(budget.per_upload())));
+                    prop_assert!(ledger.spent("own").cost.epsilon(delta) <= epsilon * (1.0 + 1e-6));
+                    made += 1;
+                }
+                prop_assert!(made <= uploads);
+            }
+        }
+
+        #[test]
+        fn a_budget_lasts_as_long_as_it_should(epsilon in 0.01..20.0_f64, uploads in 1u32..1_000) {
+            let budget = Budget::new(epsilon, 1e-6, uploads).unwrap();
+            let mut spent = Spent::default();
+            for _ in 0..uploads {
+                prop_assert!(budget.left(spent) > 0);
+                spent.cost = spent.cost.plus(budget.per_upload());
+            }
+            prop_assert_eq!(budget.left(spent), 0);
+        }
+    }
+}
