@@ -114,7 +114,7 @@ def ours_from(printed: dict[str, Any]) -> dict[str, Row]:
 
 
 def example(action: str) -> list[str]:
-    return [os.environ.get("CARGO", "cargo"), action, "--quiet", "--release", "-p", "syft", "--example", "map"]
+    return [os.environ.get("CARGO", "cargo"), action, "--quiet", "--release", "-p", "syft", "--features", "bench", "--example", "map"]
 
 
 def measure_ours(inputs: int, options: argparse.Namespace) -> dict[str, Row]:

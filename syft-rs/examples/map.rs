@@ -106,7 +106,7 @@ impl Bench {
 
 /// The first numbers of SplitMix64: the top bits of each word, with a sign.
 fn numbers(seed: u64, bits: u32, count: usize) -> impl Iterator<Item = i64> {
-    let word = |index: u64| {
+    let word = move |index: u64| {
         let mut z = seed.wrapping_add((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -79,13 +79,19 @@ pub enum Rule {
         /// Step size, at most 1 because rows have norm at most 1.
         rate: f64,
     },
-    /// The minimiser of the loss plus `rho/2` times the squared distance from the published model.
+    /// The minimiser of the loss plus `rho/2` times the squared distance from the published model plus `decay/2` times its own
+    /// squared norm. Without decay whatever lies in directions in which nobody's data vary would stay in the model for ever.
     Proximal {
         /// Weight of the distance.
         rho: f64,
+        /// Weight of the norm.
+        #[serde(default)]
+        decay: f64,
     },
 }
 
+/// Weight of a model's norm in what a Mine minimises, beside that of the distance from the published model.
+const DECAY: f64 = 0.5;
 /// How far the score of the right class should be above the others with random features.
 const RANDOM_SCORE: f64 = 0.1;
 
@@ -136,7 +142,7 @@ impl Rule {
             (Expansion::RandomConv { .. }, _) => 0.05 / inputs,
             (Expansion::Identity | Expansion::Polynomial, _) => 0.003,
         };
-        Self::Proximal { rho: round_digits(rho) }
+        Self::Proximal { rho: round_digits(rho), decay: round_digits(DECAY * rho) }
     }
 
     /// Checks constants that came from outside.
@@ -146,7 +152,10 @@ impl Rule {
                 ("steps", f64::from(steps), false, "between 1 and 1000000")
             }
             Self::LocalSteps { rate, .. } => ("rate", rate, rate > 0.0 && rate <= 1.0, "above 0 and at most 1"),
-            Self::Proximal { rho } => ("rho", rho, (1e-6..=1e3).contains(&rho), "between 0.000001 and 1000"),
+            Self::Proximal { rho, .. } if !(1e-6..=1e3).contains(&rho) => {
+                ("rho", rho, false, "between 0.000001 and 1000")
+            }
+            Self::Proximal { decay, .. } => ("decay", decay, (0.0..=1e3).contains(&decay), "between 0 and 1000"),
         };
         if good { Ok(()) } else { Err(TrainError::Rule { name, value, must }) }
     }
@@ -154,7 +163,7 @@ impl Rule {
     /// The eigenvalues of -L and of the map from M to B that belong to an eigenvalue `w` of the Gram matrix, in [0, 1].
     fn filter(&self, w: f64) -> (f64, f64) {
         match *self {
-            Self::Proximal { rho } => (w / (w + rho), 1.0 / (w + rho)),
+            Self::Proximal { rho, decay } => ((w + decay) / (w + rho + decay), 1.0 / (w + rho + decay)),
             Self::LocalSteps { steps, rate } => {
                 // 1 - (1 - rate·w)^steps, without losing the digits of a small w.
                 let moved = -(f64::from(steps) * (-rate * w).ln_1p()).exp_m1();
@@ -173,8 +182,8 @@ impl Rule {
     /// the direction of an eigenvalue `w`.
     pub(crate) fn reach(&self) -> f64 {
         match *self {
-            Self::Proximal { rho } if rho <= 1.0 => 0.5 / rho.sqrt(),
-            Self::Proximal { rho } => 1.0 / (1.0 + rho),
+            Self::Proximal { rho, decay } if rho + decay <= 1.0 => 0.5 / (rho + decay).sqrt(),
+            Self::Proximal { rho, decay } => 1.0 / (1.0 + rho + decay),
             // The gain is at most 1/w, too.
             Self::LocalSteps { .. } => self.gain().min(self.gain().sqrt()),
         }
@@ -339,13 +348,17 @@ fn solve(x: &Mat<f64>, y: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<f64>)
 }
 
 /// The same for fewer examples than features, through the smaller matrix `XXᵀ/m = V·w·Vᵀ`: with `Z = Vᵀ·X` it is
-/// `L = -Zᵀ·gain(w)/m·Z` and `B = Zᵀ·gain(w)/m·VᵀY`, because `moved(w) = w·gain(w)`.
+/// `L = -moved(0)·I - Zᵀ·(moved(w) - moved(0))/(w·m)·Z` and `B = Zᵀ·gain(w)/m·VᵀY`.
 fn solve_dual(x: &Mat<f64>, y: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<f64>), TrainError> {
     let count = x.nrows() as f64;
     let (basis, filters) = decompose(&(x * x.transpose() * faer::Scale(1.0 / count)), rule)?;
     let z = basis.transpose() * x;
+    // moved(w) = moved(0) + w·gain(w)·(1 - moved(0)), for either rule.
+    let rest = rule.filter(0.0).0;
     let gained = scale_rows(z.clone(), |row| filters[row].1 / count);
-    Ok((z.transpose() * &gained * faer::Scale(-1.0), gained.transpose() * (basis.transpose() * y)))
+    let mut linear = z.transpose() * &gained * faer::Scale(rest - 1.0);
+    (0..x.ncols()).for_each(|i| linear[(i, i)] -= rest);
+    Ok((linear, gained.transpose() * (basis.transpose() * y)))
 }
 
 /// Eigenvectors of a matrix with eigenvalues in [0, 1], and what the rule makes of the eigenvalues.
@@ -446,9 +459,22 @@ mod tests {
         let run =
             |rule| train(&x, &y, &rule, &SIGNS, &params, &mut StdRng::seed_from_u64(1)).unwrap().apply_clear(&zero);
         let steps = run(Rule::LocalSteps { steps: 100_000, rate: 1.0 });
-        let proximal = run(Rule::Proximal { rho: 1e-6 });
+        let proximal = run(Rule::Proximal { rho: 1e-6, decay: 0.0 });
         for input in 0..4 {
             assert!((steps.value(input, 1) - proximal.value(input, 1)).abs() < 1e-2);
+        }
+    }
+
+    /// With fewer examples than features there is a shorter way to the same map.
+    #[test]
+    fn both_ways_lead_to_the_same_map() {
+        let (x, y) = (
+            Mat::from_fn(5, 9, |i, j| ((i * 7 + j * 3) % 11) as f64 / 40.0),
+            Mat::from_fn(5, 2, |i, j| (i + j) as f64),
+        );
+        for rule in [Rule::Proximal { rho: 0.01, decay: 0.004 }, Rule::LocalSteps { steps: 30, rate: 0.7 }] {
+            let ((l, b), (l_too, b_too)) = (solve(&x, &y, &rule).unwrap(), solve_dual(&x, &y, &rule).unwrap());
+            assert!((l - l_too).norm_max() < 1e-9 && (b - b_too).norm_max() < 1e-9, "{rule:?}");
         }
     }
 
@@ -459,14 +485,14 @@ mod tests {
         let mut go = |x: &Features, y: &Targets, rule, shape| {
             train(x, y, &rule, &SIGNS, &Parameters::linear(shape).unwrap(), &mut rounding).unwrap_err()
         };
-        let rule = Rule::Proximal { rho: 0.01 };
+        let rule = Rule::Proximal { rho: 0.01, decay: 0.0 };
         let one = Shape { inputs: 4, outputs: 1 };
         assert!(matches!(go(&x, &Targets::Classes(vec![0]), rule, SHAPE), TrainError::Length { .. }));
         assert!(matches!(go(&x, &y, rule, Shape { inputs: 5, outputs: 2 }), TrainError::Features { .. }));
         assert!(matches!(go(&x, &y, rule, one), TrainError::Class { row: 1, class: 1, outputs: 1 }));
         assert_eq!(go(&x, &Targets::Values(vec![0.0; 20]), rule, SHAPE), TrainError::Outputs(2));
         assert_eq!(go(&x, &Targets::Values(vec![f64::NAN; 20]), rule, one), TrainError::Target(0));
-        for bad in [Rule::Proximal { rho: f64::NAN }, Rule::LocalSteps { steps: 0, rate: 0.5 }] {
+        for bad in [Rule::Proximal { rho: f64::NAN, decay: 0.0 }, Rule::LocalSteps { steps: 0, rate: 0.5 }] {
             assert!(matches!(go(&x, &y, bad, SHAPE), TrainError::Rule { .. }));
         }
     }
@@ -484,7 +510,7 @@ mod tests {
             let x = features(values[..rows * 3].to_vec());
             let y = Targets::Classes((0..rows).map(|i| i % 2).collect());
             let params = Parameters::linear(SHAPE).unwrap();
-            let update = train(&x, &y, &Rule::Proximal { rho }, &SIGNS, &params, &mut StdRng::seed_from_u64(seed)).unwrap();
+            let update = train(&x, &y, &Rule::Proximal { rho, decay: 0.0 }, &SIGNS, &params, &mut StdRng::seed_from_u64(seed)).unwrap();
             let limit = params.update_radius() * params.update_scale();
             for (row, constants) in update.linear.chunks_exact(4).zip(update.constant.chunks_exact(2)) {
                 let norm = row.iter().map(|&l| f64::from(l).powi(2)).sum::<f64>().sqrt();

@@ -219,7 +219,7 @@ fn private_digits(rule: Rule, epsilon: f64, seed: u64) -> Ppm {
 
 #[test]
 fn private_digits_are_learnt() {
-    let rule = Rule::Proximal { rho: 1.0 };
+    let rule = Rule::Proximal { rho: 1.0, decay: 0.0 };
     let of = |epsilon| private_digits(rule, epsilon, 1).fraction();
     let (much, some, little) = (of(10.0), of(3.0), of(0.1));
     println!("digits at δ = 1e-6 in 10 uploads: ε = 10: {much}, ε = 3: {some}, ε = 0.1: {little}");

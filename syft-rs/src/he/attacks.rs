@@ -25,6 +25,8 @@ use tfhe::core_crypto::prelude::{
     decrypt_glwe_ciphertext,
 };
 
+mod poisoning;
+
 const DIGITS: Shape = Shape { inputs: 65, outputs: 10 };
 
 fn binding(version: u32) -> Binding {
@@ -58,6 +60,17 @@ fn map(params: &Parameters, norm: f64) -> AffineUpdate {
 
 fn clear(party: &Party, update: &AffineUpdate) -> Delta {
     update.apply_clear(&party.params.encode(&party.weights))
+}
+
+/// The handwritten digits of a file: 64 columns, and the class.
+fn digits(name: &str) -> (Matrix, Vec<usize>) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../data").join(name);
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<Vec<f64>> =
+        text.lines().skip(1).map(|line| line.split(',').map(|n| n.parse().unwrap()).collect()).collect();
+    let classes: Vec<usize> = rows.iter().map(|row| row[64] as usize).collect();
+    let values = rows.iter().flat_map(|row| row[..64].to_vec()).collect();
+    (Matrix::new(classes.len(), 64, values).unwrap(), classes)
 }
 
 fn evaluator(party: &Party) -> Evaluator {
@@ -667,16 +680,7 @@ mod extract {
 
     /// A model of the handwritten digits, and the examples that candidates are measured on.
     fn victim() -> Victim {
-        let read = |name: &str| {
-            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../data").join(name);
-            let text = std::fs::read_to_string(path).unwrap();
-            let rows: Vec<Vec<f64>> =
-                text.lines().skip(1).map(|line| line.split(',').map(|n| n.parse().unwrap()).collect()).collect();
-            let classes: Vec<usize> = rows.iter().map(|row| row[64] as usize).collect();
-            let values = rows.iter().flat_map(|row| row[..64].to_vec()).collect();
-            (Matrix::new(classes.len(), 64, values).unwrap(), classes)
-        };
-        let ((raw, targets), (held, held_targets)) = (read("digits-validation.csv"), read("digits-train.csv"));
+        let ((raw, targets), (held, held_targets)) = (digits("digits-validation.csv"), digits("digits-train.csv"));
         let map = FeatureMap::fit(&raw, &[(0.0, 16.0); 64], FeatureKind::Identity, None, 1).unwrap();
         let shape = Shape { inputs: map.inputs(), outputs: CLASSES };
         let params = Parameters::linear(shape).unwrap();

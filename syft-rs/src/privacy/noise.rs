@@ -106,7 +106,7 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
-    const RULE: Rule = Rule::Proximal { rho: 1.0 };
+    const RULE: Rule = Rule::Proximal { rho: 1.0, decay: 0.0 };
     const LABELS: Labels = Labels { right: 1.0, wrong: -1.0 };
 
     fn params(inputs: usize, outputs: usize) -> Parameters {

@@ -6,11 +6,11 @@ use crate::train::{Labels, Rule};
 /// How far the map `W -> L·W + B` of a Mine can move, in Frobenius norm and in units of weights, when one of its
 /// `m` records is replaced by any other: rows have norm at most one, targets are within ±y, `m` is known.
 ///
-/// With `a` the gain of the rule (`1/ρ`, or steps times rate) and `b` the most that it can make of the targets of one
+/// With `a` the gain of the rule (`1/(ρ+λ)` with decay λ, or steps times rate) and `b` the most that it can make of the targets of one
 /// output, `|B_j| <= b·y`:
 ///
 /// * `|δL| <= √2·a/m`. Let `E = (x·xᵀ - x'·x'ᵀ)/m` be the change of the Gram matrix `G`: `|E| <= √2/m`, and its spectral norm
-///   is at most `1/m`. Proximal: `L = ρR - I` with `R = (G+ρI)^-1`, so `δL = -ρR·E·R'` and `|R| <= 1/ρ`. Steps:
+///   is at most `1/m`. Proximal: `L = ρR - I` with `R = (G+(ρ+λ)I)^-1`, so `δL = -ρR·E·R'` and `|R| <= 1/(ρ+λ)`. Steps:
 ///   `L = (I-ηG)^K - I`, of which `δL` is a telescoping sum of `K` terms with `ηE` between factors of norm at most one.
 /// * `|δB| <= a·√c·(2+b)·y/m`. The change of the moment `M` is `F = (x·yᵀ - x'·y'ᵀ)/m`, `|F| <= 2√c·y/m`. Proximal: `B = R·M`, so
 ///   `δB = R·(F - E·B')`, and `|B'| <= √c·b·y`. Steps: `δ_(k+1) = (I-ηG)·δ_k + η·(F - E·B'_k)`, summed over `K` steps.
@@ -99,7 +99,8 @@ mod tests {
 
     fn rule() -> impl Strategy<Value = Rule> {
         prop_oneof![
-            prop::sample::select(vec![1e-3, 0.03, 0.3, 1.0, 10.0]).prop_map(|rho| Rule::Proximal { rho }),
+            prop::sample::select(vec![1e-3, 0.03, 0.3, 1.0, 10.0])
+                .prop_map(|rho| Rule::Proximal { rho, decay: rho / 2.0 }),
             (1_u32..200, prop::sample::select(vec![0.01, 0.5, 1.0]))
                 .prop_map(|(steps, rate)| Rule::LocalSteps { steps, rate }),
         ]
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn the_bounds_are_nearly_reached() {
         let shape = Shape { inputs: INPUTS, outputs: 2 };
-        let (rule, labels) = (Rule::Proximal { rho: 10.0 }, Labels { right: 1.0, wrong: -1.0 });
+        let (rule, labels) = (Rule::Proximal { rho: 10.0, decay: 0.0 }, Labels { right: 1.0, wrong: -1.0 });
         let bound = Sensitivity::new(&rule, &labels, shape, 20);
         let mut records = vec![([0.0; INPUTS], 0); 20];
         records[0].0[0] = 1.0;

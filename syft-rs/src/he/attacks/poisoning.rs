@@ -1,0 +1,154 @@
+//! Updates that are meant to harm, or to be paid for nothing: what they earn, and what becomes of the model.
+
+use super::*;
+use crate::clear;
+use crate::features::FeatureKind;
+use crate::train::{Labels, Rule, train};
+use crate::{Examples, Task};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+const CLASSES: usize = 10;
+const MINES: usize = 5;
+/// More windows than any of these campaigns needs.
+const WINDOWS: u32 = 20;
+
+/// Five honest Mines with their share of the digits, and what a campaign measures them by.
+struct Campaign {
+    params: Parameters,
+    validation: Validation,
+    ladder: Ladder,
+    honest: Vec<AffineUpdate>,
+    examples: Examples,
+    map: FeatureMap,
+}
+
+impl Campaign {
+    fn new() -> Self {
+        let ((raw, targets), (held, classes)) = (digits("digits-validation.csv"), digits("digits-train.csv"));
+        let map = FeatureMap::fit(&raw, &[(0.0, 16.0); 64], FeatureKind::RandomRelu(512), None, 1).unwrap();
+        let shape = Shape { inputs: map.inputs(), outputs: CLASSES };
+        let params = Parameters::linear(shape).unwrap();
+        let validation =
+            Validation::new(map.apply(&raw).unwrap(), Targets::Classes(targets), Metric::Accuracy).unwrap();
+        let grid = Grid::for_rows(5_000, validation.rows()).unwrap();
+        let start = validation.accuracy(&Weights::zeros(shape)).floor_to_grid(grid);
+        let ladder = Ladder::new(grid, start, Ppm::ONE).unwrap();
+        let examples = Examples::new(held, Targets::Classes(classes)).unwrap();
+        let mut campaign = Self { params, validation, ladder, honest: Vec::new(), examples, map };
+        campaign.honest = (0..MINES).map(|mine| campaign.learnt(mine, |class| class)).collect();
+        campaign
+    }
+
+    /// What the rows of one Mine teach, with these labels.
+    fn learnt(&self, mine: usize, label: impl Fn(usize) -> usize) -> AffineUpdate {
+        let rows: Vec<usize> = (mine..self.examples.len()).step_by(MINES).collect();
+        let part = self.examples.select(&rows);
+        let Targets::Classes(classes) = part.targets() else { unreachable!("digits are classes") };
+        let targets = Targets::Classes(classes.iter().map(|class| label(*class)).collect());
+        let task = Task::Classification { classes: (0..CLASSES).map(|class| class.to_string()).collect() };
+        let (rule, labels) = (Rule::default_for(&task, &self.map), Labels::default_for(&self.map, CLASSES));
+        let features = self.map.apply(part.features()).unwrap();
+        train(&features, &targets, &rule, &labels, &self.params, &mut StdRng::seed_from_u64(mine as u64)).unwrap()
+    }
+
+    /// Another's update, all of it times a factor, as far as it fits.
+    fn scaled(&self, update: &AffineUpdate, factor: i64) -> AffineUpdate {
+        let linear = update.linear().iter().map(|l| (i64::from(*l) * factor).clamp(-32_768, 32_767)).collect();
+        let largest = 1 << 61;
+        let constant = update.constant().iter().map(|b| b.saturating_mul(factor).clamp(-largest, largest)).collect();
+        AffineUpdate::from_raw(self.params.shape(), linear, constant)
+    }
+
+    /// A map that knows nothing: constants at random, up to a share of the bound.
+    fn random(&self, seed: u8) -> AffineUpdate {
+        let shape = self.params.shape();
+        let mut words = vec![0; shape.weights()];
+        Coins::repeatable(seed).fill_uniform(&mut words);
+        AffineUpdate::from_raw(
+            shape,
+            vec![0; shape.inputs * shape.inputs],
+            words.iter().map(|word| word.cast_signed() >> 6).collect(),
+        )
+    }
+
+    /// Points that the last `MINES` of these earn (the honest ones) and the others, and the final accuracy, all in ppm.
+    fn run(&self, attackers: Vec<AffineUpdate>) -> (u32, u32, u32) {
+        let count = attackers.len();
+        let all: Vec<AffineUpdate> = attackers.into_iter().chain(self.honest.iter().cloned()).collect();
+        let (mut best, mut best_ppm) = (Weights::zeros(self.params.shape()), self.ladder.start());
+        let (mut theirs, mut honest) = (0, 0);
+        for _ in 0..WINDOWS {
+            let published = self.params.encode(&best);
+            let candidates: Vec<_> = all.iter().map(|update| Some(update.apply_clear(&published))).collect();
+            let outcome = evaluate_window(&best, best_ppm, &candidates, &self.validation, &self.ladder, 4);
+            for (at, verdict) in outcome.verdicts.iter().enumerate() {
+                if let ContentVerdict::Accepted(step) = verdict {
+                    let reached = self.ladder.grid().value(*step).unwrap();
+                    *(if at < count { &mut theirs } else { &mut honest }) += reached.get() - best_ppm.get();
+                    best_ppm = reached;
+                }
+            }
+            let stalled = outcome.accepts() == 0;
+            // What is paid for is there: each grid step that anybody earns is one that the model has gained.
+            assert_eq!(self.validation.accuracy(&outcome.best).floor_to_grid(self.ladder.grid()), best_ppm);
+            best = outcome.best;
+            if stalled {
+                break;
+            }
+        }
+        (theirs, honest, best_ppm.get())
+    }
+}
+
+/// Nobody is paid for harm, and the honest Mines' model gets as far as without the attackers.
+#[test]
+fn poisoning() {
+    let campaign = Campaign::new();
+    let honest = &campaign.honest;
+    let flipped = |mine| campaign.learnt(mine, |class| (class + 1) % CLASSES);
+    let attacks: Vec<(&str, Vec<AffineUpdate>)> = vec![
+        ("label flip", vec![flipped(0), flipped(1)]),
+        ("sign flip", vec![campaign.scaled(&honest[0], -1), campaign.scaled(&honest[1], -1)]),
+        ("scaled ×16", vec![campaign.scaled(&honest[0], 16), campaign.scaled(&honest[1], -16)]),
+        ("random", (0..2).map(|seed| campaign.random(seed)).collect()),
+        ("free rider", vec![campaign.scaled(&honest[0], 0); 2]),
+        ("ten colluding", (0..10).map(|mine| flipped(mine % MINES)).collect()),
+    ];
+    let (nothing, _, alone) = campaign.run(Vec::new());
+    assert_eq!(nothing, 0);
+    let clear = clear::run(
+        &Weights::zeros(campaign.params.shape()),
+        honest,
+        &campaign.params,
+        &campaign.validation,
+        &campaign.ladder,
+        WINDOWS,
+        u32::MAX,
+    );
+    assert_eq!(clear.accuracy.floor_to_grid(campaign.ladder.grid()).get(), alone);
+    println!("| attack | attackers earn (points) | honest earn (points) | final accuracy (%) |");
+    println!("| none | 0 | {} | {} |", points(alone - campaign.ladder.start().get()), points(alone));
+    for (name, attackers) in attacks {
+        let (theirs, honest, accuracy) = campaign.run(attackers);
+        println!("| {name} | {} | {} | {} |", points(theirs), points(honest), points(accuracy));
+        let lost = i64::from(alone) - i64::from(accuracy);
+        assert!(lost <= i64::from(campaign.ladder.grid().ppm()), "{name}: {accuracy} instead of {alone}");
+    }
+}
+
+/// A copy of an update that was tried already earns nothing: the model holds what it had to teach. (That nobody can take another's
+/// upload for a copy is the envelope's business.)
+#[test]
+fn a_copy_earns_nothing() {
+    let campaign = Campaign::new();
+    let best = Weights::zeros(campaign.params.shape());
+    let delta = || Some(campaign.honest[0].apply_clear(&campaign.params.encode(&best)));
+    let ladder = &campaign.ladder;
+    let outcome = evaluate_window(&best, ladder.start(), &[delta(), delta()], &campaign.validation, ladder, 4);
+    assert!(matches!(outcome.verdicts[..], [ContentVerdict::Accepted(_), ContentVerdict::NotImproved]));
+}
+
+fn points(ppm: u32) -> f64 {
+    f64::from(ppm) / 10_000.0
+}
