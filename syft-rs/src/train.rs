@@ -90,8 +90,6 @@ pub enum Rule {
     },
 }
 
-/// Weight of a model's norm in what a Mine minimises, beside that of the distance from the published model.
-const DECAY: f64 = 0.5;
 /// How far the score of the right class should be above the others with random features.
 const RANDOM_SCORE: f64 = 0.1;
 
@@ -136,13 +134,14 @@ impl Rule {
     /// What works well for a task and these features.
     pub fn default_for(task: &Task, map: &FeatureMap) -> Self {
         let inputs = map.inputs() as f64;
-        let rho = match (map.expansion, task) {
-            (_, Task::Regression) => 0.03,
-            (Expansion::RandomRelu { .. }, _) => 0.5 / inputs,
-            (Expansion::RandomConv { .. }, _) => 0.05 / inputs,
-            (Expansion::Identity | Expansion::Polynomial, _) => 0.003,
+        let (rho, decay) = match (map.expansion, task) {
+            (_, Task::Regression) => (0.03, 0.003),
+            // The more features, the less of each can be spared.
+            (Expansion::RandomRelu { .. }, _) => (0.5 / inputs, (0.25 / inputs).min(128.0 / (inputs * inputs))),
+            (Expansion::RandomConv { .. }, _) => (0.05 / inputs, 0.025 / inputs),
+            (Expansion::Identity | Expansion::Polynomial, _) => (0.003, 0.0015),
         };
-        Self::Proximal { rho: round_digits(rho), decay: round_digits(DECAY * rho) }
+        Self::Proximal { rho: round_digits(rho), decay: round_digits(decay) }
     }
 
     /// Checks constants that came from outside.
