@@ -14,10 +14,7 @@ use sonar_contracts::{
 };
 use tempfile::TempDir;
 
-use crate::{
-    send,
-    support::{DEPLOYER, FIRST_MINER, OWNER, World},
-};
+use crate::support::{DEPLOYER, FIRST_MINER, OWNER, World};
 
 fn kept_in(directory: &TempDir, port: u16) -> AnvilConfig {
     AnvilConfig { accounts: 20, port, state_dir: Some(directory.path().to_path_buf()), ..AnvilConfig::default() }

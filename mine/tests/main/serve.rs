@@ -200,7 +200,7 @@ async fn paid(stage: &Stage, mine: &Mine, campaign: &Campaign) {
     stage.settle(campaign.id, &[Outcome::NotImproved], None).await;
     assert_eq!(cli.good(&["earnings"])["stakes"]["total"]["free"], stake);
     assert_eq!(cli.good(&["withdraw", "--yes"])["withdrawals"], serde_json::json!([]));
-    stage.owner.close(&campaign.terms).await.unwrap();
+    stage.close(campaign).await;
     let made = cli.good(&["withdraw", "--yes"])["withdrawals"][0].clone();
     assert_eq!((&made["amount"], &made["stake"]), (&serde_json::json!(stake), &serde_json::json!(true)));
 }
