@@ -28,6 +28,7 @@ using {
     capPerVersion,
     bestPpm,
     accepts,
+    stakeMicro,
     withState,
     withReason,
     withVersion,
@@ -41,23 +42,24 @@ using {
     withDeadline,
     withCapPerVersion,
     withBestPpm,
-    withAccepts
+    withAccepts,
+    withStakeMicro
 } for Meter global;
 
 function state(Meter self) pure returns (State) {
-    return State(uint8(Meter.unwrap(self)));
+    return State(Meter.unwrap(self) & 0xF);
 }
 
 function withState(Meter self, State value) pure returns (Meter) {
-    return Meter.wrap(Meter.unwrap(self) & ~(uint256(0xFF)) | uint256(value));
+    return Meter.wrap(Meter.unwrap(self) & ~(uint256(0xF)) | uint256(value));
 }
 
 function reason(Meter self) pure returns (CloseReason) {
-    return CloseReason(uint8(Meter.unwrap(self) >> 8));
+    return CloseReason(Meter.unwrap(self) >> 4 & 0xF);
 }
 
 function withReason(Meter self, CloseReason value) pure returns (Meter) {
-    return Meter.wrap(Meter.unwrap(self) & ~(uint256(0xFF) << 8) | uint256(value) << 8);
+    return Meter.wrap(Meter.unwrap(self) & ~(uint256(0xF) << 4) | uint256(value) << 4);
 }
 
 function version(Meter self) pure returns (uint16) {
@@ -149,14 +151,37 @@ function withBestPpm(Meter self, uint24 value) pure returns (Meter) {
 }
 
 function accepts(Meter self) pure returns (uint8) {
-    return uint8(Meter.unwrap(self) >> 232);
+    return uint8(Meter.unwrap(self) >> 8);
 }
 
 function withAccepts(Meter self, uint8 value) pure returns (Meter) {
-    return Meter.wrap(Meter.unwrap(self) & ~(uint256(0xFF) << 232) | uint256(value) << 232);
+    return Meter.wrap(Meter.unwrap(self) & ~(uint256(0xFF) << 8) | uint256(value) << 8);
 }
 
-using { earned, uploadsVersion, uploads, withEarned, withUploadsVersion, withUploads } for Account global;
+function stakeMicro(Meter self) pure returns (uint24) {
+    return uint24(Meter.unwrap(self) >> 232);
+}
+
+function withStakeMicro(Meter self, uint24 value) pure returns (Meter) {
+    return Meter.wrap(Meter.unwrap(self) & ~(uint256(0xFFFFFF) << 232) | uint256(value) << 232);
+}
+
+using {
+    earned,
+    uploadsVersion,
+    uploads,
+    stakes,
+    stakesWindow,
+    pending,
+    warned,
+    withEarned,
+    withUploadsVersion,
+    withUploads,
+    withStakes,
+    withStakesWindow,
+    withPending,
+    withWarning
+} for Account global;
 
 function earned(Account self) pure returns (uint128) {
     return uint128(Account.unwrap(self));
@@ -180,4 +205,36 @@ function uploads(Account self) pure returns (uint8) {
 
 function withUploads(Account self, uint8 value) pure returns (Account) {
     return Account.wrap(Account.unwrap(self) & ~(uint256(0xFF) << 144) | uint256(value) << 144);
+}
+
+function stakes(Account self) pure returns (uint16) {
+    return uint16(Account.unwrap(self) >> 152);
+}
+
+function withStakes(Account self, uint16 value) pure returns (Account) {
+    return Account.wrap(Account.unwrap(self) & ~(uint256(0xFFFF) << 152) | uint256(value) << 152);
+}
+
+function stakesWindow(Account self) pure returns (uint16) {
+    return uint16(Account.unwrap(self) >> 168);
+}
+
+function withStakesWindow(Account self, uint16 value) pure returns (Account) {
+    return Account.wrap(Account.unwrap(self) & ~(uint256(0xFFFF) << 168) | uint256(value) << 168);
+}
+
+function pending(Account self) pure returns (uint8) {
+    return uint8(Account.unwrap(self) >> 184);
+}
+
+function withPending(Account self, uint8 value) pure returns (Account) {
+    return Account.wrap(Account.unwrap(self) & ~(uint256(0xFF) << 184) | uint256(value) << 184);
+}
+
+function warned(Account self) pure returns (bool) {
+    return Account.unwrap(self) >> 192 & 1 != 0;
+}
+
+function withWarning(Account self) pure returns (Account) {
+    return Account.wrap(Account.unwrap(self) | uint256(1) << 192);
 }

@@ -10,7 +10,7 @@ import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import { ICapsuleRegistry } from "./interfaces/ICapsuleRegistry.sol";
 import { Account, Meter } from "./Packed.sol";
-import { CloseReason, ISonar, Ledger, State, Status, Submission, Terms, Window } from "./interfaces/ISonar.sol";
+import { CloseReason, ISonar, Ledger, Stakes, State, Status, Submission, Terms, Window } from "./interfaces/ISonar.sol";
 
 /// @title Campaigns: a bounty in escrow, paid by attested improvements of accuracy.
 /// @notice No account can move a campaign's money anywhere but to the campaign's miners, owner and Capsule, by the
@@ -51,6 +51,9 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     uint32 private constant FINEST_GRID_PPM = 1_000;
     /// @notice Outcomes from here on are not accuracies.
     uint16 private constant REJECTED = 0xF000;
+
+    /// @notice Stakes of submissions are whole multiples of this: a millionth of the chain's coin.
+    uint256 private constant STAKE_UNIT = 1e12;
 
     /// @notice Where this contract's Capsules are registered.
     ICapsuleRegistry public immutable REGISTRY;
@@ -127,7 +130,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     // ---------------------------------------------------------------- mining
 
     /// @inheritdoc ISonar
-    function submit(bytes32 id, uint32 version, bytes32 content) external {
+    function submit(bytes32 id, uint32 version, bytes32 content) external payable {
         Campaign storage c = _campaigns[id];
         Meter m = c.meter;
         if (m.state() != State.Open) {
@@ -244,11 +247,23 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         _campaigns[id].paid += earned;
         emit Withdrawn(id, msg.sender, to, amount);
         if (t.token == address(0)) {
-            (bool ok,) = to.call{ value: amount }("");
-            if (!ok) revert TransferFailed(to, amount);
+            _send(to, amount);
         } else {
             IERC20(t.token).safeTransfer(to, amount);
         }
+    }
+
+    /// @inheritdoc ISonar
+    function withdrawStake(bytes32 id, address to) external nonReentrant {
+        if (to == address(0)) revert ZeroAddress();
+        Meter m = _campaigns[id].meter;
+        Account account = _accounts[id][msg.sender];
+        uint16 held = _held(account, m);
+        uint256 amount = (account.stakes() - held) * _stake(m);
+        if (amount == 0) revert NothingOwed(id, msg.sender);
+        _accounts[id][msg.sender] = account.withStakes(held);
+        emit StakeWithdrawn(id, msg.sender, to, amount);
+        _send(to, amount);
     }
 
     // ---------------------------------------------------------------- views
@@ -298,6 +313,20 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ISonar
+    function stakesOf(bytes32 id, address account) external view returns (Stakes memory) {
+        Meter m = _campaigns[id].meter;
+        Account a = _accounts[id][account];
+        uint16 held = _held(a, m);
+        uint256 stake = _stake(m);
+        return Stakes({
+            held: held * stake,
+            free: (a.stakes() - held) * stake,
+            due: a.stakes() == held ? stake : 0,
+            warned: a.warned()
+        });
+    }
+
+    /// @inheritdoc ISonar
     function ledger(Terms calldata t) external view returns (Ledger memory l) {
         Campaign storage c = _campaigns[campaignId(t)];
         Meter m = c.meter;
@@ -329,7 +358,8 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         if (c.meter.state() != State.None) revert DuplicateCampaign(id);
         c.meter = Meter.wrap(0).withState(State.Proposed).withMaxSubmissions(uint16(t.maxSubmissions))
             .withWindowSize(uint8(t.windowSize)).withWindowSeconds(uint24(t.windowSeconds))
-            .withDeadline(uint40(t.deadline)).withCapPerVersion(uint8(t.capPerVersion));
+            .withDeadline(uint40(t.deadline)).withCapPerVersion(uint8(t.capPerVersion))
+            .withStakeMicro(uint24(t.submissionStake / STAKE_UNIT));
         c.changedAt = uint40(block.timestamp);
         amount = t.bounty + _fee(t);
         emit Opened(id, t.owner, t);
@@ -348,6 +378,8 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         _checkRange("activationSeconds", t.activationSeconds, 1, type(uint32).max);
         _checkRange("evaluationSeconds", t.evaluationSeconds, 1, type(uint32).max);
         _checkRange("deliverySeconds", t.deliverySeconds, 1, type(uint32).max);
+        _checkRange("submissionStake", t.submissionStake, 0, type(uint24).max * STAKE_UNIT);
+        if (t.submissionStake % STAKE_UNIT != 0) revert OffUnit("submissionStake", t.submissionStake, STAKE_UNIT);
         if (t.deadline <= block.timestamp) revert DeadlinePassed(t.deadline);
         _checkRange("deadline", t.deadline, 0, type(uint40).max);
         if (t.targetPpm <= t.startPpm) revert TargetNotAboveStart(t.startPpm, t.targetPpm);
@@ -380,6 +412,11 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         token.safeTransferFrom(msg.sender, address(this), amount);
         uint256 received = token.balanceOf(address(this)) - before;
         if (received != amount) revert WrongAmountReceived(amount, received);
+    }
+
+    function _send(address to, uint256 amount) private {
+        (bool ok,) = to.call{ value: amount }("");
+        if (!ok) revert TransferFailed(to, amount);
     }
 
     function _load(Terms calldata t, State needed) private view returns (bytes32 id, Campaign storage c, Meter m) {
@@ -472,20 +509,54 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         return m.withWindowCount(count).withSubmissions(submissions);
     }
 
-    /// @dev One more upload by the sender to the present version.
+    /// @dev One more upload by the sender to the present version, and the stake that stands behind it: a returned one, or
+    /// else one that comes along.
     function _countUpload(bytes32 id, Meter m) private {
         Account account = _accounts[id][msg.sender];
         uint16 version = m.version();
         uint8 uploads = account.uploadsVersion() == version ? account.uploads() : 0;
         uint8 cap = m.capPerVersion();
         if (uploads >= cap) revert CapReached(cap);
+        uint16 stakes = account.stakes();
+        uint16 held = _held(account, m);
+        uint256 due = stakes == held ? _stake(m) : 0;
+        if (msg.value != due) revert WrongValue(due, msg.value);
         unchecked {
+            // None is more than the campaign's submissions; `held` is at most those of a window.
             ++uploads;
+            if (stakes == held) ++stakes;
+            ++held;
         }
-        _accounts[id][msg.sender] = account.withUploadsVersion(version).withUploads(uploads);
+        _accounts[id][msg.sender] = account.withUploadsVersion(version).withUploads(uploads).withStakes(stakes)
+            .withStakesWindow(m.windowIndex()).withPending(uint8(held));
     }
 
-    /// @dev Credits the accepted submissions and moves the best accuracy, strictly in order.
+    /// @dev How many stakes of an account stand behind submissions of a window that is not settled. Those of earlier
+    /// windows are returned without a transaction of their own, as all are when the campaign closes.
+    function _held(Account account, Meter m) private pure returns (uint16) {
+        bool waits = m.state() == State.Open && account.stakesWindow() == m.windowIndex();
+        return waits ? account.pending() : 0;
+    }
+
+    function _stake(Meter m) private pure returns (uint256) {
+        return m.stakeMicro() * STAKE_UNIT;
+    }
+
+    /// @dev A miner's first rejected submission in a campaign costs nothing, each further one its stake, which becomes one
+    /// of the owner's. Whoever decides about rejections, the Capsule, gains nothing by them.
+    function _reject(bytes32 id, Meter m, Terms calldata t, address miner, uint256 index) private {
+        Account account = _accounts[id][miner];
+        if (!account.warned()) {
+            _accounts[id][miner] = account.withWarning();
+            return;
+        }
+        _accounts[id][miner] = account.withStakes(account.stakes() - 1);
+        account = _accounts[id][t.owner];
+        _accounts[id][t.owner] = account.withStakes(account.stakes() + 1);
+        emit Forfeited(id, miner, m.windowIndex(), uint32(index), t.submissionStake);
+    }
+
+    /// @dev Credits the accepted submissions and moves the best accuracy, strictly in order. Notes the rejected ones.
     function _award(
         bytes32 id,
         Campaign storage c,
@@ -501,6 +572,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
             if (outcome == 0) continue;
             if (outcome >= REJECTED) {
                 if (outcome == REJECTED || outcome > REJECTED + 0xFF) revert BadOutcome(i, outcome);
+                if (t.submissionStake != 0) _reject(id, m, t, subs[i].miner, i);
                 continue;
             }
             uint32 best = m.bestPpm();

@@ -14,8 +14,8 @@ pub use bindings::{CapsuleRegistry, DataCoin, Sonar};
 pub use deployment::{DeployError, Deployment, deploy};
 pub use revert::{Revert, decode_revert};
 pub use rules::{
-    CloseReason, MAX_ACCEPTS_PER_WINDOW, Outcome, OutcomeError, State, UnknownCode, campaign_id, fee, payout,
-    window_fold, window_hash, window_start,
+    CloseReason, MAX_ACCEPTS_PER_WINDOW, MAX_SUBMISSION_STAKE, Outcome, OutcomeError, STAKE_UNIT, State, UnknownCode,
+    campaign_id, fee, payout, window_fold, window_hash, window_start,
 };
 
 /// The facts of a campaign that never change.
@@ -28,6 +28,8 @@ pub type Status = Sonar::Status;
 pub type Window = Sonar::Window;
 /// Where a campaign's money is.
 pub type Ledger = Sonar::Ledger;
+/// An account's stakes in a campaign.
+pub type Stakes = Sonar::Stakes;
 /// What the registry knows about one Capsule.
 pub type Capsule = CapsuleRegistry::Capsule;
 

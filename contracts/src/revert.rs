@@ -76,6 +76,7 @@ fn sonar(error: &SonarErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "the target ({} ppm) is not above the start ({} ppm)", e.targetPpm, e.startPpm)
         }
         E::OffGrid(e) => write!(f, "{} is {} ppm, not a multiple of the grid of {} ppm", e.field, e.ppm, e.gridPpm),
+        E::OffUnit(e) => write!(f, "{} is {}, not a multiple of {}", e.field, e.value, e.unit),
         E::NotOwner(e) => write!(f, "only the owner {} may do this, not {}", e.owner, e.sender),
         E::UnknownCapsule(e) => write!(f, "no Capsule of operator {} is registered", e.capsule),
         E::AttesterMismatch(e) => {

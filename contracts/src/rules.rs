@@ -10,6 +10,12 @@ use crate::{Submission, Terms};
 /// Submissions that one window may accept.
 pub const MAX_ACCEPTS_PER_WINDOW: usize = 4;
 
+/// Stakes of submissions are whole multiples of so many wei: a millionth of the chain's coin.
+pub const STAKE_UNIT: u128 = 1_000_000_000_000;
+
+/// The largest stake that a submission can need.
+pub const MAX_SUBMISSION_STAKE: u128 = 0xFF_FFFF * STAKE_UNIT;
+
 const ONE_PPM: u128 = 1_000_000;
 
 /// The id that terms have on a chain and contract.

@@ -85,6 +85,26 @@ contract GasTest is Fixture {
         _charge("withdraw ETH", 100_000);
     }
 
+    function test_settleTenWithRejects() public {
+        Terms memory t = _ten();
+        bytes32 id = activated(t);
+        uint16[] memory outcomes = new uint16[](10);
+        (outcomes[0], outcomes[1]) = (0xF001, 0xF00A);
+        settled(t, submitted(id, 0, 10), outcomes, 0);
+        _charge("settle ten, two rejected", 10 * SETTLE_PER_EVALUATION);
+        settled(t, submitted(id, 0, 10), outcomes, 0);
+        _charge("settle ten, two stakes forfeited", 10 * SETTLE_PER_EVALUATION);
+    }
+
+    function test_withdrawStake() public {
+        Terms memory t = _ten();
+        bytes32 id = activated(t);
+        settled(t, submitted(id, 0, 10), _four(), NEXT);
+        vm.prank(miner(1));
+        sonar.withdrawStake(id, miner(1));
+        _charge("withdraw stake", 60_000);
+    }
+
     function _ten() private view returns (Terms memory t) {
         t = ethTerms();
         t.windowSize = 10;

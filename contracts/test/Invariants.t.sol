@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import { Capsule, ICapsuleRegistry } from "../src/interfaces/ICapsuleRegistry.sol";
-import { ISonar, Ledger, State, Status, Submission, Terms, Window } from "../src/interfaces/ISonar.sol";
+import { ISonar, Ledger, Stakes, State, Status, Submission, Terms, Window } from "../src/interfaces/ISonar.sol";
 import { Fixture } from "./support/Fixture.sol";
 import { vm } from "./support/Vm.sol";
 
@@ -19,6 +19,12 @@ contract Handler is Fixture {
     mapping(bytes32 id => mapping(address account => uint256)) public due;
     mapping(bytes32 id => Submission[]) private _pending;
     mapping(bytes32 id => uint256) public awarded;
+    // Stakes of submissions: what came in, what went out, and what stands behind whom.
+    mapping(bytes32 id => uint256) public staked;
+    mapping(bytes32 id => uint256) public unstaked;
+    mapping(bytes32 id => mapping(address account => uint256)) public stakesOf;
+    mapping(bytes32 id => mapping(address account => bool)) private _rejected;
+    mapping(bytes32 id => uint256) private _submissionStake;
     // Calls that settled something.
     bytes[] private _history;
     // The campaigns and submissions of those.
@@ -47,9 +53,11 @@ contract Handler is Fixture {
         t.targetPpm = 98 * 7_000;
         t.startPpm = 98_000;
         t.stake = uint128(seed % 4 == 0 ? 0 : seed % 10 ether);
+        t.submissionStake = uint128(seed % 5 == 0 ? 0 : uint256(uint24(seed)) * 1e12);
         t.salt = bytes32(ids.length);
         ids.push(opened(t));
         _terms.push(t);
+        _submissionStake[ids[ids.length - 1]] = t.submissionStake;
         taken[ids[ids.length - 1]] = deposit(t);
     }
 
@@ -96,6 +104,7 @@ contract Handler is Fixture {
         }
         _historyIds.push(id);
         _history.push(abi.encodeCall(sonar.settle, (t, subs, outcomes, next, reason, sig)));
+        _noteRejects(t, id, subs, outcomes);
         delete _pending[id];
         _noteClosing(t, id);
     }
@@ -159,6 +168,22 @@ contract Handler is Fixture {
         _withdraw(seed % ids.length, actor(who % actors()));
     }
 
+    function withdrawStake(uint256 seed, uint256 who) external {
+        _skipIf(ids.length == 0);
+        uint256 place = seed % ids.length;
+        bytes32 id = ids[place];
+        address account = actor(who % actors());
+        uint256 amount = stakesOf[id][account] - heldOf(id, account);
+        _skipIf(amount == 0);
+        address to = address(uint160(0xA0000) + uint160(place));
+        uint256 before = to.balance;
+        vm.prank(account);
+        sonar.withdrawStake(id, to);
+        vm.assertEq(to.balance - before, amount, "exactly the free stakes are paid");
+        stakesOf[id][account] -= amount;
+        unstaked[id] += amount;
+    }
+
     function claim(uint256 who) external {
         address account = actor(who % actors());
         uint256 amount = registry.claimable(account);
@@ -207,6 +232,11 @@ contract Handler is Fixture {
                 vm.prank(actor(a));
                 sonar.withdraw(_terms[i], address(0xE4D));
             }
+            for (uint256 a = 0; a < actors(); ++a) {
+                if (sonar.stakesOf(ids[i], actor(a)).free == 0) continue;
+                vm.prank(actor(a));
+                sonar.withdrawStake(ids[i], address(0xE4D));
+            }
         }
         for (uint256 a = 0; a < actors(); ++a) {
             if (registry.claimable(actor(a)) == 0) continue;
@@ -219,6 +249,14 @@ contract Handler is Fixture {
     }
 
     // ---------------------------------------------------------------- for checks
+
+    /// @notice Stakes behind submissions that are neither settled nor abandoned.
+    function heldOf(bytes32 id, address account) public view returns (uint256 held) {
+        uint256 stake = _submissionStake[id];
+        for (uint256 i = 0; i < _pending[id].length; ++i) {
+            if (_pending[id][i].miner == account) held += stake;
+        }
+    }
 
     function campaigns() external view returns (uint256) {
         return ids.length;
@@ -249,10 +287,28 @@ contract Handler is Fixture {
 
     function _submit(bytes32 id, address account, bytes32 update) private {
         uint32 version = sonar.status(id).version;
+        uint256 stake = _submissionStake[id];
+        uint256 due = stakesOf[id][account] > heldOf(id, account) ? 0 : stake;
+        vm.deal(account, account.balance + due);
         vm.prank(account);
-        try sonar.submit(id, version, update) {
+        try sonar.submit{ value: due }(id, version, update) {
             _pending[id].push(Submission(account, update));
+            staked[id] += due;
+            stakesOf[id][account] += due;
         } catch { }
+    }
+
+    /// @dev Each miner's first reject is free.
+    function _noteRejects(Terms memory t, bytes32 id, Submission[] memory subs, uint16[] memory outcomes) private {
+        for (uint256 i = 0; i < subs.length; ++i) {
+            if (outcomes[i] < 0xF000) continue;
+            address account = subs[i].miner;
+            if (_rejected[id][account]) {
+                stakesOf[id][account] -= t.submissionStake;
+                stakesOf[id][owner] += t.submissionStake;
+            }
+            _rejected[id][account] = true;
+        }
     }
 
     /// @dev There is nothing to do: not a step of the history.
@@ -347,7 +403,7 @@ contract InvariantTest {
         targets = new FuzzSelector[](1);
         targets[0].addr = address(handler);
         // Those that move campaigns on come up more often.
-        bytes4[19] memory all = [
+        bytes4[20] memory all = [
             Handler.open.selector,
             Handler.open.selector,
             Handler.activate.selector,
@@ -365,6 +421,7 @@ contract InvariantTest {
             Handler.abandon.selector,
             Handler.expire.selector,
             Handler.withdraw.selector,
+            Handler.withdrawStake.selector,
             Handler.claim.selector,
             Handler.wait_.selector
         ];
@@ -380,6 +437,7 @@ contract InvariantTest {
         _everyCampaignBalances();
         _theContractIsSolvent();
         _stakeIsConserved();
+        _submissionStakesAreConserved();
         vm.assertEq(handler.replays(), 0, "nothing is settled twice");
     }
 
@@ -414,6 +472,7 @@ contract InvariantTest {
             uint256 held = handler.taken(id) - handler.sent(id);
             if (handler.terms(i).token == address(0)) eth += held;
             else tokens += held;
+            eth += handler.staked(id) - handler.unstaked(id);
         }
         vm.assertEq(address(sonar).balance, eth, "ETH");
         (, bytes memory balance) = coin.staticcall(abi.encodeWithSignature("balanceOf(address)", address(sonar)));
@@ -441,6 +500,23 @@ contract InvariantTest {
             locked += lock;
         }
         vm.assertEq(c.locked, locked, "locked");
+    }
+
+    /// @dev Per campaign, stakes that came in are held, free or went out, and each is its account's or was forfeited.
+    function _submissionStakesAreConserved() private view {
+        for (uint256 i = 0; i < handler.campaigns(); ++i) {
+            bytes32 id = handler.ids(i);
+            uint256 here = 0;
+            for (uint256 a = 0; a < handler.actors(); ++a) {
+                address account = handler.actor(a);
+                Stakes memory s = sonar.stakesOf(id, account);
+                vm.assertEq(s.held, handler.heldOf(id, account), "held for what is pending");
+                vm.assertEq(s.held + s.free, handler.stakesOf(id, account), "everyone has their stakes");
+                vm.assertEq(s.due, s.free == 0 ? handler.terms(i).submissionStake : 0, "due");
+                here += s.held + s.free;
+            }
+            vm.assertEq(handler.staked(id), here + handler.unstaked(id), "no stake leaks");
+        }
     }
 
     /// @notice At the end of every history everyone takes theirs, and nothing is left.

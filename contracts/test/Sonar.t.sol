@@ -118,6 +118,10 @@ contract OpenTest is Fixture {
         t.deliverySeconds = 0;
         _refusesRange(t, "deliverySeconds", 0, 1, type(uint32).max);
         t = ethTerms();
+        uint256 most = 16.777215 ether;
+        t.submissionStake = uint128(most + 1);
+        _refusesRange(t, "submissionStake", most + 1, 0, most);
+        t = ethTerms();
         t.deadline = 1 << 40;
         _refusesRange(t, "deadline", 1 << 40, 0, type(uint40).max);
     }
@@ -132,6 +136,12 @@ contract OpenTest is Fixture {
         Terms memory t = ethTerms();
         t.gridPpm = 7000;
         _refuses(t, abi.encodeWithSelector(ISonar.OffGrid.selector, "targetPpm", t.targetPpm, 7000));
+    }
+
+    function test_refusesAStakeThatIsNoWholeNumberOfMillionths() public {
+        Terms memory t = ethTerms();
+        t.submissionStake = 1e12 + 1;
+        _refuses(t, abi.encodeWithSelector(ISonar.OffUnit.selector, "submissionStake", 1e12 + 1, 1e12));
     }
 
     function test_refusesAPastDeadline() public {
@@ -464,13 +474,12 @@ contract SubmitTest is Fixture {
     function test_capsUploadsPerMinerAndVersion() public {
         Terms memory t = ethTerms();
         bytes32 id = activated(t);
-        vm.startPrank(stranger);
         for (uint256 i = 0; i < 3; ++i) {
-            sonar.submit(id, 1, content(i));
+            submit(id, stranger, 1, content(i));
         }
         vm.expectRevert(abi.encodeWithSelector(ISonar.CapReached.selector, 3));
+        vm.prank(stranger);
         sonar.submit(id, 1, content(3));
-        vm.stopPrank();
 
         // Another window of the same version changes nothing, another version does.
         Submission[] memory subs = new Submission[](4);
@@ -483,8 +492,7 @@ contract SubmitTest is Fixture {
         vm.prank(stranger);
         sonar.submit(id, 1, content(3));
         settled(t, submitted(id, 10, 4), outcomes4(0, 200, 0, 0), NEXT);
-        vm.prank(stranger);
-        sonar.submit(id, 2, content(4));
+        submit(id, stranger, 2, content(4));
     }
 
     function test_refusesMoreThanTheLimit() public {
@@ -961,12 +969,13 @@ contract ClosingTest is Fixture {
 contract WithdrawTest is Fixture {
     function test_everyoneTakesTheirsOnceInEth() public {
         _everyoneTakesTheirs(ethTerms());
-        vm.assertEq(address(sonar).balance, 0);
+        vm.assertEq(address(sonar).balance, 0, "bounty, fee and stakes");
     }
 
     function test_everyoneTakesTheirsOnceInTokens() public {
         _everyoneTakesTheirs(coinTerms());
         vm.assertEq(coin.balanceOf(address(sonar)), 0);
+        vm.assertEq(address(sonar).balance, 0, "stakes");
     }
 
     function test_oneAccountInThreeRoles() public {
@@ -977,8 +986,7 @@ contract WithdrawTest is Fixture {
         registry.authorize(address(sonar), true);
         vm.stopPrank();
         bytes32 id = activated(t);
-        vm.prank(owner);
-        sonar.submit(id, 1, content(0));
+        submit(id, owner, 1, content(0));
         vm.warp(block.timestamp + t.windowSeconds);
         Submission[] memory subs = new Submission[](1);
         subs[0] = Submission(owner, content(0));
@@ -1055,6 +1063,217 @@ contract WithdrawTest is Fixture {
             sonar.withdraw(t, to);
         }
         vm.assertEq(total, deposit(t));
+        for (uint256 i = 0; i < 4; ++i) {
+            vm.prank(miner(i));
+            sonar.withdrawStake(id, stranger);
+        }
+        vm.assertEq(stranger.balance, 4 * SUBMISSION_STAKE, "one stake served for both submissions");
+    }
+}
+
+contract StakeTest is Fixture {
+    Terms private t;
+    bytes32 private id;
+
+    function setUp() public override {
+        super.setUp();
+        t = ethTerms();
+        id = activated(t);
+    }
+
+    function test_aSubmissionSendsExactlyTheStake() public {
+        vm.deal(stranger, 1 ether);
+        uint256 stake = SUBMISSION_STAKE;
+        _refusesValue(0, stake);
+        _refusesValue(stake - 1, stake);
+        _refusesValue(stake + 1, stake);
+        submit(id, stranger, 1, content(0));
+        assertStakes(id, stranger, 1, 0);
+        // The first stands behind a submission that is not settled.
+        _refusesValue(0, stake);
+        submit(id, stranger, 1, content(1));
+        assertStakes(id, stranger, 2, 0);
+    }
+
+    function test_aReturnedStakeStandsBehindTheNextSubmission() public {
+        settled(t, submitted(id, 0, 4), outcomes4(200, 0, 0xF001, 0), NEXT);
+        for (uint256 i = 0; i < 4; ++i) {
+            assertStakes(id, miner(i), 0, 1);
+        }
+        vm.deal(miner(1), SUBMISSION_STAKE);
+        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongValue.selector, 0, SUBMISSION_STAKE));
+        vm.prank(miner(1));
+        sonar.submit{ value: SUBMISSION_STAKE }(id, 2, content(9));
+        submitted(id, 0, 4);
+        assertStakes(id, miner(1), 1, 0);
+        vm.assertEq(address(sonar).balance, deposit(t) + 4 * SUBMISSION_STAKE);
+    }
+
+    function test_onlyRejectsAfterTheFirstForfeit() public {
+        settled(t, submitted(id, 0, 4), outcomes4(0xF001, 0, 0, 0), 0);
+        vm.assertTrue(sonar.stakesOf(id, miner(0)).warned, "warned");
+        assertStakes(id, miner(0), 0, 1);
+        Submission[] memory subs = submitted(id, 0, 4);
+        vm.expectEmit();
+        emit ISonar.Forfeited(id, miner(0), 1, 0, SUBMISSION_STAKE);
+        settled(t, subs, outcomes4(0xF00A, 0xF00A, 0, 0), 0);
+        assertStakes(id, miner(0), 0, 0);
+        assertStakes(id, miner(1), 0, 1);
+        assertStakes(id, owner, 0, 1);
+        vm.prank(owner);
+        sonar.withdrawStake(id, stranger);
+        vm.assertEq(stranger.balance, SUBMISSION_STAKE);
+        assertLedger(t, 0, 0, 0, 0, deposit(t));
+    }
+
+    function test_rejectsCountWithinOneWindow() public {
+        Submission[] memory subs = new Submission[](4);
+        for (uint256 i = 0; i < 3; ++i) {
+            subs[i] = Submission(stranger, content(i));
+            submit(id, stranger, 1, content(i));
+        }
+        subs[3] = submitted(id, 3, 1)[0];
+        settled(t, subs, outcomes4(0xF001, 0xF001, 0xF001, 0), 0);
+        assertStakes(id, stranger, 0, 1);
+        assertStakes(id, owner, 0, 2);
+    }
+
+    function test_anOwnerForfeitsToItself() public {
+        t.windowSize = 1;
+        t.salt = bytes32("one");
+        id = activated(t);
+        for (uint256 i = 0; i < 3; ++i) {
+            submit(id, owner, 1, content(i));
+            Submission[] memory subs = new Submission[](1);
+            subs[0] = Submission(owner, content(i));
+            uint16[] memory outcomes = new uint16[](1);
+            outcomes[0] = 0xF001;
+            settled(t, subs, outcomes, 0);
+            assertStakes(id, owner, 0, 1);
+        }
+    }
+
+    function test_aSilentCapsuleKeepsNoStake() public {
+        Submission[] memory subs = submitted(id, 0, 2);
+        vm.warp(block.timestamp + t.windowSeconds + t.evaluationSeconds);
+        assertStakes(id, miner(0), 1, 0);
+        sonar.abandon(t, subs);
+        assertStakes(id, miner(0), 0, 1);
+        _takes(miner(0), 1);
+        _takes(miner(1), 1);
+    }
+
+    function test_whatIsHeldCannotBeWithdrawn() public {
+        settled(t, submitted(id, 0, 4), outcomes4(0, 0, 0, 0), 0);
+        _takes(miner(0), 1);
+        submitted(id, 0, 2);
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(ISonar.NothingOwed.selector, id, miner(i)));
+            vm.prank(miner(i));
+            sonar.withdrawStake(id, stranger);
+        }
+        _takes(miner(2), 1);
+        vm.expectRevert(abi.encodeWithSelector(ISonar.NothingOwed.selector, id, miner(2)));
+        vm.prank(miner(2));
+        sonar.withdrawStake(id, stranger);
+    }
+
+    function test_withdrawsToSomebodyWhoTakesIt() public {
+        settled(t, submitted(id, 0, 4), outcomes4(0, 0, 0, 0), 0);
+        vm.startPrank(miner(0));
+        vm.expectRevert(ISonar.ZeroAddress.selector);
+        sonar.withdrawStake(id, address(0));
+        vm.expectRevert(abi.encodeWithSelector(ISonar.TransferFailed.selector, address(this), SUBMISSION_STAKE));
+        sonar.withdrawStake(id, address(this));
+        vm.stopPrank();
+        assertStakes(id, miner(0), 0, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISonar.NothingOwed.selector, bytes32("unknown"), stranger));
+        vm.prank(stranger);
+        sonar.withdrawStake(bytes32("unknown"), stranger);
+    }
+
+    function test_noTokenKeepsAStakeBack() public {
+        FalseToken token = new FalseToken();
+        (t.token, t.owner) = (address(token), address(this));
+        token.approve(address(sonar), type(uint256).max);
+        id = sonar.open(t);
+        sonar.activate(t, 100_000, MATERIAL, signActivation(id, 100_000, MATERIAL));
+        settled(t, submitted(id, 0, 4), outcomes4(200, 0, 0, 0), NEXT);
+        token.lie();
+        vm.expectRevert(abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(token)));
+        vm.prank(miner(0));
+        sonar.withdraw(t, miner(0));
+        _takes(miner(0), 1);
+    }
+
+    function test_aReceiverCannotTakeItsStakeTwice() public {
+        StakeThief thief = new StakeThief(sonar);
+        settled(t, submitted(id, 0, 3, address(thief)), outcomes4(0, 0, 0, 0), 0);
+        thief.steal(id);
+        vm.assertTrue(!thief.again(), "no second withdrawal inside the first");
+        vm.assertEq(address(thief).balance, SUBMISSION_STAKE);
+        vm.assertEq(address(sonar).balance, deposit(t) + 3 * SUBMISSION_STAKE);
+    }
+
+    function test_noStakeIsAllowed() public {
+        t.submissionStake = 0;
+        id = activated(t);
+        settled(t, submitted(id, 0, 4), outcomes4(0xF001, 0, 0, 0), 0);
+        settled(t, submitted(id, 0, 4), outcomes4(0xF001, 0, 0, 0), 0);
+        vm.assertEq(address(sonar).balance, deposit(ethTerms()) + deposit(t));
+        vm.expectRevert(abi.encodeWithSelector(ISonar.NothingOwed.selector, id, miner(0)));
+        vm.prank(miner(0));
+        sonar.withdrawStake(id, stranger);
+    }
+
+    /// @notice `count` miners, and then somebody else.
+    function submitted(bytes32 id_, uint256 first, uint256 count, address last)
+        private
+        returns (Submission[] memory subs)
+    {
+        Submission[] memory before = submitted(id_, first, count);
+        subs = new Submission[](count + 1);
+        for (uint256 i = 0; i < count; ++i) {
+            subs[i] = before[i];
+        }
+        subs[count] = Submission(last, content(99));
+        submit(id_, last, sonar.status(id_).version, content(99));
+    }
+
+    function _takes(address account, uint256 stakes) private {
+        address to = address(0x7A4E2);
+        uint256 before = to.balance;
+        vm.expectEmit();
+        emit ISonar.StakeWithdrawn(id, account, to, stakes * SUBMISSION_STAKE);
+        vm.prank(account);
+        sonar.withdrawStake(id, to);
+        vm.assertEq(to.balance - before, stakes * SUBMISSION_STAKE);
+    }
+
+    function _refusesValue(uint256 sent, uint256 due) private {
+        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongValue.selector, due, sent));
+        vm.prank(stranger);
+        sonar.submit{ value: sent }(id, 1, content(9));
+    }
+}
+
+/// @notice Tries to withdraw its stake again when it receives it.
+contract StakeThief {
+    ISonar private _sonar;
+    bytes32 private _id;
+    bool public again;
+
+    constructor(ISonar sonar) {
+        _sonar = sonar;
+    }
+
+    function steal(bytes32 id) external {
+        _id = id;
+        _sonar.withdrawStake(id, address(this));
+    }
+
+    receive() external payable {
+        (again,) = address(_sonar).call(abi.encodeCall(_sonar.withdrawStake, (_id, address(this))));
     }
 }
 

@@ -14,10 +14,7 @@ use sonar_contracts::{
 };
 use tempfile::TempDir;
 
-use crate::{
-    send,
-    support::{DEPLOYER, FIRST_MINER, OWNER, World},
-};
+use crate::support::{DEPLOYER, FIRST_MINER, OWNER, World};
 
 fn kept_in(directory: &TempDir, port: u16) -> AnvilConfig {
     AnvilConfig { accounts: 20, port, state_dir: Some(directory.path().to_path_buf()), ..AnvilConfig::default() }
@@ -48,7 +45,7 @@ async fn a_killed_chain_comes_back_with_all_that_anybody_saw() {
     let id = world.opened(&world.terms()).await;
 
     for round in 1..=5u8 {
-        let receipt = send!(world.sonar(FIRST_MINER).submit(id, 1, keccak256([round])));
+        let receipt = world.submit(FIRST_MINER, id, 1, keccak256([round])).await;
         // Killed at once after the receipt, which is the worst moment.
         let before: Status = world.sonar(OWNER).status(id).call().await.unwrap();
         let nonce = world.provider(OWNER).get_transaction_count(world.address(FIRST_MINER)).await.unwrap();

@@ -49,6 +49,8 @@ async fn costs_stay_under_their_ceilings_and_as_they_were() {
     costs.insert("submit, to a later version", later[0].1);
     let withdrawn = send!(world.sonar(FIRST_MINER).withdraw(terms, world.address(FIRST_MINER)));
     costs.insert("withdraw ETH", withdrawn.gas_used);
+    let returned = send!(world.sonar(FIRST_MINER + 1).withdrawStake(id, world.address(FIRST_MINER + 1)));
+    costs.insert("withdraw stake", returned.gas_used);
 
     for (name, gas) in &costs {
         let ceiling = match *name {

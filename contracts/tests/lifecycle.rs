@@ -15,7 +15,7 @@ use sonar_contracts::{
 
 use crate::{
     send,
-    support::{ATTESTER, CAPSULE, DEPLOYER, FIRST_MINER, OWNER, World, settle},
+    support::{ATTESTER, CAPSULE, DEPLOYER, FIRST_MINER, OWNER, SUBMISSION_STAKE, World, settle},
 };
 
 sol! {
@@ -152,14 +152,34 @@ async fn everyone_is_paid_what_the_twin_says(world: &World, terms: &Terms, earne
     if !refunded.is_zero() {
         send!(world.sonar(OWNER).withdraw(terms.clone(), elsewhere));
     }
+    stakes_come_back(world, id).await;
     assert_eq!(holding(world, terms, world.deployment.sonar).await, U256::ZERO);
+}
+
+/// One stake a miner served for both windows. The last miner's second reject made its stake the owner's.
+async fn stakes_come_back(world: &World, id: B256) {
+    let stake = U256::from(SUBMISSION_STAKE);
+    let elsewhere = Address::repeat_byte(0x78);
+    for place in 0..10 {
+        let miner = FIRST_MINER + place;
+        let stakes = world.sonar(OWNER).stakesOf(id, world.address(miner)).call().await.unwrap();
+        let forfeited = place == 9;
+        assert_eq!(stakes.free, if forfeited { U256::ZERO } else { stake }, "miner {place}");
+        assert_eq!((stakes.held, stakes.warned), (U256::ZERO, forfeited));
+        if !forfeited {
+            send!(world.sonar(miner).withdrawStake(id, elsewhere));
+        }
+    }
+    send!(world.sonar(OWNER).withdrawStake(id, elsewhere));
+    assert_eq!(world.balance(elsewhere).await, U256::from(10) * stake);
+    assert_eq!(world.balance(world.deployment.sonar).await, U256::ZERO);
 }
 
 async fn the_events_tell_the_same_story(world: &World, id: B256, earned: &[u128; 10]) {
     let filter = Filter::new().address(world.deployment.sonar).from_block(world.deployment.block);
     let logs = world.anvil.provider().get_logs(&filter).await.unwrap();
     let mut awarded = [U256::ZERO; 10];
-    let (mut opened, mut submitted, mut hash) = (0, 0, window_start(id, 1, 0));
+    let (mut opened, mut submitted, mut forfeited, mut hash) = (0, 0, 0, window_start(id, 1, 0));
     for log in &logs {
         assert_eq!(log.topics()[1], id);
         match log.topics()[0] {
@@ -184,10 +204,15 @@ async fn the_events_tell_the_same_story(world: &World, id: B256, earned: &[u128;
                 let event = log.log_decode::<Sonar::Awarded>().unwrap().inner.data;
                 awarded[event.index as usize] += event.amount;
             }
+            Sonar::Forfeited::SIGNATURE_HASH => {
+                let event = log.log_decode::<Sonar::Forfeited>().unwrap().inner.data;
+                assert_eq!((event.window, event.index, event.amount), (1, 9, U256::from(SUBMISSION_STAKE)));
+                forfeited += 1;
+            }
             _ => {}
         }
     }
-    assert_eq!((opened, submitted), (1, 20));
+    assert_eq!((opened, submitted, forfeited), (1, 20, 1));
     assert_ne!(hash, B256::ZERO);
     assert_eq!(awarded, earned.map(U256::from));
 }

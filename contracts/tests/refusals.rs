@@ -2,11 +2,11 @@
 
 use alloy::primitives::{B256, U256, keccak256};
 use sonar_contracts::{
-    Attestation, CapsuleRegistry::CapsuleRegistryErrors, DataCoin::DataCoinErrors, Outcome, Revert, Sonar::SonarErrors,
-    Submission, Terms, decode_revert,
+    Attestation, CapsuleRegistry::CapsuleRegistryErrors, DataCoin::DataCoinErrors, MAX_SUBMISSION_STAKE, Outcome,
+    Revert, STAKE_UNIT, Sonar::SonarErrors, Submission, Terms, decode_revert,
 };
 
-use crate::support::{ATTESTER, FEE_PPM, FIRST_MINER, OWNER, STAKE, World, refusal, settle};
+use crate::support::{ATTESTER, FEE_PPM, FIRST_MINER, OWNER, STAKE, SUBMISSION_STAKE, World, refusal, settle};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_launches() {
@@ -29,6 +29,14 @@ async fn of_launches() {
     assert!(matches!(refused(|t| t.attester = t.owner).await, Revert::Sonar(SonarErrors::AttesterMismatch(_))));
     assert!(matches!(refused(|t| t.capsule = t.owner).await, Revert::Sonar(SonarErrors::UnknownCapsule(_))));
 
+    let uneven = text(|t| t.submissionStake += 1).await;
+    assert_eq!(uneven, format!("submissionStake is {}, not a multiple of {STAKE_UNIT}", SUBMISSION_STAKE + 1));
+    assert!(
+        text(|t| t.submissionStake = MAX_SUBMISSION_STAKE + STAKE_UNIT)
+            .await
+            .contains(&MAX_SUBMISSION_STAKE.to_string())
+    );
+
     let tokens = Terms { token: world.deployment.datacoin, ..world.terms() };
     let refused = refusal(world.sonar(OWNER).open(tokens)).await;
     assert!(matches!(refused, Revert::Token(DataCoinErrors::ERC20InsufficientAllowance(_))), "{refused}");
@@ -45,6 +53,9 @@ async fn of_submissions() {
     let stale = submit(id, 2).await;
     assert!(matches!(&stale, Revert::Sonar(SonarErrors::StaleVersion(e)) if e.current == 1));
     assert_eq!(stale.to_string(), "the submission is for another version; the present one is 1");
+    let staked = submit(id, 1).await;
+    assert!(matches!(&staked, Revert::Sonar(SonarErrors::WrongValue(_))));
+    assert_eq!(staked.to_string(), format!("0 wei were sent instead of {SUBMISSION_STAKE}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ use crate::send;
 
 pub const FEE_PPM: u32 = 20_000;
 pub const STAKE: u128 = 1_000_000_000_000_000_000;
+pub const SUBMISSION_STAKE: u128 = 500_000_000_000_000;
 
 /// Accounts by their place among anvil's.
 pub const DEPLOYER: usize = 0;
@@ -104,6 +105,7 @@ impl World {
             attester: self.address(ATTESTER),
             feePpm: FEE_PPM,
             stake: STAKE,
+            submissionStake: SUBMISSION_STAKE,
             manifest: keccak256("manifest"),
             salt: B256::ZERO,
         }
@@ -139,10 +141,17 @@ impl World {
         for place in 0..count {
             let miner = FIRST_MINER + place;
             let content = keccak256(format!("update {place} to version {version}"));
-            let receipt = send!(self.sonar(miner).submit(id, version, content));
+            let receipt = self.submit(miner, id, version, content).await;
             submissions.push((Submission { miner: self.address(miner), content }, receipt.gas_used));
         }
         submissions
+    }
+
+    /// Submits with the stake that is due.
+    pub async fn submit(&self, miner: usize, id: B256, version: u32, content: B256) -> TransactionReceipt {
+        let sonar = self.sonar(miner);
+        let due = sonar.stakesOf(id, self.address(miner)).call().await.unwrap().due;
+        send!(sonar.submit(id, version, content).value(due))
     }
 
     /// What the Capsule signs about the present window.

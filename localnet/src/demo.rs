@@ -215,13 +215,15 @@ async fn withdraw(network: &Network, view: &CampaignView) -> Result<BTreeMap<Add
     #[derive(Deserialize)]
     struct Withdrawal {
         amount: Amount,
+        stake: bool,
     }
     let id = view.id.to_string();
     let mut taken = BTreeMap::new();
     for mine in network.mines() {
         if view.owed(mine.address) > Amount::ZERO {
             let made: Withdrawals = mine.program.call(&["withdraw", "--campaign", &id]).await?;
-            let amounts = made.withdrawals.iter().map(|withdrawal| withdrawal.amount);
+            let earned = made.withdrawals.iter().filter(|withdrawal| !withdrawal.stake);
+            let amounts = earned.map(|withdrawal| withdrawal.amount);
             taken.insert(mine.address, amounts.fold(Amount::ZERO, Amount::saturating_add));
         }
     }

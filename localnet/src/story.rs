@@ -97,6 +97,12 @@ impl Story {
             Event::Withdrawn { account, amount, .. } => {
                 format!("{} withdrew {}", self.name(account), self.amount(*amount))
             }
+            Event::StakeWithdrawn { account, amount, .. } => {
+                format!("{} took back a stake of {}", self.name(account), TokenUnit::eth().format(*amount))
+            }
+            Event::Forfeited { miner, amount, .. } => {
+                format!("{} forfeited a stake of {}", self.name(miner), TokenUnit::eth().format(*amount))
+            }
             Event::Declined { reason, .. } => format!("The Capsule declined (reason {reason})"),
             Event::Refunded { amount, .. } => {
                 format!("{} went back to the data scientist", self.amount(*amount))

@@ -8,7 +8,7 @@ use sonar::{
     chain::{Charge, LogPosition},
     ids::{CampaignId, Digest, Version, WindowIndex},
     units::{Amount, TokenUnit},
-    view::{CampaignView, SettledSubmission, SettledWindow, World},
+    view::{CampaignView, SettledSubmission, SettledWindow, Stakes, Withdrawal, World},
 };
 use sonar_contracts::State;
 
@@ -23,8 +23,31 @@ pub struct Statement {
     pub gas: GasStatement,
     /// Submissions that are not settled yet.
     pub pending: Vec<Pending>,
+    /// Stakes of submissions.
+    pub stakes: StakeStatement,
     /// In wei: what the account can claim of the stakes of Capsules that stopped answering. Not part of the totals.
     pub stake_claimable: Amount,
+}
+
+/// Stakes of submissions, in wei. Only what was forfeited is a loss.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StakeStatement {
+    /// The sums of the rows.
+    pub total: Stakes,
+    /// Campaigns that the account staked in, in their order.
+    pub rows: Vec<StakeRow>,
+}
+
+/// An account's stakes in one campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StakeRow {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Where they are.
+    #[serde(flatten)]
+    pub stakes: Stakes,
+    /// Whether the next rejected submission forfeits its stake.
+    pub warned: bool,
 }
 
 /// Earnings in one token.
@@ -40,7 +63,9 @@ pub struct TokenStatement {
     pub withdrawn: Amount,
     /// What was spent on gas, in this token: zero except for ETH.
     pub gas: Amount,
-    /// Claimable and withdrawn less gas.
+    /// Stakes that were forfeited, in this token: zero except for ETH.
+    pub forfeited: Amount,
+    /// Claimable and withdrawn less gas and what was forfeited.
     pub net: I256,
     /// Awards in the order of their settlement.
     pub awards: Vec<AwardRow>,
@@ -152,6 +177,8 @@ pub enum Purpose {
     Submit,
     /// Withdrawing earnings.
     Withdraw,
+    /// Withdrawing stakes.
+    WithdrawStake,
 }
 
 /// A transaction that an account sent.
@@ -167,19 +194,22 @@ pub struct OwnTransaction {
 
 /// The transactions that an account sent about campaigns, in chain order.
 #[must_use]
-pub fn transactions(world: &World, account: Address) -> Vec<OwnTransaction> {
+pub fn transactions<'a>(world: &'a World, account: Address) -> Vec<OwnTransaction> {
     let mut all: Vec<_> = world
         .in_order()
         .flat_map(|campaign| {
             let of = move |what, at| OwnTransaction { campaign: campaign.id, what, at };
             let settled = settled(campaign, account).map(|(_, _, submission)| submission.at);
             let pending = pending_at(campaign, account).map(|(_, _, at)| at);
-            let withdrawals = campaign
-                .withdrawals
-                .iter()
-                .filter(move |withdrawal| withdrawal.account == account)
-                .map(move |withdrawal| of(Purpose::Withdraw, withdrawal.at));
-            settled.chain(pending).map(move |at| of(Purpose::Submit, at)).chain(withdrawals)
+            let own = move |what, all: &'a [Withdrawal]| {
+                let own = all.iter().filter(move |withdrawal| withdrawal.account == account);
+                own.map(move |withdrawal| of(what, withdrawal.at))
+            };
+            settled
+                .chain(pending)
+                .map(move |at| of(Purpose::Submit, at))
+                .chain(own(Purpose::Withdraw, &campaign.withdrawals))
+                .chain(own(Purpose::WithdrawStake, &campaign.stake_withdrawals))
         })
         .collect();
     all.sort_by_key(|transaction| (transaction.at.block, transaction.at.index));
@@ -197,8 +227,20 @@ pub fn statement(
 ) -> Statement {
     let gas = gas(world, account, charges);
     let pending: Vec<_> = world.in_order().flat_map(|campaign| pending(campaign, account)).collect();
-    let tokens = tokens.values().map(|token| token_statement(world, account, token, &gas, &pending)).collect();
-    Statement { account, tokens, gas, pending, stake_claimable }
+    let stakes = stakes(world, account);
+    let lost = stakes.total.forfeited;
+    let tokens = tokens.values().map(|token| token_statement(world, account, token, (&gas, lost), &pending)).collect();
+    Statement { account, tokens, gas, pending, stakes, stake_claimable }
+}
+
+fn stakes(world: &World, account: Address) -> StakeStatement {
+    let row = |campaign: &CampaignView| StakeRow {
+        campaign: campaign.id,
+        stakes: campaign.stakes(account),
+        warned: campaign.is_warned(account),
+    };
+    let rows: Vec<_> = world.in_order().map(row).filter(|row| row.stakes != Stakes::default()).collect();
+    StakeStatement { total: rows.iter().fold(Stakes::default(), |sum, row| sum.saturating_add(row.stakes)), rows }
 }
 
 fn gas(world: &World, account: Address, charges: &BTreeMap<B256, Charge>) -> GasStatement {
@@ -216,7 +258,7 @@ fn token_statement(
     world: &World,
     account: Address,
     token: &TokenUnit,
-    gas: &GasStatement,
+    (gas, forfeited): (&GasStatement, Amount),
     pending: &[Pending],
 ) -> TokenStatement {
     let campaigns = || world.in_order().filter(|campaign| campaign.terms.token == token.address);
@@ -226,14 +268,16 @@ fn token_statement(
     let open = awards.iter().filter(|award| !award.withdrawn);
     let claimable = sum(open.map(|award| award.amount).chain(credits.iter().map(|credit| credit.amount)));
     let withdrawn = sum(withdrawals.iter().map(|withdrawal| withdrawal.amount));
-    let gas = if token.address == Address::ZERO { gas.spent } else { Amount::ZERO };
+    let (gas, forfeited) =
+        if token.address == Address::ZERO { (gas.spent, forfeited) } else { (Amount::ZERO, Amount::ZERO) };
     TokenStatement {
         token: token.clone(),
         claimable,
         pending_at_most: at_most(pending, token.address),
         withdrawn,
         gas,
-        net: signed(claimable.saturating_add(withdrawn)).saturating_sub(signed(gas)),
+        forfeited,
+        net: signed(claimable.saturating_add(withdrawn)).saturating_sub(signed(gas.saturating_add(forfeited))),
         awards,
         credits,
         withdrawals,
@@ -342,7 +386,7 @@ fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Pe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{ME, OTHER, Story};
+    use crate::testing::{ME, OTHER, STAKE, Story};
     use proptest::prelude::*;
 
     fn of(story: &Story) -> Statement {
@@ -390,6 +434,32 @@ mod tests {
     }
 
     #[test]
+    fn a_stake_is_held_then_free_and_forfeited_by_the_second_reject() {
+        let mut story = Story::opened();
+        story.activate();
+        let stake = Amount::from(STAKE);
+        story.submit(ME);
+        assert_eq!(of(&story).stakes.total, Stakes { deposited: stake, held: stake, ..Stakes::default() });
+        story.reject();
+        let rows = of(&story).stakes.rows;
+        assert_eq!(rows[0].stakes, Stakes { deposited: stake, free: stake, ..Stakes::default() });
+        assert!(rows[0].warned);
+        let before = of(&story).tokens[0].net;
+        story.submit(ME);
+        story.reject();
+        let statement = of(&story);
+        assert_eq!(statement.stakes.total, Stakes { deposited: stake, forfeited: stake, ..Stakes::default() });
+        let gas = I256::try_from(100_000).unwrap();
+        assert_eq!(statement.tokens[0].net, before - gas - signed(stake));
+        story.submit(ME);
+        story.settle(&[None]);
+        story.withdraw_stake(ME);
+        let total = of(&story).stakes.total;
+        assert_eq!((total.free, total.withdrawn), (Amount::ZERO, stake));
+        assert_eq!(of(&story).gas.rows.last().unwrap().what, Purpose::WithdrawStake);
+    }
+
+    #[test]
     fn gas_without_earnings_is_a_loss() {
         let mut story = Story::opened();
         story.activate();
@@ -401,7 +471,7 @@ mod tests {
     proptest! {
         /// In every history: totals are the sums of their rows, and what was earned is claimable or withdrawn.
         #[test]
-        fn totals_are_their_rows(steps in prop::collection::vec((0u8..4, any::<bool>()), 0..60)) {
+        fn totals_are_their_rows(steps in prop::collection::vec((0u8..6, any::<bool>()), 0..60)) {
             let mut story = Story::opened();
             story.activate();
             for (step, flag) in steps {
@@ -409,6 +479,8 @@ mod tests {
                     0 | 1 if story.takes() => story.submit(if flag { ME } else { OTHER }),
                     2 => story.settle_all(flag),
                     3 => story.withdraw(ME),
+                    4 => story.withdraw_stake(ME),
+                    5 if flag => story.reject(),
                     _ => story.now += 61,
                 }
             }
@@ -422,6 +494,10 @@ mod tests {
             prop_assert_eq!(sum(statement.gas.rows.iter().map(|row| row.cost)), statement.gas.spent);
             let mine = campaign.window.submissions.iter().filter(|submission| submission.miner == ME);
             prop_assert_eq!(statement.pending.len(), mine.count());
+            let stakes = statement.stakes.total;
+            let there = stakes.held.saturating_add(stakes.free);
+            prop_assert_eq!(stakes.deposited, there.saturating_add(stakes.forfeited).saturating_add(stakes.withdrawn));
+            prop_assert_eq!(stakes.held.0, U256::from(STAKE) * U256::from(statement.pending.len()));
         }
     }
 }

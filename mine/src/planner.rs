@@ -69,6 +69,8 @@ pub struct Situation<'a> {
     pub stage: Option<Stage>,
     /// Why the owner's privacy budget allows no further update of the data that fit.
     pub exhausted: Option<&'a str>,
+    /// Wei that our submissions to other campaigns put at stake.
+    pub at_stake_elsewhere: Amount,
     /// Submissions that must be in the present window before ours (for simulations with a reproducible order).
     pub after: usize,
 }
@@ -208,6 +210,8 @@ fn facts(situation: &Situation<'_>, algorithm: Option<Algorithm>) -> Facts {
         token: terms.token,
         bounty: Amount::from(terms.bounty),
         algorithm,
+        stake: Amount::from(terms.submissionStake),
+        at_stake_elsewhere: situation.at_stake_elsewhere,
         last_submission: last_submission(situation.campaign, situation.me),
         now: situation.now,
     }
@@ -263,6 +267,16 @@ pub fn last_submission(campaign: &CampaignView, me: Address) -> Option<u64> {
     settled.chain(pending).max()
 }
 
+/// Wei that our submissions to a campaign put at stake, the one that is on its way included.
+#[must_use]
+pub fn at_stake(campaign: &CampaignView, me: Address, action: &Action) -> Amount {
+    let coming = match action {
+        Action::Train | Action::Send => campaign.terms.submissionStake.into(),
+        Action::Skip(_) | Action::Fetch(_) | Action::Wait(_) => Amount::ZERO,
+    };
+    campaign.stakes(me).held.saturating_add(coming)
+}
+
 /// Whether the update that was made for a version will never be sent again, not even to a chain that was rolled back.
 #[must_use]
 pub fn is_useless(campaign: &CampaignView, version: Version, now: u64) -> bool {
@@ -274,7 +288,7 @@ pub fn is_useless(campaign: &CampaignView, version: Version, now: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{ME, OTHER, Story};
+    use crate::testing::{ME, OTHER, STAKE, Story};
     use proptest::prelude::*;
 
     const KNOWN: Offer = Offer::Known { algorithm: Algorithm::Proximal, rows: 10 };
@@ -304,6 +318,7 @@ mod tests {
                 supply: &self.supply,
                 stage: self.stage,
                 exhausted: self.exhausted,
+                at_stake_elsewhere: Amount::ZERO,
                 after: self.after,
             })
         }
@@ -388,6 +403,9 @@ mod tests {
         assert!(forged.next(&story).to_string().contains("other digest"));
         let picky = Case { policy: Policy { data_scientists: [ME].into(), ..Policy::default() }, ..Case::new() };
         assert!(matches!(picky.next(&story), Action::Skip(Skip::Policy(_))));
+        let careful = Policy { max_stake: Amount::from(STAKE - 1), ..Policy::default() };
+        let careful = Case { policy: careful, ..Case::new() };
+        assert!(careful.next(&story).to_string().contains("puts 0.000003 ETH at stake"));
     }
 
     #[test]

@@ -7,12 +7,18 @@ use std::{
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
-use sonar::units::Amount;
+use sonar::units::{Amount, TokenUnit};
+use sonar_contracts::STAKE_UNIT;
 
 use crate::privacy::Budget;
 
-/// The owner's rules. The default allows everything.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Wei that one submission may put at stake unless the owner says otherwise: 0.001 ETH.
+const MAX_STAKE: u128 = 1_000 * STAKE_UNIT;
+/// Wei that all unsettled submissions together may put at stake: 0.01 ETH.
+const MAX_AT_STAKE: u128 = 10 * MAX_STAKE;
+
+/// The owner's rules. The default allows everything but large stakes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// Seconds that must pass between two submissions to one campaign.
@@ -27,6 +33,24 @@ pub struct Policy {
     /// What may be told about the records of each data set; without it Capsules learn exact updates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Budget>,
+    /// Most wei that one submission may put at stake.
+    pub max_stake: Amount,
+    /// Most wei that all submissions which are not settled may put at stake together.
+    pub max_at_stake: Amount,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            cool_down_seconds: 0,
+            data_scientists: BTreeSet::new(),
+            algorithms: BTreeSet::new(),
+            min_bounty: BTreeMap::new(),
+            privacy: None,
+            max_stake: MAX_STAKE.into(),
+            max_at_stake: MAX_AT_STAKE.into(),
+        }
+    }
 }
 
 /// How a campaign wants its Mines to train.
@@ -69,6 +93,10 @@ pub struct Facts {
     pub bounty: Amount,
     /// How to train; unknown until the manifest is there.
     pub algorithm: Option<Algorithm>,
+    /// Wei that a submission puts at stake.
+    pub stake: Amount,
+    /// Wei that this Mine's submissions to other campaigns put at stake.
+    pub at_stake_elsewhere: Amount,
     /// Unix time of this Mine's last submission to the campaign.
     pub last_submission: Option<u64>,
     /// Unix time now.
@@ -99,12 +127,32 @@ pub enum Objection {
         /// The least that the owner wants.
         least: Amount,
     },
+    /// The stake of a submission is too large.
+    #[error("policy max_stake: a submission puts {} at stake, more than {}", eth(.stake), eth(.most))]
+    Stake {
+        /// The stake.
+        stake: Amount,
+        /// The most that the owner allows.
+        most: Amount,
+    },
+    /// The stakes together would be too large.
+    #[error("policy max_at_stake: {} with the submissions that are not settled, more than {}", eth(.total), eth(.most))]
+    AtStake {
+        /// With this campaign's.
+        total: Amount,
+        /// The most that the owner allows.
+        most: Amount,
+    },
     /// The way of training is not on the list.
     #[error("policy algorithms: {algorithm} is not on the list")]
     Algorithm {
         /// What the campaign wants.
         algorithm: Algorithm,
     },
+}
+
+fn eth(amount: &Amount) -> String {
+    TokenUnit::eth().format(*amount)
 }
 
 /// What the policy says.
@@ -133,7 +181,7 @@ impl Policy {
         if !self.data_scientists.is_empty() && !self.data_scientists.contains(&owner) {
             return Some(Objection::DataScientist { owner });
         }
-        self.bounty(facts).or_else(|| {
+        self.bounty(facts).or_else(|| self.stake(facts)).or_else(|| {
             let algorithm = facts.algorithm?;
             let listed = self.algorithms.is_empty() || self.algorithms.contains(&algorithm);
             (!listed).then_some(Objection::Algorithm { algorithm })
@@ -149,6 +197,16 @@ impl Policy {
             Some(least) if facts.bounty < *least => Some(Objection::Bounty { bounty: facts.bounty, least: *least }),
             Some(_) => None,
         }
+    }
+
+    fn stake(&self, facts: &Facts) -> Option<Objection> {
+        let stake = facts.stake;
+        if stake > self.max_stake {
+            return Some(Objection::Stake { stake, most: self.max_stake });
+        }
+        let total = facts.at_stake_elsewhere.saturating_add(stake);
+        let too_much = stake > Amount::ZERO && total > self.max_at_stake;
+        too_much.then_some(Objection::AtStake { total, most: self.max_at_stake })
     }
 
     fn cool_down(&self, facts: &Facts) -> Decision {
@@ -173,6 +231,8 @@ mod tests {
             token: Address::ZERO,
             bounty: Amount::from(100),
             algorithm: Some(Algorithm::Proximal),
+            stake: Amount::from(10),
+            at_stake_elsewhere: Amount::from(5),
             last_submission: None,
             now: 1_000,
         }
@@ -184,6 +244,8 @@ mod tests {
             (Policy { data_scientists: [Address::repeat_byte(2)].into(), ..Policy::default() }, "data_scientists"),
             (Policy { min_bounty: [(Address::ZERO, Amount::from(101))].into(), ..Policy::default() }, "below 101"),
             (Policy { min_bounty: [(DATA, Amount::from(1))].into(), ..Policy::default() }, "token 0x0000"),
+            (Policy { max_stake: Amount::from(9), ..Policy::default() }, "more than 0.000000000000000009 ETH"),
+            (Policy { max_at_stake: Amount::from(14), ..Policy::default() }, "0.000000000000000015 ETH with"),
             (Policy { algorithms: [Algorithm::LocalSteps].into(), ..Policy::default() }, "proximal is not on the list"),
         ];
         for (policy, expected) in cases {
@@ -195,6 +257,14 @@ mod tests {
             }
         }
         assert_eq!(Policy::default().decide(&facts()), Decision::Allowed);
+    }
+
+    #[test]
+    fn stakes_up_to_the_limits_are_allowed_and_no_stake_always_is() {
+        let exact = Policy { max_stake: Amount::from(10), max_at_stake: Amount::from(15), ..Policy::default() };
+        assert_eq!(exact.decide(&facts()), Decision::Allowed);
+        let strict = Policy { max_stake: Amount::ZERO, max_at_stake: Amount::ZERO, ..Policy::default() };
+        assert_eq!(strict.decide(&Facts { stake: Amount::ZERO, ..facts() }), Decision::Allowed);
     }
 
     #[test]
@@ -212,10 +282,13 @@ mod tests {
             algorithms: [Algorithm::Proximal].into(),
             min_bounty: [(Address::ZERO, Amount::from(5))].into(),
             privacy: Budget::new(3.0, 1e-6, 50).ok(),
+            max_stake: Amount::from(6),
+            max_at_stake: Amount::from(7),
         };
         let text = toml::to_string(&policy).unwrap();
         assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy);
         assert!(toml::from_str::<Policy>("min_bunty = 1").is_err());
+        assert_eq!(toml::from_str::<Policy>("").unwrap(), Policy::default(), "a file of an older Mine");
     }
 
     proptest! {

@@ -17,6 +17,7 @@ use sonar::{
     ipfs::{IpfsError, Node},
     manifest::Manifest,
     pgp::Certificate,
+    units::Amount,
     view::{CampaignView, World},
 };
 use sonar_contracts::Terms;
@@ -151,6 +152,7 @@ struct Known {
     supply: Supply,
     kit: Option<Arc<Kit>>,
     version: Version,
+    at_stake: Amount,
     busy: bool,
     failures: u32,
     not_before: Instant,
@@ -166,6 +168,7 @@ impl Known {
             supply: Supply::Missing,
             kit: None,
             version: Version::default(),
+            at_stake: Amount::ZERO,
             busy: false,
             failures: 0,
             not_before: Instant::now(),
@@ -349,6 +352,7 @@ impl Miner {
         self.notice_data()?;
         let mut idle = self.jobs.is_empty();
         let mut journal = Journal::default();
+        let mut at_stake = self.at_stake();
         for id in self.world.order.clone() {
             let Some(campaign) = self.world.campaigns.get(&id) else {
                 continue;
@@ -359,6 +363,7 @@ impl Miner {
             let exhausted = known.exhausted(self.policy.privacy.as_ref(), outbox.ledger());
             let stage = outbox.stage(id, campaign.version());
             drop(outbox);
+            let at_stake_elsewhere = at_stake.saturating_sub(known.at_stake);
             let action = planner::next(&Situation {
                 campaign,
                 me: self.shop.setup.me,
@@ -368,8 +373,11 @@ impl Miner {
                 supply: &known.supply,
                 stage,
                 exhausted: exhausted.as_deref(),
+                at_stake_elsewhere,
                 after: self.shop.setup.after,
             });
+            known.at_stake = planner::at_stake(campaign, self.shop.setup.me, &action);
+            at_stake = at_stake_elsewhere.saturating_add(known.at_stake);
             journal.campaigns.push(line(campaign, known, &action));
             idle &= matches!(action, Action::Skip(_)) && !known.busy;
             if known.busy || Instant::now() < known.not_before {
@@ -389,6 +397,18 @@ impl Miner {
         self.tidy()?;
         self.note(journal)?;
         Ok(idle)
+    }
+
+    /// What is at stake in all campaigns: what the chain holds, or what was about to be sent when it was last decided.
+    fn at_stake(&mut self) -> Amount {
+        let me = self.shop.setup.me;
+        let mut total = Amount::ZERO;
+        for campaign in self.world.in_order() {
+            let known = self.known.entry(campaign.id).or_insert_with(Known::new);
+            known.at_stake = known.at_stake.max(campaign.stakes(me).held);
+            total = total.saturating_add(known.at_stake);
+        }
+        total
     }
 
     /// Follows changes of the rules; the last good ones stay in force while the file cannot be read.

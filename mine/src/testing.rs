@@ -1,5 +1,7 @@
 //! A campaign as a test tells it: each step is an event of the chain.
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::{Address, B256, U256};
 use sonar::{
     chain::{Event, LogPosition, Record},
@@ -15,6 +17,7 @@ pub const OTHER: Address = Address::repeat_byte(0x0F);
 const ID: CampaignId = CampaignId(B256::repeat_byte(0xC0));
 const START_PPM: u32 = 100_000;
 const GRID_PPM: u32 = 5_000;
+pub const STAKE: u128 = 3 * sonar_contracts::STAKE_UNIT;
 
 /// A campaign and the chain around it.
 pub struct Story {
@@ -45,6 +48,7 @@ pub fn terms() -> Terms {
         attester: Address::repeat_byte(3),
         feePpm: 10_000,
         stake: 0,
+        submissionStake: STAKE,
         manifest: B256::repeat_byte(4),
         salt: B256::ZERO,
     }
@@ -112,6 +116,24 @@ impl Story {
         });
     }
 
+    /// Settles the window: everything in it broke the protocol.
+    pub fn reject(&mut self) {
+        let campaign = self.campaign();
+        let (window, version, best_ppm) = (campaign.window.index, campaign.window.version, campaign.best_ppm);
+        let miners: Vec<_> = campaign.window.submissions.iter().map(|s| s.miner).collect();
+        if miners.is_empty() || campaign.state != State::Open {
+            return;
+        }
+        let outcomes = vec![Outcome::Rejected(1); miners.len()];
+        let mut warned: BTreeSet<_> = miners.iter().copied().filter(|miner| campaign.is_warned(*miner)).collect();
+        for (index, miner) in (0..).zip(miners) {
+            if !warned.insert(miner) {
+                self.say(Event::Forfeited { id: ID, miner, window, index, amount: STAKE.into() });
+            }
+        }
+        self.say(Event::Settled { id: ID, window, version, best_ppm, next_material: None, outcomes });
+    }
+
     fn award(&mut self, window: WindowIndex, index: u32, miner: Address, (best, new): (u32, u32)) {
         let terms = terms();
         self.say(Event::Awarded {
@@ -151,6 +173,13 @@ impl Story {
         let amount = self.campaign().owed(account);
         if amount != Amount::ZERO {
             self.say(Event::Withdrawn { id: ID, account, to: account, amount });
+        }
+    }
+
+    pub fn withdraw_stake(&mut self, account: Address) {
+        let amount = self.campaign().stakes(account).free;
+        if amount != Amount::ZERO {
+            self.say(Event::StakeWithdrawn { id: ID, account, to: account, amount });
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     cli::{ExitCode, Failure},
     data::{Input, MAX_COLUMNS, Range, Schema, SchemaError},
     manifest::{Mode, Regime},
+    units::{Amount, TokenUnit},
 };
 
 /// A campaign file is some pages of text.
@@ -228,6 +229,10 @@ fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ppm, D::Error>
     }
 }
 
+fn wei<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
+    TokenUnit::eth().parse(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+}
+
 fn feature_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FeatureKind>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
@@ -250,6 +255,9 @@ pub struct LimitsTable {
     pub window_seconds: Option<u32>,
     /// Submissions of one miner to one version.
     pub cap_per_version: Option<u16>,
+    /// What a miner deposits with a submission, in ETH.
+    #[serde(deserialize_with = "wei")]
+    pub submission_stake: Option<Amount>,
     /// Seconds the Capsule has to activate the campaign.
     pub activation_seconds: Option<u32>,
     /// Seconds the Capsule has to settle a closed window.
@@ -429,6 +437,9 @@ target = 0.9
         assert!(refusal("\"2d\"", "\"soon\"").contains("soon"));
         assert!(refusal("\"yes\"]", "\"no\"]").contains("two different classes"));
         assert!(refusal("min = 0, max = 10", "min = 10, max = 0").contains("range of `a`"));
+        let stake = |text: &str| refusal("target = 0.9", &format!("target = 0.9\n[limits]\nsubmission_stake = {text}"));
+        assert!(stake("\"5 DATA\"").contains("expected token ETH"));
+        assert!(stake("0.0005").contains("string"));
         assert!(refusal("classification", "clustering").contains("clustering"));
     }
 

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::Terms;
+use sonar_contracts::{MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
 use syft::{
     FeatureKind, FeatureMap, Labels, LadderError, Parameters, ParametersError, Rule, Shape, Task, Validation, Weights,
     budget,
@@ -16,7 +16,7 @@ use crate::{
     data::{self, FitReport, Schema, TableError},
     ids::Digest,
     manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
-    units::{Amount, percent},
+    units::{Amount, TokenUnit, percent},
 };
 
 /// Submissions that fill a window, if the file does not say.
@@ -29,6 +29,13 @@ const CAP_PER_VERSION: u16 = 1;
 const CAPSULE_SECONDS: u32 = 3_600;
 /// Seconds for delivery.
 const DELIVERY_SECONDS: u32 = 86_400;
+
+/// A campaign that does not say asks for this part of what one grid step pays as the stake of a submission …
+const STAKE_PART: u128 = 10;
+/// … but for no more wei than this …
+const MOST_USUAL_STAKE: u128 = 1_000 * STAKE_UNIT;
+/// … and for so many when the bounty is not in ETH.
+const TOKEN_STAKE: u128 = 500 * STAKE_UNIT;
 
 /// All that a launch depends on, besides the campaign file.
 #[derive(Clone, Debug)]
@@ -136,6 +143,20 @@ pub enum LaunchError {
         /// What is allowed.
         must: &'static str,
     },
+    /// A stake that the contract would not take.
+    #[error(
+        "limits.submission_stake of {} must be between 0 ETH and {}, in steps of {}",
+        eth(*.0), eth(MAX_SUBMISSION_STAKE.into()), eth(STAKE_UNIT.into())
+    )]
+    Stake(Amount),
+    /// A stake that is worth more than what it can bring.
+    #[error("limits.submission_stake of {} is more than the {} that one grid step pays", eth(*.stake), eth(*.step))]
+    StakeAboveStep {
+        /// The stake.
+        stake: Amount,
+        /// What a grid step pays.
+        step: Amount,
+    },
     /// The manifest makes no sense.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
@@ -156,7 +177,7 @@ impl From<LaunchError> for Failure {
             | LaunchError::Features(_) => "VALIDATION_DATA",
             LaunchError::Parameters(_) => "MODEL",
             LaunchError::Grid(_) => "GRID",
-            LaunchError::Limit { .. } => "LIMITS",
+            LaunchError::Limit { .. } | LaunchError::Stake(_) | LaunchError::StakeAboveStep { .. } => "LIMITS",
             LaunchError::Manifest(_) => "MANIFEST",
         };
         Self::new(ExitCode::Refused, code, error)
@@ -279,6 +300,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         attester: inputs.capsule.attester,
         feePpm: inputs.capsule.fee_ppm,
         stake: u128::try_from(inputs.capsule.stake.0).unwrap_or(u128::MAX),
+        submissionStake: submission_stake(file, inputs.token, bounty, &accuracy)?,
         manifest: B256::ZERO,
         salt: inputs.salt,
     };
@@ -345,6 +367,30 @@ fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, 
         Some((field, value, _, must)) => Err(LaunchError::Limit { field, value: value.into(), must }),
         None => Ok(limits),
     }
+}
+
+/// The stake of a submission: what the file says, or a part of what one grid step pays.
+fn submission_stake(
+    file: &CampaignFile,
+    token: Address,
+    bounty: u128,
+    accuracy: &Accuracy,
+) -> Result<u128, LaunchError> {
+    let step = payout(bounty, accuracy.target.get(), 0, accuracy.grid.ppm());
+    let Some(wanted) = file.limits.submission_stake else {
+        let usual = if token.is_zero() { (step / STAKE_PART).min(MOST_USUAL_STAKE) } else { TOKEN_STAKE };
+        return Ok(usual - usual % STAKE_UNIT);
+    };
+    let fits = |stake: &u128| *stake <= MAX_SUBMISSION_STAKE && stake.is_multiple_of(STAKE_UNIT);
+    let stake = u128::try_from(wanted.0).ok().filter(fits).ok_or(LaunchError::Stake(wanted))?;
+    if token.is_zero() && stake > step {
+        return Err(LaunchError::StakeAboveStep { stake: wanted, step: step.into() });
+    }
+    Ok(stake)
+}
+
+fn eth(amount: Amount) -> String {
+    TokenUnit::eth().format(amount)
 }
 
 /// Measures the starting model as the Capsule will, and compares with the claim as the contract will.
@@ -459,6 +505,30 @@ mod tests {
         poor.bounty = Amount::ZERO;
         let file = CampaignFile::parse(TEXT).unwrap();
         assert!(matches!(plan(&file, poor), Err(LaunchError::Bounty)));
+    }
+
+    #[test]
+    fn the_stake_is_a_part_of_what_a_grid_step_pays() {
+        let stake = |bounty: u128, token: Address, limits: &str| {
+            let file = CampaignFile::parse(&format!("{TEXT}[limits]\n{limits}")).unwrap();
+            let inputs = Inputs { bounty: bounty.into(), token, ..inputs() };
+            plan(&file, inputs).map(|plan| plan.terms(Digest([8; 32])).submissionStake)
+        };
+        const ETH: u128 = 1_000_000_000_000_000_000;
+        let data = Address::repeat_byte(0xDA);
+        // A tenth of 0.1 ETH × 5 % / 90 %, in whole millionths.
+        assert_eq!(stake(ETH / 100, Address::ZERO, "").unwrap(), 55 * STAKE_UNIT);
+        assert_eq!(stake(ETH, Address::ZERO, "").unwrap(), ETH / 1_000);
+        assert_eq!(stake(1_000, Address::ZERO, "").unwrap(), 0);
+        assert_eq!(stake(1_000, data, "").unwrap(), ETH / 2_000);
+        assert_eq!(stake(1_000, data, "submission_stake = \"0.25\"").unwrap(), ETH / 4);
+        assert_eq!(stake(ETH, Address::ZERO, "submission_stake = \"0 ETH\"").unwrap(), 0);
+
+        let refusal = |limits: &str| stake(ETH, Address::ZERO, limits).unwrap_err().to_string();
+        let bounds = "between 0 ETH and 16.777215 ETH, in steps of 0.000001 ETH";
+        assert!(refusal("submission_stake = \"16.777216\"").contains(bounds));
+        assert!(refusal("submission_stake = \"0.0000001\"").contains(bounds));
+        assert!(refusal("submission_stake = \"0.06\"").contains("0.055555555555555555 ETH that one grid step pays"));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
+use serde::Serialize;
 use sonar_contracts::{CloseReason, Ledger, Outcome, State, Status, Submission, Terms, fee, window_fold, window_start};
+use utoipa::ToSchema;
 
 use crate::{
     chain::{Batch, CapsuleChange, Event, Head, LogPosition, Record},
@@ -94,6 +96,8 @@ pub struct CampaignView {
     pub accounts: BTreeMap<Address, Account>,
     /// Withdrawals in order.
     pub withdrawals: Vec<Withdrawal>,
+    /// Withdrawals of stakes in order.
+    pub stake_withdrawals: Vec<Withdrawal>,
 }
 
 /// A version of a campaign's model.
@@ -191,6 +195,56 @@ pub struct Account {
     // The version that `uploads` counts for.
     version: Version,
     uploads: u16,
+    stakes: Counts,
+}
+
+/// Stakes of an account, in number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    // Those that the contract has.
+    present: u32,
+    // The window of the last submission, and the stakes behind submissions to it.
+    window: WindowIndex,
+    pending: u32,
+    deposited: u32,
+    forfeited: u32,
+    withdrawn: u32,
+    warned: bool,
+}
+
+/// Stakes of submissions, in wei of the chain's own coin. Over a whole campaign `deposited = held + free + withdrawn`; what
+/// miners forfeited is among the owner's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Stakes {
+    /// Sent with submissions.
+    #[schema(value_type = String)]
+    pub deposited: Amount,
+    /// Behind submissions that are not settled.
+    #[schema(value_type = String)]
+    pub held: Amount,
+    /// Returned: stand behind the next submissions, or can be withdrawn.
+    #[schema(value_type = String)]
+    pub free: Amount,
+    /// Lost by rejected submissions.
+    #[schema(value_type = String)]
+    pub forfeited: Amount,
+    /// Withdrawn.
+    #[schema(value_type = String)]
+    pub withdrawn: Amount,
+}
+
+impl Stakes {
+    /// The sums.
+    #[must_use]
+    pub fn saturating_add(self, other: Self) -> Self {
+        Self {
+            deposited: self.deposited.saturating_add(other.deposited),
+            held: self.held.saturating_add(other.held),
+            free: self.free.saturating_add(other.free),
+            forfeited: self.forfeited.saturating_add(other.forfeited),
+            withdrawn: self.withdrawn.saturating_add(other.withdrawn),
+        }
+    }
 }
 
 impl Account {
@@ -324,6 +378,7 @@ impl CampaignView {
             closed: None,
             accounts: BTreeMap::new(),
             withdrawals: Vec::new(),
+            stake_withdrawals: Vec::new(),
         }
     }
 
@@ -359,6 +414,49 @@ impl CampaignView {
     #[must_use]
     pub fn owed(&self, account: Address) -> Amount {
         self.accounts.get(&account).map_or(Amount::ZERO, Account::owed)
+    }
+
+    /// An account's stakes.
+    #[must_use]
+    pub fn stakes(&self, account: Address) -> Stakes {
+        self.accounts.get(&account).map_or_else(Stakes::default, |account| self.stakes_of(&account.stakes))
+    }
+
+    /// The stakes of all accounts.
+    #[must_use]
+    pub fn all_stakes(&self) -> Stakes {
+        let stakes = self.accounts.values().map(|account| self.stakes_of(&account.stakes));
+        stakes.fold(Stakes::default(), Stakes::saturating_add)
+    }
+
+    /// What an account's next submission must send.
+    #[must_use]
+    pub fn stake_due(&self, account: Address) -> Amount {
+        if self.stakes(account).free == Amount::ZERO { self.terms.submissionStake.into() } else { Amount::ZERO }
+    }
+
+    /// Whether an account's next rejected submission forfeits its stake.
+    #[must_use]
+    pub fn is_warned(&self, account: Address) -> bool {
+        self.accounts.get(&account).is_some_and(|account| account.stakes.warned)
+    }
+
+    fn stakes_of(&self, counts: &Counts) -> Stakes {
+        let held = self.held(counts);
+        let wei = |count: u32| Amount(U256::from(count) * U256::from(self.terms.submissionStake));
+        Stakes {
+            deposited: wei(counts.deposited),
+            held: wei(held),
+            free: wei(counts.present.saturating_sub(held)),
+            forfeited: wei(counts.forfeited),
+            withdrawn: wei(counts.withdrawn),
+        }
+    }
+
+    /// Stakes behind submissions that are not settled; those of earlier windows were returned.
+    fn held(&self, counts: &Counts) -> u32 {
+        let waits = self.state == State::Open && counts.window == self.window.index;
+        if waits { counts.pending } else { 0 }
     }
 
     /// Whether a submission sent at this unix time can be taken, as far as it does not depend on the miner.
@@ -513,6 +611,11 @@ impl CampaignView {
                 self.credit(self.terms.owner, *refunded);
             }
             Event::Withdrawn { account, to, amount, .. } => self.withdrawn(*account, *to, *amount, at)?,
+            Event::Forfeited { miner, .. } => {
+                self.require(State::Open)?;
+                self.forfeited(*miner)?;
+            }
+            Event::StakeWithdrawn { account, to, amount, .. } => self.stake_withdrawn(*account, *to, *amount, at)?,
         }
         Ok(())
     }
@@ -546,6 +649,28 @@ impl CampaignView {
             (account.version, account.uploads) = (version, 0);
         }
         account.uploads = account.uploads.saturating_add(1);
+        self.staked(miner);
+        Ok(())
+    }
+
+    /// A returned stake stands behind a submission, or else one that came along.
+    fn staked(&mut self, miner: Address) {
+        let window = self.window.index;
+        let mut counts = self.account(miner).stakes;
+        let held = self.held(&counts);
+        if counts.present == held {
+            counts.present += 1;
+            counts.deposited += 1;
+        }
+        (counts.window, counts.pending) = (window, held + 1);
+        self.account(miner).stakes = counts;
+    }
+
+    fn forfeited(&mut self, miner: Address) -> Result<(), &'static str> {
+        let counts = &mut self.account(miner).stakes;
+        counts.present = counts.present.checked_sub(1).ok_or("the miner has no stake to lose")?;
+        counts.forfeited += 1;
+        self.account(self.terms.owner).stakes.present += 1;
         Ok(())
     }
 
@@ -560,6 +685,7 @@ impl CampaignView {
         if index != self.window.index || outcomes.len() != self.window.submissions.len() {
             return Err("it does not fit the present window");
         }
+        self.warn(outcomes);
         let next = Window::new(WindowIndex(index.0.saturating_add(1)), self.window.version);
         let window = std::mem::replace(&mut self.window, next);
         let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted(_));
@@ -587,6 +713,18 @@ impl CampaignView {
         Ok(())
     }
 
+    /// Notes whose next reject forfeits a stake.
+    fn warn(&mut self, outcomes: &[Outcome]) {
+        if self.terms.submissionStake == 0 {
+            return;
+        }
+        let rejected = |(_, outcome): &(&Submission, &Outcome)| matches!(outcome, Outcome::Rejected(_));
+        let miners = self.window.submissions.iter().zip(outcomes).filter(rejected);
+        for miner in miners.map(|(submission, _)| submission.miner).collect::<Vec<_>>() {
+            self.account(miner).stakes.warned = true;
+        }
+    }
+
     fn renew(&mut self, material: Digest, beacon: B256, at: LogPosition) {
         let version = Version(self.window.version.0.saturating_add(1));
         self.window.version = version;
@@ -607,6 +745,25 @@ impl CampaignView {
         account.withdrawn = account.withdrawn.saturating_add(amount);
         account.paid = account.earned;
         self.withdrawals.push(Withdrawal { account: address, to, amount, at });
+        Ok(())
+    }
+
+    fn stake_withdrawn(
+        &mut self,
+        address: Address,
+        to: Address,
+        amount: Amount,
+        at: LogPosition,
+    ) -> Result<(), &'static str> {
+        if self.stakes(address).free != amount {
+            return Err("another stake was free");
+        }
+        let mut counts = self.account(address).stakes;
+        let held = self.held(&counts);
+        counts.withdrawn += counts.present.saturating_sub(held);
+        counts.present = held;
+        self.account(address).stakes = counts;
+        self.stake_withdrawals.push(Withdrawal { account: address, to, amount, at });
         Ok(())
     }
 }

@@ -57,6 +57,9 @@ pub struct TermsJson {
     /// Wei of the Capsule's stake that the campaign locks.
     #[schema(value_type = String)]
     pub stake: Amount,
+    /// Wei that a miner deposits with a submission.
+    #[schema(value_type = String)]
+    pub submission_stake: Amount,
     /// The manifest on IPFS.
     #[schema(value_type = String)]
     pub manifest: Digest,
@@ -88,6 +91,7 @@ impl From<&Terms> for TermsJson {
             attester: t.attester,
             fee_ppm: t.feePpm,
             stake: amount(t.stake),
+            submission_stake: amount(t.submissionStake),
             manifest: Digest(t.manifest.0),
             salt: t.salt,
         }
@@ -127,6 +131,7 @@ impl TryFrom<&TermsJson> for Terms {
             attester: t.attester,
             feePpm: t.fee_ppm,
             stake: word("stake", t.stake)?,
+            submissionStake: word("submission_stake", t.submission_stake)?,
             manifest: B256::new(t.manifest.0),
             salt: t.salt,
         })

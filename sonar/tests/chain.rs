@@ -29,7 +29,12 @@ async fn assert_equal_to_chain(stage: &Stage, view: &CampaignView) {
     let accounts = [&stage.owner, &stage.capsule].into_iter().chain(&stage.miners);
     for account in accounts.filter_map(Client::address) {
         assert_eq!(view.owed(account), chain.owed(view.id, account).await.unwrap());
+        let (ours, theirs) = (view.stakes(account), chain.stakes(view.id, account).await.unwrap());
+        assert_eq!((ours.held.0, ours.free.0), (theirs.held, theirs.free));
+        assert_eq!((view.stake_due(account).0, view.is_warned(account)), (theirs.due, theirs.warned));
     }
+    let all = view.all_stakes();
+    assert_eq!(all.deposited, all.held.saturating_add(all.free).saturating_add(all.withdrawn));
 }
 
 /// A small generator of its own, so that a history is the same everywhere.
@@ -82,7 +87,7 @@ fn next_material(view: &CampaignView, outcomes: &[Outcome], close: u8) -> Option
 async fn random_step(stage: &Stage, dice: &mut Dice, view: &CampaignView, nonce: u8) {
     let miner = &stage.miners[dice.roll(3) as usize];
     // What the contract refuses is a step too: nothing may change.
-    let _ = match dice.roll(10) {
+    let _ = match dice.roll(11) {
         0..5 => miner.submit(view.id, view.version(), Digest([nonce; 32])).await.map(drop),
         5 | 6 => {
             let outcomes = outcomes(dice, view);
@@ -95,6 +100,10 @@ async fn random_step(stage: &Stage, dice: &mut Dice, view: &CampaignView, nonce:
             Ok(())
         }
         8 => miner.withdraw(&view.terms, miner.address().unwrap()).await.map(drop),
+        9 => [miner, &stage.owner][dice.roll(2) as usize]
+            .withdraw_stake(view.id, miner.address().unwrap())
+            .await
+            .map(drop),
         _ if view.settled.len() > 3 => stage.owner.close(&view.terms).await.map(drop),
         _ => Ok(()),
     };

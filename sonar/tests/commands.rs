@@ -245,8 +245,11 @@ async fn a_campaign_is_listed_shown_watched_closed_and_withdrawn() {
         let shown = user.json(&["campaign", "show", &id[..10]]).data();
         assert_eq!(shown["state"], "open");
         assert_eq!(shown["window"]["submissions"], 1);
+        assert_eq!(shown["terms"]["submission_stake"], "5000000000000");
+        assert_eq!(shown["stakes"]["held"], "5000000000000");
         let words = user.run(&["campaign", "show", &id]).stdout;
         assert!(words.contains("10 % → 10 % (target 80 %)"), "{words}");
+        assert!(words.contains("0.000005 ETH a submission: 0.000005 ETH deposited = 0.000005 ETH held"), "{words}");
 
         let early = user.json(&["campaign", "close", &id, "--yes"]);
         assert_eq!((early.code, early.error().as_str()), (5, "UNSETTLED_WINDOW"));

@@ -205,8 +205,10 @@ async fn the_api_says_what_the_chain_says_also_when_its_index_is_lost() {
         assert_eq!(detail["ledger"][name], amount.to_string(), "{name}");
     }
     let miner = stage.miners[0].address().unwrap();
-    let earned = site.ok(&format!("/api/v1/miners/{miner}")).await["campaigns"][0]["owed"].clone();
-    assert_eq!(earned, stage.owner.owed(id, miner).await.unwrap().to_string());
+    let facts = site.ok(&format!("/api/v1/miners/{miner}")).await["campaigns"][0].clone();
+    assert_eq!(facts["owed"], stage.owner.owed(id, miner).await.unwrap().to_string());
+    assert_eq!(facts["stakes"]["free"], stage.owner.stakes(id, miner).await.unwrap().free.to_string());
+    assert_eq!(detail["terms"]["submission_stake"], terms.submissionStake.to_string());
 
     let paths = [path.clone(), format!("{path}/submissions"), format!("{path}/events"), "/api/v1/campaigns".into()];
     let mut before = Vec::new();

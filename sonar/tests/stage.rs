@@ -14,7 +14,7 @@ use sonar::{
     view::{CampaignView, World},
 };
 use sonar_contracts::{
-    Activation, Attestation, Deployment, Outcome, Settlement, Terms,
+    Activation, Attestation, Deployment, Outcome, STAKE_UNIT, Settlement, Terms,
     anvil::{Anvil, AnvilConfig},
     deploy,
 };
@@ -79,6 +79,7 @@ impl Stage {
             attester: self.attester.address(),
             feePpm: 10_000,
             stake: 1_000,
+            submissionStake: 5 * STAKE_UNIT,
             manifest: B256::repeat_byte(9),
             salt: B256::repeat_byte(salt),
         }

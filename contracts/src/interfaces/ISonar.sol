@@ -65,6 +65,8 @@ struct Terms {
     uint32 feePpm;
     /// Wei of the Capsule's stake that the campaign locks while it runs.
     uint128 stake;
+    /// Wei that a miner deposits with a submission, in whole millionths of a coin.
+    uint128 submissionStake;
     /// sha2-256 digest of the manifest's IPFS block.
     bytes32 manifest;
     /// Makes otherwise equal campaigns different.
@@ -113,7 +115,8 @@ struct Window {
     bytes32 hash;
 }
 
-/// @notice Where a campaign's money is. `deposited = paid + owed + refunded + fee + escrowed` at every moment.
+/// @notice Where a campaign's bounty and fee are. `deposited = paid + owed + refunded + fee + escrowed` at every moment.
+/// Stakes are not part of it.
 struct Ledger {
     uint256 deposited;
     /// Miners' earnings that they withdrew.
@@ -126,6 +129,18 @@ struct Ledger {
     uint256 fee;
     /// What is not yet anybody's.
     uint256 escrowed;
+}
+
+/// @notice An account's stakes in a campaign, in wei of the chain's own coin.
+struct Stakes {
+    /// Behind submissions that are not settled.
+    uint256 held;
+    /// Returned: stands behind the account's next submissions, or is withdrawn.
+    uint256 free;
+    /// What the account's next submission must send.
+    uint256 due;
+    /// Whether a submission of the account was rejected. Each further one that is rejected forfeits its stake.
+    bool warned;
 }
 
 /// @title Campaigns: a bounty in escrow, paid by attested improvements of accuracy.
@@ -159,12 +174,19 @@ interface ISonar {
     /// @notice An account took its credit in a campaign.
     event Withdrawn(bytes32 indexed id, address indexed account, address to, uint256 amount);
 
+    /// @notice A submission was rejected, not the first of its miner in the campaign: its stake is the owner's.
+    event Forfeited(bytes32 indexed id, address indexed miner, uint32 window, uint32 index, uint256 amount);
+    /// @notice An account took its free stakes in a campaign.
+    event StakeWithdrawn(bytes32 indexed id, address indexed account, address to, uint256 amount);
+
     /// @notice A field of the terms is outside its range.
     error OutOfRange(string field, uint256 value, uint256 min, uint256 max);
     /// @notice The target is not above the start.
     error TargetNotAboveStart(uint32 startPpm, uint32 targetPpm);
     /// @notice A value is not a multiple of the campaign's grid.
     error OffGrid(string field, uint32 ppm, uint32 gridPpm);
+    /// @notice A field of the terms is not a multiple of its unit.
+    error OffUnit(string field, uint256 value, uint256 unit);
     /// @notice Only the account that the terms name as owner may do this.
     error NotOwner(address owner, address sender);
     /// @notice The registry does not know this Capsule.
@@ -242,8 +264,9 @@ interface ISonar {
     function decline(Terms calldata t, uint8 reason, bytes calldata sig) external;
     /// @notice Gives a campaign back that was not activated in time. Anyone may call.
     function refund(Terms calldata t) external;
-    /// @notice Submits a sealed update to the present version.
-    function submit(bytes32 id, uint32 version, bytes32 content) external;
+    /// @notice Submits a sealed update to the present version, with exactly the stake that `stakesOf` says is due:
+    /// none if a returned one is there.
+    function submit(bytes32 id, uint32 version, bytes32 content) external payable;
     /// @notice Settles the present window once it is closed. Anyone may bring the Capsule's `Settlement`.
     /// @param subs The window's submissions in order.
     /// @param outcomes Per submission: 0 not improved; 1..0xEFFF accepted, the new best in grid steps;
@@ -269,6 +292,9 @@ interface ISonar {
     function expire(Terms calldata t) external;
     /// @notice Sends the caller's whole credit in a campaign to `to`.
     function withdraw(Terms calldata t, address to) external;
+    /// @notice Sends the caller's free stakes in a campaign to `to`. Apart from `withdraw`, so that no bounty's token can
+    /// keep them back.
+    function withdrawStake(bytes32 id, address to) external;
 
     /// @notice The id that these terms have on this chain and contract.
     function campaignId(Terms calldata t) external view returns (bytes32);
@@ -278,6 +304,8 @@ interface ISonar {
     function window(bytes32 id) external view returns (Window memory);
     /// @notice What an account can withdraw from a campaign.
     function owed(bytes32 id, address account) external view returns (uint256);
+    /// @notice An account's stakes in a campaign.
+    function stakesOf(bytes32 id, address account) external view returns (Stakes memory);
     /// @notice Where a campaign's money is.
     function ledger(Terms calldata t) external view returns (Ledger memory);
     /// @notice EIP-712 domain separator on this chain.

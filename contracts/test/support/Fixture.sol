@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import { DataCoin } from "../../src/DataCoin.sol";
 import { ICapsuleRegistry } from "../../src/interfaces/ICapsuleRegistry.sol";
-import { CloseReason, ISonar, Ledger, State, Status, Submission, Terms, Window } from "../../src/interfaces/ISonar.sol";
+import { CloseReason, ISonar, Ledger, Stakes, State, Status, Submission, Terms, Window } from "../../src/interfaces/ISonar.sol";
 import { vm } from "./Vm.sol";
 
 /// @notice Everything deployed, a Capsule registered, people with money, and an EIP-712 implementation of its own.
@@ -12,6 +12,7 @@ abstract contract Fixture {
     uint256 internal constant OWNER_KEY = 0x0714E2;
     uint32 internal constant FEE_PPM = 20_000;
     uint128 internal constant STAKE = 1 ether;
+    uint128 internal constant SUBMISSION_STAKE = 0.0005 ether;
     uint128 internal constant BOUNTY = 1_000_000_007;
     bytes32 internal constant MATERIAL = keccak256("version 1");
     bytes32 internal constant NEXT = keccak256("version 2");
@@ -60,6 +61,7 @@ abstract contract Fixture {
         t.attester = attester;
         t.feePpm = FEE_PPM;
         t.stake = STAKE;
+        t.submissionStake = SUBMISSION_STAKE;
         t.manifest = keccak256("manifest");
     }
 
@@ -106,9 +108,16 @@ abstract contract Fixture {
         uint32 version = sonar.status(id).version;
         for (uint256 i = 0; i < count; ++i) {
             subs[i] = Submission(miner(first + i), content(first + i));
-            vm.prank(subs[i].miner);
-            sonar.submit(id, version, subs[i].content);
+            submit(id, subs[i].miner, version, subs[i].content);
         }
+    }
+
+    /// @notice Submits with the stake that is due.
+    function submit(bytes32 id, address account, uint32 version, bytes32 update) internal {
+        uint256 due = sonar.stakesOf(id, account).due;
+        vm.deal(account, account.balance + due);
+        vm.prank(account);
+        sonar.submit{ value: due }(id, version, update);
     }
 
     function settled(Terms memory t, Submission[] memory subs, uint16[] memory outcomes, bytes32 next) internal {
@@ -188,6 +197,14 @@ abstract contract Fixture {
         vm.assertEq(l.refunded, refunded, "refunded");
         vm.assertEq(l.fee, fee_, "fee");
         vm.assertEq(l.escrowed, escrowed, "escrowed");
+    }
+
+    /// @notice In stakes, not in wei.
+    function assertStakes(bytes32 id, address account, uint256 held, uint256 free) internal view {
+        Stakes memory s = sonar.stakesOf(id, account);
+        vm.assertEq(s.held, held * SUBMISSION_STAKE, "held");
+        vm.assertEq(s.free, free * SUBMISSION_STAKE, "free");
+        vm.assertEq(s.due, free == 0 ? SUBMISSION_STAKE : 0, "due");
     }
 
     function assertState(bytes32 id, State state, CloseReason reason) internal view {

@@ -25,6 +25,7 @@ struct Line {
     owner: Address,
     bounty: Amount,
     token: TokenUnit,
+    submission_stake: Amount,
     best_ppm: u32,
     target_ppm: u32,
     version: Version,
@@ -53,6 +54,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
             owner: campaign.terms.owner,
             bounty: campaign.terms.bounty.into(),
             token,
+            submission_stake: campaign.terms.submissionStake.into(),
             best_ppm: campaign.best_ppm,
             target_ppm: campaign.terms.targetPpm,
             version: campaign.version(),
@@ -68,13 +70,14 @@ fn human(lines: &[Line]) -> String {
     if lines.is_empty() {
         return "there are no campaigns".into();
     }
-    let mut table = cli::table(["CAMPAIGN", "NAME", "STATE", "BOUNTY", "BEST", "TARGET", "NEXT"]);
+    let mut table = cli::table(["CAMPAIGN", "NAME", "STATE", "BOUNTY", "STAKE", "BEST", "TARGET", "NEXT"]);
     for line in lines {
         table.add_row([
             line.campaign.short(),
             line.name.clone().unwrap_or_default(),
             format!("{:?}", line.state).to_lowercase(),
             line.token.format(line.bounty),
+            TokenUnit::eth().format(line.submission_stake),
             percent(line.best_ppm),
             percent(line.target_ppm),
             line.next.clone().unwrap_or_else(|| "`mine run` has not looked at it".into()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::earnings::{self, Statement, TokenStatement};
+use crate::earnings::{self, StakeRow, StakeStatement, Statement, TokenStatement};
 use alloy::primitives::{Address, I256};
 use sonar::{
     chain::Client,
@@ -71,7 +71,21 @@ fn human(statement: &Statement) -> String {
         Amount::ZERO => String::new(),
         amount => format!("\nof the stakes of Capsules that stopped answering: {}", TokenUnit::eth().format(amount)),
     };
-    format!("{totals}\n{awards}{pending}{stake}{gas}")
+    format!("{totals}\n{awards}{pending}{}{stake}{gas}", stakes(&statement.stakes))
+}
+
+fn stakes(statement: &StakeStatement) -> String {
+    let row = |row: &StakeRow| {
+        let [held, free, forfeited, withdrawn] =
+            [row.stakes.held, row.stakes.free, row.stakes.forfeited, row.stakes.withdrawn]
+                .map(|amount| TokenUnit::eth().format(amount));
+        let warning = if row.warned { "; the next rejected submission forfeits its stake" } else { "" };
+        format!(
+            "\n{} stakes: {held} held, {free} returned, {withdrawn} withdrawn, {forfeited} forfeited{warning}",
+            row.campaign.short()
+        )
+    };
+    statement.rows.iter().map(row).collect()
 }
 
 fn awards(part: &TokenStatement) -> String {

@@ -56,6 +56,12 @@ pub struct Set {
     /// Train in every way
     #[arg(long, conflicts_with = "algorithm")]
     any_algorithm: bool,
+    /// Most that one submission may put at stake, such as "0.001 ETH"
+    #[arg(long, value_name = "AMOUNT")]
+    max_stake: Option<String>,
+    /// Most that all submissions which are not settled may put at stake together, such as "0.01 ETH"
+    #[arg(long, value_name = "AMOUNT")]
+    max_at_stake: Option<String>,
     /// Pause between two submissions to one campaign, such as 10m; 0s for none
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     cool_down: Option<std::time::Duration>,
@@ -97,6 +103,12 @@ impl Set {
         if self.exact_updates {
             policy.privacy = None;
         }
+        for (limit, text) in [(&mut policy.max_stake, &self.max_stake), (&mut policy.max_at_stake, &self.max_at_stake)]
+        {
+            if let Some(text) = text {
+                *limit = stake(text)?;
+            }
+        }
         replace(&mut policy.data_scientists, self.data_scientist, self.any_data_scientist);
         replace(&mut policy.algorithms, self.algorithm, self.any_algorithm);
         if self.any_bounty {
@@ -131,6 +143,10 @@ fn replace<T: Ord>(rule: &mut BTreeSet<T>, listed: Vec<T>, any: bool) {
     if any || !listed.is_empty() {
         *rule = listed.into_iter().collect();
     }
+}
+
+fn stake(text: &str) -> Result<Amount, Failure> {
+    TokenUnit::eth().parse(text).map_err(|error| Failure::new(ExitCode::Usage, "MAX_STAKE", error))
 }
 
 /// Finds the token that is meant: a symbol that anyone can give to any contract means only ETH and DataCoin.
@@ -169,11 +185,13 @@ fn human(policy: &Policy) -> String {
         })
         .collect();
     format!(
-        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\ncool-down         {} s\nprivacy           {}",
+        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\ncool-down         {} s\nstakes at most    {} a submission, {} in all\nprivacy           {}",
         list(bounties),
         list(policy.data_scientists.iter().map(Address::to_string).collect()),
         list(policy.algorithms.iter().map(Algorithm::to_string).collect()),
         policy.cool_down_seconds,
+        TokenUnit::eth().format(policy.max_stake),
+        TokenUnit::eth().format(policy.max_at_stake),
         policy.privacy.map_or_else(|| "none: Capsules learn exact updates".into(), |budget| budget.to_string()),
     )
 }

@@ -12,17 +12,19 @@ use sonar::{
     units::{Amount, TokenUnit},
     view::CampaignView,
 };
+use sonar_contracts::State;
 
 use super::Context;
 
-/// Take what was earned. Shows first what the gas costs, and does not spend more ETH on gas than it brings.
+/// Take what was earned, and the stakes that came back from campaigns that are over. Shows first what the gas costs, and
+/// does not spend more ETH on gas than it brings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  mine withdraw --to 0x000000000000000000000000000000000000dEaD")]
 pub struct Withdraw {
     /// Where the money goes; this Mine's account unless given
     #[arg(long, value_name = "ADDRESS")]
     to: Option<Address>,
-    /// Only from this campaign
+    /// Only from this campaign; while it is open, too, stakes that would stand behind the next submission
     #[arg(long, value_name = "ID")]
     campaign: Option<CampaignId>,
 }
@@ -32,8 +34,10 @@ pub struct Withdraw {
 enum Source<'a> {
     /// What a campaign owes.
     Campaign(&'a CampaignView),
+    /// Stakes of submissions that came back, in ETH.
+    Returned(&'a CampaignView),
     /// A share of the stakes of Capsules that stopped answering, in ETH.
-    Stake,
+    Capsules,
 }
 
 /// A withdrawal that can be made.
@@ -46,10 +50,12 @@ struct Offer<'a> {
 
 #[derive(Serialize)]
 struct Made {
-    /// Missing for a share of stakes.
+    /// Missing for a share of Capsules' stakes.
     campaign: Option<CampaignId>,
     amount: Amount,
     token: TokenUnit,
+    /// Whether it is a stake that came back.
+    stake: bool,
     gas_used: u64,
     transaction: B256,
 }
@@ -68,15 +74,16 @@ impl Withdraw {
             return Err(Failure::new(ExitCode::NotFound, "CAMPAIGN_UNKNOWN", message));
         }
         let mut offers = Vec::new();
-        let credited = world
-            .in_order()
-            .filter(|campaign| self.campaign.is_none_or(|id| id == campaign.id))
-            .filter(|campaign| campaign.owed(me) != Amount::ZERO);
-        for campaign in credited {
-            offers.push(offer(&client, campaign, me, to).await?);
+        for campaign in world.in_order().filter(|campaign| self.campaign.is_none_or(|id| id == campaign.id)) {
+            if campaign.owed(me) != Amount::ZERO {
+                offers.push(earned(&client, campaign, me, to).await?);
+            }
+            if self.takes_stakes_of(campaign) && campaign.stakes(me).free != Amount::ZERO {
+                offers.push(returned(&client, campaign, me, to).await?);
+            }
         }
         if self.campaign.is_none() {
-            offers.extend(stake(&client, me, to).await?);
+            offers.extend(capsules(&client, me, to).await?);
         }
         if offers.is_empty() {
             return Report::new(&json!({"to": to, "withdrawals": []}), "nothing to withdraw");
@@ -87,13 +94,15 @@ impl Withdraw {
         for offer in worth_it {
             let outcome = match offer.source {
                 Source::Campaign(campaign) => client.withdraw(&campaign.terms, to).await?,
-                Source::Stake => client.claim(to).await?,
+                Source::Returned(campaign) => client.withdraw_stake(campaign.id, to).await?,
+                Source::Capsules => client.claim(to).await?,
             };
             output.progress(format!("withdrew {}", offer.token.format(offer.amount)));
             made.push(Made {
                 campaign: offer.source.campaign(),
                 amount: offer.amount,
                 token: offer.token,
+                stake: offer.source.is_stake(),
                 gas_used: outcome.gas_used,
                 transaction: outcome.hash,
             });
@@ -101,9 +110,13 @@ impl Withdraw {
         let human: String = made.iter().map(|made| format!("{}\n", made.token.format(made.amount))).collect();
         Report::new(&json!({"to": to, "withdrawals": made}), human)
     }
+
+    fn takes_stakes_of(&self, campaign: &CampaignView) -> bool {
+        campaign.state != State::Open || self.campaign.is_some()
+    }
 }
 
-async fn offer<'a>(
+async fn earned<'a>(
     client: &Client,
     campaign: &'a CampaignView,
     me: Address,
@@ -118,20 +131,38 @@ async fn offer<'a>(
     })
 }
 
-async fn stake(client: &Client, me: Address, to: Address) -> Result<Option<Offer<'static>>, Failure> {
+async fn returned<'a>(
+    client: &Client,
+    campaign: &'a CampaignView,
+    me: Address,
+    to: Address,
+) -> Result<Offer<'a>, Failure> {
+    Ok(Offer {
+        token: TokenUnit::eth(),
+        amount: client.stakes(campaign.id, me).await?.free.into(),
+        cost: client.withdraw_stake_cost(campaign.id, to).await?,
+        source: Source::Returned(campaign),
+    })
+}
+
+async fn capsules(client: &Client, me: Address, to: Address) -> Result<Option<Offer<'static>>, Failure> {
     let amount = client.claimable(me).await?;
     if amount == Amount::ZERO {
         return Ok(None);
     }
-    Ok(Some(Offer { source: Source::Stake, token: TokenUnit::eth(), amount, cost: client.claim_cost(to).await? }))
+    Ok(Some(Offer { source: Source::Capsules, token: TokenUnit::eth(), amount, cost: client.claim_cost(to).await? }))
 }
 
 impl Source<'_> {
     fn campaign(self) -> Option<CampaignId> {
         match self {
-            Self::Campaign(campaign) => Some(campaign.id),
-            Self::Stake => None,
+            Self::Campaign(campaign) | Self::Returned(campaign) => Some(campaign.id),
+            Self::Capsules => None,
         }
+    }
+
+    fn is_stake(self) -> bool {
+        matches!(self, Self::Returned(_))
     }
 }
 
@@ -139,7 +170,8 @@ impl Display for Source<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Campaign(campaign) => campaign.id.fmt(f),
-            Self::Stake => f.write_str("stakes of Capsules that stopped answering"),
+            Self::Returned(campaign) => write!(f, "the stakes in {}", campaign.id),
+            Self::Capsules => f.write_str("stakes of Capsules that stopped answering"),
         }
     }
 }

@@ -125,6 +125,11 @@ fn a_policy_is_set_rule_by_rule() {
     assert_eq!(policy["algorithms"], serde_json::json!(["proximal"]));
     let eth = "0x0000000000000000000000000000000000000000";
     assert_eq!(policy["min_bounty"][eth], "1500000000000000000");
+    assert_eq!(policy["max_stake"], "1000000000000000");
+    let policy = cli.good(&["policy", "set", "--max-stake", "0.5", "--max-at-stake", "2 ETH"]);
+    assert_eq!(policy["max_stake"], "500000000000000000");
+    assert_eq!(policy["max_at_stake"], "2000000000000000000");
+    assert_eq!(cli.run(&["policy", "set", "--max-stake", "5 DATA"]).0, 2);
     let policy = cli.good(&["policy", "set", "--any-bounty"]);
     assert_eq!(policy["min_bounty"], serde_json::json!({}));
     for bad in ["1.5", "ETH", "x ETH", "-1 ETH"] {

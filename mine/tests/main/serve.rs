@@ -192,6 +192,17 @@ async fn paid(stage: &Stage, mine: &Mine, campaign: &Campaign) {
     assert_eq!(earnings["tokens"][0]["claimable"], "0");
     assert_eq!(earnings["tokens"][0]["withdrawn"], owed);
     assert_eq!(cli.good(&["withdraw", "--yes"])["withdrawals"], serde_json::json!([]));
+
+    // One stake stood behind both submissions; it can be taken when the campaign is over.
+    let stake = campaign.terms.submissionStake.to_string();
+    let total = &earnings["stakes"]["total"];
+    assert_eq!((&total["deposited"], &total["held"]), (&serde_json::json!(stake), &serde_json::json!(stake)));
+    stage.settle(campaign.id, &[Outcome::NotImproved], None).await;
+    assert_eq!(cli.good(&["earnings"])["stakes"]["total"]["free"], stake);
+    assert_eq!(cli.good(&["withdraw", "--yes"])["withdrawals"], serde_json::json!([]));
+    stage.close(campaign).await;
+    let made = cli.good(&["withdraw", "--yes"])["withdrawals"][0].clone();
+    assert_eq!((&made["amount"], &made["stake"]), (&serde_json::json!(stake), &serde_json::json!(true)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,7 +227,13 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     stage.activate(&stale, material).await;
     mine.work_until_it_says(&stage, &node, "the published model is refused").await;
 
-    for campaign in [&spoilt, &stale] {
+    // A stake above what the owner of a Mine allows unless he says otherwise.
+    let dear = stage.open(|terms| terms.submissionStake *= 2).await;
+    let (_, material) = stage.publish(&dear, &stage.binding(&dear).await).await;
+    stage.activate(&dear, material).await;
+    mine.work_until_it_says(&stage, &node, "a submission puts 0.002 ETH at stake").await;
+
+    for campaign in [&spoilt, &stale, &dear] {
         assert_eq!(stage.view(campaign.id).await.submissions, 0);
     }
     assert!(outbox::records(&*mine.opened.store).unwrap().is_empty());

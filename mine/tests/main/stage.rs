@@ -197,6 +197,11 @@ impl Stage {
         self.operator.settle(&view.terms, submissions, &codes, next, 0, &signature).await.unwrap();
     }
 
+    /// Closes a campaign as its owner.
+    pub async fn close(&self, campaign: &Campaign) {
+        self.owner.close(&campaign.terms).await.unwrap();
+    }
+
     /// A campaign as the chain tells it now.
     pub async fn view(&self, id: CampaignId) -> CampaignView {
         let mut follower = Follower::new(self.owner.clone(), Duration::ZERO, 0);

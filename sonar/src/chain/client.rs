@@ -16,7 +16,7 @@ use alloy::{
     transports::TransportError,
 };
 use sonar_contracts::{
-    Capsule, CapsuleRegistry, DataCoin, Deployment, Ledger, Sonar, Status, Submission, Terms, campaign_id, fee,
+    Capsule, CapsuleRegistry, DataCoin, Deployment, Ledger, Sonar, Stakes, Status, Submission, Terms, campaign_id, fee,
 };
 use tokio::{
     sync::Mutex,
@@ -213,6 +213,14 @@ impl Client {
     pub async fn owed(&self, id: CampaignId, account: Address) -> Result<Amount, Error> {
         let call = Sonar::owedCall { id: id.0, account };
         Ok(self.view("read what is owed", &call).await?.into())
+    }
+
+    /// An account's stakes in a campaign.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn stakes(&self, id: CampaignId, account: Address) -> Result<Stakes, Error> {
+        self.view("read the stakes", &Sonar::stakesOfCall { id: id.0, account }).await
     }
 
     /// A campaign's terms, from the event that opened it.
@@ -504,6 +512,23 @@ impl Client {
         self.cost("estimate the cost of a withdrawal", self.deployment().sonar, &call).await
     }
 
+    /// Sends the account's free stakes in a campaign to `to`.
+    ///
+    /// # Errors
+    /// When the contract refuses, or the chain does not answer.
+    pub async fn withdraw_stake(&self, id: CampaignId, to: Address) -> Result<TxOutcome, Error> {
+        self.send("withdraw the stake", &Sonar::withdrawStakeCall { id: id.0, to }, U256::ZERO).await
+    }
+
+    /// Wei that `withdraw_stake` would cost at present prices.
+    ///
+    /// # Errors
+    /// When the contract refuses, or the chain does not answer.
+    pub async fn withdraw_stake_cost(&self, id: CampaignId, to: Address) -> Result<Amount, Error> {
+        let call = Sonar::withdrawStakeCall { id: id.0, to };
+        self.cost("estimate the cost of a withdrawal", self.deployment().sonar, &call).await
+    }
+
     async fn cost<C: SolCall>(&self, what: &'static str, to: Address, call: &C) -> Result<Amount, Error> {
         let account = self.signer(what)?;
         let request =
@@ -556,13 +581,15 @@ impl Client {
 
     // ------------------------------------------------------------ sending: miners
 
-    /// Submits a sealed update.
+    /// Submits a sealed update, with the stake that is due.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
     pub async fn submit(&self, id: CampaignId, version: Version, content: Digest) -> Result<TxOutcome, Error> {
+        let what = "submit the update with its stake";
+        let due = self.stakes(id, self.signer(what)?.signer.address()).await?.due;
         let call = Sonar::submitCall { id: id.0, version: version.0, content: content.into() };
-        self.send("submit the update", &call, U256::ZERO).await
+        self.send(what, &call, due).await
     }
 
     // ------------------------------------------------------------ sending: the Capsule, or anyone for it

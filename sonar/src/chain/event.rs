@@ -74,6 +74,10 @@ pub enum Event {
     Expired { id: CampaignId, refunded: Amount },
     /// An account took its credit in a campaign.
     Withdrawn { id: CampaignId, account: Address, to: Address, amount: Amount },
+    /// A rejected submission, not its miner's first, lost its stake to the owner. Comes before its window's `Settled`.
+    Forfeited { id: CampaignId, miner: Address, window: WindowIndex, index: u32, amount: Amount },
+    /// An account took its free stakes in a campaign.
+    StakeWithdrawn { id: CampaignId, account: Address, to: Address, amount: Amount },
     /// Something about a Capsule changed in the registry.
     Capsule { operator: Address, change: CapsuleChange },
 }
@@ -114,7 +118,9 @@ impl Event {
             | Self::Closed { id, .. }
             | Self::Finalized { id, .. }
             | Self::Expired { id, .. }
-            | Self::Withdrawn { id, .. } => Some(*id),
+            | Self::Withdrawn { id, .. }
+            | Self::Forfeited { id, .. }
+            | Self::StakeWithdrawn { id, .. } => Some(*id),
             Self::Capsule { .. } => None,
         }
     }
@@ -123,8 +129,8 @@ impl Event {
     #[must_use]
     pub fn account(&self) -> Option<Address> {
         match self {
-            Self::Submitted { miner, .. } | Self::Awarded { miner, .. } => Some(*miner),
-            Self::Withdrawn { account, .. } => Some(*account),
+            Self::Submitted { miner, .. } | Self::Awarded { miner, .. } | Self::Forfeited { miner, .. } => Some(*miner),
+            Self::Withdrawn { account, .. } | Self::StakeWithdrawn { account, .. } => Some(*account),
             Self::Capsule { operator, .. } => Some(*operator),
             Self::Opened { terms, .. } => Some(terms.owner),
             _ => None,
@@ -146,6 +152,8 @@ impl Event {
             Self::Finalized { .. } => "finalized",
             Self::Expired { .. } => "expired",
             Self::Withdrawn { .. } => "withdrawn",
+            Self::Forfeited { .. } => "forfeited",
+            Self::StakeWithdrawn { .. } => "stake_withdrawn",
             Self::Capsule { .. } => "capsule",
         }
     }
@@ -199,6 +207,16 @@ impl Event {
             E::Expired(e) => Self::Expired { id: e.id.into(), refunded: e.refunded.into() },
             E::Withdrawn(e) => {
                 Self::Withdrawn { id: e.id.into(), account: e.account, to: e.to, amount: e.amount.into() }
+            }
+            E::Forfeited(e) => Self::Forfeited {
+                id: e.id.into(),
+                miner: e.miner,
+                window: WindowIndex(e.window),
+                index: e.index,
+                amount: e.amount.into(),
+            },
+            E::StakeWithdrawn(e) => {
+                Self::StakeWithdrawn { id: e.id.into(), account: e.account, to: e.to, amount: e.amount.into() }
             }
             // Says nothing about campaigns.
             E::EIP712DomainChanged(_) => return Ok(None),

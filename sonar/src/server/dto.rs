@@ -11,7 +11,7 @@ use crate::{
     ids::{CampaignId, Digest},
     index::Stored,
     units::Amount,
-    view::{CampaignView, CapsuleView},
+    view::{CampaignView, CapsuleView, Stakes},
     wire::TermsJson,
 };
 
@@ -236,6 +236,8 @@ pub struct CampaignDetail {
     pub terms: TermsJson,
     /// Where its money is.
     pub ledger: LedgerJson,
+    /// Stakes of submissions, in wei.
+    pub stakes: Stakes,
     /// The present window.
     pub window: WindowJson,
     /// Windows that were settled.
@@ -511,6 +513,8 @@ pub struct MinerCampaign {
     /// What it has withdrawn.
     #[schema(value_type = String)]
     pub withdrawn: Amount,
+    /// Its stakes, in wei.
+    pub stakes: Stakes,
 }
 
 /// A live artefact.
@@ -678,6 +682,7 @@ impl CampaignDetail {
             summary: CampaignSummary::new(view, name),
             terms: TermsJson::from(&view.terms),
             ledger: LedgerJson::from(&view.ledger()),
+            stakes: view.all_stakes(),
             window: WindowJson {
                 index: window.index.0,
                 version: window.version.0,

@@ -94,23 +94,31 @@ pub fn by_state(world: &World) -> BTreeMap<&'static str, usize> {
     counts
 }
 
-/// Whether in every campaign deposited = paid + owed + refunded + fee + escrowed.
+/// Whether in every campaign deposited = paid + owed + refunded + fee + escrowed, and of stakes deposited = held + free +
+/// withdrawn.
 pub fn ledgers_add_up(world: &World) -> bool {
     world.in_order().all(|campaign| {
         let l = campaign.ledger();
         let parts = [l.paid, l.owed, l.refunded, l.fee, l.escrowed];
+        let stakes = campaign.all_stakes();
         parts.into_iter().try_fold(U256::ZERO, |sum, part| sum.checked_add(part)) == Some(l.deposited)
+            && stakes.held.saturating_add(stakes.free).saturating_add(stakes.withdrawn) == stakes.deposited
     })
 }
 
-/// What the contract must hold per token: everything deposited and not withdrawn.
+/// What the contract must hold per token: everything deposited and not withdrawn, stakes among the ETH.
 pub fn held(world: &World) -> BTreeMap<Address, U256> {
     let mut held = BTreeMap::new();
+    let mut hold = |token, amount| {
+        let total = held.entry(token).or_insert(U256::ZERO);
+        *total = total.saturating_add(amount);
+    };
     for campaign in world.in_order() {
         let withdrawn = campaign.withdrawals.iter().fold(U256::ZERO, |sum, w| sum.saturating_add(w.amount.0));
         let left = campaign.ledger().deposited.saturating_sub(withdrawn);
-        let total = held.entry(campaign.terms.token).or_insert(U256::ZERO);
-        *total = total.saturating_add(left);
+        hold(campaign.terms.token, left);
+        let stakes = campaign.all_stakes();
+        hold(Address::ZERO, stakes.deposited.saturating_sub(stakes.withdrawn).0);
     }
     held
 }
@@ -232,5 +240,6 @@ fn miner_campaign(view: &CampaignView, address: Address) -> Option<MinerCampaign
         earned: account.earned,
         owed: account.owed(),
         withdrawn: account.withdrawn,
+        stakes: view.stakes(address),
     })
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sonar::{
     ids::{CampaignId, Digest},
     units::{Amount, TokenUnit, percent},
-    view::{CampaignView, SettledWindow},
+    view::{CampaignView, SettledWindow, Stakes},
     wire::TermsJson,
 };
 use sonar_contracts::{CloseReason, Ledger, Outcome, State};
@@ -57,6 +57,7 @@ pub struct Detail {
     pub summary: Summary,
     pub terms: TermsJson,
     pub ledger: Money,
+    pub stakes: Stakes,
     pub window: Window,
     pub settled: Vec<Settled>,
     pub material: Option<Digest>,
@@ -110,6 +111,7 @@ impl From<&CampaignView> for Detail {
             summary: view.into(),
             terms: (&view.terms).into(),
             ledger: view.ledger().into(),
+            stakes: view.all_stakes(),
             window: Window {
                 index: window.index.0,
                 version: window.version.0,
@@ -224,12 +226,29 @@ pub fn page(view: &CampaignView, token: &TokenUnit) -> String {
         money(ledger.fee),
         money(ledger.escrowed),
     );
+    page += &stakes(view);
     for (miner, account) in &view.accounts {
         if account.earned > Amount::ZERO {
             page += &format!("miner        {miner}  earned {}\n", money(account.earned));
         }
     }
     page
+}
+
+fn stakes(view: &CampaignView) -> String {
+    let stakes = view.all_stakes();
+    let [each, deposited, held, free, withdrawn, forfeited] = [
+        view.terms.submissionStake.into(),
+        stakes.deposited,
+        stakes.held,
+        stakes.free,
+        stakes.withdrawn,
+        stakes.forfeited,
+    ]
+    .map(|amount| TokenUnit::eth().format(amount));
+    format!(
+        "stakes       {each} a submission: {deposited} deposited = {held} held + {free} free + {withdrawn} withdrawn ({forfeited} forfeited)\n"
+    )
 }
 
 /// Unix time as people read it.

@@ -5,6 +5,7 @@ use serde_json::json;
 use sonar::{
     chain::{Client, TxOutcome},
     cli::{self, ExitCode, Failure, Output, Report},
+    units::{Amount, TokenUnit},
     view::CampaignView,
 };
 use sonar_contracts::State;
@@ -22,7 +23,7 @@ pub struct Close {
     id: String,
 }
 
-/// Take what a campaign owes you.
+/// Take what a campaign owes you, and the stakes that miners forfeited to you.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar campaign withdraw 0x3fa4")]
 pub struct Withdraw {
@@ -144,20 +145,35 @@ impl Withdraw {
         let account = client.address().ok_or_else(|| Failure::internal("no account"))?;
         let to = self.to.unwrap_or(account);
         let amount = client.owed(view.id, account).await?;
+        let stake = Amount(client.stakes(view.id, account).await?.free);
         let token = super::token(&client, view.terms.token).await?;
+        let mut sums = vec![token.format(amount)];
+        if stake > Amount::ZERO {
+            sums.push(format!("{} of stakes", TokenUnit::eth().format(stake)));
+        }
+        let sums = sums.join(" and ");
         if to != account {
-            let consequence = format!("This sends {} to {to}.", token.format(amount));
-            cli::confirm(&context.globals, &consequence)?;
+            cli::confirm(&context.globals, &format!("This sends {sums} to {to}."))?;
         }
         output.progress("Sending the transaction…");
-        let transaction = client.withdraw(&view.terms, to).await?;
+        let stake_transaction = match stake {
+            Amount::ZERO => None,
+            _ => Some(client.withdraw_stake(view.id, to).await?),
+        };
+        // Without any credit the contract says so.
+        let transaction = match (amount, &stake_transaction) {
+            (Amount::ZERO, Some(_)) => None,
+            _ => Some(client.withdraw(&view.terms, to).await?),
+        };
         let data = json!({
             "id": view.id,
             "account": account,
             "to": to,
             "amount": amount,
             "transaction": transaction,
+            "stake": stake,
+            "stake_transaction": stake_transaction,
         });
-        Report::new(&data, format!("{} sent to {to}", token.format(amount)))
+        Report::new(&data, format!("{sums} sent to {to}"))
     }
 }

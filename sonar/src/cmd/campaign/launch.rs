@@ -182,7 +182,7 @@ async fn report(
 /// What a data scientist should see before and after she pays.
 fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> String {
     format!(
-        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nfeatures  {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nleak      public verdicts say at most {:.0} bits about the model\nopen to   {}",
+        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nfeatures  {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\nleak      public verdicts say at most {:.0} bits about the model\nopen to   {}",
         token.format(terms.bounty.into()),
         token.format(fee(terms.bounty, terms.feePpm).into()),
         percent(outlook.start_ppm),
@@ -193,6 +193,7 @@ fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> S
         terms.maxAccepts,
         terms.windowSize,
         terms.windowSeconds,
+        TokenUnit::eth().format(terms.submissionStake.into()),
         outlook.leak_bits,
         super::document::time(terms.deadline),
     )

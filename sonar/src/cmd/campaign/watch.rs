@@ -126,6 +126,12 @@ fn words(event: &Event, token: &TokenUnit) -> String {
             format!("the Capsule did not deliver; {} go back to the owner", token.format(*refunded))
         }
         Event::Withdrawn { account, amount, .. } => format!("{account} took {}", token.format(*amount)),
+        Event::Forfeited { miner, amount, .. } => {
+            format!("{miner} forfeited {}: rejected again", TokenUnit::eth().format(*amount))
+        }
+        Event::StakeWithdrawn { account, amount, .. } => {
+            format!("{account} took {} of stake", TokenUnit::eth().format(*amount))
+        }
         Event::Capsule { .. } => "the Capsule changed".into(),
     }
 }
