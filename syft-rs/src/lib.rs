@@ -24,7 +24,7 @@ pub use data::{DataError, Examples, Matrix, TargetMap, Targets, Task};
 pub use evaluate::{
     ContentVerdict, Ladder, LadderError, STEP_SIZES, Validation, ValidationError, WindowOutcome, evaluate_window,
 };
-pub use features::{Column, Expansion, FeatureKind, FeatureMap, Features, Image};
+pub use features::{Column, Expansion, FEATURE_LIMIT, FeatureKind, FeatureMap, Features, INPUT_BITS, Image, Recipe};
 pub use he::noise::{self, Noise};
 pub use he::{
     Binding, Delta, EncryptError, EncryptedUpdate, Kernel, MAX_INPUTS, MAX_OUTPUTS, Material, Parameters,
