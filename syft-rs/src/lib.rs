@@ -12,6 +12,7 @@ pub mod budget;
 pub mod clear;
 mod data;
 mod evaluate;
+pub mod export;
 mod features;
 mod he;
 mod metric;
