@@ -1,10 +1,11 @@
 //! The steps that look into sealed artefacts: examination of a proposal, evaluation of a window, delivery.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use sonar::{
     bundle,
+    delivery::{Finished, Format},
     envelope::{self, Header, ProtocolReject},
     ids::Digest,
     ipfs::IpfsError,
@@ -323,7 +324,8 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot =
             *engine::final_model(campaign, &self.record).ok_or_else(|| WorkError::Lost("finished model".into()))?;
         let model = self.model(slot.id)?;
-        let file = model.to_safetensors(metadata(campaign, &loaded)?).map_err(WorkError::internal)?;
+        let finished = Finished::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
+        let file = finished.and_then(|finished| finished.encode(Format::Safetensors)).map_err(WorkError::internal)?;
         let sealed = pgp::seal_signed(&file, &loaded.scientist, &self.tools.identity)?;
         let result = self.tools.artefacts.add(sealed).await?;
         self.record.delivery = Some(Delivery { model: slot.id, result });
@@ -340,20 +342,6 @@ fn repeats(campaign: &CampaignView, index: usize) -> bool {
     let same_version = campaign.settled.iter().rev().take_while(|settled| settled.version == window.version);
     let mut earlier = same_version.flat_map(|settled| &settled.submissions);
     before.contains(last) || earlier.any(|known| known.miner == last.miner && known.content == last.content.into())
-}
-
-/// What the delivered file says about itself.
-fn metadata(campaign: &CampaignView, loaded: &Loaded) -> Result<HashMap<String, String>, WorkError> {
-    let manifest = &loaded.manifest;
-    let json = |value: Result<String, serde_json::Error>| value.map_err(WorkError::internal);
-    Ok(HashMap::from([
-        ("sonar.campaign".into(), campaign.id.to_string()),
-        ("sonar.accuracy_ppm".into(), campaign.best_ppm.to_string()),
-        ("sonar.metric".into(), json(serde_json::to_string(&manifest.metric))?),
-        ("sonar.features".into(), json(serde_json::to_string(&manifest.features))?),
-        // Names of the columns, and the classes or the range of the target.
-        ("sonar.data".into(), json(serde_json::to_string(&manifest.data))?),
-    ]))
 }
 
 /// Manifest and bundle are looked for during three quarters of the time for activation.

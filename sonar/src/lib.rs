@@ -7,6 +7,7 @@ pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod data;
+pub mod delivery;
 pub mod discovery;
 pub mod envelope;
 pub mod files;

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{BufRead, BufReader},
+    path::PathBuf,
     process::{Child, Stdio},
     time::Duration,
 };
@@ -209,6 +210,21 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
         let written = Weights::from_safetensors(&fs::read(&out).unwrap()).unwrap();
         assert_eq!(written, model);
         assert!(user.path("model.pgp").exists());
+
+        let all = user.path("all").display().to_string();
+        let formats = ["--format", "onnx,npz", "--format", "safetensors"];
+        let fetched = user.json(&[&["campaign", "result", &id, "--out", &all][..], &formats].concat()).data();
+        let files: Vec<PathBuf> = serde_json::from_value(fetched["files"].clone()).unwrap();
+        assert_eq!(files, ["safetensors", "onnx", "npz"].map(|ending| user.path(&format!("all.{ending}"))));
+        assert_eq!(fs::read(&files[0]).unwrap(), fs::read(&out).unwrap());
+        assert!(fs::read(&files[2]).unwrap().starts_with(b"PK"));
+        let unknown = user.run(&["campaign", "result", &id, "--format", "pickle"]);
+        assert_eq!(unknown.code, 2);
+        assert!(
+            unknown.stderr.contains("pickle") && unknown.stderr.contains("safetensors, onnx, npz"),
+            "{}",
+            unknown.stderr
+        );
 
         fs::write(user.path("other.csv"), "a,b,y\n1,0.5,no\n").unwrap();
         let other = user.path("other.csv").display().to_string();

@@ -12,6 +12,7 @@ pub mod budget;
 pub mod clear;
 mod data;
 mod evaluate;
+pub mod export;
 mod features;
 mod he;
 mod metric;
@@ -24,7 +25,7 @@ pub use data::{DataError, Examples, Matrix, TargetMap, Targets, Task};
 pub use evaluate::{
     ContentVerdict, Ladder, LadderError, STEP_SIZES, Validation, ValidationError, WindowOutcome, evaluate_window,
 };
-pub use features::{Column, Expansion, FeatureKind, FeatureMap, Features, Image};
+pub use features::{Column, Expansion, FEATURE_LIMIT, FeatureKind, FeatureMap, Features, INPUT_BITS, Image, Recipe};
 pub use he::noise::{self, Noise};
 pub use he::{
     Binding, Delta, EncryptError, EncryptedUpdate, Evaluator, Kernel, MAX_INPUTS, MAX_OUTPUTS, Material, Parameters,

@@ -1,8 +1,9 @@
 //! Random convolution features of images.
 
 use super::random::{multiply, threshold, weights};
-use super::{Expansion, Image, center};
+use super::{Expansion, Image, Recipe, center};
 use crate::data::{DataError, Matrix};
+use std::ops::Range;
 
 /// Filter weights are multiples of 2^-7.
 const WEIGHT_BITS: u32 = 7;
@@ -52,38 +53,59 @@ impl Conv {
         (self.image.height + 1 - self.size, self.image.width + 1 - self.size)
     }
 
-    /// Every filter at every place of one image, row-major by place.
-    fn responses(&self, image: &[f64]) -> Vec<f64> {
+    /// Where a filter's window lies at each place, by rows: runs of columns, one for each line of pixels.
+    fn windows(&self) -> impl Iterator<Item = impl Iterator<Item = Range<usize>>> {
         let (down, across) = self.places();
         let (line, run) = (self.image.width * self.image.channels, self.size * self.image.channels);
-        let mut windows = Vec::with_capacity(down * across * self.size * run);
-        for (top, left) in (0..down).flat_map(|top| (0..across).map(move |left| (top, left))) {
-            for row in top..top + self.size {
-                windows.extend_from_slice(&image[row * line + left * self.image.channels..][..run]);
-            }
-        }
+        (0..down * across).map(move |place| {
+            let corner = place / across * line + place % across * self.image.channels;
+            (0..self.size).map(move |row| corner + row * line).map(move |start| start..start + run)
+        })
+    }
+
+    /// The places of each cell of the grid, by rows.
+    fn cells(&self) -> impl Iterator<Item = Vec<usize>> {
+        let (down, across) = self.places();
+        (0..self.cells * self.cells).map(move |cell| {
+            let (rows, columns) = (self.span(cell / self.cells, down), self.span(cell % self.cells, across));
+            rows.flat_map(|row| columns.clone().map(move |column| row * across + column)).collect()
+        })
+    }
+
+    /// Every filter at every place of one image, row-major by place.
+    fn responses(&self, image: &[f64]) -> Vec<f64> {
+        let windows: Vec<f64> = self.windows().flatten().flat_map(|run| &image[run]).copied().collect();
         multiply(&windows, &self.weights, self.filters)
     }
 
     /// For each cell of the grid, by rows, the mean of each cut-off filter, less the mean over the filters.
     fn pool(&self, responses: &[f64]) -> Vec<f64> {
-        let (down, across) = self.places();
         let mut features = vec![0.0; self.cells * self.cells * self.filters];
-        for (cell, features) in features.chunks_exact_mut(self.filters).enumerate() {
-            let (rows, columns) = (self.span(cell / self.cells, down), self.span(cell % self.cells, across));
-            let area = (rows.len() * columns.len()) as f64;
-            for place in rows.flat_map(|row| columns.clone().map(move |column| row * across + column)) {
+        for (places, features) in self.cells().zip(features.chunks_exact_mut(self.filters)) {
+            for &place in &places {
                 let responses = &responses[place * self.filters..][..self.filters];
                 features.iter_mut().zip(responses).for_each(|(sum, x)| *sum += (x - self.threshold).max(0.0));
             }
-            features.iter_mut().for_each(|sum| *sum /= area);
+            // Sums are exact, means are not: the sums are centred, so that the order does not matter.
             center(features);
+            features.iter_mut().for_each(|sum| *sum /= places.len() as f64);
         }
         features
     }
 
+    /// All of it, written out.
+    pub(super) fn recipe(self) -> Recipe {
+        Recipe::RandomConv {
+            windows: self.windows().map(|window| window.flatten().collect()).collect(),
+            cells: self.cells().collect(),
+            filters: self.filters,
+            threshold: self.threshold,
+            weights: self.weights,
+        }
+    }
+
     /// The places that belong to a cell; neighbours may share one.
-    const fn span(&self, cell: usize, places: usize) -> std::ops::Range<usize> {
+    const fn span(&self, cell: usize, places: usize) -> Range<usize> {
         cell * places / self.cells..((cell + 1) * places).div_ceil(self.cells)
     }
 
@@ -153,17 +175,17 @@ mod tests {
                 })
                 .sum()
         };
-        let cell = |filter: usize, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>| {
-            let area = (rows.len() * columns.len()) as f64;
+        let cell = |filter: usize, rows: Range<usize>, columns: Range<usize>| {
             let places = rows.flat_map(|row| columns.clone().map(move |column| (row, column)));
-            places.map(|(row, column)| (response(filter, row, column) - 0.125).max(0.0)).sum::<f64>() / area
+            places.map(|(row, column)| (response(filter, row, column) - 0.125).max(0.0)).sum::<f64>()
         };
         // Four places down make cells of two, five across cells of three that share the middle one.
         let mut expected = Vec::new();
         for (rows, columns) in [(0..2, 0..3), (0..2, 2..5), (2..4, 0..3), (2..4, 2..5)] {
             let mut features: Vec<f64> = (0..4).map(|filter| cell(filter, rows.clone(), columns.clone())).collect();
             center(&mut features);
-            expected.extend(features);
+            let area = (rows.len() * columns.len()) as f64;
+            expected.extend(features.iter().map(|sum| sum / area));
         }
         assert_eq!(conv.expand(&Matrix::new(1, 60, image.clone()).unwrap()).values(), expected);
     }

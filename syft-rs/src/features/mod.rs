@@ -14,13 +14,13 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Features beyond this many times their spread are cut off before the row is shortened to norm one.
-const FEATURE_LIMIT: f64 = 64.0;
+pub const FEATURE_LIMIT: f64 = 64.0;
 /// A column's spread counts as at least this share of its public range.
 const LEAST_SPREAD: f64 = 0.3;
 /// Typical norm of a row after scaling: most rows stay below one and keep their shape.
 const TYPICAL_NORM: f64 = 0.7;
-/// What random features read are multiples of 2^-10.
-const INPUT_BITS: u32 = 10;
+/// What is multiplied, with each other or with random weights, are multiples of 2^-10.
+pub const INPUT_BITS: u32 = 10;
 /// Size of the constant feature beside the typical norm of the random ones.
 const RANDOM_BIAS: f64 = 0.1;
 
@@ -140,6 +140,38 @@ impl Expansion {
             Self::RandomConv { filters, cells, .. } => filters.saturating_mul(cells).saturating_mul(cells),
         }
     }
+}
+
+/// How features come from standardised columns `z`, with all that follows from a seed written out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recipe {
+    /// The columns are the features; they are not rounded first.
+    Identity,
+    /// The columns, then `z_i · z_j` for all `i ≤ j`, ordered by `i` and then `j`.
+    Polynomial,
+    /// `max(0, z · weights - threshold)`, less the mean over the features.
+    RandomRelu {
+        /// Number of features.
+        count: usize,
+        /// Row-major: columns times features.
+        weights: Vec<f64>,
+        /// Subtracted from every combination.
+        threshold: f64,
+    },
+    /// `max(0, window · weights - threshold)` at every place, summed over the places of each cell, less the mean over the filters,
+    /// divided by the number of places; by cells, then filters.
+    RandomConv {
+        /// The columns that a filter reads at each place.
+        windows: Vec<Vec<usize>>,
+        /// The places of each cell.
+        cells: Vec<Vec<usize>>,
+        /// Number of filters.
+        filters: usize,
+        /// Row-major: columns of a window times filters.
+        weights: Vec<f64>,
+        /// Subtracted from every response.
+        threshold: f64,
+    },
 }
 
 /// Rows of norm at most one on the lattice, ready for training and prediction.
@@ -286,6 +318,23 @@ impl FeatureMap {
         })
     }
 
+    /// The expansion with its random weights, for programs that cannot derive them.
+    pub fn recipe(&self) -> Result<Recipe, DataError> {
+        Ok(match self.expansion {
+            Expansion::Identity => Recipe::Identity,
+            Expansion::Polynomial => Recipe::Polynomial,
+            Expansion::RandomRelu { count, seed, threshold } => {
+                Recipe::RandomRelu { count, weights: random::weights(seed, self.columns.len() * count), threshold }
+            }
+            conv @ Expansion::RandomConv { .. } => Conv::new(&conv, self.columns.len())?.recipe(),
+        })
+    }
+
+    /// The constant feature of every row, before rows are shortened.
+    pub fn constant(&self) -> f64 {
+        to_lattice(self.bias * self.scale)
+    }
+
     /// Applies the map to raw columns.
     pub fn apply(&self, raw: &Matrix) -> Result<Features, DataError> {
         let expanded = self.expand(raw)?;
@@ -293,7 +342,7 @@ impl FeatureMap {
         for row in 0..raw.rows() {
             let start = values.len();
             values.extend(expanded.row(row).iter().map(|x| to_lattice(x * self.scale)));
-            values.push(to_lattice(self.bias * self.scale));
+            values.push(self.constant());
             shorten(&mut values[start..], self.clip);
         }
         Matrix::new(raw.rows(), self.inputs(), values).map(Features)

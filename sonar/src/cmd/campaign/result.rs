@@ -1,6 +1,6 @@
 //! `sonar campaign result`.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
 use serde_json::json;
 use sonar::{
@@ -8,6 +8,7 @@ use sonar::{
     bundle,
     cli::{Ask, ExitCode, Failure, Output, Report},
     data,
+    delivery::{self, Finished, Format},
     files::{self, Access},
     ids::Digest,
     manifest::{self, Manifest, commitment},
@@ -28,16 +29,22 @@ use crate::cmd::identity;
 
 /// Fetch the finished model: decrypt it, check who signed it, and measure it again.
 ///
-/// The model is written as safetensors. Its accuracy on your validation set must be, on the campaign's grid, what the
-/// Capsule attested on chain; otherwise the command fails with exit code 9, and the model is written all the same.
+/// The model is written as safetensors, or in the formats that you ask for. Its accuracy on your validation set must be, on
+/// the campaign's grid, what the Capsule attested on chain; otherwise the command fails with exit code 9, and the model is
+/// written all the same.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  sonar campaign result 0x3fa4 --out model.safetensors")]
+#[command(
+    after_help = "Examples:\n  sonar campaign result 0x3fa4 --out model.safetensors\n  sonar campaign result 0x3fa4 --format onnx,npz"
+)]
 pub struct Fetch {
     /// Its id, or the beginning of it
     id: String,
-    /// Write the model to this file
+    /// Write the model to this file; formats other than safetensors alone get their own endings
     #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
     out: PathBuf,
+    /// Formats to write; may be given several times
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "safetensors")]
+    format: Vec<Format>,
     /// Keep the OpenPGP message beside it, with the ending .pgp
     #[arg(long)]
     keep_message: bool,
@@ -71,12 +78,32 @@ impl Fetch {
         }
         let model = pgp::open_verified(&message, &identity, &signer, bundle::MAX_BYTES)?;
         let weights = Weights::from_safetensors(&model).map_err(|error| unusable(&error))?;
-        files::write_atomic(&self.out, &model, Access::Private)?;
+        let written = self.write(view, &manifest, &model, &weights)?;
 
         output.progress("Measuring the model…");
         let validation = self.validation_set(draft.as_ref(), &manifest)?;
         let measured = measure(&manifest, &validation, &weights)?;
-        self.report(view, measured, &manifest)
+        self.report(view, measured, &manifest, &written)
+    }
+
+    /// Writes the model in every format; the signed bytes stay as they are.
+    fn write(
+        &self,
+        view: &CampaignView,
+        manifest: &Manifest,
+        signed: &[u8],
+        weights: &Weights,
+    ) -> Result<Vec<PathBuf>, Failure> {
+        let finished = Finished::new(manifest, weights, view.id, view.best_ppm).map_err(|error| unusable(&error))?;
+        let paths = delivery::paths(&self.out, &self.format);
+        for (&format, path) in &paths {
+            let file = match format {
+                Format::Safetensors => Cow::Borrowed(signed),
+                other => Cow::Owned(finished.encode(other).map_err(|error| unusable(&error))?),
+            };
+            files::write_atomic(path, &file, Access::Private)?;
+        }
+        Ok(paths.into_values().collect())
     }
 
     fn message_path(&self) -> Option<PathBuf> {
@@ -108,7 +135,15 @@ impl Fetch {
         .at(path.display()))
     }
 
-    fn report(&self, view: &CampaignView, measured: syft::Ppm, manifest: &Manifest) -> Result<Report, Failure> {
+    fn report(
+        &self,
+        view: &CampaignView,
+        measured: syft::Ppm,
+        manifest: &Manifest,
+        written: &[PathBuf],
+    ) -> Result<Report, Failure> {
+        let names: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+        let names = names.join(", ");
         let on_grid = measured.floor_to_grid(manifest.accuracy.grid).get();
         if on_grid != view.best_ppm {
             return Err(Failure::new(
@@ -121,19 +156,20 @@ impl Fetch {
                     percent(view.best_ppm)
                 ),
             )
-            .at(self.out.display()));
+            .at(names));
         }
         let sealed = self.message_path();
         let data = json!({
             "id": view.id,
-            "model": self.out,
+            "model": written.first(),
+            "files": written,
             "sealed": sealed,
             "final_accuracy_ppm": measured.get(),
             "attested_accuracy_ppm": view.best_ppm,
         });
         let human = format!(
             "model     {}\naccuracy  {} on your validation set; attested on chain: {}\nsigned    by the Capsule {}",
-            self.out.display(),
+            names,
             percent(measured.get()),
             percent(view.best_ppm),
             manifest.capsule,

@@ -1,0 +1,229 @@
+//! ONNX: the whole way from raw columns to an answer as one graph.
+
+mod graph;
+mod proto;
+
+use super::{Answer, ExportError, Model, indices, membership};
+use crate::data::TargetMap;
+use crate::features::{FEATURE_LIMIT, INPUT_BITS, Recipe};
+use crate::model::LATTICE_BITS;
+use graph::Graph;
+use prost::Message;
+use proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto};
+
+/// The operators' version, and the file format's that came with it.
+const OPSET: i64 = 17;
+const IR_VERSION: i64 = 8;
+
+/// The file of a model.
+pub(super) fn encode(model: &Model<'_>) -> Result<Vec<u8>, ExportError> {
+    let mut graph = Graph::default();
+    graph.input("columns", DataType::Double, &[model.columns.len()]);
+    features(&mut graph, model)?;
+    scores(&mut graph, model);
+    match model.answer {
+        Answer::Class(classes) => label(&mut graph, classes),
+        Answer::Number(target) => value(&mut graph, target),
+    }
+    let entry = |(key, value): (&String, &String)| StringStringEntryProto { key: key.clone(), value: value.clone() };
+    let file = ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: env!("CARGO_PKG_NAME").into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(graph.finish("model")),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        metadata_props: model.metadata.iter().map(entry).collect(),
+    };
+    Ok(file.encode_to_vec())
+}
+
+/// From `columns` to `features`.
+fn features(graph: &mut Graph, model: &Model<'_>) -> Result<(), ExportError> {
+    let map = model.features;
+    graph.doubles("center", &[map.columns.len()], &model.centers());
+    graph.doubles("spread", &[map.columns.len()], &model.spreads());
+    graph.double("scale", map.scale);
+    graph.op("Sub", ["columns", "center"], "centred");
+    graph.op("Div", ["centred", "spread"], "standardised");
+    let expanded = expand(graph, map.columns.len(), &map.recipe()?);
+    graph.op("Mul", [expanded, "scale"], "scaled");
+    round(graph, "scaled", LATTICE_BITS, "lattice", "rounded");
+
+    graph.double("constant", map.constant());
+    graph.integers("one_column_more", &[4], &[0, 0, 0, 1]);
+    graph.op("Pad", ["rounded", "one_column_more", "constant"], "rows");
+    shorten(graph, map.clip);
+    Ok(())
+}
+
+/// What becomes of the standardised columns; says where it is.
+fn expand(graph: &mut Graph, columns: usize, recipe: &Recipe) -> &'static str {
+    if matches!(recipe, Recipe::Identity) {
+        return "standardised";
+    }
+    round(graph, "standardised", INPUT_BITS, "input_lattice", "inputs");
+    match recipe {
+        Recipe::Identity => {}
+        Recipe::Polynomial => polynomial(graph, columns),
+        Recipe::RandomRelu { count, weights, threshold } => {
+            graph.doubles("random_weights", &[weights.len() / count, *count], weights);
+            relu(graph, "inputs", *threshold);
+            center(graph, "active", *count, "expanded");
+        }
+        Recipe::RandomConv { windows, cells, filters, weights, threshold } => {
+            let (places, window) = (windows.len(), weights.len() / filters);
+            graph.doubles("random_weights", &[window, *filters], weights);
+            graph.integers("windows", &[places, window], &indices(windows));
+            graph.op_with("Gather", ["inputs", "windows"], "patches", &[("axis", 1)]);
+            relu(graph, "patches", *threshold);
+            graph.doubles("cells", &[cells.len(), places], &membership(cells, places));
+            graph.op("MatMul", ["cells", "active"], "sums");
+            center(graph, "sums", *filters, "centred_sums");
+            let areas: Vec<f64> = cells.iter().map(|cell| cell.len() as f64).collect();
+            graph.doubles("areas", &[cells.len(), 1], &areas);
+            graph.op("Div", ["centred_sums", "areas"], "means");
+            graph.op("Flatten", ["means"], "expanded");
+        }
+    }
+    "expanded"
+}
+
+/// Multiples of 2^-bits, ties to even, after cutting off what is far out.
+fn round(graph: &mut Graph, from: &str, bits: u32, lattice: &str, to: &str) {
+    graph.double("least", -FEATURE_LIMIT);
+    graph.double("greatest", FEATURE_LIMIT);
+    graph.double(lattice, f64::from(bits).exp2());
+    let [clipped, multiple, whole] = ["clipped", "multiple", "whole"].map(|step| format!("{to}_{step}"));
+    graph.op("Clip", [from, "least", "greatest"], &clipped);
+    graph.op("Mul", [&clipped, lattice], &multiple);
+    graph.op("Round", [&multiple], &whole);
+    graph.op("Div", [&whole, lattice], to);
+}
+
+fn polynomial(graph: &mut Graph, columns: usize) {
+    let pairs = || (0..columns as i64).flat_map(move |i| (i..columns as i64).map(move |j| (i, j)));
+    let (left, right): (Vec<i64>, Vec<i64>) = pairs().unzip();
+    graph.integers("left", &[left.len()], &left);
+    graph.integers("right", &[right.len()], &right);
+    graph.op_with("Gather", ["inputs", "left"], "left_factors", &[("axis", 1)]);
+    graph.op_with("Gather", ["inputs", "right"], "right_factors", &[("axis", 1)]);
+    graph.op("Mul", ["left_factors", "right_factors"], "products");
+    graph.op_with("Concat", ["inputs", "products"], "expanded", &[("axis", 1)]);
+}
+
+/// `active` is `max(0, from · random_weights - threshold)`.
+fn relu(graph: &mut Graph, from: &str, threshold: f64) {
+    graph.double("threshold", threshold);
+    graph.op("MatMul", [from, "random_weights"], "responses");
+    graph.op("Sub", ["responses", "threshold"], "above_threshold");
+    graph.op("Relu", ["above_threshold"], "active");
+}
+
+/// Less the mean over the last dimension. An exact sum and one division: a mean of its own may round each step.
+fn center(graph: &mut Graph, from: &str, count: usize, to: &str) {
+    graph.integers("last", &[1], &[-1]);
+    graph.double("count", count as f64);
+    graph.op("ReduceSum", [from, "last"], "total");
+    graph.op("Div", ["total", "count"], "mean");
+    graph.op("Sub", [from, "mean"], to);
+}
+
+/// Rows longer than `clip` are shortened, rounded towards zero.
+fn shorten(graph: &mut Graph, clip: f64) {
+    graph.double("clip", clip);
+    graph.integers("within_row", &[1], &[1]);
+    graph.op("Mul", ["rows", "rows"], "squares");
+    graph.op("ReduceSum", ["squares", "within_row"], "square");
+    graph.op("Sqrt", ["square"], "norm");
+    graph.op("Mul", ["rows", "clip"], "rows_times_clip");
+    graph.op("Div", ["rows_times_clip", "norm"], "shorter");
+    graph.op("Mul", ["shorter", "lattice"], "shorter_multiple");
+    graph.op("Abs", ["shorter_multiple"], "size");
+    graph.op("Floor", ["size"], "whole_size");
+    graph.op("Sign", ["shorter_multiple"], "sign");
+    graph.op("Mul", ["whole_size", "sign"], "shorter_whole");
+    graph.op("Div", ["shorter_whole", "lattice"], "shortened");
+    graph.op("Greater", ["norm", "clip"], "is_long");
+    graph.op("Where", ["is_long", "shortened", "rows"], "features");
+}
+
+fn scores(graph: &mut Graph, model: &Model<'_>) {
+    let shape = model.weights.shape();
+    graph.doubles("weights", &[shape.inputs, shape.outputs], model.weights.values());
+    graph.op("MatMul", ["features", "weights"], "scores");
+    graph.output("scores", DataType::Double, &[shape.outputs]);
+}
+
+/// The name of the class with the greatest score, the first among equals.
+fn label(graph: &mut Graph, classes: &[String]) {
+    graph.strings("classes", classes);
+    graph.op_with("ArgMax", ["scores"], "class", &[("axis", 1), ("keepdims", 0)]);
+    graph.op("Gather", ["classes", "class"], "label");
+    graph.output("label", DataType::String, &[]);
+}
+
+/// The score on the data's own scale.
+fn value(graph: &mut Graph, target: TargetMap) {
+    graph.double("target_center", target.center);
+    graph.double("target_spread", target.spread);
+    graph.integers("only_output", &[1], &[1]);
+    graph.op("Squeeze", ["scores", "only_output"], "score");
+    graph.op("Mul", ["score", "target_spread"], "score_times_spread");
+    graph.op("Add", ["score_times_spread", "target_center"], "value");
+    graph.output("value", DataType::Double, &[]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{KINDS, Sample};
+    use super::*;
+    use crate::{FeatureKind, Shape, Weights};
+    use proto::GraphProto;
+    use std::collections::HashSet;
+
+    fn decode(bytes: &[u8]) -> (ModelProto, GraphProto) {
+        let mut file = ModelProto::decode(bytes).unwrap();
+        let graph = file.graph.take().unwrap();
+        (file, graph)
+    }
+
+    fn outputs(graph: &GraphProto) -> Vec<&str> {
+        graph.output.iter().map(|output| output.name.as_str()).collect()
+    }
+
+    #[test]
+    fn every_step_reads_what_was_written_once_before() {
+        for kind in KINDS {
+            let (_, graph) = decode(&Sample::new(kind).model().onnx().unwrap());
+            let mut known: HashSet<String> = graph.input.iter().map(|input| input.name.clone()).collect();
+            for tensor in &graph.initializer {
+                assert!(known.insert(tensor.name.clone()), "{kind}: {} twice", tensor.name);
+            }
+            for node in graph.node.clone() {
+                assert!(node.input.iter().all(|input| known.contains(input)), "{kind}: {node:?}");
+                assert!(node.output.into_iter().all(|output| known.insert(output)), "{kind}: {}", node.name);
+            }
+            assert!(outputs(&graph).iter().all(|output| known.contains(*output)));
+        }
+    }
+
+    #[test]
+    fn the_file_says_what_it_is() {
+        let sample = Sample::new(FeatureKind::Identity);
+        let (file, graph) = decode(&sample.model().onnx().unwrap());
+        assert_eq!((file.ir_version, file.opset_import[0].version), (8, 17));
+        assert_eq!((file.metadata_props[0].key.as_str(), file.metadata_props[0].value.as_str()), ("campaign", "test"));
+        assert_eq!(outputs(&graph), ["scores", "label"]);
+        let weights = graph.initializer.iter().find(|tensor| tensor.name == "weights").unwrap();
+        let bytes: Vec<u8> = sample.weights.values().iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!((weights.dims.as_slice(), weights.raw_data.as_ref()), (&[37, 2][..], Some(&bytes)));
+    }
+
+    #[test]
+    fn a_regression_yields_a_value() {
+        let mut sample = Sample::new(FeatureKind::Polynomial);
+        sample.weights = Weights::zeros(Shape { outputs: 1, ..sample.weights.shape() });
+        let model = sample.model_for(Answer::Number(TargetMap { center: 2.0, spread: 3.0 })).unwrap();
+        assert_eq!(outputs(&decode(&model.onnx().unwrap()).1), ["scores", "value"]);
+    }
+}
