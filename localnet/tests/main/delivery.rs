@@ -218,7 +218,7 @@ fn the_documentation_computes_our_scores_of_every_kind_of_model() {
         ("digits", FeatureKind::Identity, 500),
         ("digits", FeatureKind::RandomRelu(64), 500),
         ("digits", FeatureKind::RandomConv(90), 500),
-        ("mnist", FeatureKind::RandomConv(160), 200),
+        ("mnist", FeatureKind::RandomConv(160), 400),
         ("breast-cancer", FeatureKind::Identity, 200),
         ("breast-cancer", FeatureKind::Polynomial, 200),
         ("diabetes", FeatureKind::Identity, 142),

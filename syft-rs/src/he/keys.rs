@@ -77,7 +77,7 @@ impl SecretKey {
         let (shape, rank) = (self.params.shape(), self.params.rank());
         let mut raw = Vec::with_capacity(shape.weights());
         for (mask, mut body) in update.packs() {
-            let product = self.output_product(&mask);
+            let product = self.output_product(mask);
             body.iter_mut().enumerate().for_each(|(at, word)| {
                 let (row, output) = (at / shape.outputs, at % shape.outputs);
                 *word = word.wrapping_sub(product[row + rank * output]);
