@@ -16,19 +16,10 @@ pub(super) fn weights(seed: u32, count: usize) -> Vec<f64> {
         let hash = Sha256::new_with_prefix(b"syft/features").chain_update(seed.to_be_bytes());
         hash.chain_update(index.to_be_bytes()).finalize().into()
     };
-    let pairs = (0..).flat_map(digest).collect_pairs(count);
-    pairs.into_iter().map(|pair| (f64::from(pair.count_ones()) - 8.0) / 2.0).collect()
+    let bytes: Vec<u8> = (0..).flat_map(digest).take(2 * count).collect();
+    let ones = |pair: &[u8; 2]| u16::from_be_bytes(*pair).count_ones();
+    bytes.as_chunks().0.iter().map(|pair| (f64::from(ones(pair)) - 8.0) / 2.0).collect()
 }
-
-/// Takes bytes two at a time.
-trait CollectPairs: Iterator<Item = u8> + Sized {
-    fn collect_pairs(mut self, count: usize) -> Vec<u16> {
-        let mut next = || self.next().unwrap_or_default();
-        (0..count).map(|_| u16::from_be_bytes([next(), next()])).collect()
-    }
-}
-
-impl<I: Iterator<Item = u8>> CollectPairs for I {}
 
 /// `rows · weights`, both row-major; the second has `columns` columns.
 pub(super) fn multiply(rows: &[f64], weights: &[f64], columns: usize) -> Vec<f64> {
