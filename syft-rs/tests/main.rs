@@ -103,7 +103,7 @@ fn run_encrypted(campaign: &Campaign, max_windows: u32) -> (Weights, Vec<Ppm>) {
                 Some(key.decrypt(&upload))
             })
             .collect();
-        let outcome = evaluate_window(&best, best_ppm, &candidates, &campaign.validation, &campaign.ladder, 4);
+        let outcome = evaluate_window(&best, best_ppm, candidates, &campaign.validation, &campaign.ladder, 4);
         best_ppm = campaign.ladder.grid().value(outcome.best_step).unwrap();
         history.push(campaign.validation.accuracy(&outcome.best));
         let stalled = outcome.accepts() == 0;
@@ -210,7 +210,7 @@ fn private_digits(rule: Rule, epsilon: f64, seed: u64) -> Ppm {
         let update =
             train_private(&features, data.targets(), &rule, &labels, &campaign.params, cost, &mut coins).unwrap();
         let candidate = Some(update.apply_clear(&campaign.params.encode(&best)));
-        let outcome = evaluate_window(&best, best_ppm, &[candidate], &campaign.validation, &campaign.ladder, 1);
+        let outcome = evaluate_window(&best, best_ppm, [candidate], &campaign.validation, &campaign.ladder, 1);
         best_ppm = campaign.ladder.grid().value(outcome.best_step).unwrap();
         best = outcome.best;
     }
