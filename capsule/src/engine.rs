@@ -130,7 +130,7 @@ fn is_bound(campaign: &CampaignView, record: &Record, settlement: &Settlement) -
 }
 
 fn has_keys(campaign: &CampaignView, record: &Record) -> bool {
-    current(campaign, record).is_some_and(|slot| slot.seed && slot.model) && record.meter.is_some()
+    current(campaign, record).is_some_and(Slot::is_whole) && record.meter.is_some()
 }
 
 fn closed(campaign: &CampaignView, record: &Record) -> Action {

@@ -12,6 +12,7 @@ pub mod ports;
 pub mod proposal;
 pub mod record;
 pub mod relay;
+mod sealed;
 pub mod service;
 mod steps;
 pub mod worker;

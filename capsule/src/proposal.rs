@@ -123,12 +123,12 @@ pub fn ladder(manifest: &Manifest, start: Ppm) -> Result<Ladder, Refusal> {
 /// When the claim is wrong, nothing is left to reach, or the limits would say too much.
 pub fn start(manifest: &Manifest, bundle: &CheckedBundle) -> Result<Start, Refusal> {
     let rules = &manifest.accuracy;
-    let accuracy = bundle.validation.accuracy(&bundle.initial).floor_to_grid(rules.grid);
+    let accuracy = bundle.start.accuracy().floor_to_grid(rules.grid);
     let claimed = rules.start.floor_to_grid(rules.grid).get();
     if accuracy.get().abs_diff(claimed) > rules.tolerance.get() + rules.grid.ppm() {
         return Err(Refusal::Start);
     }
     let ladder = ladder(manifest, accuracy)?;
-    let meter = LeakMeter::new(manifest.shape, &ladder, manifest.limits.budget()).map_err(|_| Refusal::LeakBudget)?;
+    let meter = manifest.meter(&ladder).map_err(|_| Refusal::LeakBudget)?;
     Ok(Start { accuracy, meter })
 }

@@ -10,11 +10,18 @@ use sonar::{
     ids::Digest,
     ipfs::IpfsError,
     manifest,
+    method::{AnyTrial, FileError, Method, plain, plain_network},
     pgp::{self, Certificate},
     view::{CampaignView, CapsuleView},
 };
 use sonar_contracts::{Submission, campaign_id};
-use syft::{ContentVerdict, EncryptedUpdate, Ppm, SecretKey, Weights, budget::BudgetError, evaluate_window};
+use syft::{
+    ContentVerdict, EncryptedUpdate, Ladder, Ppm, SecretKey, Trainable, WindowOutcome, budget::BudgetError,
+    evaluate_window,
+};
+use syft_nets::Update;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use crate::{
     attest::{self, After, Continuation},
@@ -22,14 +29,19 @@ use crate::{
     ports::{Artefacts, Chain, Store},
     proposal::{self, Refusal},
     record::{Decision, Delivery, Evaluation, Proposal, Settlement, Slot},
-    worker::{Loaded, WorkError, Worker, compute, manifest_digest},
+    sealed,
+    worker::{Loaded, ModelFile, WorkError, Worker, compute, manifest_digest},
 };
 
 /// Accepts of one window, at most.
 const MOST_ACCEPTS: u32 = 4;
+/// Updates that are opened at the same time: each takes some times its size, and a network's may be large.
+const OPENED_AT_ONCE: usize = 2;
 
-/// A window's updates: opened, or refused by protocol.
-type Opened = Vec<Result<EncryptedUpdate, ProtocolReject>>;
+/// A window's updates: opened and of the right form, or refused by protocol.
+type Opened = Vec<Result<Payload, ProtocolReject>>;
+/// An update of the right form, as short as it was sent: what it stands for may be as large as the model.
+type Payload = Zeroizing<Vec<u8>>;
 
 impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Decides whether a proposed campaign is run, and publishes version 1 if it is.
@@ -63,8 +75,8 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let start = compute(move || proposal::start(&examined.manifest, &examined.bundle)).await??;
         // A meter that has counted already goes on counting.
         self.record.meter.get_or_insert(start.meter);
-        let model = loaded.bundle.initial.clone();
-        let slot = self.publish(campaign, &model, loaded.manifest.parameters).await?;
+        let model = loaded.bundle.start.file().map_err(WorkError::internal)?;
+        let slot = self.publish(campaign, model, &loaded.manifest.method).await?;
         self.record.set_slot(slot);
         let material = slot.material.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
         Ok(Decision::Activate { start_ppm: start.accuracy.get(), material })
@@ -125,7 +137,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             // The budget is spent: nothing is decrypted.
             None => (vec![ContentVerdict::NotImproved; opened.len()], best, campaign.best_ppm),
         };
-        self.conclude(campaign, &loaded, slot, &evaluation, (&verdicts, &best, best_ppm)).await
+        self.conclude(campaign, &loaded, slot, &evaluation, (&verdicts, best, best_ppm)).await
     }
 
     /// Fetches and opens the window's updates. Those that were refused before stay refused.
@@ -137,6 +149,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             let code = known.and_then(|evaluation| *evaluation.refused.get(index)?)?;
             ProtocolReject::from_code(code)
         };
+        let turns = &Semaphore::new(OPENED_AT_ONCE);
         let work = window.submissions.iter().enumerate().map(|(index, submission)| {
             let repeated = repeats(campaign, index).then_some(ProtocolReject::Duplicate);
             let refused = refused(index).or(repeated);
@@ -144,7 +157,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
                 match refused {
                     Some(reason) => Ok(Err(reason)),
                     None => {
-                        let opened = self.open_one(campaign, loaded, slot, submission).await?;
+                        let opened = self.open_one(campaign, loaded, slot, submission, turns).await?;
                         match opened {
                             // It passed once, so it exists: wait for it.
                             Err(ProtocolReject::Unavailable) if known.is_some() => {
@@ -165,9 +178,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         loaded: &Arc<Loaded>,
         slot: &Slot,
         submission: &Submission,
-    ) -> Result<Result<EncryptedUpdate, ProtocolReject>, WorkError> {
-        let parameters = loaded.manifest.parameters;
-        let payload = EncryptedUpdate::encoded_len(&parameters);
+        turns: &Semaphore,
+    ) -> Result<Result<Payload, ProtocolReject>, WorkError> {
+        let payload = payload_len(&loaded.manifest.method);
         let share = Duration::from_secs(u64::from(campaign.terms.evaluationSeconds)) / 4;
         let patience = self.tools.patience.update.min(share);
         let fetched = self.tools.artefacts.get(submission.content.into(), envelope::largest(payload), patience);
@@ -181,11 +194,16 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let attester = &self.tools.attester;
         let expected =
             Header::new(attester.chain_id(), attester.sonar(), campaign.id, campaign.version(), submission.miner);
-        let tools = self.tools.clone();
+        let _turn = turns.acquire().await.map_err(WorkError::internal)?;
+        let (tools, loaded) = (self.tools.clone(), loaded.clone());
         let material = slot.material_hash.0;
         compute(move || {
             let bytes = envelope::open_update(&sealed, &tools.identity, &expected, payload)?;
-            EncryptedUpdate::decode(&bytes, &parameters, &material).map_err(|_| ProtocolReject::Conformance)
+            let conforms = match &loaded.manifest.method {
+                Method::Encrypted(linear) => EncryptedUpdate::decode(&bytes, &linear.parameters, &material).is_ok(),
+                Method::Sealed(clear) => sealed::update(&bytes, clear, &material).is_some(),
+            };
+            if conforms { Ok(bytes) } else { Err(ProtocolReject::Conformance) }
         })
         .await
     }
@@ -244,34 +262,37 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         campaign: &CampaignView,
         loaded: Arc<Loaded>,
         slot: &Slot,
-        best: Weights,
+        best: ModelFile,
         opened: Opened,
         most: u32,
-    ) -> Result<(Vec<ContentVerdict>, Weights, u32), WorkError> {
-        let seed = self.seed(slot.id)?;
-        let binding = syft::Binding {
-            chain_id: self.tools.attester.chain_id(),
-            contract: self.tools.attester.sonar().into_array(),
-            campaign: *campaign.id.as_bytes(),
-            version: slot.version.0,
-            beacon: slot.beacon.0,
-        };
+    ) -> Result<(Vec<ContentVerdict>, ModelFile, u32), WorkError> {
+        let seed = if slot.clear { None } else { Some(self.seed(slot.id)?) };
+        let (binding, material) = (self.binding(campaign, *slot), slot.material_hash.0);
         let start = Ppm::new(campaign.start_ppm.unwrap_or_default());
         let ladder = proposal::ladder(&loaded.manifest, start.map_err(WorkError::internal)?)?;
         let best_ppm = Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?;
-        let outcome = compute(move || {
-            let key = SecretKey::derive(&seed, &loaded.manifest.parameters, &binding);
+        compute(move || {
             let updates = opened.iter().flatten();
-            let deltas = updates.map(|update| Some(key.decrypt(update)));
-            let validation = &loaded.bundle.validation;
-            evaluate_window(&best, best_ppm, deltas, validation, &ladder, most)
+            match (&loaded.manifest.method, &loaded.bundle.start, seed) {
+                (Method::Encrypted(linear), AnyTrial::Linear(trial), Some(seed)) => {
+                    let key = SecretKey::derive(&seed, &linear.parameters, &binding);
+                    let decoded = |bytes: &Payload| EncryptedUpdate::decode(bytes, &linear.parameters, &material).ok();
+                    let deltas = updates.map(|bytes| decoded(bytes).map(|update| key.decrypt(&update)));
+                    let best = linear.read(&best).map_err(WorkError::internal)?;
+                    let outcome = evaluate_window(&best, best_ppm, deltas, &trial.validation, &ladder, most);
+                    concluded(outcome, &ladder, plain)
+                }
+                (Method::Sealed(clear), AnyTrial::Network(trial), None) => {
+                    let deltas =
+                        updates.map(|bytes| sealed::update(bytes, clear, &material).map(|update| update.delta()));
+                    let best = clear.read(&best).map_err(WorkError::internal)?;
+                    let outcome = evaluate_window(&best, best_ppm, deltas, &trial.validation, &ladder, most);
+                    concluded(outcome, &ladder, plain_network)
+                }
+                _ => Err(WorkError::Internal("the version is of another regime than the campaign".into())),
+            }
         })
-        .await?;
-        let best_ppm = ladder
-            .grid()
-            .value(outcome.best_step)
-            .ok_or_else(|| WorkError::Internal("an accuracy above one".into()))?;
-        Ok((outcome.verdicts, outcome.best, best_ppm.get()))
+        .await?
     }
 
     /// Writes down what the window led to.
@@ -281,7 +302,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         loaded: &Loaded,
         slot: Slot,
         evaluation: &Evaluation,
-        (verdicts, best, best_ppm): (&[ContentVerdict], &Weights, u32),
+        (verdicts, best, best_ppm): (&[ContentVerdict], ModelFile, u32),
     ) -> Result<(), WorkError> {
         let accepted = |verdict: &&ContentVerdict| **verdict != ContentVerdict::NotImproved;
         let accepts = u32::try_from(verdicts.iter().filter(accepted).count()).unwrap_or(u32::MAX);
@@ -300,8 +321,8 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         );
         let slot = match (accepts, continuation) {
             (0, _) => slot,
-            (_, Continuation::Open) => self.publish(campaign, best, loaded.manifest.parameters).await?,
-            (_, Continuation::Over | Continuation::Close(_)) => self.keep_last(campaign, best)?,
+            (_, Continuation::Open) => self.publish(campaign, best, &loaded.manifest.method).await?,
+            (_, Continuation::Over | Continuation::Close(_)) => self.keep_last(campaign, &best)?,
         };
         self.record.set_slot(slot);
         self.record.meter = Some(meter);
@@ -331,6 +352,26 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.record.delivery = Some(Delivery { model: slot.id, result });
         self.persist()
     }
+}
+
+/// Bytes of every update of a campaign.
+fn payload_len(method: &Method) -> usize {
+    match method {
+        Method::Encrypted(linear) => EncryptedUpdate::encoded_len(&linear.parameters),
+        Method::Sealed(clear) => Update::encoded_len(&clear.network, &clear.release),
+    }
+}
+
+/// What a window led to: its verdicts, the best model as a file, and its accuracy on the grid.
+fn concluded<M: Trainable>(
+    outcome: WindowOutcome<M>,
+    ladder: &Ladder,
+    file: impl FnOnce(&M) -> Result<ModelFile, FileError>,
+) -> Result<(Vec<ContentVerdict>, ModelFile, u32), WorkError> {
+    let best_ppm = ladder.grid().value(outcome.best_step);
+    let best_ppm = best_ppm.ok_or_else(|| WorkError::Internal("an accuracy above one".into()))?;
+    let best = file(&outcome.best).map_err(WorkError::internal)?;
+    Ok((outcome.verdicts, best, best_ppm.get()))
 }
 
 /// Whether a submission of the present window was there before, in this window or an earlier one of the same version.

@@ -28,7 +28,7 @@ use sonar::{
     view::{CampaignView, CapsuleView, World},
 };
 use sonar_contracts::{CloseReason, Outcome, State, Submission, Terms, campaign_id};
-use syft::{AffineUpdate, Material, Targets, encrypt_update};
+use syft::{AffineUpdate, Material, Matrix, Targets, encrypt_update};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -39,6 +39,8 @@ use crate::{
     record::Settlement,
     worker::{Patience, Tools, WorkError, Worker},
 };
+
+mod sealed;
 
 const CHAIN_ID: u64 = 31337;
 const SONAR: Address = Address::repeat_byte(9);
@@ -243,6 +245,11 @@ fn tools(
 impl Stage {
     /// A proposed campaign; `spoil` may change the sealed bundle, the manifest's bytes and the terms.
     fn proposed(spoil: impl FnOnce(&mut Vec<u8>, &mut Manifest, &mut Terms)) -> Self {
+        Self::planned(CAMPAIGN, spoil)
+    }
+
+    /// The same of any campaign file.
+    fn planned(file: &str, spoil: impl FnOnce(&mut Vec<u8>, &mut Manifest, &mut Terms)) -> Self {
         let signer = PrivateKeySigner::random();
         let certificate = SCIENTIST.certificate();
         let inputs = Inputs {
@@ -263,7 +270,7 @@ impl Stage {
             bundle_salt: [5; 32].into(),
             salt: B256::repeat_byte(6),
         };
-        let plan = launch::plan(&CampaignFile::parse(CAMPAIGN).unwrap(), inputs).unwrap();
+        let plan = launch::plan(&CampaignFile::parse(file).unwrap(), inputs).unwrap();
         let (disk, shelf, wire) = (Arc::<Disk>::default(), Arc::<Shelf>::default(), Arc::<Wire>::default());
         let mut sealed = pgp::seal(&plan.bundle.encode(), CAPSULE.certificate()).unwrap();
         let mut manifest = plan.manifest(Digest([0; 32]));
@@ -281,7 +288,12 @@ impl Stage {
 
     /// A campaign that takes updates.
     async fn open() -> Self {
-        let mut stage = Self::proposed(|_, _, _| {});
+        Self::open_as(CAMPAIGN).await
+    }
+
+    /// The same of any campaign file.
+    async fn open_as(file: &str) -> Self {
+        let mut stage = Self::planned(file, |_, _, _| {});
         stage.work().await.unwrap();
         assert_eq!(stage.view().state, State::Open);
         stage
@@ -371,24 +383,32 @@ impl Stage {
         self.happened(Event::Submitted { id, miner: MINER, version, window: window.index, index, content });
     }
 
-    /// What a Mine learns from rows like the validation set's; `honest` or with all answers turned round.
-    fn learnt(&self, honest: bool) -> AffineUpdate {
-        let manifest = &self.manifest;
+    /// Rows like the validation set's, and answers: `honest` or all turned round.
+    fn rows(&self, honest: bool) -> (Matrix, Targets) {
         let table = sonar::data::read_csv(csv(200).as_bytes(), &sonar::data::Limits::default()).unwrap();
-        let examples = manifest.data.fit(&table).unwrap();
-        let (features, targets) = manifest.prepare(&examples).unwrap();
-        let targets = match targets {
+        let examples = self.manifest.data.fit(&table).unwrap();
+        let targets = match self.manifest.targets(&examples).unwrap() {
             Targets::Classes(classes) if !honest => {
                 Targets::Classes(classes.into_iter().map(|class| 1 - class).collect())
             }
             targets => targets,
         };
-        syft::train(&features, &targets, &manifest.rule, &manifest.labels, &manifest.parameters, &mut rand::rng())
-            .unwrap()
+        (examples.features().clone(), targets)
+    }
+
+    /// What a Mine learns from them.
+    fn learnt(&self, honest: bool) -> AffineUpdate {
+        let linear = self.manifest.method.linear().unwrap();
+        let (raw, targets) = self.rows(honest);
+        let features = linear.features.apply(&raw).unwrap();
+        syft::train(&features, &targets, &linear.rule, &linear.labels, &linear.parameters, &mut rand::rng()).unwrap()
     }
 
     /// An update to the present version.
     fn update(&self, honest: bool) -> Vec<u8> {
+        if self.manifest.method.clear().is_some() {
+            return self.network_update(honest);
+        }
         let view = self.view();
         let bytes = self.shelf.take(view.material().unwrap()).unwrap();
         let binding = syft::Binding {
@@ -398,7 +418,7 @@ impl Stage {
             version: view.version().0,
             beacon: view.versions.last().unwrap().beacon.0,
         };
-        let material = Material::decode(&bytes, &self.manifest.parameters, &binding).unwrap();
+        let material = Material::decode(&bytes, &self.manifest.method.linear().unwrap().parameters, &binding).unwrap();
         encrypt_update(&material, &self.learnt(honest)).unwrap().encode()
     }
 
@@ -508,12 +528,16 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
 
 #[tokio::test]
 async fn killed_at_any_write_it_decides_the_same_and_counts_once() {
-    let mut reference = Stage::open().await;
+    same_after_every_kill(CAMPAIGN).await;
+}
+
+async fn same_after_every_kill(file: &str) {
+    let mut reference = Stage::open_as(file).await;
     let content = reference.sealed(&reference.header(), &reference.update(true));
     let (expected, written) = reference.settled(content).await;
     let meter = reference.worker.record().meter.clone().unwrap();
     for killed_after in 1..=written {
-        let mut stage = Stage::open().await;
+        let mut stage = Stage::open_as(file).await;
         let content = stage.sealed(&stage.header(), &stage.update(true));
         stage.submit(content);
         let so_far = stage.disk.writes.load(Ordering::SeqCst);

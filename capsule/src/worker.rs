@@ -10,11 +10,12 @@ use sonar::{
     ids::{CampaignId, Digest, Version},
     ipfs::IpfsError,
     manifest::Manifest,
+    method::{Linear, Method, Regime},
     pgp::{Certificate, Identity, PgpError},
     vault::VaultError,
     view::{CampaignView, CapsuleView},
 };
-use syft::{Parameters, VersionSeed, Weights};
+use syft::VersionSeed;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     ports::{Artefacts, Chain, Store},
     proposal::Refusal,
     record::{Decision, Record, RecordError, Settlement, Slot, SlotId},
+    sealed,
 };
 
 /// How patient the Capsule is.
@@ -109,6 +111,9 @@ pub struct Loaded {
     /// To whom the model is delivered.
     pub scientist: Certificate,
 }
+
+/// A model of any kind as safetensors, without metadata.
+pub(crate) type ModelFile = Zeroizing<Vec<u8>>;
 
 /// Works on one campaign.
 #[derive(Debug)]
@@ -223,7 +228,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let mut settlement = self.settled(campaign)?.clone();
         let loaded = self.load(campaign).await?;
         let model = self.model(settlement.model)?;
-        let slot = self.publish(campaign, &model, loaded.manifest.parameters).await?;
+        let slot = self.publish(campaign, model, &loaded.manifest.method).await?;
         settlement.next = slot.material;
         settlement.model = slot.id;
         self.record.set_slot(slot);
@@ -231,13 +236,13 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.persist()
     }
 
-    /// Makes keys for the next version and publishes the model under them; made again, they are the same. The caller
-    /// writes the slot down together with what refers to it.
+    /// Publishes the next version of the model: under keys that are made for it and, made again, are the same; or as it is. The
+    /// caller writes the slot down together with what refers to it.
     pub(crate) async fn publish(
         &mut self,
         campaign: &CampaignView,
-        model: &Weights,
-        parameters: Parameters,
+        model: ModelFile,
+        method: &Method,
     ) -> Result<Slot, WorkError> {
         let version = Version(campaign.version().0.saturating_add(1));
         let beacon = campaign.next_beacon();
@@ -248,31 +253,52 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             beacon,
             material: None,
             material_hash: alloy::primitives::B256::ZERO,
-            seed: true,
+            clear: method.regime() == Regime::Sealed,
+            seed: method.regime() == Regime::Encrypted,
             model: true,
         };
         self.reserve(slot)?;
-        self.keep_model(id, model)?;
-        let seed = self.seed_or_new(id)?;
-        let binding = syft::Binding {
-            chain_id: self.tools.attester.chain_id(),
-            contract: self.tools.attester.sonar().into_array(),
-            campaign: *campaign.id.as_bytes(),
-            version: version.0,
-            beacon: beacon.0,
+        self.keep_model(id, &model)?;
+        let (bytes, hash) = match method {
+            Method::Sealed(_) => sealed::material(&model),
+            Method::Encrypted(linear) => {
+                self.encrypted(id, linear.clone(), self.binding(campaign, slot), model).await?
+            }
         };
-        let model = model.clone();
-        let (bytes, hash) = compute(move || {
-            let material = syft::SecretKey::derive(&seed, &parameters, &binding).publish(&model);
-            (material.encode(), material.digest())
-        })
-        .await?;
         let material = self.tools.artefacts.add(bytes).await?;
         Ok(Slot { material: Some(material), material_hash: hash.into(), ..slot })
     }
 
+    /// What the keys of a version are bound to.
+    pub(crate) fn binding(&self, campaign: &CampaignView, slot: Slot) -> syft::Binding {
+        syft::Binding {
+            chain_id: self.tools.attester.chain_id(),
+            contract: self.tools.attester.sonar().into_array(),
+            campaign: *campaign.id.as_bytes(),
+            version: slot.version.0,
+            beacon: slot.beacon.0,
+        }
+    }
+
+    /// The encrypted model with its public keys, and their hash.
+    async fn encrypted(
+        &self,
+        id: SlotId,
+        linear: Linear,
+        binding: syft::Binding,
+        model: ModelFile,
+    ) -> Result<(Vec<u8>, [u8; 32]), WorkError> {
+        let seed = self.seed_or_new(id)?;
+        compute(move || {
+            let weights = linear.read(&model).map_err(WorkError::internal)?;
+            let material = syft::SecretKey::derive(&seed, &linear.parameters, &binding).publish(&weights);
+            Ok((material.encode(), material.digest()))
+        })
+        .await?
+    }
+
     /// A place for the model that ends the campaign.
-    pub(crate) fn keep_last(&mut self, campaign: &CampaignView, model: &Weights) -> Result<Slot, WorkError> {
+    pub(crate) fn keep_last(&mut self, campaign: &CampaignView, model: &ModelFile) -> Result<Slot, WorkError> {
         let version = Version(campaign.version().0.saturating_add(1));
         let beacon = campaign.next_beacon();
         let slot = Slot {
@@ -281,6 +307,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             beacon,
             material: None,
             material_hash: alloy::primitives::B256::ZERO,
+            clear: false,
             seed: false,
             model: true,
         };
@@ -298,18 +325,15 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(())
     }
 
-    fn keep_model(&self, id: SlotId, model: &Weights) -> Result<(), WorkError> {
-        let bytes =
-            model.to_safetensors(std::collections::HashMap::new()).map(Zeroizing::new).map_err(WorkError::internal)?;
+    fn keep_model(&self, id: SlotId, model: &ModelFile) -> Result<(), WorkError> {
         let name = self.secret_name(id, SecretKind::Model);
-        Ok(self.tools.store.put(&name, &bytes)?)
+        Ok(self.tools.store.put(&name, model)?)
     }
 
-    pub(crate) fn model(&self, id: SlotId) -> Result<Weights, WorkError> {
+    pub(crate) fn model(&self, id: SlotId) -> Result<ModelFile, WorkError> {
         let name = self.secret_name(id, SecretKind::Model);
         let bytes = self.tools.store.find(&name)?;
-        let bytes = bytes.ok_or(WorkError::Lost(name))?;
-        Weights::from_safetensors(&bytes).map_err(WorkError::internal)
+        bytes.ok_or(WorkError::Lost(name))
     }
 
     fn seed_or_new(&self, id: SlotId) -> Result<VersionSeed, WorkError> {

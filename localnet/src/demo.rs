@@ -10,14 +10,17 @@ use std::{
 use alloy::primitives::{Address, B256};
 use serde::Deserialize;
 use sonar::{
+    campaign::{CampaignFile, FileError},
     chain::{self, Event, Record},
     ids::CampaignId,
     manifest::Manifest,
+    method::{Method, Regime},
     units::Amount,
     view::CampaignView,
 };
 use sonar_contracts::{Ledger, Outcome};
 use syft::{FeatureKind, Ppm};
+use syft_nets::NetworkKind;
 
 use crate::{
     follow::{self, FollowError, Followed, Observer},
@@ -26,7 +29,7 @@ use crate::{
     report::{Gas, Miner, Payout, Report, Seconds},
     split::Split,
     story::Story,
-    twin::{Twin, TwinError},
+    twin::{self, Twin, TwinError},
 };
 
 /// Why the demo did not come to its end.
@@ -44,6 +47,9 @@ pub enum DemoError {
     /// The chain refused something.
     #[error(transparent)]
     Chain(#[from] chain::Error),
+    /// What was asked for makes no sense.
+    #[error(transparent)]
+    Campaign(#[from] FileError),
     /// The procedure could not be repeated in the clear.
     #[error(transparent)]
     Twin(#[from] TwinError),
@@ -81,6 +87,10 @@ pub struct DemoConfig {
     pub mines: usize,
     /// Who owns which rows.
     pub split: Split,
+    /// Who may see the model, if not as the campaign file says.
+    pub regime: Option<Regime>,
+    /// What network is trained, if not as the campaign file says.
+    pub network: Option<NetworkKind>,
     /// What the model reads, if not as the campaign file says.
     pub features: Option<FeatureKind>,
     /// Accuracy that earns the whole bounty, if not as the campaign file says.
@@ -121,13 +131,21 @@ impl Prepared {
         let data = config.split.deal(&read_table(&file("-train.csv"))?, target, config.mines).map_err(content)?;
         let window = i64::try_from(config.mines).map_err(|_| content("too many Mines".into()))?;
         set(&mut campaign, "limits", "window", window).map_err(content)?;
+        if let Some(regime) = config.regime {
+            choose(&mut campaign, config, regime).map_err(content)?;
+        }
+        if let Some(network) = &config.network {
+            set(&mut campaign, "model", "network", network.to_string()).map_err(content)?;
+        }
         if let Some(features) = config.features {
             set(&mut campaign, "model", "features", features.to_string()).map_err(content)?;
         }
         if let Some(target) = config.target {
             set(&mut campaign, "accuracy", "target", target).map_err(content)?;
         }
-        Ok(Self { campaign: campaign.to_string(), validation: read_table(&file("-validation.csv"))?, data })
+        let campaign = campaign.to_string();
+        CampaignFile::parse(&campaign)?;
+        Ok(Self { campaign, validation: read_table(&file("-validation.csv"))?, data })
     }
 
     /// Writes campaign file and validation set side by side, as the data scientist has them.
@@ -147,6 +165,26 @@ impl Prepared {
         write(&path, &self.campaign)?;
         Ok(path)
     }
+}
+
+/// Accuracies that earn the whole bounty in the sealed regime, unless told otherwise: networks reach more than linear models do.
+const SEALED_TARGETS: [(&str, f64); 2] = [("digits", 0.95), ("mnist", 0.98)];
+
+/// Takes a regime, and forgets what the campaign file chose for another.
+fn choose(campaign: &mut toml::Table, config: &DemoConfig, regime: Regime) -> std::result::Result<(), String> {
+    let before = campaign.get("model").and_then(|model| model.get("regime")).and_then(|regime| regime.as_str());
+    let name = clap::ValueEnum::to_possible_value(&regime).map(|value| value.get_name().to_owned()).unwrap_or_default();
+    if before.unwrap_or("encrypted") != name {
+        if let Some(model) = campaign.get_mut("model").and_then(toml::Value::as_table_mut) {
+            model.retain(|key, _| key == "seed");
+        }
+        campaign.remove("training");
+        let target = SEALED_TARGETS.iter().find(|(dataset, _)| *dataset == config.dataset);
+        if let (Regime::Sealed, Some((_, target))) = (regime, target) {
+            set(campaign, "accuracy", "target", *target)?;
+        }
+    }
+    set(campaign, "model", "regime", name)
 }
 
 /// Sets a value of a table that may not be there yet.
@@ -289,11 +327,21 @@ pub async fn measure(
     let Followed { view, records } = &campaign.followed;
     let ledger = &campaign.ledger;
     let manifest = network.manifest(view.id).await?;
-    let twin = Twin::new(&manifest, &prepared.validation)?;
+    let delivered = twin::delivered(&manifest, &prepared.validation, &campaign.model)?;
     let updates = updates(network, view.id).await?;
-    let (encrypt_model, evaluate_per_update) = twin.capsule_seconds(&prepared.data, view)?;
+    let (clear, encrypt_model, evaluate_per_update) = match &manifest.method {
+        Method::Encrypted(linear) => {
+            let twin = Twin::new(&manifest, linear, &prepared.validation)?;
+            let (encrypt, evaluate) = twin.capsule_seconds(&prepared.data, view)?;
+            (Some(twin.clear_accuracy(&prepared.data, view)?.get()), Some(encrypt), evaluate)
+        }
+        // There is no encryption that could have cost anything.
+        Method::Sealed(_) => (None, None, twin::evaluation_seconds(&manifest, &delivered, view)?),
+    };
     Ok(Report {
         dataset: config.dataset.clone(),
+        regime: manifest.method.regime(),
+        weights: manifest.method.weights(),
         split: config.split,
         mines: config.mines,
         campaign: view.id,
@@ -302,8 +350,8 @@ pub async fn measure(
         target_accuracy_ppm: view.terms.targetPpm,
         grid_ppm: view.terms.gridPpm,
         attested_accuracy_ppm: view.best_ppm,
-        final_accuracy_ppm: twin.accuracy_of(&campaign.model)?.get(),
-        clear_accuracy_ppm: twin.clear_accuracy(&prepared.data, view)?.get(),
+        final_accuracy_ppm: delivered.accuracy().get(),
+        clear_accuracy_ppm: clear,
         close_reason: view.reason,
         token: network.client().token(view.terms.token).await?,
         bounty: view.terms.bounty.into(),

@@ -14,8 +14,8 @@ use crate::network::{Network, NetworkError};
 
 /// Time between looks at the chain.
 const POLL: Duration = Duration::from_millis(50);
-/// Longest time without any event before we give up.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Longest time without any event before we give up: Mines that share a machine train networks for minutes.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Why a campaign could not be followed to its end.
 #[derive(Debug, thiserror::Error)]

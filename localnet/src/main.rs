@@ -7,14 +7,18 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use localnet::{
-    demo::{self, DemoConfig, Prepared},
+    demo::{self, DemoConfig, DemoError, Prepared},
     network::{Network, NetworkConfig},
     split::Split,
     story::Story,
 };
 use serde::Serialize;
-use sonar::cli::{self, Failure, Globals, Logging, Output, Report};
+use sonar::{
+    cli::{self, Failure, Globals, Logging, Output, Report},
+    method::Regime,
+};
 use syft::FeatureKind;
+use syft_nets::NetworkKind;
 
 /// A chain, Sonar, a Capsule and Mines on this machine, as separate processes of the real programs
 #[derive(Debug, Parser)]
@@ -71,7 +75,13 @@ struct Cast {
     /// How its rows are dealt to the Mines: iid or by-label
     #[arg(long, default_value = "iid")]
     split: Split,
-    /// What the model reads: identity, polynomial, random-relu:N or random-conv:N; as the campaign file says if not given
+    /// Who may see the model; as the campaign file says if not given
+    #[arg(long, value_enum)]
+    regime: Option<Regime>,
+    /// What network the sealed regime trains: mlp:64,32 or cnn:16,32, for example; chosen for the data if not given
+    #[arg(long, value_name = "KIND")]
+    network: Option<NetworkKind>,
+    /// What the linear model of the encrypted regime reads: identity, polynomial, random-relu:N or random-conv:N; as the campaign file says if not given
     #[arg(long, value_name = "KIND")]
     features: Option<FeatureKind>,
     /// Accuracy that earns the whole bounty, as a fraction; as the campaign file says if not given
@@ -89,6 +99,8 @@ impl Cast {
             data: self.data.unwrap_or_else(data_directory),
             mines: usize::from(self.mines),
             split: self.split,
+            regime: self.regime,
+            network: self.network,
             features: self.features,
             target: self.target,
             out,
@@ -139,7 +151,7 @@ async fn main() -> process::ExitCode {
 
 async fn run_demo(config: DemoConfig) -> Result<Report, Failure> {
     let done = tokio::select! {
-        done = demo::run(&config) => done.map_err(Failure::internal)?,
+        done = demo::run(&config) => done.map_err(failure)?,
         interrupted = tokio::signal::ctrl_c() => return Err(interrupt(interrupted)),
     };
     let place = config.out.join("report.json");
@@ -198,7 +210,7 @@ impl Addresses {
 
 async fn run_up(config: &DemoConfig, rpc_port: u16, http_port: u16, output: &Output) -> Result<(), Failure> {
     let story = Story::new(config.quiet);
-    let prepared = Prepared::read(config).map_err(Failure::internal)?;
+    let prepared = Prepared::read(config).map_err(failure)?;
     let network_config =
         NetworkConfig { directory: config.out.clone(), data: prepared.data.clone(), rpc_port, http_port };
     let started = Network::start(&network_config, |line| story.tell(line));
@@ -227,6 +239,14 @@ async fn watch(network: &mut Network, story: &Story) -> Result<(), Failure> {
                 }
             }
         }
+    }
+}
+
+/// What was asked for may make no sense; all else is not the user's fault.
+fn failure(error: DemoError) -> Failure {
+    match error {
+        DemoError::Campaign(error) => error.into(),
+        other => Failure::internal(other),
     }
 }
 

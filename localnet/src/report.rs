@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::{Deserialize, Serialize};
 use sonar::{
     ids::{CampaignId, Digest},
+    method::Regime,
     units::{Amount, TokenUnit, percent},
 };
 use sonar_contracts::CloseReason;
@@ -21,6 +22,10 @@ use crate::split::Split;
 pub struct Report {
     /// The data set.
     pub dataset: String,
+    /// Who may see the model.
+    pub regime: Regime,
+    /// Weights of the model.
+    pub weights: usize,
     /// How its rows were dealt to the Mines.
     pub split: Split,
     /// Number of Mines.
@@ -39,8 +44,8 @@ pub struct Report {
     pub attested_accuracy_ppm: u32,
     /// Accuracy of the delivered file, recomputed by the data scientist's side.
     pub final_accuracy_ppm: u32,
-    /// Accuracy of the same procedure without encryption.
-    pub clear_accuracy_ppm: u32,
+    /// Accuracy of the same procedure without encryption; none in the sealed regime, where nothing is encrypted that it could differ by.
+    pub clear_accuracy_ppm: Option<u32>,
     /// Why the campaign closed.
     pub close_reason: CloseReason,
     /// The token of all amounts.
@@ -61,11 +66,11 @@ pub struct Report {
     pub miners: Vec<Miner>,
     /// Windows that were settled.
     pub windows: u32,
-    /// Bits that public verdicts of this campaign can carry about the model.
+    /// Bits that public verdicts of this campaign can carry about the model, or in the sealed regime about the validation set.
     pub leak_bits: f64,
     /// Gas as the chain charged it.
     pub gas: Gas,
-    /// Bytes of key material and encrypted model that one Mine fetched in all.
+    /// Bytes of the model, and of its keys if it is encrypted, that one Mine fetched in all.
     pub bytes_down_per_mine: u64,
     /// Bytes of a sealed update.
     pub bytes_up_per_update: u64,
@@ -121,11 +126,11 @@ pub struct Gas {
 pub struct Seconds {
     /// The whole demo.
     pub total: f64,
-    /// Key generation and encryption of one version of the model.
-    pub encrypt_model: f64,
-    /// One Mine's training and encryption.
+    /// Key generation and encryption of one version of the model; none in the sealed regime.
+    pub encrypt_model: Option<f64>,
+    /// One Mine's training, and encryption or compression.
     pub train_per_update: f64,
-    /// Decryption and evaluation of one update.
+    /// Decryption, if it is encrypted, and evaluation of one update.
     pub evaluate_per_update: f64,
 }
 
@@ -166,25 +171,29 @@ impl Report {
         facts.load_style(presets::UTF8_FULL_CONDENSED);
         let gas = &self.gas;
         let seconds = &self.seconds;
+        let clear = self.clear_accuracy_ppm.map_or_else(|| "no twin: it is in the clear".into(), percent);
+        let encrypt = seconds.encrypt_model.map_or_else(|| "not encrypted".into(), milliseconds);
         for (name, value) in [
+            ("regime", self.regime.to_string()),
+            ("weights of the model", self.weights.to_string()),
             ("accuracy at the start", percent(self.start_accuracy_ppm)),
             ("target", percent(self.target_accuracy_ppm)),
             ("attested on chain", percent(self.attested_accuracy_ppm)),
             ("of the delivered model", percent(self.final_accuracy_ppm)),
-            ("without encryption", percent(self.clear_accuracy_ppm)),
+            ("without encryption", clear),
             ("bounty", amount(self.bounty)),
             ("paid to miners", amount(self.paid)),
             ("owed to miners", amount(self.owed)),
             ("back to the data scientist", amount(self.refunded)),
             ("fee of the Capsule", amount(self.fee)),
             ("windows", self.windows.to_string()),
-            ("public leak about the model", format!("at most {:.1} bits", self.leak_bits)),
+            ("public leak", format!("at most {:.1} bits", self.leak_bits)),
             ("gas: open", gas.open.to_string()),
             ("gas: submit", gas.submit.to_string()),
             ("gas: settle, an evaluation", gas.settle_per_evaluation.to_string()),
             ("down, a Mine", bytes(self.bytes_down_per_mine)),
             ("up, an update", bytes(self.bytes_up_per_update)),
-            ("encrypt the model", milliseconds(seconds.encrypt_model)),
+            ("encrypt the model", encrypt),
             ("train, an update", milliseconds(seconds.train_per_update)),
             ("evaluate, an update", milliseconds(seconds.evaluate_per_update)),
             ("everything", format!("{:.1} s", seconds.total)),

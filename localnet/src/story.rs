@@ -63,12 +63,11 @@ impl Story {
             Event::Opened { terms, .. } => {
                 format!("{} is in escrow for campaign {}", self.amount(terms.bounty.into()), view.id.short())
             }
-            Event::Activated { start_ppm, .. } => format!(
-                "The Capsule measured {} at the start and published the encrypted model, version 1",
-                percent(*start_ppm)
-            ),
+            Event::Activated { start_ppm, .. } => {
+                format!("The Capsule measured {} at the start and published the model, version 1", percent(*start_ppm))
+            }
             Event::Submitted { miner, version, index, .. } => format!(
-                "{} sent an encrypted update to version {version} ({} of {})",
+                "{} sent a sealed update to version {version} ({} of {})",
                 self.name(miner),
                 index + 1,
                 view.terms.windowSize

@@ -1,15 +1,20 @@
 //! The same campaign without encryption, and what the data scientist finds when she measures the delivered model herself.
 
-use std::{fs, io, path::PathBuf, time::Instant};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use sonar::{
     data::{self, FitReport, TableError},
     manifest::Manifest,
+    method::{AnyTrial, Linear, TrialError},
     view::CampaignView,
 };
 use syft::{
-    AffineUpdate, Binding, DataError, EncryptError, LadderError, ModelError, Ppm, SecretKey, TrainError, UnitError,
-    Validation, ValidationError, VersionSeed, Weights, clear, encrypt_update, evaluate_window,
+    AffineUpdate, Binding, DataError, EncryptError, LadderError, Ppm, SecretKey, TrainError, UnitError, Validation,
+    ValidationError, VersionSeed, Weights, clear, encrypt_update, evaluate_window,
 };
 
 /// Why there is nothing to compare with.
@@ -57,13 +62,13 @@ pub enum TwinError {
         /// Why not.
         source: io::Error,
     },
-    /// The delivered file is no model.
+    /// The delivered file is no model, or cannot be measured.
     #[error("{}: {source}", .path.display())]
     Model {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: ModelError,
+        source: TrialError,
     },
 }
 
@@ -74,6 +79,8 @@ type Result<T> = std::result::Result<T, TwinError>;
 pub struct Twin<'a> {
     /// The campaign's manifest.
     pub manifest: &'a Manifest,
+    /// What it says of the model.
+    pub linear: &'a Linear,
     /// The data scientist's validation set.
     pub validation: Validation,
 }
@@ -83,20 +90,11 @@ impl<'a> Twin<'a> {
     ///
     /// # Errors
     /// When it does not fit.
-    pub fn new(manifest: &'a Manifest, validation: &str) -> Result<Self> {
+    pub fn new(manifest: &'a Manifest, linear: &'a Linear, validation: &str) -> Result<Self> {
         let examples = examples(manifest, validation, "the data scientist")?;
-        Ok(Self { validation: manifest.validation(&examples)?, manifest })
-    }
-
-    /// The accuracy of a model in a file.
-    ///
-    /// # Errors
-    /// When the file is no model.
-    pub fn accuracy_of(&self, path: &std::path::Path) -> Result<Ppm> {
-        let file = |source| TwinError::File { path: path.to_owned(), source };
-        let weights = Weights::from_safetensors(&fs::read(path).map_err(file)?);
-        let weights = weights.map_err(|source| TwinError::Model { path: path.to_owned(), source })?;
-        Ok(self.validation.accuracy(&weights))
+        let features = linear.features.apply(examples.features())?;
+        let validation = Validation::new(features, manifest.targets(&examples)?, manifest.metric)?;
+        Ok(Self { validation, linear, manifest })
     }
 
     /// What each Mine's data say, as an affine map of the model.
@@ -106,8 +104,9 @@ impl<'a> Twin<'a> {
     pub fn updates(&self, data: &[String]) -> Result<Vec<AffineUpdate>> {
         let update = |(index, csv): (usize, &String)| {
             let examples = examples(self.manifest, csv, &format!("Mine {}", index + 1))?;
-            let (features, targets) = self.manifest.prepare(&examples)?;
-            let Manifest { rule, labels, parameters, .. } = self.manifest;
+            let (features, targets) =
+                (self.linear.features.apply(examples.features())?, self.manifest.targets(&examples)?);
+            let Linear { rule, labels, parameters, .. } = self.linear;
             Ok(syft::train(&features, &targets, rule, labels, parameters, &mut rand::rng())?)
         };
         data.iter().enumerate().map(update).collect()
@@ -120,9 +119,9 @@ impl<'a> Twin<'a> {
     pub fn clear_accuracy(&self, data: &[String], view: &CampaignView) -> Result<Ppm> {
         let start = Ppm::new(view.start_ppm.unwrap_or_default())?;
         let outcome = clear::run(
-            &Weights::zeros(self.manifest.shape),
+            &Weights::zeros(self.linear.shape),
             &self.updates(data)?,
-            &self.manifest.parameters,
+            &self.linear.parameters,
             &self.validation,
             &self.manifest.accuracy.ladder_from(start)?,
             view.terms.maxSubmissions / u32::from(view.terms.windowSize),
@@ -130,14 +129,15 @@ impl<'a> Twin<'a> {
         );
         Ok(outcome.accuracy)
     }
+
     /// What the Capsule's work takes on this machine, by the same library calls: seconds to make keys and encrypt the model,
     /// and seconds to decrypt and evaluate one update.
     ///
     /// # Errors
     /// When data do not fit, or nothing can be encrypted.
     pub fn capsule_seconds(&self, data: &[String], view: &CampaignView) -> Result<(f64, f64)> {
-        let params = &self.manifest.parameters;
-        let start = Weights::zeros(self.manifest.shape);
+        let params = &self.linear.parameters;
+        let start = Weights::zeros(self.linear.shape);
         let start_ppm = Ppm::new(view.start_ppm.unwrap_or_default())?;
         let ladder = self.manifest.accuracy.ladder_from(start_ppm)?;
         let binding = Binding { chain_id: 0, contract: [0; 20], campaign: view.id.0.0, version: 1, beacon: [0; 32] };
@@ -150,10 +150,35 @@ impl<'a> Twin<'a> {
         let sealed: Vec<_> =
             updates.iter().map(|update| encrypt_update(&material, update)).collect::<std::result::Result<_, _>>()?;
         let clock = Instant::now();
-        let deltas: Vec<_> = sealed.iter().map(|update| Some(key.decrypt(update))).collect();
+        let deltas = sealed.iter().map(|update| Some(key.decrypt(update)));
         evaluate_window(&start, start_ppm, deltas, &self.validation, &ladder, view.terms.maxAccepts.into());
         Ok((encrypt, clock.elapsed().as_secs_f64() / sealed.len().max(1) as f64))
     }
+}
+
+/// The delivered model with the data scientist's validation set.
+///
+/// # Errors
+/// When the file is no model, or nothing can be measured.
+pub fn delivered(manifest: &Manifest, validation: &str, path: &Path) -> Result<AnyTrial> {
+    let examples = examples(manifest, validation, "the data scientist")?;
+    let file = fs::read(path).map_err(|source| TwinError::File { path: path.to_owned(), source })?;
+    AnyTrial::new(manifest, &examples, Some(&file)).map_err(|source| TwinError::Model { path: path.to_owned(), source })
+}
+
+/// Seconds that trying one update takes here; each costs the same, whatever it contains.
+///
+/// # Errors
+/// When the accuracies make no ladder.
+pub fn evaluation_seconds(manifest: &Manifest, trial: &AnyTrial, view: &CampaignView) -> Result<f64> {
+    let start = Ppm::new(view.start_ppm.unwrap_or_default())?;
+    let ladder = manifest.accuracy.ladder_from(start)?;
+    let clock = Instant::now();
+    match trial {
+        AnyTrial::Linear(trial) => drop(evaluate_window(&trial.model, start, [None], &trial.validation, &ladder, 1)),
+        AnyTrial::Network(trial) => drop(evaluate_window(&trial.model, start, [None], &trial.validation, &ladder, 1)),
+    }
+    Ok(clock.elapsed().as_secs_f64())
 }
 
 fn examples(manifest: &Manifest, csv: &str, whose: &str) -> Result<syft::Examples> {

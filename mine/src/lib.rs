@@ -12,4 +12,5 @@ pub mod run;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod training;
 pub mod work;

@@ -35,9 +35,9 @@ pub struct Record {
     pub made_at: u64,
     /// Milliseconds that training took.
     pub train_ms: u64,
-    /// Milliseconds that encryption took.
+    /// Milliseconds that encryption took, or what a network's update is put through instead.
     pub encrypt_ms: u64,
-    /// Bytes of the encrypted model and keys that it was made from.
+    /// Bytes of the model, and of its keys if it is encrypted, that it was made from.
     pub bytes_down: usize,
     /// Bytes of the sealed update.
     pub bytes_up: usize,

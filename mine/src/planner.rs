@@ -82,7 +82,7 @@ pub enum Action {
     Skip(Skip),
     /// Get something from IPFS.
     Fetch(Artefact),
-    /// Train, encrypt, seal, and keep the result.
+    /// Train, encrypt or shorten, seal, and keep the result.
     Train,
     /// Submit the update that was kept.
     Send,
@@ -95,7 +95,7 @@ pub enum Action {
 pub enum Artefact {
     /// What the campaign is about.
     Manifest,
-    /// The encrypted model and keys of the present version, with the Capsule's certificate.
+    /// The model of the present version, with its keys if it is encrypted, with the Capsule's certificate.
     Material,
 }
 
@@ -138,7 +138,7 @@ impl fmt::Display for Action {
         match self {
             Self::Skip(skip) => skip.fmt(f),
             Self::Fetch(Artefact::Manifest) => f.write_str("fetch the manifest"),
-            Self::Fetch(Artefact::Material) => f.write_str("fetch the encrypted model"),
+            Self::Fetch(Artefact::Material) => f.write_str("fetch the model"),
             Self::Train => f.write_str("train"),
             Self::Send => f.write_str("submit the update"),
             Self::Wait(Wait::Settlement) => f.write_str("wait for the settlement of the window"),

@@ -7,7 +7,10 @@ use std::{
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
-use sonar::units::{Amount, TokenUnit};
+use sonar::{
+    method::Method,
+    units::{Amount, TokenUnit},
+};
 use sonar_contracts::STAKE_UNIT;
 
 use crate::privacy::Budget;
@@ -17,7 +20,7 @@ const MAX_STAKE: u128 = 1_000 * STAKE_UNIT;
 /// Wei that all unsettled submissions together may put at stake: 0.01 ETH.
 const MAX_AT_STAKE: u128 = 10 * MAX_STAKE;
 
-/// The owner's rules. The default allows everything but large stakes.
+/// The owner's rules. The default allows everything but large stakes and the sealed regime.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
@@ -33,6 +36,8 @@ pub struct Policy {
     /// What may be told about the records of each data set; without it Capsules learn exact updates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Budget>,
+    /// Whether campaigns are served in which Mines see the model.
+    pub sealed: Consent,
     /// Most wei that one submission may put at stake.
     pub max_stake: Amount,
     /// Most wei that all submissions which are not settled may put at stake together.
@@ -47,10 +52,25 @@ impl Default for Policy {
             algorithms: BTreeSet::new(),
             min_bounty: BTreeMap::new(),
             privacy: None,
+            sealed: Consent::Refuse,
             max_stake: MAX_STAKE.into(),
             max_at_stake: MAX_AT_STAKE.into(),
         }
     }
+}
+
+/// Whether something is done that has to be wanted.
+///
+/// The sealed regime has to be: each version of its model is public, so what an accepted update changed can be seen by everybody, and
+/// not by the Capsule alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consent {
+    /// It is
+    Allow,
+    /// It is not
+    #[default]
+    Refuse,
 }
 
 /// How a campaign wants its Mines to train.
@@ -62,13 +82,18 @@ pub enum Algorithm {
     LocalSteps,
     /// The minimiser of loss plus distance from the published model.
     Proximal,
+    /// Epochs of gradient descent on a network, in the clear: the sealed regime.
+    Network,
 }
 
-impl From<&syft::Rule> for Algorithm {
-    fn from(rule: &syft::Rule) -> Self {
-        match rule {
-            syft::Rule::LocalSteps { .. } => Self::LocalSteps,
-            syft::Rule::Proximal { .. } => Self::Proximal,
+impl From<&Method> for Algorithm {
+    fn from(method: &Method) -> Self {
+        match method {
+            Method::Encrypted(linear) => match linear.rule {
+                syft::Rule::LocalSteps { .. } => Self::LocalSteps,
+                syft::Rule::Proximal { .. } => Self::Proximal,
+            },
+            Method::Sealed(_) => Self::Network,
         }
     }
 }
@@ -78,6 +103,7 @@ impl fmt::Display for Algorithm {
         f.write_str(match self {
             Self::LocalSteps => "local-steps",
             Self::Proximal => "proximal",
+            Self::Network => "network",
         })
     }
 }
@@ -143,6 +169,11 @@ pub enum Objection {
         /// The most that the owner allows.
         most: Amount,
     },
+    /// Mines see the model.
+    #[error(
+        "policy sealed: in this campaign Mines see the model, and everybody sees what accepted updates change in it; `mine policy set --sealed allow` takes part"
+    )]
+    Sealed,
     /// The way of training is not on the list.
     #[error("policy algorithms: {algorithm} is not on the list")]
     Algorithm {
@@ -183,6 +214,9 @@ impl Policy {
         }
         self.bounty(facts).or_else(|| self.stake(facts)).or_else(|| {
             let algorithm = facts.algorithm?;
+            if algorithm == Algorithm::Network && self.sealed == Consent::Refuse {
+                return Some(Objection::Sealed);
+            }
             let listed = self.algorithms.is_empty() || self.algorithms.contains(&algorithm);
             (!listed).then_some(Objection::Algorithm { algorithm })
         })
@@ -260,6 +294,16 @@ mod tests {
     }
 
     #[test]
+    fn the_sealed_regime_has_to_be_wanted() {
+        let facts = Facts { algorithm: Some(Algorithm::Network), ..facts() };
+        assert_eq!(Policy::default().decide(&facts), Decision::Refused(Objection::Sealed));
+        let willing = Policy { sealed: Consent::Allow, ..Policy::default() };
+        assert_eq!(willing.decide(&facts), Decision::Allowed);
+        let choosy = Policy { algorithms: [Algorithm::Proximal].into(), ..willing };
+        assert!(matches!(choosy.decide(&facts), Decision::Refused(Objection::Algorithm { .. })));
+    }
+
+    #[test]
     fn stakes_up_to_the_limits_are_allowed_and_no_stake_always_is() {
         let exact = Policy { max_stake: Amount::from(10), max_at_stake: Amount::from(15), ..Policy::default() };
         assert_eq!(exact.decide(&facts()), Decision::Allowed);
@@ -282,6 +326,7 @@ mod tests {
             algorithms: [Algorithm::Proximal].into(),
             min_bounty: [(Address::ZERO, Amount::from(5))].into(),
             privacy: Budget::new(3.0, 1e-6, 50).ok(),
+            sealed: Consent::Allow,
             max_stake: Amount::from(6),
             max_at_stake: Amount::from(7),
         };

@@ -16,6 +16,7 @@ use sonar::{
     ids::{CampaignId, Digest, Version},
     ipfs::{IpfsError, Node},
     manifest::Manifest,
+    method::{Method, Regime},
     pgp::Certificate,
     units::Amount,
     view::{CampaignView, World},
@@ -36,7 +37,8 @@ use crate::{
     privacy::{Budget, Ledger},
     repository::{self, DataName, Fit, RepositoryError},
     store::{Store, StoreError},
-    work::{self, Kit, Order, WorkError},
+    training::{self, Leash, Progress},
+    work::{self, Kit, Order, Published, WorkError},
 };
 
 /// Where `mine status` finds what the run last decided.
@@ -119,8 +121,14 @@ pub struct JournalLine {
     pub campaign: CampaignId,
     /// Its name, once its manifest is known.
     pub name: Option<String>,
+    /// Who may see the model, once the manifest is known.
+    #[serde(default)]
+    pub regime: Option<Regime>,
     /// The model's present version.
     pub version: Version,
+    /// How far the training of a network is, as a restart would find it.
+    #[serde(default)]
+    pub progress: Option<Progress>,
     /// What is done next, or why nothing is.
     pub next: String,
     /// What went wrong last, if it was not made good yet.
@@ -152,6 +160,7 @@ struct Known {
     supply: Supply,
     kit: Option<Arc<Kit>>,
     version: Version,
+    leash: Leash,
     at_stake: Amount,
     busy: bool,
     failures: u32,
@@ -168,6 +177,7 @@ impl Known {
             supply: Supply::Missing,
             kit: None,
             version: Version::default(),
+            leash: Leash::default(),
             at_stake: Amount::ZERO,
             busy: false,
             failures: 0,
@@ -182,6 +192,7 @@ impl Known {
             self.version = version;
             self.supply = Supply::Missing;
             self.kit = None;
+            self.leash = Leash::default();
             self.failures = 0;
             self.not_before = Instant::now();
         }
@@ -195,9 +206,13 @@ impl Known {
             return Some(error.to_string());
         }
         let rows = fitting().map(|fit| fit.rows).sum();
-        MapNoise::new(&manifest.rule, &manifest.labels, &manifest.parameters, rows, budget.per_upload())
-            .err()
-            .map(|e| e.to_string())
+        let cost = budget.per_upload();
+        match &manifest.method {
+            Method::Encrypted(linear) => {
+                MapNoise::new(&linear.rule, &linear.labels, &linear.parameters, rows, cost).err().map(|e| e.to_string())
+            }
+            Method::Sealed(clear) => clear.release.bears(&clear.network, cost, rows).err().map(|e| e.to_string()),
+        }
     }
 
     fn failed(&mut self, trouble: String) {
@@ -218,6 +233,8 @@ enum Done {
     Manifest(Result<Arc<Manifest>, String>, Vec<Fit>),
     Kit(Version, Result<Arc<Kit>, String>),
     Made(Version),
+    /// The model changed before an update was made.
+    Outdated,
     Sent,
 }
 
@@ -378,6 +395,10 @@ impl Miner {
             });
             known.at_stake = planner::at_stake(campaign, self.shop.setup.me, &action);
             at_stake = at_stake_elsewhere.saturating_add(known.at_stake);
+            if known.busy && matches!(action, Action::Skip(_)) {
+                // What is being trained is not wanted any more.
+                known.leash = Leash::default();
+            }
             journal.campaigns.push(line(campaign, known, &action));
             idle &= matches!(action, Action::Skip(_)) && !known.busy;
             if known.busy || Instant::now() < known.not_before {
@@ -469,7 +490,14 @@ impl Miner {
             outbox.give_up(&*self.shop.store, id, version)?;
             tracing::info!(campaign = %id, %version, "dropped an update that nobody needs any more");
         }
-        Ok(())
+        let goes_on = |id, version| {
+            let open = self
+                .world
+                .campaign(id)
+                .is_some_and(|campaign| campaign.version() == version && campaign.closed.is_none());
+            open && outbox.stage(id, version).is_none()
+        };
+        Ok(training::tidy(&*self.shop.store, goes_on)?)
     }
 
     fn note(&mut self, journal: Journal) -> Result<(), RunError> {
@@ -490,8 +518,15 @@ fn line(campaign: &CampaignView, known: &Known, action: &Action) -> JournalLine 
     JournalLine {
         campaign: campaign.id,
         name: known.manifest.as_ref().map(|manifest| manifest.name.clone()),
+        regime: known.manifest.as_ref().map(|manifest| manifest.method.regime()),
+        progress: known.leash.progress(),
         version: campaign.version(),
-        next: action.to_string(),
+        next: match known.leash.progress() {
+            Some(Progress { epoch, epochs, step, steps }) if *action == Action::Train => {
+                format!("{action}: epoch {epoch} of {epochs}, step {step} of {steps}")
+            }
+            _ => action.to_string(),
+        },
         trouble: known.trouble.clone(),
         fits: known.fits.clone(),
     }
@@ -501,10 +536,10 @@ fn learn(known: &mut Known, id: CampaignId, done: Done) {
     match done {
         Done::Manifest(Ok(manifest), fits) => {
             known.offer = Offer::Known {
-                algorithm: Algorithm::from(&manifest.rule),
+                algorithm: Algorithm::from(&manifest.method),
                 rows: fits.iter().map(|fit| fit.rows).sum(),
             };
-            tracing::info!(campaign = %id, name = %manifest.name, "found a campaign");
+            tracing::info!(campaign = %id, name = %manifest.name, regime = %manifest.method.regime(), "found a campaign");
             known.manifest = Some(manifest);
             known.fits = fits;
         }
@@ -527,7 +562,9 @@ fn learn(known: &mut Known, id: CampaignId, done: Done) {
             tracing::info!(campaign = %id, %version, "made an update");
             // The next version brings its own.
             known.kit = None;
+            known.leash = Leash::default();
         }
+        Done::Outdated => {}
         Done::Sent => known.not_before = Instant::now() + SENT_PAUSE,
     }
 }
@@ -560,6 +597,7 @@ impl Workshop {
                     manifest: known.manifest.clone()?,
                     kit: known.kit.clone()?,
                     budget: policy.privacy,
+                    leash: known.leash.hold(),
                     now: world.head.now,
                 };
                 Box::pin(make(shop, order))
@@ -630,7 +668,10 @@ impl Wanted {
 
 async fn fetch_kit(shop: Workshop, manifest: Arc<Manifest>, wanted: Wanted) -> Result<Done, JobError> {
     let certificate = wanted.certificate.ok_or(JobError::NoCertificate(wanted.operator))?;
-    let limit = Material::encoded_len(&manifest.parameters);
+    let limit = match &manifest.method {
+        Method::Encrypted(linear) => Material::encoded_len(&linear.parameters),
+        Method::Sealed(clear) => clear.file_limit(),
+    };
     let material = shop.setup.node.get(wanted.material, limit, FETCH_TIMEOUT);
     let certificate = shop.setup.node.get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
     let refused = |why: String| Ok(Done::Kit(wanted.version, Err(why)));
@@ -638,7 +679,7 @@ async fn fetch_kit(shop: Workshop, manifest: Arc<Manifest>, wanted: Wanted) -> R
         Err(IpfsError::TooLarge { .. }) => return refused("it is larger than it can be".into()),
         other => other?,
     };
-    let kit = open_kit(&material, &certificate, &manifest, &wanted.binding);
+    let kit = open_kit(&material, &certificate, &manifest, wanted.binding);
     match kit {
         Ok(kit) => Ok(Done::Kit(wanted.version, Ok(Arc::new(kit)))),
         Err(why) => refused(why),
@@ -646,7 +687,7 @@ async fn fetch_kit(shop: Workshop, manifest: Arc<Manifest>, wanted: Wanted) -> R
 }
 
 /// Refuses what is not for exactly these parameters and this version, and a Capsule that is not the manifest's.
-fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, binding: &Binding) -> Result<Kit, String> {
+fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, binding: Binding) -> Result<Kit, String> {
     let capsule = Certificate::decode(certificate).map_err(|error| error.to_string())?;
     if capsule.fingerprint() != manifest.capsule {
         return Err(format!(
@@ -657,7 +698,8 @@ fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, binding: &
     }
     Ok(Kit {
         bytes: material.len() + certificate.len(),
-        material: Material::decode(material, &manifest.parameters, binding).map_err(|error| error.to_string())?,
+        published: Published::read(material, &manifest.method, &binding).map_err(|error| error.to_string())?,
+        binding,
         capsule,
     })
 }
@@ -667,13 +709,15 @@ async fn make(shop: Workshop, order: Order) -> Result<Done, JobError> {
     let _permit = shop.bench.clone().acquire_owned().await.ok();
     let version = order.version;
     tokio::task::spawn_blocking(move || {
-        let (record, envelope) = work::make(&*shop.store, &order)?;
-        // From here on this ciphertext is the only one of its version.
+        let (record, envelope) = match work::make(&*shop.store, &order) {
+            Err(WorkError::Outdated) => return Ok(Done::Outdated),
+            made => made?,
+        };
+        // From here on this update is the only one of its version.
         lock(&shop.outbox).keep(&*shop.store, &record, &envelope, order.budget.as_ref())?;
-        Ok::<_, JobError>(())
+        Ok(Done::Made(version))
     })
-    .await??;
-    Ok(Done::Made(version))
+    .await?
 }
 
 async fn send(shop: Workshop, id: CampaignId, version: Version) -> Result<Done, JobError> {

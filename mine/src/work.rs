@@ -1,21 +1,26 @@
-//! The heavy part: from data and the encrypted model to a sealed update. Nothing here waits or talks.
+//! The heavy part: from data and the published model to a sealed update. Nothing here waits or talks.
 
 use std::{sync::Arc, time::Instant};
 
 use alloy::primitives::Address;
+use rand::{SeedableRng as _, rngs::StdRng};
+use sha2::{Digest as _, Sha256};
 use sonar::{
     envelope::{self, Header},
     ids::{CampaignId, Version},
     manifest::Manifest,
+    method::{Clear, FileError, Linear, Method},
     pgp::Certificate,
 };
-use syft::{Binding, Material};
+use syft::{Binding, Examples, Material, Targets, privacy::Zcdp};
+use syft_nets::{Model, Update};
 
 use crate::{
     outbox::Record,
     privacy::Budget,
     repository::{self, RepositoryError},
-    store::Store,
+    store::{Store, StoreError},
+    training::{BETWEEN_CHECKPOINTS, Held, Task},
 };
 
 /// One update to make.
@@ -33,6 +38,8 @@ pub struct Order {
     pub kit: Arc<Kit>,
     /// What the update may tell about the data; all if `None`.
     pub budget: Option<Budget>,
+    /// Whether anybody still wants it.
+    pub leash: Held,
     /// Unix time.
     pub now: u64,
 }
@@ -40,12 +47,49 @@ pub struct Order {
 /// What the Capsule published for a version.
 #[derive(Debug)]
 pub struct Kit {
-    /// The encrypted model and the public key.
-    pub material: Material,
-    /// Its size.
+    /// The model.
+    pub published: Published,
+    /// What the update is bound to.
+    pub binding: Binding,
+    /// The size of all.
     pub bytes: usize,
     /// The certificate that updates are sealed to.
     pub capsule: Certificate,
+}
+
+/// The model of a version, with all that training it takes.
+#[derive(Debug)]
+pub enum Published {
+    /// Encrypted, with the public key.
+    Encrypted(Linear, Material),
+    /// In the clear, with the hash of its file.
+    Sealed(Clear, Model, [u8; 32]),
+}
+
+/// A published model that is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishedError {
+    /// Not an encrypted model of these parameters and this version.
+    #[error(transparent)]
+    Material(#[from] syft::WireError),
+    /// Not a model of this network.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Published {
+    /// Reads what the Capsule published, untrusted.
+    ///
+    /// # Errors
+    /// When it is not for exactly this campaign and version.
+    pub fn read(bytes: &[u8], method: &Method, binding: &Binding) -> Result<Self, PublishedError> {
+        Ok(match method {
+            Method::Encrypted(linear) => {
+                Self::Encrypted(linear.clone(), Material::decode(bytes, &linear.parameters, binding)?)
+            }
+            Method::Sealed(clear) => Self::Sealed(clear.clone(), clear.read(bytes)?, Sha256::digest(bytes).into()),
+        })
+    }
 }
 
 /// Why no update could be made.
@@ -63,6 +107,18 @@ pub enum WorkError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] syft::TrainError),
+    /// Training a network failed.
+    #[error(transparent)]
+    Network(#[from] syft_nets::TrainingError),
+    /// A network's update cannot be made: most of all, because its noise would drown it.
+    #[error(transparent)]
+    Update(#[from] syft_nets::UpdateError),
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nobody wants it any more.
+    #[error("the model changed before the update was made")]
+    Outdated,
     /// Encryption failed.
     #[error(transparent)]
     Encrypt(#[from] syft::EncryptError),
@@ -71,7 +127,7 @@ pub enum WorkError {
     Seal(#[from] sonar::pgp::PgpError),
 }
 
-/// Trains, encrypts and seals. The result must be kept before it is sent.
+/// Trains, encrypts or shortens, and seals. The result must be kept before it is sent.
 ///
 /// # Errors
 /// When the data do not fit any more, or the operating system has no randomness.
@@ -80,18 +136,25 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
     let begin = Instant::now();
     let (data, examples) = repository::examples(store, &manifest.data)?;
     let examples = examples.ok_or(WorkError::NoData)?;
-    let (features, targets) = manifest.prepare(&examples)?;
-    let parameters = order.kit.material.parameters();
-    let (rule, labels) = (&manifest.rule, &manifest.labels);
+    let targets = manifest.targets(&examples)?;
     let cost = order.budget.map(|budget| budget.per_upload());
-    let coins = &mut rand::rng();
-    let update = match cost {
-        Some(cost) => syft::train_private(&features, &targets, rule, labels, parameters, cost, coins),
-        None => syft::train(&features, &targets, rule, labels, parameters, coins),
-    }?;
-    let trained = Instant::now();
-    let encrypted = syft::encrypt_update(&order.kit.material, &update)?;
-    let envelope = envelope::seal_update(&header(order), &encrypted.encode(), &order.kit.capsule)?;
+    let (update, trained) = match &order.kit.published {
+        Published::Encrypted(linear, material) => encrypted(linear, material, &examples, &targets, cost)?,
+        Published::Sealed(clear, model, hash) => {
+            let Order { campaign, version, leash, .. } = order;
+            let task = Task {
+                campaign: *campaign,
+                version: *version,
+                clear,
+                model,
+                hash: *hash,
+                held: leash,
+                every: BETWEEN_CHECKPOINTS,
+            };
+            clipped(store, &task, &examples, &targets, cost)?
+        }
+    };
+    let envelope = envelope::seal_update(&header(order), &update, &order.kit.capsule)?;
     let record = Record {
         campaign: order.campaign,
         version: order.version,
@@ -107,8 +170,50 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
     Ok((record, envelope))
 }
 
+/// An update of a linear model that nobody here can read, and when training was over.
+fn encrypted(
+    linear: &Linear,
+    material: &Material,
+    examples: &Examples,
+    targets: &Targets,
+    cost: Option<Zcdp>,
+) -> Result<(Vec<u8>, Instant), WorkError> {
+    let features = linear.features.apply(examples.features())?;
+    let Linear { rule, labels, parameters, .. } = linear;
+    let coins = &mut rand::rng();
+    let update = match cost {
+        Some(cost) => syft::train_private(&features, targets, rule, labels, parameters, cost, coins),
+        None => syft::train(&features, targets, rule, labels, parameters, coins),
+    }?;
+    let trained = Instant::now();
+    Ok((syft::encrypt_update(material, &update)?.encode(), trained))
+}
+
+/// An update of a network, shortened and with a budget noised, and when training was over.
+fn clipped(
+    store: &dyn Store,
+    task: &Task<'_>,
+    examples: &Examples,
+    targets: &Targets,
+    cost: Option<Zcdp>,
+) -> Result<(Vec<u8>, Instant), WorkError> {
+    let Clear { network, release, .. } = task.clear;
+    if let Some(cost) = cost {
+        // Nobody trains for hours to find that nothing can be told.
+        release.bears(network, cost, examples.len())?;
+    }
+    let delta = task.run(store, examples, targets)?;
+    let trained = Instant::now();
+    let update = match cost {
+        Some(cost) => Update::new(&delta, release, task.hash, Some(cost), examples.len(), &mut rand::rng()),
+        // These coins only round, and hide nothing: what is made again after a crash is the same.
+        None => Update::new(&delta, release, task.hash, None, examples.len(), &mut StdRng::from_seed(task.hash)),
+    }?;
+    Ok((update.encode(), trained))
+}
+
 fn header(order: &Order) -> Header {
-    let Binding { chain_id, contract, .. } = *order.kit.material.binding();
+    let Binding { chain_id, contract, .. } = order.kit.binding;
     Header::new(chain_id, contract.into(), order.campaign, order.version, order.miner)
 }
 

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use syft::{ModelError, Validation, ValidationError, Weights};
 use zeroize::Zeroizing;
 
 use crate::{
     data::{self, FitReport, TableError},
     ids::Digest,
     manifest::{Commitments, Manifest, commitment},
+    method::{AnyTrial, TrialError},
 };
 
 /// A bundle is at most this large, before and after it is sealed.
@@ -23,7 +23,7 @@ pub struct Bundle {
     pub salt: Zeroizing<[u8; 32]>,
     /// The validation set as CSV.
     pub validation: Zeroizing<Vec<u8>>,
-    /// The starting model as safetensors; all zeros if there is none.
+    /// The starting model as safetensors; the one that follows from the manifest if there is none.
     pub initial: Option<Zeroizing<Vec<u8>>>,
     /// The data scientist's OpenPGP certificate.
     pub certificate: Vec<u8>,
@@ -50,32 +50,19 @@ pub enum BundleError {
     /// The validation set does not fit the schema.
     #[error("the validation set does not fit the campaign's schema:\n{0}")]
     Misfit(#[from] FitReport),
-    /// Nothing can be measured on the validation set.
-    #[error("the validation set: {0}")]
-    Validation(#[from] ValidationError),
+    /// Nothing can be measured.
+    #[error(transparent)]
+    Trial(#[from] TrialError),
     /// The grid is finer than one row of the validation set.
     #[error("the validation set: {0}")]
     Grid(#[from] syft::UnitError),
-    /// The starting model cannot be read.
-    #[error("the starting model: {0}")]
-    Model(#[from] ModelError),
-    /// The starting model has another shape.
-    #[error("the starting model has {have} weights, the campaign's model has {need}")]
-    Shape {
-        /// Weights of the starting model.
-        have: usize,
-        /// Weights of the campaign's model.
-        need: usize,
-    },
 }
 
 /// A bundle that is what the manifest says.
 #[derive(Clone, PartialEq)]
 pub struct CheckedBundle {
-    /// The validation set, ready for evaluation.
-    pub validation: Validation,
-    /// The starting model.
-    pub initial: Weights,
+    /// The starting model, with the validation set ready for evaluation.
+    pub start: AnyTrial,
     /// The data scientist's OpenPGP certificate, as committed to but not otherwise checked.
     pub certificate: Vec<u8>,
 }
@@ -163,26 +150,10 @@ impl Bundle {
         let examples = manifest.data.fit(&table)?;
         syft::Grid::for_rows(manifest.accuracy.grid.ppm(), examples.len())?;
         Ok(CheckedBundle {
-            validation: manifest.validation(&examples)?,
-            initial: start(manifest, self.initial.as_ref().map(|bytes| bytes.as_slice()))?,
+            start: AnyTrial::new(manifest, &examples, self.initial.as_ref().map(|bytes| bytes.as_slice()))?,
             certificate: self.certificate.clone(),
         })
     }
-}
-
-/// The starting model: as given, else all zeros.
-///
-/// # Errors
-/// When the file is no model of the campaign's shape.
-pub fn start(manifest: &Manifest, file: Option<&[u8]>) -> Result<Weights, BundleError> {
-    let Some(bytes) = file else {
-        return Ok(Weights::zeros(manifest.shape));
-    };
-    let weights = Weights::from_safetensors(bytes)?;
-    if weights.shape() != manifest.shape {
-        return Err(BundleError::Shape { have: weights.shape().weights(), need: manifest.shape.weights() });
-    }
-    Ok(weights)
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! The file in which a data scientist describes a campaign.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use syft::{FeatureKind, Image, Metric, Ppm, Rule, Task};
+use syft_nets::{Fall, NetworkKind, Optimiser};
 
 use crate::{
     cli::{ExitCode, Failure},
     data::{Input, MAX_COLUMNS, Range, Schema, SchemaError},
-    manifest::{Mode, Regime},
+    manifest::Mode,
+    method::Regime,
     units::{Amount, TokenUnit},
 };
 
@@ -36,7 +38,7 @@ pub struct CampaignFile {
     #[serde(default)]
     pub model: ModelTable,
     /// How Mines train.
-    pub training: Option<Rule>,
+    pub training: Option<TrainingTable>,
     /// What is paid.
     pub reward: RewardTable,
     /// How accuracy is measured and paid.
@@ -46,9 +48,6 @@ pub struct CampaignFile {
     pub limits: LimitsTable,
     /// When it ends.
     pub deadline: Deadline,
-    /// Who may see the model.
-    #[serde(default)]
-    pub regime: Regime,
     /// How updates are combined.
     #[serde(default)]
     pub mode: Mode,
@@ -158,25 +157,76 @@ pub struct ValidationTable {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelTable {
-    /// What kind of model.
+    /// Who may see the model.
     #[serde(default)]
-    pub family: Family,
-    /// What the model reads: `identity`, `polynomial`, `random-relu:N` or `random-conv:N`; chosen for the data if it is not given.
-    #[serde(default, deserialize_with = "feature_kind")]
+    pub regime: Regime,
+    /// What kind of model, for the reader: it follows from the regime.
+    pub family: Option<Family>,
+    /// What a linear model reads: `identity`, `polynomial`, `random-relu:N` or `random-conv:N`; chosen for the data if it is not given.
+    #[serde(default, deserialize_with = "parsed")]
     pub features: Option<FeatureKind>,
-    /// From which random features follow; a fresh one if it is not given.
+    /// What network: `mlp:64,32` or `cnn:16,32`; chosen for the data if it is not given.
+    #[serde(default, deserialize_with = "parsed")]
+    pub network: Option<NetworkKind>,
+    /// From which random features, or a network's first weights, follow; a fresh one if it is not given.
     pub seed: Option<u32>,
-    /// The starting model as safetensors, relative to the campaign file; all zeros if it is not given.
+    /// The starting model as safetensors, relative to the campaign file; one that says the same about everything if it is not given.
     pub initial: Option<PathBuf>,
 }
 
 /// Kinds of models.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// Scores are linear in the features.
-    #[default]
     Linear,
+    /// Layers of any kind.
+    Network,
+}
+
+/// `[training]`: a rule for a linear model, or what differs from the usual for a network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TrainingTable {
+    /// It names a `rule`.
+    Rule(Rule),
+    /// It does not.
+    Network(NetworkTraining),
+}
+
+/// `[training]` of a network: all optional.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkTraining {
+    /// What becomes of a gradient: `"adam"` or `{ sgd = { momentum = 0.9 } }`.
+    pub optimiser: Option<Optimiser>,
+    /// Step size at the start.
+    pub rate: Option<f64>,
+    /// How it falls: `"constant"`, `"linear"` or `"cosine"`.
+    pub fall: Option<Fall>,
+    /// Examples of one step.
+    pub batch: Option<usize>,
+    /// How often each example is used.
+    pub epochs: Option<u32>,
+    /// In each step the parameters shrink by this share of the rate.
+    pub weight_decay: Option<f64>,
+    /// Euclidean norm to which an update is shortened.
+    pub clip: Option<f64>,
+    /// Share of an update's coordinates that is sent.
+    pub keep: Option<f64>,
+    /// Bits of a coordinate.
+    pub bits: Option<u32>,
+}
+
+impl<'de> Deserialize<'de> for TrainingTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = toml::Table::deserialize(deserializer)?;
+        let read = if table.contains_key("rule") {
+            table.try_into().map(Self::Rule)
+        } else {
+            table.try_into().map(Self::Network)
+        };
+        read.map_err(|error| D::Error::custom(error.message()))
+    }
 }
 
 /// `[reward]`
@@ -233,7 +283,7 @@ fn wei<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::
     TokenUnit::eth().parse(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }
 
-fn feature_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FeatureKind>, D::Error> {
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(deserializer: D) -> Result<Option<T>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
@@ -319,6 +369,14 @@ pub enum FileError {
     /// The schema makes no sense.
     #[error("{0}")]
     Schema(#[from] SchemaError),
+    /// Something that does not go with the regime or the data.
+    #[error("{field}: {message}")]
+    Model {
+        /// Where.
+        field: &'static str,
+        /// What is wrong, and what to do.
+        message: String,
+    },
 }
 
 impl CampaignFile {
@@ -336,7 +394,67 @@ impl CampaignFile {
             }
         })?;
         file.schema().check()?;
+        file.check_model()?;
         Ok(file)
+    }
+
+    /// Refuses what does not go together: the regime decides what there is to choose.
+    fn check_model(&self) -> Result<(), FileError> {
+        let ModelTable { regime, family, features, network, .. } = &self.model;
+        let refuse = |field, message: String| Err(FileError::Model { field, message });
+        match regime {
+            Regime::Encrypted => {
+                if let Some(network) = network {
+                    return refuse(
+                        "model.network",
+                        format!(
+                            "`{network}` cannot be trained on ciphertexts: take regime = \"sealed\", in which Mines see the model, or leave it out"
+                        ),
+                    );
+                }
+                if *family == Some(Family::Network) {
+                    return refuse(
+                        "model.family",
+                        "the encrypted regime trains linear models only: take regime = \"sealed\"".into(),
+                    );
+                }
+                if let Some(TrainingTable::Network(_)) = self.training {
+                    return refuse(
+                        "training",
+                        "the encrypted regime needs a rule: \"proximal\" or \"local-steps\"".into(),
+                    );
+                }
+            }
+            Regime::Sealed => {
+                if let Some(features) = features {
+                    return refuse(
+                        "model.features",
+                        format!(
+                            "`{features}` is for linear models; a network of the sealed regime finds its own features: leave it out, or take regime = \"encrypted\""
+                        ),
+                    );
+                }
+                if *family == Some(Family::Linear) {
+                    return refuse(
+                        "model.family",
+                        "the sealed regime trains networks: write \"network\", or leave it out".into(),
+                    );
+                }
+                if let (Some(network @ NetworkKind::Cnn(_)), None) = (network, self.image()) {
+                    return refuse(
+                        "model.network",
+                        format!("`{network}` needs an image, and the inputs are columns: take mlp:64,32, for example"),
+                    );
+                }
+                if let Some(TrainingTable::Rule(_)) = self.training {
+                    return refuse(
+                        "training.rule",
+                        "rules are for linear models; a network has optimiser, rate, batch and epochs".into(),
+                    );
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the data must look like.
@@ -382,9 +500,10 @@ impl From<FileError> for Failure {
         let place = match &error {
             FileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
             FileError::Schema(_) => "inputs and task".into(),
+            FileError::Model { field, .. } => (*field).into(),
         };
         let message = match error {
-            FileError::Toml { message, .. } => message,
+            FileError::Toml { message, .. } | FileError::Model { message, .. } => message,
             FileError::Schema(error) => error.to_string(),
         };
         Self::new(ExitCode::Refused, "CAMPAIGN_FILE", message).at(place)
@@ -441,6 +560,28 @@ target = 0.9
         assert!(stake("\"5 DATA\"").contains("expected token ETH"));
         assert!(stake("0.0005").contains("string"));
         assert!(refusal("classification", "clustering").contains("clustering"));
+    }
+
+    #[test]
+    fn what_does_not_go_with_the_regime_is_refused_with_the_reason() {
+        let read = |text: &str| CampaignFile::parse(&format!("{TEXT}[model]\n{text}"));
+        let refusal = |text: &str| read(text).unwrap_err().to_string();
+        let sealed = |text: &str| refusal(&format!("regime = \"sealed\"\n{text}"));
+        let features = sealed("features = \"random-relu:512\"");
+        assert!(features.starts_with("model.features: `random-relu:512` is for linear models"), "{features}");
+        assert!(sealed("network = \"cnn:8\"").contains("needs an image"));
+        assert!(sealed("family = \"linear\"").contains("model.family"));
+        assert!(sealed("[training]\nrule = \"proximal\"\nrho = 1").contains("training.rule"));
+        assert!(sealed("[training]\nepoch = 1").contains("epoch"));
+        assert!(sealed("network = \"rnn:8\"").contains("mlp:64,32"));
+        let network = refusal("network = \"mlp:8\"");
+        assert!(network.starts_with("model.network: `mlp:8` cannot be trained on ciphertexts"), "{network}");
+        assert!(refusal("family = \"network\"").contains("model.family"));
+        assert!(refusal("[training]\nepochs = 1").contains("needs a rule"));
+        let good = "regime = \"sealed\"\nfamily = \"network\"\nnetwork = \"mlp:8\"\n[training]\noptimiser = \"adam\"\nepochs = 2";
+        let file = read(good).unwrap();
+        let Some(TrainingTable::Network(training)) = file.training else { panic!("{:?}", file.training) };
+        assert_eq!((file.model.regime, training.epochs), (Regime::Sealed, Some(2)));
     }
 
     #[test]

@@ -7,10 +7,15 @@ use std::{
 
 use syft::{
     DataError, ModelError, Task, Weights,
-    export::{Answer, ExportError, Model},
+    export::{self, Answer, ExportError},
 };
+use syft_nets::Model;
 
-use crate::{ids::CampaignId, manifest::Manifest};
+use crate::{
+    ids::CampaignId,
+    manifest::Manifest,
+    method::{FileError, Linear, Method},
+};
 
 /// Name and version of what a file says about itself, and of how scores follow from that.
 const FORM: &str = "sonar.model/1";
@@ -41,6 +46,9 @@ impl Format {
 /// A model that cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
+    /// The file is no model of the campaign's.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Constants that are no JSON.
     #[error("the model's description cannot be written: {0}")]
     Json(#[from] serde_json::Error),
@@ -53,6 +61,12 @@ pub enum DeliveryError {
     /// Not as safetensors.
     #[error(transparent)]
     Safetensors(#[from] ModelError),
+    /// A network, not as safetensors.
+    #[error(transparent)]
+    Network(#[from] syft_nets::ModelError),
+    /// A network in a format that is for linear models only.
+    #[error("networks of the sealed regime are not written as {}: take safetensors", .0.extension())]
+    Format(Format),
     /// Not in another format.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -62,43 +76,74 @@ pub enum DeliveryError {
 #[derive(Debug)]
 pub struct Finished<'a> {
     manifest: &'a Manifest,
-    weights: &'a Weights,
+    model: Trained<'a>,
     metadata: BTreeMap<String, String>,
 }
 
+/// A model with what there is to know about its kind.
+#[derive(Debug)]
+enum Trained<'a> {
+    Linear(&'a Linear, Weights),
+    Network(Model),
+}
+
 impl<'a> Finished<'a> {
-    /// The model that `campaign` ended with, at this attested accuracy.
+    /// The model in this file, that `campaign` ended with at this attested accuracy.
     ///
     /// # Errors
-    /// When it cannot be described.
+    /// When it is none of the campaign's, or cannot be described.
     pub fn new(
         manifest: &'a Manifest,
-        weights: &'a Weights,
+        file: &[u8],
         campaign: CampaignId,
         accuracy_ppm: u32,
     ) -> Result<Self, DeliveryError> {
-        let mut metadata = BTreeMap::from([
+        let mut metadata: BTreeMap<String, String> = BTreeMap::from([
             ("sonar.format".into(), FORM.into()),
             ("sonar.version".into(), env!("CARGO_PKG_VERSION").into()),
             ("sonar.name".into(), manifest.name.clone()),
             ("sonar.campaign".into(), campaign.to_string()),
             ("sonar.accuracy_ppm".into(), accuracy_ppm.to_string()),
             ("sonar.metric".into(), serde_json::to_string(&manifest.metric)?),
-            ("sonar.features".into(), serde_json::to_string(&manifest.features)?),
+            ("sonar.regime".into(), serde_json::to_string(&manifest.method.regime())?),
             // Names of the columns, and the classes or the range of the target.
             ("sonar.data".into(), serde_json::to_string(&manifest.data)?),
         ]);
         if let Some(target) = manifest.data.target_map()? {
             metadata.insert("sonar.target".into(), serde_json::to_string(&target)?);
         }
-        Ok(Self { manifest, weights, metadata })
+        let model = match &manifest.method {
+            Method::Encrypted(linear) => {
+                metadata.insert("sonar.features".into(), serde_json::to_string(&linear.features)?);
+                Trained::Linear(linear, linear.read(file)?)
+            }
+            Method::Sealed(clear) => Trained::Network(clear.read(file)?),
+        };
+        Ok(Self { manifest, model, metadata })
     }
 
     /// The file in this format.
     ///
     /// # Errors
-    /// When weights and manifest are not of the same model.
+    /// When there is no such file of a model of this kind.
     pub fn encode(&self, format: Format) -> Result<Vec<u8>, DeliveryError> {
+        let metadata = || self.metadata.clone().into_iter().collect();
+        Ok(match (&self.model, format) {
+            (Trained::Linear(_, weights), Format::Safetensors) => weights.to_safetensors(metadata())?,
+            (Trained::Linear(linear, weights), Format::Onnx) => self.export(linear, weights, |model| model.onnx())?,
+            (Trained::Linear(linear, weights), Format::Npz) => self.export(linear, weights, |model| model.npz())?,
+            (Trained::Network(model), Format::Safetensors) => model.to_safetensors(metadata())?,
+            (Trained::Network(_), Format::Onnx | Format::Npz) => return Err(DeliveryError::Format(format)),
+        })
+    }
+
+    /// A linear model with all that its graph or its arrays are made of.
+    fn export(
+        &self,
+        linear: &Linear,
+        weights: &Weights,
+        encode: impl FnOnce(&export::Model<'_>) -> Result<Vec<u8>, ExportError>,
+    ) -> Result<Vec<u8>, DeliveryError> {
         let data = &self.manifest.data;
         let columns: Vec<String> = data.inputs.iter().map(|input| input.name.clone()).collect();
         let answer = match (&data.task, data.target_map()?) {
@@ -106,12 +151,8 @@ impl<'a> Finished<'a> {
             (Task::Regression, Some(target)) => Answer::Number(target),
             (Task::Regression, None) => return Err(DeliveryError::NoRange),
         };
-        let model = Model::new(self.weights, &self.manifest.features, &columns, answer, &self.metadata)?;
-        Ok(match format {
-            Format::Safetensors => self.weights.to_safetensors(self.metadata.clone().into_iter().collect())?,
-            Format::Onnx => model.onnx()?,
-            Format::Npz => model.npz()?,
-        })
+        let model = export::Model::new(weights, &linear.features, &columns, answer, &self.metadata)?;
+        Ok(encode(&model)?)
     }
 }
 

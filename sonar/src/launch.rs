@@ -4,18 +4,19 @@ use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use sonar_contracts::{MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
 use syft::{
-    FeatureKind, FeatureMap, Labels, LadderError, Parameters, ParametersError, Rule, Shape, Task, Validation, Weights,
-    budget,
+    Examples, FeatureKind, FeatureMap, Labels, LadderError, Parameters, ParametersError, Ppm, Rule, Shape, Task, budget,
 };
+use syft_nets::{Input, NetworkError, NetworkKind, Release, Schedule};
 use zeroize::Zeroizing;
 
 use crate::{
-    bundle::{Bundle, BundleError, start},
-    campaign::CampaignFile,
+    bundle::Bundle,
+    campaign::{CampaignFile, NetworkTraining, TrainingTable},
     cli::{ExitCode, Failure},
     data::{self, FitReport, Schema, TableError},
     ids::Digest,
     manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
+    method::{AnyTrial, Clear, Linear, Method, Regime, TrialError},
     units::{Amount, TokenUnit, percent},
 };
 
@@ -107,18 +108,18 @@ pub enum LaunchError {
     /// The validation set does not fit the file's inputs and task.
     #[error("the validation set does not fit inputs and task:\n{0}")]
     Misfit(#[from] FitReport),
-    /// The validation set or the starting model cannot be used.
+    /// Nothing can be measured: of the starting model, or on the validation set.
     #[error("{0}")]
-    Bundle(#[from] BundleError),
-    /// Nothing can be measured, or the features cannot be made.
-    #[error("the validation set: {0}")]
-    Validation(#[from] syft::ValidationError),
+    Trial(#[from] TrialError),
     /// The features cannot be made.
     #[error("the features of the validation set: {0}")]
     Features(#[from] syft::DataError),
     /// The model is too large.
     #[error("{0}")]
     Parameters(#[from] ParametersError),
+    /// The network is none for these data, or too large.
+    #[error("model.network: {0}")]
+    Network(#[from] NetworkError),
     /// The grid does not fit the validation set.
     #[error("accuracy.grid: {0}")]
     Grid(#[from] syft::UnitError),
@@ -171,12 +172,10 @@ impl From<LaunchError> for Failure {
             LaunchError::TargetOffGrid { .. } => "TARGET_OFF_GRID",
             LaunchError::Start { .. } => "START_NOT_AS_CLAIMED",
             LaunchError::Features(syft::DataError::TooLarge { .. }) => "MODEL",
-            LaunchError::Table(_)
-            | LaunchError::Misfit(_)
-            | LaunchError::Bundle(_)
-            | LaunchError::Validation(_)
-            | LaunchError::Features(_) => "VALIDATION_DATA",
-            LaunchError::Parameters(_) => "MODEL",
+            LaunchError::Table(_) | LaunchError::Misfit(_) | LaunchError::Trial(_) | LaunchError::Features(_) => {
+                "VALIDATION_DATA"
+            }
+            LaunchError::Parameters(_) | LaunchError::Network(_) => "MODEL",
             LaunchError::Grid(_) => "GRID",
             LaunchError::Limit { .. } | LaunchError::Stake(_) | LaunchError::StakeAboveStep { .. } => "LIMITS",
             LaunchError::Manifest(_) => "MANIFEST",
@@ -205,8 +204,10 @@ pub struct Outlook {
     pub start_ppm: u32,
     /// Bits that public verdicts can say about the model at most.
     pub leak_bits: f64,
-    /// What the model reads, and why if the campaign file does not say.
-    pub features: String,
+    /// Who may see the model.
+    pub regime: Regime,
+    /// What the model reads, or what network it is, and why if the campaign file does not say.
+    pub model: String,
     /// What speaks against it.
     pub warnings: Vec<String>,
 }
@@ -239,10 +240,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     let data = file.schema();
     let table = data::read_csv(inputs.validation.as_slice(), &data::Limits::default())?;
     let examples = data.fit(&table)?;
-    let (kind, why) = choose_features(file, &data);
     let seed = file.model.seed.unwrap_or_else(|| u32::from_be_bytes(first_chunk(&inputs.salt.0)));
-    let features = FeatureMap::fit(examples.features(), &data.ranges(), kind, file.image(), seed)?;
-    let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
+    let (method, model) = choose_method(file, &data, &examples, seed)?;
     let accuracy = Accuracy {
         start: file.accuracy.start,
         target: file.accuracy.target,
@@ -250,7 +249,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         tolerance: file.accuracy.tolerance,
     };
     let ladder = accuracy.ladder()?;
-    let limits = limits(file, budget::default_limits(shape, &ladder))?;
+    let limits = limits(file, budget::default_limits(method.weights(), &ladder))?;
     let bundle = Bundle {
         salt: inputs.bundle_salt,
         validation: inputs.validation,
@@ -261,15 +260,10 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         schema: Manifest::form(),
         name: file.name.clone(),
         description: file.description.clone(),
-        regime: file.regime,
         mode: file.mode,
         metric: file.metric(),
-        rule: file.training.unwrap_or_else(|| Rule::default_for(&data.task, &features)),
-        labels: Labels::default_for(&features, shape.outputs),
         data,
-        features,
-        shape,
-        parameters: Parameters::linear(shape)?,
+        method,
         accuracy,
         limits,
         scientist: inputs.scientist.1,
@@ -278,8 +272,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         commitments: bundle.commitments(),
     };
     manifest.encode()?;
-    let initial = start(&manifest, bundle.initial.as_ref().map(|bytes| bytes.as_slice()))?;
-    let measured = measure(&accuracy, &manifest.validation(&examples)?, &initial)?;
+    let start = AnyTrial::new(&manifest, &examples, bundle.initial.as_ref().map(|bytes| bytes.as_slice()))?;
+    let measured = measure(&accuracy, start.accuracy())?;
     let terms = Terms {
         owner: inputs.owner,
         token: inputs.token,
@@ -309,13 +303,92 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         outlook: Outlook {
             start_ppm: measured,
             leak_bits: limits.budget().bits(&ladder),
-            features: why.map_or_else(|| kind.to_string(), |why| format!("{kind}: {why}")),
-            warnings: warnings(shape),
+            regime: manifest.method.regime(),
+            model,
+            warnings: warnings(&manifest.method),
         },
         manifest,
         bundle,
         terms,
     })
+}
+
+/// What is trained, and what the data scientist should know about the choice.
+fn choose_method(
+    file: &CampaignFile,
+    data: &Schema,
+    examples: &Examples,
+    seed: u32,
+) -> Result<(Method, String), LaunchError> {
+    Ok(match file.model.regime {
+        Regime::Encrypted => {
+            let (kind, why) = choose_features(file, data);
+            let features = FeatureMap::fit(examples.features(), &data.ranges(), kind, file.image(), seed)?;
+            let rule = match file.training {
+                Some(TrainingTable::Rule(rule)) => rule,
+                _ => Rule::default_for(&data.task, &features),
+            };
+            let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
+            let labels = Labels::default_for(&features, shape.outputs);
+            let linear = Linear { rule, labels, shape, parameters: Parameters::linear(shape)?, features };
+            (Method::Encrypted(linear), said(&kind, why))
+        }
+        Regime::Sealed => {
+            let (kind, why) = choose_network(file);
+            let input = Input::fit(examples.features(), &data.ranges(), file.image())?;
+            let network = kind.network(input, data.task.outputs())?;
+            let training = match file.training {
+                Some(TrainingTable::Network(training)) => training,
+                _ => NetworkTraining::default(),
+            };
+            let schedule = training.schedule(Schedule::default_for(&network, &data.task));
+            let what = format!("{} ({} weights)", said(&kind, why), network.parameters());
+            (Method::Sealed(Clear { network, seed, schedule, release: training.release() }), what)
+        }
+    })
+}
+
+fn said(kind: &dyn std::fmt::Display, why: Option<&str>) -> String {
+    why.map_or_else(|| kind.to_string(), |why| format!("{kind}: {why}"))
+}
+
+/// The network that the campaign file names, or one that goes with the data and the reason.
+fn choose_network(file: &CampaignFile) -> (NetworkKind, Option<&'static str>) {
+    match (&file.model.network, file.image()) {
+        (Some(kind), _) => (kind.clone(), None),
+        (None, Some(_)) => (
+            NetworkKind::Cnn(vec![16, 32]),
+            Some("convolutions recognise strokes and edges wherever they are in an image"),
+        ),
+        (None, None) => (
+            NetworkKind::Mlp(vec![64, 32]),
+            Some("the columns are named quantities, of which layers find combinations"),
+        ),
+    }
+}
+
+impl NetworkTraining {
+    /// The usual schedule, with what the file says instead.
+    fn schedule(&self, usual: Schedule) -> Schedule {
+        Schedule {
+            optimiser: self.optimiser.unwrap_or(usual.optimiser),
+            rate: self.rate.unwrap_or(usual.rate),
+            fall: self.fall.unwrap_or(usual.fall),
+            batch: self.batch.unwrap_or(usual.batch),
+            epochs: self.epochs.unwrap_or(usual.epochs),
+            weight_decay: self.weight_decay.unwrap_or(usual.weight_decay),
+        }
+    }
+
+    /// The usual release, with what the file says instead.
+    fn release(&self) -> Release {
+        let usual = Release::default();
+        Release {
+            clip: self.clip.unwrap_or(usual.clip),
+            keep: self.keep.unwrap_or(usual.keep),
+            bits: self.bits.unwrap_or(usual.bits),
+        }
+    }
 }
 
 /// The features that the campaign file names, or some that go with the data and the reason.
@@ -394,9 +467,8 @@ fn eth(amount: Amount) -> String {
     TokenUnit::eth().format(amount)
 }
 
-/// Measures the starting model as the Capsule will, and compares with the claim as the contract will.
-fn measure(accuracy: &Accuracy, validation: &Validation, initial: &Weights) -> Result<u32, LaunchError> {
-    let measured = validation.accuracy(initial);
+/// Compares what the Capsule will measure with the claim as the contract will.
+fn measure(accuracy: &Accuracy, measured: Ppm) -> Result<u32, LaunchError> {
     let (grid, claimed) = (accuracy.grid, accuracy.start);
     let apart = measured.floor_to_grid(grid).get().abs_diff(claimed.floor_to_grid(grid).get());
     if apart > accuracy.tolerance.get() + grid.ppm() {
@@ -410,16 +482,21 @@ fn measure(accuracy: &Accuracy, validation: &Validation, initial: &Weights) -> R
     Ok(measured.get())
 }
 
-fn warnings(shape: Shape) -> Vec<String> {
-    if !budget::not_secret(shape) {
-        return Vec::new();
+fn warnings(method: &Method) -> Vec<String> {
+    let weights = method.weights();
+    match method {
+        Method::Sealed(_) => vec![
+            "sealed regime: every Mine, and anyone who fetches it from IPFS, sees the model and each version of it; only the updates and \
+             your validation set are sealed"
+                .into(),
+        ],
+        Method::Encrypted(_) if budget::not_secret(weights) => vec![format!(
+            "the model has {weights} weights; below {} it cannot be called secret: what is said in public about accepted updates may \
+             be enough to rebuild it",
+            budget::LEAST_SECRET_WEIGHTS
+        )],
+        Method::Encrypted(_) => Vec::new(),
     }
-    vec![format!(
-        "the model has {} weights; below {} it cannot be called secret: what is said in public about accepted updates may \
-         be enough to rebuild it",
-        shape.weights(),
-        budget::LEAST_SECRET_WEIGHTS
-    )]
 }
 
 #[cfg(test)]
@@ -468,10 +545,53 @@ pub(crate) mod tests {
         manifest.matches(&plan.terms(Digest([8; 32]))).unwrap();
         let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
         let checked = bundle.check(&manifest).unwrap();
-        assert_eq!(checked.validation.rows(), 20);
+        assert_eq!(checked.start.rows(), 20);
         assert_eq!(checked.certificate, b"certificate");
         assert_eq!(manifest.accuracy.grid.ppm(), 50_000, "one row of twenty");
         assert_eq!(plan.outlook.start_ppm, 100_000);
+    }
+
+    #[test]
+    fn a_network_is_planned_as_the_file_says() {
+        let text = "[model]\nregime = \"sealed\"\nseed = 3\n[training]\nepochs = 2\nbits = 6\n";
+        let file = CampaignFile::parse(&format!("{TEXT}{text}")).unwrap();
+        let plan = plan(&file, inputs()).unwrap();
+        assert_eq!(plan.outlook.regime, Regime::Sealed);
+        assert!(
+            plan.outlook.model.starts_with("mlp:64,32: the columns are named quantities"),
+            "{}",
+            plan.outlook.model
+        );
+        assert!(plan.outlook.warnings[0].contains("every Mine"), "{:?}", plan.outlook.warnings);
+        assert_eq!(plan.outlook.start_ppm, 100_000, "it says the same about everything");
+        let manifest = plan.manifest(Digest([9; 32]));
+        let bytes = manifest.encode().unwrap();
+        assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+        let clear = manifest.method.clear().unwrap();
+        assert_eq!((clear.seed, clear.schedule.epochs, clear.release.bits), (3, 2, 6));
+        let checked = Bundle::decode(&plan.bundle.encode()).unwrap().check(&manifest).unwrap();
+        assert_eq!(checked.start.accuracy().get(), 100_000);
+        // What the Capsule publishes is always the same file.
+        assert_eq!(checked.start.file().unwrap(), crate::method::plain_network(&clear.initial()).unwrap());
+    }
+
+    #[test]
+    fn a_starting_model_of_another_kind_is_refused() {
+        let sealed = format!("{TEXT}[model]\nregime = \"sealed\"\n");
+        let with = |text: &str, initial: &[u8]| {
+            let inputs = Inputs { initial: Some(Zeroizing::new(initial.to_vec())), ..inputs() };
+            plan(&CampaignFile::parse(text).unwrap(), inputs)
+        };
+        let network = plan(&CampaignFile::parse(&sealed).unwrap(), inputs()).unwrap().manifest(Digest([9; 32]));
+        let network = crate::method::plain_network(&network.method.clear().unwrap().initial()).unwrap();
+        let linear = planned("", "").unwrap().manifest(Digest([9; 32])).method;
+        let linear = crate::method::plain(&syft::Weights::zeros(linear.linear().unwrap().shape)).unwrap();
+        with(&sealed, &network).unwrap();
+        with(TEXT, &linear).unwrap();
+        assert!(matches!(with(&sealed, &linear), Err(LaunchError::Trial(TrialError::File(_)))));
+        assert!(matches!(with(TEXT, &network), Err(LaunchError::Trial(TrialError::File(_)))));
+        let wider = sealed.replace("[model]", "[model]\nnetwork = \"mlp:8\"");
+        assert!(with(&wider, &network).unwrap_err().to_string().contains("the model: "));
     }
 
     #[test]

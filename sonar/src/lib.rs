@@ -16,6 +16,7 @@ pub mod index;
 pub mod ipfs;
 pub mod launch;
 pub mod manifest;
+pub mod method;
 pub mod pgp;
 pub mod server;
 pub mod statement;

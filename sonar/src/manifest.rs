@@ -4,20 +4,21 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sonar_contracts::Terms;
 use syft::{
-    DataError, FeatureMap, Features, Grid, Labels, Ladder, LadderError, Metric, Parameters, Ppm, Rule, Shape, Targets,
-    TrainError, UnitError, Validation, ValidationError,
+    DataError, Grid, Ladder, LadderError, Metric, Ppm, Targets, TrainError, UnitError,
     budget::{BudgetError, LeakMeter, Limits},
 };
+use syft_nets::ConstantError;
 
 use crate::{
     data::{Schema, SchemaError},
     ids::Digest,
+    method::Method,
 };
 
 /// A manifest is at most this large.
 pub const MAX_BYTES: usize = 1 << 20;
 /// Name and version of the form.
-const SCHEMA: &str = "sonar.manifest/2";
+const SCHEMA: &str = "sonar.manifest/3";
 /// Most characters of name and description.
 const MAX_TEXT: usize = 4_096;
 
@@ -70,15 +71,6 @@ pub fn commitment(salt: &[u8; 32], bytes: &[u8]) -> Digest {
     Digest(Sha256::new_with_prefix(salt).chain_update(bytes).finalize().into())
 }
 
-/// The model never leaves the Capsule unencrypted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Regime {
-    /// Mines train on ciphertexts.
-    #[default]
-    Encrypted,
-}
-
 /// How updates are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -98,24 +90,14 @@ pub struct Manifest {
     pub name: String,
     /// What it is about.
     pub description: String,
-    /// Who may see the model.
-    pub regime: Regime,
     /// How updates are combined.
     pub mode: Mode,
     /// What the data must look like.
     pub data: Schema,
     /// What accuracy means.
     pub metric: Metric,
-    /// Public constants that turn raw columns into features.
-    pub features: FeatureMap,
-    /// Shape of the model.
-    pub shape: Shape,
-    /// How to train.
-    pub rule: Rule,
-    /// What the score of a class should be.
-    pub labels: Labels,
-    /// How to encrypt.
-    pub parameters: Parameters,
+    /// What is trained, how, and who may see it.
+    pub method: Method,
     /// How accuracy is measured and paid.
     pub accuracy: Accuracy,
     /// Limits that the contract keeps too.
@@ -154,6 +136,9 @@ pub enum ManifestError {
     /// The rule makes no sense.
     #[error("the manifest's training rule: {0}")]
     Rule(#[from] TrainError),
+    /// A network's schedule or release makes no sense.
+    #[error("the manifest's training: {0}")]
+    Constant(#[from] ConstantError),
     /// Accuracies make no ladder.
     #[error("the manifest's accuracies: {0}")]
     Ladder(#[from] LadderError),
@@ -254,20 +239,11 @@ impl Manifest {
             return Err(ManifestError::Text("description"));
         }
         self.data.check()?;
-        self.features.check()?;
-        self.rule.check()?;
-        self.labels.check()?;
-        if self.features.columns.len() != self.data.inputs.len() {
-            return Err(Contradiction("the feature map has another number of columns than the schema"));
-        }
-        let shape = Shape { inputs: self.features.inputs(), outputs: self.data.task.outputs() };
-        if self.shape != shape || self.parameters.shape() != shape {
-            return Err(Contradiction("the model's shape is not that of schema and task"));
-        }
+        self.method.check(&self.data)?;
         if !self.metric.is_payable() || !fits(self.metric, &self.data) {
             return Err(Contradiction("the metric is none for this task that a bounty can be paid by"));
         }
-        LeakMeter::new(self.shape, &self.accuracy.ladder()?, self.limits.budget())?;
+        self.meter(&self.accuracy.ladder()?)?;
         Ok(())
     }
 
@@ -293,26 +269,23 @@ impl Manifest {
         }
     }
 
-    /// Raw examples as features and bounded targets.
+    /// A meter of which nothing is spent.
     ///
     /// # Errors
-    /// When they have other columns than the manifest.
-    pub fn prepare(&self, examples: &syft::Examples) -> Result<(Features, Targets), DataError> {
-        let features = self.features.apply(examples.features())?;
-        let targets = match self.data.target_map()? {
-            Some(map) => map.apply(examples.targets()),
-            None => examples.targets().clone(),
-        };
-        Ok((features, targets))
+    /// When the limits would say too much.
+    pub fn meter(&self, ladder: &Ladder) -> Result<LeakMeter, BudgetError> {
+        LeakMeter::new(self.method.weights(), ladder, self.limits.budget())
     }
 
-    /// Raw examples as a validation set.
+    /// The targets of raw examples, bounded.
     ///
     /// # Errors
-    /// When nothing can be measured on them.
-    pub fn validation(&self, examples: &syft::Examples) -> Result<Validation, ValidationError> {
-        let (features, targets) = self.prepare(examples)?;
-        Validation::new(features, targets, self.metric)
+    /// When the schema gives them a range that is none.
+    pub fn targets(&self, examples: &syft::Examples) -> Result<Targets, DataError> {
+        Ok(match self.data.target_map()? {
+            Some(map) => map.apply(examples.targets()),
+            None => examples.targets().clone(),
+        })
     }
 }
 

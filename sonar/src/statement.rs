@@ -11,7 +11,11 @@ use syft::{
 };
 use utoipa::ToSchema;
 
-use crate::{manifest::Manifest, view::CampaignView};
+use crate::{
+    manifest::Manifest,
+    method::{Linear, Method, Regime},
+    view::CampaignView,
+};
 
 /// The δ for which the statement says an ε.
 const DELTA: f64 = 1e-6;
@@ -30,9 +34,12 @@ pub struct Progress {
 /// What each party of a campaign can learn, and what that rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PrivacyStatement {
+    /// Who may see the model: `encrypted`, no Mine; `sealed`, everybody.
+    #[schema(value_type = String)]
+    pub regime: Regime,
     /// Whether the model can be called secret.
     pub model: ModelSecrecy,
-    /// What public verdicts can say about model and keys.
+    /// What public verdicts can say: about model and keys, or in the sealed regime about the validation set.
     pub transcript: TranscriptBits,
     /// What updates say about a Mine's data to the Capsule.
     pub updates: UpdateSecrecy,
@@ -53,7 +60,7 @@ pub struct ModelSecrecy {
     pub secret: bool,
 }
 
-/// Bits that the public transcript can say about model and keys.
+/// Bits that the public transcript can say.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TranscriptBits {
     /// By the whole campaign within its limits.
@@ -71,6 +78,13 @@ pub struct TranscriptBits {
 pub struct UpdateSecrecy {
     /// Updates that one Mine can make, at most: one for each version.
     pub most_uploads: u32,
+    /// What their encryption adds; nothing in the sealed regime, where there is none.
+    pub encryption: Option<UpdateEncryption>,
+}
+
+/// What the encryption of updates hides, and what it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct UpdateEncryption {
     /// Updates of one Mine from which the average products of its columns can be solved for, if they carry no noise of its own.
     pub solvable_from: usize,
     /// Beyond the updates themselves, their ciphertexts say no more than (ε, δ)-differential privacy allows: the ε, for all uploads.
@@ -126,25 +140,38 @@ impl PrivacyStatement {
     /// # Errors
     /// When the starting accuracy is none, or not below the target.
     pub fn new(manifest: &Manifest, progress: Progress) -> Result<Self, StatementError> {
-        let shape = manifest.shape;
+        let method = &manifest.method;
+        let (weights, linear) = (method.weights(), method.linear());
         let uploads = u32::from(manifest.limits.accepts) + 1;
-        let noise = Zcdp::per_upload(&manifest.parameters).times(u64::from(uploads));
         Ok(Self {
+            regime: method.regime(),
             model: ModelSecrecy {
-                weights: shape.weights(),
+                weights,
                 least_weights: LEAST_SECRET_WEIGHTS,
-                secret: !not_secret(shape),
+                secret: linear.is_some() && !not_secret(weights),
             },
             transcript: TranscriptBits::new(manifest, progress)?,
             updates: UpdateSecrecy {
                 most_uploads: uploads,
-                solvable_from: shape.inputs / (2 * shape.outputs) + 1,
-                ciphertext_epsilon: noise.epsilon(DELTA),
-                ciphertext_delta: DELTA,
+                encryption: linear.map(|linear| UpdateEncryption::new(linear, uploads)),
             },
-            security: security(manifest),
-            parties: PARTIES.to_vec(),
+            security: security(linear),
+            parties: match method {
+                Method::Encrypted(_) => PARTIES.to_vec(),
+                Method::Sealed(_) => SEALED_PARTIES.to_vec(),
+            },
         })
+    }
+}
+
+impl UpdateEncryption {
+    fn new(linear: &Linear, uploads: u32) -> Self {
+        let noise = Zcdp::per_upload(&linear.parameters).times(u64::from(uploads));
+        Self {
+            solvable_from: linear.shape.inputs / (2 * linear.shape.outputs) + 1,
+            ciphertext_epsilon: noise.epsilon(DELTA),
+            ciphertext_delta: DELTA,
+        }
     }
 }
 
@@ -161,19 +188,51 @@ impl TranscriptBits {
     }
 }
 
-fn security(manifest: &Manifest) -> Vec<SecurityFigure> {
-    const MATZOV: &str = "lattice estimator, MATZOV";
-    let rows = manifest.parameters.security_bits();
-    let what = "keys: from encrypted model, public key and packing key";
-    let mut figures = vec![SecurityFigure { what, bits: rows.matzov, cost_model: MATZOV }];
-    figures.extend(rows.core_svp.map(|bits| SecurityFigure { what, bits, cost_model: "core-SVP" }));
-    let what = "a Mine's data: from the masks of its upload, also for who has every key";
-    let bits = manifest.parameters.rerandomisation_bits().matzov;
-    figures.push(SecurityFigure { what, bits, cost_model: MATZOV });
+fn security(linear: Option<&Linear>) -> Vec<SecurityFigure> {
+    let mut figures = linear.map(encryption_security).unwrap_or_default();
     let what = "sealed bundles, updates and results (OpenPGP, Curve25519)";
     figures.push(SecurityFigure { what, bits: 126, cost_model: "Pollard's rho" });
     figures
 }
+
+fn encryption_security(linear: &Linear) -> Vec<SecurityFigure> {
+    const MATZOV: &str = "lattice estimator, MATZOV";
+    let rows = linear.parameters.security_bits();
+    let what = "keys: from encrypted model, public key and packing key";
+    let mut figures = vec![SecurityFigure { what, bits: rows.matzov, cost_model: MATZOV }];
+    figures.extend(rows.core_svp.map(|bits| SecurityFigure { what, bits, cost_model: "core-SVP" }));
+    let what = "a Mine's data: from the masks of its upload, also for who has every key";
+    let bits = linear.parameters.rerandomisation_bits().matzov;
+    figures.push(SecurityFigure { what, bits, cost_model: MATZOV });
+    figures
+}
+
+const SEALED_PARTIES: [PartyStatement; 4] = [
+    PartyStatement {
+        party: "Mine",
+        learns: "the model and each version of it, and the public transcript",
+        never_learns: "the validation set, beyond the bits above; other Mines' data; their updates until they are accepted",
+        rests_on: "OpenPGP, and the limit on the transcript",
+    },
+    PartyStatement {
+        party: "anybody",
+        learns: "the same: versions are public, so the sum of what a window's accepted updates changed is, too",
+        never_learns: "the validation set, updates that were not accepted, any data",
+        rests_on: "the same",
+    },
+    PartyStatement {
+        party: "Capsule",
+        learns: "model, validation set, and every update: exactly, unless the Mine's owner set a privacy budget",
+        never_learns: "raw data, but for what a network has learnt of it by heart",
+        rests_on: "the Mine, which sends nothing else; differential privacy for the updates themselves",
+    },
+    PartyStatement {
+        party: "data scientist",
+        learns: "the finished model, and what anybody does",
+        never_learns: "any Mine's data; an update that was not accepted",
+        rests_on: "the Capsule, and OpenPGP",
+    },
+];
 
 const PARTIES: [PartyStatement; 5] = [
     PartyStatement {
@@ -210,8 +269,18 @@ const PARTIES: [PartyStatement; 5] = [
 
 impl Display for PrivacyStatement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { model, transcript, updates, security, parties } = self;
-        if model.secret {
+        let Self { regime, model, transcript, updates, security, parties } = self;
+        let about = match regime {
+            Regime::Encrypted => "model and keys",
+            Regime::Sealed => "the validation set",
+        };
+        if *regime == Regime::Sealed {
+            writeln!(
+                f,
+                "The model is not secret: every Mine, and anyone who fetches it, sees its {} weights.",
+                model.weights
+            )?;
+        } else if model.secret {
             writeln!(
                 f,
                 "The model's {} weights stay secret from everybody but Capsule and data scientist.",
@@ -226,19 +295,25 @@ impl Display for PrivacyStatement {
         }
         writeln!(
             f,
-            "Public verdicts say at most {:.0} bits about model and keys: {:.0} so far, {:.0} left (never more than {:.0}).",
+            "Public verdicts say at most {:.0} bits about {about}: {:.0} so far, {:.0} left (never more than {:.0}).",
             transcript.allowed, transcript.spent, transcript.left, transcript.hard_limit
         )?;
-        writeln!(
-            f,
-            "The Capsule learns each update that it decrypts, at most {} of a Mine; from {} exact ones it can solve for averages of its data.",
-            updates.most_uploads, updates.solvable_from
-        )?;
-        writeln!(
-            f,
-            "Beyond the updates, their ciphertexts say no more than ε = {:.2} at δ = {:e} in all. A Mine's privacy budget bounds the updates, too.",
-            updates.ciphertext_epsilon, updates.ciphertext_delta
-        )?;
+        match &updates.encryption {
+            Some(encryption) => writeln!(
+                f,
+                "The Capsule learns each update that it decrypts, at most {} of a Mine; from {} exact ones it can solve for averages of its data.\n\
+                 Beyond the updates, their ciphertexts say no more than ε = {:.2} at δ = {:e} in all. A Mine's privacy budget bounds the updates, too.",
+                updates.most_uploads,
+                encryption.solvable_from,
+                encryption.ciphertext_epsilon,
+                encryption.ciphertext_delta
+            )?,
+            None => writeln!(
+                f,
+                "The Capsule learns each update, at most {} of a Mine; everybody learns what accepted ones changed. A Mine's privacy budget bounds both.",
+                updates.most_uploads
+            )?,
+        }
         for figure in security {
             writeln!(f, "{} bit ({}): {}", figure.bits, figure.cost_model, figure.what)?;
         }
@@ -266,6 +341,17 @@ mod tests {
         assert!(!small.model.secret && small.to_string().starts_with("The model is not secret: it has 6 weights"));
         let large = statement("[reward]", "[model]\nfeatures = \"random-relu:200\"\n[reward]", Progress::default());
         assert!(large.model.secret && large.to_string().contains("402 weights stay secret"), "{large}");
+    }
+
+    #[test]
+    fn a_sealed_campaign_does_not_call_its_model_secret() {
+        let sealed = statement("[reward]", "[model]\nregime = \"sealed\"\n[reward]", Progress::default());
+        assert!(!sealed.model.secret && sealed.updates.encryption.is_none());
+        let text = sealed.to_string();
+        for expected in ["not secret: every Mine, and anyone", "bits about the validation set", "126 bit"] {
+            assert!(text.contains(expected), "{text}");
+        }
+        assert!(!text.contains("MATZOV"), "nothing here rests on lattices: {text}");
     }
 
     #[test]

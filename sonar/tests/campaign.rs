@@ -202,7 +202,7 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
     stage.owner.close(&terms).await.unwrap();
     let certificate = Certificate::decode(&bundle.certificate).unwrap();
     assert_eq!(certificate.fingerprint(), manifest.scientist);
-    let model = Weights::zeros(manifest.shape);
+    let model = Weights::zeros(manifest.method.linear().unwrap().shape);
     capsule.deliver(&stage, id, &model, &certificate, &capsule.identity).await;
 
     aside(move || {
@@ -247,10 +247,11 @@ async fn a_model_that_is_not_what_was_attested_or_not_from_the_capsule_is_told_s
     let mut user = scientist(&stage, &served);
     let stranger = Identity::generate("Stranger", "secret").unwrap();
     let wrong = |manifest: &Manifest| {
-        let mut values = vec![0.0; manifest.shape.weights()];
+        let shape = manifest.method.linear().unwrap().shape;
+        let mut values = vec![0.0; shape.weights()];
         values[1] = 1.0;
         values[3] = 1.0;
-        Weights::new(manifest.shape, &values).unwrap()
+        Weights::new(shape, &values).unwrap()
     };
     for (signer, code, name) in [(&capsule.identity, 9, "ACCURACY_NOT_AS_ATTESTED"), (&stranger, 5, "NOT_SIGNED")] {
         let (back, id) = aside(move || {

@@ -165,13 +165,14 @@ const MARGIN: i64 = 3;
 async fn check_margin(network: &Network, validation: &str, data: &[String], reference: &Campaign) {
     let view = &reference.followed.view;
     let manifest = network.manifest(view.id).await.unwrap();
-    let twin = Twin::new(&manifest, validation).unwrap();
+    let linear = manifest.method.linear().unwrap();
+    let twin = Twin::new(&manifest, linear, validation).unwrap();
     let updates = twin.updates(data).unwrap();
     let start = Ppm::new(view.start_ppm.unwrap()).unwrap();
     let ladder = manifest.accuracy.ladder_from(start).unwrap();
-    let (mut best, mut step) = (Weights::zeros(manifest.shape), start.steps(ladder.grid()));
+    let (mut best, mut step) = (Weights::zeros(linear.shape), start.steps(ladder.grid()));
     for window in &view.settled {
-        let published = manifest.parameters.encode(&best);
+        let published = linear.parameters.encode(&best);
         for (update, submission) in updates.iter().zip(&window.submissions) {
             let delta = update.apply_clear(&published);
             assert!(is_clear_cut(&twin, &best, &delta, step), "{submission:?}");

@@ -19,6 +19,7 @@ use sonar::{
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs},
     manifest::Manifest,
+    method::plain,
     units::Amount,
 };
 use syft::{FeatureKind, Targets, Task, Weights};
@@ -126,7 +127,7 @@ impl Case {
         };
         let plan = launch::plan(&CampaignFile::parse(&prepared.campaign).unwrap(), inputs).unwrap();
         let manifest = plan.manifest(Digest([9; 32]));
-        let shape = manifest.shape;
+        let shape = manifest.method.linear().unwrap().shape;
         let weight = |i: usize| ((i * 7_919 % 2_003) as f64 / 2_003.0 - 0.5) / 4.0;
         let weights = Weights::project(shape, (0..shape.weights()).map(weight).collect());
         Self { manifest, weights, campaign: CampaignId(B256::repeat_byte(7)), validation }
@@ -144,7 +145,8 @@ impl Case {
     /// Writes the model in every format, the data, and what we make of them.
     fn write(&self, directory: &Path) {
         std::fs::create_dir_all(directory).unwrap();
-        let finished = Finished::new(&self.manifest, &self.weights, self.campaign, 0).unwrap();
+        let file = plain(&self.weights).unwrap();
+        let finished = Finished::new(&self.manifest, &file, self.campaign, 0).unwrap();
         for (format, path) in delivery::paths(&directory.join("model"), Format::value_variants()) {
             std::fs::write(path, finished.encode(format).unwrap()).unwrap();
         }
@@ -156,7 +158,7 @@ impl Case {
         let table = read_csv(self.validation.as_bytes(), &Limits::default()).unwrap();
         let schema = &self.manifest.data;
         let examples = schema.fit(&table).unwrap();
-        let features = self.manifest.features.apply(examples.features()).unwrap();
+        let features = self.manifest.method.linear().unwrap().features.apply(examples.features()).unwrap();
         let scores = self.weights.predict(&features);
         let class = |class: usize| match &schema.task {
             Task::Classification { classes } => classes[class].clone().into(),

@@ -5,4 +5,5 @@ mod delivery;
 mod demo;
 mod docs;
 mod refused;
+mod sealed;
 mod support;

@@ -18,25 +18,25 @@ use sonar::{
 use sonar_contracts::{Outcome, Revert, Sonar::SonarErrors};
 use syft::{Binding, EncryptedUpdate, SecretKey, VersionSeed, Weights, encrypt_update};
 
-use crate::support::{coarse, directory, network, runtime};
+use crate::support::{coarse, network, runtime};
 
 /// Updates that break the protocol in as many ways.
 const FORGERIES: usize = 5;
 
 /// An attacker: he knows what everybody knows, and has some accounts.
-struct Attacker {
+pub struct Attacker {
     node: Node,
     client: Client,
-    accounts: Vec<PrivateKeySigner>,
-    capsule: Certificate,
-    manifest: Manifest,
+    pub accounts: Vec<PrivateKeySigner>,
+    pub capsule: Certificate,
+    pub manifest: Manifest,
 }
 
 impl Attacker {
-    async fn enter(network: &Network, id: CampaignId) -> Self {
+    pub async fn enter(network: &Network, id: CampaignId) -> Self {
         let info = discovery::info(network.sonar_url()).await.unwrap();
         let hub = info.ipfs.iter().map(|address| address.parse().unwrap()).collect();
-        let repo = directory("refused").join("homes/attacker");
+        let repo = network.directory().join("homes/attacker");
         let certificate = network.capsule_certificate().await.unwrap();
         Self {
             node: Node::start(NodeConfig::client(repo, hub)).await.unwrap(),
@@ -47,7 +47,7 @@ impl Attacker {
         }
     }
 
-    fn header(&self, account: usize, id: CampaignId) -> Header {
+    pub fn header(&self, account: usize, id: CampaignId) -> Header {
         let deployment = self.client.deployment();
         let miner = self.accounts[account].address();
         Header::new(deployment.chain_id, deployment.sonar, id, Version(1), miner)
@@ -55,7 +55,8 @@ impl Attacker {
 
     /// A well-formed update under a key of his own.
     fn foreign_update(&self, id: CampaignId) -> Vec<u8> {
-        let params = &self.manifest.parameters;
+        let linear = self.manifest.method.linear().unwrap();
+        let params = &linear.parameters;
         let binding = Binding {
             chain_id: self.client.deployment().chain_id,
             contract: self.client.deployment().sonar.into(),
@@ -64,27 +65,27 @@ impl Attacker {
             beacon: [1; 32],
         };
         let key = SecretKey::derive(&VersionSeed::generate().unwrap(), params, &binding);
-        let material = key.publish(&Weights::zeros(self.manifest.shape));
-        let twin = localnet::twin::Twin::new(&self.manifest, &coarse(1, 1).validation).unwrap();
+        let material = key.publish(&Weights::zeros(linear.shape));
+        let twin = localnet::twin::Twin::new(&self.manifest, linear, &coarse(1, 1).validation).unwrap();
         let update = twin.updates(&coarse(1, 1).data).unwrap().remove(0);
         let encrypted = encrypt_update(&material, &update).unwrap().encode();
         assert_eq!(encrypted.len(), EncryptedUpdate::encoded_len(params));
         encrypted
     }
 
-    async fn submit(&self, account: usize, id: CampaignId, version: u32, content: Digest) -> Result<(), Error> {
+    pub async fn submit(&self, account: usize, id: CampaignId, version: u32, content: Digest) -> Result<(), Error> {
         let client = self.client.with_signer(self.accounts[account].clone());
         client.submit(id, Version(version), content).await.map(drop)
     }
 
-    async fn submit_bytes(&self, account: usize, id: CampaignId, bytes: Vec<u8>) {
+    pub async fn submit_bytes(&self, account: usize, id: CampaignId, bytes: Vec<u8>) {
         let content = self.node.add(bytes).await.unwrap();
         self.submit(account, id, 1, content).await.unwrap();
     }
 }
 
 /// Waits until the chain shows it.
-async fn until(client: &Client, id: CampaignId, shown: impl Fn(&CampaignView) -> bool) -> CampaignView {
+pub async fn until(client: &Client, id: CampaignId, shown: impl Fn(&CampaignView) -> bool) -> CampaignView {
     let mut follower = Follower::new(client.clone(), Duration::from_millis(50), 0);
     let mut world = World::default();
     let wait = async {

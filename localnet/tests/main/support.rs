@@ -29,6 +29,8 @@ pub fn config(dataset: &str, mines: usize, name: &str) -> DemoConfig {
         data: data(),
         mines,
         split: Split::Iid,
+        regime: None,
+        network: None,
         features: None,
         target: None,
         out: directory(name),

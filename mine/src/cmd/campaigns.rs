@@ -11,6 +11,7 @@ use serde::Serialize;
 use sonar::{
     cli::{self, Ask, Failure, Report},
     ids::{CampaignId, Version},
+    method::Regime,
     units::{Amount, TokenUnit, percent},
 };
 use sonar_contracts::State;
@@ -21,6 +22,7 @@ use super::{Context, store_failure};
 struct Line {
     campaign: CampaignId,
     name: Option<String>,
+    regime: Option<Regime>,
     state: State,
     owner: Address,
     bounty: Amount,
@@ -45,11 +47,12 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     for campaign in world.in_order() {
         let known = known.remove(&campaign.id);
         let token = client.token(campaign.terms.token).await?;
-        let (name, next, trouble, fits) =
-            known.map_or_else(Default::default, |line| (line.name, Some(line.next), line.trouble, line.fits));
+        let (name, regime, next, trouble, fits) = known
+            .map_or_else(Default::default, |line| (line.name, line.regime, Some(line.next), line.trouble, line.fits));
         lines.push(Line {
             campaign: campaign.id,
             name,
+            regime,
             state: campaign.state,
             owner: campaign.terms.owner,
             bounty: campaign.terms.bounty.into(),
@@ -70,11 +73,12 @@ fn human(lines: &[Line]) -> String {
     if lines.is_empty() {
         return "there are no campaigns".into();
     }
-    let mut table = cli::table(["CAMPAIGN", "NAME", "STATE", "BOUNTY", "STAKE", "BEST", "TARGET", "NEXT"]);
+    let mut table = cli::table(["CAMPAIGN", "NAME", "REGIME", "STATE", "BOUNTY", "STAKE", "BEST", "TARGET", "NEXT"]);
     for line in lines {
         table.add_row([
             line.campaign.short(),
             line.name.clone().unwrap_or_default(),
+            line.regime.map_or_else(String::new, |regime| regime.to_string()),
             format!("{:?}", line.state).to_lowercase(),
             line.token.format(line.bounty),
             TokenUnit::eth().format(line.submission_stake),

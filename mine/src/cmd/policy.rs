@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     home,
-    policy::{Algorithm, Policy},
+    policy::{Algorithm, Consent, Policy},
     privacy::Budget,
 };
 use alloy::primitives::Address;
@@ -56,6 +56,9 @@ pub struct Set {
     /// Train in every way
     #[arg(long, conflicts_with = "algorithm")]
     any_algorithm: bool,
+    /// Serve campaigns of the sealed regime, in which Mines see the model and everybody sees what accepted updates change in it
+    #[arg(long, value_name = "ANSWER")]
+    sealed: Option<Consent>,
     /// Most that one submission may put at stake, such as "0.001 ETH"
     #[arg(long, value_name = "AMOUNT")]
     max_stake: Option<String>,
@@ -100,6 +103,7 @@ impl Set {
         if let Some(budget) = self.budget(policy.privacy)? {
             policy.privacy = Some(budget);
         }
+        policy.sealed = self.sealed.unwrap_or(policy.sealed);
         if self.exact_updates {
             policy.privacy = None;
         }
@@ -185,10 +189,14 @@ fn human(policy: &Policy) -> String {
         })
         .collect();
     format!(
-        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\ncool-down         {} s\nstakes at most    {} a submission, {} in all\nprivacy           {}",
+        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\nsealed regime     {}\ncool-down         {} s\nstakes at most    {} a submission, {} in all\nprivacy           {}",
         list(bounties),
         list(policy.data_scientists.iter().map(Address::to_string).collect()),
         list(policy.algorithms.iter().map(Algorithm::to_string).collect()),
+        match policy.sealed {
+            Consent::Allow => "allowed: Mines see the model, and everybody sees what accepted updates change in it",
+            Consent::Refuse => "refused",
+        },
         policy.cool_down_seconds,
         TokenUnit::eth().format(policy.max_stake),
         TokenUnit::eth().format(policy.max_at_stake),

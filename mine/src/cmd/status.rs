@@ -47,11 +47,12 @@ async fn balance(context: &Context, output: &Output, address: Address) -> Option
 
 fn human(status: &Status) -> String {
     let balance = status.balance.map_or_else(|| "unknown".into(), |balance| TokenUnit::eth().format(balance));
-    let mut campaigns = cli::table(["CAMPAIGN", "NAME", "VERSION", "NEXT"]);
+    let mut campaigns = cli::table(["CAMPAIGN", "NAME", "REGIME", "VERSION", "NEXT"]);
     for line in &status.campaigns {
         campaigns.add_row([
             line.campaign.short(),
             line.name.clone().unwrap_or_default(),
+            line.regime.map_or_else(String::new, |regime| regime.to_string()),
             line.version.to_string(),
             line.trouble.as_ref().unwrap_or(&line.next).clone(),
         ]);

@@ -96,7 +96,7 @@ impl Mine {
 
     /// What the Capsule would find in a submission.
     async fn check(&self, stage: &Stage, campaign: &Campaign, key: &SecretKey, content: Digest) {
-        let parameters = &campaign.manifest.parameters;
+        let parameters = &campaign.linear().parameters;
         let sealed = stage.hub.get(content, 1 << 24, PATIENCE).await.unwrap();
         let version = Version(key.binding().version);
         let deployment = stage.deployment;
@@ -104,7 +104,7 @@ impl Mine {
             Header::new(deployment.chain_id, deployment.sonar, campaign.id, version, self.opened.signer.address());
         let payload = EncryptedUpdate::encoded_len(parameters);
         let update = open_update(&sealed, &stage.capsule, &expected, payload).unwrap();
-        let material = key.publish(&syft::Weights::zeros(campaign.manifest.shape));
+        let material = key.publish(&syft::Weights::zeros(campaign.linear().shape));
         let update = EncryptedUpdate::decode(&update, parameters, &material.digest()).unwrap();
         let delta = key.decrypt(&update);
         assert!(delta.value(0, 1) > 0.1, "a large `a` speaks for yes");

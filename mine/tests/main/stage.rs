@@ -14,6 +14,7 @@ use sonar::{
     ipfs::{Node, NodeConfig, loopback},
     launch::{self, CapsuleTerms, Inputs},
     manifest::Manifest,
+    method::Linear,
     pgp::Identity,
     units::Amount,
     view::{CampaignView, World},
@@ -79,6 +80,12 @@ pub struct Campaign {
     pub id: CampaignId,
     pub manifest: Manifest,
     pub terms: Terms,
+}
+
+impl Campaign {
+    pub fn linear(&self) -> &Linear {
+        self.manifest.method.linear().unwrap()
+    }
 }
 
 impl Stage {
@@ -166,8 +173,8 @@ impl Stage {
     /// Publishes a model of zeros for a version.
     pub async fn publish(&self, campaign: &Campaign, binding: &Binding) -> (SecretKey, Digest) {
         let seed = VersionSeed::generate().unwrap();
-        let key = SecretKey::derive(&seed, &campaign.manifest.parameters, binding);
-        let material = key.publish(&Weights::zeros(campaign.manifest.shape));
+        let key = SecretKey::derive(&seed, &campaign.linear().parameters, binding);
+        let material = key.publish(&Weights::zeros(campaign.linear().shape));
         let digest = self.hub.add(material.encode()).await.unwrap();
         (key, digest)
     }

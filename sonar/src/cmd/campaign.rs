@@ -6,6 +6,7 @@ mod end;
 mod hub;
 mod launch;
 mod look;
+mod regime;
 mod result;
 mod watch;
 

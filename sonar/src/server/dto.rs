@@ -10,6 +10,8 @@ use crate::{
     chain::LogPosition,
     ids::{CampaignId, Digest},
     index::Stored,
+    manifest::Manifest,
+    method::Regime,
     units::Amount,
     view::{CampaignView, CapsuleView, Stakes},
     wire::TermsJson,
@@ -185,6 +187,9 @@ pub struct CampaignSummary {
     pub id: CampaignId,
     /// Its name, if its manifest is here.
     pub name: Option<String>,
+    /// Who may see the model, if its manifest is here: `encrypted`, no Mine; `sealed`, every Mine and whoever fetches it.
+    #[schema(value_type = Option<String>)]
+    pub regime: Option<Regime>,
     /// Where it stands.
     #[schema(value_type = String)]
     pub state: State,
@@ -648,11 +653,12 @@ impl Ready {
 impl CampaignSummary {
     /// What a list says of a campaign.
     #[must_use]
-    pub fn new(view: &CampaignView, name: Option<String>) -> Self {
+    pub fn new(view: &CampaignView, manifest: Option<&Manifest>) -> Self {
         let earned = view.accounts.values().fold(Amount::ZERO, |sum, account| sum.saturating_add(account.earned));
         Self {
             id: view.id,
-            name,
+            name: manifest.map(|manifest| manifest.name.clone()),
+            regime: manifest.map(|manifest| manifest.method.regime()),
             state: view.state,
             reason: (view.reason != CloseReason::None).then_some(view.reason),
             owner: view.terms.owner,
@@ -676,10 +682,10 @@ impl CampaignSummary {
 impl CampaignDetail {
     /// Everything that is said of a campaign.
     #[must_use]
-    pub fn new(view: &CampaignView, name: Option<String>, manifest: Option<serde_json::Value>) -> Self {
+    pub fn new(view: &CampaignView, manifest: Option<&Manifest>) -> Self {
         let window = &view.window;
         Self {
-            summary: CampaignSummary::new(view, name),
+            summary: CampaignSummary::new(view, manifest),
             terms: TermsJson::from(&view.terms),
             ledger: LedgerJson::from(&view.ledger()),
             stakes: view.all_stakes(),
@@ -705,7 +711,7 @@ impl CampaignDetail {
             declined: view.declined,
             changed_at: view.changed_at,
             opened: PlaceJson::from(&view.opened),
-            manifest,
+            manifest: manifest.and_then(|manifest| serde_json::to_value(manifest).ok()),
         }
     }
 }

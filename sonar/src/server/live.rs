@@ -158,17 +158,14 @@ pub fn campaigns(world: &World, filter: &CampaignFilter, manifests: Manifests<'_
         .in_order()
         .rev()
         .filter(|campaign| filter.matches(campaign))
-        .map(|view| CampaignSummary::new(view, manifest(view, manifests).map(|m| m.name.clone())))
+        .map(|view| CampaignSummary::new(view, manifest(view, manifests).as_deref()))
         .collect()
 }
 
 /// One campaign.
 pub fn campaign(world: &World, id: CampaignId, manifests: Manifests<'_>) -> Option<CampaignDetail> {
     let view = world.campaign(id)?;
-    let manifest = manifest(view, manifests);
-    let name = manifest.as_ref().map(|m| m.name.clone());
-    let json = manifest.and_then(|m| serde_json::to_value(&*m).ok());
-    Some(CampaignDetail::new(view, name, json))
+    Some(CampaignDetail::new(view, manifest(view, manifests).as_deref()))
 }
 
 /// A campaign's submissions in chain order, of one miner if one is given.

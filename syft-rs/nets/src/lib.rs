@@ -17,6 +17,7 @@ mod schedule;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod trainable;
 mod training;
 mod wire;
 

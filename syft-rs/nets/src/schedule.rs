@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn optimisers_find_the_bottom() {
         for optimiser in [Optimiser::Sgd { momentum: 0.5 }, Optimiser::Adam] {
-            let schedule = Schedule { optimiser, rate: 0.1, fall: Fall::Linear, batch: 1, epochs: 1, weight_decay: 0.0 };
+            let schedule =
+                Schedule { optimiser, rate: 0.1, fall: Fall::Linear, batch: 1, epochs: 1, weight_decay: 0.0 };
             let (mut x, mut memory) = ([4.0], Memory::new(optimiser, 1));
             for step in 0..200 {
                 let gradient = [x[0] - 1.0];

@@ -4,6 +4,7 @@ use alloy::primitives::Address;
 use serde::Serialize;
 use sonar::{
     ids::{CampaignId, Digest},
+    method::Regime,
     units::{Amount, TokenUnit, percent},
     view::{CampaignView, SettledWindow, Stakes},
     wire::TermsJson,
@@ -16,6 +17,8 @@ pub struct Summary {
     pub id: CampaignId,
     pub state: State,
     pub reason: Option<CloseReason>,
+    /// From the manifest, if Sonar has it.
+    pub regime: Option<Regime>,
     pub owner: Address,
     pub token: Address,
     pub bounty: Amount,
@@ -29,12 +32,13 @@ pub struct Summary {
     pub opened_at: u64,
 }
 
-impl From<&CampaignView> for Summary {
-    fn from(view: &CampaignView) -> Self {
+impl Summary {
+    pub fn new(view: &CampaignView, regime: Option<Regime>) -> Self {
         Self {
             id: view.id,
             state: view.state,
             reason: (view.reason != CloseReason::None).then_some(view.reason),
+            regime,
             owner: view.terms.owner,
             token: view.terms.token,
             bounty: view.terms.bounty.into(),
@@ -104,11 +108,11 @@ pub struct Submission {
     pub amount: Option<Amount>,
 }
 
-impl From<&CampaignView> for Detail {
-    fn from(view: &CampaignView) -> Self {
+impl Detail {
+    pub fn new(view: &CampaignView, regime: Option<Regime>) -> Self {
         let window = &view.window;
         Self {
-            summary: view.into(),
+            summary: Summary::new(view, regime),
             terms: (&view.terms).into(),
             ledger: view.ledger().into(),
             stakes: view.all_stakes(),
@@ -197,13 +201,14 @@ pub fn accuracy(view: &CampaignView) -> String {
 }
 
 /// A campaign on one page.
-pub fn page(view: &CampaignView, token: &TokenUnit) -> String {
+pub fn page(view: &CampaignView, token: &TokenUnit, regime: Option<Regime>) -> String {
     let ledger = Money::from(view.ledger());
     let money = |amount: Amount| token.format(amount);
     let mut page = format!(
-        "campaign     {}\nstate        {}\naccuracy     {}\nsubmissions  {} of {} ({} accepted, {} windows settled)\n",
+        "campaign     {}\nstate        {}\nregime       {}\naccuracy     {}\nsubmissions  {} of {} ({} accepted, {} windows settled)\n",
         view.id,
         state(view),
+        super::regime::words(regime),
         accuracy(view),
         view.submissions,
         view.terms.maxSubmissions,

@@ -14,6 +14,7 @@ use sonar::{
     ids::Digest,
     launch::{self, CapsuleTerms, Inputs, Outlook, Plan},
     manifest::{self, Manifest},
+    method::Regime,
     pgp::{self, Certificate},
     statement::{PrivacyStatement, Progress},
     units::{Amount, TokenUnit, percent},
@@ -172,7 +173,8 @@ async fn report(
         "terms": draft.terms,
         "start_ppm": draft.outlook.start_ppm,
         "leak_bits": draft.outlook.leak_bits,
-        "features": draft.outlook.features,
+        "regime": draft.outlook.regime,
+        "model": draft.outlook.model,
         "privacy": statement,
         "transaction": transaction,
     });
@@ -193,19 +195,24 @@ fn statement(manifest: &Manifest) -> Result<PrivacyStatement, Failure> {
 /// What a data scientist should see before and after she pays.
 fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> String {
     format!(
-        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nfeatures  {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\nleak      public verdicts say at most {:.0} bits about the model\nopen to   {}",
+        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\nleak      public verdicts say at most {:.0} bits about {}\nopen to   {}",
         token.format(terms.bounty.into()),
         token.format(fee(terms.bounty, terms.feePpm).into()),
         percent(outlook.start_ppm),
         percent(terms.targetPpm),
         percent(terms.gridPpm),
-        outlook.features,
+        outlook.regime,
+        outlook.model,
         terms.maxSubmissions,
         terms.maxAccepts,
         terms.windowSize,
         terms.windowSeconds,
         TokenUnit::eth().format(terms.submissionStake.into()),
         outlook.leak_bits,
+        match outlook.regime {
+            Regime::Encrypted => "the model",
+            Regime::Sealed => "your validation set",
+        },
         super::document::time(terms.deadline),
     )
 }
@@ -221,7 +228,7 @@ impl Given {
                     FileError::Toml { line, column, message } => {
                         invalid(message.clone()).at(format_args!("{place}:{line}:{column}"))
                     }
-                    FileError::Schema(_) => invalid(error.to_string()).at(place),
+                    FileError::Schema(_) | FileError::Model { .. } => invalid(error.to_string()).at(place),
                 })
             })?;
         // Other files are named relative to the campaign file.
@@ -361,7 +368,8 @@ impl Launching<'_> {
             "terms": TermsJson::from(&terms),
             "start_ppm": plan.outlook.start_ppm,
             "leak_bits": plan.outlook.leak_bits,
-            "features": plan.outlook.features,
+            "regime": plan.outlook.regime,
+            "model": plan.outlook.model,
             "privacy": statement,
         });
         let human = format!(

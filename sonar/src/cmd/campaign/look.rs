@@ -6,11 +6,12 @@ use alloy::primitives::Address;
 use sonar::{
     chain::Client,
     cli::{self, Failure, Output, Report},
+    method::Regime,
     statement::{PrivacyStatement, Progress},
     units::TokenUnit,
 };
 
-use super::{Context, document, find, hub::Hub, result::manifest_of, world};
+use super::{Context, document, find, hub::Hub, regime, result::manifest_of, world};
 
 /// List the campaigns on this contract.
 #[derive(Debug, clap::Args)]
@@ -26,8 +27,9 @@ impl List {
         output.progress("Reading the chain…");
         let world = world(&client).await?;
         let owner = if self.mine { Some(context.address()?) } else { None };
+        let regimes = regime::all(context).await;
         let mut tokens = Tokens::new(client);
-        let mut table = cli::table(["campaign", "state", "accuracy", "bounty", "submissions"]);
+        let mut table = cli::table(["campaign", "state", "regime", "accuracy", "bounty", "submissions"]);
         let mut list = Vec::new();
         for view in world.in_order().rev() {
             if owner.is_some_and(|owner| owner != view.terms.owner) {
@@ -37,11 +39,12 @@ impl List {
             table.add_row([
                 view.id.short(),
                 document::state(view),
+                regimes.get(&view.id).map_or_else(|| "unknown".into(), Regime::to_string),
                 document::accuracy(view),
                 token.format(view.terms.bounty.into()),
                 format!("{}/{}", view.submissions, view.terms.maxSubmissions),
             ]);
-            list.push(document::Summary::from(view));
+            list.push(document::Summary::new(view, regimes.get(&view.id).copied()));
         }
         let human = if list.is_empty() { "no campaigns".into() } else { table.to_string() };
         Report::new(&list, human)
@@ -63,7 +66,8 @@ impl Show {
         let world = world(&client).await?;
         let view = find(&world, &self.id)?;
         let token = Tokens::new(client).unit(view.terms.token).await?;
-        Report::new(&document::Detail::from(view), document::page(view, &token))
+        let regime = regime::of(context, view.id).await;
+        Report::new(&document::Detail::new(view, regime), document::page(view, &token, regime))
     }
 }
 

@@ -12,11 +12,11 @@ use sonar::{
     files::{self, Access},
     ids::Digest,
     manifest::{self, Manifest, commitment},
+    method::{AnyTrial, TrialError},
     pgp::{self, Certificate},
     units::percent,
     view::{CampaignView, World},
 };
-use syft::Weights;
 
 use super::{
     Context, document,
@@ -77,30 +77,25 @@ impl Fetch {
             files::write_atomic(&path, &message, Access::Private)?;
         }
         let model = pgp::open_verified(&message, &identity, &signer, bundle::MAX_BYTES)?;
-        let weights = Weights::from_safetensors(&model).map_err(|error| unusable(&error))?;
-        let written = self.write(view, &manifest, &model, &weights)?;
+        let written = self.write(view, &manifest, &model)?;
 
         output.progress("Measuring the model…");
         let validation = self.validation_set(draft.as_ref(), &manifest)?;
-        let measured = measure(&manifest, &validation, &weights)?;
+        let measured = measure(&manifest, &validation, &model)?;
         self.report(view, measured, &manifest, &written)
     }
 
     /// Writes the model in every format; the signed bytes stay as they are.
-    fn write(
-        &self,
-        view: &CampaignView,
-        manifest: &Manifest,
-        signed: &[u8],
-        weights: &Weights,
-    ) -> Result<Vec<PathBuf>, Failure> {
-        let finished = Finished::new(manifest, weights, view.id, view.best_ppm).map_err(|error| unusable(&error))?;
+    fn write(&self, view: &CampaignView, manifest: &Manifest, signed: &[u8]) -> Result<Vec<PathBuf>, Failure> {
+        let finished = Finished::new(manifest, signed, view.id, view.best_ppm).map_err(|error| unusable(&error))?;
+        let file = |format| match format {
+            Format::Safetensors => Ok(Cow::Borrowed(signed)),
+            other => finished.encode(other).map(Cow::Owned).map_err(|error| unwritten(&error)),
+        };
         let paths = delivery::paths(&self.out, &self.format);
-        for (&format, path) in &paths {
-            let file = match format {
-                Format::Safetensors => Cow::Borrowed(signed),
-                other => Cow::Owned(finished.encode(other).map_err(|error| unusable(&error))?),
-            };
+        // All or none: a format that there is not is no reason to begin.
+        let files: Vec<_> = paths.keys().map(|format| file(*format)).collect::<Result<_, _>>()?;
+        for (path, file) in paths.values().zip(files) {
             files::write_atomic(path, &file, Access::Private)?;
         }
         Ok(paths.into_values().collect())
@@ -166,10 +161,12 @@ impl Fetch {
             "sealed": sealed,
             "final_accuracy_ppm": measured.get(),
             "attested_accuracy_ppm": view.best_ppm,
+            "regime": manifest.method.regime(),
         });
         let human = format!(
-            "model     {}\naccuracy  {} on your validation set; attested on chain: {}\nsigned    by the Capsule {}",
+            "model     {}\nregime    {}\naccuracy  {} on your validation set; attested on chain: {}\nsigned    by the Capsule {}",
             names,
+            manifest.method.regime(),
             percent(measured.get()),
             percent(view.best_ppm),
             manifest.capsule,
@@ -221,19 +218,20 @@ async fn signer_of(hub: &Hub, world: &World, view: &CampaignView, manifest: &Man
 }
 
 /// Measures the model exactly as the Capsule did.
-fn measure(manifest: &Manifest, validation: &[u8], weights: &Weights) -> Result<syft::Ppm, Failure> {
+fn measure(manifest: &Manifest, validation: &[u8], model: &[u8]) -> Result<syft::Ppm, Failure> {
     let refused = |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "VALIDATION_DATA", error);
-    if weights.shape() != manifest.shape {
-        return Err(Failure::new(
-            ExitCode::Refused,
-            "MODEL",
-            "the delivered model has another shape than the manifest says",
-        ));
-    }
     let table = data::read_csv(validation, &data::Limits::default()).map_err(|e| refused(&e))?;
     let examples = manifest.data.fit(&table).map_err(|e| refused(&e))?;
-    let validation = manifest.validation(&examples).map_err(|e| refused(&e))?;
-    Ok(validation.accuracy(weights))
+    let trial = AnyTrial::new(manifest, &examples, Some(model)).map_err(|error| match &error {
+        TrialError::Validation(_) => refused(&error),
+        TrialError::File(_) => unusable(&error),
+    })?;
+    Ok(trial.accuracy())
+}
+
+fn unwritten(error: &dyn std::error::Error) -> Failure {
+    Failure::new(ExitCode::Refused, "FORMAT", error)
+        .help("`--format safetensors` writes the file that the Capsule signed")
 }
 
 fn unusable(error: &dyn std::error::Error) -> Failure {

@@ -5,12 +5,13 @@ use serde::Serialize;
 use sonar::{
     chain::{Event, Follower, LogPosition, Record},
     cli::{ExitCode, Failure, Output, Report},
+    method::Regime,
     units::{TokenUnit, percent},
     view::{CampaignView, World},
 };
 use sonar_contracts::{CloseReason, Outcome, State};
 
-use super::{Context, document, find, world};
+use super::{Context, document, find, regime, world};
 
 /// Follow a campaign until it ends, one line per event.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,9 @@ struct Line<'a> {
     #[serde(flatten)]
     event: &'a Event,
     at: LogPosition,
+    /// With the opening, if Sonar has the manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    regime: Option<Regime>,
 }
 
 impl Watch {
@@ -60,9 +64,14 @@ impl Watch {
                     token = Some(super::token(&client, terms.token).await?);
                 }
                 let unit = token.clone().unwrap_or_else(TokenUnit::eth);
-                let line = Line { event: &record.event, at: record.at };
+                let regime = match &record.event {
+                    Event::Opened { .. } => regime::of(context, id).await,
+                    _ => None,
+                };
+                let line = Line { event: &record.event, at: record.at, regime };
                 let time = document::time(record.at.timestamp);
-                output.item(&line, format_args!("{time}  {}", words(&record.event, &unit)))?;
+                let label = regime.map(|regime| format!("; {regime}")).unwrap_or_default();
+                output.item(&line, format_args!("{time}  {}{label}", words(&record.event, &unit)))?;
             }
             if let Some(view) = world.campaign(id)
                 && let Some(end) = end(view, self.until)

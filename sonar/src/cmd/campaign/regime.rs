@@ -1,0 +1,45 @@
+//! Who may see the models: the chain does not say, but Sonar keeps the manifests.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use sonar::{ids::CampaignId, method::Regime};
+
+use super::Context;
+
+/// A label is not worth waiting for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Deserialize)]
+struct Campaign {
+    id: CampaignId,
+    regime: Option<Regime>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    items: Vec<Campaign>,
+}
+
+/// Of the newest campaigns, as far as Sonar knows and answers.
+pub async fn all(context: &Context) -> HashMap<CampaignId, Regime> {
+    let page: Option<Page> = ask(context, "campaigns?limit=500").await;
+    let campaigns = page.map(|page| page.items).unwrap_or_default();
+    campaigns.into_iter().filter_map(|campaign| Some((campaign.id, campaign.regime?))).collect()
+}
+
+/// Of one campaign, if Sonar knows and answers.
+pub async fn of(context: &Context, id: CampaignId) -> Option<Regime> {
+    ask::<Campaign>(context, &format!("campaigns/{id}")).await?.regime
+}
+
+async fn ask<T: DeserializeOwned>(context: &Context, what: &str) -> Option<T> {
+    let sonar = context.config.sonar.as_deref()?.trim_end_matches('/');
+    let http = reqwest::Client::builder().timeout(PATIENCE).build().ok()?;
+    http.get(format!("{sonar}/api/v1/{what}")).send().await.ok()?.json().await.ok()
+}
+
+/// In words.
+pub fn words(regime: Option<Regime>) -> String {
+    regime.map_or_else(|| "unknown: Sonar, which keeps the manifests, does not say".into(), |regime| regime.to_string())
+}

@@ -1,0 +1,325 @@
+//! What a campaign trains, and who may see it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use syft::{
+    DataError, Examples, FeatureMap, Labels, ModelError, Parameters, Ppm, Rule, Shape, Trainable, Validation,
+    ValidationError, Weights,
+};
+use syft_nets::{Model, Network, Release, Schedule};
+use zeroize::Zeroizing;
+
+use crate::{
+    data::Schema,
+    manifest::{Manifest, ManifestError},
+};
+
+/// Bytes of a published file of a network besides its parameters, at most: names, shapes, the description.
+const FILE_HEADER: usize = 1 << 20;
+
+/// Who may see the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Regime {
+    /// The Capsule and the data scientist: Mines train on ciphertexts
+    #[default]
+    Encrypted,
+    /// Everybody: Mines train in the clear, and only their updates are sealed
+    Sealed,
+}
+
+impl fmt::Display for Regime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Encrypted => "encrypted: Mines never see the model",
+            Self::Sealed => "sealed: Mines see the model",
+        })
+    }
+}
+
+/// What Mines train, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "regime", rename_all = "kebab-case")]
+pub enum Method {
+    /// A linear model that they never see.
+    Encrypted(Linear),
+    /// A network in the clear.
+    Sealed(Clear),
+}
+
+/// A linear model, trained on ciphertexts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// Public constants that turn raw columns into features.
+    pub features: FeatureMap,
+    /// Shape of the model.
+    pub shape: Shape,
+    /// How to train.
+    pub rule: Rule,
+    /// What the score of a class should be.
+    pub labels: Labels,
+    /// How to encrypt.
+    pub parameters: Parameters,
+}
+
+/// A network, trained in the clear.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clear {
+    /// What it is made of, with the public constants that standardise raw columns.
+    pub network: Network,
+    /// From which the starting model follows, unless the data scientist brings one.
+    pub seed: u32,
+    /// How to train.
+    pub schedule: Schedule,
+    /// What of the training leaves a Mine.
+    pub release: Release,
+}
+
+impl Method {
+    /// Who may see the model.
+    #[must_use]
+    pub const fn regime(&self) -> Regime {
+        match self {
+            Self::Encrypted(_) => Regime::Encrypted,
+            Self::Sealed(_) => Regime::Sealed,
+        }
+    }
+
+    /// The linear model, in the encrypted regime.
+    #[must_use]
+    pub const fn linear(&self) -> Option<&Linear> {
+        match self {
+            Self::Encrypted(linear) => Some(linear),
+            Self::Sealed(_) => None,
+        }
+    }
+
+    /// The network, in the sealed regime.
+    #[must_use]
+    pub const fn clear(&self) -> Option<&Clear> {
+        match self {
+            Self::Encrypted(_) => None,
+            Self::Sealed(clear) => Some(clear),
+        }
+    }
+
+    /// Number of weights.
+    #[must_use]
+    pub fn weights(&self) -> usize {
+        match self {
+            Self::Encrypted(linear) => linear.shape.weights(),
+            Self::Sealed(clear) => clear.network.parameters(),
+        }
+    }
+
+    /// Checks what came from outside, against the data that it is for.
+    ///
+    /// # Errors
+    /// Names what makes no sense.
+    pub fn check(&self, data: &Schema) -> Result<(), ManifestError> {
+        match self {
+            Self::Encrypted(linear) => linear.check(data),
+            Self::Sealed(clear) => clear.check(data),
+        }
+    }
+}
+
+impl Linear {
+    fn check(&self, data: &Schema) -> Result<(), ManifestError> {
+        use ManifestError::Contradiction;
+        self.features.check()?;
+        self.rule.check()?;
+        self.labels.check()?;
+        if self.features.columns.len() != data.inputs.len() {
+            return Err(Contradiction("the feature map has another number of columns than the schema"));
+        }
+        let shape = Shape { inputs: self.features.inputs(), outputs: data.task.outputs() };
+        if self.shape != shape || self.parameters.shape() != shape {
+            return Err(Contradiction("the model's shape is not that of schema and task"));
+        }
+        Ok(())
+    }
+}
+
+impl Clear {
+    fn check(&self, data: &Schema) -> Result<(), ManifestError> {
+        self.schedule.check()?;
+        self.release.check()?;
+        let shape = (self.network.input().columns(), self.network.outputs());
+        if shape != (data.inputs.len(), data.task.outputs()) {
+            return Err(ManifestError::Contradiction(
+                "the network's inputs and outputs are not those of schema and task",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where training starts without a model of the data scientist's: a network that says the same about everything, because its output
+    /// layer is all zeros. So its accuracy can be foretold, and is that of a linear model of zeros.
+    #[must_use]
+    pub fn initial(&self) -> Model {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&self.seed.to_be_bytes());
+        let model = Model::initial(&self.network, &seed);
+        let mut values = model.values().to_vec();
+        let output = self.network.outputs() * (self.network.activations() + 1);
+        let hidden = values.len().saturating_sub(output);
+        values[hidden..].fill(0.0);
+        Model::new(self.network.clone(), values).unwrap_or(model)
+    }
+}
+
+/// A model with the examples that it and its successors are measured on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial<M: Trainable> {
+    /// The examples.
+    pub validation: Validation<M::Inputs>,
+    /// The model.
+    pub model: M,
+}
+
+/// The same for a model of any kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnyTrial {
+    /// Of a campaign in the encrypted regime.
+    Linear(Trial<Weights>),
+    /// Of a campaign in the sealed regime.
+    Network(Trial<Model>),
+}
+
+/// A model file that cannot be used in a campaign.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// No linear model.
+    #[error(transparent)]
+    Linear(#[from] ModelError),
+    /// Not a model of the campaign's network.
+    #[error(transparent)]
+    Network(#[from] syft_nets::ModelError),
+    /// A linear model of another shape.
+    #[error("the model has {have} weights, the campaign's has {need}")]
+    Shape {
+        /// Weights of the file.
+        have: usize,
+        /// Weights of the campaign's model.
+        need: usize,
+    },
+}
+
+/// Why nothing can be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// On these examples.
+    #[error("the validation set: {0}")]
+    Validation(#[from] ValidationError),
+    /// Of this model.
+    #[error("the model: {0}")]
+    File(#[from] FileError),
+}
+
+impl From<DataError> for TrialError {
+    fn from(error: DataError) -> Self {
+        Self::Validation(error.into())
+    }
+}
+
+impl Linear {
+    /// Reads a model of the campaign's shape, untrusted.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(&self, file: &[u8]) -> Result<Weights, FileError> {
+        let weights = Weights::from_safetensors(file)?;
+        if weights.shape() != self.shape {
+            return Err(FileError::Shape { have: weights.shape().weights(), need: self.shape.weights() });
+        }
+        Ok(weights)
+    }
+}
+
+impl Clear {
+    /// A file of a model has at most so many bytes.
+    #[must_use]
+    pub fn file_limit(&self) -> usize {
+        FILE_HEADER + self.network.parameters().saturating_mul(size_of::<f32>())
+    }
+
+    /// Reads a model of the campaign's network, untrusted.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(&self, file: &[u8]) -> Result<Model, FileError> {
+        Ok(Model::from_safetensors(file, &self.network)?)
+    }
+}
+
+impl AnyTrial {
+    /// The model in this file, or the one that a campaign starts with, on raw examples.
+    ///
+    /// # Errors
+    /// When the file is no model of the campaign's, or nothing can be measured on the examples.
+    pub fn new(manifest: &Manifest, examples: &Examples, file: Option<&[u8]>) -> Result<Self, TrialError> {
+        let (targets, metric) = (manifest.targets(examples)?, manifest.metric);
+        Ok(match &manifest.method {
+            Method::Encrypted(linear) => {
+                let inputs = linear.features.apply(examples.features())?;
+                let validation = Validation::new(inputs, targets, metric)?;
+                let model = file.map_or_else(|| Ok(Weights::zeros(linear.shape)), |file| linear.read(file))?;
+                Self::Linear(Trial { validation, model })
+            }
+            Method::Sealed(clear) => {
+                let validation = Validation::new(examples.features().clone(), targets, metric)?;
+                let model = file.map_or_else(|| Ok(clear.initial()), |file| clear.read(file))?;
+                Self::Network(Trial { validation, model })
+            }
+        })
+    }
+
+    /// The accuracy, exact to the part per million.
+    #[must_use]
+    pub fn accuracy(&self) -> Ppm {
+        match self {
+            Self::Linear(trial) => trial.validation.accuracy(&trial.model),
+            Self::Network(trial) => trial.validation.accuracy(&trial.model),
+        }
+    }
+
+    /// Number of examples.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Linear(trial) => trial.validation.rows(),
+            Self::Network(trial) => trial.validation.rows(),
+        }
+    }
+
+    /// The model as safetensors, without metadata of a campaign: the same model always gives the same bytes.
+    ///
+    /// # Errors
+    /// Never in practice: any model has such a file.
+    pub fn file(&self) -> Result<Zeroizing<Vec<u8>>, FileError> {
+        match self {
+            Self::Linear(trial) => plain(&trial.model),
+            Self::Network(trial) => plain_network(&trial.model),
+        }
+    }
+}
+
+/// A linear model as safetensors without metadata.
+///
+/// # Errors
+/// Never in practice.
+pub fn plain(model: &Weights) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    Ok(model.to_safetensors(std::collections::HashMap::new()).map(Zeroizing::new)?)
+}
+
+/// A network as safetensors without metadata of a campaign.
+///
+/// # Errors
+/// Never in practice.
+pub fn plain_network(model: &Model) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    Ok(model.to_safetensors(std::collections::HashMap::new()).map(Zeroizing::new)?)
+}
