@@ -167,8 +167,9 @@ impl Prepared {
     }
 }
 
-/// Accuracies that earn the whole bounty in the sealed regime, unless told otherwise: networks reach more than linear models do.
-const SEALED_TARGETS: [(&str, f64); 2] = [("digits", 0.95), ("mnist", 0.98)];
+/// Accuracies that earn the whole bounty in the sealed regime, unless told otherwise: networks reach more than linear models do. And epochs: the
+/// fewer rows a Mine has, the more often it must see them.
+const SEALED: [(&str, f64, i64); 2] = [("digits", 0.95, 20), ("mnist", 0.98, 3)];
 
 /// Takes a regime, and forgets what the campaign file chose for another.
 fn choose(campaign: &mut toml::Table, config: &DemoConfig, regime: Regime) -> std::result::Result<(), String> {
@@ -179,9 +180,12 @@ fn choose(campaign: &mut toml::Table, config: &DemoConfig, regime: Regime) -> st
             model.retain(|key, _| key == "seed");
         }
         campaign.remove("training");
-        let target = SEALED_TARGETS.iter().find(|(dataset, _)| *dataset == config.dataset);
-        if let (Regime::Sealed, Some((_, target))) = (regime, target) {
-            set(campaign, "accuracy", "target", *target)?;
+        let usual = SEALED.iter().find(|(dataset, ..)| *dataset == config.dataset);
+        if let (Regime::Sealed, Some((_, target, epochs))) = (regime, usual) {
+            if config.target.is_none() {
+                set(campaign, "accuracy", "target", *target)?;
+            }
+            set(campaign, "training", "epochs", *epochs)?;
         }
     }
     set(campaign, "model", "regime", name)

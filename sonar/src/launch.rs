@@ -502,7 +502,7 @@ fn warnings(method: &Method) -> Vec<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::campaign::tests::TEXT;
+    use crate::{bundle::BundleError, campaign::tests::TEXT};
     use proptest::prelude::*;
     use std::sync::LazyLock;
 

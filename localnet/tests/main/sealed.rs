@@ -65,7 +65,8 @@ struct Killer {
 
 impl Observer for Killer {
     fn happened(&mut self, record: &Record, view: &CampaignView, network: &mut Network) {
-        if let (Event::Activated { .. }, Some(mine)) = (&record.event, self.trainer.take()) {
+        let active = matches!(record.event, Event::Activated { .. });
+        if let Some(mine) = self.trainer.take_if(|_| active) {
             block_in_place(|| Handle::current().block_on(until_in_the_middle(network, mine, view)));
             let name = network.mines()[mine].name.clone();
             network.kill9(&name).unwrap();
