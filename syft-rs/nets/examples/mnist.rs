@@ -1,16 +1,16 @@
 //! Simulates a sealed campaign over MNIST and prints what happens:
-//! `cargo run --release -p syft-nets --example mnist -- cnn:16,32 epochs=3 rate=0.002 batch=32 keep=0.25 bits=8 clip=16 windows=4`.
+//! `cargo run --release -p syft-nets --example mnist -- cnn:8,16 epochs=4 rate=0.002 batch=32 keep=0.5 bits=8 clip=16 uploads=12`.
 
 #[path = "../tests/simulation.rs"]
 mod simulation;
 
-use simulation::{Digits, campaign, default_schedule, network};
+use simulation::{Digits, campaign, default_schedule, mine, network};
 use std::time::Instant;
-use syft_nets::{NetworkKind, Release, Update};
+use syft_nets::{NetworkKind, Release, Schedule, Update};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let kind: NetworkKind = arguments.first().map_or("cnn:16,32", |kind| kind).parse().unwrap();
+    let kind: NetworkKind = arguments.first().map_or("cnn:8,16", |kind| kind).parse().unwrap();
     let given = |name: &str, usual: f64| {
         let value = arguments.iter().find_map(|argument| argument.strip_prefix(name)?.strip_prefix('='));
         value.map_or(usual, |value| value.parse().unwrap())
@@ -30,12 +30,17 @@ fn main() {
     };
     println!("{} parameters, {} bytes an upload", network.parameters(), Update::encoded_len(&network, &release));
     let clock = Instant::now();
-    let windows = given("windows", 4.0) as u8;
-    let model = campaign(&network, &schedule, &release, &mines, &validation, windows, |line| {
-        println!("{:6.1} s  {line}", clock.elapsed().as_secs_f64());
+    let uploads = given("uploads", 12.0) as usize;
+    let model = campaign(&network, &schedule, &release, &mines, &validation, uploads, |mine, norm, size, best| {
+        let seconds = clock.elapsed().as_secs_f64();
+        println!("{seconds:6.1} s  Mine {mine} moves by {norm:.2}, {size} of it is best: {best}");
     });
     println!("{:6.1} s  accuracy {}", clock.elapsed().as_secs_f64(), validation.accuracy(&model));
     let clock = Instant::now();
     validation.accuracy(&model);
     println!("one evaluation on {} images: {:.2} s", validation.raw.rows(), clock.elapsed().as_secs_f64());
+    let clock = Instant::now();
+    let once = Schedule { epochs: 1, ..schedule };
+    mine(&model, &once, &release, &mines[0], 0);
+    println!("one epoch of {} images: {:.2} s", mines[0].raw.rows(), clock.elapsed().as_secs_f64());
 }

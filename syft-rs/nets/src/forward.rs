@@ -114,8 +114,7 @@ fn windows(image: &[f32], conv: &Conv, from: Volume, to: Volume) -> Vec<Right> {
     let squares = kernel * kernel;
     let weights: Vec<usize> =
         (0..from.channels * squares).map(|w| at(w / squares, w / kernel % kernel, w % kernel)).collect();
-    let places: Vec<usize> =
-        (0..to.places()).map(|p| at(0, p / to.width * stride, p % to.width * stride)).collect();
+    let places: Vec<usize> = (0..to.places()).map(|p| at(0, p / to.width * stride, p % to.width * stride)).collect();
     panels(weights.len(), places.len(), |weight, place| padded[weights[weight] + places[place]])
 }
 
@@ -172,12 +171,16 @@ mod tests {
         match *stage {
             Stage::Relu { .. } => x.iter().map(|x| x.max(0.0)).collect(),
             Stage::Dense { inputs, outputs, at } => (0..outputs)
-                .map(|o| (0..inputs).fold(values[at + inputs * outputs + o], |sum, i| sum + values[at + o * inputs + i] * x[i]))
+                .map(|o| {
+                    (0..inputs)
+                        .fold(values[at + inputs * outputs + o], |sum, i| sum + values[at + o * inputs + i] * x[i])
+                })
                 .collect(),
             Stage::MaxPool { size, from, to } => (0..to.numbers())
                 .map(|n| {
                     let (c, y, x0) = (n / to.places(), n / to.width % to.height, n % to.width);
-                    let number = |i: usize| x[c * from.places() + (y * size + i / size) * from.width + x0 * size + i % size];
+                    let number =
+                        |i: usize| x[c * from.places() + (y * size + i / size) * from.width + x0 * size + i % size];
                     (0..size * size).map(number).fold(f32::MIN, f32::max)
                 })
                 .collect(),
@@ -187,8 +190,13 @@ mod tests {
                     let mut sum = values[at + channels * from.channels * k * k + o];
                     for (c, i, j) in (0..from.channels * k * k).map(|w| (w / (k * k), w / k % k, w % k)) {
                         let (row, column) = (y * stride + i, x0 * stride + j);
-                        let inside = (padding..from.height + padding).contains(&row) && (padding..from.width + padding).contains(&column);
-                        let pixel = if inside { x[c * from.places() + (row - padding) * from.width + column - padding] } else { 0.0 };
+                        let inside = (padding..from.height + padding).contains(&row)
+                            && (padding..from.width + padding).contains(&column);
+                        let pixel = if inside {
+                            x[c * from.places() + (row - padding) * from.width + column - padding]
+                        } else {
+                            0.0
+                        };
                         sum += values[at + ((o * from.channels + c) * k + i) * k + j] * pixel;
                     }
                     sum
@@ -200,7 +208,8 @@ mod tests {
     #[test]
     fn every_layer_does_what_its_definition_says_to_the_last_bit() {
         let conv = |channels, kernel, stride, padding| Layer::Conv(Conv { channels, kernel, stride, padding });
-        let layers = vec![conv(5, 3, 1, 1), Layer::Relu, Layer::MaxPool(2), conv(9, 2, 2, 0), Layer::Dense(11), Layer::Relu];
+        let layers =
+            vec![conv(5, 3, 1, 1), Layer::Relu, Layer::MaxPool(2), conv(9, 2, 2, 0), Layer::Dense(11), Layer::Relu];
         let network = Network::new(image(9, 10, 2), layers, 3).unwrap();
         let values = random(network.parameters(), 0);
         let raw = Matrix::new(21, 180, random(21 * 180, 1).into_iter().map(f64::from).collect()).unwrap();

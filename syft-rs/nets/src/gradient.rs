@@ -101,7 +101,10 @@ impl Parameters {
                 let weights = weights.clone().reshape([*outputs, *inputs]);
                 x.matmul(weights.transpose()) + biases.clone().reshape([1, *outputs])
             }
-            (Stage::Conv { conv: Conv { channels, kernel, stride, padding }, from, to, .. }, Some((weights, biases))) => {
+            (
+                Stage::Conv { conv: Conv { channels, kernel, stride, padding }, from, to, .. },
+                Some((weights, biases)),
+            ) => {
                 let options = ConvOptions::new([*stride; 2], [*padding; 2], [1; 2], 1);
                 let weights = weights.clone().reshape([*channels, from.channels, *kernel, *kernel]);
                 let x = x.reshape([count, from.channels, from.height, from.width]);

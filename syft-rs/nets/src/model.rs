@@ -104,7 +104,7 @@ impl Model {
     }
 
     /// Its tensors with their values.
-    fn tensors(&self) -> impl Iterator<Item = (crate::Tensor, &[f32])> {
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = (crate::Tensor, &[f32])> {
         let mut rest = &self.values[..];
         self.network.layout().into_iter().map(move |tensor| {
             let (values, others) = rest.split_at(tensor.shape.iter().product());
@@ -198,7 +198,8 @@ pub fn described(bytes: &[u8]) -> Result<Network, ModelError> {
     open(bytes, MAX_PARAMETERS)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| file(error.to_string()))?;
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(DESCRIPTION));
-    let text = text.ok_or_else(|| file(format!("it does not describe its network: no `{DESCRIPTION}` among its metadata")))?;
+    let text =
+        text.ok_or_else(|| file(format!("it does not describe its network: no `{DESCRIPTION}` among its metadata")))?;
     serde_json::from_str(text).map_err(|error| file(format!("`{DESCRIPTION}` among its metadata: {error}")))
 }
 
@@ -280,7 +281,8 @@ mod tests {
     #[test]
     fn files_that_do_not_fit_are_refused_by_name() {
         let bytes = Model::initial(&small_cnn(), &[1; 32]).to_safetensors(HashMap::new()).unwrap();
-        let refusal = |bytes: &[u8], network: &Network| Model::from_safetensors(bytes, network).unwrap_err().to_string();
+        let refusal =
+            |bytes: &[u8], network: &Network| Model::from_safetensors(bytes, network).unwrap_err().to_string();
         let wider = NetworkKind::Cnn(vec![3, 4]).network(image(8, 8, 1), 4).unwrap();
         assert!(refusal(&bytes, &wider).contains("output.weight"));
         let deeper = NetworkKind::Cnn(vec![3, 4, 5]).network(image(8, 8, 1), 3).unwrap();
@@ -296,7 +298,8 @@ mod tests {
 
     #[test]
     fn a_file_without_description_must_be_described() {
-        let plain = safetensors::serialize([("x", TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap())], None).unwrap();
+        let plain =
+            safetensors::serialize([("x", TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap())], None).unwrap();
         assert!(Model::from_described(&plain).unwrap_err().to_string().contains("does not describe its network"));
     }
 

@@ -97,13 +97,12 @@ impl Input {
     pub fn columns(&self) -> usize {
         match self {
             Self::Columns(columns) => columns.len(),
-            Self::Image { height, width, channels } => {
-                height.saturating_mul(*width).saturating_mul(channels.len())
-            }
+            Self::Image { height, width, channels } => height.saturating_mul(*width).saturating_mul(channels.len()),
         }
     }
 
-    fn constants(&self) -> &[Column] {
+    /// Of each column, or of each channel of a pixel.
+    pub(crate) fn constants(&self) -> &[Column] {
         match self {
             Self::Columns(constants) | Self::Image { channels: constants, .. } => constants,
         }
@@ -231,7 +230,9 @@ impl Stage {
     /// Shape of the weights, whose first dimension is the number of biases; none without parameters.
     pub(crate) fn weights(&self) -> Option<(usize, Vec<usize>)> {
         match *self {
-            Self::Conv { conv, from, at, .. } => Some((at, vec![conv.channels, from.channels, conv.kernel, conv.kernel])),
+            Self::Conv { conv, from, at, .. } => {
+                Some((at, vec![conv.channels, from.channels, conv.kernel, conv.kernel]))
+            }
             Self::Dense { inputs, outputs, at } => Some((at, vec![outputs, inputs])),
             Self::MaxPool { .. } | Self::Relu { .. } => None,
         }
@@ -523,7 +524,8 @@ mod tests {
 
     #[test]
     fn descriptions_are_checked_when_they_are_read() {
-        let network = Network::new(image(8, 8, 1), vec![conv(4, 3, 1, 1), Layer::MaxPool(2), Layer::Dense(9)], 3).unwrap();
+        let network =
+            Network::new(image(8, 8, 1), vec![conv(4, 3, 1, 1), Layer::MaxPool(2), Layer::Dense(9)], 3).unwrap();
         let text = serde_json::to_string(&network).unwrap();
         assert!(text.contains(r#"{"max-pool":2},{"dense":9}]"#), "{text}");
         assert_eq!(serde_json::from_str::<Network>(&text).unwrap(), network);

@@ -86,7 +86,7 @@ impl Schedule {
             Task::Classification { .. } if has_filters => 0.002,
             Task::Classification { .. } => 0.003,
         };
-        let (batch, epochs) = (32, if has_filters { 3 } else { 10 });
+        let (batch, epochs) = (32, if has_filters { 4 } else { 10 });
         Self { optimiser: Optimiser::Adam, rate, fall: Fall::Linear, batch, epochs, weight_decay: 0.0 }
     }
 
@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn optimisers_find_the_bottom() {
         for optimiser in [Optimiser::Sgd { momentum: 0.5 }, Optimiser::Adam] {
-            let schedule = Schedule { optimiser, rate: 0.1, fall: Fall::Linear, batch: 1, epochs: 1, weight_decay: 0.0 };
+            let schedule =
+                Schedule { optimiser, rate: 0.1, fall: Fall::Linear, batch: 1, epochs: 1, weight_decay: 0.0 };
             let (mut x, mut memory) = ([4.0], Memory::new(optimiser, 1));
             for step in 0..200 {
                 let gradient = [x[0] - 1.0];

@@ -20,7 +20,10 @@ impl Stream {
     fn next(&mut self) -> u64 {
         if self.used == self.words.len() {
             let digest: [u8; 32] = self.prefix.clone().chain_update(self.block.to_be_bytes()).finalize().into();
-            self.words.iter_mut().zip(digest.as_chunks().0).for_each(|(word, bytes)| *word = u64::from_be_bytes(*bytes));
+            self.words
+                .iter_mut()
+                .zip(digest.as_chunks().0)
+                .for_each(|(word, bytes)| *word = u64::from_be_bytes(*bytes));
             self.block += 1;
             self.used = 0;
         }

@@ -1,7 +1,7 @@
 //! What several tests need.
 
-use crate::network::{Input, Network};
 use crate::NetworkKind;
+use crate::network::{Input, Network};
 use syft::{Column, Task};
 
 /// Columns that are standardised already.

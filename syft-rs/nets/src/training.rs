@@ -143,7 +143,9 @@ impl Training {
         let mut training = Self::start(model, schedule, raw, targets, seed)?;
         let mut fields = FORMAT.open(checkpoint, training.checkpoint_len())?;
         if fields.array()? != training.inputs {
-            return Err(WireError::Content("it is of a training with another model, schedule, seed or other data").into());
+            return Err(
+                WireError::Content("it is of a training with another model, schedule, seed or other data").into()
+            );
         }
         training.step = u64::from_le_bytes(fields.array()?);
         training.loss = f64::from_le_bytes(fields.array()?);
@@ -310,9 +312,9 @@ fn fingerprint(model: &Model, schedule: &Schedule, data: &Data, seed: &[u8; 32])
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NetworkKind;
     use crate::schedule::{Fall, Optimiser};
     use crate::testing::{columns, small_cnn};
-    use crate::NetworkKind;
     use syft::Metric;
 
     const SEED: [u8; 32] = [9; 32];
@@ -416,7 +418,12 @@ mod tests {
         let square: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
         let size = 1e-2 / square.sqrt();
         let along = |sign: f64| -> Vec<f32> {
-            model.values().iter().zip(&gradient).map(|(x, g)| (f64::from(*x) + sign * size * f64::from(*g)) as f32).collect()
+            model
+                .values()
+                .iter()
+                .zip(&gradient)
+                .map(|(x, g)| (f64::from(*x) + sign * size * f64::from(*g)) as f32)
+                .collect()
         };
         let slope = (exact(&along(1.0)) - exact(&along(-1.0))) / (2.0 * size);
         assert!((slope / square - 1.0).abs() < 1e-2, "{slope} {square}");
@@ -453,9 +460,8 @@ mod tests {
         let (raw, targets) = bars(4);
         let model = Model::initial(&small_cnn(), &SEED);
         let schedule = schedule(Optimiser::Adam);
-        let refusal = |raw: &Matrix, targets: &Targets| {
-            Training::start(&model, &schedule, raw, targets, SEED).err().unwrap()
-        };
+        let refusal =
+            |raw: &Matrix, targets: &Targets| Training::start(&model, &schedule, raw, targets, SEED).err().unwrap();
         assert!(matches!(refusal(&raw, &Targets::Classes(vec![0])), TrainingError::Length { rows: 4, targets: 1 }));
         assert!(matches!(refusal(&raw, &Targets::Classes(vec![0, 3, 0, 0])), TrainingError::Class { row: 1, .. }));
         assert_eq!(refusal(&raw, &Targets::Values(vec![0.0; 4])), TrainingError::Outputs(3));

@@ -66,36 +66,29 @@ pub fn tried(best: &Model, delta: &Delta, validation: &Digits, grid: Grid) -> (G
     trials.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap()
 }
 
-/// Windows of one upload a Mine, until none is accepted or there were so many; gives the best model.
+/// One window after the other, each of one upload: the Mines take turns, and every one starts from the best model so far. Says after each
+/// upload which Mine made it, the norm of its change, the step size that was best, and the accuracy on the grid.
 pub fn campaign(
     network: &Network,
     schedule: &Schedule,
     release: &Release,
     mines: &[Digits],
     validation: &Digits,
-    windows: u8,
-    mut say: impl FnMut(String),
+    uploads: usize,
+    mut say: impl FnMut(usize, f64, f64, Ppm),
 ) -> Model {
     let grid = Grid::new(2_500).unwrap();
     let mut best = Model::initial(network, &[1; 32]);
     let mut step = validation.accuracy(&best).steps(grid);
-    for window in 1..=windows {
-        let published = best.clone();
-        let mut accepts = 0;
-        for (index, data) in mines.iter().enumerate() {
-            let (bytes, norm) = mine(&published, schedule, release, data, window * 16 + index as u8);
-            let update = Update::decode(&bytes, network, release, &[0; 32]).unwrap();
-            let (reached, size, model) = tried(&best, &update.delta(), validation, grid);
-            if reached > step {
-                (best, step, accepts) = (model, reached, accepts + 1);
-                say(format!("window {window}, Mine {index}: norm {norm:.2}, accepted {size}: {:?}", grid.value(step)));
-            } else {
-                say(format!("window {window}, Mine {index}: norm {norm:.2}, not improved ({size})"));
-            }
+    for upload in 0..uploads {
+        let turn = upload % mines.len();
+        let (bytes, norm) = mine(&best, schedule, release, &mines[turn], upload as u8);
+        let update = Update::decode(&bytes, network, release, &[0; 32]).unwrap();
+        let (reached, size, model) = tried(&best, &update.delta(), validation, grid);
+        if reached > step {
+            (best, step) = (model, reached);
         }
-        if accepts == 0 {
-            break;
-        }
+        say(turn, norm, size, grid.value(step).unwrap());
     }
     best
 }
