@@ -12,6 +12,7 @@ END = "<!-- end of measured -->"
 MAP_ROWS = {
     "ours": "**ours**",
     "ours_unprotected": "ours, unprotected",
+    "ours_bare": "ours, neither protected nor packed",
     "tenseal": "TenSEAL, parameters chosen for this",
     "tenseal_tutorial": "TenSEAL, parameters of its tutorial",
     "tenseal_tensor": "TenSEAL, without rotations",

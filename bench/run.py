@@ -47,7 +47,8 @@ PEERS = {
         optional=True,
     ),
 }
-OURS = Peer(("ours", "ours_unprotected", *report.KERNEL_ROWS))
+OUR_ROWS = ("ours", "ours_unprotected", "ours_bare")
+OURS = Peer((*OUR_ROWS, *report.KERNEL_ROWS))
 MEASURED = {"ours": OURS, **PEERS}
 NAMES = list(MEASURED)
 
@@ -106,7 +107,7 @@ def measure_peer(name: str, command: list[str], inputs: int, options: argparse.N
 
 def ours_from(printed: dict[str, Any]) -> dict[str, Row]:
     """Rows of what our example prints; a processor without AVX-512 says null for that kernel."""
-    rows = {name: report.checked(printed.get(name)) for name in ("ours", "ours_unprotected")}
+    rows = {name: report.checked(printed.get(name)) for name in OUR_ROWS}
     kernels = {name: report.checked(printed.get(name), report.KERNEL_NUMBERS) for name in report.KERNEL_ROWS}
     if "avx512_kernel" in printed and printed["avx512_kernel"] is None:
         kernels["avx512_kernel"] = report.not_run("this processor has no AVX-512")

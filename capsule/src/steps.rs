@@ -262,9 +262,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let outcome = compute(move || {
             let key = SecretKey::derive(&seed, &loaded.manifest.parameters, &binding);
             let updates = opened.iter().flatten();
-            let deltas: Vec<_> = updates.map(|update| Some(key.decrypt(update))).collect();
+            let deltas = updates.map(|update| Some(key.decrypt(update)));
             let validation = &loaded.bundle.validation;
-            evaluate_window(&best, best_ppm, &deltas, validation, &ladder, most)
+            evaluate_window(&best, best_ppm, deltas, validation, &ladder, most)
         })
         .await?;
         let best_ppm = ladder

@@ -151,8 +151,8 @@ impl<'a> Twin<'a> {
             updates.iter().map(|update| encrypt_update(&material, update)).collect::<std::result::Result<_, _>>()?;
         let clock = Instant::now();
         let deltas: Vec<_> = sealed.iter().map(|update| Some(key.decrypt(update))).collect();
-        evaluate_window(&start, start_ppm, &deltas, &self.validation, &ladder, view.terms.maxAccepts.into());
-        Ok((encrypt, clock.elapsed().as_secs_f64() / deltas.len().max(1) as f64))
+        evaluate_window(&start, start_ppm, deltas, &self.validation, &ladder, view.terms.maxAccepts.into());
+        Ok((encrypt, clock.elapsed().as_secs_f64() / sealed.len().max(1) as f64))
     }
 }
 

@@ -114,7 +114,7 @@ pub enum LaunchError {
     #[error("the validation set: {0}")]
     Validation(#[from] syft::ValidationError),
     /// The features cannot be made.
-    #[error("the validation set: {0}")]
+    #[error("the features of the validation set: {0}")]
     Features(#[from] syft::DataError),
     /// The model is too large.
     #[error("{0}")]
@@ -170,6 +170,7 @@ impl From<LaunchError> for Failure {
             LaunchError::Ladder(_) => "TARGET_NOT_ABOVE_START",
             LaunchError::TargetOffGrid { .. } => "TARGET_OFF_GRID",
             LaunchError::Start { .. } => "START_NOT_AS_CLAIMED",
+            LaunchError::Features(syft::DataError::TooLarge { .. }) => "MODEL",
             LaunchError::Table(_)
             | LaunchError::Misfit(_)
             | LaunchError::Bundle(_)
@@ -422,7 +423,7 @@ fn warnings(shape: Shape) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::campaign::tests::TEXT;
     use proptest::prelude::*;
@@ -452,7 +453,7 @@ mod tests {
         }
     }
 
-    fn planned(from: &str, to: &str) -> Result<Plan, LaunchError> {
+    pub(crate) fn planned(from: &str, to: &str) -> Result<Plan, LaunchError> {
         let text = TEXT.replace(from, to);
         assert!(from.is_empty() || text != TEXT);
         plan(&CampaignFile::parse(&text).unwrap(), inputs())
@@ -501,6 +502,11 @@ mod tests {
         assert!(refusal("name = \"b\"", "name = \"c\"").contains("column `c` is missing"));
         assert!(refusal("target = 0.9", "target = 0.9\ngrid = 0.001").contains("grid"));
         assert!(refusal("target = 0.9", "target = 0.9\n[limits]\nwindow = 65").contains("limits.window"));
+        let large = refusal("[reward]", "[model]\nfeatures = \"random-relu:8191\"\n[reward]");
+        assert!(
+            large.contains("8191 features") && large.contains("4096 inputs") && large.contains("4.0 times"),
+            "{large}"
+        );
         let mut poor = inputs();
         poor.bounty = Amount::ZERO;
         let file = CampaignFile::parse(TEXT).unwrap();

@@ -18,6 +18,7 @@ pub mod launch;
 pub mod manifest;
 pub mod pgp;
 pub mod server;
+pub mod statement;
 pub mod units;
 pub mod vault;
 pub mod view;

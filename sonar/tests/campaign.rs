@@ -187,9 +187,14 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
         let early = user.json(&["campaign", "result", id]);
         assert_eq!((early.code, early.error().as_str()), (6, "NOT_DELIVERED"));
         let id = id_of(&launched);
+        let privacy = user.json(&["campaign", "privacy", &id.to_string()]).data();
+        assert_eq!((&privacy, &privacy["model"]["secret"]), (&launched["privacy"], &false.into()));
         (user, id)
     })
     .await;
+    let address = format!("{}/api/v1/campaigns/{id}/privacy", served.ready.http.as_deref().unwrap());
+    let privacy: Value = reqwest::get(address).await.unwrap().json().await.unwrap();
+    assert_eq!((&privacy["model"]["weights"], &privacy["transcript"]["spent"]), (&6.into(), &0.0.into()));
 
     let (manifest, bundle) = capsule.open(&stage.owner, id).await;
     let terms = stage.owner.terms(id).await.unwrap();
@@ -286,6 +291,7 @@ async fn what_cannot_be_a_campaign_is_refused_and_changes_nothing() {
             ("\"12.5\"", "\"-1\"", 5, "AMOUNT"),
             ("\"2d\"", "\"2020-01-01T00:00:00Z\"", 5, "PAST_DEADLINE"),
             ("\"DATA\"", "\"GOLD\"", 5, "TOKEN"),
+            ("[reward]", "[model]\nfeatures = \"random-relu:5000\"\n[reward]", 5, "MODEL"),
         ] {
             let text = FILE.replacen(from, to, 1);
             assert_ne!(text, FILE);

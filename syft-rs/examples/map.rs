@@ -4,14 +4,13 @@
 
 use serde_json::{Value, json};
 use std::time::Instant;
-use syft::{
-    AffineUpdate, Binding, Delta, EncryptedUpdate, Evaluator, Kernel, Material, Parameters, SecretKey, Shape,
-    VersionSeed, Weights,
-};
+use syft::{Delta, EncryptedUpdate, Evaluator, Kernel, Material, Shape};
+use workload::Workload;
+
+#[path = "../benches/workload/mod.rs"]
+mod workload;
 
 const REPEATS: usize = 9;
-/// Model values are whole numbers times this: their columns then stay within the public bound, and no product wraps.
-const MODEL_UNIT: f64 = 1.0 / 8192.0;
 
 fn main() {
     let argument = |name: &str, default: usize| {
@@ -24,66 +23,62 @@ fn main() {
     println!("{}", Bench::new(shape, threads).report());
 }
 
-/// The workload, ready to be measured.
+/// What is measured, and the product as it should be.
 struct Bench {
-    params: Parameters,
+    work: Workload,
     threads: usize,
-    key: SecretKey,
-    material: Material,
-    update: AffineUpdate,
     clear: Delta,
 }
 
 impl Bench {
     fn new(shape: Shape, threads: usize) -> Self {
-        let params = Parameters::linear(shape).expect("a supported shape");
-        let binding = Binding { chain_id: 1, contract: [0; 20], campaign: [0; 32], version: 1, beacon: [0; 32] };
-        let key = SecretKey::derive(&VersionSeed::from_bytes([7; 32]), &params, &binding);
-        let model: Vec<f64> = numbers(2, 10, shape.weights()).map(|value| value as f64 * MODEL_UNIT).collect();
-        let weights = Weights::new(shape, &model).expect("columns within the bound");
-        let factors = numbers(1, 12, shape.inputs * shape.inputs).map(|value| value as i16).collect();
-        let update = AffineUpdate::from_factors(shape, factors);
-        let clear = update.apply_clear(&params.encode(&weights));
-        Self { material: key.publish(&weights), params, threads, key, update, clear }
+        let work = Workload::new(shape);
+        let clear = work.update.apply_clear(&work.params.encode(&work.weights));
+        Self { work, threads, clear }
     }
 
     fn report(&self) -> Value {
-        let evaluator = |kernel| Evaluator::new(&self.material, kernel);
+        let evaluator = |kernel| Evaluator::new(&self.work.material, kernel);
         let fastest = evaluator(Kernel::fastest());
-        let ours = self.row(|| fastest.encrypt(&self.update).expect("coins"), "re-randomisation, flood 2^50");
-        let unprotected = self.row(|| fastest.encrypt_unprotected(&self.update).expect("no coins are needed"), "none");
+        let ours = median(|| fastest.encrypt(&self.work.update).expect("coins"));
+        let unprotected = median(|| fastest.encrypt_unprotected(&self.work.update).expect("no coins are needed"));
+        let bare = median(|| fastest.encrypt_bare(&self.work.update));
+        let packed = |(seconds, upload): (f64, EncryptedUpdate), protections: &str| {
+            let keys = Material::encoded_len(&self.work.params) - self.work.params.model_len();
+            let up = EncryptedUpdate::encoded_len(&self.work.params);
+            self.row(seconds, [keys, up], &self.work.key.decrypt(&upload), ["Evaluator::encrypt", protections])
+        };
         let kernel = |kernel: Kernel| self.kernel(&evaluator(kernel));
         json!({
-            "ours": ours,
-            "ours_unprotected": unprotected,
+            "ours": packed(ours, "re-randomisation, flood 2^50"),
+            "ours_unprotected": packed(unprotected, "none"),
+            "ours_bare": self.row(bare.0, [0, 5 * bare.1.len()], &self.work.key.decrypt_bare(&bare.1), ["Evaluator::encrypt_bare", "none"]),
             "portable_kernel": kernel(Kernel::Portable),
             "avx512_kernel": if Kernel::fastest() == Kernel::Portable { Value::Null } else { kernel(Kernel::fastest()) },
         })
     }
 
-    fn row(&self, evaluate: impl FnMut() -> EncryptedUpdate, protections: &str) -> Value {
-        let (seconds, upload) = median(evaluate);
-        let estimate = self.params.security_bits();
-        let model = self.params.model_len();
-        let down = Material::encoded_len(&self.params);
+    fn row(&self, seconds: f64, [keys, up]: [usize; 2], opened: &Delta, [method, protections]: [&str; 2]) -> Value {
+        let estimate = self.work.params.security_bits();
+        let model = self.work.params.model_len();
         json!({
             "seconds": seconds,
             "threads": self.threads,
             "model_bytes": model,
-            "key_bytes": down - model,
-            "bytes_down": down,
-            "bytes_up": EncryptedUpdate::encoded_len(&self.params),
-            "max_relative_error": self.error(&upload),
+            "key_bytes": keys,
+            "bytes_down": model + keys,
+            "bytes_up": up,
+            "max_relative_error": self.error(opened),
             "repeats": REPEATS,
             "scaled_from": null,
-            "method": "Evaluator::encrypt; model values times 2^-13",
+            "method": format!("{method}; model values times 2^-13"),
             "protections": protections,
             "security": {
                 "bits": estimate.matzov,
                 "parameters": format!(
                     "binary secrets, rank {} x degree {}, modulus 2^64, errors 2^24",
-                    self.params.rank(),
-                    self.params.degree()
+                    self.work.params.rank(),
+                    self.work.params.degree()
                 ),
                 "source": "lattice-estimator, MATZOV cost model; 133 bits under core-SVP",
             },
@@ -91,28 +86,16 @@ impl Bench {
     }
 
     fn kernel(&self, evaluator: &Evaluator) -> Value {
-        let (seconds, _) = median(|| evaluator.multiply(&self.update));
-        let Shape { inputs, outputs } = self.params.shape();
-        let words = self.params.rank() * self.params.degree() + outputs;
+        let (seconds, _) = median(|| evaluator.multiply(&self.work.update));
+        let Shape { inputs, outputs } = self.work.params.shape();
+        let words = self.work.params.rank() * self.work.params.degree() + outputs;
         json!({ "seconds": seconds, "threads": self.threads, "multiply_adds": inputs * inputs * words })
     }
 
-    fn error(&self, upload: &EncryptedUpdate) -> f64 {
-        let opened = self.key.decrypt(upload);
+    fn error(&self, opened: &Delta) -> f64 {
         let largest = self.clear.values().fold(0.0, |most: f64, x| most.max(x.abs()));
         opened.values().zip(self.clear.values()).map(|(have, want)| (have - want).abs()).fold(0.0, f64::max) / largest
     }
-}
-
-/// The first numbers of SplitMix64: the top bits of each word, with a sign.
-fn numbers(seed: u64, bits: u32, count: usize) -> impl Iterator<Item = i64> {
-    let word = move |index: u64| {
-        let mut z = seed.wrapping_add((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    };
-    (0..count as u64).map(move |index| (word(index) >> (64 - bits)).cast_signed() - (1 << (bits - 1)))
 }
 
 /// The median time of several runs, after one that does not count.

@@ -1,7 +1,6 @@
 //! How much the public transcript of a campaign can say, and the meter that stops it.
 
 use crate::evaluate::Ladder;
-use crate::model::Shape;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -29,8 +28,8 @@ pub fn transcript_bits(submissions: u64, accepts: u64, steps: u64) -> f64 {
 }
 
 /// True when a model is so small that even the bounded transcript says too much about it.
-pub const fn not_secret(shape: Shape) -> bool {
-    shape.weights() < LEAST_SECRET_WEIGHTS
+pub const fn not_secret(weights: usize) -> bool {
+    weights < LEAST_SECRET_WEIGHTS
 }
 
 /// Most submissions that are evaluated and most accepts of a campaign.
@@ -91,16 +90,16 @@ pub enum BudgetError {
     Contradiction(u64),
 }
 
-/// The bits that a model of this shape may leak in a campaign, with the usual limit.
-fn allowed(shape: Shape, usual: f64) -> f64 {
-    usual.min(BITS_PER_WEIGHT * shape.weights() as f64)
+/// The bits that a model of so many weights may leak in a campaign, with the usual limit.
+fn allowed(weights: usize, usual: f64) -> f64 {
+    usual.min(BITS_PER_WEIGHT * weights as f64)
 }
 
 /// Limits that fit the budget of a model: as many submissions as leave room for some accepts, then as many accepts as fit.
-pub fn default_limits(shape: Shape, ladder: &Ladder) -> Limits {
+pub fn default_limits(weights: usize, ladder: &Ladder) -> Limits {
     const SUBMISSIONS: [u64; 11] = [10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50, 20, 10, 5];
     const MOST_ACCEPTS: u32 = 20;
-    let allowed = allowed(shape, USUAL_BITS);
+    let allowed = allowed(weights, USUAL_BITS);
     let fits = |submissions, accepts| Limits { submissions, accepts }.bits(ladder) <= allowed;
     for wanted in [8, 4, 2, 1] {
         if let Some(submissions) = SUBMISSIONS.into_iter().find(|&submissions| fits(submissions, wanted)) {
@@ -137,9 +136,9 @@ pub struct LeakMeter {
 
 impl LeakMeter {
     /// A meter for a campaign; refuses limits that could say more than the model allows.
-    pub fn new(shape: Shape, ladder: &Ladder, limits: Limits) -> Result<Self, BudgetError> {
+    pub fn new(weights: usize, ladder: &Ladder, limits: Limits) -> Result<Self, BudgetError> {
         let bits = limits.bits(ladder);
-        let allowed = allowed(shape, HARD_BITS);
+        let allowed = allowed(weights, HARD_BITS);
         if bits > allowed {
             return Err(BudgetError::TooMuch {
                 submissions: limits.submissions,
@@ -248,8 +247,8 @@ mod tests {
         Ladder::new(Grid::new(grid).unwrap(), Ppm::new(start).unwrap(), Ppm::ONE).unwrap()
     }
 
-    const DIGITS: Shape = Shape { inputs: 65, outputs: 10 };
-    const CANCER: Shape = Shape { inputs: 31, outputs: 2 };
+    const DIGITS: usize = 65 * 10;
+    const CANCER: usize = 31 * 2;
 
     #[test]
     fn bits_agree_with_the_published_table() {
@@ -271,15 +270,15 @@ mod tests {
 
     #[test]
     fn default_limits_fit_the_model() {
-        for (shape, ladder) in [
+        for (weights, ladder) in [
             (DIGITS, ladder(100_000, 5_000)),
             (DIGITS, ladder(0, 1_000)),
             (CANCER, ladder(372_000, 6_000)),
-            (Shape { inputs: 2, outputs: 1 }, ladder(0, 1_000)),
+            (2, ladder(0, 1_000)),
         ] {
-            let limits = default_limits(shape, &ladder);
+            let limits = default_limits(weights, &ladder);
             let bits = limits.bits(&ladder);
-            assert!(bits <= USUAL_BITS && bits <= (BITS_PER_WEIGHT * shape.weights() as f64).max(12.0));
+            assert!(bits <= USUAL_BITS && bits <= (BITS_PER_WEIGHT * weights as f64).max(12.0));
             assert!(limits.accepts >= 1 && limits.submissions >= 1);
         }
         let digits = default_limits(DIGITS, &ladder(100_000, 5_000));

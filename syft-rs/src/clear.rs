@@ -34,8 +34,8 @@ pub fn run(
     let (mut windows, mut accepts) = (0, 0);
     while windows < max_windows && accepts < max_accepts && best_ppm < ladder.target() {
         let published = params.encode(&best);
-        let candidates: Vec<_> = updates.iter().map(|update| Some(update.apply_clear(&published))).collect();
-        let outcome = evaluate_window(&best, best_ppm, &candidates, validation, ladder, max_accepts - accepts);
+        let candidates = updates.iter().map(|update| Some(update.apply_clear(&published)));
+        let outcome = evaluate_window(&best, best_ppm, candidates, validation, ladder, max_accepts - accepts);
         windows += 1;
         accepts += outcome.accepts();
         let stalled = outcome.accepts() == 0;

@@ -53,6 +53,17 @@ pub enum DataError {
     /// Nothing to work on.
     #[error("there are no examples")]
     Empty,
+    /// More features than an encrypted model can have.
+    #[error(
+        "{features} features and the constant one are more than the {} inputs that an encrypted model can have: a Mine's work grows with \
+         their square, and would be {:.1} times that for the largest model",
+        crate::MAX_INPUTS,
+        ((*features as f64 + 1.0) / crate::MAX_INPUTS as f64).powi(2)
+    )]
+    TooLarge {
+        /// Features, without the constant one.
+        features: usize,
+    },
     /// A feature map that does not go with the data.
     #[error("the features do not fit: {0}")]
     Map(String),

@@ -1,10 +1,10 @@
 //! What the key holder decides about a window of updates, and all that it may say about them.
 
-use crate::data::{DataError, Targets};
+use crate::data::{DataError, Matrix, Targets};
 use crate::features::Features;
 use crate::he::Delta;
 use crate::metric::{Metric, MetricError};
-use crate::model::{Shape, Weights};
+use crate::model::{Scores, Weights};
 use crate::units::{Grid, GridStep, Ppm};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -77,10 +77,71 @@ impl Ladder {
     }
 }
 
+/// A model that updates can be tried on.
+pub trait Trainable: Clone {
+    /// What it reads.
+    type Inputs: Rows;
+    /// What an update says, once it is in the clear.
+    type Delta;
+
+    /// The update of its shape that changes nothing.
+    fn nothing(&self) -> Self::Delta;
+
+    /// Whether an update has its shape, and is in range.
+    fn takes(&self, delta: &Self::Delta) -> bool;
+
+    /// The model so many times along an update.
+    #[must_use]
+    fn moved(&self, delta: &Self::Delta, size: f64) -> Self;
+
+    /// What it says about examples.
+    fn predict(&self, inputs: &Self::Inputs) -> Scores;
+}
+
+/// Examples without their targets.
+pub trait Rows {
+    /// Number of examples.
+    fn rows(&self) -> usize;
+}
+
+impl Rows for Features {
+    fn rows(&self) -> usize {
+        self.rows()
+    }
+}
+
+impl Rows for Matrix {
+    fn rows(&self) -> usize {
+        self.rows()
+    }
+}
+
+impl Trainable for Weights {
+    type Inputs = Features;
+    type Delta = Delta;
+
+    fn nothing(&self) -> Delta {
+        Delta::zeros(self.shape())
+    }
+
+    fn takes(&self, delta: &Delta) -> bool {
+        delta.shape() == self.shape() && delta.is_in_range()
+    }
+
+    fn moved(&self, delta: &Delta, size: f64) -> Self {
+        let values = self.values().iter().zip(delta.values()).map(|(weight, change)| weight + size * change);
+        Self::project(self.shape(), values.collect())
+    }
+
+    fn predict(&self, inputs: &Features) -> Scores {
+        self.predict(inputs)
+    }
+}
+
 /// The data scientist's examples, ready for evaluation.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Validation {
-    features: Features,
+pub struct Validation<I = Features> {
+    inputs: I,
     targets: Targets,
     metric: Metric,
 }
@@ -96,27 +157,26 @@ pub enum ValidationError {
     Metric(#[from] MetricError),
 }
 
-impl Validation {
+impl<I: Rows> Validation<I> {
     /// Checks that there are examples, and that the metric can be computed on them and paid by.
-    pub fn new(features: Features, targets: Targets, metric: Metric) -> Result<Self, ValidationError> {
-        if features.rows() == 0 {
+    pub fn new(inputs: I, targets: Targets, metric: Metric) -> Result<Self, ValidationError> {
+        let rows = inputs.rows();
+        if rows == 0 {
             return Err(DataError::Empty.into());
         }
-        if features.rows() != targets.len() {
-            return Err(DataError::Targets { rows: features.rows(), targets: targets.len() }.into());
+        if rows != targets.len() {
+            return Err(DataError::Targets { rows, targets: targets.len() }.into());
         }
         if !metric.is_payable() {
             return Err(MetricError::NotPayable(metric).into());
         }
-        let validation = Self { features, targets, metric };
-        let shape = Shape { inputs: validation.features.columns(), outputs: 1 };
-        metric.ppm(&Weights::zeros(shape).predict(&validation.features), &validation.targets)?;
-        Ok(validation)
+        metric.ppm(&Scores::new(1, vec![0.0; rows]), &targets)?;
+        Ok(Self { inputs, targets, metric })
     }
 
     /// Number of examples.
-    pub const fn rows(&self) -> usize {
-        self.features.rows()
+    pub fn rows(&self) -> usize {
+        self.targets.len()
     }
 
     /// The metric that is paid by.
@@ -125,14 +185,14 @@ impl Validation {
     }
 
     /// The accuracy of a model, exact to the part per million.
-    pub fn accuracy(&self, weights: &Weights) -> Ppm {
+    pub fn accuracy(&self, model: &impl Trainable<Inputs = I>) -> Ppm {
         // The constructor made sure that the metric fits, and a model that knows nothing is worth nothing.
-        self.metric.ppm(&weights.predict(&self.features), &self.targets).unwrap_or(Ppm::ZERO)
+        self.metric.ppm(&model.predict(&self.inputs), &self.targets).unwrap_or(Ppm::ZERO)
     }
 
     /// Any metric of a model on these examples.
-    pub fn score(&self, weights: &Weights, metric: Metric) -> Result<f64, MetricError> {
-        metric.score(&weights.predict(&self.features), &self.targets)
+    pub fn score(&self, model: &impl Trainable<Inputs = I>, metric: Metric) -> Result<f64, MetricError> {
+        metric.score(&model.predict(&self.inputs), &self.targets)
     }
 }
 
@@ -148,16 +208,16 @@ pub enum ContentVerdict {
 
 /// What a window leads to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WindowOutcome {
+pub struct WindowOutcome<M = Weights> {
     /// One verdict a candidate, in the same order.
     pub verdicts: Vec<ContentVerdict>,
     /// The best model now.
-    pub best: Weights,
+    pub best: M,
     /// Its accuracy on the grid, as published.
     pub best_step: GridStep,
 }
 
-impl WindowOutcome {
+impl<M> WindowOutcome<M> {
     /// Number of accepts.
     pub fn accepts(&self) -> u32 {
         self.verdicts.iter().filter(|verdict| **verdict != ContentVerdict::NotImproved).count() as u32
@@ -165,55 +225,57 @@ impl WindowOutcome {
 }
 
 /// Tries the updates of a window on the best model, strictly in order. `best` is the model that was published, `best_ppm` its
-/// accuracy on the grid; an update that could not be decoded is `None`.
+/// accuracy on the grid; an update that could not be decoded is `None`. One update is asked for at a time, and dropped before the
+/// next: they may be as large as the model.
 ///
 /// Each candidate costs the same work whatever it contains and whatever came before it.
-pub fn evaluate_window(
-    best: &Weights,
+pub fn evaluate_window<M: Trainable>(
+    best: &M,
     best_ppm: Ppm,
-    candidates: &[Option<Delta>],
-    validation: &Validation,
+    candidates: impl IntoIterator<Item = Option<M::Delta>>,
+    validation: &Validation<M::Inputs>,
     ladder: &Ladder,
     max_accepts: u32,
-) -> WindowOutcome {
+) -> WindowOutcome<M> {
     let mut state = State { best: best.clone(), step: best_ppm.steps(ladder.grid), accepts: 0 };
     let most = max_accepts.min(MOST_ACCEPTS);
-    let nothing = Delta::zeros(best.shape());
-    let verdicts = candidates
-        .iter()
-        .map(|candidate| {
-            let usable = candidate.as_ref().filter(|delta| delta.shape() == best.shape() && delta.is_in_range());
-            let (step, trial) = best_trial(&state.best, usable.unwrap_or(&nothing), validation, ladder.grid);
-            let open = state.accepts < most && state.reached(ladder) < ladder.target;
-            if open && step > state.step {
-                state = State { best: trial, step, accepts: state.accepts + 1 };
-                ContentVerdict::Accepted(step)
-            } else {
-                ContentVerdict::NotImproved
-            }
-        })
-        .collect();
+    let judge = |candidate: Option<M::Delta>| {
+        let usable = candidate.filter(|delta| best.takes(delta)).unwrap_or_else(|| best.nothing());
+        let (step, trial) = best_trial(&state.best, &usable, validation, ladder.grid);
+        let open = state.accepts < most && state.reached(ladder) < ladder.target;
+        if open && step > state.step {
+            state = State { best: trial, step, accepts: state.accepts + 1 };
+            ContentVerdict::Accepted(step)
+        } else {
+            ContentVerdict::NotImproved
+        }
+    };
+    let verdicts = candidates.into_iter().map(judge).collect();
     WindowOutcome { verdicts, best: state.best, best_step: state.step }
 }
 
-struct State {
-    best: Weights,
+struct State<M> {
+    best: M,
     step: GridStep,
     accepts: u32,
 }
 
-impl State {
+impl<M> State<M> {
     fn reached(&self, ladder: &Ladder) -> Ppm {
         ladder.grid.value(self.step).unwrap_or(Ppm::ONE)
     }
 }
 
 /// The line search: the greatest step size among those with the best accuracy on the grid.
-fn best_trial(best: &Weights, delta: &Delta, validation: &Validation, grid: Grid) -> (GridStep, Weights) {
+fn best_trial<M: Trainable>(
+    best: &M,
+    delta: &M::Delta,
+    validation: &Validation<M::Inputs>,
+    grid: Grid,
+) -> (GridStep, M) {
     let trial = |size: f64| {
-        let values = best.values().iter().zip(delta.values()).map(|(weight, change)| weight + size * change).collect();
-        let weights = Weights::project(best.shape(), values);
-        (validation.accuracy(&weights).steps(grid), weights)
+        let model = best.moved(delta, size);
+        (validation.accuracy(&model).steps(grid), model)
     };
     let first = trial(STEP_SIZES[0]);
     STEP_SIZES[1..].iter().map(|&size| trial(size)).fold(first, |best, next| if next.0 > best.0 { next } else { best })
@@ -222,9 +284,9 @@ fn best_trial(best: &Weights, delta: &Delta, validation: &Validation, grid: Grid
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Matrix;
     use crate::features::{FeatureKind, FeatureMap};
     use crate::he::Parameters;
+    use crate::model::Shape;
 
     const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
 
@@ -249,7 +311,7 @@ mod tests {
 
     fn run(candidates: &[Option<Delta>], target: u32, most: u32) -> WindowOutcome {
         let best = Weights::zeros(SHAPE);
-        evaluate_window(&best, Ppm::new(400_000).unwrap(), candidates, &validation(), &ladder(target), most)
+        evaluate_window(&best, Ppm::new(400_000).unwrap(), candidates.to_vec(), &validation(), &ladder(target), most)
     }
 
     /// Says class 1 to all: 0.6. And the true boundary: 1.0.
@@ -298,7 +360,7 @@ mod tests {
     fn less_than_a_grid_step_is_not_improved() {
         let best = Weights::new(SHAPE, &SOME).unwrap();
         let ladder = ladder(1_000_000);
-        let outcome = evaluate_window(&best, Ppm::new(600_000).unwrap(), &[delta(SOME)], &validation(), &ladder, 4);
+        let outcome = evaluate_window(&best, Ppm::new(600_000).unwrap(), [delta(SOME)], &validation(), &ladder, 4);
         assert_eq!((outcome.accepts(), outcome.best), (0, best));
     }
 

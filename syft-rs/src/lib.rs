@@ -23,7 +23,8 @@ mod units;
 
 pub use data::{DataError, Examples, Matrix, TargetMap, Targets, Task};
 pub use evaluate::{
-    ContentVerdict, Ladder, LadderError, STEP_SIZES, Validation, ValidationError, WindowOutcome, evaluate_window,
+    ContentVerdict, Ladder, LadderError, Rows, STEP_SIZES, Trainable, Validation, ValidationError, WindowOutcome,
+    evaluate_window,
 };
 pub use features::{Column, Expansion, FEATURE_LIMIT, FeatureKind, FeatureMap, Features, INPUT_BITS, Image, Recipe};
 pub use he::noise::{self, Noise};

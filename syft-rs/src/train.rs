@@ -137,7 +137,7 @@ impl Rule {
         let (rho, decay) = match (map.expansion, task) {
             (_, Task::Regression) => (0.03, 0.003),
             // The more features, the less of each can be spared.
-            (Expansion::RandomRelu { .. }, _) => (0.5 / inputs, (0.25 / inputs).min(128.0 / (inputs * inputs))),
+            (Expansion::RandomRelu { .. }, _) => (0.25 / inputs, (0.125 / inputs).min(64_000.0 / inputs.powi(3))),
             (Expansion::RandomConv { .. }, _) => (0.05 / inputs, 0.025 / inputs),
             (Expansion::Identity | Expansion::Polynomial, _) => (0.003, 0.0015),
         };
@@ -360,8 +360,11 @@ fn solve_dual(x: &Mat<f64>, y: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<
     Ok((linear, gained.transpose() * (basis.transpose() * y)))
 }
 
+/// What becomes of each eigenvalue, for `-L` and for the map from M to B.
+type Filters = Vec<(f64, f64)>;
+
 /// Eigenvectors of a matrix with eigenvalues in [0, 1], and what the rule makes of the eigenvalues.
-fn decompose(gram: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Vec<(f64, f64)>), TrainError> {
+fn decompose(gram: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Filters), TrainError> {
     let eigen = gram.self_adjoint_eigen(Side::Lower).map_err(|_| TrainError::Decomposition)?;
     let values = eigen.S().column_vector();
     let filters = (0..gram.nrows()).map(|i| rule.filter(values[i].clamp(0.0, 1.0))).collect();

@@ -176,7 +176,7 @@ async fn check_margin(network: &Network, validation: &str, data: &[String], refe
             let delta = update.apply_clear(&published);
             assert!(is_clear_cut(&twin, &best, &delta, step), "{submission:?}");
             let best_ppm = ladder.grid().value(step).unwrap();
-            let outcome = evaluate_window(&best, best_ppm, &[Some(delta)], &twin.validation, &ladder, 1);
+            let outcome = evaluate_window(&best, best_ppm, [Some(delta)], &twin.validation, &ladder, 1);
             (best, step) = (outcome.best, outcome.best_step);
         }
         let decided = ladder.grid().value(step).unwrap().get();

@@ -32,6 +32,8 @@ pub enum Command {
     List(look::List),
     /// Everything about one campaign
     Show(look::Show),
+    /// What each party of a campaign can learn, and what that rests on
+    Privacy(look::Privacy),
     /// Follow a campaign until it ends, one line per event
     Watch(watch::Watch),
     /// End a campaign: close it, or take the money back from a Capsule that missed its time
@@ -49,6 +51,7 @@ impl Command {
             Self::Result(_) => "sonar.campaign.result/1",
             Self::List(_) => "sonar.campaign.list/1",
             Self::Show(_) => "sonar.campaign.show/1",
+            Self::Privacy(_) => "sonar.campaign.privacy/1",
             Self::Watch(_) => "sonar.campaign.watch/1",
             Self::Close(_) => "sonar.campaign.close/1",
             Self::Withdraw(_) => "sonar.campaign.withdraw/1",
@@ -61,6 +64,7 @@ impl Command {
             Self::Result(command) => command.run(context, output).await,
             Self::List(command) => command.run(context, output).await,
             Self::Show(command) => command.run(context, output).await,
+            Self::Privacy(command) => command.run(context, output).await,
             Self::Watch(command) => command.run(context, output).await,
             Self::Close(command) => command.run(context, output).await,
             Self::Withdraw(command) => command.run(context, output).await,

@@ -36,6 +36,7 @@ use super::{
 use crate::{
     ids::{CampaignId, Digest},
     index::{Filter, Position},
+    statement::{PrivacyStatement, Progress},
 };
 
 /// How long a handler may take.
@@ -71,6 +72,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(info))
         .routes(routes!(campaigns))
         .routes(routes!(campaign))
+        .routes(routes!(campaign_privacy))
         .routes(routes!(submissions))
         .routes(routes!(campaign_events))
         .routes(routes!(capsules))
@@ -192,6 +194,30 @@ async fn campaign(State(app): State<Arc<App>>, Segment(id): Segment<String>) -> 
         .read(|world| live::campaign(world, id, &|manifest| app.shelf.manifest(manifest)))
         .map(Json)
         .ok_or_else(|| unknown(id))
+}
+
+/// What each party of a campaign can learn, what was said in public so far, and what that rests on.
+#[utoipa::path(
+    get, path = "/api/v1/campaigns/{id}/privacy", params(("id" = String, Path, description = "Campaign id")),
+    responses(
+        (status = OK, body = PrivacyStatement),
+        (status = BAD_REQUEST, body = Problem),
+        (status = NOT_FOUND, description = "No such campaign, or its manifest is not here", body = Problem)
+    )
+)]
+async fn campaign_privacy(
+    State(app): State<Arc<App>>,
+    Segment(id): Segment<String>,
+) -> Result<Json<PrivacyStatement>, Problem> {
+    let id = parse(&id)?;
+    let (manifest, progress) = app
+        .index
+        .read(|world| world.campaign(id).map(|view| (Digest(view.terms.manifest.0), Progress::from(view))))
+        .ok_or_else(|| unknown(id))?;
+    let manifest = app.shelf.manifest(manifest).ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "NO_MANIFEST", format!("the manifest of campaign {id} is not here"))
+    })?;
+    PrivacyStatement::new(&manifest, progress).map(Json).map_err(|error| Problem::internal(&error))
 }
 
 /// A campaign's submissions in chain order, with their public verdicts.

@@ -240,6 +240,11 @@ impl FeatureMap {
         if ranges.len() != validation.columns() {
             return Err(DataError::Columns { have: validation.columns(), need: ranges.len() });
         }
+        check_size(match kind {
+            FeatureKind::Identity => ranges.len(),
+            FeatureKind::Polynomial => polynomial::count(ranges.len()),
+            FeatureKind::RandomRelu(count) | FeatureKind::RandomConv(count) => count,
+        })?;
         let columns = ranges.iter().enumerate().map(|(index, &range)| match kind {
             // Filters need the pixels' own relations.
             FeatureKind::RandomConv(_) => full_range(range),
@@ -291,9 +296,7 @@ impl FeatureMap {
     }
 
     fn check_expansion(&self) -> Result<(), DataError> {
-        if self.expansion.count(self.columns.len()) >= crate::MAX_INPUTS {
-            return Err(DataError::Map(format!("{} features are more than a model can have", self.inputs() - 1)));
-        }
+        check_size(self.expansion.count(self.columns.len()))?;
         let threshold = match &self.expansion {
             Expansion::Identity | Expansion::Polynomial => return Ok(()),
             Expansion::RandomRelu { count, threshold, .. } => {
@@ -362,6 +365,11 @@ impl FeatureMap {
             conv @ Expansion::RandomConv { .. } => Conv::new(&conv, raw.columns())?.expand(&rounded(&standardised)),
         })
     }
+}
+
+/// Checks that a model can have so many features and a constant one.
+const fn check_size(features: usize) -> Result<(), DataError> {
+    if features < crate::MAX_INPUTS { Ok(()) } else { Err(DataError::TooLarge { features }) }
 }
 
 fn fit_column(validation: &Matrix, index: usize, range: (f64, f64)) -> Column {

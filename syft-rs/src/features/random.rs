@@ -7,7 +7,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use sha2::{Digest, Sha256};
 
 /// How far above its mean a random combination has to be, in units of its spread.
-const THRESHOLD: f64 = 0.5;
+const THRESHOLD: f64 = 0.25;
 
 /// Weights with mean zero and variance one: of each 16 bits of SHA-256 digests the number of ones, less eight, halved. Every weight
 /// is a multiple of 1/2 between -4 and 4. Digest `i` is of `"syft/features" ‖ seed ‖ i`, numbers in big-endian order.

@@ -386,7 +386,7 @@ mod parity {
         let validation = Validation::new(features, targets, Metric::Accuracy).unwrap();
         let grid = Grid::new(100_000).unwrap();
         let ladder = Ladder::new(grid, Ppm::new(best_ppm).unwrap(), Ppm::ONE).unwrap();
-        evaluate_window(best, Ppm::new(best_ppm).unwrap(), &[Some(candidate)], &validation, &ladder, 4)
+        evaluate_window(best, Ppm::new(best_ppm).unwrap(), [Some(candidate)], &validation, &ladder, 4)
     }
 
     fn update(params: &Parameters, constant: [f64; 4]) -> AffineUpdate {
@@ -695,7 +695,7 @@ mod extract {
         let zero = Weights::zeros(shape);
         let ladder = Ladder::new(grid, validation.accuracy(&zero).floor_to_grid(grid), Ppm::ONE).unwrap();
         let delta = update.apply_clear(&params.encode(&zero));
-        let outcome = evaluate_window(&zero, ladder.start(), &[Some(delta)], &validation, &ladder, 4);
+        let outcome = evaluate_window(&zero, ladder.start(), [Some(delta)], &validation, &ladder, 4);
         let step = grid.value(outcome.best_step).unwrap();
         Victim { params, best: outcome.best, step, ladder, validation, targets }
     }
@@ -773,7 +773,7 @@ mod extract {
         let mut accepts = 0;
         let (copy, _) = steal(shape, &targets, |kept, bias| {
             let candidate = [Some(probe(&victim, kept, bias))];
-            let outcome = evaluate_window(&victim.best, victim.step, &candidate, &victim.validation, &victim.ladder, 4);
+            let outcome = evaluate_window(&victim.best, victim.step, candidate, &victim.validation, &victim.ladder, 4);
             accepts += outcome.accepts();
             victim.step = victim.ladder.grid().value(outcome.best_step).unwrap();
             victim.best = outcome.best;
@@ -790,7 +790,7 @@ mod extract {
             let mut bias = [-1.5; CLASSES];
             bias[class] = 1.5;
             let candidate = [Some(probe(&victim, shape.inputs - 1, &bias))];
-            let outcome = evaluate_window(&victim.best, victim.step, &candidate, &victim.validation, &victim.ladder, 4);
+            let outcome = evaluate_window(&victim.best, victim.step, candidate, &victim.validation, &victim.ladder, 4);
             assert_eq!(outcome.verdicts, [ContentVerdict::NotImproved], "class {class}");
         }
     }

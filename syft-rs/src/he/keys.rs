@@ -133,8 +133,15 @@ impl SecretKey {
         hash.finalize().into()
     }
 
+    /// Opens rows that were not packed.
+    #[cfg(feature = "bench")]
+    pub fn decrypt_bare(&self, rows: &[u64]) -> Delta {
+        let phases = rows.chunks_exact(self.params.row_words()).flat_map(|row| self.phase(row));
+        Delta::from_raw(self.params.shape(), self.params.update_scale(), phases.map(u64::cast_signed).collect())
+    }
+
     /// Body minus masks times key of a row before packing.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "bench"))]
     pub(super) fn phase(&self, row: &[u64]) -> Vec<u64> {
         let (masks, body) = row.split_at(DIMENSION);
         let mut product = vec![0; self.params.degree()];

@@ -280,6 +280,12 @@ impl Parameters {
         ESTIMATE
     }
 
+    /// What is known about the hardness of finding the coins of an upload, for somebody who knows every key: module-LWE with 2048
+    /// binary coins and errors up to 2^27.
+    pub const fn rerandomisation_bits(&self) -> SecurityEstimate {
+        SecurityEstimate { matzov: 169, core_svp: None }
+    }
+
     /// A hash of the protocol's version and every constant.
     pub fn id(&self) -> [u8; 32] {
         let Written {

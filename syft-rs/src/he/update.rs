@@ -4,6 +4,8 @@ use super::kernel::Kernel;
 use super::material::Material;
 use super::packing::Packing;
 use super::panels::Panels;
+#[cfg(feature = "bench")]
+use super::parameters::PACKING_BYTES;
 use super::parameters::{DIMENSION, Parameters, UPLOAD_BYTES};
 use super::random::Coins;
 use super::wire::{Format, WireError, put_words, round_to_bytes};
@@ -219,6 +221,16 @@ impl Evaluator {
     pub fn multiply(&self, update: &AffineUpdate) -> Vec<u64> {
         let starts = (0..self.params.shape().inputs).step_by(self.block());
         starts.flat_map(|start| self.map(update, start).into_iter().step_by(self.params.row_words())).collect()
+    }
+
+    /// The linear map alone, all of it: what bare libraries give back. The upload would be these words, of which the upper five bytes
+    /// say enough.
+    #[cfg(feature = "bench")]
+    pub fn encrypt_bare(&self, update: &AffineUpdate) -> Vec<u64> {
+        let starts = (0..self.params.shape().inputs).step_by(self.block());
+        let mut rows: Vec<u64> = starts.flat_map(|start| self.map(update, start)).collect();
+        rows.iter_mut().for_each(|word| *word = round_to_bytes(*word, PACKING_BYTES));
+        rows
     }
 
     fn encrypt_with(&self, update: &AffineUpdate, protect: impl Protect) -> Result<EncryptedUpdate, EncryptError> {

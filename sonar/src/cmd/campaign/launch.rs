@@ -13,8 +13,9 @@ use sonar::{
     files,
     ids::Digest,
     launch::{self, CapsuleTerms, Inputs, Outlook, Plan},
-    manifest,
+    manifest::{self, Manifest},
     pgp::{self, Certificate},
+    statement::{PrivacyStatement, Progress},
     units::{Amount, TokenUnit, percent},
     view::{CapsuleView, World},
     wire::TermsJson,
@@ -102,13 +103,14 @@ impl Launch {
         };
         let terms = draft.terms()?;
         draft.outlook.warnings.iter().for_each(|warning| output.warn(warning));
+        let statement = statement(&Manifest::decode(&manifest).map_err(launch::LaunchError::from)?)?;
         let token = super::token(&client, terms.token).await?;
         hub.offer(&[sealed, manifest]).await?;
-        let opened = open(context, output, &client, &draft, &terms, &token).await?;
+        let opened = open(context, output, &client, &draft, &terms, &token, &statement).await?;
         output.progress("Waiting until Sonar holds manifest and bundle…");
         hub.wait_until_kept(&[draft.bundle, Digest::from(terms.manifest)]).await?;
         hub.close().await;
-        report(&client, &draft, &terms, &token, opened).await
+        report(&client, &draft, &terms, &token, opened, &statement).await
     }
 }
 
@@ -120,12 +122,14 @@ async fn open(
     draft: &Draft,
     terms: &Terms,
     token: &TokenUnit,
+    statement: &PrivacyStatement,
 ) -> Result<Option<TxOutcome>, Failure> {
     if is_open(&client.status(draft.id).await?) {
         output.progress("The bounty is in escrow already.");
         return Ok(None);
     }
     output.progress(summary(&draft.name, terms, token, &draft.outlook));
+    output.progress(statement);
     cli::confirm(&context.globals, &consequence(terms, token, client))?;
     output.progress("Putting the bounty into escrow…");
     match client.open(terms).await {
@@ -157,6 +161,7 @@ async fn report(
     terms: &Terms,
     token: &TokenUnit,
     transaction: Option<TxOutcome>,
+    statement: &PrivacyStatement,
 ) -> Result<Report, Failure> {
     let status = client.status(draft.id).await?;
     let state = State::try_from(status.state).map_err(Failure::internal)?;
@@ -168,6 +173,7 @@ async fn report(
         "start_ppm": draft.outlook.start_ppm,
         "leak_bits": draft.outlook.leak_bits,
         "features": draft.outlook.features,
+        "privacy": statement,
         "transaction": transaction,
     });
     let human = format!(
@@ -177,6 +183,11 @@ async fn report(
         draft.id.short()
     );
     Report::new(&data, human)
+}
+
+/// What everybody will be able to learn.
+fn statement(manifest: &Manifest) -> Result<PrivacyStatement, Failure> {
+    PrivacyStatement::new(manifest, Progress::default()).map_err(Failure::internal)
 }
 
 /// What a data scientist should see before and after she pays.
@@ -342,16 +353,19 @@ impl Launching<'_> {
         plan.outlook.warnings.iter().for_each(|warning| output.warn(warning));
         let terms = plan.terms(Digest([0; 32]));
         let token = super::token(self.client, terms.token).await?;
-        let name = plan.manifest(Digest([0; 32])).name;
+        let manifest = plan.manifest(Digest([0; 32]));
+        let statement = statement(&manifest)?;
+        let name = manifest.name;
         let data = json!({
             "name": name,
             "terms": TermsJson::from(&terms),
             "start_ppm": plan.outlook.start_ppm,
             "leak_bits": plan.outlook.leak_bits,
             "features": plan.outlook.features,
+            "privacy": statement,
         });
         let human = format!(
-            "{}\n{}",
+            "{}\n{statement}{}",
             summary(&name, &terms, &token, &plan.outlook),
             consequence(&terms, &token, self.client).replacen("This puts", "A launch puts", 1),
         );

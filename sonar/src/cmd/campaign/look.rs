@@ -1,4 +1,4 @@
-//! `sonar campaign list` and `show`.
+//! `sonar campaign list`, `show` and `privacy`.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,11 @@ use alloy::primitives::Address;
 use sonar::{
     chain::Client,
     cli::{self, Failure, Output, Report},
+    statement::{PrivacyStatement, Progress},
     units::TokenUnit,
 };
 
-use super::{Context, document, find, world};
+use super::{Context, document, find, hub::Hub, result::manifest_of, world};
 
 /// List the campaigns on this contract.
 #[derive(Debug, clap::Args)]
@@ -63,6 +64,28 @@ impl Show {
         let view = find(&world, &self.id)?;
         let token = Tokens::new(client).unit(view.terms.token).await?;
         Report::new(&document::Detail::from(view), document::page(view, &token))
+    }
+}
+
+/// What each party of a campaign can learn, what was said in public so far, and what that rests on.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sonar campaign privacy 0x3fa4")]
+pub struct Privacy {
+    /// Its id, or the beginning of it
+    id: String,
+}
+
+impl Privacy {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let client = context.reader().await?;
+        output.progress("Reading the chain…");
+        let world = world(&client).await?;
+        let view = find(&world, &self.id)?;
+        let hub = Hub::connect(context, output).await?;
+        let manifest = manifest_of(&hub, view).await?;
+        hub.close().await;
+        let statement = PrivacyStatement::new(&manifest, Progress::from(view)).map_err(Failure::internal)?;
+        Report::new(&statement, statement.to_string().trim_end().to_owned())
     }
 }
 

@@ -196,7 +196,7 @@ fn account(context: &Context, draft: Option<&Draft>) -> Result<AccountName, Fail
     }
 }
 
-async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manifest, Failure> {
+pub async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manifest, Failure> {
     let digest = Digest::from(view.terms.manifest);
     let bytes = hub.fetch(digest, manifest::MAX_BYTES).await?;
     let refused = |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "MANIFEST", error);

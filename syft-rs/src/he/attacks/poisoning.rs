@@ -80,8 +80,8 @@ impl Campaign {
         let (mut theirs, mut honest) = (0, 0);
         for _ in 0..WINDOWS {
             let published = self.params.encode(&best);
-            let candidates: Vec<_> = all.iter().map(|update| Some(update.apply_clear(&published))).collect();
-            let outcome = evaluate_window(&best, best_ppm, &candidates, &self.validation, &self.ladder, 4);
+            let candidates = all.iter().map(|update| Some(update.apply_clear(&published)));
+            let outcome = evaluate_window(&best, best_ppm, candidates, &self.validation, &self.ladder, 4);
             for (at, verdict) in outcome.verdicts.iter().enumerate() {
                 if let ContentVerdict::Accepted(step) = verdict {
                     let reached = self.ladder.grid().value(*step).unwrap();
@@ -145,7 +145,7 @@ fn a_copy_earns_nothing() {
     let best = Weights::zeros(campaign.params.shape());
     let delta = || Some(campaign.honest[0].apply_clear(&campaign.params.encode(&best)));
     let ladder = &campaign.ladder;
-    let outcome = evaluate_window(&best, ladder.start(), &[delta(), delta()], &campaign.validation, ladder, 4);
+    let outcome = evaluate_window(&best, ladder.start(), [delta(), delta()], &campaign.validation, ladder, 4);
     assert!(matches!(outcome.verdicts[..], [ContentVerdict::Accepted(_), ContentVerdict::NotImproved]));
 }
 
