@@ -18,6 +18,7 @@ mod schedule;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod trainable;
 mod training;
 mod wire;
 

@@ -56,6 +56,13 @@ impl Release {
         require("bits", self.bits.into(), (2..=16).contains(&self.bits), "between 2 and 16")
     }
 
+    /// Whether an update of this network with the noise of this cost can still say something; `records` is for the message.
+    pub fn bears(&self, network: &Network, cost: Zcdp, records: usize) -> Result<(), UpdateError> {
+        self.check()?;
+        Noise::new(self.clip, network.parameters(), cost, records)?;
+        Ok(())
+    }
+
     /// Coordinates that are sent of so many.
     fn kept(&self, parameters: usize) -> usize {
         ((self.keep * parameters as f64).ceil() as usize).clamp(1, parameters)
