@@ -17,7 +17,7 @@ fn main() {
     };
     let (train, validation) = (Digits::read("train"), Digits::read("validation"));
     let mines: Vec<Digits> = (0..4).map(|mine| train.select((mine..train.raw.rows()).step_by(4))).collect();
-    let network = network(&kind, &validation);
+    let (network, held) = (network(&kind, &validation), validation.validation());
     let mut schedule = default_schedule(&network);
     schedule.epochs = given("epochs", schedule.epochs.into()) as u32;
     schedule.rate = given("rate", schedule.rate);
@@ -31,13 +31,13 @@ fn main() {
     println!("{} parameters, {} bytes an upload", network.parameters(), Update::encoded_len(&network, &release));
     let clock = Instant::now();
     let uploads = given("uploads", 12.0) as usize;
-    let model = campaign(&network, &schedule, &release, &mines, &validation, uploads, |mine, norm, size, best| {
+    let model = campaign(&network, &schedule, &release, &mines, &held, uploads, |mine, norm, best| {
         let seconds = clock.elapsed().as_secs_f64();
-        println!("{seconds:6.1} s  Mine {mine} moves by {norm:.2}, {size} of it is best: {best}");
+        println!("{seconds:6.1} s  Mine {mine} moves by {norm:.2}: {best}");
     });
-    println!("{:6.1} s  accuracy {}", clock.elapsed().as_secs_f64(), validation.accuracy(&model));
+    println!("{:6.1} s  accuracy {}", clock.elapsed().as_secs_f64(), held.accuracy(&model));
     let clock = Instant::now();
-    validation.accuracy(&model);
+    held.accuracy(&model);
     println!("one evaluation on {} images: {:.2} s", validation.raw.rows(), clock.elapsed().as_secs_f64());
     let clock = Instant::now();
     let once = Schedule { epochs: 1, ..schedule };

@@ -19,9 +19,9 @@ fn four_mines_teach_a_network_digits() {
     let network = network(&NetworkKind::Cnn(vec![4, 8]), &validation);
     let schedule = Schedule { rate: 0.005, ..default_schedule(&network) };
     let mut ladder = vec![];
-    let say = |_, _, _, best| ladder.push(best);
-    let model = campaign(&network, &schedule, &Release::default(), &mines, &validation, 4, say);
-    let accuracy = validation.accuracy(&model);
+    let say = |_, _, best| ladder.push(best);
+    let model = campaign(&network, &schedule, &Release::default(), &mines, &validation.validation(), 4, say);
+    let accuracy = validation.validation().accuracy(&model);
     assert!(accuracy.get() > 930_000, "{accuracy} after {ladder:?}");
 }
 
