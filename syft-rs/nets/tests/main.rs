@@ -5,6 +5,10 @@ mod simulation;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use simulation::{Digits, campaign, default_schedule, network};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use syft::export::Answer;
 use syft::{
     FeatureKind, FeatureMap, Grid, Labels, Ladder, Matrix, Metric, Parameters, Ppm, Rule, Shape, Task, Validation,
     Weights,
@@ -64,4 +68,51 @@ fn a_public_backbone_helps_a_linear_model() {
     let without = linear_campaign(&pixels, &validation.raw, &validation);
     let with = linear_campaign(&embedded, &backbone.embed(&validation.raw).unwrap(), &validation);
     assert!(with.get() > without.get() + 30_000, "{with} with, {without} without");
+}
+
+/// Reads model.onnx, model.npz, columns.bin and scores.bin; prints how far its scores are from ours at most.
+const SCRIPT: &str = r#"
+import json, sys, numpy as np, onnxruntime
+columns = np.fromfile("columns.bin").reshape(-1, 784)
+ours = np.fromfile("scores.bin").reshape(-1, 10)
+scores, labels = onnxruntime.InferenceSession("model.onnx").run(["scores", "label"], {"columns": columns})
+assert list(labels) == [str(digit) for digit in scores.argmax(1)]
+arrays = np.load("model.npz")
+layers = json.loads(str(arrays["network"]))["layers"]
+assert arrays["layers.0.weight"].shape == (layers[0]["conv"]["channels"], 1, 5, 5)
+image = ((columns[:1] - arrays["center"]) / arrays["spread"]).reshape(28, 28).astype(np.float32)
+corner = np.pad(image, 2)[:5, :5]
+assert np.isfinite((arrays["layers.0.weight"][:, 0] * corner).sum((1, 2)) + arrays["layers.0.bias"]).all()
+print(abs(scores - ours).max())
+"#;
+
+#[test]
+fn onnxruntime_says_what_we_say() {
+    let installed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/venv/bin/python").to_owned();
+    let python = std::env::var("SONAR_TEST_PYTHON").unwrap_or(installed);
+    let has_runtime = Command::new(&python).args(["-c", "import onnxruntime"]).stderr(Stdio::null()).status();
+    if !has_runtime.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: {python} has no onnxruntime, which `make test` installs");
+        return;
+    }
+    let digits = Digits::read("validation").select(0..200);
+    let model = Model::initial(&network(&NetworkKind::Cnn(vec![4, 8]), &digits), &[1; 32]);
+    let scores: Vec<f64> = model.predict(&digits.raw).rows().flatten().copied().collect();
+    let classes: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+    let columns: Vec<String> = (0..784).map(|column| format!("pixel_{column}")).collect();
+    let (answer, metadata) = (Answer::Class(&classes), BTreeMap::new());
+
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnx");
+    std::fs::create_dir_all(&directory).unwrap();
+    let write = |name: &str, bytes: Vec<u8>| std::fs::write(directory.join(name), bytes).unwrap();
+    let doubles = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    write("model.onnx", model.onnx(answer, &metadata).unwrap());
+    write("model.npz", model.npz(&columns, answer, &metadata).unwrap());
+    write("columns.bin", doubles(digits.raw.values()));
+    write("scores.bin", doubles(&scores));
+    let output = Command::new(&python).args(["-c", SCRIPT]).current_dir(&directory).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let apart: f64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+    let largest = scores.iter().fold(0.0, |most: f64, score| most.max(score.abs()));
+    assert!(apart < 1e-5 * largest, "{apart} of {largest}");
 }
