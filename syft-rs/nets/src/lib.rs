@@ -7,6 +7,7 @@
 //! Everything here is a pure function of its arguments. Networks read raw columns: the constants that standardise them are part of the
 //! description. What a model *says* has the same bits on every machine; what a training leads to has the same bits on one machine.
 
+mod export;
 mod forward;
 mod gradient;
 mod kind;

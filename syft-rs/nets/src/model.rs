@@ -104,7 +104,7 @@ impl Model {
     }
 
     /// Its tensors with their values.
-    fn tensors(&self) -> impl Iterator<Item = (crate::Tensor, &[f32])> {
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = (crate::Tensor, &[f32])> {
         let mut rest = &self.values[..];
         self.network.layout().into_iter().map(move |tensor| {
             let (values, others) = rest.split_at(tensor.shape.iter().product());

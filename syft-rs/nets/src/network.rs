@@ -101,7 +101,8 @@ impl Input {
         }
     }
 
-    fn constants(&self) -> &[Column] {
+    /// Of each column, or of each channel of a pixel.
+    pub(crate) fn constants(&self) -> &[Column] {
         match self {
             Self::Columns(constants) | Self::Image { channels: constants, .. } => constants,
         }

@@ -44,7 +44,7 @@ pub struct Release {
 
 impl Default for Release {
     fn default() -> Self {
-        Self { clip: 16.0, keep: 0.25, bits: 8 }
+        Self { clip: 16.0, keep: 0.5, bits: 8 }
     }
 }
 
@@ -421,8 +421,8 @@ mod tests {
         let update = Update::new(&delta, &release, MODEL, None, 1, &mut StdRng::seed_from_u64(1)).unwrap();
         let bytes = update.encode();
         assert_eq!(bytes.len(), Update::encoded_len(&network, &release));
-        // 2500 levels of eight bits; positions take about four bits each.
-        assert_eq!(bytes.len(), 44 + (2_500 * 8 + 2_500 * 2 + 2_500 + 2_499_usize).div_ceil(8));
+        // 5000 levels of eight bits; positions take three bits each.
+        assert_eq!(bytes.len(), 44 + (5_000 * 8 + 5_000 + 5_000 + 4_999_usize).div_ceil(8));
         assert_eq!(Update::decode(&bytes, &network, &release, &MODEL).unwrap(), update);
         let refusal = |bytes: &[u8], release: &Release, model: &[u8; 32]| {
             Update::decode(bytes, &network, release, model).unwrap_err().to_string()

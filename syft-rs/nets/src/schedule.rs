@@ -86,7 +86,7 @@ impl Schedule {
             Task::Classification { .. } if has_filters => 0.002,
             Task::Classification { .. } => 0.003,
         };
-        let (batch, epochs) = (32, if has_filters { 3 } else { 10 });
+        let (batch, epochs) = (32, if has_filters { 4 } else { 10 });
         Self { optimiser: Optimiser::Adam, rate, fall: Fall::Linear, batch, epochs, weight_decay: 0.0 }
     }
 

@@ -4,8 +4,8 @@ use flate2::read::GzDecoder;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::fs::File;
-use syft::{Grid, GridStep, Image, Matrix, Metric, Ppm, STEP_SIZES, Targets, Task};
-use syft_nets::{Delta, Input, Model, Network, NetworkKind, Release, Schedule, Training, Update};
+use syft::{Grid, Image, Ladder, Matrix, Metric, Ppm, Targets, Task, Validation, evaluate_window};
+use syft_nets::{Input, Model, Network, NetworkKind, Release, Schedule, Training, Update};
 
 /// Examples of the MNIST digits.
 pub struct Digits {
@@ -36,9 +36,9 @@ impl Digits {
         Self { raw: self.raw.select(&rows), targets: self.targets.select(&rows) }
     }
 
-    /// The share that a model gets right.
-    pub fn accuracy(&self, model: &Model) -> Ppm {
-        Metric::Accuracy.ppm(&model.predict(&self.raw), &self.targets).unwrap()
+    /// What a Capsule measures on.
+    pub fn validation(&self) -> Validation<Matrix> {
+        Validation::new(self.raw.clone(), self.targets.clone(), Metric::Accuracy).unwrap()
     }
 }
 
@@ -57,45 +57,28 @@ pub fn mine(model: &Model, schedule: &Schedule, release: &Release, data: &Digits
     (Update::new(&delta, release, [0; 32], None, data.raw.rows(), coins).unwrap().encode(), delta.norm())
 }
 
-/// The Capsule's line search.
-pub fn tried(best: &Model, delta: &Delta, validation: &Digits, grid: Grid) -> (GridStep, f64, Model) {
-    let trials = STEP_SIZES.map(|size| {
-        let model = best.moved(delta, size);
-        (validation.accuracy(&model).steps(grid), size, model)
-    });
-    trials.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap()
-}
-
-/// Windows of one upload a Mine, until none is accepted or there were so many; gives the best model.
+/// One window after the other, each of one upload: the Mines take turns, and every one starts from the best model so far. Says after each
+/// upload which Mine made it, the norm of its change, and the accuracy on the grid.
 pub fn campaign(
     network: &Network,
     schedule: &Schedule,
     release: &Release,
     mines: &[Digits],
-    validation: &Digits,
-    windows: u8,
-    mut say: impl FnMut(String),
+    validation: &Validation<Matrix>,
+    uploads: usize,
+    mut say: impl FnMut(usize, f64, Ppm),
 ) -> Model {
     let grid = Grid::new(2_500).unwrap();
     let mut best = Model::initial(network, &[1; 32]);
-    let mut step = validation.accuracy(&best).steps(grid);
-    for window in 1..=windows {
-        let published = best.clone();
-        let mut accepts = 0;
-        for (index, data) in mines.iter().enumerate() {
-            let (bytes, norm) = mine(&published, schedule, release, data, window * 16 + index as u8);
-            let update = Update::decode(&bytes, network, release, &[0; 32]).unwrap();
-            let (reached, size, model) = tried(&best, &update.delta(), validation, grid);
-            if reached > step {
-                (best, step, accepts) = (model, reached, accepts + 1);
-                say(format!("window {window}, Mine {index}: norm {norm:.2}, accepted {size}: {:?}", grid.value(step)));
-            } else {
-                say(format!("window {window}, Mine {index}: norm {norm:.2}, not improved ({size})"));
-            }
-        }
-        if accepts == 0 {
-            break;
-        }
+    let mut reached = validation.accuracy(&best).floor_to_grid(grid);
+    let ladder = Ladder::new(grid, reached, Ppm::ONE).unwrap();
+    for upload in 0..uploads {
+        let turn = upload % mines.len();
+        let (bytes, norm) = mine(&best, schedule, release, &mines[turn], upload as u8);
+        let update = Update::decode(&bytes, network, release, &[0; 32]).unwrap();
+        let outcome = evaluate_window(&best, reached, [Some(update.delta())], validation, &ladder, 1);
+        (best, reached) = (outcome.best, grid.value(outcome.best_step).unwrap());
+        say(turn, norm, reached);
     }
     best
 }

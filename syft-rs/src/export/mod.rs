@@ -1,8 +1,11 @@
-//! Finished models in the formats that other programs load. Whatever runs them, the scores are ours to the last bit: all is computed
-//! in double precision, and no sum is ever rounded.
+//! Finished models in the formats that other programs load. Whatever runs a linear [`Model`], the scores are ours to the last bit: all is
+//! computed in double precision, and no sum is ever rounded. [`Graph`] and [`Archive`] write files of other models too.
 
 mod npz;
 mod onnx;
+
+pub use npz::Archive;
+pub use onnx::{DataType, Graph};
 
 use crate::data::{DataError, TargetMap};
 use crate::features::FeatureMap;
@@ -20,7 +23,8 @@ pub enum Answer<'a> {
 }
 
 impl Answer<'_> {
-    const fn outputs(&self) -> usize {
+    /// Scores that it takes.
+    pub const fn outputs(&self) -> usize {
         match self {
             Self::Class(classes) => classes.len(),
             Self::Number(_) => 1,

@@ -8,7 +8,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 /// The archive of a model.
 pub(super) fn encode(model: &Model<'_>) -> Result<Vec<u8>, ExportError> {
-    let mut archive = Archive::new();
+    let mut archive = Archive::default();
     let (shape, features) = (model.weights.shape(), model.features);
     archive.doubles("weights", &[shape.inputs, shape.outputs], model.weights.values())?;
     archive.strings("columns", &[model.columns.len()], model.columns)?;
@@ -46,23 +46,34 @@ fn random(archive: &mut Archive, recipe: &Recipe) -> Result<(), ExportError> {
     }
 }
 
-struct Archive(ZipWriter<Cursor<Vec<u8>>>);
+/// An archive that is put together array by array.
+#[derive(Debug)]
+pub struct Archive(ZipWriter<Cursor<Vec<u8>>>);
 
-impl Archive {
-    fn new() -> Self {
+impl Default for Archive {
+    fn default() -> Self {
         Self(ZipWriter::new(Cursor::default()))
     }
+}
 
-    fn doubles(&mut self, name: &str, shape: &[usize], values: &[f64]) -> Result<(), ExportError> {
+impl Archive {
+    /// Numbers, row-major.
+    pub fn doubles(&mut self, name: &str, shape: &[usize], values: &[f64]) -> Result<(), ExportError> {
         self.add(name, "<f8", shape, values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
-    fn integers(&mut self, name: &str, shape: &[usize], values: &[i64]) -> Result<(), ExportError> {
+    /// Numbers of 32 bits, row-major.
+    pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), ExportError> {
+        self.add(name, "<f4", shape, values.iter().flat_map(|value| value.to_le_bytes()))
+    }
+
+    /// Whole numbers, row-major.
+    pub fn integers(&mut self, name: &str, shape: &[usize], values: &[i64]) -> Result<(), ExportError> {
         self.add(name, "<i8", shape, values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
     /// Strings of one length, four bytes a character, filled up with zeros.
-    fn strings(&mut self, name: &str, shape: &[usize], values: &[String]) -> Result<(), ExportError> {
+    pub fn strings(&mut self, name: &str, shape: &[usize], values: &[String]) -> Result<(), ExportError> {
         let longest = values.iter().map(|value| value.chars().count()).max().unwrap_or_default().max(1);
         let padded = |value: &String| value.chars().map(u32::from).chain(std::iter::repeat(0)).take(longest).collect();
         let codes: Vec<u32> = values.iter().flat_map(|value| -> Vec<u32> { padded(value) }).collect();
@@ -86,7 +97,8 @@ impl Archive {
         Ok(())
     }
 
-    fn finish(self) -> Result<Vec<u8>, ExportError> {
+    /// The file.
+    pub fn finish(self) -> Result<Vec<u8>, ExportError> {
         Ok(self.0.finish()?.into_inner())
     }
 }

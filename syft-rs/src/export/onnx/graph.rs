@@ -1,12 +1,20 @@
-//! A graph that is put together step by step. Names are unique; a constant that is there is not added again.
+//! Graphs step by step.
 
+use super::super::Answer;
 use super::proto::{
-    AttributeProto, DataType, DimensionProto, GraphProto, INT, NodeProto, TensorProto, TensorShapeProto,
-    TensorTypeProto, TypeProto, ValueInfoProto,
+    AttributeProto, DataType, DimensionProto, GraphProto, INT, INTS, ModelProto, NodeProto, OperatorSetIdProto,
+    StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
+use prost::Message;
+use std::collections::BTreeMap;
 
-#[derive(Default)]
-pub(super) struct Graph(GraphProto);
+/// The operators' version, and the file format's that came with it.
+const OPSET: i64 = 17;
+const IR_VERSION: i64 = 8;
+
+/// An ONNX graph that is put together step by step. Names are unique; a constant that is there is not added again.
+#[derive(Debug, Default)]
+pub struct Graph(GraphProto);
 
 impl Graph {
     /// What the caller gives: N rows, each of this shape.
@@ -28,6 +36,12 @@ impl Graph {
     pub fn doubles(&mut self, name: &str, shape: &[usize], values: &[f64]) {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(TensorProto { raw_data: Some(bytes), ..tensor(name, DataType::Double, shape) });
+    }
+
+    /// Numbers of 32 bits, row-major.
+    pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.constant(TensorProto { raw_data: Some(bytes), ..tensor(name, DataType::Float, shape) });
     }
 
     /// Indices, row-major.
@@ -55,20 +69,75 @@ impl Graph {
 
     /// A step with integers as attributes.
     pub fn op_with<const N: usize>(&mut self, kind: &str, inputs: [&str; N], output: &str, attributes: &[(&str, i64)]) {
-        let attribute =
-            |&(name, value): &(&str, i64)| AttributeProto { name: name.into(), i: Some(value), r#type: INT };
+        let attribute = |&(name, value): &(&str, i64)| AttributeProto {
+            name: name.into(),
+            i: Some(value),
+            r#type: INT,
+            ..AttributeProto::default()
+        };
+        self.step(kind, inputs, output, attributes.iter().map(attribute).collect());
+    }
+
+    /// A step with lists of integers as attributes.
+    pub fn op_over<const N: usize>(&mut self, kind: &str, inputs: [&str; N], output: &str, lists: &[(&str, &[i64])]) {
+        let attribute = |&(name, values): &(&str, &[i64])| AttributeProto {
+            name: name.into(),
+            ints: values.into(),
+            r#type: INTS,
+            ..AttributeProto::default()
+        };
+        self.step(kind, inputs, output, lists.iter().map(attribute).collect());
+    }
+
+    fn step<const N: usize>(&mut self, kind: &str, inputs: [&str; N], output: &str, attribute: Vec<AttributeProto>) {
         self.0.node.push(NodeProto {
             input: inputs.map(String::from).into(),
             output: vec![output.into()],
             name: output.into(),
             op_type: kind.into(),
-            attribute: attributes.iter().map(attribute).collect(),
+            attribute,
         });
     }
 
-    pub fn finish(mut self, name: &str) -> GraphProto {
-        self.0.name = name.into();
-        self.0
+    /// What the caller gets for `scores`, double (N, K), which must be there: themselves, and `label` or `value`.
+    pub fn answer(&mut self, answer: Answer<'_>) {
+        self.output("scores", DataType::Double, &[answer.outputs()]);
+        match answer {
+            Answer::Class(classes) => {
+                // The name of the class with the greatest score, the first among equals.
+                self.strings("classes", classes);
+                self.op_with("ArgMax", ["scores"], "class", &[("axis", 1), ("keepdims", 0)]);
+                self.op("Gather", ["classes", "class"], "label");
+                self.output("label", DataType::String, &[]);
+            }
+            Answer::Number(target) => {
+                // The score on the data's own scale.
+                self.double("target_center", target.center);
+                self.double("target_spread", target.spread);
+                self.integers("only_output", &[1], &[1]);
+                self.op("Squeeze", ["scores", "only_output"], "score");
+                self.op("Mul", ["score", "target_spread"], "score_times_spread");
+                self.op("Add", ["score_times_spread", "target_center"], "value");
+                self.output("value", DataType::Double, &[]);
+            }
+        }
+    }
+
+    /// The file, of opset 17, with these metadata.
+    #[must_use]
+    pub fn file(mut self, metadata: &BTreeMap<String, String>) -> Vec<u8> {
+        self.0.name = "model".into();
+        let entry =
+            |(key, value): (&String, &String)| StringStringEntryProto { key: key.clone(), value: value.clone() };
+        let file = ModelProto {
+            ir_version: IR_VERSION,
+            producer_name: env!("CARGO_PKG_NAME").into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            graph: Some(self.0),
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            metadata_props: metadata.iter().map(entry).collect(),
+        };
+        file.encode_to_vec()
     }
 }
 

@@ -3,17 +3,12 @@
 mod graph;
 mod proto;
 
-use super::{Answer, ExportError, Model, indices, membership};
-use crate::data::TargetMap;
+use super::{ExportError, Model, indices, membership};
 use crate::features::{FEATURE_LIMIT, INPUT_BITS, Recipe};
 use crate::model::LATTICE_BITS;
-use graph::Graph;
-use prost::Message;
-use proto::{DataType, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
-/// The operators' version, and the file format's that came with it.
-const OPSET: i64 = 17;
-const IR_VERSION: i64 = 8;
+pub use graph::Graph;
+pub use proto::DataType;
 
 /// The file of a model.
 pub(super) fn encode(model: &Model<'_>) -> Result<Vec<u8>, ExportError> {
@@ -21,20 +16,8 @@ pub(super) fn encode(model: &Model<'_>) -> Result<Vec<u8>, ExportError> {
     graph.input("columns", DataType::Double, &[model.columns.len()]);
     features(&mut graph, model)?;
     scores(&mut graph, model);
-    match model.answer {
-        Answer::Class(classes) => label(&mut graph, classes),
-        Answer::Number(target) => value(&mut graph, target),
-    }
-    let entry = |(key, value): (&String, &String)| StringStringEntryProto { key: key.clone(), value: value.clone() };
-    let file = ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: env!("CARGO_PKG_NAME").into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(graph.finish("model")),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        metadata_props: model.metadata.iter().map(entry).collect(),
-    };
-    Ok(file.encode_to_vec())
+    graph.answer(model.answer);
+    Ok(graph.file(model.metadata))
 }
 
 /// From `columns` to `features`.
@@ -151,34 +134,16 @@ fn scores(graph: &mut Graph, model: &Model<'_>) {
     let shape = model.weights.shape();
     graph.doubles("weights", &[shape.inputs, shape.outputs], model.weights.values());
     graph.op("MatMul", ["features", "weights"], "scores");
-    graph.output("scores", DataType::Double, &[shape.outputs]);
-}
-
-/// The name of the class with the greatest score, the first among equals.
-fn label(graph: &mut Graph, classes: &[String]) {
-    graph.strings("classes", classes);
-    graph.op_with("ArgMax", ["scores"], "class", &[("axis", 1), ("keepdims", 0)]);
-    graph.op("Gather", ["classes", "class"], "label");
-    graph.output("label", DataType::String, &[]);
-}
-
-/// The score on the data's own scale.
-fn value(graph: &mut Graph, target: TargetMap) {
-    graph.double("target_center", target.center);
-    graph.double("target_spread", target.spread);
-    graph.integers("only_output", &[1], &[1]);
-    graph.op("Squeeze", ["scores", "only_output"], "score");
-    graph.op("Mul", ["score", "target_spread"], "score_times_spread");
-    graph.op("Add", ["score_times_spread", "target_center"], "value");
-    graph.output("value", DataType::Double, &[]);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Answer;
     use super::super::tests::{KINDS, Sample};
     use super::*;
-    use crate::{FeatureKind, Shape, Weights};
-    use proto::GraphProto;
+    use crate::{FeatureKind, Shape, TargetMap, Weights};
+    use prost::Message;
+    use proto::{GraphProto, ModelProto};
     use std::collections::HashSet;
 
     fn decode(bytes: &[u8]) -> (ModelProto, GraphProto) {

@@ -2,18 +2,26 @@
 
 use prost::Message;
 
-/// `TensorProto.DataType`.
+/// `TensorProto.DataType`: what a tensor holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]
-pub(super) enum DataType {
+pub enum DataType {
+    /// Nothing.
     Undefined = 0,
+    /// Numbers of 32 bits.
+    Float = 1,
+    /// Whole numbers of 64 bits.
     Int64 = 7,
+    /// Text.
     String = 8,
+    /// Numbers of 64 bits.
     Double = 11,
 }
 
 /// `AttributeProto.AttributeType` of an integer.
 pub(super) const INT: i32 = 2;
+/// `AttributeProto.AttributeType` of a list of integers.
+pub(super) const INTS: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ModelProto {
@@ -82,6 +90,8 @@ pub(super) struct AttributeProto {
     // Written even when it is zero.
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    pub ints: Vec<i64>,
     #[prost(int32, tag = "20")]
     pub r#type: i32,
 }

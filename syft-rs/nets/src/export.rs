@@ -1,0 +1,149 @@
+//! Networks in the formats that other programs load. Their sums are taken in another order there, so the last bits of a score may differ.
+
+use crate::model::Model;
+use crate::network::{Conv, Input, Stage};
+use std::collections::BTreeMap;
+use syft::export::{Answer, Archive, DataType, ExportError, Graph};
+use syft::{Column, DataError, FEATURE_LIMIT, Shape};
+
+impl Model {
+    /// An ONNX file (opset 17) from raw columns, `columns`: double (N, C), to `scores`: double (N, K), and `label`: string (N), or, of a
+    /// regression, `value`: double (N). `metadata` is kept in the file as it is.
+    pub fn onnx(&self, answer: Answer<'_>, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, ExportError> {
+        self.check(answer)?;
+        let mut graph = Graph::default();
+        graph.input("columns", DataType::Double, &[self.network().input().columns()]);
+        let read = read(&mut graph, self.network().input());
+        self.tensors().for_each(|(tensor, values)| graph.floats(&tensor.name, &tensor.shape, values));
+        let last = self.network().layers().len();
+        let mut now = (read, matches!(self.network().input(), Input::Image { .. }));
+        for (index, stage) in self.network().stages().iter().enumerate() {
+            let name = if index < last { format!("layers.{index}") } else { "output".into() };
+            now = step(&mut graph, &name, stage, now);
+        }
+        graph.op_with("Cast", [&now.0], "scores", &[("to", DataType::Double as i64)]);
+        graph.answer(answer);
+        Ok(graph.file(metadata))
+    }
+
+    /// An `.npz` archive of NumPy arrays: the tensors by name, `columns`, `center` and `spread` of each, the `layers` as JSON, and
+    /// `classes` or `target_center` and `target_spread`.
+    pub fn npz(
+        &self,
+        columns: &[String],
+        answer: Answer<'_>,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Vec<u8>, ExportError> {
+        self.check(answer)?;
+        let (centers, spreads) = constants(self.network().input());
+        if columns.len() != centers.len() {
+            return Err(DataError::Columns { have: columns.len(), need: centers.len() }.into());
+        }
+        let mut archive = Archive::default();
+        for (tensor, values) in self.tensors() {
+            archive.floats(&tensor.name, &tensor.shape, values)?;
+        }
+        archive.strings("columns", &[columns.len()], columns)?;
+        archive.doubles("center", &[centers.len()], &centers)?;
+        archive.doubles("spread", &[spreads.len()], &spreads)?;
+        archive.strings("network", &[], &[serde_json::to_string(self.network())?])?;
+        match answer {
+            Answer::Class(classes) => archive.strings("classes", &[classes.len()], classes)?,
+            Answer::Number(target) => {
+                archive.doubles("target_center", &[], &[target.center])?;
+                archive.doubles("target_spread", &[], &[target.spread])?;
+            }
+        }
+        archive.strings("metadata", &[], &[serde_json::to_string(metadata)?])?;
+        archive.finish()
+    }
+
+    fn check(&self, answer: Answer<'_>) -> Result<(), ExportError> {
+        let inputs = self.network().input().columns();
+        let have = Shape { inputs, outputs: self.network().outputs() };
+        let need = Shape { inputs, outputs: answer.outputs() };
+        if have == need { Ok(()) } else { Err(ExportError::Shape { have, need }) }
+    }
+}
+
+/// Centre and spread of every raw column.
+fn constants(input: &Input) -> (Vec<f64>, Vec<f64>) {
+    let constants = input.constants();
+    let columns = constants.iter().cycle().take(input.columns());
+    columns.map(|&Column { center, spread }| (center, spread)).unzip()
+}
+
+/// From `columns` to what the first layer reads; says where it is.
+fn read(graph: &mut Graph, input: &Input) -> String {
+    let (centers, spreads) = constants(input);
+    graph.doubles("center", &[centers.len()], &centers);
+    graph.doubles("spread", &[spreads.len()], &spreads);
+    graph.double("least", -FEATURE_LIMIT);
+    graph.double("greatest", FEATURE_LIMIT);
+    graph.op("Sub", ["columns", "center"], "centred");
+    graph.op("Div", ["centred", "spread"], "standardised");
+    graph.op("Clip", ["standardised", "least", "greatest"], "clipped");
+    graph.op_with("Cast", ["clipped"], "inputs", &[("to", DataType::Float as i64)]);
+    let Input::Image { height, width, channels } = input else { return "inputs".into() };
+    let shape = [-1, *height as i64, *width as i64, channels.len() as i64];
+    graph.integers("image_shape", &[4], &shape);
+    graph.op("Reshape", ["inputs", "image_shape"], "pixels");
+    graph.op_over("Transpose", ["pixels"], "image", &[("perm", &[0, 3, 1, 2])]);
+    "image".into()
+}
+
+/// One stage after what is there, which may be an image; says where the result is, and whether it is one.
+fn step(graph: &mut Graph, name: &str, stage: &Stage, (from, is_image): (String, bool)) -> (String, bool) {
+    let (weights, biases) = (format!("{name}.weight"), format!("{name}.bias"));
+    match *stage {
+        Stage::Conv { conv: Conv { kernel, stride, padding, .. }, .. } => {
+            let pair = |x: usize| [x as i64; 2];
+            let pads = [padding as i64; 4];
+            let lists: [(&str, &[i64]); 3] =
+                [("kernel_shape", &pair(kernel)), ("strides", &pair(stride)), ("pads", &pads)];
+            graph.op_over("Conv", [from.as_str(), &weights, &biases], name, &lists);
+            (name.into(), true)
+        }
+        Stage::MaxPool { size, .. } => {
+            let side = [size as i64; 2];
+            graph.op_over("MaxPool", [from.as_str()], name, &[("kernel_shape", &side), ("strides", &side)]);
+            (name.into(), true)
+        }
+        Stage::Relu { .. } => {
+            graph.op("Relu", [from.as_str()], name);
+            (name.into(), is_image)
+        }
+        Stage::Dense { .. } => {
+            let flat = if is_image { format!("{name}.flat") } else { from.clone() };
+            if is_image {
+                graph.op("Flatten", [from.as_str()], &flat);
+            }
+            graph.op_with("Gemm", [flat.as_str(), &weights, &biases], name, &[("transB", 1)]);
+            (name.into(), false)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::small_cnn;
+    use syft::TargetMap;
+
+    fn classes() -> Vec<String> {
+        ["left", "middle", "right"].map(String::from).into()
+    }
+
+    #[test]
+    fn the_same_model_gives_the_same_bytes() {
+        let model = Model::initial(&small_cnn(), &[1; 32]);
+        let (classes, metadata) = (classes(), BTreeMap::from([("campaign".into(), "bars".into())]));
+        let columns: Vec<String> = (0..64).map(|column| format!("p{column}")).collect();
+        let answer = Answer::Class(&classes);
+        assert_eq!(model.onnx(answer, &metadata).unwrap(), model.onnx(answer, &metadata).unwrap());
+        assert_eq!(model.npz(&columns, answer, &metadata).unwrap(), model.npz(&columns, answer, &metadata).unwrap());
+        assert!(matches!(model.npz(&columns[1..], answer, &metadata), Err(ExportError::Features(_))));
+        let number = Answer::Number(TargetMap { center: 0.0, spread: 1.0 });
+        assert!(matches!(model.onnx(number, &metadata), Err(ExportError::Shape { .. })));
+    }
+}
