@@ -7,14 +7,16 @@ use alloy::primitives::hex;
 use sonar::{
     bundle::CheckedBundle,
     chain,
+    handover::Published,
     ids::{CampaignId, Digest, Version},
     ipfs::IpfsError,
     manifest::Manifest,
     pgp::{Certificate, Identity, PgpError},
     vault::VaultError,
-    view::{CampaignView, CapsuleView},
+    view::{CampaignView, CapsuleView, VersionView},
 };
-use syft::{Parameters, VersionSeed, Weights};
+use sonar_contracts::Tree;
+use syft::{VersionSeed, Weights};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -169,6 +171,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             Action::Close => Ok(self.tools.chain.close(&campaign.terms).await?),
             Action::Deliver => self.deliver(campaign).await,
             Action::Finalize => self.finalize(campaign).await,
+            Action::Release => Ok(self.tools.chain.release(&campaign.terms).await?),
             Action::DestroySecrets(secrets) => self.destroy(secrets),
             Action::Wait(_) | Action::Done => Ok(()),
             Action::Lost(version) => Err(WorkError::Lost(format!("keys of version {version}"))),
@@ -181,11 +184,11 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     async fn activate(&self, campaign: &CampaignView) -> Result<(), WorkError> {
-        let Some(Decision::Activate { start_ppm, material }) = self.record.decision(campaign.opened.block_hash) else {
+        let Some(Decision::Activate { start_ppm, first }) = self.record.decision(campaign.opened.block_hash) else {
             return Err(WorkError::Internal("nothing was decided".into()));
         };
-        let signature = self.tools.attester.activation(campaign.id, start_ppm, material)?;
-        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, material, &signature);
+        let signature = self.tools.attester.activation(campaign.id, start_ppm, first)?;
+        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, first, &signature);
         Ok(sent.await?)
     }
 
@@ -212,8 +215,13 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     async fn finalize(&self, campaign: &CampaignView) -> Result<(), WorkError> {
         let delivery = self.record.delivery;
         let delivery = delivery.ok_or_else(|| WorkError::Internal("nothing to deliver".into()))?;
+        let handover = |version: &VersionView| {
+            let known = self.record.handovers.get(&version.published.material).copied();
+            known.ok_or_else(|| WorkError::Lost(format!("hand-over of version {}", version.version)))
+        };
+        let handovers = campaign.versions.iter().map(handover).collect::<Result<Vec<_>, _>>()?;
         let signature = self.tools.attester.delivery(campaign.id, delivery.result)?;
-        let sent = self.tools.chain.finalize(&campaign.terms, delivery.result, &signature);
+        let sent = self.tools.chain.finalize(&campaign.terms, delivery.result, &handovers, &signature);
         Ok(sent.await?)
     }
 
@@ -223,30 +231,32 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let mut settlement = self.settled(campaign)?.clone();
         let loaded = self.load(campaign).await?;
         let model = self.model(settlement.model)?;
-        let slot = self.publish(campaign, &model, loaded.manifest.parameters).await?;
-        settlement.next = slot.material;
+        let slot = self.publish(campaign, &model, &loaded.manifest).await?;
+        settlement.next = slot.published;
         settlement.model = slot.id;
         self.record.set_slot(slot);
         self.record.set_settlement(settlement);
         self.persist()
     }
 
-    /// Makes keys for the next version and publishes the model under them; made again, they are the same. The caller
-    /// writes the slot down together with what refers to it.
+    /// Makes keys for the next version, publishes the model under them and seals their seed to the data scientist; made again, all
+    /// is the same. The caller writes slot and hand-over down together with what refers to them.
     pub(crate) async fn publish(
         &mut self,
         campaign: &CampaignView,
         model: &Weights,
-        parameters: Parameters,
+        manifest: &Manifest,
     ) -> Result<Slot, WorkError> {
         let version = Version(campaign.version().0.saturating_add(1));
+        let audit_key = version.0.checked_sub(1).and_then(|place| manifest.audit.get(place as usize).copied());
+        let audit_key = audit_key.ok_or_else(|| WorkError::Internal(format!("no audit key for version {version}")))?;
         let beacon = campaign.next_beacon();
         let id = SlotId::new(version, campaign.window_hash(), beacon);
         let slot = Slot {
             id,
             version,
             beacon,
-            material: None,
+            published: None,
             material_hash: alloy::primitives::B256::ZERO,
             seed: true,
             model: true,
@@ -261,14 +271,18 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             version: version.0,
             beacon: beacon.0,
         };
-        let model = model.clone();
-        let (bytes, hash) = compute(move || {
+        let (model, parameters) = (model.clone(), manifest.parameters);
+        let (bytes, hash, handover) = compute(move || {
             let material = syft::SecretKey::derive(&seed, &parameters, &binding).publish(&model);
-            (material.encode(), material.digest())
+            let bytes = material.encode();
+            let handover = audit_key.seal(&seed, &binding, Tree::of_material(&bytes).root());
+            (bytes, material.digest(), handover)
         })
         .await?;
         let material = self.tools.artefacts.add(bytes).await?;
-        Ok(Slot { material: Some(material), material_hash: hash.into(), ..slot })
+        self.record.handovers.insert(material, handover);
+        let published = Some(Published::new(material, &handover));
+        Ok(Slot { published, material_hash: hash.into(), ..slot })
     }
 
     /// A place for the model that ends the campaign.
@@ -279,7 +293,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             id: SlotId::new(version, campaign.window_hash(), beacon),
             version,
             beacon,
-            material: None,
+            published: None,
             material_hash: alloy::primitives::B256::ZERO,
             seed: false,
             model: true,

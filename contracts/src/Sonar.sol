@@ -240,7 +240,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc ISonar
     function release(Terms calldata t) external {
         (bytes32 id, Campaign storage c,) = _load(t, State.Finalized);
-        if (msg.sender != t.owner) _requireTime(c.changedAt, t.auditSeconds);
+        if (msg.sender != t.owner) _requireTime(c.changedAt, t.audit.period);
         emit Released(id);
         REGISTRY.unlock(t.capsule, id);
     }
@@ -249,7 +249,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     function convictHandover(Terms calldata t, uint32 version, Handover calldata h, KeyProof calldata proof) external {
         (bytes32 id,,) = _load(t, State.Finalized);
         _requireSealed(id, version, h);
-        ASSESSOR.requireBadHandover(id, version, t.auditKeys, h, proof);
+        ASSESSOR.requireBadHandover(id, version, t.audit.keys, h, proof);
         _convict(id, t, version);
     }
 
@@ -427,7 +427,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         _checkRange("activationSeconds", t.activationSeconds, 1, type(uint32).max);
         _checkRange("evaluationSeconds", t.evaluationSeconds, 1, type(uint32).max);
         _checkRange("deliverySeconds", t.deliverySeconds, 1, type(uint32).max);
-        _checkRange("auditSeconds", t.auditSeconds, 0, LONGEST_AUDIT);
+        _checkRange("audit.period", t.audit.period, 0, LONGEST_AUDIT);
         _checkRange("submissionStake", t.submissionStake, 0, type(uint24).max * STAKE_UNIT);
         if (t.submissionStake % STAKE_UNIT != 0) revert OffUnit("submissionStake", t.submissionStake, STAKE_UNIT);
         if (t.deadline <= block.timestamp) revert DeadlinePassed(t.deadline);

@@ -13,7 +13,7 @@ contract ReleaseTest is Fixture {
     function test_theStakeIsFreeAfterTheAudit() public {
         Terms memory t = ethTerms();
         bytes32 id = delivered(t, handover(MATERIAL));
-        uint256 end = block.timestamp + t.auditSeconds;
+        uint256 end = block.timestamp + t.audit.period;
         vm.warp(end - 1);
         vm.expectRevert(abi.encodeWithSelector(ISonar.TooEarly.selector, end));
         sonar.release(t);
@@ -48,8 +48,8 @@ contract ReleaseTest is Fixture {
 
     function test_noOwnerLocksAStakeForLong() public {
         Terms memory t = ethTerms();
-        t.auditSeconds = 30 days + 1;
-        vm.expectRevert(abi.encodeWithSelector(ISonar.OutOfRange.selector, "auditSeconds", t.auditSeconds, 0, 30 days));
+        t.audit.period = 30 days + 1;
+        vm.expectRevert(abi.encodeWithSelector(ISonar.OutOfRange.selector, "audit.period", t.audit.period, 0, 30 days));
         vm.prank(owner);
         sonar.open(t);
     }
@@ -169,7 +169,7 @@ contract HandoverTest is Fixture {
 
     /// @dev Without audit keys there is nobody to hand over to, and nothing to convict by.
     function test_whoSealsNothingIsNotJudged() public {
-        t.auditKeys = 0;
+        t.audit.keys = 0;
         Handover memory h;
         delivered(t, h);
         vm.expectRevert(abi.encodeWithSelector(IAssessor.WrongKey.selector, 1));

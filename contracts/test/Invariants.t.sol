@@ -168,7 +168,7 @@ contract Handler is Fixture {
 
     function release(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pickLocked(seed);
-        bool late = found && block.timestamp >= sonar.status(id).changedAt + t.auditSeconds;
+        bool late = found && block.timestamp >= sonar.status(id).changedAt + t.audit.period;
         _skipIf(!found || (!late && seed % 4 != 0));
         if (!late) vm.prank(owner);
         sonar.release(t);

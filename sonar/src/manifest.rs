@@ -11,13 +11,14 @@ use syft::{
 
 use crate::{
     data::{Schema, SchemaError},
+    handover::{AuditKey, keys_root},
     ids::Digest,
 };
 
 /// A manifest is at most this large.
 pub const MAX_BYTES: usize = 1 << 20;
 /// Name and version of the form.
-const SCHEMA: &str = "sonar.manifest/2";
+const SCHEMA: &str = "sonar.manifest/3";
 /// Most characters of name and description.
 const MAX_TEXT: usize = 4_096;
 
@@ -124,6 +125,8 @@ pub struct Manifest {
     pub scientist: String,
     /// OpenPGP fingerprint of the Capsule, to which updates are sealed.
     pub capsule: String,
+    /// The keys to which the Capsule seals the seeds of versions 1, 2 and so on: one for each that there can be.
+    pub audit: Vec<AuditKey>,
     /// The sealed bundle on IPFS.
     pub bundle: Digest,
     /// What the bundle holds.
@@ -172,9 +175,9 @@ pub struct Mismatch {
     /// What differs.
     pub field: &'static str,
     /// In the manifest.
-    pub manifest: u64,
+    pub manifest: String,
     /// On the chain.
-    pub terms: u64,
+    pub terms: String,
 }
 
 impl Accuracy {
@@ -267,6 +270,10 @@ impl Manifest {
         if !self.metric.is_payable() || !fits(self.metric, &self.data) {
             return Err(Contradiction("the metric is none for this task that a bounty can be paid by"));
         }
+        // The last accept ends the campaign, so it leads to no version.
+        if self.audit.len() != usize::from(self.limits.accepts) {
+            return Err(Contradiction("there must be one audit key for each accept"));
+        }
         LeakMeter::new(self.shape, &self.accuracy.ladder()?, self.limits.budget())?;
         Ok(())
     }
@@ -287,10 +294,14 @@ impl Manifest {
             ("window_seconds", self.limits.window_seconds, terms.windowSeconds),
             ("cap_per_version", self.limits.cap_per_version.into(), terms.capPerVersion.into()),
         ];
-        match pairs.into_iter().find(|(_, ours, theirs)| ours != theirs) {
-            Some((field, ours, theirs)) => Err(Mismatch { field, manifest: ours.into(), terms: theirs.into() }),
-            None => Ok(()),
+        if let Some((field, ours, theirs)) = pairs.into_iter().find(|(_, ours, theirs)| ours != theirs) {
+            return Err(Mismatch { field, manifest: ours.to_string(), terms: theirs.to_string() });
         }
+        let (ours, theirs) = (keys_root(&self.audit), terms.audit.keys);
+        if ours != theirs {
+            return Err(Mismatch { field: "audit", manifest: ours.to_string(), terms: theirs.to_string() });
+        }
+        Ok(())
     }
 
     /// Raw examples as features and bounded targets.

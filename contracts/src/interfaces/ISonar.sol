@@ -22,6 +22,14 @@ enum CloseReason {
     CapsuleTimeout
 }
 
+/// @notice How the owner of a campaign audits what its Capsule published.
+struct AuditTerms {
+    /// Seconds after the delivery for which the Capsule's stake stays locked.
+    uint32 period;
+    /// Merkle root over the keys to which the Capsule seals the seed of each version; zero if it hands over none.
+    bytes32 keys;
+}
+
 /// @notice The facts of a campaign that never change. The campaign's id is their hash, so whoever calls brings them
 /// along and the contract stores no copy.
 struct Terms {
@@ -57,8 +65,8 @@ struct Terms {
     uint32 evaluationSeconds;
     /// Seconds the Capsule has to finalize the campaign after it closed.
     uint32 deliverySeconds;
-    /// Seconds after its delivery for which the Capsule's stake stays locked, so that the owner can audit.
-    uint32 auditSeconds;
+    /// How the owner audits what was published.
+    AuditTerms audit;
     /// The Capsule's operator in the registry.
     address capsule;
     /// The Capsule's attestation key.
@@ -71,8 +79,6 @@ struct Terms {
     uint128 submissionStake;
     /// sha2-256 digest of the manifest's IPFS block.
     bytes32 manifest;
-    /// Merkle root over the keys to which the Capsule seals the seed of each version; zero if it hands over none.
-    bytes32 auditKeys;
     /// Makes otherwise equal campaigns different.
     bytes32 salt;
 }
@@ -103,7 +109,7 @@ struct Handover {
 struct KeyProof {
     /// The owner's secret key for the version.
     uint256 key;
-    /// From the key's leaf to `Terms.auditKeys`.
+    /// From the key's leaf to `Terms.audit.keys`.
     bytes32[] branch;
 }
 
@@ -346,7 +352,7 @@ interface ISonar {
     /// @notice Records the delivery of a closed campaign. Anyone may bring the Capsule's `Delivery`.
     /// @param handovers Of all versions, in order. What was sealed leaves no choice, so nobody signs them.
     function finalize(Terms calldata t, bytes32 result, Handover[] calldata handovers, bytes calldata sig) external;
-    /// @notice Frees the stake of a Capsule that delivered: its campaign's owner at any time, anyone after `auditSeconds`.
+    /// @notice Frees the stake of a Capsule that delivered: its campaign's owner at any time, anyone after `audit.period`.
     function release(Terms calldata t) external;
     /// @notice Gives the stake of a Capsule to the owner, because the hand-over of a version does not open. Tells everybody
     /// the seed of that version, if there is one.

@@ -74,14 +74,14 @@ abstract contract Fixture {
         t.activationSeconds = 1000;
         t.evaluationSeconds = 2000;
         t.deliverySeconds = 3000;
-        t.auditSeconds = 4000;
+        t.audit.period = 4000;
         t.capsule = operator;
         t.attester = attester;
         t.feePpm = FEE_PPM;
         t.stake = STAKE;
         t.submissionStake = SUBMISSION_STAKE;
         t.manifest = keccak256("manifest");
-        t.auditKeys = leaf(1, abi.encodePacked(vm.addr(AUDIT_KEY), vm.addr(AUDIT_KEY + 1)));
+        t.audit.keys = leaf(1, abi.encodePacked(vm.addr(AUDIT_KEY), vm.addr(AUDIT_KEY + 1)));
     }
 
     function coinTerms() internal view returns (Terms memory t) {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sonar::{
     ids::{CampaignId, Digest},
     units::{Amount, TokenUnit, percent},
-    view::{CampaignView, SettledWindow, Stakes},
+    view::{CampaignView, SettledWindow, StakeFate, Stakes},
     wire::TermsJson,
 };
 use sonar_contracts::{CloseReason, Ledger, Outcome, State};
@@ -62,6 +62,7 @@ pub struct Detail {
     pub settled: Vec<Settled>,
     pub material: Option<Digest>,
     pub result: Option<Digest>,
+    pub stake_fate: Option<StakeFate>,
     pub declined: Option<u8>,
 }
 
@@ -121,6 +122,7 @@ impl From<&CampaignView> for Detail {
             settled: view.settled.iter().map(Settled::from).collect(),
             material: view.material(),
             result: view.result,
+            stake_fate: view.stake_fate,
             declined: view.declined,
         }
     }
@@ -249,6 +251,17 @@ fn stakes(view: &CampaignView) -> String {
     format!(
         "stakes       {each} a submission: {deposited} deposited = {held} held + {free} free + {withdrawn} withdrawn ({forfeited} forfeited)\n"
     )
+}
+
+/// A length of time as people read it.
+pub fn span(seconds: u32) -> String {
+    const DAY: u32 = 86_400;
+    const HOUR: u32 = 3_600;
+    match seconds {
+        days if days % DAY == 0 => format!("{} days", days / DAY),
+        hours if hours % HOUR == 0 => format!("{} hours", hours / HOUR),
+        seconds => format!("{seconds} s"),
+    }
 }
 
 /// Unix time as people read it.
