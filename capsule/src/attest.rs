@@ -1,12 +1,16 @@
 //! What the Capsule signs, and what a window's verdicts mean on chain.
 
 use alloy::{
-    primitives::{Address, B256},
+    primitives::Address,
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use sonar::ids::{CampaignId, Digest};
+use sonar::{
+    handover::Published,
+    ids::{CampaignId, Digest},
+};
 use sonar_contracts::{
-    Activation, Attestation, CloseReason, Decline, Delivery, Outcome, OutcomeError, Settlement as Statement, Terms,
+    Activation, Attestation, CloseReason, Decline, Delivery, Outcome, OutcomeError, Publication,
+    Settlement as Statement, Terms,
 };
 use syft::ContentVerdict;
 
@@ -59,9 +63,10 @@ impl Attester {
         &self,
         id: CampaignId,
         start_ppm: u32,
-        material: Digest,
+        first: Published,
     ) -> Result<Vec<u8>, alloy::signers::Error> {
-        self.sign(&Activation { campaign: id.into(), startPpm: start_ppm, material: material.into() })
+        let Publication { material, root, handover } = first.into();
+        self.sign(&Activation { campaign: id.into(), startPpm: start_ppm, material, root, handover })
     }
 
     /// "This campaign is not run."
@@ -77,13 +82,16 @@ impl Attester {
     /// # Errors
     /// When the signer fails.
     pub fn settlement(&self, id: CampaignId, settlement: &Settlement) -> Result<Vec<u8>, alloy::signers::Error> {
+        let Publication { material, root, handover } = settlement.next.map(Publication::from).unwrap_or_default();
         self.sign(&Statement {
             campaign: id.into(),
             version: settlement.version.0,
             window: settlement.window.0,
             windowHash: settlement.window_hash,
             outcomes: settlement.outcomes.clone(),
-            nextMaterial: settlement.next.map_or(B256::ZERO, B256::from),
+            material,
+            root,
+            handover,
             close: settlement.close,
         })
     }

@@ -32,6 +32,8 @@ pub enum Action {
     Deliver,
     /// Send the delivery.
     Finalize,
+    /// Free the stake: the time for the audit is over.
+    Release,
     /// Destroy secrets that nothing needs any more.
     DestroySecrets(Vec<Secret>),
     /// Nothing until this unix time, or until something happens.
@@ -56,6 +58,7 @@ impl Action {
             Self::Close => "close",
             Self::Deliver => "deliver",
             Self::Finalize => "finalize",
+            Self::Release => "release",
             Self::DestroySecrets(_) => "destroy_secrets",
             Self::Wait(_) => "wait",
             Self::Done => "done",
@@ -93,7 +96,22 @@ pub fn next(campaign: &CampaignView, record: &Record, now: u64) -> Action {
         State::Proposed => proposed(campaign, record, now),
         State::Open => open(campaign, record, now),
         State::Closed => closed(campaign, record),
-        State::None | State::Finalized | State::Refunded => Action::Done,
+        State::Finalized => finalized(campaign, now),
+        State::None | State::Refunded => Action::Done,
+    }
+}
+
+fn finalized(campaign: &CampaignView, now: u64) -> Action {
+    let end = campaign.changed_at.saturating_add(campaign.terms.audit.period.into());
+    match campaign.stake_fate {
+        None if campaign.terms.stake > 0 => {
+            if now >= end {
+                Action::Release
+            } else {
+                Action::Wait(end)
+            }
+        }
+        _ => Action::Done,
     }
 }
 
@@ -195,7 +213,7 @@ fn dead_secrets(campaign: &CampaignView, record: &Record) -> Vec<Secret> {
         State::None => (true, true),
         State::Proposed => (true, true),
         State::Open => {
-            let alive = slot.version > campaign.version() || slot.material == campaign.material();
+            let alive = slot.version > campaign.version() || slot.material() == campaign.material();
             (alive, alive)
         }
         State::Closed => {

@@ -5,6 +5,7 @@ use std::{future::Future, time::Duration};
 use alloy::primitives::B256;
 use sonar::{
     chain::{self, Client},
+    handover::{Handover, Published},
     ids::{CampaignId, Digest},
     ipfs::{IpfsError, Node},
     vault::{Vault, VaultError},
@@ -83,7 +84,7 @@ pub trait Chain: Send + Sync + 'static {
         &self,
         terms: &Terms,
         start_ppm: u32,
-        material: Digest,
+        first: Published,
         signature: &[u8],
     ) -> impl Future<Output = Result<(), chain::Error>> + Send;
 
@@ -107,13 +108,17 @@ pub trait Chain: Send + Sync + 'static {
     /// Closes a campaign.
     fn close(&self, terms: &Terms) -> impl Future<Output = Result<(), chain::Error>> + Send;
 
-    /// Sends a delivery.
+    /// Sends a delivery, with the hand-overs of all versions.
     fn finalize(
         &self,
         terms: &Terms,
         result: Digest,
+        handovers: &[Handover],
         signature: &[u8],
     ) -> impl Future<Output = Result<(), chain::Error>> + Send;
+
+    /// Frees the stake after a delivery.
+    fn release(&self, terms: &Terms) -> impl Future<Output = Result<(), chain::Error>> + Send;
 }
 
 /// The operator's account on the chain, with Sonar's relay beside it.
@@ -134,10 +139,10 @@ impl Chain for Account {
         &self,
         terms: &Terms,
         start_ppm: u32,
-        material: Digest,
+        first: Published,
         signature: &[u8],
     ) -> Result<(), chain::Error> {
-        let sent = self.client.activate(terms, start_ppm, material, signature);
+        let sent = self.client.activate(terms, start_ppm, first, signature);
         sent.await.map(drop)
     }
 
@@ -163,8 +168,18 @@ impl Chain for Account {
         self.client.close(terms).await.map(drop)
     }
 
-    async fn finalize(&self, terms: &Terms, result: Digest, signature: &[u8]) -> Result<(), chain::Error> {
-        let sent = self.client.finalize(terms, result, signature);
+    async fn finalize(
+        &self,
+        terms: &Terms,
+        result: Digest,
+        handovers: &[Handover],
+        signature: &[u8],
+    ) -> Result<(), chain::Error> {
+        let sent = self.client.finalize(terms, result, handovers, signature);
         sent.await.map(drop)
+    }
+
+    async fn release(&self, terms: &Terms) -> Result<(), chain::Error> {
+        self.client.release(terms).await.map(drop)
     }
 }

@@ -2,13 +2,16 @@
 //! their own in the vault, so that each can be destroyed by itself. Nothing here depends on the content of an update that
 //! did not improve the model.
 
+use std::collections::BTreeMap;
+
 use alloy::primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
+use sonar::handover::{Handover, Published};
 use sonar::ids::{CampaignId, Digest, Version, WindowIndex};
 use syft::budget::LeakMeter;
 
 /// The form of records that this program reads and writes.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 /// Settlements that are kept, so that a chain that forgets some can be told again.
 const SETTLEMENTS_KEPT: usize = 256;
 
@@ -31,6 +34,9 @@ pub struct Record {
     pub settlements: Vec<Settlement>,
     /// Where models and seeds are.
     pub slots: Vec<Slot>,
+    /// For each material that was published the seed of its version, sealed to the data scientist. All that is kept of the
+    /// seed of a dead version, and nothing that is here opens it.
+    pub handovers: BTreeMap<Digest, Handover>,
     /// The delivered model.
     pub delivery: Option<Delivery>,
 }
@@ -54,7 +60,7 @@ pub enum Decision {
         /// Measured starting accuracy on the grid.
         start_ppm: u32,
         /// What was published for version 1.
-        material: Digest,
+        first: Published,
     },
     /// It is not, for this reason.
     Decline {
@@ -88,7 +94,7 @@ pub struct Slot {
     /// The block hash that its keys are bound to.
     pub beacon: B256,
     /// What was published; nothing yet, or nothing ever if the campaign ended with this model.
-    pub material: Option<Digest>,
+    pub published: Option<Published>,
     /// SHA-256 of what was published, which updates name.
     pub material_hash: B256,
     /// Whether the model is published as it is, so that there is no seed.
@@ -98,6 +104,14 @@ pub struct Slot {
     pub seed: bool,
     /// Whether the model still exists.
     pub model: bool,
+}
+
+impl Slot {
+    /// What was published, on IPFS.
+    #[must_use]
+    pub fn material(&self) -> Option<Digest> {
+        self.published.map(|published| published.material)
+    }
 }
 
 /// A window whose submissions passed or failed the protocol's checks, written before anything is decrypted.
@@ -129,7 +143,7 @@ pub struct Settlement {
     /// One code for each submission, as on chain.
     pub outcomes: Vec<u16>,
     /// What was published for the next version.
-    pub next: Option<Digest>,
+    pub next: Option<Published>,
     /// 0, or the reason to close.
     pub close: u8,
     /// The best model after the window.
@@ -181,6 +195,7 @@ impl Record {
             evaluation: None,
             settlements: Vec::new(),
             slots: Vec::new(),
+            handovers: BTreeMap::new(),
             delivery: None,
         }
     }
@@ -228,7 +243,7 @@ impl Record {
     /// The slot that published this material.
     #[must_use]
     pub fn published(&self, material: Digest) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.material == Some(material))
+        self.slots.iter().find(|slot| slot.material() == Some(material))
     }
 
     /// Puts a slot in the place of the one with the same id.
@@ -267,8 +282,8 @@ mod tests {
         let other = Record::decode(&bytes, CampaignId::from([2; 32]));
         assert!(matches!(other, Err(RecordError::Campaign(_))));
         let newer = String::from_utf8(bytes).unwrap();
-        let newer = newer.replace("\"schema\":1", "\"schema\":2");
+        let newer = newer.replace("\"schema\":2", "\"schema\":3");
         let newer = Record::decode(newer.as_bytes(), id);
-        assert!(matches!(newer, Err(RecordError::Form(2))));
+        assert!(matches!(newer, Err(RecordError::Form(3))));
     }
 }

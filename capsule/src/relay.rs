@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, hex};
 use serde::Serialize;
-use sonar::{ids::Digest, wire::TermsJson};
+use sonar::{handover::Published, ids::Digest, wire::TermsJson};
 use sonar_contracts::{Submission, Terms};
 
 use crate::record::Settlement;
@@ -24,7 +24,7 @@ struct Request<'a> {
     terms: TermsJson,
     submissions: Vec<Place>,
     outcomes: &'a [u16],
-    next_material: Option<Digest>,
+    next: Option<Published>,
     close: u8,
     signature: String,
 }
@@ -55,7 +55,7 @@ impl Relay {
                 .map(|submission| Place { miner: submission.miner, content: submission.content.into() })
                 .collect(),
             outcomes: &settlement.outcomes,
-            next_material: settlement.next,
+            next: settlement.next,
             close: settlement.close,
             signature: hex::encode_prefixed(signature),
         };

@@ -76,10 +76,10 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         // A meter that has counted already goes on counting.
         self.record.meter.get_or_insert(start.meter);
         let model = loaded.bundle.start.file().map_err(WorkError::internal)?;
-        let slot = self.publish(campaign, model, &loaded.manifest.method).await?;
+        let slot = self.publish(campaign, model, &loaded.manifest).await?;
         self.record.set_slot(slot);
-        let material = slot.material.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
-        Ok(Decision::Activate { start_ppm: start.accuracy.get(), material })
+        let first = slot.published.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
+        Ok(Decision::Activate { start_ppm: start.accuracy.get(), first })
     }
 
     /// Manifest and bundle, fetched and checked once.
@@ -321,7 +321,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         );
         let slot = match (accepts, continuation) {
             (0, _) => slot,
-            (_, Continuation::Open) => self.publish(campaign, best, &loaded.manifest.method).await?,
+            (_, Continuation::Open) => self.publish(campaign, best, &loaded.manifest).await?,
             (_, Continuation::Over | Continuation::Close(_)) => self.keep_last(campaign, &best)?,
         };
         self.record.set_slot(slot);
@@ -332,7 +332,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             version: campaign.version(),
             window_hash: evaluation.window_hash,
             outcomes: attest::outcomes(&evaluation.refused, verdicts).map_err(WorkError::internal)?,
-            next: slot.material.filter(|_| accepts > 0),
+            next: slot.published.filter(|_| accepts > 0),
             close: continuation.code(),
             model: slot.id,
         });

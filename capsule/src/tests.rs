@@ -10,7 +10,7 @@ use std::{
 };
 
 use alloy::{
-    primitives::{Address, B256, keccak256},
+    primitives::{Address, B256, hex, keccak256},
     signers::local::PrivateKeySigner,
 };
 use sonar::{
@@ -18,6 +18,7 @@ use sonar::{
     chain::{self, Event, LogPosition, Record as ChainRecord},
     envelope::{Header, ProtocolReject, seal_update},
     files::FileError,
+    handover::{AuditSecret, Handover, Published},
     ids::{CampaignId, Digest},
     ipfs::IpfsError,
     launch::{self, CapsuleTerms, Inputs},
@@ -25,10 +26,10 @@ use sonar::{
     pgp::{self, Identity},
     units::Amount,
     vault::VaultError,
-    view::{CampaignView, CapsuleView, World},
+    view::{CampaignView, CapsuleView, StakeFate, World},
 };
 use sonar_contracts::{CloseReason, Outcome, State, Submission, Terms, campaign_id};
-use syft::{AffineUpdate, Material, Matrix, Targets, encrypt_update};
+use syft::{AffineUpdate, Material, Matrix, Targets, VersionSeed, encrypt_update};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -151,11 +152,12 @@ impl Artefacts for Arc<Shelf> {
 /// What was sent to the contract.
 #[derive(Clone, Debug, PartialEq)]
 enum Sent {
-    Activated { start_ppm: u32, material: Digest },
+    Activated { start_ppm: u32, first: Published },
     Declined(u8),
     Settled(Settlement, Vec<u8>),
     Closed,
-    Finalized(Digest),
+    Finalized(Digest, Vec<Handover>),
+    Released,
 }
 
 #[derive(Debug, Default)]
@@ -176,8 +178,8 @@ impl Chain for Arc<Wire> {
         Ok(*self.window_hash.lock().unwrap())
     }
 
-    async fn activate(&self, _: &Terms, start_ppm: u32, material: Digest, _: &[u8]) -> Result<(), chain::Error> {
-        self.send(Sent::Activated { start_ppm, material })
+    async fn activate(&self, _: &Terms, start_ppm: u32, first: Published, _: &[u8]) -> Result<(), chain::Error> {
+        self.send(Sent::Activated { start_ppm, first })
     }
 
     async fn decline(&self, _: &Terms, reason: u8, _: &[u8]) -> Result<(), chain::Error> {
@@ -198,8 +200,12 @@ impl Chain for Arc<Wire> {
         self.send(Sent::Closed)
     }
 
-    async fn finalize(&self, _: &Terms, result: Digest, _: &[u8]) -> Result<(), chain::Error> {
-        self.send(Sent::Finalized(result))
+    async fn finalize(&self, _: &Terms, result: Digest, handovers: &[Handover], _: &[u8]) -> Result<(), chain::Error> {
+        self.send(Sent::Finalized(result, handovers.to_vec()))
+    }
+
+    async fn release(&self, _: &Terms) -> Result<(), chain::Error> {
+        self.send(Sent::Released)
     }
 }
 
@@ -214,6 +220,7 @@ struct Stage {
     id: CampaignId,
     world: World,
     block: u64,
+    stake: Amount,
     worker: TestWorker,
 }
 
@@ -240,6 +247,11 @@ fn tools(
         attester: Attester::new(signer.clone(), CHAIN_ID, SONAR),
         patience: Patience { update: Duration::from_secs(1), artefact: Duration::from_secs(1) },
     })
+}
+
+fn audit_secret() -> AuditSecret {
+    let account = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
+    AuditSecret::of(&account, B256::repeat_byte(6))
 }
 
 impl Stage {
@@ -269,6 +281,7 @@ impl Stage {
             now: NOW,
             bundle_salt: [5; 32].into(),
             salt: B256::repeat_byte(6),
+            audit: audit_secret(),
         };
         let plan = launch::plan(&CampaignFile::parse(file).unwrap(), inputs).unwrap();
         let (disk, shelf, wire) = (Arc::<Disk>::default(), Arc::<Shelf>::default(), Arc::<Wire>::default());
@@ -281,7 +294,18 @@ impl Stage {
         let id = CampaignId(campaign_id(CHAIN_ID, SONAR, &terms));
         let tools = tools(&disk, &shelf, &wire, &signer);
         let worker = Worker::resume(tools, id).unwrap();
-        let mut stage = Self { disk, shelf, wire, signer, manifest, id, world: World::default(), block: 0, worker };
+        let mut stage = Self {
+            disk,
+            shelf,
+            wire,
+            signer,
+            manifest,
+            id,
+            world: World::default(),
+            block: 0,
+            stake: Amount::ZERO,
+            worker,
+        };
         stage.happened(Event::Opened { id, terms: Box::new(terms) });
         stage
     }
@@ -296,6 +320,14 @@ impl Stage {
         let mut stage = Self::planned(file, |_, _, _| {});
         stage.work().await.unwrap();
         assert_eq!(stage.view().state, State::Open);
+        stage
+    }
+
+    /// As [`Self::open`], and the Capsule has something to lose.
+    async fn staked() -> Self {
+        let mut stage = Self::proposed(|_, _, terms| terms.stake = 1);
+        stage.stake = Amount::from(1_u128);
+        stage.work().await.unwrap();
         stage
     }
 
@@ -319,7 +351,12 @@ impl Stage {
     }
 
     async fn step(&mut self) -> (Action, Result<(), WorkError>) {
-        let own = CapsuleView { attester: self.signer.address(), fee_ppm: FEE_PPM, ..CapsuleView::default() };
+        let own = CapsuleView {
+            attester: self.signer.address(),
+            fee_ppm: FEE_PPM,
+            stake: self.stake,
+            ..CapsuleView::default()
+        };
         let view = self.view();
         self.worker.step(&view, Some(&own), NOW + self.block).await
     }
@@ -343,13 +380,14 @@ impl Stage {
     fn take(&mut self, sent: Sent) {
         let id = self.id;
         match sent {
-            Sent::Activated { start_ppm, material } => self.happened(Event::Activated { id, start_ppm, material }),
+            Sent::Activated { start_ppm, first } => self.happened(Event::Activated { id, start_ppm, first }),
             Sent::Declined(reason) => self.happened(Event::Declined { id, reason }),
             Sent::Settled(settlement, _) => self.settle(&settlement),
             Sent::Closed => {
                 self.happened(Event::Closed { id, reason: CloseReason::Deadline, refunded: Amount::ZERO });
             }
-            Sent::Finalized(result) => self.happened(Event::Finalized { id, result }),
+            Sent::Finalized(result, handovers) => self.happened(Event::Finalized { id, result, handovers }),
+            Sent::Released => self.happened(Event::Released { id }),
         }
     }
 
@@ -367,7 +405,7 @@ impl Stage {
             version: settlement.version,
             outcomes,
             best_ppm,
-            next_material: settlement.next,
+            next: settlement.next,
         });
         if settlement.close != 0 {
             self.happened(Event::Closed { id, reason: CloseReason::LeakBudget, refunded: Amount::ZERO });
@@ -473,6 +511,9 @@ async fn key_dies() {
     let old = stage.view().material().unwrap();
     let (seeds, models) = (stage.disk.names("seed"), stage.disk.names("model"));
     assert_eq!((seeds.len(), models.len()), (1, 1));
+    let seed = stage.worker.tools.store.find(&seeds[0]).unwrap().unwrap();
+    let handover = stage.worker.record().handovers[&old];
+    assert!(opens(&stage, &handover), "as long as the version lives its seed is here");
     // An update that improves the model some of the way: only the start is worth less than three quarters.
     let content = stage.sealed(&stage.header(), &stage.update(true));
     let (settlement, _) = stage.settled(content).await;
@@ -480,7 +521,12 @@ async fn key_dies() {
     for name in seeds.iter().chain(&models) {
         assert!(!stage.disk.names("").contains(name), "{name} is still there");
     }
-    if let Some(next) = settlement.next {
+    // What is kept of the seed opens for the data scientist, and nothing that is kept opens it.
+    assert_eq!(stage.worker.record().handovers[&old], handover);
+    let opened = audit_secret().open(&stage.id, sonar::ids::Version(1), &handover).unwrap();
+    assert_eq!(opened.expose().as_slice(), seed.as_slice());
+    assert!(!opens(&stage, &handover), "something on the disk opens a dead version");
+    if let Some(next) = settlement.next.map(|next| next.material) {
         let words = |digest| {
             let bytes = stage.shelf.take(digest).unwrap();
             bytes[256..].chunks_exact(8).map(<[u8]>::to_vec).collect::<std::collections::HashSet<_>>()
@@ -493,6 +539,44 @@ async fn key_dies() {
     if stage.view().state == State::Finalized {
         assert!(stage.disk.names("seed").is_empty() && stage.disk.names("model").is_empty());
     }
+}
+
+/// Whether any 32 bytes on the disk, plain or as text, are the seed that was handed over or what hides it.
+fn opens(stage: &Stage, handover: &Handover) -> bool {
+    let files = stage.disk.files.lock().unwrap();
+    let is_seed = |bytes: &B256| VersionSeed::from_bytes(bytes.0).commitment() == handover.commitment.0;
+    let opens = |bytes: &[u8]| {
+        let bytes = B256::from_slice(bytes);
+        is_seed(&bytes) || is_seed(&(bytes ^ handover.ciphertext))
+    };
+    let text = |bytes: &[u8]| hex::decode(bytes).is_ok_and(|bytes| bytes.len() == 32 && opens(&bytes));
+    files.values().any(|bytes| bytes.windows(32).any(opens) || bytes.windows(64).any(text))
+}
+
+/// The stake stays locked while the data scientist audits; then the Capsule frees it by itself.
+#[tokio::test]
+async fn the_stake_is_freed_after_the_audit() {
+    let mut stage = Stage::staked().await;
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    stage.settled(content).await;
+    if stage.view().state != State::Finalized {
+        let id = stage.id;
+        stage.happened(Event::Closed { id, reason: CloseReason::Owner, refunded: Amount::ZERO });
+        stage.work().await.unwrap();
+    }
+    let view = stage.view();
+    assert_eq!((view.state, view.stake_fate), (State::Finalized, None));
+    assert_eq!(view.handovers.len(), view.versions.len());
+    for (version, handover) in view.versions.iter().zip(&view.handovers) {
+        assert_eq!(version.published, Published::new(version.published.material, handover));
+        assert!(audit_secret().open(&stage.id, version.version, handover).is_some());
+    }
+    let end = view.changed_at + u64::from(view.terms.audit.period);
+    assert_eq!(crate::engine::next(&view, stage.worker.record(), end - 1), Action::Wait(end));
+    stage.block += u64::from(view.terms.audit.period);
+    stage.work().await.unwrap();
+    assert_eq!(stage.view().stake_fate, Some(StakeFate::Released));
+    assert_eq!(crate::engine::next(&stage.view(), stage.worker.record(), end), Action::Done);
 }
 
 #[tokio::test]
@@ -579,7 +663,7 @@ async fn an_old_backup_delivers_no_older_model() {
         version: window.version,
         outcomes: vec![Outcome::Accepted(4)],
         best_ppm: 1_000_000,
-        next_material: None,
+        next: None,
     });
     stage.happened(Event::Closed { id, reason: CloseReason::Target, refunded: Amount::ZERO });
     let (action, done) = stage.step().await;

@@ -7,14 +7,16 @@ use alloy::primitives::hex;
 use sonar::{
     bundle::CheckedBundle,
     chain,
+    handover::Published,
     ids::{CampaignId, Digest, Version},
     ipfs::IpfsError,
     manifest::Manifest,
     method::{Linear, Method, Regime},
     pgp::{Certificate, Identity, PgpError},
     vault::VaultError,
-    view::{CampaignView, CapsuleView},
+    view::{CampaignView, CapsuleView, VersionView},
 };
+use sonar_contracts::Tree;
 use syft::VersionSeed;
 use zeroize::Zeroizing;
 
@@ -174,6 +176,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             Action::Close => Ok(self.tools.chain.close(&campaign.terms).await?),
             Action::Deliver => self.deliver(campaign).await,
             Action::Finalize => self.finalize(campaign).await,
+            Action::Release => Ok(self.tools.chain.release(&campaign.terms).await?),
             Action::DestroySecrets(secrets) => self.destroy(secrets),
             Action::Wait(_) | Action::Done => Ok(()),
             Action::Lost(version) => Err(WorkError::Lost(format!("keys of version {version}"))),
@@ -186,11 +189,11 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     async fn activate(&self, campaign: &CampaignView) -> Result<(), WorkError> {
-        let Some(Decision::Activate { start_ppm, material }) = self.record.decision(campaign.opened.block_hash) else {
+        let Some(Decision::Activate { start_ppm, first }) = self.record.decision(campaign.opened.block_hash) else {
             return Err(WorkError::Internal("nothing was decided".into()));
         };
-        let signature = self.tools.attester.activation(campaign.id, start_ppm, material)?;
-        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, material, &signature);
+        let signature = self.tools.attester.activation(campaign.id, start_ppm, first)?;
+        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, first, &signature);
         Ok(sent.await?)
     }
 
@@ -217,8 +220,13 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     async fn finalize(&self, campaign: &CampaignView) -> Result<(), WorkError> {
         let delivery = self.record.delivery;
         let delivery = delivery.ok_or_else(|| WorkError::Internal("nothing to deliver".into()))?;
+        let handover = |version: &VersionView| {
+            let known = self.record.handovers.get(&version.published.material).copied();
+            known.ok_or_else(|| WorkError::Lost(format!("hand-over of version {}", version.version)))
+        };
+        let handovers = campaign.versions.iter().map(handover).collect::<Result<Vec<_>, _>>()?;
         let signature = self.tools.attester.delivery(campaign.id, delivery.result)?;
-        let sent = self.tools.chain.finalize(&campaign.terms, delivery.result, &signature);
+        let sent = self.tools.chain.finalize(&campaign.terms, delivery.result, &handovers, &signature);
         Ok(sent.await?)
     }
 
@@ -228,45 +236,51 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let mut settlement = self.settled(campaign)?.clone();
         let loaded = self.load(campaign).await?;
         let model = self.model(settlement.model)?;
-        let slot = self.publish(campaign, model, &loaded.manifest.method).await?;
-        settlement.next = slot.material;
+        let slot = self.publish(campaign, model, &loaded.manifest).await?;
+        settlement.next = slot.published;
         settlement.model = slot.id;
         self.record.set_slot(slot);
         self.record.set_settlement(settlement);
         self.persist()
     }
 
-    /// Publishes the next version of the model: under keys that are made for it and, made again, are the same; or as it is. The
-    /// caller writes the slot down together with what refers to it.
+    /// Publishes the next version of the model, under keys that are made for it or as it is, and seals its seed to the data scientist;
+    /// made again, all is the same. The caller writes slot and hand-over down together with what refers to them.
     pub(crate) async fn publish(
         &mut self,
         campaign: &CampaignView,
         model: ModelFile,
-        method: &Method,
+        manifest: &Manifest,
     ) -> Result<Slot, WorkError> {
         let version = Version(campaign.version().0.saturating_add(1));
+        let audit_key = version.0.checked_sub(1).and_then(|place| manifest.audit.get(place as usize).copied());
+        let audit_key = audit_key.ok_or_else(|| WorkError::Internal(format!("no audit key for version {version}")))?;
         let beacon = campaign.next_beacon();
         let id = SlotId::new(version, campaign.window_hash(), beacon);
         let slot = Slot {
             id,
             version,
             beacon,
-            material: None,
+            published: None,
             material_hash: alloy::primitives::B256::ZERO,
-            clear: method.regime() == Regime::Sealed,
-            seed: method.regime() == Regime::Encrypted,
+            clear: manifest.method.regime() == Regime::Sealed,
+            seed: true,
             model: true,
         };
         self.reserve(slot)?;
         self.keep_model(id, &model)?;
-        let (bytes, hash) = match method {
+        // In the sealed regime it protects nothing, and is handed over all the same: the contract has one rule for all.
+        let seed = self.seed_or_new(id)?;
+        let binding = self.binding(campaign, slot);
+        let (bytes, hash) = match &manifest.method {
             Method::Sealed(_) => sealed::material(&model),
-            Method::Encrypted(linear) => {
-                self.encrypted(id, linear.clone(), self.binding(campaign, slot), model).await?
-            }
+            Method::Encrypted(linear) => encrypted(seed.clone(), linear.clone(), binding, model).await?,
         };
+        let handover = audit_key.seal(&seed, &binding, Tree::of_material(&bytes).root());
         let material = self.tools.artefacts.add(bytes).await?;
-        Ok(Slot { material: Some(material), material_hash: hash.into(), ..slot })
+        self.record.handovers.insert(material, handover);
+        let published = Some(Published::new(material, &handover));
+        Ok(Slot { published, material_hash: hash.into(), ..slot })
     }
 
     /// What the keys of a version are bound to.
@@ -280,23 +294,6 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         }
     }
 
-    /// The encrypted model with its public keys, and their hash.
-    async fn encrypted(
-        &self,
-        id: SlotId,
-        linear: Linear,
-        binding: syft::Binding,
-        model: ModelFile,
-    ) -> Result<(Vec<u8>, [u8; 32]), WorkError> {
-        let seed = self.seed_or_new(id)?;
-        compute(move || {
-            let weights = linear.read(&model).map_err(WorkError::internal)?;
-            let material = syft::SecretKey::derive(&seed, &linear.parameters, &binding).publish(&weights);
-            Ok((material.encode(), material.digest()))
-        })
-        .await?
-    }
-
     /// A place for the model that ends the campaign.
     pub(crate) fn keep_last(&mut self, campaign: &CampaignView, model: &ModelFile) -> Result<Slot, WorkError> {
         let version = Version(campaign.version().0.saturating_add(1));
@@ -305,7 +302,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             id: SlotId::new(version, campaign.window_hash(), beacon),
             version,
             beacon,
-            material: None,
+            published: None,
             material_hash: alloy::primitives::B256::ZERO,
             clear: false,
             seed: false,
@@ -379,6 +376,21 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let campaign = hex::encode(self.record.campaign.as_bytes());
         format!("{kind}/{campaign}/{}", hex::encode(&id.0[..16]))
     }
+}
+
+/// The encrypted model with its public keys, and their hash.
+async fn encrypted(
+    seed: VersionSeed,
+    linear: Linear,
+    binding: syft::Binding,
+    model: ModelFile,
+) -> Result<(Vec<u8>, [u8; 32]), WorkError> {
+    compute(move || {
+        let weights = linear.read(&model).map_err(WorkError::internal)?;
+        let material = syft::SecretKey::derive(&seed, &linear.parameters, &binding).publish(&weights);
+        Ok((material.encode(), material.digest()))
+    })
+    .await?
 }
 
 /// Where a campaign's record is in the vault.

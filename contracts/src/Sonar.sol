@@ -10,7 +10,22 @@ import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
 import { ICapsuleRegistry } from "./interfaces/ICapsuleRegistry.sol";
 import { Account, Meter } from "./Packed.sol";
-import { CloseReason, ISonar, Ledger, Stakes, State, Status, Submission, Terms, Window } from "./interfaces/ISonar.sol";
+import { IAssessor } from "./interfaces/IAssessor.sol";
+import {
+    CloseReason,
+    Handover,
+    ISonar,
+    KeyProof,
+    Ledger,
+    Publication,
+    Stakes,
+    State,
+    Status,
+    Submission,
+    Terms,
+    Window,
+    WordProof
+} from "./interfaces/ISonar.sol";
 
 /// @title Campaigns: a bounty in escrow, paid by attested improvements of accuracy.
 /// @notice No account can move a campaign's money anywhere but to the campaign's miners, owner and Capsule, by the
@@ -32,12 +47,12 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
 
     /// @notice EIP-712 type of the Capsule's statement that a campaign can start.
     bytes32 public constant ACTIVATION_TYPEHASH =
-        keccak256("Activation(bytes32 campaign,uint32 startPpm,bytes32 material)");
+        keccak256("Activation(bytes32 campaign,uint32 startPpm,bytes32 material,bytes32 root,bytes32 handover)");
     /// @notice EIP-712 type of the Capsule's statement that it will not run a campaign.
     bytes32 public constant DECLINE_TYPEHASH = keccak256("Decline(bytes32 campaign,uint8 reason)");
     /// @notice EIP-712 type of the Capsule's statement about a window.
     bytes32 public constant SETTLEMENT_TYPEHASH = keccak256(
-        "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 nextMaterial,uint8 close)"
+        "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 material,bytes32 root,bytes32 handover,uint8 close)"
     );
     /// @notice EIP-712 type of the Capsule's statement that it delivered.
     bytes32 public constant DELIVERY_TYPEHASH = keccak256("Delivery(bytes32 campaign,bytes32 result)");
@@ -54,18 +69,26 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
 
     /// @notice Stakes of submissions are whole multiples of this: a millionth of the chain's coin.
     uint256 private constant STAKE_UNIT = 1e12;
+    /// @notice No owner may keep a Capsule's stake locked for longer.
+    uint32 private constant LONGEST_AUDIT = 30 days;
 
     /// @notice Where this contract's Capsules are registered.
     ICapsuleRegistry public immutable REGISTRY;
+    /// @notice What judges a Capsule that is accused.
+    IAssessor public immutable ASSESSOR;
 
     mapping(bytes32 id => Campaign) private _campaigns;
     mapping(bytes32 id => mapping(address miner => Account)) private _accounts;
     // Credits of owners and Capsules.
     mapping(bytes32 id => mapping(address account => uint256)) private _credits;
+    // What each version's material and the hand-over of its seed must be.
+    mapping(bytes32 id => mapping(uint256 version => bytes32)) private _seals;
 
     /// @param registry Where this contract's Capsules are registered.
-    constructor(ICapsuleRegistry registry) EIP712("Sonar", "1") {
+    /// @param assessor What judges them. It has no state and no say in anything else.
+    constructor(ICapsuleRegistry registry, IAssessor assessor) EIP712("Sonar", "1") {
         REGISTRY = registry;
+        ASSESSOR = assessor;
     }
 
     // ---------------------------------------------------------------- opening
@@ -97,18 +120,18 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ISonar
-    function activate(Terms calldata t, uint32 startPpm, bytes32 material, bytes calldata sig) external {
+    function activate(Terms calldata t, uint32 startPpm, Publication calldata first, bytes calldata sig) external {
         (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Proposed);
         if (block.timestamp >= m.deadline()) revert DeadlinePassed(m.deadline());
-        _requireSigner(t, keccak256(abi.encode(ACTIVATION_TYPEHASH, id, startPpm, material)), sig);
+        _requireSigner(t, keccak256(abi.encode(ACTIVATION_TYPEHASH, id, startPpm, first)), sig);
         _checkStart(t, startPpm);
-        if (material == 0) revert BadMaterial(true);
+        if (first.material == 0) revert BadMaterial(true);
 
         c.meter = m.withState(State.Open).withVersion(1).withBestPpm(uint24(startPpm));
-        c.material = material;
+        _publish(id, c, 1, first);
         c.windowHash = _windowStart(id, 1, 0);
         c.changedAt = uint40(block.timestamp);
-        emit Activated(id, startPpm, material);
+        emit Activated(id, startPpm, first);
         if (t.stake != 0) REGISTRY.lock(t.capsule, id, t.stake);
     }
 
@@ -155,7 +178,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         Terms calldata t,
         Submission[] calldata subs,
         uint16[] calldata outcomes,
-        bytes32 nextMaterial,
+        Publication calldata next,
         uint8 close_,
         bytes calldata sig
     ) external {
@@ -164,19 +187,19 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         if (outcomes.length != subs.length) revert WrongCount(subs.length, outcomes.length, m.windowCount());
         bytes32 windowHash = _requireWindow(id, c, m, subs);
         if (close_ != 0 && close_ != uint8(CloseReason.LeakBudget)) revert BadCloseReason(close_);
-        _requireSigner(t, _settlementHash(id, m, windowHash, outcomes, nextMaterial, close_), sig);
+        _requireSigner(t, _settlementHash(id, m, windowHash, outcomes, next, close_), sig);
 
         uint8 before = m.accepts();
         m = _award(id, c, m, t, subs, outcomes);
         CloseReason reason = _closeReason(t, m, close_);
         bool renew = m.accepts() != before && reason == CloseReason.None;
-        if (renew != (nextMaterial != 0)) revert BadMaterial(renew);
-        emit Settled(id, m.windowIndex(), m.version(), outcomes, m.bestPpm(), nextMaterial);
+        if (renew != (next.material != 0)) revert BadMaterial(renew);
+        emit Settled(id, m.windowIndex(), m.version(), outcomes, m.bestPpm(), next);
 
         m = m.withWindowIndex(m.windowIndex() + 1).withWindowCount(0).withWindowClosesAt(0);
         if (renew) {
             m = m.withVersion(m.version() + 1);
-            c.material = nextMaterial;
+            _publish(id, c, m.version(), next);
         }
         c.windowHash = _windowStart(id, m.version(), m.windowIndex());
         if (reason == CloseReason.None) {
@@ -198,14 +221,44 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ISonar
-    function finalize(Terms calldata t, bytes32 result, bytes calldata sig) external {
+    function finalize(Terms calldata t, bytes32 result, Handover[] calldata handovers, bytes calldata sig) external {
         (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Closed);
         if (m.reason() == CloseReason.CapsuleTimeout) revert CapsuleTimedOut(id);
         _requireSigner(t, keccak256(abi.encode(DELIVERY_TYPEHASH, id, result)), sig);
+        if (handovers.length != m.version()) revert WrongHandovers(handovers.length, m.version());
+        for (uint256 i = 0; i < handovers.length; ++i) {
+            _requireSealed(id, i + 1, handovers[i]);
+        }
         c.meter = m.withState(State.Finalized);
+        c.changedAt = uint40(block.timestamp);
         _credits[id][t.capsule] += _fee(t);
-        emit Finalized(id, result);
-        if (t.stake != 0) REGISTRY.unlock(t.capsule, id);
+        emit Finalized(id, result, handovers);
+    }
+
+    // The registry knows whether a stake is still locked: it is released or slashed once.
+
+    /// @inheritdoc ISonar
+    function release(Terms calldata t) external {
+        (bytes32 id, Campaign storage c,) = _load(t, State.Finalized);
+        if (msg.sender != t.owner) _requireTime(c.changedAt, t.audit.period);
+        emit Released(id);
+        REGISTRY.unlock(t.capsule, id);
+    }
+
+    /// @inheritdoc ISonar
+    function convictHandover(Terms calldata t, uint32 version, Handover calldata h, KeyProof calldata proof) external {
+        (bytes32 id,,) = _load(t, State.Finalized);
+        _requireSealed(id, version, h);
+        ASSESSOR.requireBadHandover(id, version, t.audit.keys, h, proof);
+        _convict(id, t, version);
+    }
+
+    /// @inheritdoc ISonar
+    function convictMaterial(Terms calldata t, uint32 version, Handover calldata h, WordProof calldata proof) external {
+        (bytes32 id,,) = _load(t, State.Finalized);
+        _requireSealed(id, version, h);
+        ASSESSOR.requireBadWord(h, proof);
+        _convict(id, t, version);
     }
 
     /// @inheritdoc ISonar
@@ -227,11 +280,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         uint256 fee = _fee(t);
         _credits[id][t.owner] += fee;
         emit Expired(id, fee);
-        if (t.stake != 0) {
-            address[] memory to = new address[](1);
-            to[0] = t.owner;
-            REGISTRY.slash(t.capsule, id, to);
-        }
+        if (t.stake != 0) _slash(id, t);
     }
 
     /// @inheritdoc ISonar
@@ -378,6 +427,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         _checkRange("activationSeconds", t.activationSeconds, 1, type(uint32).max);
         _checkRange("evaluationSeconds", t.evaluationSeconds, 1, type(uint32).max);
         _checkRange("deliverySeconds", t.deliverySeconds, 1, type(uint32).max);
+        _checkRange("audit.period", t.audit.period, 0, LONGEST_AUDIT);
         _checkRange("submissionStake", t.submissionStake, 0, type(uint24).max * STAKE_UNIT);
         if (t.submissionStake % STAKE_UNIT != 0) revert OffUnit("submissionStake", t.submissionStake, STAKE_UNIT);
         if (t.deadline <= block.timestamp) revert DeadlinePassed(t.deadline);
@@ -463,7 +513,7 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
         Meter m,
         bytes32 windowHash,
         uint16[] calldata outcomes,
-        bytes32 nextMaterial,
+        Publication calldata next,
         uint8 close_
     ) private pure returns (bytes32) {
         return keccak256(
@@ -474,10 +524,33 @@ contract Sonar is ISonar, EIP712, ReentrancyGuardTransient {
                 uint256(m.windowIndex()),
                 windowHash,
                 keccak256(abi.encodePacked(outcomes)),
-                nextMaterial,
+                next,
                 close_
             )
         );
+    }
+
+    function _publish(bytes32 id, Campaign storage c, uint256 version, Publication calldata p) private {
+        c.material = p.material;
+        _seals[id][version] = keccak256(abi.encode(p.root, p.handover));
+    }
+
+    /// @dev The hand-over is the one to which the Capsule bound itself when it published the version.
+    function _requireSealed(bytes32 id, uint256 version, Handover calldata h) private view {
+        bytes32 handover = keccak256(abi.encode(h.commitment, h.point, h.ciphertext));
+        if (_seals[id][version] != keccak256(abi.encode(h.root, handover))) revert WrongHandover(version);
+    }
+
+    function _convict(bytes32 id, Terms calldata t, uint32 version) private {
+        emit Convicted(id, version, t.stake);
+        _slash(id, t);
+    }
+
+    /// @dev Gives the stake that the campaign locked to its owner.
+    function _slash(bytes32 id, Terms calldata t) private {
+        address[] memory to = new address[](1);
+        to[0] = t.owner;
+        REGISTRY.slash(t.capsule, id, to);
     }
 
     /// @dev The hash that a window starts with. Never zero, so that no submission pays for a fresh slot.

@@ -13,6 +13,8 @@ sol! {
         bytes32 campaign;
         uint32 startPpm;
         bytes32 material;
+        bytes32 root;
+        bytes32 handover;
     }
 
     /// The Capsule will not run the campaign.
@@ -30,7 +32,9 @@ sol! {
         uint32 window;
         bytes32 windowHash;
         uint16[] outcomes;
-        bytes32 nextMaterial;
+        bytes32 material;
+        bytes32 root;
+        bytes32 handover;
         uint8 close;
     }
 

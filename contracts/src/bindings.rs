@@ -17,6 +17,12 @@ sol!(
 
 sol!(
     #[sol(rpc, all_derives)]
+    Assessor,
+    "artifacts/Assessor.json"
+);
+
+sol!(
+    #[sol(rpc, all_derives)]
     DataCoin,
     "artifacts/DataCoin.json"
 );

@@ -7,7 +7,7 @@ use alloy::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{CapsuleRegistry, DataCoin, Sonar};
+use crate::{Assessor, CapsuleRegistry, DataCoin, Sonar};
 
 /// Where the contracts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,14 +55,15 @@ pub enum DeployError {
     ChainId(#[source] alloy::transports::TransportError),
 }
 
-/// Deploys registry, Sonar and DataCoin from the provider's default account, which receives `datacoin_supply`.
+/// Deploys registry, Assessor, Sonar and DataCoin from the provider's default account, which receives `datacoin_supply`.
 ///
 /// # Errors
 /// Names the contract that could not be deployed.
 pub async fn deploy<P: Provider + Clone>(provider: P, datacoin_supply: U256) -> Result<Deployment, DeployError> {
     let chain_id = provider.get_chain_id().await.map_err(DeployError::ChainId)?;
     let (registry, block) = create("CapsuleRegistry", CapsuleRegistry::deploy_builder(provider.clone())).await?;
-    let (sonar, _) = create("Sonar", Sonar::deploy_builder(provider.clone(), registry)).await?;
+    let (assessor, _) = create("Assessor", Assessor::deploy_builder(provider.clone())).await?;
+    let (sonar, _) = create("Sonar", Sonar::deploy_builder(provider.clone(), registry, assessor)).await?;
     let (datacoin, _) = create("DataCoin", DataCoin::deploy_builder(provider, datacoin_supply)).await?;
     Ok(Deployment { chain_id, sonar, registry, datacoin, block })
 }

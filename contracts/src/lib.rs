@@ -8,20 +8,32 @@ mod bindings;
 mod deployment;
 mod revert;
 mod rules;
+mod seal;
 
 pub use attest::{Activation, Attestation, Decline, Delivery, Settlement, domain};
-pub use bindings::{CapsuleRegistry, DataCoin, Sonar};
+pub use bindings::{Assessor, CapsuleRegistry, DataCoin, Sonar};
 pub use deployment::{DeployError, Deployment, deploy};
 pub use revert::{Revert, decode_revert};
 pub use rules::{
     CloseReason, MAX_ACCEPTS_PER_WINDOW, MAX_SUBMISSION_STAKE, Outcome, OutcomeError, STAKE_UNIT, State, UnknownCode,
     campaign_id, fee, payout, window_fold, window_hash, window_start,
 };
+pub use seal::{CHUNK, HEADER, Tree, chunks, handover_hash, is_sealed};
 
 /// The facts of a campaign that never change.
 pub type Terms = Sonar::Terms;
 /// One sealed update of a window.
 pub type Submission = Sonar::Submission;
+/// How the owner audits.
+pub type AuditTerms = Sonar::AuditTerms;
+/// What the Capsule published for a version.
+pub type Publication = Sonar::Publication;
+/// How the owner gets the seed of a version.
+pub type Handover = Sonar::Handover;
+/// Shows that a hand-over does not open.
+pub type KeyProof = Sonar::KeyProof;
+/// Shows that a published word cannot be an honest one.
+pub type WordProof = Sonar::WordProof;
 /// What changes during a campaign's life.
 pub type Status = Sonar::Status;
 /// The present window of a campaign.
@@ -43,8 +55,9 @@ pub fn abi_hash() -> alloy::primitives::B256 {
     hasher.finalize()
 }
 
-const ARTEFACTS: [&str; 3] = [
+const ARTEFACTS: [&str; 4] = [
     include_str!("../artifacts/Sonar.json"),
     include_str!("../artifacts/CapsuleRegistry.json"),
+    include_str!("../artifacts/Assessor.json"),
     include_str!("../artifacts/DataCoin.json"),
 ];

@@ -7,7 +7,10 @@ use alloy::{
     sol_types::{Panic, Revert as Message, SolError, SolInterface},
 };
 
-use crate::{CapsuleRegistry::CapsuleRegistryErrors, CloseReason, DataCoin::DataCoinErrors, Sonar::SonarErrors, State};
+use crate::{
+    Assessor::AssessorErrors, CapsuleRegistry::CapsuleRegistryErrors, CloseReason, DataCoin::DataCoinErrors,
+    Sonar::SonarErrors, State,
+};
 
 /// Why a contract refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub enum Revert {
     Sonar(SonarErrors),
     /// The registry did.
     Registry(CapsuleRegistryErrors),
+    /// The Assessor did.
+    Assessor(AssessorErrors),
     /// DataCoin, or another ERC-20 with the standard errors, did.
     Token(DataCoinErrors),
     /// `require` with a message.
@@ -33,6 +38,9 @@ pub fn decode_revert(data: &[u8]) -> Option<Revert> {
     if let Ok(error) = CapsuleRegistryErrors::abi_decode(data) {
         return Some(Revert::Registry(error));
     }
+    if let Ok(error) = AssessorErrors::abi_decode(data) {
+        return Some(Revert::Assessor(error));
+    }
     if let Ok(error) = DataCoinErrors::abi_decode(data) {
         return Some(Revert::Token(error));
     }
@@ -47,6 +55,7 @@ impl fmt::Display for Revert {
         match self {
             Self::Sonar(error) => sonar(error, f),
             Self::Registry(error) => registry(error, f),
+            Self::Assessor(error) => assessor(error, f),
             Self::Token(error) => token(error, f),
             Self::Message(message) => write!(f, "the contract refused: {message}"),
             Self::Panic(panic) => write!(f, "the contract broke an assertion of its own: {panic}"),
@@ -140,6 +149,10 @@ fn sonar(error: &SonarErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         E::TooManyAccepts(e) => write!(f, "{} submissions were accepted where {} are allowed", e.accepts, e.limit),
         E::BadMaterial(e) if e.needed => f.write_str("material for the next version is missing"),
         E::BadMaterial(_) => f.write_str("material was given for a next version that there will not be"),
+        E::WrongHandovers(e) => write!(f, "{} hand-overs were given for {} versions", e.given, e.versions),
+        E::WrongHandover(e) => {
+            write!(f, "the hand-over of version {} is not the one that was sealed when it was published", e.version)
+        }
         E::BadCloseReason(e) => match CloseReason::try_from(e.reason) {
             Ok(reason) => write!(f, "an attestation cannot close a campaign for {reason:?}"),
             Err(_) => write!(f, "close reason {} means nothing", e.reason),
@@ -175,6 +188,18 @@ fn registry(error: &CapsuleRegistryErrors, f: &mut fmt::Formatter<'_>) -> fmt::R
         E::NoBeneficiaries(_) => f.write_str("slashed stake needs somebody to go to"),
         E::NothingToClaim(e) => write!(f, "{} has nothing to claim", e.account),
         E::TransferFailed(e) => write!(f, "{} did not take {} wei", e.to, e.amount),
+    }
+}
+
+fn assessor(error: &AssessorErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    use AssessorErrors as E;
+    match error {
+        E::WrongKey(e) => write!(f, "the key given is not the one that the campaign has for version {}", e.version),
+        E::WrongSeed(_) => f.write_str("the seed given is not the one that the Capsule committed to"),
+        E::WrongParameters(_) => f.write_str("the constants given are not those of the published material"),
+        E::WrongChunk(e) => write!(f, "chunk {} is not part of the published material", e.index),
+        E::NoSuchWord(e) => write!(f, "there is no word {}; the rows and the public key have {}", e.word, e.words),
+        E::NotGuilty(_) => f.write_str("what was shown can be honest: the Capsule is not convicted"),
     }
 }
 

@@ -19,7 +19,7 @@ contract FuzzTest is Fixture {
         vm.deal(owner, type(uint256).max);
         bytes32 id = opened(t);
         start = t.startPpm - t.startPpm % t.gridPpm;
-        sonar.activate(t, start, MATERIAL, signActivation(id, start, MATERIAL));
+        sonar.activate(t, start, published(MATERIAL), signActivation(id, start, MATERIAL));
         uint16[] memory outcomes = new uint16[](4);
         uint256 best = start / t.gridPpm;
         uint256 sum = 0;
@@ -61,7 +61,7 @@ contract FuzzTest is Fixture {
         bool means = code == 0 || improves || (code > 0xF000 && code <= 0xF0FF);
         bytes32 next = improves && code < 900 ? NEXT : bytes32(0);
         bytes memory sig = signSettlement(id, outcomes, next, 0);
-        try sonar.settle(t, subs, outcomes, next, 0, sig) {
+        try sonar.settle(t, subs, outcomes, published(next), 0, sig) {
             vm.assertTrue(means, "a code without meaning was taken");
         } catch {
             vm.assertTrue(!means, "a code with meaning was refused");
@@ -107,7 +107,7 @@ contract FuzzTest is Fixture {
         outcomes[0] = step;
         bytes memory sig = signAs(key, settlementHash(id, sonar.window(id), outcomes, NEXT, 0));
         vm.expectRevert(abi.encodeWithSelector(ISonar.WrongSigner.selector, attester, vm.addr(key)));
-        sonar.settle(t, subs, outcomes, NEXT, 0, sig);
+        sonar.settle(t, subs, outcomes, published(NEXT), 0, sig);
     }
 
     /// @notice Random bytes are no signature and break nothing.
@@ -115,7 +115,7 @@ contract FuzzTest is Fixture {
         Terms memory t = ethTerms();
         bytes32 id = opened(t);
         vm.expectPartialRevert(ISonar.WrongSigner.selector);
-        sonar.activate(t, 100_000, MATERIAL, sig);
+        sonar.activate(t, 100_000, published(MATERIAL), sig);
         assertState(id, State.Proposed, CloseReason.None);
     }
 
@@ -131,7 +131,7 @@ contract FuzzTest is Fixture {
         uint256 apart = measured > onGrid ? measured - onGrid : onGrid - measured;
         bool fits = apart <= uint256(t.tolerancePpm) + t.gridPpm && measured < t.targetPpm;
         bytes memory sig = signActivation(id, measured, MATERIAL);
-        try sonar.activate(t, measured, MATERIAL, sig) {
+        try sonar.activate(t, measured, published(MATERIAL), sig) {
             vm.assertTrue(fits, "taken outside the tolerance");
         } catch {
             vm.assertTrue(!fits, "refused within the tolerance");

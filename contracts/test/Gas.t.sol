@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
-import { Submission, Terms } from "../src/interfaces/ISonar.sol";
-import { Fixture } from "./support/Fixture.sol";
+import { Handover, KeyProof, Submission, Terms, WordProof } from "../src/interfaces/ISonar.sol";
+import { Encryption } from "./support/Encryption.sol";
 import { vm } from "./support/Vm.sol";
 
 /// @notice What people pay, as the chain charges it: whole transactions, calldata included (run with `--isolate`).
 /// Fails above the ceilings, and if a cost differs from `snapshots/transactions.json`.
-contract GasTest is Fixture {
+contract GasTest is Encryption {
     uint256 private constant OPEN = 220_000;
     uint256 private constant SUBMIT = 60_000;
     uint256 private constant SETTLE_PER_EVALUATION = 45_000;
@@ -103,6 +103,55 @@ contract GasTest is Fixture {
         vm.prank(miner(1));
         sonar.withdrawStake(id, miner(1));
         _charge("withdraw stake", 60_000);
+    }
+
+    function test_finalize() public {
+        delivered(ethTerms(), handover(MATERIAL));
+        _charge("finalize, one version", 120_000);
+    }
+
+    function test_finalizeTwenty() public {
+        Terms memory t = ethTerms();
+        (t.maxAccepts, t.windowSize) = (21, 1);
+        bytes32 id = activated(t);
+        for (uint16 i = 1; i < 20; ++i) {
+            uint16[] memory outcome = new uint16[](1);
+            outcome[0] = 100 + i;
+            settled(t, submitted(id, 0, 1), outcome, NEXT);
+        }
+        vm.prank(owner);
+        sonar.close(t);
+        sonar.finalize(t, bytes32("result"), handovers(20), signDelivery(id, bytes32("result")));
+        _charge("finalize, twenty versions", 300_000);
+    }
+
+    function test_release() public {
+        Terms memory t = ethTerms();
+        delivered(t, handover(MATERIAL));
+        vm.prank(owner);
+        sonar.release(t);
+        _charge("release", 60_000);
+    }
+
+    function test_convictHandover() public {
+        Terms memory t = ethTerms();
+        Handover memory h = handover(MATERIAL);
+        delivered(t, h);
+        sonar.convictHandover(t, 1, h, KeyProof(AUDIT_KEY, new bytes32[](0)));
+        _charge("convict by a hand-over", 150_000);
+    }
+
+    function test_convictMaterial() public {
+        Terms memory t = ethTerms();
+        (Handover memory h, WordProof memory p) = _published(_words(), 4, 2 ** 60);
+        delivered(t, h);
+        sonar.convictMaterial(t, 1, h, p);
+        _charge("convict by a word of the model", 2_000_000);
+        t.salt = "another";
+        (h, p) = _published(_words(), WEIGHTS + 70, 2 ** 54);
+        delivered(t, h);
+        sonar.convictMaterial(t, 1, h, p);
+        _charge("convict by a word of the public key", 2_000_000);
     }
 
     function _ten() private view returns (Terms memory t) {

@@ -2,7 +2,19 @@
 pragma solidity ^0.8.30;
 
 import { Capsule, ICapsuleRegistry } from "../src/interfaces/ICapsuleRegistry.sol";
-import { ISonar, Ledger, Stakes, State, Status, Submission, Terms, Window } from "../src/interfaces/ISonar.sol";
+import {
+    Handover,
+    ISonar,
+    KeyProof,
+    Ledger,
+    Publication,
+    Stakes,
+    State,
+    Status,
+    Submission,
+    Terms,
+    Window
+} from "../src/interfaces/ISonar.sol";
 import { Fixture } from "./support/Fixture.sol";
 import { vm } from "./support/Vm.sol";
 
@@ -31,6 +43,10 @@ contract Handler is Fixture {
     bytes32[] private _historyIds;
     mapping(uint256 place => Submission[]) private _historySubs;
     uint256 public replays;
+    // The hand-over of each campaign's first version, and whether it opens.
+    mapping(bytes32 id => Handover) private _handover;
+    mapping(bytes32 id => bool) private _honest;
+    uint256 public falseConvictions;
     uint256 public stakeIn;
     uint256 public stakeOut;
 
@@ -66,7 +82,10 @@ contract Handler is Fixture {
         _skipIf(!found || block.timestamp >= t.deadline);
         Capsule memory c = registry.capsule(operator);
         _skipIf(c.stake - c.locked < t.stake);
-        sonar.activate(t, 98_000, MATERIAL, signActivation(id, 98_000, MATERIAL));
+        _honest[id] = seed % 2 == 0;
+        _handover[id] = _honest[id] ? honestHandover(id, bytes32(seed), bytes32("seed"), seed) : handover(MATERIAL);
+        Publication memory first = sealing(MATERIAL, _handover[id]);
+        sonar.activate(t, 98_000, first, signActivation(id, 98_000, first));
     }
 
     function decline(uint256 seed) external {
@@ -98,12 +117,12 @@ contract Handler is Fixture {
         (uint16[] memory outcomes, bool renew) = _outcomes(t, id, subs, accepts, steps);
         bytes32 next = renew && reason == 0 ? NEXT : bytes32(0);
         bytes memory sig = signSettlement(id, outcomes, next, reason);
-        sonar.settle(t, subs, outcomes, next, reason, sig);
+        sonar.settle(t, subs, outcomes, published(next), reason, sig);
         for (uint256 i = 0; i < subs.length; ++i) {
             _historySubs[_history.length].push(subs[i]);
         }
         _historyIds.push(id);
-        _history.push(abi.encodeCall(sonar.settle, (t, subs, outcomes, next, reason, sig)));
+        _history.push(abi.encodeCall(sonar.settle, (t, subs, outcomes, published(next), reason, sig)));
         _noteRejects(t, id, subs, outcomes);
         delete _pending[id];
         _noteClosing(t, id);
@@ -141,8 +160,30 @@ contract Handler is Fixture {
     function finalize(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Closed);
         _skipIf(!found || uint8(sonar.status(id).reason) == 6);
-        sonar.finalize(t, bytes32(seed), signDelivery(id, bytes32(seed)));
+        Handover[] memory all = handovers(sonar.status(id).version);
+        all[0] = _handover[id];
+        sonar.finalize(t, bytes32(seed), all, signDelivery(id, bytes32(seed)));
         due[id][operator] += fee(t);
+    }
+
+    function release(uint256 seed) external {
+        (bool found, Terms memory t, bytes32 id) = _pickLocked(seed);
+        bool late = found && block.timestamp >= sonar.status(id).changedAt + t.audit.period;
+        _skipIf(!found || (!late && seed % 4 != 0));
+        if (!late) vm.prank(owner);
+        sonar.release(t);
+    }
+
+    /// @notice The owner accuses her Capsule, rightly or not.
+    function convict(uint256 seed) external {
+        (bool found, Terms memory t, bytes32 id) = _pickLocked(seed);
+        _skipIf(!found);
+        vm.prank(owner);
+        try sonar.convictHandover(t, 1, _handover[id], KeyProof(AUDIT_KEY, new bytes32[](0))) {
+            if (_honest[id]) falseConvictions += 1;
+        } catch {
+            vm.assertTrue(_honest[id], "a dishonest Capsule keeps its stake");
+        }
     }
 
     function abandon(uint256 seed) external {
@@ -227,6 +268,7 @@ contract Handler is Fixture {
         for (uint256 i = 0; i < ids.length; ++i) {
             Status memory s = sonar.status(ids[i]);
             if (s.state == State.Closed && uint8(s.reason) != 6) sonar.expire(_terms[i]);
+            if (_isLocked(i)) sonar.release(_terms[i]);
             for (uint256 a = 0; a < actors(); ++a) {
                 if (sonar.owed(ids[i], actor(a)) == 0) continue;
                 vm.prank(actor(a));
@@ -316,6 +358,21 @@ contract Handler is Fixture {
         vm.assume(!idle);
     }
 
+    /// @dev A delivered campaign whose Capsule's stake is neither released nor taken.
+    function _pickLocked(uint256 seed) private view returns (bool, Terms memory, bytes32) {
+        for (uint256 i = 0; i < ids.length; ++i) {
+            uint256 place = addmod(seed, i, ids.length);
+            if (_isLocked(place)) return (true, _terms[place], ids[place]);
+        }
+        Terms memory none;
+        return (false, none, 0);
+    }
+
+    function _isLocked(uint256 place) private view returns (bool) {
+        bytes32 id = ids[place];
+        return sonar.status(id).state == State.Finalized && registry.lockedFor(operator, address(sonar), id) != 0;
+    }
+
     function _pick(uint256 seed, State state) private view returns (bool, Terms memory, bytes32) {
         for (uint256 i = 0; i < ids.length; ++i) {
             uint256 place = addmod(seed, i, ids.length);
@@ -403,7 +460,7 @@ contract InvariantTest {
         targets = new FuzzSelector[](1);
         targets[0].addr = address(handler);
         // Those that move campaigns on come up more often.
-        bytes4[20] memory all = [
+        bytes4[22] memory all = [
             Handler.open.selector,
             Handler.open.selector,
             Handler.activate.selector,
@@ -418,6 +475,8 @@ contract InvariantTest {
             Handler.repeat.selector,
             Handler.close.selector,
             Handler.finalize.selector,
+            Handler.release.selector,
+            Handler.convict.selector,
             Handler.abandon.selector,
             Handler.expire.selector,
             Handler.withdraw.selector,
@@ -439,6 +498,7 @@ contract InvariantTest {
         _stakeIsConserved();
         _submissionStakesAreConserved();
         vm.assertEq(handler.replays(), 0, "nothing is settled twice");
+        vm.assertEq(handler.falseConvictions(), 0, "no honest Capsule is convicted");
     }
 
     /// @dev Per campaign: deposited = paid + owed + refunded + fee + escrowed, and each campaign pays from its own.
@@ -496,7 +556,9 @@ contract InvariantTest {
             Status memory s = sonar.status(id);
             bool runs = s.state == State.Open || (s.state == State.Closed && uint8(s.reason) != 6);
             uint256 lock = r.lockedFor(handler.capsuleOperator(), address(sonar), id);
-            vm.assertEq(lock, runs ? handler.terms(i).stake : 0, "a campaign locks its stake while it runs");
+            uint256 stake = handler.terms(i).stake;
+            bool audited = s.state == State.Finalized && lock != 0;
+            vm.assertEq(lock, runs || audited ? stake : 0, "a campaign locks its stake until it is audited");
             locked += lock;
         }
         vm.assertEq(c.locked, locked, "locked");

@@ -241,9 +241,9 @@ contract ActivateTest is Fixture {
         bytes32 id = opened(t);
         bytes memory sig = signActivation(id, 100_000, MATERIAL);
         vm.expectEmit();
-        emit ISonar.Activated(id, 100_000, MATERIAL);
+        emit ISonar.Activated(id, 100_000, published(MATERIAL));
         vm.prank(stranger);
-        sonar.activate(t, 100_000, MATERIAL, sig);
+        sonar.activate(t, 100_000, published(MATERIAL), sig);
         Status memory s = sonar.status(id);
         vm.assertEq(uint256(s.state), uint256(State.Open));
         vm.assertEq(s.version, 1);
@@ -259,7 +259,7 @@ contract ActivateTest is Fixture {
         bytes32 id = opened(t);
         vm.prank(operator);
         registry.update(stranger, bytes32("f"), bytes32("c"), "elsewhere", 1);
-        sonar.activate(t, 100_000, MATERIAL, signActivation(id, 100_000, MATERIAL));
+        sonar.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
         assertState(id, State.Open, CloseReason.None);
     }
 
@@ -273,10 +273,10 @@ contract ActivateTest is Fixture {
         _refuses(
             t, 113_000, MATERIAL, abi.encodeWithSelector(ISonar.StartOutOfTolerance.selector, 101_500, 113_000, 10_000)
         );
-        sonar.activate(t, 112_000, MATERIAL, signActivation(id, 112_000, MATERIAL));
+        sonar.activate(t, 112_000, published(MATERIAL), signActivation(id, 112_000, MATERIAL));
         t.salt = bytes32("another");
         id = opened(t);
-        sonar.activate(t, 90_000, MATERIAL, signActivation(id, 90_000, MATERIAL));
+        sonar.activate(t, 90_000, published(MATERIAL), signActivation(id, 90_000, MATERIAL));
     }
 
     function test_refusesAStartOffTheGrid() public {
@@ -392,7 +392,7 @@ contract ActivateTest is Fixture {
     function _refuses(Terms memory t, uint32 startPpm, bytes32 material, bytes memory refusal) private {
         bytes memory sig = signActivation(sonar.campaignId(t), startPpm, material);
         vm.expectRevert(refusal);
-        sonar.activate(t, startPpm, material, sig);
+        sonar.activate(t, startPpm, published(material), sig);
     }
 }
 
@@ -534,7 +534,7 @@ contract SettleTest is Fixture {
         vm.expectEmit();
         emit ISonar.Awarded(id, miner(3), 0, 3, 150_000, uint256(BOUNTY) * 150_000 / 900_000);
         vm.expectEmit();
-        emit ISonar.Settled(id, 0, 1, outcomes, 300_000, NEXT);
+        emit ISonar.Settled(id, 0, 1, outcomes, 300_000, published(NEXT));
         settled(t, subs, outcomes, NEXT);
 
         Status memory s = sonar.status(id);
@@ -585,7 +585,7 @@ contract SettleTest is Fixture {
     function test_theLeakBudgetCloses() public {
         uint8 leak = uint8(CloseReason.LeakBudget);
         uint16[] memory outcomes = outcomes4(200, 0, 0, 0);
-        sonar.settle(t, subs, outcomes, 0, leak, signSettlement(id, outcomes, 0, leak));
+        sonar.settle(t, subs, outcomes, published(0), leak, signSettlement(id, outcomes, 0, leak));
         assertState(id, State.Closed, CloseReason.LeakBudget);
     }
 
@@ -603,9 +603,9 @@ contract SettleTest is Fixture {
         uint16[] memory outcomes = new uint16[](2);
         bytes memory sig = signSettlement(id, outcomes, 0, 0);
         vm.expectRevert(abi.encodeWithSelector(ISonar.WindowOpen.selector, 1, block.timestamp + 600));
-        sonar.settle(t, rest, outcomes, 0, 0, sig);
+        sonar.settle(t, rest, outcomes, published(0), 0, sig);
         vm.warp(block.timestamp + 600);
-        sonar.settle(t, rest, outcomes, 0, 0, sig);
+        sonar.settle(t, rest, outcomes, published(0), 0, sig);
         vm.assertEq(sonar.status(id).windowIndex, 2);
     }
 
@@ -621,19 +621,19 @@ contract SettleTest is Fixture {
         settled(t, subs, outcomes4(0, 0, 0, 0), 0);
         bytes memory sig = signSettlement(id, new uint16[](0), 0, 0);
         vm.expectRevert(abi.encodeWithSelector(ISonar.WindowOpen.selector, 1, 0));
-        sonar.settle(t, new Submission[](0), new uint16[](0), 0, 0, sig);
+        sonar.settle(t, new Submission[](0), new uint16[](0), published(0), 0, sig);
     }
 
     function test_refusesAReplay() public {
         uint16[] memory outcomes = outcomes4(0, 0, 0, 0);
         bytes memory sig = signSettlement(id, outcomes, 0, 0);
-        sonar.settle(t, subs, outcomes, 0, 0, sig);
+        sonar.settle(t, subs, outcomes, published(0), 0, sig);
         vm.expectRevert(abi.encodeWithSelector(ISonar.WindowOpen.selector, 1, 0));
-        sonar.settle(t, subs, outcomes, 0, 0, sig);
+        sonar.settle(t, subs, outcomes, published(0), 0, sig);
         // Also when the same updates were sent again.
         Submission[] memory again = submitted(id, 0, 4);
         vm.expectPartialRevert(ISonar.WrongSigner.selector);
-        sonar.settle(t, again, outcomes, 0, 0, sig);
+        sonar.settle(t, again, outcomes, published(0), 0, sig);
     }
 
     function test_refusesAnAttestationForALaterWindow() public {
@@ -656,7 +656,7 @@ contract SettleTest is Fixture {
         uint16[] memory outcomes = outcomes4(0, 0, 0, 0);
         bytes memory sig = signAs(OWNER_KEY, settlementHash(id, sonar.window(id), outcomes, 0, 0));
         vm.expectRevert(abi.encodeWithSelector(ISonar.WrongSigner.selector, attester, owner));
-        sonar.settle(t, subs, outcomes, 0, 0, sig);
+        sonar.settle(t, subs, outcomes, published(0), 0, sig);
     }
 
     function test_refusesAnAttestationForAnotherChainOrContract() public {
@@ -672,7 +672,7 @@ contract SettleTest is Fixture {
         vm.chainId(4242);
         // The campaign's id has the chain in it, so a copy of the chain does not know it.
         vm.expectRevert(abi.encodeWithSelector(ISonar.UnknownCampaign.selector, sonar.campaignId(t)));
-        sonar.settle(t, subs, outcomes, 0, 0, sig);
+        sonar.settle(t, subs, outcomes, published(0), 0, sig);
     }
 
     function test_refusesMalformedSignatures() public {
@@ -700,21 +700,21 @@ contract SettleTest is Fixture {
         Submission[] memory other = subs;
         (other[0], other[1]) = (other[1], other[0]);
         vm.expectPartialRevert(ISonar.WrongWindow.selector);
-        sonar.settle(t, other, outcomes, 0, 0, sig);
+        sonar.settle(t, other, outcomes, published(0), 0, sig);
         other = subs;
         other[2].miner = stranger;
         vm.expectPartialRevert(ISonar.WrongWindow.selector);
-        sonar.settle(t, other, outcomes, 0, 0, sig);
+        sonar.settle(t, other, outcomes, published(0), 0, sig);
     }
 
     function test_refusesOtherCounts() public {
         uint16[] memory three = new uint16[](3);
         bytes memory sig = signSettlement(id, three, 0, 0);
         vm.expectRevert(abi.encodeWithSelector(ISonar.WrongCount.selector, 4, 3, 4));
-        sonar.settle(t, subs, three, 0, 0, sig);
+        sonar.settle(t, subs, three, published(0), 0, sig);
         Submission[] memory fewer = new Submission[](3);
         vm.expectRevert(abi.encodeWithSelector(ISonar.WrongCount.selector, 3, 3, 4));
-        sonar.settle(t, fewer, three, 0, 0, sig);
+        sonar.settle(t, fewer, three, published(0), 0, sig);
     }
 
     function test_refusesStepsThatDoNotImprove() public {
@@ -746,7 +746,7 @@ contract SettleTest is Fixture {
         }
         bytes memory sig = signSettlement(other, outcomes, NEXT, 0);
         vm.expectRevert(abi.encodeWithSelector(ISonar.TooManyAccepts.selector, 5, 4));
-        sonar.settle(wide, five, outcomes, NEXT, 0, sig);
+        sonar.settle(wide, five, outcomes, published(NEXT), 0, sig);
     }
 
     function test_refusesMoreAcceptsThanTheCampaignAllows() public {
@@ -757,7 +757,7 @@ contract SettleTest is Fixture {
         uint16[] memory outcomes = outcomes4(200, 201, 202, 0);
         bytes memory sig = signSettlement(other, outcomes, 0, 0);
         vm.expectRevert(abi.encodeWithSelector(ISonar.TooManyAccepts.selector, 3, 2));
-        sonar.settle(few, four, outcomes, 0, 0, sig);
+        sonar.settle(few, four, outcomes, published(0), 0, sig);
     }
 
     function test_wantsMaterialExactlyForANextVersion() public {
@@ -770,18 +770,18 @@ contract SettleTest is Fixture {
         uint16[] memory outcomes = outcomes4(0, 0, 0, 0);
         bytes memory sig = signSettlement(id, outcomes, 0, uint8(CloseReason.Owner));
         vm.expectRevert(abi.encodeWithSelector(ISonar.BadCloseReason.selector, uint8(CloseReason.Owner)));
-        sonar.settle(t, subs, outcomes, 0, uint8(CloseReason.Owner), sig);
+        sonar.settle(t, subs, outcomes, published(0), uint8(CloseReason.Owner), sig);
     }
 
     function _refuses(uint16[] memory outcomes, bytes32 next, bytes memory refusal) private {
         bytes memory sig = signSettlement(id, outcomes, next, 0);
         vm.expectRevert(refusal);
-        sonar.settle(t, subs, outcomes, next, 0, sig);
+        sonar.settle(t, subs, outcomes, published(next), 0, sig);
     }
 
     function _refusesSignature(uint16[] memory outcomes, bytes32 next, uint8 close, bytes memory sig) private {
         vm.expectPartialRevert(ISonar.WrongSigner.selector);
-        sonar.settle(t, subs, outcomes, next, close, sig);
+        sonar.settle(t, subs, outcomes, published(next), close, sig);
     }
 
     function _split(bytes memory sig) private pure returns (bytes32 r, bytes32 s, uint8 v) {
@@ -829,19 +829,19 @@ contract ClosingTest is Fixture {
         sonar.close(t);
     }
 
-    function test_deliveryEarnsTheFeeAndFreesTheStake() public {
+    function test_deliveryEarnsTheFee() public {
         Terms memory t = ethTerms();
         bytes32 id = _closed(t);
         bytes memory sig = signDelivery(id, bytes32("result"));
         vm.expectEmit();
-        emit ISonar.Finalized(id, bytes32("result"));
-        sonar.finalize(t, bytes32("result"), sig);
+        emit ISonar.Finalized(id, bytes32("result"), handovers(1));
+        sonar.finalize(t, bytes32("result"), handovers(1), sig);
         assertState(id, State.Finalized, CloseReason.Owner);
         vm.assertEq(sonar.owed(id, operator), fee(t));
-        vm.assertEq(registry.capsule(operator).locked, 0);
+        vm.assertEq(registry.capsule(operator).locked, STAKE, "until the audit is over");
         assertLedger(t, 0, 0, BOUNTY, fee(t), 0);
         vm.expectRevert(abi.encodeWithSelector(ISonar.WrongState.selector, id, State.Finalized, State.Closed));
-        sonar.finalize(t, bytes32("result"), sig);
+        sonar.finalize(t, bytes32("result"), handovers(1), sig);
         vm.warp(block.timestamp + t.deliverySeconds);
         vm.expectRevert(abi.encodeWithSelector(ISonar.WrongState.selector, id, State.Finalized, State.Closed));
         sonar.expire(t);
@@ -851,7 +851,7 @@ contract ClosingTest is Fixture {
         Terms memory t = ethTerms();
         bytes memory sig = signDelivery(_closed(t), bytes32("result"));
         vm.expectPartialRevert(ISonar.WrongSigner.selector);
-        sonar.finalize(t, bytes32("other"), sig);
+        sonar.finalize(t, bytes32("other"), handovers(1), sig);
     }
 
     function test_nothingIsDeliveredFromAnOpenCampaign() public {
@@ -859,14 +859,14 @@ contract ClosingTest is Fixture {
         bytes32 id = activated(t);
         bytes memory sig = signDelivery(id, bytes32("result"));
         vm.expectRevert(abi.encodeWithSelector(ISonar.WrongState.selector, id, State.Open, State.Closed));
-        sonar.finalize(t, bytes32("result"), sig);
+        sonar.finalize(t, bytes32("result"), handovers(1), sig);
     }
 
     function test_aLateDeliveryCountsUntilSomebodyExpiresIt() public {
         Terms memory t = ethTerms();
         bytes32 id = _closed(t);
         vm.warp(block.timestamp + 2 * t.deliverySeconds);
-        sonar.finalize(t, bytes32("result"), signDelivery(id, bytes32("result")));
+        sonar.finalize(t, bytes32("result"), handovers(1), signDelivery(id, bytes32("result")));
         vm.assertEq(sonar.owed(id, operator), fee(t));
     }
 
@@ -889,7 +889,7 @@ contract ClosingTest is Fixture {
 
         bytes memory sig = signDelivery(id, bytes32("result"));
         vm.expectRevert(abi.encodeWithSelector(ISonar.CapsuleTimedOut.selector, id));
-        sonar.finalize(t, bytes32("result"), sig);
+        sonar.finalize(t, bytes32("result"), handovers(1), sig);
         vm.expectRevert(abi.encodeWithSelector(ISonar.CapsuleTimedOut.selector, id));
         sonar.expire(t);
     }
@@ -939,7 +939,7 @@ contract ClosingTest is Fixture {
         Terms memory t = ethTerms();
         t.stake = 0;
         bytes32 id = _closed(t);
-        sonar.finalize(t, bytes32("result"), signDelivery(id, bytes32("result")));
+        sonar.finalize(t, bytes32("result"), handovers(1), signDelivery(id, bytes32("result")));
         t.salt = bytes32("expire");
         _closed(t);
         vm.warp(block.timestamp + t.deliverySeconds);
@@ -993,7 +993,7 @@ contract WithdrawTest is Fixture {
         uint16[] memory outcome = new uint16[](1);
         outcome[0] = 900;
         settled(t, subs, outcome, 0);
-        sonar.finalize(t, bytes32("r"), signDelivery(id, bytes32("r")));
+        sonar.finalize(t, bytes32("r"), handovers(1), signDelivery(id, bytes32("r")));
         uint256 earned = uint256(BOUNTY) * 800_000 / 900_000;
         assertLedger(t, 0, earned, BOUNTY - earned, fee(t), 0);
         vm.assertEq(sonar.owed(id, owner), deposit(t));
@@ -1043,10 +1043,10 @@ contract WithdrawTest is Fixture {
     function _everyoneTakesTheirs(Terms memory t) private {
         bytes32 id = activated(t);
         settled(t, submitted(id, 0, 4), outcomes4(200, 0, 300, 0), NEXT);
-        settled(t, submitted(id, 0, 4), outcomes4(0, 400, 0, 500), keccak256("version 3"));
+        settled(t, submitted(id, 0, 4), outcomes4(0, 400, 0, 500), NEXT);
         vm.prank(owner);
         sonar.close(t);
-        sonar.finalize(t, bytes32("r"), signDelivery(id, bytes32("r")));
+        sonar.finalize(t, bytes32("r"), handovers(3), signDelivery(id, bytes32("r")));
         address[6] memory all = [miner(0), miner(1), miner(2), miner(3), owner, operator];
         uint256 total = 0;
         for (uint256 i = 0; i < all.length; ++i) {
@@ -1197,7 +1197,7 @@ contract StakeTest is Fixture {
         (t.token, t.owner) = (address(token), address(this));
         token.approve(address(sonar), type(uint256).max);
         id = sonar.open(t);
-        sonar.activate(t, 100_000, MATERIAL, signActivation(id, 100_000, MATERIAL));
+        sonar.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
         settled(t, submitted(id, 0, 4), outcomes4(200, 0, 0, 0), NEXT);
         token.lie();
         vm.expectRevert(abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(token)));

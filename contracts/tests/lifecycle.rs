@@ -15,7 +15,7 @@ use sonar_contracts::{
 
 use crate::{
     send,
-    support::{ATTESTER, CAPSULE, DEPLOYER, FIRST_MINER, OWNER, SUBMISSION_STAKE, World, settle},
+    support::{ATTESTER, CAPSULE, DEPLOYER, FIRST_MINER, OWNER, SUBMISSION_STAKE, World, handover, settle},
 };
 
 sol! {
@@ -115,7 +115,8 @@ async fn runs_from_launch_to_delivery(world: &World, terms: &Terms) {
 
     let delivery = Delivery { campaign: id, result: keccak256("the model") };
     let signature = world.attest(&delivery);
-    send!(world.sonar(FIRST_MINER).finalize(terms.clone(), delivery.result, signature));
+    let handovers = ["version 1", "version 2"].map(|version| handover(keccak256(version))).to_vec();
+    send!(world.sonar(FIRST_MINER).finalize(terms.clone(), delivery.result, handovers, signature));
 
     everyone_is_paid_what_the_twin_says(world, terms, &earned).await;
     the_events_tell_the_same_story(world, id, &earned).await;

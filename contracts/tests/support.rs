@@ -8,10 +8,10 @@ use alloy::{
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use sonar_contracts::{
-    Activation, Attestation, CapsuleRegistry, DataCoin, Deployment, Outcome, Revert, Settlement, Sonar, Submission,
-    Terms,
+    Activation, Attestation, AuditTerms, CapsuleRegistry, DataCoin, Deployment, Handover, Outcome, Publication, Revert,
+    Settlement, Sonar, Submission, Terms,
     anvil::{Anvil, AnvilConfig},
-    campaign_id, decode_revert, deploy, fee,
+    campaign_id, decode_revert, deploy, fee, handover_hash,
 };
 
 use crate::send;
@@ -101,6 +101,7 @@ impl World {
             activationSeconds: 600,
             evaluationSeconds: 600,
             deliverySeconds: 600,
+            audit: AuditTerms { period: 600, keys: keccak256("audit keys") },
             capsule: self.address(CAPSULE),
             attester: self.address(ATTESTER),
             feePpm: FEE_PPM,
@@ -130,9 +131,14 @@ impl World {
     }
 
     pub async fn activate(&self, terms: &Terms) {
-        let activation = Activation { campaign: self.id(terms), startPpm: 100_000, material: keccak256("version 1") };
-        let signature = self.attest(&activation);
-        send!(self.sonar(ATTESTER).activate(terms.clone(), activation.startPpm, activation.material, signature));
+        self.activate_with(terms, published(keccak256("version 1"))).await;
+    }
+
+    pub async fn activate_with(&self, terms: &Terms, first: Publication) {
+        let Publication { material, root, handover } = first;
+        let signature =
+            self.attest(&Activation { campaign: self.id(terms), startPpm: 100_000, material, root, handover });
+        send!(self.sonar(ATTESTER).activate(terms.clone(), 100_000, first, signature));
     }
 
     /// `count` miners submit an update each.
@@ -157,13 +163,16 @@ impl World {
     /// What the Capsule signs about the present window.
     pub async fn settlement(&self, id: B256, outcomes: &[Outcome], next: B256) -> Settlement {
         let window = self.sonar(ATTESTER).window(id).call().await.unwrap();
+        let Publication { material, root, handover } = published(next);
         Settlement {
             campaign: id,
             version: window.version,
             window: window.index,
             windowHash: window.hash,
             outcomes: outcomes.iter().map(|outcome| outcome.encode().unwrap()).collect(),
-            nextMaterial: next,
+            material,
+            root,
+            handover,
             close: 0,
         }
     }
@@ -186,6 +195,26 @@ pub fn done(receipt: TransactionReceipt) -> TransactionReceipt {
     receipt
 }
 
+/// What is published with a material, nothing with none.
+pub fn published(material: B256) -> Publication {
+    if material.is_zero() {
+        return Publication::default();
+    }
+    let handover = handover(material);
+    Publication { material, root: handover.root, handover: handover_hash(&handover) }
+}
+
+/// The hand-over that was sealed with it.
+pub fn handover(material: B256) -> Handover {
+    let word = |name: &str| keccak256([material.as_slice(), name.as_bytes()].concat());
+    Handover {
+        root: word("root"),
+        commitment: word("commitment"),
+        point: word("point"),
+        ciphertext: word("ciphertext"),
+    }
+}
+
 /// The call that settles the present window.
 pub fn settle<'a>(
     sonar: &'a Sonar::SonarInstance<DynProvider>,
@@ -195,7 +224,8 @@ pub fn settle<'a>(
     signature: Bytes,
 ) -> SolCallBuilder<&'a DynProvider, Sonar::settleCall> {
     let outcomes = settlement.outcomes.clone();
-    sonar.settle(terms.clone(), submissions.to_vec(), outcomes, settlement.nextMaterial, settlement.close, signature)
+    let next = published(settlement.material);
+    sonar.settle(terms.clone(), submissions.to_vec(), outcomes, next, settlement.close, signature)
 }
 
 /// Why the contract refuses a call.

@@ -215,6 +215,8 @@ pub struct Campaign {
     pub model: PathBuf,
     /// The message that the Capsule delivered, as it came.
     pub sealed: PathBuf,
+    /// Versions that its data scientist's audit found honest.
+    pub audited: usize,
     /// Its money at the end.
     pub ledger: Ledger,
     /// What each miner withdrew.
@@ -243,9 +245,21 @@ pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn
     let (out, message) = (model.display().to_string(), sealed.display().to_string());
     let result = ["campaign", "result", &id_text, "--out", &out, "--sealed", &message];
     let _: serde_json::Value = network.scientist().call(&result).await?;
+    let audited = audit(network, &id_text).await?;
     let withdrawn = withdraw(network, &followed.view).await?;
     let ledger = network.client().ledger(&followed.view.terms).await?;
-    Ok(Campaign { warnings, followed, model, sealed, ledger, withdrawn })
+    Ok(Campaign { warnings, followed, model, sealed, audited, ledger, withdrawn })
+}
+
+/// Lets the data scientist recompute all that the Capsule published, and free its stake: how many versions she found honest.
+async fn audit(network: &Network, id: &str) -> Result<usize> {
+    #[derive(Deserialize)]
+    struct Audited {
+        versions: Vec<serde::de::IgnoredAny>,
+    }
+    // The command fails if one of them is not.
+    let audited: Audited = network.scientist().call(&["campaign", "audit", id, "--release"]).await?;
+    Ok(audited.versions.len())
 }
 
 /// Lets every miner withdraw what the campaign owes him.
@@ -350,6 +364,7 @@ pub async fn measure(
         mines: config.mines,
         campaign: view.id,
         warnings: campaign.warnings.clone(),
+        audited_versions: campaign.audited,
         start_accuracy_ppm: view.start_ppm.unwrap_or_default(),
         target_accuracy_ppm: view.terms.targetPpm,
         grid_ppm: view.terms.gridPpm,

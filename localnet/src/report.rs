@@ -34,6 +34,8 @@ pub struct Report {
     pub campaign: CampaignId,
     /// What the data scientist was warned of at the launch.
     pub warnings: Vec<String>,
+    /// Versions of the model that the data scientist recomputed and found honest.
+    pub audited_versions: usize,
     /// Accuracy of the starting model, attested.
     pub start_accuracy_ppm: u32,
     /// Accuracy at which the campaign ends.

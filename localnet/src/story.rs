@@ -93,6 +93,11 @@ impl Story {
                 self.amount(*refunded)
             ),
             Event::Finalized { .. } => "The Capsule delivered the model, encrypted to the data scientist".into(),
+            Event::Released { .. } => "The Capsule's stake is free again".into(),
+            Event::Convicted { version, amount, .. } => format!(
+                "What the Capsule published for version {version} was not honest: its stake of {} is the data scientist's",
+                TokenUnit::eth().format(*amount)
+            ),
             Event::Withdrawn { account, amount, .. } => {
                 format!("{} withdrew {}", self.name(account), self.amount(*amount))
             }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sonar::{
     chain::{self, Client, Event, Follower},
     config::ConfigError,
+    handover::Published,
     ids::{CampaignId, Digest, Version},
     ipfs::{IpfsError, Node},
     manifest::Manifest,
@@ -639,7 +640,7 @@ fn check_manifest(bytes: &[u8], terms: &Terms) -> Result<Manifest, String> {
 /// What must be fetched for a version, as the chain says.
 struct Wanted {
     version: Version,
-    material: Digest,
+    published: Published,
     certificate: Option<Digest>,
     operator: Address,
     binding: Binding,
@@ -652,7 +653,7 @@ impl Wanted {
         let operator = campaign.terms.capsule;
         Some(Self {
             version: version.version,
-            material: version.material,
+            published: version.published,
             certificate: world.capsules.get(&operator).and_then(|capsule| capsule.certificate),
             operator,
             binding: Binding {
@@ -668,26 +669,23 @@ impl Wanted {
 
 async fn fetch_kit(shop: Workshop, manifest: Arc<Manifest>, wanted: Wanted) -> Result<Done, JobError> {
     let certificate = wanted.certificate.ok_or(JobError::NoCertificate(wanted.operator))?;
-    let limit = match &manifest.method {
-        Method::Encrypted(linear) => Material::encoded_len(&linear.parameters),
-        Method::Sealed(clear) => clear.file_limit(),
-    };
-    let material = shop.setup.node.get(wanted.material, limit, FETCH_TIMEOUT);
+    let material = shop.setup.node.get(wanted.published.material, manifest.method.material_limit(), FETCH_TIMEOUT);
     let certificate = shop.setup.node.get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
     let refused = |why: String| Ok(Done::Kit(wanted.version, Err(why)));
     let (material, certificate) = match tokio::try_join!(material, certificate) {
         Err(IpfsError::TooLarge { .. }) => return refused("it is larger than it can be".into()),
         other => other?,
     };
-    let kit = open_kit(&material, &certificate, &manifest, wanted.binding);
+    let kit = open_kit(&material, &certificate, &manifest, &wanted);
     match kit {
         Ok(kit) => Ok(Done::Kit(wanted.version, Ok(Arc::new(kit)))),
         Err(why) => refused(why),
     }
 }
 
-/// Refuses what is not for exactly these parameters and this version, and a Capsule that is not the manifest's.
-fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, binding: Binding) -> Result<Kit, String> {
+/// Refuses what is not for exactly these parameters and this version, what the Capsule did not bind itself to, and a Capsule that
+/// is not the manifest's.
+fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, wanted: &Wanted) -> Result<Kit, String> {
     let capsule = Certificate::decode(certificate).map_err(|error| error.to_string())?;
     if capsule.fingerprint() != manifest.capsule {
         return Err(format!(
@@ -696,10 +694,13 @@ fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, binding: B
             manifest.capsule
         ));
     }
+    if !wanted.published.is_of(material) {
+        return Err("it is not the material that the Capsule bound itself to on chain".into());
+    }
     Ok(Kit {
         bytes: material.len() + certificate.len(),
-        published: Published::read(material, &manifest.method, &binding).map_err(|error| error.to_string())?,
-        binding,
+        published: Published::read(material, &manifest.method, &wanted.binding).map_err(|error| error.to_string())?,
+        binding: wanted.binding,
         capsule,
     })
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use alloy::primitives::{Address, B256, U256};
 use sonar::{
     chain::{Event, LogPosition, Record},
+    handover::Published,
     ids::{CampaignId, Digest, Version, WindowIndex},
     units::Amount,
     view::{CampaignView, World},
 };
-use sonar_contracts::{CloseReason, Outcome, State, Terms, payout};
+use sonar_contracts::{AuditTerms, CloseReason, Outcome, State, Terms, payout};
 use syft::privacy::Zcdp;
 
 pub const ME: Address = Address::repeat_byte(0x4D);
@@ -50,8 +51,14 @@ pub fn terms() -> Terms {
         stake: 0,
         submissionStake: STAKE,
         manifest: B256::repeat_byte(4),
+        audit: AuditTerms::default(),
         salt: B256::ZERO,
     }
+}
+
+/// What is published with a material that is none.
+fn published(mark: u8) -> Published {
+    Published { material: Digest([mark; 32]), root: B256::ZERO, handover: B256::ZERO }
 }
 
 impl Story {
@@ -70,7 +77,7 @@ impl Story {
     }
 
     pub fn activate(&mut self) {
-        self.say(Event::Activated { id: ID, start_ppm: START_PPM, material: Digest([1; 32]) });
+        self.say(Event::Activated { id: ID, start_ppm: START_PPM, first: published(1) });
     }
 
     pub fn submit(&mut self, miner: Address) {
@@ -108,10 +115,7 @@ impl Story {
             window,
             version,
             best_ppm: best,
-            next_material: gains
-                .iter()
-                .any(Option::is_some)
-                .then_some(Digest([u8::try_from(version.0 % 250).unwrap() + 2; 32])),
+            next: gains.iter().any(Option::is_some).then(|| published(u8::try_from(version.0 % 250).unwrap() + 2)),
             outcomes,
         });
     }
@@ -131,7 +135,7 @@ impl Story {
                 self.say(Event::Forfeited { id: ID, miner, window, index, amount: STAKE.into() });
             }
         }
-        self.say(Event::Settled { id: ID, window, version, best_ppm, next_material: None, outcomes });
+        self.say(Event::Settled { id: ID, window, version, best_ppm, next: None, outcomes });
     }
 
     fn award(&mut self, window: WindowIndex, index: u32, miner: Address, (best, new): (u32, u32)) {

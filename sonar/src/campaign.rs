@@ -314,6 +314,8 @@ pub struct LimitsTable {
     pub evaluation_seconds: Option<u32>,
     /// Seconds the Capsule has to deliver after the campaign closed.
     pub delivery_seconds: Option<u32>,
+    /// Seconds after its delivery for which the Capsule's stake stays locked, so that the data scientist can audit.
+    pub audit_seconds: Option<u32>,
 }
 
 /// A time, or how long from the launch.

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::{MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
+use sonar_contracts::{AuditTerms, MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
 use syft::{
     Examples, FeatureKind, FeatureMap, Labels, LadderError, Parameters, ParametersError, Ppm, Rule, Shape, Task, budget,
 };
@@ -14,6 +14,7 @@ use crate::{
     campaign::{CampaignFile, NetworkTraining, TrainingTable},
     cli::{ExitCode, Failure},
     data::{self, FitReport, Schema, TableError},
+    handover::{AuditSecret, keys_root},
     ids::Digest,
     manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
     method::{AnyTrial, Clear, Linear, Method, Regime, TrialError},
@@ -30,6 +31,10 @@ const CAP_PER_VERSION: u16 = 1;
 const CAPSULE_SECONDS: u32 = 3_600;
 /// Seconds for delivery.
 const DELIVERY_SECONDS: u32 = 86_400;
+/// Seconds for the audit: a week.
+const AUDIT_SECONDS: u32 = 604_800;
+/// No audit is over sooner than an hour, and no stake may be kept for more than thirty days.
+const AUDIT_BOUNDS: std::ops::RangeInclusive<u32> = 3_600..=2_592_000;
 
 /// A campaign that does not say asks for this part of what one grid step pays as the stake of a submission …
 const STAKE_PART: u128 = 10;
@@ -61,6 +66,8 @@ pub struct Inputs {
     pub bundle_salt: Zeroizing<[u8; 32]>,
     /// 32 random bytes that make the campaign unlike any other.
     pub salt: B256,
+    /// The keys to which seeds are handed over.
+    pub audit: AuditSecret,
 }
 
 /// What the terms say about the Capsule.
@@ -268,6 +275,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         limits,
         scientist: inputs.scientist.1,
         capsule: inputs.capsule.fingerprint.clone(),
+        audit: inputs.audit.keys(limits.accepts),
         bundle: Digest([0; 32]),
         commitments: bundle.commitments(),
     };
@@ -291,6 +299,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         activationSeconds: file.limits.activation_seconds.unwrap_or(CAPSULE_SECONDS),
         evaluationSeconds: file.limits.evaluation_seconds.unwrap_or(CAPSULE_SECONDS),
         deliverySeconds: file.limits.delivery_seconds.unwrap_or(DELIVERY_SECONDS),
+        audit: AuditTerms { period: audit_seconds(file)?, keys: keys_root(&manifest.audit) },
         capsule: inputs.capsule.operator,
         attester: inputs.capsule.attester,
         feePpm: inputs.capsule.fee_ppm,
@@ -443,6 +452,14 @@ fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, 
     }
 }
 
+/// How long the Capsule's stake stays locked after its delivery.
+fn audit_seconds(file: &CampaignFile) -> Result<u32, LaunchError> {
+    let seconds = file.limits.audit_seconds.unwrap_or(AUDIT_SECONDS);
+    let must = "between 3600 and 2592000, an hour and thirty days";
+    let limit = LaunchError::Limit { field: "audit_seconds", value: seconds.into(), must };
+    AUDIT_BOUNDS.contains(&seconds).then_some(seconds).ok_or(limit)
+}
+
 /// The stake of a submission: what the file says, or a part of what one grid step pays.
 fn submission_stake(
     file: &CampaignFile,
@@ -503,6 +520,7 @@ fn warnings(method: &Method) -> Vec<String> {
 pub(crate) mod tests {
     use super::*;
     use crate::{bundle::BundleError, campaign::tests::TEXT};
+    use alloy::signers::local::PrivateKeySigner;
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
@@ -527,6 +545,7 @@ pub(crate) mod tests {
             now: 1_800_000_000,
             bundle_salt: Zeroizing::new([5; 32]),
             salt: B256::repeat_byte(6),
+            audit: AuditSecret::of(&PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap(), B256::repeat_byte(6)),
         }
     }
 
@@ -610,6 +629,10 @@ pub(crate) mod tests {
         terms.gridPpm += 1;
         let error = plan.manifest(Digest([9; 32])).matches(&terms).unwrap_err();
         assert_eq!(error.field, "grid");
+        let mut terms = plan.terms(Digest([8; 32]));
+        terms.audit.keys = B256::ZERO;
+        let error = plan.manifest(Digest([9; 32])).matches(&terms).unwrap_err();
+        assert_eq!(error.field, "audit");
     }
 
     #[test]
@@ -627,6 +650,7 @@ pub(crate) mod tests {
             large.contains("8191 features") && large.contains("4096 inputs") && large.contains("4.0 times"),
             "{large}"
         );
+        assert!(refusal("target = 0.9", "target = 0.9\n[limits]\naudit_seconds = 60").contains("thirty days"));
         let mut poor = inputs();
         poor.bounty = Amount::ZERO;
         let file = CampaignFile::parse(TEXT).unwrap();

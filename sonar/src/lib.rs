@@ -1,6 +1,7 @@
 //! The campaign protocol: what data scientist, Capsule, Mines and Sonar say to each other on the chain and on IPFS.
 
 pub mod account;
+pub mod audit;
 pub mod bundle;
 pub mod campaign;
 pub mod chain;
@@ -11,6 +12,7 @@ pub mod delivery;
 pub mod discovery;
 pub mod envelope;
 pub mod files;
+pub mod handover;
 pub mod ids;
 pub mod index;
 pub mod ipfs;

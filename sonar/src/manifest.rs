@@ -11,6 +11,7 @@ use syft_nets::ConstantError;
 
 use crate::{
     data::{Schema, SchemaError},
+    handover::{AuditKey, keys_root},
     ids::Digest,
     method::Method,
 };
@@ -106,6 +107,8 @@ pub struct Manifest {
     pub scientist: String,
     /// OpenPGP fingerprint of the Capsule, to which updates are sealed.
     pub capsule: String,
+    /// The keys to which the Capsule seals the seeds of versions 1, 2 and so on: one for each that there can be.
+    pub audit: Vec<AuditKey>,
     /// The sealed bundle on IPFS.
     pub bundle: Digest,
     /// What the bundle holds.
@@ -157,9 +160,9 @@ pub struct Mismatch {
     /// What differs.
     pub field: &'static str,
     /// In the manifest.
-    pub manifest: u64,
+    pub manifest: String,
     /// On the chain.
-    pub terms: u64,
+    pub terms: String,
 }
 
 impl Accuracy {
@@ -243,6 +246,10 @@ impl Manifest {
         if !self.metric.is_payable() || !fits(self.metric, &self.data) {
             return Err(Contradiction("the metric is none for this task that a bounty can be paid by"));
         }
+        // The last accept ends the campaign, so it leads to no version.
+        if self.audit.len() != usize::from(self.limits.accepts) {
+            return Err(Contradiction("there must be one audit key for each accept"));
+        }
         self.meter(&self.accuracy.ladder()?)?;
         Ok(())
     }
@@ -263,10 +270,14 @@ impl Manifest {
             ("window_seconds", self.limits.window_seconds, terms.windowSeconds),
             ("cap_per_version", self.limits.cap_per_version.into(), terms.capPerVersion.into()),
         ];
-        match pairs.into_iter().find(|(_, ours, theirs)| ours != theirs) {
-            Some((field, ours, theirs)) => Err(Mismatch { field, manifest: ours.into(), terms: theirs.into() }),
-            None => Ok(()),
+        if let Some((field, ours, theirs)) = pairs.into_iter().find(|(_, ours, theirs)| ours != theirs) {
+            return Err(Mismatch { field, manifest: ours.to_string(), terms: theirs.to_string() });
         }
+        let (ours, theirs) = (keys_root(&self.audit), terms.audit.keys);
+        if ours != theirs {
+            return Err(Mismatch { field: "audit", manifest: ours.to_string(), terms: theirs.to_string() });
+        }
+        Ok(())
     }
 
     /// A meter of which nothing is spent.

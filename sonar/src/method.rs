@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use syft::{
-    DataError, Examples, FeatureMap, Labels, ModelError, Parameters, Ppm, Rule, Shape, Trainable, Validation,
+    DataError, Examples, FeatureMap, Labels, Material, ModelError, Parameters, Ppm, Rule, Shape, Trainable, Validation,
     ValidationError, Weights,
 };
 use syft_nets::{Model, Network, Release, Schedule};
@@ -103,6 +103,15 @@ impl Method {
         match self {
             Self::Encrypted(_) => None,
             Self::Sealed(clear) => Some(clear),
+        }
+    }
+
+    /// What a Capsule publishes for a version has at most so many bytes.
+    #[must_use]
+    pub fn material_limit(&self) -> usize {
+        match self {
+            Self::Encrypted(linear) => Material::encoded_len(&linear.parameters),
+            Self::Sealed(clear) => clear.file_limit(),
         }
     }
 

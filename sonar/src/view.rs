@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     chain::{Batch, CapsuleChange, Event, Head, LogPosition, Record},
+    handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
     units::Amount,
 };
@@ -84,12 +85,16 @@ pub struct CampaignView {
     pub settled: Vec<SettledWindow>,
     /// What the Capsule published for each version, in order; the last is the present one.
     pub versions: Vec<VersionView>,
-    /// Unix time of opening, activation or closing, whichever was last.
+    /// Unix time of opening, activation, closing or delivery, whichever was last.
     pub changed_at: u64,
     /// Why the Capsule declined.
     pub declined: Option<u8>,
     /// The delivered model on IPFS.
     pub result: Option<Digest>,
+    /// The sealed seeds of all versions, in order, once the model is delivered.
+    pub handovers: Vec<Handover>,
+    /// What became of the stake that the Capsule had locked, once that is decided after the delivery.
+    pub stake_fate: Option<StakeFate>,
     /// Where it stopped taking submissions.
     pub closed: Option<LogPosition>,
     /// Who has earned what.
@@ -100,13 +105,27 @@ pub struct CampaignView {
     pub stake_withdrawals: Vec<Withdrawal>,
 }
 
+/// What became of the stake of a Capsule that delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum StakeFate {
+    /// It is free again.
+    Released,
+    /// It is the owner's, for what was published for this version.
+    Convicted {
+        /// The version.
+        #[schema(value_type = u32)]
+        version: Version,
+    },
+}
+
 /// A version of a campaign's model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VersionView {
     /// The version.
     pub version: Version,
     /// What the Capsule published for it.
-    pub material: Digest,
+    pub published: Published,
     /// Where it was announced.
     pub at: LogPosition,
     /// Hash of a block that the Capsule could not choose when it made its keys: that of `Opened` for version 1, of the
@@ -375,6 +394,8 @@ impl CampaignView {
             changed_at: opened.timestamp,
             declined: None,
             result: None,
+            handovers: Vec::new(),
+            stake_fate: None,
             closed: None,
             accounts: BTreeMap::new(),
             withdrawals: Vec::new(),
@@ -391,7 +412,7 @@ impl CampaignView {
     /// What the Capsule published for the present version.
     #[must_use]
     pub fn material(&self) -> Option<Digest> {
-        self.versions.last().map(|version| version.material)
+        self.versions.last().map(|version| version.published.material)
     }
 
     /// Block hash that keys of the next version are bound to: of `Opened` before activation, else of the last
@@ -557,13 +578,13 @@ impl CampaignView {
         match &record.event {
             Event::Opened { .. } => return Err("the campaign was opened before"),
             Event::Capsule { .. } => {}
-            Event::Activated { start_ppm, material, .. } => {
+            Event::Activated { start_ppm, first, .. } => {
                 self.require(State::Proposed)?;
                 self.state = State::Open;
                 self.start_ppm = Some(*start_ppm);
                 self.best_ppm = *start_ppm;
                 self.changed_at = at.timestamp;
-                self.renew(*material, self.opened.block_hash, at);
+                self.renew(*first, self.opened.block_hash, at);
             }
             Event::Declined { reason, .. } => {
                 self.require(State::Proposed)?;
@@ -586,9 +607,9 @@ impl CampaignView {
                 let account = self.account(*miner);
                 account.earned = account.earned.saturating_add(*amount);
             }
-            Event::Settled { window, outcomes, best_ppm, next_material, .. } => {
+            Event::Settled { window, outcomes, best_ppm, next, .. } => {
                 self.require(State::Open)?;
-                self.settled(*window, outcomes, *best_ppm, *next_material, at)?;
+                self.settled(*window, outcomes, *best_ppm, *next, at)?;
             }
             Event::Closed { reason, refunded, .. } => {
                 self.require(State::Open)?;
@@ -598,13 +619,17 @@ impl CampaignView {
                 self.closed = Some(at);
                 self.credit(self.terms.owner, *refunded);
             }
-            Event::Finalized { result, .. } => {
+            Event::Finalized { result, handovers, .. } => {
                 self.require(State::Closed)?;
                 self.state = State::Finalized;
+                self.changed_at = at.timestamp;
                 self.result = Some(*result);
+                self.handovers.clone_from(handovers);
                 let fee = fee(self.terms.bounty, self.terms.feePpm);
                 self.credit(self.terms.capsule, fee.into());
             }
+            Event::Released { .. } => self.judged(StakeFate::Released)?,
+            Event::Convicted { version, .. } => self.judged(StakeFate::Convicted { version: *version })?,
             Event::Expired { refunded, .. } => {
                 self.require(State::Closed)?;
                 self.reason = CloseReason::CapsuleTimeout;
@@ -618,6 +643,14 @@ impl CampaignView {
             Event::StakeWithdrawn { account, to, amount, .. } => self.stake_withdrawn(*account, *to, *amount, at)?,
         }
         Ok(())
+    }
+
+    fn judged(&mut self, fate: StakeFate) -> Result<(), &'static str> {
+        self.require(State::Finalized)?;
+        match self.stake_fate.replace(fate) {
+            None => Ok(()),
+            Some(_) => Err("the stake was released or taken before"),
+        }
     }
 
     fn submitted(
@@ -679,15 +712,15 @@ impl CampaignView {
         index: WindowIndex,
         outcomes: &[Outcome],
         best_ppm: u32,
-        next_material: Option<Digest>,
+        next: Option<Published>,
         at: LogPosition,
     ) -> Result<(), &'static str> {
         if index != self.window.index || outcomes.len() != self.window.submissions.len() {
             return Err("it does not fit the present window");
         }
         self.warn(outcomes);
-        let next = Window::new(WindowIndex(index.0.saturating_add(1)), self.window.version);
-        let window = std::mem::replace(&mut self.window, next);
+        let window = Window::new(WindowIndex(index.0.saturating_add(1)), self.window.version);
+        let window = std::mem::replace(&mut self.window, window);
         let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted(_));
         let accepts = outcomes.iter().filter(accepted).count();
         self.accepts += u32::try_from(accepts).map_err(|_| "the window is too large")?;
@@ -707,8 +740,8 @@ impl CampaignView {
             })
             .collect();
         self.settled.push(SettledWindow { index: window.index, version: window.version, submissions, best_ppm, at });
-        if let Some(material) = next_material {
-            self.renew(material, beacon, at);
+        if let Some(published) = next {
+            self.renew(published, beacon, at);
         }
         Ok(())
     }
@@ -725,10 +758,10 @@ impl CampaignView {
         }
     }
 
-    fn renew(&mut self, material: Digest, beacon: B256, at: LogPosition) {
+    fn renew(&mut self, published: Published, beacon: B256, at: LogPosition) {
         let version = Version(self.window.version.0.saturating_add(1));
         self.window.version = version;
-        self.versions.push(VersionView { version, material, at, beacon });
+        self.versions.push(VersionView { version, published, at, beacon });
     }
 
     fn withdrawn(

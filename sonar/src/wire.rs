@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::Terms;
+use sonar_contracts::{AuditTerms, Terms};
 use utoipa::ToSchema;
 
 use crate::{ids::Digest, units::Amount};
@@ -46,6 +46,8 @@ pub struct TermsJson {
     pub evaluation_seconds: u32,
     /// Seconds the Capsule has to deliver after the campaign closed.
     pub delivery_seconds: u32,
+    /// Seconds after the delivery for which the Capsule's stake stays locked.
+    pub audit_seconds: u32,
     /// The Capsule's operator.
     #[schema(value_type = String)]
     pub capsule: Address,
@@ -63,6 +65,9 @@ pub struct TermsJson {
     /// The manifest on IPFS.
     #[schema(value_type = String)]
     pub manifest: Digest,
+    /// Merkle root over the keys to which seeds are handed over; zero if none is.
+    #[schema(value_type = String)]
+    pub audit_keys: B256,
     /// Makes otherwise equal campaigns different.
     #[schema(value_type = String)]
     pub salt: B256,
@@ -87,12 +92,14 @@ impl From<&Terms> for TermsJson {
             activation_seconds: t.activationSeconds,
             evaluation_seconds: t.evaluationSeconds,
             delivery_seconds: t.deliverySeconds,
+            audit_seconds: t.audit.period,
             capsule: t.capsule,
             attester: t.attester,
             fee_ppm: t.feePpm,
             stake: amount(t.stake),
             submission_stake: amount(t.submissionStake),
             manifest: Digest(t.manifest.0),
+            audit_keys: t.audit.keys,
             salt: t.salt,
         }
     }
@@ -127,6 +134,7 @@ impl TryFrom<&TermsJson> for Terms {
             activationSeconds: t.activation_seconds,
             evaluationSeconds: t.evaluation_seconds,
             deliverySeconds: t.delivery_seconds,
+            audit: AuditTerms { period: t.audit_seconds, keys: t.audit_keys },
             capsule: t.capsule,
             attester: t.attester,
             feePpm: t.fee_ppm,

@@ -9,24 +9,28 @@ use std::{
     time::Duration,
 };
 
+use alloy::primitives::{B256, U256};
 use serde_json::Value;
 use sonar::{
+    audit::word_proof,
     bundle::{Bundle, CheckedBundle},
     chain::Client,
     cli::Ready,
     config::Config,
-    ids::CampaignId,
+    handover::{Handover, Published},
+    ids::{CampaignId, Digest, Version},
     ipfs::{Node, NodeConfig},
     manifest::Manifest,
     pgp::{self, Certificate, Identity},
+    view::StakeFate,
 };
-use sonar_contracts::Delivery;
-use syft::Weights;
+use sonar_contracts::{Assessor::AssessorErrors, Delivery, Revert, Terms, Tree};
+use syft::{Binding, Material, SecretKey, VersionSeed, Weights};
 use tempfile::TempDir;
 
 use crate::{
     commands::{User, aside},
-    stage::Stage,
+    stage::{Stage, handover},
 };
 
 const FILE: &str = r#"
@@ -76,6 +80,28 @@ impl Drop for Served {
     }
 }
 
+/// A version as the Capsule has it.
+struct Sealed {
+    seed: VersionSeed,
+    material: Vec<u8>,
+    handover: Handover,
+}
+
+impl Sealed {
+    /// Accuses whoever published these words, and sees that the contract convicts nobody.
+    async fn is_not_guilty(&self, stage: &Stage, terms: &Terms, manifest: &Manifest) {
+        let words = manifest.shape.weights() as u32 + 2_048;
+        for word in (0..words).step_by(97).chain([words - 1]) {
+            let proof = word_proof(&self.seed, &manifest.parameters, &self.material, word);
+            let refused = stage.owner.convict_material(terms, Version(1), &self.handover, proof).await.unwrap_err();
+            assert!(
+                matches!(refused.revert(), Some(Revert::Assessor(AssessorErrors::NotGuilty(_)))),
+                "word {word}: {refused}"
+            );
+        }
+    }
+}
+
 /// The Capsule's side.
 struct Capsule {
     identity: Identity,
@@ -117,6 +143,34 @@ impl Capsule {
         (manifest, bundle)
     }
 
+    /// Publishes version 1 and activates the campaign; `spoil` may change what is published, and then what is handed over.
+    async fn activate(
+        &self,
+        stage: &Stage,
+        id: CampaignId,
+        (manifest, bundle): (&Manifest, &CheckedBundle),
+        spoil: impl Fn(&mut Vec<u8>, &mut Handover),
+    ) -> Sealed {
+        let terms = stage.owner.terms(id).await.unwrap();
+        let binding = Binding {
+            chain_id: stage.deployment.chain_id,
+            contract: stage.deployment.sonar.into(),
+            campaign: *id.as_bytes(),
+            version: 1,
+            beacon: stage.view(id).await.next_beacon().0,
+        };
+        let seed = VersionSeed::generate().unwrap();
+        let key = SecretKey::derive(&seed, &manifest.method.linear().unwrap().parameters, &binding);
+        let mut material = key.publish(&bundle.initial).encode();
+        let seal = |root| manifest.audit[0].seal(&seed, &binding, root);
+        spoil(&mut material, &mut seal(B256::ZERO));
+        let mut handover = seal(Tree::of_material(&material).root());
+        spoil(&mut vec![0; material.len()], &mut handover);
+        let published = Published::new(self.node.add(material.clone()).await.unwrap(), &handover);
+        stage.activate_with(&terms, 100_000, published).await;
+        Sealed { seed, material, handover }
+    }
+
     /// Delivers a model, signed by `signer`.
     async fn deliver(
         &self,
@@ -125,13 +179,14 @@ impl Capsule {
         weights: &Weights,
         scientist: &Certificate,
         signer: &Identity,
+        handover: Handover,
     ) {
         let model = weights.to_safetensors(HashMap::new()).unwrap();
         let message = pgp::seal_signed(&model, scientist, signer).unwrap();
         let result = self.node.add(message).await.unwrap();
         let signature = stage.sign(&Delivery { campaign: id.0, result: result.into() });
         let terms = stage.owner.terms(id).await.unwrap();
-        stage.capsule.finalize(&terms, result, &signature).await.unwrap();
+        stage.capsule.finalize(&terms, result, &[handover], &signature).await.unwrap();
     }
 }
 
@@ -203,7 +258,8 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
     let certificate = Certificate::decode(&bundle.certificate).unwrap();
     assert_eq!(certificate.fingerprint(), manifest.scientist);
     let model = Weights::zeros(manifest.method.linear().unwrap().shape);
-    capsule.deliver(&stage, id, &model, &certificate, &capsule.identity).await;
+    let handed = handover(Digest([1; 32]));
+    capsule.deliver(&stage, id, &model, &certificate, &capsule.identity, handed).await;
 
     aside(move || {
         let id = id.to_string();
@@ -264,7 +320,7 @@ async fn a_model_that_is_not_what_was_attested_or_not_from_the_capsule_is_told_s
         stage.activate(&terms, 100_000).await;
         stage.owner.close(&terms).await.unwrap();
         let certificate = Certificate::decode(&bundle.certificate).unwrap();
-        capsule.deliver(&stage, id, &wrong(&manifest), &certificate, signer).await;
+        capsule.deliver(&stage, id, &wrong(&manifest), &certificate, signer, handover(Digest([1; 32]))).await;
         user = aside(move || {
             let out = back.path("model.safetensors").display().to_string();
             let answer = back.json(&["campaign", "result", &id.to_string(), "--out", &out]);
@@ -272,6 +328,85 @@ async fn a_model_that_is_not_what_was_attested_or_not_from_the_capsule_is_told_s
             back
         })
         .await;
+    }
+}
+
+/// Adds to a word of rows or public key.
+fn add(material: &mut [u8], word: usize, amount: u64) {
+    let bytes = &mut material[Material::HEADER + word * Material::WORD..][..Material::WORD];
+    let mut word = [0; 8];
+    word[2..].copy_from_slice(bytes);
+    bytes.copy_from_slice(&u64::from_le_bytes(word).wrapping_add(amount).to_le_bytes()[2..]);
+}
+
+/// The Capsule of the last case cheats in a way that no contract can judge.
+#[tokio::test]
+async fn an_audit_finds_what_a_capsule_did_and_takes_its_stake() {
+    type Spoil = fn(&mut Vec<u8>, &mut Handover);
+    // (what it does, what is found, whether it is convicted)
+    let cases: [(Spoil, &str, bool); 5] = [
+        (|_, _| {}, "", false),
+        // A matrix that comes back in the clear.
+        (|material, _| add(material, 0, 1 << 60), "public bound", true),
+        // Bits that read the coins of every upload.
+        (|material, _| add(material, 6 + 1_024, 1 << 54), "public key", true),
+        (|_, handover| handover.ciphertext.0[7] ^= 1, "hand-over", true),
+        (|material, _| *material.last_mut().unwrap() ^= 1, "packing key", false),
+    ];
+    let stage = Stage::new().await;
+    let served = Served::start(&stage);
+    let capsule = Capsule::register(&stage, &served).await;
+    let mut user = scientist(&stage, &served);
+    let operator = stage.capsule.address().unwrap();
+    for (spoil, found, convicted) in cases {
+        let (back, id) = aside(move || {
+            let launched = launch(&user, &["--again", "--yes"]).data();
+            (user, id_of(&launched))
+        })
+        .await;
+        let (manifest, bundle) = capsule.open(&stage.owner, id).await;
+        let sealed = capsule.activate(&stage, id, (&manifest, &bundle), spoil).await;
+        let terms = stage.owner.terms(id).await.unwrap();
+        stage.owner.close(&terms).await.unwrap();
+        let certificate = Certificate::decode(&bundle.certificate).unwrap();
+        capsule.deliver(&stage, id, &bundle.initial, &certificate, &capsule.identity, sealed.handover).await;
+        if found.is_empty() {
+            sealed.is_not_guilty(&stage, &terms, &manifest).await;
+        }
+        let before = stage.owner.capsule(operator).await.unwrap().unwrap();
+        assert!(before.locked >= U256::from(terms.stake) && terms.stake > 0, "the stake is there to be lost");
+
+        let (back, audited, acted) = aside(move || {
+            let id = id.to_string();
+            let audited = back.json(&["campaign", "audit", &id]);
+            let acted = match found {
+                "" => back.json(&["campaign", "audit", &id, "--release"]),
+                _ => back.json(&["--yes", "campaign", "audit", &id, "--convict"]),
+            };
+            (back, audited, acted)
+        })
+        .await;
+        user = back;
+        let (audited, acted) = (audited.json(), acted.json());
+        if found.is_empty() {
+            assert_eq!(audited["data"]["honest"], true, "{audited}");
+            assert_eq!(audited["data"]["versions"][0]["measured_ppm"], 100_000);
+        } else {
+            assert_eq!(audited["error"]["code"], "AUDIT_FAILED");
+            assert!(audited["error"]["message"].as_str().unwrap().contains(found), "{audited}");
+        }
+        assert_eq!(acted["ok"], found.is_empty() || convicted, "{acted}");
+        let after = stage.owner.capsule(operator).await.unwrap().unwrap();
+        let fate = stage.view(id).await.stake_fate;
+        let stake = U256::from(terms.stake);
+        if convicted {
+            assert_eq!(acted["data"]["claimed"], terms.stake.to_string());
+            assert_eq!(fate, Some(StakeFate::Convicted { version: Version(1) }));
+            assert_eq!((before.stake - after.stake, before.locked - after.locked), (stake, stake));
+        } else {
+            assert_eq!(fate, found.is_empty().then_some(StakeFate::Released));
+            assert_eq!(after.stake, before.stake);
+        }
     }
 }
 

@@ -8,9 +8,7 @@ use sonar::{
     ids::{CampaignId, Digest, Version},
     view::{CampaignView, World},
 };
-use sonar_contracts::{
-    CloseReason, Delivery, MAX_ACCEPTS_PER_WINDOW, Outcome, Revert, Sonar::SonarErrors, State, payout,
-};
+use sonar_contracts::{CloseReason, MAX_ACCEPTS_PER_WINDOW, Outcome, Revert, Sonar::SonarErrors, State, payout};
 
 use crate::stage::{OPTIONS, Stage};
 
@@ -164,9 +162,11 @@ async fn end(stage: &Stage, terms: &sonar_contracts::Terms, follower: &mut Follo
         stage.pass(300).await;
         stage.miners[0].expire(terms).await.unwrap();
     } else {
-        let result = Digest([0xDD; 32]);
-        let signature = stage.sign(&Delivery { campaign: id.0, result: result.into() });
-        let _ = stage.capsule.finalize(terms, result, &signature).await;
+        let _ = stage.finalize(terms, Digest([0xDD; 32])).await;
+        // The owner may end the audit at once, anybody after its time.
+        let _ = if salt == 0 { stage.owner.release(terms).await } else { stage.miners[0].release(terms).await };
+        stage.pass(400).await;
+        let _ = stage.miners[0].release(terms).await;
     }
     let _ = stage.owner.withdraw(terms, stage.owner.address().unwrap()).await;
     catch_up(follower, world).await;

@@ -17,7 +17,7 @@ use sonar::{
 use sonar_contracts::{Outcome, Terms};
 use tokio::time::timeout;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, published};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const NEVER: Duration = Duration::from_secs(100_000);
@@ -166,7 +166,7 @@ async fn settlement(stage: &Stage, id: CampaignId) -> SettlementRequest {
         "terms": TermsJson::from(&view.terms),
         "submissions": submissions,
         "outcomes": outcomes,
-        "next_material": NEXT,
+        "next": published(NEXT),
         "close": 0,
         "signature": alloy::primitives::Bytes::from(signature),
     }))

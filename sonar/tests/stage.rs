@@ -9,15 +9,27 @@ use alloy::{
 };
 use sonar::{
     chain::{Client, Follower, Options},
+    handover::{Handover, Published},
     ids::{CampaignId, Digest},
     units::Amount,
     view::{CampaignView, World},
 };
 use sonar_contracts::{
-    Activation, Attestation, Deployment, Outcome, STAKE_UNIT, Settlement, Terms,
+    Activation, Attestation, AuditTerms, Delivery, Deployment, Outcome, Publication, STAKE_UNIT, Settlement, Terms,
     anvil::{Anvil, AnvilConfig},
     deploy,
 };
+
+/// What is handed over for a material that is none.
+pub fn handover(material: Digest) -> Handover {
+    let word = |mark: u8| B256::repeat_byte(material.0[0] ^ mark);
+    Handover { root: word(1), commitment: word(2), point: word(3), ciphertext: word(4) }
+}
+
+/// What is published with it.
+pub fn published(material: Digest) -> Published {
+    Published::new(material, &handover(material))
+}
 
 pub struct Stage {
     pub anvil: Anvil,
@@ -75,6 +87,7 @@ impl Stage {
             activationSeconds: 100,
             evaluationSeconds: 200,
             deliverySeconds: 300,
+            audit: AuditTerms { period: 400, keys: B256::repeat_byte(8) },
             capsule: self.capsule.address().unwrap(),
             attester: self.attester.address(),
             feePpm: 10_000,
@@ -90,14 +103,24 @@ impl Stage {
         self.attester.sign_hash_sync(&hash).unwrap().as_bytes().to_vec()
     }
 
-    pub fn activation(&self, terms: &Terms, start_ppm: u32, material: Digest) -> Vec<u8> {
-        self.sign(&Activation { campaign: self.owner.id(terms).0, startPpm: start_ppm, material: material.into() })
+    pub async fn activate(&self, terms: &Terms, start_ppm: u32) {
+        self.activate_with(terms, start_ppm, published(Digest([1; 32]))).await;
     }
 
-    pub async fn activate(&self, terms: &Terms, start_ppm: u32) {
-        let material = Digest([1; 32]);
-        let signature = self.activation(terms, start_ppm, material);
-        self.capsule.activate(terms, start_ppm, material, &signature).await.unwrap();
+    pub async fn activate_with(&self, terms: &Terms, start_ppm: u32, first: Published) {
+        let Publication { material, root, handover } = first.into();
+        let campaign = self.owner.id(terms).0;
+        let signature = self.sign(&Activation { campaign, startPpm: start_ppm, material, root, handover });
+        self.capsule.activate(terms, start_ppm, first, &signature).await.unwrap();
+    }
+
+    /// Delivers, with the hand-overs that were sealed.
+    pub async fn finalize(&self, terms: &Terms, result: Digest) -> Result<(), sonar::chain::Error> {
+        let id = self.owner.id(terms);
+        let handovers: Vec<_> =
+            self.view(id).await.versions.iter().map(|version| handover(version.published.material)).collect();
+        let signature = self.sign(&Delivery { campaign: id.0, result: result.into() });
+        self.capsule.finalize(terms, result, &handovers, &signature).await.map(drop)
     }
 
     /// What a settlement of the present window needs: codes, next material, signature.
@@ -109,13 +132,16 @@ impl Stage {
         close: u8,
     ) -> (Vec<u16>, Vec<u8>) {
         let codes: Vec<u16> = outcomes.iter().map(|o| o.encode().unwrap()).collect();
+        let Publication { material, root, handover } = next.map(published).map(Into::into).unwrap_or_default();
         let signature = self.sign(&Settlement {
             campaign: view.id.0,
             version: view.version().0,
             window: view.window.index.0,
             windowHash: view.window_hash(),
             outcomes: codes.clone(),
-            nextMaterial: next.map_or(B256::ZERO, B256::from),
+            material,
+            root,
+            handover,
             close,
         });
         (codes, signature)
@@ -130,7 +156,7 @@ impl Stage {
     ) -> Result<(), sonar::chain::Error> {
         let (codes, signature) = self.settlement(view, outcomes, next, close);
         let subs = &view.window.submissions;
-        self.capsule.settle(&view.terms, subs, &codes, next, close, &signature).await.map(drop)
+        self.capsule.settle(&view.terms, subs, &codes, next.map(published), close, &signature).await.map(drop)
     }
 
     /// A campaign as the chain tells it now.

@@ -29,8 +29,9 @@ pub use evaluate::{
 pub use features::{Column, Expansion, FEATURE_LIMIT, FeatureKind, FeatureMap, Features, INPUT_BITS, Image, Recipe};
 pub use he::noise::{self, Noise};
 pub use he::{
-    Binding, Delta, EncryptError, EncryptedUpdate, Evaluator, Kernel, MAX_INPUTS, MAX_OUTPUTS, Material, Parameters,
-    ParametersError, PublishedWeights, SecretKey, SecurityEstimate, VersionSeed, WireError, encrypt_update,
+    Audit, Binding, Delta, Deviation, EncryptError, EncryptedUpdate, Evaluator, Kernel, MAX_INPUTS, MAX_OUTPUTS,
+    Material, Parameters, ParametersError, Places, PublishedWeights, SecretKey, SecurityEstimate, VersionSeed,
+    WireError, encrypt_update,
 };
 pub use metric::{Metric, MetricError};
 pub use model::{LATTICE_BITS, ModelError, Scores, Shape, Weights};

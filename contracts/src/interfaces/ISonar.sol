@@ -22,6 +22,14 @@ enum CloseReason {
     CapsuleTimeout
 }
 
+/// @notice How the owner of a campaign audits what its Capsule published.
+struct AuditTerms {
+    /// Seconds after the delivery for which the Capsule's stake stays locked.
+    uint32 period;
+    /// Merkle root over the keys to which the Capsule seals the seed of each version; zero if it hands over none.
+    bytes32 keys;
+}
+
 /// @notice The facts of a campaign that never change. The campaign's id is their hash, so whoever calls brings them
 /// along and the contract stores no copy.
 struct Terms {
@@ -57,6 +65,8 @@ struct Terms {
     uint32 evaluationSeconds;
     /// Seconds the Capsule has to finalize the campaign after it closed.
     uint32 deliverySeconds;
+    /// How the owner audits what was published.
+    AuditTerms audit;
     /// The Capsule's operator in the registry.
     address capsule;
     /// The Capsule's attestation key.
@@ -71,6 +81,54 @@ struct Terms {
     bytes32 manifest;
     /// Makes otherwise equal campaigns different.
     bytes32 salt;
+}
+
+/// @notice What the Capsule published for a version. Zero if there is no version.
+struct Publication {
+    /// sha2-256 digest of the IPFS block of the material.
+    bytes32 material;
+    /// Merkle root over the material's chunks.
+    bytes32 root;
+    /// Hash of the hand-over's commitment, point and ciphertext.
+    bytes32 handover;
+}
+
+/// @notice How the owner gets the seed of a version, from which everything that was published for it follows.
+struct Handover {
+    /// As published.
+    bytes32 root;
+    /// The Capsule's commitment to the seed.
+    bytes32 commitment;
+    /// The x coordinate of a point on secp256k1 with an even y, made for this hand-over only.
+    bytes32 point;
+    /// The seed, hidden by a hash of what point and owner's key have in common.
+    bytes32 ciphertext;
+}
+
+/// @notice Shows that a hand-over does not open.
+struct KeyProof {
+    /// The owner's secret key for the version.
+    uint256 key;
+    /// From the key's leaf to `Terms.audit.keys`.
+    bytes32[] branch;
+}
+
+/// @notice Shows that a published word cannot be an honest one.
+struct WordProof {
+    /// The version's seed.
+    bytes32 seed;
+    /// The encryption's constants, whose hash is in the header.
+    bytes params;
+    /// The material's header.
+    bytes header;
+    /// From the header's leaf to the material's root.
+    bytes32[] headerBranch;
+    /// The chunk that has the word.
+    bytes chunk;
+    /// From the chunk's leaf to the material's root.
+    bytes32[] chunkBranch;
+    /// Which word, counted over rows and public key.
+    uint32 word;
 }
 
 /// @notice One sealed update.
@@ -96,7 +154,7 @@ struct Status {
     uint32 windowCount;
     /// When the present window closes or closed; 0 while it is empty.
     uint64 windowClosesAt;
-    /// When the campaign was opened, activated or closed, whichever was last.
+    /// When the campaign was opened, activated, closed or finalized, whichever was last.
     uint64 changedAt;
     bytes32 windowHash;
     /// What the Capsule published for the present version.
@@ -148,7 +206,7 @@ interface ISonar {
     /// @notice A bounty went into escrow.
     event Opened(bytes32 indexed id, address indexed owner, Terms terms);
     /// @notice The Capsule measured the starting accuracy and published version 1.
-    event Activated(bytes32 indexed id, uint32 startPpm, bytes32 material);
+    event Activated(bytes32 indexed id, uint32 startPpm, Publication first);
     /// @notice The Capsule will not run the campaign.
     event Declined(bytes32 indexed id, uint8 reason);
     /// @notice A campaign that never opened for submissions gave bounty and fee back.
@@ -159,7 +217,7 @@ interface ISonar {
     );
     /// @notice A window was settled. `version` is the one its submissions were for.
     event Settled(
-        bytes32 indexed id, uint32 window, uint32 version, uint16[] outcomes, uint32 bestPpm, bytes32 nextMaterial
+        bytes32 indexed id, uint32 window, uint32 version, uint16[] outcomes, uint32 bestPpm, Publication next
     );
     /// @notice An accepted submission earned its part of the bounty.
     event Awarded(
@@ -167,8 +225,12 @@ interface ISonar {
     );
     /// @notice A campaign closed and credited its owner `refunded`.
     event Closed(bytes32 indexed id, CloseReason reason, uint256 refunded);
-    /// @notice The Capsule delivered the model.
-    event Finalized(bytes32 indexed id, bytes32 result);
+    /// @notice The Capsule delivered the model, and handed over the seeds of its versions.
+    event Finalized(bytes32 indexed id, bytes32 result, Handover[] handovers);
+    /// @notice The Capsule's stake is free again.
+    event Released(bytes32 indexed id);
+    /// @notice What the Capsule published for a version was not honest: its stake, `amount`, is the owner's.
+    event Convicted(bytes32 indexed id, uint32 version, uint256 amount);
     /// @notice The Capsule did not deliver in time; its fee, `refunded`, went to the owner.
     event Expired(bytes32 indexed id, uint256 refunded);
     /// @notice An account took its credit in a campaign.
@@ -241,6 +303,10 @@ interface ISonar {
     error TooManyAccepts(uint256 accepts, uint256 limit);
     /// @notice Material for a next version must be given exactly if there will be one.
     error BadMaterial(bool needed);
+    /// @notice A finalized campaign needs one hand-over a version.
+    error WrongHandovers(uint256 given, uint256 versions);
+    /// @notice The hand-over is not the one that was sealed when the version was published.
+    error WrongHandover(uint256 version);
     /// @notice An attestation cannot close a campaign for this reason.
     error BadCloseReason(uint8 reason);
     /// @notice The Capsule missed its time; there is no fee left to earn.
@@ -259,7 +325,7 @@ interface ISonar {
         external
         returns (bytes32 id);
     /// @notice Opens a proposed campaign for submissions. Anyone may bring the Capsule's `Activation`.
-    function activate(Terms calldata t, uint32 startPpm, bytes32 material, bytes calldata sig) external;
+    function activate(Terms calldata t, uint32 startPpm, Publication calldata first, bytes calldata sig) external;
     /// @notice Gives a proposed campaign back to its owner. Anyone may bring the Capsule's `Decline`.
     function decline(Terms calldata t, uint8 reason, bytes calldata sig) external;
     /// @notice Gives a campaign back that was not activated in time. Anyone may call.
@@ -271,20 +337,29 @@ interface ISonar {
     /// @param subs The window's submissions in order.
     /// @param outcomes Per submission: 0 not improved; 1..0xEFFF accepted, the new best in grid steps;
     /// 0xF001..0xF0FF rejected.
-    /// @param nextMaterial What was published for the next version; zero if there is none.
+    /// @param next What was published for the next version; zero if there is none.
     /// @param close 0, or `CloseReason.LeakBudget`.
     function settle(
         Terms calldata t,
         Submission[] calldata subs,
         uint16[] calldata outcomes,
-        bytes32 nextMaterial,
+        Publication calldata next,
         uint8 close,
         bytes calldata sig
     ) external;
     /// @notice Closes an open campaign without unsettled submissions: its owner at any time, anyone after the deadline.
     function close(Terms calldata t) external;
     /// @notice Records the delivery of a closed campaign. Anyone may bring the Capsule's `Delivery`.
-    function finalize(Terms calldata t, bytes32 result, bytes calldata sig) external;
+    /// @param handovers Of all versions, in order. What was sealed leaves no choice, so nobody signs them.
+    function finalize(Terms calldata t, bytes32 result, Handover[] calldata handovers, bytes calldata sig) external;
+    /// @notice Frees the stake of a Capsule that delivered: its campaign's owner at any time, anyone after `audit.period`.
+    function release(Terms calldata t) external;
+    /// @notice Gives the stake of a Capsule to the owner, because the hand-over of a version does not open. Tells everybody
+    /// the seed of that version, if there is one.
+    function convictHandover(Terms calldata t, uint32 version, Handover calldata h, KeyProof calldata proof) external;
+    /// @notice Gives the stake of a Capsule to the owner, because a word that was published for a version cannot be an
+    /// honest one. Tells everybody the seed of that version, and with it that version of the model.
+    function convictMaterial(Terms calldata t, uint32 version, Handover calldata h, WordProof calldata proof) external;
     /// @notice Closes a campaign whose Capsule did not settle a window in time. Anyone may call.
     /// @param pending The window's submissions in order; their miners share the Capsule's locked stake.
     function abandon(Terms calldata t, Submission[] calldata pending) external;

@@ -2,14 +2,29 @@
 pragma solidity ^0.8.30;
 
 import { DataCoin } from "../../src/DataCoin.sol";
+import { IAssessor } from "../../src/interfaces/IAssessor.sol";
 import { ICapsuleRegistry } from "../../src/interfaces/ICapsuleRegistry.sol";
-import { CloseReason, ISonar, Ledger, Stakes, State, Status, Submission, Terms, Window } from "../../src/interfaces/ISonar.sol";
-import { vm } from "./Vm.sol";
+import {
+    CloseReason,
+    Handover,
+    ISonar,
+    Ledger,
+    Publication,
+    Stakes,
+    State,
+    Status,
+    Submission,
+    Terms,
+    Window
+} from "../../src/interfaces/ISonar.sol";
+import { Vm, vm } from "./Vm.sol";
 
 /// @notice Everything deployed, a Capsule registered, people with money, and an EIP-712 implementation of its own.
 abstract contract Fixture {
     uint256 internal constant ATTESTER_KEY = 0xA77E57E2;
     uint256 internal constant OWNER_KEY = 0x0714E2;
+    uint256 internal constant AUDIT_KEY = 0xA0D17;
+    uint256 internal constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
     uint32 internal constant FEE_PPM = 20_000;
     uint128 internal constant STAKE = 1 ether;
     uint128 internal constant SUBMISSION_STAKE = 0.0005 ether;
@@ -19,6 +34,7 @@ abstract contract Fixture {
 
     ICapsuleRegistry internal registry;
     ISonar internal sonar;
+    IAssessor internal assessor;
     DataCoin internal coin;
     address internal owner = vm.addr(OWNER_KEY);
     address internal attester = vm.addr(ATTESTER_KEY);
@@ -28,7 +44,8 @@ abstract contract Fixture {
     function setUp() public virtual {
         vm.warp(1_800_000_000);
         registry = ICapsuleRegistry(vm.deployCode("out/CapsuleRegistry.sol/CapsuleRegistry.json"));
-        sonar = ISonar(vm.deployCode("out/Sonar.sol/Sonar.json", abi.encode(registry)));
+        assessor = IAssessor(vm.deployCode("out/Assessor.sol/Assessor.json"));
+        sonar = ISonar(vm.deployCode("out/Sonar.sol/Sonar.json", abi.encode(registry, assessor)));
         coin = new DataCoin(1e30);
         coin.transfer(owner, 1e29);
         vm.deal(owner, 1e30);
@@ -57,12 +74,14 @@ abstract contract Fixture {
         t.activationSeconds = 1000;
         t.evaluationSeconds = 2000;
         t.deliverySeconds = 3000;
+        t.audit.period = 4000;
         t.capsule = operator;
         t.attester = attester;
         t.feePpm = FEE_PPM;
         t.stake = STAKE;
         t.submissionStake = SUBMISSION_STAKE;
         t.manifest = keccak256("manifest");
+        t.audit.keys = leaf(1, abi.encodePacked(vm.addr(AUDIT_KEY), vm.addr(AUDIT_KEY + 1)));
     }
 
     function coinTerms() internal view returns (Terms memory t) {
@@ -91,7 +110,31 @@ abstract contract Fixture {
 
     function activated(Terms memory t) internal returns (bytes32 id) {
         id = opened(t);
-        sonar.activate(t, 100_000, MATERIAL, signActivation(id, 100_000, MATERIAL));
+        sonar.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
+    }
+
+    /// @notice What is published with a material, nothing with none.
+    function published(bytes32 material) internal pure returns (Publication memory p) {
+        if (material != 0) p = sealing(material, handover(material));
+    }
+
+    /// @notice A publication that these hand-overs open.
+    function sealing(bytes32 material, Handover memory h) internal pure returns (Publication memory) {
+        return Publication(material, h.root, keccak256(abi.encode(h.commitment, h.point, h.ciphertext)));
+    }
+
+    function handover(bytes32 material) internal pure returns (Handover memory) {
+        return Handover(
+            keccak256(abi.encode("root", material)), keccak256(abi.encode("commitment", material)), "point", "ciphertext"
+        );
+    }
+
+    /// @notice Those of a campaign whose first version is `MATERIAL` and all others `NEXT`.
+    function handovers(uint256 versions) internal pure returns (Handover[] memory h) {
+        h = new Handover[](versions);
+        for (uint256 i = 0; i < versions; ++i) {
+            h[i] = handover(i == 0 ? MATERIAL : NEXT);
+        }
     }
 
     function miner(uint256 i) internal pure returns (address) {
@@ -121,7 +164,7 @@ abstract contract Fixture {
     }
 
     function settled(Terms memory t, Submission[] memory subs, uint16[] memory outcomes, bytes32 next) internal {
-        sonar.settle(t, subs, outcomes, next, 0, signSettlement(sonar.campaignId(t), outcomes, next, 0));
+        sonar.settle(t, subs, outcomes, published(next), 0, signSettlement(sonar.campaignId(t), outcomes, next, 0));
     }
 
     function outcomes4(uint16 a, uint16 b, uint16 c, uint16 d) internal pure returns (uint16[] memory o) {
@@ -129,11 +172,61 @@ abstract contract Fixture {
         (o[0], o[1], o[2], o[3]) = (a, b, c, d);
     }
 
+    // ---------------------------------------------------------------- audit
+
+    function leaf(uint32 index, bytes memory content_) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(keccak256(abi.encodePacked(index, content_))));
+    }
+
+    function commitment(bytes32 seed) internal pure returns (bytes32) {
+        return sha256(abi.encodePacked(part("syft/linear/3"), part("commitment"), part(abi.encodePacked(seed))));
+    }
+
+    function part(bytes memory content_) internal pure returns (bytes memory) {
+        return abi.encodePacked(bytes1(uint8(content_.length)), bytes7(0), content_);
+    }
+
+    /// @notice A hand-over that opens under `AUDIT_KEY`, made with a secret `r`.
+    function honestHandover(bytes32 id, bytes32 root, bytes32 seed, uint256 r) internal returns (Handover memory) {
+        vm.assume(r % ORDER != 0);
+        Vm.Wallet memory w = vm.createWallet(r % ORDER);
+        // Both square roots have the same x; the even one is meant.
+        r = w.publicKeyY % 2 == 0 ? w.privateKey : ORDER - w.privateKey;
+        address common = vm.addr(mulmod(AUDIT_KEY, r, ORDER));
+        bytes32 pad = sha256(abi.encodePacked("sonar/hand-over/1", id, uint32(1), common));
+        return Handover(root, commitment(seed), bytes32(w.publicKeyX), seed ^ pad);
+    }
+
+    /// @notice A campaign with one version that was delivered.
+    function delivered(Terms memory t, Handover memory h) internal returns (bytes32 id) {
+        id = opened(t);
+        Publication memory first = sealing(MATERIAL, h);
+        sonar.activate(t, 100_000, first, signActivation(id, 100_000, first));
+        vm.prank(owner);
+        sonar.close(t);
+        Handover[] memory all = new Handover[](1);
+        all[0] = h;
+        sonar.finalize(t, bytes32("result"), all, signDelivery(id, bytes32("result")));
+    }
+
     // ---------------------------------------------------------- attestations
 
     function signActivation(bytes32 id, uint32 startPpm, bytes32 material) internal view returns (bytes memory) {
-        bytes32 typehash = keccak256("Activation(bytes32 campaign,uint32 startPpm,bytes32 material)");
-        return signAs(ATTESTER_KEY, keccak256(abi.encode(typehash, id, startPpm, material)));
+        return signActivation(id, startPpm, published(material));
+    }
+
+    function signActivation(bytes32 id, uint32 startPpm, Publication memory first)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes32 typehash = keccak256(
+            "Activation(bytes32 campaign,uint32 startPpm,bytes32 material,bytes32 root,bytes32 handover)"
+        );
+        return signAs(
+            ATTESTER_KEY,
+            keccak256(abi.encode(typehash, id, startPpm, first.material, first.root, first.handover))
+        );
     }
 
     function signDecline(bytes32 id, uint8 reason) internal view returns (bytes memory) {
@@ -161,10 +254,12 @@ abstract contract Fixture {
         returns (bytes32)
     {
         bytes32 typehash = keccak256(
-            "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 nextMaterial,uint8 close)"
+            "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 material,bytes32 root,bytes32 handover,uint8 close)"
         );
+        bytes32 all = keccak256(abi.encodePacked(outcomes));
+        Publication memory p = published(next);
         return keccak256(
-            abi.encode(typehash, id, w.version, w.index, w.hash, keccak256(abi.encodePacked(outcomes)), next, close)
+            abi.encode(typehash, id, w.version, w.index, w.hash, all, p.material, p.root, p.handover, close)
         );
     }
 

@@ -5,7 +5,10 @@ use std::{
     process::{Command, Output},
 };
 
-use alloy::primitives::{Address, B256};
+use alloy::{
+    primitives::{Address, B256},
+    signers::local::PrivateKeySigner,
+};
 use clap::ValueEnum;
 use localnet::{
     demo::{DemoConfig, Prepared},
@@ -16,6 +19,7 @@ use sonar::{
     campaign::CampaignFile,
     data::{Limits, read_csv},
     delivery::{self, Finished, Format},
+    handover::AuditSecret,
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs},
     manifest::Manifest,
@@ -47,6 +51,13 @@ fn is_here(program: &Path, what: &str) -> bool {
 /// The directory that the demo wrote.
 fn out(report: &Report) -> &Path {
     report.model.parent().unwrap()
+}
+
+#[test]
+fn the_data_scientist_recomputes_every_version_and_finds_them_honest() {
+    let report = digits();
+    // Each window that accepts something leads to a version, but for the last.
+    assert!((1..=report.windows as usize).contains(&report.audited_versions), "{}", report.audited_versions);
 }
 
 #[test]
@@ -124,6 +135,7 @@ impl Case {
             now: 1_800_000_000,
             bundle_salt: Zeroizing::new([5; 32]),
             salt: B256::repeat_byte(6),
+            audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
         };
         let plan = launch::plan(&CampaignFile::parse(&prepared.campaign).unwrap(), inputs).unwrap();
         let manifest = plan.manifest(Digest([9; 32]));

@@ -10,6 +10,7 @@ use alloy::{
 use sonar::{
     campaign::CampaignFile,
     chain::{Client, Follower, Options},
+    handover::{AuditSecret, Published},
     ids::{CampaignId, Digest},
     ipfs::{Node, NodeConfig, loopback},
     launch::{self, CapsuleTerms, Inputs},
@@ -20,7 +21,7 @@ use sonar::{
     view::{CampaignView, World},
 };
 use sonar_contracts::{
-    Activation, Attestation, Deployment, Outcome, Settlement, Terms,
+    Activation, Attestation, Deployment, Outcome, Publication, Settlement, Terms, Tree,
     anvil::{Anvil, AnvilConfig},
     deploy,
 };
@@ -148,6 +149,7 @@ impl Stage {
             now: self.owner.now().await.unwrap(),
             bundle_salt: [5; 32].into(),
             salt: B256::from(self.anvil.provider().get_block_number().await.map(U256::from).unwrap()),
+            audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
         };
         let plan = launch::plan(&CampaignFile::parse(CAMPAIGN).unwrap(), inputs).unwrap();
         let manifest = plan.manifest(Digest([9; 32]));
@@ -181,9 +183,17 @@ impl Stage {
 
     pub async fn activate(&self, campaign: &Campaign, material: Digest) {
         let start_ppm = campaign.terms.startPpm / campaign.terms.gridPpm * campaign.terms.gridPpm;
+        let first = self.published(material).await;
+        let Publication { material, root, handover } = first.into();
         let signature =
-            self.sign(&Activation { campaign: campaign.id.0, startPpm: start_ppm, material: material.into() });
-        self.operator.activate(&campaign.terms, start_ppm, material, &signature).await.unwrap();
+            self.sign(&Activation { campaign: campaign.id.0, startPpm: start_ppm, material, root, handover });
+        self.operator.activate(&campaign.terms, start_ppm, first, &signature).await.unwrap();
+    }
+
+    /// What the Capsule binds itself to with a material on IPFS.
+    async fn published(&self, material: Digest) -> Published {
+        let bytes = self.hub.get(material, 1 << 22, Duration::from_secs(20)).await.unwrap();
+        Published { material, root: Tree::of_material(&bytes).root(), handover: B256::repeat_byte(7) }
     }
 
     /// Lets the window's time pass and settles it.
@@ -191,13 +201,20 @@ impl Stage {
         self.pass(61).await;
         let view = self.view(id).await;
         let codes: Vec<u16> = outcomes.iter().map(|o| o.encode().unwrap()).collect();
+        let next = match next {
+            Some(material) => Some(self.published(material).await),
+            None => None,
+        };
+        let Publication { material, root, handover } = next.map(Into::into).unwrap_or_default();
         let signature = self.sign(&Settlement {
             campaign: id.0,
             version: view.version().0,
             window: view.window.index.0,
             windowHash: view.window_hash(),
             outcomes: codes.clone(),
-            nextMaterial: next.map_or(B256::ZERO, B256::from),
+            material,
+            root,
+            handover,
             close: 0,
         });
         let submissions = &view.window.submissions;

@@ -16,7 +16,8 @@ use alloy::{
     transports::TransportError,
 };
 use sonar_contracts::{
-    Capsule, CapsuleRegistry, DataCoin, Deployment, Ledger, Sonar, Stakes, Status, Submission, Terms, campaign_id, fee,
+    Capsule, CapsuleRegistry, DataCoin, Deployment, KeyProof, Ledger, Publication, Sonar, Stakes, Status, Submission,
+    Terms, WordProof, campaign_id, fee,
 };
 use tokio::{
     sync::Mutex,
@@ -25,6 +26,7 @@ use tokio::{
 
 use super::{Error, Event, Head, LogPosition, Node, Record};
 use crate::{
+    handover::{Handover, Published},
     ids::{CampaignId, Digest, Version},
     units::{Amount, TokenUnit},
 };
@@ -602,13 +604,13 @@ impl Client {
         &self,
         terms: &Terms,
         start_ppm: u32,
-        material: Digest,
+        first: Published,
         signature: &[u8],
     ) -> Result<TxOutcome, Error> {
         let call = Sonar::activateCall {
             t: terms.clone(),
             startPpm: start_ppm,
-            material: material.into(),
+            first: first.into(),
             sig: signature.to_vec().into(),
         };
         self.send("activate the campaign", &call, U256::ZERO).await
@@ -623,7 +625,7 @@ impl Client {
         self.send("decline the campaign", &call, U256::ZERO).await
     }
 
-    /// Brings the Capsule's settlement of a window; outcomes, next material and close reason as on chain.
+    /// Brings the Capsule's settlement of a window; outcomes, next version and close reason as on chain.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -632,11 +634,11 @@ impl Client {
         terms: &Terms,
         submissions: &[Submission],
         outcomes: &[u16],
-        next_material: Option<Digest>,
+        next: Option<Published>,
         close: u8,
         signature: &[u8],
     ) -> Result<TxOutcome, Error> {
-        let call = settle_call(terms, submissions, outcomes, next_material, close, signature);
+        let call = settle_call(terms, submissions, outcomes, next, close, signature);
         self.send("settle the window", &call, U256::ZERO).await
     }
 
@@ -649,22 +651,73 @@ impl Client {
         terms: &Terms,
         submissions: &[Submission],
         outcomes: &[u16],
-        next_material: Option<Digest>,
+        next: Option<Published>,
         close: u8,
         signature: &[u8],
     ) -> Result<(), Error> {
-        let call = settle_call(terms, submissions, outcomes, next_material, close, signature);
+        let call = settle_call(terms, submissions, outcomes, next, close, signature);
         let request = TransactionRequest::default().with_to(self.deployment().sonar).with_input(call.abi_encode());
         self.simulate("settle the window", &request).await
     }
 
-    /// Brings the Capsule's delivery.
+    /// Brings the Capsule's delivery, with the hand-overs of all versions in order.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
-    pub async fn finalize(&self, terms: &Terms, result: Digest, signature: &[u8]) -> Result<TxOutcome, Error> {
-        let call = Sonar::finalizeCall { t: terms.clone(), result: result.into(), sig: signature.to_vec().into() };
+    pub async fn finalize(
+        &self,
+        terms: &Terms,
+        result: Digest,
+        handovers: &[Handover],
+        signature: &[u8],
+    ) -> Result<TxOutcome, Error> {
+        let call = Sonar::finalizeCall {
+            t: terms.clone(),
+            result: result.into(),
+            handovers: handovers.iter().map(Into::into).collect(),
+            sig: signature.to_vec().into(),
+        };
         self.send("finalize the campaign", &call, U256::ZERO).await
+    }
+
+    // ------------------------------------------------------------ sending: after the delivery
+
+    /// Frees the stake of a Capsule that delivered.
+    ///
+    /// # Errors
+    /// When the contract refuses, or the chain does not answer.
+    pub async fn release(&self, terms: &Terms) -> Result<TxOutcome, Error> {
+        self.send("release the Capsule's stake", &Sonar::releaseCall { t: terms.clone() }, U256::ZERO).await
+    }
+
+    /// Takes the stake of a Capsule whose hand-over does not open. Tells everybody the key of the version.
+    ///
+    /// # Errors
+    /// When the contract refuses, or the chain does not answer.
+    pub async fn convict_handover(
+        &self,
+        terms: &Terms,
+        version: Version,
+        handover: &Handover,
+        proof: KeyProof,
+    ) -> Result<TxOutcome, Error> {
+        let call = Sonar::convictHandoverCall { t: terms.clone(), version: version.0, h: handover.into(), proof };
+        self.send("convict the Capsule", &call, U256::ZERO).await
+    }
+
+    /// Takes the stake of a Capsule that published a word which cannot be an honest one. Tells everybody the seed of the version.
+    ///
+    /// # Errors
+    /// When the contract refuses, or the chain does not answer.
+    pub async fn convict_material(
+        &self,
+        terms: &Terms,
+        version: Version,
+        handover: &Handover,
+        proof: WordProof,
+    ) -> Result<TxOutcome, Error> {
+        let call = Sonar::convictMaterialCall { t: terms.clone(), version: version.0, h: handover.into(), proof };
+        self.send("convict the Capsule", &call, U256::ZERO).await
     }
 
     // ------------------------------------------------------------ sending: Capsule operators
@@ -912,7 +965,7 @@ fn settle_call(
     terms: &Terms,
     submissions: &[Submission],
     outcomes: &[u16],
-    next_material: Option<Digest>,
+    next: Option<Published>,
     close: u8,
     signature: &[u8],
 ) -> Sonar::settleCall {
@@ -920,7 +973,7 @@ fn settle_call(
         t: terms.clone(),
         subs: submissions.to_vec(),
         outcomes: outcomes.to_vec(),
-        nextMaterial: next_material.map_or(B256::ZERO, B256::from),
+        next: next.map(Publication::from).unwrap_or_default(),
         close_: close,
         sig: signature.to_vec().into(),
     }

@@ -6,6 +6,7 @@ use alloy::{
 use sonar_contracts::{CapsuleRegistry::CapsuleRegistryEvents, CloseReason, Outcome, Sonar::SonarEvents, Terms};
 
 use crate::{
+    handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
     units::Amount,
     wire,
@@ -47,7 +48,7 @@ pub enum Event {
         terms: Box<Terms>,
     },
     /// The Capsule measured the starting accuracy and published version 1.
-    Activated { id: CampaignId, start_ppm: u32, material: Digest },
+    Activated { id: CampaignId, start_ppm: u32, first: Published },
     /// The Capsule will not run the campaign.
     Declined { id: CampaignId, reason: u8 },
     /// A campaign that never opened gave everything back to its owner.
@@ -62,14 +63,18 @@ pub enum Event {
         #[serde(with = "wire::outcomes")]
         outcomes: Vec<Outcome>,
         best_ppm: u32,
-        next_material: Option<Digest>,
+        next: Option<Published>,
     },
     /// An accepted submission earned its part of the bounty. Comes before its window's `Settled`.
     Awarded { id: CampaignId, miner: Address, window: WindowIndex, index: u32, delta_ppm: u32, amount: Amount },
     /// A campaign closed and credited its owner.
     Closed { id: CampaignId, reason: CloseReason, refunded: Amount },
-    /// The Capsule delivered the model.
-    Finalized { id: CampaignId, result: Digest },
+    /// The Capsule delivered the model, and handed over the seeds of its versions.
+    Finalized { id: CampaignId, result: Digest, handovers: Vec<Handover> },
+    /// The Capsule's stake is free again.
+    Released { id: CampaignId },
+    /// What the Capsule published for a version was not honest: its stake is the owner's.
+    Convicted { id: CampaignId, version: Version, amount: Amount },
     /// The Capsule did not deliver in time; its fee went to the owner.
     Expired { id: CampaignId, refunded: Amount },
     /// An account took its credit in a campaign.
@@ -117,6 +122,8 @@ impl Event {
             | Self::Awarded { id, .. }
             | Self::Closed { id, .. }
             | Self::Finalized { id, .. }
+            | Self::Released { id }
+            | Self::Convicted { id, .. }
             | Self::Expired { id, .. }
             | Self::Withdrawn { id, .. }
             | Self::Forfeited { id, .. }
@@ -150,6 +157,8 @@ impl Event {
             Self::Awarded { .. } => "awarded",
             Self::Closed { .. } => "closed",
             Self::Finalized { .. } => "finalized",
+            Self::Released { .. } => "released",
+            Self::Convicted { .. } => "convicted",
             Self::Expired { .. } => "expired",
             Self::Withdrawn { .. } => "withdrawn",
             Self::Forfeited { .. } => "forfeited",
@@ -166,7 +175,11 @@ impl Event {
         };
         Ok(Some(match event {
             E::Opened(e) => Self::Opened { id: e.id.into(), terms: Box::new(e.terms) },
-            E::Activated(e) => Self::Activated { id: e.id.into(), start_ppm: e.startPpm, material: e.material.into() },
+            E::Activated(e) => Self::Activated {
+                id: e.id.into(),
+                start_ppm: e.startPpm,
+                first: Published::from_chain(&e.first).ok_or("a campaign was activated without material")?,
+            },
             E::Declined(e) => Self::Declined { id: e.id.into(), reason: e.reason },
             E::Refunded(e) => Self::Refunded { id: e.id.into(), amount: e.amount.into() },
             E::Submitted(e) => Self::Submitted {
@@ -188,7 +201,7 @@ impl Event {
                     .collect::<Result<_, _>>()
                     .map_err(|error| error.to_string())?,
                 best_ppm: e.bestPpm,
-                next_material: Digest::from_word(e.nextMaterial),
+                next: Published::from_chain(&e.next),
             },
             E::Awarded(e) => Self::Awarded {
                 id: e.id.into(),
@@ -203,7 +216,15 @@ impl Event {
                 reason: CloseReason::try_from(e.reason).map_err(|error| error.to_string())?,
                 refunded: e.refunded.into(),
             },
-            E::Finalized(e) => Self::Finalized { id: e.id.into(), result: e.result.into() },
+            E::Finalized(e) => Self::Finalized {
+                id: e.id.into(),
+                result: e.result.into(),
+                handovers: e.handovers.into_iter().map(Handover::from).collect(),
+            },
+            E::Released(e) => Self::Released { id: e.id.into() },
+            E::Convicted(e) => {
+                Self::Convicted { id: e.id.into(), version: Version(e.version), amount: e.amount.into() }
+            }
             E::Expired(e) => Self::Expired { id: e.id.into(), refunded: e.refunded.into() },
             E::Withdrawn(e) => {
                 Self::Withdrawn { id: e.id.into(), account: e.account, to: e.to, amount: e.amount.into() }

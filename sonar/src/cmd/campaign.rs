@@ -1,5 +1,6 @@
 //! `sonar campaign …`.
 
+mod audit;
 mod document;
 mod draft;
 mod end;
@@ -41,6 +42,8 @@ pub enum Command {
     Close(end::Close),
     /// Fetch the finished model: decrypt it, check who signed it, and measure it again
     Result(result::Fetch),
+    /// Audit a delivered campaign: recompute all that its Capsule published, version by version
+    Audit(audit::Audit),
     /// Take what a campaign owes you: the part of the bounty that nobody earned
     Withdraw(end::Withdraw),
 }
@@ -50,6 +53,7 @@ impl Command {
         match self {
             Self::Launch(_) => "sonar.campaign.launch/1",
             Self::Result(_) => "sonar.campaign.result/1",
+            Self::Audit(_) => "sonar.campaign.audit/1",
             Self::List(_) => "sonar.campaign.list/1",
             Self::Show(_) => "sonar.campaign.show/1",
             Self::Privacy(_) => "sonar.campaign.privacy/1",
@@ -63,6 +67,7 @@ impl Command {
         match self {
             Self::Launch(command) => command.run(context, output).await,
             Self::Result(command) => command.run(context, output).await,
+            Self::Audit(command) => command.run(context, output).await,
             Self::List(command) => command.run(context, output).await,
             Self::Show(command) => command.run(context, output).await,
             Self::Privacy(command) => command.run(context, output).await,

@@ -6,6 +6,7 @@ use sonar_contracts::Terms;
 use super::*;
 use crate::{
     chain::{Event, LogPosition},
+    handover::Published,
     ids::{CampaignId, Digest},
 };
 
@@ -79,7 +80,11 @@ fn opened(salt: u8) -> Event {
 }
 
 fn activated(salt: u8) -> Event {
-    Event::Activated { id: id(salt), start_ppm: 100_000, material: Digest([salt; 32]) }
+    Event::Activated {
+        id: id(salt),
+        start_ppm: 100_000,
+        first: Published { material: Digest([salt; 32]), root: B256::ZERO, handover: B256::ZERO },
+    }
 }
 
 async fn open(path: &Path, chain: &Arc<Chain>, confirmations: u64) -> (Arc<Index>, Indexer<Arc<Chain>>) {

@@ -99,7 +99,7 @@ impl Settler for Settlements {
                 &terms,
                 &submissions,
                 &settlement.outcomes,
-                settlement.next_material,
+                settlement.next,
                 settlement.close,
                 &settlement.signature,
             )
@@ -115,7 +115,7 @@ impl Settler for Settlements {
                 &terms,
                 &submissions,
                 &settlement.outcomes,
-                settlement.next_material,
+                settlement.next,
                 settlement.close,
                 &settlement.signature,
             )

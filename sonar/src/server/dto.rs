@@ -8,12 +8,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::{App, pins::Kind, problem::Problem, sse::EventId};
 use crate::{
     chain::LogPosition,
+    handover::Published,
     ids::{CampaignId, Digest},
     index::Stored,
     manifest::Manifest,
     method::Regime,
     units::Amount,
-    view::{CampaignView, CapsuleView, Stakes},
+    view::{CampaignView, CapsuleView, StakeFate, Stakes},
     wire::TermsJson,
 };
 
@@ -253,9 +254,11 @@ pub struct CampaignDetail {
     /// The delivered model.
     #[schema(value_type = Option<String>)]
     pub result: Option<Digest>,
+    /// What became of the Capsule's stake after the delivery.
+    pub stake_fate: Option<StakeFate>,
     /// Why the Capsule declined.
     pub declined: Option<u8>,
-    /// Unix time of opening, activation or closing, whichever was last.
+    /// Unix time of opening, activation, closing or delivery, whichever was last.
     pub changed_at: u64,
     /// Where it was opened.
     pub opened: PlaceJson,
@@ -547,8 +550,8 @@ pub struct SettlementRequest {
     /// Codes of what became of them, as on chain.
     pub outcomes: Vec<u16>,
     /// What was published for the next version, if there is one.
-    #[schema(value_type = Option<String>)]
-    pub next_material: Option<Digest>,
+    #[schema(value_type = Option<Object>)]
+    pub next: Option<Published>,
     /// 0, or the reason to close.
     #[serde(default)]
     pub close: u8,
@@ -708,6 +711,7 @@ impl CampaignDetail {
                 .collect(),
             material: view.material(),
             result: view.result,
+            stake_fate: view.stake_fate,
             declined: view.declined,
             changed_at: view.changed_at,
             opened: PlaceJson::from(&view.opened),

@@ -28,15 +28,17 @@ pub fn artefacts(world: &World, bundle: impl Fn(Digest) -> Option<Digest>) -> BT
     for campaign in campaigns() {
         let manifest = Digest(campaign.terms.manifest.0);
         live.entry(manifest).or_insert(Kind::Manifest);
+        // Dead versions too, until their data scientist had time to audit them: their Capsule might rather forget them.
+        if campaign.stake_fate.is_none() && (campaign.terms.stake > 0 || campaign.result.is_none()) {
+            let materials = campaign.versions.iter().map(|version| version.published.material);
+            materials.for_each(|material| _ = live.entry(material).or_insert(Kind::Material));
+        }
         if let Some(result) = campaign.result {
             live.entry(result).or_insert(Kind::Result);
             continue;
         }
         if let Some(bundle) = bundle(manifest) {
             live.entry(bundle).or_insert(Kind::Bundle);
-        }
-        if let Some(material) = campaign.material() {
-            live.entry(material).or_insert(Kind::Material);
         }
     }
     for campaign in campaigns().filter(|campaign| campaign.state == State::Open) {

@@ -1,5 +1,6 @@
 //! Attacks that must fail, and the noise that must be what the formulas say.
 
+use super::audit::{Audit, Deviation, Places};
 use super::binding::{Binding, VersionSeed};
 use super::kernel::Kernel;
 use super::keys::SecretKey;
@@ -641,6 +642,84 @@ mod mask_solve {
         let mut real = raw;
         evaluator.protect(&mut real, &mut Coins::fresh().unwrap());
         assert_eq!(recover_all(&real), [None; 4], "the real rows must not be solvable");
+    }
+
+    /// What the Capsule adds to its public key: each coefficient of an upload then shows four coins above the flood.
+    fn crafted() -> [u64; DIMENSION] {
+        let mut shifts = [0; DIMENSION];
+        // X^-512 is -X^512: it brings the upper half of the coins down to the lower coefficients.
+        let upper = |power: u32| 0_u64.wrapping_sub(1 << power);
+        (shifts[0], shifts[DEGREE / 2]) = (1 << 54, upper(56));
+        (shifts[DEGREE], shifts[DEGREE + DEGREE / 2]) = (1 << 58, upper(60));
+        shifts
+    }
+
+    /// Reads the coins of a row, and says whether this row of the map explains what they leave of its masks.
+    fn explains(party: &Party, row: &[u64], guess: &[i64]) -> bool {
+        let phase = party.key.phase(row);
+        let digits = |at: usize| phase[at].wrapping_add(1 << 53) >> 54;
+        let coins: Vec<u64> = [0, 2, 4, 6]
+            .iter()
+            .flat_map(|shift| (0..DEGREE / 2).map(move |at| (at, shift)))
+            .map(|(at, shift)| digits(at) >> shift & 1)
+            .collect();
+        let zeros = party.material.public_key();
+        let rows = party.material.rows();
+        let known: Vec<&[u64]> = rows.chunks_exact(party.params.row_words()).collect();
+        (0..2).all(|block| {
+            let mask = |zero: usize| &zeros[(3 * zero + block) * DEGREE..][..DEGREE];
+            let added = [0, 1].map(|zero| multiply(&coins[zero * DEGREE..][..DEGREE], mask(zero)));
+            (0..DEGREE).all(|at| {
+                let linear = guess.iter().zip(&known).fold(0_u64, |sum, (factor, row)| {
+                    sum.wrapping_add(factor.cast_unsigned().wrapping_mul(row[block * DEGREE + at]))
+                });
+                let left = row[block * DEGREE + at].wrapping_sub(added[0][at]).wrapping_sub(added[1][at]);
+                left.wrapping_sub(linear).cast_signed().unsigned_abs() <= 1 << 27
+            })
+        })
+    }
+
+    /// A Capsule that publishes a public key with chosen bits reads the coins of every upload, and with them can check any guess of
+    /// the Mine's matrix. No Mine can see it; the audit does, and names a word that convicts.
+    #[test]
+    fn crafted_p() {
+        let honest = party(SHAPE, 30, 1);
+        let seed = VersionSeed::from_bytes([30; 32]);
+        let [bodies, public_key, packing_key] = honest.material.bodies().map(<[u64]>::to_vec);
+        let public_key = public_key.iter().zip(crafted()).map(|(word, shift)| word.wrapping_add(shift)).collect();
+        let seeds = *honest.material.seeds();
+        let material = Material::new(honest.params, binding(1), seeds, bodies, public_key, packing_key);
+        let (params, weights) = (honest.params, honest.weights.clone());
+        let key = SecretKey::derive(&seed, &params, &binding(1));
+        let crafted = Party { params, key, weights, material };
+
+        // Of a model of zeros a map without a constant leaves nothing: so it is in the columns of classes that a Mine does not have.
+        let linear: Vec<i64> = (0..16).map(|i| i * 251 - 1900).collect();
+        let update = AffineUpdate::from_raw(SHAPE, linear.clone(), vec![0; SHAPE.weights()]);
+        let upload = |party: &Party| {
+            let mut rows = mapped_rows(party, &update);
+            // The Capsule knows its own model: what it encrypts is taken away from what comes back.
+            let clear = clear(party, &update);
+            for (row, values) in rows.chunks_exact_mut(party.params.row_words()).zip(clear.raw().chunks(SHAPE.outputs))
+            {
+                row[DIMENSION..]
+                    .iter_mut()
+                    .zip(values)
+                    .for_each(|(word, value)| *word = word.wrapping_sub(value.cast_unsigned()));
+            }
+            evaluator(party).protect(&mut rows, &mut Coins::fresh().unwrap());
+            rows[..party.params.row_words()].to_vec()
+        };
+        let row = upload(&crafted);
+        assert!(explains(&crafted, &row, &linear[..4]), "the coins are read, and the matrix with them");
+        let wrong = [linear[0] + 1, linear[1], linear[2], linear[3]];
+        assert!(!explains(&crafted, &row, &wrong), "a wrong guess is told from the right one");
+        assert!(!explains(&honest, &upload(&honest), &linear[..4]), "an honest key shows nothing");
+
+        let audit = Audit::new(&seed, &crafted.material);
+        assert_eq!(audit.deviations, [Deviation::PublicKey(Places { count: 4, first: 0 })]);
+        assert_eq!(audit.evidence, Some((SHAPE.weights() + DEGREE + DEGREE / 2) as u32));
+        assert!(Audit::new(&seed, &honest.material).is_clean());
     }
 
     #[test]

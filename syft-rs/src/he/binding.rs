@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-const PROTOCOL: &[u8] = b"syft/linear/2";
+const PROTOCOL: &[u8] = b"syft/linear/3";
 
 /// One version of one campaign on one chain, and a hash that nobody could choose after committing to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,6 +65,16 @@ impl VersionSeed {
     /// The seed, for storing it under encryption. Whoever has it reads the model.
     pub const fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// A hash by which a key holder can bind itself to the seed, and which says nothing about it.
+    pub fn commitment(&self) -> [u8; 32] {
+        hash(b"commitment", &[&self.0])
+    }
+
+    /// A secret that seals this seed to somebody: it follows from the seed and is gone with it. `context` says to whom.
+    pub fn hand_over_secret(&self, binding: &Binding, context: &[u8]) -> [u8; 32] {
+        self.derive(b"hand-over", binding, context)
     }
 
     pub(crate) fn derive(&self, label: &[u8], binding: &Binding, context: &[u8]) -> [u8; 32] {

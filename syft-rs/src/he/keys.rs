@@ -56,20 +56,49 @@ impl SecretKey {
     ///
     /// The weights must have the shape of the parameters; missing ones count as zero.
     pub fn publish(&self, weights: &Weights) -> Material {
-        let context = self.context(weights);
-        let derive = |label: &[u8], context: &[u8]| self.seed.derive(label, &self.binding, context);
-        let id = self.params.id();
-        let seeds = MaskSeeds { rows: derive(b"row masks", &context), packing: derive(b"packing masks", &id) };
         let encoded = self.params.encode(weights);
-        let mut bodies: Vec<u64> = encoded.raw().iter().map(|weight| weight.cast_unsigned()).collect();
-        let mask = |row| row_mask(&seeds.rows, row);
-        self.mask(&mut bodies, self.params.shape().outputs, mask, &derive(b"row errors", &context));
-        let mut public_key = vec![0; DIMENSION];
-        let seed = self.binding.public_key_seed();
-        let mask = |row| key_mask(&seed, row);
-        self.mask(&mut public_key, self.params.degree(), mask, &derive(b"key errors", &id));
-        let packing_key = self.packing_key(&seeds.packing, &derive(b"packing errors", &id));
-        Material::new(self.params, self.binding, seeds, bodies, public_key, packing_key)
+        let seeds = self.mask_seeds(encoded.raw());
+        let bodies = self.rows(encoded.raw(), &seeds.rows);
+        let packing_key = self.packing_key(&seeds.packing);
+        Material::new(self.params, self.binding, seeds, bodies, self.public_key(), packing_key)
+    }
+
+    /// The seeds of the masks. Those of the rows depend on the model: two models never share them.
+    pub(super) fn mask_seeds(&self, encoded: &[i64]) -> MaskSeeds {
+        let mut hash = Sha256::new_with_prefix(self.params.id());
+        encoded.iter().for_each(|weight| hash.update(weight.to_le_bytes()));
+        let model: [u8; 32] = hash.finalize().into();
+        MaskSeeds { rows: self.secret(b"row masks", &model), packing: self.secret(b"packing masks", &self.params.id()) }
+    }
+
+    /// The bodies of the rows of a model under masks of this seed. Their errors follow from the seed of their masks, so that who
+    /// has the key takes them away exactly.
+    pub(super) fn rows(&self, encoded: &[i64], masks: &[u8; 32]) -> Vec<u64> {
+        let mut bodies: Vec<u64> = encoded.iter().map(|weight| weight.cast_unsigned()).collect();
+        self.mask(&mut bodies, self.params.shape().outputs, |row| row_mask(masks, row));
+        self.finish(&mut bodies, &self.secret(b"row errors", masks), ROW_BYTES);
+        bodies
+    }
+
+    /// The bodies of the public key.
+    pub(super) fn public_key(&self) -> Vec<u64> {
+        let mut bodies = vec![0; DIMENSION];
+        let masks = self.binding.public_key_seed();
+        self.mask(&mut bodies, self.params.degree(), |row| key_mask(&masks, row));
+        self.finish(&mut bodies, &self.secret(b"key errors", &self.params.id()), ROW_BYTES);
+        bodies
+    }
+
+    /// What rows and public key would be without messages and errors: the masks times the key, of `used` coefficients of each
+    /// polynomial.
+    pub(super) fn products<'a>(&self, words: usize, used: usize, masks: impl Fn(usize) -> Mask<'a>) -> Vec<u64> {
+        let mut bodies = vec![0; words];
+        self.mask(&mut bodies, used, masks);
+        bodies
+    }
+
+    fn secret(&self, label: &[u8], context: &[u8]) -> [u8; 32] {
+        self.seed.derive(label, &self.binding, context)
     }
 
     /// Opens an update. Every conformant update has an opening; one that was made badly opens to garbage.
@@ -96,19 +125,19 @@ impl SecretKey {
     }
 
     /// The bits of the rows' key, part by part under the output key.
-    fn packing_key(&self, masks: &[u8; 32], errors: &[u8; 32]) -> Vec<u64> {
+    pub(super) fn packing_key(&self, masks: &[u8; 32]) -> Vec<u64> {
         let mut bodies = key_messages(&self.row_key, self.params.degree());
         let mut mask = vec![0; DIMENSION];
         for (part, body) in bodies.chunks_exact_mut(DIMENSION).enumerate() {
             packing_mask(masks, part).fill(0, &mut mask);
             add_output_product(body, &self.output_key, &mask);
         }
-        self.finish(&mut bodies, errors, PACKING_BYTES);
+        self.finish(&mut bodies, &self.secret(b"packing errors", &self.params.id()), PACKING_BYTES);
         bodies
     }
 
-    /// Adds masks times key and errors to messages of which `used` coefficients of a polynomial are given.
-    fn mask<'a>(&self, bodies: &mut [u64], used: usize, masks: impl Fn(usize) -> Mask<'a>, errors: &[u8; 32]) {
+    /// Adds masks times key to messages of which `used` coefficients of a polynomial are given.
+    fn mask<'a>(&self, bodies: &mut [u64], used: usize, masks: impl Fn(usize) -> Mask<'a>) {
         let mut mask = vec![0; DIMENSION];
         let mut product = Zeroizing::new(vec![0; self.params.degree()]);
         for (row, body) in bodies.chunks_exact_mut(used).enumerate() {
@@ -117,20 +146,12 @@ impl SecretKey {
             add_key_product(&mut product, &self.row_key, &mask);
             body.iter_mut().zip(product.iter()).for_each(|(to, from)| *to = to.wrapping_add(*from));
         }
-        self.finish(bodies, errors, ROW_BYTES);
     }
 
     /// Adds errors, and cuts off what is not published.
     fn finish(&self, bodies: &mut [u64], errors: &[u8; 32], bytes: usize) {
         Stream::new(errors, *b"theerror").add_gaussian(bodies, self.params.sigma());
         bodies.iter_mut().for_each(|word| *word = round_to_bytes(*word, bytes));
-    }
-
-    /// What the masks and errors of the rows depend on besides the seed: two models never share them.
-    fn context(&self, weights: &Weights) -> [u8; 32] {
-        let mut hash = Sha256::new_with_prefix(self.params.id());
-        weights.values().iter().for_each(|weight| hash.update(weight.to_le_bytes()));
-        hash.finalize().into()
     }
 
     /// Opens rows that were not packed.

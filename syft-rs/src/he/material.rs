@@ -9,7 +9,7 @@ use super::wire::{Format, WireError, put_words};
 use super::zeros::Zeros;
 use sha2::{Digest, Sha256};
 
-const FORMAT: Format = Format { magic: *b"SYFTpk", version: 2, name: "the published material of a version" };
+const FORMAT: Format = Format { magic: *b"SYFTpk", version: 3, name: "the published material of a version" };
 
 /// The encrypted model, the public key and the packing key of one version. Masks are seeds: those of rows and packing key are
 /// given, that of the public key follows from the binding.
@@ -50,9 +50,15 @@ impl Material {
         Self { params, binding, seeds, bodies, public_key, packing_key }
     }
 
+    /// Bytes of an encoding before its words: magic and version, the parameters' id, the binding, two mask seeds.
+    pub const HEADER: usize = Format::HEADER + 32 + Binding::LENGTH + 64;
+
+    /// Bytes of a word of rows and public key, which follow the header: first the rows, input by input, then the public key.
+    pub const WORD: usize = ROW_BYTES;
+
     /// Bytes of an encoding under these parameters.
     pub const fn encoded_len(params: &Parameters) -> usize {
-        Format::HEADER + 32 + Binding::LENGTH + 64 + params.material_len()
+        Self::HEADER + params.material_len()
     }
 
     /// The bytes to publish.
@@ -145,7 +151,11 @@ impl Material {
         zeros
     }
 
-    #[cfg(test)]
+    /// The bodies of rows, public key and packing key, as they are published.
+    pub(super) fn bodies(&self) -> [&[u64]; 3] {
+        [&self.bodies, &self.public_key, &self.packing_key]
+    }
+
     pub(super) const fn seeds(&self) -> &MaskSeeds {
         &self.seeds
     }

@@ -1,5 +1,6 @@
 //! The encryption: parameters, keys, what is published and what is uploaded.
 
+mod audit;
 mod binding;
 mod kernel;
 mod keys;
@@ -17,6 +18,7 @@ mod zeros;
 #[cfg(test)]
 mod attacks;
 
+pub use audit::{Audit, Deviation, Places};
 pub use binding::{Binding, VersionSeed};
 pub use kernel::Kernel;
 pub use keys::SecretKey;

@@ -235,6 +235,22 @@ impl Parameters {
         f64::from(SIGMA_LOG2).exp2()
     }
 
+    /// No error in rows or public key is as large as this: sixteen standard deviations, while the generator of errors, which takes
+    /// the logarithm of a number above 2^-126, cannot leave thirteen and a half. What rounding cuts off is a thousandth of one.
+    pub(crate) const fn largest_error(&self) -> u64 {
+        1 << (SIGMA_LOG2 + 4)
+    }
+
+    /// The largest weight that the public bound allows, as it is encrypted: the same for all shapes.
+    pub(crate) const fn largest_weight(&self) -> u64 {
+        1 << (UPDATE_LOG2 - MAP_BITS)
+    }
+
+    /// The step of the weights' lattice, as it is encrypted, in bits.
+    pub(crate) const fn lattice_log2(&self) -> u32 {
+        UPDATE_LOG2 - self.shape.radius_log2() - MAP_BITS - LATTICE_BITS
+    }
+
     /// Standard deviation of the flood on every upload.
     pub fn flood(&self) -> f64 {
         f64::from(FLOOD_LOG2).exp2()
@@ -288,6 +304,11 @@ impl Parameters {
 
     /// A hash of the protocol's version and every constant.
     pub fn id(&self) -> [u8; 32] {
+        Sha256::new_with_prefix(b"syft/linear/3/parameters").chain_update(self.constants()).finalize().into()
+    }
+
+    /// What [`Self::id`] hashes: every constant in four bytes, little-endian. A contract that knows the id reads them from here.
+    pub fn constants(&self) -> Vec<u8> {
         let Written {
             shape,
             rank,
@@ -323,9 +344,7 @@ impl Parameters {
             upload_bits,
             LATTICE_BITS,
         ];
-        let mut hash = Sha256::new_with_prefix(b"syft/linear/2/parameters");
-        numbers.iter().for_each(|number| hash.update(number.to_le_bytes()));
-        hash.finalize().into()
+        numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
     }
 
     /// The model as whole numbers, the way it is encrypted.

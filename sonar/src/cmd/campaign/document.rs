@@ -6,7 +6,7 @@ use sonar::{
     ids::{CampaignId, Digest},
     method::Regime,
     units::{Amount, TokenUnit, percent},
-    view::{CampaignView, SettledWindow, Stakes},
+    view::{CampaignView, SettledWindow, StakeFate, Stakes},
     wire::TermsJson,
 };
 use sonar_contracts::{CloseReason, Ledger, Outcome, State};
@@ -66,6 +66,7 @@ pub struct Detail {
     pub settled: Vec<Settled>,
     pub material: Option<Digest>,
     pub result: Option<Digest>,
+    pub stake_fate: Option<StakeFate>,
     pub declined: Option<u8>,
 }
 
@@ -125,6 +126,7 @@ impl Detail {
             settled: view.settled.iter().map(Settled::from).collect(),
             material: view.material(),
             result: view.result,
+            stake_fate: view.stake_fate,
             declined: view.declined,
         }
     }
@@ -254,6 +256,17 @@ fn stakes(view: &CampaignView) -> String {
     format!(
         "stakes       {each} a submission: {deposited} deposited = {held} held + {free} free + {withdrawn} withdrawn ({forfeited} forfeited)\n"
     )
+}
+
+/// A length of time as people read it.
+pub fn span(seconds: u32) -> String {
+    const DAY: u32 = 86_400;
+    const HOUR: u32 = 3_600;
+    match seconds {
+        days if days % DAY == 0 => format!("{} days", days / DAY),
+        hours if hours % HOUR == 0 => format!("{} hours", hours / HOUR),
+        seconds => format!("{seconds} s"),
+    }
 }
 
 /// Unix time as people read it.

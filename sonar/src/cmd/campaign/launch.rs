@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use alloy::primitives::{Address, B256};
 use serde_json::json;
 use sonar::{
-    account::AccountName,
+    account::{AccountName, Keystore},
     bundle,
     campaign::{self, CampaignFile, FileError},
     chain::{Client, TxOutcome},
     cli::{self, Ask, ExitCode, Failure, Output, Report},
     files,
+    handover::AuditSecret,
     ids::Digest,
     launch::{self, CapsuleTerms, Inputs, Outlook, Plan},
     manifest::{self, Manifest},
@@ -195,7 +196,7 @@ fn statement(manifest: &Manifest) -> Result<PrivacyStatement, Failure> {
 /// What a data scientist should see before and after she pays.
 fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> String {
     format!(
-        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\nleak      public verdicts say at most {:.0} bits about {}\nopen to   {}",
+        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\naudit     {} of the Capsule's stake stay locked for {} after its delivery\nleak      public verdicts say at most {:.0} bits about {}\nopen to   {}",
         token.format(terms.bounty.into()),
         token.format(fee(terms.bounty, terms.feePpm).into()),
         percent(outlook.start_ppm),
@@ -208,6 +209,8 @@ fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> S
         terms.windowSize,
         terms.windowSeconds,
         TokenUnit::eth().format(terms.submissionStake.into()),
+        TokenUnit::eth().format(terms.stake.into()),
+        super::document::span(terms.audit.period),
         outlook.leak_bits,
         match outlook.regime {
             Regime::Encrypted => "the model",
@@ -281,7 +284,9 @@ impl Launching<'_> {
             None => Amount(view.free_stake().0 / alloy::primitives::U256::from(STAKE_SHARE)),
         };
         let scientist = identity::open(self.context, self.name, self.passphrase)?;
+        let account = Keystore::new(&self.context.home).unlock(self.name, self.passphrase)?;
         let salt: [u8; 32] = rand::random();
+        let campaign_salt = B256::new(rand::random());
         let inputs = Inputs {
             validation: given.validation.clone(),
             initial: given.initial.clone(),
@@ -298,7 +303,8 @@ impl Launching<'_> {
             },
             now: world.head.now,
             bundle_salt: Zeroizing::new(salt),
-            salt: B256::new(rand::random()),
+            salt: campaign_salt,
+            audit: AuditSecret::of(&account, campaign_salt),
         };
         Ok(Planned { plan: launch::plan(&given.file, inputs)?, capsule, salt: Digest(salt) })
     }

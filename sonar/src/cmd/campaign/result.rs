@@ -1,6 +1,9 @@
 //! `sonar campaign result`.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
 use sonar::{
@@ -17,6 +20,7 @@ use sonar::{
     units::percent,
     view::{CampaignView, World},
 };
+use syft::Examples;
 
 use super::{
     Context, document,
@@ -80,7 +84,7 @@ impl Fetch {
         let written = self.write(view, &manifest, &model)?;
 
         output.progress("Measuring the model…");
-        let validation = self.validation_set(draft.as_ref(), &manifest)?;
+        let validation = validation_set(self.validation.as_deref(), draft.as_ref(), &manifest)?;
         let measured = measure(&manifest, &validation, &model)?;
         self.report(view, measured, &manifest, &written)
     }
@@ -104,30 +108,6 @@ impl Fetch {
     fn message_path(&self) -> Option<PathBuf> {
         let beside = || self.keep_message.then(|| self.out.with_extension("pgp"));
         self.sealed.clone().or_else(beside)
-    }
-
-    /// The validation set, which must be the one that the Capsule measured on.
-    fn validation_set(&self, draft: Option<&Draft>, manifest: &Manifest) -> Result<Vec<u8>, Failure> {
-        let path = self.validation.as_deref().or(draft.map(|draft| draft.validation.as_path())).ok_or_else(|| {
-            Failure::new(
-                ExitCode::Usage,
-                "NO_VALIDATION_SET",
-                "the campaign was not launched from this home: the validation set is needed",
-            )
-            .help("give it with --validation FILE")
-        })?;
-        let bytes = files::read_limited(path, bundle::MAX_BYTES as u64)?;
-        let same =
-            draft.is_none_or(|draft| commitment(draft.salt.as_bytes(), &bytes) == manifest.commitments.validation);
-        if same {
-            return Ok(bytes);
-        }
-        Err(Failure::new(
-            ExitCode::Refused,
-            "OTHER_VALIDATION_SET",
-            "this is not the validation set that the campaign was launched with",
-        )
-        .at(path.display()))
     }
 
     fn report(
@@ -176,7 +156,7 @@ impl Fetch {
 }
 
 /// Where the delivered model is.
-fn delivered(view: &CampaignView) -> Result<Digest, Failure> {
+pub(super) fn delivered(view: &CampaignView) -> Result<Digest, Failure> {
     view.result.ok_or_else(|| {
         let message = format!("there is no model yet: the campaign is {}", document::state(view));
         let over = view.closed.is_some() && view.state == sonar_contracts::State::Refunded;
@@ -186,14 +166,14 @@ fn delivered(view: &CampaignView) -> Result<Digest, Failure> {
 }
 
 /// The account that launched the campaign, unless another was named.
-fn account(context: &Context, draft: Option<&Draft>) -> Result<AccountName, Failure> {
+pub(super) fn account(context: &Context, draft: Option<&Draft>) -> Result<AccountName, Failure> {
     match (&context.place.account, draft) {
         (None, Some(draft)) => Ok(draft.account.parse::<AccountName>()?),
         _ => context.account(),
     }
 }
 
-pub async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manifest, Failure> {
+pub(super) async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manifest, Failure> {
     let digest = Digest::from(view.terms.manifest);
     let bytes = hub.fetch(digest, manifest::MAX_BYTES).await?;
     let refused = |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "MANIFEST", error);
@@ -217,13 +197,47 @@ async fn signer_of(hub: &Hub, world: &World, view: &CampaignView, manifest: &Man
     }
 }
 
+/// The validation set, which must be the one that the Capsule measured on: at this path, or where it was at the launch.
+pub(super) fn validation_set(
+    path: Option<&Path>,
+    draft: Option<&Draft>,
+    manifest: &Manifest,
+) -> Result<Vec<u8>, Failure> {
+    let path = path.or(draft.map(|draft| draft.validation.as_path())).ok_or_else(|| {
+        Failure::new(
+            ExitCode::Usage,
+            "NO_VALIDATION_SET",
+            "the campaign was not launched from this home: the validation set is needed",
+        )
+        .help("give it with --validation FILE")
+    })?;
+    let bytes = files::read_limited(path, bundle::MAX_BYTES as u64)?;
+    let same = draft.is_none_or(|draft| commitment(draft.salt.as_bytes(), &bytes) == manifest.commitments.validation);
+    if same {
+        return Ok(bytes);
+    }
+    Err(Failure::new(
+        ExitCode::Refused,
+        "OTHER_VALIDATION_SET",
+        "this is not the validation set that the campaign was launched with",
+    )
+    .at(path.display()))
+}
+
+/// The validation set as the manifest reads it.
+pub(super) fn examples(manifest: &Manifest, validation: &[u8]) -> Result<Examples, Failure> {
+    let table = data::read_csv(validation, &data::Limits::default()).map_err(|error| refused_data(&error))?;
+    manifest.data.fit(&table).map_err(|error| refused_data(&error))
+}
+
+fn refused_data(error: &dyn std::error::Error) -> Failure {
+    Failure::new(ExitCode::Refused, "VALIDATION_DATA", error)
+}
+
 /// Measures the model exactly as the Capsule did.
 fn measure(manifest: &Manifest, validation: &[u8], model: &[u8]) -> Result<syft::Ppm, Failure> {
-    let refused = |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "VALIDATION_DATA", error);
-    let table = data::read_csv(validation, &data::Limits::default()).map_err(|e| refused(&e))?;
-    let examples = manifest.data.fit(&table).map_err(|e| refused(&e))?;
-    let trial = AnyTrial::new(manifest, &examples, Some(model)).map_err(|error| match &error {
-        TrialError::Validation(_) => refused(&error),
+    let trial = AnyTrial::new(manifest, &examples(manifest, validation)?, Some(model)).map_err(|error| match &error {
+        TrialError::Validation(_) => refused_data(&error),
         TrialError::File(_) => unusable(&error),
     })?;
     Ok(trial.accuracy())

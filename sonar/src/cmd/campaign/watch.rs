@@ -131,6 +131,13 @@ fn words(event: &Event, token: &TokenUnit) -> String {
             format!("closed; {} go back to the owner", token.format(*refunded))
         }
         Event::Finalized { .. } => "delivered".into(),
+        Event::Released { .. } => "the Capsule's stake is free again".into(),
+        Event::Convicted { version, amount, .. } => {
+            let amount = TokenUnit::eth().format(*amount);
+            format!(
+                "what the Capsule published for version {version} was not honest: its stake of {amount} is the owner's"
+            )
+        }
         Event::Expired { refunded, .. } => {
             format!("the Capsule did not deliver; {} go back to the owner", token.format(*refunded))
         }

@@ -1,0 +1,106 @@
+//! What a Capsule binds itself to when it publishes a version: trees as the contract climbs them.
+
+use alloy::{
+    primitives::{B256, keccak256},
+    sol_types::SolValue,
+};
+
+use crate::{Handover, Publication};
+
+/// Bytes of a material's first chunk, its header.
+pub const HEADER: usize = 200;
+/// Bytes of the other chunks: a whole number of words of the encryption.
+pub const CHUNK: usize = 960;
+
+/// A Merkle tree over numbered pieces of bytes. Leaves say their number and are hashed twice, so that no node is one; pairs are
+/// hashed in the order of their values, so that branches need no directions.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// From the leaves to the root.
+    levels: Vec<Vec<B256>>,
+}
+
+impl Tree {
+    /// Over these numbers and pieces.
+    #[must_use]
+    pub fn new<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = (u32, P)>) -> Self {
+        let leaves = pieces.into_iter().map(|(index, piece)| leaf(index, piece.as_ref())).collect();
+        let mut levels: Vec<Vec<B256>> = vec![leaves];
+        while let Some(level) = levels.last().filter(|level| level.len() > 1) {
+            // A node without a partner moves up as it is.
+            let next = level.chunks(2).map(|pair| pair.iter().copied().reduce(parent).unwrap_or_default()).collect();
+            levels.push(next);
+        }
+        Self { levels }
+    }
+
+    /// Over the chunks of a material: header first.
+    #[must_use]
+    pub fn of_material(material: &[u8]) -> Self {
+        Self::new((0..).zip(chunks(material)))
+    }
+
+    /// The root; zero if there is nothing under it.
+    #[must_use]
+    pub fn root(&self) -> B256 {
+        self.levels.last().and_then(|level| level.first()).copied().unwrap_or_default()
+    }
+
+    /// The siblings on the way from a leaf, by its place, to the root.
+    #[must_use]
+    pub fn branch(&self, place: usize) -> Vec<B256> {
+        let sibling = |(height, level): (usize, &Vec<B256>)| level.get(place >> height ^ 1).copied();
+        self.levels.iter().enumerate().filter_map(sibling).collect()
+    }
+}
+
+/// The pieces of a material that its tree is over: its header, and then words.
+pub fn chunks(material: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (header, words) = material.split_at(HEADER.min(material.len()));
+    std::iter::once(header).chain(words.chunks(CHUNK))
+}
+
+/// What a publication says about a hand-over.
+#[must_use]
+pub fn handover_hash(handover: &Handover) -> B256 {
+    keccak256((handover.commitment, handover.point, handover.ciphertext).abi_encode())
+}
+
+/// Whether a hand-over is the one that was sealed when a version was published.
+#[must_use]
+pub fn is_sealed(publication: &Publication, handover: &Handover) -> bool {
+    publication.root == handover.root && publication.handover == handover_hash(handover)
+}
+
+fn leaf(index: u32, piece: &[u8]) -> B256 {
+    keccak256(keccak256([&index.to_be_bytes(), piece].concat()))
+}
+
+fn parent(left: B256, right: B256) -> B256 {
+    let (first, second) = if left < right { (left, right) } else { (right, left) };
+    keccak256([first, second].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_branch_leads_to_the_root() {
+        for count in 0..20_u32 {
+            let pieces = || (0..count).map(|index| (index, [index as u8; 3]));
+            let tree = Tree::new(pieces());
+            for (place, (index, piece)) in pieces().enumerate() {
+                assert_eq!(tree.branch(place).into_iter().fold(leaf(index, &piece), parent), tree.root());
+            }
+        }
+    }
+
+    #[test]
+    fn a_material_has_its_header_and_then_chunks() {
+        let sizes = |bytes: usize| chunks(&vec![0; bytes]).map(<[u8]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(HEADER + CHUNK + 7), [HEADER, CHUNK, 7]);
+        assert_eq!(sizes(5), [5]);
+        assert_ne!(Tree::of_material(&[0; 300]).root(), Tree::of_material(&[0; 301]).root());
+    }
+}

@@ -1,0 +1,241 @@
+//! `sonar campaign audit`.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::json;
+use sonar::{
+    account::Keystore,
+    audit::{Audited, Auditor, Conviction, Finding},
+    bundle,
+    chain::{Client, TxOutcome},
+    cli::{self, Ask, ExitCode, Failure, Output, Report},
+    files,
+    handover::AuditSecret,
+    ids::Version,
+    manifest::{Manifest, commitment},
+    method::AnyTrial,
+    units::{Amount, TokenUnit, percent},
+    view::CampaignView,
+};
+use syft::Examples;
+
+use super::{
+    Context,
+    draft::{Draft, Drafts},
+    find,
+    hub::Hub,
+    result, world,
+};
+
+/// Audit a delivered campaign: recompute all that its Capsule published, version by version.
+///
+/// The Capsule handed over the seed of every version. With it everything that it published for the version is made again and
+/// compared, and the model of each version is measured on your validation set. If anything is not as it should be, the command fails
+/// with exit code 9. Some of that the contract can punish: then `--convict` takes the Capsule's stake.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  sonar campaign audit 0x3fa4\n  sonar campaign audit 0x3fa4 --release\n  sonar campaign audit 0x3fa4 --convict"
+)]
+pub struct Audit {
+    /// Its id, or the beginning of it
+    id: String,
+    /// Take the Capsule's stake if it can be convicted. Everybody learns the seed of the version that convicts it, and with
+    /// it that version of the model
+    #[arg(long)]
+    convict: bool,
+    /// Free the Capsule's stake at once if all is as it should be
+    #[arg(long, conflicts_with = "convict")]
+    release: bool,
+    /// The validation set, if it is not where it was at the launch
+    #[arg(long, value_name = "FILE")]
+    validation: Option<PathBuf>,
+    /// The starting model, if the campaign had one, to compare with version 1
+    #[arg(long, value_name = "FILE")]
+    initial: Option<PathBuf>,
+}
+
+/// One version, for programs.
+#[derive(Serialize)]
+struct Line<'a> {
+    version: Version,
+    attested_ppm: Option<u32>,
+    measured_ppm: Option<u32>,
+    findings: &'a [Finding],
+    convicts: bool,
+}
+
+impl Audit {
+    pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
+        let reader = context.reader().await?;
+        let world = world(&reader).await?;
+        let view = find(&world, &self.id)?;
+        result::delivered(view)?;
+        let draft = Drafts::new(&context.home).find(view.id);
+        let name = result::account(context, draft.as_ref())?;
+        let passphrase = context.passphrase(&name, Ask::Existing)?;
+        let account = Keystore::new(&context.home).unlock(&name, &passphrase)?;
+        if account.address() != view.terms.owner {
+            let message =
+                format!("only {} can audit this campaign: the seeds are sealed to its account", view.terms.owner);
+            return Err(Failure::new(ExitCode::Refused, "NOT_OWNER", message).help("name the account with --account"));
+        }
+        let secret = AuditSecret::of(&account, view.terms.salt);
+
+        let hub = Hub::connect(context, output).await?;
+        output.progress("Fetching what the Capsule published…");
+        let manifest = result::manifest_of(&hub, view).await?;
+        let validation = result::validation_set(self.validation.as_deref(), draft.as_ref(), &manifest)?;
+        let examples = result::examples(&manifest, &validation)?;
+        let start = self.start(draft.as_ref(), &manifest, &examples)?;
+        if start.is_none() {
+            output.warn("version 1 is not compared with the starting model: give it with --initial FILE");
+        }
+        let deployment = reader.deployment();
+        let auditor = Auditor {
+            campaign: view,
+            manifest: &manifest,
+            secret: &secret,
+            examples: &examples,
+            start: start.as_ref(),
+            chain_id: deployment.chain_id,
+            contract: deployment.sonar.into(),
+        };
+        let mut audited = Vec::new();
+        for (version, handover) in view.versions.iter().zip(&view.handovers) {
+            let limit = manifest.method.material_limit();
+            let material = hub.fetch(version.published.material, limit).await.map_err(|failure| failure.message);
+            output.progress(format_args!("Recomputing version {}…", version.version));
+            audited.push(auditor.version(version, handover, material));
+        }
+        hub.close().await;
+        let client = reader.with_signer(account);
+        self.conclude(context, output, &client, view, audited).await
+    }
+
+    /// The model that the campaign was launched with, if it is at hand: a campaign without one starts with what its manifest says.
+    fn start(&self, draft: Option<&Draft>, manifest: &Manifest, examples: &Examples) -> Result<Option<AnyTrial>, Failure> {
+        let file = match (manifest.commitments.initial, self.initial.as_deref(), draft) {
+            (None, ..) => None,
+            (Some(committed), Some(path), Some(draft)) => {
+                let bytes = files::read_limited(path, bundle::MAX_BYTES as u64)?;
+                if commitment(draft.salt.as_bytes(), &bytes) != committed {
+                    let message = "this is not the starting model that the campaign was launched with";
+                    return Err(Failure::new(ExitCode::Refused, "OTHER_MODEL", message).at(path.display()));
+                }
+                Some(bytes)
+            }
+            _ => return Ok(None),
+        };
+        let refused = |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "MODEL", error);
+        AnyTrial::new(manifest, examples, file.as_deref()).map(Some).map_err(|error| refused(&error))
+    }
+
+    /// What follows from the audit.
+    async fn conclude(
+        &self,
+        context: &Context,
+        output: &Output,
+        client: &Client,
+        view: &CampaignView,
+        audited: Vec<Audited>,
+    ) -> Result<Report, Failure> {
+        let stake = TokenUnit::eth().format(view.terms.stake.into());
+        let locked = view.terms.stake > 0 && view.stake_fate.is_none();
+        let honest = audited.iter().all(|one| one.findings.is_empty());
+        let lines: Vec<Line> = audited.iter().map(Line::from).collect();
+        let convicting = audited.iter().find_map(|one| Some((one.version, one.conviction.clone()?)));
+        let mut human: Vec<String> = audited.iter().map(words).collect();
+        let mut data = json!({ "id": view.id, "honest": honest, "versions": lines });
+        match convicting {
+            None if honest => {
+                if self.release && locked {
+                    data["released"] = json!(client.release(&view.terms).await?);
+                    human.push(format!("the Capsule's stake of {stake} is free again"));
+                }
+            }
+            Some((version, conviction)) if self.convict && locked => {
+                human.iter().for_each(|line| output.progress(line));
+                cli::confirm(&context.globals, &consequence(&conviction, version, &stake))?;
+                data["convicted"] = json!(convict(client, view, version, conviction).await?);
+                let (amount, transaction) = claim(client, view).await?;
+                (data["claimed"], data["claim"]) = (json!(amount), json!(transaction));
+                let amount = TokenUnit::eth().format(amount);
+                human.push(format!("the Capsule is convicted for version {version}: {amount} are in your account"));
+            }
+            other => return Err(dishonest(&audited, other.is_some(), locked, &stake)),
+        }
+        Report::new(&data, human.join("\n"))
+    }
+}
+
+async fn convict(
+    client: &Client,
+    view: &CampaignView,
+    version: Version,
+    conviction: Conviction,
+) -> Result<TxOutcome, Failure> {
+    let handover = view.handovers.get((version.0 as usize).saturating_sub(1));
+    let handover = handover.ok_or_else(|| Failure::internal("a version without a hand-over"))?;
+    Ok(match conviction {
+        Conviction::Handover(proof) => client.convict_handover(&view.terms, version, handover, proof).await?,
+        Conviction::Material(proof) => client.convict_material(&view.terms, version, handover, proof).await?,
+    })
+}
+
+/// Takes what the registry owes the owner.
+async fn claim(client: &Client, view: &CampaignView) -> Result<(Amount, TxOutcome), Failure> {
+    let amount = client.claimable(view.terms.owner).await?;
+    Ok((amount, client.claim(view.terms.owner).await?))
+}
+
+fn consequence(conviction: &Conviction, version: Version, stake: &str) -> String {
+    let told = match conviction {
+        Conviction::Handover(_) => format!("your audit key of version {version} becomes public"),
+        Conviction::Material(_) => {
+            format!("the seed of version {version} becomes public, and with it that version of your model")
+        }
+    };
+    format!("This takes the Capsule's stake of {stake}; {told}.")
+}
+
+fn dishonest(audited: &[Audited], provable: bool, locked: bool, stake: &str) -> Failure {
+    let bad: Vec<String> = audited.iter().filter(|one| !one.findings.is_empty()).map(words).collect();
+    let message = format!(
+        "{} of {} versions are not what an honest Capsule publishes:\n{}",
+        bad.len(),
+        audited.len(),
+        bad.join("\n")
+    );
+    let failure = Failure::new(ExitCode::Unsuccessful, "AUDIT_FAILED", message);
+    match (provable, locked) {
+        (true, true) => {
+            failure.help(format!("`--convict` proves it on chain and takes the Capsule's stake of {stake}"))
+        }
+        (true, false) => failure.help("it could be proven on chain, but the Capsule's stake is not locked any more"),
+        (false, _) => failure.help("this cannot be proven on chain: choose another Capsule, and tell others"),
+    }
+}
+
+impl<'a> From<&'a Audited> for Line<'a> {
+    fn from(audited: &'a Audited) -> Self {
+        Self {
+            version: audited.version,
+            attested_ppm: audited.attested_ppm,
+            measured_ppm: audited.measured_ppm,
+            findings: &audited.findings,
+            convicts: audited.conviction.is_some(),
+        }
+    }
+}
+
+fn words(audited: &Audited) -> String {
+    let accuracy = audited.measured_ppm.map_or_else(|| "not measured".into(), percent);
+    if audited.findings.is_empty() {
+        return format!("version {}  honest, accuracy {accuracy} as attested", audited.version);
+    }
+    let findings: Vec<String> = audited.findings.iter().map(ToString::to_string).collect();
+    let provable =
+        if audited.conviction.is_some() { "the contract can punish it" } else { "the contract cannot judge it" };
+    format!("version {}  {} ({provable})", audited.version, findings.join("; "))
+}
