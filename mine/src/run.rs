@@ -23,7 +23,7 @@ use sonar::{
     view::{CampaignView, World},
 };
 use sonar_contracts::Terms;
-use syft::{Binding, Material, privacy::MapNoise};
+use syft::{Binding, privacy::MapNoise};
 use tokio::{
     sync::Semaphore,
     task::{JoinError, JoinSet},
@@ -39,7 +39,7 @@ use crate::{
     repository::{self, DataName, Fit, RepositoryError},
     store::{Store, StoreError},
     training::{self, Leash, Progress},
-    work::{self, Kit, Order, Published, WorkError},
+    work::{self, Kit, Order, Opened, WorkError},
 };
 
 /// Where `mine status` finds what the run last decided.
@@ -699,7 +699,7 @@ fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, wanted: &W
     }
     Ok(Kit {
         bytes: material.len() + certificate.len(),
-        published: Published::read(material, &manifest.method, &wanted.binding).map_err(|error| error.to_string())?,
+        opened: Opened::read(material, &manifest.method, &wanted.binding).map_err(|error| error.to_string())?,
         binding: wanted.binding,
         capsule,
     })

@@ -48,7 +48,7 @@ pub struct Order {
 #[derive(Debug)]
 pub struct Kit {
     /// The model.
-    pub published: Published,
+    pub opened: Opened,
     /// What the update is bound to.
     pub binding: Binding,
     /// The size of all.
@@ -59,7 +59,7 @@ pub struct Kit {
 
 /// The model of a version, with all that training it takes.
 #[derive(Debug)]
-pub enum Published {
+pub enum Opened {
     /// Encrypted, with the public key.
     Encrypted(Linear, Material),
     /// In the clear, with the hash of its file.
@@ -68,7 +68,7 @@ pub enum Published {
 
 /// A published model that is not what it should be.
 #[derive(Debug, thiserror::Error)]
-pub enum PublishedError {
+pub enum OpenedError {
     /// Not an encrypted model of these parameters and this version.
     #[error(transparent)]
     Material(#[from] syft::WireError),
@@ -77,12 +77,12 @@ pub enum PublishedError {
     File(#[from] FileError),
 }
 
-impl Published {
+impl Opened {
     /// Reads what the Capsule published, untrusted.
     ///
     /// # Errors
     /// When it is not for exactly this campaign and version.
-    pub fn read(bytes: &[u8], method: &Method, binding: &Binding) -> Result<Self, PublishedError> {
+    pub fn read(bytes: &[u8], method: &Method, binding: &Binding) -> Result<Self, OpenedError> {
         Ok(match method {
             Method::Encrypted(linear) => {
                 Self::Encrypted(linear.clone(), Material::decode(bytes, &linear.parameters, binding)?)
@@ -138,9 +138,9 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
     let examples = examples.ok_or(WorkError::NoData)?;
     let targets = manifest.targets(&examples)?;
     let cost = order.budget.map(|budget| budget.per_upload());
-    let (update, trained) = match &order.kit.published {
-        Published::Encrypted(linear, material) => encrypted(linear, material, &examples, &targets, cost)?,
-        Published::Sealed(clear, model, hash) => {
+    let (update, trained) = match &order.kit.opened {
+        Opened::Encrypted(linear, material) => encrypted(linear, material, &examples, &targets, cost)?,
+        Opened::Sealed(clear, model, hash) => {
             let Order { campaign, version, leash, .. } = order;
             let task = Task {
                 campaign: *campaign,

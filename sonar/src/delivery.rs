@@ -64,9 +64,6 @@ pub enum DeliveryError {
     /// A network, not as safetensors.
     #[error(transparent)]
     Network(#[from] syft_nets::ModelError),
-    /// A network in a format that is for linear models only.
-    #[error("networks of the sealed regime are not written as {}: take safetensors", .0.extension())]
-    Format(Format),
     /// Not in another format.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -130,29 +127,28 @@ impl<'a> Finished<'a> {
         let metadata = || self.metadata.clone().into_iter().collect();
         Ok(match (&self.model, format) {
             (Trained::Linear(_, weights), Format::Safetensors) => weights.to_safetensors(metadata())?,
-            (Trained::Linear(linear, weights), Format::Onnx) => self.export(linear, weights, |model| model.onnx())?,
-            (Trained::Linear(linear, weights), Format::Npz) => self.export(linear, weights, |model| model.npz())?,
             (Trained::Network(model), Format::Safetensors) => model.to_safetensors(metadata())?,
-            (Trained::Network(_), Format::Onnx | Format::Npz) => return Err(DeliveryError::Format(format)),
+            (Trained::Linear(linear, weights), format) => {
+                let (columns, answer) = (self.columns(), self.answer()?);
+                let model = export::Model::new(weights, &linear.features, &columns, answer, &self.metadata)?;
+                if format == Format::Onnx { model.onnx()? } else { model.npz()? }
+            }
+            (Trained::Network(model), Format::Onnx) => model.onnx(self.answer()?, &self.metadata)?,
+            (Trained::Network(model), Format::Npz) => model.npz(&self.columns(), self.answer()?, &self.metadata)?,
         })
     }
 
-    /// A linear model with all that its graph or its arrays are made of.
-    fn export(
-        &self,
-        linear: &Linear,
-        weights: &Weights,
-        encode: impl FnOnce(&export::Model<'_>) -> Result<Vec<u8>, ExportError>,
-    ) -> Result<Vec<u8>, DeliveryError> {
+    fn columns(&self) -> Vec<String> {
+        self.manifest.data.inputs.iter().map(|input| input.name.clone()).collect()
+    }
+
+    fn answer(&self) -> Result<Answer<'_>, DeliveryError> {
         let data = &self.manifest.data;
-        let columns: Vec<String> = data.inputs.iter().map(|input| input.name.clone()).collect();
-        let answer = match (&data.task, data.target_map()?) {
-            (Task::Classification { classes }, _) => Answer::Class(classes),
-            (Task::Regression, Some(target)) => Answer::Number(target),
-            (Task::Regression, None) => return Err(DeliveryError::NoRange),
-        };
-        let model = export::Model::new(weights, &linear.features, &columns, answer, &self.metadata)?;
-        Ok(encode(&model)?)
+        match (&data.task, data.target_map()?) {
+            (Task::Classification { classes }, _) => Ok(Answer::Class(classes)),
+            (Task::Regression, Some(target)) => Ok(Answer::Number(target)),
+            (Task::Regression, None) => Err(DeliveryError::NoRange),
+        }
     }
 }
 

@@ -90,9 +90,10 @@ struct Sealed {
 impl Sealed {
     /// Accuses whoever published these words, and sees that the contract convicts nobody.
     async fn is_not_guilty(&self, stage: &Stage, terms: &Terms, manifest: &Manifest) {
-        let words = manifest.shape.weights() as u32 + 2_048;
+        let linear = manifest.method.linear().unwrap();
+        let words = linear.shape.weights() as u32 + 2_048;
         for word in (0..words).step_by(97).chain([words - 1]) {
-            let proof = word_proof(&self.seed, &manifest.parameters, &self.material, word);
+            let proof = word_proof(&self.seed, &linear.parameters, &self.material, word);
             let refused = stage.owner.convict_material(terms, Version(1), &self.handover, proof).await.unwrap_err();
             assert!(
                 matches!(refused.revert(), Some(Revert::Assessor(AssessorErrors::NotGuilty(_)))),
@@ -161,7 +162,7 @@ impl Capsule {
         };
         let seed = VersionSeed::generate().unwrap();
         let key = SecretKey::derive(&seed, &manifest.method.linear().unwrap().parameters, &binding);
-        let mut material = key.publish(&bundle.initial).encode();
+        let mut material = key.publish(&initial(bundle)).encode();
         let seal = |root| manifest.audit[0].seal(&seed, &binding, root);
         spoil(&mut material, &mut seal(B256::ZERO));
         let mut handover = seal(Tree::of_material(&material).root());
@@ -188,6 +189,11 @@ impl Capsule {
         let terms = stage.owner.terms(id).await.unwrap();
         stage.capsule.finalize(&terms, result, &[handover], &signature).await.unwrap();
     }
+}
+
+/// The model that a campaign starts with.
+fn initial(bundle: &CheckedBundle) -> Weights {
+    Weights::from_safetensors(&bundle.start.file().unwrap()).unwrap()
 }
 
 /// A data scientist with a campaign file, who knows Sonar.
@@ -369,7 +375,7 @@ async fn an_audit_finds_what_a_capsule_did_and_takes_its_stake() {
         let terms = stage.owner.terms(id).await.unwrap();
         stage.owner.close(&terms).await.unwrap();
         let certificate = Certificate::decode(&bundle.certificate).unwrap();
-        capsule.deliver(&stage, id, &bundle.initial, &certificate, &capsule.identity, sealed.handover).await;
+        capsule.deliver(&stage, id, &initial(&bundle), &certificate, &capsule.identity, sealed.handover).await;
         if found.is_empty() {
             sealed.is_not_guilty(&stage, &terms, &manifest).await;
         }

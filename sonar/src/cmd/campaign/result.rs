@@ -94,10 +94,10 @@ impl Fetch {
         let finished = Finished::new(manifest, signed, view.id, view.best_ppm).map_err(|error| unusable(&error))?;
         let file = |format| match format {
             Format::Safetensors => Ok(Cow::Borrowed(signed)),
-            other => finished.encode(other).map(Cow::Owned).map_err(|error| unwritten(&error)),
+            other => finished.encode(other).map(Cow::Owned).map_err(|error| unusable(&error)),
         };
         let paths = delivery::paths(&self.out, &self.format);
-        // All or none: a format that there is not is no reason to begin.
+        // All or none.
         let files: Vec<_> = paths.keys().map(|format| file(*format)).collect::<Result<_, _>>()?;
         for (path, file) in paths.values().zip(files) {
             files::write_atomic(path, &file, Access::Private)?;
@@ -241,11 +241,6 @@ fn measure(manifest: &Manifest, validation: &[u8], model: &[u8]) -> Result<syft:
         TrialError::File(_) => unusable(&error),
     })?;
     Ok(trial.accuracy())
-}
-
-fn unwritten(error: &dyn std::error::Error) -> Failure {
-    Failure::new(ExitCode::Refused, "FORMAT", error)
-        .help("`--format safetensors` writes the file that the Capsule signed")
 }
 
 fn unusable(error: &dyn std::error::Error) -> Failure {
