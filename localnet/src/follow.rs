@@ -132,6 +132,8 @@ pub async fn follow(
         match next_step(view) {
             Step::Done => {
                 let view = view.clone();
+                // What ended with the last event is needed for what comes after.
+                network.revive().await?.iter().for_each(|name| observer.revived(name));
                 return Ok(Followed { view, records });
             }
             Step::Close => close(network, id).await?,

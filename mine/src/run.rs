@@ -39,7 +39,7 @@ use crate::{
     repository::{self, DataName, Fit, RepositoryError},
     store::{Store, StoreError},
     training::{self, Leash, Progress},
-    work::{self, Kit, Order, Opened, WorkError},
+    work::{self, Kit, Opened, Order, WorkError},
 };
 
 /// Where `mine status` finds what the run last decided.

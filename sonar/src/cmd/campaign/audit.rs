@@ -114,7 +114,12 @@ impl Audit {
     }
 
     /// The model that the campaign was launched with, if it is at hand: a campaign without one starts with what its manifest says.
-    fn start(&self, draft: Option<&Draft>, manifest: &Manifest, examples: &Examples) -> Result<Option<AnyTrial>, Failure> {
+    fn start(
+        &self,
+        draft: Option<&Draft>,
+        manifest: &Manifest,
+        examples: &Examples,
+    ) -> Result<Option<AnyTrial>, Failure> {
         let file = match (manifest.commitments.initial, self.initial.as_deref(), draft) {
             (None, ..) => None,
             (Some(committed), Some(path), Some(draft)) => {

@@ -236,10 +236,11 @@ fn refused_data(error: &dyn std::error::Error) -> Failure {
 
 /// Measures the model exactly as the Capsule did.
 fn measure(manifest: &Manifest, validation: &[u8], model: &[u8]) -> Result<syft::Ppm, Failure> {
-    let trial = AnyTrial::new(manifest, &examples(manifest, validation)?, Some(model)).map_err(|error| match &error {
-        TrialError::Validation(_) => refused_data(&error),
-        TrialError::File(_) => unusable(&error),
-    })?;
+    let trial =
+        AnyTrial::new(manifest, &examples(manifest, validation)?, Some(model)).map_err(|error| match &error {
+            TrialError::Validation(_) => refused_data(&error),
+            TrialError::File(_) => unusable(&error),
+        })?;
     Ok(trial.accuracy())
 }
 
