@@ -4,7 +4,7 @@
 //! With these constants four Mines of 2,000 images each reach 97 % with the fifth upload and 97.75 % with the eighth; an upload has 7,795
 //! bytes and takes about 11 s of processor time, its trials on 2,000 validation images included.
 
-#[path = "../tests/simulation.rs"]
+#[path = "../tests/simulation/mod.rs"]
 mod simulation;
 
 use simulation::{Digits, campaign, default_schedule, mine, network};
