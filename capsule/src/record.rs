@@ -97,9 +97,6 @@ pub struct Slot {
     pub published: Option<Published>,
     /// SHA-256 of what was published, which updates name.
     pub material_hash: B256,
-    /// Whether the model is published as it is, so that there is no seed.
-    #[serde(default)]
-    pub clear: bool,
     /// Whether the seed still exists.
     pub seed: bool,
     /// Whether the model still exists.
@@ -111,6 +108,12 @@ impl Slot {
     #[must_use]
     pub fn material(&self) -> Option<Digest> {
         self.published.map(|published| published.material)
+    }
+
+    /// Whether all is there that an evaluation needs.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.seed && self.model
     }
 }
 
@@ -172,14 +175,6 @@ pub enum RecordError {
     /// Of another campaign.
     #[error("the record is of campaign {0}")]
     Campaign(CampaignId),
-}
-
-impl Slot {
-    /// Whether all is there that an evaluation needs.
-    #[must_use]
-    pub const fn is_whole(&self) -> bool {
-        self.model && (self.seed || self.clear)
-    }
 }
 
 impl Record {

@@ -266,15 +266,15 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         opened: Opened,
         most: u32,
     ) -> Result<(Vec<ContentVerdict>, ModelFile, u32), WorkError> {
-        let seed = if slot.clear { None } else { Some(self.seed(slot.id)?) };
+        let seed = self.seed(slot.id)?;
         let (binding, material) = (self.binding(campaign, *slot), slot.material_hash.0);
         let start = Ppm::new(campaign.start_ppm.unwrap_or_default());
         let ladder = proposal::ladder(&loaded.manifest, start.map_err(WorkError::internal)?)?;
         let best_ppm = Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?;
         compute(move || {
             let updates = opened.iter().flatten();
-            match (&loaded.manifest.method, &loaded.bundle.start, seed) {
-                (Method::Encrypted(linear), AnyTrial::Linear(trial), Some(seed)) => {
+            match (&loaded.manifest.method, &loaded.bundle.start) {
+                (Method::Encrypted(linear), AnyTrial::Linear(trial)) => {
                     let key = SecretKey::derive(&seed, &linear.parameters, &binding);
                     let decoded = |bytes: &Payload| EncryptedUpdate::decode(bytes, &linear.parameters, &material).ok();
                     let deltas = updates.map(|bytes| decoded(bytes).map(|update| key.decrypt(&update)));
@@ -282,14 +282,14 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
                     let outcome = evaluate_window(&best, best_ppm, deltas, &trial.validation, &ladder, most);
                     concluded(outcome, &ladder, plain)
                 }
-                (Method::Sealed(clear), AnyTrial::Network(trial), None) => {
+                (Method::Sealed(clear), AnyTrial::Network(trial)) => {
                     let deltas =
                         updates.map(|bytes| sealed::update(bytes, clear, &material).map(|update| update.delta()));
                     let best = clear.read(&best).map_err(WorkError::internal)?;
                     let outcome = evaluate_window(&best, best_ppm, deltas, &trial.validation, &ladder, most);
                     concluded(outcome, &ladder, plain_network)
                 }
-                _ => Err(WorkError::Internal("the version is of another regime than the campaign".into())),
+                _ => Err(WorkError::Internal("the starting model is of another regime than the campaign".into())),
             }
         })
         .await?

@@ -11,7 +11,7 @@ use sonar::{
     ids::{CampaignId, Digest, Version},
     ipfs::IpfsError,
     manifest::Manifest,
-    method::{Linear, Method, Regime},
+    method::{Linear, Method},
     pgp::{Certificate, Identity, PgpError},
     vault::VaultError,
     view::{CampaignView, CapsuleView, VersionView},
@@ -263,7 +263,6 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             beacon,
             published: None,
             material_hash: alloy::primitives::B256::ZERO,
-            clear: manifest.method.regime() == Regime::Sealed,
             seed: true,
             model: true,
         };
@@ -272,11 +271,16 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         // In the sealed regime it protects nothing, and is handed over all the same: the contract has one rule for all.
         let seed = self.seed_or_new(id)?;
         let binding = self.binding(campaign, slot);
-        let (bytes, hash) = match &manifest.method {
-            Method::Sealed(_) => sealed::material(&model),
-            Method::Encrypted(linear) => encrypted(seed.clone(), linear.clone(), binding, model).await?,
-        };
-        let handover = audit_key.seal(&seed, &binding, Tree::of_material(&bytes).root());
+        let method = manifest.method.clone();
+        let (bytes, hash, handover) = compute(move || {
+            let (bytes, hash) = match &method {
+                Method::Sealed(_) => sealed::material(&model),
+                Method::Encrypted(linear) => encrypted(&seed, linear, &binding, &model)?,
+            };
+            let handover = audit_key.seal(&seed, &binding, Tree::of_material(&bytes).root());
+            Ok::<_, WorkError>((bytes, hash, handover))
+        })
+        .await??;
         let material = self.tools.artefacts.add(bytes).await?;
         self.record.handovers.insert(material, handover);
         let published = Some(Published::new(material, &handover));
@@ -304,7 +308,6 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             beacon,
             published: None,
             material_hash: alloy::primitives::B256::ZERO,
-            clear: false,
             seed: false,
             model: true,
         };
@@ -379,18 +382,15 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
 }
 
 /// The encrypted model with its public keys, and their hash.
-async fn encrypted(
-    seed: VersionSeed,
-    linear: Linear,
-    binding: syft::Binding,
-    model: ModelFile,
+fn encrypted(
+    seed: &VersionSeed,
+    linear: &Linear,
+    binding: &syft::Binding,
+    model: &ModelFile,
 ) -> Result<(Vec<u8>, [u8; 32]), WorkError> {
-    compute(move || {
-        let weights = linear.read(&model).map_err(WorkError::internal)?;
-        let material = syft::SecretKey::derive(&seed, &linear.parameters, &binding).publish(&weights);
-        Ok((material.encode(), material.digest()))
-    })
-    .await?
+    let weights = linear.read(model).map_err(WorkError::internal)?;
+    let material = syft::SecretKey::derive(seed, &linear.parameters, binding).publish(&weights);
+    Ok((material.encode(), material.digest()))
 }
 
 /// Where a campaign's record is in the vault.
