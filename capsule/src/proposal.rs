@@ -1,6 +1,7 @@
 //! Whether a proposed campaign is run: decided from the artefacts alone.
 
 use sonar::{
+    backbone::Embedding,
     bundle::{Bundle, BundleError, CheckedBundle},
     manifest::Manifest,
     view::{CampaignView, CapsuleView},
@@ -11,8 +12,8 @@ use syft::{Ladder, Ppm, budget::LeakMeter};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[repr(u8)]
 pub enum Refusal {
-    /// Manifest or bundle were not to be had.
-    #[error("manifest or bundle could not be fetched")]
+    /// Manifest, bundle or backbone were not to be had.
+    #[error("manifest, bundle or backbone could not be fetched")]
     Unavailable = 1,
     /// The manifest is no manifest, or makes no sense.
     #[error("the manifest cannot be used")]
@@ -50,6 +51,9 @@ pub enum Refusal {
     /// The deadline has passed.
     #[error("the deadline has passed")]
     TooLate = 13,
+    /// The backbone's weights are none of its network.
+    #[error("the backbone cannot be used")]
+    Backbone = 14,
 }
 
 /// Seconds that a campaign must give for each thing that the Capsule loses its stake for when it is late.
@@ -96,13 +100,25 @@ pub fn check_manifest(bytes: &[u8], campaign: &CampaignView) -> Result<Manifest,
     Ok(manifest)
 }
 
+/// Reads the weights of the backbone, if the manifest names one.
+///
+/// # Errors
+/// When they are none of its network.
+pub fn check_backbone(bytes: Option<&[u8]>, manifest: &Manifest) -> Result<Embedding, Refusal> {
+    match (manifest.method.backbone(), bytes) {
+        (None, _) => Ok(Embedding::none()),
+        (Some(backbone), Some(bytes)) => backbone.read(bytes).map_err(|_| Refusal::Backbone),
+        (Some(_), None) => Err(Refusal::Unavailable),
+    }
+}
+
 /// Reads the opened bundle and compares it with the manifest.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_bundle(bytes: &[u8], manifest: &Manifest) -> Result<CheckedBundle, Refusal> {
+pub fn check_bundle(bytes: &[u8], manifest: &Manifest, embedding: &Embedding) -> Result<CheckedBundle, Refusal> {
     let bundle = Bundle::decode(bytes).map_err(|_| Refusal::Bundle)?;
-    bundle.check(manifest).map_err(|error| match error {
+    bundle.check(manifest, embedding).map_err(|error| match error {
         BundleError::Commitment(_) => Refusal::Commitment,
         BundleError::Form(_) => Refusal::Bundle,
         _ => Refusal::Content,

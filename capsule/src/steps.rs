@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use sonar::{
+    backbone::Embedding,
     bundle,
     delivery::{Finished, Format},
     envelope::{self, Header, ProtocolReject},
@@ -93,10 +94,15 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             return Err(Refusal::Offer.into());
         }
         let sealed = self.artefact(manifest.bundle, bundle::MAX_BYTES, Refusal::Bundle).await?;
+        let backbone = match manifest.method.backbone() {
+            Some(backbone) => Some(self.artefact(backbone.weights, backbone.file_limit(), Refusal::Backbone).await?),
+            None => None,
+        };
         let tools = self.tools.clone();
         let loaded = compute(move || {
+            let embedding = proposal::check_backbone(backbone.as_deref(), &manifest)?;
             let bytes = pgp::open(&sealed, &tools.identity, bundle::MAX_BYTES).map_err(|_| Refusal::Bundle)?;
-            let bundle = proposal::check_bundle(&bytes, &manifest)?;
+            let bundle = proposal::check_bundle(&bytes, &manifest, &embedding)?;
             let scientist = Certificate::decode(&bundle.certificate).map_err(|_| Refusal::Certificate)?;
             if scientist.fingerprint() != manifest.scientist {
                 return Err(Refusal::Certificate);
@@ -345,7 +351,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot =
             *engine::final_model(campaign, &self.record).ok_or_else(|| WorkError::Lost("finished model".into()))?;
         let model = self.model(slot.id)?;
-        let finished = Finished::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
+        // The file names the backbone, and does not need it.
+        let embedding = Embedding::none();
+        let finished = Finished::new(&loaded.manifest, &embedding, &model, campaign.id, campaign.best_ppm);
         let file = finished.and_then(|finished| finished.encode(Format::Safetensors)).map_err(WorkError::internal)?;
         let sealed = pgp::seal_signed(&file, &loaded.scientist, &self.tools.identity)?;
         let result = self.tools.artefacts.add(sealed).await?;

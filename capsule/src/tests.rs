@@ -267,6 +267,7 @@ impl Stage {
         let inputs = Inputs {
             validation: csv(100).into_bytes().into(),
             initial: None,
+            backbone: None,
             owner: Address::repeat_byte(1),
             scientist: (certificate.encode(), certificate.fingerprint()),
             token: Address::ZERO,

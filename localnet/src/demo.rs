@@ -10,6 +10,7 @@ use std::{
 use alloy::primitives::{Address, B256};
 use serde::Deserialize;
 use sonar::{
+    backbone::Embedding,
     campaign::{CampaignFile, FileError},
     chain::{self, Event, Record},
     ids::CampaignId,
@@ -20,7 +21,7 @@ use sonar::{
 };
 use sonar_contracts::{Ledger, Outcome};
 use syft::{FeatureKind, Ppm};
-use syft_nets::NetworkKind;
+use syft_nets::{Model, NetworkKind};
 
 use crate::{
     follow::{self, FollowError, Followed, Observer},
@@ -93,6 +94,8 @@ pub struct DemoConfig {
     pub network: Option<NetworkKind>,
     /// What the model reads, if not as the campaign file says.
     pub features: Option<FeatureKind>,
+    /// A public network as safetensors, of which the linear model reads the activations.
+    pub backbone: Option<PathBuf>,
     /// Accuracy that earns the whole bounty, if not as the campaign file says.
     pub target: Option<f64>,
     /// Where everything is written.
@@ -112,6 +115,8 @@ pub struct Prepared {
     pub validation: String,
     /// Each Mine's rows.
     pub data: Vec<String>,
+    /// What all rows go through first.
+    pub embedding: Embedding,
 }
 
 impl Prepared {
@@ -140,12 +145,19 @@ impl Prepared {
         if let Some(features) = config.features {
             set(&mut campaign, "model", "features", features.to_string()).map_err(content)?;
         }
+        let mut embedding = Embedding::none();
+        if let Some(backbone) = &config.backbone {
+            let path = std::path::absolute(backbone).map_err(at(backbone))?;
+            read_through(&mut campaign, &path.display().to_string(), config.features.is_none()).map_err(content)?;
+            let model = Model::from_described(&fs::read(&path).map_err(at(&path))?);
+            embedding = Embedding::of(model.map_err(|error| DemoError::Content { path, message: error.to_string() })?);
+        }
         if let Some(target) = config.target {
             set(&mut campaign, "accuracy", "target", target).map_err(content)?;
         }
         let campaign = campaign.to_string();
         CampaignFile::parse(&campaign)?;
-        Ok(Self { campaign, validation: read_table(&file("-validation.csv"))?, data })
+        Ok(Self { campaign, validation: read_table(&file("-validation.csv"))?, data, embedding })
     }
 
     /// Writes campaign file and validation set side by side, as the data scientist has them.
@@ -189,6 +201,14 @@ fn choose(campaign: &mut toml::Table, config: &DemoConfig, regime: Regime) -> st
         }
     }
     set(campaign, "model", "regime", name)
+}
+
+/// Takes a backbone. Features that the campaign file chose for raw columns are not for what a backbone makes of them.
+fn read_through(campaign: &mut toml::Table, backbone: &str, forget: bool) -> std::result::Result<(), String> {
+    if let Some(model) = campaign.get_mut("model").and_then(toml::Value::as_table_mut).filter(|_| forget) {
+        model.remove("features");
+    }
+    set(campaign, "model", "backbone", backbone)
 }
 
 /// Sets a value of a table that may not be there yet.
@@ -345,11 +365,11 @@ pub async fn measure(
     let Followed { view, records } = &campaign.followed;
     let ledger = &campaign.ledger;
     let manifest = network.manifest(view.id).await?;
-    let delivered = twin::delivered(&manifest, &prepared.validation, &campaign.model)?;
+    let delivered = twin::delivered(&manifest, &prepared.embedding, &prepared.validation, &campaign.model)?;
     let updates = updates(network, view.id).await?;
     let (clear, encrypt_model, evaluate_per_update) = match &manifest.method {
         Method::Encrypted(linear) => {
-            let twin = Twin::new(&manifest, linear, &prepared.validation)?;
+            let twin = Twin::new(&manifest, linear, &prepared.embedding, &prepared.validation)?;
             let (encrypt, evaluate) = twin.capsule_seconds(&prepared.data, view)?;
             (Some(twin.clear_accuracy(&prepared.data, view)?.get()), Some(encrypt), evaluate)
         }

@@ -84,6 +84,10 @@ struct Cast {
     /// What the linear model of the encrypted regime reads: identity, polynomial, random-relu:N or random-conv:N; as the campaign file says if not given
     #[arg(long, value_name = "KIND")]
     features: Option<FeatureKind>,
+    /// A public network as safetensors, such as the model that a sealed campaign delivered: the linear model reads its activations in place of
+    /// raw columns
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
     /// Accuracy that earns the whole bounty, as a fraction; as the campaign file says if not given
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     target: Option<f64>,
@@ -102,6 +106,7 @@ impl Cast {
             regime: self.regime,
             network: self.network,
             features: self.features,
+            backbone: self.backbone,
             target: self.target,
             out,
             keep,

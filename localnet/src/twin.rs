@@ -7,6 +7,7 @@ use std::{
 };
 
 use sonar::{
+    backbone::Embedding,
     data::{self, FitReport, TableError},
     manifest::Manifest,
     method::{AnyTrial, Linear, TrialError},
@@ -81,6 +82,8 @@ pub struct Twin<'a> {
     pub manifest: &'a Manifest,
     /// What it says of the model.
     pub linear: &'a Linear,
+    /// What raw columns go through first.
+    pub embedding: &'a Embedding,
     /// The data scientist's validation set.
     pub validation: Validation,
 }
@@ -90,11 +93,11 @@ impl<'a> Twin<'a> {
     ///
     /// # Errors
     /// When it does not fit.
-    pub fn new(manifest: &'a Manifest, linear: &'a Linear, validation: &str) -> Result<Self> {
-        let examples = examples(manifest, validation, "the data scientist")?;
+    pub fn new(manifest: &'a Manifest, linear: &'a Linear, embedding: &'a Embedding, validation: &str) -> Result<Self> {
+        let examples = examples(manifest, embedding, validation, "the data scientist")?;
         let features = linear.features.apply(examples.features())?;
         let validation = Validation::new(features, manifest.targets(&examples)?, manifest.metric)?;
-        Ok(Self { validation, linear, manifest })
+        Ok(Self { validation, linear, embedding, manifest })
     }
 
     /// What each Mine's data say, as an affine map of the model.
@@ -103,7 +106,7 @@ impl<'a> Twin<'a> {
     /// When data do not fit, or cannot be trained on.
     pub fn updates(&self, data: &[String]) -> Result<Vec<AffineUpdate>> {
         let update = |(index, csv): (usize, &String)| {
-            let examples = examples(self.manifest, csv, &format!("Mine {}", index + 1))?;
+            let examples = examples(self.manifest, self.embedding, csv, &format!("Mine {}", index + 1))?;
             let (features, targets) =
                 (self.linear.features.apply(examples.features())?, self.manifest.targets(&examples)?);
             let Linear { rule, labels, parameters, .. } = self.linear;
@@ -160,8 +163,8 @@ impl<'a> Twin<'a> {
 ///
 /// # Errors
 /// When the file is no model, or nothing can be measured.
-pub fn delivered(manifest: &Manifest, validation: &str, path: &Path) -> Result<AnyTrial> {
-    let examples = examples(manifest, validation, "the data scientist")?;
+pub fn delivered(manifest: &Manifest, embedding: &Embedding, validation: &str, path: &Path) -> Result<AnyTrial> {
+    let examples = examples(manifest, embedding, validation, "the data scientist")?;
     let file = fs::read(path).map_err(|source| TwinError::File { path: path.to_owned(), source })?;
     AnyTrial::new(manifest, &examples, Some(&file)).map_err(|source| TwinError::Model { path: path.to_owned(), source })
 }
@@ -181,8 +184,10 @@ pub fn evaluation_seconds(manifest: &Manifest, trial: &AnyTrial, view: &Campaign
     Ok(clock.elapsed().as_secs_f64())
 }
 
-fn examples(manifest: &Manifest, csv: &str, whose: &str) -> Result<syft::Examples> {
+fn examples(manifest: &Manifest, embedding: &Embedding, csv: &str, whose: &str) -> Result<syft::Examples> {
     let table = data::read_csv(csv.as_bytes(), &data::Limits::default());
     let table = table.map_err(|source| TwinError::Table { whose: whose.into(), source })?;
-    manifest.data.fit(&table).map_err(|source| TwinError::Misfit { whose: whose.into(), source })
+    let examples = manifest.data.fit(&table);
+    let examples = examples.map_err(|source| TwinError::Misfit { whose: whose.into(), source })?;
+    Ok(embedding.apply(examples)?)
 }

@@ -11,6 +11,7 @@ use std::{
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 use sonar::{
+    backbone::Embedding,
     chain::{self, Client, Event, Follower},
     config::ConfigError,
     handover::Published,
@@ -159,6 +160,7 @@ struct Known {
     manifest: Option<Arc<Manifest>>,
     fits: Vec<Fit>,
     supply: Supply,
+    embedding: Option<Arc<Embedding>>,
     kit: Option<Arc<Kit>>,
     version: Version,
     leash: Leash,
@@ -176,6 +178,7 @@ impl Known {
             manifest: None,
             fits: Vec::new(),
             supply: Supply::Missing,
+            embedding: None,
             kit: None,
             version: Version::default(),
             leash: Leash::default(),
@@ -550,6 +553,8 @@ fn learn(known: &mut Known, id: CampaignId, done: Done) {
         }
         Done::Kit(version, result) if version == known.version => match result {
             Ok(kit) => {
+                // All versions have the same.
+                known.embedding = Some(kit.embedding.clone());
                 known.kit = Some(kit);
                 known.supply = Supply::Ready;
             }
@@ -588,7 +593,7 @@ impl Workshop {
             Action::Fetch(Artefact::Manifest) => Box::pin(fetch_manifest(shop, campaign.terms.clone())),
             Action::Fetch(Artefact::Material) => {
                 let wanted = Wanted::new(&self.setup, world, campaign)?;
-                Box::pin(fetch_kit(shop, known.manifest.clone()?, wanted))
+                Box::pin(fetch_kit(shop, known.manifest.clone()?, known.embedding.clone(), wanted))
             }
             Action::Train => {
                 let order = Order {
@@ -667,7 +672,26 @@ impl Wanted {
     }
 }
 
-async fn fetch_kit(shop: Workshop, manifest: Arc<Manifest>, wanted: Wanted) -> Result<Done, JobError> {
+/// The backbone of a campaign and its size; an error that another try may mend, or the reason why it is of no use.
+async fn fetch_embedding(shop: &Workshop, manifest: &Manifest) -> Result<Result<(Embedding, usize), String>, JobError> {
+    let Some(backbone) = manifest.method.backbone() else { return Ok(Ok((Embedding::none(), 0))) };
+    let limit = backbone.file_limit();
+    Ok(match shop.setup.node.get(backbone.weights, limit, FETCH_TIMEOUT).await {
+        Err(IpfsError::TooLarge { .. }) => Err(format!("its backbone is larger than {limit} bytes")),
+        other => {
+            let file = other?;
+            let embedding = backbone.read(&file).map_err(|error| format!("its backbone: {error}"));
+            embedding.map(|embedding| (embedding, file.len()))
+        }
+    })
+}
+
+async fn fetch_kit(
+    shop: Workshop,
+    manifest: Arc<Manifest>,
+    embedding: Option<Arc<Embedding>>,
+    wanted: Wanted,
+) -> Result<Done, JobError> {
     let certificate = wanted.certificate.ok_or(JobError::NoCertificate(wanted.operator))?;
     let material = shop.setup.node.get(wanted.published.material, manifest.method.material_limit(), FETCH_TIMEOUT);
     let certificate = shop.setup.node.get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
@@ -676,16 +700,28 @@ async fn fetch_kit(shop: Workshop, manifest: Arc<Manifest>, wanted: Wanted) -> R
         Err(IpfsError::TooLarge { .. }) => return refused("it is larger than it can be".into()),
         other => other?,
     };
-    let kit = open_kit(&material, &certificate, &manifest, &wanted);
-    match kit {
-        Ok(kit) => Ok(Done::Kit(wanted.version, Ok(Arc::new(kit)))),
+    let (embedding, bytes) = match embedding {
+        Some(embedding) => (embedding, 0),
+        None => match fetch_embedding(&shop, &manifest).await? {
+            Ok((embedding, bytes)) => (Arc::new(embedding), bytes),
+            Err(why) => return refused(why),
+        },
+    };
+    match open_kit(&material, &certificate, &manifest, embedding, &wanted) {
+        Ok(kit) => Ok(Done::Kit(wanted.version, Ok(Arc::new(Kit { bytes: kit.bytes + bytes, ..kit })))),
         Err(why) => refused(why),
     }
 }
 
 /// Refuses what is not for exactly these parameters and this version, what the Capsule did not bind itself to, and a Capsule that
 /// is not the manifest's.
-fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, wanted: &Wanted) -> Result<Kit, String> {
+fn open_kit(
+    material: &[u8],
+    certificate: &[u8],
+    manifest: &Manifest,
+    embedding: Arc<Embedding>,
+    wanted: &Wanted,
+) -> Result<Kit, String> {
     let capsule = Certificate::decode(certificate).map_err(|error| error.to_string())?;
     if capsule.fingerprint() != manifest.capsule {
         return Err(format!(
@@ -699,6 +735,7 @@ fn open_kit(material: &[u8], certificate: &[u8], manifest: &Manifest, wanted: &W
     }
     Ok(Kit {
         bytes: material.len() + certificate.len(),
+        embedding,
         opened: Opened::read(material, &manifest.method, &wanted.binding).map_err(|error| error.to_string())?,
         binding: wanted.binding,
         capsule,

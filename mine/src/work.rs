@@ -6,6 +6,7 @@ use alloy::primitives::Address;
 use rand::{SeedableRng as _, rngs::StdRng};
 use sha2::{Digest as _, Sha256};
 use sonar::{
+    backbone::Embedding,
     envelope::{self, Header},
     ids::{CampaignId, Version},
     manifest::Manifest,
@@ -47,6 +48,8 @@ pub struct Order {
 /// What the Capsule published for a version.
 #[derive(Debug)]
 pub struct Kit {
+    /// What raw columns go through before anything else.
+    pub embedding: Arc<Embedding>,
     /// The model.
     pub opened: Opened,
     /// What the update is bound to.
@@ -61,7 +64,7 @@ pub struct Kit {
 #[derive(Debug)]
 pub enum Opened {
     /// Encrypted, with the public key.
-    Encrypted(Linear, Material),
+    Encrypted(Box<Linear>, Material),
     /// In the clear, with the hash of its file.
     Sealed(Clear, Model, [u8; 32]),
 }
@@ -85,7 +88,7 @@ impl Opened {
     pub fn read(bytes: &[u8], method: &Method, binding: &Binding) -> Result<Self, OpenedError> {
         Ok(match method {
             Method::Encrypted(linear) => {
-                Self::Encrypted(linear.clone(), Material::decode(bytes, &linear.parameters, binding)?)
+                Self::Encrypted(Box::new(linear.clone()), Material::decode(bytes, &linear.parameters, binding)?)
             }
             Method::Sealed(clear) => Self::Sealed(clear.clone(), clear.read(bytes)?, Sha256::digest(bytes).into()),
         })
@@ -135,7 +138,7 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
     let manifest = &order.manifest;
     let begin = Instant::now();
     let (data, examples) = repository::examples(store, &manifest.data)?;
-    let examples = examples.ok_or(WorkError::NoData)?;
+    let examples = order.kit.embedding.apply(examples.ok_or(WorkError::NoData)?)?;
     let targets = manifest.targets(&examples)?;
     let cost = order.budget.map(|budget| budget.per_upload());
     let (update, trained) = match &order.kit.opened {

@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::{
+    backbone::Embedding,
     data::{self, FitReport, TableError},
     ids::Digest,
     manifest::{Commitments, Manifest, commitment},
@@ -133,11 +134,11 @@ impl Bundle {
         })
     }
 
-    /// Checks every part against the manifest.
+    /// Checks every part against the manifest, with what its backbone makes of raw columns.
     ///
     /// # Errors
     /// Names the part that is not what it should be.
-    pub fn check(&self, manifest: &Manifest) -> Result<CheckedBundle, BundleError> {
+    pub fn check(&self, manifest: &Manifest, embedding: &Embedding) -> Result<CheckedBundle, BundleError> {
         let Commitments { validation, initial, certificate } = self.commitments();
         let same = |name, ours: Option<Digest>, theirs| {
             if ours == theirs { Ok(()) } else { Err(BundleError::Commitment(name)) }
@@ -147,7 +148,7 @@ impl Bundle {
         same("starting model", initial, committed.initial)?;
         same("certificate", Some(certificate), Some(committed.certificate))?;
         let table = data::read_csv(self.validation.as_slice(), &data::Limits::default())?;
-        let examples = manifest.data.fit(&table)?;
+        let examples = embedding.apply(manifest.data.fit(&table)?).map_err(TrialError::from)?;
         syft::Grid::for_rows(manifest.accuracy.grid.ppm(), examples.len())?;
         Ok(CheckedBundle {
             start: AnyTrial::new(manifest, &examples, self.initial.as_ref().map(|bytes| bytes.as_slice()))?,

@@ -168,6 +168,9 @@ pub struct ModelTable {
     /// What network: `mlp:64,32` or `cnn:16,32`; chosen for the data if it is not given.
     #[serde(default, deserialize_with = "parsed")]
     pub network: Option<NetworkKind>,
+    /// A network that the data scientist makes public, as safetensors with its description, relative to the campaign file: a linear model
+    /// reads its activations in place of raw columns.
+    pub backbone: Option<PathBuf>,
     /// From which random features, or a network's first weights, follow; a fresh one if it is not given.
     pub seed: Option<u32>,
     /// The starting model as safetensors, relative to the campaign file; one that says the same about everything if it is not given.
@@ -402,7 +405,7 @@ impl CampaignFile {
 
     /// Refuses what does not go together: the regime decides what there is to choose.
     fn check_model(&self) -> Result<(), FileError> {
-        let ModelTable { regime, family, features, network, .. } = &self.model;
+        let ModelTable { regime, family, features, network, backbone, .. } = &self.model;
         let refuse = |field, message: String| Err(FileError::Model { field, message });
         match regime {
             Regime::Encrypted => {
@@ -410,7 +413,15 @@ impl CampaignFile {
                     return refuse(
                         "model.network",
                         format!(
-                            "`{network}` cannot be trained on ciphertexts: take regime = \"sealed\", in which Mines see the model, or leave it out"
+                            "`{network}` cannot be trained on ciphertexts: take regime = \"sealed\", in which Mines see the model, or leave it out; a trained network that may be public can be a backbone"
+                        ),
+                    );
+                }
+                if let (Some(features @ FeatureKind::RandomConv(_)), Some(_)) = (features, backbone) {
+                    return refuse(
+                        "model.features",
+                        format!(
+                            "`{features}` reads an image, which a backbone does not give: take identity, or leave it out"
                         ),
                     );
                 }
@@ -434,6 +445,13 @@ impl CampaignFile {
                         format!(
                             "`{features}` is for linear models; a network of the sealed regime finds its own features: leave it out, or take regime = \"encrypted\""
                         ),
+                    );
+                }
+                if backbone.is_some() {
+                    return refuse(
+                        "model.backbone",
+                        "a network of the sealed regime is trained whole: give the one to start with as model.initial, or take regime = \"encrypted\""
+                            .into(),
                     );
                 }
                 if *family == Some(Family::Linear) {

@@ -7,11 +7,12 @@ use std::{
 
 use syft::{
     DataError, ModelError, Task, Weights,
-    export::{self, Answer, ExportError},
+    export::{self, Answer, Archive, ExportError},
 };
 use syft_nets::Model;
 
 use crate::{
+    backbone::Embedding,
     ids::CampaignId,
     manifest::Manifest,
     method::{FileError, Linear, Method},
@@ -55,6 +56,9 @@ pub enum DeliveryError {
     /// A regression without the range of its target, which no manifest that was checked is.
     #[error("the target's range is missing")]
     NoRange,
+    /// A model that reads through a backbone, which is not at hand.
+    #[error("the backbone's weights are needed for this format")]
+    NoBackbone,
     /// A target with a range that is none.
     #[error(transparent)]
     Target(#[from] DataError),
@@ -74,6 +78,7 @@ pub enum DeliveryError {
 pub struct Finished<'a> {
     manifest: &'a Manifest,
     model: Trained<'a>,
+    embedding: &'a Embedding,
     metadata: BTreeMap<String, String>,
 }
 
@@ -85,12 +90,14 @@ enum Trained<'a> {
 }
 
 impl<'a> Finished<'a> {
-    /// The model in this file, that `campaign` ended with at this attested accuracy.
+    /// The model in this file, that `campaign` ended with at this attested accuracy. Formats other than safetensors have the backbone in
+    /// them, if the campaign has one.
     ///
     /// # Errors
     /// When it is none of the campaign's, or cannot be described.
     pub fn new(
         manifest: &'a Manifest,
+        embedding: &'a Embedding,
         file: &[u8],
         campaign: CampaignId,
         accuracy_ppm: u32,
@@ -112,11 +119,14 @@ impl<'a> Finished<'a> {
         let model = match &manifest.method {
             Method::Encrypted(linear) => {
                 metadata.insert("sonar.features".into(), serde_json::to_string(&linear.features)?);
+                if let Some(backbone) = &linear.backbone {
+                    metadata.insert("sonar.backbone".into(), serde_json::to_string(backbone)?);
+                }
                 Trained::Linear(linear, linear.read(file)?)
             }
             Method::Sealed(clear) => Trained::Network(clear.read(file)?),
         };
-        Ok(Self { manifest, model, metadata })
+        Ok(Self { manifest, model, embedding, metadata })
     }
 
     /// The file in this format.
@@ -128,14 +138,39 @@ impl<'a> Finished<'a> {
         Ok(match (&self.model, format) {
             (Trained::Linear(_, weights), Format::Safetensors) => weights.to_safetensors(metadata())?,
             (Trained::Network(model), Format::Safetensors) => model.to_safetensors(metadata())?,
-            (Trained::Linear(linear, weights), format) => {
-                let (columns, answer) = (self.columns(), self.answer()?);
-                let model = export::Model::new(weights, &linear.features, &columns, answer, &self.metadata)?;
-                if format == Format::Onnx { model.onnx()? } else { model.npz()? }
-            }
+            (Trained::Linear(linear, weights), format) => match (&linear.backbone, self.embedding.backbone()) {
+                (None, _) => {
+                    let columns = self.columns();
+                    let model =
+                        export::Model::new(weights, &linear.features, &columns, self.answer()?, &self.metadata)?;
+                    if format == Format::Onnx { model.onnx()? } else { model.npz()? }
+                }
+                (Some(_), Some(backbone)) => self.with_backbone(backbone, linear, weights, format)?,
+                (Some(_), None) => return Err(DeliveryError::NoBackbone),
+            },
             (Trained::Network(model), Format::Onnx) => model.onnx(self.answer()?, &self.metadata)?,
             (Trained::Network(model), Format::Npz) => model.npz(&self.columns(), self.answer()?, &self.metadata)?,
         })
+    }
+
+    /// One file from raw columns through the backbone to an answer.
+    fn with_backbone(
+        &self,
+        backbone: &Model,
+        linear: &Linear,
+        weights: &Weights,
+        format: Format,
+    ) -> Result<Vec<u8>, DeliveryError> {
+        let activations: Vec<String> =
+            (0..linear.features.columns.len()).map(|index| format!("activation_{index}")).collect();
+        let model = export::Model::new(weights, &linear.features, &activations, self.answer()?, &self.metadata)?;
+        if format == Format::Onnx {
+            let (graph, from) = backbone.activations_onnx();
+            return Ok(model.onnx_after(graph, &from)?);
+        }
+        let mut archive = Archive::default();
+        backbone.add_to(&mut archive, "backbone.", &self.columns())?;
+        Ok(model.npz_after(archive)?)
     }
 
     fn columns(&self) -> Vec<String> {

@@ -4,12 +4,14 @@ use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use sonar_contracts::{AuditTerms, MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
 use syft::{
-    Examples, FeatureKind, FeatureMap, Labels, LadderError, Parameters, ParametersError, Ppm, Rule, Shape, Task, budget,
+    Examples, FeatureKind, FeatureMap, Labels, LadderError, Matrix, Parameters, ParametersError, Ppm, Rule, Shape,
+    Task, budget,
 };
-use syft_nets::{Input, NetworkError, NetworkKind, Release, Schedule};
+use syft_nets::{Input, Model, NetworkError, NetworkKind, Release, Schedule};
 use zeroize::Zeroizing;
 
 use crate::{
+    backbone::{Backbone, Embedding},
     bundle::Bundle,
     campaign::{CampaignFile, NetworkTraining, TrainingTable},
     cli::{ExitCode, Failure},
@@ -50,6 +52,8 @@ pub struct Inputs {
     pub validation: Zeroizing<Vec<u8>>,
     /// The starting model as safetensors.
     pub initial: Option<Zeroizing<Vec<u8>>>,
+    /// The network that the campaign file names as backbone, and where its weights are on IPFS.
+    pub backbone: Option<(Model, Digest)>,
     /// The data scientist's account.
     pub owner: Address,
     /// The data scientist's OpenPGP certificate and its fingerprint.
@@ -118,6 +122,9 @@ pub enum LaunchError {
     /// Nothing can be measured: of the starting model, or on the validation set.
     #[error("{0}")]
     Trial(#[from] TrialError),
+    /// The backbone reads other data.
+    #[error("model.backbone: {0}")]
+    Backbone(syft::DataError),
     /// The features cannot be made.
     #[error("the features of the validation set: {0}")]
     Features(#[from] syft::DataError),
@@ -182,7 +189,7 @@ impl From<LaunchError> for Failure {
             LaunchError::Table(_) | LaunchError::Misfit(_) | LaunchError::Trial(_) | LaunchError::Features(_) => {
                 "VALIDATION_DATA"
             }
-            LaunchError::Parameters(_) | LaunchError::Network(_) => "MODEL",
+            LaunchError::Parameters(_) | LaunchError::Network(_) | LaunchError::Backbone(_) => "MODEL",
             LaunchError::Grid(_) => "GRID",
             LaunchError::Limit { .. } | LaunchError::Stake(_) | LaunchError::StakeAboveStep { .. } => "LIMITS",
             LaunchError::Manifest(_) => "MANIFEST",
@@ -246,9 +253,11 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     }
     let data = file.schema();
     let table = data::read_csv(inputs.validation.as_slice(), &data::Limits::default())?;
-    let examples = data.fit(&table)?;
+    let (backbone, embedding) = inputs.backbone.map(with_weights).unzip();
+    let embedding = embedding.unwrap_or_default();
+    let examples = embedding.apply(data.fit(&table)?).map_err(LaunchError::Backbone)?;
     let seed = file.model.seed.unwrap_or_else(|| u32::from_be_bytes(first_chunk(&inputs.salt.0)));
-    let (method, model) = choose_method(file, &data, &examples, seed)?;
+    let (method, model) = choose_method(file, &data, &examples, backbone, seed)?;
     let accuracy = Accuracy {
         start: file.accuracy.start,
         target: file.accuracy.target,
@@ -327,20 +336,24 @@ fn choose_method(
     file: &CampaignFile,
     data: &Schema,
     examples: &Examples,
+    backbone: Option<Backbone>,
     seed: u32,
 ) -> Result<(Method, String), LaunchError> {
     Ok(match file.model.regime {
         Regime::Encrypted => {
             let (kind, why) = choose_features(file, data);
-            let features = FeatureMap::fit(examples.features(), &data.ranges(), kind, file.image(), seed)?;
+            let ranges = backbone.as_ref().map_or_else(|| data.ranges(), |_| spans(examples.features()));
+            let features = FeatureMap::fit(examples.features(), &ranges, kind, file.image(), seed)?;
             let rule = match file.training {
                 Some(TrainingTable::Rule(rule)) => rule,
                 _ => Rule::default_for(&data.task, &features),
             };
             let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
             let labels = Labels::default_for(&features, shape.outputs);
-            let linear = Linear { rule, labels, shape, parameters: Parameters::linear(shape)?, features };
-            (Method::Encrypted(linear), said(&kind, why))
+            let what = backbone.as_ref().map_or_else(String::new, reading);
+            let parameters = Parameters::linear(shape)?;
+            let linear = Linear { backbone, rule, labels, shape, parameters, features };
+            (Method::Encrypted(linear), said(&kind, why) + &what)
         }
         Regime::Sealed => {
             let (kind, why) = choose_network(file);
@@ -355,6 +368,23 @@ fn choose_method(
             (Method::Sealed(Clear { network, seed, schedule, release: training.release() }), what)
         }
     })
+}
+
+/// A backbone with its weights.
+fn with_weights((model, weights): (Model, Digest)) -> (Backbone, Embedding) {
+    (Backbone { network: model.network().clone(), weights }, Embedding::of(model))
+}
+
+/// Between which numbers all activations are. Those of a layer have one scale, unlike columns.
+fn spans(activations: &Matrix) -> Vec<(f64, f64)> {
+    let values = activations.values().iter();
+    let span = values.fold((0.0_f64, 0.0_f64), |(least, greatest), &x| (least.min(x), greatest.max(x)));
+    vec![span; activations.columns()]
+}
+
+fn reading(backbone: &Backbone) -> String {
+    let Backbone { network, .. } = backbone;
+    format!(" (on {} activations of a public network of {} weights)", network.activations(), network.parameters())
 }
 
 fn said(kind: &dyn std::fmt::Display, why: Option<&str>) -> String {
@@ -404,6 +434,9 @@ impl NetworkTraining {
 fn choose_features(file: &CampaignFile, data: &Schema) -> (FeatureKind, Option<&'static str>) {
     if let Some(kind) = file.model.features {
         return (kind, None);
+    }
+    if file.model.backbone.is_some() {
+        return (FeatureKind::Identity, Some("what the backbone says tells the targets apart already"));
     }
     let (kind, why) = match (file.image(), &data.task) {
         (Some(image), _) if image.height.min(image.width) >= 16 => (
@@ -501,19 +534,22 @@ fn measure(accuracy: &Accuracy, measured: Ppm) -> Result<u32, LaunchError> {
 
 fn warnings(method: &Method) -> Vec<String> {
     let weights = method.weights();
-    match method {
-        Method::Sealed(_) => vec![
-            "sealed regime: every Mine, and anyone who fetches it from IPFS, sees the model and each version of it; only the updates and \
-             your validation set are sealed"
-                .into(),
-        ],
-        Method::Encrypted(_) if budget::not_secret(weights) => vec![format!(
+    let sealed = matches!(method, Method::Sealed(_)).then(|| {
+        "sealed regime: every Mine, and anyone who fetches it from IPFS, sees the model and each version of it; only the updates and \
+         your validation set are sealed"
+            .into()
+    });
+    let small = (sealed.is_none() && budget::not_secret(weights)).then(|| {
+        format!(
             "the model has {weights} weights; below {} it cannot be called secret: what is said in public about accepted updates may \
              be enough to rebuild it",
             budget::LEAST_SECRET_WEIGHTS
-        )],
-        Method::Encrypted(_) => Vec::new(),
-    }
+        )
+    });
+    let backbone = method.backbone().map(|_| {
+        "the backbone becomes public, for good: whatever it has learnt by heart of the data that it was trained on, everybody can read".into()
+    });
+    sealed.into_iter().chain(small).chain(backbone).collect()
 }
 
 #[cfg(test)]
@@ -531,6 +567,7 @@ pub(crate) mod tests {
         Inputs {
             validation: Zeroizing::new(format!("a,b,y\n{rows}").into_bytes()),
             initial: None,
+            backbone: None,
             owner: Address::repeat_byte(1),
             scientist: (b"certificate".to_vec(), "AB".repeat(20)),
             token: Address::ZERO,
@@ -563,7 +600,7 @@ pub(crate) mod tests {
         assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
         manifest.matches(&plan.terms(Digest([8; 32]))).unwrap();
         let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
-        let checked = bundle.check(&manifest).unwrap();
+        let checked = bundle.check(&manifest, &Embedding::none()).unwrap();
         assert_eq!(checked.start.rows(), 20);
         assert_eq!(checked.certificate, b"certificate");
         assert_eq!(manifest.accuracy.grid.ppm(), 50_000, "one row of twenty");
@@ -588,7 +625,7 @@ pub(crate) mod tests {
         assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
         let clear = manifest.method.clear().unwrap();
         assert_eq!((clear.seed, clear.schedule.epochs, clear.release.bits), (3, 2, 6));
-        let checked = Bundle::decode(&plan.bundle.encode()).unwrap().check(&manifest).unwrap();
+        let checked = Bundle::decode(&plan.bundle.encode()).unwrap().check(&manifest, &Embedding::none()).unwrap();
         assert_eq!(checked.start.accuracy().get(), 100_000);
         // What the Capsule publishes is always the same file.
         assert_eq!(checked.start.file().unwrap(), crate::method::plain_network(&clear.initial()).unwrap());
@@ -619,7 +656,7 @@ pub(crate) mod tests {
         let manifest = plan.manifest(Digest([9; 32]));
         let mut bundle = plan.bundle.clone();
         bundle.salt[0] ^= 1;
-        assert!(matches!(bundle.check(&manifest), Err(BundleError::Commitment("validation set"))));
+        assert!(matches!(bundle.check(&manifest, &Embedding::none()), Err(BundleError::Commitment("validation set"))));
     }
 
     #[test]
@@ -704,7 +741,7 @@ pub(crate) mod tests {
             assert_eq!(!plan.outlook.warnings.is_empty(), warned, "{name}");
             let manifest = plan.manifest(Digest([9; 32]));
             let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
-            bundle.check(&manifest).unwrap();
+            bundle.check(&manifest, &Embedding::none()).unwrap();
             let train = std::fs::File::open(path("-train.csv")).unwrap();
             let train = data::read_csv(train, &data::Limits::default()).unwrap();
             assert_eq!(manifest.data.fit(&train).unwrap().len(), train.rows());

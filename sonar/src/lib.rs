@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod backbone;
 pub mod bundle;
 pub mod campaign;
 pub mod chain;

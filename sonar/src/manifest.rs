@@ -7,7 +7,7 @@ use syft::{
     DataError, Grid, Ladder, LadderError, Metric, Ppm, Targets, TrainError, UnitError,
     budget::{BudgetError, LeakMeter, Limits},
 };
-use syft_nets::ConstantError;
+use syft_nets::{ConstantError, NetworkError};
 
 use crate::{
     data::{Schema, SchemaError},
@@ -136,6 +136,9 @@ pub enum ManifestError {
     /// Public constants make no sense.
     #[error("the manifest's features: {0}")]
     Features(#[from] DataError),
+    /// The backbone takes too much work.
+    #[error("the manifest's backbone: {0}")]
+    Backbone(#[from] NetworkError),
     /// The rule makes no sense.
     #[error("the manifest's training rule: {0}")]
     Rule(#[from] TrainError),

@@ -11,12 +11,13 @@ use syft_nets::{Model, Network, Release, Schedule};
 use zeroize::Zeroizing;
 
 use crate::{
+    backbone::Backbone,
     data::Schema,
     manifest::{Manifest, ManifestError},
 };
 
 /// Bytes of a published file of a network besides its parameters, at most: names, shapes, the description.
-const FILE_HEADER: usize = 1 << 20;
+pub(crate) const FILE_HEADER: usize = 1 << 20;
 
 /// Who may see the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -52,7 +53,10 @@ pub enum Method {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Linear {
-    /// Public constants that turn raw columns into features.
+    /// What raw columns go through first, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<Backbone>,
+    /// Public constants that turn raw columns, or what the backbone makes of them, into features.
     pub features: FeatureMap,
     /// Shape of the model.
     pub shape: Shape,
@@ -106,6 +110,12 @@ impl Method {
         }
     }
 
+    /// What raw columns go through first, if anything.
+    #[must_use]
+    pub fn backbone(&self) -> Option<&Backbone> {
+        self.linear().and_then(|linear| linear.backbone.as_ref())
+    }
+
     /// What a Capsule publishes for a version has at most so many bytes.
     #[must_use]
     pub fn material_limit(&self) -> usize {
@@ -142,8 +152,12 @@ impl Linear {
         self.features.check()?;
         self.rule.check()?;
         self.labels.check()?;
-        if self.features.columns.len() != data.inputs.len() {
-            return Err(Contradiction("the feature map has another number of columns than the schema"));
+        match &self.backbone {
+            Some(backbone) => backbone.check(data, &self.features)?,
+            None if self.features.columns.len() != data.inputs.len() => {
+                return Err(Contradiction("the feature map has another number of columns than the schema"));
+            }
+            None => {}
         }
         let shape = Shape { inputs: self.features.inputs(), outputs: data.task.outputs() };
         if self.shape != shape || self.parameters.shape() != shape {
@@ -253,7 +267,7 @@ impl Clear {
     /// A file of a model has at most so many bytes.
     #[must_use]
     pub fn file_limit(&self) -> usize {
-        FILE_HEADER + self.network.parameters().saturating_mul(size_of::<f32>())
+        network_file_limit(&self.network)
     }
 
     /// Reads a model of the campaign's network, untrusted.
@@ -265,8 +279,14 @@ impl Clear {
     }
 }
 
+/// A published file of this network has at most so many bytes.
+#[must_use]
+pub fn network_file_limit(network: &Network) -> usize {
+    FILE_HEADER + network.parameters().saturating_mul(size_of::<f32>())
+}
+
 impl AnyTrial {
-    /// The model in this file, or the one that a campaign starts with, on raw examples.
+    /// The model in this file, or the one that a campaign starts with, on examples as the backbone leaves them, if there is one.
     ///
     /// # Errors
     /// When the file is no model of the campaign's, or nothing can be measured on the examples.

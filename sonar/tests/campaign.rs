@@ -13,6 +13,7 @@ use alloy::primitives::{B256, U256};
 use serde_json::Value;
 use sonar::{
     audit::word_proof,
+    backbone::Embedding,
     bundle::{Bundle, CheckedBundle},
     chain::Client,
     cli::Ready,
@@ -140,7 +141,7 @@ impl Capsule {
         manifest.matches(&terms).unwrap();
         let sealed = self.node.get(manifest.bundle, 1 << 20, FETCH).await.unwrap();
         let bundle = pgp::open(&sealed, &self.identity, 1 << 20).unwrap();
-        let bundle = Bundle::decode(&bundle).unwrap().check(&manifest).unwrap();
+        let bundle = Bundle::decode(&bundle).unwrap().check(&manifest, &Embedding::none()).unwrap();
         (manifest, bundle)
     }
 

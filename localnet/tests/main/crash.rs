@@ -9,6 +9,7 @@ use localnet::{
     twin::Twin,
 };
 use sonar::{
+    backbone::Embedding,
     chain::{Event, Record},
     units::Amount,
     view::CampaignView,
@@ -166,7 +167,8 @@ async fn check_margin(network: &Network, validation: &str, data: &[String], refe
     let view = &reference.followed.view;
     let manifest = network.manifest(view.id).await.unwrap();
     let linear = manifest.method.linear().unwrap();
-    let twin = Twin::new(&manifest, linear, validation).unwrap();
+    let embedding = Embedding::none();
+    let twin = Twin::new(&manifest, linear, &embedding, validation).unwrap();
     let updates = twin.updates(data).unwrap();
     let start = Ppm::new(view.start_ppm.unwrap()).unwrap();
     let ladder = manifest.accuracy.ladder_from(start).unwrap();

@@ -16,6 +16,7 @@ use localnet::{
 };
 use serde::{Deserialize, Serialize};
 use sonar::{
+    backbone::Embedding,
     campaign::CampaignFile,
     data::{Limits, read_csv},
     delivery::{self, Finished, Format},
@@ -39,7 +40,7 @@ fn run(command: &mut Command) -> Output {
 }
 
 /// Whether a program of others is on this machine. Where it is not, the test says so and is skipped, but not in CI.
-fn is_here(program: &Path, what: &str) -> bool {
+pub fn is_here(program: &Path, what: &str) -> bool {
     let here = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     assert!(here || std::env::var_os("CI").is_none(), "CI must have {what}");
     if !here {
@@ -121,6 +122,7 @@ impl Case {
         let inputs = Inputs {
             validation: Zeroizing::new(validation.clone().into_bytes()),
             initial: None,
+            backbone: None,
             owner: Address::repeat_byte(1),
             scientist: (Vec::new(), "AB".repeat(20)),
             token: Address::ZERO,
@@ -158,7 +160,8 @@ impl Case {
     fn write(&self, directory: &Path) {
         std::fs::create_dir_all(directory).unwrap();
         let file = plain(&self.weights).unwrap();
-        let finished = Finished::new(&self.manifest, &file, self.campaign, 0).unwrap();
+        let embedding = Embedding::none();
+        let finished = Finished::new(&self.manifest, &embedding, &file, self.campaign, 0).unwrap();
         for (format, path) in delivery::paths(&directory.join("model"), Format::value_variants()) {
             std::fs::write(path, finished.encode(format).unwrap()).unwrap();
         }
@@ -246,10 +249,10 @@ fn the_documentation_computes_our_scores_of_every_kind_of_model() {
     run_page(&cases.map(write));
 }
 
-const PYTHON: &str = "Python 3 with venv (Debian: python3-venv; `make test` adds NumPy and others)";
+pub const PYTHON: &str = "Python 3 with venv (Debian: python3-venv; `make test` adds NumPy and others)";
 
 /// A Python with what `make test` installs.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin/python");
     std::env::var_os("SONAR_TEST_PYTHON").map_or(installed, PathBuf::from)
 }

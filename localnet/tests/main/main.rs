@@ -1,5 +1,6 @@
 //! The whole system on real parts: every process is a real one, every block, artefact and message too.
 
+mod backbone;
 mod crash;
 mod delivery;
 mod demo;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
-use localnet::network::Network;
+use localnet::{demo::Prepared, network::Network, twin::Twin};
 use sonar::{
     chain::{Client, Error, Follower},
     discovery,
@@ -66,8 +66,9 @@ impl Attacker {
         };
         let key = SecretKey::derive(&VersionSeed::generate().unwrap(), params, &binding);
         let material = key.publish(&Weights::zeros(linear.shape));
-        let twin = localnet::twin::Twin::new(&self.manifest, linear, &coarse(1, 1).validation).unwrap();
-        let update = twin.updates(&coarse(1, 1).data).unwrap().remove(0);
+        let Prepared { validation, data, embedding, .. } = coarse(1, 1);
+        let twin = Twin::new(&self.manifest, linear, &embedding, &validation).unwrap();
+        let update = twin.updates(&data).unwrap().remove(0);
         let encrypted = encrypt_update(&material, &update).unwrap().encode();
         assert_eq!(encrypted.len(), EncryptedUpdate::encoded_len(params));
         encrypted

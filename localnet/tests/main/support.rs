@@ -12,6 +12,7 @@ use localnet::{
     report::Report,
     split::Split,
 };
+use sonar::backbone::Embedding;
 
 /// Where a test writes; kept after it, for whoever wants to know what went wrong.
 pub fn directory(name: &str) -> PathBuf {
@@ -32,6 +33,7 @@ pub fn config(dataset: &str, mines: usize, name: &str) -> DemoConfig {
         regime: None,
         network: None,
         features: None,
+        backbone: None,
         target: None,
         out: directory(name),
         keep: true,
@@ -65,7 +67,12 @@ pub fn coarse(mines: usize, window: usize) -> Prepared {
     let train: String = read("digits-train.csv").lines().take(301).map(|line| format!("{line}\n")).collect();
     let mut data = Split::Iid.deal(&train, "digit", 2).unwrap();
     data.truncate(mines);
-    Prepared { campaign: campaign.to_string(), validation: read("digits-validation.csv"), data }
+    Prepared {
+        campaign: campaign.to_string(),
+        validation: read("digits-validation.csv"),
+        data,
+        embedding: Embedding::none(),
+    }
 }
 
 /// A network whose Mines hold these data.

@@ -135,6 +135,7 @@ impl Stage {
         let inputs = Inputs {
             validation: csv(100).into_bytes().into(),
             initial: None,
+            backbone: None,
             owner: self.owner.address().unwrap(),
             scientist: (b"certificate".to_vec(), "AB".repeat(20)),
             token: Address::ZERO,

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    live::{self, Named},
     metrics::Metrics,
     pins::{Fetch, Kind, Pins},
 };
@@ -151,8 +152,8 @@ impl<B: Blobs> Hub<B> {
     }
 
     fn live(&self) -> BTreeMap<Digest, Kind> {
-        self.index
-            .read(|world| super::live::artefacts(world, |manifest| self.shelf.manifest(manifest).map(|m| m.bundle)))
+        let named = |manifest| self.shelf.manifest(manifest).map(|manifest| Named::from(&*manifest));
+        self.index.read(|world| live::artefacts(world, named))
     }
 
     async fn release(&mut self, live: &BTreeMap<Digest, Kind>, pinned: Vec<Digest>, now: Instant) {

@@ -18,8 +18,23 @@ use crate::{
     view::{CampaignView, World},
 };
 
-/// Artefacts that somebody still needs. `bundle` tells which bundle a manifest names, if the manifest is here.
-pub fn artefacts(world: &World, bundle: impl Fn(Digest) -> Option<Digest>) -> BTreeMap<Digest, Kind> {
+/// Artefacts that a manifest names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// What is sealed to the Capsule.
+    pub bundle: Digest,
+    /// The weights of the backbone, if there is one.
+    pub backbone: Option<Digest>,
+}
+
+impl From<&Manifest> for Named {
+    fn from(manifest: &Manifest) -> Self {
+        Self { bundle: manifest.bundle, backbone: manifest.method.backbone().map(|backbone| backbone.weights) }
+    }
+}
+
+/// Artefacts that somebody still needs. `named` tells what a manifest names, if the manifest is here.
+pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<Named>) -> BTreeMap<Digest, Kind> {
     let mut live = BTreeMap::new();
     // What a stranger calls an update may be another campaign's manifest: the first use decides, updates come last.
     let certificates = world.capsules.values().filter_map(|capsule| capsule.certificate);
@@ -33,11 +48,16 @@ pub fn artefacts(world: &World, bundle: impl Fn(Digest) -> Option<Digest>) -> BT
             let materials = campaign.versions.iter().map(|version| version.published.material);
             materials.for_each(|material| _ = live.entry(material).or_insert(Kind::Material));
         }
+        let named = named(manifest);
+        // Whoever fetches the model needs it, too.
+        if let Some(backbone) = named.and_then(|named| named.backbone) {
+            live.entry(backbone).or_insert(Kind::Backbone);
+        }
         if let Some(result) = campaign.result {
             live.entry(result).or_insert(Kind::Result);
             continue;
         }
-        if let Some(bundle) = bundle(manifest) {
+        if let Some(Named { bundle, .. }) = named {
             live.entry(bundle).or_insert(Kind::Bundle);
         }
     }

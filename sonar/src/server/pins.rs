@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::ids::Digest;
+use crate::{backbone, ids::Digest};
 
 const MIB: usize = 1 << 20;
 /// Fetches at the same time.
@@ -27,6 +27,8 @@ pub enum Kind {
     Manifest,
     /// What a data scientist sealed to the Capsule.
     Bundle,
+    /// The weights of a public network that a campaign's model reads through.
+    Backbone,
     /// Public keys and encrypted model of the present version.
     Material,
     /// A sealed update of the present window.
@@ -45,6 +47,7 @@ impl Kind {
             Self::Bundle | Self::Material | Self::Result => 256 * MIB,
             // A row each of the most inputs, for the most outputs, is 100 MB.
             Self::Update => 128 * MIB,
+            Self::Backbone => backbone::MAX_BYTES,
         }
     }
 }

@@ -1,29 +1,58 @@
 //! Networks in the formats that other programs load. Their sums are taken in another order there, so the last bits of a score may differ.
 
-use crate::model::Model;
+use crate::model::{ACTIVATION_LIMIT, Model};
 use crate::network::{Conv, Input, Stage};
 use std::collections::BTreeMap;
 use syft::export::{Answer, Archive, DataType, ExportError, Graph};
 use syft::{Column, DataError, FEATURE_LIMIT, Shape};
+
+/// Name of the last layer.
+const OUTPUT: &str = "output";
 
 impl Model {
     /// An ONNX file (opset 17) from raw columns, `columns`: double (N, C), to `scores`: double (N, K), and `label`: string (N), or, of a
     /// regression, `value`: double (N). `metadata` is kept in the file as it is.
     pub fn onnx(&self, answer: Answer<'_>, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, ExportError> {
         self.check(answer)?;
+        let (mut graph, (hidden, is_image)) = self.hidden();
+        self.constants(&mut graph, |name| name.starts_with(OUTPUT));
+        if let Some(output) = self.network().stages().last() {
+            let (scores, _) = step(&mut graph, OUTPUT, output, (hidden, is_image));
+            graph.op_with("Cast", [&scores], "scores", &[("to", DataType::Double as i64)]);
+        }
+        graph.answer(answer);
+        Ok(graph.file(metadata))
+    }
+
+    /// A graph from raw columns, `columns`: double (N, C), to what [`Model::embed`] gives, and where in it that is: double (N, A). Names of its
+    /// own steps begin with `backbone.`.
+    pub fn activations_onnx(&self) -> (Graph, String) {
+        let (mut graph, (hidden, is_image)) = self.hidden();
+        let step = if is_image { "Flatten" } else { "Identity" };
+        graph.op(step, [&hidden], "flat");
+        graph.op_with("Cast", ["flat"], "doubles", &[("to", DataType::Double as i64)]);
+        graph.double("least_activation", -ACTIVATION_LIMIT);
+        graph.double("greatest_activation", ACTIVATION_LIMIT);
+        graph.op("Clip", ["doubles", "least_activation", "greatest_activation"], "activations");
+        (graph.within("backbone."), "backbone.activations".into())
+    }
+
+    /// From `columns` to what the output layer reads, with where that is, and whether it is an image.
+    fn hidden(&self) -> (Graph, (String, bool)) {
         let mut graph = Graph::default();
         graph.input("columns", DataType::Double, &[self.network().input().columns()]);
         let read = read(&mut graph, self.network().input());
-        self.tensors().for_each(|(tensor, values)| graph.floats(&tensor.name, &tensor.shape, values));
-        let last = self.network().layers().len();
+        self.constants(&mut graph, |name| !name.starts_with(OUTPUT));
         let mut now = (read, matches!(self.network().input(), Input::Image { .. }));
-        for (index, stage) in self.network().stages().iter().enumerate() {
-            let name = if index < last { format!("layers.{index}") } else { "output".into() };
-            now = step(&mut graph, &name, stage, now);
+        for (index, stage) in self.network().hidden().iter().enumerate() {
+            now = step(&mut graph, &format!("layers.{index}"), stage, now);
         }
-        graph.op_with("Cast", [&now.0], "scores", &[("to", DataType::Double as i64)]);
-        graph.answer(answer);
-        Ok(graph.file(metadata))
+        (graph, now)
+    }
+
+    fn constants(&self, graph: &mut Graph, which: impl Fn(&str) -> bool) {
+        let chosen = self.tensors().filter(|(tensor, _)| which(&tensor.name));
+        chosen.for_each(|(tensor, values)| graph.floats(&tensor.name, &tensor.shape, values));
     }
 
     /// An `.npz` archive of NumPy arrays: the tensors by name, `columns`, `center` and `spread` of each, the `layers` as JSON, and
@@ -35,18 +64,8 @@ impl Model {
         metadata: &BTreeMap<String, String>,
     ) -> Result<Vec<u8>, ExportError> {
         self.check(answer)?;
-        let (centers, spreads) = constants(self.network().input());
-        if columns.len() != centers.len() {
-            return Err(DataError::Columns { have: columns.len(), need: centers.len() }.into());
-        }
         let mut archive = Archive::default();
-        for (tensor, values) in self.tensors() {
-            archive.floats(&tensor.name, &tensor.shape, values)?;
-        }
-        archive.strings("columns", &[columns.len()], columns)?;
-        archive.doubles("center", &[centers.len()], &centers)?;
-        archive.doubles("spread", &[spreads.len()], &spreads)?;
-        archive.strings("network", &[], &[serde_json::to_string(self.network())?])?;
+        self.add_to(&mut archive, "", columns)?;
         match answer {
             Answer::Class(classes) => archive.strings("classes", &[classes.len()], classes)?,
             Answer::Number(target) => {
@@ -56,6 +75,22 @@ impl Model {
         }
         archive.strings("metadata", &[], &[serde_json::to_string(metadata)?])?;
         archive.finish()
+    }
+
+    /// Adds the network to an archive: its tensors, `columns`, `center`, `spread` and `network`, each with `prefix` before its name.
+    pub fn add_to(&self, archive: &mut Archive, prefix: &str, columns: &[String]) -> Result<(), ExportError> {
+        let (centers, spreads) = constants(self.network().input());
+        if columns.len() != centers.len() {
+            return Err(DataError::Columns { have: columns.len(), need: centers.len() }.into());
+        }
+        let named = |name: &str| format!("{prefix}{name}");
+        for (tensor, values) in self.tensors() {
+            archive.floats(&named(&tensor.name), &tensor.shape, values)?;
+        }
+        archive.strings(&named("columns"), &[columns.len()], columns)?;
+        archive.doubles(&named("center"), &[centers.len()], &centers)?;
+        archive.doubles(&named("spread"), &[spreads.len()], &spreads)?;
+        archive.strings(&named("network"), &[], &[serde_json::to_string(self.network())?])
     }
 
     fn check(&self, answer: Answer<'_>) -> Result<(), ExportError> {

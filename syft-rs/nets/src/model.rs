@@ -16,6 +16,9 @@ const HEADER_LIMIT: usize = 4 << 20;
 /// Parameters are cut off here: beyond it, sums would soon not be finite.
 const VALUE_LIMIT: f32 = 1e6;
 
+/// Activations are cut off here before anything is made of them.
+pub(crate) const ACTIVATION_LIMIT: f64 = 1e9;
+
 /// Values that are none of a network.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ModelError {
@@ -176,7 +179,9 @@ impl Model {
     pub fn embed(&self, raw: &Matrix) -> Result<Matrix, syft::DataError> {
         let hidden = forward::run(&self.network, &self.values, self.network.hidden(), raw);
         // A cut also takes NaN, which wild but finite weights can lead to.
-        let bounded = hidden.into_iter().map(|x| if x.is_nan() { 0.0 } else { f64::from(x).clamp(-1e9, 1e9) });
+        let bounded = hidden
+            .into_iter()
+            .map(|x| if x.is_nan() { 0.0 } else { f64::from(x).clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT) });
         Matrix::new(raw.rows(), self.network.activations(), bounded.collect())
     }
 

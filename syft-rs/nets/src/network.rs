@@ -350,6 +350,11 @@ impl Network {
         self.stages.iter().map(Stage::parameters).sum()
     }
 
+    /// Multiplications, or what takes as long, that a row needs.
+    pub fn work(&self) -> usize {
+        self.stages.iter().map(Stage::work).fold(0, usize::saturating_add)
+    }
+
     /// Its tensors, in the order of the parameters; each is row-major.
     pub fn layout(&self) -> Vec<Tensor> {
         let named = |(index, stage): (usize, &Stage)| {

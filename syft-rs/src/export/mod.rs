@@ -88,12 +88,25 @@ impl<'a> Model<'a> {
     /// An ONNX file (opset 17) from raw columns, `columns`: double (N, C), to `scores`: double (N, K), and `label`: string (N), or, of
     /// a regression, `value`: double (N).
     pub fn onnx(&self) -> Result<Vec<u8>, ExportError> {
-        onnx::encode(self)
+        let mut graph = Graph::default();
+        graph.input("columns", DataType::Double, &[self.columns.len()]);
+        self.onnx_after(graph, "columns")
+    }
+
+    /// The same, going on with a graph in which `columns`, double (N, C), is what the columns come from. Its names must not be those of a
+    /// model's steps: [`Graph::within`] sees to that.
+    pub fn onnx_after(&self, graph: Graph, columns: &str) -> Result<Vec<u8>, ExportError> {
+        onnx::encode(self, graph, columns)
     }
 
     /// An `.npz` archive of NumPy arrays: `weights`, (inputs, outputs), and every constant of the feature map.
     pub fn npz(&self) -> Result<Vec<u8>, ExportError> {
-        npz::encode(self)
+        self.npz_after(Archive::default())
+    }
+
+    /// The same, with what is in the archive already.
+    pub fn npz_after(&self, archive: Archive) -> Result<Vec<u8>, ExportError> {
+        npz::encode(self, archive)
     }
 
     fn centers(&self) -> Vec<f64> {

@@ -6,9 +6,8 @@ use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-/// The archive of a model.
-pub(super) fn encode(model: &Model<'_>) -> Result<Vec<u8>, ExportError> {
-    let mut archive = Archive::default();
+/// Adds a model to an archive, and ends it.
+pub(super) fn encode(model: &Model<'_>, mut archive: Archive) -> Result<Vec<u8>, ExportError> {
     let (shape, features) = (model.weights.shape(), model.features);
     archive.doubles("weights", &[shape.inputs, shape.outputs], model.weights.values())?;
     archive.strings("columns", &[model.columns.len()], model.columns)?;

@@ -86,7 +86,8 @@ impl Audit {
         output.progress("Fetching what the Capsule published…");
         let manifest = result::manifest_of(&hub, view).await?;
         let validation = result::validation_set(self.validation.as_deref(), draft.as_ref(), &manifest)?;
-        let examples = result::examples(&manifest, &validation)?;
+        let embedding = result::embedding_of(&hub, &manifest).await?;
+        let examples = result::examples(&manifest, &embedding, &validation)?;
         let start = self.start(draft.as_ref(), &manifest, &examples)?;
         if start.is_none() {
             output.warn("version 1 is not compared with the starting model: give it with --initial FILE");

@@ -66,11 +66,12 @@ impl Hub {
     }
 
     /// Stores what may have been lost since.
-    pub async fn offer(&self, artefacts: &[Vec<u8>]) -> Result<(), Failure> {
+    pub async fn offer(&self, artefacts: Vec<Vec<u8>>) -> Result<Vec<Digest>, Failure> {
+        let mut offered = Vec::new();
         for bytes in artefacts {
-            self.add(bytes.clone()).await?;
+            offered.push(self.add(bytes).await?);
         }
-        Ok(())
+        Ok(offered)
     }
 
     /// Fetches an artefact. One that is new may still be on its way to the hub, which answers only for what it has when asked.

@@ -15,7 +15,7 @@ use sonar::{
     ids::Digest,
     launch::{self, CapsuleTerms, Inputs, Outlook, Plan},
     manifest::{self, Manifest},
-    method::Regime,
+    method::{Regime, plain_network},
     pgp::{self, Certificate},
     statement::{PrivacyStatement, Progress},
     units::{Amount, TokenUnit, percent},
@@ -23,6 +23,7 @@ use sonar::{
     wire::TermsJson,
 };
 use sonar_contracts::{State, Status, Terms, fee};
+use syft_nets::Model;
 use zeroize::Zeroizing;
 
 use super::{
@@ -65,6 +66,13 @@ struct Given {
     validation_path: PathBuf,
     validation: Zeroizing<Vec<u8>>,
     initial: Option<Zeroizing<Vec<u8>>>,
+    backbone: Option<PublicNetwork>,
+}
+
+/// The backbone that the campaign file names, and the file in which it is published: without whatever else was in the one on disk.
+struct PublicNetwork {
+    model: Model,
+    file: Vec<u8>,
 }
 
 impl Launch {
@@ -107,10 +115,12 @@ impl Launch {
         draft.outlook.warnings.iter().for_each(|warning| output.warn(warning));
         let statement = statement(&Manifest::decode(&manifest).map_err(launch::LaunchError::from)?)?;
         let token = super::token(&client, terms.token).await?;
-        hub.offer(&[sealed, manifest]).await?;
+        let backbone = given.backbone.map(|backbone| backbone.file);
+        let offered: Vec<_> = [sealed, manifest].into_iter().chain(backbone).collect();
+        let offered = hub.offer(offered).await?;
         let opened = open(context, output, &client, &draft, &terms, &token, &statement).await?;
         output.progress("Waiting until Sonar holds manifest and bundle…");
-        hub.wait_until_kept(&[draft.bundle, Digest::from(terms.manifest)]).await?;
+        hub.wait_until_kept(&offered).await?;
         hub.close().await;
         report(&client, &draft, &terms, &token, opened, &statement).await
     }
@@ -244,14 +254,30 @@ impl Given {
             validation_path: std::path::absolute(beside(&file.validation.file)).map_err(Failure::internal)?,
             validation: read(&file.validation.file)?,
             initial: file.model.initial.as_deref().map(read).transpose()?,
+            backbone: file.model.backbone.as_deref().map(|name| PublicNetwork::read(&beside(name))).transpose()?,
             file,
             text,
         })
     }
 
-    fn parts(&self) -> [&[u8]; 3] {
+    fn parts(&self) -> [&[u8]; 4] {
         let initial = self.initial.as_ref().map_or(&[][..], |bytes| bytes);
-        [&self.text, &self.validation, initial]
+        let backbone = self.backbone.as_ref().map_or(&[][..], |backbone| &backbone.file);
+        [&self.text, &self.validation, initial, backbone]
+    }
+}
+
+impl PublicNetwork {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let refused =
+            |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "BACKBONE", error).at(path.display());
+        let model = Model::from_described(&files::read_limited(path, bundle::MAX_BYTES as u64)?).map_err(|error| {
+            refused(&error).help(
+                "a sealed campaign's delivered model is such a file; docs/model-formats.md tells how to write one",
+            )
+        })?;
+        let file = plain_network(&model).map_err(|error| refused(&error))?.to_vec();
+        Ok(Self { model, file })
     }
 }
 
@@ -285,11 +311,16 @@ impl Launching<'_> {
         };
         let scientist = identity::open(self.context, self.name, self.passphrase)?;
         let account = Keystore::new(&self.context.home).unlock(self.name, self.passphrase)?;
+        let backbone = match &given.backbone {
+            Some(PublicNetwork { model, file }) => Some((model.clone(), self.hub.add(file.clone()).await?)),
+            None => None,
+        };
         let salt: [u8; 32] = rand::random();
         let campaign_salt = B256::new(rand::random());
         let inputs = Inputs {
             validation: given.validation.clone(),
             initial: given.initial.clone(),
+            backbone,
             owner: self.owner,
             scientist: (scientist.certificate().encode(), scientist.fingerprint()),
             bounty: token.parse(&given.file.reward.bounty).map_err(refused_amount)?,

@@ -8,6 +8,7 @@ use std::{
 use serde_json::json;
 use sonar::{
     account::AccountName,
+    backbone::Embedding,
     bundle,
     cli::{Ask, ExitCode, Failure, Output, Report},
     data,
@@ -76,22 +77,30 @@ impl Fetch {
         let manifest = manifest_of(&hub, view).await?;
         let signer = signer_of(&hub, &world, view, &manifest).await?;
         let message = hub.fetch(digest, bundle::MAX_BYTES).await?;
+        let embedding = embedding_of(&hub, &manifest).await?;
         hub.close().await;
         if let Some(path) = self.message_path() {
             files::write_atomic(&path, &message, Access::Private)?;
         }
         let model = pgp::open_verified(&message, &identity, &signer, bundle::MAX_BYTES)?;
-        let written = self.write(view, &manifest, &model)?;
+        let written = self.write(view, &manifest, &embedding, &model)?;
 
         output.progress("Measuring the model…");
         let validation = validation_set(self.validation.as_deref(), draft.as_ref(), &manifest)?;
-        let measured = measure(&manifest, &validation, &model)?;
+        let measured = measure(&manifest, &examples(&manifest, &embedding, &validation)?, &model)?;
         self.report(view, measured, &manifest, &written)
     }
 
     /// Writes the model in every format; the signed bytes stay as they are.
-    fn write(&self, view: &CampaignView, manifest: &Manifest, signed: &[u8]) -> Result<Vec<PathBuf>, Failure> {
-        let finished = Finished::new(manifest, signed, view.id, view.best_ppm).map_err(|error| unusable(&error))?;
+    fn write(
+        &self,
+        view: &CampaignView,
+        manifest: &Manifest,
+        embedding: &Embedding,
+        signed: &[u8],
+    ) -> Result<Vec<PathBuf>, Failure> {
+        let finished = Finished::new(manifest, embedding, signed, view.id, view.best_ppm);
+        let finished = finished.map_err(|error| unusable(&error))?;
         let file = |format| match format {
             Format::Safetensors => Ok(Cow::Borrowed(signed)),
             other => finished.encode(other).map(Cow::Owned).map_err(|error| unusable(&error)),
@@ -224,10 +233,18 @@ pub(super) fn validation_set(
     .at(path.display()))
 }
 
-/// The validation set as the manifest reads it.
-pub(super) fn examples(manifest: &Manifest, validation: &[u8]) -> Result<Examples, Failure> {
+/// What raw columns go through: the backbone that the manifest names, or nothing.
+pub(super) async fn embedding_of(hub: &Hub, manifest: &Manifest) -> Result<Embedding, Failure> {
+    let Some(backbone) = manifest.method.backbone() else { return Ok(Embedding::none()) };
+    let file = hub.fetch(backbone.weights, backbone.file_limit()).await?;
+    backbone.read(&file).map_err(|error| Failure::new(ExitCode::Refused, "BACKBONE", error))
+}
+
+/// The validation set as the campaign's method reads it.
+pub(super) fn examples(manifest: &Manifest, embedding: &Embedding, validation: &[u8]) -> Result<Examples, Failure> {
     let table = data::read_csv(validation, &data::Limits::default()).map_err(|error| refused_data(&error))?;
-    manifest.data.fit(&table).map_err(|error| refused_data(&error))
+    let examples = manifest.data.fit(&table).map_err(|error| refused_data(&error))?;
+    embedding.apply(examples).map_err(|error| refused_data(&error))
 }
 
 fn refused_data(error: &dyn std::error::Error) -> Failure {
@@ -235,12 +252,11 @@ fn refused_data(error: &dyn std::error::Error) -> Failure {
 }
 
 /// Measures the model exactly as the Capsule did.
-fn measure(manifest: &Manifest, validation: &[u8], model: &[u8]) -> Result<syft::Ppm, Failure> {
-    let trial =
-        AnyTrial::new(manifest, &examples(manifest, validation)?, Some(model)).map_err(|error| match &error {
-            TrialError::Validation(_) => refused_data(&error),
-            TrialError::File(_) => unusable(&error),
-        })?;
+fn measure(manifest: &Manifest, examples: &Examples, model: &[u8]) -> Result<syft::Ppm, Failure> {
+    let trial = AnyTrial::new(manifest, examples, Some(model)).map_err(|error| match &error {
+        TrialError::Validation(_) => refused_data(&error),
+        TrialError::File(_) => unusable(&error),
+    })?;
     Ok(trial.accuracy())
 }
 

@@ -123,6 +123,23 @@ impl Graph {
         }
     }
 
+    /// The same graph with `prefix` before all names but those of what the caller gives.
+    #[must_use]
+    pub fn within(mut self, prefix: &str) -> Self {
+        let given: Vec<String> = self.0.input.iter().map(|input| input.name.clone()).collect();
+        let rename = |name: &mut String| {
+            if !given.contains(name) {
+                name.insert_str(0, prefix);
+            }
+        };
+        for node in &mut self.0.node {
+            node.input.iter_mut().chain(&mut node.output).chain([&mut node.name]).for_each(rename);
+        }
+        self.0.initializer.iter_mut().for_each(|tensor| rename(&mut tensor.name));
+        self.0.output.iter_mut().for_each(|output| rename(&mut output.name));
+        self
+    }
+
     /// The file, of opset 17, with these metadata.
     #[must_use]
     pub fn file(mut self, metadata: &BTreeMap<String, String>) -> Vec<u8> {

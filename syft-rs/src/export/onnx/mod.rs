@@ -10,23 +10,21 @@ use crate::model::LATTICE_BITS;
 pub use graph::Graph;
 pub use proto::DataType;
 
-/// The file of a model.
-pub(super) fn encode(model: &Model<'_>) -> Result<Vec<u8>, ExportError> {
-    let mut graph = Graph::default();
-    graph.input("columns", DataType::Double, &[model.columns.len()]);
-    features(&mut graph, model)?;
+/// The file of a model whose columns are what is called `columns` in the graph.
+pub(super) fn encode(model: &Model<'_>, mut graph: Graph, columns: &str) -> Result<Vec<u8>, ExportError> {
+    features(&mut graph, model, columns)?;
     scores(&mut graph, model);
     graph.answer(model.answer);
     Ok(graph.file(model.metadata))
 }
 
-/// From `columns` to `features`.
-fn features(graph: &mut Graph, model: &Model<'_>) -> Result<(), ExportError> {
+/// From the columns to `features`.
+fn features(graph: &mut Graph, model: &Model<'_>, columns: &str) -> Result<(), ExportError> {
     let map = model.features;
     graph.doubles("center", &[map.columns.len()], &model.centers());
     graph.doubles("spread", &[map.columns.len()], &model.spreads());
     graph.double("scale", map.scale);
-    graph.op("Sub", ["columns", "center"], "centred");
+    graph.op("Sub", [columns, "center"], "centred");
     graph.op("Div", ["centred", "spread"], "standardised");
     let expanded = expand(graph, map.columns.len(), &map.recipe()?);
     graph.op("Mul", [expanded, "scale"], "scaled");

@@ -1,0 +1,143 @@
+//! A public network whose activations a linear model reads in place of raw columns: what is known already is not learnt again on ciphertexts.
+
+use serde::{Deserialize, Serialize};
+use syft::{DataError, Examples, FeatureMap};
+use syft_nets::{MAX_PARAMETERS, Model, ModelError, Network, NetworkError};
+
+use crate::{
+    data::Schema,
+    ids::Digest,
+    manifest::ManifestError,
+    method::{FILE_HEADER, network_file_limit},
+};
+
+/// A backbone takes at most so many multiplications a row: a Mine applies it to all of its rows, whoever the data scientist is.
+pub const MAX_WORK: usize = 1 << 28;
+/// A file of its weights has at most so many bytes.
+pub const MAX_BYTES: usize = FILE_HEADER + MAX_PARAMETERS * size_of::<f32>();
+
+/// A network whose weights everybody may have. Its output layer is not used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backbone {
+    /// What it is made of, with the public constants that standardise raw columns.
+    pub network: Network,
+    /// Its weights on IPFS, a safetensors file.
+    pub weights: Digest,
+}
+
+impl Backbone {
+    /// A file of its weights has at most so many bytes.
+    #[must_use]
+    pub fn file_limit(&self) -> usize {
+        network_file_limit(&self.network)
+    }
+
+    /// Reads its weights, untrusted.
+    ///
+    /// # Errors
+    /// When they are of another network, or no numbers to compute with.
+    pub fn read(&self, file: &[u8]) -> Result<Embedding, ModelError> {
+        Model::from_safetensors(file, &self.network).map(Embedding::of)
+    }
+
+    /// Checks what came from outside against the data that it reads, and the features that are made of what it says.
+    ///
+    /// # Errors
+    /// Names what makes no sense.
+    pub fn check(&self, data: &Schema, features: &FeatureMap) -> Result<(), ManifestError> {
+        let have = self.network.work();
+        if have > MAX_WORK {
+            return Err(NetworkError::TooLarge { what: "multiplications a row", have, most: MAX_WORK }.into());
+        }
+        if self.network.input().columns() != data.inputs.len() {
+            return Err(ManifestError::Contradiction(
+                "the backbone reads another number of columns than the schema has",
+            ));
+        }
+        if self.network.activations() != features.columns.len() {
+            return Err(ManifestError::Contradiction(
+                "the feature map reads another number of columns than the backbone gives",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What happens to raw columns before anything else: what the backbone makes of them, or nothing if there is none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embedding(Option<Model>);
+
+impl Embedding {
+    /// Of a campaign without backbone: raw columns stay as they are.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// By this backbone.
+    #[must_use]
+    pub const fn of(backbone: Model) -> Self {
+        Self(Some(backbone))
+    }
+
+    /// The backbone, if there is one.
+    #[must_use]
+    pub const fn backbone(&self) -> Option<&Model> {
+        self.0.as_ref()
+    }
+
+    /// Raw examples as the campaign's method reads them: the same bits on every machine.
+    ///
+    /// # Errors
+    /// When the backbone is for other data.
+    pub fn apply(&self, examples: Examples) -> Result<Examples, DataError> {
+        let Some(backbone) = &self.0 else { return Ok(examples) };
+        let (have, need) = (examples.features().columns(), backbone.network().input().columns());
+        if have != need {
+            return Err(DataError::Columns { have, need });
+        }
+        Examples::new(backbone.embed(examples.features())?, examples.targets().clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syft::{Image, Matrix, Targets};
+    use syft_nets::{Input, NetworkKind};
+
+    fn network() -> Network {
+        let raw = Matrix::new(1, 16, (0..16).map(f64::from).collect()).unwrap();
+        let image = Image { height: 4, width: 4, channels: 1 };
+        let input = Input::fit(&raw, &[(0.0, 16.0); 16], Some(image)).unwrap();
+        NetworkKind::Cnn(vec![2]).network(input, 3).unwrap()
+    }
+
+    #[test]
+    fn raw_columns_become_activations_and_targets_stay() {
+        let model = Model::initial(&network(), &[1; 32]);
+        let examples = |columns: usize| {
+            let raw = Matrix::new(2, columns, (0..2 * columns).map(|i| i as f64).collect()).unwrap();
+            Examples::new(raw, Targets::Classes(vec![2, 0])).unwrap()
+        };
+        assert_eq!(Embedding::none().apply(examples(16)).unwrap(), examples(16));
+        let embedded = Embedding::of(model.clone()).apply(examples(16)).unwrap();
+        assert_eq!(embedded.features(), &model.embed(examples(16).features()).unwrap());
+        assert_eq!(embedded.targets(), examples(16).targets());
+        let error = Embedding::of(model).apply(examples(15)).unwrap_err();
+        assert_eq!(error, DataError::Columns { have: 15, need: 16 });
+    }
+
+    #[test]
+    fn only_weights_of_its_network_are_read() {
+        let backbone = Backbone { network: network(), weights: Digest([1; 32]) };
+        let file = crate::method::plain_network(&Model::initial(&network(), &[1; 32])).unwrap();
+        assert!(file.len() <= backbone.file_limit());
+        assert_eq!(backbone.read(&file).unwrap(), Embedding::of(Model::initial(&network(), &[1; 32])));
+        let wider = NetworkKind::Cnn(vec![3]).network(network().input().clone(), 3).unwrap();
+        let file = crate::method::plain_network(&Model::initial(&wider, &[1; 32])).unwrap();
+        assert!(backbone.read(&file).unwrap_err().to_string().contains("has shape"));
+        assert!(backbone.read(b"garbage").is_err());
+    }
+}
