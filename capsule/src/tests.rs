@@ -14,6 +14,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use sonar::{
+    backbone::Backbone,
     campaign::CampaignFile,
     chain::{self, Event, LogPosition, Record as ChainRecord},
     envelope::{Header, ProtocolReject, seal_update},
@@ -23,6 +24,7 @@ use sonar::{
     ipfs::IpfsError,
     launch::{self, CapsuleTerms, Inputs},
     manifest::Manifest,
+    method::{Method, plain_network},
     pgp::{self, Identity},
     units::Amount,
     vault::VaultError,
@@ -701,6 +703,36 @@ async fn budget_meter() {
     let (settlement, _) = stage.settled(content).await;
     assert_eq!(settlement.outcomes, [Outcome::NotImproved.encode().unwrap()]);
     assert_eq!(settlement.close, CloseReason::LeakBudget as u8);
+}
+
+/// A campaign that reads through a public network, whose weights are these bytes.
+fn through(weights: &[u8]) -> Stage {
+    let inputs = syft_nets::Input::Columns(vec![syft::Column { center: 0.5, spread: 0.5 }; 2]);
+    let network = syft_nets::NetworkKind::Mlp(vec![2]).network(inputs, 2).unwrap();
+    Stage::proposed(|_, manifest, _| {
+        let Method::Encrypted(linear) = &mut manifest.method else { unreachable!("CAMPAIGN is encrypted") };
+        linear.backbone = Some(Backbone { network, weights: Shelf::default().put(weights.to_vec()) });
+    })
+}
+
+#[tokio::test]
+async fn a_backbone_is_fetched_and_must_be_one() {
+    let mut stage = through(b"no weights");
+    // Nobody has them yet: the proposal is looked at again.
+    let (action, done) = stage.step().await;
+    assert_eq!(action, Action::Examine);
+    assert!(matches!(done, Err(WorkError::Ipfs(IpfsError::NotFound { .. }))), "{done:?}");
+    stage.shelf.put(b"no weights".to_vec());
+    let (_, done) = stage.step().await;
+    done.unwrap();
+    assert_eq!(stage.step().await.0, Action::Decline(Refusal::Backbone as u8));
+
+    let network = through(b"").manifest.method.backbone().unwrap().network.clone();
+    let weights = plain_network(&syft_nets::Model::initial(&network, &[3; 32])).unwrap();
+    let mut stage = through(&weights);
+    stage.shelf.put(weights.to_vec());
+    stage.work().await.unwrap();
+    assert_eq!(stage.view().state, State::Open);
 }
 
 #[tokio::test]

@@ -129,6 +129,21 @@ mod tests {
         assert_eq!(error, DataError::Columns { have: 15, need: 16 });
     }
 
+    /// Every Mine applies it to all of its rows, before it knows what for.
+    #[test]
+    fn a_backbone_must_not_take_long() {
+        let manifest = crate::launch::tests::planned("", "").unwrap().manifest(Digest([1; 32]));
+        let features = &manifest.method.linear().unwrap().features;
+        let input = Input::Image { height: 64, width: 64, channels: vec![syft::Column { center: 0.0, spread: 1.0 }] };
+        let check = |channels: Vec<usize>| {
+            let network = NetworkKind::Cnn(channels).network(input.clone(), 3).unwrap();
+            Backbone { network, weights: Digest([1; 32]) }.check(&manifest.data, features).unwrap_err().to_string()
+        };
+        let slow = check(vec![64, 256]);
+        assert!(slow.starts_with("the manifest's backbone: the network has ") && slow.contains("a row"), "{slow}");
+        assert!(check(vec![4, 8]).contains("reads another number of columns"));
+    }
+
     #[test]
     fn only_weights_of_its_network_are_read() {
         let backbone = Backbone { network: network(), weights: Digest([1; 32]) };

@@ -591,6 +591,9 @@ target = 0.9
         assert!(features.starts_with("model.features: `random-relu:512` is for linear models"), "{features}");
         assert!(sealed("network = \"cnn:8\"").contains("needs an image"));
         assert!(sealed("family = \"linear\"").contains("model.family"));
+        assert!(sealed("backbone = \"b.safetensors\"").contains("model.initial"));
+        let image = refusal("backbone = \"b.safetensors\"\nfeatures = \"random-conv:64\"");
+        assert!(image.starts_with("model.features: `random-conv:64` reads an image"), "{image}");
         assert!(sealed("[training]\nrule = \"proximal\"\nrho = 1").contains("training.rule"));
         assert!(sealed("[training]\nepoch = 1").contains("epoch"));
         assert!(sealed("network = \"rnn:8\"").contains("mlp:64,32"));

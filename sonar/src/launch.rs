@@ -631,6 +631,45 @@ pub(crate) mod tests {
         assert_eq!(checked.start.file().unwrap(), crate::method::plain_network(&clear.initial()).unwrap());
     }
 
+    /// A public network of two columns, that a campaign of this text reads through.
+    fn through(text: &str, layers: &[usize], columns: usize) -> Result<Plan, LaunchError> {
+        let input = Input::Columns(vec![syft::Column { center: 5.0, spread: 5.0 }; columns]);
+        let network = NetworkKind::Mlp(layers.to_vec()).network(input, 4).unwrap();
+        let backbone = Some((Model::initial(&network, &[1; 32]), Digest([4; 32])));
+        let file = format!("{TEXT}[model]\nbackbone = \"b.safetensors\"\n{text}");
+        plan(&CampaignFile::parse(&file).unwrap(), Inputs { backbone, ..inputs() })
+    }
+
+    #[test]
+    fn a_backbone_becomes_a_part_of_the_manifest() {
+        let plan = through("", &[30], 2).unwrap();
+        let Outlook { model, warnings, .. } = &plan.outlook;
+        assert!(model.contains("identity") && model.contains("30 activations"), "{model}");
+        assert!(warnings.iter().any(|warning| warning.contains("becomes public")), "{warnings:?}");
+        let manifest = plan.manifest(Digest([9; 32]));
+        let manifest = Manifest::decode(&manifest.encode().unwrap()).unwrap();
+        assert_eq!(manifest.method.backbone().unwrap().weights, Digest([4; 32]));
+        assert_eq!(manifest.method.weights(), 31 * 2, "the backbone is not among what is trained");
+
+        let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
+        let model = Model::initial(&manifest.method.backbone().unwrap().network, &[1; 32]);
+        let checked = bundle.check(&manifest, &Embedding::of(model)).unwrap();
+        assert_eq!(checked.start.accuracy().get(), plan.outlook.start_ppm);
+        let forgotten = bundle.check(&manifest, &Embedding::none()).unwrap_err();
+        assert!(forgotten.to_string().contains("the data have 2 columns, the model expects 30"), "{forgotten}");
+        let without = planned("", "").unwrap().manifest(Digest([9; 32])).encode().unwrap();
+        assert!(!String::from_utf8(without).unwrap().contains("backbone"), "nothing is said of what is not there");
+    }
+
+    #[test]
+    fn a_backbone_that_does_not_fit_is_refused() {
+        let refusal = |text: &str, layers: &[usize], columns| through(text, layers, columns).unwrap_err().to_string();
+        let columns = refusal("", &[30], 3);
+        assert_eq!(columns, "model.backbone: the data have 2 columns, the model expects 3");
+        assert!(refusal("", &[5_000], 2).contains("5000 features and the constant one"));
+        assert!(refusal("features = \"random-relu:5000\"", &[30], 2).contains("5000 features"));
+    }
+
     #[test]
     fn a_starting_model_of_another_kind_is_refused() {
         let sealed = format!("{TEXT}[model]\nregime = \"sealed\"\n");
