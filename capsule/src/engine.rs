@@ -2,14 +2,12 @@
 
 use sonar::{
     ids::{Version, WindowIndex},
+    refusal::Refusal,
     view::{CampaignView, SettledWindow},
 };
 use sonar_contracts::{CloseReason, Outcome, State, Submission, window_hash};
 
-use crate::{
-    proposal::Refusal,
-    record::{Decision, Record, Settlement, Slot, SlotId},
-};
+use crate::record::{Decision, Record, Settlement, Slot, SlotId};
 
 /// The next thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

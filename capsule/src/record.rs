@@ -64,7 +64,7 @@ pub enum Decision {
     },
     /// It is not, for this reason.
     Decline {
-        /// A code of [`crate::proposal::Refusal`].
+        /// A code of [`sonar::refusal::Refusal`].
         reason: u8,
     },
 }

@@ -13,6 +13,7 @@ use sonar::{
     manifest,
     method::{AnyTrial, FileError, Method, plain, plain_network},
     pgp::{self, Certificate},
+    refusal::Refusal,
     view::{CampaignView, CapsuleView},
 };
 use sonar_contracts::{Submission, campaign_id};
@@ -28,7 +29,7 @@ use crate::{
     attest::{self, After, Continuation},
     engine,
     ports::{Artefacts, Chain, Store},
-    proposal::{self, Refusal},
+    proposal,
     record::{Decision, Delivery, Evaluation, Proposal, Settlement, Slot},
     sealed,
     worker::{Loaded, ModelFile, WorkError, Worker, compute, manifest_digest},

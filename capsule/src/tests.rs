@@ -26,6 +26,7 @@ use sonar::{
     manifest::Manifest,
     method::{Method, plain_network},
     pgp::{self, Identity},
+    refusal::Refusal,
     units::Amount,
     vault::VaultError,
     view::{CampaignView, CapsuleView, StakeFate, World},
@@ -38,7 +39,6 @@ use crate::{
     attest::Attester,
     engine::Action,
     ports::{Artefacts, Chain, Store},
-    proposal::Refusal,
     record::Settlement,
     worker::{Patience, Tools, WorkError, Worker},
 };

@@ -13,6 +13,7 @@ use sonar::{
     manifest::Manifest,
     method::{Linear, Method},
     pgp::{Certificate, Identity, PgpError},
+    refusal::Refusal,
     vault::VaultError,
     view::{CampaignView, CapsuleView, VersionView},
 };
@@ -24,7 +25,6 @@ use crate::{
     attest::Attester,
     engine::{self, Action, Secret, SecretKind},
     ports::{Artefacts, Chain, Store},
-    proposal::Refusal,
     record::{Decision, Record, RecordError, Settlement, Slot, SlotId},
     sealed,
 };

@@ -344,12 +344,17 @@ fn choose_method(
             let (kind, why) = choose_features(file, data);
             let ranges = backbone.as_ref().map_or_else(|| data.ranges(), |_| spans(examples.features()));
             let features = FeatureMap::fit(examples.features(), &ranges, kind, file.image(), seed)?;
+            let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
+            let is_embedded = backbone.is_some() && matches!(data.task, Task::Classification { .. });
+            let (usual, labels) = if is_embedded {
+                (Rule::close(&features), Labels::small(shape.outputs))
+            } else {
+                (Rule::default_for(&data.task, &features), Labels::default_for(&features, shape.outputs))
+            };
             let rule = match file.training {
                 Some(TrainingTable::Rule(rule)) => rule,
-                _ => Rule::default_for(&data.task, &features),
+                _ => usual,
             };
-            let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
-            let labels = Labels::default_for(&features, shape.outputs);
             let what = backbone.as_ref().map_or_else(String::new, reading);
             let parameters = Parameters::linear(shape)?;
             let linear = Linear { backbone, rule, labels, shape, parameters, features };

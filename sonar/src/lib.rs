@@ -21,6 +21,7 @@ pub mod launch;
 pub mod manifest;
 pub mod method;
 pub mod pgp;
+pub mod refusal;
 pub mod server;
 pub mod statement;
 pub mod units;

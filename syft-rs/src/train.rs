@@ -90,8 +90,8 @@ pub enum Rule {
     },
 }
 
-/// How far the score of the right class should be above the others with random features.
-const RANDOM_SCORE: f64 = 0.1;
+/// How far the score of the right class should be above the others, where weights would grow too long for larger ones.
+const SMALL_SCORE: f64 = 0.1;
 
 /// What the score of a class should be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -110,8 +110,13 @@ impl Labels {
         if matches!(map.expansion, Expansion::Identity | Expansion::Polynomial) {
             return Self { right: 1.0, wrong: -1.0 };
         }
-        let wrong = -RANDOM_SCORE / classes.max(1) as f64;
-        Self { right: RANDOM_SCORE + wrong, wrong }
+        Self::small(classes)
+    }
+
+    /// Small scores whose sum is zero.
+    pub fn small(classes: usize) -> Self {
+        let wrong = -SMALL_SCORE / classes.max(1) as f64;
+        Self { right: SMALL_SCORE + wrong, wrong }
     }
 
     /// The largest target, in absolute value, of a model with so many outputs: numbers that are predicted are within ±1.
@@ -138,10 +143,17 @@ impl Rule {
             (_, Task::Regression) => (0.03, 0.003),
             // The more features, the less of each can be spared.
             (Expansion::RandomRelu { .. }, _) => (0.25 / inputs, (0.125 / inputs).min(64_000.0 / inputs.powi(3))),
-            (Expansion::RandomConv { .. }, _) => (0.05 / inputs, 0.025 / inputs),
+            (Expansion::RandomConv { .. }, _) => return Self::close(map),
             (Expansion::Identity | Expansion::Polynomial, _) => (0.003, 0.0015),
         };
         Self::Proximal { rho: round_digits(rho), decay: round_digits(decay) }
+    }
+
+    /// For features each of which says something about the classes: what a trained network, or convolutions, make of an image. It fits the data
+    /// closely.
+    pub fn close(map: &FeatureMap) -> Self {
+        let inputs = map.inputs() as f64;
+        Self::Proximal { rho: round_digits(0.05 / inputs), decay: round_digits(0.025 / inputs) }
     }
 
     /// Checks constants that came from outside.

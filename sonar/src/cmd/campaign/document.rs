@@ -5,6 +5,7 @@ use serde::Serialize;
 use sonar::{
     ids::{CampaignId, Digest},
     method::Regime,
+    refusal::Refusal,
     units::{Amount, TokenUnit, percent},
     view::{CampaignView, SettledWindow, StakeFate, Stakes},
     wire::TermsJson,
@@ -224,6 +225,7 @@ pub fn page(view: &CampaignView, token: &TokenUnit, regime: Option<Regime>) -> S
         view.terms.owner,
         view.terms.capsule,
     );
+    page += &capsule_stake(view);
     page += &format!(
         "money        {} deposited = {} paid + {} owed + {} refunded + {} fee + {} in escrow\n",
         money(ledger.deposited),
@@ -234,6 +236,9 @@ pub fn page(view: &CampaignView, token: &TokenUnit, regime: Option<Regime>) -> S
         money(ledger.escrowed),
     );
     page += &stakes(view);
+    if let Some(code) = view.declined {
+        page += &format!("declined     by the Capsule: {}\n", Refusal::words(code));
+    }
     for (miner, account) in &view.accounts {
         if account.earned > Amount::ZERO {
             page += &format!("miner        {miner}  earned {}\n", money(account.earned));
@@ -256,6 +261,29 @@ fn stakes(view: &CampaignView) -> String {
     format!(
         "stakes       {each} a submission: {deposited} deposited = {held} held + {free} free + {withdrawn} withdrawn ({forfeited} forfeited)\n"
     )
+}
+
+/// What became of the stake that the Capsule locked, or when it will be free.
+fn capsule_stake(view: &CampaignView) -> String {
+    if view.terms.stake == 0 {
+        return String::new();
+    }
+    let stake = TokenUnit::eth().format(view.terms.stake.into());
+    let fate = match (view.stake_fate, view.state) {
+        (Some(StakeFate::Released), _) => "free again".into(),
+        (Some(StakeFate::Convicted { version }), _) => {
+            format!("taken from it and given to the owner, for what it published for version {version}")
+        }
+        (None, State::Finalized) => {
+            let end = view.changed_at.saturating_add(view.terms.audit.period.into());
+            format!("locked until {}, for the owner's audit", time(end))
+        }
+        (None, State::Proposed) => "to be locked when it activates the campaign".into(),
+        (None, State::Closed) if view.reason == CloseReason::CapsuleTimeout => "taken from it: it was late".into(),
+        (None, State::Open | State::Closed) => "locked".into(),
+        (None, State::None | State::Refunded) => return String::new(),
+    };
+    format!("its stake    {stake}: {fate}\n")
 }
 
 /// A length of time as people read it.

@@ -6,6 +6,7 @@ use sonar::{
     chain::{Event, Follower, LogPosition, Record},
     cli::{ExitCode, Failure, Output, Report},
     method::Regime,
+    refusal::Refusal,
     units::{TokenUnit, percent},
     view::{CampaignView, World},
 };
@@ -110,7 +111,7 @@ fn words(event: &Event, token: &TokenUnit) -> String {
         Event::Activated { start_ppm, .. } => {
             format!("active: starts at {}", percent(*start_ppm))
         }
-        Event::Declined { reason, .. } => format!("the Capsule declined (reason {reason})"),
+        Event::Declined { reason, .. } => format!("the Capsule declined: {}", Refusal::words(*reason)),
         Event::Refunded { amount, .. } => format!("refunded {}", token.format(*amount)),
         Event::Submitted { miner, version, window, index, .. } => {
             format!("window {window}, version {version}: submission {index} by {miner}")

@@ -1,0 +1,94 @@
+//! Why a Capsule does not run a campaign.
+
+/// Why a campaign is not run. The codes are on chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[repr(u8)]
+pub enum Refusal {
+    /// Manifest, bundle or backbone were not to be had.
+    #[error("manifest, bundle or backbone could not be fetched")]
+    Unavailable = 1,
+    /// The manifest is no manifest, or makes no sense.
+    #[error("the manifest cannot be used")]
+    Manifest = 2,
+    /// The manifest is of another campaign.
+    #[error("the manifest does not match the terms on chain")]
+    Terms = 3,
+    /// The bundle does not open.
+    #[error("the bundle cannot be opened")]
+    Bundle = 4,
+    /// The bundle is not what the manifest committed to.
+    #[error("the bundle does not match the manifest's commitments")]
+    Commitment = 5,
+    /// Validation data or starting model do not fit.
+    #[error("validation data or starting model do not fit the manifest")]
+    Content = 6,
+    /// The certificate of the data scientist cannot be used.
+    #[error("the data scientist's certificate cannot be used")]
+    Certificate = 7,
+    /// The starting accuracy is not as claimed.
+    #[error("the measured starting accuracy is not what was claimed")]
+    Start = 8,
+    /// The target is reached already, or off the grid.
+    #[error("the target is not above the measured starting accuracy")]
+    Target = 9,
+    /// The limits would say too much about the model.
+    #[error("the limits do not fit the leak budget")]
+    LeakBudget = 10,
+    /// The terms name keys or a fee that are not this Capsule's.
+    #[error("the terms are not what this Capsule offers")]
+    Offer = 11,
+    /// The stake is not there.
+    #[error("the Capsule has less free stake than the terms lock")]
+    Stake = 12,
+    /// The deadline has passed.
+    #[error("the deadline has passed")]
+    TooLate = 13,
+    /// The backbone's weights are none of its network.
+    #[error("the backbone cannot be used")]
+    Backbone = 14,
+}
+
+const ALL: [Refusal; 14] = {
+    use Refusal::*;
+    [
+        Unavailable,
+        Manifest,
+        Terms,
+        Bundle,
+        Commitment,
+        Content,
+        Certificate,
+        Start,
+        Target,
+        LeakBudget,
+        Offer,
+        Stake,
+        TooLate,
+        Backbone,
+    ]
+};
+
+impl Refusal {
+    /// What a code on chain means; a Capsule of another version may have given one that is not known here.
+    #[must_use]
+    pub fn words(code: u8) -> String {
+        match ALL.into_iter().find(|refusal| *refusal as u8 == code) {
+            Some(refusal) => refusal.to_string(),
+            None => format!("for a reason that this program does not know, {code}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_words() {
+        for (index, refusal) in ALL.into_iter().enumerate() {
+            assert_eq!(refusal as usize, index + 1);
+            assert_eq!(Refusal::words(refusal as u8), refusal.to_string());
+        }
+        assert_eq!(Refusal::words(200), "for a reason that this program does not know, 200");
+    }
+}
