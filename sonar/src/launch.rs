@@ -654,6 +654,9 @@ pub(crate) mod tests {
         let manifest = plan.manifest(Digest([9; 32]));
         let manifest = Manifest::decode(&manifest.encode().unwrap()).unwrap();
         assert_eq!(manifest.method.backbone().unwrap().weights, Digest([4; 32]));
+        let statement =
+            crate::statement::PrivacyStatement::new(&manifest, crate::statement::Progress::default()).unwrap();
+        assert!(statement.to_string().contains("a public network: its 214 weights"), "{statement}");
         assert_eq!(manifest.method.weights(), 31 * 2, "the backbone is not among what is trained");
 
         let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();

@@ -54,6 +54,8 @@ pub struct PrivacyStatement {
 pub struct ModelSecrecy {
     /// Weights of the model.
     pub weights: usize,
+    /// Weights of the backbone that it reads through, which everybody can read; none without one.
+    pub public_weights: usize,
     /// Fewer cannot be called secret, whatever the encryption.
     pub least_weights: usize,
     /// Whether it can.
@@ -147,6 +149,7 @@ impl PrivacyStatement {
             regime: method.regime(),
             model: ModelSecrecy {
                 weights,
+                public_weights: method.backbone().map_or(0, |backbone| backbone.network.parameters()),
                 least_weights: LEAST_SECRET_WEIGHTS,
                 secret: linear.is_some() && !not_secret(weights),
             },
@@ -291,6 +294,13 @@ impl Display for PrivacyStatement {
             writeln!(
                 f,
                 "The model is not secret: it has {weights} weights, and verdicts say too much about one of fewer than {least}."
+            )?;
+        }
+        if model.public_weights > 0 {
+            let weights = model.public_weights;
+            writeln!(
+                f,
+                "It reads through a public network: its {weights} weights, and what they tell of the data behind them, are everybody's."
             )?;
         }
         writeln!(
