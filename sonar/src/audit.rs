@@ -223,3 +223,6 @@ pub fn word_proof(seed: &VersionSeed, params: &Parameters, material: &[u8], word
         word,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy::hex;
+use alloy::{hex, primitives::B256};
 use mine::{
     home::{Home, Opened},
     outbox,
@@ -10,6 +10,7 @@ use mine::{
 };
 use sonar::{
     envelope::{Header, open_update},
+    handover::Published,
     ids::{Digest, Version},
     ipfs::Node,
 };
@@ -227,13 +228,24 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     stage.activate(&stale, material).await;
     mine.work_until_it_says(&stage, &node, "the published model is refused").await;
 
+    // Good material, but the Capsule bound itself to another: nobody could hold it to what the Mine would train on.
+    let unbound = stage.open(|_| {}).await;
+    let (_, material) = stage.publish(&unbound, &stage.binding(&unbound).await).await;
+    let root = B256::repeat_byte(1);
+    stage.activate_with(&unbound, Published { root, ..stage.published(material).await }).await;
+    let why = "the published model is refused: it is not the material that the Capsule bound itself to on chain";
+    mine.work_until_it_says(&stage, &node, why).await;
+    let told = mine.cli.good(&["status"])["campaigns"].as_array().unwrap().clone();
+    let told = told.iter().find(|line| line["campaign"] == unbound.id.to_string()).unwrap();
+    assert!(told["next"].as_str().unwrap().contains(why), "{told}");
+
     // A stake above what the owner of a Mine allows unless he says otherwise.
     let dear = stage.open(|terms| terms.submissionStake *= 2).await;
     let (_, material) = stage.publish(&dear, &stage.binding(&dear).await).await;
     stage.activate(&dear, material).await;
     mine.work_until_it_says(&stage, &node, "a submission puts 0.002 ETH at stake").await;
 
-    for campaign in [&spoilt, &stale, &dear] {
+    for campaign in [&spoilt, &stale, &unbound, &dear] {
         assert_eq!(stage.view(campaign.id).await.submissions, 0);
     }
     assert!(outbox::records(&*mine.opened.store).unwrap().is_empty());

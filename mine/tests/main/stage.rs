@@ -183,8 +183,11 @@ impl Stage {
     }
 
     pub async fn activate(&self, campaign: &Campaign, material: Digest) {
+        self.activate_with(campaign, self.published(material).await).await;
+    }
+
+    pub async fn activate_with(&self, campaign: &Campaign, first: Published) {
         let start_ppm = campaign.terms.startPpm / campaign.terms.gridPpm * campaign.terms.gridPpm;
-        let first = self.published(material).await;
         let Publication { material, root, handover } = first.into();
         let signature =
             self.sign(&Activation { campaign: campaign.id.0, startPpm: start_ppm, material, root, handover });
@@ -192,7 +195,7 @@ impl Stage {
     }
 
     /// What the Capsule binds itself to with a material on IPFS.
-    async fn published(&self, material: Digest) -> Published {
+    pub async fn published(&self, material: Digest) -> Published {
         let bytes = self.hub.get(material, 1 << 22, Duration::from_secs(20)).await.unwrap();
         Published { material, root: Tree::of_material(&bytes).root(), handover: B256::repeat_byte(7) }
     }

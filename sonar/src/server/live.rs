@@ -262,3 +262,92 @@ fn miner_campaign(view: &CampaignView, address: Address) -> Option<MinerCampaign
         stakes: view.stakes(address),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::B256;
+    use sonar_contracts::Terms;
+
+    use super::*;
+    use crate::{
+        chain::{Event, LogPosition, Record},
+        handover::Published,
+        ids::{Version, WindowIndex},
+        units::Amount,
+    };
+
+    const ID: CampaignId = CampaignId(B256::repeat_byte(1));
+    const MANIFEST: Digest = Digest([9; 32]);
+    const BUNDLE: Digest = Digest([8; 32]);
+    const RESULT: Digest = Digest([7; 32]);
+    const MATERIALS: [Digest; 3] = [Digest([21; 32]), Digest([22; 32]), Digest([23; 32])];
+
+    fn published(material: Digest) -> Published {
+        Published { material, root: B256::ZERO, handover: B256::ZERO }
+    }
+
+    fn say(world: &mut World, event: Event) {
+        let at = LogPosition { block: 1, block_hash: B256::ZERO, timestamp: 1, transaction: B256::ZERO, index: 0 };
+        world.apply(&Record { at, event }).unwrap();
+    }
+
+    /// Two windows change the model, so that it has three versions; then it takes nothing more.
+    fn closed(stake: u128) -> World {
+        let mut world = World::default();
+        let terms = Terms { manifest: MANIFEST.into(), windowSize: 1, deadline: 10, stake, ..Terms::default() };
+        say(&mut world, Event::Opened { id: ID, terms: Box::new(terms) });
+        say(&mut world, Event::Activated { id: ID, start_ppm: 0, first: published(MATERIALS[0]) });
+        for (index, material) in (0..).zip(&MATERIALS[1..]) {
+            let (window, version, miner) = (WindowIndex(index), Version(index + 1), Address::ZERO);
+            let content = Digest([3; 32]);
+            say(&mut world, Event::Submitted { id: ID, miner, version, window, index: 0, content });
+            let (outcomes, next) = (vec![Outcome::Accepted(1)], Some(published(*material)));
+            say(&mut world, Event::Settled { id: ID, window, version, outcomes, best_ppm: 1, next });
+        }
+        say(&mut world, Event::Closed { id: ID, reason: CloseReason::Owner, refunded: Amount::ZERO });
+        world
+    }
+
+    fn delivered(stake: u128) -> World {
+        let mut world = closed(stake);
+        say(&mut world, Event::Finalized { id: ID, result: RESULT, handovers: Vec::new() });
+        world
+    }
+
+    fn kept(world: &World) -> Vec<(Digest, Kind)> {
+        artefacts(world, |manifest| (manifest == MANIFEST).then_some(BUNDLE)).into_iter().collect()
+    }
+
+    const DELIVERED: [(Digest, Kind); 2] = [(RESULT, Kind::Result), (MANIFEST, Kind::Manifest)];
+
+    fn materials() -> impl Iterator<Item = (Digest, Kind)> {
+        MATERIALS.into_iter().map(|digest| (digest, Kind::Material))
+    }
+
+    #[test]
+    fn every_version_can_be_fetched_until_the_stake_is_released_or_taken() {
+        let mut world = delivered(1);
+        assert_eq!(kept(&world), DELIVERED.into_iter().chain(materials()).collect::<Vec<_>>());
+        let mut convicted = world.clone();
+        say(&mut world, Event::Released { id: ID });
+        assert_eq!(kept(&world), DELIVERED);
+        say(&mut convicted, Event::Convicted { id: ID, version: Version(2), amount: Amount::from(1_u128) });
+        assert_eq!(kept(&convicted), DELIVERED);
+    }
+
+    #[test]
+    fn without_a_stake_every_version_can_be_fetched_until_the_delivery() {
+        for stake in [0, 1] {
+            let running = [(BUNDLE, Kind::Bundle), (MANIFEST, Kind::Manifest)];
+            assert_eq!(kept(&closed(stake)), running.into_iter().chain(materials()).collect::<Vec<_>>());
+        }
+        assert_eq!(kept(&delivered(0)), DELIVERED);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_capsule_that_stopped_answering() {
+        let mut world = closed(1);
+        say(&mut world, Event::Expired { id: ID, refunded: Amount::ZERO });
+        assert_eq!(kept(&world), []);
+    }
+}
