@@ -1,10 +1,10 @@
 //! The main job, from launch to payout.
 
-use localnet::report::Report;
+use localnet::{demo::DemoConfig, report::Report};
 use sonar::method::Regime;
 use sonar_contracts::{CloseReason, payout};
 
-use crate::support::{config, digits, runtime};
+use crate::support::{config, digits, run, seeded};
 
 /// What holds for every campaign that ran.
 pub fn check(report: &Report) {
@@ -19,7 +19,7 @@ pub fn check(report: &Report) {
     match report.regime {
         Regime::Encrypted => {
             let difference = report.final_accuracy_ppm.abs_diff(report.clear_accuracy_ppm.unwrap());
-            assert!(difference <= 5_000, "encryption cost {difference} ppm");
+            assert!(difference <= report.grid_ppm, "encryption cost {difference} ppm");
             assert!(report.seconds.encrypt_model.unwrap() > 0.0);
         }
         Regime::Sealed => assert_eq!((report.clear_accuracy_ppm, report.seconds.encrypt_model), (None, None)),
@@ -75,9 +75,19 @@ fn five_mines_learn_digits_that_nobody_shows() {
 
 #[test]
 fn three_mines_learn_to_tell_tumours() {
-    let config = config("breast-cancer", 3, "breast-cancer");
-    let report = runtime().block_on(localnet::demo::run(&config)).unwrap_or_else(|error| panic!("{error}"));
+    let report = run(&config("breast-cancer", 3, "breast-cancer"));
     check(&report);
     assert!(report.final_accuracy_ppm >= 930_000, "{}", report.final_accuracy_ppm);
     assert!(report.warnings.iter().any(|warning| warning.contains("cannot be called secret")), "{:?}", report.warnings);
+}
+
+#[test]
+fn two_mines_learn_to_foretell_a_disease_and_are_paid_by_explained_variance() {
+    let data = seeded("diabetes", 3, "diabetes-data");
+    let report = run(&DemoConfig { data, ..config("diabetes", 2, "diabetes") });
+    check(&report);
+    assert_eq!((report.start_accuracy_ppm, report.target_accuracy_ppm), (0, 450_000));
+    assert_eq!(report.close_reason, CloseReason::Target);
+    assert!(report.payouts.len() > 1, "{:?}", report.payouts);
+    assert_eq!(report.warnings, [""; 0]);
 }

@@ -1,9 +1,12 @@
 //! The sealed regime on real processes: kills, refusals and forgeries cost nobody anything but time.
 
+use std::time::Duration;
+
 use localnet::{
-    demo::{self, Campaign, DemoConfig, DemoError, Prepared, run_campaign},
+    demo::{Campaign, DemoConfig, DemoError, Prepared, run_campaign},
     follow::Observer,
-    network::{CAPSULE, Network},
+    network::{CAPSULE, MineNode, Network},
+    split::Split,
 };
 use serde::Deserialize;
 use sonar::{
@@ -13,14 +16,14 @@ use sonar::{
     method::Regime,
     view::CampaignView,
 };
-use sonar_contracts::Outcome;
+use sonar_contracts::{CloseReason, Outcome};
 use syft_nets::{Delta, Model, Update};
 use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{
     demo::check,
     refused::{Attacker, until},
-    support::{coarse, config, directory, network, runtime},
+    support::{coarse, config, directory, network, run, runtime, seeded},
 };
 
 fn sealed(dataset: &str, mines: usize, name: &str) -> DemoConfig {
@@ -193,13 +196,101 @@ fn a_mine_that_does_not_want_it_stays_away_and_forgeries_are_rejected() {
 
 #[test]
 fn two_mines_train_a_network_on_digits() {
-    let report = runtime().block_on(demo::run(&sealed("digits", 2, "sealed-digits"))).unwrap_or_else(|e| panic!("{e}"));
+    let report = run(&sealed("digits", 2, "sealed-digits"));
     check(&report);
     assert!(report.final_accuracy_ppm >= 900_000, "{}", report.final_accuracy_ppm);
     assert!(report.warnings[0].contains("sees the model"), "{:?}", report.warnings);
     let manifest = std::fs::read(directory("sealed-digits").join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["method"]["regime"], "sealed");
+}
+
+#[test]
+fn owners_of_different_digits_teach_what_neither_of_them_knows() {
+    let data = seeded("digits", 1, "sealed-by-label-data");
+    let target = Some(0.7);
+    let config = DemoConfig { data, target, split: Split::ByLabel, ..sealed("digits", 2, "sealed-by-label") };
+    let report = run(&config);
+    check(&report);
+    // Whoever knows five of ten digits is right about half of the images at most.
+    assert_eq!(report.close_reason, CloseReason::Target);
+    assert!(report.miners.iter().all(|miner| miner.accepted > 0), "{:?}", report.miners);
+}
+
+#[test]
+fn two_mines_train_a_network_on_tumours() {
+    let report = run(&sealed("breast-cancer", 2, "sealed-breast-cancer"));
+    check(&report);
+    assert!(report.final_accuracy_ppm >= 930_000, "{}", report.final_accuracy_ppm);
+}
+
+#[test]
+fn two_mines_train_a_network_on_numbers() {
+    let report = run(&sealed("diabetes", 2, "sealed-diabetes"));
+    check(&report);
+    assert!(report.final_accuracy_ppm >= 400_000, "{}", report.final_accuracy_ppm);
+}
+
+/// A campaign over a network so small that noise of some use is possible; each submission is settled at once.
+fn tiny() -> Prepared {
+    let network = Some("mlp:1".parse().unwrap());
+    let config = DemoConfig { network, ..sealed("breast-cancer", 2, "unused") };
+    let mut prepared = Prepared::read(&config).unwrap();
+    let mut campaign: toml::Table = prepared.campaign.parse().unwrap();
+    campaign["limits"].as_table_mut().unwrap().insert("window".into(), 1.into());
+    prepared.campaign = campaign.to_string();
+    prepared
+}
+
+/// What a Mine's only data set has told, as its owner is shown it.
+async fn told(mine: &MineNode) -> serde_json::Value {
+    let privacy: serde_json::Value = mine.program.call(&["privacy"]).await.unwrap();
+    assert_eq!(privacy["data"].as_array().unwrap().len(), 1);
+    privacy["data"][0].clone()
+}
+
+/// Waits until a Mine gives this as the reason why it does nothing.
+async fn until_it_says(mine: &MineNode, reason: &str) {
+    let says = async {
+        loop {
+            let status: serde_json::Value = mine.program.call(&["status"]).await.unwrap();
+            let mut campaigns = status["campaigns"].as_array().unwrap().iter();
+            if campaigns.any(|line| line["next"].as_str().unwrap().contains(reason)) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), says).await.expect("the Mine gives its reason");
+}
+
+#[test]
+fn a_privacy_budget_is_charged_where_a_network_bears_the_noise_and_refuses_where_not() {
+    runtime().block_on(async {
+        let prepared = tiny();
+        let network = network(&prepared, "sealed-private").await;
+        let [generous, strict] = network.mines() else { panic!("two Mines") };
+        for (mine, epsilon) in [(generous, "8"), (strict, "1")] {
+            let policy = ["policy", "set", "--epsilon", epsilon, "--uploads", "1"];
+            let _: serde_json::Value = mine.program.call(&policy).await.unwrap();
+        }
+        let file = prepared.write(network.directory()).unwrap().display().to_string();
+        let launched: serde_json::Value = network.scientist().call(&["campaign", "launch", &file]).await.unwrap();
+        let id: CampaignId = launched["id"].as_str().unwrap().parse().unwrap();
+        until_it_says(strict, "nothing would be learnt").await;
+        let view = until(network.client(), id, |view| !view.settled.is_empty()).await;
+
+        assert_eq!(view.submissions, 1);
+        let submission = &view.settled[0].submissions[0];
+        assert_eq!(submission.miner, generous.address);
+        assert!(!matches!(submission.outcome, Outcome::Rejected(_)), "{:?}", submission.outcome);
+        let (spent, unspent) = (told(generous).await, told(strict).await);
+        assert_eq!((&spent["private"], &spent["exact"], &spent["left"]), (&1.into(), &0.into(), &0.into()));
+        let epsilon = spent["epsilon"].as_f64().unwrap();
+        assert!(epsilon > 7.9 && epsilon <= 8.0, "{epsilon}");
+        assert_eq!((&unspent["private"], &unspent["exact"], &unspent["left"]), (&0.into(), &0.into(), &1.into()));
+        assert_eq!(unspent["epsilon"], 0.0);
+        network.stop().await;
+    });
 }
 
 #[test]

@@ -41,6 +41,27 @@ pub fn config(dataset: &str, mines: usize, name: &str) -> DemoConfig {
     }
 }
 
+/// A copy of the data sets with a campaign file that says from which seed random features or first weights follow, so that
+/// every run decides on the same models.
+pub fn seeded(dataset: &str, seed: i64, name: &str) -> PathBuf {
+    let copies = directory(name);
+    fs::create_dir_all(&copies).unwrap();
+    for suffix in ["-train.csv", "-validation.csv"] {
+        let file = format!("{dataset}{suffix}");
+        fs::copy(data().join(&file), copies.join(&file)).unwrap();
+    }
+    let file = format!("{dataset}.toml");
+    let mut campaign: toml::Table = fs::read_to_string(data().join(&file)).unwrap().parse().unwrap();
+    campaign["model"].as_table_mut().unwrap().insert("seed".into(), seed.into());
+    fs::write(copies.join(&file), campaign.to_string()).unwrap();
+    copies
+}
+
+/// Runs a demo to its end.
+pub fn run(config: &DemoConfig) -> Report {
+    runtime().block_on(demo::run(config)).unwrap_or_else(|error| panic!("{error}"))
+}
+
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
@@ -48,10 +69,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
 /// The digits demo, run once for all tests that look at it.
 pub fn digits() -> &'static Report {
     static REPORT: OnceLock<Report> = OnceLock::new();
-    REPORT.get_or_init(|| {
-        let config = config("digits", 5, "digits");
-        runtime().block_on(demo::run(&config)).unwrap_or_else(|error| panic!("{error}"))
-    })
+    REPORT.get_or_init(|| run(&config("digits", 5, "digits")))
 }
 
 /// Decisions on these data are far from every grid boundary, so that the noise of encryption changes none: the first 300 rows
