@@ -13,9 +13,11 @@ use sonar::{
     handover::Published,
     ids::{Digest, Version},
     ipfs::Node,
+    method::plain_network,
 };
 use sonar_contracts::Outcome;
-use syft::{EncryptedUpdate, SecretKey};
+use syft::{Column, EncryptedUpdate, SecretKey};
+use syft_nets::{Input, Model, NetworkKind};
 
 use crate::{
     cli::Cli,
@@ -252,6 +254,33 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     // There is nothing left to do.
     let mut once = mine.miner(&stage, &node, true);
     tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending()))).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backbone_must_be_the_one_that_the_manifest_describes() {
+    let stage = Stage::new().await;
+    let mine = Mine::new(&stage);
+    mine.add_data("own", &csv(200));
+    let node = mine.node(&stage).await;
+    let model = |width: usize| {
+        let input = Input::Columns(vec![Column { center: 0.5, spread: 0.5 }; 2]);
+        Model::initial(&NetworkKind::Mlp(vec![width]).network(input, 2).unwrap(), &[1; 32])
+    };
+    let file = async |model: &Model| stage.hub.add(plain_network(model).unwrap().to_vec()).await.unwrap();
+    let (promised, other) = (model(30), model(31));
+    let open = async |weights: Digest| {
+        let campaign = stage.open_through(Some((promised.clone(), weights)), |_| {}).await;
+        let (_, material) = stage.publish(&campaign, &stage.binding(&campaign).await).await;
+        stage.activate(&campaign, material).await;
+        campaign
+    };
+
+    let spoilt = open(file(&other).await).await;
+    mine.work_until_it_says(&stage, &node, "its backbone: cannot read the model file: tensor `layers.0.weight`").await;
+    assert_eq!(stage.view(spoilt.id).await.submissions, 0);
+    let honest = open(file(&promised).await).await;
+    mine.work_until(&stage, &node, &honest, 1).await;
+    assert_eq!(stage.view(spoilt.id).await.submissions, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

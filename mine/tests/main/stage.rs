@@ -26,6 +26,7 @@ use sonar_contracts::{
     deploy,
 };
 use syft::{Binding, SecretKey, VersionSeed, Weights};
+use syft_nets::Model;
 
 const OPTIONS: Options =
     Options { patience: Duration::from_secs(5), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
@@ -132,10 +133,15 @@ impl Stage {
 
     /// Opens a campaign; `change` may spoil its terms after the manifest was made from them.
     pub async fn open(&self, change: impl FnOnce(&mut Terms)) -> Campaign {
+        self.open_through(None, change).await
+    }
+
+    /// The same, of a campaign whose model reads through a public network.
+    pub async fn open_through(&self, backbone: Option<(Model, Digest)>, change: impl FnOnce(&mut Terms)) -> Campaign {
         let inputs = Inputs {
             validation: csv(100).into_bytes().into(),
             initial: None,
-            backbone: None,
+            backbone,
             owner: self.owner.address().unwrap(),
             scientist: (b"certificate".to_vec(), "AB".repeat(20)),
             token: Address::ZERO,
