@@ -2,6 +2,7 @@
 #   make demo [ARGS="--dataset breast-cancer --mines 3"]   one campaign from launch to payout
 #   make test                                              every test: contracts, libraries, programs, end to end
 #   make up   [ARGS="--mines 3"]                           a local network that keeps running
+#   make figures                                           what the documentation claims of whole campaigns on MNIST: ten minutes
 #   make check                                             format, lints, documentation
 #   make bench [ARGS="--quick"]                            ours and its peers, measured: docs/benchmarks.md
 
@@ -17,7 +18,7 @@ NODE_STAMP := contracts/node_modules/.installed
 VENV := target/venv
 PYTHON_STAMP := $(VENV)/.installed
 
-.PHONY: demo up build test test-contracts test-bench test-rust check bench
+.PHONY: demo up build test test-contracts test-bench test-rust figures check bench
 .DEFAULT_GOAL := build
 
 demo: build
@@ -35,7 +36,11 @@ test-contracts: $(NODE_STAMP)
 	contracts/tools/check
 
 # The harness of the benchmarks, without its peers. Skipped where there is no Python.
-test-bench:
+test-# One after the other, on all cores.
+figures: build
+	$(CARGO) test --release --workspace --test main -- figures --ignored --nocapture --test-threads 1
+
+bench:
 	@if command -v $(PYTHON) >/dev/null; then $(PYTHON) -m unittest discover bench; \
 	else echo "Python 3 is missing: the tests of the benchmark harness are skipped"; fi
 

@@ -1,5 +1,7 @@
 //! Whether a proposed campaign is run: decided from the artefacts alone.
 
+use std::time::Duration;
+
 use sonar::{
     backbone::Embedding,
     bundle::{Bundle, BundleError, CheckedBundle},
@@ -7,7 +9,8 @@ use sonar::{
     refusal::Refusal,
     view::{CampaignView, CapsuleView},
 };
-use syft::{Ladder, Ppm, budget::LeakMeter};
+use sonar_contracts::Terms;
+use syft::{Ladder, Ppm, STEP_SIZES, budget::LeakMeter};
 
 /// Seconds that a campaign must give for each thing that the Capsule loses its stake for when it is late.
 pub const LEAST_SECONDS: u32 = 600;
@@ -41,6 +44,16 @@ pub fn check_terms(campaign: &CampaignView, capsule: Option<&CapsuleView>) -> Re
         return Err(Refusal::Stake);
     }
     Ok(())
+}
+
+/// Whether a full window can be evaluated in half of the time that the terms give, if measuring a model once takes so long.
+///
+/// # Errors
+/// When it cannot: whoever is late loses its stake.
+pub fn check_time(once: Duration, terms: &Terms) -> Result<(), Refusal> {
+    let trials = u32::from(terms.windowSize).saturating_mul(STEP_SIZES.len() as u32);
+    let given = Duration::from_secs(terms.evaluationSeconds.into());
+    if once.saturating_mul(trials) > given / 2 { Err(Refusal::TooSlow) } else { Ok(()) }
 }
 
 /// Reads the manifest and compares it with the terms.
@@ -100,4 +113,17 @@ pub fn start(manifest: &Manifest, bundle: &CheckedBundle) -> Result<Start, Refus
     let ladder = ladder(manifest, accuracy)?;
     let meter = manifest.meter(&ladder).map_err(|_| Refusal::LeakBudget)?;
     Ok(Start { accuracy, meter })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_not_begun() {
+        let terms = Terms { windowSize: 10, evaluationSeconds: 1_400, ..Terms::default() };
+        assert_eq!(check_time(Duration::from_secs(10), &terms), Ok(()));
+        assert_eq!(check_time(Duration::from_millis(10_001), &terms), Err(Refusal::TooSlow));
+        assert_eq!(check_time(Duration::MAX, &terms), Err(Refusal::TooSlow));
+    }
 }

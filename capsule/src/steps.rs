@@ -1,6 +1,9 @@
 //! The steps that look into sealed artefacts: examination of a proposal, evaluation of a window, delivery.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::future::try_join_all;
 use sonar::{
@@ -74,7 +77,13 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         proposal::check_terms(campaign, own)?;
         let loaded = self.load(campaign).await?;
         let examined = loaded.clone();
-        let start = compute(move || proposal::start(&examined.manifest, &examined.bundle)).await??;
+        let (start, once) = compute(move || {
+            let clock = Instant::now();
+            (proposal::start(&examined.manifest, &examined.bundle), clock.elapsed())
+        })
+        .await?;
+        let start = start?;
+        proposal::check_time(once, &campaign.terms)?;
         // A meter that has counted already goes on counting.
         self.record.meter.get_or_insert(start.meter);
         let model = loaded.bundle.start.file().map_err(WorkError::internal)?;

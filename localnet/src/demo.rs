@@ -7,13 +7,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::primitives::{Address, B256};
+use alloy::{
+    primitives::{Address, B256},
+    signers::local::PrivateKeySigner,
+};
 use serde::Deserialize;
 use sonar::{
     backbone::Embedding,
     campaign::{CampaignFile, FileError},
     chain::{self, Event, Record},
-    ids::CampaignId,
+    handover::AuditSecret,
+    ids::{CampaignId, Digest},
+    launch::{self, CapsuleTerms, Inputs, LaunchError, Plan},
     manifest::Manifest,
     method::{Method, Regime},
     units::Amount,
@@ -51,6 +56,9 @@ pub enum DemoError {
     /// What was asked for makes no sense.
     #[error(transparent)]
     Campaign(#[from] FileError),
+    /// What was asked for cannot be launched.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
     /// The procedure could not be repeated in the clear.
     #[error(transparent)]
     Twin(#[from] TwinError),
@@ -156,8 +164,38 @@ impl Prepared {
             set(&mut campaign, "accuracy", "target", target).map_err(content)?;
         }
         let campaign = campaign.to_string();
-        CampaignFile::parse(&campaign)?;
-        Ok(Self { campaign, validation: read_table(&file("-validation.csv"))?, data, embedding })
+        let prepared = Self { campaign, validation: read_table(&file("-validation.csv"))?, data, embedding };
+        // What cannot be launched is refused before anything is started.
+        prepared.plan()?;
+        Ok(prepared)
+    }
+
+    /// Plans the launch, with nobody's keys.
+    ///
+    /// # Errors
+    /// What a launch would be refused for.
+    pub fn plan(&self) -> Result<Plan> {
+        let inputs = Inputs {
+            validation: self.validation.clone().into_bytes().into(),
+            initial: None,
+            backbone: self.embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
+            owner: Address::ZERO,
+            scientist: (Vec::new(), String::new()),
+            token: Address::ZERO,
+            bounty: Amount::from(u128::from(u64::MAX)),
+            capsule: CapsuleTerms {
+                operator: Address::ZERO,
+                attester: Address::ZERO,
+                fee_ppm: 0,
+                stake: Amount::ZERO,
+                fingerprint: String::new(),
+            },
+            now: 0,
+            bundle_salt: [0; 32].into(),
+            salt: B256::ZERO,
+            audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
+        };
+        Ok(launch::plan(&CampaignFile::parse(&self.campaign)?, inputs)?)
     }
 
     /// Writes campaign file and validation set side by side, as the data scientist has them.

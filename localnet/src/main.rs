@@ -251,6 +251,8 @@ async fn watch(network: &mut Network, story: &Story) -> Result<(), Failure> {
 fn failure(error: DemoError) -> Failure {
     match error {
         DemoError::Campaign(error) => error.into(),
+        DemoError::Launch(error) => error.into(),
+        DemoError::Content { .. } => Failure::new(cli::ExitCode::Refused, "CAMPAIGN_FILE", error),
         other => Failure::internal(other),
     }
 }

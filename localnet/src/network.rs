@@ -472,7 +472,7 @@ impl Setup<'_> {
         let path = data.display().to_string();
         let _: serde_json::Value = program.call(&["data", "add", "own", &path]).await?;
         // Nothing here is anybody's secret.
-        let _: serde_json::Value = program.call(&["policy", "set", "--sealed", "allow"]).await?;
+        let _: serde_json::Value = program.call(&["policy", "set", "--sealed", "allow", "--backbone", "allow"]).await?;
         self.give_eth(created.address).await?;
         Ok(MineNode { name, address: created.address, program, rows: csv.lines().count().saturating_sub(1) })
     }

@@ -24,6 +24,8 @@ pub enum Offer {
     Known {
         /// How to train.
         algorithm: Algorithm,
+        /// Whether rows go through a network of the data scientist's choice.
+        backbone: bool,
         /// Rows of the Mine's data that fit.
         rows: usize,
     },
@@ -183,11 +185,7 @@ fn closed(situation: &Situation<'_>) -> Option<Action> {
 
 /// The owner does not want it, or has nothing for it.
 fn unwanted(situation: &Situation<'_>) -> Option<Action> {
-    let algorithm = match situation.offer {
-        Offer::Known { algorithm, .. } => Some(*algorithm),
-        Offer::Unknown | Offer::Unusable(_) => None,
-    };
-    let later = match situation.policy.decide(&facts(situation, algorithm)) {
+    let later = match situation.policy.decide(&facts(situation)) {
         Decision::Refused(objection) => return Some(Action::Skip(Skip::Policy(objection))),
         Decision::Later(until) => Some(until),
         Decision::Allowed => None,
@@ -203,13 +201,18 @@ fn unwanted(situation: &Situation<'_>) -> Option<Action> {
     later.filter(|_| !submitted).map(|until| Action::Wait(Wait::CoolDown(until)))
 }
 
-fn facts(situation: &Situation<'_>, algorithm: Option<Algorithm>) -> Facts {
+fn facts(situation: &Situation<'_>) -> Facts {
+    let (algorithm, backbone) = match situation.offer {
+        Offer::Known { algorithm, backbone, .. } => (Some(*algorithm), *backbone),
+        Offer::Unknown | Offer::Unusable(_) => (None, false),
+    };
     let terms = &situation.campaign.terms;
     Facts {
         owner: terms.owner,
         token: terms.token,
         bounty: Amount::from(terms.bounty),
         algorithm,
+        backbone,
         stake: Amount::from(terms.submissionStake),
         at_stake_elsewhere: situation.at_stake_elsewhere,
         last_submission: last_submission(situation.campaign, situation.me),
@@ -291,7 +294,7 @@ mod tests {
     use crate::testing::{ME, OTHER, STAKE, Story};
     use proptest::prelude::*;
 
-    const KNOWN: Offer = Offer::Known { algorithm: Algorithm::Proximal, rows: 10 };
+    const KNOWN: Offer = Offer::Known { algorithm: Algorithm::Proximal, backbone: false, rows: 10 };
 
     struct Case {
         offer: Offer,
@@ -397,7 +400,8 @@ mod tests {
         story.activate();
         let unusable = Case { offer: Offer::Unusable("other bounty".into()), ..Case::new() };
         assert!(unusable.next(&story).to_string().contains("other bounty"));
-        let no_data = Case { offer: Offer::Known { algorithm: Algorithm::Proximal, rows: 0 }, ..Case::new() };
+        let no_data =
+            Case { offer: Offer::Known { algorithm: Algorithm::Proximal, backbone: false, rows: 0 }, ..Case::new() };
         assert_eq!(no_data.next(&story), Action::Skip(Skip::NoData));
         let forged = Case { supply: Supply::Refused("other digest".into()), ..Case::new() };
         assert!(forged.next(&story).to_string().contains("other digest"));

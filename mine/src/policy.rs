@@ -20,7 +20,7 @@ const MAX_STAKE: u128 = 1_000 * STAKE_UNIT;
 /// Wei that all unsettled submissions together may put at stake: 0.01 ETH.
 const MAX_AT_STAKE: u128 = 10 * MAX_STAKE;
 
-/// The owner's rules. The default allows everything but large stakes and the sealed regime.
+/// The owner's rules. The default allows everything but large stakes, the sealed regime, and backbones without a privacy budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
@@ -38,6 +38,8 @@ pub struct Policy {
     pub privacy: Option<Budget>,
     /// Whether campaigns are served in which Mines see the model.
     pub sealed: Consent,
+    /// Whether campaigns are served that send rows through a network of the data scientist's choice.
+    pub backbone: Backbones,
     /// Most wei that one submission may put at stake.
     pub max_stake: Amount,
     /// Most wei that all submissions which are not settled may put at stake together.
@@ -53,6 +55,7 @@ impl Default for Policy {
             min_bounty: BTreeMap::new(),
             privacy: None,
             sealed: Consent::Refuse,
+            backbone: Backbones::WithBudget,
             max_stake: MAX_STAKE.into(),
             max_at_stake: MAX_AT_STAKE.into(),
         }
@@ -70,6 +73,22 @@ pub enum Consent {
     Allow,
     /// It is not
     #[default]
+    Refuse,
+}
+
+/// Whether a campaign may send rows through a network before anything is computed from them.
+///
+/// It decides what an update says: one that answers to a single record, and to no other, makes the update that record's, for whoever has the
+/// secret key. A privacy budget bounds this as it bounds everything; without one the owner must trust data scientist and Capsule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backbones {
+    /// It may
+    Allow,
+    /// It may if there is a privacy budget
+    #[default]
+    WithBudget,
+    /// It may not
     Refuse,
 }
 
@@ -119,6 +138,8 @@ pub struct Facts {
     pub bounty: Amount,
     /// How to train; unknown until the manifest is there.
     pub algorithm: Option<Algorithm>,
+    /// Whether rows go through a network of the data scientist's choice.
+    pub backbone: bool,
     /// Wei that a submission puts at stake.
     pub stake: Amount,
     /// Wei that this Mine's submissions to other campaigns put at stake.
@@ -174,6 +195,11 @@ pub enum Objection {
         "policy sealed: in this campaign Mines see the model, and everybody sees what accepted updates change in it; `mine policy set --sealed allow` takes part"
     )]
     Sealed,
+    /// Rows go through a network of the data scientist's choice.
+    #[error(
+        "policy backbone: the data scientist chose a network that your rows go through, and one can be made to single out a row; `mine policy set --epsilon` bounds what that tells, `--backbone allow` takes part without"
+    )]
+    Backbone,
     /// The way of training is not on the list.
     #[error("policy algorithms: {algorithm} is not on the list")]
     Algorithm {
@@ -217,9 +243,20 @@ impl Policy {
             if algorithm == Algorithm::Network && self.sealed == Consent::Refuse {
                 return Some(Objection::Sealed);
             }
+            if facts.backbone && !self.allows_backbones() {
+                return Some(Objection::Backbone);
+            }
             let listed = self.algorithms.is_empty() || self.algorithms.contains(&algorithm);
             (!listed).then_some(Objection::Algorithm { algorithm })
         })
+    }
+
+    const fn allows_backbones(&self) -> bool {
+        match self.backbone {
+            Backbones::Allow => true,
+            Backbones::WithBudget => self.privacy.is_some(),
+            Backbones::Refuse => false,
+        }
     }
 
     fn bounty(&self, facts: &Facts) -> Option<Objection> {
@@ -265,6 +302,7 @@ mod tests {
             token: Address::ZERO,
             bounty: Amount::from(100),
             algorithm: Some(Algorithm::Proximal),
+            backbone: false,
             stake: Amount::from(10),
             at_stake_elsewhere: Amount::from(5),
             last_submission: None,
@@ -291,6 +329,18 @@ mod tests {
             }
         }
         assert_eq!(Policy::default().decide(&facts()), Decision::Allowed);
+    }
+
+    #[test]
+    fn a_backbone_needs_a_budget_or_trust() {
+        let facts = Facts { backbone: true, ..facts() };
+        let refused = Decision::Refused(Objection::Backbone);
+        let policy = |backbone, privacy| Policy { backbone, privacy, ..Policy::default() };
+        let budget = Some(Budget::new(3.0, 1e-6, 20).unwrap());
+        assert_eq!(Policy::default().decide(&facts), refused);
+        assert_eq!(policy(Backbones::WithBudget, budget).decide(&facts), Decision::Allowed);
+        assert_eq!(policy(Backbones::Allow, None).decide(&facts), Decision::Allowed);
+        assert_eq!(policy(Backbones::Refuse, budget).decide(&facts), refused);
     }
 
     #[test]
@@ -327,6 +377,7 @@ mod tests {
             min_bounty: [(Address::ZERO, Amount::from(5))].into(),
             privacy: Budget::new(3.0, 1e-6, 50).ok(),
             sealed: Consent::Allow,
+            backbone: Backbones::Allow,
             max_stake: Amount::from(6),
             max_at_stake: Amount::from(7),
         };

@@ -11,7 +11,7 @@ use std::{
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 use sonar::{
-    backbone::Embedding,
+    backbone::{Backbone, Embedding},
     chain::{self, Client, Event, Follower},
     config::ConfigError,
     handover::Published,
@@ -34,7 +34,7 @@ use tokio::{
 use crate::{
     home,
     outbox::{self, Outbox, OutboxError},
-    planner::{self, Action, Artefact, Offer, Situation, Supply},
+    planner::{self, Action, Artefact, Offer, Situation, Skip, Supply},
     policy::{Algorithm, Policy},
     privacy::{Budget, Ledger},
     repository::{self, DataName, Fit, RepositoryError},
@@ -399,6 +399,10 @@ impl Miner {
             });
             known.at_stake = planner::at_stake(campaign, self.shop.setup.me, &action);
             at_stake = at_stake_elsewhere.saturating_add(known.at_stake);
+            if action == Action::Skip(Skip::Over) {
+                // A backbone may be large.
+                (known.embedding, known.kit) = (None, None);
+            }
             if known.busy && matches!(action, Action::Skip(_)) {
                 // What is being trained is not wanted any more.
                 known.leash = Leash::default();
@@ -536,13 +540,21 @@ fn line(campaign: &CampaignView, known: &Known, action: &Action) -> JournalLine 
     }
 }
 
+/// What a campaign with a good manifest is to a Mine with so many rows that fit.
+fn offer(manifest: &Manifest, rows: usize) -> Offer {
+    let backbone = manifest.method.backbone();
+    match backbone.map(Backbone::most_rows) {
+        Some(most) if rows > most => Offer::Unusable(format!(
+            "its backbone would keep this machine busy for too long: it takes {most} rows, and {rows} fit"
+        )),
+        _ => Offer::Known { algorithm: Algorithm::from(&manifest.method), backbone: backbone.is_some(), rows },
+    }
+}
+
 fn learn(known: &mut Known, id: CampaignId, done: Done) {
     match done {
         Done::Manifest(Ok(manifest), fits) => {
-            known.offer = Offer::Known {
-                algorithm: Algorithm::from(&manifest.method),
-                rows: fits.iter().map(|fit| fit.rows).sum(),
-            };
+            known.offer = offer(&manifest, fits.iter().map(|fit| fit.rows).sum());
             tracing::info!(campaign = %id, name = %manifest.name, regime = %manifest.method.regime(), "found a campaign");
             known.manifest = Some(manifest);
             known.fits = fits;

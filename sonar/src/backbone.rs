@@ -5,7 +5,7 @@ use syft::{DataError, Examples, FeatureMap};
 use syft_nets::{MAX_PARAMETERS, Model, ModelError, Network, NetworkError};
 
 use crate::{
-    data::Schema,
+    data::{MAX_COLUMNS, Schema},
     ids::Digest,
     manifest::ManifestError,
     method::{FILE_HEADER, network_file_limit},
@@ -13,6 +13,10 @@ use crate::{
 
 /// A backbone takes at most so many multiplications a row: a Mine applies it to all of its rows, whoever the data scientist is.
 pub const MAX_WORK: usize = 1 << 28;
+/// And so many for a data set.
+const MAX_WORK_IN_ALL: usize = 1 << 40;
+/// Numbers that a thread may hold while it applies it: 64 MiB.
+const MAX_SCRATCH: usize = 1 << 24;
 /// A file of its weights has at most so many bytes.
 pub const MAX_BYTES: usize = FILE_HEADER + MAX_PARAMETERS * size_of::<f32>();
 
@@ -41,15 +45,18 @@ impl Backbone {
         Model::from_safetensors(file, &self.network).map(Embedding::of)
     }
 
+    /// Rows that it can be applied to in some minutes.
+    #[must_use]
+    pub fn most_rows(&self) -> usize {
+        MAX_WORK_IN_ALL / self.network.work().max(1)
+    }
+
     /// Checks what came from outside against the data that it reads, and the features that are made of what it says.
     ///
     /// # Errors
     /// Names what makes no sense.
     pub fn check(&self, data: &Schema, features: &FeatureMap) -> Result<(), ManifestError> {
-        let have = self.network.work();
-        if have > MAX_WORK {
-            return Err(NetworkError::TooLarge { what: "multiplications a row", have, most: MAX_WORK }.into());
-        }
+        check_size(&self.network)?;
         if self.network.input().columns() != data.inputs.len() {
             return Err(ManifestError::Contradiction(
                 "the backbone reads another number of columns than the schema has",
@@ -61,6 +68,22 @@ impl Backbone {
             ));
         }
         Ok(())
+    }
+}
+
+/// Checks that a stranger may ask for this network to be applied.
+///
+/// # Errors
+/// When it would take too long or too much memory.
+pub fn check_size(network: &Network) -> Result<(), NetworkError> {
+    let limits = [
+        ("multiplications a row", network.work(), MAX_WORK),
+        ("numbers that are held at once", network.scratch(), MAX_SCRATCH),
+        ("activations before its output", network.activations(), MAX_COLUMNS),
+    ];
+    match limits.into_iter().find(|(_, have, most)| have > most) {
+        Some((what, have, most)) => Err(NetworkError::TooLarge { what, have, most }),
+        None => Ok(()),
     }
 }
 
@@ -129,9 +152,9 @@ mod tests {
         assert_eq!(error, DataError::Columns { have: 15, need: 16 });
     }
 
-    /// Every Mine applies it to all of its rows, before it knows what for.
+    /// Every Mine applies it to all of its rows, whoever asks for it.
     #[test]
-    fn a_backbone_must_not_take_long() {
+    fn a_backbone_must_not_take_much() {
         let manifest = crate::launch::tests::planned("", "").unwrap().manifest(Digest([1; 32]));
         let features = &manifest.method.linear().unwrap().features;
         let input = Input::Image { height: 64, width: 64, channels: vec![syft::Column { center: 0.0, spread: 1.0 }] };
@@ -141,6 +164,8 @@ mod tests {
         };
         let slow = check(vec![64, 256]);
         assert!(slow.starts_with("the manifest's backbone: the network has ") && slow.contains("a row"), "{slow}");
+        assert!(check(vec![250]).contains("held at once"));
+        assert!(check(vec![8]).contains("8192 activations"));
         assert!(check(vec![4, 8]).contains("reads another number of columns"));
     }
 

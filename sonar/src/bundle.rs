@@ -9,7 +9,7 @@ use crate::{
     data::{self, FitReport, TableError},
     ids::Digest,
     manifest::{Commitments, Manifest, commitment},
-    method::{AnyTrial, TrialError},
+    method::{AnyTrial, TooManyRows, TrialError},
 };
 
 /// A bundle is at most this large, before and after it is sealed.
@@ -51,6 +51,9 @@ pub enum BundleError {
     /// The validation set does not fit the schema.
     #[error("the validation set does not fit the campaign's schema:\n{0}")]
     Misfit(#[from] FitReport),
+    /// The validation set is too long.
+    #[error("the validation set: {0}")]
+    Rows(#[from] TooManyRows),
     /// Nothing can be measured.
     #[error(transparent)]
     Trial(#[from] TrialError),
@@ -148,6 +151,7 @@ impl Bundle {
         same("starting model", initial, committed.initial)?;
         same("certificate", Some(certificate), Some(committed.certificate))?;
         let table = data::read_csv(self.validation.as_slice(), &data::Limits::default())?;
+        manifest.method.check_rows(table.rows())?;
         let examples = embedding.apply(manifest.data.fit(&table)?).map_err(TrialError::from)?;
         syft::Grid::for_rows(manifest.accuracy.grid.ppm(), examples.len())?;
         Ok(CheckedBundle {

@@ -417,6 +417,14 @@ impl CampaignFile {
                         ),
                     );
                 }
+                if let (Some(features @ FeatureKind::RandomConv(_)), None) = (features, self.image()) {
+                    return refuse(
+                        "model.features",
+                        format!(
+                            "`{features}` needs an image, and the inputs are columns: take random-relu:N, for example"
+                        ),
+                    );
+                }
                 if let (Some(features @ FeatureKind::RandomConv(_)), Some(_)) = (features, backbone) {
                     return refuse(
                         "model.features",
@@ -592,8 +600,8 @@ target = 0.9
         assert!(sealed("network = \"cnn:8\"").contains("needs an image"));
         assert!(sealed("family = \"linear\"").contains("model.family"));
         assert!(sealed("backbone = \"b.safetensors\"").contains("model.initial"));
-        let image = refusal("backbone = \"b.safetensors\"\nfeatures = \"random-conv:64\"");
-        assert!(image.starts_with("model.features: `random-conv:64` reads an image"), "{image}");
+        let image = refusal("features = \"random-conv:64\"");
+        assert!(image.starts_with("model.features: `random-conv:64` needs an image"), "{image}");
         assert!(sealed("[training]\nrule = \"proximal\"\nrho = 1").contains("training.rule"));
         assert!(sealed("[training]\nepoch = 1").contains("epoch"));
         assert!(sealed("network = \"rnn:8\"").contains("mlp:64,32"));

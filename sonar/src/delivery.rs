@@ -20,6 +20,8 @@ use crate::{
 
 /// Name and version of what a file says about itself, and of how scores follow from that.
 const FORM: &str = "sonar.model/1";
+/// The same of a model that reads through a backbone.
+const FORM_WITH_BACKBONE: &str = "sonar.model/2";
 
 /// What the data scientist loads the model with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -120,6 +122,7 @@ impl<'a> Finished<'a> {
             Method::Encrypted(linear) => {
                 metadata.insert("sonar.features".into(), serde_json::to_string(&linear.features)?);
                 if let Some(backbone) = &linear.backbone {
+                    metadata.insert("sonar.format".into(), FORM_WITH_BACKBONE.into());
                     metadata.insert("sonar.backbone".into(), serde_json::to_string(backbone)?);
                 }
                 Trained::Linear(linear, linear.read(file)?)

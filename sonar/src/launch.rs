@@ -11,7 +11,7 @@ use syft_nets::{Input, Model, NetworkError, NetworkKind, Release, Schedule};
 use zeroize::Zeroizing;
 
 use crate::{
-    backbone::{Backbone, Embedding},
+    backbone::{self, Backbone, Embedding},
     bundle::Bundle,
     campaign::{CampaignFile, NetworkTraining, TrainingTable},
     cli::{ExitCode, Failure},
@@ -19,7 +19,7 @@ use crate::{
     handover::{AuditSecret, keys_root},
     ids::Digest,
     manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
-    method::{AnyTrial, Clear, Linear, Method, Regime, TrialError},
+    method::{AnyTrial, Clear, Linear, Method, Regime, TooManyRows, TrialError},
     units::{Amount, TokenUnit, percent},
 };
 
@@ -119,12 +119,18 @@ pub enum LaunchError {
     /// The validation set does not fit the file's inputs and task.
     #[error("the validation set does not fit inputs and task:\n{0}")]
     Misfit(#[from] FitReport),
+    /// The validation set is too long.
+    #[error("the validation set: {0}")]
+    Rows(#[from] TooManyRows),
     /// Nothing can be measured: of the starting model, or on the validation set.
     #[error("{0}")]
     Trial(#[from] TrialError),
     /// The backbone reads other data.
     #[error("model.backbone: {0}")]
     Backbone(syft::DataError),
+    /// The backbone is too large.
+    #[error("model.backbone: {0}")]
+    BackboneSize(NetworkError),
     /// The features cannot be made.
     #[error("the features of the validation set: {0}")]
     Features(#[from] syft::DataError),
@@ -158,6 +164,17 @@ pub enum LaunchError {
         /// What is allowed.
         must: &'static str,
     },
+    /// A window that cannot become full.
+    #[error(
+        "limits.window = {window} is more than the {submissions} submissions that the campaign takes in all: take fewer, or a larger model, \
+         about which more may be said"
+    )]
+    Window {
+        /// Submissions that fill a window.
+        window: u16,
+        /// Submissions in all.
+        submissions: u32,
+    },
     /// A stake that the contract would not take.
     #[error(
         "limits.submission_stake of {} must be between 0 ETH and {}, in steps of {}",
@@ -186,12 +203,20 @@ impl From<LaunchError> for Failure {
             LaunchError::TargetOffGrid { .. } => "TARGET_OFF_GRID",
             LaunchError::Start { .. } => "START_NOT_AS_CLAIMED",
             LaunchError::Features(syft::DataError::TooLarge { .. }) => "MODEL",
-            LaunchError::Table(_) | LaunchError::Misfit(_) | LaunchError::Trial(_) | LaunchError::Features(_) => {
-                "VALIDATION_DATA"
-            }
-            LaunchError::Parameters(_) | LaunchError::Network(_) | LaunchError::Backbone(_) => "MODEL",
+            LaunchError::Table(_)
+            | LaunchError::Misfit(_)
+            | LaunchError::Rows(_)
+            | LaunchError::Trial(_)
+            | LaunchError::Features(_) => "VALIDATION_DATA",
+            LaunchError::Parameters(_)
+            | LaunchError::Network(_)
+            | LaunchError::Backbone(_)
+            | LaunchError::BackboneSize(_) => "MODEL",
             LaunchError::Grid(_) => "GRID",
-            LaunchError::Limit { .. } | LaunchError::Stake(_) | LaunchError::StakeAboveStep { .. } => "LIMITS",
+            LaunchError::Limit { .. }
+            | LaunchError::Window { .. }
+            | LaunchError::Stake(_)
+            | LaunchError::StakeAboveStep { .. } => "LIMITS",
             LaunchError::Manifest(_) => "MANIFEST",
         };
         Self::new(ExitCode::Refused, code, error)
@@ -253,11 +278,17 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     }
     let data = file.schema();
     let table = data::read_csv(inputs.validation.as_slice(), &data::Limits::default())?;
+    let raw = data.fit(&table)?;
     let (backbone, embedding) = inputs.backbone.map(with_weights).unzip();
-    let embedding = embedding.unwrap_or_default();
-    let examples = embedding.apply(data.fit(&table)?).map_err(LaunchError::Backbone)?;
+    if let Some(backbone) = &backbone {
+        backbone::check_size(&backbone.network).map_err(LaunchError::BackboneSize)?;
+        let (rows, most) = (raw.len(), backbone.most_rows());
+        (rows <= most).then_some(()).ok_or(TooManyRows { rows, most })?;
+    }
+    let examples = embedding.unwrap_or_default().apply(raw).map_err(LaunchError::Backbone)?;
     let seed = file.model.seed.unwrap_or_else(|| u32::from_be_bytes(first_chunk(&inputs.salt.0)));
     let (method, model) = choose_method(file, &data, &examples, backbone, seed)?;
+    method.check_rows(examples.len())?;
     let accuracy = Accuracy {
         start: file.accuracy.start,
         target: file.accuracy.target,
@@ -473,7 +504,7 @@ fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, 
     let limits = CampaignLimits {
         submissions: wanted.submissions.unwrap_or(submissions),
         accepts: wanted.accepts.unwrap_or(accepts),
-        window: wanted.window.unwrap_or(WINDOW),
+        window: wanted.window.unwrap_or_else(|| WINDOW.min(u16::try_from(submissions).unwrap_or(WINDOW))),
         window_seconds: wanted.window_seconds.unwrap_or(WINDOW_SECONDS),
         cap_per_version: wanted.cap_per_version.unwrap_or(CAP_PER_VERSION),
     };
@@ -484,10 +515,15 @@ fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, 
         ("window_seconds", limits.window_seconds, (1 << 24) - 1, "between 1 and 16777215"),
         ("cap_per_version", limits.cap_per_version.into(), 255, "between 1 and 255"),
     ];
-    match bounds.into_iter().find(|(_, value, most, _)| !(1..=*most).contains(value)) {
-        Some((field, value, _, must)) => Err(LaunchError::Limit { field, value: value.into(), must }),
-        None => Ok(limits),
+    if let Some((field, value, _, must)) = bounds.into_iter().find(|(_, value, most, _)| !(1..=*most).contains(value)) {
+        return Err(LaunchError::Limit { field, value: value.into(), must });
     }
+    // No window would ever be full, and all would wait for its time to pass.
+    if u32::from(limits.window) > limits.submissions {
+        let (window, submissions) = (limits.window, limits.submissions);
+        return Err(LaunchError::Window { window, submissions });
+    }
+    Ok(limits)
 }
 
 /// How long the Capsule's stake stays locked after its delivery.
@@ -670,11 +706,27 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_validation_set_may_not_be_too_long() {
+        let method = through("features = \"random-relu:4000\"", &[30], 2).unwrap().manifest(Digest([9; 32])).method;
+        let most = method.most_rows();
+        assert!((10_000..20_000).contains(&most), "half a gigabyte: {most}");
+        assert_eq!(method.check_rows(most), Ok(()));
+        assert_eq!(method.check_rows(most + 1), Err(TooManyRows { rows: most + 1, most }));
+        let small = planned("", "").unwrap().manifest(Digest([9; 32])).method;
+        assert!(small.most_rows() > 5_000_000);
+        let rows = "1,0.5,no\n".repeat(most + 1);
+        let validation = Zeroizing::new(format!("a,b,y\n{rows}").into_bytes());
+        let file = CampaignFile::parse(&format!("{TEXT}[model]\nfeatures = \"random-relu:4000\"")).unwrap();
+        let long = plan(&file, Inputs { validation, ..inputs() }).unwrap_err().to_string();
+        assert!(long.contains("rows; with this model at most"), "{long}");
+    }
+
+    #[test]
     fn a_backbone_that_does_not_fit_is_refused() {
         let refusal = |text: &str, layers: &[usize], columns| through(text, layers, columns).unwrap_err().to_string();
         let columns = refusal("", &[30], 3);
         assert_eq!(columns, "model.backbone: the data have 2 columns, the model expects 3");
-        assert!(refusal("", &[5_000], 2).contains("5000 features and the constant one"));
+        assert!(refusal("", &[5_000], 2).contains("5000 activations before its output"));
         assert!(refusal("features = \"random-relu:5000\"", &[30], 2).contains("5000 features"));
     }
 

@@ -16,6 +16,11 @@ use crate::{
     manifest::{Manifest, ManifestError},
 };
 
+/// Numbers of a validation set as a model reads it, at most: half a gigabyte.
+const MAX_NUMBERS: usize = 1 << 26;
+/// Multiplications to measure a model once, at most: some minutes.
+const MAX_MEASURING: usize = 1 << 40;
+
 /// Bytes of a published file of a network besides its parameters, at most: names, shapes, the description.
 pub(crate) const FILE_HEADER: usize = 1 << 20;
 
@@ -134,6 +139,31 @@ impl Method {
         }
     }
 
+    /// Rows of a validation set that a model can be measured on.
+    #[must_use]
+    pub fn most_rows(&self) -> usize {
+        let (numbers, work) = match self {
+            Self::Encrypted(linear) => {
+                let backbone = linear.backbone.as_ref().map_or(0, |backbone| backbone.network.work());
+                let columns = linear.backbone.as_ref().map_or(0, |backbone| backbone.network.input().columns());
+                let expanded = linear.features.inputs().saturating_mul(linear.features.columns.len());
+                let widest = linear.shape.inputs.max(linear.features.columns.len()).max(columns);
+                (widest, backbone.saturating_add(expanded))
+            }
+            Self::Sealed(clear) => (clear.network.input().columns(), clear.network.work()),
+        };
+        (MAX_NUMBERS / numbers.max(1)).min(MAX_MEASURING / work.max(1))
+    }
+
+    /// Checks that a validation set is not too long.
+    ///
+    /// # Errors
+    /// When measuring a model on it would take too long or too much memory.
+    pub fn check_rows(&self, rows: usize) -> Result<(), TooManyRows> {
+        let most = self.most_rows();
+        if rows > most { Err(TooManyRows { rows, most }) } else { Ok(()) }
+    }
+
     /// Checks what came from outside, against the data that it is for.
     ///
     /// # Errors
@@ -211,6 +241,16 @@ pub enum AnyTrial {
     Linear(Trial<Weights>),
     /// Of a campaign in the sealed regime.
     Network(Trial<Model>),
+}
+
+/// A validation set that is too long for its campaign's model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it has {rows} rows; with this model at most {most} can be measured on: take fewer")]
+pub struct TooManyRows {
+    /// Its rows.
+    pub rows: usize,
+    /// Rows that there may be.
+    pub most: usize,
 }
 
 /// A model file that cannot be used in a campaign.

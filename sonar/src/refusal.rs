@@ -46,9 +46,12 @@ pub enum Refusal {
     /// The backbone's weights are none of its network.
     #[error("the backbone cannot be used")]
     Backbone = 14,
+    /// Evaluating a window would take too long.
+    #[error("a full window cannot be evaluated in the time that the terms give")]
+    TooSlow = 15,
 }
 
-const ALL: [Refusal; 14] = {
+const ALL: [Refusal; 15] = {
     use Refusal::*;
     [
         Unavailable,
@@ -65,6 +68,7 @@ const ALL: [Refusal; 14] = {
         Stake,
         TooLate,
         Backbone,
+        TooSlow,
     ]
 };
 

@@ -237,7 +237,7 @@ const SEALED_PARTIES: [PartyStatement; 4] = [
     },
 ];
 
-const PARTIES: [PartyStatement; 5] = [
+const PARTIES: [PartyStatement; 6] = [
     PartyStatement {
         party: "Mine",
         learns: "the public transcript: which submissions were accepted, at which step of the accuracy grid",
@@ -267,6 +267,12 @@ const PARTIES: [PartyStatement; 5] = [
         learns: "a Mine's matrix, if it publishes another model or key than it should and no privacy budget is set",
         never_learns: "rows of data of a Mine with a privacy budget, beyond that budget",
         rests_on: "its stake, and audits after the campaign; differential privacy",
+    },
+    PartyStatement {
+        party: "data scientist and Capsule together",
+        learns: "a single row, if features or backbone were made to answer to that one only and no privacy budget is set",
+        never_learns: "rows of data of a Mine with a privacy budget, beyond that budget",
+        rests_on: "differential privacy; a Mine's policy, which wants a budget or trust before it reads through a backbone",
     },
 ];
 

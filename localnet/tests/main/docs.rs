@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sonar::refusal::Refusal;
+
 fn pages(root: &Path) -> Vec<PathBuf> {
     let markdown = |directory: PathBuf| {
         let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -16,6 +18,15 @@ fn pages(root: &Path) -> Vec<PathBuf> {
 /// The targets of `](…)`.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+}
+
+/// Codes are on the chain, and whoever finds one looks it up.
+#[test]
+fn the_protocol_says_what_each_refusal_means() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md")).unwrap();
+    let mut known =
+        (1..).map(|code| (code, Refusal::words(code))).take_while(|(_, words)| !words.contains("does not know"));
+    assert!(known.all(|(code, words)| page.contains(&format!("| {code} | {words} |"))));
 }
 
 #[test]

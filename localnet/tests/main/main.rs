@@ -5,6 +5,8 @@ mod crash;
 mod delivery;
 mod demo;
 mod docs;
+mod figures;
+mod formats;
 mod refused;
 mod sealed;
 mod support;

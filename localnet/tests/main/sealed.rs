@@ -26,11 +26,11 @@ use crate::{
     support::{coarse, config, directory, network, run, runtime, seeded},
 };
 
-fn sealed(dataset: &str, mines: usize, name: &str) -> DemoConfig {
+pub fn sealed(dataset: &str, mines: usize, name: &str) -> DemoConfig {
     DemoConfig { regime: Some(Regime::Sealed), ..config(dataset, mines, name) }
 }
 
-/// A network that two Mines train for some seconds, on a grid so coarse and with a target so low that the first window decides.
+/// A network of convolutions that two Mines train for some seconds, on a grid so coarse and with a target so low that the first window decides.
 fn slow() -> Prepared {
     let mut prepared = coarse(2, 2);
     let mut campaign: toml::Table = prepared.campaign.parse().unwrap();
@@ -38,12 +38,12 @@ fn slow() -> Prepared {
         "model".into(),
         toml::toml! {
             regime = "sealed"
-            network = "mlp:256,128"
+            network = "cnn:16,32"
             seed = 7
         }
         .into(),
     );
-    campaign.insert("training".into(), toml::toml! { epochs = 400 }.into());
+    campaign.insert("training".into(), toml::toml! { epochs = 60 }.into());
     campaign["accuracy"].as_table_mut().unwrap().insert("target".into(), 0.75.into());
     prepared.campaign = campaign.to_string();
     prepared
@@ -58,12 +58,12 @@ async fn delivered(network: &Network, campaign: &Campaign) -> Model {
 
 /// Kills one process once.
 #[derive(Default)]
-struct Killer {
+pub struct Killer {
     /// A Mine, as soon as a restart would go on in the middle of its training.
-    trainer: Option<usize>,
+    pub trainer: Option<usize>,
     /// The Capsule, as soon as the window is full.
-    capsule: bool,
-    revived: Vec<String>,
+    pub capsule: bool,
+    pub revived: Vec<String>,
 }
 
 impl Observer for Killer {
@@ -296,7 +296,7 @@ fn a_privacy_budget_is_charged_where_a_network_bears_the_noise_and_refuses_where
 #[test]
 fn senseless_combinations_are_refused_with_the_reason() {
     let refusal = |config: DemoConfig| match Prepared::read(&config) {
-        Err(DemoError::Campaign(error)) => error.to_string(),
+        Err(error @ (DemoError::Campaign(_) | DemoError::Launch(_) | DemoError::Content { .. })) => error.to_string(),
         other => panic!("{other:?}"),
     };
     let features = Some("random-relu:512".parse().unwrap());
@@ -307,6 +307,20 @@ fn senseless_combinations_are_refused_with_the_reason() {
     assert!(encrypted.contains("model.network: `mlp:8` cannot be trained on ciphertexts"), "{encrypted}");
     let columns = refusal(DemoConfig { network: network("cnn:8"), ..sealed("breast-cancer", 2, "unused") });
     assert!(columns.contains("needs an image"), "{columns}");
+    let features = |dataset, kind: &str, mines| {
+        let features = Some(kind.parse().unwrap());
+        refusal(DemoConfig { features, ..config(dataset, mines, "unused") })
+    };
+    assert!(features("diabetes", "random-conv:64", 2).contains("model.features: `random-conv:64` needs an image"));
+    assert!(features("mnist", "polynomial", 2).contains("features and the constant one are more than"));
+    assert!(features("digits", "random-relu:5000", 2).contains("5000 features"));
+    assert!(features("diabetes", "identity", 64).contains("limits.window = 64 is more than the"));
+    let target = refusal(DemoConfig { target: Some(0.9333), ..config("digits", 2, "unused") });
+    assert!(target.contains("between two steps of the grid"), "{target}");
+    let nobody = refusal(DemoConfig { target: Some(0.01), ..config("digits", 2, "unused") });
+    assert!(nobody.contains("must be above"), "{nobody}");
+    let crowd = refusal(config("diabetes", 1_000, "unused"));
+    assert!(crowd.contains("too few for 1000 owners"), "{crowd}");
     for dataset in ["digits", "breast-cancer", "diabetes", "mnist"] {
         Prepared::read(&sealed(dataset, 3, "unused")).unwrap();
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     home,
-    policy::{Algorithm, Consent, Policy},
+    policy::{Algorithm, Backbones, Consent, Policy},
     privacy::Budget,
 };
 use alloy::primitives::Address;
@@ -59,6 +59,9 @@ pub struct Set {
     /// Serve campaigns of the sealed regime, in which Mines see the model and everybody sees what accepted updates change in it
     #[arg(long, value_name = "ANSWER")]
     sealed: Option<Consent>,
+    /// Serve campaigns that send your rows through a network of the data scientist's choice, which can be made to single out a row
+    #[arg(long, value_name = "ANSWER")]
+    backbone: Option<Backbones>,
     /// Most that one submission may put at stake, such as "0.001 ETH"
     #[arg(long, value_name = "AMOUNT")]
     max_stake: Option<String>,
@@ -104,6 +107,7 @@ impl Set {
             policy.privacy = Some(budget);
         }
         policy.sealed = self.sealed.unwrap_or(policy.sealed);
+        policy.backbone = self.backbone.unwrap_or(policy.backbone);
         if self.exact_updates {
             policy.privacy = None;
         }
@@ -189,13 +193,18 @@ fn human(policy: &Policy) -> String {
         })
         .collect();
     format!(
-        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\nsealed regime     {}\ncool-down         {} s\nstakes at most    {} a submission, {} in all\nprivacy           {}",
+        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\nsealed regime     {}\nbackbones         {}\ncool-down         {} s\nstakes at most    {} a submission, {} in all\nprivacy           {}",
         list(bounties),
         list(policy.data_scientists.iter().map(Address::to_string).collect()),
         list(policy.algorithms.iter().map(Algorithm::to_string).collect()),
         match policy.sealed {
             Consent::Allow => "allowed: Mines see the model, and everybody sees what accepted updates change in it",
             Consent::Refuse => "refused",
+        },
+        match policy.backbone {
+            Backbones::Allow => "allowed: one can be made to single out a row",
+            Backbones::WithBudget => "allowed with a privacy budget",
+            Backbones::Refuse => "refused",
         },
         policy.cool_down_seconds,
         TokenUnit::eth().format(policy.max_stake),

@@ -261,6 +261,7 @@ async fn a_backbone_must_be_the_one_that_the_manifest_describes() {
     let stage = Stage::new().await;
     let mine = Mine::new(&stage);
     mine.add_data("own", &csv(200));
+    mine.cli.good(&["policy", "set", "--backbone", "allow"]);
     let node = mine.node(&stage).await;
     let model = |width: usize| {
         let input = Input::Columns(vec![Column { center: 0.5, spread: 0.5 }; 2]);

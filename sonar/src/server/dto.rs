@@ -13,6 +13,7 @@ use crate::{
     index::Stored,
     manifest::Manifest,
     method::Regime,
+    refusal::Refusal,
     units::Amount,
     view::{CampaignView, CapsuleView, StakeFate, Stakes},
     wire::TermsJson,
@@ -258,6 +259,8 @@ pub struct CampaignDetail {
     pub stake_fate: Option<StakeFate>,
     /// Why the Capsule declined.
     pub declined: Option<u8>,
+    /// The same in words.
+    pub declined_because: Option<String>,
     /// Unix time of opening, activation, closing or delivery, whichever was last.
     pub changed_at: u64,
     /// Where it was opened.
@@ -713,6 +716,7 @@ impl CampaignDetail {
             result: view.result,
             stake_fate: view.stake_fate,
             declined: view.declined,
+            declined_because: view.declined.map(Refusal::words),
             changed_at: view.changed_at,
             opened: PlaceJson::from(&view.opened),
             manifest: manifest.and_then(|manifest| serde_json::to_value(manifest).ok()),

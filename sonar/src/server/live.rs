@@ -279,6 +279,8 @@ mod tests {
     const ID: CampaignId = CampaignId(B256::repeat_byte(1));
     const MANIFEST: Digest = Digest([9; 32]);
     const BUNDLE: Digest = Digest([8; 32]);
+    const BACKBONE: Digest = Digest([6; 32]);
+    const NAMED: Named = Named { bundle: BUNDLE, backbone: Some(BACKBONE) };
     const RESULT: Digest = Digest([7; 32]);
     const MATERIALS: [Digest; 3] = [Digest([21; 32]), Digest([22; 32]), Digest([23; 32])];
 
@@ -315,10 +317,12 @@ mod tests {
     }
 
     fn kept(world: &World) -> Vec<(Digest, Kind)> {
-        artefacts(world, |manifest| (manifest == MANIFEST).then_some(BUNDLE)).into_iter().collect()
+        artefacts(world, |manifest| (manifest == MANIFEST).then_some(NAMED)).into_iter().collect()
     }
 
-    const DELIVERED: [(Digest, Kind); 2] = [(RESULT, Kind::Result), (MANIFEST, Kind::Manifest)];
+    /// The backbone, too: whoever fetches the model measures it through that.
+    const DELIVERED: [(Digest, Kind); 3] =
+        [(BACKBONE, Kind::Backbone), (RESULT, Kind::Result), (MANIFEST, Kind::Manifest)];
 
     fn materials() -> impl Iterator<Item = (Digest, Kind)> {
         MATERIALS.into_iter().map(|digest| (digest, Kind::Material))
@@ -338,7 +342,7 @@ mod tests {
     #[test]
     fn without_a_stake_every_version_can_be_fetched_until_the_delivery() {
         for stake in [0, 1] {
-            let running = [(BUNDLE, Kind::Bundle), (MANIFEST, Kind::Manifest)];
+            let running = [(BACKBONE, Kind::Backbone), (BUNDLE, Kind::Bundle), (MANIFEST, Kind::Manifest)];
             assert_eq!(kept(&closed(stake)), running.into_iter().chain(materials()).collect::<Vec<_>>());
         }
         assert_eq!(kept(&delivered(0)), DELIVERED);

@@ -355,6 +355,11 @@ impl Network {
         self.stages.iter().map(Stage::work).fold(0, usize::saturating_add)
     }
 
+    /// Numbers that each thread holds while it applies the network, besides the weights.
+    pub fn scratch(&self) -> usize {
+        crate::forward::scratch(self)
+    }
+
     /// Its tensors, in the order of the parameters; each is row-major.
     pub fn layout(&self) -> Vec<Tensor> {
         let named = |(index, stage): (usize, &Stage)| {

@@ -69,6 +69,8 @@ pub struct Detail {
     pub result: Option<Digest>,
     pub stake_fate: Option<StakeFate>,
     pub declined: Option<u8>,
+    /// The same in words.
+    pub declined_because: Option<String>,
 }
 
 /// Where the money is: `deposited = paid + owed + refunded + fee + escrowed`.
@@ -129,6 +131,7 @@ impl Detail {
             result: view.result,
             stake_fate: view.stake_fate,
             declined: view.declined,
+            declined_because: view.declined.map(Refusal::words),
         }
     }
 }
@@ -276,7 +279,7 @@ fn capsule_stake(view: &CampaignView) -> String {
         }
         (None, State::Finalized) => {
             let end = view.changed_at.saturating_add(view.terms.audit.period.into());
-            format!("locked until {}, for the owner's audit", time(end))
+            format!("locked for the owner's audit; from {} the Capsule may free it", time(end))
         }
         (None, State::Proposed) => "to be locked when it activates the campaign".into(),
         (None, State::Closed) if view.reason == CloseReason::CapsuleTimeout => "taken from it: it was late".into(),
@@ -291,6 +294,8 @@ pub fn span(seconds: u32) -> String {
     const DAY: u32 = 86_400;
     const HOUR: u32 = 3_600;
     match seconds {
+        DAY => "a day".into(),
+        HOUR => "an hour".into(),
         days if days % DAY == 0 => format!("{} days", days / DAY),
         hours if hours % HOUR == 0 => format!("{} hours", hours / HOUR),
         seconds => format!("{seconds} s"),

@@ -119,8 +119,10 @@ impl Launch {
         let offered: Vec<_> = [sealed, manifest].into_iter().chain(backbone).collect();
         let offered = hub.offer(offered).await?;
         let opened = open(context, output, &client, &draft, &terms, &token, &statement).await?;
-        output.progress("Waiting until Sonar holds manifest and bundle…");
-        hub.wait_until_kept(&offered).await?;
+        if is_running(&client.status(draft.id).await?) {
+            output.progress("Waiting until Sonar holds manifest and bundle…");
+            hub.wait_until_kept(&offered).await?;
+        }
         hub.close().await;
         report(&client, &draft, &terms, &token, opened, &statement).await
     }
@@ -151,6 +153,11 @@ async fn open(
         Err(error) => Err(Failure::from(error)
             .help("nothing was paid; `--again` plans the campaign anew, with fresh deadline and terms")),
     }
+}
+
+/// Whether anybody still needs what was launched.
+fn is_running(status: &Status) -> bool {
+    matches!(State::try_from(status.state), Ok(State::Proposed | State::Open))
 }
 
 fn is_open(status: &Status) -> bool {
