@@ -20,6 +20,7 @@ mod model;
 pub mod privacy;
 mod train;
 mod units;
+pub mod wire;
 
 pub use data::{DataError, Examples, Matrix, TargetMap, Targets, Task};
 pub use evaluate::{

@@ -7,6 +7,7 @@
 //! Everything here is a pure function of its arguments. Networks read raw columns: the constants that standardise them are part of the
 //! description. What a model *says* has the same bits on every machine; what a training leads to has the same bits on one machine.
 
+mod bits;
 mod export;
 mod forward;
 mod gradient;
@@ -20,7 +21,6 @@ mod stream;
 mod testing;
 mod trainable;
 mod training;
-mod wire;
 
 pub use kind::NetworkKind;
 pub use model::{Delta, Model, ModelError, described};
@@ -30,4 +30,3 @@ pub use network::{
 pub use release::{Release, Update, UpdateError};
 pub use schedule::{ConstantError, Fall, Optimiser, Schedule};
 pub use training::{Progress, Training, TrainingError};
-pub use wire::WireError;

@@ -1,12 +1,13 @@
 //! What a Mine says of its training: clipped, if wished noised, sparsified, quantised, and bound to the model that it started from.
 
+use crate::bits::{BitWriter, Bits};
 use crate::model::Delta;
 use crate::network::Network;
 use crate::schedule::{ConstantError, require};
-use crate::wire::{BitWriter, Bits, Fields, Format, WireError};
 use rand::{CryptoRng, Rng};
 use serde::{Deserialize, Serialize};
 use syft::privacy::{DiscreteGaussian, PrivacyError, Zcdp};
+use syft::wire::{Fields, Format, FormatError};
 use thiserror::Error;
 use zeroize::Zeroize;
 
@@ -27,7 +28,7 @@ pub enum UpdateError {
     Privacy(#[from] PrivacyError),
     /// Bytes that are none.
     #[error("the update: {0}")]
-    Wire(#[from] WireError),
+    Wire(#[from] FormatError),
 }
 
 /// What an upload is made with.
@@ -187,11 +188,11 @@ impl Update {
         let layout = Layout::new(parameters, release);
         let mut fields = FORMAT.open(bytes, layout.bytes())?;
         if fields.array()? != *model {
-            return Err(WireError::Model.into());
+            return Err(FormatError::Content("made from another model than this version's").into());
         }
         let scale = f32::from_le_bytes(fields.array()?);
         if !(0.0..=1e6).contains(&scale) || scale.is_sign_negative() {
-            return Err(WireError::Content("its scale is not between 0 and 10^6").into());
+            return Err(FormatError::Content("its scale is not between 0 and 10^6").into());
         }
         let (positions, levels) = layout.read(&mut fields, release)?;
         Ok(Self { release: *release, model: *model, parameters, scale, positions, levels })
@@ -229,7 +230,7 @@ impl Layout {
         Self::HEADER + self.bits().div_ceil(8)
     }
 
-    fn read(&self, fields: &mut Fields, release: &Release) -> Result<(Vec<usize>, Vec<i32>), WireError> {
+    fn read(&self, fields: &mut Fields, release: &Release) -> Result<(Vec<usize>, Vec<i32>), FormatError> {
         let mut bits = Bits::new(fields.rest());
         let positions = match self.low {
             None => (0..self.parameters).collect(),
@@ -239,16 +240,16 @@ impl Layout {
         let level = |_| bits.number(release.bits) as i32 - largest;
         let levels: Vec<i32> = (0..self.kept).map(level).collect();
         if levels.iter().any(|&level| level > largest) {
-            return Err(WireError::Content("a level is out of range"));
+            return Err(FormatError::Content("a level is out of range"));
         }
         if bits.any_left() {
-            return Err(WireError::Content("there is something after its end"));
+            return Err(FormatError::Content("there is something after its end"));
         }
         Ok((positions, levels))
     }
 
-    fn positions(&self, bits: &mut Bits, low: u32) -> Result<Vec<usize>, WireError> {
-        const WRONG: WireError = WireError::Content("its positions are not ascending ones of this network");
+    fn positions(&self, bits: &mut Bits, low: u32) -> Result<Vec<usize>, FormatError> {
+        const WRONG: FormatError = FormatError::Content("its positions are not ascending ones of this network");
         let mut highs = Vec::with_capacity(self.kept);
         let mut high = 0;
         for _ in 0..self.high_bits(low) {

@@ -5,8 +5,8 @@ use crate::model::{Delta, Model};
 use crate::network::Network;
 use crate::schedule::{ConstantError, Memory, Schedule};
 use crate::stream::Stream;
-use crate::wire::{Format, WireError};
 use sha2::{Digest, Sha256};
+use syft::wire::{Format, FormatError};
 use syft::{Matrix, Targets};
 use thiserror::Error;
 use zeroize::Zeroize;
@@ -56,7 +56,7 @@ pub enum TrainingError {
     Schedule(#[from] ConstantError),
     /// Bytes that are no checkpoint of this training.
     #[error("the checkpoint: {0}")]
-    Checkpoint(#[from] WireError),
+    Checkpoint(#[from] FormatError),
     /// Loss or parameters are no longer finite.
     #[error("training went wrong at step {0}: the loss is not finite any more; a lower rate helps")]
     Diverged(u64),
@@ -144,7 +144,7 @@ impl Training {
         let mut fields = FORMAT.open(checkpoint, training.checkpoint_len())?;
         if fields.array()? != training.inputs {
             return Err(
-                WireError::Content("it is of a training with another model, schedule, seed or other data").into()
+                FormatError::Content("it is of a training with another model, schedule, seed or other data").into()
             );
         }
         training.step = u64::from_le_bytes(fields.array()?);
@@ -155,7 +155,7 @@ impl Training {
         let memory = training.memory.first.iter().chain(&training.memory.second);
         let finite = training.loss.is_finite() && training.values.iter().chain(memory).all(|x| x.is_finite());
         if training.step > training.steps() || !finite {
-            return Err(WireError::Content("it says what no training leads to").into());
+            return Err(FormatError::Content("it says what no training leads to").into());
         }
         training.order = order(&seed, training.epoch(), training.data.count);
         Ok(training)

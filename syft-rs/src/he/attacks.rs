@@ -18,6 +18,7 @@ use crate::model::{Shape, Weights};
 use crate::noise::Noise;
 use crate::train::AffineUpdate;
 use crate::units::{Grid, Ppm};
+use crate::wire::FormatError;
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -461,16 +462,19 @@ mod wire {
         let same_size = Parameters::linear(Shape { inputs: 3, outputs: 4 }).unwrap();
         let digest = PARTY.material.digest();
         let update = |bytes: &[u8], params, digest| EncryptedUpdate::decode(bytes, params, digest).unwrap_err();
-        assert!(matches!(update(&UPLOAD, &other, &digest), WireError::Size { .. }));
+        assert!(matches!(update(&UPLOAD, &other, &digest), WireError::Format(FormatError::Size { .. })));
         assert_eq!(update(&UPLOAD, &same_size, &digest), WireError::Parameters);
         assert_eq!(update(&UPLOAD, &PARTY.params, &[0; 32]), WireError::Material);
-        assert_eq!(update(&PARTY.material.encode(), &PARTY.params, &digest), WireError::Kind("an encrypted update"));
+        assert_eq!(
+            update(&PARTY.material.encode(), &PARTY.params, &digest),
+            FormatError::Kind("an encrypted update").into()
+        );
         let material = PARTY.material.encode();
         assert_eq!(Material::decode(&material, &PARTY.params, &binding(2)).unwrap_err(), WireError::Binding);
         assert_eq!(Material::decode(&material, &same_size, &binding(1)).unwrap_err(), WireError::Parameters);
         let mut newer = UPLOAD.clone();
         newer[6] = 3;
-        assert_eq!(update(&newer, &PARTY.params, &digest), WireError::Version { have: 3, need: 2 });
+        assert_eq!(update(&newer, &PARTY.params, &digest), FormatError::Version { have: 3, need: 2 }.into());
     }
 
     proptest! {

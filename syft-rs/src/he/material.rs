@@ -5,8 +5,9 @@ use super::packing::Packing;
 use super::panels::Panels;
 use super::parameters::{DIMENSION, PACKING_BYTES, Parameters, ROW_BYTES};
 use super::random::Mask;
-use super::wire::{Format, WireError, put_words};
+use super::wire::{WireError, put_words, words};
 use super::zeros::Zeros;
+use crate::wire::Format;
 use sha2::{Digest, Sha256};
 
 const FORMAT: Format = Format { magic: *b"SYFTpk", version: 3, name: "the published material of a version" };
@@ -84,9 +85,9 @@ impl Material {
             return Err(WireError::Binding);
         }
         let seeds = MaskSeeds { rows: fields.array()?, packing: fields.array()? };
-        let bodies = fields.words(params.shape().weights(), ROW_BYTES)?;
-        let public_key = fields.words(DIMENSION, ROW_BYTES)?;
-        let packing_key = fields.words(params.rank() * DIMENSION, PACKING_BYTES)?;
+        let bodies = words(&mut fields, params.shape().weights(), ROW_BYTES)?;
+        let public_key = words(&mut fields, DIMENSION, ROW_BYTES)?;
+        let packing_key = words(&mut fields, params.rank() * DIMENSION, PACKING_BYTES)?;
         Ok(Self { params: *params, binding: *binding, seeds, bodies, public_key, packing_key })
     }
 

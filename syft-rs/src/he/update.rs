@@ -8,10 +8,11 @@ use super::panels::Panels;
 use super::parameters::PACKING_BYTES;
 use super::parameters::{DIMENSION, Parameters, UPLOAD_BYTES};
 use super::random::Coins;
-use super::wire::{Format, WireError, put_words, round_to_bytes};
+use super::wire::{WireError, put_words, round_to_bytes, words};
 use super::zeros::Zeros;
 use crate::model::Shape;
 use crate::train::AffineUpdate;
+use crate::wire::Format;
 use rand::rngs::SysError;
 use rayon::prelude::*;
 use thiserror::Error;
@@ -135,7 +136,7 @@ impl EncryptedUpdate {
         if fields.array()? != *material {
             return Err(WireError::Material);
         }
-        let words = fields.words(params.update_len() / UPLOAD_BYTES, UPLOAD_BYTES)?;
+        let words = words(&mut fields, params.update_len() / UPLOAD_BYTES, UPLOAD_BYTES)?;
         Ok(Self { params: *params, material: *material, words })
     }
 
