@@ -53,9 +53,7 @@ contract GasTest is Encryption {
     }
 
     function test_submitFirstOfALaterWindow() public {
-        Terms memory t = _ten();
-        bytes32 id = activated(t);
-        settled(t, submitted(id, 0, 10), _four(), NEXT);
+        (, bytes32 id) = _settled();
         submitted(id, 10, 1);
         _charge("submit, first of a window", SUBMIT);
         submitted(id, 0, 1);
@@ -63,9 +61,7 @@ contract GasTest is Encryption {
     }
 
     function test_settleTenWithFourAccepts() public {
-        Terms memory t = _ten();
-        bytes32 id = activated(t);
-        settled(t, submitted(id, 0, 10), _four(), NEXT);
+        _settled();
         _charge("settle ten, four accepted", 10 * SETTLE_PER_EVALUATION);
     }
 
@@ -77,9 +73,7 @@ contract GasTest is Encryption {
     }
 
     function test_withdraw() public {
-        Terms memory t = _ten();
-        bytes32 id = activated(t);
-        settled(t, submitted(id, 0, 10), _four(), NEXT);
+        (Terms memory t,) = _settled();
         vm.prank(miner(0));
         sonar.withdraw(t, miner(0));
         _charge("withdraw ETH", 100_000);
@@ -97,9 +91,7 @@ contract GasTest is Encryption {
     }
 
     function test_withdrawStake() public {
-        Terms memory t = _ten();
-        bytes32 id = activated(t);
-        settled(t, submitted(id, 0, 10), _four(), NEXT);
+        (, bytes32 id) = _settled();
         vm.prank(miner(1));
         sonar.withdrawStake(id, miner(1));
         _charge("withdraw stake", 60_000);
@@ -157,6 +149,13 @@ contract GasTest is Encryption {
     function _ten() private view returns (Terms memory t) {
         t = ethTerms();
         t.windowSize = 10;
+    }
+
+    /// @dev A campaign whose first window has ten submissions, four of them accepted.
+    function _settled() private returns (Terms memory t, bytes32 id) {
+        t = _ten();
+        id = activated(t);
+        settled(t, submitted(id, 0, 10), _four(), NEXT);
     }
 
     function _four() private pure returns (uint16[] memory outcomes) {
