@@ -35,6 +35,8 @@ use sonar_contracts::{CloseReason, Outcome, State, Submission, Terms, campaign_i
 use syft::{AffineUpdate, Material, Matrix, Targets, VersionSeed, encrypt_update};
 use zeroize::Zeroizing;
 
+use yes_or_no::csv;
+
 use crate::{
     attest::Attester,
     engine::Action,
@@ -44,6 +46,8 @@ use crate::{
 };
 
 mod sealed;
+#[path = "../../sonar/tests/shared/yes_or_no.rs"]
+mod yes_or_no;
 
 const CHAIN_ID: u64 = 31337;
 const SONAR: Address = Address::repeat_byte(9);
@@ -51,30 +55,7 @@ const MINER: Address = Address::repeat_byte(5);
 const FEE_PPM: u32 = 10_000;
 const NOW: u64 = 1_800_000_000;
 
-const CAMPAIGN: &str = r#"
-name = "Yes or no"
-description = "Is a above b?"
-deadline = "2d"
-inputs = [{ name = "a", min = 0, max = 1 }, { name = "b", min = 0, max = 1 }]
-[task]
-kind = "classification"
-target = "y"
-classes = ["no", "yes"]
-[validation]
-file = "validation.csv"
-[reward]
-bounty = "1"
-[accuracy]
-start = 0.5
-target = 1.0
-grid = 0.25
-[limits]
-submissions = 12
-accepts = 2
-window = 1
-window_seconds = 60
-"#;
-
+static CAMPAIGN: LazyLock<String> = LazyLock::new(|| yes_or_no::campaign("submissions = 12\naccepts = 2\nwindow = 1"));
 static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate("capsule", "c").unwrap());
 static SCIENTIST: LazyLock<Identity> = LazyLock::new(|| Identity::generate("scientist", "s").unwrap());
 
@@ -226,15 +207,6 @@ struct Stage {
     worker: TestWorker,
 }
 
-fn csv(rows: u32) -> String {
-    let line = |row: u32| {
-        let (a, b) = (row * 37 % 100, row * 61 % 100 + 1);
-        let (a, b) = if row.is_multiple_of(2) == (a > b) { (a, b) } else { (b, a) };
-        format!("{},{},{}\n", f64::from(a) / 101.0, f64::from(b) / 101.0, if a > b { "yes" } else { "no" })
-    };
-    format!("a,b,y\n{}", (0..rows).map(line).collect::<String>())
-}
-
 fn tools(
     disk: &Arc<Disk>,
     shelf: &Arc<Shelf>,
@@ -259,7 +231,7 @@ fn audit_secret() -> AuditSecret {
 impl Stage {
     /// A proposed campaign; `spoil` may change the sealed bundle, the manifest's bytes and the terms.
     fn proposed(spoil: impl FnOnce(&mut Vec<u8>, &mut Manifest, &mut Terms)) -> Self {
-        Self::planned(CAMPAIGN, spoil)
+        Self::planned(&CAMPAIGN, spoil)
     }
 
     /// The same of any campaign file.
@@ -315,7 +287,7 @@ impl Stage {
 
     /// A campaign that takes updates.
     async fn open() -> Self {
-        Self::open_as(CAMPAIGN).await
+        Self::open_as(&CAMPAIGN).await
     }
 
     /// The same of any campaign file.
@@ -615,7 +587,7 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
 
 #[tokio::test]
 async fn killed_at_any_write_it_decides_the_same_and_counts_once() {
-    same_after_every_kill(CAMPAIGN).await;
+    same_after_every_kill(&CAMPAIGN).await;
 }
 
 async fn same_after_every_kill(file: &str) {

@@ -18,7 +18,7 @@ keep = 1.0
 "#;
 
 fn campaign() -> String {
-    format!("{CAMPAIGN}{NETWORK}")
+    format!("{}{NETWORK}", *CAMPAIGN)
 }
 
 /// The model that everybody can fetch, with its hash.

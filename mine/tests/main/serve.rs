@@ -21,7 +21,8 @@ use syft_nets::{Input, Model, NetworkKind};
 
 use crate::{
     cli::Cli,
-    stage::{Campaign, Stage, csv},
+    stage::{Campaign, Stage},
+    yes_or_no::csv,
 };
 
 /// Nothing here takes so long.

@@ -28,43 +28,10 @@ use sonar_contracts::{
 use syft::{Binding, SecretKey, VersionSeed, Weights};
 use syft_nets::Model;
 
+use crate::yes_or_no;
+
 const OPTIONS: Options =
     Options { patience: Duration::from_secs(5), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
-
-const CAMPAIGN: &str = r#"
-name = "Yes or no"
-description = "Is a above b?"
-deadline = "2d"
-inputs = [{ name = "a", min = 0, max = 1 }, { name = "b", min = 0, max = 1 }]
-[task]
-kind = "classification"
-target = "y"
-classes = ["no", "yes"]
-[validation]
-file = "validation.csv"
-[reward]
-bounty = "1"
-[accuracy]
-start = 0.5
-target = 1.0
-grid = 0.25
-[limits]
-submissions = 6
-accepts = 2
-window = 3
-window_seconds = 60
-"#;
-
-/// Rows whose class anyone can see.
-pub fn csv(rows: u32) -> String {
-    let line = |row: u32| {
-        let (a, b) = (row * 37 % 100, row * 61 % 100 + 1);
-        let (a, b) = if row.is_multiple_of(2) == (a > b) { (a, b) } else { (b, a) };
-        let class = if a > b { "yes" } else { "no" };
-        format!("{},{},{class}\n", f64::from(a) / 101.0, f64::from(b) / 101.0)
-    };
-    format!("a,b,y\n{}", (0..rows).map(line).collect::<String>())
-}
 
 pub struct Stage {
     pub anvil: Anvil,
@@ -139,7 +106,7 @@ impl Stage {
     /// The same, of a campaign whose model reads through a public network.
     pub async fn open_through(&self, backbone: Option<(Model, Digest)>, change: impl FnOnce(&mut Terms)) -> Campaign {
         let inputs = Inputs {
-            validation: csv(100).into_bytes().into(),
+            validation: yes_or_no::csv(100).into_bytes().into(),
             initial: None,
             backbone,
             owner: self.owner.address().unwrap(),
@@ -158,7 +125,11 @@ impl Stage {
             salt: B256::from(self.anvil.provider().get_block_number().await.map(U256::from).unwrap()),
             audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
         };
-        let plan = launch::plan(&CampaignFile::parse(CAMPAIGN).unwrap(), inputs).unwrap();
+        let plan = launch::plan(
+            &CampaignFile::parse(&yes_or_no::campaign("submissions = 6\naccepts = 2\nwindow = 3")).unwrap(),
+            inputs,
+        )
+        .unwrap();
         let manifest = plan.manifest(Digest([9; 32]));
         let digest = self.hub.add(manifest.encode().unwrap()).await.unwrap();
         let mut terms = plan.terms(digest);
