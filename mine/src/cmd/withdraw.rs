@@ -6,11 +6,11 @@ use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use serde_json::json;
 use sonar::{
-    chain::Client,
+    chain::{Client, TxOutcome},
     cli::{Ask, ExitCode, Failure, Output, Report, confirm},
     ids::CampaignId,
     units::{Amount, TokenUnit},
-    view::CampaignView,
+    view::{CampaignView, World},
 };
 use sonar_contracts::State;
 
@@ -74,16 +74,8 @@ impl Withdraw {
             return Err(Failure::new(ExitCode::NotFound, "CAMPAIGN_UNKNOWN", message));
         }
         let mut offers = Vec::new();
-        for campaign in world.in_order().filter(|campaign| self.campaign.is_none_or(|id| id == campaign.id)) {
-            if campaign.owed(me) != Amount::ZERO {
-                offers.push(earned(&client, campaign, me, to).await?);
-            }
-            if self.takes_stakes_of(campaign) && campaign.stakes(me).free != Amount::ZERO {
-                offers.push(returned(&client, campaign, me, to).await?);
-            }
-        }
-        if self.campaign.is_none() {
-            offers.extend(capsules(&client, me, to).await?);
+        for source in self.sources(&client, &world, me).await? {
+            offers.push(source.offer(&client, me, to).await?);
         }
         if offers.is_empty() {
             return Report::new(&json!({"to": to, "withdrawals": []}), "nothing to withdraw");
@@ -92,11 +84,7 @@ impl Withdraw {
         confirm(&context.globals, &consequence(&worth_it, to))?;
         let mut made = Vec::new();
         for offer in worth_it {
-            let outcome = match offer.source {
-                Source::Campaign(campaign) => client.withdraw(&campaign.terms, to).await?,
-                Source::Returned(campaign) => client.withdraw_stake(campaign.id, to).await?,
-                Source::Capsules => client.claim(to).await?,
-            };
+            let outcome = offer.source.take(&client, to).await?;
             output.progress(format!("withdrew {}", offer.token.format(offer.amount)));
             made.push(Made {
                 campaign: offer.source.campaign(),
@@ -111,46 +99,54 @@ impl Withdraw {
         Report::new(&json!({"to": to, "withdrawals": made}), human)
     }
 
+    /// Where there is something to take.
+    async fn sources<'a>(&self, client: &Client, world: &'a World, me: Address) -> Result<Vec<Source<'a>>, Failure> {
+        let mut sources = Vec::new();
+        for campaign in world.in_order().filter(|campaign| self.campaign.is_none_or(|id| id == campaign.id)) {
+            if campaign.owed(me) != Amount::ZERO {
+                sources.push(Source::Campaign(campaign));
+            }
+            if self.takes_stakes_of(campaign) && campaign.stakes(me).free != Amount::ZERO {
+                sources.push(Source::Returned(campaign));
+            }
+        }
+        if self.campaign.is_none() && client.claimable(me).await? != Amount::ZERO {
+            sources.push(Source::Capsules);
+        }
+        Ok(sources)
+    }
+
     fn takes_stakes_of(&self, campaign: &CampaignView) -> bool {
         campaign.state != State::Open || self.campaign.is_some()
     }
 }
 
-async fn earned<'a>(
-    client: &Client,
-    campaign: &'a CampaignView,
-    me: Address,
-    to: Address,
-) -> Result<Offer<'a>, Failure> {
-    Ok(Offer {
-        token: client.token(campaign.terms.token).await?,
-        // The contract's word counts, not what was seen some blocks ago.
-        amount: client.owed(campaign.id, me).await?,
-        cost: client.withdraw_cost(&campaign.terms, to).await?,
-        source: Source::Campaign(campaign),
-    })
-}
-
-async fn returned<'a>(
-    client: &Client,
-    campaign: &'a CampaignView,
-    me: Address,
-    to: Address,
-) -> Result<Offer<'a>, Failure> {
-    Ok(Offer {
-        token: TokenUnit::eth(),
-        amount: client.stakes(campaign.id, me).await?.free.into(),
-        cost: client.withdraw_stake_cost(campaign.id, to).await?,
-        source: Source::Returned(campaign),
-    })
-}
-
-async fn capsules(client: &Client, me: Address, to: Address) -> Result<Option<Offer<'static>>, Failure> {
-    let amount = client.claimable(me).await?;
-    if amount == Amount::ZERO {
-        return Ok(None);
+impl<'a> Source<'a> {
+    /// What can be taken from here. The contract's word counts, not what was seen some blocks ago.
+    async fn offer(self, client: &Client, me: Address, to: Address) -> Result<Offer<'a>, Failure> {
+        let (amount, cost) = match self {
+            Self::Campaign(CampaignView { id, terms, .. }) => {
+                (client.owed(*id, me).await?, client.withdraw_cost(terms, to).await?)
+            }
+            Self::Returned(CampaignView { id, .. }) => {
+                (client.stakes(*id, me).await?.free.into(), client.withdraw_stake_cost(*id, to).await?)
+            }
+            Self::Capsules => (client.claimable(me).await?, client.claim_cost(to).await?),
+        };
+        let token = match self {
+            Self::Campaign(campaign) => client.token(campaign.terms.token).await?,
+            Self::Returned(_) | Self::Capsules => TokenUnit::eth(),
+        };
+        Ok(Offer { source: self, token, amount, cost })
     }
-    Ok(Some(Offer { source: Source::Capsules, token: TokenUnit::eth(), amount, cost: client.claim_cost(to).await? }))
+
+    async fn take(self, client: &Client, to: Address) -> Result<TxOutcome, Failure> {
+        Ok(match self {
+            Self::Campaign(campaign) => client.withdraw(&campaign.terms, to).await?,
+            Self::Returned(campaign) => client.withdraw_stake(campaign.id, to).await?,
+            Self::Capsules => client.claim(to).await?,
+        })
+    }
 }
 
 impl Source<'_> {
