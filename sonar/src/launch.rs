@@ -286,7 +286,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         (rows <= most).then_some(()).ok_or(TooManyRows { rows, most })?;
     }
     let examples = embedding.unwrap_or_default().apply(raw).map_err(LaunchError::Backbone)?;
-    let seed = file.model.seed.unwrap_or_else(|| u32::from_be_bytes(first_chunk(&inputs.salt.0)));
+    let usual = || inputs.salt.0.first_chunk().copied().map(u32::from_be_bytes);
+    let seed = file.model.seed.or_else(usual).unwrap_or_default();
     let (method, model) = choose_method(file, &data, &examples, backbone, seed)?;
     method.check_rows(examples.len())?;
     let accuracy = Accuracy {
@@ -491,10 +492,6 @@ fn choose_features(file: &CampaignFile, data: &Schema) -> (FeatureKind, Option<&
         }
     };
     (kind, Some(why))
-}
-
-fn first_chunk(salt: &[u8; 32]) -> [u8; 4] {
-    [salt[0], salt[1], salt[2], salt[3]]
 }
 
 fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, LaunchError> {
