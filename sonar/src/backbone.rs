@@ -13,8 +13,8 @@ use crate::{
 
 /// A backbone takes at most so many multiplications a row: a Mine applies it to all of its rows, whoever the data scientist is.
 pub const MAX_WORK: usize = 1 << 28;
-/// And so many for a data set.
-const MAX_WORK_IN_ALL: usize = 1 << 40;
+/// And so many for a data set: about a minute.
+const MAX_WORK_IN_ALL: usize = 1 << 38;
 /// Numbers that a thread may hold while it applies it: 64 MiB.
 const MAX_SCRATCH: usize = 1 << 24;
 /// A file of its weights has at most so many bytes.
@@ -45,7 +45,7 @@ impl Backbone {
         Model::from_safetensors(file, &self.network).map(Embedding::of)
     }
 
-    /// Rows that it can be applied to in some minutes.
+    /// Rows that it can be applied to in about a minute.
     #[must_use]
     pub fn most_rows(&self) -> usize {
         MAX_WORK_IN_ALL / self.network.work().max(1)

@@ -711,10 +711,13 @@ pub(crate) mod tests {
         assert_eq!(method.check_rows(most + 1), Err(TooManyRows { rows: most + 1, most }));
         let small = planned("", "").unwrap().manifest(Digest([9; 32])).method;
         assert!(small.most_rows() > 5_000_000);
-        let rows = "1,0.5,no\n".repeat(most + 1);
-        let validation = Zeroizing::new(format!("a,b,y\n{rows}").into_bytes());
+        // Whoever has launched it all the same is refused before any work is done.
         let file = CampaignFile::parse(&format!("{TEXT}[model]\nfeatures = \"random-relu:4000\"")).unwrap();
-        let long = plan(&file, Inputs { validation, ..inputs() }).unwrap_err().to_string();
+        let plan = plan(&file, inputs()).unwrap();
+        let validation = format!("a,b,y\n{}", "1,0.5,no\n".repeat(most + 1)).into_bytes().into();
+        let bundle = Bundle { validation, ..plan.bundle.clone() };
+        let manifest = Manifest { commitments: bundle.commitments(), ..plan.manifest(Digest([9; 32])) };
+        let long = bundle.check(&manifest, &Embedding::none()).unwrap_err().to_string();
         assert!(long.contains("rows; with this model at most"), "{long}");
     }
 

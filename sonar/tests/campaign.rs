@@ -26,7 +26,8 @@ use sonar::{
     view::StakeFate,
 };
 use sonar_contracts::{Assessor::AssessorErrors, Delivery, Revert, Terms, Tree};
-use syft::{Binding, Material, SecretKey, VersionSeed, Weights};
+use syft::{Binding, Column, Material, SecretKey, VersionSeed, Weights};
+use syft_nets::{Input, Model, NetworkKind};
 use tempfile::TempDir;
 
 use crate::{
@@ -141,7 +142,14 @@ impl Capsule {
         manifest.matches(&terms).unwrap();
         let sealed = self.node.get(manifest.bundle, 1 << 20, FETCH).await.unwrap();
         let bundle = pgp::open(&sealed, &self.identity, 1 << 20).unwrap();
-        let bundle = Bundle::decode(&bundle).unwrap().check(&manifest, &Embedding::none()).unwrap();
+        let embedding = match manifest.method.backbone() {
+            Some(backbone) => {
+                let file = self.node.get(backbone.weights, backbone.file_limit(), FETCH).await.unwrap();
+                backbone.read(&file).unwrap()
+            }
+            None => Embedding::none(),
+        };
+        let bundle = Bundle::decode(&bundle).unwrap().check(&manifest, &embedding).unwrap();
         (manifest, bundle)
     }
 
@@ -298,6 +306,71 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
         let other = user.path("other.csv").display().to_string();
         let refused = user.json(&["campaign", "result", &id, "--out", &out, "--validation", &other]);
         assert_eq!((refused.code, refused.error().as_str()), (5, "OTHER_VALIDATION_SET"));
+    })
+    .await;
+}
+
+/// A network of two columns, as somebody who keeps notes in his files would write it.
+fn backbone() -> Vec<u8> {
+    let input = Input::Columns(vec![Column { center: 5.0, spread: 5.0 }, Column { center: 0.5, spread: 0.5 }]);
+    let model = Model::initial(&NetworkKind::Mlp(vec![8]).network(input, 2).unwrap(), &[1; 32]);
+    model.to_safetensors(HashMap::from([("note".into(), "to myself".into())])).unwrap()
+}
+
+#[tokio::test]
+async fn a_backbone_is_published_at_the_launch_and_found_by_all_who_need_it() {
+    let stage = Stage::new().await;
+    let served = Served::start(&stage);
+    let capsule = Capsule::register(&stage, &served).await;
+    let user = scientist(&stage, &served);
+    let (user, id) = aside(move || {
+        let text = FILE.replace("[reward]", "[model]\nbackbone = \"b.safetensors\"\n[reward]");
+        fs::write(user.path("campaign.toml"), text).unwrap();
+        let missing = launch(&user, &["--yes"]);
+        assert_eq!((missing.code, missing.error().as_str()), (6, "FILE"));
+        fs::write(user.path("b.safetensors"), "no network").unwrap();
+        let none = launch(&user, &["--yes"]);
+        assert_eq!((none.code, none.error().as_str()), (5, "BACKBONE"));
+        assert!(none.json()["error"]["where"].as_str().unwrap().ends_with("b.safetensors"));
+
+        fs::write(user.path("b.safetensors"), backbone()).unwrap();
+        // Stopped before the money moved, and run again: the same campaign.
+        assert_eq!(launch(&user, &[]).code, 3);
+        let launched = launch(&user, &["--yes"]).data();
+        assert!(launched["model"].as_str().unwrap().contains("8 activations of a public network"), "{launched}");
+        assert_eq!(launched["privacy"]["model"]["public_weights"], 42);
+        let id = id_of(&launched);
+        (user, id)
+    })
+    .await;
+
+    let (manifest, bundle) = capsule.open(&stage.owner, id).await;
+    let weights = manifest.method.backbone().unwrap();
+    let file = capsule.node.get(weights.weights, weights.file_limit(), FETCH).await.unwrap();
+    assert!(!file.windows(6).any(|window| window == b"myself"), "only the network is published");
+    let address = format!("{}/api/v1/artefacts/{}", served.ready.http.as_deref().unwrap(), weights.weights);
+    let kept: Value = reqwest::get(address).await.unwrap().json().await.unwrap();
+    assert_eq!((&kept["kind"], &kept["pinned"]), (&"backbone".into(), &true.into()));
+
+    let terms = stage.owner.terms(id).await.unwrap();
+    stage.activate(&terms, 100_000).await;
+    stage.owner.close(&terms).await.unwrap();
+    let certificate = Certificate::decode(&bundle.certificate).unwrap();
+    let model = Weights::zeros(manifest.method.linear().unwrap().shape);
+    let handed = handover(Digest([1; 32]));
+    capsule.deliver(&stage, id, &model, &certificate, &capsule.identity, handed).await;
+    aside(move || {
+        // Neither the file nor this node is needed any more.
+        fs::remove_file(user.path("b.safetensors")).unwrap();
+        let out = user.path("all").display().to_string();
+        let fetched = user.json(&["campaign", "result", &id.to_string(), "--out", &out, "--format", "onnx,npz"]).data();
+        assert_eq!(fetched["final_accuracy_ppm"], 100_000);
+        let onnx = fs::read(user.path("all.onnx")).unwrap();
+        assert!(onnx.windows(21).any(|window| window == b"backbone.layers.0.bia"), "the network is in the graph");
+        // Launched again when all is over, it says how the campaign stands.
+        fs::write(user.path("b.safetensors"), backbone()).unwrap();
+        let over = launch(&user, &["--yes"]).data();
+        assert_eq!((&over["state"], &over["transaction"]), (&"finalized".into(), &Value::Null));
     })
     .await;
 }

@@ -198,7 +198,7 @@ fn the_documentation_computes_what_networks_say() {
     }
     let cases = [
         ("digits", "cnn:4,6", 300),
-        ("mnist", "cnn:4", 100),
+        ("mnist", "cnn:4", 400),
         ("breast-cancer", "mlp:9", 200),
         ("diabetes", "mlp:7,5", 142),
     ];
