@@ -9,7 +9,7 @@ use super::parameters::{DIMENSION, Parameters};
 use super::random::{Coins, Mask};
 use super::ring::double;
 use super::update::{Delta, EncryptedUpdate, Evaluator, encrypt_update};
-use super::wire::WireError;
+use super::wire::{Format, WireError};
 use crate::data::{Matrix, Targets};
 use crate::evaluate::{ContentVerdict, Ladder, Validation, WindowOutcome, evaluate_window};
 use crate::features::{FeatureKind, FeatureMap};
@@ -477,7 +477,87 @@ mod wire {
         assert_eq!(update(&newer, &PARTY.params, &digest), FormatError::Version { have: 3, need: 2 }.into());
     }
 
+    /// The traffic of the MNIST campaign without features: what a Mine may be asked to fetch and to send for a version.
+    #[test]
+    fn mnist_fits_the_traffic_limits() {
+        let params = Parameters::linear(Shape { inputs: 785, outputs: 10 }).unwrap();
+        let (down, up) = (Material::encoded_len(&params), EncryptedUpdate::encoded_len(&params));
+        println!("785×10: {down} bytes down, {up} bytes up");
+        assert!(down <= 1_500_000, "{down}");
+        assert!(up <= 320_000, "{up}");
+    }
+
+    /// Neither what a Mine's data are nor what the model is shows in anything but words that keys and coins hide.
+    #[test]
+    fn no_data_dependent_public() {
+        use crate::train::{Labels, Rule, train};
+        use rand::SeedableRng;
+        use rand::rngs::StdRng;
+
+        let shape = Shape { inputs: 4, outputs: 3 };
+        let learnt = |rows: usize, value: fn(usize) -> f64, class: fn(usize) -> usize| {
+            let raw = Matrix::new(rows, 3, (0..3 * rows).map(value).collect()).unwrap();
+            let map = FeatureMap::fit(&raw, &[(0.0, 1.0); 3], FeatureKind::Identity, None, 1).unwrap();
+            let (features, targets) = (map.apply(&raw).unwrap(), Targets::Classes((0..rows).map(class).collect()));
+            let (rule, labels) = (Rule::Proximal { rho: 0.01, decay: 0.0 }, Labels::default_for(&map, 3));
+            let update =
+                train(&features, &targets, &rule, &labels, &PARTY.params, &mut StdRng::seed_from_u64(1)).unwrap();
+            let upload = encrypt_update(&PARTY.material, &update).unwrap();
+            (update, upload.encode())
+        };
+        let (little, one) = learnt(1, |_| 0.0, |_| 0);
+        let (much, two) = learnt(500, |i| (i * 7919 % 1000) as f64 / 1000.0, |i| i % 3);
+        assert!(little != much, "the data differ so much that the updates do");
+        assert_eq!(one.len(), two.len());
+        let header = Format::HEADER + 64;
+        assert_eq!(one[..header], two[..header], "form, constants and material, which are the campaign's");
+
+        let other = PARTY.key.publish(&Weights::zeros(shape)).encode();
+        let material = PARTY.material.encode();
+        assert_eq!(material.len(), other.len());
+        // Two seeds of masks follow: they derive from a secret, and are anew for every model.
+        let header = Material::HEADER - 64;
+        assert_eq!(material[..header], other[..header]);
+    }
+
+    /// A pack whose coefficients are all used but a few, so that a change of a mask moves many of them.
+    static FULL: LazyLock<(Party, Vec<u8>, Delta)> = LazyLock::new(|| {
+        let party = party(Shape { inputs: 32, outputs: 10 }, 21, 1);
+        let upload = encrypt_update(&party.material, &map(&party.params, 0.5)).unwrap();
+        let opened = party.key.decrypt(&upload);
+        (party, upload.encode(), opened)
+    });
+
     proptest! {
+        /// No byte of an upload or of a version's material is free to carry something else: what is not refused is another
+        /// ciphertext of another update, and other material is not the one that the chain names.
+        #[test]
+        fn smuggle(changes in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..4), inside: bool) {
+            let (party, upload, opened) = &*FULL;
+            let digest = party.material.digest();
+            let change = |bytes: &[u8], header: usize| {
+                let mut changed = bytes.to_vec();
+                let start = if inside { header } else { 0 };
+                changes.iter().for_each(|(at, flip)| changed[start + at.index(bytes.len() - start)] ^= flip);
+                changed
+            };
+            let changed = change(upload, Format::HEADER + 64);
+            if changed != *upload {
+                match EncryptedUpdate::decode(&changed, &party.params, &digest) {
+                    Err(_) => prop_assert!(changed[..72] != upload[..72]),
+                    Ok(other) => {
+                        prop_assert!(other.encode() == changed, "two encodings of one ciphertext");
+                        prop_assert!(party.key.decrypt(&other).raw() != opened.raw(), "a change that changes nothing");
+                    }
+                }
+            }
+            let material = party.material.encode();
+            let changed = change(&material, Material::HEADER);
+            if changed != material && let Ok(other) = Material::decode(&changed, &party.params, &binding(1)) {
+                prop_assert!(other.encode() == changed && other.digest() != digest);
+            }
+        }
+
         #[test]
         fn malformed_bytes_are_refused(cut in any::<prop::sample::Index>(), extra in 1_usize..64, at in 0_usize..72, flip in 1_u8..) {
             let digest = PARTY.material.digest();

@@ -72,20 +72,23 @@ impl Campaign {
         )
     }
 
-    /// Points that the last `MINES` of these earn (the honest ones) and the others, and the final accuracy, all in ppm.
-    fn run(&self, attackers: Vec<AffineUpdate>) -> (u32, u32, u32) {
-        let count = attackers.len();
-        let all: Vec<AffineUpdate> = attackers.into_iter().chain(self.honest.iter().cloned()).collect();
+    /// What attackers earn, what the honest Mines earn, and the final accuracy, all in ppm. Who attacks comes first in every window,
+    /// but who copies has to wait for what she copies.
+    fn run(&self, attack: &Attack) -> (u32, u32, u32) {
+        let (theirs, ours) =
+            (attack.updates.iter().map(|update| (true, update)), self.honest.iter().map(|u| (false, u)));
+        let all: Vec<(bool, &AffineUpdate)> =
+            if attack.last { ours.chain(theirs).collect() } else { theirs.chain(ours).collect() };
         let (mut best, mut best_ppm) = (Weights::zeros(self.params.shape()), self.ladder.start());
         let (mut theirs, mut honest) = (0, 0);
         for _ in 0..WINDOWS {
             let published = self.params.encode(&best);
-            let candidates = all.iter().map(|update| Some(update.apply_clear(&published)));
+            let candidates = all.iter().map(|(_, update)| Some(update.apply_clear(&published)));
             let outcome = evaluate_window(&best, best_ppm, candidates, &self.validation, &self.ladder, 4);
-            for (at, verdict) in outcome.verdicts.iter().enumerate() {
+            for (verdict, (is_attacker, _)) in outcome.verdicts.iter().zip(&all) {
                 if let ContentVerdict::Accepted(step) = verdict {
                     let reached = self.ladder.grid().value(*step).unwrap();
-                    *(if at < count { &mut theirs } else { &mut honest }) += reached.get() - best_ppm.get();
+                    *(if *is_attacker { &mut theirs } else { &mut honest }) += reached.get() - best_ppm.get();
                     best_ppm = reached;
                 }
             }
@@ -101,22 +104,43 @@ impl Campaign {
     }
 }
 
-/// Nobody is paid for harm, and the honest Mines' model gets as far as without the attackers.
+struct Attack {
+    name: &'static str,
+    updates: Vec<AffineUpdate>,
+    /// Comes after the honest Mines.
+    last: bool,
+    /// Grid steps that all attackers together may earn. Where nothing is said, what they send may really help the model.
+    most: Option<u32>,
+}
+
+impl Attack {
+    fn new(name: &'static str, updates: impl IntoIterator<Item = AffineUpdate>, most: Option<u32>) -> Self {
+        Self { name, updates: updates.into_iter().collect(), last: false, most }
+    }
+}
+
+/// Nobody is paid for harm, and the model gets as far as without the attackers, to one grid step. All is repeatable, so the
+/// documentation says what came out, to the digit.
 #[test]
 fn poisoning() {
     let campaign = Campaign::new();
     let honest = &campaign.honest;
     let flipped = |mine| campaign.learnt(mine, |class| (class + 1) % CLASSES);
-    let attacks: Vec<(&str, Vec<AffineUpdate>)> = vec![
-        ("label flip", vec![flipped(0), flipped(1)]),
-        ("sign flip", vec![campaign.scaled(&honest[0], -1), campaign.scaled(&honest[1], -1)]),
-        ("scaled ×16", vec![campaign.scaled(&honest[0], 16), campaign.scaled(&honest[1], -16)]),
-        ("random", (0..2).map(|seed| campaign.random(seed)).collect()),
-        ("free rider", vec![campaign.scaled(&honest[0], 0); 2]),
-        ("ten colluding", (0..10).map(|mine| flipped(mine % MINES)).collect()),
+    let scaled = |mine: usize, factor| campaign.scaled(&honest[mine], factor);
+    let attacks = [
+        Attack::new("none", [], Some(0)),
+        Attack::new("two Mines with labels moved by one", [flipped(0), flipped(1)], Some(1)),
+        Attack::new("two honest updates with the sign turned", [scaled(0, -1), scaled(1, -1)], Some(0)),
+        Attack::new("an honest update times 16, another times −16", [scaled(0, 16), scaled(1, -16)], None),
+        Attack::new("two updates of random numbers", [0, 1].map(|seed| campaign.random(seed)), None),
+        Attack::new("two empty updates (free riders)", [scaled(0, 0), scaled(0, 0)], Some(0)),
+        Attack::new("ten identities with moved labels", (0..10).map(|mine| flipped(mine % MINES)), Some(1)),
+        Attack {
+            last: true,
+            ..Attack::new("two copies of what honest Mines sent before", honest[..2].iter().cloned(), Some(0))
+        },
     ];
-    let (nothing, _, alone) = campaign.run(Vec::new());
-    assert_eq!(nothing, 0);
+    let grid = campaign.ladder.grid();
     let clear = clear::run(
         &Weights::zeros(campaign.params.shape()),
         honest,
@@ -126,15 +150,28 @@ fn poisoning() {
         WINDOWS,
         u32::MAX,
     );
-    assert_eq!(clear.accuracy.floor_to_grid(campaign.ladder.grid()).get(), alone);
-    println!("| attack | attackers earn (points) | honest earn (points) | final accuracy (%) |");
-    println!("| none | 0 | {} | {} |", points(alone - campaign.ladder.start().get()), points(alone));
-    for (name, attackers) in attacks {
-        let (theirs, honest, accuracy) = campaign.run(attackers);
-        println!("| {name} | {} | {} | {} |", points(theirs), points(honest), points(accuracy));
-        let lost = i64::from(alone) - i64::from(accuracy);
-        assert!(lost <= i64::from(campaign.ladder.grid().ppm()), "{name}: {accuracy} instead of {alone}");
+    let alone = clear.accuracy.floor_to_grid(grid).get();
+    let mut table = String::from(
+        "| attack | attackers earn (points) | honest Mines earn (points) | final accuracy |\n| --- | --- | --- | --- |\n",
+    );
+    let mut results = Vec::new();
+    for attack in &attacks {
+        let (theirs, honest, accuracy) = campaign.run(attack);
+        let row = [theirs, honest, accuracy].map(points);
+        table += &format!("| {} | {} | {} | {} % |\n", attack.name, row[0], row[1], row[2]);
+        results.push((attack, theirs, accuracy));
     }
+    println!("{table}");
+    assert_eq!(results[0].2, alone, "without an attack the campaign is the one in the clear");
+    for (Attack { name, most, .. }, theirs, accuracy) in results {
+        if let Some(most) = most {
+            assert!(theirs <= most * grid.ppm(), "{name}: {theirs} ppm earned for harm");
+        }
+        assert!(accuracy.abs_diff(alone) <= grid.ppm(), "{name}: {accuracy} instead of {alone}");
+    }
+    let documentation = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/security.md");
+    let documentation = std::fs::read_to_string(documentation).unwrap().replace("\r\n", "\n");
+    assert!(documentation.contains(&table), "docs/security.md, Poisoning, should say:\n{table}");
 }
 
 /// A copy of an update that was tried already earns nothing: the model holds what it had to teach. (That nobody can take another's
