@@ -631,9 +631,13 @@ target = 0.9
 
     #[test]
     fn the_campaign_files_of_this_project_are_understood() {
-        for name in ["digits", "breast-cancer"] {
-            let path = format!("{}/../data/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-            CampaignFile::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let directory = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../data")).unwrap();
+        let paths = directory.map(|entry| entry.unwrap().path());
+        let files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+        assert!(files.len() >= 4, "{files:?}");
+        for path in files {
+            let parsed = CampaignFile::parse(&std::fs::read_to_string(&path).unwrap());
+            assert!(parsed.is_ok(), "{}: {parsed:?}", path.display());
         }
     }
 

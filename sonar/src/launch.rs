@@ -830,20 +830,30 @@ pub(crate) mod tests {
 
     #[test]
     fn the_campaigns_of_this_project_can_be_launched() {
-        for (name, warned) in [("digits", false), ("breast-cancer", true)] {
-            let path = |end: &str| format!("{}/../data/{name}{end}", env!("CARGO_MANIFEST_DIR"));
-            let file = std::fs::read_to_string(path(".toml")).unwrap();
+        /// A file of `data/`, unpacked.
+        fn read(name: &str) -> Vec<u8> {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../data").join(name);
+            let Ok(packed) = std::fs::File::open(path.with_extension("csv.gz")) else {
+                return std::fs::read(path).unwrap();
+            };
+            let mut bytes = Vec::new();
+            std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut bytes).unwrap();
+            bytes
+        }
+
+        for (name, warned) in [("digits", false), ("breast-cancer", true), ("diabetes", false), ("mnist", false)] {
+            let file = String::from_utf8(read(&format!("{name}.toml"))).unwrap();
             let file = CampaignFile::parse(&file).unwrap();
-            let validation = Zeroizing::new(std::fs::read(path("-validation.csv")).unwrap());
+            let validation = Zeroizing::new(read(&format!("{name}-validation.csv")));
             let inputs = Inputs { validation, ..inputs() };
             let plan = plan(&file, inputs).unwrap();
-            assert_eq!(!plan.outlook.warnings.is_empty(), warned, "{name}");
+            assert_eq!(!plan.outlook.warnings.is_empty(), warned, "{name}: {:?}", plan.outlook.warnings);
             let manifest = plan.manifest(Digest([9; 32]));
             let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
             bundle.check(&manifest, &Embedding::none()).unwrap();
-            let train = std::fs::File::open(path("-train.csv")).unwrap();
-            let train = data::read_csv(train, &data::Limits::default()).unwrap();
-            assert_eq!(manifest.data.fit(&train).unwrap().len(), train.rows());
+            let train = read(&format!("{name}-train.csv"));
+            let train = data::read_csv(train.as_slice(), &data::Limits::default()).unwrap();
+            assert_eq!(manifest.data.fit(&train).unwrap().len(), train.rows(), "{name}");
         }
     }
 
