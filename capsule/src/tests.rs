@@ -1,7 +1,7 @@
 //! A Capsule on a chain, an IPFS and a disk in memory: what it does with good and bad updates, crashes and forks.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, LazyLock, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -13,14 +13,15 @@ use alloy::{
     primitives::{Address, B256, hex, keccak256},
     signers::local::PrivateKeySigner,
 };
+use sha2::{Digest as _, Sha256};
 use sonar::{
     backbone::Backbone,
     campaign::CampaignFile,
     chain::{self, Event, LogPosition, Record as ChainRecord},
-    envelope::{Header, ProtocolReject, seal_update},
+    envelope::{Header, ProtocolReject, open_update, seal_update},
     files::FileError,
     handover::{AuditSecret, Handover, Published},
-    ids::{CampaignId, Digest},
+    ids::{CampaignId, Digest, Version},
     ipfs::IpfsError,
     launch::{self, CapsuleTerms, Inputs},
     manifest::Manifest,
@@ -32,7 +33,7 @@ use sonar::{
     view::{CampaignView, CapsuleView, StakeFate, World},
 };
 use sonar_contracts::{CloseReason, Outcome, State, Submission, Terms, campaign_id};
-use syft::{AffineUpdate, Material, Matrix, Targets, VersionSeed, encrypt_update};
+use syft::{AffineUpdate, EncryptedUpdate, Material, Matrix, SecretKey, Targets, VersionSeed, encrypt_update};
 use zeroize::Zeroizing;
 
 use yes_or_no::csv;
@@ -390,10 +391,14 @@ impl Stage {
     }
 
     fn submit(&mut self, content: Digest) {
+        self.submit_as(MINER, content);
+    }
+
+    fn submit_as(&mut self, miner: Address, content: Digest) {
         let window = self.view().window;
         let (version, index) = (window.version, u32::try_from(window.submissions.len()).unwrap());
         let id = self.id;
-        self.happened(Event::Submitted { id, miner: MINER, version, window: window.index, index, content });
+        self.happened(Event::Submitted { id, miner, version, window: window.index, index, content });
     }
 
     /// Rows like the validation set's, and answers: `honest` or all turned round.
@@ -409,12 +414,18 @@ impl Stage {
         (examples.features().clone(), targets)
     }
 
-    /// What a Mine learns from them.
-    fn learnt(&self, honest: bool) -> AffineUpdate {
+    /// Rows of which some are answered wrongly: who learns them is right in more than three of four cases, and in less than all.
+    fn half_right(&self) -> (Matrix, Targets) {
+        let (raw, _) = self.rows(true);
+        let classes = (0..raw.rows()).map(|row| usize::from(raw.row(row)[0] > raw.row(row)[1] + 0.15)).collect();
+        (raw, Targets::Classes(classes))
+    }
+
+    /// What a Mine learns from such rows.
+    fn learnt(&self, (raw, targets): &(Matrix, Targets)) -> AffineUpdate {
         let linear = self.manifest.method.linear().unwrap();
-        let (raw, targets) = self.rows(honest);
-        let features = linear.features.apply(&raw).unwrap();
-        syft::train(&features, &targets, &linear.rule, &linear.labels, &linear.parameters, &mut rand::rng()).unwrap()
+        let features = linear.features.apply(raw).unwrap();
+        syft::train(&features, targets, &linear.rule, &linear.labels, &linear.parameters, &mut rand::rng()).unwrap()
     }
 
     /// An update to the present version.
@@ -422,17 +433,38 @@ impl Stage {
         if self.manifest.method.clear().is_some() {
             return self.network_update(honest);
         }
+        self.update_from(&self.rows(honest))
+    }
+
+    /// The same from any rows.
+    fn update_from(&self, rows: &(Matrix, Targets)) -> Vec<u8> {
+        let bytes = self.shelf.take(self.view().material().unwrap()).unwrap();
+        let parameters = &self.manifest.method.linear().unwrap().parameters;
+        let material = Material::decode(&bytes, parameters, &self.binding()).unwrap();
+        encrypt_update(&material, &self.learnt(rows)).unwrap().encode()
+    }
+
+    /// What the keys of the present version are bound to.
+    fn binding(&self) -> syft::Binding {
         let view = self.view();
-        let bytes = self.shelf.take(view.material().unwrap()).unwrap();
-        let binding = syft::Binding {
+        syft::Binding {
             chain_id: CHAIN_ID,
             contract: SONAR.into_array(),
             campaign: *self.id.as_bytes(),
             version: view.version().0,
             beacon: view.versions.last().unwrap().beacon.0,
-        };
-        let material = Material::decode(&bytes, &self.manifest.method.linear().unwrap().parameters, &binding).unwrap();
-        encrypt_update(&material, &self.learnt(honest)).unwrap().encode()
+        }
+    }
+
+    /// What an update opens to. Only the Capsule can do that, and only with the seed on its disk.
+    fn opened(&self, update: &[u8]) -> Vec<i64> {
+        let parameters = &self.manifest.method.linear().unwrap().parameters;
+        let name = self.disk.names("seed").remove(0);
+        let seed = self.disk.files.lock().unwrap()[&name].clone();
+        let key = SecretKey::derive(&VersionSeed::from_bytes(seed.try_into().unwrap()), parameters, &self.binding());
+        let material = self.shelf.take(self.view().material().unwrap()).unwrap();
+        let material = Sha256::digest(material).into();
+        key.decrypt(&EncryptedUpdate::decode(update, parameters, &material).unwrap()).raw().to_vec()
     }
 
     fn header(&self) -> Header {
@@ -452,32 +484,248 @@ impl Stage {
         (self.worker.record().settlements.last().unwrap().clone(), written)
     }
 
+    /// A first update is accepted, which leaves something to improve.
+    async fn improve(&mut self) {
+        let content = self.sealed(&self.header(), &self.update_from(&self.half_right()));
+        let (settlement, _) = self.settled(content).await;
+        assert_eq!(settlement.outcomes, [Outcome::Accepted(3).encode().unwrap()]);
+        assert_eq!(self.view().version(), Version(2));
+    }
+
     /// The process was killed, and starts again on the same disk.
     fn restart(&mut self) {
         self.disk.last.store(0, Ordering::SeqCst);
         let tools = tools(&self.disk, &self.shelf, &self.wire, &self.signer);
         self.worker = Worker::resume(tools, self.id).unwrap();
     }
+
+    /// The same Capsule once more, on the same chain.
+    fn fork(&self) -> Self {
+        let (disk, shelf, wire) = (Arc::<Disk>::default(), Arc::<Shelf>::default(), Arc::<Wire>::default());
+        disk.files.lock().unwrap().clone_from(&self.disk.files.lock().unwrap());
+        shelf.0.lock().unwrap().clone_from(&self.shelf.0.lock().unwrap());
+        *wire.window_hash.lock().unwrap() = *self.wire.window_hash.lock().unwrap();
+        let worker = Worker::resume(tools(&disk, &shelf, &wire, &self.signer), self.id).unwrap();
+        let (signer, manifest, world) = (self.signer.clone(), self.manifest.clone(), self.world.clone());
+        Self { disk, shelf, wire, signer, manifest, id: self.id, world, block: self.block, stake: self.stake, worker }
+    }
+
+    /// What a fork says and keeps when it is sent this update. All forks find it in the same place, so that whatever differs between
+    /// two of them depends on what the updates decrypt to.
+    async fn transcript(&self, update: &[u8]) -> Transcript {
+        let content = Digest([8; 32]);
+        let mut fork = self.fork();
+        let sealed = seal_update(&fork.header(), update, CAPSULE.certificate()).unwrap();
+        fork.shelf.0.lock().unwrap().insert(content, sealed);
+        fork.submit(content);
+        let mut steps = Vec::new();
+        let mut sent = Vec::new();
+        while !matches!(steps.last(), Some(Action::Wait(_) | Action::Done)) {
+            let (action, done) = fork.step().await;
+            done.unwrap();
+            steps.push(action);
+            let now = std::mem::take(&mut *fork.wire.sent.lock().unwrap());
+            now.iter().cloned().for_each(|sent| fork.take(sent));
+            sent.extend(now);
+        }
+        let outcomes = fork.worker.record().settlements.last().unwrap().outcomes.clone();
+        let published: BTreeSet<Digest> = fork.shelf.0.lock().unwrap().keys().copied().collect();
+        let (files, writes) = (fork.disk.files.lock().unwrap().clone(), fork.disk.writes.load(Ordering::SeqCst));
+        Transcript { outcomes, steps, sent, published, files, writes, view: format!("{:?}", fork.view()) }
+    }
 }
 
+/// All that an update led to: what is public, and what is on the Capsule's disk.
+#[derive(Debug, PartialEq)]
+struct Transcript {
+    outcomes: Vec<u16>,
+    steps: Vec<Action>,
+    sent: Vec<Sent>,
+    published: BTreeSet<Digest>,
+    files: BTreeMap<String, Vec<u8>>,
+    writes: usize,
+    view: String,
+}
+
+/// Where the words of an update begin.
+const WORDS: usize = 72;
+
+/// Whether a word is one of a mask: two rows of two outputs are packed together, after 2048 words of mask.
+const fn is_mask(at: usize) -> bool {
+    at % (2048 + 4) < 2048
+}
+
+/// Changes the words of an update: their upper three bytes are what is sent.
+fn changed(update: &[u8], change: impl Fn(usize, u32) -> u32) -> Vec<u8> {
+    let (header, words) = update.split_at(WORDS);
+    let words = words.chunks_exact(3).enumerate().flat_map(|(at, word)| {
+        let word = change(at, u32::from_le_bytes([word[0], word[1], word[2], 0]));
+        word.to_le_bytes()[..3].to_vec()
+    });
+    header.iter().copied().chain(words).collect()
+}
+
+/// An update times a factor plus another, in the ciphertext.
+fn combined(one: &[u8], factor: i32, other: &[u8]) -> Vec<u8> {
+    let word = |at: usize| {
+        let word = &other[WORDS + 3 * at..][..3];
+        u32::from_le_bytes([word[0], word[1], word[2], 0])
+    };
+    changed(one, |at, of_one| word(at).wrapping_add(of_one.wrapping_mul(factor.cast_unsigned())))
+}
+
+/// Whatever an update opens to that does not improve the model: nothing that is said, sent, written or done differs by a byte. (There
+/// is no NaN among whole numbers; for networks see `malformed_updates_are_rejected_by_protocol_and_cost_nothing_else`.)
 #[tokio::test]
 async fn content_reject_uniform() {
     let mut stage = Stage::open().await;
-    let worse = stage.update(false);
+    // Of a model that knows nothing, noise may make a better one.
+    stage.improve().await;
+    let (worse, again) = (stage.update(false), stage.update(false));
     // Bytes of the right form that decrypt to anything: most of all to what is out of every range.
-    let mut garbage = worse.clone();
-    let words = garbage.len() - 1024;
-    garbage[words..].iter_mut().enumerate().for_each(|(i, byte)| *byte ^= (i * 31 % 251) as u8);
-    let ones = worse.iter().enumerate().map(|(i, byte)| if i < words { *byte } else { 0xff }).collect::<Vec<u8>>();
-    let mut said = Vec::new();
-    for update in [worse.clone(), garbage, ones, worse] {
-        let content = stage.sealed(&stage.header(), &update);
-        let (settlement, written) = stage.settled(content).await;
-        said.push((settlement.outcomes, settlement.next, settlement.close, written, stage.disk.names("").len()));
+    let scrambled = changed(&worse, |at, word| word ^ (at as u32).wrapping_mul(0x9E_3779));
+    // An update minus itself: a fresh encryption of nothing, after which the model is as good as before.
+    let zero = combined(&worse, -1, &again);
+    let body = |change: u32| changed(&zero, move |at, word| if is_mask(at) { word } else { word.wrapping_add(change) });
+    let (huge, overflow, least) = (body(0x3f_0000), body(0x7f_0000), body(0x80_0000));
+    let largest = |update: &[u8]| stage.opened(update).iter().map(|raw| raw.unsigned_abs().ilog2()).max().unwrap();
+    assert!(largest(&zero) < 55, "noise alone");
+    assert!(largest(&huge) == 61 && largest(&overflow) == 62 && largest(&least) >= 62);
+
+    let said = stage.transcript(&worse).await;
+    assert_eq!(said.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+    let cases = [
+        ("worse again", again),
+        ("nothing", zero),
+        ("scrambled", scrambled),
+        ("huge", huge),
+        ("overflow", overflow),
+        ("the least number", least),
+    ];
+    for (name, update) in cases {
+        assert_eq!(stage.transcript(&update).await, said, "{name}");
     }
-    let not_improved = vec![Outcome::NotImproved.encode().unwrap()];
-    assert_eq!((&said[0].0, said[0].1, said[0].2), (&not_improved, None, 0));
-    assert!(said.windows(2).all(|pair| pair[0] == pair[1]), "{said:?}");
+}
+
+/// 2^63 on every mask moves what an update opens to by 2^63 times the parity of the key's bits. As long as nothing is accepted,
+/// nothing that anybody sees tells one from the other.
+#[tokio::test]
+async fn parity_oracle() {
+    let shifted = |update: &[u8]| changed(update, |at, word| if is_mask(at) { word ^ 0x80_0000 } else { word });
+    let (mut odd, mut even) = (None, None);
+    while odd.is_none() || even.is_none() {
+        let stage = Stage::open().await;
+        let update = stage.update(false);
+        let moved = stage.opened(&update)[0].abs_diff(stage.opened(&shifted(&update))[0]);
+        assert!(moved == 0 || moved == 1 << 63, "{moved}");
+        assert_eq!(update.len(), WORDS + 3 * (2 * 2048 + 6), "a pack of two rows, and one of one");
+        *(if moved == 0 { &mut even } else { &mut odd }) = Some((stage, update));
+    }
+    for (stage, useless) in [odd.as_ref().unwrap(), even.as_ref().unwrap()] {
+        let said = stage.transcript(useless).await;
+        assert_eq!(said.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+        assert_eq!(stage.transcript(&shifted(useless)).await, said);
+    }
+    // The shift is a real one: where the update is accepted it shows, which is what the leak meter counts accepts for.
+    let useful = |stage: &Stage| shifted(&stage.update(true));
+    let (odd, even) = (odd.unwrap().0, even.unwrap().0);
+    assert_eq!(odd.transcript(&useful(&odd)).await.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+    assert_ne!(even.transcript(&useful(&even)).await.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+}
+
+/// What an accepted update carries of the key that dies with it could be said in later versions. So the leak meter does not begin
+/// anew with a new key, not even on a chain that forgets what was asked.
+#[tokio::test]
+async fn smuggle() {
+    let mut stage = Stage::open().await;
+    stage.improve().await;
+    let before = stage.world.clone();
+    for spent in 2..=12 {
+        let meter = stage.worker.record().meter.clone().unwrap();
+        assert_eq!((meter.submissions(), meter.accepts()), (spent - 1, 1));
+        let content = stage.sealed(&stage.header(), &stage.update(false));
+        stage.submit(content);
+        let (action, done) = stage.step().await;
+        assert!(matches!(action, Action::Evaluate(_)) && done.is_ok(), "{action:?}");
+        let close = if spent == 12 { CloseReason::LeakBudget } else { CloseReason::None };
+        assert_eq!(stage.worker.record().settlements.last().unwrap().close, close as u8, "after {spent}");
+        stage.world = before.clone();
+    }
+}
+
+/// Ciphertexts can be added up by anybody who has them. It pays nobody: whole envelopes of others, versions or campaigns are refused
+/// by protocol, envelopes cannot be changed, and who had what is in them would be too late.
+#[tokio::test]
+async fn malleability() {
+    const THIEF: Address = Address::repeat_byte(7);
+    let file = CAMPAIGN.replace("window = 1", "window = 5");
+    let mut stage = Stage::open_as(&file).await;
+    let header = stage.header();
+    let own = |stage: &Stage| Header::new(CHAIN_ID, SONAR, stage.id, stage.view().version(), THIEF);
+    let update = stage.update_from(&stage.half_right());
+    let sealed = stage.sealed(&header, &update);
+    let nothing = combined(&stage.update(false), -1, &stage.update(false));
+    let anew = combined(&update, 1, &nothing);
+    assert!(anew != update && stage.opened(&anew) != stage.opened(&update));
+    let sum = combined(&update, 1, &anew);
+
+    // The Mine's; the thief sends the same envelope, and what she could only have from the Capsule or the Mine.
+    stage.submit(sealed);
+    stage.submit_as(THIEF, sealed);
+    for stolen in [&update, &anew, &sum] {
+        let content = stage.sealed(&own(&stage), stolen);
+        stage.submit_as(THIEF, content);
+    }
+    stage.work().await.unwrap();
+    let outcomes = |stage: &Stage| -> Vec<Outcome> {
+        let codes = stage.worker.record().settlements.last().unwrap().outcomes.clone();
+        codes.into_iter().map(|code| Outcome::decode(code).unwrap()).collect()
+    };
+    let rejected = |reason: ProtocolReject| Outcome::Rejected(reason.code());
+    let late = Outcome::NotImproved;
+    assert_eq!(outcomes(&stage), [Outcome::Accepted(3), rejected(ProtocolReject::WrongMiner), late, late, late]);
+
+    // The version is dead now. Neither the envelope nor what is in it is of use, to the Mine or to the thief.
+    assert_eq!(stage.view().version(), Version(2));
+    stage.submit(sealed);
+    let content = stage.sealed(&stage.header(), &update);
+    stage.submit(content);
+    let content = stage.sealed(&own(&stage), &anew);
+    stage.submit_as(THIEF, content);
+    // Another campaign of the same Capsule, and what was made for it.
+    let other = Stage::open_as(&file).await;
+    let elsewhere = other.update(true);
+    let content = stage.sealed(&Header { miner: THIEF, ..other.header() }, &elsewhere);
+    stage.submit_as(THIEF, content);
+    let content = stage.sealed(&own(&stage), &elsewhere);
+    stage.submit_as(THIEF, content);
+    stage.work().await.unwrap();
+    let (version, campaign) = (ProtocolReject::WrongVersion, ProtocolReject::WrongCampaign);
+    let conformance = ProtocolReject::Conformance;
+    assert_eq!(outcomes(&stage), [version, conformance, conformance, campaign, conformance].map(rejected));
+
+    // No bit of an envelope can be changed, be it by who knows where the sender's name is.
+    let envelope = stage.shelf.take(sealed).unwrap();
+    let open = |bytes: &[u8]| open_update(bytes, &CAPSULE, &header, update.len()).map(|opened| opened.to_vec());
+    assert_eq!(open(&envelope), Ok(update.clone()));
+    for at in (0..envelope.len()).step_by(97) {
+        let mut changed = envelope.clone();
+        changed[at] ^= 1;
+        assert!(open(&changed).is_err(), "byte {at}");
+    }
+}
+
+/// Updates from very different data: as many bytes, the same envelope, the same header.
+#[tokio::test]
+async fn no_data_dependent_public() {
+    let stage = Stage::open().await;
+    let one = Matrix::new(1, 2, vec![0.0, 0.0]).unwrap();
+    let (little, much) = (stage.update_from(&(one, Targets::Classes(vec![0]))), stage.update(true));
+    assert_eq!(little.len(), much.len());
+    assert_eq!(little[..WORDS], much[..WORDS]);
+    let header = stage.header();
+    let sealed = |update: &[u8]| seal_update(&header, update, CAPSULE.certificate()).unwrap();
+    assert_eq!(sealed(&little).len(), sealed(&much).len());
 }
 
 #[tokio::test]
@@ -498,7 +746,7 @@ async fn key_dies() {
     }
     // What is kept of the seed opens for the data scientist, and nothing that is kept opens it.
     assert_eq!(stage.worker.record().handovers[&old], handover);
-    let opened = audit_secret().open(&stage.id, sonar::ids::Version(1), &handover).unwrap();
+    let opened = audit_secret().open(&stage.id, Version(1), &handover).unwrap();
     assert_eq!(opened.expose().as_slice(), seed.as_slice());
     assert!(!opens(&stage, &handover), "something on the disk opens a dead version");
     if let Some(next) = settlement.next.map(|next| next.material) {
@@ -562,7 +810,7 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
     let copied = Header::new(CHAIN_ID, SONAR, stage.id, header.version, Address::repeat_byte(7));
     let elsewhere = Header::new(1, SONAR, stage.id, header.version, MINER);
     let other = Header::new(CHAIN_ID, SONAR, CampaignId([3; 32].into()), header.version, MINER);
-    let stale = Header::new(CHAIN_ID, SONAR, stage.id, sonar::ids::Version(7), MINER);
+    let stale = Header::new(CHAIN_ID, SONAR, stage.id, Version(7), MINER);
     let mut foreign = update.clone();
     // Made for another key: the hash of the material that an update names stands behind the form's first bytes.
     foreign[40..72].iter_mut().for_each(|byte| *byte ^= 0x55);
