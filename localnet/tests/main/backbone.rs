@@ -45,7 +45,7 @@ fn rows(part: &str, from: usize, count: usize) -> String {
 fn prepare(directory: &Path) {
     fs::create_dir_all(directory).unwrap();
     let text = fs::read_to_string(data().join("mnist.toml")).unwrap();
-    let coarse = text.replace("grid = 0.0025", "grid = 0.01");
+    let coarse = text.replace("grid = 0.001", "grid = 0.01");
     assert_ne!(text, coarse);
     let file = CampaignFile::parse(&coarse).unwrap();
     fs::write(directory.join("mnist.toml"), coarse).unwrap();

@@ -6,6 +6,10 @@ use sonar_contracts::{CloseReason, payout};
 
 use crate::support::{config, digits, run, seeded};
 
+/// Two whole runs differ by so much from one to the next, encrypted or not: updates are rounded at random, and each decides what the next is
+/// tried on.
+const NOISE_PPM: u32 = 3_000;
+
 /// What holds for every campaign that ran.
 pub fn check(report: &Report) {
     assert!(report.balances(), "money is missing: {report:#?}");
@@ -18,8 +22,8 @@ pub fn check(report: &Report) {
     );
     match report.regime {
         Regime::Encrypted => {
-            let difference = report.final_accuracy_ppm.abs_diff(report.clear_accuracy_ppm.unwrap());
-            assert!(difference <= report.grid_ppm, "encryption cost {difference} ppm");
+            let cost = report.clear_accuracy_ppm.unwrap().saturating_sub(report.final_accuracy_ppm);
+            assert!(cost <= report.grid_ppm.max(NOISE_PPM), "encryption cost {cost} ppm");
             assert!(report.seconds.encrypt_model.unwrap() > 0.0);
         }
         Regime::Sealed => assert_eq!((report.clear_accuracy_ppm, report.seconds.encrypt_model), (None, None)),
