@@ -36,17 +36,17 @@ test-contracts: $(NODE_STAMP)
 	contracts/tools/check
 
 # The harness of the benchmarks, without its peers. Skipped where there is no Python.
-test-# One after the other, on all cores.
-figures: build
-	$(CARGO) test --release --workspace --test main -- figures --ignored --nocapture --test-threads 1
-
-bench:
+test-bench:
 	@if command -v $(PYTHON) >/dev/null; then $(PYTHON) -m unittest discover bench; \
 	else echo "Python 3 is missing: the tests of the benchmark harness are skipped"; fi
 
 # The end-to-end tests run the programs that `build` made.
 test-rust: build $(PYTHON_STAMP)
 	SONAR_TEST_PYTHON=$(abspath $(VENV)/bin/python) $(CARGO) test --release --workspace
+
+# One after the other, on all cores.
+figures: build
+	$(CARGO) test --release --workspace --test main -- figures --ignored --nocapture --test-threads 1
 
 bench:
 	@$(PYTHON) bench/run.py $(ARGS)
