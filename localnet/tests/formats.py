@@ -3,7 +3,7 @@
 In each directory lie model.safetensors, model.onnx, model.npz, validation.csv and expected.json with our scores and answers and the truth.
 Whatever block leaves `scores` and `answers` must have found ours: bit for bit, and of networks nearly. Blocks whose modules are not installed are skipped.
 
-Prints a line of JSON for each directory: how many blocks agreed, which modules were missing, and, of a classification, the accuracy of
+Prints a line of JSON for each directory: how many blocks agreed, what each of those skipped misses, and, of a classification, the accuracy of
 the blocks' answers in parts per million.
 """
 
@@ -26,8 +26,8 @@ def blocks(page, part):
 
 
 def missing(block):
-    modules = re.findall(r"^(?:import|from) (\w+)", block, re.MULTILINE)
-    return [module for module in modules if importlib.util.find_spec(module) is None]
+    modules = dict.fromkeys(re.findall(r"^(?:import|from) (\w+)", block, re.MULTILINE))
+    return ", ".join(module for module in modules if importlib.util.find_spec(module) is None)
 
 
 def check(part, scores, wanted, where):
@@ -46,7 +46,7 @@ def run(part, blocks):
     agreed, skipped, names, answers = 0, [], {}, None
     for block in blocks:
         if absent := missing(block):
-            skipped += absent
+            skipped.append(absent)
             continue
         exec(block, names)
         if "scores" not in names:

@@ -64,10 +64,9 @@ struct Outcome {
 }
 
 impl Case {
-    /// A campaign as it would be launched, on the first rows of its validation set, with a model of arbitrary weights.
+    /// A campaign as it would be launched, with a model of arbitrary weights and the first rows of its validation set.
     fn planned(config: &DemoConfig, rows: usize) -> Self {
-        let mut prepared = Prepared::read(config).unwrap();
-        prepared.validation = prepared.validation.lines().take(rows + 1).map(|line| format!("{line}\n")).collect();
+        let prepared = Prepared::read(config).unwrap();
         let manifest = prepared.plan().unwrap().manifest(Digest([9; 32]));
         let file = match &manifest.method {
             Method::Encrypted(linear) => {
@@ -76,7 +75,8 @@ impl Case {
             }
             Method::Sealed(clear) => plain_network(&Model::initial(&clear.network, &[1; 32])),
         };
-        let Prepared { embedding, validation, .. } = prepared;
+        let validation = prepared.validation.lines().take(rows + 1).map(|line| format!("{line}\n")).collect();
+        let embedding = prepared.embedding;
         Self { manifest, embedding, file: file.unwrap().to_vec(), campaign: CampaignId([7; 32].into()), validation }
     }
 
