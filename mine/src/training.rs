@@ -112,7 +112,8 @@ impl Task<'_> {
     /// When the data do not fit, training diverges, the store does not work, or nobody wants it any more.
     pub fn run(&self, store: &dyn Store, examples: &Examples, targets: &Targets) -> Result<Delta, WorkError> {
         let mut training = self.begin(store, examples, targets)?;
-        let mut last = Kept { at: Instant::now(), took: Duration::ZERO };
+        // The first step is kept at once, so that its owner can see that it trains.
+        let mut last: Option<Kept> = None;
         let mut epoch = training.progress().epoch;
         while let Some(progress) = training.step()? {
             if self.held.is_dropped() {
@@ -122,8 +123,8 @@ impl Task<'_> {
                 tracing::info!(campaign = %self.campaign, version = %self.version, "epoch {epoch} of {} is done", progress.epochs);
                 epoch = progress.epoch;
             }
-            if last.at.elapsed() >= self.every.max(last.took * SHARE) {
-                last = self.keep(store, &training)?;
+            if last.as_ref().is_none_or(|last| last.at.elapsed() >= self.every.max(last.took * SHARE)) {
+                last = Some(self.keep(store, &training)?);
             }
         }
         Ok(training.finish())
@@ -238,6 +239,15 @@ mod tests {
 
     /// Runs until the store was written to so often, or to the end.
     fn run(store: &Memory, writes: usize, rows: usize) -> (Option<Progress>, Result<Delta, WorkError>) {
+        run_with(store, writes, rows, Duration::ZERO)
+    }
+
+    fn run_with(
+        store: &Memory,
+        writes: usize,
+        rows: usize,
+        every: Duration,
+    ) -> (Option<Progress>, Result<Delta, WorkError>) {
         let (clear, leash, examples) = (clear(), Leash::default(), examples(rows));
         let held = leash.hold();
         let store = Dying { store, leash: Mutex::new((writes, Some(leash))) };
@@ -248,7 +258,7 @@ mod tests {
             model: &clear.initial(),
             hash: HASH,
             held: &held,
-            every: Duration::ZERO,
+            every,
         };
         let result = task.run(&store, &examples, examples.targets());
         (*held.0.1.lock().unwrap(), result)
@@ -269,6 +279,13 @@ mod tests {
         };
         assert_eq!(delta, expected);
         assert!(seen.len() > 4, "it was killed within epochs: {seen:?}");
+    }
+
+    #[test]
+    fn its_owner_sees_that_it_trains_from_the_first_step() {
+        let (progress, result) = run_with(&Memory::default(), usize::MAX, 100, Duration::MAX);
+        result.unwrap();
+        assert_eq!(progress.unwrap().step, 1);
     }
 
     #[test]

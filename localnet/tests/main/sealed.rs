@@ -1,6 +1,11 @@
 //! The sealed regime on real processes: kills, refusals and forgeries cost nobody anything but time.
 
-use std::time::Duration;
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use localnet::{
     demo::{Campaign, DemoConfig, DemoError, Prepared, run_campaign},
@@ -8,7 +13,6 @@ use localnet::{
     network::{CAPSULE, MineNode, Network},
     split::Split,
 };
-use serde::Deserialize;
 use sonar::{
     chain::{Event, Record},
     envelope::{ProtocolReject, seal_update},
@@ -18,7 +22,6 @@ use sonar::{
 };
 use sonar_contracts::{CloseReason, Outcome};
 use syft_nets::{Delta, Model, Update};
-use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{
     demo::check,
@@ -59,7 +62,7 @@ async fn delivered(network: &Network, campaign: &Campaign) -> Model {
 /// Kills one process once.
 #[derive(Default)]
 pub struct Killer {
-    /// A Mine, as soon as a restart would go on in the middle of its training.
+    /// A Mine, as soon as a restart would go on in the middle of its training. The Capsule and the Mine go on while this waits for it.
     pub trainer: Option<usize>,
     /// The Capsule, as soon as the window is full.
     pub capsule: bool,
@@ -68,10 +71,10 @@ pub struct Killer {
 
 impl Observer for Killer {
     fn happened(&mut self, record: &Record, view: &CampaignView, network: &mut Network) {
-        let active = matches!(record.event, Event::Activated { .. });
-        if let Some(mine) = self.trainer.take_if(|_| active) {
-            block_in_place(|| Handle::current().block_on(until_in_the_middle(network, mine, view)));
+        let opened = matches!(record.event, Event::Opened { .. });
+        if let Some(mine) = self.trainer.take_if(|_| opened) {
             let name = network.mines()[mine].name.clone();
+            until_in_the_middle(&network.home(&name), view.id);
             network.kill9(&name).unwrap();
         }
         let full = matches!(&record.event, Event::Submitted { index: 1, .. });
@@ -85,33 +88,19 @@ impl Observer for Killer {
     }
 }
 
-/// Asks a Mine how far it is until it has kept a checkpoint within an epoch.
-async fn until_in_the_middle(network: &Network, mine: usize, view: &CampaignView) {
-    #[derive(Deserialize)]
-    struct Status {
-        campaigns: Vec<Line>,
-    }
-    #[derive(Deserialize)]
-    struct Line {
-        campaign: CampaignId,
-        next: String,
-        progress: Option<Progress>,
-    }
-    #[derive(Deserialize)]
-    struct Progress {
-        step: u64,
-        steps: u64,
-    }
-    loop {
-        let status: Status = network.mines()[mine].program.call(&["status"]).await.unwrap();
-        let Some(line) = status.campaigns.into_iter().find(|line| line.campaign == view.id) else {
-            continue;
-        };
-        assert!(!line.next.contains("submit"), "it trains too fast to be killed in the middle");
-        if let Some(Progress { step, steps }) = line.progress {
-            assert!((1..steps).contains(&step), "{step} of {steps}");
-            return;
-        }
+/// Waits until a Mine keeps a checkpoint: it does from its first step until its update is made. Asking the program would take longer than
+/// some trainings do.
+fn until_in_the_middle(home: &Path, campaign: CampaignId) {
+    let (deadline, checkpoint) = (Instant::now() + Duration::from_secs(60), format!("training-{campaign}-"));
+    let kept = || {
+        let names = fs::read_dir(home.join("vault")).unwrap().map(|entry| entry.unwrap().file_name());
+        names
+            .map(|name| name.into_string().unwrap())
+            .any(|name| name.starts_with(&checkpoint) && name.ends_with(".sealed"))
+    };
+    while !kept() {
+        assert!(Instant::now() < deadline, "{} does not train", home.display());
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

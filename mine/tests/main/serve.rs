@@ -271,7 +271,7 @@ async fn a_backbone_must_be_the_one_that_the_manifest_describes() {
     let file = async |model: &Model| stage.hub.add(plain_network(model).unwrap().to_vec()).await.unwrap();
     let (promised, other) = (model(30), model(31));
     let open = async |weights: Digest| {
-        let campaign = stage.open_through(Some((promised.clone(), weights)), |_| {}).await;
+        let campaign = stage.open_with("", Some((promised.clone(), weights)), |_| {}).await;
         let (_, material) = stage.publish(&campaign, &stage.binding(&campaign).await).await;
         stage.activate(&campaign, material).await;
         campaign
@@ -283,6 +283,25 @@ async fn a_backbone_must_be_the_one_that_the_manifest_describes() {
     let honest = open(file(&promised).await).await;
     mine.work_until(&stage, &node, &honest, 1).await;
     assert_eq!(stage.view(spoilt.id).await.submissions, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_far_a_training_is_can_be_seen() {
+    let stage = Stage::new().await;
+    let mine = Mine::new(&stage);
+    mine.add_data("own", &csv(2_000));
+    mine.cli.good(&["policy", "set", "--sealed", "allow"]);
+    let node = mine.node(&stage).await;
+    // Far more steps than are made before it is killed.
+    let long = "[model]\nregime = \"sealed\"\n[training]\nepochs = 1000\nbatch = 1\n";
+    let campaign = stage.open_with(long, None, |_| {}).await;
+    let start = campaign.manifest.method.clear().unwrap().initial();
+    let material = stage.hub.add(plain_network(&start).unwrap().to_vec()).await.unwrap();
+    stage.activate(&campaign, material).await;
+    mine.work_until_it_says(&stage, &node, "of 1000, step ").await;
+    let progress = Journal::load(&*mine.opened.store).unwrap().campaigns[0].progress.unwrap();
+    assert!((1..2_000_000).contains(&progress.step), "{progress:?}");
+    assert_eq!((progress.epochs, progress.steps), (1_000, 2_000_000));
 }
 
 #[tokio::test(flavor = "multi_thread")]

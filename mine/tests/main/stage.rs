@@ -100,11 +100,16 @@ impl Stage {
 
     /// Opens a campaign; `change` may spoil its terms after the manifest was made from them.
     pub async fn open(&self, change: impl FnOnce(&mut Terms)) -> Campaign {
-        self.open_through(None, change).await
+        self.open_with("", None, change).await
     }
 
-    /// The same, of a campaign whose model reads through a public network.
-    pub async fn open_through(&self, backbone: Option<(Model, Digest)>, change: impl FnOnce(&mut Terms)) -> Campaign {
+    /// The same, of a campaign whose file says more, or whose model reads through a public network.
+    pub async fn open_with(
+        &self,
+        more: &str,
+        backbone: Option<(Model, Digest)>,
+        change: impl FnOnce(&mut Terms),
+    ) -> Campaign {
         let inputs = Inputs {
             validation: yes_or_no::csv(100).into_bytes().into(),
             initial: None,
@@ -125,11 +130,8 @@ impl Stage {
             salt: B256::from(self.anvil.provider().get_block_number().await.map(U256::from).unwrap()),
             audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
         };
-        let plan = launch::plan(
-            &CampaignFile::parse(&yes_or_no::campaign("submissions = 6\naccepts = 2\nwindow = 3")).unwrap(),
-            inputs,
-        )
-        .unwrap();
+        let file = yes_or_no::campaign("submissions = 6\naccepts = 2\nwindow = 3") + more;
+        let plan = launch::plan(&CampaignFile::parse(&file).unwrap(), inputs).unwrap();
         let manifest = plan.manifest(Digest([9; 32]));
         let digest = self.hub.add(manifest.encode().unwrap()).await.unwrap();
         let mut terms = plan.terms(digest);
