@@ -86,6 +86,11 @@ pub async fn run(cli: Cli) -> ExitCode {
 }
 
 async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
+    match cli.command {
+        Command::Completions(command) => return command.run(),
+        Command::Version => return help::version(),
+        _ => {}
+    }
     let context = Context::new(cli.globals, &cli.place)?;
     match cli.command {
         Command::Init(command) => command.run(&context, output).await,
@@ -94,8 +99,7 @@ async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
         Command::ExportCert => export_cert::run(&context),
         Command::Backup(command) => command.run(&context),
         Command::Restore(command) => command.run(&context),
-        Command::Completions(command) => command.run(),
-        Command::Version => help::version(),
+        Command::Completions(_) | Command::Version => unreachable!("done above"),
     }
 }
 

@@ -7,9 +7,8 @@ use std::{
 
 use futures::future::try_join_all;
 use sonar::{
-    backbone::Embedding,
     bundle,
-    delivery::{Finished, Format},
+    delivery::Finished,
     envelope::{self, Header, ProtocolReject},
     ids::Digest,
     ipfs::IpfsError,
@@ -361,10 +360,8 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot =
             *engine::final_model(campaign, &self.record).ok_or_else(|| WorkError::Lost("finished model".into()))?;
         let model = self.model(slot.id)?;
-        // The file names the backbone, and does not need it.
-        let embedding = Embedding::none();
-        let finished = Finished::new(&loaded.manifest, &embedding, &model, campaign.id, campaign.best_ppm);
-        let file = finished.and_then(|finished| finished.encode(Format::Safetensors)).map_err(WorkError::internal)?;
+        let finished = Finished::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
+        let file = finished.and_then(|finished| finished.safetensors()).map_err(WorkError::internal)?;
         let sealed = pgp::seal_signed(&file, &loaded.scientist, &self.tools.identity)?;
         let result = self.tools.artefacts.add(sealed).await?;
         self.record.delivery = Some(Delivery { model: slot.id, result });

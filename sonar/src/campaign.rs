@@ -417,21 +417,15 @@ impl CampaignFile {
                         ),
                     );
                 }
-                if let (Some(features @ FeatureKind::RandomConv(_)), None) = (features, self.image()) {
-                    return refuse(
-                        "model.features",
-                        format!(
-                            "`{features}` needs an image, and the inputs are columns: take random-relu:N, for example"
-                        ),
-                    );
-                }
-                if let (Some(features @ FeatureKind::RandomConv(_)), Some(_)) = (features, backbone) {
-                    return refuse(
-                        "model.features",
-                        format!(
-                            "`{features}` reads an image, which a backbone does not give: take identity, or leave it out"
-                        ),
-                    );
+                let no_image = match (self.image(), backbone) {
+                    (None, _) => Some("needs an image, and the inputs are columns: take random-relu:N, for example"),
+                    (_, Some(_)) => {
+                        Some("reads an image, which a backbone does not give: take identity, or leave it out")
+                    }
+                    (Some(_), None) => None,
+                };
+                if let (Some(features @ FeatureKind::RandomConv(_)), Some(reason)) = (features, no_image) {
+                    return refuse("model.features", format!("`{features}` {reason}"));
                 }
                 if *family == Some(Family::Network) {
                     return refuse(

@@ -80,7 +80,6 @@ pub enum DeliveryError {
 pub struct Finished<'a> {
     manifest: &'a Manifest,
     model: Trained<'a>,
-    embedding: &'a Embedding,
     metadata: BTreeMap<String, String>,
 }
 
@@ -92,14 +91,12 @@ enum Trained<'a> {
 }
 
 impl<'a> Finished<'a> {
-    /// The model in this file, that `campaign` ended with at this attested accuracy. Formats other than safetensors have the backbone in
-    /// them, if the campaign has one.
+    /// The model in this file, that `campaign` ended with at this attested accuracy.
     ///
     /// # Errors
     /// When it is none of the campaign's, or cannot be described.
     pub fn new(
         manifest: &'a Manifest,
-        embedding: &'a Embedding,
         file: &[u8],
         campaign: CampaignId,
         accuracy_ppm: u32,
@@ -129,30 +126,39 @@ impl<'a> Finished<'a> {
             }
             Method::Sealed(clear) => Trained::Network(clear.read(file)?),
         };
-        Ok(Self { manifest, model, embedding, metadata })
+        Ok(Self { manifest, model, metadata })
     }
 
-    /// The file in this format.
+    /// The file as the Capsule signs it: it names the backbone, and does not need it.
     ///
     /// # Errors
-    /// When there is no such file of a model of this kind.
-    pub fn encode(&self, format: Format) -> Result<Vec<u8>, DeliveryError> {
-        let metadata = || self.metadata.clone().into_iter().collect();
+    /// Never in practice: any model has such a file.
+    pub fn safetensors(&self) -> Result<Vec<u8>, DeliveryError> {
+        let metadata = self.metadata.clone().into_iter().collect();
+        Ok(match &self.model {
+            Trained::Linear(_, weights) => weights.to_safetensors(metadata)?,
+            Trained::Network(model) => model.to_safetensors(metadata)?,
+        })
+    }
+
+    /// The file in this format. What computes answers from raw columns has the campaign's backbone in it, if there is one.
+    ///
+    /// # Errors
+    /// When there is no such file of a model of this kind, or the embedding lacks the campaign's backbone.
+    pub fn encode(&self, format: Format, embedding: &Embedding) -> Result<Vec<u8>, DeliveryError> {
+        let columns = self.columns();
         Ok(match (&self.model, format) {
-            (Trained::Linear(_, weights), Format::Safetensors) => weights.to_safetensors(metadata())?,
-            (Trained::Network(model), Format::Safetensors) => model.to_safetensors(metadata())?,
-            (Trained::Linear(linear, weights), format) => match (&linear.backbone, self.embedding.backbone()) {
+            (_, Format::Safetensors) => self.safetensors()?,
+            (Trained::Network(model), Format::Onnx) => model.onnx(self.answer()?, &self.metadata)?,
+            (Trained::Network(model), Format::Npz) => model.npz(&columns, self.answer()?, &self.metadata)?,
+            (Trained::Linear(linear, weights), format) => match (&linear.backbone, embedding.backbone()) {
                 (None, _) => {
-                    let columns = self.columns();
-                    let model =
-                        export::Model::new(weights, &linear.features, &columns, self.answer()?, &self.metadata)?;
+                    let model = self.linear(linear, weights, &columns)?;
                     if format == Format::Onnx { model.onnx()? } else { model.npz()? }
                 }
                 (Some(_), Some(backbone)) => self.with_backbone(backbone, linear, weights, format)?,
                 (Some(_), None) => return Err(DeliveryError::NoBackbone),
             },
-            (Trained::Network(model), Format::Onnx) => model.onnx(self.answer()?, &self.metadata)?,
-            (Trained::Network(model), Format::Npz) => model.npz(&self.columns(), self.answer()?, &self.metadata)?,
         })
     }
 
@@ -166,7 +172,7 @@ impl<'a> Finished<'a> {
     ) -> Result<Vec<u8>, DeliveryError> {
         let activations: Vec<String> =
             (0..linear.features.columns.len()).map(|index| format!("activation_{index}")).collect();
-        let model = export::Model::new(weights, &linear.features, &activations, self.answer()?, &self.metadata)?;
+        let model = self.linear(linear, weights, &activations)?;
         if format == Format::Onnx {
             let (graph, from) = backbone.activations_onnx();
             return Ok(model.onnx_after(graph, &from)?);
@@ -174,6 +180,16 @@ impl<'a> Finished<'a> {
         let mut archive = Archive::default();
         backbone.add_to(&mut archive, "backbone.", &self.columns())?;
         Ok(model.npz_after(archive)?)
+    }
+
+    /// A linear model that reads these columns.
+    fn linear<'b>(
+        &'b self,
+        linear: &'b Linear,
+        weights: &'b Weights,
+        columns: &'b [String],
+    ) -> Result<export::Model<'b>, DeliveryError> {
+        Ok(export::Model::new(weights, &linear.features, columns, self.answer()?, &self.metadata)?)
     }
 
     fn columns(&self) -> Vec<String> {

@@ -598,7 +598,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
-    fn inputs() -> Inputs {
+    pub(crate) fn inputs() -> Inputs {
         let rows: String = (0..20)
             .map(|row| format!("{},{},{}\n", row % 10, f64::from(row) / 20.0, ["no", "yes"][usize::from(row % 10 > 0)]))
             .collect();

@@ -142,15 +142,15 @@ impl Method {
     /// Rows of a validation set that a model can be measured on.
     #[must_use]
     pub fn most_rows(&self) -> usize {
+        let size = |network: &Network| (network.input().columns(), network.work());
         let (numbers, work) = match self {
             Self::Encrypted(linear) => {
-                let backbone = linear.backbone.as_ref().map_or(0, |backbone| backbone.network.work());
-                let columns = linear.backbone.as_ref().map_or(0, |backbone| backbone.network.input().columns());
+                let (raw, embedding) = linear.backbone.as_ref().map_or((0, 0), |backbone| size(&backbone.network));
                 let expanded = linear.features.inputs().saturating_mul(linear.features.columns.len());
-                let widest = linear.shape.inputs.max(linear.features.columns.len()).max(columns);
-                (widest, backbone.saturating_add(expanded))
+                let widest = linear.shape.inputs.max(linear.features.columns.len()).max(raw);
+                (widest, embedding.saturating_add(expanded))
             }
-            Self::Sealed(clear) => (clear.network.input().columns(), clear.network.work()),
+            Self::Sealed(clear) => size(&clear.network),
         };
         (MAX_NUMBERS / numbers.max(1)).min(MAX_MEASURING / work.max(1))
     }

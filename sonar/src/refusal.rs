@@ -51,35 +51,36 @@ pub enum Refusal {
     TooSlow = 15,
 }
 
-const ALL: [Refusal; 15] = {
-    use Refusal::*;
-    [
-        Unavailable,
-        Manifest,
-        Terms,
-        Bundle,
-        Commitment,
-        Content,
-        Certificate,
-        Start,
-        Target,
-        LeakBudget,
-        Offer,
-        Stake,
-        TooLate,
-        Backbone,
-        TooSlow,
-    ]
-};
-
 impl Refusal {
-    /// What a code on chain means; a Capsule of another version may have given one that is not known here.
+    /// The reason of a number on the chain, if it is one that is known here.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        use Refusal::*;
+        let all = [
+            Unavailable,
+            Manifest,
+            Terms,
+            Bundle,
+            Commitment,
+            Content,
+            Certificate,
+            Start,
+            Target,
+            LeakBudget,
+            Offer,
+            Stake,
+            TooLate,
+            Backbone,
+            TooSlow,
+        ];
+        all.into_iter().find(|refusal| *refusal as u8 == code)
+    }
+
+    /// What a number on the chain means; a Capsule of another version may have given one that is not known here.
     #[must_use]
     pub fn words(code: u8) -> String {
-        match ALL.into_iter().find(|refusal| *refusal as u8 == code) {
-            Some(refusal) => refusal.to_string(),
-            None => format!("for a reason that this program does not know, {code}"),
-        }
+        let unknown = || format!("for a reason that this program does not know, {code}");
+        Self::from_code(code).map_or_else(unknown, |refusal| refusal.to_string())
     }
 }
 
@@ -89,9 +90,10 @@ mod tests {
 
     #[test]
     fn codes_have_words() {
-        for (index, refusal) in ALL.into_iter().enumerate() {
-            assert_eq!(refusal as usize, index + 1);
-            assert_eq!(Refusal::words(refusal as u8), refusal.to_string());
+        for code in 1..=15 {
+            let refusal = Refusal::from_code(code).unwrap();
+            assert_eq!(refusal as u8, code);
+            assert_eq!(Refusal::words(code), refusal.to_string());
         }
         assert_eq!(Refusal::words(200), "for a reason that this program does not know, 200");
     }

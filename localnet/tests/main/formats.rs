@@ -92,9 +92,9 @@ impl Case {
     /// Writes the model in every format, the data, and what we make of them.
     fn write(&self, directory: &Path) {
         std::fs::create_dir_all(directory).unwrap();
-        let finished = Finished::new(&self.manifest, &self.embedding, &self.file, self.campaign, 0).unwrap();
+        let finished = Finished::new(&self.manifest, &self.file, self.campaign, 0).unwrap();
         for (format, path) in delivery::paths(&directory.join("model"), Format::value_variants()) {
-            std::fs::write(path, finished.encode(format).unwrap()).unwrap();
+            std::fs::write(path, finished.encode(format, &self.embedding).unwrap()).unwrap();
         }
         std::fs::write(directory.join("validation.csv"), &self.validation).unwrap();
         std::fs::write(directory.join("expected.json"), serde_json::to_vec(&self.expected()).unwrap()).unwrap();

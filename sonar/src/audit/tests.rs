@@ -2,10 +2,7 @@
 
 use std::sync::LazyLock;
 
-use alloy::{
-    primitives::{Address, B256, keccak256},
-    signers::local::PrivateKeySigner,
-};
+use alloy::primitives::{Address, B256, keccak256};
 use sonar_contracts::{CloseReason, Outcome, Terms};
 use syft::{SecretKey, Weights};
 
@@ -16,70 +13,26 @@ use crate::{
     data::{Limits, read_csv},
     handover::Published,
     ids::{CampaignId, Digest, WindowIndex},
-    launch::{self, CapsuleTerms, Inputs},
+    launch::{self, Inputs, tests::inputs},
     method::plain_network,
     units::Amount,
     view::World,
 };
 
-const FILE: &str = r#"
-name = "Tiny"
-deadline = "2d"
-inputs = [{ name = "a", min = 0, max = 1 }, { name = "b", min = 0, max = 1 }]
-[task]
-kind = "classification"
-target = "y"
-classes = ["no", "yes"]
-[validation]
-file = "validation.csv"
-[reward]
-bounty = "1"
-[accuracy]
-start = 0.5
-grid = 0.1
-[limits]
-submissions = 4
-accepts = 4
-window = 1
-[model]
-"#;
+#[path = "../../tests/shared/yes_or_no.rs"]
+mod yes_or_no;
+
 const SEALED: &str = "regime = \"sealed\"\nnetwork = \"mlp:2\"\n";
 const ID: CampaignId = CampaignId(B256::repeat_byte(3));
 const CHAIN: u64 = 31337;
 
-static SECRET: LazyLock<AuditSecret> = LazyLock::new(|| {
-    let account = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
-    AuditSecret::of(&account, B256::repeat_byte(6))
-});
-
-/// Half of the rows are of either class, and `a` alone tells which.
-fn validation() -> String {
-    let rows = (0..20).map(|row| format!("{},0.5,{}\n", f64::from(row) / 20.0, ["no", "yes"][usize::from(row >= 10)]));
-    format!("a,b,y\n{}", rows.collect::<String>())
-}
+/// Half of the rows are of either class.
+static VALIDATION: LazyLock<String> = LazyLock::new(|| yes_or_no::csv(20));
 
 fn manifest(model: &str) -> Manifest {
-    let inputs = Inputs {
-        validation: validation().into_bytes().into(),
-        initial: None,
-        backbone: None,
-        owner: Address::repeat_byte(1),
-        scientist: (b"certificate".to_vec(), "AB".repeat(20)),
-        token: Address::ZERO,
-        bounty: Amount::from(1_000_u128),
-        capsule: CapsuleTerms {
-            operator: Address::repeat_byte(2),
-            attester: Address::repeat_byte(4),
-            fee_ppm: 0,
-            stake: Amount::ZERO,
-            fingerprint: "CD".repeat(20),
-        },
-        now: 1_800_000_000,
-        bundle_salt: [5; 32].into(),
-        salt: B256::repeat_byte(6),
-        audit: SECRET.clone(),
-    };
-    let file = CampaignFile::parse(&format!("{FILE}{model}")).unwrap();
+    let inputs = Inputs { validation: VALIDATION.clone().into_bytes().into(), ..inputs() };
+    let text = yes_or_no::campaign("submissions = 4\naccepts = 4\nwindow = 1");
+    let file = CampaignFile::parse(&format!("{text}[model]\n{model}")).unwrap();
     launch::plan(&file, inputs).unwrap().manifest(Digest([9; 32]))
 }
 
@@ -104,7 +57,7 @@ fn models(manifest: &Manifest) -> [Vec<u8>; 3] {
     match &manifest.method {
         Method::Encrypted(linear) => {
             // For each class a weight of `a`, of `b` and of the constant.
-            [[0.0; 6], [0.0, 0.0, -0.5, 0.0, 0.0, 0.5], [-1.0, 0.0, 0.0, 1.0, 0.0, 0.0]]
+            [[0.0; 6], [0.0, 0.0, -0.5, 0.0, 0.0, 0.5], [-1.0, 1.0, 0.0, 1.0, -1.0, 0.0]]
                 .map(|values| plain(&Weights::new(linear.shape, &values).unwrap()).unwrap().to_vec())
         }
         Method::Sealed(clear) => {
@@ -122,7 +75,7 @@ fn models(manifest: &Manifest) -> [Vec<u8>; 3] {
 }
 
 fn examples(manifest: &Manifest) -> Examples {
-    manifest.data.fit(&read_csv(validation().as_bytes(), &Limits::default()).unwrap()).unwrap()
+    manifest.data.fit(&read_csv(VALIDATION.as_bytes(), &Limits::default()).unwrap()).unwrap()
 }
 
 fn measured(manifest: &Manifest, model: &[u8]) -> u32 {
@@ -212,7 +165,7 @@ impl Scene {
         let auditor = Auditor {
             campaign: self.view(),
             manifest,
-            secret: &SECRET,
+            secret: &inputs().audit,
             examples: &examples,
             start: Some(&start),
             chain_id: CHAIN,
@@ -266,9 +219,9 @@ fn what_is_withheld_or_exchanged_is_found_in_its_version_only() {
 #[test]
 fn a_worse_model_than_attested_is_found_in_its_version_only() {
     for model in METHODS {
-        let all = findings(model, |_, doings| doings[1].attested += 100_000);
-        let accuracy = Finding::Accuracy { attested: 600_000, measured: 500_000 };
-        assert_eq!(accuracy.to_string(), "its accuracy is 50 %, attested were 60 %");
+        let all = findings(model, |_, doings| doings[1].attested += 250_000);
+        let accuracy = Finding::Accuracy { attested: 750_000, measured: 500_000 };
+        assert_eq!(accuracy.to_string(), "its accuracy is 50 %, attested were 75 %");
         assert_eq!(all, [vec![], vec![accuracy], vec![]]);
     }
 }

@@ -99,11 +99,11 @@ impl Fetch {
         embedding: &Embedding,
         signed: &[u8],
     ) -> Result<Vec<PathBuf>, Failure> {
-        let finished = Finished::new(manifest, embedding, signed, view.id, view.best_ppm);
+        let finished = Finished::new(manifest, signed, view.id, view.best_ppm);
         let finished = finished.map_err(|error| unusable(&error))?;
         let file = |format| match format {
             Format::Safetensors => Ok(Cow::Borrowed(signed)),
-            other => finished.encode(other).map(Cow::Owned).map_err(|error| unusable(&error)),
+            other => finished.encode(other, embedding).map(Cow::Owned).map_err(|error| unusable(&error)),
         };
         let paths = delivery::paths(&self.out, &self.format);
         // All or none.
