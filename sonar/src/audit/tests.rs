@@ -56,8 +56,8 @@ type Doings = [Doing; 3];
 fn models(manifest: &Manifest) -> [Vec<u8>; 3] {
     match &manifest.method {
         Method::Encrypted(linear) => {
-            // For each class a weight of `a`, of `b` and of the constant.
-            [[0.0; 6], [0.0, 0.0, -0.5, 0.0, 0.0, 0.5], [-1.0, 1.0, 0.0, 1.0, -1.0, 0.0]]
+            // Of `a`, of `b` and of the constant a weight for each class.
+            [[0.0; 6], [0.0, 0.0, 0.0, 0.0, -0.5, 0.5], [-1.0, 1.0, 1.0, -1.0, 0.0, 0.0]]
                 .map(|values| plain(&Weights::new(linear.shape, &values).unwrap()).unwrap().to_vec())
         }
         Method::Sealed(clear) => {
