@@ -245,19 +245,19 @@ fn mnist_over_ten_mines() {
     let (best, history) = run_encrypted(&campaign, 2);
     println!("mnist random-conv:1008: {history:?}");
     assert!(history.last().unwrap().fraction() >= 0.96, "{history:?}");
-    // What encryption costs: the same update once more, encrypted and in the clear.
+    // What encryption costs: the same updates once more, encrypted and in the clear. Single ones differ by up to four answers.
     let binding = Binding { chain_id: 1, contract: [1; 20], campaign: [2; 32], version: 3, beacon: [3; 32] };
     let key = SecretKey::derive(&VersionSeed::generate().unwrap(), &campaign.params, &binding);
     let material = key.publish(&best);
     let published = campaign.params.encode(&best);
-    let cost = campaign.updates.iter().take(4).map(|update| {
+    let cost = campaign.updates.iter().map(|update| {
         let encrypted = best.moved(&key.decrypt(&encrypt_update(&material, update).unwrap()), 1.0);
         let clear = best.moved(&update.apply_clear(&published), 1.0);
         apart(campaign.validation.accuracy(&encrypted), campaign.validation.accuracy(&clear))
     });
     let cost: Vec<f64> = cost.collect();
     println!("mnist: encrypted and clear differ by {cost:?}");
-    assert!(cost.iter().sum::<f64>() / 4.0 <= 0.001, "{cost:?}");
+    assert!(cost.iter().sum::<f64>() / cost.len() as f64 <= 0.001, "{cost:?}");
 }
 
 #[test]
