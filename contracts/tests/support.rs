@@ -186,8 +186,16 @@ impl World {
 #[macro_export]
 macro_rules! send {
     ($call:expr) => {
-        $crate::support::done($call.send().await.expect("is sent").get_receipt().await.expect("arrives"))
+        $crate::support::sent($call).await
     };
+}
+
+/// A call may use more gas than was estimated: to write the time of a change is free within the second of the change before, and the block
+/// may be of the next one.
+pub async fn sent<P: Provider, D: CallDecoder>(call: CallBuilder<P, D>) -> TransactionReceipt {
+    let estimate = call.estimate_gas().await.expect("is no revert");
+    let pending = call.gas(estimate + estimate / 2).send().await.expect("is sent");
+    done(pending.get_receipt().await.expect("arrives"))
 }
 
 pub fn done(receipt: TransactionReceipt) -> TransactionReceipt {
