@@ -39,6 +39,15 @@ contract GasTest is Encryption {
         _charge("activate", OPEN);
     }
 
+    /// @dev Within the second of the launch, the time of the change is there already. Whoever estimates then must leave room for this.
+    function test_activateLater() public {
+        Terms memory t = ethTerms();
+        bytes32 id = opened(t);
+        vm.warp(block.timestamp + 1);
+        sonar.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
+        _charge("activate, a second after the launch", OPEN);
+    }
+
     function test_submit() public {
         Terms memory t = _ten();
         bytes32 id = activated(t);
