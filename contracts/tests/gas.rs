@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use alloy::primitives::{U256, keccak256};
 use sonar_contracts::{Outcome, Submission, Terms, fee};
 
-use crate::{
-    send,
-    support::{ATTESTER, DEPLOYER, FIRST_MINER, OWNER, World, settle},
-};
+use crate::support::{ATTESTER, DEPLOYER, FIRST_MINER, OWNER, World, sent, settle};
 
 const OPEN: u64 = 220_000;
 const SUBMIT: u64 = 60_000;
@@ -21,11 +18,11 @@ async fn costs_stay_under_their_ceilings_and_as_they_were() {
 
     let terms = world.terms();
     let deposit = U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm);
-    costs.insert("open in ETH", send!(world.sonar(OWNER).open(terms.clone()).value(deposit)).gas_used);
+    costs.insert("open in ETH", sent(world.sonar(OWNER).open(terms.clone()).value(deposit)).await.gas_used);
     let tokens = Terms { token: world.deployment.datacoin, ..world.terms() };
-    send!(world.datacoin(DEPLOYER).transfer(world.address(OWNER), deposit));
-    send!(world.datacoin(OWNER).approve(world.deployment.sonar, deposit));
-    costs.insert("open in tokens", send!(world.sonar(OWNER).open(tokens)).gas_used);
+    sent(world.datacoin(DEPLOYER).transfer(world.address(OWNER), deposit)).await;
+    sent(world.datacoin(OWNER).approve(world.deployment.sonar, deposit)).await;
+    costs.insert("open in tokens", sent(world.sonar(OWNER).open(tokens)).await.gas_used);
 
     world.activate(&terms).await;
     let id = world.id(&terms);
@@ -42,14 +39,14 @@ async fn costs_stay_under_their_ceilings_and_as_they_were() {
     outcomes[4] = Outcome::Rejected(7);
     let settlement = world.settlement(id, &outcomes, keccak256("version 2")).await;
     let signature = world.attest(&settlement);
-    let settled = send!(settle(&world.sonar(ATTESTER), &terms, &submissions, &settlement, signature));
+    let settled = sent(settle(&world.sonar(ATTESTER), &terms, &submissions, &settlement, signature)).await;
     costs.insert("settle ten, four accepted, per evaluation", settled.gas_used / 10);
 
     let later = world.submitted(id, 2, 1).await;
     costs.insert("submit, to a later version", later[0].1);
-    let withdrawn = send!(world.sonar(FIRST_MINER).withdraw(terms, world.address(FIRST_MINER)));
+    let withdrawn = sent(world.sonar(FIRST_MINER).withdraw(terms, world.address(FIRST_MINER))).await;
     costs.insert("withdraw ETH", withdrawn.gas_used);
-    let returned = send!(world.sonar(FIRST_MINER + 1).withdrawStake(id, world.address(FIRST_MINER + 1)));
+    let returned = sent(world.sonar(FIRST_MINER + 1).withdrawStake(id, world.address(FIRST_MINER + 1))).await;
     costs.insert("withdraw stake", returned.gas_used);
 
     for (name, gas) in &costs {

@@ -13,9 +13,8 @@ use sonar_contracts::{
     window_fold, window_hash, window_start,
 };
 
-use crate::{
-    send,
-    support::{ATTESTER, CAPSULE, DEPLOYER, FIRST_MINER, OWNER, SUBMISSION_STAKE, World, handover, settle},
+use crate::support::{
+    ATTESTER, CAPSULE, DEPLOYER, FIRST_MINER, OWNER, SUBMISSION_STAKE, World, handover, sent, settle,
 };
 
 sol! {
@@ -31,12 +30,12 @@ sol! {
 
 async fn open_in_eth(world: &World, terms: &Terms) {
     let deposit = U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm);
-    send!(world.sonar(OWNER).open(terms.clone()).value(deposit));
+    sent(world.sonar(OWNER).open(terms.clone()).value(deposit)).await;
 }
 
 async fn open_with_permit(world: &World, terms: &Terms) {
     let deposit = U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm);
-    send!(world.datacoin(DEPLOYER).transfer(world.address(OWNER), deposit));
+    sent(world.datacoin(DEPLOYER).transfer(world.address(OWNER), deposit)).await;
     let permit = Permit {
         owner: world.address(OWNER),
         spender: world.deployment.sonar,
@@ -53,7 +52,7 @@ async fn open_with_permit(world: &World, terms: &Terms) {
     let signature = world.signer(OWNER).sign_hash_sync(&permit.eip712_signing_hash(&domain)).unwrap();
     let [r, s] = [signature.r(), signature.s()].map(B256::from);
     let v = 27 + u8::from(signature.v());
-    send!(world.sonar(OWNER).openWithPermit(terms.clone(), permit.deadline, v, r, s));
+    sent(world.sonar(OWNER).openWithPermit(terms.clone(), permit.deadline, v, r, s)).await;
 }
 
 /// What an account has of the bounty's token.
@@ -106,7 +105,7 @@ async fn runs_from_launch_to_delivery(world: &World, terms: &Terms) {
         let settlement = world.settlement(id, &outcomes, next).await;
         assert_eq!(settlement.windowHash, window_hash(id, version, version - 1, &submissions));
         let signature = world.attest(&settlement);
-        send!(settle(&world.sonar(ATTESTER), terms, &submissions, &settlement, signature));
+        sent(settle(&world.sonar(ATTESTER), terms, &submissions, &settlement, signature)).await;
     }
     let status = world.sonar(OWNER).status(id).call().await.unwrap();
     assert_eq!(State::try_from(status.state), Ok(State::Closed));
@@ -116,7 +115,7 @@ async fn runs_from_launch_to_delivery(world: &World, terms: &Terms) {
     let delivery = Delivery { campaign: id, result: keccak256("the model") };
     let signature = world.attest(&delivery);
     let handovers = ["version 1", "version 2"].map(|version| handover(keccak256(version))).to_vec();
-    send!(world.sonar(FIRST_MINER).finalize(terms.clone(), delivery.result, handovers, signature));
+    sent(world.sonar(FIRST_MINER).finalize(terms.clone(), delivery.result, handovers, signature)).await;
 
     everyone_is_paid_what_the_twin_says(world, terms, &earned).await;
     the_events_tell_the_same_story(world, id, &earned).await;
@@ -134,7 +133,7 @@ async fn everyone_is_paid_what_the_twin_says(world: &World, terms: &Terms, earne
             continue;
         }
         let before = holding(world, terms, elsewhere).await;
-        send!(world.sonar(miner).withdraw(terms.clone(), elsewhere));
+        sent(world.sonar(miner).withdraw(terms.clone(), elsewhere)).await;
         assert_eq!(holding(world, terms, elsewhere).await - before, U256::from(*amount));
         total += U256::from(*amount);
     }
@@ -149,9 +148,9 @@ async fn everyone_is_paid_what_the_twin_says(world: &World, terms: &Terms, earne
         escrowed: U256::ZERO,
     };
     assert_eq!(sonar.ledger(terms.clone()).call().await.unwrap(), expected);
-    send!(world.sonar(CAPSULE).withdraw(terms.clone(), elsewhere));
+    sent(world.sonar(CAPSULE).withdraw(terms.clone(), elsewhere)).await;
     if !refunded.is_zero() {
-        send!(world.sonar(OWNER).withdraw(terms.clone(), elsewhere));
+        sent(world.sonar(OWNER).withdraw(terms.clone(), elsewhere)).await;
     }
     stakes_come_back(world, id).await;
     assert_eq!(holding(world, terms, world.deployment.sonar).await, U256::ZERO);
@@ -168,10 +167,10 @@ async fn stakes_come_back(world: &World, id: B256) {
         assert_eq!(stakes.free, if forfeited { U256::ZERO } else { stake }, "miner {place}");
         assert_eq!((stakes.held, stakes.warned), (U256::ZERO, forfeited));
         if !forfeited {
-            send!(world.sonar(miner).withdrawStake(id, elsewhere));
+            sent(world.sonar(miner).withdrawStake(id, elsewhere)).await;
         }
     }
-    send!(world.sonar(OWNER).withdrawStake(id, elsewhere));
+    sent(world.sonar(OWNER).withdrawStake(id, elsewhere)).await;
     assert_eq!(world.balance(elsewhere).await, U256::from(10) * stake);
     assert_eq!(world.balance(world.deployment.sonar).await, U256::ZERO);
 }

@@ -14,8 +14,6 @@ use sonar_contracts::{
     campaign_id, decode_revert, deploy, fee, handover_hash,
 };
 
-use crate::send;
-
 pub const FEE_PPM: u32 = 20_000;
 pub const STAKE: u128 = 1_000_000_000_000_000_000;
 pub const SUBMISSION_STAKE: u128 = 500_000_000_000_000;
@@ -52,9 +50,9 @@ impl World {
         let describe = registry
             .register(attester, B256::repeat_byte(1), B256::repeat_byte(2), "http://127.0.0.1:1".into(), FEE_PPM)
             .value(U256::from(10 * STAKE));
-        done(describe.send().await.unwrap().get_receipt().await.unwrap());
+        sent(describe).await;
         let authorize = registry.authorize(self.deployment.sonar, true);
-        done(authorize.send().await.unwrap().get_receipt().await.unwrap());
+        sent(authorize).await;
     }
 
     pub fn signer(&self, who: usize) -> &PrivateKeySigner {
@@ -125,7 +123,7 @@ impl World {
     /// A campaign that takes submissions.
     pub async fn opened(&self, terms: &Terms) -> B256 {
         let deposit = U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm);
-        send!(self.sonar(OWNER).open(terms.clone()).value(deposit));
+        sent(self.sonar(OWNER).open(terms.clone()).value(deposit)).await;
         self.activate(terms).await;
         self.id(terms)
     }
@@ -138,7 +136,7 @@ impl World {
         let Publication { material, root, handover } = first;
         let signature =
             self.attest(&Activation { campaign: self.id(terms), startPpm: 100_000, material, root, handover });
-        send!(self.sonar(ATTESTER).activate(terms.clone(), 100_000, first, signature));
+        sent(self.sonar(ATTESTER).activate(terms.clone(), 100_000, first, signature)).await;
     }
 
     /// `count` miners submit an update each.
@@ -157,7 +155,7 @@ impl World {
     pub async fn submit(&self, miner: usize, id: B256, version: u32, content: B256) -> TransactionReceipt {
         let sonar = self.sonar(miner);
         let due = sonar.stakesOf(id, self.address(miner)).call().await.unwrap().due;
-        send!(sonar.submit(id, version, content).value(due))
+        sent(sonar.submit(id, version, content).value(due)).await
     }
 
     /// What the Capsule signs about the present window.
@@ -182,23 +180,12 @@ impl World {
     }
 }
 
-/// Sends a call and waits for its success.
-#[macro_export]
-macro_rules! send {
-    ($call:expr) => {
-        $crate::support::sent($call).await
-    };
-}
-
-/// A call may use more gas than was estimated: to write the time of a change is free within the second of the change before, and the block
-/// may be of the next one.
+/// Sends a call and waits for its success. It may use more gas than was estimated: to write the time of a change is free within the second
+/// of the change before, and the block may be of the next one.
 pub async fn sent<P: Provider, D: CallDecoder>(call: CallBuilder<P, D>) -> TransactionReceipt {
     let estimate = call.estimate_gas().await.expect("is no revert");
     let pending = call.gas(estimate + estimate / 2).send().await.expect("is sent");
-    done(pending.get_receipt().await.expect("arrives"))
-}
-
-pub fn done(receipt: TransactionReceipt) -> TransactionReceipt {
+    let receipt = pending.get_receipt().await.expect("arrives");
     assert!(receipt.status(), "transaction {} was reverted", receipt.transaction_hash);
     receipt
 }

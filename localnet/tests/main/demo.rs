@@ -22,8 +22,8 @@ pub fn check(report: &Report) {
     );
     match report.regime {
         Regime::Encrypted => {
-            let cost = report.clear_accuracy_ppm.unwrap().saturating_sub(report.final_accuracy_ppm);
-            assert!(cost <= report.grid_ppm.max(NOISE_PPM), "encryption cost {cost} ppm");
+            let difference = report.final_accuracy_ppm.abs_diff(report.clear_accuracy_ppm.unwrap());
+            assert!(difference <= report.grid_ppm.max(NOISE_PPM), "encrypted and clear differ by {difference} ppm");
             assert!(report.seconds.encrypt_model.unwrap() > 0.0);
         }
         Regime::Sealed => assert_eq!((report.clear_accuracy_ppm, report.seconds.encrypt_model), (None, None)),
