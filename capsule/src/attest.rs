@@ -4,13 +4,13 @@ use alloy::{
     primitives::Address,
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use sonar::{
-    handover::Published,
-    ids::{CampaignId, Digest},
-};
 use sonar_contracts::{
     Activation, Attestation, CloseReason, Decline, Delivery, Outcome, OutcomeError, Publication,
     Settlement as Statement, Terms,
+};
+use sonar_protocol::{
+    handover::Published,
+    ids::{CampaignId, Digest},
 };
 use syft::ContentVerdict;
 
@@ -21,7 +21,7 @@ use crate::record::Settlement;
 pub struct Attester {
     signer: PrivateKeySigner,
     chain_id: u64,
-    sonar: Address,
+    campaigns: Address,
 }
 
 impl std::fmt::Debug for Attester {
@@ -33,8 +33,8 @@ impl std::fmt::Debug for Attester {
 impl Attester {
     /// Signs for this chain and contract only.
     #[must_use]
-    pub fn new(signer: PrivateKeySigner, chain_id: u64, sonar: Address) -> Self {
-        Self { signer, chain_id, sonar }
+    pub fn new(signer: PrivateKeySigner, chain_id: u64, campaigns: Address) -> Self {
+        Self { signer, chain_id, campaigns }
     }
 
     /// The key's address, as campaigns name it.
@@ -51,8 +51,8 @@ impl Attester {
 
     /// The contract.
     #[must_use]
-    pub fn sonar(&self) -> Address {
-        self.sonar
+    pub fn campaigns(&self) -> Address {
+        self.campaigns
     }
 
     /// "This campaign starts here."
@@ -105,7 +105,7 @@ impl Attester {
     }
 
     fn sign(&self, statement: &impl Attestation) -> Result<Vec<u8>, alloy::signers::Error> {
-        let hash = statement.signing_hash(self.chain_id, self.sonar);
+        let hash = statement.signing_hash(self.chain_id, self.campaigns);
         Ok(self.signer.sign_hash_sync(&hash)?.as_bytes().to_vec())
     }
 }

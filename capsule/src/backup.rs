@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
-use sonar::{
+use sonar_node::{
     cli::{ExitCode, Failure},
     files::{self, Access, FileError},
 };

@@ -11,7 +11,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use capsule::home::Home;
 use clap::{Parser, Subcommand};
-use sonar::{
+use sonar_node::{
     cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
     config::{self, Config},
 };

@@ -1,11 +1,11 @@
 //! What to do next about a campaign: a pure function of the chain, the Capsule's own record and the time.
 
-use sonar::{
+use sonar_contracts::{CloseReason, Outcome, State, Submission, window_hash};
+use sonar_protocol::{
     ids::{Version, WindowIndex},
     refusal::Refusal,
     view::{CampaignView, SettledWindow},
 };
-use sonar_contracts::{CloseReason, Outcome, State, Submission, window_hash};
 
 use crate::record::{Decision, Record, Settlement, Slot, SlotId};
 

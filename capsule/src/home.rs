@@ -6,13 +6,13 @@ use std::{
 };
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
-use sonar::{
+use sonar_node::{
     account::{AccountName, Keystore},
     cli::{ExitCode, Failure},
     files::{self, Access, FileError},
-    pgp::{Identity, PgpError},
     vault::{Vault, VaultError},
 };
+use sonar_protocol::pgp::{Identity, PgpError};
 
 /// An OpenPGP key is a page of text.
 const KEY_LIMIT: u64 = 1 << 20;

@@ -55,7 +55,7 @@ fn render(status: &Status) -> String {
     #[allow(clippy::cast_precision_loss)] // Block numbers are small.
     gauge("block", "The last block.", vec![(String::new(), status.block as f64)]);
     let campaigns = |value: fn(&crate::service::CampaignStatus) -> f64| {
-        let label = |id: &sonar::ids::CampaignId| format!("{{campaign=\"{id}\"}}");
+        let label = |id: &sonar_protocol::ids::CampaignId| format!("{{campaign=\"{id}\"}}");
         status.campaigns.iter().map(|(id, campaign)| (label(id), value(campaign))).collect::<Vec<_>>()
     };
     gauge("version", "Version of the model.", campaigns(|c| f64::from(c.version)));

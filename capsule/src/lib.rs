@@ -5,6 +5,7 @@
 
 pub mod attest;
 pub mod backup;
+mod clear;
 pub mod engine;
 pub mod home;
 pub mod http;
@@ -12,7 +13,6 @@ pub mod ports;
 pub mod proposal;
 pub mod record;
 pub mod relay;
-mod sealed;
 pub mod service;
 mod steps;
 pub mod worker;

@@ -3,14 +3,16 @@
 use std::{future::Future, time::Duration};
 
 use alloy::primitives::B256;
-use sonar::{
+use sonar_contracts::{Submission, Terms};
+use sonar_node::{
     chain::{self, Client},
-    handover::{Handover, Published},
-    ids::{CampaignId, Digest},
     ipfs::{IpfsError, Node},
     vault::{Vault, VaultError},
 };
-use sonar_contracts::{Submission, Terms};
+use sonar_protocol::{
+    handover::{Handover, Published},
+    ids::{CampaignId, Digest},
+};
 use zeroize::Zeroizing;
 
 use crate::{record::Settlement, relay::Relay};

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use sonar::{
+use sonar_contracts::Terms;
+use sonar_protocol::{
     backbone::Embedding,
     bundle::{Bundle, BundleError, CheckedBundle},
     manifest::Manifest,
     refusal::Refusal,
     view::{CampaignView, CapsuleView},
 };
-use sonar_contracts::Terms;
 use syft::{Ladder, Ppm, STEP_SIZES, budget::LeakMeter};
 
 /// Seconds that a campaign must give for each thing that the Capsule loses its stake for when it is late.

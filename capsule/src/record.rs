@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
-use sonar::handover::{Handover, Published};
-use sonar::ids::{CampaignId, Digest, Version, WindowIndex};
+use sonar_protocol::handover::{Handover, Published};
+use sonar_protocol::ids::{CampaignId, Digest, Version, WindowIndex};
 use syft::budget::LeakMeter;
 
 /// The form of records that this program reads and writes.
@@ -64,7 +64,7 @@ pub enum Decision {
     },
     /// It is not, for this reason.
     Decline {
-        /// A code of [`sonar::refusal::Refusal`].
+        /// A code of [`sonar_protocol::refusal::Refusal`].
         reason: u8,
     },
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, hex};
 use serde::Serialize;
-use sonar::{handover::Published, ids::Digest, wire::TermsJson};
 use sonar_contracts::{Submission, Terms};
+use sonar_protocol::{handover::Published, ids::Digest, wire::TermsJson};
 
 use crate::record::Settlement;
 

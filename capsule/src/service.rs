@@ -8,12 +8,13 @@ use std::{
 
 use alloy::primitives::Address;
 use serde::Serialize;
-use sonar::{
-    chain::{Batch, Follower},
+use sonar_contracts::State;
+use sonar_node::chain::Follower;
+use sonar_protocol::{
+    event::Batch,
     ids::CampaignId,
     view::{CampaignView, CapsuleView, World},
 };
-use sonar_contracts::State;
 use syft::budget::LeakMeter;
 use tokio::task::{self, JoinSet};
 

@@ -6,19 +6,19 @@ use std::{
 };
 
 use futures::future::try_join_all;
-use sonar::{
+use sonar_contracts::{Submission, campaign_id};
+use sonar_node::ipfs::IpfsError;
+use sonar_protocol::{
     bundle,
     delivery::Finished,
     envelope::{self, Header, ProtocolReject},
     ids::Digest,
-    ipfs::IpfsError,
     manifest,
     method::{AnyTrial, FileError, Method, plain, plain_network},
     pgp::{self, Certificate},
     refusal::Refusal,
     view::{CampaignView, CapsuleView},
 };
-use sonar_contracts::{Submission, campaign_id};
 use syft::{
     ContentVerdict, EncryptedUpdate, Ladder, Ppm, SecretKey, Trainable, WindowOutcome, budget::BudgetError,
     evaluate_window,
@@ -29,11 +29,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     attest::{self, After, Continuation},
-    engine,
+    clear, engine,
     ports::{Artefacts, Chain, Store},
     proposal,
     record::{Decision, Delivery, Evaluation, Proposal, Settlement, Slot},
-    sealed,
     worker::{Loaded, ModelFile, WorkError, Worker, compute, manifest_digest},
 };
 
@@ -69,7 +68,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
 
     async fn judge(&mut self, campaign: &CampaignView, own: Option<&CapsuleView>) -> Result<Decision, WorkError> {
         let attester = &self.tools.attester;
-        let id = campaign_id(attester.chain_id(), attester.sonar(), &campaign.terms);
+        let id = campaign_id(attester.chain_id(), attester.campaigns(), &campaign.terms);
         if campaign.terms.attester != attester.address() || id != campaign.id.0 {
             return Err(Refusal::Offer.into());
         }
@@ -208,7 +207,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         };
         let attester = &self.tools.attester;
         let expected =
-            Header::new(attester.chain_id(), attester.sonar(), campaign.id, campaign.version(), submission.miner);
+            Header::new(attester.chain_id(), attester.campaigns(), campaign.id, campaign.version(), submission.miner);
         let _turn = turns.acquire().await.map_err(WorkError::internal)?;
         let (tools, loaded) = (self.tools.clone(), loaded.clone());
         let material = slot.material_hash.0;
@@ -216,7 +215,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             let bytes = envelope::open_update(&sealed, &tools.identity, &expected, payload)?;
             let conforms = match &loaded.manifest.method {
                 Method::Encrypted(linear) => EncryptedUpdate::decode(&bytes, &linear.parameters, &material).is_ok(),
-                Method::Sealed(clear) => sealed::update(&bytes, clear, &material).is_some(),
+                Method::Clear(clear) => clear::update(&bytes, clear, &material).is_some(),
             };
             if conforms { Ok(bytes) } else { Err(ProtocolReject::Conformance) }
         })
@@ -297,9 +296,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
                     let outcome = evaluate_window(&best, best_ppm, deltas, &trial.validation, &ladder, most);
                     concluded(outcome, &ladder, plain)
                 }
-                (Method::Sealed(clear), AnyTrial::Network(trial)) => {
+                (Method::Clear(clear), AnyTrial::Network(trial)) => {
                     let deltas =
-                        updates.map(|bytes| sealed::update(bytes, clear, &material).map(|update| update.delta()));
+                        updates.map(|bytes| clear::update(bytes, clear, &material).map(|update| update.delta()));
                     let best = clear.read(&best).map_err(WorkError::internal)?;
                     let outcome = evaluate_window(&best, best_ppm, deltas, &trial.validation, &ladder, most);
                     concluded(outcome, &ladder, plain_network)
@@ -373,7 +372,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
 fn payload_len(method: &Method) -> usize {
     match method {
         Method::Encrypted(linear) => EncryptedUpdate::encoded_len(&linear.parameters),
-        Method::Sealed(clear) => Update::encoded_len(&clear.network, &clear.release),
+        Method::Clear(clear) => Update::encoded_len(&clear.network, &clear.release),
     }
 }
 

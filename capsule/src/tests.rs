@@ -14,29 +14,27 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use sha2::{Digest as _, Sha256};
-use sonar::{
+use sonar_contracts::{CloseReason, Outcome, State, Submission, Terms, campaign_id};
+use sonar_node::{chain, files::FileError, ipfs::IpfsError, vault::VaultError};
+use sonar_protocol::{
     backbone::Backbone,
     campaign::CampaignFile,
-    chain::{self, Event, LogPosition, Record as ChainRecord},
     envelope::{Header, ProtocolReject, open_update, seal_update},
-    files::FileError,
+    event::{Event, LogPosition, Record as ChainRecord},
     handover::{AuditSecret, Handover, Published},
     ids::{CampaignId, Digest, Version},
-    ipfs::IpfsError,
     launch::{self, CapsuleTerms, Inputs},
     manifest::Manifest,
     method::{Method, plain_network},
     pgp::{self, Identity},
     refusal::Refusal,
     units::Amount,
-    vault::VaultError,
     view::{CampaignView, CapsuleView, StakeFate, World},
 };
-use sonar_contracts::{CloseReason, Outcome, State, Submission, Terms, campaign_id};
 use syft::{AffineUpdate, EncryptedUpdate, Material, Matrix, SecretKey, Targets, VersionSeed, encrypt_update};
 use zeroize::Zeroizing;
 
-use yes_or_no::csv;
+use testkit::yes_or_no::{self, csv};
 
 use crate::{
     attest::Attester,
@@ -46,9 +44,7 @@ use crate::{
     worker::{Patience, Tools, WorkError, Worker},
 };
 
-mod sealed;
-#[path = "../../sonar/tests/shared/yes_or_no.rs"]
-mod yes_or_no;
+mod clear;
 
 const CHAIN_ID: u64 = 31337;
 const SONAR: Address = Address::repeat_byte(9);
@@ -403,7 +399,8 @@ impl Stage {
 
     /// Rows like the validation set's, and answers: `honest` or all turned round.
     fn rows(&self, honest: bool) -> (Matrix, Targets) {
-        let table = sonar::data::read_csv(csv(200).as_bytes(), &sonar::data::Limits::default()).unwrap();
+        let table =
+            sonar_protocol::data::read_csv(csv(200).as_bytes(), &sonar_protocol::data::Limits::default()).unwrap();
         let examples = self.manifest.data.fit(&table).unwrap();
         let targets = match self.manifest.targets(&examples).unwrap() {
             Targets::Classes(classes) if !honest => {

@@ -4,29 +4,27 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::hex;
-use sonar::{
+use sonar_contracts::Tree;
+use sonar_node::{chain, ipfs::IpfsError, vault::VaultError};
+use sonar_protocol::{
     bundle::CheckedBundle,
-    chain,
     handover::Published,
     ids::{CampaignId, Digest, Version},
-    ipfs::IpfsError,
     manifest::Manifest,
     method::{Linear, Method},
     pgp::{Certificate, Identity, PgpError},
     refusal::Refusal,
-    vault::VaultError,
     view::{CampaignView, CapsuleView, VersionView},
 };
-use sonar_contracts::Tree;
 use syft::VersionSeed;
 use zeroize::Zeroizing;
 
 use crate::{
     attest::Attester,
+    clear,
     engine::{self, Action, Secret, SecretKind},
     ports::{Artefacts, Chain, Store},
     record::{Decision, Record, RecordError, Settlement, Slot, SlotId},
-    sealed,
 };
 
 /// How patient the Capsule is.
@@ -268,13 +266,13 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         };
         self.reserve(slot)?;
         self.keep_model(id, &model)?;
-        // In the sealed regime it protects nothing, and is handed over all the same: the contract has one rule for all.
+        // In the clear regime it protects nothing, and is handed over all the same: the contract has one rule for all.
         let seed = self.seed_or_new(id)?;
         let binding = self.binding(campaign, slot);
         let method = manifest.method.clone();
         let (bytes, hash, handover) = compute(move || {
             let (bytes, hash) = match &method {
-                Method::Sealed(_) => sealed::material(&model),
+                Method::Clear(_) => clear::material(&model),
                 Method::Encrypted(linear) => encrypted(&seed, linear, &binding, &model)?,
             };
             let handover = audit_key.seal(&seed, &binding, Tree::of_material(&bytes).root());
@@ -291,7 +289,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     pub(crate) fn binding(&self, campaign: &CampaignView, slot: Slot) -> syft::Binding {
         syft::Binding {
             chain_id: self.tools.attester.chain_id(),
-            contract: self.tools.attester.sonar().into_array(),
+            contract: self.tools.attester.campaigns().into_array(),
             campaign: *campaign.id.as_bytes(),
             version: slot.version.0,
             beacon: slot.beacon.0,

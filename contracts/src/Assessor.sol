@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import { MerkleProof } from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import { IAssessor } from "./interfaces/IAssessor.sol";
-import { Handover, KeyProof, WordProof } from "./interfaces/ISonar.sol";
+import { Handover, KeyProof, WordProof } from "./interfaces/ICampaigns.sol";
 
 /// @title Judges accusations against a Capsule.
 /// @notice An honest Capsule is never convicted:

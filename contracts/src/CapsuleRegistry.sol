@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import { Capsule, ICapsuleRegistry } from "./interfaces/ICapsuleRegistry.sol";
 
 /// @title Where Capsules say who they are and stake on their own good conduct.
-/// @notice There is no administrator. Stake moves by its operator's wish, or by the verdict of a Sonar contract
+/// @notice There is no administrator. Stake moves by its operator's wish, or by the verdict of a Campaigns contract
 /// that the operator authorised beforehand, and then only what that contract locked.
 contract CapsuleRegistry is ICapsuleRegistry {
     /// @notice The highest fee that may be registered, in parts per million.
@@ -13,8 +13,8 @@ contract CapsuleRegistry is ICapsuleRegistry {
     uint256 public constant ENDPOINT_LIMIT = 256;
 
     mapping(address operator => Capsule) private _capsules;
-    mapping(address operator => mapping(address sonar => bool)) private _authorized;
-    mapping(address operator => mapping(address sonar => mapping(bytes32 id => uint256))) private _locks;
+    mapping(address operator => mapping(address campaigns => bool)) private _authorized;
+    mapping(address operator => mapping(address campaigns => mapping(bytes32 id => uint256))) private _locks;
     mapping(address account => uint256) private _credits;
 
     /// @inheritdoc ICapsuleRegistry
@@ -47,10 +47,10 @@ contract CapsuleRegistry is ICapsuleRegistry {
     }
 
     /// @inheritdoc ICapsuleRegistry
-    function authorize(address sonar, bool allowed) external {
+    function authorize(address campaigns, bool allowed) external {
         _registered(msg.sender);
-        _authorized[msg.sender][sonar] = allowed;
-        emit Authorized(msg.sender, sonar, allowed);
+        _authorized[msg.sender][campaigns] = allowed;
+        emit Authorized(msg.sender, campaigns, allowed);
     }
 
     /// @inheritdoc ICapsuleRegistry
@@ -115,13 +115,13 @@ contract CapsuleRegistry is ICapsuleRegistry {
     }
 
     /// @inheritdoc ICapsuleRegistry
-    function authorized(address operator, address sonar) external view returns (bool) {
-        return _authorized[operator][sonar];
+    function authorized(address operator, address campaigns) external view returns (bool) {
+        return _authorized[operator][campaigns];
     }
 
     /// @inheritdoc ICapsuleRegistry
-    function lockedFor(address operator, address sonar, bytes32 id) external view returns (uint256) {
-        return _locks[operator][sonar][id];
+    function lockedFor(address operator, address campaigns, bytes32 id) external view returns (uint256) {
+        return _locks[operator][campaigns][id];
     }
 
     /// @inheritdoc ICapsuleRegistry

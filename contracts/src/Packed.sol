@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
-import { CloseReason, State } from "./interfaces/ISonar.sol";
+import { CloseReason, State } from "./interfaces/ICampaigns.sol";
 
 // Structs of one storage slot each, kept as the number that the slot holds: they are read once and written once,
 // where the members of a struct would each cost a read and a write of their own. `with...` takes the place of

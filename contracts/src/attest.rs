@@ -46,22 +46,22 @@ sol! {
     }
 }
 
-/// The EIP-712 domain of a Sonar contract: a signature for one chain and contract is worth nothing on another.
+/// The EIP-712 domain of a Campaigns contract: a signature for one chain and contract is worth nothing on another.
 #[must_use]
-pub fn domain(chain_id: u64, sonar: Address) -> Eip712Domain {
+pub fn domain(chain_id: u64, campaigns: Address) -> Eip712Domain {
     eip712_domain! {
         name: "Sonar",
         version: "1",
         chain_id: chain_id,
-        verifying_contract: sonar,
+        verifying_contract: campaigns,
     }
 }
 
-/// A statement that Sonar's contract takes.
+/// A statement that the contract takes.
 pub trait Attestation: SolStruct {
     /// The hash that the attestation key signs.
-    fn signing_hash(&self, chain_id: u64, sonar: Address) -> B256 {
-        self.eip712_signing_hash(&domain(chain_id, sonar))
+    fn signing_hash(&self, chain_id: u64, campaigns: Address) -> B256 {
+        self.eip712_signing_hash(&domain(chain_id, campaigns))
     }
 }
 

@@ -4,25 +4,25 @@
 use alloy::sol;
 
 sol!(
-    #[sol(rpc, all_derives)]
-    Sonar,
-    "artifacts/Sonar.json"
+    #[sol(all_derives)]
+    Campaigns,
+    "artifacts/Campaigns.json"
 );
 
 sol!(
-    #[sol(rpc, all_derives)]
+    #[sol(all_derives)]
     CapsuleRegistry,
     "artifacts/CapsuleRegistry.json"
 );
 
 sol!(
-    #[sol(rpc, all_derives)]
+    #[sol(all_derives)]
     Assessor,
     "artifacts/Assessor.json"
 );
 
 sol!(
-    #[sol(rpc, all_derives)]
+    #[sol(all_derives)]
     DataCoin,
     "artifacts/DataCoin.json"
 );

@@ -1,8 +1,7 @@
 //! Sonar's contracts for Rust: typed bindings generated from the committed artefacts, the EIP-712 attestations,
-//! twins of the contract's formulas, deployment, and a local
-//! chain that survives `kill -9`.
+//! twins of the contract's
+//! formulas, and where the contracts are. Types and encoding only: calls are made elsewhere.
 
-pub mod anvil;
 mod attest;
 mod bindings;
 mod deployment;
@@ -11,8 +10,8 @@ mod rules;
 mod seal;
 
 pub use attest::{Activation, Attestation, Decline, Delivery, Settlement, domain};
-pub use bindings::{Assessor, CapsuleRegistry, DataCoin, Sonar};
-pub use deployment::{DeployError, Deployment, deploy};
+pub use bindings::{Assessor, Campaigns, CapsuleRegistry, DataCoin};
+pub use deployment::Deployment;
 pub use revert::{Revert, decode_revert};
 pub use rules::{
     CloseReason, MAX_ACCEPTS_PER_WINDOW, MAX_SUBMISSION_STAKE, Outcome, OutcomeError, STAKE_UNIT, State, UnknownCode,
@@ -21,27 +20,27 @@ pub use rules::{
 pub use seal::{CHUNK, HEADER, Tree, chunks, handover_hash, is_sealed};
 
 /// The facts of a campaign that never change.
-pub type Terms = Sonar::Terms;
+pub type Terms = Campaigns::Terms;
 /// One sealed update of a window.
-pub type Submission = Sonar::Submission;
+pub type Submission = Campaigns::Submission;
 /// How the owner audits.
-pub type AuditTerms = Sonar::AuditTerms;
+pub type AuditTerms = Campaigns::AuditTerms;
 /// What the Capsule published for a version.
-pub type Publication = Sonar::Publication;
+pub type Publication = Campaigns::Publication;
 /// How the owner gets the seed of a version.
-pub type Handover = Sonar::Handover;
+pub type Handover = Campaigns::Handover;
 /// Shows that a hand-over does not open.
-pub type KeyProof = Sonar::KeyProof;
+pub type KeyProof = Campaigns::KeyProof;
 /// Shows that a published word cannot be an honest one.
-pub type WordProof = Sonar::WordProof;
+pub type WordProof = Campaigns::WordProof;
 /// What changes during a campaign's life.
-pub type Status = Sonar::Status;
+pub type Status = Campaigns::Status;
 /// The present window of a campaign.
-pub type Window = Sonar::Window;
+pub type Window = Campaigns::Window;
 /// Where a campaign's money is.
-pub type Ledger = Sonar::Ledger;
+pub type Ledger = Campaigns::Ledger;
 /// An account's stakes in a campaign.
-pub type Stakes = Sonar::Stakes;
+pub type Stakes = Campaigns::Stakes;
 /// What the registry knows about one Capsule.
 pub type Capsule = CapsuleRegistry::Capsule;
 
@@ -56,7 +55,7 @@ pub fn abi_hash() -> alloy::primitives::B256 {
 }
 
 const ARTEFACTS: [&str; 4] = [
-    include_str!("../artifacts/Sonar.json"),
+    include_str!("../artifacts/Campaigns.json"),
     include_str!("../artifacts/CapsuleRegistry.json"),
     include_str!("../artifacts/Assessor.json"),
     include_str!("../artifacts/DataCoin.json"),

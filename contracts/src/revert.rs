@@ -8,15 +8,15 @@ use alloy::{
 };
 
 use crate::{
-    Assessor::AssessorErrors, CapsuleRegistry::CapsuleRegistryErrors, CloseReason, DataCoin::DataCoinErrors,
-    Sonar::SonarErrors, State,
+    Assessor::AssessorErrors, Campaigns::CampaignsErrors, CapsuleRegistry::CapsuleRegistryErrors, CloseReason,
+    DataCoin::DataCoinErrors, State,
 };
 
 /// Why a contract refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revert {
     /// Sonar did.
-    Sonar(SonarErrors),
+    Campaigns(CampaignsErrors),
     /// The registry did.
     Registry(CapsuleRegistryErrors),
     /// The Assessor did.
@@ -32,8 +32,8 @@ pub enum Revert {
 /// Understands what a failed call returned, if it is an error of one of our contracts.
 #[must_use]
 pub fn decode_revert(data: &[u8]) -> Option<Revert> {
-    if let Ok(error) = SonarErrors::abi_decode(data) {
-        return Some(Revert::Sonar(error));
+    if let Ok(error) = CampaignsErrors::abi_decode(data) {
+        return Some(Revert::Campaigns(error));
     }
     if let Ok(error) = CapsuleRegistryErrors::abi_decode(data) {
         return Some(Revert::Registry(error));
@@ -53,7 +53,7 @@ pub fn decode_revert(data: &[u8]) -> Option<Revert> {
 impl fmt::Display for Revert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sonar(error) => sonar(error, f),
+            Self::Campaigns(error) => campaigns(error, f),
             Self::Registry(error) => registry(error, f),
             Self::Assessor(error) => assessor(error, f),
             Self::Token(error) => token(error, f),
@@ -77,8 +77,8 @@ fn state(code: u8) -> &'static str {
     }
 }
 
-fn sonar(error: &SonarErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    use SonarErrors as E;
+fn campaigns(error: &CampaignsErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    use CampaignsErrors as E;
     match error {
         E::OutOfRange(e) => write!(f, "{} is {}, outside {} to {}", e.field, e.value, e.min, e.max),
         E::TargetNotAboveStart(e) => {
@@ -181,10 +181,10 @@ fn registry(error: &CapsuleRegistryErrors, f: &mut fmt::Formatter<'_>) -> fmt::R
             write!(f, "the Capsule of {} has {} wei of free stake, not {}", e.operator, e.free, e.wanted)
         }
         E::NotAuthorized(e) => {
-            write!(f, "the Capsule operator {} has not authorised the contract {}", e.operator, e.sonar)
+            write!(f, "the Capsule operator {} has not authorised the contract {}", e.operator, e.campaigns)
         }
         E::AlreadyLocked(e) => write!(f, "campaign {} holds stake of {} already", e.id, e.operator),
-        E::NotLocked(e) => write!(f, "{} holds no stake of {} for campaign {}", e.sonar, e.operator, e.id),
+        E::NotLocked(e) => write!(f, "{} holds no stake of {} for campaign {}", e.campaigns, e.operator, e.id),
         E::NoBeneficiaries(_) => f.write_str("slashed stake needs somebody to go to"),
         E::NothingToClaim(e) => write!(f, "{} has nothing to claim", e.account),
         E::TransferFailed(e) => write!(f, "{} did not take {} wei", e.to, e.amount),

@@ -20,8 +20,8 @@ const ONE_PPM: u128 = 1_000_000;
 
 /// The id that terms have on a chain and contract.
 #[must_use]
-pub fn campaign_id(chain_id: u64, sonar: Address, terms: &Terms) -> B256 {
-    keccak256((U256::from(chain_id), sonar, terms.clone()).abi_encode_params())
+pub fn campaign_id(chain_id: u64, campaigns: Address, terms: &Terms) -> B256 {
+    keccak256((U256::from(chain_id), campaigns, terms.clone()).abi_encode_params())
 }
 
 /// The hash that a window starts with.

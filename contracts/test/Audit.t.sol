@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import { IAssessor } from "../src/interfaces/IAssessor.sol";
 import { ICapsuleRegistry } from "../src/interfaces/ICapsuleRegistry.sol";
-import { Handover, ISonar, KeyProof, State, Terms, WordProof } from "../src/interfaces/ISonar.sol";
+import { Handover, ICampaigns, KeyProof, State, Terms, WordProof } from "../src/interfaces/ICampaigns.sol";
 import { Encryption } from "./support/Encryption.sol";
 import { Fixture } from "./support/Fixture.sol";
 import { vm } from "./support/Vm.sol";
@@ -15,23 +15,23 @@ contract ReleaseTest is Fixture {
         bytes32 id = delivered(t, handover(MATERIAL));
         uint256 end = block.timestamp + t.audit.period;
         vm.warp(end - 1);
-        vm.expectRevert(abi.encodeWithSelector(ISonar.TooEarly.selector, end));
-        sonar.release(t);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.TooEarly.selector, end));
+        campaigns.release(t);
         vm.warp(end);
         vm.expectEmit();
-        emit ISonar.Released(id);
+        emit ICampaigns.Released(id);
         vm.prank(stranger);
-        sonar.release(t);
+        campaigns.release(t);
         vm.assertEq(registry.capsule(operator).locked, 0);
         vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
-        sonar.release(t);
+        campaigns.release(t);
     }
 
     function test_theOwnerMayFreeItAtOnce() public {
         Terms memory t = ethTerms();
         delivered(t, handover(MATERIAL));
         vm.prank(owner);
-        sonar.release(t);
+        campaigns.release(t);
         vm.assertEq(registry.capsule(operator).locked, 0);
     }
 
@@ -39,39 +39,39 @@ contract ReleaseTest is Fixture {
         Terms memory t = ethTerms();
         bytes32 id = activated(t);
         vm.startPrank(owner);
-        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongState.selector, id, State.Open, State.Finalized));
-        sonar.release(t);
-        sonar.close(t);
-        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongState.selector, id, State.Closed, State.Finalized));
-        sonar.release(t);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Open, State.Finalized));
+        campaigns.release(t);
+        campaigns.close(t);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Closed, State.Finalized));
+        campaigns.release(t);
     }
 
     function test_noOwnerLocksAStakeForLong() public {
         Terms memory t = ethTerms();
         t.audit.period = 30 days + 1;
-        vm.expectRevert(abi.encodeWithSelector(ISonar.OutOfRange.selector, "audit.period", t.audit.period, 0, 30 days));
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.OutOfRange.selector, "audit.period", t.audit.period, 0, 30 days));
         vm.prank(owner);
-        sonar.open(t);
+        campaigns.open(t);
     }
 
     function test_nothingIsDeliveredWithoutTheSeeds() public {
         Terms memory t = ethTerms();
         bytes32 id = activated(t);
         vm.prank(owner);
-        sonar.close(t);
+        campaigns.close(t);
         bytes memory sig = signDelivery(id, bytes32("r"));
-        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongHandovers.selector, 0, 1));
-        sonar.finalize(t, bytes32("r"), handovers(0), sig);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongHandovers.selector, 0, 1));
+        campaigns.finalize(t, bytes32("r"), handovers(0), sig);
         for (uint256 field = 0; field < 4; ++field) {
             Handover[] memory other = handovers(1);
             if (field == 0) other[0].root = 0;
             if (field == 1) other[0].commitment = 0;
             if (field == 2) other[0].point = 0;
             if (field == 3) other[0].ciphertext = 0;
-            vm.expectRevert(abi.encodeWithSelector(ISonar.WrongHandover.selector, 1));
-            sonar.finalize(t, bytes32("r"), other, sig);
+            vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongHandover.selector, 1));
+            campaigns.finalize(t, bytes32("r"), other, sig);
         }
-        sonar.finalize(t, bytes32("r"), handovers(1), sig);
+        campaigns.finalize(t, bytes32("r"), handovers(1), sig);
     }
 }
 
@@ -84,14 +84,14 @@ contract HandoverTest is Fixture {
     function setUp() public override {
         super.setUp();
         t = ethTerms();
-        id = sonar.campaignId(t);
+        id = campaigns.campaignId(t);
     }
 
     function testFuzz_aHandoverThatOpensConvictsNobody(bytes32 seed, uint256 r) public {
         Handover memory h = honestHandover(id, keccak256("root"), seed, r);
         delivered(t, h);
         vm.expectRevert(IAssessor.NotGuilty.selector);
-        sonar.convictHandover(t, 1, h, _proof());
+        campaigns.convictHandover(t, 1, h, _proof());
     }
 
     function testFuzz_aHandoverThatDoesNotOpenConvicts(bytes32 commitment_, bytes32 point, bytes32 ciphertext) public {
@@ -125,46 +125,46 @@ contract HandoverTest is Fixture {
         delivered(t, h);
         for (uint256 key = AUDIT_KEY - 1; key <= AUDIT_KEY + 1; key += 2) {
             vm.expectRevert(abi.encodeWithSelector(IAssessor.WrongKey.selector, 1));
-            sonar.convictHandover(t, 1, h, KeyProof(key, new bytes32[](0)));
+            campaigns.convictHandover(t, 1, h, KeyProof(key, new bytes32[](0)));
         }
         vm.expectRevert(abi.encodeWithSelector(IAssessor.WrongKey.selector, 1));
-        sonar.convictHandover(t, 1, h, KeyProof(AUDIT_KEY, new bytes32[](1)));
+        campaigns.convictHandover(t, 1, h, KeyProof(AUDIT_KEY, new bytes32[](1)));
     }
 
     function test_refusesWhatIsNotTheVersionsHandover() public {
         Handover memory h = handover(MATERIAL);
         delivered(t, h);
-        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongHandover.selector, 2));
-        sonar.convictHandover(t, 2, h, _proof());
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongHandover.selector, 2));
+        campaigns.convictHandover(t, 2, h, _proof());
         h.ciphertext = 0;
-        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongHandover.selector, 1));
-        sonar.convictHandover(t, 1, h, _proof());
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongHandover.selector, 1));
+        campaigns.convictHandover(t, 1, h, _proof());
     }
 
     function test_nobodyIsConvictedTwiceOrAfterRelease() public {
         Handover memory h = handover(MATERIAL);
         delivered(t, h);
-        sonar.convictHandover(t, 1, h, _proof());
+        campaigns.convictHandover(t, 1, h, _proof());
         vm.assertEq(registry.claimable(owner), STAKE);
         vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
-        sonar.convictHandover(t, 1, h, _proof());
+        campaigns.convictHandover(t, 1, h, _proof());
         vm.prank(owner);
         vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
-        sonar.release(t);
+        campaigns.release(t);
 
         t.salt = "released";
         delivered(t, h);
         vm.prank(owner);
-        sonar.release(t);
+        campaigns.release(t);
         vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
-        sonar.convictHandover(t, 1, h, _proof());
+        campaigns.convictHandover(t, 1, h, _proof());
         vm.assertEq(registry.claimable(owner), STAKE);
     }
 
     function test_whatIsNotDeliveredIsNotJudged() public {
         activated(t);
-        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongState.selector, id, State.Open, State.Finalized));
-        sonar.convictHandover(t, 1, handover(MATERIAL), _proof());
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Open, State.Finalized));
+        campaigns.convictHandover(t, 1, handover(MATERIAL), _proof());
     }
 
     /// @dev Without audit keys there is nobody to hand over to, and nothing to convict by.
@@ -173,7 +173,7 @@ contract HandoverTest is Fixture {
         Handover memory h;
         delivered(t, h);
         vm.expectRevert(abi.encodeWithSelector(IAssessor.WrongKey.selector, 1));
-        sonar.convictHandover(t, 1, h, _proof());
+        campaigns.convictHandover(t, 1, h, _proof());
     }
 
     function _convicts(Handover memory h) private {
@@ -182,9 +182,9 @@ contract HandoverTest is Fixture {
         uint256 snapshot = vm.snapshotState();
         delivered(own, h);
         vm.expectEmit();
-        emit ISonar.Convicted(id, 1, STAKE);
+        emit ICampaigns.Convicted(id, 1, STAKE);
         vm.prank(stranger);
-        sonar.convictHandover(own, 1, h, _proof());
+        campaigns.convictHandover(own, 1, h, _proof());
         vm.assertEq(registry.claimable(owner), STAKE);
         vm.assertEq(registry.capsule(operator).stake, 100 ether - STAKE);
         vm.assertEq(registry.capsule(operator).locked, 0);
@@ -222,11 +222,11 @@ contract WordTest is Encryption {
         Terms memory t = ethTerms();
         bytes32 id = delivered(t, h);
         vm.expectEmit();
-        emit ISonar.Convicted(id, 1, STAKE);
-        sonar.convictMaterial(t, 1, h, p);
+        emit ICampaigns.Convicted(id, 1, STAKE);
+        campaigns.convictMaterial(t, 1, h, p);
         vm.assertEq(registry.claimable(owner), STAKE);
         vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
-        sonar.convictMaterial(t, 1, h, p);
+        campaigns.convictMaterial(t, 1, h, p);
     }
 
     function test_evidenceIsWhatWasPublished() public {

@@ -5,7 +5,7 @@ import { Capsule, ICapsuleRegistry } from "../src/interfaces/ICapsuleRegistry.so
 import { Fixture } from "./support/Fixture.sol";
 import { vm } from "./support/Vm.sol";
 
-/// @notice This contract plays a Sonar contract.
+/// @notice This contract plays a Campaigns contract.
 contract CapsuleRegistryTest is Fixture {
     bytes32 private constant ID = bytes32("campaign");
 
@@ -24,7 +24,7 @@ contract CapsuleRegistryTest is Fixture {
         vm.assertEq(c.endpoint, "here");
         vm.assertEq(c.stake, 100 ether);
         vm.assertEq(c.locked, 0);
-        vm.assertTrue(registry.authorized(operator, address(sonar)), "authorised");
+        vm.assertTrue(registry.authorized(operator, address(campaigns)), "authorised");
     }
 
     function test_registersOnce() public {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
-import { CloseReason, ISonar, State, Status, Submission, Terms } from "../src/interfaces/ISonar.sol";
+import { CloseReason, ICampaigns, State, Status, Submission, Terms } from "../src/interfaces/ICampaigns.sol";
 import { Fixture } from "./support/Fixture.sol";
 import { vm } from "./support/Vm.sol";
 
@@ -19,7 +19,7 @@ contract FuzzTest is Fixture {
         vm.deal(owner, type(uint256).max);
         bytes32 id = opened(t);
         start = t.startPpm - t.startPpm % t.gridPpm;
-        sonar.activate(t, start, published(MATERIAL), signActivation(id, start, MATERIAL));
+        campaigns.activate(t, start, published(MATERIAL), signActivation(id, start, MATERIAL));
         uint16[] memory outcomes = new uint16[](4);
         uint256 best = start / t.gridPpm;
         uint256 sum = 0;
@@ -38,15 +38,15 @@ contract FuzzTest is Fixture {
         settled(t, subs, outcomes, renew ? NEXT : bytes32(0));
 
         for (uint256 i = 0; i < 4; ++i) {
-            vm.assertEq(sonar.owed(id, miner(i)), expected[i], "by the formula");
+            vm.assertEq(campaigns.owed(id, miner(i)), expected[i], "by the formula");
         }
         vm.assertLe(sum, t.bounty, "at most the bounty");
-        vm.assertEq(sonar.status(id).bestPpm, best * t.gridPpm);
+        vm.assertEq(campaigns.status(id).bestPpm, best * t.gridPpm);
         if (best * t.gridPpm < t.targetPpm) {
             vm.prank(owner);
-            sonar.close(t);
+            campaigns.close(t);
         }
-        vm.assertEq(sonar.owed(id, owner), t.bounty - sum, "the rest goes back");
+        vm.assertEq(campaigns.owed(id, owner), t.bounty - sum, "the rest goes back");
     }
 
     /// @notice Whatever code an attester signs, the contract takes exactly those that mean something.
@@ -61,12 +61,12 @@ contract FuzzTest is Fixture {
         bool means = code == 0 || improves || (code > 0xF000 && code <= 0xF0FF);
         bytes32 next = improves && code < 900 ? NEXT : bytes32(0);
         bytes memory sig = signSettlement(id, outcomes, next, 0);
-        try sonar.settle(t, subs, outcomes, published(next), 0, sig) {
+        try campaigns.settle(t, subs, outcomes, published(next), 0, sig) {
             vm.assertTrue(means, "a code without meaning was taken");
         } catch {
             vm.assertTrue(!means, "a code with meaning was refused");
         }
-        vm.assertEq(sonar.status(id).bestPpm, means && improves ? uint256(code) * 1000 : 100_000);
+        vm.assertEq(campaigns.status(id).bestPpm, means && improves ? uint256(code) * 1000 : 100_000);
     }
 
     /// @notice Any stake that the contract takes is due to the wei, and comes back to the wei.
@@ -78,7 +78,7 @@ contract FuzzTest is Fixture {
         vm.deal(stranger, type(uint128).max);
         sent = sent % 2 == 0 ? t.submissionStake : sent % type(uint128).max;
         vm.prank(stranger);
-        try sonar.submit{ value: sent }(id, 1, content(0)) {
+        try campaigns.submit{ value: sent }(id, 1, content(0)) {
             vm.assertEq(sent, t.submissionStake, "taken");
         } catch {
             vm.assertTrue(sent != t.submissionStake, "refused");
@@ -87,10 +87,10 @@ contract FuzzTest is Fixture {
         Submission[] memory subs = new Submission[](1);
         subs[0] = Submission(stranger, content(0));
         settled(t, subs, new uint16[](1), 0);
-        vm.assertEq(sonar.stakesOf(id, stranger).free, t.submissionStake);
+        vm.assertEq(campaigns.stakesOf(id, stranger).free, t.submissionStake);
         if (micro == 0) return;
         vm.prank(stranger);
-        sonar.withdrawStake(id, stranger);
+        campaigns.withdrawStake(id, stranger);
         vm.assertEq(stranger.balance, type(uint128).max, "all of it is back");
     }
 
@@ -105,17 +105,17 @@ contract FuzzTest is Fixture {
         Submission[] memory subs = submitted(id, 0, 1);
         uint16[] memory outcomes = new uint16[](1);
         outcomes[0] = step;
-        bytes memory sig = signAs(key, settlementHash(id, sonar.window(id), outcomes, NEXT, 0));
-        vm.expectRevert(abi.encodeWithSelector(ISonar.WrongSigner.selector, attester, vm.addr(key)));
-        sonar.settle(t, subs, outcomes, published(NEXT), 0, sig);
+        bytes memory sig = signAs(key, settlementHash(id, campaigns.window(id), outcomes, NEXT, 0));
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongSigner.selector, attester, vm.addr(key)));
+        campaigns.settle(t, subs, outcomes, published(NEXT), 0, sig);
     }
 
     /// @notice Random bytes are no signature and break nothing.
     function testFuzz_randomBytesAreNoSignature(bytes memory sig) public {
         Terms memory t = ethTerms();
         bytes32 id = opened(t);
-        vm.expectPartialRevert(ISonar.WrongSigner.selector);
-        sonar.activate(t, 100_000, published(MATERIAL), sig);
+        vm.expectPartialRevert(ICampaigns.WrongSigner.selector);
+        campaigns.activate(t, 100_000, published(MATERIAL), sig);
         assertState(id, State.Proposed, CloseReason.None);
     }
 
@@ -131,7 +131,7 @@ contract FuzzTest is Fixture {
         uint256 apart = measured > onGrid ? measured - onGrid : onGrid - measured;
         bool fits = apart <= uint256(t.tolerancePpm) + t.gridPpm && measured < t.targetPpm;
         bytes memory sig = signActivation(id, measured, MATERIAL);
-        try sonar.activate(t, measured, published(MATERIAL), sig) {
+        try campaigns.activate(t, measured, published(MATERIAL), sig) {
             vm.assertTrue(fits, "taken outside the tolerance");
         } catch {
             vm.assertTrue(!fits, "refused within the tolerance");
@@ -141,7 +141,7 @@ contract FuzzTest is Fixture {
     /// @notice Two campaigns have the same id only if all their terms are the same.
     function testFuzz_everyTermIsInTheId(uint256 field, bytes32 noise) public view {
         Terms memory t = ethTerms();
-        bytes32 id = sonar.campaignId(t);
+        bytes32 id = campaigns.campaignId(t);
         field = field % 23;
         bytes32 before;
         assembly ("memory-safe") {
@@ -150,7 +150,7 @@ contract FuzzTest is Fixture {
             // The lowest byte: valid in every type.
             mstore(at, xor(before, and(noise, 0xFF)))
         }
-        vm.assertTrue((sonar.campaignId(t) == id) == (uint8(uint256(noise)) == 0), "each term is bound");
+        vm.assertTrue((campaigns.campaignId(t) == id) == (uint8(uint256(noise)) == 0), "each term is bound");
     }
 
     function _terms(uint128 bounty, uint32 grid, uint32 target, uint32 start) private view returns (Terms memory t) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
-import { Handover, KeyProof, Submission, Terms, WordProof } from "../src/interfaces/ISonar.sol";
+import { Handover, KeyProof, Submission, Terms, WordProof } from "../src/interfaces/ICampaigns.sol";
 import { Encryption } from "./support/Encryption.sol";
 import { vm } from "./support/Vm.sol";
 
@@ -26,11 +26,11 @@ contract GasTest is Encryption {
         Terms memory t = coinTerms();
         bytes32 typehash =
             keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
-        bytes32 hash = keccak256(abi.encode(typehash, owner, address(sonar), deposit(t), 0, t.deadline));
+        bytes32 hash = keccak256(abi.encode(typehash, owner, address(campaigns), deposit(t), 0, t.deadline));
         hash = keccak256(abi.encodePacked("\x19\x01", coin.DOMAIN_SEPARATOR(), hash));
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(OWNER_KEY, hash);
         vm.prank(owner);
-        sonar.openWithPermit(t, t.deadline, v, r, s);
+        campaigns.openWithPermit(t, t.deadline, v, r, s);
         _charge("open with permit", OPEN);
     }
 
@@ -44,7 +44,7 @@ contract GasTest is Encryption {
         Terms memory t = ethTerms();
         bytes32 id = opened(t);
         vm.warp(block.timestamp + 1);
-        sonar.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
+        campaigns.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
         _charge("activate, a second after the launch", OPEN);
     }
 
@@ -84,7 +84,7 @@ contract GasTest is Encryption {
     function test_withdraw() public {
         (Terms memory t,) = _settled();
         vm.prank(miner(0));
-        sonar.withdraw(t, miner(0));
+        campaigns.withdraw(t, miner(0));
         _charge("withdraw ETH", 100_000);
     }
 
@@ -102,7 +102,7 @@ contract GasTest is Encryption {
     function test_withdrawStake() public {
         (, bytes32 id) = _settled();
         vm.prank(miner(1));
-        sonar.withdrawStake(id, miner(1));
+        campaigns.withdrawStake(id, miner(1));
         _charge("withdraw stake", 60_000);
     }
 
@@ -121,8 +121,8 @@ contract GasTest is Encryption {
             settled(t, submitted(id, 0, 1), outcome, NEXT);
         }
         vm.prank(owner);
-        sonar.close(t);
-        sonar.finalize(t, bytes32("result"), handovers(20), signDelivery(id, bytes32("result")));
+        campaigns.close(t);
+        campaigns.finalize(t, bytes32("result"), handovers(20), signDelivery(id, bytes32("result")));
         _charge("finalize, twenty versions", 300_000);
     }
 
@@ -130,7 +130,7 @@ contract GasTest is Encryption {
         Terms memory t = ethTerms();
         delivered(t, handover(MATERIAL));
         vm.prank(owner);
-        sonar.release(t);
+        campaigns.release(t);
         _charge("release", 60_000);
     }
 
@@ -138,7 +138,7 @@ contract GasTest is Encryption {
         Terms memory t = ethTerms();
         Handover memory h = handover(MATERIAL);
         delivered(t, h);
-        sonar.convictHandover(t, 1, h, KeyProof(AUDIT_KEY, new bytes32[](0)));
+        campaigns.convictHandover(t, 1, h, KeyProof(AUDIT_KEY, new bytes32[](0)));
         _charge("convict by a hand-over", 150_000);
     }
 
@@ -146,12 +146,12 @@ contract GasTest is Encryption {
         Terms memory t = ethTerms();
         (Handover memory h, WordProof memory p) = _published(_words(), 4, 2 ** 60);
         delivered(t, h);
-        sonar.convictMaterial(t, 1, h, p);
+        campaigns.convictMaterial(t, 1, h, p);
         _charge("convict by a word of the model", 2_000_000);
         t.salt = "another";
         (h, p) = _published(_words(), WEIGHTS + 70, 2 ** 54);
         delivered(t, h);
-        sonar.convictMaterial(t, 1, h, p);
+        campaigns.convictMaterial(t, 1, h, p);
         _charge("convict by a word of the public key", 2_000_000);
     }
 

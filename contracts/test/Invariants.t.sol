@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import { Capsule, ICapsuleRegistry } from "../src/interfaces/ICapsuleRegistry.sol";
 import {
     Handover,
-    ISonar,
+    ICampaigns,
     KeyProof,
     Ledger,
     Publication,
@@ -14,7 +14,7 @@ import {
     Submission,
     Terms,
     Window
-} from "../src/interfaces/ISonar.sol";
+} from "../src/interfaces/ICampaigns.sol";
 import { Fixture } from "./support/Fixture.sol";
 import { vm } from "./support/Vm.sol";
 
@@ -85,20 +85,20 @@ contract Handler is Fixture {
         _honest[id] = seed % 2 == 0;
         _handover[id] = _honest[id] ? honestHandover(id, bytes32(seed), bytes32("seed"), seed) : handover(MATERIAL);
         Publication memory first = sealing(MATERIAL, _handover[id]);
-        sonar.activate(t, 98_000, first, signActivation(id, 98_000, first));
+        campaigns.activate(t, 98_000, first, signActivation(id, 98_000, first));
     }
 
     function decline(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Proposed);
         _skipIf(!found || seed % 5 != 0);
-        sonar.decline(t, 1, signDecline(id, 1));
+        campaigns.decline(t, 1, signDecline(id, 1));
         due[id][owner] += deposit(t);
     }
 
     function refund(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Proposed);
-        _skipIf(!found || block.timestamp < sonar.status(id).changedAt + t.activationSeconds);
-        sonar.refund(t);
+        _skipIf(!found || block.timestamp < campaigns.status(id).changedAt + t.activationSeconds);
+        campaigns.refund(t);
         due[id][owner] += deposit(t);
     }
 
@@ -111,18 +111,18 @@ contract Handler is Fixture {
 
     function settle(uint256 seed, uint256 accepts, uint256 steps) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Open);
-        _skipIf(!found || !sonar.window(id).closed);
+        _skipIf(!found || !campaigns.window(id).closed);
         Submission[] memory subs = _pending[id];
         uint8 reason = seed % 17 == 0 ? 3 : 0;
         (uint16[] memory outcomes, bool renew) = _outcomes(t, id, subs, accepts, steps);
         bytes32 next = renew && reason == 0 ? NEXT : bytes32(0);
         bytes memory sig = signSettlement(id, outcomes, next, reason);
-        sonar.settle(t, subs, outcomes, published(next), reason, sig);
+        campaigns.settle(t, subs, outcomes, published(next), reason, sig);
         for (uint256 i = 0; i < subs.length; ++i) {
             _historySubs[_history.length].push(subs[i]);
         }
         _historyIds.push(id);
-        _history.push(abi.encodeCall(sonar.settle, (t, subs, outcomes, published(next), reason, sig)));
+        _history.push(abi.encodeCall(campaigns.settle, (t, subs, outcomes, published(next), reason, sig)));
         _noteRejects(t, id, subs, outcomes);
         delete _pending[id];
         _noteClosing(t, id);
@@ -131,7 +131,7 @@ contract Handler is Fixture {
     /// @notice Brings an old settlement again.
     function replay(uint256 seed) external {
         _skipIf(_history.length == 0);
-        (bool ok,) = address(sonar).call(_history[seed % _history.length]);
+        (bool ok,) = address(campaigns).call(_history[seed % _history.length]);
         if (ok) replays += 1;
     }
 
@@ -140,38 +140,38 @@ contract Handler is Fixture {
         _skipIf(_history.length == 0);
         uint256 place = seed % _history.length;
         bytes32 id = _historyIds[place];
-        _skipIf(sonar.status(id).state != State.Open || _pending[id].length != 0);
+        _skipIf(campaigns.status(id).state != State.Open || _pending[id].length != 0);
         for (uint256 i = 0; i < _historySubs[place].length; ++i) {
             Submission memory s = _historySubs[place][i];
             _submit(id, s.miner, s.content);
         }
-        (bool ok,) = address(sonar).call(_history[place]);
+        (bool ok,) = address(campaigns).call(_history[place]);
         if (ok) replays += 1;
     }
 
     function close(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Open);
-        _skipIf(!found || seed % 7 != 0 || sonar.window(id).count != 0);
+        _skipIf(!found || seed % 7 != 0 || campaigns.window(id).count != 0);
         vm.prank(owner);
-        sonar.close(t);
+        campaigns.close(t);
         _noteClosing(t, id);
     }
 
     function finalize(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Closed);
-        _skipIf(!found || uint8(sonar.status(id).reason) == 6);
-        Handover[] memory all = handovers(sonar.status(id).version);
+        _skipIf(!found || uint8(campaigns.status(id).reason) == 6);
+        Handover[] memory all = handovers(campaigns.status(id).version);
         all[0] = _handover[id];
-        sonar.finalize(t, bytes32(seed), all, signDelivery(id, bytes32(seed)));
+        campaigns.finalize(t, bytes32(seed), all, signDelivery(id, bytes32(seed)));
         due[id][operator] += fee(t);
     }
 
     function release(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pickLocked(seed);
-        bool late = found && block.timestamp >= sonar.status(id).changedAt + t.audit.period;
+        bool late = found && block.timestamp >= campaigns.status(id).changedAt + t.audit.period;
         _skipIf(!found || (!late && seed % 4 != 0));
         if (!late) vm.prank(owner);
-        sonar.release(t);
+        campaigns.release(t);
     }
 
     /// @notice The owner accuses her Capsule, rightly or not.
@@ -179,7 +179,7 @@ contract Handler is Fixture {
         (bool found, Terms memory t, bytes32 id) = _pickLocked(seed);
         _skipIf(!found);
         vm.prank(owner);
-        try sonar.convictHandover(t, 1, _handover[id], KeyProof(AUDIT_KEY, new bytes32[](0))) {
+        try campaigns.convictHandover(t, 1, _handover[id], KeyProof(AUDIT_KEY, new bytes32[](0))) {
             if (_honest[id]) falseConvictions += 1;
         } catch {
             vm.assertTrue(_honest[id], "a dishonest Capsule keeps its stake");
@@ -188,9 +188,9 @@ contract Handler is Fixture {
 
     function abandon(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Open);
-        Window memory w = sonar.window(id);
+        Window memory w = campaigns.window(id);
         _skipIf(!found || !w.closed || block.timestamp < w.closesAt + t.evaluationSeconds);
-        sonar.abandon(t, _pending[id]);
+        campaigns.abandon(t, _pending[id]);
         delete _pending[id];
         due[id][owner] += fee(t);
         _noteClosing(t, id);
@@ -198,9 +198,9 @@ contract Handler is Fixture {
 
     function expire(uint256 seed) external {
         (bool found, Terms memory t, bytes32 id) = _pick(seed, State.Closed);
-        Status memory s = sonar.status(id);
+        Status memory s = campaigns.status(id);
         _skipIf(!found || uint8(s.reason) == 6 || block.timestamp < s.changedAt + t.deliverySeconds);
-        sonar.expire(t);
+        campaigns.expire(t);
         due[id][owner] += fee(t);
     }
 
@@ -219,7 +219,7 @@ contract Handler is Fixture {
         address to = address(uint160(0xA0000) + uint160(place));
         uint256 before = to.balance;
         vm.prank(account);
-        sonar.withdrawStake(id, to);
+        campaigns.withdrawStake(id, to);
         vm.assertEq(to.balance - before, amount, "exactly the free stakes are paid");
         stakesOf[id][account] -= amount;
         unstaked[id] += amount;
@@ -256,28 +256,28 @@ contract Handler is Fixture {
         for (uint256 i = 0; i < ids.length; ++i) {
             Terms memory t = _terms[i];
             bytes32 id = ids[i];
-            State state = sonar.status(id).state;
+            State state = campaigns.status(id).state;
             if (state == State.Proposed) {
-                sonar.refund(t);
+                campaigns.refund(t);
             } else if (state == State.Open) {
-                if (_pending[id].length == 0) sonar.close(t);
-                else sonar.abandon(t, _pending[id]);
+                if (_pending[id].length == 0) campaigns.close(t);
+                else campaigns.abandon(t, _pending[id]);
             }
         }
         vm.warp(block.timestamp + 40 days);
         for (uint256 i = 0; i < ids.length; ++i) {
-            Status memory s = sonar.status(ids[i]);
-            if (s.state == State.Closed && uint8(s.reason) != 6) sonar.expire(_terms[i]);
-            if (_isLocked(i)) sonar.release(_terms[i]);
+            Status memory s = campaigns.status(ids[i]);
+            if (s.state == State.Closed && uint8(s.reason) != 6) campaigns.expire(_terms[i]);
+            if (_isLocked(i)) campaigns.release(_terms[i]);
             for (uint256 a = 0; a < actors(); ++a) {
-                if (sonar.owed(ids[i], actor(a)) == 0) continue;
+                if (campaigns.owed(ids[i], actor(a)) == 0) continue;
                 vm.prank(actor(a));
-                sonar.withdraw(_terms[i], address(0xE4D));
+                campaigns.withdraw(_terms[i], address(0xE4D));
             }
             for (uint256 a = 0; a < actors(); ++a) {
-                if (sonar.stakesOf(ids[i], actor(a)).free == 0) continue;
+                if (campaigns.stakesOf(ids[i], actor(a)).free == 0) continue;
                 vm.prank(actor(a));
-                sonar.withdrawStake(ids[i], address(0xE4D));
+                campaigns.withdrawStake(ids[i], address(0xE4D));
             }
         }
         for (uint256 a = 0; a < actors(); ++a) {
@@ -318,7 +318,7 @@ contract Handler is Fixture {
     }
 
     function parts() external view returns (address, address, address) {
-        return (address(sonar), address(registry), address(coin));
+        return (address(campaigns), address(registry), address(coin));
     }
 
     function capsuleOperator() external view returns (address) {
@@ -328,12 +328,12 @@ contract Handler is Fixture {
     // -------------------------------------------------------------------- inside
 
     function _submit(bytes32 id, address account, bytes32 update) private {
-        uint32 version = sonar.status(id).version;
+        uint32 version = campaigns.status(id).version;
         uint256 stake = _submissionStake[id];
         uint256 due = stakesOf[id][account] > heldOf(id, account) ? 0 : stake;
         vm.deal(account, account.balance + due);
         vm.prank(account);
-        try sonar.submit{ value: due }(id, version, update) {
+        try campaigns.submit{ value: due }(id, version, update) {
             _pending[id].push(Submission(account, update));
             staked[id] += due;
             stakesOf[id][account] += due;
@@ -370,13 +370,13 @@ contract Handler is Fixture {
 
     function _isLocked(uint256 place) private view returns (bool) {
         bytes32 id = ids[place];
-        return sonar.status(id).state == State.Finalized && registry.lockedFor(operator, address(sonar), id) != 0;
+        return campaigns.status(id).state == State.Finalized && registry.lockedFor(operator, address(campaigns), id) != 0;
     }
 
     function _pick(uint256 seed, State state) private view returns (bool, Terms memory, bytes32) {
         for (uint256 i = 0; i < ids.length; ++i) {
             uint256 place = addmod(seed, i, ids.length);
-            if (sonar.status(ids[place]).state == state) return (true, _terms[place], ids[place]);
+            if (campaigns.status(ids[place]).state == state) return (true, _terms[place], ids[place]);
         }
         Terms memory none;
         return (false, none, 0);
@@ -387,7 +387,7 @@ contract Handler is Fixture {
         private
         returns (uint16[] memory outcomes, bool renew)
     {
-        Status memory s = sonar.status(id);
+        Status memory s = campaigns.status(id);
         outcomes = new uint16[](subs.length);
         uint256 best = s.bestPpm;
         uint256 left = t.maxAccepts - s.accepts;
@@ -418,7 +418,7 @@ contract Handler is Fixture {
     }
 
     function _noteClosing(Terms memory t, bytes32 id) private {
-        if (sonar.status(id).state == State.Closed) due[id][owner] += t.bounty - awarded[id];
+        if (campaigns.status(id).state == State.Closed) due[id][owner] += t.bounty - awarded[id];
     }
 
     function _withdraw(uint256 i, address account) private {
@@ -428,7 +428,7 @@ contract Handler is Fixture {
         address to = address(uint160(0x90000) + uint160(i));
         uint256 before = t.token == address(0) ? to.balance : coin.balanceOf(to);
         vm.prank(account);
-        sonar.withdraw(t, to);
+        campaigns.withdraw(t, to);
         uint256 received = (t.token == address(0) ? to.balance : coin.balanceOf(to)) - before;
         vm.assertEq(received, amount, "exactly what is due is paid");
         due[ids[i]][account] = 0;
@@ -438,12 +438,12 @@ contract Handler is Fixture {
 
 contract InvariantTest {
     Handler private handler;
-    ISonar private sonar;
+    ICampaigns private campaigns;
 
     function setUp() public {
         handler = new Handler();
         (address s,,) = handler.parts();
-        sonar = ISonar(s);
+        campaigns = ICampaigns(s);
     }
 
     function targetContracts() external view returns (address[] memory targets) {
@@ -505,7 +505,7 @@ contract InvariantTest {
     function _everyCampaignBalances() private view {
         for (uint256 i = 0; i < handler.campaigns(); ++i) {
             bytes32 id = handler.ids(i);
-            Ledger memory l = sonar.ledger(handler.terms(i));
+            Ledger memory l = campaigns.ledger(handler.terms(i));
             vm.assertEq(l.deposited, handler.taken(id), "deposited is what was taken");
             vm.assertEq(l.deposited, l.paid + l.owed + l.refunded + l.fee + l.escrowed, "the ledger balances");
             vm.assertEq(l.paid + l.owed, handler.awarded(id), "miners have what the formula gives");
@@ -513,9 +513,9 @@ contract InvariantTest {
             uint256 miners = 0;
             for (uint256 a = 0; a < handler.actors(); ++a) {
                 address account = handler.actor(a);
-                vm.assertEq(sonar.owed(id, account), handler.due(id, account), "everyone is owed what is due");
-                credits += sonar.owed(id, account);
-                if (a < handler.MINERS()) miners += sonar.owed(id, account);
+                vm.assertEq(campaigns.owed(id, account), handler.due(id, account), "everyone is owed what is due");
+                credits += campaigns.owed(id, account);
+                if (a < handler.MINERS()) miners += campaigns.owed(id, account);
             }
             vm.assertEq(l.owed, miners, "owed is what miners can withdraw");
             vm.assertEq(l.deposited, handler.sent(id) + credits + l.escrowed, "nothing leaks between campaigns");
@@ -534,8 +534,8 @@ contract InvariantTest {
             else tokens += held;
             eth += handler.staked(id) - handler.unstaked(id);
         }
-        vm.assertEq(address(sonar).balance, eth, "ETH");
-        (, bytes memory balance) = coin.staticcall(abi.encodeWithSignature("balanceOf(address)", address(sonar)));
+        vm.assertEq(address(campaigns).balance, eth, "ETH");
+        (, bytes memory balance) = coin.staticcall(abi.encodeWithSignature("balanceOf(address)", address(campaigns)));
         vm.assertEq(abi.decode(balance, (uint256)), tokens, "tokens");
     }
 
@@ -553,9 +553,9 @@ contract InvariantTest {
         uint256 locked = 0;
         for (uint256 i = 0; i < handler.campaigns(); ++i) {
             bytes32 id = handler.ids(i);
-            Status memory s = sonar.status(id);
+            Status memory s = campaigns.status(id);
             bool runs = s.state == State.Open || (s.state == State.Closed && uint8(s.reason) != 6);
-            uint256 lock = r.lockedFor(handler.capsuleOperator(), address(sonar), id);
+            uint256 lock = r.lockedFor(handler.capsuleOperator(), address(campaigns), id);
             uint256 stake = handler.terms(i).stake;
             bool audited = s.state == State.Finalized && lock != 0;
             vm.assertEq(lock, runs || audited ? stake : 0, "a campaign locks its stake until it is audited");
@@ -571,7 +571,7 @@ contract InvariantTest {
             uint256 here = 0;
             for (uint256 a = 0; a < handler.actors(); ++a) {
                 address account = handler.actor(a);
-                Stakes memory s = sonar.stakesOf(id, account);
+                Stakes memory s = campaigns.stakesOf(id, account);
                 vm.assertEq(s.held, handler.heldOf(id, account), "held for what is pending");
                 vm.assertEq(s.held + s.free, handler.stakesOf(id, account), "everyone has their stakes");
                 vm.assertEq(s.due, s.free == 0 ? handler.terms(i).submissionStake : 0, "due");

@@ -12,10 +12,12 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use serde::Deserialize;
-use sonar::{
+use sonar_contracts::{Ledger, Outcome};
+use sonar_node::chain;
+use sonar_protocol::{
     backbone::Embedding,
     campaign::{CampaignFile, FileError},
-    chain::{self, Event, Record},
+    event::{Event, Record},
     handover::AuditSecret,
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, LaunchError, Plan},
@@ -24,7 +26,6 @@ use sonar::{
     units::Amount,
     view::CampaignView,
 };
-use sonar_contracts::{Ledger, Outcome};
 use syft::{FeatureKind, Ppm};
 use syft_nets::{Model, NetworkKind};
 
@@ -217,21 +218,21 @@ impl Prepared {
     }
 }
 
-/// Accuracies that earn the whole bounty in the sealed regime, unless told otherwise: networks reach more than linear models do. And epochs: the
+/// Accuracies that earn the whole bounty in the clear regime, unless told otherwise: networks reach more than linear models do. And epochs: the
 /// fewer rows a Mine has, the more often it must see them.
-const SEALED: [(&str, f64, i64); 2] = [("digits", 0.95, 20), ("mnist", 0.98, 3)];
+const CLEAR: [(&str, f64, i64); 2] = [("digits", 0.95, 20), ("mnist", 0.98, 3)];
 
 /// Takes a regime, and forgets what the campaign file chose for another.
 fn choose(campaign: &mut toml::Table, config: &DemoConfig, regime: Regime) -> std::result::Result<(), String> {
     let before = campaign.get("model").and_then(|model| model.get("regime")).and_then(|regime| regime.as_str());
-    let name = clap::ValueEnum::to_possible_value(&regime).map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let name = regime.name();
     if before.unwrap_or("encrypted") != name {
         if let Some(model) = campaign.get_mut("model").and_then(toml::Value::as_table_mut) {
             model.retain(|key, _| key == "seed");
         }
         campaign.remove("training");
-        let usual = SEALED.iter().find(|(dataset, ..)| *dataset == config.dataset);
-        if let (Regime::Sealed, Some((_, target, epochs))) = (regime, usual) {
+        let usual = CLEAR.iter().find(|(dataset, ..)| *dataset == config.dataset);
+        if let (Regime::Clear, Some((_, target, epochs))) = (regime, usual) {
             if config.target.is_none() {
                 set(campaign, "accuracy", "target", *target)?;
             }
@@ -412,7 +413,7 @@ pub async fn measure(
             (Some(twin.clear_accuracy(&prepared.data, view)?.get()), Some(encrypt), evaluate)
         }
         // There is no encryption that could have cost anything.
-        Method::Sealed(_) => (None, None, twin::evaluation_seconds(&manifest, &delivered, view)?),
+        Method::Clear(_) => (None, None, twin::evaluation_seconds(&manifest, &delivered, view)?),
     };
     Ok(Report {
         dataset: config.dataset.clone(),

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use sonar::{
-    chain::{self, Follower, Record},
+use sonar_contracts::{Outcome, State};
+use sonar_node::chain::{self, Follower};
+use sonar_protocol::{
+    event::Record,
     ids::CampaignId,
     view::{CampaignView, ViewError, World},
 };
-use sonar_contracts::{Outcome, State};
 use tokio::time::{self, Instant};
 
 use crate::network::{Network, NetworkError};

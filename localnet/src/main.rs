@@ -13,10 +13,8 @@ use localnet::{
     story::Story,
 };
 use serde::Serialize;
-use sonar::{
-    cli::{self, Failure, Globals, Logging, Output, Report},
-    method::Regime,
-};
+use sonar_node::cli::{self, Failure, Globals, Logging, Output, Report};
+use sonar_protocol::method::Regime;
 use syft::FeatureKind;
 use syft_nets::NetworkKind;
 
@@ -78,13 +76,13 @@ struct Cast {
     /// Who may see the model; as the campaign file says if not given
     #[arg(long, value_enum)]
     regime: Option<Regime>,
-    /// What network the sealed regime trains: mlp:64,32 or cnn:16,32, for example; chosen for the data if not given
+    /// What network the clear regime trains: mlp:64,32 or cnn:16,32, for example; chosen for the data if not given
     #[arg(long, value_name = "KIND")]
     network: Option<NetworkKind>,
     /// What the linear model of the encrypted regime reads: identity, polynomial, random-relu:N or random-conv:N; as the campaign file says if not given
     #[arg(long, value_name = "KIND")]
     features: Option<FeatureKind>,
-    /// A public network as safetensors, such as the model that a sealed campaign delivered: the linear model reads its activations in place of
+    /// A public network as safetensors, such as the model that a clear campaign delivered: the linear model reads its activations in place of
     /// raw columns
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
@@ -202,7 +200,7 @@ impl Addresses {
              SONAR_HOME={} SONAR_PASSPHRASE_FILE={} sonar campaign launch {}\nCtrl-C ends everything.",
             self.rpc,
             self.sonar,
-            self.contracts.sonar,
+            self.contracts.campaigns,
             self.contracts.datacoin,
             self.capsule,
             self.scientist,

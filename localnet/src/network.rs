@@ -13,22 +13,20 @@ use alloy::{
     providers::Provider,
     rpc::types::TransactionRequest,
     signers::local::PrivateKeySigner,
+    sol_types::SolCall,
 };
 use nix::{
     sys::signal::{self, Signal},
     unistd::Pid,
 };
 use serde::Deserialize;
-use sonar::{
+use sonar_anvil::{Anvil, AnvilConfig, AnvilError};
+use sonar_contracts::{DataCoin, Deployment};
+use sonar_node::{
     chain::{self, Client},
     config::{Config, ConfigError},
-    ids::CampaignId,
-    manifest::Manifest,
 };
-use sonar_contracts::{
-    DataCoin, Deployment,
-    anvil::{Anvil, AnvilConfig, AnvilError},
-};
+use sonar_protocol::{ids::CampaignId, manifest::Manifest};
 
 use crate::{
     programs::{CommandError, Program},
@@ -175,7 +173,7 @@ impl Network {
         let scientist = setup.program("sonar", "SONAR", "scientist")?;
         let deployment = setup.deploy().await?;
         let client = Client::connect(&anvil.endpoint(), deployment, None).await?;
-        tell(&format!("Contracts are deployed: Sonar at {}", deployment.sonar));
+        tell(&format!("Contracts are deployed: Sonar at {}", deployment.campaigns));
 
         let server = setup.sonar_server().await?;
         supervisor.start(vec![server]).await?;
@@ -455,8 +453,9 @@ impl Setup<'_> {
         let created: Created = sonar.call(&["account", "new", "scientist"]).await?;
         self.give_eth(created.address).await?;
         let faucet = self.anvil.provider_as(self.faucet().clone());
-        let coin = DataCoin::new(deployment.datacoin, faucet);
-        let sent = coin.transfer(created.address, whole(100_000)).send().await;
+        let transfer = DataCoin::transferCall { to: created.address, value: whole(100_000) };
+        let request = TransactionRequest::default().with_to(deployment.datacoin).with_input(transfer.abi_encode());
+        let sent = faucet.send_transaction(request).await;
         let failed = |reason: String| NetworkError::Fund { account: created.address, reason };
         let pending = sent.map_err(|error| failed(error.to_string()))?;
         pending.get_receipt().await.map_err(|error| failed(error.to_string()))?;
@@ -472,7 +471,7 @@ impl Setup<'_> {
         let path = data.display().to_string();
         let _: serde_json::Value = program.call(&["data", "add", "own", &path]).await?;
         // Nothing here is anybody's secret.
-        let _: serde_json::Value = program.call(&["policy", "set", "--sealed", "allow", "--backbone", "allow"]).await?;
+        let _: serde_json::Value = program.call(&["policy", "set", "--clear", "allow", "--backbone", "allow"]).await?;
         self.give_eth(created.address).await?;
         Ok(MineNode { name, address: created.address, program, rows: csv.lines().count().saturating_sub(1) })
     }

@@ -8,12 +8,12 @@ use std::{
 use alloy::primitives::Address;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::{Deserialize, Serialize};
-use sonar::{
+use sonar_contracts::CloseReason;
+use sonar_protocol::{
     ids::{CampaignId, Digest},
     method::Regime,
     units::{Amount, TokenUnit, percent},
 };
-use sonar_contracts::CloseReason;
 
 use crate::split::Split;
 
@@ -46,7 +46,7 @@ pub struct Report {
     pub attested_accuracy_ppm: u32,
     /// Accuracy of the delivered file, recomputed by the data scientist's side.
     pub final_accuracy_ppm: u32,
-    /// Accuracy of the same procedure without encryption; none in the sealed regime, where nothing is encrypted that it could differ by.
+    /// Accuracy of the same procedure without encryption; none in the clear regime, where nothing is encrypted that it could differ by.
     pub clear_accuracy_ppm: Option<u32>,
     /// Why the campaign closed.
     pub close_reason: CloseReason,
@@ -68,7 +68,7 @@ pub struct Report {
     pub miners: Vec<Miner>,
     /// Windows that were settled.
     pub windows: u32,
-    /// Bits that public verdicts of this campaign can carry about the model, or in the sealed regime about the validation set.
+    /// Bits that public verdicts of this campaign can carry about the model, or in the clear regime about the validation set.
     pub leak_bits: f64,
     /// Gas as the chain charged it.
     pub gas: Gas,
@@ -128,7 +128,7 @@ pub struct Gas {
 pub struct Seconds {
     /// The whole demo.
     pub total: f64,
-    /// Key generation and encryption of one version of the model; none in the sealed regime.
+    /// Key generation and encryption of one version of the model; none in the clear regime.
     pub encrypt_model: Option<f64>,
     /// One Mine's training, and encryption or compression.
     pub train_per_update: f64,

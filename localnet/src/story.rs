@@ -3,12 +3,12 @@
 use std::{collections::HashMap, time::Instant};
 
 use alloy::primitives::Address;
-use sonar::{
-    chain::{Event, Record},
+use sonar_contracts::{CloseReason, Outcome};
+use sonar_protocol::{
+    event::{Event, Record},
     units::{Amount, TokenUnit, percent},
     view::CampaignView,
 };
-use sonar_contracts::{CloseReason, Outcome};
 
 use crate::{follow::Observer, network::Network};
 

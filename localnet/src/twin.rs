@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use sonar::{
+use sonar_protocol::{
     backbone::Embedding,
     data::{self, FitReport, TableError},
     manifest::Manifest,

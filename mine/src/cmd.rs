@@ -15,13 +15,13 @@ use std::{path::PathBuf, process::ExitCode};
 
 use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
-use sonar::{
+use sonar_node::{
     chain::{Client, Follower},
     cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
     config::{self, Config},
     discovery,
-    view::World,
 };
+use sonar_protocol::view::World;
 use zeroize::Zeroizing;
 
 use crate::home::Home;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, I256, U256};
 use serde::Serialize;
-use sonar::{
-    chain::{Charge, LogPosition},
+use sonar_contracts::State;
+use sonar_node::chain::Charge;
+use sonar_protocol::{
+    event::LogPosition,
     ids::{CampaignId, Digest, Version, WindowIndex},
     units::{Amount, TokenUnit},
     view::{CampaignView, SettledSubmission, SettledWindow, Stakes, Withdrawal, World},
 };
-use sonar_contracts::State;
 
 /// All that an account earned and spent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

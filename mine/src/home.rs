@@ -8,7 +8,7 @@ use std::{
 };
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
-use sonar::{
+use sonar_node::{
     account::{AccountName, Keystore},
     cli::{ExitCode, Failure},
     config::ConfigError,

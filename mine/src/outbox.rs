@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sonar::ids::{CampaignId, Version};
+use sonar_protocol::ids::{CampaignId, Version};
 use syft::privacy::Zcdp;
 
 use crate::{

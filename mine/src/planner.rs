@@ -4,8 +4,8 @@ use std::fmt;
 
 use alloy::primitives::Address;
 use serde::Serialize;
-use sonar::{ids::Version, units::Amount, view::CampaignView};
 use sonar_contracts::State;
+use sonar_protocol::{ids::Version, units::Amount, view::CampaignView};
 
 use crate::policy::{Algorithm, Decision, Facts, Objection, Policy};
 

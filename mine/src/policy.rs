@@ -7,11 +7,11 @@ use std::{
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
-use sonar::{
+use sonar_contracts::STAKE_UNIT;
+use sonar_protocol::{
     method::Method,
     units::{Amount, TokenUnit},
 };
-use sonar_contracts::STAKE_UNIT;
 
 use crate::privacy::Budget;
 
@@ -20,7 +20,7 @@ const MAX_STAKE: u128 = 1_000 * STAKE_UNIT;
 /// Wei that all unsettled submissions together may put at stake: 0.01 ETH.
 const MAX_AT_STAKE: u128 = 10 * MAX_STAKE;
 
-/// The owner's rules. The default allows everything but large stakes, the sealed regime, and backbones without a privacy budget.
+/// The owner's rules. The default allows everything but large stakes, the clear regime, and backbones without a privacy budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
@@ -37,7 +37,7 @@ pub struct Policy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Budget>,
     /// Whether campaigns are served in which Mines see the model.
-    pub sealed: Consent,
+    pub clear: Consent,
     /// Whether campaigns are served that send rows through a network of the data scientist's choice.
     pub backbone: Backbones,
     /// Most wei that one submission may put at stake.
@@ -54,7 +54,7 @@ impl Default for Policy {
             algorithms: BTreeSet::new(),
             min_bounty: BTreeMap::new(),
             privacy: None,
-            sealed: Consent::Refuse,
+            clear: Consent::Refuse,
             backbone: Backbones::WithBudget,
             max_stake: MAX_STAKE.into(),
             max_at_stake: MAX_AT_STAKE.into(),
@@ -64,7 +64,7 @@ impl Default for Policy {
 
 /// Whether something is done that has to be wanted.
 ///
-/// The sealed regime has to be: each version of its model is public, so what an accepted update changed can be seen by everybody, and
+/// The clear regime has to be: each version of its model is public, so what an accepted update changed can be seen by everybody, and
 /// not by the Capsule alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -101,7 +101,7 @@ pub enum Algorithm {
     LocalSteps,
     /// The minimiser of loss plus distance from the published model.
     Proximal,
-    /// Epochs of gradient descent on a network, in the clear: the sealed regime.
+    /// Epochs of gradient descent on a network, in the clear: the clear regime.
     Network,
 }
 
@@ -112,7 +112,7 @@ impl From<&Method> for Algorithm {
                 syft::Rule::LocalSteps { .. } => Self::LocalSteps,
                 syft::Rule::Proximal { .. } => Self::Proximal,
             },
-            Method::Sealed(_) => Self::Network,
+            Method::Clear(_) => Self::Network,
         }
     }
 }
@@ -192,9 +192,9 @@ pub enum Objection {
     },
     /// Mines see the model.
     #[error(
-        "policy sealed: in this campaign Mines see the model, and everybody sees what accepted updates change in it; `mine policy set --sealed allow` takes part"
+        "policy clear: in this campaign Mines see the model, and everybody sees what accepted updates change in it; `mine policy set --clear allow` takes part"
     )]
-    Sealed,
+    Clear,
     /// Rows go through a network of the data scientist's choice.
     #[error(
         "policy backbone: the data scientist chose a network that your rows go through, and one can be made to single out a row; `mine policy set --epsilon` bounds what that tells, `--backbone allow` takes part without"
@@ -240,8 +240,8 @@ impl Policy {
         }
         self.bounty(facts).or_else(|| self.stake(facts)).or_else(|| {
             let algorithm = facts.algorithm?;
-            if algorithm == Algorithm::Network && self.sealed == Consent::Refuse {
-                return Some(Objection::Sealed);
+            if algorithm == Algorithm::Network && self.clear == Consent::Refuse {
+                return Some(Objection::Clear);
             }
             if facts.backbone && !self.allows_backbones() {
                 return Some(Objection::Backbone);
@@ -346,8 +346,8 @@ mod tests {
     #[test]
     fn the_sealed_regime_has_to_be_wanted() {
         let facts = Facts { algorithm: Some(Algorithm::Network), ..facts() };
-        assert_eq!(Policy::default().decide(&facts), Decision::Refused(Objection::Sealed));
-        let willing = Policy { sealed: Consent::Allow, ..Policy::default() };
+        assert_eq!(Policy::default().decide(&facts), Decision::Refused(Objection::Clear));
+        let willing = Policy { clear: Consent::Allow, ..Policy::default() };
         assert_eq!(willing.decide(&facts), Decision::Allowed);
         let choosy = Policy { algorithms: [Algorithm::Proximal].into(), ..willing };
         assert!(matches!(choosy.decide(&facts), Decision::Refused(Objection::Algorithm { .. })));
@@ -376,7 +376,7 @@ mod tests {
             algorithms: [Algorithm::Proximal].into(),
             min_bounty: [(Address::ZERO, Amount::from(5))].into(),
             privacy: Budget::new(3.0, 1e-6, 50).ok(),
-            sealed: Consent::Allow,
+            clear: Consent::Allow,
             backbone: Backbones::Allow,
             max_stake: Amount::from(6),
             max_at_stake: Amount::from(7),

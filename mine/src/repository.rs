@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use sonar::data::{self, Limits, Schema, Table};
+use sonar_protocol::data::{self, Limits, Schema, Table};
 use syft::{DataError, Examples, Matrix, Targets};
 use zeroize::Zeroizing;
 

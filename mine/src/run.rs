@@ -10,20 +10,23 @@ use std::{
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
-use sonar::{
-    backbone::{Backbone, Embedding},
-    chain::{self, Client, Event, Follower},
+use sonar_contracts::Terms;
+use sonar_node::{
+    chain::{self, Client, Follower},
     config::ConfigError,
+    ipfs::{IpfsError, Node},
+};
+use sonar_protocol::{
+    backbone::{Backbone, Embedding},
+    event::{Batch, Event},
     handover::Published,
     ids::{CampaignId, Digest, Version},
-    ipfs::{IpfsError, Node},
     manifest::Manifest,
     method::{Method, Regime},
     pgp::Certificate,
     units::Amount,
     view::{CampaignView, World},
 };
-use sonar_contracts::Terms;
 use syft::{Binding, privacy::MapNoise};
 use tokio::{
     sync::Semaphore,
@@ -215,7 +218,7 @@ impl Known {
             Method::Encrypted(linear) => {
                 MapNoise::new(&linear.rule, &linear.labels, &linear.parameters, rows, cost).err().map(|e| e.to_string())
             }
-            Method::Sealed(clear) => clear.release.bears(&clear.network, cost, rows).err().map(|e| e.to_string()),
+            Method::Clear(clear) => clear.release.bears(&clear.network, cost, rows).err().map(|e| e.to_string()),
         }
     }
 
@@ -341,7 +344,7 @@ impl Miner {
     }
 
     /// Takes what the follower brought; true when the world is as the chain says.
-    fn look(&mut self, batch: Result<chain::Batch, chain::Error>) -> bool {
+    fn look(&mut self, batch: Result<Batch, chain::Error>) -> bool {
         let followed = match batch {
             Ok(batch) => self.world.absorb(&batch).map_err(|error| {
                 self.world = World::default();
@@ -675,7 +678,7 @@ impl Wanted {
             operator,
             binding: Binding {
                 chain_id: deployment.chain_id,
-                contract: deployment.sonar.into(),
+                contract: deployment.campaigns.into(),
                 campaign: *campaign.id.as_bytes(),
                 version: version.version.0,
                 beacon: version.beacon.0,

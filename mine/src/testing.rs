@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, B256, U256};
-use sonar::{
-    chain::{Event, LogPosition, Record},
+use sonar_contracts::{AuditTerms, CloseReason, Outcome, State, Terms, payout};
+use sonar_protocol::{
+    event::{Event, LogPosition, Record},
     handover::Published,
     ids::{CampaignId, Digest, Version, WindowIndex},
     units::Amount,
     view::{CampaignView, World},
 };
-use sonar_contracts::{AuditTerms, CloseReason, Outcome, State, Terms, payout};
 use syft::privacy::Zcdp;
 
 pub const ME: Address = Address::repeat_byte(0x4D);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sonar::{
+use sonar_protocol::{
     ids::{CampaignId, Version},
     method::Clear,
 };

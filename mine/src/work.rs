@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use alloy::primitives::Address;
 use rand::{SeedableRng as _, rngs::StdRng};
 use sha2::{Digest as _, Sha256};
-use sonar::{
+use sonar_protocol::{
     backbone::Embedding,
     envelope::{self, Header},
     ids::{CampaignId, Version},
@@ -66,7 +66,7 @@ pub enum Opened {
     /// Encrypted, with the public key.
     Encrypted(Box<Linear>, Material),
     /// In the clear, with the hash of its file.
-    Sealed(Clear, Model, [u8; 32]),
+    Clear(Clear, Model, [u8; 32]),
 }
 
 /// A published model that is not what it should be.
@@ -90,7 +90,7 @@ impl Opened {
             Method::Encrypted(linear) => {
                 Self::Encrypted(Box::new(linear.clone()), Material::decode(bytes, &linear.parameters, binding)?)
             }
-            Method::Sealed(clear) => Self::Sealed(clear.clone(), clear.read(bytes)?, Sha256::digest(bytes).into()),
+            Method::Clear(clear) => Self::Clear(clear.clone(), clear.read(bytes)?, Sha256::digest(bytes).into()),
         })
     }
 }
@@ -127,7 +127,7 @@ pub enum WorkError {
     Encrypt(#[from] syft::EncryptError),
     /// Sealing failed.
     #[error(transparent)]
-    Seal(#[from] sonar::pgp::PgpError),
+    Seal(#[from] sonar_protocol::pgp::PgpError),
 }
 
 /// Trains, encrypts or shortens, and seals. The result must be kept before it is sent.
@@ -143,7 +143,7 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
     let cost = order.budget.map(|budget| budget.per_upload());
     let (update, trained) = match &order.kit.opened {
         Opened::Encrypted(linear, material) => encrypted(linear, material, &examples, &targets, cost)?,
-        Opened::Sealed(clear, model, hash) => {
+        Opened::Clear(clear, model, hash) => {
             let Order { campaign, version, leash, .. } = order;
             let task = Task {
                 campaign: *campaign,
@@ -218,6 +218,7 @@ fn clipped(
 fn header(order: &Order) -> Header {
     let Binding { chain_id, contract, .. } = order.kit.binding;
     Header::new(chain_id, contract.into(), order.campaign, order.version, order.miner)
+        .with_nonce(rand::random::<[u8; 32]>().into())
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -11,7 +11,7 @@ use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
 
 use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
-use sonar::{
+use sonar_node::{
     account::{AccountName, Keystore},
     chain::{Client, Node},
     cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match sonar::cli::parse::<cmd::Cli>("sonar") {
+    match sonar_node::cli::parse::<cmd::Cli>("sonar") {
         Ok(cli) => cmd::run(cli).await,
         Err(code) => code,
     }

@@ -11,29 +11,29 @@ use std::{
 
 use alloy::primitives::{B256, U256};
 use serde_json::Value;
-use sonar::{
-    audit::word_proof,
-    backbone::Embedding,
-    bundle::{Bundle, CheckedBundle},
+use sonar_contracts::{Assessor::AssessorErrors, Delivery, Revert, Terms, Tree};
+use sonar_node::{
     chain::Client,
     cli::Ready,
     config::Config,
+    ipfs::{Node, NodeConfig},
+};
+use sonar_protocol::{
+    audit::word_proof,
+    backbone::Embedding,
+    bundle::{Bundle, CheckedBundle},
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version},
-    ipfs::{Node, NodeConfig},
     manifest::Manifest,
     pgp::{self, Certificate, Identity},
     view::StakeFate,
 };
-use sonar_contracts::{Assessor::AssessorErrors, Delivery, Revert, Terms, Tree};
 use syft::{Binding, Column, Material, SecretKey, VersionSeed, Weights};
 use syft_nets::{Input, Model, NetworkKind};
 use tempfile::TempDir;
+use testkit::stage::{Stage, handover};
 
-use crate::{
-    commands::{User, aside},
-    stage::{Stage, handover},
-};
+use crate::commands::{User, aside};
 
 const FILE: &str = r#"
 name = "Tiny"
@@ -164,7 +164,7 @@ impl Capsule {
         let terms = stage.owner.terms(id).await.unwrap();
         let binding = Binding {
             chain_id: stage.deployment.chain_id,
-            contract: stage.deployment.sonar.into(),
+            contract: stage.deployment.campaigns.into(),
             campaign: *id.as_bytes(),
             version: 1,
             beacon: stage.view(id).await.next_beacon().0,

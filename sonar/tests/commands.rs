@@ -8,15 +8,15 @@ use std::{
 
 use alloy::primitives::hex;
 use serde_json::Value;
-use sonar::{
+use sonar_contracts::Outcome;
+use sonar_node::{
     account::{AccountName, Keystore},
     config::Config,
-    ids::{Digest, Version},
 };
-use sonar_contracts::Outcome;
+use sonar_protocol::ids::{Digest, Version};
 use tempfile::TempDir;
 
-use crate::stage::Stage;
+use testkit::stage::Stage;
 
 const PASSPHRASE: &str = "correct horse";
 
@@ -202,7 +202,7 @@ fn an_unreachable_chain_is_tried_again_and_then_reported() {
 
 #[tokio::test]
 async fn contracts_are_deployed_once() {
-    let anvil = sonar_contracts::anvil::Anvil::spawn(Default::default()).await.unwrap();
+    let anvil = sonar_anvil::Anvil::spawn(Default::default()).await.unwrap();
     let key = hex::encode(anvil.signers()[3].to_bytes());
     let rpc = anvil.endpoint();
     aside(move || {

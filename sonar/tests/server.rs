@@ -6,18 +6,17 @@ use alloy::primitives::U256;
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
-use sonar::{
-    chain::Client,
+use sonar::server::{Config, Server, SettlementRequest};
+use sonar_contracts::{Outcome, Terms};
+use sonar_node::{chain::Client, ipfs};
+use sonar_protocol::{
     ids::{CampaignId, Digest},
-    ipfs,
-    server::{Config, Server, SettlementRequest},
     view::World,
     wire::TermsJson,
 };
-use sonar_contracts::{Outcome, Terms};
 use tokio::time::timeout;
 
-use crate::stage::{Stage, published};
+use testkit::stage::{Stage, published};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const NEVER: Duration = Duration::from_secs(100_000);
@@ -139,7 +138,7 @@ async fn campaign(stage: &Stage, salt: u8) -> (Terms, CampaignId) {
 
 async fn submit_all(stage: &Stage, id: CampaignId, version: u32) {
     for (nonce, miner) in (1..).zip(&stage.miners) {
-        miner.submit(id, sonar::ids::Version(version), Digest([nonce; 32])).await.unwrap();
+        miner.submit(id, sonar_protocol::ids::Version(version), Digest([nonce; 32])).await.unwrap();
     }
 }
 
@@ -358,7 +357,7 @@ async fn the_hub_keeps_what_is_live_and_what_never_appears_blocks_nothing() {
     let update: Vec<u8> = (0..600_000_u32).map(|n| (n % 251) as u8).collect();
     let digest = author.add(update.clone()).await.unwrap();
     settle(&stage, id).await;
-    stage.miners[0].submit(id, sonar::ids::Version(2), digest).await.unwrap();
+    stage.miners[0].submit(id, sonar_protocol::ids::Version(2), digest).await.unwrap();
 
     let path = format!("/api/v1/artefacts/{digest}");
     timeout(PATIENCE, async {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use capsule::{backup, home::Home};
 use serde_json::json;
-use sonar::cli::{Ask, ExitCode, Failure, Report};
+use sonar_node::cli::{Ask, ExitCode, Failure, Report};
 
 use super::Context;
 

@@ -1,7 +1,7 @@
 //! `capsule export-cert`
 
 use serde_json::json;
-use sonar::cli::{Ask, Failure, Report};
+use sonar_node::cli::{Ask, Failure, Report};
 
 use super::Context;
 

@@ -1,7 +1,7 @@
 //! Commands that only tell.
 
 use clap_complete::Shell;
-use sonar::cli::{self, Failure, Report};
+use sonar_node::cli::{self, Failure, Report};
 
 /// Print a script that completes commands in your shell.
 #[derive(Debug, clap::Args)]

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use alloy::primitives::B256;
 use capsule::home::Opened;
 use serde_json::json;
-use sonar::{
+use sonar_node::{
     account,
     chain::Client,
     cli::{Ask, ExitCode, Failure, Output, Report},
     discovery,
-    ids::Digest,
     ipfs::{Node, NodeConfig},
+};
+use sonar_protocol::{
+    ids::Digest,
     units::{Amount, TokenUnit},
 };
 

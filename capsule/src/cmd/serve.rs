@@ -11,13 +11,13 @@ use capsule::{
     worker::{Patience, Tools},
 };
 use serde_json::json;
-use sonar::{
+use sonar_node::{
     chain::Follower,
     cli::{Ask, ExitCode, Failure, Output, Ready, Report, stop_signal},
     discovery,
     ipfs::{Node, NodeConfig},
-    units,
 };
+use sonar_protocol::units;
 use tokio::net::TcpListener;
 
 use super::Context;
@@ -58,7 +58,7 @@ impl Serve {
             artefacts: node,
             chain: Account { client, relay: relay.map_err(Failure::internal)? },
             identity: opened.identity,
-            attester: Attester::new(opened.attester, deployment.chain_id, deployment.sonar),
+            attester: Attester::new(opened.attester, deployment.chain_id, deployment.campaigns),
             patience: Patience { update: self.update_patience, ..Patience::default() },
         };
         let service = Service::new(Arc::new(tools), operator);
@@ -92,6 +92,6 @@ async fn node(context: &Context, output: &Output) -> Result<Node, Failure> {
     Node::start(NodeConfig::client(context.home.ipfs(), peers)).await.map_err(ipfs)
 }
 
-fn ipfs(error: sonar::ipfs::IpfsError) -> Failure {
+fn ipfs(error: sonar_node::ipfs::IpfsError) -> Failure {
     Failure::new(ExitCode::Unreachable, "IPFS", error)
 }

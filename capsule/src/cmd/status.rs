@@ -1,10 +1,12 @@
 //! `capsule status`
 
 use serde_json::{Value, json};
-use sonar::{
+use sonar_node::{
     chain::Follower,
     cli::{ExitCode, Failure, Report},
     discovery,
+};
+use sonar_protocol::{
     units::{TokenUnit, percent},
     view::World,
 };

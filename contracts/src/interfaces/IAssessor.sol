@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
-import { Handover, KeyProof, WordProof } from "./ISonar.sol";
+import { Handover, KeyProof, WordProof } from "./ICampaigns.sol";
 
 /// @title Judges accusations against a Capsule. Without state: each verdict follows from what is given.
 interface IAssessor {

@@ -43,14 +43,14 @@ interface ICapsuleRegistry {
     event Deposited(address indexed operator, uint256 amount);
     /// @notice An operator took back stake that was not locked.
     event Unstaked(address indexed operator, uint256 amount);
-    /// @notice An operator allowed, or stopped allowing, a Sonar contract to lock its stake.
-    event Authorized(address indexed operator, address indexed sonar, bool allowed);
+    /// @notice An operator allowed, or stopped allowing, a Campaigns contract to lock its stake.
+    event Authorized(address indexed operator, address indexed campaigns, bool allowed);
     /// @notice A campaign locked stake.
-    event Locked(address indexed operator, address indexed sonar, bytes32 indexed id, uint256 amount);
+    event Locked(address indexed operator, address indexed campaigns, bytes32 indexed id, uint256 amount);
     /// @notice A campaign released its lock.
-    event Unlocked(address indexed operator, address indexed sonar, bytes32 indexed id, uint256 amount);
+    event Unlocked(address indexed operator, address indexed campaigns, bytes32 indexed id, uint256 amount);
     /// @notice A campaign took the stake it had locked.
-    event Slashed(address indexed operator, address indexed sonar, bytes32 indexed id, uint256 amount);
+    event Slashed(address indexed operator, address indexed campaigns, bytes32 indexed id, uint256 amount);
     /// @notice Slashed stake was credited to an account.
     event Credited(address indexed account, address indexed operator, bytes32 indexed id, uint256 amount);
     /// @notice An account withdrew its credit.
@@ -68,12 +68,12 @@ interface ICapsuleRegistry {
     error FeeTooHigh(uint32 feePpm, uint32 cap);
     /// @notice The operator has less free stake than asked for.
     error InsufficientStake(address operator, uint256 free, uint256 wanted);
-    /// @notice The operator has not authorised this Sonar contract.
-    error NotAuthorized(address operator, address sonar);
+    /// @notice The operator has not authorised this Campaigns contract.
+    error NotAuthorized(address operator, address campaigns);
     /// @notice This campaign holds a lock already.
-    error AlreadyLocked(address operator, address sonar, bytes32 id);
+    error AlreadyLocked(address operator, address campaigns, bytes32 id);
     /// @notice The caller holds no lock for this campaign.
-    error NotLocked(address operator, address sonar, bytes32 id);
+    error NotLocked(address operator, address campaigns, bytes32 id);
     /// @notice Slashed stake needs somebody to go to.
     error NoBeneficiaries();
     /// @notice The account has nothing to claim.
@@ -94,28 +94,28 @@ interface ICapsuleRegistry {
         external;
     /// @notice Adds the ETH sent to the caller's stake.
     function deposit() external payable;
-    /// @notice Allows a Sonar contract to lock the caller's stake, or stops it. Locks that exist stay.
-    function authorize(address sonar, bool allowed) external;
+    /// @notice Allows a Campaigns contract to lock the caller's stake, or stops it. Locks that exist stay.
+    function authorize(address campaigns, bool allowed) external;
     /// @notice Takes back stake that no campaign holds.
     function unstake(uint256 amount) external;
     /// @notice Withdraws the caller's share of slashed stakes.
     function claim(address to) external;
 
-    /// @notice Locks part of an operator's free stake for a campaign of the calling Sonar contract.
+    /// @notice Locks part of an operator's free stake for a campaign of the calling Campaigns contract.
     function lock(address operator, bytes32 id, uint256 amount) external;
-    /// @notice Releases the lock that the calling Sonar contract made.
+    /// @notice Releases the lock that the calling Campaigns contract made.
     function unlock(address operator, bytes32 id) external;
-    /// @notice Splits the stake that the calling Sonar contract locked equally among `to`.
+    /// @notice Splits the stake that the calling Campaigns contract locked equally among `to`.
     function slash(address operator, bytes32 id, address[] calldata to) external;
 
     /// @notice Everything known about an operator's Capsule; all zero if it has not registered.
     function capsule(address operator) external view returns (Capsule memory);
     /// @notice The two facts that a campaign's terms repeat; zero attester if the operator has not registered.
     function quote(address operator) external view returns (address attester, uint32 feePpm);
-    /// @notice Whether an operator allows a Sonar contract to lock its stake.
-    function authorized(address operator, address sonar) external view returns (bool);
-    /// @notice Stake that a campaign of a Sonar contract holds.
-    function lockedFor(address operator, address sonar, bytes32 id) external view returns (uint256);
+    /// @notice Whether an operator allows a Campaigns contract to lock its stake.
+    function authorized(address operator, address campaigns) external view returns (bool);
+    /// @notice Stake that a campaign of a Campaigns contract holds.
+    function lockedFor(address operator, address campaigns, bytes32 id) external view returns (uint256);
     /// @notice What an account can claim.
     function claimable(address account) external view returns (uint256);
 }

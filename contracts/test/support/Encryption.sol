@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
-import { Handover, WordProof } from "../../src/interfaces/ISonar.sol";
+import { Handover, WordProof } from "../../src/interfaces/ICampaigns.sol";
 import { Fixture } from "./Fixture.sol";
 
 /// @notice Published words, made by the definition of the encryption, one at a time.

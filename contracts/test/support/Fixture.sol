@@ -7,7 +7,7 @@ import { ICapsuleRegistry } from "../../src/interfaces/ICapsuleRegistry.sol";
 import {
     CloseReason,
     Handover,
-    ISonar,
+    ICampaigns,
     Ledger,
     Publication,
     Stakes,
@@ -16,7 +16,7 @@ import {
     Submission,
     Terms,
     Window
-} from "../../src/interfaces/ISonar.sol";
+} from "../../src/interfaces/ICampaigns.sol";
 import { Vm, vm } from "./Vm.sol";
 
 /// @notice Everything deployed, a Capsule registered, people with money, and an EIP-712 implementation of its own.
@@ -33,7 +33,7 @@ abstract contract Fixture {
     bytes32 internal constant NEXT = keccak256("version 2");
 
     ICapsuleRegistry internal registry;
-    ISonar internal sonar;
+    ICampaigns internal campaigns;
     IAssessor internal assessor;
     DataCoin internal coin;
     address internal owner = vm.addr(OWNER_KEY);
@@ -45,14 +45,14 @@ abstract contract Fixture {
         vm.warp(1_800_000_000);
         registry = ICapsuleRegistry(vm.deployCode("out/CapsuleRegistry.sol/CapsuleRegistry.json"));
         assessor = IAssessor(vm.deployCode("out/Assessor.sol/Assessor.json"));
-        sonar = ISonar(vm.deployCode("out/Sonar.sol/Sonar.json", abi.encode(registry, assessor)));
+        campaigns = ICampaigns(vm.deployCode("out/Campaigns.sol/Campaigns.json", abi.encode(registry, assessor)));
         coin = new DataCoin(1e30);
         coin.transfer(owner, 1e29);
         vm.deal(owner, 1e30);
         vm.deal(operator, 1000 ether);
         vm.startPrank(operator);
         registry.register{ value: 100 ether }(attester, bytes32("fingerprint"), bytes32("certificate"), "here", FEE_PPM);
-        registry.authorize(address(sonar), true);
+        registry.authorize(address(campaigns), true);
         vm.stopPrank();
     }
 
@@ -100,17 +100,17 @@ abstract contract Fixture {
     function opened(Terms memory t) internal returns (bytes32 id) {
         vm.startPrank(t.owner);
         if (t.token == address(0)) {
-            id = sonar.open{ value: deposit(t) }(t);
+            id = campaigns.open{ value: deposit(t) }(t);
         } else {
-            coin.approve(address(sonar), deposit(t));
-            id = sonar.open(t);
+            coin.approve(address(campaigns), deposit(t));
+            id = campaigns.open(t);
         }
         vm.stopPrank();
     }
 
     function activated(Terms memory t) internal returns (bytes32 id) {
         id = opened(t);
-        sonar.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
+        campaigns.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
     }
 
     /// @notice What is published with a material, nothing with none.
@@ -148,7 +148,7 @@ abstract contract Fixture {
     /// @notice Miners `first`, `first + 1`, ... submit one update each.
     function submitted(bytes32 id, uint256 first, uint256 count) internal returns (Submission[] memory subs) {
         subs = new Submission[](count);
-        uint32 version = sonar.status(id).version;
+        uint32 version = campaigns.status(id).version;
         for (uint256 i = 0; i < count; ++i) {
             subs[i] = Submission(miner(first + i), content(first + i));
             submit(id, subs[i].miner, version, subs[i].content);
@@ -157,14 +157,14 @@ abstract contract Fixture {
 
     /// @notice Submits with the stake that is due.
     function submit(bytes32 id, address account, uint32 version, bytes32 update) internal {
-        uint256 due = sonar.stakesOf(id, account).due;
+        uint256 due = campaigns.stakesOf(id, account).due;
         vm.deal(account, account.balance + due);
         vm.prank(account);
-        sonar.submit{ value: due }(id, version, update);
+        campaigns.submit{ value: due }(id, version, update);
     }
 
     function settled(Terms memory t, Submission[] memory subs, uint16[] memory outcomes, bytes32 next) internal {
-        sonar.settle(t, subs, outcomes, published(next), 0, signSettlement(sonar.campaignId(t), outcomes, next, 0));
+        campaigns.settle(t, subs, outcomes, published(next), 0, signSettlement(campaigns.campaignId(t), outcomes, next, 0));
     }
 
     function outcomes4(uint16 a, uint16 b, uint16 c, uint16 d) internal pure returns (uint16[] memory o) {
@@ -201,12 +201,12 @@ abstract contract Fixture {
     function delivered(Terms memory t, Handover memory h) internal returns (bytes32 id) {
         id = opened(t);
         Publication memory first = sealing(MATERIAL, h);
-        sonar.activate(t, 100_000, first, signActivation(id, 100_000, first));
+        campaigns.activate(t, 100_000, first, signActivation(id, 100_000, first));
         vm.prank(owner);
-        sonar.close(t);
+        campaigns.close(t);
         Handover[] memory all = new Handover[](1);
         all[0] = h;
-        sonar.finalize(t, bytes32("result"), all, signDelivery(id, bytes32("result")));
+        campaigns.finalize(t, bytes32("result"), all, signDelivery(id, bytes32("result")));
     }
 
     // ---------------------------------------------------------- attestations
@@ -245,7 +245,7 @@ abstract contract Fixture {
         view
         returns (bytes memory)
     {
-        return signAs(ATTESTER_KEY, settlementHash(id, sonar.window(id), outcomes, next, close));
+        return signAs(ATTESTER_KEY, settlementHash(id, campaigns.window(id), outcomes, next, close));
     }
 
     function settlementHash(bytes32 id, Window memory w, uint16[] memory outcomes, bytes32 next, uint8 close)
@@ -264,7 +264,7 @@ abstract contract Fixture {
     }
 
     function signAs(uint256 key, bytes32 structHash) internal view returns (bytes memory) {
-        return signFor(key, structHash, block.chainid, address(sonar));
+        return signFor(key, structHash, block.chainid, address(campaigns));
     }
 
     function signFor(uint256 key, bytes32 structHash, uint256 chain, address verifier)
@@ -285,7 +285,7 @@ abstract contract Fixture {
         internal
         view
     {
-        Ledger memory l = sonar.ledger(t);
+        Ledger memory l = campaigns.ledger(t);
         vm.assertEq(l.deposited, deposit(t), "deposited");
         vm.assertEq(l.paid, paid, "paid");
         vm.assertEq(l.owed, owed, "owed");
@@ -296,14 +296,14 @@ abstract contract Fixture {
 
     /// @notice In stakes, not in wei.
     function assertStakes(bytes32 id, address account, uint256 held, uint256 free) internal view {
-        Stakes memory s = sonar.stakesOf(id, account);
+        Stakes memory s = campaigns.stakesOf(id, account);
         vm.assertEq(s.held, held * SUBMISSION_STAKE, "held");
         vm.assertEq(s.free, free * SUBMISSION_STAKE, "free");
         vm.assertEq(s.due, free == 0 ? SUBMISSION_STAKE : 0, "due");
     }
 
     function assertState(bytes32 id, State state, CloseReason reason) internal view {
-        Status memory s = sonar.status(id);
+        Status memory s = campaigns.status(id);
         vm.assertEq(uint256(s.state), uint256(state), "state");
         vm.assertEq(uint256(s.reason), uint256(reason), "reason");
     }

@@ -12,7 +12,7 @@ use localnet::{
     demo::{self, DemoConfig},
     report::Report,
 };
-use sonar::{
+use sonar_protocol::{
     campaign::CampaignFile,
     data::{Limits, read_csv},
 };

@@ -8,13 +8,13 @@ use localnet::{
     network::{ANVIL, CAPSULE, Network, SONAR},
     twin::Twin,
 };
-use sonar::{
+use sonar_contracts::{CloseReason, State};
+use sonar_protocol::{
     backbone::Embedding,
-    chain::{Event, Record},
+    event::{Event, Record},
     units::Amount,
     view::CampaignView,
 };
-use sonar_contracts::{CloseReason, State};
 use syft::{Delta, GridStep, Ppm, STEP_SIZES, Weights, evaluate_window};
 
 use crate::support::{coarse, network, runtime};

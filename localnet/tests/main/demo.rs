@@ -1,8 +1,8 @@
 //! The main job, from launch to payout.
 
 use localnet::{demo::DemoConfig, report::Report};
-use sonar::method::Regime;
 use sonar_contracts::{CloseReason, payout};
+use sonar_protocol::method::Regime;
 
 use crate::support::{config, digits, run, seeded};
 
@@ -26,7 +26,7 @@ pub fn check(report: &Report) {
             assert!(difference <= report.grid_ppm.max(NOISE_PPM), "encrypted and clear differ by {difference} ppm");
             assert!(report.seconds.encrypt_model.unwrap() > 0.0);
         }
-        Regime::Sealed => assert_eq!((report.clear_accuracy_ppm, report.seconds.encrypt_model), (None, None)),
+        Regime::Clear => assert_eq!((report.clear_accuracy_ppm, report.seconds.encrypt_model), (None, None)),
     }
     assert!(matches!(report.close_reason, CloseReason::Target | CloseReason::Owner | CloseReason::Limit));
     check_payouts(report);
@@ -49,7 +49,7 @@ fn check_payouts(report: &Report) {
     assert_eq!(best, report.attested_accuracy_ppm.min(report.target_accuracy_ppm));
     for miner in &report.miners {
         let own = report.payouts.iter().filter(|pay| pay.miner == miner.address);
-        let sum = own.fold(0u128.into(), |sum: sonar::units::Amount, pay| sum.saturating_add(pay.amount));
+        let sum = own.fold(0u128.into(), |sum: sonar_protocol::units::Amount, pay| sum.saturating_add(pay.amount));
         assert_eq!(miner.earned, sum);
     }
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sonar::refusal::Refusal;
+use sonar_protocol::refusal::Refusal;
 
 fn pages(root: &Path) -> Vec<PathBuf> {
     let markdown = |directory: PathBuf| {

@@ -8,8 +8,8 @@ use localnet::{
 use syft::FeatureKind;
 
 use crate::{
+    clear::{Killer, clear},
     demo::check,
-    sealed::{Killer, sealed},
     support::{config, network, runtime},
 };
 
@@ -38,8 +38,8 @@ fn ten_mines_teach_an_encrypted_model_digits_by_random_features() {
 #[ignore = "takes some minutes"]
 fn four_mines_of_which_one_is_killed_teach_a_network_digits() {
     runtime().block_on(async {
-        let prepared = Prepared::read(&sealed("mnist", 4, "unused")).unwrap();
-        let mut network = network(&prepared, "figures-sealed").await;
+        let prepared = Prepared::read(&clear("mnist", 4, "unused")).unwrap();
+        let mut network = network(&prepared, "figures-clear").await;
         let file = prepared.write(network.directory()).unwrap();
         let mut killer = Killer { trainer: Some(0), ..Killer::default() };
         let campaign = run_campaign(&mut network, &file, &mut killer).await.unwrap_or_else(|error| panic!("{error}"));
@@ -48,7 +48,7 @@ fn four_mines_of_which_one_is_killed_teach_a_network_digits() {
         network.stop().await;
         let Prepared { embedding, validation, .. } = &prepared;
         let accuracy = twin::delivered(&manifest, embedding, validation, &campaign.model).unwrap().accuracy();
-        println!("sealed: {accuracy}");
+        println!("clear: {accuracy}");
         assert!(accuracy.get() >= 970_000, "{accuracy}");
     });
 }

@@ -6,13 +6,12 @@ use std::{
     process::Command,
 };
 
-use clap::ValueEnum;
 use localnet::{
     demo::{DemoConfig, Prepared},
     report::Report,
 };
 use serde::{Deserialize, Serialize};
-use sonar::{
+use sonar_protocol::{
     backbone::Embedding,
     data::{Limits, read_csv},
     delivery::{self, Finished, Format},
@@ -73,7 +72,7 @@ impl Case {
                 let weight = |i: usize| ((i * 7_919 % 2_003) as f64 / 2_003.0 - 0.5) / 4.0;
                 plain(&Weights::project(linear.shape, (0..linear.shape.weights()).map(weight).collect()))
             }
-            Method::Sealed(clear) => plain_network(&Model::initial(&clear.network, &[1; 32])),
+            Method::Clear(clear) => plain_network(&Model::initial(&clear.network, &[1; 32])),
         };
         let validation = prepared.validation.lines().take(rows + 1).map(|line| format!("{line}\n")).collect();
         let embedding = prepared.embedding;
@@ -93,7 +92,7 @@ impl Case {
     fn write(&self, directory: &Path) {
         std::fs::create_dir_all(directory).unwrap();
         let finished = Finished::new(&self.manifest, &self.file, self.campaign, 0).unwrap();
-        for (format, path) in delivery::paths(&directory.join("model"), Format::value_variants()) {
+        for (format, path) in delivery::paths(&directory.join("model"), &Format::ALL) {
             std::fs::write(path, finished.encode(format, &self.embedding).unwrap()).unwrap();
         }
         std::fs::write(directory.join("validation.csv"), &self.validation).unwrap();
@@ -108,7 +107,7 @@ impl Case {
             Method::Encrypted(linear) => {
                 linear.read(&self.file).unwrap().predict(&linear.features.apply(examples.features()).unwrap())
             }
-            Method::Sealed(clear) => clear.read(&self.file).unwrap().predict(examples.features()),
+            Method::Clear(clear) => clear.read(&self.file).unwrap().predict(examples.features()),
         };
         let class = |class: usize| match &schema.task {
             Task::Classification { classes } => classes[class].clone().into(),
@@ -190,7 +189,7 @@ fn the_documentation_computes_our_scores_of_every_kind_of_model() {
     run_page(LINEAR.0, LINEAR.1, &cases.map(write));
 }
 
-/// A network of a sealed campaign, and the same network as the backbone of a linear model.
+/// A network of a clear campaign, and the same network as the backbone of a linear model.
 #[test]
 fn the_documentation_computes_what_networks_say() {
     if !is_here(&python(), PYTHON) {
@@ -205,7 +204,7 @@ fn the_documentation_computes_what_networks_say() {
     let write = |(dataset, network, rows): (&str, &str, usize)| {
         let [alone, below] = ["network", "backbone"].map(|what| directory(&format!("formats-{dataset}-{what}")));
         let sealed = DemoConfig {
-            regime: Some(Regime::Sealed),
+            regime: Some(Regime::Clear),
             network: Some(network.parse().unwrap()),
             ..config(dataset, 1, "unused")
         };

@@ -1,6 +1,7 @@
 //! The whole system on real parts: every process is a real one, every block, artefact and message too.
 
 mod backbone;
+mod clear;
 mod crash;
 mod delivery;
 mod demo;
@@ -8,5 +9,4 @@ mod docs;
 mod figures;
 mod formats;
 mod refused;
-mod sealed;
 mod support;

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
 use localnet::{demo::Prepared, network::Network, twin::Twin};
-use sonar::{
+use sonar_contracts::{Campaigns::CampaignsErrors, Outcome, Revert};
+use sonar_node::{
     chain::{Client, Error, Follower},
     discovery,
+    ipfs::{Node, NodeConfig},
+};
+use sonar_protocol::{
     envelope::{Header, ProtocolReject, seal_update},
     ids::{CampaignId, Digest, Version},
-    ipfs::{Node, NodeConfig},
     manifest::Manifest,
     pgp::Certificate,
     units::Amount,
     view::{CampaignView, World},
 };
-use sonar_contracts::{Outcome, Revert, Sonar::SonarErrors};
 use syft::{Binding, EncryptedUpdate, SecretKey, VersionSeed, Weights, encrypt_update};
 
 use crate::support::{coarse, network, runtime};
@@ -50,7 +52,7 @@ impl Attacker {
     pub fn header(&self, account: usize, id: CampaignId) -> Header {
         let deployment = self.client.deployment();
         let miner = self.accounts[account].address();
-        Header::new(deployment.chain_id, deployment.sonar, id, Version(1), miner)
+        Header::new(deployment.chain_id, deployment.campaigns, id, Version(1), miner)
     }
 
     /// A well-formed update under a key of his own.
@@ -59,7 +61,7 @@ impl Attacker {
         let params = &linear.parameters;
         let binding = Binding {
             chain_id: self.client.deployment().chain_id,
-            contract: self.client.deployment().sonar.into(),
+            contract: self.client.deployment().campaigns.into(),
             campaign: id.0.0,
             version: 1,
             beacon: [1; 32],
@@ -100,9 +102,9 @@ pub async fn until(client: &Client, id: CampaignId, shown: impl Fn(&CampaignView
     tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the campaign goes on")
 }
 
-fn revert(result: Result<(), Error>) -> SonarErrors {
+fn revert(result: Result<(), Error>) -> CampaignsErrors {
     match result.unwrap_err().revert() {
-        Some(Revert::Sonar(error)) => error.clone(),
+        Some(Revert::Campaigns(error)) => error.clone(),
         other => panic!("refused by something else: {other:?}"),
     }
 }
@@ -149,12 +151,12 @@ fn copied_forged_and_stale_submissions_earn_nothing() {
 
         let content = honest.content.into();
         let stale = revert(attacker.submit(0, id, 1, content).await);
-        assert!(matches!(stale, SonarErrors::StaleVersion(_)), "{stale:?}");
+        assert!(matches!(stale, CampaignsErrors::StaleVersion(_)), "{stale:?}");
         let unknown = revert(attacker.submit(0, CampaignId::from([7; 32]), 1, content).await);
-        assert!(matches!(unknown, SonarErrors::UnknownCampaign(_)), "{unknown:?}");
+        assert!(matches!(unknown, CampaignsErrors::UnknownCampaign(_)), "{unknown:?}");
         attacker.submit(0, id, 2, content).await.unwrap();
         let again = revert(attacker.submit(0, id, 2, content).await);
-        assert!(matches!(again, SonarErrors::CapReached(_)), "{again:?}");
+        assert!(matches!(again, CampaignsErrors::CapReached(_)), "{again:?}");
         let ledger = network.client().ledger(&view.terms).await.unwrap();
         assert_eq!(ledger.owed + ledger.escrowed, ledger.deposited, "nothing was paid to anybody else");
         network.stop().await;

@@ -12,7 +12,7 @@ use localnet::{
     report::Report,
     split::Split,
 };
-use sonar::backbone::Embedding;
+use sonar_protocol::backbone::Embedding;
 
 /// Where a test writes; kept after it, for whoever wants to know what went wrong.
 pub fn directory(name: &str) -> PathBuf {

@@ -8,13 +8,13 @@ use crate::{
 };
 use alloy::primitives::Address;
 use serde::Serialize;
-use sonar::{
-    cli::{self, Ask, Failure, Report},
+use sonar_contracts::State;
+use sonar_node::cli::{self, Ask, Failure, Report};
+use sonar_protocol::{
     ids::{CampaignId, Version},
     method::Regime,
     units::{Amount, TokenUnit, percent},
 };
-use sonar_contracts::State;
 
 use super::{Context, store_failure};
 

@@ -5,11 +5,11 @@ use std::{path::PathBuf, time::SystemTime};
 use crate::repository::{self, About, DataName};
 use clap::Subcommand;
 use serde_json::json;
-use sonar::{
+use sonar_node::{
     cli::{self, Ask, Failure, Report, confirm},
-    data::Limits,
     files,
 };
+use sonar_protocol::data::Limits;
 use zeroize::Zeroizing;
 
 use super::{Context, repository_failure as failure};

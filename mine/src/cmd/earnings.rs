@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::earnings::{self, StakeRow, StakeStatement, Statement, TokenStatement};
 use alloy::primitives::{Address, I256};
-use sonar::{
+use sonar_node::{
     chain::Client,
     cli::{self, Failure, Report},
+};
+use sonar_protocol::{
     units::{Amount, TokenUnit},
     view::World,
 };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use sonar::{
+use sonar_node::{
     account,
     cli::{Ask, Failure, Output, Report},
 };

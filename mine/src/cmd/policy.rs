@@ -9,11 +9,11 @@ use crate::{
 };
 use alloy::primitives::Address;
 use clap::Subcommand;
-use sonar::{
+use sonar_node::{
     chain::Client,
     cli::{ExitCode, Failure, Report},
-    units::{self, Amount, TokenUnit},
 };
+use sonar_protocol::units::{self, Amount, TokenUnit};
 
 use super::Context;
 
@@ -56,9 +56,9 @@ pub struct Set {
     /// Train in every way
     #[arg(long, conflicts_with = "algorithm")]
     any_algorithm: bool,
-    /// Serve campaigns of the sealed regime, in which Mines see the model and everybody sees what accepted updates change in it
+    /// Serve campaigns of the clear regime, in which Mines see the model and everybody sees what accepted updates change in it
     #[arg(long, value_name = "ANSWER")]
-    sealed: Option<Consent>,
+    clear: Option<Consent>,
     /// Serve campaigns that send your rows through a network of the data scientist's choice, which can be made to single out a row
     #[arg(long, value_name = "ANSWER")]
     backbone: Option<Backbones>,
@@ -91,7 +91,7 @@ impl Command {
         let mut policy = home::read_policy(&path)?;
         if let Self::Set(set) = self {
             set.apply(context, &mut policy).await?;
-            sonar::files::private_directory(context.home.path())?;
+            sonar_node::files::private_directory(context.home.path())?;
             home::write_policy(&path, &policy)?;
         }
         Report::new(&policy, human(&policy))
@@ -106,7 +106,7 @@ impl Set {
         if let Some(budget) = self.budget(policy.privacy)? {
             policy.privacy = Some(budget);
         }
-        policy.sealed = self.sealed.unwrap_or(policy.sealed);
+        policy.clear = self.clear.unwrap_or(policy.clear);
         policy.backbone = self.backbone.unwrap_or(policy.backbone);
         if self.exact_updates {
             policy.privacy = None;
@@ -193,11 +193,11 @@ fn human(policy: &Policy) -> String {
         })
         .collect();
     format!(
-        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\nsealed regime     {}\nbackbones         {}\ncool-down         {} s\nstakes at most    {} a submission, {} in all\nprivacy           {}",
+        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\nclear regime     {}\nbackbones         {}\ncool-down         {} s\nstakes at most    {} a submission, {} in all\nprivacy           {}",
         list(bounties),
         list(policy.data_scientists.iter().map(Address::to_string).collect()),
         list(policy.algorithms.iter().map(Algorithm::to_string).collect()),
-        match policy.sealed {
+        match policy.clear {
             Consent::Allow => "allowed: Mines see the model, and everybody sees what accepted updates change in it",
             Consent::Refuse => "refused",
         },

@@ -9,7 +9,7 @@ use crate::{
     repository,
 };
 use serde::Serialize;
-use sonar::cli::{self, Ask, Failure, Report};
+use sonar_node::cli::{self, Ask, Failure, Report};
 
 use super::{Context, repository_failure, store_failure};
 

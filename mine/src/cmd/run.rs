@@ -7,7 +7,7 @@ use crate::{
     run::{Miner, RunError, Setup},
 };
 use serde_json::json;
-use sonar::{
+use sonar_node::{
     cli::{Ask, ExitCode, Failure, Output, Ready, Report, stop_signal},
     discovery,
     ipfs::{Node, NodeConfig},

@@ -7,10 +7,8 @@ use crate::{
 };
 use alloy::primitives::Address;
 use serde::Serialize;
-use sonar::{
-    cli::{self, Ask, Failure, Output, Report},
-    units::{Amount, TokenUnit},
-};
+use sonar_node::cli::{self, Ask, Failure, Output, Report};
+use sonar_protocol::units::{Amount, TokenUnit};
 
 use super::{Context, repository_failure, store_failure};
 

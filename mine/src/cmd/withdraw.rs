@@ -5,14 +5,16 @@ use std::fmt::{self, Display, Formatter};
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use serde_json::json;
-use sonar::{
+use sonar_contracts::State;
+use sonar_node::{
     chain::{Client, TxOutcome},
     cli::{Ask, ExitCode, Failure, Output, Report, confirm},
+};
+use sonar_protocol::{
     ids::CampaignId,
     units::{Amount, TokenUnit},
     view::{CampaignView, World},
 };
-use sonar_contracts::State;
 
 use super::Context;
 

@@ -3,5 +3,3 @@
 mod cli;
 mod serve;
 mod stage;
-#[path = "../../../sonar/tests/shared/yes_or_no.rs"]
-mod yes_or_no;

@@ -8,21 +8,21 @@ use mine::{
     outbox,
     run::{Journal, Miner, Setup},
 };
-use sonar::{
+use sonar_contracts::Outcome;
+use sonar_node::ipfs::Node;
+use sonar_protocol::{
     envelope::{Header, open_update},
     handover::Published,
     ids::{Digest, Version},
-    ipfs::Node,
     method::plain_network,
 };
-use sonar_contracts::Outcome;
 use syft::{Column, EncryptedUpdate, SecretKey};
 use syft_nets::{Input, Model, NetworkKind};
+use testkit::yes_or_no::csv;
 
 use crate::{
     cli::Cli,
     stage::{Campaign, Stage},
-    yes_or_no::csv,
 };
 
 /// Nothing here takes so long.
@@ -105,7 +105,7 @@ impl Mine {
         let version = Version(key.binding().version);
         let deployment = stage.deployment;
         let expected =
-            Header::new(deployment.chain_id, deployment.sonar, campaign.id, version, self.opened.signer.address());
+            Header::new(deployment.chain_id, deployment.campaigns, campaign.id, version, self.opened.signer.address());
         let payload = EncryptedUpdate::encoded_len(parameters);
         let update = open_update(&sealed, &stage.capsule, &expected, payload).unwrap();
         let material = key.publish(&syft::Weights::zeros(campaign.linear().shape));
@@ -116,7 +116,7 @@ impl Mine {
     }
 }
 
-fn contents(view: &sonar::view::CampaignView) -> Vec<Digest> {
+fn contents(view: &sonar_protocol::view::CampaignView) -> Vec<Digest> {
     view.window.submissions.iter().map(|submission| submission.content.into()).collect()
 }
 
@@ -290,10 +290,10 @@ async fn how_far_a_training_is_can_be_seen() {
     let stage = Stage::new().await;
     let mine = Mine::new(&stage);
     mine.add_data("own", &csv(2_000));
-    mine.cli.good(&["policy", "set", "--sealed", "allow"]);
+    mine.cli.good(&["policy", "set", "--clear", "allow"]);
     let node = mine.node(&stage).await;
     // Far more steps than are made before it is killed.
-    let long = "[model]\nregime = \"sealed\"\n[training]\nepochs = 1000\nbatch = 1\n";
+    let long = "[model]\nregime = \"clear\"\n[training]\nepochs = 1000\nbatch = 1\n";
     let campaign = stage.open_with(long, None, |_| {}).await;
     let start = campaign.manifest.method.clear().unwrap().initial();
     let material = stage.hub.add(plain_network(&start).unwrap().to_vec()).await.unwrap();

@@ -7,12 +7,16 @@ use alloy::{
     providers::Provider,
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use sonar::{
+use sonar_anvil::{Anvil, AnvilConfig};
+use sonar_contracts::{Activation, Attestation, Deployment, Outcome, Publication, Settlement, Terms, Tree};
+use sonar_node::{
+    chain::{Client, Follower, Options, deploy},
+    ipfs::{Node, NodeConfig, loopback},
+};
+use sonar_protocol::{
     campaign::CampaignFile,
-    chain::{Client, Follower, Options},
     handover::{AuditSecret, Published},
     ids::{CampaignId, Digest},
-    ipfs::{Node, NodeConfig, loopback},
     launch::{self, CapsuleTerms, Inputs},
     manifest::Manifest,
     method::Linear,
@@ -20,15 +24,10 @@ use sonar::{
     units::Amount,
     view::{CampaignView, World},
 };
-use sonar_contracts::{
-    Activation, Attestation, Deployment, Outcome, Publication, Settlement, Terms, Tree,
-    anvil::{Anvil, AnvilConfig},
-    deploy,
-};
 use syft::{Binding, SecretKey, VersionSeed, Weights};
 use syft_nets::Model;
 
-use crate::yes_or_no;
+use testkit::yes_or_no;
 
 const OPTIONS: Options =
     Options { patience: Duration::from_secs(5), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
@@ -145,7 +144,7 @@ impl Stage {
         let view = self.view(campaign.id).await;
         Binding {
             chain_id: self.deployment.chain_id,
-            contract: self.deployment.sonar.into(),
+            contract: self.deployment.campaigns.into(),
             campaign: *campaign.id.as_bytes(),
             version: view.version().0 + 1,
             beacon: view.next_beacon().0,
@@ -236,7 +235,7 @@ impl Stage {
     }
 
     fn sign(&self, statement: &impl Attestation) -> Vec<u8> {
-        let hash = statement.signing_hash(self.deployment.chain_id, self.deployment.sonar);
+        let hash = statement.signing_hash(self.deployment.chain_id, self.deployment.campaigns);
         self.attester.sign_hash_sync(&hash).unwrap().as_bytes().to_vec()
     }
 }

@@ -6,11 +6,11 @@ use alloy::primitives::Address;
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
-use sonar::{
+use sonar_node::{
     account::{AccountName, Keystore, read_key},
     cli::{self, Ask, Failure, Output, Report},
-    units::{Amount, TokenUnit},
 };
+use sonar_protocol::units::{Amount, TokenUnit};
 
 use super::{Context, identity};
 

@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use clap::Subcommand;
-use sonar::{
+use sonar_node::{
     chain::{Client, Error, Follower},
     cli::{ExitCode, Failure, Output, Report},
+};
+use sonar_protocol::{
     ids::CampaignId,
     units::TokenUnit,
     view::{CampaignView, World},

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use alloy::primitives::{U256, utils::parse_ether};
-use sonar::{
+use sonar_contracts::Deployment;
+use sonar_node::{
     account::Keystore,
-    chain::Node,
+    chain::{DeployError, Node, deploy},
     cli::{self, Ask, ExitCode, Failure, Output, Report},
     config::Config,
     discovery,
     files::{self, Access},
 };
-use sonar_contracts::{DeployError, Deployment};
 
 use super::Context;
 
@@ -45,11 +45,11 @@ impl Deploy {
         let signer = Keystore::new(&context.home).unlock(&name, &passphrase)?;
         cli::confirm(
             &context.globals,
-            &format!("This deploys three contracts to chain {chain_id}; account {} pays the gas.", signer.address()),
+            &format!("This deploys four contracts to chain {chain_id}; account {} pays the gas.", signer.address()),
         )?;
         let supply = U256::from(self.supply) * parse_ether("1").map_err(Failure::internal)?;
-        output.progress("Deploying registry, Sonar and DataCoin…");
-        let deployment = sonar_contracts::deploy(node.provider_as(signer), supply).await.map_err(failure)?;
+        output.progress("Deploying CapsuleRegistry, Assessor, Campaigns and DataCoin…");
+        let deployment = deploy(node.provider_as(signer), supply).await.map_err(failure)?;
         files::private_directory(&context.home)?;
         let text = serde_json::to_vec_pretty(&deployment).map_err(Failure::internal)?;
         files::write_atomic(&path, &text, Access::Public)?;
@@ -63,7 +63,7 @@ async fn standing(node: &Node, path: &std::path::Path, chain_id: u64) -> Result<
     let deployment = discovery::deployment(path)?;
     let there = deployment.chain_id == chain_id
         && node.has_code(deployment.registry).await?
-        && node.has_code(deployment.sonar).await?
+        && node.has_code(deployment.campaigns).await?
         && node.has_code(deployment.datacoin).await?;
     Ok(there.then_some(deployment))
 }
@@ -79,7 +79,7 @@ fn remember(context: &Context, path: &std::path::Path) -> Result<(), Failure> {
 fn report(deployment: &Deployment) -> Result<Report, Failure> {
     let human = format!(
         "chain     {}\nsonar     {}\nregistry  {}\ndatacoin  {}",
-        deployment.chain_id, deployment.sonar, deployment.registry, deployment.datacoin
+        deployment.chain_id, deployment.campaigns, deployment.registry, deployment.datacoin
     );
     Report::new(deployment, human)
 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use sonar::{
+use sonar_node::{
     account::AccountName,
     cli::Failure,
     files::{self, Access},
-    pgp::Identity,
 };
+use sonar_protocol::pgp::Identity;
 
 use super::Context;
 

@@ -2,13 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use sonar::{
+use sonar::server::{Config, ServeError, Server};
+use sonar_node::{
     account::Keystore,
     cli::{self, Ask, ExitCode, Failure, Output, Ready, Report},
     discovery,
-    server::{Config, ServeError, Server},
-    units,
 };
+use sonar_protocol::units;
 
 use super::Context;
 
@@ -24,7 +24,7 @@ pub struct Serve {
     listen: SocketAddr,
     /// Where the IPFS node answers
     #[arg(long, default_value = "/ip4/127.0.0.1/tcp/0", value_name = "MULTIADDR", env = "SONAR_IPFS_LISTEN")]
-    ipfs_listen: sonar::ipfs::Multiaddr,
+    ipfs_listen: sonar_node::ipfs::Multiaddr,
     /// How long a Capsule's own settlement has to arrive before the relay sends it
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = units::duration)]
     relay_after: Duration,
@@ -59,7 +59,7 @@ impl Serve {
     }
 
     /// A client with the relay's account, if there is an account.
-    async fn client(&self, context: &Context, output: &Output) -> Result<sonar::chain::Client, Failure> {
+    async fn client(&self, context: &Context, output: &Output) -> Result<sonar_node::chain::Client, Failure> {
         let keystore = Keystore::new(&context.home);
         let wanted = context.place.account.is_some() || !keystore.list()?.is_empty();
         let signer = if wanted {

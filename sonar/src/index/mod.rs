@@ -17,8 +17,8 @@ use tokio::sync::watch;
 
 pub use store::{BlockRef, Filter, Identity, NotAPosition, Opened, Position, Store, StoreError, Stored, Waiting};
 
-use crate::{
-    chain::Record,
+use sonar_protocol::{
+    event::Record,
     view::{ViewError, World},
 };
 

@@ -13,7 +13,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use crate::chain::{LogPosition, Record};
+use sonar_protocol::event::{LogPosition, Record};
 
 /// Blocks without events that are remembered below the newest, to find a common ancestor after a rollback.
 const REMEMBERED_BLOCKS: i64 = 256;

@@ -4,8 +4,8 @@ use alloy::primitives::{Address, B256, keccak256};
 use sonar_contracts::Terms;
 
 use super::*;
-use crate::{
-    chain::{Event, LogPosition},
+use sonar_protocol::{
+    event::{Event, LogPosition},
     handover::Published,
     ids::{CampaignId, Digest},
 };

@@ -10,12 +10,15 @@ use super::{
     hub::{BlobError, Blobs},
     relay::{SettleError, Settler},
 };
-use crate::{
-    chain::{self, Client, Record},
+use crate::index::{BlockRef, Source, SourceError};
+use sonar_node::{
+    chain::{self, Client},
     cli::{ExitCode, Failure},
-    ids::{CampaignId, Digest},
-    index::{BlockRef, Source, SourceError},
     ipfs,
+};
+use sonar_protocol::{
+    event::Record,
+    ids::{CampaignId, Digest},
 };
 
 /// The chain as the index reads it.

@@ -33,9 +33,9 @@ use super::{
     problem::{self, Problem},
     sse::{self, EventId},
 };
-use crate::{
+use crate::index::{Filter, Position};
+use sonar_protocol::{
     ids::{CampaignId, Digest},
-    index::{Filter, Position},
     statement::{PrivacyStatement, Progress},
 };
 

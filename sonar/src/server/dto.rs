@@ -6,11 +6,11 @@ use sonar_contracts::{CloseReason, Deployment, Ledger, Outcome, State};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, pins::Kind, problem::Problem, sse::EventId};
-use crate::{
-    chain::LogPosition,
+use crate::index::Stored;
+use sonar_protocol::{
+    event::LogPosition,
     handover::Published,
     ids::{CampaignId, Digest},
-    index::Stored,
     manifest::Manifest,
     method::Regime,
     refusal::Refusal,
@@ -54,7 +54,7 @@ pub struct Contracts {
     pub chain_id: u64,
     /// Sonar.
     #[schema(value_type = String)]
-    pub sonar: Address,
+    pub campaigns: Address,
     /// The registry of Capsules.
     #[schema(value_type = String)]
     pub registry: Address,
@@ -67,7 +67,13 @@ pub struct Contracts {
 
 impl From<&Deployment> for Contracts {
     fn from(d: &Deployment) -> Self {
-        Self { chain_id: d.chain_id, sonar: d.sonar, registry: d.registry, datacoin: d.datacoin, block: d.block }
+        Self {
+            chain_id: d.chain_id,
+            campaigns: d.campaigns,
+            registry: d.registry,
+            datacoin: d.datacoin,
+            block: d.block,
+        }
     }
 }
 
@@ -189,7 +195,7 @@ pub struct CampaignSummary {
     pub id: CampaignId,
     /// Its name, if its manifest is here.
     pub name: Option<String>,
-    /// Who may see the model, if its manifest is here: `encrypted`, no Mine; `sealed`, every Mine and whoever fetches it.
+    /// Who may see the model, if its manifest is here: `encrypted`, no Mine; `clear`, every Mine and whoever fetches it.
     #[schema(value_type = Option<String>)]
     pub regime: Option<Regime>,
     /// Where it stands.
@@ -403,7 +409,7 @@ pub enum Verdict {
 impl Verdict {
     /// The verdict of a settled submission.
     #[must_use]
-    pub fn of(outcome: Outcome, award: Option<crate::view::Award>, grid_ppm: u32) -> Self {
+    pub fn of(outcome: Outcome, award: Option<sonar_protocol::view::Award>, grid_ppm: u32) -> Self {
         match outcome {
             Outcome::NotImproved => Self::NotImproved,
             Outcome::Rejected(reason) => Self::Rejected { reason },

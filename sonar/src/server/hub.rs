@@ -18,7 +18,8 @@ use super::{
     metrics::Metrics,
     pins::{Fetch, Kind, Pins},
 };
-use crate::{ids::Digest, index::Index, manifest::Manifest};
+use crate::index::Index;
+use sonar_protocol::{ids::Digest, manifest::Manifest};
 
 /// How long something stays here that is not live any more: a rolled back chain may want it again.
 const GRACE: Duration = Duration::from_secs(300);

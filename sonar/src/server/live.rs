@@ -12,7 +12,7 @@ use super::{
     dto::{CampaignDetail, CampaignSummary, CapsuleSummary, Miner, MinerCampaign, PlaceJson, SubmissionView, Verdict},
     pins::Kind,
 };
-use crate::{
+use sonar_protocol::{
     ids::{CampaignId, Digest},
     manifest::Manifest,
     view::{CampaignView, World},
@@ -269,8 +269,8 @@ mod tests {
     use sonar_contracts::Terms;
 
     use super::*;
-    use crate::{
-        chain::{Event, LogPosition, Record},
+    use sonar_protocol::{
+        event::{Event, LogPosition, Record},
         handover::Published,
         ids::{Version, WindowIndex},
         units::Amount,

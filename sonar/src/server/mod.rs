@@ -33,14 +33,11 @@ pub use dto::{
 };
 pub use problem::Problem;
 
-use crate::{
-    chain, files,
-    index::{Identity, Index, IndexError, Indexer, Opened, Source},
-    ipfs,
-};
+use crate::index::{Identity, Index, IndexError, Indexer, Opened, Source};
 use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
+use sonar_node::{chain, files, ipfs};
 
 /// How long to wait between attempts to reach a chain that does not answer: this, doubled, up to the limit.
 const CHAIN_RETRY: Duration = Duration::from_millis(250);
@@ -123,7 +120,7 @@ impl Server {
         files::private_directory(&config.home)?;
         let lock = lock(&config)?;
         let deployment = *chain.deployment();
-        let identity = Identity { chain_id: deployment.chain_id, contract: deployment.sonar };
+        let identity = Identity { chain_id: deployment.chain_id, contract: deployment.campaigns };
         let (index, opened) = Index::open(&config.home.join("index.sqlite"), identity).await?;
         log_opened(&opened);
         let node =

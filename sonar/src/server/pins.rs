@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{backbone, ids::Digest};
+use sonar_protocol::{backbone, ids::Digest};
 
 const MIB: usize = 1 << 20;
 /// Fetches at the same time.

@@ -16,10 +16,8 @@ use super::{
     metrics::Metrics,
     problem::Problem,
 };
-use crate::{
-    ids::CampaignId,
-    index::{Index, Waiting},
-};
+use crate::index::{Index, Waiting};
+use sonar_protocol::ids::CampaignId;
 
 /// Settlements that may wait at the same time.
 const MAX_WAITING: usize = 10_000;

@@ -45,7 +45,7 @@ async fn check(app: &App) {
     for token in [Address::ZERO, deployment.datacoin] {
         let expected = held.get(&token).copied().unwrap_or_default();
         // A chain that does not answer proves nothing; the next look does.
-        let Ok(balance) = app.chain.token_balance(token, deployment.sonar).await else {
+        let Ok(balance) = app.chain.token_balance(token, deployment.campaigns).await else {
             return;
         };
         // Anybody can give the contract more than it asked for, so less is the fault.

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::json;
-use sonar::{
+use sonar_node::{
     account::Keystore,
-    audit::{Audited, Auditor, Conviction, Finding},
-    bundle,
     chain::{Client, TxOutcome},
     cli::{self, Ask, ExitCode, Failure, Output, Report},
     files,
+};
+use sonar_protocol::{
+    audit::{Audited, Auditor, Conviction, Finding},
+    bundle,
     handover::AuditSecret,
     ids::Version,
     manifest::{Manifest, commitment},
@@ -100,7 +102,7 @@ impl Audit {
             examples: &examples,
             start: start.as_ref(),
             chain_id: deployment.chain_id,
-            contract: deployment.sonar.into(),
+            contract: deployment.campaigns.into(),
         };
         let mut audited = Vec::new();
         for (version, handover) in view.versions.iter().zip(&view.handovers) {

@@ -2,7 +2,8 @@
 
 use alloy::primitives::Address;
 use serde::Serialize;
-use sonar::{
+use sonar_contracts::{CloseReason, Ledger, Outcome, State};
+use sonar_protocol::{
     ids::{CampaignId, Digest},
     method::Regime,
     refusal::Refusal,
@@ -10,7 +11,6 @@ use sonar::{
     view::{CampaignView, SettledWindow, StakeFate, Stakes},
     wire::TermsJson,
 };
-use sonar_contracts::{CloseReason, Ledger, Outcome, State};
 
 /// A campaign in a list.
 #[derive(Serialize)]
@@ -151,7 +151,7 @@ impl From<Ledger> for Money {
 
 impl From<&SettledWindow> for Settled {
     fn from(window: &SettledWindow) -> Self {
-        let submission = |s: &sonar::view::SettledSubmission| Submission {
+        let submission = |s: &sonar_protocol::view::SettledSubmission| Submission {
             miner: s.miner,
             content: s.content,
             outcome: outcome(s.outcome),

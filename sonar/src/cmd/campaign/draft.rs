@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sonar::{
+use sonar_contracts::Terms;
+use sonar_node::{
     chain::Client,
     cli::Failure,
     files::{self, Access},
+};
+use sonar_protocol::{
     ids::{CampaignId, Digest},
     launch::Outlook,
     wire::TermsJson,
 };
-use sonar_contracts::Terms;
 
 /// A draft is a page of JSON; what it refers to lies beside it.
 const SIZE_LIMIT: u64 = 1 << 20;
@@ -54,7 +56,7 @@ impl Key {
         let deployment = client.deployment();
         let mut hash = Sha256::new();
         hash.update(deployment.chain_id.to_be_bytes());
-        hash.update(deployment.sonar);
+        hash.update(deployment.campaigns);
         hash.update(owner);
         for file in files {
             hash.update((file.len() as u64).to_be_bytes());
@@ -85,7 +87,7 @@ impl Drafts {
             return Ok(None);
         }
         let draft = read(&path)?;
-        let limit = sonar::bundle::MAX_BYTES as u64;
+        let limit = sonar_protocol::bundle::MAX_BYTES as u64;
         let bundle = files::read_limited(&directory.join("bundle.pgp"), limit + SIZE_LIMIT)?;
         let manifest = files::read_limited(&directory.join("manifest.json"), SIZE_LIMIT)?;
         Ok(Some((draft, bundle, manifest)))

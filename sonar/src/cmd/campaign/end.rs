@@ -2,13 +2,15 @@
 
 use alloy::primitives::Address;
 use serde_json::json;
-use sonar::{
+use sonar_contracts::State;
+use sonar_node::{
     chain::{Client, TxOutcome},
     cli::{self, ExitCode, Failure, Output, Report},
+};
+use sonar_protocol::{
     units::{Amount, TokenUnit},
     view::CampaignView,
 };
-use sonar_contracts::State;
 
 use super::{Context, document, find, world};
 

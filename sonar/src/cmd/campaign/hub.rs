@@ -3,12 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
-use sonar::{
+use sonar_node::{
     cli::{ExitCode, Failure, Output},
     discovery::{self, DiscoveryError},
-    ids::Digest,
     ipfs::{Node, NodeConfig},
 };
+use sonar_protocol::ids::Digest;
 use tokio::time::{Instant, sleep};
 
 use super::Context;

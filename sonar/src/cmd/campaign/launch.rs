@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256};
 use serde_json::json;
-use sonar::{
+use sonar_contracts::{State, Status, Terms, fee};
+use sonar_node::{
     account::{AccountName, Keystore},
-    bundle,
-    campaign::{self, CampaignFile, FileError},
     chain::{Client, TxOutcome},
     cli::{self, Ask, ExitCode, Failure, Output, Report},
     files,
+};
+use sonar_protocol::{
+    bundle,
+    campaign::{self, CampaignFile, FileError},
     handover::AuditSecret,
     ids::Digest,
     launch::{self, CapsuleTerms, Inputs, Outlook, Plan},
@@ -22,7 +25,6 @@ use sonar::{
     view::{CapsuleView, World},
     wire::TermsJson,
 };
-use sonar_contracts::{State, Status, Terms, fee};
 use syft_nets::Model;
 use zeroize::Zeroizing;
 
@@ -231,7 +233,7 @@ fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> S
         outlook.leak_bits,
         match outlook.regime {
             Regime::Encrypted => "the model",
-            Regime::Sealed => "your validation set",
+            Regime::Clear => "your validation set",
         },
         super::document::time(terms.deadline),
     )
@@ -279,9 +281,8 @@ impl PublicNetwork {
         let refused =
             |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "BACKBONE", error).at(path.display());
         let model = Model::from_described(&files::read_limited(path, bundle::MAX_BYTES as u64)?).map_err(|error| {
-            refused(&error).help(
-                "a sealed campaign's delivered model is such a file; docs/model-formats.md tells how to write one",
-            )
+            refused(&error)
+                .help("a clear campaign's delivered model is such a file; docs/model-formats.md tells how to write one")
         })?;
         let file = plain_network(&model).map_err(|error| refused(&error))?.to_vec();
         Ok(Self { model, file })
@@ -349,7 +350,7 @@ impl Launching<'_> {
 
     /// The Capsule that the file names, or the one with the lowest fee of those that let this contract lock their stake.
     fn choose<'w>(&self, file: &CampaignFile, world: &'w World) -> Result<(Address, &'w CapsuleView), Failure> {
-        let sonar = self.client.deployment().sonar;
+        let sonar = self.client.deployment().campaigns;
         let usable = |view: &CapsuleView| !view.attester.is_zero() && view.authorized.contains(&sonar);
         let refused = |message: String| Failure::new(ExitCode::Refused, "NO_CAPSULE", message);
         match file.capsule {

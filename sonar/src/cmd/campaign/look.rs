@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use alloy::primitives::Address;
-use sonar::{
+use sonar_node::{
     chain::Client,
     cli::{self, Failure, Output, Report},
+};
+use sonar_protocol::{
     method::Regime,
     statement::{PrivacyStatement, Progress},
     units::TokenUnit,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use sonar::{ids::CampaignId, method::Regime};
+use sonar_protocol::{ids::CampaignId, method::Regime};
 
 use super::Context;
 

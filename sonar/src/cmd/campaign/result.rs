@@ -6,14 +6,15 @@ use std::{
 };
 
 use serde_json::json;
-use sonar::{
+use sonar_node::{
     account::AccountName,
-    backbone::Embedding,
-    bundle,
     cli::{Ask, ExitCode, Failure, Output, Report},
-    data,
-    delivery::{self, Finished, Format},
     files::{self, Access},
+};
+use sonar_protocol::{
+    backbone::Embedding,
+    bundle, data,
+    delivery::{self, Finished, Format},
     ids::Digest,
     manifest::{self, Manifest, commitment},
     method::{AnyTrial, TrialError},

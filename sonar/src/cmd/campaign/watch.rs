@@ -2,15 +2,18 @@
 
 use clap::ValueEnum;
 use serde::Serialize;
-use sonar::{
-    chain::{Event, Follower, LogPosition, Record},
+use sonar_contracts::{CloseReason, Outcome, State};
+use sonar_node::{
+    chain::Follower,
     cli::{ExitCode, Failure, Output, Report},
+};
+use sonar_protocol::{
+    event::{Event, LogPosition, Record},
     method::Regime,
     refusal::Refusal,
     units::{TokenUnit, percent},
     view::{CampaignView, World},
 };
-use sonar_contracts::{CloseReason, Outcome, State};
 
 use super::{Context, document, find, regime, world};
 

@@ -1,0 +1,165 @@
+use alloy::primitives::{Address, B256, Bytes, U256};
+use sonar_contracts::Revert;
+
+use crate::cli::{ExitCode, Failure};
+use sonar_protocol::{
+    ids::CampaignId,
+    units::{Amount, TokenUnit},
+};
+
+/// Why the chain did not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// Not a URL.
+    #[error("`{0}` is not the URL of a chain's JSON-RPC, such as http://127.0.0.1:8545")]
+    Url(String),
+    /// The node does not answer, after retries.
+    #[error("cannot {what}: the chain at {url} does not answer: {reason}")]
+    Unreachable {
+        /// What was tried.
+        what: &'static str,
+        /// The node.
+        url: String,
+        /// What was heard last.
+        reason: String,
+    },
+    /// The node answers, but not with what was asked for.
+    #[error("cannot {what}: the node refused: {message}")]
+    Node {
+        /// What was tried.
+        what: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// A contract refused, for a reason that it named.
+    #[error("cannot {what}: {revert}")]
+    Refused {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        revert: Box<Revert>,
+    },
+    /// A contract refused without a reason that this program knows.
+    #[error("cannot {what}: the contract refused with {data}")]
+    UnknownRevert {
+        /// What was tried.
+        what: &'static str,
+        /// What it returned.
+        data: Bytes,
+    },
+    /// Another chain than the deployment's.
+    #[error("{url} is chain {found}, but the contracts are on chain {expected}")]
+    WrongChain {
+        /// The node.
+        url: String,
+        /// The deployment's chain.
+        expected: u64,
+        /// The node's chain.
+        found: u64,
+    },
+    /// No contract where one should be.
+    #[error("there is no contract at {address} on chain {chain_id}; was the chain restarted?")]
+    NoContract {
+        /// Where it should be.
+        address: Address,
+        /// The chain.
+        chain_id: u64,
+    },
+    /// A transaction needs an account.
+    #[error("cannot {what}: no account was unlocked to sign it")]
+    NoSigner {
+        /// What was tried.
+        what: &'static str,
+    },
+    /// The account cannot pay.
+    #[error("cannot {what}: {account} has {}, and {} is needed", eth(.balance), eth(.needed))]
+    Funds {
+        /// What was tried.
+        what: &'static str,
+        /// The account.
+        account: Address,
+        /// What it has, in wei.
+        balance: U256,
+        /// What it needs, in wei.
+        needed: U256,
+    },
+    /// No such campaign.
+    #[error("there is no campaign {0} on this contract")]
+    UnknownCampaign(CampaignId),
+    /// A transaction was sent but is not in a block yet.
+    #[error("{what}: transaction {hash} was not mined within {seconds} s; it may be later")]
+    NotMined {
+        /// What was tried.
+        what: &'static str,
+        /// The transaction.
+        hash: B256,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A transaction was mined and failed.
+    #[error("cannot {what}: transaction {hash} failed on chain: something changed while it was on its way")]
+    Failed {
+        /// What was tried.
+        what: &'static str,
+        /// The transaction.
+        hash: B256,
+    },
+    /// The node told something that these contracts cannot have said.
+    #[error("cannot {what}: the node's answer makes no sense: {reason}")]
+    Nonsense {
+        /// What was tried.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A signature could not be made.
+    #[error("cannot sign: {0}")]
+    Sign(String),
+}
+
+fn eth(wei: &U256) -> String {
+    TokenUnit::eth().format(Amount(*wei))
+}
+
+impl Error {
+    /// Whether a rule of a contract forbids it (so that trying again changes nothing).
+    #[must_use]
+    pub fn revert(&self) -> Option<&Revert> {
+        match self {
+            Self::Refused { revert, .. } => Some(revert),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may succeed later without anybody changing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::NotMined { .. } | Self::Failed { .. })
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (exit, code) = match &error {
+            Error::Url(_) => (ExitCode::Usage, "CHAIN_URL"),
+            Error::Unreachable { .. } => (ExitCode::Unreachable, "CHAIN_UNREACHABLE"),
+            Error::Node { .. } => (ExitCode::Internal, "CHAIN_NODE"),
+            Error::Refused { .. } => (ExitCode::Refused, "CONTRACT_REFUSED"),
+            Error::UnknownRevert { .. } => (ExitCode::Refused, "CONTRACT_REFUSED"),
+            Error::WrongChain { .. } => (ExitCode::Refused, "WRONG_CHAIN"),
+            Error::NoContract { .. } => (ExitCode::NotFound, "NO_CONTRACT"),
+            Error::NoSigner { .. } => (ExitCode::Locked, "NO_ACCOUNT"),
+            Error::Funds { .. } => (ExitCode::Refused, "INSUFFICIENT_FUNDS"),
+            Error::UnknownCampaign(_) => (ExitCode::NotFound, "UNKNOWN_CAMPAIGN"),
+            Error::NotMined { .. } => (ExitCode::TimedOut, "NOT_MINED"),
+            Error::Failed { .. } => (ExitCode::Refused, "TRANSACTION_FAILED"),
+            Error::Nonsense { .. } => (ExitCode::Internal, "CHAIN_NONSENSE"),
+            Error::Sign(_) => (ExitCode::Internal, "SIGN"),
+        };
+        if let Some(Revert::Campaigns(sonar_contracts::Campaigns::CampaignsErrors::UnknownCampaign(_))) = error.revert()
+        {
+            return Self::new(ExitCode::NotFound, "UNKNOWN_CAMPAIGN", error);
+        }
+        Self { retryable: error.is_transient(), ..Self::new(exit, code, error) }
+    }
+}

@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use alloy::primitives::B256;
+use tokio::time::{Instant, sleep_until};
+
+use sonar_protocol::event::{Batch, Head};
+
+use super::{Client, Error};
+
+/// Looks that a chain may spoil by changing in the middle of them, one after the other.
+const SPOILT_LOOKS: usize = 8;
+
+/// Follows the contracts' events through everything a chain may do.
+#[derive(Debug)]
+pub struct Follower {
+    client: Client,
+    poll: Duration,
+    confirmations: u64,
+    // The last block that was read.
+    last: Option<(u64, B256)>,
+    due: Instant,
+}
+
+impl Follower {
+    /// Follows from the contracts' first block. Looks every `poll`; blocks are read when `confirmations` others follow.
+    #[must_use]
+    pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
+        Self { client, poll, confirmations, last: None, due: Instant::now() }
+    }
+
+    /// Waits until the next look is due, and looks. What comes back may hold no event: time went on.
+    /// After an error nothing is lost: call again.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn next(&mut self) -> Result<Batch, Error> {
+        sleep_until(self.due).await;
+        self.due = Instant::now() + self.poll;
+        for _ in 0..SPOILT_LOOKS {
+            if let Some(batch) = self.look().await? {
+                return Ok(batch);
+            }
+        }
+        Err(Error::Nonsense { what: "follow the chain", reason: "blocks change faster than they can be read".into() })
+    }
+
+    /// Looks at once, without waiting until it is due.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn look_now(&mut self) -> Result<Batch, Error> {
+        self.due = Instant::now();
+        self.next().await
+    }
+
+    /// Reads everything again with the next look.
+    pub fn start_anew(&mut self) {
+        self.last = None;
+    }
+
+    /// One look; `None` when the chain changed in the middle of it.
+    async fn look(&mut self) -> Result<Option<Batch>, Error> {
+        let head = self.client.head().await?;
+        if self.last == Some((head.number, head.hash)) {
+            return Ok(Some(Batch { head, ..Batch::default() }));
+        }
+        if let Some((number, hash)) = self.last
+            && !self.is_still(number, hash).await?
+        {
+            tracing::warn!(block = number, "the chain was rolled back; reading it anew");
+            self.last = None;
+        }
+        let Some(target) = self.target(&head).await? else {
+            return Ok(None);
+        };
+        let start = self.last.map_or_else(|| self.client.deployment().block, |(number, _)| number.saturating_add(1));
+        let records = self.client.logs(start, target.0).await?;
+        // What was read belongs to one chain only if both its ends are still there.
+        let mut whole = self.is_still(target.0, target.1).await?;
+        if let Some((number, hash)) = self.last {
+            whole = whole && self.is_still(number, hash).await?;
+        }
+        if !whole {
+            return Ok(None);
+        }
+        let restarted = self.last.replace(target).is_none();
+        Ok(Some(Batch { restarted, records, head }))
+    }
+
+    /// The last block that is deep enough, with its hash; `None` when it is gone again.
+    async fn target(&self, head: &Head) -> Result<Option<(u64, B256)>, Error> {
+        if self.confirmations == 0 {
+            return Ok(Some((head.number, head.hash)));
+        }
+        let number = head.number.saturating_sub(self.confirmations);
+        let block = self.client.block(number).await?;
+        Ok(block.map(|(hash, _)| (number, hash)))
+    }
+
+    async fn is_still(&self, number: u64, hash: B256) -> Result<bool, Error> {
+        Ok(self.client.block(number).await?.is_some_and(|(found, _)| found == hash))
+    }
+}

@@ -1,0 +1,144 @@
+use std::{
+    future::{Future, IntoFuture},
+    time::Duration,
+};
+
+use alloy::{
+    network::EthereumWallet,
+    primitives::Address,
+    providers::{DynProvider, Provider, ProviderBuilder},
+    signers::local::PrivateKeySigner,
+    transports::{RpcError, TransportError, http::reqwest},
+};
+use backon::{ExponentialBuilder, Retryable};
+use sonar_contracts::decode_revert;
+
+use super::Error;
+use sonar_protocol::units::Amount;
+
+/// Time for one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A chain's node, with or without our contracts on it.
+#[derive(Clone, Debug)]
+pub struct Node {
+    provider: DynProvider,
+    http: reqwest::Client,
+    url: reqwest::Url,
+    patience: Duration,
+}
+
+impl Node {
+    /// A node that is asked over HTTP. A request that gets no answer is tried again for `patience`.
+    ///
+    /// # Errors
+    /// Not a URL.
+    pub fn new(rpc: &str, patience: Duration) -> Result<Self, Error> {
+        let bad = || Error::Url(rpc.to_owned());
+        let url: reqwest::Url = rpc.parse().map_err(|_| bad())?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(bad());
+        }
+        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().map_err(|_| bad())?;
+        let provider = ProviderBuilder::default().connect_reqwest(http.clone(), url.clone()).erased();
+        Ok(Self { provider, http, url, patience })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
+    }
+
+    /// A plain provider that sends from an account.
+    #[must_use]
+    pub fn provider_as(&self, signer: PrivateKeySigner) -> DynProvider {
+        ProviderBuilder::new()
+            .wallet(EthereumWallet::from(signer))
+            .connect_reqwest(self.http.clone(), self.url.clone())
+            .erased()
+    }
+
+    /// The chain's id.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn chain_id(&self) -> Result<u64, Error> {
+        self.ask("read the chain id", || self.provider.get_chain_id()).await
+    }
+
+    /// Whether there is a contract at an address.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn has_code(&self, address: Address) -> Result<bool, Error> {
+        let what = "read the contracts' code";
+        let code = self.ask(what, || self.provider.get_code_at(address)).await?;
+        Ok(!code.is_empty())
+    }
+
+    /// An account's balance in wei.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn balance(&self, account: Address) -> Result<Amount, Error> {
+        let what = "read the balance";
+        let balance = self.ask(what, || self.provider.get_balance(account)).await?;
+        Ok(balance.into())
+    }
+
+    pub(super) fn provider(&self) -> &DynProvider {
+        &self.provider
+    }
+
+    /// Asks the node, again and again for a bounded time while it does not answer. What it does answer is final.
+    pub(super) async fn ask<T, R>(&self, what: &'static str, request: impl Fn() -> R) -> Result<T, Error>
+    where
+        R: IntoFuture<Output = Result<T, TransportError>>,
+        R::IntoFuture: Future<Output = Result<T, TransportError>>,
+    {
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(2))
+            .with_total_delay(Some(self.patience))
+            .without_max_times();
+        (|| request().into_future())
+            .retry(backoff)
+            .when(is_silence)
+            .notify(|error, _| tracing::debug!("{} does not answer, trying again: {error}", self.url))
+            .await
+            .map_err(|error| self.explain(what, error))
+    }
+
+    fn explain(&self, what: &'static str, error: TransportError) -> Error {
+        match error {
+            RpcError::ErrorResp(payload) => match payload.as_revert_data() {
+                Some(data) => match decode_revert(&data) {
+                    Some(revert) => Error::Refused { what, revert: Box::new(revert) },
+                    None => Error::UnknownRevert { what, data },
+                },
+                None => Error::Node { what, message: payload.message.into_owned() },
+            },
+            RpcError::Transport(error) => Error::Unreachable { what, url: self.url().to_owned(), reason: root(&error) },
+            other => Error::Nonsense { what, reason: other.to_string() },
+        }
+    }
+}
+
+/// No answer, or one that asks for patience.
+fn is_silence(error: &TransportError) -> bool {
+    match error {
+        RpcError::Transport(_) => true,
+        RpcError::ErrorResp(payload) => payload.is_retry_err(),
+        _ => false,
+    }
+}
+
+/// The innermost cause: "connection refused" rather than "error sending request".
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,674 @@
+//! What all programs' command lines have in common: results on stdout, everything else on stderr, one JSON document
+//! with `--json`, the same exit codes, passphrases that never pass through the arguments.
+
+use std::{
+    borrow::Cow,
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process,
+    sync::Mutex,
+    time::Duration,
+};
+
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
+use serde::Serialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::{
+    config::ConfigError,
+    files::{self, Access, FileError},
+    ipfs::IpfsError,
+};
+use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, units};
+
+/// A passphrase is a line of text.
+const PASSPHRASE_LIMIT: u64 = 4096;
+
+/// The exit codes, for the end of every `--help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  internal failure
+  2  the command line was not understood
+  3  declined: a confirmation was not given
+  4  locked: the passphrase is wrong or missing
+  5  refused by a rule (validation, policy, contract); nothing was changed
+  6  not found
+  7  chain, IPFS or Sonar cannot be reached, after retries
+  8  the wait took longer than --timeout
+  9  ended without success (for example: the campaign was refunded)";
+
+/// How a program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Done.
+    Success = 0,
+    /// A bug or a broken machine.
+    Internal = 1,
+    /// The command line was not understood.
+    Usage = 2,
+    /// A confirmation was not given.
+    Declined = 3,
+    /// The passphrase is wrong or missing.
+    Locked = 4,
+    /// A rule forbids it; nothing was changed.
+    Refused = 5,
+    /// There is no such thing.
+    NotFound = 6,
+    /// Something that is needed does not answer, after retries.
+    Unreachable = 7,
+    /// The wait took too long.
+    TimedOut = 8,
+    /// It ended, but not as wished.
+    Unsuccessful = 9,
+}
+
+impl From<ExitCode> for process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Options that every command takes.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Globals {
+    /// Print one JSON document on stdout (for streams, one per line)
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// No progress on stderr
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// More detail on stderr; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+    /// Answer every confirmation with yes
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub yes: bool,
+    /// Never ask anything
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub no_input: bool,
+    /// Give up waiting after this time, for example 90s or 5m
+    #[arg(long, global = true, value_name = "TIME", value_parser = units::duration, help_heading = "Global options")]
+    pub timeout: Option<Duration>,
+    /// Read the passphrase from the first line of this file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Why a command did not do what it was asked, for people and for programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: ExitCode,
+    /// A stable name, such as `TARGET_NOT_ABOVE_START`.
+    pub code: Cow<'static, str>,
+    /// What is wrong.
+    pub message: String,
+    /// Where: a file with line and column, an address.
+    pub place: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Whether the same command may succeed later.
+    pub retryable: bool,
+}
+
+impl Failure {
+    /// A failure without place and advice.
+    pub fn new(exit: ExitCode, code: impl Into<Cow<'static, str>>, message: impl Display) -> Self {
+        Self {
+            exit,
+            code: code.into(),
+            message: message.to_string(),
+            place: None,
+            help: None,
+            retryable: matches!(exit, ExitCode::Unreachable | ExitCode::TimedOut),
+        }
+    }
+
+    /// Says where.
+    #[must_use]
+    pub fn at(mut self, place: impl Display) -> Self {
+        self.place = Some(place.to_string());
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// A bug or a broken machine.
+    pub fn internal(message: impl Display) -> Self {
+        Self::new(ExitCode::Internal, "INTERNAL", message)
+    }
+
+    fn envelope(&self, schema: &str, warnings: &[String]) -> Value {
+        json!({
+            "schema": schema,
+            "ok": false,
+            "error": {
+                "code": self.code,
+                "message": self.message,
+                "where": self.place,
+                "help": self.help,
+                "retryable": self.retryable,
+            },
+            "warnings": warnings,
+        })
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(place) = &self.place {
+            write!(f, "\n  where: {place}")?;
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\n  help:  {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        let exit = match error.source.kind() {
+            io::ErrorKind::NotFound => ExitCode::NotFound,
+            io::ErrorKind::FileTooLarge => ExitCode::Refused,
+            _ => ExitCode::Internal,
+        };
+        Self::new(exit, "FILE", &error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::File(error) => error.into(),
+            error => Self::new(ExitCode::Refused, "CONFIG", error),
+        }
+    }
+}
+
+impl From<IpfsError> for Failure {
+    fn from(error: IpfsError) -> Self {
+        let (exit, code) = match error {
+            IpfsError::File(error) => return error.into(),
+            IpfsError::NotFound { .. } => (ExitCode::Unreachable, "ARTEFACT_NOT_FOUND"),
+            IpfsError::TooLarge { .. } | IpfsError::Malformed { .. } => (ExitCode::Refused, "ARTEFACT"),
+            IpfsError::Address(_) => (ExitCode::Refused, "IPFS_ADDRESS"),
+            IpfsError::Start { .. } | IpfsError::Node { .. } => (ExitCode::Internal, "IPFS"),
+        };
+        Self::new(exit, code, error)
+    }
+}
+
+impl From<PgpError> for Failure {
+    fn from(error: PgpError) -> Self {
+        let (exit, code) = match error {
+            PgpError::WrongPassphrase(_) => (ExitCode::Locked, "WRONG_PASSPHRASE"),
+            PgpError::NotSigned(_) => (ExitCode::Refused, "NOT_SIGNED"),
+            PgpError::Make(_) => (ExitCode::Internal, "OPENPGP"),
+            _ => (ExitCode::Refused, "OPENPGP"),
+        };
+        Self::new(exit, code, error)
+    }
+}
+
+impl From<campaign::FileError> for Failure {
+    fn from(error: campaign::FileError) -> Self {
+        let place = match &error {
+            campaign::FileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
+            campaign::FileError::Schema(_) => "inputs and task".into(),
+            campaign::FileError::Model { field, .. } => (*field).into(),
+        };
+        let message = match error {
+            campaign::FileError::Toml { message, .. } | campaign::FileError::Model { message, .. } => message,
+            campaign::FileError::Schema(error) => error.to_string(),
+        };
+        Self::new(ExitCode::Refused, "CAMPAIGN_FILE", message).at(place)
+    }
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        let code = match &error {
+            LaunchError::Bounty => "BOUNTY",
+            LaunchError::PastDeadline => "PAST_DEADLINE",
+            LaunchError::Ladder(_) => "TARGET_NOT_ABOVE_START",
+            LaunchError::TargetOffGrid { .. } => "TARGET_OFF_GRID",
+            LaunchError::Start { .. } => "START_NOT_AS_CLAIMED",
+            LaunchError::Features(syft::DataError::TooLarge { .. }) => "MODEL",
+            LaunchError::Table(_)
+            | LaunchError::Misfit(_)
+            | LaunchError::Rows(_)
+            | LaunchError::Trial(_)
+            | LaunchError::Features(_) => "VALIDATION_DATA",
+            LaunchError::Parameters(_)
+            | LaunchError::Network(_)
+            | LaunchError::Backbone(_)
+            | LaunchError::BackboneSize(_) => "MODEL",
+            LaunchError::Grid(_) => "GRID",
+            LaunchError::Limit { .. }
+            | LaunchError::Window { .. }
+            | LaunchError::Stake(_)
+            | LaunchError::StakeAboveStep { .. } => "LIMITS",
+            LaunchError::Manifest(_) => "MANIFEST",
+        };
+        Self::new(ExitCode::Refused, code, error)
+    }
+}
+
+/// The JSON document that a successful command prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Envelope<T> {
+    /// Name and version of the shape of `data`, such as `sonar.campaign.show/1`.
+    pub schema: String,
+    /// Always true; failures have an `error` instead of `data`.
+    pub ok: bool,
+    /// The result.
+    pub data: T,
+    /// What the user should know besides.
+    pub warnings: Vec<String>,
+}
+
+/// The result of a command in both forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    // `None` when everything was said already, item by item.
+    data: Option<Value>,
+    human: String,
+}
+
+impl Report {
+    /// A result that programs read as `data` and people as `human`.
+    ///
+    /// # Errors
+    /// When `data` has no JSON form, which is a bug.
+    pub fn new(data: &impl Serialize, human: impl Into<String>) -> Result<Self, Failure> {
+        Ok(Self { data: Some(serde_json::to_value(data).map_err(Failure::internal)?), human: human.into() })
+    }
+
+    /// The end of a stream, whose items have been printed already.
+    #[must_use]
+    pub fn streamed() -> Self {
+        Self { data: None, human: String::new() }
+    }
+}
+
+/// Where a command's words go.
+#[derive(Debug)]
+pub struct Output {
+    schema: String,
+    json: bool,
+    quiet: bool,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Output {
+    /// Output of the command whose results have this schema, such as `sonar.campaign.show/1`.
+    #[must_use]
+    pub fn new(globals: &Globals, schema: impl Into<String>) -> Self {
+        Self { schema: schema.into(), json: globals.json, quiet: globals.quiet, warnings: Mutex::default() }
+    }
+
+    /// Tells people how it goes.
+    pub fn progress(&self, text: impl Display) {
+        if !self.quiet {
+            say(io::stderr(), &text);
+        }
+    }
+
+    /// Tells people and programs something that they should know.
+    pub fn warn(&self, text: impl Display) {
+        say(io::stderr(), &format_args!("warning: {text}"));
+        if let Ok(mut warnings) = self.warnings.lock() {
+            warnings.push(text.to_string());
+        }
+    }
+
+    /// One item of a stream: a line of JSON or of text on stdout.
+    ///
+    /// # Errors
+    /// When `data` has no JSON form, which is a bug.
+    pub fn item(&self, data: &impl Serialize, human: impl Display) -> Result<(), Failure> {
+        if self.json {
+            let data = serde_json::to_value(data).map_err(Failure::internal)?;
+            say(io::stdout(), &json!({"schema": self.schema, "ok": true, "data": data}));
+        } else {
+            say(io::stdout(), &human);
+        }
+        Ok(())
+    }
+
+    /// Prints the result and says how the program ends.
+    pub fn finish(self, result: Result<Report, Failure>) -> process::ExitCode {
+        let warnings = self.warnings.into_inner().unwrap_or_default();
+        match result {
+            Ok(report) => {
+                if self.json {
+                    let envelope = report.data.map(|data| Envelope { schema: self.schema, ok: true, data, warnings });
+                    if let Some(envelope) = envelope {
+                        say(io::stdout(), &json!(envelope));
+                    }
+                } else if !report.human.is_empty() {
+                    say(io::stdout(), &report.human.trim_end());
+                }
+                ExitCode::Success.into()
+            }
+            Err(failure) => {
+                say(io::stderr(), &format_args!("error: {failure}"));
+                if self.json {
+                    say(io::stdout(), &failure.envelope(&self.schema, &warnings));
+                }
+                failure.exit.into()
+            }
+        }
+    }
+
+    /// As `finish`, for streams, whose items have been printed already.
+    pub fn finish_stream(self, result: Result<(), Failure>) -> process::ExitCode {
+        self.finish(result.map(|()| Report::streamed()))
+    }
+}
+
+/// A reader that went away (`| head`) is no failure of ours.
+fn say(mut stream: impl Write, text: &impl Display) {
+    let _ = writeln!(stream, "{text}");
+}
+
+/// Parses the command line. Misunderstandings end with exit code 2, in JSON too when `--json` was given; help and
+/// version with 0.
+///
+/// # Errors
+/// The code with which to end at once.
+pub fn parse<C: Parser>(program: &str) -> Result<C, process::ExitCode> {
+    C::try_parse().map_err(|error| {
+        let json = std::env::args_os().any(|argument| argument == "--json");
+        if !error.use_stderr() {
+            // Help and version are results.
+            let _ = error.print();
+            return ExitCode::Success.into();
+        }
+        let _ = error.print();
+        if json {
+            let text = error.render().to_string();
+            let message = text.trim().trim_start_matches("error: ");
+            let failure = Failure::new(ExitCode::Usage, "USAGE", message);
+            say(io::stdout(), &failure.envelope(&format!("{program}.usage/1"), &[]));
+        }
+        ExitCode::Usage.into()
+    })
+}
+
+/// Does some work, in a limited time if `--timeout` says so.
+///
+/// # Errors
+/// Those of the work, and when it was not done in time.
+pub async fn within(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<Report, Failure>>,
+) -> Result<Report, Failure> {
+    let Some(limit) = limit else {
+        return work.await;
+    };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let message = format!("not done within {} s", limit.as_secs());
+        Err(Failure::new(ExitCode::TimedOut, "TIMED_OUT", message)
+            .help("nothing is lost: run the same command again to go on"))
+    })
+}
+
+/// What `completions` answers: a script for a shell.
+///
+/// # Errors
+/// When the script is not text.
+pub fn completions<C: CommandFactory>(program: &str, shell: Shell) -> Result<Report, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut C::command(), program, &mut script);
+    let script = String::from_utf8(script).map_err(Failure::internal)?;
+    let data = json!({"shell": shell.to_string(), "script": script});
+    Report::new(&data, script)
+}
+
+/// What `version` answers: the program's version, and the contracts that it speaks to.
+///
+/// # Errors
+/// None.
+pub fn version(program: &str, version: &str) -> Result<Report, Failure> {
+    let abi = sonar_contracts::abi_hash();
+    let human = format!("{program} {version}\ncontracts {abi}");
+    Report::new(&json!({"version": version, "contracts": abi}), human)
+}
+
+/// A table for people: columns and nothing else.
+#[must_use]
+pub fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(header);
+    table
+}
+
+/// What a passphrase is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// One that exists.
+    Existing,
+    /// A new one, to be typed twice.
+    New,
+}
+
+/// Gets the passphrase from `--passphrase-file`, else from the file named by `<PROGRAM>_PASSPHRASE_FILE`, else by asking.
+///
+/// # Errors
+/// Exit code 4 when there is no passphrase to be had, or an empty one.
+pub fn passphrase(globals: &Globals, program: &str, what: &str, ask: Ask) -> Result<Zeroizing<String>, Failure> {
+    let variable = format!("{}_PASSPHRASE_FILE", program.to_uppercase());
+    let file = globals
+        .passphrase_file
+        .clone()
+        .or_else(|| std::env::var_os(&variable).filter(|value| !value.is_empty()).map(PathBuf::from));
+    let passphrase = match file {
+        Some(path) => passphrase_from(&path)?,
+        None if globals.no_input || !io::stdin().is_terminal() => {
+            return Err(locked(format!("the passphrase of {what} is needed"))
+                .help(format!("give --passphrase-file or set {variable}")));
+        }
+        None => ask_passphrase(what, ask)?,
+    };
+    if passphrase.is_empty() {
+        return Err(locked(format!("the passphrase of {what} is empty")));
+    }
+    Ok(passphrase)
+}
+
+fn locked(message: String) -> Failure {
+    Failure::new(ExitCode::Locked, "PASSPHRASE_MISSING", message)
+}
+
+fn passphrase_from(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let bytes =
+        files::read_limited(path, PASSPHRASE_LIMIT).map(Zeroizing::new).map_err(|error| locked(error.to_string()))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| locked(format!("{} is not text", path.display())))?;
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+fn ask_passphrase(what: &str, ask: Ask) -> Result<Zeroizing<String>, Failure> {
+    let prompt = |text: String| {
+        rpassword::prompt_password(text)
+            .map(Zeroizing::new)
+            .map_err(|error| locked(format!("cannot ask for the passphrase: {error}")))
+    };
+    let first = prompt(format!("Passphrase of {what}: "))?;
+    if ask == Ask::New && *prompt("Again: ".into())? != *first {
+        return Err(locked("the two passphrases differ".into()));
+    }
+    Ok(first)
+}
+
+/// Asks before something that costs money or cannot be undone. `consequence` is one sentence that names the amount.
+///
+/// # Errors
+/// Exit code 3 unless the answer is yes.
+pub fn confirm(globals: &Globals, consequence: &str) -> Result<(), Failure> {
+    if globals.yes {
+        return Ok(());
+    }
+    let declined = |message: &str| Failure::new(ExitCode::Declined, "DECLINED", message);
+    if globals.no_input || !io::stdin().is_terminal() {
+        return Err(
+            declined(&format!("not confirmed: {consequence}")).help("give --yes to confirm without being asked")
+        );
+    }
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "{consequence}\nContinue? [y/N] ");
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| declined(&format!("cannot ask: {error}")))?;
+    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
+        Ok(())
+    } else {
+        Err(declined("declined; nothing was changed"))
+    }
+}
+
+/// What a program logs unless told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logging {
+    /// A command: problems only.
+    Command,
+    /// A daemon: what it does.
+    Daemon,
+}
+
+/// Sends logs to stderr: `RUST_LOG` wins, else `--quiet` and `--verbose` decide. As JSON lines with `--json`.
+pub fn init_tracing(globals: &Globals, logging: Logging) {
+    use tracing_subscriber::EnvFilter;
+    let level = match (globals.quiet, globals.verbose, logging) {
+        (true, ..) => "error",
+        (_, 0, Logging::Command) => "error",
+        (_, 0, Logging::Daemon) => "warn,sonar=info,capsule=info,mine=info",
+        (_, 1, _) => "warn,sonar=debug,capsule=debug,mine=debug",
+        (..) => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    // Only the first subscriber of a process counts, which is what tests with several want.
+    let _ = if globals.json { builder.json().try_init() } else { builder.try_init() };
+}
+
+/// What a daemon says when it is ready: one JSON line on stdout, and the same in `<home>/ready.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Ready {
+    /// Always true.
+    pub ready: bool,
+    /// Base URL of its HTTP interface.
+    pub http: Option<String>,
+    /// Addresses of its IPFS node.
+    pub ipfs: Vec<String>,
+}
+
+impl Ready {
+    /// A daemon that answers here.
+    #[must_use]
+    pub fn new(http: Option<SocketAddr>, ipfs: Vec<String>) -> Self {
+        Self { ready: true, http: http.map(|address| format!("http://{address}")), ipfs }
+    }
+
+    /// Removes the file that an earlier run left; call this first.
+    pub fn clear(home: &Path) {
+        // There is nothing to remove on the first start.
+        let _ = std::fs::remove_file(home.join("ready.json"));
+    }
+
+    /// Says it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn announce(&self, home: &Path) -> Result<(), Failure> {
+        let line = serde_json::to_string(self).map_err(Failure::internal)?;
+        files::write_atomic(&home.join("ready.json"), line.as_bytes(), Access::Public)?;
+        say(io::stdout(), &line);
+        Ok(())
+    }
+}
+
+/// Returns when the process is asked to stop (SIGINT or SIGTERM).
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(content: &[u8]) -> (tempfile::TempDir, Globals) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("passphrase");
+        std::fs::write(&path, content).unwrap();
+        let globals = Globals { passphrase_file: Some(path), no_input: true, ..Globals::default() };
+        (directory, globals)
+    }
+
+    #[test]
+    fn a_passphrase_is_the_first_line_of_its_file() {
+        let (_directory, globals) = with_file(b"correct horse\nignored\n");
+        let passphrase = passphrase(&globals, "sonar", "a key", Ask::Existing).unwrap();
+        assert_eq!(*passphrase, "correct horse");
+    }
+
+    #[test]
+    fn without_a_passphrase_the_program_is_locked() {
+        let missing = Globals { no_input: true, ..Globals::default() };
+        let (_directory, empty) = with_file(b"\n");
+        let (_other, binary) = with_file(&[0xFF, 0xFE]);
+        for globals in [missing, empty, binary] {
+            let failure = passphrase(&globals, "no_such_program", "a key", Ask::New).unwrap_err();
+            assert_eq!(failure.exit, ExitCode::Locked);
+        }
+    }
+
+    #[test]
+    fn what_is_not_confirmed_is_declined() {
+        let silent = Globals { no_input: true, ..Globals::default() };
+        let failure = confirm(&silent, "This pays 1 ETH.").unwrap_err();
+        assert_eq!(failure.exit, ExitCode::Declined);
+        assert!(failure.message.contains("1 ETH"));
+        let willing = Globals { yes: true, ..silent };
+        assert!(confirm(&willing, "This pays 1 ETH.").is_ok());
+    }
+
+    #[test]
+    fn a_failure_says_what_where_and_what_to_do() {
+        let failure = Failure::new(ExitCode::Refused, "X", "wrong").at("file:1:2").help("do this");
+        assert_eq!(failure.to_string(), "wrong\n  where: file:1:2\n  help:  do this");
+        let envelope = failure.envelope("sonar.test/1", &[]);
+        assert_eq!(envelope["ok"], false);
+        assert_eq!(envelope["error"]["where"], "file:1:2");
+    }
+}

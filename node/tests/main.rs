@@ -1,0 +1,3 @@
+//! The adapters against a real chain.
+
+mod chain;

@@ -1,0 +1,638 @@
+//! The file in which a data scientist describes a campaign.
+
+use std::{path::PathBuf, str::FromStr};
+
+use alloy::primitives::Address;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use syft::{FeatureKind, Image, Metric, Ppm, Rule, Task};
+use syft_nets::{Fall, NetworkKind, Optimiser};
+
+use crate::{
+    data::{Input, MAX_COLUMNS, Range, Schema, SchemaError},
+    manifest::Mode,
+    method::Regime,
+    units::{Amount, TokenUnit},
+};
+
+/// A campaign file is some pages of text.
+pub const MAX_BYTES: u64 = 1 << 20;
+
+/// A campaign as its data scientist describes it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignFile {
+    /// The campaign's name.
+    pub name: String,
+    /// What it is about.
+    #[serde(default)]
+    pub description: String,
+    /// What the model is asked for.
+    pub task: TaskTable,
+    /// The columns that the model reads, in the model's order.
+    pub inputs: InputsTable,
+    /// Where the validation set is.
+    pub validation: ValidationTable,
+    /// The model.
+    #[serde(default)]
+    pub model: ModelTable,
+    /// How Mines train.
+    pub training: Option<TrainingTable>,
+    /// What is paid.
+    pub reward: RewardTable,
+    /// How accuracy is measured and paid.
+    pub accuracy: AccuracyTable,
+    /// How much, and how fast.
+    #[serde(default)]
+    pub limits: LimitsTable,
+    /// When it ends.
+    pub deadline: Deadline,
+    /// How updates are combined.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The operator of the Capsule; the cheapest registered one if it is not given.
+    pub capsule: Option<Address>,
+}
+
+/// `inputs`: a list of columns, or an image.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged, expecting = "expected a list of columns, or an image with columns, height, width, min and max")]
+pub enum InputsTable {
+    /// Columns by name.
+    Columns(Vec<Input>),
+    /// A column a pixel.
+    Image(ImageTable),
+}
+
+/// An image whose pixels are columns of the same range.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageTable {
+    /// The columns' names: `pixel_{row}_{column}`, counted from 0; `{channel}` too if there are several.
+    pub columns: String,
+    /// Pixels from top to bottom.
+    pub height: usize,
+    /// Pixels from left to right.
+    pub width: usize,
+    /// Numbers of a pixel.
+    #[serde(default = "one")]
+    pub channels: usize,
+    /// Least value.
+    pub min: f64,
+    /// Greatest value.
+    pub max: f64,
+}
+
+const fn one() -> usize {
+    1
+}
+
+impl ImageTable {
+    const fn image(&self) -> Image {
+        Image { height: self.height, width: self.width, channels: self.channels }
+    }
+
+    /// The columns, or none when there are too many to be a schema.
+    fn inputs(&self) -> Vec<Input> {
+        if self.image().columns() > MAX_COLUMNS {
+            return Vec::new();
+        }
+        let numbers = (0..self.height)
+            .flat_map(|row| (0..self.width).map(move |column| (row, column)))
+            .flat_map(|(row, column)| (0..self.channels).map(move |channel| (row, column, channel)));
+        let name = |(row, column, channel): (usize, usize, usize)| {
+            let name = self.columns.replace("{row}", &row.to_string()).replace("{column}", &column.to_string());
+            name.replace("{channel}", &channel.to_string())
+        };
+        numbers.map(|number| Input { name: name(number), min: self.min, max: self.max }).collect()
+    }
+}
+
+/// `[task]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum TaskTable {
+    /// One of several named classes.
+    Classification {
+        /// The column that holds the class.
+        target: String,
+        /// The classes.
+        classes: Vec<String>,
+        /// What accuracy means; the share of right answers if it is not given.
+        #[serde(default = "accuracy")]
+        metric: Metric,
+    },
+    /// A number.
+    Regression {
+        /// The column that holds the number.
+        target: String,
+        /// Its least value.
+        min: f64,
+        /// Its greatest value.
+        max: f64,
+        /// What accuracy means; the share of explained variance if it is not given.
+        #[serde(default = "r2")]
+        metric: Metric,
+    },
+}
+
+fn accuracy() -> Metric {
+    Metric::Accuracy
+}
+
+fn r2() -> Metric {
+    Metric::R2
+}
+
+/// `[validation]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidationTable {
+    /// A CSV file, relative to the campaign file.
+    pub file: PathBuf,
+}
+
+/// `[model]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelTable {
+    /// Who may see the model.
+    #[serde(default)]
+    pub regime: Regime,
+    /// What kind of model, for the reader: it follows from the regime.
+    pub family: Option<Family>,
+    /// What a linear model reads: `identity`, `polynomial`, `random-relu:N` or `random-conv:N`; chosen for the data if it is not given.
+    #[serde(default, deserialize_with = "parsed")]
+    pub features: Option<FeatureKind>,
+    /// What network: `mlp:64,32` or `cnn:16,32`; chosen for the data if it is not given.
+    #[serde(default, deserialize_with = "parsed")]
+    pub network: Option<NetworkKind>,
+    /// A network that the data scientist makes public, as safetensors with its description, relative to the campaign file: a linear model
+    /// reads its activations in place of raw columns.
+    pub backbone: Option<PathBuf>,
+    /// From which random features, or a network's first weights, follow; a fresh one if it is not given.
+    pub seed: Option<u32>,
+    /// The starting model as safetensors, relative to the campaign file; one that says the same about everything if it is not given.
+    pub initial: Option<PathBuf>,
+}
+
+/// Kinds of models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Scores are linear in the features.
+    Linear,
+    /// Layers of any kind.
+    Network,
+}
+
+/// `[training]`: a rule for a linear model, or what differs from the usual for a network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TrainingTable {
+    /// It names a `rule`.
+    Rule(Rule),
+    /// It does not.
+    Network(NetworkTraining),
+}
+
+/// `[training]` of a network: all optional.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkTraining {
+    /// What becomes of a gradient: `"adam"` or `{ sgd = { momentum = 0.9 } }`.
+    pub optimiser: Option<Optimiser>,
+    /// Step size at the start.
+    pub rate: Option<f64>,
+    /// How it falls: `"constant"`, `"linear"` or `"cosine"`.
+    pub fall: Option<Fall>,
+    /// Examples of one step.
+    pub batch: Option<usize>,
+    /// How often each example is used.
+    pub epochs: Option<u32>,
+    /// In each step the parameters shrink by this share of the rate.
+    pub weight_decay: Option<f64>,
+    /// Euclidean norm to which an update is shortened.
+    pub clip: Option<f64>,
+    /// Share of an update's coordinates that is sent.
+    pub keep: Option<f64>,
+    /// Bits of a coordinate.
+    pub bits: Option<u32>,
+}
+
+impl<'de> Deserialize<'de> for TrainingTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = toml::Table::deserialize(deserializer)?;
+        let read = if table.contains_key("rule") {
+            table.try_into().map(Self::Rule)
+        } else {
+            table.try_into().map(Self::Network)
+        };
+        read.map_err(|error| D::Error::custom(error.message()))
+    }
+}
+
+/// `[reward]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardTable {
+    /// The bounty in whole tokens, as text so that it is exact.
+    pub bounty: String,
+    /// `ETH`, `DATA`, or the address of an ERC-20.
+    #[serde(default = "eth")]
+    pub token: String,
+}
+
+fn eth() -> String {
+    "ETH".into()
+}
+
+/// `[accuracy]`: fractions of one.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccuracyTable {
+    /// Of the starting model, as the data scientist claims.
+    #[serde(deserialize_with = "fraction")]
+    pub start: Ppm,
+    /// That earns the whole bounty.
+    #[serde(default = "all", deserialize_with = "fraction")]
+    pub target: Ppm,
+    /// Step in which accuracies are published and paid.
+    #[serde(default, deserialize_with = "some_fraction")]
+    pub grid: Option<Ppm>,
+    /// How far the measured starting accuracy may be from the claim.
+    #[serde(default = "two_percent", deserialize_with = "fraction")]
+    pub tolerance: Ppm,
+}
+
+fn all() -> Ppm {
+    Ppm::ONE
+}
+
+fn two_percent() -> Ppm {
+    Ppm::of(2, 100)
+}
+
+fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ppm, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if (0.0..=1.0).contains(&value) {
+        Ok(Ppm::from_fraction(value))
+    } else {
+        Err(D::Error::custom(format!("{value} is not a fraction between 0 and 1")))
+    }
+}
+
+fn wei<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
+    TokenUnit::eth().parse(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+}
+
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+fn some_fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ppm>, D::Error> {
+    fraction(deserializer).map(Some)
+}
+
+/// `[limits]`: all optional.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsTable {
+    /// Submissions in all.
+    pub submissions: Option<u32>,
+    /// Accepted submissions in all.
+    pub accepts: Option<u16>,
+    /// Submissions that fill a window.
+    pub window: Option<u16>,
+    /// Seconds after its first submission at which a window closes.
+    pub window_seconds: Option<u32>,
+    /// Submissions of one miner to one version.
+    pub cap_per_version: Option<u16>,
+    /// What a miner deposits with a submission, in ETH.
+    #[serde(deserialize_with = "wei")]
+    pub submission_stake: Option<Amount>,
+    /// Seconds the Capsule has to activate the campaign.
+    pub activation_seconds: Option<u32>,
+    /// Seconds the Capsule has to settle a closed window.
+    pub evaluation_seconds: Option<u32>,
+    /// Seconds the Capsule has to deliver after the campaign closed.
+    pub delivery_seconds: Option<u32>,
+    /// Seconds after its delivery for which the Capsule's stake stays locked, so that the data scientist can audit.
+    pub audit_seconds: Option<u32>,
+}
+
+/// A time, or how long from the launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// Seconds after the launch.
+    After(u64),
+    /// Unix seconds.
+    At(u64),
+}
+
+impl Deadline {
+    /// The deadline as unix seconds.
+    #[must_use]
+    pub fn from(self, now: u64) -> u64 {
+        match self {
+            Self::After(seconds) => now.saturating_add(seconds),
+            Self::At(time) => time,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Deadline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if let Ok(time) = text.parse::<Timestamp>() {
+            return Ok(Self::At(u64::try_from(time.as_second()).unwrap_or(0)));
+        }
+        let span = text.parse::<jiff::Span>().ok();
+        let days = jiff::SpanRelativeTo::days_are_24_hours();
+        let seconds = span.and_then(|span| span.to_duration(days).ok()).map(|time| time.as_secs());
+        seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Self::After).ok_or_else(|| {
+            D::Error::custom(format!(
+                "`{text}` is neither a length of time such as 2d nor a time such as 2030-01-31T12:00:00Z"
+            ))
+        })
+    }
+}
+
+/// A campaign file that cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FileError {
+    /// Not TOML, an unknown field, a wrong type.
+    #[error("line {line}, column {column}: {message}")]
+    Toml {
+        /// Line.
+        line: usize,
+        /// Column.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The schema makes no sense.
+    #[error("{0}")]
+    Schema(#[from] SchemaError),
+    /// Something that does not go with the regime or the data.
+    #[error("{field}: {message}")]
+    Model {
+        /// Where.
+        field: &'static str,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+}
+
+impl CampaignFile {
+    /// Reads a campaign file.
+    ///
+    /// # Errors
+    /// Names line and column of what is not understood.
+    pub fn parse(text: &str) -> Result<Self, FileError> {
+        let file: Self = toml::from_str(text).map_err(|error| {
+            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+            FileError::Toml {
+                line: before.matches('\n').count() + 1,
+                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+                message: error.message().into(),
+            }
+        })?;
+        file.schema().check()?;
+        file.check_model()?;
+        Ok(file)
+    }
+
+    /// Refuses what does not go together: the regime decides what there is to choose.
+    fn check_model(&self) -> Result<(), FileError> {
+        let ModelTable { regime, family, features, network, backbone, .. } = &self.model;
+        let refuse = |field, message: String| Err(FileError::Model { field, message });
+        match regime {
+            Regime::Encrypted => {
+                if let Some(network) = network {
+                    return refuse(
+                        "model.network",
+                        format!(
+                            "`{network}` cannot be trained on ciphertexts: take regime = \"clear\", in which Mines see the model, or leave it out; a trained network that may be public can be a backbone"
+                        ),
+                    );
+                }
+                let no_image = match (self.image(), backbone) {
+                    (None, _) => Some("needs an image, and the inputs are columns: take random-relu:N, for example"),
+                    (_, Some(_)) => {
+                        Some("reads an image, which a backbone does not give: take identity, or leave it out")
+                    }
+                    (Some(_), None) => None,
+                };
+                if let (Some(features @ FeatureKind::RandomConv(_)), Some(reason)) = (features, no_image) {
+                    return refuse("model.features", format!("`{features}` {reason}"));
+                }
+                if *family == Some(Family::Network) {
+                    return refuse(
+                        "model.family",
+                        "the encrypted regime trains linear models only: take regime = \"clear\"".into(),
+                    );
+                }
+                if let Some(TrainingTable::Network(_)) = self.training {
+                    return refuse(
+                        "training",
+                        "the encrypted regime needs a rule: \"proximal\" or \"local-steps\"".into(),
+                    );
+                }
+            }
+            Regime::Clear => {
+                if let Some(features) = features {
+                    return refuse(
+                        "model.features",
+                        format!(
+                            "`{features}` is for linear models; a network of the clear regime finds its own features: leave it out, or take regime = \"encrypted\""
+                        ),
+                    );
+                }
+                if backbone.is_some() {
+                    return refuse(
+                        "model.backbone",
+                        "a network of the clear regime is trained whole: give the one to start with as model.initial, or take regime = \"encrypted\""
+                            .into(),
+                    );
+                }
+                if *family == Some(Family::Linear) {
+                    return refuse(
+                        "model.family",
+                        "the clear regime trains networks: write \"network\", or leave it out".into(),
+                    );
+                }
+                if let (Some(network @ NetworkKind::Cnn(_)), None) = (network, self.image()) {
+                    return refuse(
+                        "model.network",
+                        format!("`{network}` needs an image, and the inputs are columns: take mlp:64,32, for example"),
+                    );
+                }
+                if let Some(TrainingTable::Rule(_)) = self.training {
+                    return refuse(
+                        "training.rule",
+                        "rules are for linear models; a network has optimiser, rate, batch and epochs".into(),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the data must look like.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        let (target, task, range) = match &self.task {
+            TaskTable::Classification { target, classes, .. } => {
+                let classes = classes.clone();
+                (target, Task::Classification { classes }, None)
+            }
+            TaskTable::Regression { target, min, max, .. } => {
+                let range = Range { min: *min, max: *max };
+                (target, Task::Regression, Some(range))
+            }
+        };
+        let inputs = match &self.inputs {
+            InputsTable::Columns(inputs) => inputs.clone(),
+            InputsTable::Image(image) => image.inputs(),
+        };
+        Schema { inputs, target: target.clone(), task, range }
+    }
+
+    /// The image that the inputs are, if they are one.
+    #[must_use]
+    pub fn image(&self) -> Option<Image> {
+        match &self.inputs {
+            InputsTable::Columns(_) => None,
+            InputsTable::Image(image) => Some(image.image()),
+        }
+    }
+
+    /// What accuracy means.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        match self.task {
+            TaskTable::Classification { metric, .. } | TaskTable::Regression { metric, .. } => metric,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A small campaign that is all right.
+    pub(crate) const TEXT: &str = r#"
+name = "test"
+deadline = "2d"
+inputs = [{ name = "a", min = 0, max = 10 }, { name = "b", min = 0, max = 1.5 }]
+[task]
+kind = "classification"
+target = "y"
+classes = ["no", "yes"]
+[validation]
+file = "validation.csv"
+[reward]
+bounty = "12.5"
+[accuracy]
+start = 0.1
+target = 0.9
+"#;
+
+    fn refusal(from: &str, to: &str) -> String {
+        CampaignFile::parse(&TEXT.replace(from, to)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let file = CampaignFile::parse(TEXT).unwrap();
+        assert_eq!(file.metric(), Metric::Accuracy);
+        assert_eq!(file.accuracy.tolerance.get(), 20_000);
+        assert_eq!(file.accuracy.grid, None);
+        assert_eq!(file.deadline.from(1_000), 1_000 + 2 * 86_400);
+        assert_eq!(file.reward.token, "ETH");
+        assert_eq!(file.schema().ranges(), [(0.0, 10.0), (0.0, 1.5)]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_with_its_place() {
+        let unknown = refusal("bounty = ", "bonty = \"1\"\nbounty = ");
+        assert!(unknown.starts_with("line 12, column 1") && unknown.contains("bonty"), "{unknown}");
+        assert!(refusal("0.9", "1.9").contains("fraction"));
+        assert!(refusal("\"2d\"", "\"soon\"").contains("soon"));
+        assert!(refusal("\"yes\"]", "\"no\"]").contains("two different classes"));
+        assert!(refusal("min = 0, max = 10", "min = 10, max = 0").contains("range of `a`"));
+        let stake = |text: &str| refusal("target = 0.9", &format!("target = 0.9\n[limits]\nsubmission_stake = {text}"));
+        assert!(stake("\"5 DATA\"").contains("expected token ETH"));
+        assert!(stake("0.0005").contains("string"));
+        assert!(refusal("classification", "clustering").contains("clustering"));
+    }
+
+    #[test]
+    fn what_does_not_go_with_the_regime_is_refused_with_the_reason() {
+        let read = |text: &str| CampaignFile::parse(&format!("{TEXT}[model]\n{text}"));
+        let refusal = |text: &str| read(text).unwrap_err().to_string();
+        let sealed = |text: &str| refusal(&format!("regime = \"clear\"\n{text}"));
+        let features = sealed("features = \"random-relu:512\"");
+        assert!(features.starts_with("model.features: `random-relu:512` is for linear models"), "{features}");
+        assert!(sealed("network = \"cnn:8\"").contains("needs an image"));
+        assert!(sealed("family = \"linear\"").contains("model.family"));
+        assert!(sealed("backbone = \"b.safetensors\"").contains("model.initial"));
+        let image = refusal("features = \"random-conv:64\"");
+        assert!(image.starts_with("model.features: `random-conv:64` needs an image"), "{image}");
+        assert!(sealed("[training]\nrule = \"proximal\"\nrho = 1").contains("training.rule"));
+        assert!(sealed("[training]\nepoch = 1").contains("epoch"));
+        assert!(sealed("network = \"rnn:8\"").contains("mlp:64,32"));
+        let network = refusal("network = \"mlp:8\"");
+        assert!(network.starts_with("model.network: `mlp:8` cannot be trained on ciphertexts"), "{network}");
+        assert!(refusal("family = \"network\"").contains("model.family"));
+        assert!(refusal("[training]\nepochs = 1").contains("needs a rule"));
+        let good = "regime = \"clear\"\nfamily = \"network\"\nnetwork = \"mlp:8\"\n[training]\noptimiser = \"adam\"\nepochs = 2";
+        let file = read(good).unwrap();
+        let Some(TrainingTable::Network(training)) = file.training else { panic!("{:?}", file.training) };
+        assert_eq!((file.model.regime, training.epochs), (Regime::Clear, Some(2)));
+    }
+
+    #[test]
+    fn an_image_names_its_columns() {
+        let list = r#"inputs = [{ name = "a", min = 0, max = 10 }, { name = "b", min = 0, max = 1.5 }]"#;
+        let image = |rest: &str| {
+            format!(r#"inputs = {{ columns = "p_{{row}}_{{column}}", height = 2, width = 3, min = 0, max = 9{rest} }}"#)
+        };
+        let file = CampaignFile::parse(&TEXT.replace(list, &image(""))).unwrap();
+        let names: Vec<_> = file.schema().inputs.into_iter().map(|input| input.name).collect();
+        assert_eq!(names, ["p_0_0", "p_0_1", "p_0_2", "p_1_0", "p_1_1", "p_1_2"]);
+        assert!(refusal(list, &image(", channels = 2")).contains("appears twice"), "the channel is not in the name");
+        assert!(refusal(list, &image(", colour = 2")).contains("image"));
+        assert!(refusal(list, &image(", channels = 100000")).contains("inputs"));
+    }
+
+    #[test]
+    fn the_campaign_files_of_this_project_are_understood() {
+        let directory = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../data")).unwrap();
+        let paths = directory.map(|entry| entry.unwrap().path());
+        let files: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+        assert!(files.len() >= 4, "{files:?}");
+        for path in files {
+            let parsed = CampaignFile::parse(&std::fs::read_to_string(&path).unwrap());
+            assert!(parsed.is_ok(), "{}: {parsed:?}", path.display());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_reading_panic(at in 0..TEXT.len(), cut in 0usize..20, put in "\\PC{0,8}|[0-9e.\"\\[\\]{}=,\n-]{0,8}") {
+            let end = (at + cut).min(TEXT.len());
+            let text = [&TEXT[..at], &put, &TEXT[end..]].concat();
+            if let Err(FileError::Toml { line, .. }) = CampaignFile::parse(&text) {
+                prop_assert!(line <= text.matches('\n').count() + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_deadline_may_be_a_time() {
+        let text = TEXT.replace("2d", "2030-01-01T00:00:00Z");
+        assert_eq!(CampaignFile::parse(&text).unwrap().deadline, Deadline::At(1_893_456_000));
+    }
+}

@@ -1,0 +1,264 @@
+//! A Mine's update, bound to its sender and sealed to the Capsule.
+//!
+//! The header inside says for which chain, contract, campaign, version and miner the update was made; the Capsule compares it with
+//! the chain's own record of who submitted it, so that a copy of somebody else's envelope pays nobody.
+
+use crate::{
+    ids::{CampaignId, Version},
+    pgp::{self, Certificate, Identity, PgpError},
+};
+use alloy::primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+const MAGIC: &[u8; 8] = b"SNRupd01";
+const HEADER_LIMIT: usize = 1024;
+/// What OpenPGP adds to a message, at most.
+const OVERHEAD: usize = 64 * 1024;
+
+/// A fault of form, decided without any homomorphic secret key: the only kind of refusal that has a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum ProtocolReject {
+    /// Nobody had it within the time for fetching.
+    #[error("the update could not be fetched in time")]
+    Unavailable = 1,
+    /// Larger than a sealed update of this campaign can be.
+    #[error("the update is too large")]
+    TooLarge = 2,
+    /// Not an OpenPGP message, or a damaged one.
+    #[error("the update is not a whole OpenPGP message")]
+    NotOpenPgp = 3,
+    /// Not encrypted to this Capsule.
+    #[error("the update is not encrypted to this Capsule")]
+    NotForUs = 4,
+    /// The header cannot be read.
+    #[error("the header of the update cannot be read")]
+    MalformedHeader = 5,
+    /// Made for another chain or contract.
+    #[error("the update was made for another chain or contract")]
+    WrongChain = 6,
+    /// Made for another campaign.
+    #[error("the update was made for another campaign")]
+    WrongCampaign = 7,
+    /// Made for another version of the model.
+    #[error("the update was made for another version of the model")]
+    WrongVersion = 8,
+    /// Made by another miner: a copy.
+    #[error("the update was made by another miner")]
+    WrongMiner = 9,
+    /// Wrong parameters, size, or material.
+    #[error("the update does not conform to the campaign's parameters and material")]
+    Conformance = 10,
+    /// The same bytes by the same miner as before, for the same version.
+    #[error("the update was submitted before")]
+    Duplicate = 11,
+}
+
+impl ProtocolReject {
+    /// The number on the chain.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The reason of a number on the chain, if it is one that is known here.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        use ProtocolReject::*;
+        let all = [
+            Unavailable,
+            TooLarge,
+            NotOpenPgp,
+            NotForUs,
+            MalformedHeader,
+            WrongChain,
+            WrongCampaign,
+            WrongVersion,
+            WrongMiner,
+            Conformance,
+            Duplicate,
+        ];
+        all.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
+/// What an update is for and who made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The chain's number.
+    pub chain_id: u64,
+    /// The contract that the campaign lives in.
+    pub contract: Address,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The version of the model that the update was made from.
+    pub version: Version,
+    /// The miner who is to be paid.
+    pub miner: Address,
+    /// Random, so that no two envelopes are alike.
+    pub nonce: B256,
+}
+
+impl Header {
+    /// The header that the chain leads to expect of a submission; its nonce is zero.
+    #[must_use]
+    pub const fn new(chain_id: u64, contract: Address, campaign: CampaignId, version: Version, miner: Address) -> Self {
+        Self { chain_id, contract, campaign, version, miner, nonce: B256::ZERO }
+    }
+
+    /// The same header with 32 fresh random bytes, which tell envelopes apart. The message's session key is what has to be
+    /// unpredictable.
+    #[must_use]
+    pub const fn with_nonce(self, nonce: B256) -> Self {
+        Self { nonce, ..self }
+    }
+
+    /// Compares with what the chain says of a submission; the nonce is free.
+    ///
+    /// # Errors
+    /// The first thing that differs.
+    pub fn check(&self, expected: &Self) -> Result<(), ProtocolReject> {
+        let same = [
+            ((self.chain_id, self.contract) == (expected.chain_id, expected.contract), ProtocolReject::WrongChain),
+            (self.campaign == expected.campaign, ProtocolReject::WrongCampaign),
+            (self.version == expected.version, ProtocolReject::WrongVersion),
+            (self.miner == expected.miner, ProtocolReject::WrongMiner),
+        ];
+        same.into_iter().find(|(same, _)| !same).map_or(Ok(()), |(_, reason)| Err(reason))
+    }
+}
+
+/// The largest envelope of an update of `payload` bytes.
+#[must_use]
+pub fn largest(payload: usize) -> usize {
+    MAGIC.len() + 4 + HEADER_LIMIT + payload + OVERHEAD
+}
+
+/// Seals an update to the Capsule.
+///
+/// # Errors
+/// If the Capsule's certificate cannot be encrypted to.
+pub fn seal_update(header: &Header, update: &[u8], capsule: &Certificate) -> Result<Vec<u8>, PgpError> {
+    let header = serde_json::to_vec(header).map_err(|error| PgpError::Make(error.to_string()))?;
+    let mut plain = Vec::with_capacity(MAGIC.len() + 4 + header.len() + update.len());
+    plain.extend_from_slice(MAGIC);
+    plain.extend_from_slice(&(header.len() as u32).to_le_bytes());
+    plain.extend_from_slice(&header);
+    plain.extend_from_slice(update);
+    pgp::seal(&plain, capsule)
+}
+
+/// Opens an update of exactly `payload` bytes that must be for and from whom the chain says.
+///
+/// # Errors
+/// The fault of form, in the order of the checks: size, OpenPGP, header, whom and what it is for, size of the payload.
+pub fn open_update(
+    sealed: &[u8],
+    identity: &Identity,
+    expected: &Header,
+    payload: usize,
+) -> Result<Zeroizing<Vec<u8>>, ProtocolReject> {
+    if sealed.len() > largest(payload) {
+        return Err(ProtocolReject::TooLarge);
+    }
+    let plain = pgp::open(sealed, identity, largest(payload)).map_err(|error| match error {
+        PgpError::NotForUs(_) => ProtocolReject::NotForUs,
+        PgpError::TooLarge(_) => ProtocolReject::TooLarge,
+        _ => ProtocolReject::NotOpenPgp,
+    })?;
+    let (header, update) = split(&plain).ok_or(ProtocolReject::MalformedHeader)?;
+    header.check(expected)?;
+    if update.len() != payload {
+        return Err(ProtocolReject::Conformance);
+    }
+    Ok(Zeroizing::new(update.to_vec()))
+}
+
+fn split(plain: &[u8]) -> Option<(Header, &[u8])> {
+    let (len, rest) = plain.strip_prefix(MAGIC.as_slice())?.split_at_checked(4)?;
+    let len = u32::from_le_bytes(len.try_into().ok()?) as usize;
+    if len > HEADER_LIMIT {
+        return None;
+    }
+    let (header, update) = rest.split_at_checked(len)?;
+    Some((serde_json::from_slice(header).ok()?, update))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
+
+    static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate("capsule", "c").unwrap());
+
+    fn header() -> Header {
+        Header::new(31337, Address::repeat_byte(1), CampaignId([2; 32].into()), Version(3), Address::repeat_byte(4))
+    }
+
+    fn open(sealed: &[u8], expected: &Header) -> Result<Vec<u8>, ProtocolReject> {
+        open_update(sealed, &CAPSULE, expected, 6).map(|update| update.to_vec())
+    }
+
+    #[test]
+    fn an_update_reaches_the_capsule_under_its_sender_s_name() {
+        let sealed = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
+        assert_eq!(open(&sealed, &header()), Ok(b"update".to_vec()));
+        let again = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
+        assert_ne!(sealed, again);
+    }
+
+    #[test]
+    fn each_fault_of_form_has_its_reason() {
+        let sealed = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
+        let with = |change: fn(&mut Header)| {
+            let mut expected = header();
+            change(&mut expected);
+            open(&sealed, &expected).unwrap_err()
+        };
+        assert_eq!(with(|h| h.chain_id = 1), ProtocolReject::WrongChain);
+        assert_eq!(with(|h| h.contract = Address::ZERO), ProtocolReject::WrongChain);
+        assert_eq!(with(|h| h.campaign = CampaignId([9; 32].into())), ProtocolReject::WrongCampaign);
+        assert_eq!(with(|h| h.version = Version(4)), ProtocolReject::WrongVersion);
+        assert_eq!(with(|h| h.miner = Address::ZERO), ProtocolReject::WrongMiner);
+        assert_eq!(open(b"garbage", &header()), Err(ProtocolReject::NotOpenPgp));
+        assert_eq!(open(&sealed[..sealed.len() / 2], &header()), Err(ProtocolReject::NotOpenPgp));
+        assert_eq!(open(&vec![0; largest(6) + 1], &header()), Err(ProtocolReject::TooLarge));
+        let other = Identity::generate("other", "o").unwrap();
+        let foreign = seal_update(&header(), b"update", other.certificate()).unwrap();
+        assert_eq!(open(&foreign, &header()), Err(ProtocolReject::NotForUs));
+        let headless = pgp::seal(b"SNRupd01\xff\xff\xff\xff", CAPSULE.certificate()).unwrap();
+        assert_eq!(open(&headless, &header()), Err(ProtocolReject::MalformedHeader));
+        let long = seal_update(&header(), b"longer update", CAPSULE.certificate()).unwrap();
+        assert_eq!(open(&long, &header()), Err(ProtocolReject::Conformance));
+    }
+
+    #[test]
+    fn a_cut_header_is_no_header() {
+        let json = serde_json::to_vec(&header()).unwrap();
+        let whole = [MAGIC.as_slice(), &(json.len() as u32).to_le_bytes(), &json, b"update"].concat();
+        assert_eq!(split(&whole).unwrap().1, b"update");
+        for len in 0..whole.len() - b"update".len() {
+            assert!(split(&whole[..len]).is_none(), "{len}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_reading_a_header_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), len in 0u32..220) {
+            let _ = split(&bytes);
+            let _ = split(&[MAGIC.as_slice(), &len.to_le_bytes(), &bytes].concat());
+        }
+    }
+
+    #[test]
+    fn reasons_keep_their_numbers() {
+        for code in 1..=11 {
+            assert_eq!(ProtocolReject::from_code(code).map(ProtocolReject::code), Some(code));
+        }
+        assert_eq!(ProtocolReject::from_code(0).or(ProtocolReject::from_code(12)), None);
+    }
+}

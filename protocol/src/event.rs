@@ -1,0 +1,321 @@
+//! What the contracts reported, in order: the only input of the fold.
+
+use alloy::{
+    primitives::{Address, B256, Log},
+    sol_types::SolEventInterface,
+};
+use sonar_contracts::{
+    Campaigns::CampaignsEvents, CapsuleRegistry::CapsuleRegistryEvents, CloseReason, Outcome, Terms,
+};
+
+use crate::{
+    handover::{Handover, Published},
+    ids::{CampaignId, Digest, Version, WindowIndex},
+    units::Amount,
+    wire,
+};
+
+/// Where on the chain something was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct LogPosition {
+    /// The block.
+    pub block: u64,
+    /// Its hash.
+    pub block_hash: B256,
+    /// Its unix time.
+    pub timestamp: u64,
+    /// The transaction.
+    pub transaction: B256,
+    /// Place in the block.
+    pub index: u64,
+}
+
+/// Something that the contracts said, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where.
+    pub at: LogPosition,
+    /// What.
+    pub event: Event,
+}
+
+/// The end of the chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Head {
+    /// The last block.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// Unix time that a transaction sent now would see: never before the last block, and on even when no block is
+    /// mined. Time-outs are decided by it.
+    pub now: u64,
+}
+
+/// What happened on the chain since the last look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The chain forgot blocks that were seen before: forget everything too, `records` begins with the contracts' first
+    /// event again. Also set on the very first batch.
+    pub restarted: bool,
+    /// What the contracts said, in order; often nothing.
+    pub records: Vec<Record>,
+    /// The end of the chain.
+    pub head: Head,
+}
+
+/// What the contracts say: enough to rebuild all their state.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[allow(missing_docs)] // The fields are those of the contracts' events, documented there.
+pub enum Event {
+    /// A bounty went into escrow.
+    Opened {
+        id: CampaignId,
+        #[serde(with = "wire::terms")]
+        terms: Box<Terms>,
+    },
+    /// The Capsule measured the starting accuracy and published version 1.
+    Activated { id: CampaignId, start_ppm: u32, first: Published },
+    /// The Capsule will not run the campaign.
+    Declined { id: CampaignId, reason: u8 },
+    /// A campaign that never opened gave everything back to its owner.
+    Refunded { id: CampaignId, amount: Amount },
+    /// A miner submitted an update.
+    Submitted { id: CampaignId, miner: Address, version: Version, window: WindowIndex, index: u32, content: Digest },
+    /// A window was settled; `version` is the one its submissions were for.
+    Settled {
+        id: CampaignId,
+        window: WindowIndex,
+        version: Version,
+        #[serde(with = "wire::outcomes")]
+        outcomes: Vec<Outcome>,
+        best_ppm: u32,
+        next: Option<Published>,
+    },
+    /// An accepted submission earned its part of the bounty. Comes before its window's `Settled`.
+    Awarded { id: CampaignId, miner: Address, window: WindowIndex, index: u32, delta_ppm: u32, amount: Amount },
+    /// A campaign closed and credited its owner.
+    Closed { id: CampaignId, reason: CloseReason, refunded: Amount },
+    /// The Capsule delivered the model, and handed over the seeds of its versions.
+    Finalized { id: CampaignId, result: Digest, handovers: Vec<Handover> },
+    /// The Capsule's stake is free again.
+    Released { id: CampaignId },
+    /// What the Capsule published for a version was not honest: its stake is the owner's.
+    Convicted { id: CampaignId, version: Version, amount: Amount },
+    /// The Capsule did not deliver in time; its fee went to the owner.
+    Expired { id: CampaignId, refunded: Amount },
+    /// An account took its credit in a campaign.
+    Withdrawn { id: CampaignId, account: Address, to: Address, amount: Amount },
+    /// A rejected submission, not its miner's first, lost its stake to the owner. Comes before its window's `Settled`.
+    Forfeited { id: CampaignId, miner: Address, window: WindowIndex, index: u32, amount: Amount },
+    /// An account took its free stakes in a campaign.
+    StakeWithdrawn { id: CampaignId, account: Address, to: Address, amount: Amount },
+    /// Something about a Capsule changed in the registry.
+    Capsule { operator: Address, change: CapsuleChange },
+}
+
+/// What the registry says about a Capsule.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // The fields are those of the registry's events, documented there.
+pub enum CapsuleChange {
+    /// It registered, or changed what it had registered.
+    Described { attester: Address, fingerprint: B256, certificate: Digest, endpoint: String, fee_ppm: u32 },
+    /// Its operator added to the stake.
+    Deposited(Amount),
+    /// Its operator took back stake.
+    Unstaked(Amount),
+    /// Its operator allowed a Campaigns contract to lock stake, or stopped it.
+    Authorized { campaigns: Address, allowed: bool },
+    /// A campaign locked stake.
+    Locked(Amount),
+    /// A campaign released its lock.
+    Unlocked(Amount),
+    /// A campaign took the stake that it had locked.
+    Slashed(Amount),
+}
+
+impl Event {
+    /// The campaign that it is about, if any.
+    #[must_use]
+    pub fn campaign(&self) -> Option<CampaignId> {
+        match self {
+            Self::Opened { id, .. }
+            | Self::Activated { id, .. }
+            | Self::Declined { id, .. }
+            | Self::Refunded { id, .. }
+            | Self::Submitted { id, .. }
+            | Self::Settled { id, .. }
+            | Self::Awarded { id, .. }
+            | Self::Closed { id, .. }
+            | Self::Finalized { id, .. }
+            | Self::Released { id }
+            | Self::Convicted { id, .. }
+            | Self::Expired { id, .. }
+            | Self::Withdrawn { id, .. }
+            | Self::Forfeited { id, .. }
+            | Self::StakeWithdrawn { id, .. } => Some(*id),
+            Self::Capsule { .. } => None,
+        }
+    }
+
+    /// The account that it is about, if it is about one.
+    #[must_use]
+    pub fn account(&self) -> Option<Address> {
+        match self {
+            Self::Submitted { miner, .. } | Self::Awarded { miner, .. } | Self::Forfeited { miner, .. } => Some(*miner),
+            Self::Withdrawn { account, .. } | Self::StakeWithdrawn { account, .. } => Some(*account),
+            Self::Capsule { operator, .. } => Some(*operator),
+            Self::Opened { terms, .. } => Some(terms.owner),
+            _ => None,
+        }
+    }
+
+    /// Its name, as in the contracts' ABI but in snake case.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "opened",
+            Self::Activated { .. } => "activated",
+            Self::Declined { .. } => "declined",
+            Self::Refunded { .. } => "refunded",
+            Self::Submitted { .. } => "submitted",
+            Self::Settled { .. } => "settled",
+            Self::Awarded { .. } => "awarded",
+            Self::Closed { .. } => "closed",
+            Self::Finalized { .. } => "finalized",
+            Self::Released { .. } => "released",
+            Self::Convicted { .. } => "convicted",
+            Self::Expired { .. } => "expired",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Forfeited { .. } => "forfeited",
+            Self::StakeWithdrawn { .. } => "stake_withdrawn",
+            Self::Capsule { .. } => "capsule",
+        }
+    }
+
+    /// Understands a log of Sonar's contract; `None` for what is no part of the protocol.
+    pub fn from_campaigns(log: &Log) -> Result<Option<Self>, String> {
+        use CampaignsEvents as E;
+        let Some(event) = known::<E>(log, E::SELECTORS)? else {
+            return Ok(None);
+        };
+        Ok(Some(match event {
+            E::Opened(e) => Self::Opened { id: e.id.into(), terms: Box::new(e.terms) },
+            E::Activated(e) => Self::Activated {
+                id: e.id.into(),
+                start_ppm: e.startPpm,
+                first: Published::from_chain(&e.first).ok_or("a campaign was activated without material")?,
+            },
+            E::Declined(e) => Self::Declined { id: e.id.into(), reason: e.reason },
+            E::Refunded(e) => Self::Refunded { id: e.id.into(), amount: e.amount.into() },
+            E::Submitted(e) => Self::Submitted {
+                id: e.id.into(),
+                miner: e.miner,
+                version: Version(e.version),
+                window: WindowIndex(e.window),
+                index: e.index,
+                content: e.content.into(),
+            },
+            E::Settled(e) => Self::Settled {
+                id: e.id.into(),
+                window: WindowIndex(e.window),
+                version: Version(e.version),
+                outcomes: e
+                    .outcomes
+                    .into_iter()
+                    .map(Outcome::decode)
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| error.to_string())?,
+                best_ppm: e.bestPpm,
+                next: Published::from_chain(&e.next),
+            },
+            E::Awarded(e) => Self::Awarded {
+                id: e.id.into(),
+                miner: e.miner,
+                window: WindowIndex(e.window),
+                index: e.index,
+                delta_ppm: e.deltaPpm,
+                amount: e.amount.into(),
+            },
+            E::Closed(e) => Self::Closed {
+                id: e.id.into(),
+                reason: CloseReason::try_from(e.reason).map_err(|error| error.to_string())?,
+                refunded: e.refunded.into(),
+            },
+            E::Finalized(e) => Self::Finalized {
+                id: e.id.into(),
+                result: e.result.into(),
+                handovers: e.handovers.into_iter().map(Handover::from).collect(),
+            },
+            E::Released(e) => Self::Released { id: e.id.into() },
+            E::Convicted(e) => {
+                Self::Convicted { id: e.id.into(), version: Version(e.version), amount: e.amount.into() }
+            }
+            E::Expired(e) => Self::Expired { id: e.id.into(), refunded: e.refunded.into() },
+            E::Withdrawn(e) => {
+                Self::Withdrawn { id: e.id.into(), account: e.account, to: e.to, amount: e.amount.into() }
+            }
+            E::Forfeited(e) => Self::Forfeited {
+                id: e.id.into(),
+                miner: e.miner,
+                window: WindowIndex(e.window),
+                index: e.index,
+                amount: e.amount.into(),
+            },
+            E::StakeWithdrawn(e) => {
+                Self::StakeWithdrawn { id: e.id.into(), account: e.account, to: e.to, amount: e.amount.into() }
+            }
+            // Says nothing about campaigns.
+            E::EIP712DomainChanged(_) => return Ok(None),
+        }))
+    }
+
+    /// Understands a log of the registry; `None` for what is no part of the protocol.
+    pub fn from_registry(log: &Log) -> Result<Option<Self>, String> {
+        use CapsuleRegistryEvents as E;
+        let Some(event) = known::<E>(log, E::SELECTORS)? else {
+            return Ok(None);
+        };
+        let (operator, change) = match event {
+            E::Registered(e) => (
+                e.operator,
+                CapsuleChange::Described {
+                    attester: e.attester,
+                    fingerprint: e.fingerprint,
+                    certificate: e.certificate.into(),
+                    endpoint: e.endpoint,
+                    fee_ppm: e.feePpm,
+                },
+            ),
+            E::Updated(e) => (
+                e.operator,
+                CapsuleChange::Described {
+                    attester: e.attester,
+                    fingerprint: e.fingerprint,
+                    certificate: e.certificate.into(),
+                    endpoint: e.endpoint,
+                    fee_ppm: e.feePpm,
+                },
+            ),
+            E::Deposited(e) => (e.operator, CapsuleChange::Deposited(e.amount.into())),
+            E::Unstaked(e) => (e.operator, CapsuleChange::Unstaked(e.amount.into())),
+            E::Authorized(e) => (e.operator, CapsuleChange::Authorized { campaigns: e.campaigns, allowed: e.allowed }),
+            E::Locked(e) => (e.operator, CapsuleChange::Locked(e.amount.into())),
+            E::Unlocked(e) => (e.operator, CapsuleChange::Unlocked(e.amount.into())),
+            E::Slashed(e) => (e.operator, CapsuleChange::Slashed(e.amount.into())),
+            // Pull payments of slashed stake are between the registry and the account.
+            E::Credited(_) | E::Claimed(_) => return Ok(None),
+        };
+        Ok(Some(Self::Capsule { operator, change }))
+    }
+}
+
+/// Decodes an event of the interface, and skips those of later contracts.
+fn known<E: SolEventInterface>(log: &Log, selectors: &[[u8; 32]]) -> Result<Option<E>, String> {
+    let ours = log.topics().first().is_some_and(|topic| selectors.contains(&topic.0));
+    if !ours {
+        return Ok(None);
+    }
+    E::decode_log(log).map(|log| Some(log.data)).map_err(|error| error.to_string())
+}

@@ -1,0 +1,207 @@
+//! Names of things, each of its own type, so that none is passed for another.
+
+use std::{fmt, str::FromStr};
+
+use alloy::primitives::{B256, hex};
+use cid::{Cid, multihash::Multihash};
+use serde::{Deserialize, Serialize};
+
+/// Multicodec of dag-pb blocks.
+const DAG_PB: u64 = 0x70;
+/// Multihash code of SHA-256.
+const SHA2_256: u64 = 0x12;
+/// A text that is not 32 bytes in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {kind}: expected 64 hexadecimal digits, optionally after 0x")]
+pub struct ParseIdError {
+    kind: &'static str,
+    text: String,
+}
+
+fn parse(kind: &'static str, text: &str) -> Result<[u8; 32], ParseIdError> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(digits, &mut bytes).map_err(|_| ParseIdError {
+        kind,
+        // Long enough to recognise, short enough not to flood a log.
+        text: text.chars().take(80).collect(),
+    })?;
+    Ok(bytes)
+}
+
+macro_rules! text_form {
+    ($name:ident, $kind:literal) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode_prefixed(self.as_bytes()))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                parse($kind, text).map(Self::from)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = ParseIdError;
+
+            fn try_from(text: String) -> Result<Self, ParseIdError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl From<B256> for $name {
+            fn from(word: B256) -> Self {
+                Self::from(word.0)
+            }
+        }
+
+        impl From<$name> for B256 {
+            fn from(id: $name) -> Self {
+                Self::new(*id.as_bytes())
+            }
+        }
+    };
+}
+
+/// A campaign: the hash of its terms on one chain and contract.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CampaignId(pub B256);
+
+impl CampaignId {
+    /// The id as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0.0
+    }
+
+    /// The first eight digits: enough to tell campaigns apart in a table.
+    #[must_use]
+    pub fn short(&self) -> String {
+        hex::encode_prefixed(&self.0[..4])
+    }
+}
+
+impl From<[u8; 32]> for CampaignId {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(B256::new(bytes))
+    }
+}
+
+text_form!(CampaignId, "a campaign id");
+
+/// The sha2-256 digest of an artefact's root block on IPFS: what the chain stores instead of a CID.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The digest in a word of the chain, where zero stands for "nothing".
+    #[must_use]
+    pub fn from_word(word: B256) -> Option<Self> {
+        (!word.is_zero()).then_some(Self(word.0))
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+text_form!(Digest, "an artefact's digest");
+
+impl Digest {
+    /// The content identifier of the artefact's root block.
+    #[must_use]
+    pub fn to_cid(&self) -> Cid {
+        let hash = Multihash::wrap(SHA2_256, self.as_bytes()).expect("32 bytes fit a multihash of 64");
+        Cid::new_v1(DAG_PB, hash)
+    }
+
+    /// The digest of a root block of an artefact as this protocol stores it: UnixFS under CIDv1, dag-pb, SHA-256.
+    #[must_use]
+    pub fn from_cid(cid: &Cid) -> Option<Self> {
+        let fits = cid.codec() == DAG_PB && cid.hash().code() == SHA2_256;
+        let bytes: [u8; 32] = cid.hash().digest().try_into().ok()?;
+        fits.then_some(Self(bytes))
+    }
+}
+
+macro_rules! counter {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub u32);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+counter! {
+    /// A version of a campaign's model; the first is 1.
+    Version
+}
+
+counter! {
+    /// A window of a campaign; the first is 0.
+    WindowIndex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_survive_text_with_and_without_prefix() {
+        let id = CampaignId::from([0xAB; 32]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string()[2..].parse(), Ok(id));
+        assert_eq!(id.short(), "0xabababab");
+        let json = serde_json::to_string(&Digest([7; 32])).unwrap();
+        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), Digest([7; 32]));
+    }
+
+    #[test]
+    fn other_texts_are_refused_by_name() {
+        for text in ["", "0x12", "zz", &"g".repeat(64), &"0".repeat(66)] {
+            let error = text.parse::<CampaignId>().unwrap_err().to_string();
+            assert!(error.contains("is not a campaign id"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_zero_word_is_no_digest() {
+        assert_eq!(Digest::from_word(B256::ZERO), None);
+        assert_eq!(Digest::from_word(B256::repeat_byte(1)), Some(Digest([1; 32])));
+    }
+}

@@ -1,0 +1,23 @@
+//! The campaign protocol: what data scientist, Capsule, Mines and Sonar say to each other on the chain and on IPFS.
+//!
+//! Pure: no I/O and no tasks. Time and randomness are arguments.
+
+pub mod audit;
+pub mod backbone;
+pub mod bundle;
+pub mod campaign;
+pub mod data;
+pub mod delivery;
+pub mod envelope;
+pub mod event;
+pub mod handover;
+pub mod ids;
+pub mod launch;
+pub mod manifest;
+pub mod method;
+pub mod pgp;
+pub mod refusal;
+pub mod statement;
+pub mod units;
+pub mod view;
+pub mod wire;

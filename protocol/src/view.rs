@@ -1,0 +1,802 @@
+//! The state of all campaigns as a pure fold of the contracts' events. Whoever saw the same events knows the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::primitives::{Address, B256, U256};
+use serde::Serialize;
+use sonar_contracts::{CloseReason, Ledger, Outcome, State, Status, Submission, Terms, fee, window_fold, window_start};
+use utoipa::ToSchema;
+
+use crate::{
+    event::{Batch, CapsuleChange, Event, Head, LogPosition, Record},
+    handover::{Handover, Published},
+    ids::{CampaignId, Digest, Version, WindowIndex},
+    units::Amount,
+};
+
+/// Events that do not follow from those before: the node lied or left something out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("block {block}, log {index}: `{event}` does not follow from the events before it: {reason}")]
+pub struct ViewError {
+    block: u64,
+    index: u64,
+    event: &'static str,
+    reason: &'static str,
+}
+
+/// Everything that the contracts have said, put together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct World {
+    /// All campaigns.
+    pub campaigns: BTreeMap<CampaignId, CampaignView>,
+    /// Their ids in the order in which they were opened.
+    pub order: Vec<CampaignId>,
+    /// All Capsules by operator.
+    pub capsules: BTreeMap<Address, CapsuleView>,
+    /// The end of the chain.
+    pub head: Head,
+}
+
+/// A Capsule as the registry knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CapsuleView {
+    /// Its attestation key.
+    pub attester: Address,
+    /// Its OpenPGP fingerprint, left-aligned.
+    pub fingerprint: B256,
+    /// Its OpenPGP certificate on IPFS.
+    pub certificate: Option<Digest>,
+    /// Where it answers.
+    pub endpoint: String,
+    /// Its fee.
+    pub fee_ppm: u32,
+    /// Its stake in wei, the locked part included.
+    pub stake: Amount,
+    /// The part of its stake that campaigns hold.
+    pub locked: Amount,
+    /// Sonar contracts that may lock its stake.
+    pub authorized: BTreeSet<Address>,
+}
+
+/// One campaign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CampaignView {
+    /// Its id.
+    pub id: CampaignId,
+    /// Its facts that never change.
+    pub terms: Terms,
+    /// Where it was opened.
+    pub opened: LogPosition,
+    /// Where it stands.
+    pub state: State,
+    /// Why it closed.
+    pub reason: CloseReason,
+    /// The attested starting accuracy.
+    pub start_ppm: Option<u32>,
+    /// The attested best accuracy.
+    pub best_ppm: u32,
+    /// Accepted submissions so far.
+    pub accepts: u32,
+    /// Submissions so far.
+    pub submissions: u32,
+    /// The present window.
+    pub window: Window,
+    /// Windows that were settled, in order.
+    pub settled: Vec<SettledWindow>,
+    /// What the Capsule published for each version, in order; the last is the present one.
+    pub versions: Vec<VersionView>,
+    /// Unix time of opening, activation, closing or delivery, whichever was last.
+    pub changed_at: u64,
+    /// Why the Capsule declined.
+    pub declined: Option<u8>,
+    /// The delivered model on IPFS.
+    pub result: Option<Digest>,
+    /// The sealed seeds of all versions, in order, once the model is delivered.
+    pub handovers: Vec<Handover>,
+    /// What became of the stake that the Capsule had locked, once that is decided after the delivery.
+    pub stake_fate: Option<StakeFate>,
+    /// Where it stopped taking submissions.
+    pub closed: Option<LogPosition>,
+    /// Who has earned what.
+    pub accounts: BTreeMap<Address, Account>,
+    /// Withdrawals in order.
+    pub withdrawals: Vec<Withdrawal>,
+    /// Withdrawals of stakes in order.
+    pub stake_withdrawals: Vec<Withdrawal>,
+}
+
+/// What became of the stake of a Capsule that delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum StakeFate {
+    /// It is free again.
+    Released,
+    /// It is the owner's, for what was published for this version.
+    Convicted {
+        /// The version.
+        #[schema(value_type = u32)]
+        version: Version,
+    },
+}
+
+/// A version of a campaign's model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VersionView {
+    /// The version.
+    pub version: Version,
+    /// What the Capsule published for it.
+    pub published: Published,
+    /// Where it was announced.
+    pub at: LogPosition,
+    /// Hash of a block that the Capsule could not choose when it made its keys: that of `Opened` for version 1, of the
+    /// settlement before for the others.
+    pub beacon: B256,
+}
+
+/// A window that takes submissions or waits for its settlement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its index.
+    pub index: WindowIndex,
+    /// The version that its submissions are for.
+    pub version: Version,
+    /// Its submissions in chain order.
+    pub submissions: Vec<Submission>,
+    /// Where they were submitted.
+    pub positions: Vec<LogPosition>,
+    /// Unix time at which it closes or closed; 0 while it is empty.
+    pub closes_at: u64,
+    awards: BTreeMap<u32, Award>,
+}
+
+impl Window {
+    fn new(index: WindowIndex, version: Version) -> Self {
+        Self { index, version, submissions: Vec::new(), positions: Vec::new(), closes_at: 0, awards: BTreeMap::new() }
+    }
+
+    /// Whether it can be settled at this unix time.
+    #[must_use]
+    pub fn is_closed(&self, now: u64) -> bool {
+        !self.submissions.is_empty() && now >= self.closes_at
+    }
+}
+
+/// A window that was settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledWindow {
+    /// Its index.
+    pub index: WindowIndex,
+    /// The version that its submissions were for.
+    pub version: Version,
+    /// Its submissions, in chain order, with what became of them.
+    pub submissions: Vec<SettledSubmission>,
+    /// The best accuracy after it.
+    pub best_ppm: u32,
+    /// Where it was settled.
+    pub at: LogPosition,
+}
+
+/// A submission that was settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledSubmission {
+    /// Who sent it.
+    pub miner: Address,
+    /// The sealed update on IPFS.
+    pub content: Digest,
+    /// Where it was submitted.
+    pub at: LogPosition,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What it earned, if it was accepted.
+    pub award: Option<Award>,
+}
+
+/// What an accepted submission earned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Award {
+    /// How far it moved the best accuracy towards the target.
+    pub delta_ppm: u32,
+    /// Its share of the bounty.
+    pub amount: Amount,
+}
+
+/// An account's money in a campaign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Earned by accepted submissions.
+    pub earned: Amount,
+    /// Credited otherwise: refund of the owner, fee of the Capsule.
+    pub credited: Amount,
+    /// Taken so far.
+    pub withdrawn: Amount,
+    // Of what was earned, what was taken.
+    paid: Amount,
+    // The version that `uploads` counts for.
+    version: Version,
+    uploads: u16,
+    stakes: Counts,
+}
+
+/// Stakes of an account, in number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    // Those that the contract has.
+    present: u32,
+    // The window of the last submission, and the stakes behind submissions to it.
+    window: WindowIndex,
+    pending: u32,
+    deposited: u32,
+    forfeited: u32,
+    withdrawn: u32,
+    warned: bool,
+}
+
+/// Stakes of submissions, in wei of the chain's own coin. Over a whole campaign `deposited = held + free + withdrawn`; what
+/// miners forfeited is among the owner's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Stakes {
+    /// Sent with submissions.
+    #[schema(value_type = String)]
+    pub deposited: Amount,
+    /// Behind submissions that are not settled.
+    #[schema(value_type = String)]
+    pub held: Amount,
+    /// Returned: stand behind the next submissions, or can be withdrawn.
+    #[schema(value_type = String)]
+    pub free: Amount,
+    /// Lost by rejected submissions.
+    #[schema(value_type = String)]
+    pub forfeited: Amount,
+    /// Withdrawn.
+    #[schema(value_type = String)]
+    pub withdrawn: Amount,
+}
+
+impl Stakes {
+    /// The sums.
+    #[must_use]
+    pub fn saturating_add(self, other: Self) -> Self {
+        Self {
+            deposited: self.deposited.saturating_add(other.deposited),
+            held: self.held.saturating_add(other.held),
+            free: self.free.saturating_add(other.free),
+            forfeited: self.forfeited.saturating_add(other.forfeited),
+            withdrawn: self.withdrawn.saturating_add(other.withdrawn),
+        }
+    }
+}
+
+impl Account {
+    /// What the account can take now.
+    #[must_use]
+    pub fn owed(&self) -> Amount {
+        self.earned.saturating_add(self.credited).saturating_sub(self.withdrawn)
+    }
+}
+
+/// A withdrawal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Whose credit.
+    pub account: Address,
+    /// Where it went.
+    pub to: Address,
+    /// How much.
+    pub amount: Amount,
+    /// Where on the chain.
+    pub at: LogPosition,
+}
+
+impl World {
+    /// Takes what a follower brought; starts anew when the chain did.
+    ///
+    /// # Errors
+    /// When the events do not follow from one another. The world is then of no use until the follower restarts.
+    pub fn absorb(&mut self, batch: &Batch) -> Result<(), ViewError> {
+        if batch.restarted {
+            *self = Self::default();
+        }
+        self.head = batch.head;
+        batch.records.iter().try_for_each(|record| self.apply(record))
+    }
+
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// When it does not follow from those before.
+    pub fn apply(&mut self, record: &Record) -> Result<(), ViewError> {
+        let fault =
+            |reason| ViewError { block: record.at.block, index: record.at.index, event: record.event.name(), reason };
+        match (&record.event, record.event.campaign()) {
+            (Event::Opened { id, terms }, _) => {
+                if self.campaigns.contains_key(id) {
+                    return Err(fault("the campaign was opened before"));
+                }
+                self.campaigns.insert(*id, CampaignView::new(*id, (**terms).clone(), record.at));
+                self.order.push(*id);
+                Ok(())
+            }
+            (Event::Capsule { operator, change }, _) => {
+                self.capsules.entry(*operator).or_default().apply(change);
+                Ok(())
+            }
+            (_, Some(id)) => self
+                .campaigns
+                .get_mut(&id)
+                .ok_or("there is no such campaign")
+                .and_then(|campaign| campaign.apply(record))
+                .map_err(fault),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// A campaign by its id.
+    #[must_use]
+    pub fn campaign(&self, id: CampaignId) -> Option<&CampaignView> {
+        self.campaigns.get(&id)
+    }
+
+    /// All campaigns in the order in which they were opened.
+    pub fn in_order(&self) -> impl DoubleEndedIterator<Item = &CampaignView> {
+        self.order.iter().filter_map(|id| self.campaigns.get(id))
+    }
+}
+
+impl CapsuleView {
+    fn apply(&mut self, change: &CapsuleChange) {
+        match change {
+            CapsuleChange::Described { attester, fingerprint, certificate, endpoint, fee_ppm } => {
+                self.attester = *attester;
+                self.fingerprint = *fingerprint;
+                self.certificate = Some(*certificate);
+                self.endpoint.clone_from(endpoint);
+                self.fee_ppm = *fee_ppm;
+            }
+            CapsuleChange::Deposited(amount) => self.stake = self.stake.saturating_add(*amount),
+            CapsuleChange::Unstaked(amount) => self.stake = self.stake.saturating_sub(*amount),
+            CapsuleChange::Authorized { campaigns, allowed: true } => {
+                self.authorized.insert(*campaigns);
+            }
+            CapsuleChange::Authorized { campaigns, allowed: false } => {
+                self.authorized.remove(campaigns);
+            }
+            CapsuleChange::Locked(amount) => self.locked = self.locked.saturating_add(*amount),
+            CapsuleChange::Unlocked(amount) => self.locked = self.locked.saturating_sub(*amount),
+            CapsuleChange::Slashed(amount) => {
+                self.locked = self.locked.saturating_sub(*amount);
+                self.stake = self.stake.saturating_sub(*amount);
+            }
+        }
+    }
+
+    /// Stake in wei that no campaign holds.
+    #[must_use]
+    pub fn free_stake(&self) -> Amount {
+        self.stake.saturating_sub(self.locked)
+    }
+}
+
+impl CampaignView {
+    fn new(id: CampaignId, terms: Terms, opened: LogPosition) -> Self {
+        Self {
+            id,
+            terms,
+            opened,
+            state: State::Proposed,
+            reason: CloseReason::None,
+            start_ppm: None,
+            best_ppm: 0,
+            accepts: 0,
+            submissions: 0,
+            window: Window::new(WindowIndex(0), Version(0)),
+            settled: Vec::new(),
+            versions: Vec::new(),
+            changed_at: opened.timestamp,
+            declined: None,
+            result: None,
+            handovers: Vec::new(),
+            stake_fate: None,
+            closed: None,
+            accounts: BTreeMap::new(),
+            withdrawals: Vec::new(),
+            stake_withdrawals: Vec::new(),
+        }
+    }
+
+    /// The present version; 0 before activation.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.window.version
+    }
+
+    /// What the Capsule published for the present version.
+    #[must_use]
+    pub fn material(&self) -> Option<Digest> {
+        self.versions.last().map(|version| version.published.material)
+    }
+
+    /// Block hash that keys of the next version are bound to: of `Opened` before activation, else of the last
+    /// settlement.
+    #[must_use]
+    pub fn next_beacon(&self) -> B256 {
+        self.settled.last().map_or(self.opened.block_hash, |window| window.at.block_hash)
+    }
+
+    /// Submissions that a miner has sent to the present version.
+    #[must_use]
+    pub fn uploads(&self, miner: Address) -> u16 {
+        self.accounts
+            .get(&miner)
+            .filter(|account| account.version == self.version())
+            .map_or(0, |account| account.uploads)
+    }
+
+    /// What an account can withdraw.
+    #[must_use]
+    pub fn owed(&self, account: Address) -> Amount {
+        self.accounts.get(&account).map_or(Amount::ZERO, Account::owed)
+    }
+
+    /// An account's stakes.
+    #[must_use]
+    pub fn stakes(&self, account: Address) -> Stakes {
+        self.accounts.get(&account).map_or_else(Stakes::default, |account| self.stakes_of(&account.stakes))
+    }
+
+    /// The stakes of all accounts.
+    #[must_use]
+    pub fn all_stakes(&self) -> Stakes {
+        let stakes = self.accounts.values().map(|account| self.stakes_of(&account.stakes));
+        stakes.fold(Stakes::default(), Stakes::saturating_add)
+    }
+
+    /// What an account's next submission must send.
+    #[must_use]
+    pub fn stake_due(&self, account: Address) -> Amount {
+        if self.stakes(account).free == Amount::ZERO { self.terms.submissionStake.into() } else { Amount::ZERO }
+    }
+
+    /// Whether an account's next rejected submission forfeits its stake.
+    #[must_use]
+    pub fn is_warned(&self, account: Address) -> bool {
+        self.accounts.get(&account).is_some_and(|account| account.stakes.warned)
+    }
+
+    fn stakes_of(&self, counts: &Counts) -> Stakes {
+        let held = self.held(counts);
+        let wei = |count: u32| Amount(U256::from(count) * U256::from(self.terms.submissionStake));
+        Stakes {
+            deposited: wei(counts.deposited),
+            held: wei(held),
+            free: wei(counts.present.saturating_sub(held)),
+            forfeited: wei(counts.forfeited),
+            withdrawn: wei(counts.withdrawn),
+        }
+    }
+
+    /// Stakes behind submissions that are not settled; those of earlier windows were returned.
+    fn held(&self, counts: &Counts) -> u32 {
+        let waits = self.state == State::Open && counts.window == self.window.index;
+        if waits { counts.pending } else { 0 }
+    }
+
+    /// Whether a submission sent at this unix time can be taken, as far as it does not depend on the miner.
+    #[must_use]
+    pub fn takes_submissions(&self, now: u64) -> bool {
+        self.state == State::Open
+            && now < self.terms.deadline
+            && self.submissions < self.terms.maxSubmissions
+            && (self.window.submissions.is_empty() || now < self.window.closes_at)
+    }
+
+    /// What became of a miner's submission, once its window is settled.
+    #[must_use]
+    pub fn outcome(&self, miner: Address, content: Digest) -> Option<&SettledSubmission> {
+        self.settled
+            .iter()
+            .flat_map(|window| &window.submissions)
+            .find(|submission| submission.miner == miner && submission.content == content)
+    }
+
+    /// Hash of the present window, as the contract has it.
+    #[must_use]
+    pub fn window_hash(&self) -> B256 {
+        if self.versions.is_empty() {
+            return B256::ZERO;
+        }
+        let start = window_start(self.id.0, self.window.version.0, self.window.index.0);
+        self.window.submissions.iter().fold(start, window_fold)
+    }
+
+    /// The status that the contract gives.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            state: self.state as u8,
+            reason: self.reason as u8,
+            version: self.version().0,
+            bestPpm: self.best_ppm,
+            accepts: self.accepts,
+            submissions: self.submissions,
+            windowIndex: self.window.index.0,
+            windowCount: u32::try_from(self.window.submissions.len()).unwrap_or(u32::MAX),
+            windowClosesAt: self.window.closes_at,
+            changedAt: self.changed_at,
+            windowHash: self.window_hash(),
+            material: self.material().map_or(B256::ZERO, B256::from),
+        }
+    }
+
+    /// The ledger that the contract gives.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        let fee = fee(self.terms.bounty, self.terms.feePpm);
+        let bounty = U256::from(self.terms.bounty);
+        let awarded = self.sum(|account| account.earned);
+        let paid = self.sum(|account| account.paid);
+        let back = self.state == State::Refunded;
+        let over = back || matches!(self.state, State::Closed | State::Finalized);
+        let mut refunded = if over { bounty - awarded } else { U256::ZERO };
+        if back || self.reason == CloseReason::CapsuleTimeout {
+            refunded += fee;
+        }
+        let earned_fee = if self.state == State::Finalized { fee } else { U256::ZERO };
+        let deposited = bounty + fee;
+        Ledger {
+            deposited,
+            paid,
+            owed: awarded - paid,
+            refunded,
+            fee: earned_fee,
+            escrowed: deposited - awarded - refunded - earned_fee,
+        }
+    }
+
+    fn sum(&self, part: impl Fn(&Account) -> Amount) -> U256 {
+        self.accounts.values().fold(Amount::ZERO, |sum, account| sum.saturating_add(part(account))).0
+    }
+
+    fn account(&mut self, address: Address) -> &mut Account {
+        self.accounts.entry(address).or_default()
+    }
+
+    fn credit(&mut self, address: Address, amount: Amount) {
+        let account = self.account(address);
+        account.credited = account.credited.saturating_add(amount);
+    }
+
+    fn require(&self, state: State) -> Result<(), &'static str> {
+        if self.state == state { Ok(()) } else { Err("the campaign is in another state") }
+    }
+
+    /// Takes one event about this campaign.
+    ///
+    /// # Errors
+    /// The reason why it does not follow from those before.
+    pub fn apply(&mut self, record: &Record) -> Result<(), &'static str> {
+        let at = record.at;
+        match &record.event {
+            Event::Opened { .. } => return Err("the campaign was opened before"),
+            Event::Capsule { .. } => {}
+            Event::Activated { start_ppm, first, .. } => {
+                self.require(State::Proposed)?;
+                self.state = State::Open;
+                self.start_ppm = Some(*start_ppm);
+                self.best_ppm = *start_ppm;
+                self.changed_at = at.timestamp;
+                self.renew(*first, self.opened.block_hash, at);
+            }
+            Event::Declined { reason, .. } => {
+                self.require(State::Proposed)?;
+                self.declined = Some(*reason);
+            }
+            Event::Refunded { amount, .. } => {
+                self.require(State::Proposed)?;
+                self.state = State::Refunded;
+                self.changed_at = at.timestamp;
+                self.closed = Some(at);
+                self.credit(self.terms.owner, *amount);
+            }
+            Event::Submitted { miner, version, window, index, content, .. } => {
+                self.require(State::Open)?;
+                self.submitted(*miner, (*version, *window, *index), *content, at)?;
+            }
+            Event::Awarded { miner, index, delta_ppm, amount, .. } => {
+                let award = Award { delta_ppm: *delta_ppm, amount: *amount };
+                self.window.awards.insert(*index, award);
+                let account = self.account(*miner);
+                account.earned = account.earned.saturating_add(*amount);
+            }
+            Event::Settled { window, outcomes, best_ppm, next, .. } => {
+                self.require(State::Open)?;
+                self.settled(*window, outcomes, *best_ppm, *next, at)?;
+            }
+            Event::Closed { reason, refunded, .. } => {
+                self.require(State::Open)?;
+                self.state = State::Closed;
+                self.reason = *reason;
+                self.changed_at = at.timestamp;
+                self.closed = Some(at);
+                self.credit(self.terms.owner, *refunded);
+            }
+            Event::Finalized { result, handovers, .. } => {
+                self.require(State::Closed)?;
+                self.state = State::Finalized;
+                self.changed_at = at.timestamp;
+                self.result = Some(*result);
+                self.handovers.clone_from(handovers);
+                let fee = fee(self.terms.bounty, self.terms.feePpm);
+                self.credit(self.terms.capsule, fee.into());
+            }
+            Event::Released { .. } => self.judged(StakeFate::Released)?,
+            Event::Convicted { version, .. } => self.judged(StakeFate::Convicted { version: *version })?,
+            Event::Expired { refunded, .. } => {
+                self.require(State::Closed)?;
+                self.reason = CloseReason::CapsuleTimeout;
+                self.credit(self.terms.owner, *refunded);
+            }
+            Event::Withdrawn { account, to, amount, .. } => self.withdrawn(*account, *to, *amount, at)?,
+            Event::Forfeited { miner, .. } => {
+                self.require(State::Open)?;
+                self.forfeited(*miner)?;
+            }
+            Event::StakeWithdrawn { account, to, amount, .. } => self.stake_withdrawn(*account, *to, *amount, at)?,
+        }
+        Ok(())
+    }
+
+    fn judged(&mut self, fate: StakeFate) -> Result<(), &'static str> {
+        self.require(State::Finalized)?;
+        match self.stake_fate.replace(fate) {
+            None => Ok(()),
+            Some(_) => Err("the stake was released or taken before"),
+        }
+    }
+
+    fn submitted(
+        &mut self,
+        miner: Address,
+        place: (Version, WindowIndex, u32),
+        content: Digest,
+        at: LogPosition,
+    ) -> Result<(), &'static str> {
+        let count = self.window.submissions.len();
+        let expected = u32::try_from(count).map_err(|_| "the window is too large")?;
+        if place != (self.window.version, self.window.index, expected) {
+            return Err("it is not the next submission of the present window");
+        }
+        if count == 0 {
+            let end = at.timestamp + u64::from(self.terms.windowSeconds);
+            self.window.closes_at = end.min(self.terms.deadline);
+        }
+        self.window.submissions.push(Submission { miner, content: content.into() });
+        self.window.positions.push(at);
+        self.submissions += 1;
+        let full = count + 1 == usize::from(self.terms.windowSize);
+        if full || self.submissions == self.terms.maxSubmissions {
+            self.window.closes_at = at.timestamp;
+        }
+        let version = self.window.version;
+        let account = self.account(miner);
+        if account.version != version {
+            (account.version, account.uploads) = (version, 0);
+        }
+        account.uploads = account.uploads.saturating_add(1);
+        self.staked(miner);
+        Ok(())
+    }
+
+    /// A returned stake stands behind a submission, or else one that came along.
+    fn staked(&mut self, miner: Address) {
+        let window = self.window.index;
+        let mut counts = self.account(miner).stakes;
+        let held = self.held(&counts);
+        if counts.present == held {
+            counts.present += 1;
+            counts.deposited += 1;
+        }
+        (counts.window, counts.pending) = (window, held + 1);
+        self.account(miner).stakes = counts;
+    }
+
+    fn forfeited(&mut self, miner: Address) -> Result<(), &'static str> {
+        let counts = &mut self.account(miner).stakes;
+        counts.present = counts.present.checked_sub(1).ok_or("the miner has no stake to lose")?;
+        counts.forfeited += 1;
+        self.account(self.terms.owner).stakes.present += 1;
+        Ok(())
+    }
+
+    fn settled(
+        &mut self,
+        index: WindowIndex,
+        outcomes: &[Outcome],
+        best_ppm: u32,
+        next: Option<Published>,
+        at: LogPosition,
+    ) -> Result<(), &'static str> {
+        if index != self.window.index || outcomes.len() != self.window.submissions.len() {
+            return Err("it does not fit the present window");
+        }
+        self.warn(outcomes);
+        let window = Window::new(WindowIndex(index.0.saturating_add(1)), self.window.version);
+        let window = std::mem::replace(&mut self.window, window);
+        let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted(_));
+        let accepts = outcomes.iter().filter(accepted).count();
+        self.accepts += u32::try_from(accepts).map_err(|_| "the window is too large")?;
+        self.best_ppm = best_ppm;
+        // The keys of the next version were made before this settlement, from what was known until then.
+        let beacon = self.next_beacon();
+        let submissions = (0..)
+            .zip(window.submissions)
+            .zip(window.positions)
+            .zip(outcomes)
+            .map(|(((index, submission), at), outcome)| SettledSubmission {
+                miner: submission.miner,
+                content: submission.content.into(),
+                at,
+                outcome: *outcome,
+                award: window.awards.get(&index).copied(),
+            })
+            .collect();
+        self.settled.push(SettledWindow { index: window.index, version: window.version, submissions, best_ppm, at });
+        if let Some(published) = next {
+            self.renew(published, beacon, at);
+        }
+        Ok(())
+    }
+
+    /// Notes whose next reject forfeits a stake.
+    fn warn(&mut self, outcomes: &[Outcome]) {
+        if self.terms.submissionStake == 0 {
+            return;
+        }
+        let rejected = |(_, outcome): &(&Submission, &Outcome)| matches!(outcome, Outcome::Rejected(_));
+        let miners = self.window.submissions.iter().zip(outcomes).filter(rejected);
+        for miner in miners.map(|(submission, _)| submission.miner).collect::<Vec<_>>() {
+            self.account(miner).stakes.warned = true;
+        }
+    }
+
+    fn renew(&mut self, published: Published, beacon: B256, at: LogPosition) {
+        let version = Version(self.window.version.0.saturating_add(1));
+        self.window.version = version;
+        self.versions.push(VersionView { version, published, at, beacon });
+    }
+
+    fn withdrawn(
+        &mut self,
+        address: Address,
+        to: Address,
+        amount: Amount,
+        at: LogPosition,
+    ) -> Result<(), &'static str> {
+        let account = self.account(address);
+        if account.owed() != amount {
+            return Err("another amount was owed");
+        }
+        account.withdrawn = account.withdrawn.saturating_add(amount);
+        account.paid = account.earned;
+        self.withdrawals.push(Withdrawal { account: address, to, amount, at });
+        Ok(())
+    }
+
+    fn stake_withdrawn(
+        &mut self,
+        address: Address,
+        to: Address,
+        amount: Amount,
+        at: LogPosition,
+    ) -> Result<(), &'static str> {
+        if self.stakes(address).free != amount {
+            return Err("another stake was free");
+        }
+        let mut counts = self.account(address).stakes;
+        let held = self.held(&counts);
+        counts.withdrawn += counts.present.saturating_sub(held);
+        counts.present = held;
+        self.account(address).stakes = counts;
+        self.stake_withdrawals.push(Withdrawal { account: address, to, amount, at });
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! A real chain with the contracts on it and a registered Capsule whose keys the test holds.
+
+use std::time::Duration;
+
+use alloy::{
+    primitives::{Address, B256, U256},
+    providers::Provider,
+    signers::{SignerSync, local::PrivateKeySigner},
+};
+use sonar_anvil::{Anvil, AnvilConfig};
+use sonar_contracts::{
+    Activation, Attestation, AuditTerms, Delivery, Deployment, Outcome, Publication, STAKE_UNIT, Settlement, Terms,
+};
+use sonar_node::chain::{Client, Follower, Options, deploy};
+use sonar_protocol::{
+    handover::{Handover, Published},
+    ids::{CampaignId, Digest},
+    units::Amount,
+    view::{CampaignView, World},
+};
+
+/// What is handed over for a material that is none.
+pub fn handover(material: Digest) -> Handover {
+    let word = |mark: u8| B256::repeat_byte(material.0[0] ^ mark);
+    Handover { root: word(1), commitment: word(2), point: word(3), ciphertext: word(4) }
+}
+
+/// What is published with it.
+pub fn published(material: Digest) -> Published {
+    Published::new(material, &handover(material))
+}
+
+pub struct Stage {
+    pub anvil: Anvil,
+    pub deployment: Deployment,
+    pub owner: Client,
+    pub miners: Vec<Client>,
+    pub capsule: Client,
+    pub attester: PrivateKeySigner,
+}
+
+pub const OPTIONS: Options =
+    Options { patience: Duration::from_secs(2), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
+
+impl Stage {
+    pub async fn new() -> Self {
+        let anvil = Anvil::spawn(AnvilConfig::default()).await.unwrap();
+        let signers = anvil.signers();
+        let supply = U256::from(10).pow(U256::from(27));
+        let deployment = deploy(anvil.provider_as(signers[0].clone()), supply).await.unwrap();
+        let owner =
+            Client::connect_with(&anvil.endpoint(), deployment, Some(signers[0].clone()), OPTIONS).await.unwrap();
+        let capsule = owner.with_signer(signers[1].clone());
+        let miners = signers[2..5].iter().map(|signer| owner.with_signer(signer.clone())).collect();
+        let attester = signers[9].clone();
+        capsule
+            .register(
+                attester.address(),
+                B256::repeat_byte(0xFA),
+                Digest([0xCE; 32]),
+                "http://127.0.0.1:1",
+                10_000,
+                Amount::from(10_u128.pow(18)),
+            )
+            .await
+            .unwrap();
+        capsule.authorize(true).await.unwrap();
+        Self { deployment, owner, miners, capsule, attester, anvil }
+    }
+
+    pub async fn terms(&self, salt: u8) -> Terms {
+        Terms {
+            owner: self.owner.address().unwrap(),
+            token: Address::ZERO,
+            bounty: 1_000_003,
+            startPpm: 100_000,
+            tolerancePpm: 20_000,
+            targetPpm: 800_000,
+            gridPpm: 5_000,
+            maxSubmissions: 40,
+            maxAccepts: 12,
+            windowSize: 3,
+            windowSeconds: 60,
+            capPerVersion: 2,
+            deadline: self.owner.now().await.unwrap() + 3_000,
+            activationSeconds: 100,
+            evaluationSeconds: 200,
+            deliverySeconds: 300,
+            audit: AuditTerms { period: 400, keys: B256::repeat_byte(8) },
+            capsule: self.capsule.address().unwrap(),
+            attester: self.attester.address(),
+            feePpm: 10_000,
+            stake: 1_000,
+            submissionStake: 5 * STAKE_UNIT,
+            manifest: B256::repeat_byte(9),
+            salt: B256::repeat_byte(salt),
+        }
+    }
+
+    pub fn sign(&self, statement: &impl Attestation) -> Vec<u8> {
+        let hash = statement.signing_hash(self.deployment.chain_id, self.deployment.campaigns);
+        self.attester.sign_hash_sync(&hash).unwrap().as_bytes().to_vec()
+    }
+
+    pub async fn activate(&self, terms: &Terms, start_ppm: u32) {
+        self.activate_with(terms, start_ppm, published(Digest([1; 32]))).await;
+    }
+
+    pub async fn activate_with(&self, terms: &Terms, start_ppm: u32, first: Published) {
+        let Publication { material, root, handover } = first.into();
+        let campaign = self.owner.id(terms).0;
+        let signature = self.sign(&Activation { campaign, startPpm: start_ppm, material, root, handover });
+        self.capsule.activate(terms, start_ppm, first, &signature).await.unwrap();
+    }
+
+    /// Delivers, with the hand-overs that were sealed.
+    pub async fn finalize(&self, terms: &Terms, result: Digest) -> Result<(), sonar_node::chain::Error> {
+        let id = self.owner.id(terms);
+        let handovers: Vec<_> =
+            self.view(id).await.versions.iter().map(|version| handover(version.published.material)).collect();
+        let signature = self.sign(&Delivery { campaign: id.0, result: result.into() });
+        self.capsule.finalize(terms, result, &handovers, &signature).await.map(drop)
+    }
+
+    /// What a settlement of the present window needs: codes, next material, signature.
+    pub fn settlement(
+        &self,
+        view: &CampaignView,
+        outcomes: &[Outcome],
+        next: Option<Digest>,
+        close: u8,
+    ) -> (Vec<u16>, Vec<u8>) {
+        let codes: Vec<u16> = outcomes.iter().map(|o| o.encode().unwrap()).collect();
+        let Publication { material, root, handover } = next.map(published).map(Into::into).unwrap_or_default();
+        let signature = self.sign(&Settlement {
+            campaign: view.id.0,
+            version: view.version().0,
+            window: view.window.index.0,
+            windowHash: view.window_hash(),
+            outcomes: codes.clone(),
+            material,
+            root,
+            handover,
+            close,
+        });
+        (codes, signature)
+    }
+
+    pub async fn settle(
+        &self,
+        view: &CampaignView,
+        outcomes: &[Outcome],
+        next: Option<Digest>,
+        close: u8,
+    ) -> Result<(), sonar_node::chain::Error> {
+        let (codes, signature) = self.settlement(view, outcomes, next, close);
+        let subs = &view.window.submissions;
+        self.capsule.settle(&view.terms, subs, &codes, next.map(published), close, &signature).await.map(drop)
+    }
+
+    /// A campaign as the chain tells it now.
+    pub async fn view(&self, id: CampaignId) -> CampaignView {
+        let mut follower = Follower::new(self.owner.clone(), Duration::ZERO, 0);
+        let mut world = World::default();
+        world.absorb(&follower.next().await.unwrap()).unwrap();
+        world.campaign(id).unwrap().clone()
+    }
+
+    pub async fn pass(&self, seconds: u64) {
+        let provider = self.anvil.provider();
+        let _: serde_json::Value = provider.raw_request("evm_increaseTime".into(), (seconds,)).await.unwrap();
+        let _: serde_json::Value = provider.raw_request("evm_mine".into(), ()).await.unwrap();
+    }
+}
