@@ -84,7 +84,6 @@ pub struct Node {
 struct NodeState {
     chain: SharedChain,
     limits: Limits,
-    requests: AtomicU64,
     /// The last block whose logs were returned.
     read: AtomicU64,
     /// The same at the moment when the client asked for the head again.
@@ -100,7 +99,6 @@ impl Node {
         let state = Arc::new(NodeState {
             chain,
             limits,
-            requests: AtomicU64::new(0),
             read: AtomicU64::new(0),
             followed: AtomicU64::new(0),
         });
@@ -129,10 +127,10 @@ impl Node {
         self.state.followed.load(Ordering::Relaxed)
     }
 
-    /// Requests so far.
-    #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.state.requests.load(Ordering::Relaxed)
+    /// Forgets how far the client has read: it is started again.
+    pub fn forget(&self) {
+        self.state.read.store(0, Ordering::Relaxed);
+        self.state.followed.store(0, Ordering::Relaxed);
     }
 }
 
@@ -179,7 +177,6 @@ impl NodeState {
     }
 
     fn respond(&self, mut request: Value) -> Result<String, StatusCode> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
         let id = request["id"].take();
         let Some(method) = request["method"].as_str().map(str::to_owned) else {
             return Ok(failure(&id, -32600, "a request has a method"));
@@ -347,7 +344,6 @@ mod tests {
         NodeState {
             chain: Arc::new(RwLock::new(chain)),
             limits,
-            requests: AtomicU64::new(0),
             read: AtomicU64::new(0),
             followed: AtomicU64::new(0),
         }
