@@ -5,6 +5,7 @@
 #   make figures                                           whole campaigns on MNIST, for the figures in the documentation: ten minutes
 #   make check                                             format, lints, documentation
 #   make bench [ARGS="--quick"]                            our engine and its peers, measured: docs/benchmarks.md
+#   make scale [ARGS="--quick"]                            the programs with a history of 10^6 submissions, measured: docs/scale.md
 
 SHELL := bash
 CARGO ?= cargo
@@ -18,7 +19,7 @@ NODE_STAMP := contracts/node_modules/.installed
 VENV := target/venv
 PYTHON_STAMP := $(VENV)/.installed
 
-.PHONY: demo up build test test-contracts test-bench test-rust figures check bench
+.PHONY: demo up build test test-contracts test-bench test-rust figures check bench scale
 .DEFAULT_GOAL := build
 
 demo: build
@@ -50,6 +51,9 @@ figures: build
 
 bench:
 	@$(PYTHON) bench/run.py $(ARGS)
+
+scale: build
+	@$(BIN)/sonar-scale --out $(TARGET)/scale $(ARGS)
 
 check: $(NODE_STAMP)
 	$(CARGO) fmt --all --check
