@@ -7,7 +7,7 @@ use sonar::{
     chain::{self, Client},
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
-    ipfs::{IpfsError, Node},
+    ipfs::{ArtefactStore, IpfsError, Node},
     vault::{Vault, VaultError},
 };
 use sonar_contracts::{Submission, Terms};
@@ -66,11 +66,11 @@ pub trait Artefacts: Send + Sync + 'static {
 
 impl Artefacts for Node {
     async fn add(&self, bytes: Vec<u8>) -> Result<Digest, IpfsError> {
-        Node::add(self, bytes).await
+        ArtefactStore::add(&**self, bytes).await
     }
 
     async fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
-        Node::get(self, digest, max_bytes, timeout).await
+        ArtefactStore::get(&**self, digest, max_bytes, timeout).await
     }
 }
 

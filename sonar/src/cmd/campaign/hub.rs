@@ -51,7 +51,7 @@ impl Hub {
         let peers = discovery::info(&sonar).await?.peers()?;
         // Commands may run at the same time, and a repository has one user.
         let repo = context.home.join(format!("ipfs-{}", std::process::id()));
-        let node = Node::start(NodeConfig::client(repo.clone(), peers)).await?;
+        let node = Node::start(NodeConfig::client(repo.clone(), peers).through(context.config.kubo()?)).await?;
         Ok(Self {
             node,
             _repo: Scratch(repo),
