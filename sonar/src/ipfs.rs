@@ -105,6 +105,12 @@ impl Digest {
         BlockId(self.0).to_cid(DAG_PB)
     }
 
+    /// The digest that [`ArtefactStore::add`] gives to these bytes.
+    #[must_use]
+    pub fn of_artefact(bytes: &[u8]) -> Self {
+        Self(sonar_swarm::root_of(bytes).0)
+    }
+
     /// The digest of a root block that [`ArtefactStore::add`] could have made.
     #[must_use]
     pub fn from_cid(cid: &Cid) -> Option<Self> {

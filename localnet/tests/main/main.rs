@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod figures;
 mod formats;
+mod kubo;
 mod refused;
 mod sealed;
 mod support;

@@ -61,7 +61,7 @@ impl Run {
         Report::new(&json!({"address": me, "once": self.once}), "")
     }
 
-    /// An IPFS node that dials Sonar's hub. The library wants to listen somewhere: on loopback, on any port.
+    /// An IPFS node that dials Sonar's hub.
     async fn node(&self, context: &Context, output: &Output) -> Result<Node, Failure> {
         let peers = discovery::hub(&context.config, context.home.path(), output).await?;
         let config = NodeConfig::client(context.home.ipfs(), peers).through(context.config.kubo()?);

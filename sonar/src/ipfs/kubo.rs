@@ -143,8 +143,8 @@ impl Kubo {
         const ACTION: &str = "store an artefact";
         // Hashing takes a while.
         let (bytes, expected) = spawn_blocking(move || {
-            let root = sonar_swarm::root_of(&bytes);
-            (bytes, Digest(root.0))
+            let expected = Digest::of_artefact(&bytes);
+            (bytes, expected)
         })
         .await
         .map_err(node_error(ACTION))?;
@@ -599,7 +599,7 @@ mod tests {
                 let start = body.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
                 let end = body.windows(4).rposition(|window| window == b"\r\n--").unwrap();
                 let content = body[start..end].to_vec();
-                let name = Digest(sonar_swarm::root_of(&content).0).to_cid().to_string();
+                let name = Digest::of_artefact(&content).to_cid().to_string();
                 let name = stand.misnomer.clone().unwrap_or(name);
                 let added = serde_json::json!({ "Name": "artefact", "Hash": name, "Size": body.len().to_string() });
                 stand.artefacts.insert(name.clone(), content);
@@ -705,7 +705,7 @@ mod tests {
     async fn what_somebody_else_pinned_is_not_listed_and_not_unpinned() {
         let stage = Stage::new().await;
         let node = stage.node().await;
-        let theirs = Digest(sonar_swarm::root_of(&content(10)).0);
+        let theirs = Digest::of_artefact(&content(10));
         lock(&stage.stand).pins.insert(theirs.to_cid().to_string());
         assert_eq!(node.add(content(10)).await.unwrap(), theirs);
         node.pin(theirs).await.unwrap();
