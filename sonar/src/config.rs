@@ -171,6 +171,12 @@ mod tests {
         assert_eq!(Config::load(home.path()).unwrap(), config);
         assert_eq!(config.confirmations(LOCAL_CHAIN_ID), 3);
 
+        assert!(config.kubo().unwrap().is_none());
+        let flags = IpfsArgs { ipfs: Some("http://127.0.0.1:5001".into()), ipfs_authorization_file: None };
+        assert!(config.clone().with_ipfs(flags.clone()).kubo().unwrap().is_some());
+        config.with_ipfs(flags).with_ipfs(IpfsArgs::default()).save(home.path()).unwrap();
+        assert_eq!(Config::load(home.path()).unwrap().ipfs.as_deref(), Some("http://127.0.0.1:5001"));
+
         std::fs::write(home.path().join("config.toml"), "prc = 1").unwrap();
         let message = Config::load(home.path()).unwrap_err().to_string();
         assert!(message.contains("prc") && message.contains("line 1"), "{message}");

@@ -28,7 +28,7 @@ use crate::{
     support::{config, data, digits, directory},
 };
 
-pub const PYTHON: &str = "Python 3 with venv (Debian: python3-venv; `make test` adds NumPy and others)";
+const PYTHON: &str = "Python 3 with venv (Debian: python3-venv; `make test` adds NumPy and others)";
 
 /// A Python with what `make test` installs.
 pub fn python() -> PathBuf {

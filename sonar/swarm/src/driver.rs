@@ -37,6 +37,9 @@ use crate::{
 const TICK: Duration = Duration::from_millis(100);
 /// How long a connection may take, with its encryption.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a peer may take to answer a ping. The answer waits behind what the line has still to carry, which takes half a
+/// minute at 1 Mbit/s.
+const PING: Duration = Duration::from_secs(90);
 /// Pauses between attempts to reach a peer grow from here …
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// … to here, give or take a quarter, so that not all come back at once after a restart.
@@ -116,7 +119,7 @@ fn network(keypair: &Keypair) -> io::Result<Network> {
     let behaviour = Behaviour {
         bitswap: protocol::Behaviour::default(),
         identify: libp2p_identify::Behaviour::new(identify),
-        ping: libp2p_ping::Behaviour::default(),
+        ping: libp2p_ping::Behaviour::new(libp2p_ping::Config::new().with_timeout(PING)),
         limits: limits::Behaviour::new(limits),
     };
     let config = libp2p_swarm::Config::with_tokio_executor();

@@ -28,7 +28,7 @@ pub const WANTS_PER_PEER: usize = 1024;
 /// Entries of each kind in one message.
 const ENTRIES_PER_MESSAGE: usize = 1024;
 /// No further block is put into a message from so many bytes on.
-const MESSAGE_TARGET: usize = 1 << 20;
+const MESSAGE_TARGET: usize = 512 << 10;
 /// A want that was not answered is sent again after this time, then after twice that, and so on up to the longest.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 /// Who was asked for a block itself is not asked again before: a block that is on its way over a slow line would come twice.
@@ -603,9 +603,9 @@ mod tests {
         }
         let state = &stage.engine.peers[&peer(1)];
         assert_eq!((state.wants.len(), state.answers.len()), (WANTS_PER_PEER, WANTS_PER_PEER));
-        // Two thirds of a block more than the target, at most, is loaded for one message; and one message is on its way.
+        // Less than one block more than the target is loaded for a message, and one message is on its way.
         let drafts = stage.engine.drafts(|_| Some(400_000));
-        assert_eq!(drafts[0].1.blocks.len(), 3);
+        assert_eq!(drafts[0].1.blocks.len(), 2);
         assert!(stage.engine.drafts(|_| Some(400_000)).is_empty());
         stage.engine.sent(peer(1));
         assert_eq!(stage.engine.drafts(|_| Some(400_000)).len(), 1);

@@ -42,8 +42,9 @@ const OLDER: [StreamProtocol; 2] =
 const INBOUND_STREAMS: usize = 32;
 /// Messages of one connection that are read at the same time.
 const READS_AT_ONCE: usize = 2;
-/// How long a message may take once its first byte is there, and how long a peer may take to read one.
-const MESSAGE_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a message may take once its first byte is there, and how long a peer may take to read one: 2.5 MiB, our largest, at
+/// 70 kbit/s.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Accepts what we understand.
 #[derive(Clone, Copy, Debug)]
