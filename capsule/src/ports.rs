@@ -6,7 +6,7 @@ use alloy::primitives::B256;
 use sonar_contracts::{Submission, Terms};
 use sonar_node::{
     chain::{self, Client},
-    ipfs::{IpfsError, Node},
+    ipfs::{ArtefactStore, IpfsError, Node},
     vault::{Vault, VaultError},
 };
 use sonar_protocol::{
@@ -68,11 +68,11 @@ pub trait Artefacts: Send + Sync + 'static {
 
 impl Artefacts for Node {
     async fn add(&self, bytes: Vec<u8>) -> Result<Digest, IpfsError> {
-        Node::add(self, bytes).await
+        ArtefactStore::add(&**self, bytes).await
     }
 
     async fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
-        Node::get(self, digest, max_bytes, timeout).await
+        ArtefactStore::get(&**self, digest, max_bytes, timeout).await
     }
 }
 

@@ -42,7 +42,7 @@ impl Relay {
     /// When no HTTP client can be made.
     pub fn new(sonar: &str) -> Result<Self, reqwest::Error> {
         let url = format!("{}/api/v1/relay/settlement", sonar.trim_end_matches('/'));
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+        let http = sonar_node::http::client(sonar, TIMEOUT)?;
         Ok(Self { url, http })
     }
 

@@ -5,6 +5,7 @@ use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use alloy::{
@@ -35,6 +36,8 @@ use crate::{
 
 /// Everybody's passphrase here. It protects nothing: chain and money exist on this machine only.
 const PASSPHRASE: &str = "local network";
+/// Time for one request to Sonar's API.
+const API_TIMEOUT: Duration = Duration::from_secs(30);
 /// Marks a directory as ours, so that we never clear another.
 const MARKER: &str = ".sonar-localnet";
 /// Name of the chain among the processes.
@@ -324,7 +327,8 @@ impl Network {
         }
         let url = format!("{}/api/v1/campaigns/{id}", self.sonar_url);
         let failed = |source| NetworkError::Api { url: url.clone(), source };
-        let answer = reqwest::get(&url).await.map_err(failed)?;
+        let http = sonar_node::http::client(&url, API_TIMEOUT).map_err(failed)?;
+        let answer = http.get(&url).send().await.map_err(failed)?;
         let answer = answer.error_for_status().map_err(failed)?;
         Ok(answer.json::<Campaign>().await.map_err(failed)?.manifest)
     }
@@ -388,6 +392,7 @@ impl Setup<'_> {
             contracts: Some(self.deployment_file()),
             poll_ms: Some(POLL_MS),
             confirmations: None,
+            ..Config::default()
         };
         config.save(&home)?;
         let (home_variable, passphrase_variable) = match variable {

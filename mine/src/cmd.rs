@@ -53,6 +53,8 @@ struct Place {
     /// Deployment file that `sonar deploy` wrote; wins over what Sonar tells
     #[arg(long, global = true, env = "MINE_CONTRACTS", value_name = "FILE")]
     contracts: Option<PathBuf>,
+    #[command(flatten)]
+    ipfs: config::IpfsArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -160,6 +162,7 @@ impl Context {
     fn new(globals: Globals, place: &Place) -> Result<Self, Failure> {
         let home = config::home(place.home.as_deref(), "MINE_HOME", "mine")?;
         let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
+        let config = config.with_ipfs(place.ipfs.clone());
         Ok(Self { globals, home: Home::new(home), config })
     }
 

@@ -207,6 +207,8 @@ impl From<IpfsError> for Failure {
             IpfsError::NotFound { .. } => (ExitCode::Unreachable, "ARTEFACT_NOT_FOUND"),
             IpfsError::TooLarge { .. } | IpfsError::Malformed { .. } => (ExitCode::Refused, "ARTEFACT"),
             IpfsError::Address(_) => (ExitCode::Refused, "IPFS_ADDRESS"),
+            IpfsError::Url { .. } => (ExitCode::Usage, "IPFS_URL"),
+            IpfsError::Unreachable { .. } => (ExitCode::Unreachable, "IPFS_UNREACHABLE"),
             IpfsError::Start { .. } | IpfsError::Node { .. } => (ExitCode::Internal, "IPFS"),
         };
         Self::new(exit, code, error)

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, FileError};
+use crate::{
+    files::{self, FileError},
+    ipfs::{IpfsError, KuboConfig},
+};
 
 /// A configuration file is a page of text.
 const SIZE_LIMIT: u64 = 64 << 10;
@@ -31,6 +34,23 @@ pub struct Config {
     /// Blocks that must follow before an event is believed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmations: Option<u64>,
+    /// RPC of a Kubo to be used instead of the embedded IPFS node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipfs: Option<String>,
+    /// File with the value of the `Authorization` header for that RPC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipfs_authorization_file: Option<PathBuf>,
+}
+
+/// Flags that choose an external IPFS node.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct IpfsArgs {
+    /// RPC of a Kubo to use instead of the embedded IPFS node, such as http://127.0.0.1:5001
+    #[arg(long, global = true, value_name = "URL")]
+    pub ipfs: Option<String>,
+    /// File with the value of the `Authorization` header for that RPC; without one, SONAR_IPFS_AUTHORIZATION is used
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ipfs_authorization_file: Option<PathBuf>,
 }
 
 /// A configuration that cannot be used.
@@ -77,6 +97,25 @@ impl Config {
     #[must_use]
     pub fn with(self, rpc: Option<String>, sonar: Option<String>, contracts: Option<PathBuf>) -> Self {
         Self { rpc: rpc.or(self.rpc), sonar: sonar.or(self.sonar), contracts: contracts.or(self.contracts), ..self }
+    }
+
+    /// The same with this Kubo, if one is given.
+    #[must_use]
+    pub fn with_ipfs(self, ipfs: IpfsArgs) -> Self {
+        Self {
+            ipfs: ipfs.ipfs.or(self.ipfs),
+            ipfs_authorization_file: ipfs.ipfs_authorization_file.or(self.ipfs_authorization_file),
+            ..self
+        }
+    }
+
+    /// The Kubo to be used instead of the embedded IPFS node, if one is configured.
+    ///
+    /// # Errors
+    /// When its address or its authorization cannot be used.
+    pub fn kubo(&self) -> Result<Option<KuboConfig>, IpfsError> {
+        let new = |url: &String| KuboConfig::new(url, self.ipfs_authorization_file.as_deref());
+        self.ipfs.as_ref().map(new).transpose()
     }
 
     /// Writes `<home>/config.toml`.
@@ -131,6 +170,12 @@ mod tests {
         config.save(home.path()).unwrap();
         assert_eq!(Config::load(home.path()).unwrap(), config);
         assert_eq!(config.confirmations(LOCAL_CHAIN_ID), 3);
+
+        assert!(config.kubo().unwrap().is_none());
+        let flags = IpfsArgs { ipfs: Some("http://127.0.0.1:5001".into()), ipfs_authorization_file: None };
+        assert!(config.clone().with_ipfs(flags.clone()).kubo().unwrap().is_some());
+        config.with_ipfs(flags).with_ipfs(IpfsArgs::default()).save(home.path()).unwrap();
+        assert_eq!(Config::load(home.path()).unwrap().ipfs.as_deref(), Some("http://127.0.0.1:5001"));
 
         std::fs::write(home.path().join("config.toml"), "prc = 1").unwrap();
         let message = Config::load(home.path()).unwrap_err().to_string();

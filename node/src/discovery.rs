@@ -100,7 +100,7 @@ pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
     let url = format!("{}/api/v1/info", sonar.trim_end_matches('/'));
     let unreachable =
         |error: reqwest::Error| DiscoveryError::Unreachable { url: url.clone(), reason: error.to_string() };
-    let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().map_err(unreachable)?;
+    let http = crate::http::client(sonar, REQUEST_TIMEOUT).map_err(unreachable)?;
     let body = (|| async {
         let answer = http.get(&url).send().await?.error_for_status()?;
         answer.bytes().await

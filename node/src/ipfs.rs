@@ -1,54 +1,40 @@
-//! Artefacts by content: an embedded IPFS node that talks to the peers it is told of and to nobody else.
+//! Artefacts by content, wherever they are kept: in the embedded node, or in a Kubo that the operator runs.
 //!
-//! No discovery of any kind (no DHT, mDNS or bootstrap peers): everyone dials Sonar's node, which fetches and keeps what is live.
 //! An artefact is stored as UnixFS in 256 KiB chunks under CIDv1, dag-pb, SHA-256, so that the digest of its root block is all
 //! that the chain has to remember.
+//!
+//! [`ArtefactStore`] is what programs need of IPFS. [`embedded`] keeps blocks in a directory and talks to the peers that it is told of
+//! and to nobody else (no DHT, mDNS or bootstrap peers): everyone dials Sonar's node, which fetches and keeps what is live.
+//! [`kubo`] leaves all that to a Kubo, through its RPC.
 
-use crate::files::{self, Access, FileError};
-use futures::{StreamExt, TryStreamExt};
-use rust_ipfs::{
-    Ipfs, IpfsPath, Keypair, PinMode, Protocol,
-    unixfs::{TraversalFailed, UnixfsStatus},
-};
-pub use rust_ipfs::{Multiaddr, PeerId};
+mod embedded;
+mod kubo;
+
+use std::{fmt, ops::Deref, path::PathBuf, time::Duration};
+
+use futures::future::BoxFuture;
+pub use kubo::{AUTHORIZATION_VARIABLE, KuboConfig};
+use sonar_swarm::Protocol;
+pub use sonar_swarm::{Multiaddr, PeerId};
+
 use sonar_protocol::ids::Digest;
-use sonar_swarm::{Blocks, Swarm};
-use std::{
-    path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep_until, timeout_at},
-};
 
-/// How often a missing connection to a configured peer is tried again.
-const RECONNECT: Duration = Duration::from_millis(500);
-/// How long the first attempt to fetch lasts before its wants are sent afresh; each further one lasts twice as long, up to the
-/// longest, in which a chunk must come through.
-const FIRST_ATTEMPT: Duration = Duration::from_millis(250);
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(16);
-/// How long a connection may take.
-const DIAL: Duration = Duration::from_secs(4);
-/// How long a locked repository is waited for, and how often it is tried.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
-const LOCK_RETRY: Duration = Duration::from_millis(50);
-/// Bytes of a stored identity, at most.
-const IDENTITY_LIMIT: u64 = 4096;
+use crate::files::FileError;
+use embedded::Embedded;
+use kubo::Kubo;
 
 /// What went wrong with IPFS.
 #[derive(Debug, thiserror::Error)]
 pub enum IpfsError {
-    /// The node could not start.
-    #[error("the IPFS node in {} cannot start: {reason}; is another process using it?", repo.display())]
+    /// The embedded node could not start.
+    #[error("the IPFS node in {} cannot start: {reason}", repo.display())]
     Start {
         /// Where it keeps its blocks.
         repo: PathBuf,
-        /// What the library said.
+        /// What the node reported.
         reason: String,
     },
-    /// The file with the node's identity.
+    /// A file beside the blocks: identity, authorization, own pins.
     #[error(transparent)]
     File(#[from] FileError),
     /// Nobody had it in time.
@@ -80,18 +66,117 @@ pub enum IpfsError {
     /// A peer's address without the peer's identity.
     #[error("`{0}` does not end in /p2p/<peer id>")]
     Address(Multiaddr),
+    /// The configuration of an external Kubo cannot be used.
+    #[error("`--ipfs {url}`: {reason}")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it, and what to do.
+        reason: &'static str,
+    },
+    /// An external Kubo does not answer.
+    #[error("Kubo at {url} does not answer: {reason}; start it with `ipfs daemon`, or correct `--ipfs`")]
+    Unreachable {
+        /// Its RPC.
+        url: String,
+        /// What was heard instead.
+        reason: String,
+    },
     /// Any other refusal of the node.
     #[error("the IPFS node cannot {action}: {reason}")]
     Node {
         /// What was tried.
         action: &'static str,
-        /// What the library said.
+        /// What the node reported.
         reason: String,
     },
 }
 
-fn node_error<E: std::fmt::Display>(action: &'static str) -> impl FnOnce(E) -> IpfsError {
+fn node_error<E: fmt::Display>(action: &'static str) -> impl FnOnce(E) -> IpfsError {
     move |error| IpfsError::Node { action, reason: error.to_string() }
+}
+
+/// The digest that [`ArtefactStore::add`] gives to these bytes.
+#[must_use]
+pub fn digest_of(bytes: &[u8]) -> Digest {
+    Digest(sonar_swarm::root_of(bytes).0)
+}
+
+/// What a store holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Blocks, pinned or not.
+    pub blocks: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Connected peers.
+    pub peers: usize,
+}
+
+/// Artefacts by content. Both implementations name the same bytes by the same digest.
+pub trait ArtefactStore: fmt::Debug + Send + Sync {
+    /// Where others can dial the node, each ending in `/p2p/<peer id>`.
+    fn addresses(&self) -> &[Multiaddr];
+
+    /// Connects to one more peer now.
+    ///
+    /// # Errors
+    /// If the address names no peer, or the peer cannot be reached.
+    fn connect<'a>(&'a self, address: &'a Multiaddr) -> BoxFuture<'a, Result<(), IpfsError>>;
+
+    /// How many peers are connected; none if the node does not answer.
+    fn peers(&self) -> BoxFuture<'_, usize>;
+
+    /// Stores and pins an artefact. The same bytes always have the same digest.
+    ///
+    /// # Errors
+    /// If it cannot be stored.
+    fn add(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Digest, IpfsError>>;
+
+    /// Fetches an artefact of at most `max_bytes`, from here or from any connected peer, waiting for one to have it.
+    ///
+    /// # Errors
+    /// If nobody has it within `timeout`, if it is too large, or if it is not a file.
+    fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> BoxFuture<'_, Result<Vec<u8>, IpfsError>>;
+
+    /// Keeps an artefact that is here, with all its chunks. Doing it twice is as good as once.
+    ///
+    /// # Errors
+    /// If it is not all here.
+    fn pin(&self, digest: Digest) -> BoxFuture<'_, Result<(), IpfsError>>;
+
+    /// Lets go of an artefact; what is not pinned is no error.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    fn unpin(&self, digest: Digest) -> BoxFuture<'_, Result<(), IpfsError>>;
+
+    /// Whether an artefact is pinned here by its root.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn is_pinned(&self, digest: Digest) -> BoxFuture<'_, Result<bool, IpfsError>>;
+
+    /// All artefacts that were pinned through this store.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn pins(&self) -> BoxFuture<'_, Result<Vec<Digest>, IpfsError>>;
+
+    /// What the store holds.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn statistics(&self) -> BoxFuture<'_, Result<Statistics, IpfsError>>;
+
+    /// Whether the node works.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn health(&self) -> BoxFuture<'_, Result<(), IpfsError>>;
+
+    /// Stops the node and releases its directory.
+    fn shutdown(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
 /// What a node is for.
@@ -99,8 +184,7 @@ fn node_error<E: std::fmt::Display>(action: &'static str) -> impl FnOnce(E) -> I
 pub enum Role {
     /// Others dial it: it has the same peer id at every start, and removes now and then what it did not pin.
     Hub,
-    /// It dials out, under a new peer id for every connection: nobody can follow it, and the library never again exchanges blocks
-    /// with a peer that it once lost (`pollable-map` 0.1.7 keeps the key of what was removed).
+    /// It dials out, under a new peer id at each start and after each lost connection: nobody can follow it.
     Client,
 }
 
@@ -115,19 +199,27 @@ pub struct NodeConfig {
     pub listen: Multiaddr,
     /// Peers to stay connected with, each ending in `/p2p/<peer id>`.
     pub peers: Vec<Multiaddr>,
+    /// A Kubo to be used instead of an embedded node. Role and address to listen on are then its own business.
+    pub kubo: Option<KuboConfig>,
 }
 
 impl NodeConfig {
     /// A node that others dial.
     #[must_use]
     pub fn hub(repo: PathBuf, listen: Multiaddr) -> Self {
-        Self { role: Role::Hub, repo, listen, peers: Vec::new() }
+        Self { role: Role::Hub, repo, listen, peers: Vec::new(), kubo: None }
     }
 
     /// A node that dials these peers; it listens on the loopback interface only.
     #[must_use]
     pub fn client(repo: PathBuf, peers: Vec<Multiaddr>) -> Self {
-        Self { role: Role::Client, repo, listen: loopback(), peers }
+        Self { role: Role::Client, repo, listen: loopback(), peers, kubo: None }
+    }
+
+    /// The same through this Kubo, if there is one.
+    #[must_use]
+    pub fn through(self, kubo: Option<KuboConfig>) -> Self {
+        Self { kubo, ..self }
     }
 }
 
@@ -137,222 +229,36 @@ pub fn loopback() -> Multiaddr {
     "/ip4/127.0.0.1/tcp/0".parse().expect("a constant address")
 }
 
-/// An embedded IPFS node.
-pub struct Node {
-    current: Arc<Current>,
-    addresses: Vec<Multiaddr>,
-    link: Option<JoinHandle<()>>,
-}
+/// The IPFS node of a program.
+#[derive(Debug)]
+pub struct Node(Box<dyn ArtefactStore>);
 
-impl std::fmt::Debug for Node {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("addresses", &self.addresses).finish_non_exhaustive()
-    }
-}
+impl Deref for Node {
+    type Target = dyn ArtefactStore;
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.link.iter().for_each(JoinHandle::abort);
+    fn deref(&self) -> &Self::Target {
+        &*self.0
     }
 }
 
 impl Node {
-    /// Opens the repository, listens, and keeps connections to the configured peers for as long as the node lives.
+    /// Starts the embedded node, or connects to the configured Kubo, and keeps connections to the configured peers for as long as
+    /// the node lives.
     ///
     /// # Errors
-    /// If the repository is in use or unreadable, or an address is unusable. Peers that cannot be reached are no error: they
-    /// are tried again and again.
+    /// If the repository is in use or unreadable, an address is unusable, or the Kubo does not answer. Peers that cannot be
+    /// reached are no error: they are tried again and again.
     pub async fn start(config: NodeConfig) -> Result<Self, IpfsError> {
-        files::private_directory(&config.repo)?;
-        let blocks = config.repo.join("blocks");
-        files::private_directory(&blocks)?;
-        let keypair = match config.role {
-            Role::Hub => identity(&config.repo.join("identity"))?,
-            Role::Client => Keypair::generate_ed25519(),
-        };
-        let peers = config.peers.iter().map(peer_of).collect::<Result<Vec<_>, _>>()?;
-        let suffix = Protocol::P2p(keypair.public().to_peer_id());
-        let swarm =
-            Swarm { keypair, blocks: Blocks::new_fs(blocks), listen: config.listen, cleanup: config.role == Role::Hub };
-        let ipfs = open(&swarm).await.map_err(|reason| IpfsError::Start { repo: config.repo, reason })?;
-        let addresses = listening(&ipfs).await?.into_iter().map(|address| address.with(suffix.clone())).collect();
-        let current = Arc::new(Current(RwLock::new(ipfs)));
-        let link = (!peers.is_empty()).then(|| tokio::spawn(keep_linked(current.clone(), swarm, peers)));
-        Ok(Self { current, addresses, link })
+        Ok(match config.kubo.clone() {
+            None => Self(Box::new(Embedded::start(config).await?)),
+            Some(kubo) => Self(Box::new(Kubo::connect(kubo, &config.repo, config.peers).await?)),
+        })
     }
 
-    /// Where others can dial this node, each ending in `/p2p/<peer id>`.
-    #[must_use]
-    pub fn addresses(&self) -> &[Multiaddr] {
-        &self.addresses
-    }
-
-    /// Connects to one more peer now.
-    ///
-    /// # Errors
-    /// If the peer cannot be reached.
-    pub async fn connect(&self, address: &Multiaddr) -> Result<(), IpfsError> {
-        peer_of(address)?;
-        dial(&self.current.get(), address).await.map_err(node_error("connect"))
-    }
-
-    /// How many peers are connected.
-    pub async fn peers(&self) -> usize {
-        self.current.get().connected().await.map_or(0, |peers| peers.len())
-    }
-
-    /// Stores and pins an artefact. The same bytes always have the same digest.
-    ///
-    /// # Errors
-    /// If the repository cannot be written.
-    pub async fn add(&self, bytes: Vec<u8>) -> Result<Digest, IpfsError> {
-        let whole = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]).boxed();
-        let mut status = self.current.get().add_unixfs(whole).raw_leaves(false).pin(true);
-        while let Some(status) = status.next().await {
-            match status {
-                UnixfsStatus::CompletedStatus { path, .. } => return digest_of(&path),
-                UnixfsStatus::FailedStatus { error, .. } => {
-                    return Err(node_error("store an artefact")(error));
-                }
-                UnixfsStatus::ProgressStatus { .. } => {}
-            }
-        }
-        Err(node_error("store an artefact")("it ended without a result"))
-    }
-
-    /// Fetches an artefact of at most `max_bytes`, from here or from any connected peer, waiting for one to have it.
-    ///
-    /// # Errors
-    /// If nobody has it within `timeout`, if it is too large, or if it is not a file. Blocks that do not hash to their name never
-    /// get this far.
-    pub async fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
-        let deadline = Instant::now() + timeout;
-        let mut patience = FIRST_ATTEMPT;
-        loop {
-            let attempt = deadline.min(Instant::now() + patience);
-            let read = self.read(digest, max_bytes, patience);
-            patience = (patience * 2).min(LONGEST_ATTEMPT);
-            if let Ok(done) = timeout_at(attempt, read).await {
-                match done {
-                    Err(Incomplete::Missing) if Instant::now() < deadline => {
-                        sleep_until(deadline.min(Instant::now() + RECONNECT)).await;
-                        continue;
-                    }
-                    Err(Incomplete::Missing) => {}
-                    Err(Incomplete::Refused(error)) => return Err(error),
-                    Ok(bytes) => return Ok(bytes),
-                }
-            }
-            if Instant::now() >= deadline {
-                return Err(IpfsError::NotFound { digest, waited: timeout, peers: self.peers().await });
-            }
-        }
-    }
-
-    async fn read(&self, digest: Digest, limit: usize, patience: Duration) -> Result<Vec<u8>, Incomplete> {
-        let mut chunks =
-            self.current.get().cat_unixfs(IpfsPath::from(digest.to_cid())).set_max_length(limit).timeout(patience);
-        let mut bytes = Vec::new();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| Incomplete::from_walk(digest, limit, error))?;
-            if bytes.len() + chunk.len() > limit {
-                return Err(Incomplete::Refused(IpfsError::TooLarge { digest, limit }));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
-    }
-
-    /// Keeps an artefact that is here, with all its chunks. Doing it twice is as good as once.
-    ///
-    /// # Errors
-    /// If it is not all here.
-    pub async fn pin(&self, digest: Digest) -> Result<(), IpfsError> {
-        if self.is_pinned(digest).await? {
-            return Ok(());
-        }
-        self.current.get().insert_pin(digest.to_cid()).recursive().local().await.map_err(node_error("pin an artefact"))
-    }
-
-    /// Lets go of an artefact; what is not pinned is no error.
-    ///
-    /// # Errors
-    /// If the repository cannot be written.
-    pub async fn unpin(&self, digest: Digest) -> Result<(), IpfsError> {
-        if !self.is_pinned(digest).await? {
-            return Ok(());
-        }
-        self.current.get().remove_pin(digest.to_cid()).recursive().await.map_err(node_error("unpin an artefact"))
-    }
-
-    /// Whether an artefact's root is pinned here.
-    ///
-    /// # Errors
-    /// If the repository cannot be read.
-    pub async fn is_pinned(&self, digest: Digest) -> Result<bool, IpfsError> {
-        self.current.get().is_pinned(digest.to_cid()).await.map_err(node_error("read its pins"))
-    }
-
-    /// All artefacts pinned here.
-    ///
-    /// # Errors
-    /// If the repository cannot be read.
-    pub async fn pins(&self) -> Result<Vec<Digest>, IpfsError> {
-        let pins = self.current.get().list_pins(Some(PinMode::Recursive)).await;
-        let pins: Vec<_> = pins.try_collect().await.map_err(node_error("read its pins"))?;
-        Ok(pins.iter().filter_map(|(cid, _)| Digest::from_cid(cid)).collect())
-    }
-
-    /// Stops the node and releases its repository.
+    /// Stops the node and releases its directory.
     pub async fn shutdown(self) {
-        self.link.iter().for_each(JoinHandle::abort);
-        self.current.get().exit_daemon().await;
+        self.0.shutdown().await;
     }
-}
-
-/// The library's node, which is replaced when a connection was lost.
-struct Current(RwLock<Ipfs>);
-
-impl Current {
-    fn get(&self) -> Ipfs {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, ipfs: Ipfs) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = ipfs;
-    }
-}
-
-/// Why an artefact could not be read in one attempt.
-enum Incomplete {
-    /// Not all here yet.
-    Missing,
-    /// It never will be.
-    Refused(IpfsError),
-}
-
-impl Incomplete {
-    fn from_walk(digest: Digest, limit: usize, error: TraversalFailed) -> Self {
-        match error {
-            TraversalFailed::MaxLengthExceeded { .. } => Self::Refused(IpfsError::TooLarge { digest, limit }),
-            TraversalFailed::Walking(..) | TraversalFailed::Path(_) => {
-                Self::Refused(IpfsError::Malformed { digest, reason: error.to_string() })
-            }
-            _ => Self::Missing,
-        }
-    }
-}
-
-/// The node's key: it decides its peer id, so it is kept.
-fn identity(path: &Path) -> Result<Keypair, IpfsError> {
-    if path.exists() {
-        let bytes = files::read_limited(path, IDENTITY_LIMIT)?;
-        return Keypair::from_protobuf_encoding(&bytes).map_err(node_error("read its identity"));
-    }
-    let keypair = Keypair::generate_ed25519();
-    let bytes = keypair.to_protobuf_encoding().map_err(node_error("write its identity"))?;
-    files::write_atomic(path, &bytes, Access::Private)?;
-    Ok(keypair)
 }
 
 fn peer_of(address: &Multiaddr) -> Result<(PeerId, Multiaddr), IpfsError> {
@@ -362,80 +268,12 @@ fn peer_of(address: &Multiaddr) -> Result<(PeerId, Multiaddr), IpfsError> {
     }
 }
 
-/// Starts the library's node. A repository that another process has just let go of may be locked for a moment longer.
-async fn open(swarm: &Swarm) -> Result<Ipfs, String> {
-    let deadline = Instant::now() + LOCK_WAIT;
-    loop {
-        match swarm.clone().start().await.unwrap_or_else(|stopped| Err(stopped.to_string())) {
-            Err(_) if Instant::now() < deadline => sleep_until(Instant::now() + LOCK_RETRY).await,
-            done => return done,
-        }
-    }
-}
-
-/// The addresses that the node listens on: known a moment after it starts.
-async fn listening(ipfs: &Ipfs) -> Result<Vec<Multiaddr>, IpfsError> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let addresses = ipfs.listening_addresses().await.map_err(node_error("listen"))?;
-        if !addresses.is_empty() {
-            return Ok(addresses);
-        }
-        if Instant::now() >= deadline {
-            return Err(node_error("listen")("no address after 10 s"));
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// Dials peers that are not connected. Once a connection is lost, the node goes on as somebody else.
-async fn keep_linked(current: Arc<Current>, mut swarm: Swarm, peers: Vec<(PeerId, Multiaddr)>) {
-    let mut linked = vec![false; peers.len()];
-    loop {
-        for (index, (peer, address)) in peers.iter().enumerate() {
-            let ipfs = current.get();
-            if ipfs.is_connected(*peer).await.unwrap_or(false) {
-                continue;
-            }
-            if linked[index] {
-                tracing::debug!(%peer, "the connection to an IPFS peer was lost");
-                linked.fill(false);
-                if let Err(reason) = renew(&current, &mut swarm).await {
-                    tracing::warn!(reason, "the IPFS node cannot start anew, trying again");
-                    linked[index] = true;
-                }
-                break;
-            }
-            match dial(&ipfs, address).await {
-                Ok(()) => linked[index] = true,
-                Err(error) => tracing::debug!(%peer, error, "an IPFS peer is not reachable, trying again"),
-            }
-        }
-        sleep_until(Instant::now() + RECONNECT).await;
-    }
-}
-
-async fn renew(current: &Current, swarm: &mut Swarm) -> Result<(), String> {
-    current.get().exit_daemon().await;
-    swarm.keypair = Keypair::generate_ed25519();
-    current.set(open(swarm).await?);
-    Ok(())
-}
-
-async fn dial(ipfs: &Ipfs, address: &Multiaddr) -> Result<(), String> {
-    let dialled = timeout_at(Instant::now() + DIAL, ipfs.connect(address.clone())).await;
-    dialled.map_err(|_| "no answer".to_owned())?.map(|_| ()).map_err(|error| error.to_string())
-}
-
-fn digest_of(path: &IpfsPath) -> Result<Digest, IpfsError> {
-    path.root()
-        .cid()
-        .and_then(Digest::from_cid)
-        .ok_or_else(|| node_error("name an artefact")(format!("{path} is not a SHA-256 dag-pb root")))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use tokio::time::{Instant, sleep_until};
+
     use super::*;
 
     async fn node(directory: &Path, name: &str, peers: &[Multiaddr]) -> Node {
@@ -481,6 +319,30 @@ mod tests {
             hub.unpin(expected).await.unwrap();
             assert!(!hub.is_pinned(expected).await.unwrap());
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_repository_of_an_older_version_does_not_matter() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["blocks/blocks/SH/CIQ.data", "blocks/pins/x", "blocks/datastore_lock", "blocks/lock"] {
+            let path = directory.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"from before").unwrap();
+        }
+        let hub = hub(directory.path()).await;
+        let digest = hub.add(bytes(300_000)).await.unwrap();
+        let statistics = hub.statistics().await.unwrap();
+        assert_eq!((hub.pins().await.unwrap(), statistics.blocks, statistics.peers), (vec![digest], 3, 0));
+        assert!(statistics.bytes > 300_000);
+        hub.health().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_repository_that_is_in_use_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let _first = hub(directory.path()).await;
+        let error = Node::start(NodeConfig::hub(directory.path().into(), loopback())).await.unwrap_err();
+        assert!(error.to_string().contains("another process uses"), "{error}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,5 +8,6 @@ pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod files;
+pub mod http;
 pub mod ipfs;
 pub mod vault;

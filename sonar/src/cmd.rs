@@ -50,6 +50,8 @@ struct Place {
     /// Deployment file that `sonar deploy` wrote; wins over what Sonar tells
     #[arg(long, global = true, env = "SONAR_CONTRACTS", value_name = "FILE")]
     contracts: Option<PathBuf>,
+    #[command(flatten)]
+    ipfs: config::IpfsArgs,
     /// Account that signs; needed when there are several
     #[arg(long, global = true, env = "SONAR_ACCOUNT", value_name = "NAME")]
     account: Option<AccountName>,
@@ -134,6 +136,7 @@ impl Context {
     fn new(globals: Globals, place: Place) -> Result<Self, Failure> {
         let home = config::home(place.home.as_deref(), "SONAR_HOME", "sonar")?;
         let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
+        let config = config.with_ipfs(place.ipfs.clone());
         Ok(Self { globals, place, home, config })
     }
 

@@ -263,7 +263,7 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
     })
     .await;
     let address = format!("{}/api/v1/campaigns/{id}/privacy", served.ready.http.as_deref().unwrap());
-    let privacy: Value = reqwest::get(address).await.unwrap().json().await.unwrap();
+    let privacy: Value = testkit::http().get(address).send().await.unwrap().json().await.unwrap();
     assert_eq!((&privacy["model"]["weights"], &privacy["transcript"]["spent"]), (&6.into(), &0.0.into()));
 
     let (manifest, bundle) = capsule.open(&stage.owner, id).await;
@@ -349,7 +349,7 @@ async fn a_backbone_is_published_at_the_launch_and_found_by_all_who_need_it() {
     let file = capsule.node.get(weights.weights, weights.file_limit(), FETCH).await.unwrap();
     assert!(!file.windows(6).any(|window| window == b"myself"), "only the network is published");
     let address = format!("{}/api/v1/artefacts/{}", served.ready.http.as_deref().unwrap(), weights.weights);
-    let kept: Value = reqwest::get(address).await.unwrap().json().await.unwrap();
+    let kept: Value = testkit::http().get(address).send().await.unwrap().json().await.unwrap();
     assert_eq!((&kept["kind"], &kept["pinned"]), (&"backbone".into(), &true.into()));
 
     let terms = stage.owner.terms(id).await.unwrap();

@@ -34,6 +34,7 @@ impl Site {
             home: home.to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
             ipfs_listen: "/ip4/127.0.0.1/tcp/0".parse().unwrap(),
+            kubo: None,
             poll: Duration::from_millis(10),
             confirmations: 0,
             relay_after,
@@ -41,7 +42,7 @@ impl Site {
         let server = Server::start(config, chain.clone()).await.unwrap();
         timeout(PATIENCE, server.caught_up()).await.unwrap();
         let base = format!("http://{}", server.address());
-        Self { server, base, http: reqwest::Client::new() }
+        Self { server, base, http: testkit::http() }
     }
 
     async fn get(&self, path: &str) -> (StatusCode, Value) {
@@ -500,6 +501,7 @@ async fn without_an_account_nothing_is_relayed_and_one_directory_serves_one_serv
         home: home.path().to_owned(),
         listen: "127.0.0.1:0".parse().unwrap(),
         ipfs_listen: "/ip4/127.0.0.1/tcp/0".parse().unwrap(),
+        kubo: None,
         poll: Duration::from_millis(10),
         confirmations: 0,
         relay_after: NEVER,

@@ -115,10 +115,9 @@ impl Init {
 
 /// Puts the certificate into the Capsule's own IPFS repository, from where Sonar's hub fetches it.
 async fn publish(context: &Context, opened: &Opened) -> Result<Digest, Failure> {
-    let unusable = |error| Failure::new(ExitCode::Unreachable, "IPFS", error);
-    let config = NodeConfig::client(context.home.ipfs(), Vec::new());
-    let node = Node::start(config).await.map_err(unusable)?;
+    let config = NodeConfig::client(context.home.ipfs(), Vec::new()).through(context.config.kubo()?);
+    let node = Node::start(config).await?;
     let digest = node.add(opened.identity.certificate().encode()).await;
     node.shutdown().await;
-    digest.map_err(unusable)
+    Ok(digest?)
 }

@@ -45,7 +45,7 @@ impl Serve {
         let node = node(context, output).await?;
         // Where others find the certificate; the same bytes are the same artefact.
         let certificate = opened.identity.certificate().encode();
-        node.add(certificate).await.map_err(ipfs)?;
+        node.add(certificate).await?;
         let addresses = node.addresses().iter().map(ToString::to_string).collect();
         let follower = Follower::new(
             client.clone(),
@@ -89,9 +89,6 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failur
 /// An IPFS node that dials Sonar's hub.
 async fn node(context: &Context, output: &Output) -> Result<Node, Failure> {
     let peers = discovery::hub(&context.config, context.home.path(), output).await?;
-    Node::start(NodeConfig::client(context.home.ipfs(), peers)).await.map_err(ipfs)
-}
-
-fn ipfs(error: sonar_node::ipfs::IpfsError) -> Failure {
-    Failure::new(ExitCode::Unreachable, "IPFS", error)
+    let config = NodeConfig::client(context.home.ipfs(), peers).through(context.config.kubo()?);
+    Ok(Node::start(config).await?)
 }

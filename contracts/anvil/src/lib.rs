@@ -27,6 +27,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::Once,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -36,7 +37,7 @@ use alloy::{
     primitives::{Bytes, U64},
     providers::{DynProvider, Provider, ProviderBuilder},
     signers::local::PrivateKeySigner,
-    transports::TransportError,
+    transports::{TransportError, http::reqwest},
 };
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -54,6 +55,15 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// Attempts to find a free port that nobody else takes in the meantime.
 const PORT_ATTEMPTS: usize = 5;
+
+/// A client for a chain on this machine. Without a choice of who encrypts, making one panics.
+fn http() -> reqwest::Client {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder().no_proxy().build().expect("a client without settings that can fail")
+}
 
 /// What chain to run.
 #[derive(Clone, Debug)]
@@ -262,13 +272,13 @@ impl Anvil {
     /// A client that only reads.
     #[must_use]
     pub fn provider(&self) -> DynProvider {
-        ProviderBuilder::new().connect_http(self.url()).erased()
+        ProviderBuilder::new().connect_reqwest(http(), self.url()).erased()
     }
 
     /// A client that sends from one account.
     #[must_use]
     pub fn provider_as(&self, signer: PrivateKeySigner) -> DynProvider {
-        ProviderBuilder::new().wallet(EthereumWallet::from(signer)).connect_http(self.url()).erased()
+        ProviderBuilder::new().wallet(EthereumWallet::from(signer)).connect_reqwest(http(), self.url()).erased()
     }
 
     fn url(&self) -> alloy::transports::http::reqwest::Url {

@@ -30,7 +30,7 @@ use crate::{
 const PYTHON: &str = "Python 3 with venv (Debian: python3-venv; `make test` adds NumPy and others)";
 
 /// A Python with what `make test` installs.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin/python");
     std::env::var_os("SONAR_TEST_PYTHON").map_or(installed, PathBuf::from)
 }

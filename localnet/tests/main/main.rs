@@ -8,5 +8,6 @@ mod demo;
 mod docs;
 mod figures;
 mod formats;
+mod kubo;
 mod refused;
 mod support;

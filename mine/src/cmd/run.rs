@@ -61,12 +61,11 @@ impl Run {
         Report::new(&json!({"address": me, "once": self.once}), "")
     }
 
-    /// An IPFS node that dials Sonar's hub. The library wants to listen somewhere: on loopback, on any port.
+    /// An IPFS node that dials Sonar's hub.
     async fn node(&self, context: &Context, output: &Output) -> Result<Node, Failure> {
         let peers = discovery::hub(&context.config, context.home.path(), output).await?;
-        Node::start(NodeConfig::client(context.home.ipfs(), peers))
-            .await
-            .map_err(|error| Failure::new(ExitCode::Unreachable, "IPFS", error))
+        let config = NodeConfig::client(context.home.ipfs(), peers).through(context.config.kubo()?);
+        Ok(Node::start(config).await?)
     }
 }
 

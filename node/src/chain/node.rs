@@ -39,7 +39,7 @@ impl Node {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad());
         }
-        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().map_err(|_| bad())?;
+        let http = crate::http::client(rpc, REQUEST_TIMEOUT).map_err(|_| bad())?;
         let provider = ProviderBuilder::default().connect_reqwest(http.clone(), url.clone()).erased();
         Ok(Self { provider, http, url, patience })
     }

@@ -1,69 +1,350 @@
-//! Starts the embedded IPFS node.
+//! A small IPFS node: bitswap over libp2p (TCP, Noise, Yamux), a block store in a directory, files as UnixFS.
 //!
-//! The node's network behaviour is one type of many nested parts, and every crate that sees the future which starts it compiles
-//! all of that anew. Behind a plain function this crate is the only one.
+//! It talks to the peers that it is told of and to those that dial it: no DHT, no mDNS, no bootstrap peers, no relays.
+//!
+//! | module | |
+//! | --- | --- |
+//! | [`block`] | blocks and their names |
+//! | [`unixfs`] | files as trees of blocks, pure |
+//! | [`store`] | blocks and pins in a directory |
+//! | [`bitswap`] | message format, decisions (pure), streams |
+//! | [`driver`] | the one task that owns the network |
+//! | [`proto`] | protobuf fields |
+//!
+//! All types of libp2p's behaviours stay behind a channel: the network's behaviour is one type of many nested parts, and each
+//! crate that saw a future with it inside would compile all of it anew.
 
-use std::time::Duration;
+mod bitswap;
+mod block;
+mod driver;
+mod proto;
+mod store;
+#[cfg(test)]
+mod tests;
+mod unixfs;
 
-use rust_ipfs::{
-    Ipfs, Keypair, Multiaddr,
-    builder::DefaultIpfsBuilder,
-    ping,
-    repo::{DefaultStorage, GCConfig, GCTrigger, Repo},
+use std::{
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
 };
+
+use bytes::Bytes;
+use cid::Cid;
+use futures::{StreamExt, stream::FuturesUnordered};
+pub use libp2p_core::{Multiaddr, multiaddr::Protocol};
+pub use libp2p_identity::{Keypair, PeerId};
 use tokio::{
-    runtime::Handle,
-    task::{JoinHandle, spawn_blocking},
+    sync::{mpsc, oneshot, watch},
+    task::spawn_blocking,
+    time::{sleep, timeout},
 };
 
-/// Connections are kept for as long as the process lives.
-const IDLE_SECONDS: u64 = 7 * 24 * 3600;
-/// How often, and from how many bytes on, a hub removes blocks that nobody pinned.
-const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
-const CLEANUP_FROM: usize = 64 << 20;
+pub use block::BlockId;
+use block::DAG_PB;
+use driver::{Command, Driver, Setup};
+use store::Store;
+pub use store::{StoreError, Totals};
+pub use unixfs::{WalkError, root_of};
 
-/// Blocks and pins.
-pub type Blocks = Repo<DefaultStorage>;
+/// Blocks of one file that are on their way at the same time: 4 MiB of 256 KiB each.
+const WINDOW: usize = 16;
+/// Commands that wait for the task.
+const COMMANDS: usize = 256;
+/// How long a directory is waited for that another process has just let go of, and how often it is tried.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+/// How long it may take to listen.
+const LISTEN_WAIT: Duration = Duration::from_secs(10);
 
-/// What to start.
-#[derive(Clone)]
-pub struct Swarm {
-    /// Decides the node's peer id.
-    pub keypair: Keypair,
-    /// Blocks and pins; no other running node may use them.
-    pub blocks: Blocks,
-    /// Address to listen on.
+/// Who a node is.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// The holder of this key.
+    Kept(Keypair),
+    /// Somebody new at each start, and again after each lost connection to one of the configured peers: nobody can follow it.
+    Fresh,
+}
+
+/// How a node runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Directory of blocks and pins; no other node may use it at the same time.
+    pub directory: PathBuf,
+    /// Who it is.
+    pub identity: Identity,
+    /// Address to listen on; port 0 takes any free one.
     pub listen: Multiaddr,
-    /// Whether blocks without a pin are removed from time to time. What is being added may then be lost before it is pinned, so
-    /// only a node that can fetch it again should.
+    /// Peers to stay connected with.
+    pub peers: Vec<(PeerId, Multiaddr)>,
+    /// Whether blocks that nobody pinned are removed from time to time.
     pub cleanup: bool,
 }
 
+/// Why a node cannot do something.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address to listen on cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: Multiaddr,
+        /// What the system reported.
+        #[source]
+        source: io::Error,
+    },
+    /// Blocks cannot be stored or found.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    /// An artefact is too large or not a file.
+    #[error(transparent)]
+    Walk(#[from] WalkError),
+    /// A peer cannot be reached.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The node has ended, which it does only after [`Swarm::shutdown`] or a bug.
+    #[error("the IPFS node has stopped: {0}")]
+    Stopped(String),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<Arc<StoreError>> for Error {
+    fn from(error: Arc<StoreError>) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A block, and who sent it if it was not here.
+struct Fetched {
+    bytes: Bytes,
+    from: Option<PeerId>,
+}
+
+/// A running node. It ends when this is dropped, or for certain with [`Swarm::shutdown`].
+#[derive(Debug)]
+pub struct Swarm {
+    store: Arc<Store>,
+    commands: mpsc::Sender<Command>,
+    addresses: Vec<Multiaddr>,
+    peers: watch::Receiver<Vec<PeerId>>,
+    /// Why the task has ended, once it has.
+    ended: watch::Receiver<Option<String>>,
+}
+
 impl Swarm {
-    /// Locks the repository and listens: TCP and Noise, bitswap, identify and ping, no discovery of any kind. To be called
-    /// within a tokio runtime.
+    /// Opens the directory, listens, and keeps connections to the configured peers. Those that cannot be reached are no error:
+    /// they are tried again and again.
     ///
     /// # Errors
-    /// What the library says: the repository is locked or unreadable, or the address cannot be had.
-    pub fn start(self) -> JoinHandle<Result<Ipfs, String>> {
-        // The library's builder stays on one thread.
-        spawn_blocking(move || Handle::current().block_on(self.run()).map_err(|error| error.to_string()))
+    /// If the directory is in use or unreadable, or the address cannot be had.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let store = Arc::new(open(config.directory).await?);
+        let (is_renewed, keypair) = match config.identity {
+            Identity::Kept(keypair) => (false, keypair),
+            Identity::Fresh => (true, Keypair::generate_ed25519()),
+        };
+        let (publish, peers) = watch::channel(Vec::new());
+        let setup = Setup {
+            keypair,
+            is_renewed,
+            listen: config.listen.clone(),
+            links: config.peers,
+            cleanup: config.cleanup,
+            store: store.clone(),
+        };
+        let listening = timeout(LISTEN_WAIT, Driver::new(setup, publish)).await;
+        let (driver, addresses) = listening
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|source| Error::Listen { address: config.listen, source })?;
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let (end, ended) = watch::channel(None);
+        let task = tokio::spawn(driver.run(receiver));
+        tokio::spawn(async move {
+            let reason = match task.await {
+                Ok(()) => "it was shut down".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            end.send_replace(Some(reason));
+        });
+        Ok(Self { store, commands, addresses, peers, ended })
     }
 
-    async fn run(self) -> Result<Ipfs, rust_ipfs::Error> {
-        let builder = DefaultIpfsBuilder::with_keypair(&self.keypair)?
-            .set_repo(&self.blocks)
-            .enable_tcp()
-            .with_identify(Default::default())
-            .with_ping(ping::Config::default())
-            .with_bitswap()
-            .set_idle_connection_timeout(IDLE_SECONDS)
-            .add_listening_addr(self.listen);
-        let builder = if self.cleanup {
-            builder.with_gc(GCConfig { duration: CLEANUP_EVERY, trigger: GCTrigger::At { size: CLEANUP_FROM } })
-        } else {
-            builder
-        };
-        builder.start().await
+    /// Where others can dial this node, each ending in `/p2p/<peer id>`: as they were at the start.
+    #[must_use]
+    pub fn addresses(&self) -> &[Multiaddr] {
+        &self.addresses
+    }
+
+    /// Connected peers.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerId> {
+        self.peers.borrow().clone()
+    }
+
+    /// Blocks that are here.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.store.totals()
+    }
+
+    /// Whether the node's task still runs.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn health(&self) -> Result<(), Error> {
+        self.ended.borrow().clone().map_or(Ok(()), |reason| Err(Error::Stopped(reason)))
+    }
+
+    /// Connects to one more peer now.
+    ///
+    /// # Errors
+    /// If the peer cannot be reached.
+    pub async fn connect(&self, peer: PeerId, address: Multiaddr) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Connect { peer, address, reply }).await?;
+        match answer.await {
+            Ok(connected) => connected.map_err(Error::Unreachable),
+            Err(_) => Err(self.stopped().await),
+        }
+    }
+
+    /// Stores and pins a file, and gives it to peers that wait for it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn add(&self, content: Vec<u8>) -> Result<BlockId, Error> {
+        let (root, tree) = self
+            .blocking(move |store| {
+                let mut tree = Vec::new();
+                let root = unixfs::encode(&content, |block| {
+                    tree.push(block.id());
+                    store.put(&block)
+                })?;
+                store.keep(root, tree.clone())?;
+                Ok((root, tree))
+            })
+            .await?;
+        self.command(Command::Stored(tree)).await?;
+        Ok(root)
+    }
+
+    /// Reads a file of at most `limit` bytes, from here and from peers. Waits for as long as it takes for somebody to have it.
+    ///
+    /// # Errors
+    /// If it is too large or no file, or a block cannot be stored.
+    pub async fn read(&self, root: &Cid, limit: usize) -> Result<Vec<u8>, Error> {
+        let mut walk = unixfs::Walk::new(root, limit)?;
+        let mut fetches = FuturesUnordered::new();
+        // Who sent one block of a file is likely to have the others.
+        let mut likely = None;
+        loop {
+            if let Some(content) = walk.advance()? {
+                return Ok(content);
+            }
+            let requests = walk.requests(WINDOW).into_iter();
+            fetches.extend(requests.map(|request| async move {
+                let fetched = self.fetch(request.id.to_cid(request.codec), likely).await;
+                (request.ticket, fetched)
+            }));
+            // A walk that is not complete waits for a block.
+            let Some((ticket, fetched)) = fetches.next().await else { continue };
+            let fetched = fetched?;
+            likely = fetched.from.or(likely);
+            walk.arrived(ticket, fetched.bytes);
+        }
+    }
+
+    async fn fetch(&self, cid: Cid, likely: Option<PeerId>) -> Result<Fetched, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Want { cid, likely, reply }).await?;
+        match answer.await {
+            Ok(fetched) => Ok(fetched?),
+            Err(_) => Err(self.stopped().await),
+        }
+    }
+
+    /// Keeps a file that is here, with all its blocks.
+    ///
+    /// # Errors
+    /// If it is not all here, or it cannot be written.
+    pub async fn pin(&self, root: BlockId) -> Result<(), Error> {
+        self.blocking(move |store| store.pin(&root.to_cid(DAG_PB))).await
+    }
+
+    /// Lets go of a file; what is not pinned is no error.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn unpin(&self, root: BlockId) -> Result<(), Error> {
+        self.blocking(move |store| store.unpin(root)).await
+    }
+
+    /// Whether a file is pinned by its root.
+    #[must_use]
+    pub fn is_pinned(&self, root: BlockId) -> bool {
+        self.store.is_pinned(root)
+    }
+
+    /// The roots of all pinned files.
+    #[must_use]
+    pub fn pins(&self) -> Vec<BlockId> {
+        self.store.pins()
+    }
+
+    /// Ends the node, and returns when another may use its directory.
+    pub async fn shutdown(self) {
+        // An error means that it has ended.
+        let _ = self.commands.send(Command::Shutdown).await;
+        let _ = self.stopped().await;
+        let Self { store, .. } = self;
+        // Work of callers who did not wait for it.
+        let deadline = Instant::now() + LOCK_WAIT;
+        while Arc::strong_count(&store) > 1 && Instant::now() < deadline {
+            sleep(LOCK_RETRY).await;
+        }
+    }
+
+    async fn command(&self, command: Command) -> Result<(), Error> {
+        match self.commands.send(command).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.stopped().await),
+        }
+    }
+
+    /// Why the task has ended, once it has.
+    async fn stopped(&self) -> Error {
+        let mut ended = self.ended.clone();
+        let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        Error::Stopped(reason.unwrap_or_else(|| "its runtime is gone".to_owned()))
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let store = self.store.clone();
+        match spawn_blocking(move || work(&store)).await {
+            Ok(done) => Ok(done?),
+            Err(error) => Err(Error::Stopped(error.to_string())),
+        }
+    }
+}
+
+/// Opens a directory. One that another process has just let go of may be locked for a moment longer.
+async fn open(directory: PathBuf) -> Result<Store, Error> {
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        let path = directory.clone();
+        match spawn_blocking(move || Store::open(&path)).await {
+            Ok(Err(StoreError::InUse(_))) if Instant::now() < deadline => sleep(LOCK_RETRY).await,
+            Ok(done) => return Ok(done?),
+            Err(error) => return Err(Error::Stopped(error.to_string())),
+        }
     }
 }

@@ -22,7 +22,7 @@ pub struct Serve {
     /// Where to answer HTTP requests
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR:PORT", env = "SONAR_LISTEN")]
     listen: SocketAddr,
-    /// Where the IPFS node answers
+    /// Where the embedded IPFS node answers
     #[arg(long, default_value = "/ip4/127.0.0.1/tcp/0", value_name = "MULTIADDR", env = "SONAR_IPFS_LISTEN")]
     ipfs_listen: sonar_node::ipfs::Multiaddr,
     /// How long a Capsule's own settlement has to arrive before the relay sends it
@@ -39,6 +39,7 @@ impl Serve {
             home: context.home.join("serve"),
             listen: self.listen,
             ipfs_listen: self.ipfs_listen,
+            kubo: context.config.kubo()?,
             poll: context.config.poll(chain_id),
             confirmations: context.config.confirmations(chain_id),
             relay_after: self.relay_after,

@@ -631,7 +631,7 @@ pub struct IndexHealth {
 /// What the hub holds.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct IpfsHealth {
-    /// Whether the node listens.
+    /// Whether the node works.
     pub ok: bool,
     /// Live artefacts that are here.
     pub pinned: usize,
@@ -657,7 +657,7 @@ impl Ready {
             lag: progress.wanted.map(|wanted| wanted.saturating_sub(block.unwrap_or(0))),
         };
         let (pinned, bytes, missing) = app.shelf.totals();
-        let ipfs = IpfsHealth { ok: !app.node.addresses().is_empty(), pinned, bytes, missing };
+        let ipfs = IpfsHealth { ok: app.node.health().await.is_ok(), pinned, bytes, missing };
         Self { ready: chain.ok && index.ok && ipfs.ok, chain, index, ipfs, relay: app.relay.is_some() }
     }
 }

@@ -54,6 +54,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where its IPFS node answers.
     pub ipfs_listen: ipfs::Multiaddr,
+    /// A Kubo to be used instead.
+    pub kubo: Option<ipfs::KuboConfig>,
     /// Time between looks at the chain.
     pub poll: Duration,
     /// Blocks that must follow before an event is indexed.
@@ -123,8 +125,8 @@ impl Server {
         let identity = Identity { chain_id: deployment.chain_id, contract: deployment.campaigns };
         let (index, opened) = Index::open(&config.home.join("index.sqlite"), identity).await?;
         log_opened(&opened);
-        let node =
-            ipfs::Node::start(ipfs::NodeConfig::hub(config.home.join("ipfs"), config.ipfs_listen.clone())).await?;
+        let hub = ipfs::NodeConfig::hub(config.home.join("ipfs"), config.ipfs_listen.clone());
+        let node = ipfs::Node::start(hub.through(config.kubo.clone())).await?;
         let node = Arc::new(node);
         let listener = TcpListener::bind(config.listen)
             .await

@@ -51,12 +51,12 @@ impl Hub {
         let peers = discovery::info(&sonar).await?.peers()?;
         // Commands may run at the same time, and a repository has one user.
         let repo = context.home.join(format!("ipfs-{}", std::process::id()));
-        let node = Node::start(NodeConfig::client(repo.clone(), peers)).await?;
+        let node = Node::start(NodeConfig::client(repo.clone(), peers).through(context.config.kubo()?)).await?;
         Ok(Self {
             node,
             _repo: Scratch(repo),
             sonar: sonar.trim_end_matches('/').to_owned(),
-            http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().map_err(Failure::internal)?,
+            http: sonar_node::http::client(&sonar, Duration::from_secs(10)).map_err(Failure::internal)?,
         })
     }
 

@@ -35,7 +35,7 @@ pub async fn of(context: &Context, id: CampaignId) -> Option<Regime> {
 
 async fn ask<T: DeserializeOwned>(context: &Context, what: &str) -> Option<T> {
     let sonar = context.config.sonar.as_deref()?.trim_end_matches('/');
-    let http = reqwest::Client::builder().timeout(PATIENCE).build().ok()?;
+    let http = sonar_node::http::client(sonar, PATIENCE).ok()?;
     http.get(format!("{sonar}/api/v1/{what}")).send().await.ok()?.json().await.ok()
 }
 

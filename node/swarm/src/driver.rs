@@ -1,0 +1,581 @@
+//! The task that owns the network: it carries out what the [engine](crate::bitswap::engine) decides.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use cid::Cid;
+use futures::{FutureExt, StreamExt};
+use libp2p_connection_limits::{self as limits, ConnectionLimits};
+use libp2p_core::{Multiaddr, Transport, multiaddr::Protocol, upgrade::Version};
+use libp2p_identity::{Keypair, PeerId};
+use libp2p_swarm::{
+    ConnectionId, NetworkBehaviour, SwarmEvent,
+    dial_opts::{DialOpts, PeerCondition},
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    Fetched,
+    bitswap::{
+        engine::{Draft, Engine},
+        message::Presence,
+        protocol::{self, Report},
+    },
+    block::{Block, BlockId, DAG_PB},
+    store::{Store, StoreError},
+};
+
+/// How long it takes at most to notice that a want was given up, a peer should be dialled or a message sent again.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a connection may take, with its encryption.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a peer may take to answer a ping. The answer waits behind what the line has still to carry, which takes half a
+/// minute at 1 Mbit/s.
+const PING: Duration = Duration::from_secs(90);
+/// Pauses between attempts to reach a peer grow from here …
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// … to here, give or take a quarter, so that not all come back at once after a restart.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// Peers that may connect to us.
+const PEERS: u32 = 1024;
+/// Connections that have not said who they are.
+const STRANGERS: u32 = 128;
+/// The one that is used, and one from before that was not found dead yet.
+const CONNECTIONS_PER_PEER: u32 = 2;
+/// Streams of one connection, of all protocols.
+const STREAMS: usize = 64;
+/// How often a hub looks for blocks that nobody pinned, from how many bytes on, and how old they have to be.
+const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
+const CLEANUP_FROM: u64 = 64 << 20;
+const CLEANUP_AGE: Duration = Duration::from_secs(3600);
+
+/// What the task is asked to do.
+pub enum Command {
+    /// Get a block from here or from a peer.
+    Want { cid: Cid, likely: Option<PeerId>, reply: oneshot::Sender<Result<Fetched, Arc<StoreError>>> },
+    /// These blocks are here now.
+    Stored(Vec<BlockId>),
+    /// Connect to a peer.
+    Connect { peer: PeerId, address: Multiaddr, reply: oneshot::Sender<Result<(), String>> },
+    /// End.
+    Shutdown,
+}
+
+/// What the task needs.
+pub struct Setup {
+    /// Who we are.
+    pub keypair: Keypair,
+    /// Whether to be somebody else after the connection to a peer of `links` was lost.
+    pub is_renewed: bool,
+    /// Where to listen.
+    pub listen: Multiaddr,
+    /// Peers to stay connected with.
+    pub links: Vec<(PeerId, Multiaddr)>,
+    /// Whether to remove blocks that nobody pinned.
+    pub cleanup: bool,
+    /// Blocks.
+    pub store: Arc<Store>,
+}
+
+#[derive(NetworkBehaviour)]
+#[behaviour(prelude = "libp2p_swarm::derive_prelude")]
+struct Behaviour {
+    bitswap: protocol::Behaviour,
+    identify: libp2p_identify::Behaviour,
+    ping: libp2p_ping::Behaviour,
+    limits: limits::Behaviour,
+}
+
+type Network = libp2p_swarm::Swarm<Behaviour>;
+
+/// A network without a connection.
+fn network(keypair: &Keypair) -> io::Result<Network> {
+    let noise = libp2p_noise::Config::new(keypair).map_err(io::Error::other)?;
+    let mut yamux = libp2p_yamux::Config::default();
+    yamux.set_max_num_streams(STREAMS);
+    let transport = libp2p_tcp::tokio::Transport::new(libp2p_tcp::Config::default().nodelay(true))
+        .upgrade(Version::V1)
+        .authenticate(noise)
+        .multiplex(yamux)
+        .timeout(HANDSHAKE)
+        .boxed();
+    let limits = ConnectionLimits::default()
+        .with_max_pending_incoming(Some(STRANGERS))
+        .with_max_established_incoming(Some(PEERS))
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
+    // Kubo asks which protocols we speak before it asks for blocks. Where we listen is nobody's business who has not dialled us.
+    let identify = libp2p_identify::Config::new("/ipfs/0.1.0".to_owned(), keypair.public())
+        .with_agent_version(concat!("sonar/", env!("CARGO_PKG_VERSION")).to_owned())
+        .with_hide_listen_addrs(true)
+        .with_cache_size(0);
+    let behaviour = Behaviour {
+        bitswap: protocol::Behaviour::default(),
+        identify: libp2p_identify::Behaviour::new(identify),
+        ping: libp2p_ping::Behaviour::new(libp2p_ping::Config::new().with_timeout(PING)),
+        limits: limits::Behaviour::new(limits),
+    };
+    let config = libp2p_swarm::Config::with_tokio_executor();
+    Ok(Network::new(transport, behaviour, keypair.public().to_peer_id(), config))
+}
+
+/// A peer to stay connected with.
+struct Link {
+    peer: PeerId,
+    address: Multiaddr,
+    is_dialled: bool,
+    next: Instant,
+    pause: Duration,
+}
+
+/// Blocking work that has ended.
+enum Done {
+    Encoded { peer: PeerId, connection: ConnectionId, message: Vec<u8> },
+    Loaded { cid: Cid, block: Result<Option<Block>, StoreError> },
+    Stored { block: Block, from: PeerId, result: Result<(), StoreError> },
+    Collected(Result<usize, StoreError>),
+}
+
+type Waiters = Vec<oneshot::Sender<Result<Fetched, Arc<StoreError>>>>;
+
+/// The task's state.
+pub struct Driver {
+    network: Network,
+    setup: Setup,
+    engine: Engine,
+    connections: HashMap<PeerId, Vec<ConnectionId>>,
+    waiters: HashMap<BlockId, Waiters>,
+    links: Vec<Link>,
+    dials: HashMap<ConnectionId, oneshot::Sender<Result<(), String>>>,
+    jobs: JoinSet<Done>,
+    peers: watch::Sender<Vec<PeerId>>,
+    next_cleanup: Instant,
+}
+
+impl Driver {
+    /// Starts to listen. Returns the addresses too, each ending in `/p2p/<peer id>`.
+    pub async fn new(setup: Setup, peers: watch::Sender<Vec<PeerId>>) -> io::Result<(Self, Vec<Multiaddr>)> {
+        let mut network = network(&setup.keypair)?;
+        let addresses = listen(&mut network, setup.listen.clone()).await?;
+        let now = Instant::now();
+        let links = setup.links.iter().map(|(peer, address)| Link {
+            peer: *peer,
+            address: address.clone(),
+            is_dialled: false,
+            next: now,
+            pause: FIRST_PAUSE,
+        });
+        let driver = Self {
+            links: links.collect(),
+            network,
+            setup,
+            engine: Engine::default(),
+            connections: HashMap::new(),
+            waiters: HashMap::new(),
+            dials: HashMap::new(),
+            jobs: JoinSet::new(),
+            peers,
+            next_cleanup: now + CLEANUP_EVERY,
+        };
+        Ok((driver, addresses))
+    }
+
+    /// Works until it is told to end, or nobody is left who could tell it.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = self.network.select_next_some() => self.on_event(event),
+                command = commands.recv() => match command {
+                    None | Some(Command::Shutdown) => break,
+                    Some(command) => self.on_command(command),
+                },
+                Some(done) = self.jobs.join_next() => match done {
+                    Ok(done) => self.on_done(done),
+                    // A panic in blocking work is a bug, which the owner has to see. Else the runtime is shutting down.
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_) => break,
+                    },
+                },
+                _ = tick.tick() => self.on_tick(Instant::now()),
+            }
+            self.send_drafts();
+        }
+        // What is being written has to end before another process may open the store.
+        while self.jobs.join_next().await.is_some() {}
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Want { cid, likely, reply } => self.want(cid, likely, reply),
+            Command::Stored(ids) => ids.into_iter().for_each(|id| self.stored(id)),
+            Command::Connect { peer, address, reply } => self.connect(peer, address, reply),
+            Command::Shutdown => {}
+        }
+    }
+
+    fn want(&mut self, cid: Cid, likely: Option<PeerId>, reply: oneshot::Sender<Result<Fetched, Arc<StoreError>>>) {
+        let Some(id) = BlockId::from_cid(&cid) else { return };
+        self.waiters.entry(id).or_default().push(reply);
+        if self.setup.store.size(id).is_some() {
+            self.load(cid);
+        } else {
+            self.engine.want(cid, likely, Instant::now());
+        }
+    }
+
+    fn load(&mut self, cid: Cid) {
+        let store = self.setup.store.clone();
+        self.jobs.spawn_blocking(move || {
+            let block = BlockId::from_cid(&cid).map_or(Ok(None), |id| store.get(id));
+            Done::Loaded { cid, block }
+        });
+    }
+
+    /// A block that was made here may be one that is waited for here, too.
+    fn stored(&mut self, id: BlockId) {
+        self.engine.unwant(id);
+        self.engine.stored(id);
+        if self.waiters.contains_key(&id) {
+            self.load(id.to_cid(DAG_PB));
+        }
+    }
+
+    fn connect(&mut self, peer: PeerId, address: Multiaddr, reply: oneshot::Sender<Result<(), String>>) {
+        if self.connections.contains_key(&peer) {
+            // Who asked may be gone.
+            let _ = reply.send(Ok(()));
+            return;
+        }
+        let options = DialOpts::peer_id(peer).addresses(vec![address]).condition(PeerCondition::Always).build();
+        let connection = options.connection_id();
+        match self.network.dial(options) {
+            Ok(()) => {
+                self.dials.insert(connection, reply);
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error.to_string()));
+            }
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Encoded { peer, connection, message } => {
+                if self.connections.get(&peer).is_some_and(|open| open.contains(&connection)) {
+                    self.network.behaviour_mut().bitswap.send(peer, connection, &message);
+                }
+            }
+            Done::Loaded { cid, block } => match block {
+                Ok(Some(block)) => self.deliver(&block, None),
+                // It was damaged: somebody else may have it.
+                Ok(None) => self.engine.want(cid, None, Instant::now()),
+                Err(error) => self.refuse(&cid, error),
+            },
+            Done::Stored { block, from, result } => match result {
+                Ok(()) => {
+                    // It may have been wanted again while it was written.
+                    self.engine.unwant(block.id());
+                    self.engine.stored(block.id());
+                    self.deliver(&block, Some(from));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a block cannot be stored");
+                    self.refuse(&block.id().to_cid(DAG_PB), error);
+                }
+            },
+            Done::Collected(Ok(0)) => {}
+            Done::Collected(Ok(removed)) => tracing::info!(removed, "blocks that nobody pinned were removed"),
+            Done::Collected(Err(error)) => tracing::warn!(%error, "blocks that nobody pinned cannot be removed"),
+        }
+    }
+
+    fn deliver(&mut self, block: &Block, from: Option<PeerId>) {
+        for waiter in self.waiters.remove(&block.id()).into_iter().flatten() {
+            // Who waited may be gone.
+            let _ = waiter.send(Ok(Fetched { bytes: block.bytes().clone(), from }));
+        }
+    }
+
+    fn refuse(&mut self, cid: &Cid, error: StoreError) {
+        let error = Arc::new(error);
+        let waiters = BlockId::from_cid(cid).and_then(|id| self.waiters.remove(&id));
+        for waiter in waiters.into_iter().flatten() {
+            let _ = waiter.send(Err(error.clone()));
+        }
+    }
+
+    fn on_tick(&mut self, now: Instant) {
+        self.waiters.retain(|_, waiters| {
+            waiters.retain(|waiter| !waiter.is_closed());
+            !waiters.is_empty()
+        });
+        let given_up: Vec<_> = self.engine.wanted().filter(|id| !self.waiters.contains_key(id)).collect();
+        given_up.into_iter().for_each(|id| self.engine.unwant(id));
+        self.engine.tick(now);
+        self.dial_links(now);
+        if self.setup.cleanup && now >= self.next_cleanup {
+            self.next_cleanup = now + CLEANUP_EVERY;
+            let store = self.setup.store.clone();
+            if store.totals().bytes >= CLEANUP_FROM {
+                self.jobs.spawn_blocking(move || Done::Collected(store.collect(CLEANUP_AGE, SystemTime::now())));
+            }
+        }
+    }
+
+    fn dial_links(&mut self, now: Instant) {
+        for link in &mut self.links {
+            if link.is_dialled || link.next > now || self.connections.contains_key(&link.peer) {
+                continue;
+            }
+            let options = DialOpts::peer_id(link.peer).addresses(vec![link.address.clone()]).build();
+            match self.network.dial(options) {
+                Ok(()) => link.is_dialled = true,
+                Err(error) => link.failed(now, &error),
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Bitswap(event)) => self.on_report(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(libp2p_ping::Event {
+                connection, result: Err(error), ..
+            })) => {
+                // Whoever does not answer is gone; who only does not know the protocol is there.
+                if !matches!(error, libp2p_ping::Failure::Unsupported) {
+                    self.network.close_connection(connection);
+                }
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
+                self.connected(peer_id, connection_id);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => self.closed(peer_id, connection_id),
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
+                if let Some(reply) = self.dials.remove(&connection_id) {
+                    let _ = reply.send(Err(error.to_string()));
+                } else if let Some(link) = self.links.iter_mut().find(|link| Some(link.peer) == peer_id) {
+                    link.is_dialled = false;
+                    link.failed(Instant::now(), &error);
+                }
+            }
+            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
+                panic!("the IPFS node cannot listen any more: {error}")
+            }
+            _ => {}
+        }
+    }
+
+    fn connected(&mut self, peer: PeerId, connection: ConnectionId) {
+        if let Some(reply) = self.dials.remove(&connection) {
+            let _ = reply.send(Ok(()));
+        }
+        for link in self.links.iter_mut().filter(|link| link.peer == peer) {
+            link.is_dialled = false;
+            link.pause = FIRST_PAUSE;
+        }
+        let open = self.connections.entry(peer).or_default();
+        open.push(connection);
+        if open.len() == 1 {
+            self.engine.connected(peer);
+        } else {
+            self.forget(peer);
+        }
+        self.publish_peers();
+    }
+
+    /// What was on its way to a peer may be lost: it is told everything again, over the newest of its connections.
+    fn forget(&mut self, peer: PeerId) {
+        self.engine.disconnected(peer);
+        self.engine.connected(peer);
+    }
+
+    fn closed(&mut self, peer: PeerId, connection: ConnectionId) {
+        let Some(open) = self.connections.get_mut(&peer) else { return };
+        open.retain(|other| *other != connection);
+        if !open.is_empty() {
+            return self.forget(peer);
+        }
+        self.connections.remove(&peer);
+        self.engine.disconnected(peer);
+        if let Some(link) = self.links.iter_mut().find(|link| link.peer == peer) {
+            tracing::debug!(%peer, "the connection to an IPFS peer was lost");
+            link.next = Instant::now();
+            if self.setup.is_renewed {
+                self.renew();
+            }
+        }
+        self.publish_peers();
+    }
+
+    /// Goes on as somebody else. Nobody but the peers of `links` has to find us, and we dial those.
+    fn renew(&mut self) {
+        let keypair = Keypair::generate_ed25519();
+        let renewed = network(&keypair).and_then(|mut network| {
+            network.listen_on(self.setup.listen.clone()).map_err(io::Error::other)?;
+            Ok(network)
+        });
+        match renewed {
+            Ok(network) => self.network = network,
+            Err(error) => {
+                tracing::warn!(%error, "the IPFS node keeps its peer id");
+                return;
+            }
+        }
+        self.setup.keypair = keypair;
+        self.dials.clear();
+        for (peer, _) in self.connections.drain() {
+            self.engine.disconnected(peer);
+        }
+        for link in &mut self.links {
+            (link.is_dialled, link.next) = (false, Instant::now());
+        }
+    }
+
+    fn publish_peers(&self) {
+        self.peers.send_replace(self.engine.peers().collect());
+    }
+
+    fn on_report(&mut self, protocol::Event { peer, connection, report }: protocol::Event) {
+        match report {
+            Report::Received(message) => {
+                let store = self.setup.store.clone();
+                for block in self.engine.received(peer, message, |id| store.size(id)) {
+                    let store = store.clone();
+                    self.jobs.spawn_blocking(move || {
+                        let result = store.put(&block);
+                        Done::Stored { block, from: peer, result }
+                    });
+                }
+            }
+            Report::Sent => self.engine.sent(peer),
+            Report::Useless(reason) => {
+                tracing::debug!(%peer, reason, "the connection to an IPFS peer is closed");
+                self.network.close_connection(connection);
+            }
+        }
+    }
+
+    fn send_drafts(&mut self) {
+        let store = &self.setup.store;
+        for (peer, Draft { mut message, blocks }) in self.engine.drafts(|id| store.size(id)) {
+            let Some(&connection) = self.connections.get(&peer).and_then(|open| open.last()) else { continue };
+            if blocks.is_empty() {
+                self.network.behaviour_mut().bitswap.send(peer, connection, &message.encode());
+                continue;
+            }
+            let store = store.clone();
+            self.jobs.spawn_blocking(move || {
+                for cid in blocks {
+                    match BlockId::from_cid(&cid).map_or(Ok(None), |id| store.get(id)) {
+                        Ok(Some(block)) => message.blocks.push((cid, block)),
+                        // It was removed in the meantime, or is damaged.
+                        Ok(None) => message.presences.push(Presence { cid, has: false }),
+                        Err(error) => {
+                            tracing::error!(%error, "a block cannot be read");
+                            message.presences.push(Presence { cid, has: false });
+                        }
+                    }
+                }
+                Done::Encoded { peer, connection, message: message.encode() }
+            });
+        }
+    }
+}
+
+impl Link {
+    fn failed(&mut self, now: Instant, error: &dyn std::fmt::Display) {
+        tracing::debug!(peer = %self.peer, %error, "an IPFS peer is not reachable; trying again");
+        self.next = now + self.pause.mul_f64(rand::random_range(0.75..1.25));
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Listens, and waits for the addresses, of which there are several for an interface address such as `0.0.0.0`.
+async fn listen(network: &mut Network, address: Multiaddr) -> io::Result<Vec<Multiaddr>> {
+    network.listen_on(address).map_err(io::Error::other)?;
+    let suffix = Protocol::P2p(*network.local_peer_id());
+    let mut addresses = Vec::new();
+    loop {
+        let event = if addresses.is_empty() {
+            Some(network.select_next_some().await)
+        } else {
+            network.select_next_some().now_or_never()
+        };
+        match event {
+            Some(SwarmEvent::NewListenAddr { address, .. }) => addresses.push(address.with(suffix.clone())),
+            Some(SwarmEvent::ListenerClosed { reason: Err(error), .. }) => return Err(error),
+            Some(_) => {}
+            None => return Ok(addresses),
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod testing {
+    //! A peer that sends what it likes.
+
+    use super::*;
+    use crate::bitswap::message::Message;
+
+    /// A peer without manners.
+    pub struct Stranger {
+        network: Network,
+        peer: PeerId,
+        connection: ConnectionId,
+    }
+
+    impl Stranger {
+        /// Connects to a node.
+        pub async fn connect(address: &Multiaddr) -> Self {
+            let mut network = network(&Keypair::generate_ed25519()).unwrap();
+            network.dial(address.clone()).unwrap();
+            loop {
+                if let SwarmEvent::ConnectionEstablished { peer_id: peer, connection_id: connection, .. } =
+                    network.select_next_some().await
+                {
+                    return Self { network, peer, connection };
+                }
+            }
+        }
+
+        /// Sends bytes, after their length. Returns whether they were taken.
+        pub async fn send(&mut self, bytes: &[u8]) -> bool {
+            self.network.behaviour_mut().bitswap.send(self.peer, self.connection, bytes);
+            loop {
+                match self.network.select_next_some().await {
+                    SwarmEvent::Behaviour(BehaviourEvent::Bitswap(protocol::Event {
+                        report: Report::Sent, ..
+                    })) => {
+                        return true;
+                    }
+                    SwarmEvent::ConnectionClosed { .. } => return false,
+                    _ => {}
+                }
+            }
+        }
+
+        /// The next message that comes; `None` if the connection is closed first.
+        pub async fn receive(&mut self) -> Option<Message> {
+            loop {
+                match self.network.select_next_some().await {
+                    SwarmEvent::Behaviour(BehaviourEvent::Bitswap(protocol::Event {
+                        report: Report::Received(message),
+                        ..
+                    })) => return Some(message),
+                    SwarmEvent::ConnectionClosed { .. } => return None,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
