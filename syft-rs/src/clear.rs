@@ -1,9 +1,9 @@
 //! The same procedure without encryption, to say what encryption costs in accuracy.
 
+use crate::affine::AffineUpdate;
 use crate::evaluate::{Ladder, Validation, evaluate_window};
 use crate::he::Parameters;
 use crate::model::Weights;
-use crate::train::AffineUpdate;
 use crate::units::Ppm;
 
 /// What the procedure led to.

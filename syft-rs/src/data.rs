@@ -1,5 +1,6 @@
 //! Examples as people have them, and the public map that bounds targets.
 
+use crate::shape::MAX_INPUTS;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -57,8 +58,8 @@ pub enum DataError {
     #[error(
         "{features} features and the constant one are more than the {} inputs that an encrypted model can have: a Mine's work grows with \
          their square, and would be {:.1} times that for the largest model",
-        crate::MAX_INPUTS,
-        ((*features as f64 + 1.0) / crate::MAX_INPUTS as f64).powi(2)
+        MAX_INPUTS,
+        ((*features as f64 + 1.0) / MAX_INPUTS as f64).powi(2)
     )]
     TooLarge {
         /// Features, without the constant one.

@@ -286,7 +286,7 @@ mod tests {
     use super::*;
     use crate::features::{FeatureKind, FeatureMap};
     use crate::he::Parameters;
-    use crate::model::Shape;
+    use crate::shape::Shape;
 
     const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
 

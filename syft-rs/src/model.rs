@@ -1,16 +1,14 @@
 //! Linear models whose weights lie on a fixed-point lattice, so that scores are exact in `f64` in any order of summation.
 
 use crate::features::Features;
+use crate::lattice::{LATTICE_BITS, round_to_bits, truncate_to_lattice};
+use crate::shape::Shape;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use thiserror::Error;
 use zeroize::Zeroize;
-
-/// Weights and features are multiples of 2^-20.
-pub const LATTICE_BITS: u32 = 20;
 
 const TENSOR: &str = "weights";
 const SAFETENSORS_LIMIT: usize = 64 << 20;
@@ -47,34 +45,6 @@ pub enum ModelError {
     /// Not a safetensors file with the one tensor that is expected.
     #[error("cannot read the model file: {0}")]
     File(String),
-}
-
-/// Inputs (features, the constant one included) and outputs of a linear model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Shape {
-    /// Number of features, the constant one included.
-    pub inputs: usize,
-    /// Number of classes, or one.
-    pub outputs: usize,
-}
-
-impl Shape {
-    /// Number of weights.
-    pub const fn weights(self) -> usize {
-        self.inputs.saturating_mul(self.outputs)
-    }
-
-    /// Every column of a model has Euclidean norm at most 2 to this power. A small bound means
-    /// little noise; only a regression needs room, because classes are decided by comparison and
-    /// any scale of the scores will do.
-    pub const fn radius_log2(self) -> u32 {
-        if self.outputs == 1 { 3 } else { 1 }
-    }
-
-    fn radius(self) -> f64 {
-        f64::from(self.radius_log2()).exp2()
-    }
 }
 
 /// The weights of a linear model, row-major by input.
@@ -123,18 +93,17 @@ impl Weights {
     /// Rounds to the lattice and shortens columns to the public bound. Not-a-number becomes zero: garbage is just a bad model.
     #[must_use]
     pub fn project(shape: Shape, mut values: Vec<f64>) -> Self {
-        let scale = f64::from(1 << LATTICE_BITS);
         let limit = shape.radius();
         for value in &mut values {
             let safe = if value.is_nan() { 0.0 } else { value.clamp(-1e6, 1e6) };
-            *value = (safe * scale).round_ties_even() / scale;
+            *value = round_to_bits(safe, LATTICE_BITS);
         }
         for column in 0..shape.outputs {
             let norm = column_norm(&values, shape.outputs, column);
             if norm > limit {
                 // Rounding towards zero keeps the bound.
                 for value in values.iter_mut().skip(column).step_by(shape.outputs) {
-                    *value = (*value * (limit / norm) * scale).trunc() / scale;
+                    *value = truncate_to_lattice(*value * (limit / norm));
                 }
             }
         }

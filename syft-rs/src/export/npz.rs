@@ -1,13 +1,26 @@
 //! NumPy's `.npz`: a ZIP archive of `.npy` files.
 
-use super::{Answer, ExportError, Model, indices, membership};
+use super::answer::{Answer, ExportError};
+use super::model::{Model, indices, membership};
 use crate::features::Recipe;
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+impl Model<'_> {
+    /// An `.npz` archive of NumPy arrays: `weights`, (inputs, outputs), and every constant of the feature map.
+    pub fn npz(&self) -> Result<Vec<u8>, ExportError> {
+        self.npz_after(Archive::default())
+    }
+
+    /// The same, after the arrays that `archive` already has.
+    pub fn npz_after(&self, archive: Archive) -> Result<Vec<u8>, ExportError> {
+        encode(self, archive)
+    }
+}
+
 /// Adds a model to an archive, and ends it.
-pub(super) fn encode(model: &Model<'_>, mut archive: Archive) -> Result<Vec<u8>, ExportError> {
+fn encode(model: &Model<'_>, mut archive: Archive) -> Result<Vec<u8>, ExportError> {
     let (shape, features) = (model.weights.shape(), model.features);
     archive.doubles("weights", &[shape.inputs, shape.outputs], model.weights.values())?;
     archive.strings("columns", &[model.columns.len()], model.columns)?;
@@ -118,7 +131,7 @@ fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{KINDS, Sample};
+    use super::super::model::tests::{KINDS, Sample};
     use super::*;
     use crate::{FeatureKind, TargetMap};
     use std::io::Read;

@@ -1,7 +1,7 @@
 //! Random convolution features of images.
 
-use super::random::{multiply, threshold, weights};
-use super::{Expansion, Image, Recipe, center};
+use super::expansion::{Expansion, Image, Recipe};
+use super::random::{center, multiply, threshold, weights};
 use crate::data::{DataError, Matrix};
 use std::ops::Range;
 

@@ -1,13 +1,16 @@
 //! Random weights that anybody can compute from a seed, and random ReLU features.
 
-use super::{Expansion, center, to_input};
+use super::expansion::Expansion;
 use crate::data::Matrix;
+use crate::lattice::{INPUT_BITS, round_to_bits};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use sha2::{Digest, Sha256};
 
 /// How far above its mean a random combination has to be, in units of its spread.
 const THRESHOLD: f64 = 0.25;
+/// Largest threshold of a map.
+pub(super) const MAX_THRESHOLD: f64 = 1e6;
 
 /// Weights with mean zero and variance one: of each 16 bits of SHA-256 digests the number of ones, less eight, halved. Every weight
 /// is a multiple of 1/2 between -4 and 4. Digest `i` is of `"syft/features" ‖ seed ‖ i`, numbers in big-endian order.
@@ -35,7 +38,7 @@ pub(super) fn multiply(rows: &[f64], weights: &[f64], columns: usize) -> Vec<f64
 /// A threshold in units of the spread of what it is applied to, as short as the inputs.
 pub(super) fn threshold(values: &[f64]) -> f64 {
     let mean_square = values.iter().map(|x| x * x).sum::<f64>() / values.len().max(1) as f64;
-    to_input(THRESHOLD * mean_square.sqrt(), 1e6)
+    round_to_bits((THRESHOLD * mean_square.sqrt()).clamp(-MAX_THRESHOLD, MAX_THRESHOLD), INPUT_BITS)
 }
 
 /// Random ReLU features whose threshold suits these inputs.
@@ -54,6 +57,12 @@ pub(super) fn expand(inputs: &Matrix, count: usize, seed: u32, threshold: f64) -
         center(row);
     }
     inputs.with_rows(count, values)
+}
+
+/// Subtracts from features their mean: what all of them have in common would fill the norm and say little.
+pub(super) fn center(row: &mut [f64]) {
+    let mean = row.iter().sum::<f64>() / row.len() as f64;
+    row.iter_mut().for_each(|x| *x -= mean);
 }
 
 #[cfg(test)]

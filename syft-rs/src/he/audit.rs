@@ -11,7 +11,8 @@
 use super::binding::VersionSeed;
 use super::keys::SecretKey;
 use super::material::{Material, key_mask, row_mask};
-use crate::model::{LATTICE_BITS, Weights};
+use crate::lattice::LATTICE_BITS;
+use crate::model::Weights;
 use std::fmt;
 
 /// A published version, compared with what its seed says.
@@ -152,7 +153,7 @@ fn evidence(key: &SecretKey, material: &Material) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::he::{Binding, Parameters};
-    use crate::model::Shape;
+    use crate::shape::Shape;
     use proptest::prelude::*;
 
     const SHAPE: Shape = Shape { inputs: 20, outputs: 3 };

@@ -1,12 +1,13 @@
 //! The secret key of a version.
 
 use super::binding::{Binding, VersionSeed};
+use super::delta::Delta;
 use super::material::{MaskSeeds, Material, key_mask, packing_mask, row_mask};
 use super::packing::{add_output_product, key_messages};
 use super::parameters::{DIMENSION, PACKING_BYTES, Parameters, ROW_BYTES};
 use super::random::{Mask, Stream};
 use super::ring::add_key_product;
-use super::update::{Delta, EncryptedUpdate};
+use super::update::EncryptedUpdate;
 use super::wire::round_to_bytes;
 use crate::model::Weights;
 use sha2::{Digest, Sha256};

@@ -2,6 +2,7 @@
 
 mod audit;
 mod binding;
+mod delta;
 mod kernel;
 mod keys;
 mod material;
@@ -9,8 +10,10 @@ pub mod noise;
 mod packing;
 mod panels;
 mod parameters;
+mod published;
 mod random;
 mod ring;
+mod security;
 mod update;
 mod wire;
 mod zeros;
@@ -20,9 +23,12 @@ mod attacks;
 
 pub use audit::{Audit, Deviation, Places};
 pub use binding::{Binding, VersionSeed};
+pub use delta::Delta;
 pub use kernel::Kernel;
 pub use keys::SecretKey;
 pub use material::Material;
-pub use parameters::{MAX_INPUTS, MAX_OUTPUTS, Parameters, ParametersError, PublishedWeights, SecurityEstimate};
-pub use update::{Delta, EncryptError, EncryptedUpdate, Evaluator, encrypt_update};
+pub use parameters::{Parameters, ParametersError};
+pub use published::PublishedWeights;
+pub use security::SecurityEstimate;
+pub use update::{EncryptError, EncryptedUpdate, Evaluator, encrypt_update};
 pub use wire::WireError;

@@ -1,15 +1,11 @@
 //! Sizes, scales and noise of the scheme. All are public constants of a campaign; nothing here depends on data.
 
-use crate::model::{LATTICE_BITS, Shape, Weights};
+use super::security::SecurityEstimate;
+use crate::lattice::LATTICE_BITS;
+use crate::shape::{MAX_INPUTS, MAX_OUTPUTS, Shape};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use zeroize::Zeroize;
-
-/// Most inputs of a linear model.
-pub const MAX_INPUTS: usize = 4096;
-/// Most outputs of a linear model.
-pub const MAX_OUTPUTS: usize = 1024;
 
 /// Bits of the torus: everything is computed modulo 2^64.
 const MODULUS_LOG2: u32 = 64;
@@ -52,27 +48,6 @@ pub enum ParametersError {
     Unexpected(&'static str),
 }
 
-/// What is known about the hardness of the lattice problem behind a set of parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SecurityEstimate {
-    /// Bits under the MATZOV cost model of the lattice estimator.
-    pub matzov: u32,
-    /// Bits under the core-SVP cost model, where it was computed.
-    pub core_svp: Option<u32>,
-}
-
-impl SecurityEstimate {
-    /// The estimate for binary secrets modulo 2^64, if one was computed for at least this dimension and at most this noise.
-    const fn of(dimension: usize, sigma_log2: u32) -> Option<Self> {
-        match (dimension, sigma_log2) {
-            (2048.., 24..) => Some(Self { matzov: 160, core_svp: Some(133) }),
-            (2048.., 20..) => Some(Self { matzov: 146, core_svp: None }),
-            (2048.., 16..) => Some(Self { matzov: 133, core_svp: None }),
-            _ => None,
-        }
-    }
-}
-
 const ESTIMATE: SecurityEstimate = match SecurityEstimate::of(DIMENSION, SIGMA_LOG2) {
     Some(estimate) => estimate,
     None => panic!("no security estimate for these parameters"),
@@ -90,74 +65,63 @@ const _: () = assert!(
 
 /// The parameters of a campaign. The shape decides all; the rest is written out so that two sides can compare it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "WrittenParameters", into = "WrittenParameters")]
 pub struct Parameters {
     shape: Shape,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    shape: Shape,
-    rank: u32,
-    degree: u32,
-    sigma_log2: u32,
-    mask_error_log2: u32,
-    flood_log2: u32,
-    map_bits: u32,
-    update_log2: u32,
-    update_radius_log2: u32,
-    weight_radius_log2: u32,
-    packing_base_log2: u32,
-    row_bits: u32,
-    packing_bits: u32,
-    upload_bits: u32,
-}
-
-impl From<Parameters> for Written {
-    fn from(params: Parameters) -> Self {
-        Self {
-            shape: params.shape,
-            rank: params.rank() as u32,
-            degree: params.degree() as u32,
-            sigma_log2: SIGMA_LOG2,
-            mask_error_log2: MASK_ERROR_LOG2,
-            flood_log2: FLOOD_LOG2,
-            map_bits: MAP_BITS,
-            update_log2: UPDATE_LOG2,
-            update_radius_log2: params.shape.radius_log2(),
-            weight_radius_log2: params.shape.radius_log2(),
-            packing_base_log2: PACKING_BASE_LOG2,
-            row_bits: 8 * ROW_BYTES as u32,
-            packing_bits: 8 * PACKING_BYTES as u32,
-            upload_bits: 8 * UPLOAD_BYTES as u32,
+/// Declares the one list of constants: from it follow the written form, the comparison of two sides and the bytes that are hashed.
+macro_rules! constants {
+    ($params:ident: $($name:ident = $value:expr,)*) => {
+        /// The parameters as they are written: every constant by name, in the order of the list.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct WrittenParameters {
+            shape: Shape,
+            $($name: u32,)*
         }
-    }
+
+        impl WrittenParameters {
+            const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            fn constants(&self) -> [u32; Self::NAMES.len()] {
+                [$(self.$name),*]
+            }
+        }
+
+        impl From<Parameters> for WrittenParameters {
+            fn from($params: Parameters) -> Self {
+                Self { shape: $params.shape, $($name: $value,)* }
+            }
+        }
+    };
 }
 
-impl TryFrom<Written> for Parameters {
+constants! { params:
+    rank = params.rank() as u32,
+    degree = params.degree() as u32,
+    sigma_log2 = SIGMA_LOG2,
+    mask_error_log2 = MASK_ERROR_LOG2,
+    flood_log2 = FLOOD_LOG2,
+    map_bits = MAP_BITS,
+    update_log2 = UPDATE_LOG2,
+    update_radius_log2 = params.shape.radius_log2(),
+    weight_radius_log2 = params.shape.radius_log2(),
+    packing_base_log2 = PACKING_BASE_LOG2,
+    row_bits = 8 * ROW_BYTES as u32,
+    packing_bits = 8 * PACKING_BYTES as u32,
+    upload_bits = 8 * UPLOAD_BYTES as u32,
+}
+
+impl TryFrom<WrittenParameters> for Parameters {
     type Error = ParametersError;
 
-    fn try_from(written: Written) -> Result<Self, ParametersError> {
+    fn try_from(written: WrittenParameters) -> Result<Self, ParametersError> {
         let params = Self::linear(written.shape)?;
-        let own = Written::from(params);
-        let fields = [
-            ("rank", written.rank, own.rank),
-            ("degree", written.degree, own.degree),
-            ("sigma_log2", written.sigma_log2, own.sigma_log2),
-            ("mask_error_log2", written.mask_error_log2, own.mask_error_log2),
-            ("flood_log2", written.flood_log2, own.flood_log2),
-            ("map_bits", written.map_bits, own.map_bits),
-            ("update_log2", written.update_log2, own.update_log2),
-            ("update_radius_log2", written.update_radius_log2, own.update_radius_log2),
-            ("weight_radius_log2", written.weight_radius_log2, own.weight_radius_log2),
-            ("packing_base_log2", written.packing_base_log2, own.packing_base_log2),
-            ("row_bits", written.row_bits, own.row_bits),
-            ("packing_bits", written.packing_bits, own.packing_bits),
-            ("upload_bits", written.upload_bits, own.upload_bits),
-        ];
-        match fields.into_iter().find(|(_, theirs, ours)| theirs != ours) {
-            Some((name, ..)) => Err(ParametersError::Unexpected(name)),
+        let (theirs, ours) = (written.constants(), WrittenParameters::from(params).constants());
+        let names = WrittenParameters::NAMES.iter();
+        match names.zip(theirs.iter().zip(&ours)).find(|(_, (theirs, ours))| theirs != ours) {
+            Some((name, _)) => Err(ParametersError::Unexpected(name)),
             None => Ok(params),
         }
     }
@@ -283,12 +247,12 @@ impl Parameters {
 
     /// Bound on the coefficients of an update.
     pub fn update_radius(&self) -> f64 {
-        f64::from(self.shape.radius_log2()).exp2()
+        self.shape.radius()
     }
 
     /// Bound on the norm of a column of the model.
     pub fn weight_radius(&self) -> f64 {
-        f64::from(self.shape.radius_log2()).exp2()
+        self.shape.radius()
     }
 
     /// What is known about the hardness of breaking a key.
@@ -302,78 +266,18 @@ impl Parameters {
         SecurityEstimate { matzov: 169, core_svp: None }
     }
 
-    /// A hash of the protocol's version and every constant.
+    /// SHA-256 of the protocol's version and [`Self::constants`].
     pub fn id(&self) -> [u8; 32] {
         Sha256::new_with_prefix(b"syft/linear/3/parameters").chain_update(self.constants()).finalize().into()
     }
 
-    /// What [`Self::id`] hashes: every constant in four bytes, little-endian. A contract that knows the id reads them from here.
+    /// All constants, four bytes each, little-endian: the shape, rank, degree and modulus, the others in the order of their list, the lattice.
+    /// A contract that knows the id reads them from here.
     pub fn constants(&self) -> Vec<u8> {
-        let Written {
-            shape,
-            rank,
-            degree,
-            sigma_log2,
-            mask_error_log2,
-            flood_log2,
-            map_bits,
-            update_log2,
-            update_radius_log2,
-            weight_radius_log2,
-            packing_base_log2,
-            row_bits,
-            packing_bits,
-            upload_bits,
-        } = Written::from(*self);
-        let numbers = [
-            shape.inputs as u32,
-            shape.outputs as u32,
-            rank,
-            degree,
-            MODULUS_LOG2,
-            sigma_log2,
-            mask_error_log2,
-            flood_log2,
-            map_bits,
-            update_log2,
-            update_radius_log2,
-            weight_radius_log2,
-            packing_base_log2,
-            row_bits,
-            packing_bits,
-            upload_bits,
-            LATTICE_BITS,
-        ];
-        numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
-    }
-
-    /// The model as whole numbers, the way it is encrypted.
-    pub fn encode(&self, weights: &Weights) -> PublishedWeights {
-        let raw = weights.values().iter().map(|weight| (weight * self.weight_scale()) as i64).collect();
-        PublishedWeights { params: *self, raw }
-    }
-}
-
-/// A model as whole numbers, the way it is encrypted. Weights on the lattice have an exact image.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PublishedWeights {
-    params: Parameters,
-    raw: Vec<i64>,
-}
-
-impl Drop for PublishedWeights {
-    fn drop(&mut self) {
-        self.raw.zeroize();
-    }
-}
-
-impl PublishedWeights {
-    pub(crate) fn raw(&self) -> &[i64] {
-        &self.raw
-    }
-
-    pub(crate) fn update_scale(&self) -> f64 {
-        self.params.update_scale()
+        let [rank, degree, others @ ..] = WrittenParameters::from(*self).constants();
+        let shape = [self.shape.inputs as u32, self.shape.outputs as u32];
+        let numbers = shape.into_iter().chain([rank, degree, MODULUS_LOG2]).chain(others).chain([LATTICE_BITS]);
+        numbers.flat_map(u32::to_le_bytes).collect()
     }
 }
 
@@ -414,12 +318,14 @@ mod tests {
         }
     }
 
+    /// The bytes that contracts read: should they ever change, the protocol's version has to.
     #[test]
-    fn encoding_is_exact() {
-        let shape = Shape { inputs: 2, outputs: 1 };
-        let params = Parameters::linear(shape).unwrap();
-        let weights = Weights::new(shape, &[0.3, -1.7]).unwrap();
-        let back: Vec<f64> = params.encode(&weights).raw().iter().map(|&w| w as f64 / params.weight_scale()).collect();
-        assert_eq!(back, weights.values());
+    fn constants_never_change() {
+        let params = Parameters::linear(Shape { inputs: 65, outputs: 10 }).unwrap();
+        let numbers: Vec<u32> = params.constants().as_chunks().0.iter().copied().map(u32::from_le_bytes).collect();
+        let (rank, degree) = (params.rank() as u32, params.degree() as u32);
+        assert_eq!(numbers, [65, 10, rank, degree, 64, 24, 27, 50, 12, 62, 1, 1, 19, 48, 40, 24, 20]);
+        let written = serde_json::to_string(&params).unwrap();
+        assert!(written.starts_with(r#"{"shape":{"inputs":65,"outputs":10},"rank":"#), "{written}");
     }
 }

@@ -1,6 +1,8 @@
 //! Rényi differential privacy: curves of mechanisms, their composition, and what they mean as (ε, δ).
 
-use super::{PrivacyError, Zcdp, check_delta};
+use super::error::{PrivacyError, check_delta};
+use super::renyi::to_epsilon;
+use super::zcdp::Zcdp;
 use std::sync::LazyLock;
 
 /// The orders at which curves are kept: dense where few releases are accounted best, sparse towards 1024.
@@ -82,17 +84,6 @@ impl From<Zcdp> for Rdp {
     fn from(cost: Zcdp) -> Self {
         Self::by_order(|order| order * cost.rho())
     }
-}
-
-/// The ε at δ of a divergence of this order. None is needed when the total variation, at most `√(1 - exp(-D))`, is within δ.
-pub(super) fn to_epsilon(order: f64, divergence: f64, delta: f64) -> f64 {
-    let within_delta = -(-divergence).exp_m1() <= delta * delta;
-    if within_delta { 0.0 } else { divergence + surplus(order, delta) }
-}
-
-/// What ε is larger than the divergence: `ln((α-1)/α) - (ln δ + ln α)/(α-1)`.
-pub(super) fn surplus(order: f64, delta: f64) -> f64 {
-    ((order - 1.0) / order).ln() - (delta.ln() + order.ln()) / (order - 1.0)
 }
 
 /// `ln Σ_k C(α,k) (1-q)^(α-k) q^k exp((k²-k)/(2σ²))`.

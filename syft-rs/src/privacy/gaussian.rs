@@ -1,7 +1,7 @@
 //! The discrete Gaussian, exactly: every decision is made on whole numbers, so no rounding of a floating-point
 //! number can leak what the noise hides (Canonne, Kamath, Steinke 2020, arXiv:2004.00010, algorithms 1 to 3).
 
-use super::PrivacyError;
+use super::error::PrivacyError;
 use rand::Rng;
 
 /// Widest noise: twice the square of this still fits 128 bits.

@@ -1,8 +1,11 @@
 //! The noise that makes a Mine's map private.
 
-use super::{DiscreteGaussian, PrivacyError, Sensitivity, Zcdp};
+use super::error::PrivacyError;
+use super::gaussian::DiscreteGaussian;
+use super::sensitivity::Sensitivity;
+use super::zcdp::Zcdp;
 use crate::he::Parameters;
-use crate::train::{Labels, Rule};
+use crate::rule::{Labels, Rule};
 use faer::Mat;
 use rand::CryptoRng;
 
@@ -102,7 +105,7 @@ fn add_to(x: f64, noise: &DiscreteGaussian, coins: &mut impl CryptoRng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Shape;
+    use crate::shape::Shape;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 

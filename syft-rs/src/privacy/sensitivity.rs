@@ -1,7 +1,7 @@
 //! How far what a Mine computes can move when one of its records is replaced.
 
-use crate::model::Shape;
-use crate::train::{Labels, Rule};
+use crate::rule::{Labels, Rule};
+use crate::shape::Shape;
 
 /// How far the map `W -> L·W + B` of a Mine can move, in Frobenius norm and in units of weights, when one of its
 /// `m` records is replaced by any other: rows have norm at most one, targets are within ±y, `m` is known.

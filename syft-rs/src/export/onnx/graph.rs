@@ -1,6 +1,6 @@
 //! Graphs step by step.
 
-use super::super::Answer;
+use super::super::answer::Answer;
 use super::proto::{
     AttributeProto, DataType, DimensionProto, GraphProto, INT, INTS, ModelProto, NodeProto, OperatorSetIdProto,
     StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,

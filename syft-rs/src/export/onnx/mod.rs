@@ -3,15 +3,32 @@
 mod graph;
 mod proto;
 
-use super::{ExportError, Model, indices, membership};
-use crate::features::{FEATURE_LIMIT, INPUT_BITS, Recipe};
-use crate::model::LATTICE_BITS;
+use super::answer::ExportError;
+use super::model::{Model, indices, membership};
+use crate::features::{FEATURE_LIMIT, Recipe};
+use crate::lattice::{INPUT_BITS, LATTICE_BITS};
 
 pub use graph::Graph;
 pub use proto::DataType;
 
+impl Model<'_> {
+    /// An ONNX file (opset 17) from raw columns, `columns`: double (N, C), to `scores`: double (N, K), and to `label`: string (N), or, for a
+    /// regression, to `value`: double (N).
+    pub fn onnx(&self) -> Result<Vec<u8>, ExportError> {
+        let mut graph = Graph::default();
+        graph.input("columns", DataType::Double, &[self.columns.len()]);
+        self.onnx_after(graph, "columns")
+    }
+
+    /// The same, appended to a `graph` that computes the tensor named `columns`, double (N, C). Names in the graph must differ from those of the
+    /// model's steps, see [`Graph::within`].
+    pub fn onnx_after(&self, graph: Graph, columns: &str) -> Result<Vec<u8>, ExportError> {
+        encode(self, graph, columns)
+    }
+}
+
 /// The file of a model whose columns are what is called `columns` in the graph.
-pub(super) fn encode(model: &Model<'_>, mut graph: Graph, columns: &str) -> Result<Vec<u8>, ExportError> {
+fn encode(model: &Model<'_>, mut graph: Graph, columns: &str) -> Result<Vec<u8>, ExportError> {
     features(&mut graph, model, columns)?;
     scores(&mut graph, model);
     graph.answer(model.answer);
@@ -136,8 +153,8 @@ fn scores(graph: &mut Graph, model: &Model<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Answer;
-    use super::super::tests::{KINDS, Sample};
+    use super::super::answer::Answer;
+    use super::super::model::tests::{KINDS, Sample};
     use super::*;
     use crate::{FeatureKind, Shape, TargetMap, Weights};
     use prost::Message;
