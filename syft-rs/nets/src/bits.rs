@@ -30,13 +30,13 @@ impl BitWriter {
     }
 }
 
-/// Bits of bytes, the lowest of each byte first; zeros after the end.
-pub(crate) struct Bits<'a> {
+/// BitReader of bytes, the lowest of each byte first; zeros after the end.
+pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> BitReader<'a> {
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }

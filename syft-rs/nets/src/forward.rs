@@ -34,21 +34,23 @@ pub(crate) fn run(network: &Network, values: &[f32], stages: &[Stage], raw: &Mat
     out
 }
 
-/// Numbers that a thread holds at once, at most, besides the weights.
-pub(crate) fn scratch(network: &Network) -> usize {
-    let mut before = network.input().columns();
-    let at_once = network.stages().iter().map(|stage| {
-        let windows = match stage {
-            Stage::Conv { conv, from, to, .. } => {
-                from.channels.saturating_mul(conv.kernel * conv.kernel).saturating_mul(to.places())
-            }
-            Stage::MaxPool { .. } | Stage::Relu { .. } | Stage::Dense { .. } => 0,
-        };
-        let rows = ROWS.saturating_mul(before.saturating_add(stage.outputs()));
-        before = stage.outputs();
-        rows.saturating_add(windows)
-    });
-    at_once.max().unwrap_or(before)
+impl Network {
+    /// `f32` numbers that one thread needs at once to apply the network, in addition to the weights.
+    pub fn scratch(&self) -> usize {
+        let mut before = self.input().columns();
+        let at_once = self.stages().iter().map(|stage| {
+            let windows = match stage {
+                Stage::Conv { conv, from, to, .. } => {
+                    from.channels.saturating_mul(conv.kernel * conv.kernel).saturating_mul(to.places())
+                }
+                Stage::MaxPool { .. } | Stage::Relu { .. } | Stage::Dense { .. } => 0,
+            };
+            let rows = ROWS.saturating_mul(before.saturating_add(stage.outputs()));
+            before = stage.outputs();
+            rows.saturating_add(windows)
+        });
+        at_once.max().unwrap_or(before)
+    }
 }
 
 /// A stage with its weights laid out for the inner loop.

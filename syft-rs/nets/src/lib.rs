@@ -8,12 +8,14 @@
 //! description. What a model *says* has the same bits on every machine; what a training leads to has the same bits on one machine.
 
 mod bits;
+mod encoding;
 mod export;
 mod forward;
 mod gradient;
 mod kind;
 mod model;
 mod network;
+mod noise;
 mod release;
 mod schedule;
 mod stream;
@@ -21,12 +23,14 @@ mod stream;
 mod testing;
 mod trainable;
 mod training;
+mod update;
 
 pub use kind::NetworkKind;
 pub use model::{Delta, Model, ModelError, described};
 pub use network::{
     Conv, Input, Layer, MAX_ACTIVATIONS, MAX_LAYERS, MAX_PARAMETERS, MAX_WORK, Network, NetworkError, Tensor,
 };
-pub use release::{Release, Update, UpdateError};
+pub use release::{Release, UpdateError};
 pub use schedule::{ConstantError, Fall, Optimiser, Schedule};
-pub use training::{Progress, Training, TrainingError};
+pub use training::{Training, TrainingError, TrainingProgress};
+pub use update::Update;

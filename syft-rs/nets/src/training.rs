@@ -64,7 +64,7 @@ pub enum TrainingError {
 
 /// How far a training is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
+pub struct TrainingProgress {
     /// The epoch of the last step, from one.
     pub epoch: u32,
     /// Epochs in all.
@@ -179,7 +179,7 @@ impl Training {
     }
 
     /// Trains on one batch; nothing when all steps are done. Uses the current rayon pool.
-    pub fn step(&mut self) -> Result<Option<Progress>, TrainingError> {
+    pub fn step(&mut self) -> Result<Option<TrainingProgress>, TrainingError> {
         if self.is_done() {
             return Ok(None);
         }
@@ -203,12 +203,12 @@ impl Training {
     }
 
     /// How far it is.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> TrainingProgress {
         let (epochs, per_epoch) = (self.schedule.epochs, self.per_epoch());
         let last = self.step.saturating_sub(1);
         let seen = ((last % per_epoch + 1) as usize * self.schedule.batch).min(self.data.count);
         let loss = if self.step == 0 { 0.0 } else { self.loss / seen as f64 };
-        Progress { epoch: (last / per_epoch) as u32 + 1, epochs, step: self.step, steps: self.steps(), loss }
+        TrainingProgress { epoch: (last / per_epoch) as u32 + 1, epochs, step: self.step, steps: self.steps(), loss }
     }
 
     /// True when all steps are done.
