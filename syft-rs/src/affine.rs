@@ -1,4 +1,7 @@
 //! A Mine's training as an affine map `W -> L·W + B` in fixed point, which can be applied to an encrypted model.
+//!
+//! `train` computes `L` and `B`; [`AffineUpdate::quantise`] rounds them; `he` applies the result to encrypted rows, and
+//! [`AffineUpdate::apply_clear`] to a model in the clear.
 
 use crate::he::{Delta, Parameters, PublishedWeights};
 use crate::shape::Shape;
@@ -6,7 +9,8 @@ use faer::Mat;
 use rand::Rng;
 use zeroize::Zeroize;
 
-/// `W -> L·W + B` in fixed point: `L` in units of 2^-p, `B` in those of an encrypted update. Says a lot about the data.
+/// The map `W -> L·W + B` in fixed point: `L` (inputs × inputs) in units of 2^-12, `B` (inputs × outputs) in those of an encrypted update. It
+/// discloses much about the data that it was trained on.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AffineUpdate {
     shape: Shape,
@@ -28,7 +32,7 @@ impl std::fmt::Debug for AffineUpdate {
 }
 
 impl AffineUpdate {
-    /// Inputs and outputs of the model.
+    /// Shape of the models that the map applies to.
     pub const fn shape(&self) -> Shape {
         self.shape
     }
@@ -48,7 +52,7 @@ impl AffineUpdate {
         Self { shape, linear, constant }
     }
 
-    /// A map that no data led to, for measurements. Factors are row-major; the caller sees to it that no result wraps.
+    /// A map that was not trained on data, for measurements. Factors are row-major; the caller ensures that no result wraps.
     #[cfg(feature = "bench")]
     pub fn from_factors(shape: Shape, linear: Vec<i16>) -> Self {
         assert_eq!(linear.len(), shape.inputs * shape.inputs);
@@ -67,15 +71,15 @@ impl AffineUpdate {
         let room = params.update_radius() - slack;
         let shrink = (room / worst_case(linear, constant, params)).min(1.0);
         let (map_scale, update_scale) = (params.map_scale() * shrink, params.update_scale() * shrink);
-        // No entry is longer than its row, which is at most one: 2^12 and the rounding.
+        // An entry is at most the norm of its row, which is at most one: 2^12 plus the rounding.
         let linear = row_major(linear).map(|x| round_at_random(x * map_scale, rounding) as i16).collect();
         let constant = row_major(constant).map(|x| (x * update_scale) as i64).collect();
         Self { shape: params.shape(), linear, constant }
     }
 
-    /// The same map on the model in the clear, with the arithmetic of the encrypted path: the two differ by noise alone.
+    /// The same map on the model in the clear, with the arithmetic of the encrypted path, so that the two results differ only by noise.
     ///
-    /// The published weights must have this map's shape; missing ones count as zero.
+    /// The published weights should have this map's shape; missing ones count as zero.
     pub fn apply_clear(&self, published: &PublishedWeights) -> Delta {
         let outputs = self.shape.outputs;
         let mut raw = self.constant.clone();
@@ -97,7 +101,7 @@ fn worst_case(linear: &Mat<f64>, constant: &Mat<f64>, params: &Parameters) -> f6
         let offset = (0..constant.ncols()).map(|j| constant[(row, j)].abs()).fold(0.0, f64::max);
         norm * params.weight_radius() + offset
     };
-    // The last factor covers the rounding of this very computation.
+    // The factor covers the rounding of this computation.
     (0..linear.nrows()).map(reach).fold(f64::MIN_POSITIVE, f64::max) * (1.0 + 1e-9)
 }
 
@@ -105,12 +109,12 @@ fn row_major(matrix: &Mat<f64>) -> impl Iterator<Item = f64> {
     (0..matrix.nrows()).flat_map(move |i| (0..matrix.ncols()).map(move |j| matrix[(i, j)]))
 }
 
-/// Down or up at random, such that the mean is exact.
+/// Rounds down or up at random, such that the mean is exact.
 fn round_at_random(x: f64, rounding: &mut impl Rng) -> i64 {
     (x + unit(rounding)).floor() as i64
 }
 
-/// Uniform between zero and one.
+/// Uniform in [0, 1).
 fn unit(random: &mut impl Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }

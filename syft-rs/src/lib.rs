@@ -1,12 +1,18 @@
-//! Linear models trained under homomorphic encryption.
+//! Linear models trained under homomorphic encryption: mathematics without I/O, clock or network.
 //!
-//! A key holder publishes a model `W` encrypted ([`SecretKey::publish`]). Whoever holds data turns it into one affine
-//! map ([`train`], or [`train_private`] with differential privacy), applies that map to the ciphertext and re-randomises and floods the result ([`encrypt_update`]).
-//! The key holder decrypts the update ([`SecretKey::decrypt`]), tries it on the best model ([`evaluate_window`]) and
-//! says in public no more than a bounded number of bits ([`budget`]).
+//! How the parts fit, in the order of a campaign:
 //!
-//! Everything here is a pure function of its arguments, but for [`VersionSeed::generate`] and [`encrypt_update`], which take
-//! randomness from the operating system because coins that anyone could derive would undo the encryption.
+//! 1. A data scientist's examples ([`Matrix`], [`Targets`]) become [`Features`] by a public [`FeatureMap`]; a [`Validation`] set, a [`Metric`] and a
+//!    [`Ladder`] of grid values define what an accuracy is.
+//! 2. The key holder (the Capsule) encrypts a model `W` ([`SecretKey::publish`]) and publishes the [`Material`].
+//! 3. A data owner (the Mine) turns its data into one affine map `W -> L·W + B` ([`train`], or [`train_private`] with differential privacy),
+//!    applies it to the encrypted model, and re-randomises and floods the result ([`encrypt_update`]).
+//! 4. The key holder decrypts the update ([`SecretKey::decrypt`]) and tries it on the best model ([`evaluate_window`]). A leak meter
+//!    ([`budget`]) bounds the bits that the public verdicts can disclose.
+//! 5. After the campaign, [`Audit`] recomputes the published material from its seed, and [`export`] writes the model for other programs.
+//!
+//! Every function is a pure function of its arguments, except [`VersionSeed::generate`] and [`encrypt_update`]: these take randomness from the
+//! operating system, because the encryption is broken if anybody can derive the coins.
 
 mod affine;
 pub mod budget;

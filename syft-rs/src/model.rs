@@ -1,4 +1,4 @@
-//! Linear models whose weights lie on a fixed-point lattice, so that scores are exact in `f64` in any order of summation.
+//! Linear models and their scores. Weights lie on a fixed-point lattice, so scores are exact in `f64` in any order of summation.
 
 use crate::features::Features;
 use crate::lattice::{LATTICE_BITS, round_to_bits, truncate_to_lattice};
@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 const TENSOR: &str = "weights";
 const SAFETENSORS_LIMIT: usize = 64 << 20;
 
-/// A model that cannot be used.
+/// Weights that are not a valid model.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ModelError {
     /// The number of values differs from the shape.
@@ -21,33 +21,33 @@ pub enum ModelError {
     Length {
         /// Shape of the model.
         shape: Shape,
-        /// Values given.
+        /// Number of values given.
         have: usize,
     },
-    /// NaN or infinity.
+    /// A weight is NaN or infinite.
     #[error("weight {row},{column} is not a finite number")]
     NotFinite {
-        /// Input.
+        /// Index of the input.
         row: usize,
-        /// Output.
+        /// Index of the output.
         column: usize,
     },
     /// A column is longer than the public bound.
     #[error("the weights of output {column} have norm {norm:.3}, above the public bound {bound}; scale the model down")]
     TooLarge {
-        /// Output.
+        /// Index of the output.
         column: usize,
-        /// Its norm.
+        /// Euclidean norm of its weights.
         norm: f64,
-        /// The bound.
+        /// The public bound on the norm.
         bound: f64,
     },
-    /// Not a safetensors file with the one tensor that is expected.
+    /// The file is not a safetensors file with the expected tensor.
     #[error("cannot read the model file: {0}")]
     File(String),
 }
 
-/// The weights of a linear model, row-major by input.
+/// The weights of a linear model, row-major by input. Zeroed when dropped, and never printed.
 #[derive(Clone, PartialEq)]
 pub struct Weights {
     shape: Shape,
@@ -67,12 +67,12 @@ impl std::fmt::Debug for Weights {
 }
 
 impl Weights {
-    /// The model that knows nothing.
+    /// The model with all weights zero, from which campaigns usually start.
     pub fn zeros(shape: Shape) -> Self {
         Self { shape, values: vec![0.0; shape.weights()] }
     }
 
-    /// A model from given weights, rounded to the lattice; refuses what is not finite or longer than the public bound.
+    /// A model from these weights, rounded to the lattice. Fails if a weight is not finite or a column is longer than the public bound.
     pub fn new(shape: Shape, values: &[f64]) -> Result<Self, ModelError> {
         if values.len() != shape.weights() {
             return Err(ModelError::Length { shape, have: values.len() });
@@ -90,7 +90,7 @@ impl Weights {
         Ok(Self::project(shape, values.to_vec()))
     }
 
-    /// Rounds to the lattice and shortens columns to the public bound. Not-a-number becomes zero: garbage is just a bad model.
+    /// Rounds to the lattice and shortens columns to the public bound. NaN becomes zero, so that garbage is only a bad model.
     #[must_use]
     pub fn project(shape: Shape, mut values: Vec<f64>) -> Self {
         let limit = shape.radius();
@@ -110,7 +110,7 @@ impl Weights {
         Self { shape, values }
     }
 
-    /// Inputs and outputs.
+    /// Number of inputs and outputs.
     pub const fn shape(&self) -> Shape {
         self.shape
     }
@@ -120,10 +120,9 @@ impl Weights {
         &self.values
     }
 
-    /// `features · W`, exact: features and weights are multiples of 2^-20 and scores small, so no sum of products is ever rounded
-    /// and the order of summation does not matter.
+    /// Scores of `features · W`, exact: no sum of products is rounded, because factors are multiples of 2^-20 and scores are small.
     ///
-    /// The features must have as many columns as the model has inputs; missing ones count as zero.
+    /// The features should have one column per input; missing columns count as zero.
     pub fn predict(&self, features: &Features) -> Scores {
         let Shape { inputs, outputs } = self.shape;
         let mut values = vec![0.0; features.rows() * outputs];
@@ -135,7 +134,7 @@ impl Weights {
         Scores { outputs, values }
     }
 
-    /// The model as a safetensors file: one `F64` tensor `weights` of shape (inputs, outputs).
+    /// The model as a safetensors file: one `F64` tensor `weights` of shape (inputs, outputs), and `metadata`.
     pub fn to_safetensors(&self, metadata: HashMap<String, String>) -> Result<Vec<u8>, ModelError> {
         let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let view = TensorView::new(Dtype::F64, vec![self.shape.inputs, self.shape.outputs], &bytes)
@@ -144,7 +143,7 @@ impl Weights {
         safetensors::serialize([(TENSOR, view)], metadata).map_err(|error| ModelError::File(error.to_string()))
     }
 
-    /// Reads a model from a safetensors file (`F64` or `F32`), untrusted.
+    /// Reads a model from an untrusted safetensors file: one `F64` or `F32` tensor `weights`, at most 64 MiB.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
         if bytes.len() > SAFETENSORS_LIMIT {
             return Err(ModelError::File(format!("more than {SAFETENSORS_LIMIT} bytes")));
@@ -176,7 +175,7 @@ fn column_norm(values: &[f64], outputs: usize, column: usize) -> f64 {
     values.iter().skip(column).step_by(outputs).map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// What a model says about examples, row-major by example.
+/// Scores of a model, row-major by example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     outputs: usize,
@@ -184,22 +183,22 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores given by hand.
+    /// Scores with this number of outputs per row.
     pub fn new(outputs: usize, values: Vec<f64>) -> Self {
         Self { outputs, values }
     }
 
-    /// Number of outputs.
+    /// Number of scores per row.
     pub const fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// One row of scores an example.
+    /// The scores of each example, in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
         self.values.chunks_exact(self.outputs.max(1))
     }
 
-    /// The class with the highest score of each example, the first among equals.
+    /// The class with the highest score for each example; of equal scores, the first.
     pub fn classes(&self) -> impl ExactSizeIterator<Item = usize> {
         self.rows().map(|row| {
             let first = (0, f64::NEG_INFINITY);

@@ -1,4 +1,7 @@
-//! A Mine's whole training as one affine map `W -> L·W + B`, found in the clear from its own data.
+//! A Mine's training, in closed form: one affine map `W -> L·W + B` that is found in the clear from its own data.
+//!
+//! Training with squared loss by a [`Rule`] is linear in the model `W`. `solve` finds `L` and `B` through the eigenvalues of the Gram matrix,
+//! [`MapNoise`] makes them private, and [`AffineUpdate`] rounds them to fixed point.
 
 use crate::affine::AffineUpdate;
 use crate::data::Targets;
@@ -11,10 +14,10 @@ use faer::{Mat, Side};
 use rand::{CryptoRng, Rng};
 use thiserror::Error;
 
-/// Training that cannot be done.
+/// Training data or constants that cannot be used.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum TrainError {
-    /// No examples.
+    /// There are no examples.
     #[error("there are no examples to train on")]
     Empty,
     /// Features and targets differ in number.
@@ -22,37 +25,37 @@ pub enum TrainError {
     Length {
         /// Rows of features.
         rows: usize,
-        /// Targets.
+        /// Number of targets.
         targets: usize,
     },
-    /// The data have other features than the model.
-    #[error("the data have {have} features, the model has {need}")]
+    /// The data has another number of features than the model.
+    #[error("the data has {have} features, the model has {need}")]
     Features {
-        /// Features given.
+        /// Features given, the constant one included.
         have: usize,
         /// Inputs of the model.
         need: usize,
     },
-    /// A class that the model does not have.
-    #[error("row {row} has class {class}, but the model knows {outputs}")]
+    /// A class without an output.
+    #[error("row {row} has class {class}, but the model has {outputs} outputs")]
     Class {
-        /// Row.
+        /// Index of the row, from 0.
         row: usize,
-        /// Its class.
+        /// Index of its class.
         class: usize,
         /// Outputs of the model.
         outputs: usize,
     },
-    /// Numbers for a model with several outputs.
+    /// Numeric targets for a model with several outputs.
     #[error("a regression has one output, the model has {0}")]
     Outputs(usize),
-    /// A target beyond [-1, 1].
-    #[error("target of row {0} is not in [-1, 1]: apply the campaign's target map first")]
+    /// A target outside [-1, 1].
+    #[error("the target of row {0} is not in [-1, 1]: apply the campaign's target map first")]
     Target(usize),
-    /// A rule with senseless constants.
+    /// A constant of rule or labels is outside its range.
     #[error(transparent)]
     Rule(#[from] RuleError),
-    /// The noise that privacy takes is of no use.
+    /// The noise for the requested privacy leaves nothing to learn.
     #[error(transparent)]
     Privacy(#[from] PrivacyError),
     /// The decomposition did not converge, which finite data should never cause.
@@ -62,8 +65,8 @@ pub enum TrainError {
 
 /// Finds a Mine's affine map.
 ///
-/// `rounding` makes the rounding of `L` unbiased. The result obeys `|L·W + B| <= R_D` for every model whose columns have norm at
-/// most `R_W`: where the data would say more, `L` and `B` shrink together, so nothing outside depends on it.
+/// `rounding` makes the rounding of `L` unbiased. The result obeys `|L·W + B| <= R_D` for every model whose columns have norm at most `R_W`:
+/// where the data exceeds this, `L` and `B` shrink together, so nothing outside depends on the data.
 pub fn train(
     features: &Features,
     targets: &Targets,
@@ -76,10 +79,9 @@ pub fn train(
     Ok(AffineUpdate::quantise(&linear, &constant, params, rounding))
 }
 
-/// Finds a Mine's affine map and adds noise, so that the map and all that is ever made of it cost at most `cost`.
+/// Finds a Mine's affine map and adds noise, so that the map and everything that is computed from it cost at most `cost`.
 ///
-/// `coins` must be such that nobody else can foresee or repeat them. Refused as [`train`] is, and when the noise would be
-/// larger than an update may be.
+/// Nobody else may be able to predict or repeat `coins`. Fails as [`train`] does, and if the noise would be larger than an update may be.
 pub fn train_private(
     features: &Features,
     targets: &Targets,
@@ -94,7 +96,7 @@ pub fn train_private(
     Ok(AffineUpdate::quantise(&linear, &constant, params, coins))
 }
 
-/// `L` and `B` in the clear, exact but for floating point.
+/// `L` and `B` before rounding, exact except for floating point.
 pub(crate) fn affine(
     features: &Features,
     targets: &Targets,
@@ -123,7 +125,7 @@ fn check_sizes(features: &Features, targets: &Targets, shape: Shape) -> Result<(
     Ok(())
 }
 
-/// One column an output: the score that each class should have, or the number itself.
+/// One column per output: the score that each class should have, or the number itself.
 fn target_matrix(targets: &Targets, labels: &Labels, shape: Shape) -> Result<Mat<f64>, TrainError> {
     match targets {
         Targets::Classes(classes) => {
@@ -141,8 +143,8 @@ fn target_matrix(targets: &Targets, labels: &Labels, shape: Shape) -> Result<Mat
     }
 }
 
-/// `L` and `B` through the eigenvalues of the Gram matrix `G = XᵀX/m = U·w·Uᵀ`, which lie in [0, 1] because rows have norm at most
-/// one: `L = -U·moved(w)·Uᵀ` and `B = U·gain(w)·Uᵀ·XᵀY/m`.
+/// `L` and `B` from the eigenvalues of the Gram matrix `G = XᵀX/m = U·w·Uᵀ`, which lie in [0, 1] because rows have norm at most one:
+/// `L = -U·moved(w)·Uᵀ` and `B = U·gain(w)·Uᵀ·XᵀY/m`.
 fn solve(x: &Mat<f64>, y: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<f64>), TrainError> {
     let count = x.nrows() as f64;
     let (basis, filters) = decompose(&(x.transpose() * x * faer::Scale(1.0 / count)), rule)?;
@@ -151,7 +153,7 @@ fn solve(x: &Mat<f64>, y: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<f64>)
     Ok((&basis * moved, &basis * scale_rows(moment, |row| filters[row].1)))
 }
 
-/// The same for fewer examples than features, through the smaller matrix `XXᵀ/m = V·w·Vᵀ`: with `Z = Vᵀ·X` it is
+/// The same for fewer examples than features, through the smaller matrix `XXᵀ/m = V·w·Vᵀ`. With `Z = Vᵀ·X`:
 /// `L = -moved(0)·I - Zᵀ·(moved(w) - moved(0))/(w·m)·Z` and `B = Zᵀ·gain(w)/m·VᵀY`.
 fn solve_dual(x: &Mat<f64>, y: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<f64>), TrainError> {
     let count = x.nrows() as f64;
@@ -165,10 +167,10 @@ fn solve_dual(x: &Mat<f64>, y: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Mat<
     Ok((linear, gained.transpose() * (basis.transpose() * y)))
 }
 
-/// What becomes of each eigenvalue, for `-L` and for the map from M to B.
+/// Per eigenvalue of the Gram matrix: the eigenvalues of `-L` and of the map from M to B.
 type Filters = Vec<(f64, f64)>;
 
-/// Eigenvectors of a matrix with eigenvalues in [0, 1], and what the rule makes of the eigenvalues.
+/// Eigenvectors of a matrix with eigenvalues in [0, 1], and the filters of the rule for these.
 fn decompose(gram: &Mat<f64>, rule: &Rule) -> Result<(Mat<f64>, Filters), TrainError> {
     let eigen = gram.self_adjoint_eigen(Side::Lower).map_err(|_| TrainError::Decomposition)?;
     let values = eigen.S().column_vector();

@@ -1,20 +1,20 @@
-//! What scores mean, and why a model cannot be exported.
+//! The meaning of a model's scores, and errors of an export.
 
 use crate::data::{DataError, TargetMap};
 use crate::shape::Shape;
 use thiserror::Error;
 
-/// What a model's scores mean.
+/// The meaning of a model's scores.
 #[derive(Debug, Clone, Copy)]
 pub enum Answer<'a> {
-    /// The class of the greatest score, the first among equals.
+    /// The class with the greatest score; of equal scores, the first. The names are in the order of the outputs.
     Class(&'a [String]),
-    /// The one score, taken back to the data's own scale.
+    /// A number: the only score, taken back to the scale of the data.
     Number(TargetMap),
 }
 
 impl Answer<'_> {
-    /// Scores that it takes.
+    /// Number of scores that the answer needs.
     pub const fn outputs(&self) -> usize {
         match self {
             Self::Class(classes) => classes.len(),
@@ -26,21 +26,21 @@ impl Answer<'_> {
 /// A model that cannot be exported.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// Weights that are not for these features or answers.
+    /// The weights do not fit the features or the answer.
     #[error("the model has {} inputs and {} outputs, its description {} and {}", have.inputs, have.outputs, need.inputs, need.outputs)]
     Shape {
-        /// Of the weights.
+        /// Shape of the weights.
         have: Shape,
-        /// Of features and answer.
+        /// Shape that features and answer need.
         need: Shape,
     },
-    /// A feature map that makes no sense.
+    /// The feature map is not valid for the columns.
     #[error(transparent)]
     Features(#[from] DataError),
-    /// An archive that cannot be written.
+    /// The archive cannot be written.
     #[error("the archive cannot be written: {0}")]
     Archive(#[from] zip::result::ZipError),
-    /// A description that is no JSON.
+    /// A description cannot be written as JSON.
     #[error("the description cannot be written: {0}")]
     Json(#[from] serde_json::Error),
 }

@@ -1,4 +1,4 @@
-//! A linear model with everything that its file must say.
+//! A linear model together with everything that an exported file contains.
 
 use super::answer::{Answer, ExportError};
 use crate::data::DataError;
@@ -7,7 +7,7 @@ use crate::model::Weights;
 use crate::shape::Shape;
 use std::collections::BTreeMap;
 
-/// A model and all that is needed to apply it to raw columns.
+/// A linear model and everything that is needed to apply it to raw columns.
 #[derive(Debug, Clone, Copy)]
 pub struct Model<'a> {
     pub(super) weights: &'a Weights,
@@ -18,8 +18,8 @@ pub struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Puts a model together: `weights` for the features that `features` makes of the raw columns of these names, and what the scores
-    /// mean. `metadata` is kept in the file as it is.
+    /// Combines `weights`, the map `features` from raw columns named `columns`, and the meaning of the scores. `metadata` is written to the file
+    /// unchanged. Fails if the parts do not fit together.
     pub fn new(
         weights: &'a Weights,
         features: &'a FeatureMap,
@@ -47,13 +47,12 @@ impl<'a> Model<'a> {
     }
 }
 
-/// Lists of indices as one list.
+/// Concatenates lists of indices.
 pub(super) fn indices(lists: &[Vec<usize>]) -> Vec<i64> {
     lists.iter().flatten().map(|&index| index as i64).collect()
 }
 
-/// Cells as a matrix, cells times places, whose product with what is at the places sums over each cell: one where a place is in
-/// a cell, else zero.
+/// The matrix (cells × places) that is one where a place belongs to a cell, else zero: its product sums over each cell.
 pub(super) fn membership(cells: &[Vec<usize>], places: usize) -> Vec<f64> {
     let mut matrix = vec![0.0; cells.len() * places];
     for (row, cell) in matrix.chunks_exact_mut(places).zip(cells) {

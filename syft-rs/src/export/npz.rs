@@ -19,7 +19,7 @@ impl Model<'_> {
     }
 }
 
-/// Adds a model to an archive, and ends it.
+/// Appends a model to an archive and finishes it.
 fn encode(model: &Model<'_>, mut archive: Archive) -> Result<Vec<u8>, ExportError> {
     let (shape, features) = (model.weights.shape(), model.features);
     archive.doubles("weights", &[shape.inputs, shape.outputs], model.weights.values())?;
@@ -42,7 +42,7 @@ fn encode(model: &Model<'_>, mut archive: Archive) -> Result<Vec<u8>, ExportErro
     archive.finish()
 }
 
-/// What follows from the seed.
+/// Adds the arrays that follow from the seed.
 fn random(archive: &mut Archive, recipe: &Recipe) -> Result<(), ExportError> {
     match recipe {
         Recipe::Identity | Recipe::Polynomial => Ok(()),
@@ -58,7 +58,7 @@ fn random(archive: &mut Archive, recipe: &Recipe) -> Result<(), ExportError> {
     }
 }
 
-/// An archive that is put together array by array.
+/// An `.npz` archive that is written array by array.
 #[derive(Debug)]
 pub struct Archive(ZipWriter<Cursor<Vec<u8>>>);
 
@@ -69,24 +69,24 @@ impl Default for Archive {
 }
 
 impl Archive {
-    /// Numbers, row-major.
+    /// Adds an array of 64-bit floating-point numbers, row-major.
     pub fn doubles(&mut self, name: &str, shape: &[usize], values: &[f64]) -> Result<(), ExportError> {
         self.add(name, "<f8", shape, values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
-    /// Numbers of 32 bits, row-major.
+    /// Adds an array of 32-bit floating-point numbers, row-major.
     pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), ExportError> {
         self.add(name, "<f4", shape, values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
-    /// Whole numbers, row-major.
+    /// Adds an array of 64-bit integers, row-major.
     pub fn integers(&mut self, name: &str, shape: &[usize], values: &[i64]) -> Result<(), ExportError> {
         self.add(name, "<i8", shape, values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
-    /// Strings of one length, four bytes a character, filled up with zeros.
+    /// Adds an array of strings, each padded with zeros to the longest, four bytes per character.
     pub fn strings(&mut self, name: &str, shape: &[usize], values: &[String]) -> Result<(), ExportError> {
-        let longest = values.iter().map(|value| value.chars().count()).max().unwrap_or_default().max(1);
+        let longest = values.iter().map(|value| value.chars().count()).max().unwrap_or(0).max(1);
         let padded = |value: &String| value.chars().map(u32::from).chain(std::iter::repeat(0)).take(longest).collect();
         let codes: Vec<u32> = values.iter().flat_map(|value| -> Vec<u32> { padded(value) }).collect();
         self.add(name, &format!("<U{longest}"), shape, codes.into_iter().flat_map(u32::to_le_bytes))
@@ -99,7 +99,7 @@ impl Archive {
         shape: &[usize],
         bytes: impl Iterator<Item = u8>,
     ) -> Result<(), ExportError> {
-        // No clock: the same model gives the same file.
+        // The time stamp is constant, so that the same model gives the same file.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(DateTime::default());
@@ -109,13 +109,13 @@ impl Archive {
         Ok(())
     }
 
-    /// The file.
+    /// Finishes the archive and returns its bytes.
     pub fn finish(self) -> Result<Vec<u8>, ExportError> {
         Ok(self.0.finish()?.into_inner())
     }
 }
 
-/// Magic, version 1.0, length and text of the header; the data after it start at a multiple of 64 bytes.
+/// Magic, version 1.0, length and text of the header. The data after it starts at a multiple of 64 bytes.
 fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
     const PREFIX: usize = 10;
     let shape: String = shape.iter().map(|length| format!("{length},")).collect();

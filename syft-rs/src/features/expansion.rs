@@ -1,4 +1,4 @@
-//! What a feature map computes from standardised columns: [`Expansion`] is short and public, [`Recipe`] has the random weights written out.
+//! What a feature map computes from standardised columns: an [`Expansion`] is short and public, a [`Recipe`] has the random weights written out.
 
 use super::polynomial;
 use serde::{Deserialize, Serialize};
@@ -7,67 +7,67 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: usize,
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: usize,
-    /// Numbers of a pixel.
+    /// Numbers per pixel.
     pub channels: usize,
 }
 
 impl Image {
-    /// Numbers of an image.
+    /// Numbers per image.
     pub const fn columns(self) -> usize {
         self.height.saturating_mul(self.width).saturating_mul(self.channels)
     }
 }
 
-/// Public constants of one column.
+/// Public constants that standardise one column: `(x - center) / spread`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// Subtracted first.
+    /// Subtracted from the column.
     pub center: f64,
-    /// Divided by then.
+    /// Divisor of the difference, positive.
     pub spread: f64,
 }
 
-/// What becomes of the standardised columns.
+/// Public description of the features made from standardised columns `z`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Expansion {
-    /// They are the features.
+    /// The columns are the features.
     Identity,
-    /// They, and the products of any two of them, themselves included.
+    /// The columns, and the products of any two of them, squares included.
     Polynomial,
-    /// `max(0, z·w_i - threshold)` for random `w_i`.
+    /// Random ReLU features: `max(0, z·w_i - threshold)` for random `w_i`.
     RandomRelu {
         /// Number of features.
         count: usize,
-        /// From which the weights follow.
+        /// Seed of the weights.
         seed: u32,
-        /// A multiple of 2^-10.
+        /// Threshold of every feature, a multiple of 2^-10.
         threshold: f64,
     },
-    /// `max(0, filter_i - threshold)` at every place of the image, averaged over the cells of a square grid.
+    /// Random convolution features: `max(0, filter_i - threshold)` at every place of the image, averaged over the cells of a square grid.
     RandomConv {
-        /// What the columns are.
+        /// Shape of the image in the columns.
         image: Image,
         /// Number of filters.
         filters: usize,
-        /// Pixels of a filter's side.
+        /// Side of a filter in pixels.
         size: usize,
         /// Cells along a side of the grid.
         cells: usize,
-        /// From which the filters follow.
+        /// Seed of the filters.
         seed: u32,
-        /// A multiple of 2^-10.
+        /// Threshold of every filter, a multiple of 2^-10.
         threshold: f64,
     },
 }
 
 impl Expansion {
-    /// Number of features made from so many columns, without the constant one.
+    /// Number of features made from `columns` columns, without the constant one.
     pub(super) fn count(&self, columns: usize) -> usize {
         match *self {
             Self::Identity => columns,
@@ -78,32 +78,32 @@ impl Expansion {
     }
 }
 
-/// How features come from standardised columns `z`, with all that follows from a seed written out.
+/// How features follow from standardised columns `z`, with everything that follows from a seed written out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recipe {
-    /// The columns are the features; they are not rounded first.
+    /// The columns are the features, and are not rounded first.
     Identity,
     /// The columns, then `z_i · z_j` for all `i ≤ j`, ordered by `i` and then `j`.
     Polynomial,
-    /// `max(0, z · weights - threshold)`, less the mean over the features.
+    /// `max(0, z · weights - threshold)`, minus the mean over the features.
     RandomRelu {
         /// Number of features.
         count: usize,
-        /// Row-major: columns times features.
+        /// Row-major: columns × features.
         weights: Vec<f64>,
         /// Subtracted from every combination.
         threshold: f64,
     },
-    /// `max(0, window · weights - threshold)` at every place, summed over the places of each cell, less the mean over the filters,
-    /// divided by the number of places; by cells, then filters.
+    /// `max(0, window · weights - threshold)` at every place, summed over the places of each cell, minus the mean over the filters, divided by the
+    /// number of places; ordered by cells, then filters.
     RandomConv {
-        /// The columns that a filter reads at each place.
+        /// Columns that a filter reads, per place.
         windows: Vec<Vec<usize>>,
-        /// The places of each cell.
+        /// Places, per cell.
         cells: Vec<Vec<usize>>,
         /// Number of filters.
         filters: usize,
-        /// Row-major: columns of a window times filters.
+        /// Row-major: columns of a window × filters.
         weights: Vec<f64>,
         /// Subtracted from every response.
         threshold: f64,

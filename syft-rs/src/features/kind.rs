@@ -3,16 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What features a data scientist asks for: `identity`, `polynomial`, `random-relu:N` or `random-conv:N`.
+/// A feature map as named in a campaign file: `identity`, `polynomial`, `random-relu:N` or `random-conv:N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeatureKind {
     /// The columns themselves.
     Identity,
     /// The columns and the products of any two of them.
     Polynomial,
-    /// About so many random combinations of all columns, cut off below.
+    /// `N` random ReLU combinations of all columns.
     RandomRelu(usize),
-    /// About so many random convolutions of an image, cut off below and averaged over parts of it.
+    /// About `N` random convolutions of an image, thresholded and averaged over parts of it.
     RandomConv(usize),
 }
 
@@ -34,14 +34,16 @@ impl FromStr for FeatureKind {
         let (name, count) = text.split_once(':').map_or((text, None), |(name, count)| (name, Some(count)));
         let count = |kind: fn(usize) -> Self| match count.map(str::parse) {
             Some(Ok(count)) if count >= 1 => Ok(kind(count)),
-            _ => Err(format!("`{text}` does not say how many features: write {name}:512, for example")),
+            _ => Err(format!("`{text}` lacks the number of features: write {name}:512, for example")),
         };
         match name {
             "identity" if !text.contains(':') => Ok(Self::Identity),
             "polynomial" if !text.contains(':') => Ok(Self::Polynomial),
             "random-relu" => count(Self::RandomRelu),
             "random-conv" => count(Self::RandomConv),
-            _ => Err(format!("`{text}` is no feature map: write identity, polynomial, random-relu:N or random-conv:N")),
+            _ => Err(format!(
+                "`{text}` is not a feature map: write identity, polynomial, random-relu:N or random-conv:N"
+            )),
         }
     }
 }

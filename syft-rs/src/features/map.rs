@@ -9,16 +9,16 @@ use crate::lattice::{INPUT_BITS, LATTICE_BITS, round_digits, round_to_bits, trun
 use crate::shape::MAX_INPUTS;
 use serde::{Deserialize, Serialize};
 
-/// Features beyond this many times their spread are cut off before the row is shortened to norm one.
+/// Standardised columns and features are clipped to ± this value before a row is shortened.
 pub const FEATURE_LIMIT: f64 = 64.0;
-/// A column's spread counts as at least this share of its public range.
+/// A column's spread is at least this share of its public range.
 const LEAST_SPREAD: f64 = 0.3;
-/// Typical norm of a row after scaling: most rows stay below one and keep their shape.
+/// Typical norm of a row after scaling: most rows stay below one and are not shortened.
 const TYPICAL_NORM: f64 = 0.7;
-/// Size of the constant feature beside the typical norm of the random ones.
+/// Size of the constant feature relative to the typical norm of random features.
 const RANDOM_BIAS: f64 = 0.1;
 
-/// Rows of norm at most one on the lattice, ready for training and prediction.
+/// Rows of features on the lattice, each of norm at most one, ready for training and prediction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features(Matrix);
 
@@ -38,12 +38,12 @@ impl Features {
         self.0.columns()
     }
 
-    /// One row.
+    /// The features of one row, by index from 0.
     pub fn row(&self, row: usize) -> &[f64] {
         self.0.row(row)
     }
 
-    /// All numbers, row-major.
+    /// All features, row-major.
     pub fn values(&self) -> &[f64] {
         self.0.values()
     }
@@ -52,26 +52,26 @@ impl Features {
 /// The public map from raw columns to features:
 /// `x' = shorten(round(scale · [expand((x - center) / spread …), bias]))`, where `shorten` bounds the norm of a row by `clip`.
 ///
-/// Rounding to multiples of 2^-20 comes before the norm is taken, so the result does not depend on the order of summation.
+/// Rounding to multiples of 2^-20 comes before the norm is computed, so the result does not depend on the order of summation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureMap {
     /// Centre and spread of each raw column.
     pub columns: Vec<Column>,
-    /// What becomes of them.
+    /// The expansion of the standardised columns.
     pub expansion: Expansion,
-    /// Common factor.
+    /// Factor of all features.
     pub scale: f64,
     /// The constant feature before scaling.
     pub bias: f64,
-    /// Bound on the norm of a row, at most one.
+    /// Bound on the norm of a row, above 0 and at most one.
     pub clip: f64,
 }
 
 impl FeatureMap {
     /// Chooses constants from validation examples, the public ranges (least, greatest) of the columns, and a seed.
     ///
-    /// The constants are public: means and spreads of the validation columns, rounded to four digits, become known.
+    /// The constants are public, so means and spreads of the validation columns become known, rounded to four digits.
     pub fn fit(
         validation: &Matrix,
         ranges: &[(f64, f64)],
@@ -91,7 +91,7 @@ impl FeatureMap {
             FeatureKind::RandomRelu(count) | FeatureKind::RandomConv(count) => count,
         })?;
         let columns = ranges.iter().enumerate().map(|(index, &range)| match kind {
-            // Filters need the pixels' own relations.
+            // Filters need the relations between pixels, so all pixels keep their common scale.
             FeatureKind::RandomConv(_) => full_range(range),
             _ => fit_column(validation, index, range),
         });
@@ -109,7 +109,7 @@ impl FeatureMap {
         Ok(map)
     }
 
-    /// Scales to the typical norm. Random features get a constant one of a size that suits theirs.
+    /// Scales rows to the typical norm. Random features get a constant feature of a suitable size.
     fn fit_scale(&mut self, validation: &Matrix) -> Result<(), DataError> {
         let expanded = self.expand(validation)?;
         let mean_square = expanded.values().iter().map(|x| x * x).sum::<f64>() / validation.rows() as f64;
@@ -120,12 +120,12 @@ impl FeatureMap {
         self.check()
     }
 
-    /// Number of features a model needs, the constant one included.
+    /// Number of inputs of a model for these features, the constant one included.
     pub fn inputs(&self) -> usize {
         self.expansion.count(self.columns.len()) + 1
     }
 
-    /// Checks constants that came from outside.
+    /// Checks constants from an untrusted source.
     pub fn check(&self) -> Result<(), DataError> {
         let constant = |name: &str, value: f64, good: bool, must: &'static str| {
             if value.is_finite() && good { Ok(()) } else { Err(DataError::Constant { name: name.into(), value, must }) }
@@ -146,7 +146,7 @@ impl FeatureMap {
             Expansion::Identity | Expansion::Polynomial => return Ok(()),
             Expansion::RandomRelu { count, threshold, .. } => {
                 if *count == 0 {
-                    return Err(DataError::Map("there are none".into()));
+                    return Err(DataError::Map("the number of features is 0".into()));
                 }
                 *threshold
             }
@@ -165,7 +165,7 @@ impl FeatureMap {
         })
     }
 
-    /// The expansion with its random weights, for programs that cannot derive them.
+    /// The expansion with its random weights written out, for programs that cannot derive them.
     pub fn recipe(&self) -> Result<Recipe, DataError> {
         Ok(match self.expansion {
             Expansion::Identity => Recipe::Identity,
@@ -182,7 +182,7 @@ impl FeatureMap {
         to_lattice(self.bias * self.scale)
     }
 
-    /// Applies the map to raw columns.
+    /// Applies the map to raw columns. Fails if their number differs.
     pub fn apply(&self, raw: &Matrix) -> Result<Features, DataError> {
         let expanded = self.expand(raw)?;
         let mut values = Vec::with_capacity(raw.rows() * self.inputs());
@@ -212,7 +212,7 @@ impl FeatureMap {
     }
 }
 
-/// Checks that a model can have so many features and a constant one.
+/// Checks that a model can have this number of features and a constant one.
 const fn check_size(features: usize) -> Result<(), DataError> {
     if features < MAX_INPUTS { Ok(()) } else { Err(DataError::TooLarge { features }) }
 }
@@ -225,7 +225,7 @@ fn fit_column(validation: &Matrix, index: usize, range: (f64, f64)) -> Column {
     Column { center: round_digits(mean), spread: round_digits(spread.max(full_range(range).spread * LEAST_SPREAD)) }
 }
 
-/// Takes the public range onto [0, 1].
+/// The constants that take the public range to [0, 1].
 fn full_range((least, greatest): (f64, f64)) -> Column {
     let width = greatest - least;
     Column { center: least, spread: if width.is_finite() && width > 0.0 { width } else { 1.0 } }
@@ -236,7 +236,7 @@ fn standardise(raw: &Matrix, columns: &[Column]) -> Matrix {
     raw.with_rows(columns.len(), (0..raw.rows()).flat_map(row))
 }
 
-/// The inputs of an expansion that multiplies: short numbers, of which sums of products are exact.
+/// The inputs of an expansion that multiplies: short numbers, whose sums of products are exact.
 fn rounded(standardised: &Matrix) -> Matrix {
     let values = standardised.values().iter().map(|x| to_input(*x));
     standardised.with_rows(standardised.columns(), values)

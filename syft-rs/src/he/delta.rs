@@ -3,10 +3,10 @@
 use crate::shape::Shape;
 use zeroize::Zeroize;
 
-/// Bound of honest updates, with room for sixteen standard deviations of the flood.
+/// Bound on honest updates, with room for sixteen standard deviations of the flood.
 const LARGEST: u64 = (1 << 62) + (1 << 54);
 
-/// What moves the model, in the clear: whole numbers in units of an update.
+/// The change of a linear model, in the clear: whole numbers in units of an update.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Delta {
     shape: Shape,
@@ -32,17 +32,17 @@ impl Delta {
         Self { shape, scale_log2: scale.log2() as i32, raw }
     }
 
-    /// No change.
+    /// The update that changes nothing.
     pub(crate) fn zeros(shape: Shape) -> Self {
         Self { shape, scale_log2: 0, raw: vec![0; shape.weights()] }
     }
 
-    /// False when no honest update of any data could be this large. Garbage and sums that wrapped usually are.
+    /// False if no honest update can be this large, whatever the data. Garbage and sums that wrapped usually are.
     pub(crate) fn is_in_range(&self) -> bool {
         self.raw.iter().all(|raw| raw.unsigned_abs() <= LARGEST)
     }
 
-    /// Inputs and outputs of the model.
+    /// Number of inputs and outputs of the model.
     pub const fn shape(&self) -> Shape {
         self.shape
     }
@@ -52,7 +52,7 @@ impl Delta {
         &self.raw
     }
 
-    /// One coefficient in units of weights.
+    /// One coefficient, in units of weights.
     pub fn value(&self, input: usize, output: usize) -> f64 {
         self.raw[input * self.shape.outputs + output] as f64 * f64::from(-self.scale_log2).exp2()
     }

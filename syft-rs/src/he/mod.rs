@@ -1,4 +1,11 @@
-//! The encryption: parameters, keys, what is published and what is uploaded.
+//! The encryption of linear models: parameters, keys, published material and uploads.
+//!
+//! The key holder's side: [`SecretKey`] (`keys`) encrypts a model to [`Material`], decrypts an [`EncryptedUpdate`] to a [`Delta`], and [`Audit`]
+//! recomputes a version from its seed. The Mine's side: an [`Evaluator`] (`update`) multiplies a map with the encrypted rows (`panels`, `kernel`),
+//! adds fresh encryptions of zero (`zeros`) and flooding noise, and packs rows (`packing`). Below both lie the ring (`ring`), the random streams
+//! (`random`) and the wire format (`wire`). [`Parameters`] fixes all sizes; [`noise`] derives the error of an update from them.
+//!
+//! `attacks` (tests) carries out the attacks that the scheme must resist.
 
 mod audit;
 mod binding;

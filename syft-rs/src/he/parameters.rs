@@ -1,4 +1,7 @@
-//! Sizes, scales and noise of the scheme. All are public constants of a campaign; nothing here depends on data.
+//! Sizes, scales and noise of the scheme, all of them public constants of a campaign. Nothing here depends on data.
+//!
+//! The shape of the model decides all constants. They stand in one list (`constants!`), so that two sides can compare them, and contracts can
+//! read them.
 
 use super::security::SecurityEstimate;
 use crate::lattice::LATTICE_BITS;
@@ -13,37 +16,37 @@ const MODULUS_LOG2: u32 = 64;
 pub(crate) const DIMENSION: usize = 2048;
 /// Standard deviation of the errors in rows, public key and packing key.
 pub(crate) const SIGMA_LOG2: u32 = 24;
-/// Bound of the error on every mask coordinate of an upload.
+/// Bound on the error of every mask coordinate of an upload.
 pub(crate) const MASK_ERROR_LOG2: u32 = 27;
-/// Precision of the linear map.
+/// Bits of the linear map after the point.
 const MAP_BITS: u32 = 12;
-/// How much wider the flood is than the widest noise it has to hide.
+/// How much wider the flood is than the widest noise that it has to hide.
 const FLOOD_MARGIN_LOG2: u32 = 14;
-/// Updates stay within ±2^62: the bit above them is room for noise.
+/// Updates are within ±2^62; the bit above is room for noise.
 const UPDATE_LOG2: u32 = 62;
-/// Bits of the digits in which masks meet the packing key. One digit: what it drops is less than the flood.
+/// Bits of the digits in which masks meet the packing key. There is one digit: what it drops is less than the flood.
 pub(crate) const PACKING_BASE_LOG2: u32 = 19;
-/// With smaller rings more masks would meet the packing key, and its noise would outgrow the flood.
+/// Least ring degree. With smaller rings more masks would meet the packing key, and its noise would exceed the flood.
 const LEAST_DEGREE: usize = 64;
-/// Bytes of a published word of rows and public key: what is cut off is far below the errors.
+/// Bytes of a published word of rows and public key. What rounding cuts off is far below the errors.
 pub(crate) const ROW_BYTES: usize = 6;
 /// Bytes of a published word of the packing key.
 pub(crate) const PACKING_BYTES: usize = 5;
 /// Bytes of an uploaded word.
 pub(crate) const UPLOAD_BYTES: usize = 3;
-/// No set of parameters below this is used.
+/// Bits of security (MATZOV) below which the program does not compile.
 const SECURITY_FLOOR: u32 = 128;
 
 /// Parameters that must not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ParametersError {
-    /// A model of a size that is not supported.
+    /// The size of the model is not supported.
     #[error(
         "a linear model of {} inputs and {} outputs is not supported (at most {MAX_INPUTS} and {MAX_OUTPUTS}, at least one each)",
         .0.inputs, .0.outputs
     )]
     Shape(Shape),
-    /// Numbers that differ from the ones that this version of the scheme has for the shape.
+    /// A constant differs from the only value that this version of the scheme has for the shape.
     #[error("parameter {0} differs from the only value that this version allows")]
     Unexpected(&'static str),
 }
@@ -56,24 +59,24 @@ const _: () = assert!(ESTIMATE.matzov >= SECURITY_FLOOR, "parameters below the s
 // The map multiplies the noise of the rows by at most 2^MAP_BITS.
 const FLOOD_LOG2: u32 = FLOOD_MARGIN_LOG2 + MAP_BITS + SIGMA_LOG2;
 const _: () = assert!(FLOOD_LOG2 == 50, "the flood is a constant of the protocol");
-/// The widest bound of any shape.
+/// The widest weight bound of any shape.
 const WIDEST_LOG2: u32 = 3;
 const _: () = assert!(
     UPDATE_LOG2 - WIDEST_LOG2 - MAP_BITS >= LATTICE_BITS,
     "weights on the lattice must be whole numbers when encoded"
 );
 
-/// The parameters of a campaign. The shape decides all; the rest is written out so that two sides can compare it.
+/// The encryption parameters of a campaign. The shape decides all of them; the written form has every constant, so that two sides can compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "WrittenParameters", into = "WrittenParameters")]
 pub struct Parameters {
     shape: Shape,
 }
 
-/// Declares the one list of constants: from it follow the written form, the comparison of two sides and the bytes that are hashed.
+/// Declares the constants once. The written form, the comparison and the hashed bytes follow from this list.
 macro_rules! constants {
     ($params:ident: $($name:ident = $value:expr,)*) => {
-        /// The parameters as they are written: every constant by name, in the order of the list.
+        /// The written form: every constant by name, in the order of the list.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         struct WrittenParameters {
@@ -128,20 +131,20 @@ impl TryFrom<WrittenParameters> for Parameters {
 }
 
 impl Parameters {
-    /// The parameters for a linear model.
+    /// The parameters for a linear model. Fails if the model is too large or empty.
     pub const fn linear(shape: Shape) -> Result<Self, ParametersError> {
         let fits =
             shape.inputs >= 1 && shape.inputs <= MAX_INPUTS && shape.outputs >= 1 && shape.outputs <= MAX_OUTPUTS;
         if fits { Ok(Self { shape }) } else { Err(ParametersError::Shape(shape)) }
     }
 
-    /// Inputs and outputs of the model.
+    /// Number of inputs and outputs of the model.
     pub const fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// Ring degree of a row: the power of two, at least one coefficient an output, with the least traffic. A byte up counts twice:
-    /// people's lines are slower that way.
+    /// Ring degree of a row: a power of two, at least one coefficient per output, with the least traffic. Uploaded bytes count twice, because uplinks
+    /// are slower.
     pub const fn degree(&self) -> usize {
         let least = self.shape.outputs.next_power_of_two();
         let mut degree = if least < LEAST_DEGREE { LEAST_DEGREE } else { least };
@@ -159,27 +162,27 @@ impl Parameters {
         self.material_bytes(degree) + 2 * self.update_bytes(degree)
     }
 
-    /// Bytes of what a version publishes: rows, public key, packing key.
+    /// Bytes of a version's words: rows, public key, packing key.
     const fn material_bytes(&self, degree: usize) -> usize {
         ROW_BYTES * (self.shape.weights() + DIMENSION) + PACKING_BYTES * DIMENSION / degree * DIMENSION
     }
 
-    /// Bytes of the packed rows of an update.
+    /// Bytes of an update's packed rows.
     const fn update_bytes(&self, degree: usize) -> usize {
         UPLOAD_BYTES * (self.shape.inputs.div_ceil(DIMENSION / degree) * DIMENSION + self.shape.weights())
     }
 
-    /// Bytes that a version's words take up.
+    /// Bytes of a version's words at the chosen degree.
     pub(crate) const fn material_len(&self) -> usize {
         self.material_bytes(self.degree())
     }
 
-    /// Bytes that an update's words take up.
+    /// Bytes of an update's words at the chosen degree.
     pub(crate) const fn update_len(&self) -> usize {
         self.update_bytes(self.degree())
     }
 
-    /// Bytes of the encrypted model among a version's words; the rest are keys.
+    /// Bytes of the encrypted model within a version's words; the rest are keys.
     pub const fn model_len(&self) -> usize {
         ROW_BYTES * self.shape.weights()
     }
@@ -189,33 +192,33 @@ impl Parameters {
         DIMENSION / self.degree()
     }
 
-    /// Words of an encrypted row: all masks, and the coefficients of the body that carry something.
+    /// Words of an encrypted row: all masks, and the used coefficients of the body.
     pub(crate) const fn row_words(&self) -> usize {
         DIMENSION + self.shape.outputs
     }
 
-    /// Standard deviation of the errors in rows, public key and packing key.
+    /// Standard deviation of the errors in rows, public key and packing key, in units of the torus.
     pub fn sigma(&self) -> f64 {
         f64::from(SIGMA_LOG2).exp2()
     }
 
-    /// No error in rows or public key is as large as this: sixteen standard deviations, while the generator of errors, which takes
-    /// the logarithm of a number above 2^-126, cannot leave thirteen and a half. What rounding cuts off is a thousandth of one.
+    /// A bound on every error in rows and public key: sixteen standard deviations. The generator of errors takes the logarithm of a number above
+    /// 2^-126, so it cannot exceed 13.5 standard deviations, and rounding adds a thousandth of one.
     pub(crate) const fn largest_error(&self) -> u64 {
         1 << (SIGMA_LOG2 + 4)
     }
 
-    /// The largest weight that the public bound allows, as it is encrypted: the same for all shapes.
+    /// The largest weight within the public bound, as it is encrypted: the same for all shapes.
     pub(crate) const fn largest_weight(&self) -> u64 {
         1 << (UPDATE_LOG2 - MAP_BITS)
     }
 
-    /// The step of the weights' lattice, as it is encrypted, in bits.
+    /// Logarithm of the step of the weights' lattice, as it is encrypted.
     pub(crate) const fn lattice_log2(&self) -> u32 {
         UPDATE_LOG2 - self.shape.radius_log2() - MAP_BITS - LATTICE_BITS
     }
 
-    /// Standard deviation of the flood on every upload.
+    /// Standard deviation of the flood on every upload, in units of the torus.
     pub fn flood(&self) -> f64 {
         f64::from(FLOOD_LOG2).exp2()
     }
@@ -230,17 +233,17 @@ impl Parameters {
         MAP_BITS
     }
 
-    /// One, in units of the linear map.
+    /// The number one in units of the linear map.
     pub fn map_scale(&self) -> f64 {
         f64::from(MAP_BITS).exp2()
     }
 
-    /// One, in units of a decrypted update.
+    /// The number one in units of a decrypted update.
     pub fn update_scale(&self) -> f64 {
         f64::from(UPDATE_LOG2 - self.shape.radius_log2()).exp2()
     }
 
-    /// One, in units of an encoded weight.
+    /// The number one in units of an encoded weight.
     pub fn weight_scale(&self) -> f64 {
         f64::from(UPDATE_LOG2 - self.shape.radius_log2() - MAP_BITS).exp2()
     }
@@ -255,13 +258,12 @@ impl Parameters {
         self.shape.radius()
     }
 
-    /// What is known about the hardness of breaking a key.
+    /// Estimated security of a key.
     pub const fn security_bits(&self) -> SecurityEstimate {
         ESTIMATE
     }
 
-    /// What is known about the hardness of finding the coins of an upload, for somebody who knows every key: module-LWE with 2048
-    /// binary coins and errors up to 2^27.
+    /// Estimated security of the coins of an upload against somebody who knows every key: module-LWE with 2048 binary coins and errors up to 2^27.
     pub const fn rerandomisation_bits(&self) -> SecurityEstimate {
         SecurityEstimate { matzov: 169, core_svp: None }
     }
@@ -271,8 +273,8 @@ impl Parameters {
         Sha256::new_with_prefix(b"syft/linear/3/parameters").chain_update(self.constants()).finalize().into()
     }
 
-    /// All constants, four bytes each, little-endian: the shape, rank, degree and modulus, the others in the order of their list, the lattice.
-    /// A contract that knows the id reads them from here.
+    /// All constants, four bytes each, little-endian: shape, rank, degree and modulus, then the rest of the list, then the bits of the lattice. A
+    /// contract that knows the id reads them from here.
     pub fn constants(&self) -> Vec<u8> {
         let [rank, degree, others @ ..] = WrittenParameters::from(*self).constants();
         let shape = [self.shape.inputs as u32, self.shape.outputs as u32];

@@ -1,18 +1,18 @@
-//! The model as whole numbers, the way it is encrypted.
+//! The model as whole numbers, as it is encrypted.
 
 use super::parameters::Parameters;
 use crate::model::Weights;
 use zeroize::Zeroize;
 
 impl Parameters {
-    /// The model as whole numbers, the way it is encrypted.
+    /// The model as whole numbers, as it is encrypted. Exact for weights on the lattice.
     pub fn encode(&self, weights: &Weights) -> PublishedWeights {
         let raw = weights.values().iter().map(|weight| (weight * self.weight_scale()) as i64).collect();
         PublishedWeights { params: *self, raw }
     }
 }
 
-/// A model as whole numbers, the way it is encrypted. Weights on the lattice have an exact image.
+/// A model as whole numbers, as it is encrypted. Zeroed when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublishedWeights {
     params: Parameters,

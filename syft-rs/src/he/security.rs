@@ -1,9 +1,9 @@
-//! How hard it is to break the encryption, as estimated by the lattice estimator.
+//! Security estimates, computed with the lattice estimator (Albrecht, Player, Scott 2015, https://eprint.iacr.org/2015/046).
 
-/// What is known about the hardness of the lattice problem behind a set of parameters.
+/// Estimated hardness of the lattice problem behind a set of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecurityEstimate {
-    /// Bits under the MATZOV cost model of the lattice estimator.
+    /// Bits under the MATZOV cost model.
     pub matzov: u32,
     /// Bits under the core-SVP cost model, where it was computed.
     pub core_svp: Option<u32>,

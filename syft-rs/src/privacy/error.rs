@@ -1,36 +1,36 @@
-//! Numbers that give no privacy, or that no mechanism can use.
+//! Errors of privacy arithmetic.
 
 use thiserror::Error;
 
-/// Numbers that mean no privacy, or nothing at all.
+/// Numbers that give no privacy, or that no mechanism can use.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 pub enum PrivacyError {
-    /// Noise narrower than one unit or too wide for 64 bits.
+    /// σ is narrower than one unit or too wide for 64 bits.
     #[error("noise of σ = {0} is not supported: it must be between 1 and 2^62")]
     Sigma(u64),
-    /// Noise that is not a positive multiple of the sensitivity.
+    /// The noise multiplier is not a positive number.
     #[error("a noise multiplier of {0} is not allowed: it must be a positive number")]
     Multiplier(f64),
-    /// Not the share of a sample.
+    /// The sampling rate is not between 0 and 1.
     #[error("a sampling rate of {0} is not allowed: it must be between 0 and 1")]
     Rate(f64),
-    /// Not a probability that may be neglected.
+    /// δ is not strictly between 0 and 1.
     #[error("δ = {0} is not allowed: it must be above 0 and below 1")]
     Delta(f64),
-    /// Not a bound on what is told.
+    /// ε is not a positive number.
     #[error("ε = {0} is not allowed: it must be a positive number")]
     Epsilon(f64),
-    /// Noise that leaves nothing to learn.
+    /// The noise leaves nothing to learn.
     #[error(
         "the noise would be {deviation:.2} a weight, more than an update may be ({bound}): with {records} records nothing would be learnt; \
          it takes more records, a larger budget over fewer uploads, or a campaign whose rule moves less (a larger rho, fewer steps)"
     )]
     Drowned {
-        /// Standard deviation on a coefficient of the update.
+        /// Standard deviation of the noise on a coefficient of the update.
         deviation: f64,
-        /// The bound on a coefficient.
+        /// Bound on a coefficient of an update.
         bound: f64,
-        /// Records that hide one another.
+        /// Number of records.
         records: usize,
     },
 }

@@ -5,7 +5,7 @@ use super::renyi;
 use crate::he::Parameters;
 use serde::{Deserialize, Serialize};
 
-/// Chance with which the bound on the norm of the noise may fail.
+/// Probability that the bound on the norm of the noise fails.
 const FAILURE: f64 = 1e-9;
 
 /// Zero-concentrated differential privacy: every Rényi divergence of order `α` is at most `α·ρ`.
@@ -14,56 +14,56 @@ const FAILURE: f64 = 1e-9;
 pub struct Zcdp(f64);
 
 impl Zcdp {
-    /// Nothing is told.
+    /// The cost of releasing nothing.
     pub const ZERO: Self = Self(0.0);
 
-    /// The Gaussian mechanism with noise of `multiplier` times the sensitivity: `1/(2·multiplier²)`.
+    /// The cost of the Gaussian mechanism with noise of `multiplier` times the sensitivity: `1/(2·multiplier²)`.
     pub fn gaussian(multiplier: f64) -> Result<Self, PrivacyError> {
         let good = multiplier.is_finite() && multiplier > 0.0;
         if good { Ok(Self(0.5 / (multiplier * multiplier))) } else { Err(PrivacyError::Multiplier(multiplier)) }
     }
 
-    /// The most that may be spent for (ε, δ)-differential privacy.
+    /// The greatest cost within (ε, δ)-differential privacy.
     pub fn within(epsilon: f64, delta: f64) -> Result<Self, PrivacyError> {
         check_delta(delta)?;
         if !(epsilon.is_finite() && epsilon > 0.0) {
             return Err(PrivacyError::Epsilon(epsilon));
         }
-        // The largest ρ for which the ε of some order is small enough; a hair less, so that rounding cannot exceed it.
+        // The largest ρ for which the ε of some order is small enough, minus a margin for rounding.
         let at = |order: f64| (epsilon - renyi::surplus(order, delta)) / order;
         Ok(Self(fine_orders().map(at).fold(0.0, f64::max) * (1.0 - 1e-12)))
     }
 
-    /// What the noise of one ciphertext says beyond the update, for all pairs of data sets: `½ · d·c · κ² · 2^(-2λ)`. For maps
-    /// without [`MapNoise`]; a private map makes this part of what it costs anyway.
+    /// What the noise of one ciphertext discloses beyond the update, for all pairs of data sets: `½ · d·c · κ² · 2^(-2λ)`. Only for maps without
+    /// private noise ([`crate::privacy::MapNoise`]), whose cost includes this part.
     pub fn per_upload(params: &Parameters) -> Self {
         let margin = f64::from(params.flood_margin_log2());
         Self(0.5 * params.shape().weights() as f64 * kappa(params).powi(2) * (-2.0 * margin).exp2())
     }
 
-    /// What several uploads cost together.
+    /// The cost of `uploads` uploads together.
     pub fn times(self, uploads: u64) -> Self {
         Self(self.0 * uploads as f64)
     }
 
-    /// What is spent on this and on that.
+    /// The cost of this release and another.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self(self.0 + other.0)
     }
 
-    /// An equal part for each of several uploads, at least one.
+    /// An equal part of the cost for each of `uploads` uploads.
     #[must_use]
     pub fn share(self, uploads: u32) -> Self {
         Self(self.0 / f64::from(uploads.max(1)))
     }
 
-    /// The multiplier of the Gaussian mechanism that costs this.
+    /// The multiplier of the Gaussian mechanism with this cost.
     pub fn multiplier(self) -> f64 {
         (0.5 / self.0).sqrt()
     }
 
-    /// The number itself.
+    /// The number ρ.
     pub const fn rho(self) -> f64 {
         self.0
     }
@@ -80,7 +80,7 @@ fn fine_orders() -> impl Iterator<Item = f64> {
     (0..4000).map(|i| 1.0 + (f64::from(i) * 0.01 - 12.0).exp())
 }
 
-/// How much longer than its mean the noise of the published rows can be, and the rounding of the map.
+/// Bound on the noise of the published rows relative to its mean, with the rounding of the map.
 fn kappa(params: &Parameters) -> f64 {
     let shape = params.shape();
     let tail = (2.0 * (1.0 / FAILURE).ln() / shape.weights() as f64).sqrt();

@@ -1,4 +1,4 @@
-//! ONNX: the whole way from raw columns to an answer as one graph.
+//! ONNX: the computation from raw columns to an answer as one graph.
 
 mod graph;
 mod proto;
@@ -27,7 +27,7 @@ impl Model<'_> {
     }
 }
 
-/// The file of a model whose columns are what is called `columns` in the graph.
+/// The file of a model that reads the tensor named `columns`.
 fn encode(model: &Model<'_>, mut graph: Graph, columns: &str) -> Result<Vec<u8>, ExportError> {
     features(&mut graph, model, columns)?;
     scores(&mut graph, model);
@@ -54,7 +54,7 @@ fn features(graph: &mut Graph, model: &Model<'_>, columns: &str) -> Result<(), E
     Ok(())
 }
 
-/// What becomes of the standardised columns; says where it is.
+/// Expands the standardised columns, and returns the name of the result.
 fn expand(graph: &mut Graph, columns: usize, recipe: &Recipe) -> &'static str {
     if matches!(recipe, Recipe::Identity) {
         return "standardised";
@@ -86,7 +86,7 @@ fn expand(graph: &mut Graph, columns: usize, recipe: &Recipe) -> &'static str {
     "expanded"
 }
 
-/// Multiples of 2^-bits, ties to even, after cutting off what is far out.
+/// Rounds to multiples of 2^-bits, ties to even, after clipping to ±[`FEATURE_LIMIT`].
 fn round(graph: &mut Graph, from: &str, bits: u32, lattice: &str, to: &str) {
     graph.double("least", -FEATURE_LIMIT);
     graph.double("greatest", FEATURE_LIMIT);
@@ -117,7 +117,7 @@ fn relu(graph: &mut Graph, from: &str, threshold: f64) {
     graph.op("Relu", ["above_threshold"], "active");
 }
 
-/// Less the mean over the last dimension. An exact sum and one division: a mean of its own may round each step.
+/// Subtracts the mean over the last dimension. An exact sum and one division, because an operator for the mean may round each step.
 fn center(graph: &mut Graph, from: &str, count: usize, to: &str) {
     graph.integers("last", &[1], &[-1]);
     graph.double("count", count as f64);
