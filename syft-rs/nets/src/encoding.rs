@@ -1,15 +1,15 @@
-//! Where everything lies in the bytes of an update: sizes depend on nothing but public constants.
+//! Positions and levels of an update as bits. The layout depends only on public constants, so sizes disclose nothing.
 
 use crate::bits::{BitReader, BitWriter};
 use crate::release::Release;
 use syft::wire::{Fields, Format, FormatError};
 
-/// Where everything is in an encoding: sizes depend on nothing but public constants.
+/// Sizes in the encoding of an update.
 pub(crate) struct Layout {
     parameters: usize,
     kept: usize,
     level_bits: usize,
-    /// Lower bits of a position, unless all coordinates are sent.
+    /// Lower bits of a position; none if all coordinates are sent.
     low: Option<u32>,
 }
 
@@ -54,7 +54,7 @@ impl Layout {
         bits.finish()
     }
 
-    /// Positions and levels of untrusted bytes; refuses what [`Self::write`] does not write.
+    /// Reads positions and levels from untrusted bytes. Fails unless [`Self::write`] would write the same bytes.
     pub(crate) fn read(&self, fields: &mut Fields, release: &Release) -> Result<(Vec<usize>, Vec<i32>), FormatError> {
         let mut bits = BitReader::new(fields.rest());
         let positions = match self.low {
@@ -68,13 +68,13 @@ impl Layout {
             return Err(FormatError::Content("a level is out of range"));
         }
         if bits.any_left() {
-            return Err(FormatError::Content("there is something after its end"));
+            return Err(FormatError::Content("its padding bits are not zero"));
         }
         Ok((positions, levels))
     }
 
     fn positions(&self, bits: &mut BitReader, low: u32) -> Result<Vec<usize>, FormatError> {
-        const WRONG: FormatError = FormatError::Content("its positions are not ascending ones of this network");
+        const WRONG: FormatError = FormatError::Content("its positions do not ascend within this network");
         let mut highs = Vec::with_capacity(self.kept);
         let mut high = 0;
         for _ in 0..self.high_bits(low) {

@@ -5,10 +5,10 @@ use syft::privacy::{DiscreteGaussian, PrivacyError, Zcdp};
 
 /// Noise is added to multiples of the clipping norm times two to this power.
 const UNIT_LOG2: i32 = -24;
-/// Noise this many times as long as an update may be leaves nothing to learn: the smallest step that a Capsule tries is 1/32.
+/// Greatest noise, in multiples of the clipping norm. More leaves nothing to learn: the smallest step that a Capsule tries is 1/32.
 const MOST_NOISE: f64 = 32.0;
 
-/// Noise for numbers within a ball.
+/// Noise for vectors within a ball.
 pub(crate) struct Noise {
     gaussian: DiscreteGaussian,
     unit: f64,
@@ -17,7 +17,7 @@ pub(crate) struct Noise {
 impl Noise {
     pub(crate) fn new(clip: f64, parameters: usize, cost: Zcdp, records: usize) -> Result<Self, PrivacyError> {
         let unit = clip * f64::from(UNIT_LOG2).exp2();
-        // Rounding to whole units moves each number by up to half a unit on either side; the last factor is for the rounding of `f64`.
+        // Rounding to whole units moves each number by up to half a unit on either side; the last factor covers the rounding of `f64`.
         let sensitivity = (2.0 * clip / unit + (parameters as f64).sqrt()) * (1.0 + 1e-9);
         let sigma = (sensitivity * cost.multiplier()).ceil();
         let (deviation, bound) = (sigma * unit, MOST_NOISE * clip / (parameters as f64).sqrt());

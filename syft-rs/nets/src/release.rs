@@ -1,4 +1,4 @@
-//! The public constants of an upload: how an update is clipped, sparsified and quantised.
+//! The public constants of an upload: how a change is clipped, sparsified and quantised.
 
 use crate::network::Network;
 use crate::noise::Noise;
@@ -8,29 +8,29 @@ use syft::privacy::{PrivacyError, Zcdp};
 use syft::wire::FormatError;
 use thiserror::Error;
 
-/// No update.
+/// An update that cannot be made or read.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 pub enum UpdateError {
-    /// A constant of the release makes no sense.
+    /// A constant of the release is outside its range.
     #[error("the release: {0}")]
     Release(#[from] ConstantError),
-    /// The noise that privacy takes is of no use.
+    /// The noise for the requested privacy leaves nothing to learn.
     #[error(transparent)]
     Privacy(#[from] PrivacyError),
-    /// Bytes that are none.
+    /// The bytes are not an update of this network and release.
     #[error("the update: {0}")]
     Wire(#[from] FormatError),
 }
 
-/// What an upload is made with.
+/// The public constants of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// An update is shortened to this Euclidean norm.
+    /// A change is shortened to this Euclidean norm, 10^-6 to 10^6.
     pub clip: f64,
-    /// The share of its coordinates that is sent: the largest.
+    /// Share of the coordinates that is sent, above 0 and at most 1: those with the greatest absolute values.
     pub keep: f64,
-    /// Bits of a coordinate.
+    /// Bits per coordinate, 2 to 16.
     pub bits: u32,
 }
 
@@ -41,26 +41,26 @@ impl Default for Release {
 }
 
 impl Release {
-    /// Checks constants that came from outside.
+    /// Checks constants from an untrusted source.
     pub fn check(&self) -> Result<(), ConstantError> {
         require("clip", self.clip, (1e-6..=1e6).contains(&self.clip), "between 10^-6 and 10^6")?;
         require("keep", self.keep, self.keep > 0.0 && self.keep <= 1.0, "above 0 and at most 1")?;
         require("bits", self.bits.into(), (2..=16).contains(&self.bits), "between 2 and 16")
     }
 
-    /// Whether an update of this network with the noise of this cost can still say something; `records` is for the message.
+    /// Checks that an update of this network with noise of this cost leaves something to learn. `records` is for the message.
     pub fn bears(&self, network: &Network, cost: Zcdp, records: usize) -> Result<(), UpdateError> {
         self.check()?;
         Noise::new(self.clip, network.parameters(), cost, records)?;
         Ok(())
     }
 
-    /// Coordinates that are sent of so many.
+    /// Number of coordinates that are sent.
     pub(crate) fn kept(&self, parameters: usize) -> usize {
         ((self.keep * parameters as f64).ceil() as usize).clamp(1, parameters)
     }
 
-    /// The largest whole number that a coordinate can be.
+    /// The greatest level of a coordinate.
     pub(crate) const fn largest(&self) -> i32 {
         (1 << (self.bits - 1)) - 1
     }

@@ -1,5 +1,7 @@
 //! An update as a Mine uploads it: clipped, with noise if it is to be private, sparsified, quantised, and bound to the model that it started
 //! from.
+//!
+//! [`Update::new`] makes one from a change, [`Update::delta`] returns the change that it stands for. `encoding` has its bits, `noise` its noise.
 
 use crate::encoding::Layout;
 use crate::model::Delta;
@@ -13,14 +15,14 @@ use zeroize::Zeroize;
 
 const FORMAT: Format = Format { magic: *b"SYFTNU", version: 1, name: "an update of a network" };
 
-/// An update as the Capsule gets it.
+/// An update of a network.
 #[derive(Clone, PartialEq)]
 pub struct Update {
     release: Release,
     /// SHA-256 of the published model's bytes.
     model: [u8; 32],
     parameters: usize,
-    /// In units of the largest coordinate over [`Release::largest`].
+    /// The greatest absolute value of a coordinate, which has the level [`Release::largest`].
     scale: f32,
     /// The coordinates that are sent, ascending.
     positions: Vec<usize>,
@@ -42,16 +44,16 @@ impl std::fmt::Debug for Update {
 }
 
 impl Update {
-    /// Makes an upload of a training's result, from the model whose bytes have this SHA-256.
+    /// Makes an update from the result of a training that started from the model whose bytes have this SHA-256.
     ///
-    /// With a cost it obeys zero-concentrated differential privacy of that cost for the replacement of one of `records`: whatever one record
-    /// does to a training, two results are no further apart than the clipping ball is wide, so the sensitivity is `2·clip`. The noise, an
-    /// exact discrete Gaussian, goes onto *all* coordinates before anything else is made of them: which coordinates are the largest, the
-    /// scale, and the rounding all depend on the data, and as functions of the noisy numbers they say no more about it. Choosing first
-    /// and adding noise to the chosen would give the choice away unprotected. Noise that leaves nothing to learn is refused.
+    /// With a `cost`, the update obeys zero-concentrated differential privacy of that cost for the replacement of one of `records` records. However
+    /// one record changes a training, two results are no further apart than the diameter of the clipping ball, so the sensitivity is `2·clip`. The
+    /// noise, an exact discrete Gaussian, is added to *all* coordinates before anything else is computed from them: which coordinates are the
+    /// largest, the scale, and the rounding all depend on the data, and as functions of the noisy numbers they disclose no more about it. Choosing
+    /// first and adding noise to the chosen coordinates would disclose the choice. Fails if the noise leaves nothing to learn.
     ///
-    /// `coins` must be such that nobody else can foresee or repeat them. An upload must be stored and sent again as it is: made again, it
-    /// would be another one, and cost once more.
+    /// Nobody else may be able to predict or repeat `coins`. An update must be stored and sent again byte for byte: a new one would differ, and
+    /// cost as much again.
     pub fn new(
         delta: &Delta,
         release: &Release,
@@ -67,7 +69,7 @@ impl Update {
         }
         let positions = largest(&values, release.kept(values.len()));
         let scale = positions.iter().map(|&at| values[at].abs()).fold(0.0, f64::max).min(f32::MAX.into()) as f32;
-        // Zero where all is zero.
+        // Zero if all coordinates are zero.
         let per_unit = if scale > 0.0 { f64::from(release.largest()) / f64::from(scale) } else { 0.0 };
         let most = release.largest();
         let round = |x: f64| ((x * per_unit + unit(coins)).floor() as i32).clamp(-most, most);
@@ -77,7 +79,7 @@ impl Update {
         Ok(Self { release: *release, model, parameters, scale, positions, levels })
     }
 
-    /// The change that it says, the same for everybody.
+    /// The change that the update stands for, the same for everybody.
     pub fn delta(&self) -> Delta {
         let step = f64::from(self.scale) / f64::from(self.release.largest());
         let mut values = vec![0.0; self.parameters];
@@ -85,18 +87,17 @@ impl Update {
         Delta::from_values(values)
     }
 
-    /// SHA-256 of the bytes of the model that it was made from.
+    /// SHA-256 of the bytes of the model that the update started from.
     pub const fn model(&self) -> &[u8; 32] {
         &self.model
     }
 
-    /// Bytes of every encoding for this network: they say nothing about the data.
+    /// Bytes of every encoding for this network and release, whatever the data.
     pub fn encoded_len(network: &Network, release: &Release) -> usize {
         Layout::new(network.parameters(), release).bytes()
     }
 
-    /// The bytes to upload: magic, version, digest of the model, scale; then bit by bit the positions by Elias and Fano (upper parts in unary
-    /// numbers, lower parts as they are) unless all are sent, and the levels.
+    /// The bytes to upload: magic, version, digest of the model and scale, then positions and levels as bits (see `encoding`).
     pub fn encode(&self) -> Vec<u8> {
         let layout = Layout::new(self.parameters, &self.release);
         let mut bytes = FORMAT.start(layout.bytes());
@@ -105,8 +106,8 @@ impl Update {
         layout.write(bytes, &self.release, &self.positions, &self.levels)
     }
 
-    /// Reads untrusted bytes; refuses what was not made for exactly this network, this release and the model whose bytes have this
-    /// SHA-256. Every update has one encoding only.
+    /// Reads untrusted bytes. Fails unless they were made for exactly this network, this release, and the model whose bytes have this SHA-256. Every
+    /// update has only one encoding.
     pub fn decode(bytes: &[u8], network: &Network, release: &Release, model: &[u8; 32]) -> Result<Self, UpdateError> {
         release.check()?;
         let parameters = network.parameters();
@@ -124,13 +125,13 @@ impl Update {
     }
 }
 
-/// The change, no longer than the norm allows.
+/// The change, shortened to the norm `clip`.
 fn clipped(delta: &Delta, clip: f64) -> Vec<f64> {
     let factor = (clip / delta.norm().max(f64::MIN_POSITIVE)).min(1.0);
     delta.values().iter().map(|&x| f64::from(x) * factor).collect()
 }
 
-/// Where the largest numbers are, ascending; among equals the first.
+/// Positions of the numbers with the greatest absolute values, ascending; among equal values the first.
 fn largest(values: &[f64], count: usize) -> Vec<usize> {
     let mut positions: Vec<usize> = (0..values.len()).collect();
     if count < positions.len() {
@@ -142,7 +143,7 @@ fn largest(values: &[f64], count: usize) -> Vec<usize> {
     positions
 }
 
-/// Uniform between zero and one.
+/// Uniform in [0, 1).
 fn unit(coins: &mut impl Rng) -> f64 {
     (coins.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -1,4 +1,4 @@
-//! A network's public description, and what follows from it.
+//! A network's public description, and the sizes that follow from it.
 
 use super::input::Input;
 use super::layer::Layer;
@@ -6,27 +6,27 @@ use super::plan::{MAX_LAYERS, NetworkError, Plan};
 use super::stage::Stage;
 use serde::{Deserialize, Serialize};
 
-/// One of a network's tensors.
+/// Name and shape of one of a network's tensors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
     /// `layers.N.weight` or `layers.N.bias` with the index of the layer from zero, `output.weight` or `output.bias`.
     pub name: String,
-    /// As PyTorch has them: filters are (channels, channels before, rows, columns), dense weights (outputs, inputs).
+    /// Dimensions in PyTorch's order: filters are (channels, channels before, rows, columns), dense weights (outputs, inputs).
     pub shape: Vec<usize>,
 }
 
-/// A network: layers from the input to one score a class, or one number. The last layer, a dense one, is implied.
+/// A network: layers from the input to one score per class, or one number. The last layer, a dense one, is implied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Description", into = "Description")]
 pub struct Network {
     input: Input,
     layers: Vec<Layer>,
     outputs: usize,
-    /// One a layer, and the output.
+    /// One per layer, and the output.
     stages: Vec<Stage>,
 }
 
-/// A network as it is written.
+/// The written form of a network.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Network", deny_unknown_fields)]
 struct Description {
@@ -50,7 +50,7 @@ impl From<Network> for Description {
 }
 
 impl Network {
-    /// Works out all shapes and checks the public limits.
+    /// Works out all shapes and checks the public limits. Fails at the first layer that does not fit.
     pub fn new(input: Input, layers: Vec<Layer>, outputs: usize) -> Result<Self, NetworkError> {
         input.check()?;
         if input.columns() == 0 {
@@ -72,37 +72,37 @@ impl Network {
         Ok(Self { input, layers, outputs, stages: plan.stages })
     }
 
-    /// What it reads.
+    /// What the network reads.
     pub const fn input(&self) -> &Input {
         &self.input
     }
 
-    /// Its layers, without the output.
+    /// The layers, without the output.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
-    /// Number of scores.
+    /// Number of scores per row.
     pub const fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Number of numbers before the output layer.
+    /// Numbers per row before the output layer.
     pub fn activations(&self) -> usize {
         self.hidden().last().map_or_else(|| self.input.columns(), Stage::outputs)
     }
 
-    /// Number of numbers that training changes.
+    /// Number of parameters that training changes.
     pub fn parameters(&self) -> usize {
         self.stages.iter().map(Stage::parameters).sum()
     }
 
-    /// Multiplications, or what takes as long, that a row needs.
+    /// Multiplications per row; operations that take as long count as one.
     pub fn work(&self) -> usize {
         self.stages.iter().map(Stage::work).fold(0, usize::saturating_add)
     }
 
-    /// Its tensors, in the order of the parameters; each is row-major.
+    /// The tensors in the order of the parameters, each row-major.
     pub fn layout(&self) -> Vec<Tensor> {
         let named = |(index, stage): (usize, &Stage)| {
             let (_, shape) = stage.weights()?;
@@ -117,7 +117,7 @@ impl Network {
         &self.stages
     }
 
-    /// All stages but the output.
+    /// All stages except the output.
     pub(crate) fn hidden(&self) -> &[Stage] {
         &self.stages[..self.layers.len()]
     }

@@ -1,9 +1,9 @@
-//! What a network reads: raw columns or pixels, standardised by public constants.
+//! The input of a network: raw columns or pixels, standardised by public constants.
 
 use serde::{Deserialize, Serialize};
 use syft::{Column, DataError, FEATURE_LIMIT, FeatureKind, FeatureMap, Image, Matrix};
 
-/// What a row of raw columns is, and the public constants that standardise it: `(x - center) / spread`, cut off at ±64.
+/// The meaning of raw columns, and the public constants that standardise them: `(x - center) / spread`, clipped to ±64.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Input {
@@ -11,9 +11,9 @@ pub enum Input {
     Columns(Vec<Column>),
     /// An image: row by row from the top, the channels of a pixel next to each other.
     Image {
-        /// Pixels from top to bottom.
+        /// Height in pixels.
         height: usize,
-        /// Pixels from left to right.
+        /// Width in pixels.
         width: usize,
         /// The constants of each channel.
         channels: Vec<Column>,
@@ -21,8 +21,10 @@ pub enum Input {
 }
 
 impl Input {
-    /// Chooses constants from validation examples and the public ranges (least, greatest) of the columns: means and spreads of numbers,
-    /// rounded to four digits, become known; the pixels of each channel take their common range onto [0, 1].
+    /// Chooses constants from validation examples and the public ranges (least, greatest) of the columns.
+    ///
+    /// Means and spreads of numbers become known, rounded to four digits. For an image, the constants take the common range of each channel's pixels
+    /// to [0, 1].
     pub fn fit(validation: &Matrix, ranges: &[(f64, f64)], image: Option<Image>) -> Result<Self, DataError> {
         let Some(image) = image else {
             return Ok(Self::Columns(FeatureMap::fit(validation, ranges, FeatureKind::Identity, None, 0)?.columns));
@@ -56,7 +58,7 @@ impl Input {
         }
     }
 
-    /// Of each column, or of each channel of a pixel.
+    /// The constants of each column, or of each channel of a pixel.
     pub(crate) fn constants(&self) -> &[Column] {
         match self {
             Self::Columns(constants) | Self::Image { channels: constants, .. } => constants,
@@ -76,7 +78,7 @@ impl Input {
         Ok(())
     }
 
-    /// A row of raw columns as the network reads it: channel by channel. Missing columns count as zero.
+    /// Standardises a row of raw columns and writes it channel by channel. Missing columns leave `row` unchanged.
     pub(crate) fn read(&self, raw: &[f64], row: &mut [f32]) {
         let places = self.columns() / self.constants().len().max(1);
         for (channel, (constants, out)) in self.constants().iter().zip(row.chunks_exact_mut(places)).enumerate() {

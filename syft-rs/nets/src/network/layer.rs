@@ -2,32 +2,32 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is done to the numbers that the layer before gave.
+/// An operation on the result of the layer before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Layer {
-    /// Square filters over an image.
+    /// A convolution of an image.
     Conv(Conv),
-    /// The greatest number of each square of this side; squares do not overlap, and what is left over at the right and below is left out.
+    /// The maximum of each square with this side. Squares do not overlap; pixels left over at the right and at the bottom are dropped.
     MaxPool(usize),
     /// `max(0, x)`.
     Relu,
-    /// So many combinations of all numbers. An image is read channel by channel.
+    /// This number of linear combinations of all numbers. An image is read channel by channel.
     Dense(usize),
 }
 
-/// Square filters over an image.
+/// A convolution with square filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv {
-    /// Number of filters.
+    /// Number of filters, and of channels of the result.
     pub channels: usize,
-    /// Pixels of a filter's side.
+    /// Side of a filter in pixels.
     pub kernel: usize,
     /// Pixels from one place to the next.
     #[serde(default = "one")]
     pub stride: usize,
-    /// Zeros around the image.
+    /// Rows and columns of zeros around the image, fewer than the filter's side.
     #[serde(default)]
     pub padding: usize,
 }

@@ -1,4 +1,4 @@
-//! Works out the shapes of a network layer by layer, and the public limits on its size.
+//! Works out the shapes of a network layer by layer, and enforces the public limits on its size.
 
 use super::input::Input;
 use super::layer::Layer;
@@ -6,50 +6,50 @@ use super::stage::{Stage, Volume};
 use syft::DataError;
 use thiserror::Error;
 
-/// Most numbers that training may change.
+/// Most parameters of a network.
 pub const MAX_PARAMETERS: usize = 16 << 20;
-/// Most layers, the output not counted.
+/// Most layers, without the output.
 pub const MAX_LAYERS: usize = 64;
-/// Most numbers that come out of all layers together for one row.
+/// Most activations of all layers together, per row.
 pub const MAX_ACTIVATIONS: usize = 16 << 20;
-/// Most multiplications for one row.
+/// Most multiplications per row.
 pub const MAX_WORK: usize = 1 << 32;
 
-/// A description of no network.
+/// A description that is not a valid network.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum NetworkError {
-    /// The input makes no sense.
+    /// The constants of the input are outside their range.
     #[error("the network's input: {0}")]
     Input(#[from] DataError),
-    /// There must be something to read and something to say.
+    /// There are no columns or no scores.
     #[error("the network has no {0}")]
     Nothing(&'static str),
-    /// Too many layers.
-    #[error("{0} layers are more than the {MAX_LAYERS} that a network may have")]
+    /// There are too many layers.
+    #[error("the network has {0} layers; at most {MAX_LAYERS} are allowed")]
     Layers(usize),
-    /// A layer that does not go with what comes before.
+    /// A layer does not fit the one before it.
     #[error("layer {layer} ({name}) does not fit: {why}")]
     Layer {
-        /// Which one, counted from one.
+        /// Index of the layer, from 1.
         layer: usize,
-        /// Its kind.
+        /// Kind of the layer.
         name: &'static str,
-        /// What is wrong.
+        /// What is wrong with it.
         why: String,
     },
-    /// Larger than the public limits.
+    /// The network exceeds a public limit.
     #[error("the network has {have} {what}; at most {most} are allowed")]
     TooLarge {
-        /// What there is too much of.
+        /// The quantity that is limited.
         what: &'static str,
-        /// How many.
+        /// Its value.
         have: usize,
-        /// How many are allowed.
+        /// Its limit.
         most: usize,
     },
 }
 
-/// A network as far as it is worked out.
+/// The layers so far, with their shapes and sizes.
 pub(super) struct Plan {
     pub(super) stages: Vec<Stage>,
     now: Volume,
@@ -90,7 +90,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The image after a square window of this side went over it.
+    /// The image after a square window of this side moved over it.
     fn window(&self, side: usize, stride: usize, padding: usize) -> Result<Volume, String> {
         if !self.is_image {
             return Err("it needs an image, and what comes before is a row of numbers".into());

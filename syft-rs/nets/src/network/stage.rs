@@ -3,7 +3,7 @@
 use super::input::Input;
 use super::layer::Conv;
 
-/// Numbers in channels of pixels; a row of numbers has one pixel.
+/// A shape of numbers in channels of pixels; a row of numbers has one pixel per channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Volume {
     pub(crate) channels: usize,
@@ -36,7 +36,7 @@ impl From<&Input> for Volume {
     }
 }
 
-/// A layer with all shapes worked out. Parameters lie at `at` in the network's: first weights, then biases.
+/// A layer with all shapes worked out. Its parameters start at `at` among the network's: first weights, then biases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     Conv { conv: Conv, from: Volume, to: Volume, at: usize },
@@ -46,7 +46,7 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    /// Numbers that come out.
+    /// Number of outputs per row.
     pub(crate) const fn outputs(&self) -> usize {
         match self {
             Self::Conv { to, .. } | Self::MaxPool { to, .. } => to.numbers(),
@@ -55,7 +55,7 @@ impl Stage {
         }
     }
 
-    /// Shape of the weights, whose first dimension is the number of biases; none without parameters.
+    /// Start and shape of the weights, whose first dimension is the number of biases. None for layers without parameters.
     pub(crate) fn weights(&self) -> Option<(usize, Vec<usize>)> {
         match *self {
             Self::Conv { conv, from, at, .. } => {
