@@ -3,7 +3,7 @@
 //! [`Training::step`] takes a batch in the order of the epoch, computes its gradient and applies the optimiser. A checkpoint holds what has
 //! changed since the start, and a digest of all inputs, so that it resumes only the training that it belongs to.
 
-use crate::gradient::{Wanted, gradient};
+use crate::gradient::{BatchTargets, gradient};
 use crate::model::{Delta, Model};
 use crate::network::Network;
 use crate::schedule::{ConstantError, OptimiserState, Schedule};
@@ -196,8 +196,8 @@ impl Training {
             .chunks(self.schedule.batch)
             .nth(at as usize)
             .expect("an epoch has a batch for each of its steps");
-        let (mut rows, wanted) = self.data.select(batch);
-        let (loss, mut gradient) = gradient(&self.network, &self.values, &rows, &wanted);
+        let (mut rows, targets) = self.data.select(batch);
+        let (loss, mut gradient) = gradient(&self.network, &self.values, &rows, &targets);
         rows.zeroize();
         let count = batch.len() as f32;
         gradient.iter_mut().for_each(|x| *x /= count);
@@ -251,7 +251,6 @@ fn order(seed: &[u8; 32], epoch: u64, count: usize) -> Vec<usize> {
 struct Data {
     count: usize,
     columns: usize,
-    outputs: usize,
     rows: Vec<f32>,
     targets: Targets,
 }
@@ -283,19 +282,16 @@ impl Data {
         }
         let mut rows = vec![0.0; raw.rows() * columns];
         rows.chunks_exact_mut(columns).enumerate().for_each(|(at, row)| network.input().read(raw.row(at), row));
-        Ok(Self { count: raw.rows(), columns, outputs, rows, targets: targets.clone() })
+        Ok(Self { count: raw.rows(), columns, rows, targets: targets.clone() })
     }
 
-    fn select(&self, batch: &[usize]) -> (Vec<f32>, Wanted) {
+    fn select(&self, batch: &[usize]) -> (Vec<f32>, BatchTargets) {
         let rows = batch.iter().flat_map(|&row| &self.rows[row * self.columns..][..self.columns]).copied().collect();
-        let wanted = match &self.targets {
-            Targets::Classes(classes) => {
-                let right = |row: &usize, output| if classes[*row] == output { 1.0 } else { 0.0 };
-                Wanted::Classes(batch.iter().flat_map(|row| (0..self.outputs).map(move |o| right(row, o))).collect())
-            }
-            Targets::Values(values) => Wanted::Values(batch.iter().map(|&row| values[row] as f32).collect()),
+        let targets = match &self.targets {
+            Targets::Classes(classes) => BatchTargets::Classes(batch.iter().map(|&row| classes[row]).collect()),
+            Targets::Values(values) => BatchTargets::Values(batch.iter().map(|&row| values[row] as f32).collect()),
         };
-        (rows, wanted)
+        (rows, targets)
     }
 }
 
@@ -415,8 +411,8 @@ mod tests {
         let (raw, targets) = bars(6);
         let model = Model::initial(&small_cnn(), &SEED);
         let data = Data::new(model.network(), &raw, &targets).unwrap();
-        let (rows, wanted) = data.select(&[0, 1, 2, 3, 4, 5]);
-        let (loss, gradient) = gradient(model.network(), model.values(), &rows, &wanted);
+        let (rows, selected) = data.select(&[0, 1, 2, 3, 4, 5]);
+        let (loss, gradient) = gradient(model.network(), model.values(), &rows, &selected);
         let exact = |values: &[f32]| {
             let model = Model::new(model.network().clone(), values.to_vec()).unwrap();
             6.0 * Metric::LogLoss.score(&model.predict(&raw), &targets).unwrap()
