@@ -42,8 +42,8 @@ pub struct Progress {
     pub steps: u64,
 }
 
-impl From<syft_nets::Progress> for Progress {
-    fn from(syft_nets::Progress { epoch, epochs, step, steps, .. }: syft_nets::Progress) -> Self {
+impl From<syft_nets::TrainingProgress> for Progress {
+    fn from(syft_nets::TrainingProgress { epoch, epochs, step, steps, .. }: syft_nets::TrainingProgress) -> Self {
         Self { epoch, epochs, step, steps }
     }
 }

@@ -667,7 +667,7 @@ pub(crate) mod tests {
         let checked = bundle.check(&manifest, &Embedding::of(model)).unwrap();
         assert_eq!(checked.start.accuracy().get(), plan.outlook.start_ppm);
         let forgotten = bundle.check(&manifest, &Embedding::none()).unwrap_err();
-        assert!(forgotten.to_string().contains("the data have 2 columns, the model expects 30"), "{forgotten}");
+        assert!(forgotten.to_string().contains("the data has 2 columns, the model expects 30"), "{forgotten}");
         let without = planned("", "").unwrap().manifest(Digest([9; 32])).encode().unwrap();
         assert!(!String::from_utf8(without).unwrap().contains("backbone"), "nothing is said of what is not there");
     }
@@ -695,7 +695,7 @@ pub(crate) mod tests {
     fn a_backbone_that_does_not_fit_is_refused() {
         let refusal = |text: &str, layers: &[usize], columns| through(text, layers, columns).unwrap_err().to_string();
         let columns = refusal("", &[30], 3);
-        assert_eq!(columns, "model.backbone: the data have 2 columns, the model expects 3");
+        assert_eq!(columns, "model.backbone: the data has 2 columns, the model expects 3");
         assert!(refusal("", &[5_000], 2).contains("5000 activations before its output"));
         assert!(refusal("features = \"random-relu:5000\"", &[30], 2).contains("5000 features"));
     }

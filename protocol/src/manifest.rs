@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sonar_contracts::Terms;
 use syft::{
-    DataError, Grid, Ladder, LadderError, Metric, Ppm, Targets, TrainError, UnitError,
+    DataError, Grid, Ladder, LadderError, Metric, Ppm, RuleError, Targets, UnitError,
     budget::{BudgetError, LeakMeter, Limits},
 };
 use syft_nets::{ConstantError, NetworkError};
@@ -141,7 +141,7 @@ pub enum ManifestError {
     Backbone(#[from] NetworkError),
     /// The rule makes no sense.
     #[error("the manifest's training rule: {0}")]
-    Rule(#[from] TrainError),
+    Rule(#[from] RuleError),
     /// A network's schedule or release makes no sense.
     #[error("the manifest's training: {0}")]
     Constant(#[from] ConstantError),

@@ -1,101 +1,104 @@
-//! How much the public transcript of a campaign can say, and the meter that stops it.
+//! The leak budget: how many bits the public transcript of a campaign can disclose about the model, and the meter that enforces the limit.
+//!
+//! The transcript is the sequence of verdicts, so [`transcript_bits`] counts the possible sequences. [`Limits`] on submissions and accepts keep
+//! the count within the budget; [`LeakMeter`] counts them down window by window, and survives crashes.
 
 use crate::evaluate::Ladder;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What a campaign should stay within.
+/// Bits that the default limits of a campaign may disclose.
 pub const USUAL_BITS: f64 = 256.0;
-/// What no campaign may exceed.
+/// Most bits that any campaign may disclose.
 pub const HARD_BITS: f64 = 384.0;
-/// Nor more than this many bits a weight.
+/// Most bits that a campaign may disclose per weight of its model.
 pub const BITS_PER_WEIGHT: f64 = 1.5;
-/// Models below this many weights cannot honestly be called secret.
+/// Fewest weights of a model that can be called secret.
 pub const LEAST_SECRET_WEIGHTS: usize = 300;
 
-/// `log2 Σ_{i<=a} C(N,i)·C(U,i)`: which of N submissions were accepted, and at which of U grid steps.
+/// Bits of a transcript: `log2 Σ_{i<=a} C(N,i)·C(U,i)`, for N submissions, at most `a` accepts, and U grid steps that an accept can reach.
 pub fn transcript_bits(submissions: u64, accepts: u64, steps: u64) -> f64 {
     let mut term = 0.0_f64;
     let mut total = 0.0_f64;
     for i in 0..accepts.min(submissions).min(steps) {
         let ways = (submissions - i) as f64 * (steps - i) as f64 / ((i + 1) as f64).powi(2);
         term += ways.log2();
-        // log2(2^total + 2^term) without leaving the range of a float.
+        // log2(2^total + 2^term) without leaving the range of `f64`.
         let (most, least) = if total > term { (total, term) } else { (term, total) };
         total = most + (least - most).exp2().ln_1p() / std::f64::consts::LN_2;
     }
     total
 }
 
-/// True when a model is so small that even the bounded transcript says too much about it.
+/// True when a model has so few weights that even a bounded transcript discloses too much of it.
 pub const fn not_secret(weights: usize) -> bool {
     weights < LEAST_SECRET_WEIGHTS
 }
 
-/// Most submissions that are evaluated and most accepts of a campaign.
+/// Limits of a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Submissions.
+    /// Most submissions that are evaluated.
     pub submissions: u64,
-    /// Accepts.
+    /// Most submissions that are accepted.
     pub accepts: u32,
 }
 
 impl Limits {
-    /// The bits that a campaign with these limits can say at most.
+    /// The most bits that a campaign with these limits can disclose.
     pub fn bits(&self, ladder: &Ladder) -> f64 {
         transcript_bits(self.submissions, u64::from(self.accepts), ladder.steps())
     }
 }
 
-/// Limits that cannot be kept, or a window that would break them.
+/// Limits beyond the budget, or a window that would exceed the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 pub enum BudgetError {
-    /// The campaign could say too much.
+    /// The limits allow more bits than the budget.
     #[error(
-        "{submissions} submissions with {accepts} accepts can say {bits:.0} bits; this model allows {allowed:.0}: lower the limits or coarsen the grid"
+        "{submissions} submissions with {accepts} accepts can disclose {bits:.0} bits, but this model allows {allowed:.0}: lower the limits or choose a coarser grid"
     )]
     TooMuch {
-        /// Submissions.
+        /// Limit on submissions.
         submissions: u64,
-        /// Accepts.
+        /// Limit on accepts.
         accepts: u32,
-        /// Bits that they can say.
+        /// Bits that these limits can disclose.
         bits: f64,
-        /// Bits allowed.
+        /// The budget in bits.
         allowed: f64,
     },
-    /// The submissions are used up.
+    /// The window has more submissions than are left.
     #[error("the leak budget allows {remaining} more submissions, the window has {window}")]
     Submissions {
-        /// Still allowed.
+        /// Submissions that are left.
         remaining: u64,
-        /// In the window.
+        /// Submissions of the window.
         window: u64,
     },
-    /// The accepts are used up.
+    /// No accepts are left.
     #[error("the leak budget allows no more accepts")]
     Accepts,
-    /// Windows must be begun and finished in turn.
+    /// Windows are begun and finished in order, one at a time.
     #[error("window {have} is out of turn: {expected} is next")]
     OutOfTurn {
-        /// Window given.
+        /// Index of the window given.
         have: u64,
-        /// Window expected.
+        /// Index of the window expected.
         expected: u64,
     },
-    /// A window came back with other numbers than before.
+    /// A window that was recorded before has other numbers now.
     #[error("window {0} was recorded with other numbers")]
     Contradiction(u64),
 }
 
-/// The bits that a model of so many weights may leak in a campaign, with the usual limit.
+/// Bits that a model may leak in a campaign: `usual`, or less if it has few weights.
 fn allowed(weights: usize, usual: f64) -> f64 {
     usual.min(BITS_PER_WEIGHT * weights as f64)
 }
 
-/// Limits that fit the budget of a model: as many submissions as leave room for some accepts, then as many accepts as fit.
+/// Limits within the budget of a model: the most submissions that leave room for some accepts, then the most accepts that fit.
 pub fn default_limits(weights: usize, ladder: &Ladder) -> Limits {
     const SUBMISSIONS: [u64; 11] = [10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50, 20, 10, 5];
     const MOST_ACCEPTS: u32 = 20;
@@ -110,20 +113,20 @@ pub fn default_limits(weights: usize, ladder: &Ladder) -> Limits {
     Limits { submissions: 1, accepts: 1 }
 }
 
-/// A window under evaluation, or the last one that was.
+/// The window under evaluation, or the last one that was evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Window {
     index: u64,
     submissions: u64,
-    /// Accepts that were left when it began.
+    /// Accepts that were left when the window began.
     allowance: u32,
-    /// None while it is under evaluation.
+    /// None while the window is under evaluation.
     accepts: Option<u32>,
 }
 
-/// What a campaign has said so far. A window is recorded before its first update is decrypted, so that no crash can hide one;
-/// recording the same window again changes nothing.
+/// Counts what a campaign has disclosed. A window is recorded before its first update is decrypted, so a crash cannot hide it; recording the
+/// same window again changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeakMeter {
@@ -135,7 +138,7 @@ pub struct LeakMeter {
 }
 
 impl LeakMeter {
-    /// A meter for a campaign; refuses limits that could say more than the model allows.
+    /// Starts a meter. Fails if the limits can disclose more than the hard budget of the model.
     pub fn new(weights: usize, ladder: &Ladder, limits: Limits) -> Result<Self, BudgetError> {
         let bits = limits.bits(ladder);
         let allowed = allowed(weights, HARD_BITS);
@@ -150,9 +153,9 @@ impl LeakMeter {
         Ok(Self { limits, steps: ladder.steps(), submissions: 0, accepts: 0, last: None })
     }
 
-    /// Records that the submissions of a window are about to be decrypted; gives the accepts that it may have.
+    /// Records that the submissions of a window are about to be decrypted, and returns the number of accepts that it may have.
     ///
-    /// Submissions refused by protocol count too when given. Windows are numbered upwards from any number.
+    /// `submissions` includes those that are refused by protocol. Window indices ascend and may start anywhere.
     pub fn begin(&mut self, window: u64, submissions: u64) -> Result<u32, BudgetError> {
         if let Some(last) = self.last {
             if last.index == window {
@@ -178,7 +181,7 @@ impl LeakMeter {
         Ok(allowance)
     }
 
-    /// Records what a window led to.
+    /// Records the number of accepts of a window.
     pub fn finish(&mut self, window: u64, accepts: u32) -> Result<(), BudgetError> {
         let expected = self.last.map_or(0, |last| last.index);
         let Some(last) = self.last.as_mut().filter(|last| last.index == window) else {
@@ -195,7 +198,7 @@ impl LeakMeter {
         }
     }
 
-    /// The limits of the campaign.
+    /// The limits that the meter enforces.
     pub const fn limits(&self) -> Limits {
         self.limits
     }
@@ -205,7 +208,7 @@ impl LeakMeter {
         self.submissions
     }
 
-    /// Accepts so far.
+    /// Submissions accepted so far.
     pub const fn accepts(&self) -> u32 {
         self.accepts
     }
@@ -220,17 +223,17 @@ impl LeakMeter {
         self.limits.accepts.saturating_sub(self.accepts)
     }
 
-    /// True when nothing more may be evaluated: the campaign closes.
+    /// True when no submission may be evaluated any more, which closes the campaign.
     pub const fn is_spent(&self) -> bool {
         self.remaining_submissions() == 0 || self.remaining_accepts() == 0
     }
 
-    /// Bits that transcripts with as many submissions and accepts can carry.
+    /// Bits of transcripts with the submissions and accepts so far.
     pub fn bits_spent(&self) -> f64 {
         transcript_bits(self.submissions, u64::from(self.accepts), self.steps)
     }
 
-    /// Bits that the whole campaign can carry within its limits.
+    /// Bits of transcripts that use up the limits.
     pub fn bits_allowed(&self) -> f64 {
         transcript_bits(self.limits.submissions, u64::from(self.limits.accepts), self.steps)
     }

@@ -1,26 +1,26 @@
-//! The same procedure without encryption, to say what encryption costs in accuracy.
+//! The clear twin of a campaign: the same procedure without encryption, to measure what encryption costs in accuracy.
 
+use crate::affine::AffineUpdate;
 use crate::evaluate::{Ladder, Validation, evaluate_window};
 use crate::he::Parameters;
 use crate::model::Weights;
-use crate::train::AffineUpdate;
 use crate::units::Ppm;
 
-/// What the procedure led to.
+/// Result of a campaign in the clear.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClearOutcome {
     /// The final model.
     pub best: Weights,
-    /// Its accuracy, exact.
+    /// Accuracy of the final model, not rounded to the grid.
     pub accuracy: Ppm,
-    /// Windows that were evaluated.
+    /// Number of windows that were evaluated.
     pub windows: u32,
-    /// Updates that were accepted.
+    /// Number of updates that were accepted.
     pub accepts: u32,
 }
 
-/// Runs a campaign in the clear: in every window each Mine's map is applied to the published model and the results are tried
-/// in the given order, until a window accepts nothing, the target is reached, or a limit is.
+/// Runs a campaign in the clear. In each window, every map is applied to the published model and the results are evaluated in the order given.
+/// Ends when a window accepts nothing, the target is reached, or a limit is used up.
 pub fn run(
     start: &Weights,
     updates: &[AffineUpdate],

@@ -1,75 +1,76 @@
-//! Examples as people have them, and the public map that bounds targets.
+//! Examples as data owners have them (raw columns and targets), and the public map that bounds the targets of a regression.
 
+use crate::shape::MAX_INPUTS;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Data or constants that do not fit.
+/// Data or public constants that do not fit together.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum DataError {
     /// The number of values is not rows times columns.
     #[error("{rows} rows of {columns} columns need {need} values, not {have}", need = rows.saturating_mul(*columns))]
     Length {
-        /// Rows.
+        /// Number of rows.
         rows: usize,
-        /// Columns.
+        /// Number of columns.
         columns: usize,
-        /// Values given.
+        /// Number of values given.
         have: usize,
     },
-    /// NaN or infinity.
+    /// A value is NaN or infinite.
     #[error("row {row}, column {column} is not a finite number")]
     NotFinite {
-        /// Row.
+        /// Index of the row, from 0.
         row: usize,
-        /// Column.
+        /// Index of the column, from 0.
         column: usize,
     },
     /// Features and targets differ in number.
     #[error("{rows} rows of features but {targets} targets")]
     Targets {
-        /// Rows.
+        /// Rows of features.
         rows: usize,
-        /// Targets.
+        /// Number of targets.
         targets: usize,
     },
-    /// The data have other columns than the feature map.
-    #[error("the data have {have} columns, the model expects {need}")]
+    /// The data has another number of columns than the feature map.
+    #[error("the data has {have} columns, the model expects {need}")]
     Columns {
         /// Columns given.
         have: usize,
         /// Columns expected.
         need: usize,
     },
-    /// A public constant that makes no sense.
+    /// A public constant is outside its range.
     #[error("public constant {name} is {value}: it must be {must}")]
     Constant {
-        /// Which one.
+        /// Name of the constant.
         name: String,
-        /// Its value.
+        /// Value of the constant.
         value: f64,
-        /// What is allowed.
+        /// The allowed range, in words.
         must: &'static str,
     },
-    /// Nothing to work on.
+    /// There are no examples.
     #[error("there are no examples")]
     Empty,
     /// More features than an encrypted model can have.
     #[error(
-        "{features} features and the constant one are more than the {} inputs that an encrypted model can have: a Mine's work grows with \
+        "{features} features and the constant one exceed the {} inputs that an encrypted model can have: a Mine's work grows with \
          their square, and would be {:.1} times that for the largest model",
-        crate::MAX_INPUTS,
-        ((*features as f64 + 1.0) / crate::MAX_INPUTS as f64).powi(2)
+        MAX_INPUTS,
+        ((*features as f64 + 1.0) / MAX_INPUTS as f64).powi(2)
     )]
     TooLarge {
-        /// Features, without the constant one.
+        /// Number of features, without the constant one.
         features: usize,
     },
-    /// A feature map that does not go with the data.
+    /// A feature map that does not fit the data.
     #[error("the features do not fit: {0}")]
     Map(String),
 }
 
-/// What a model is asked for.
+/// The kind of prediction that a model makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Task {
@@ -83,7 +84,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// Number of outputs of a model for this task.
+    /// Number of outputs of a model for this task: one per class, or one.
     pub const fn outputs(&self) -> usize {
         match self {
             Self::Classification { classes } => classes.len(),
@@ -92,7 +93,7 @@ impl Task {
     }
 }
 
-/// Numbers in rows and columns, row-major.
+/// A matrix of finite numbers, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
     rows: usize,
@@ -101,7 +102,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Checks that the numbers are finite and as many as they should be.
+    /// Checks that there are rows × columns values and that all are finite.
     pub fn new(rows: usize, columns: usize, values: Vec<f64>) -> Result<Self, DataError> {
         if rows.checked_mul(columns) != Some(values.len()) {
             return Err(DataError::Length { rows, columns, have: values.len() });
@@ -122,34 +123,34 @@ impl Matrix {
         self.columns
     }
 
-    /// One row.
+    /// The values of one row, by index from 0.
     pub fn row(&self, row: usize) -> &[f64] {
         &self.values[row * self.columns..(row + 1) * self.columns]
     }
 
-    /// All numbers, row-major.
+    /// All values, row-major.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// As many rows of other columns. The values must be as many, and finite.
+    /// A matrix with the same rows and other columns. The number of values must fit, and they must be finite.
     pub(crate) fn with_rows(&self, columns: usize, values: impl IntoIterator<Item = f64>) -> Self {
         let values: Vec<f64> = values.into_iter().collect();
         debug_assert_eq!(values.len(), self.rows * columns);
         Self { rows: self.rows, columns, values }
     }
 
-    /// Some of the rows.
+    /// The rows with these indices, in this order.
     pub fn select(&self, rows: &[usize]) -> Self {
         let values = rows.iter().flat_map(|&row| self.row(row)).copied().collect();
         Self { rows: rows.len(), columns: self.columns, values }
     }
 }
 
-/// What the examples should yield.
+/// The answers that a model should give.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
-    /// The index of the right class of each example.
+    /// Index of the right class of each example.
     Classes(Vec<usize>),
     /// The right number of each example.
     Values(Vec<f64>),
@@ -164,12 +165,12 @@ impl Targets {
         }
     }
 
-    /// True when there are none.
+    /// True when there are no examples.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Some of the targets.
+    /// The targets with these indices, in this order.
     pub fn select(&self, rows: &[usize]) -> Self {
         match self {
             Self::Classes(classes) => Self::Classes(rows.iter().map(|&row| classes[row]).collect()),
@@ -178,7 +179,7 @@ impl Targets {
     }
 }
 
-/// Raw examples: columns in the order of the campaign's schema.
+/// Raw examples: columns in the order of the campaign's schema, and their targets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examples {
     features: Matrix,
@@ -186,7 +187,7 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// Checks that every row has its target.
+    /// Checks that there is one target per row.
     pub fn new(features: Matrix, targets: Targets) -> Result<Self, DataError> {
         if features.rows() != targets.len() {
             return Err(DataError::Targets { rows: features.rows(), targets: targets.len() });
@@ -199,7 +200,7 @@ impl Examples {
         &self.features
     }
 
-    /// The targets.
+    /// The targets, one per row.
     pub const fn targets(&self) -> &Targets {
         &self.targets
     }
@@ -209,36 +210,36 @@ impl Examples {
         self.features.rows()
     }
 
-    /// True when there are none.
+    /// True when there are no examples.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Some of the examples.
+    /// The examples with these indices, in this order.
     pub fn select(&self, rows: &[usize]) -> Self {
         Self { features: self.features.select(rows), targets: self.targets.select(rows) }
     }
 }
 
-/// The public map from numbers to bounded targets of a regression: `y' = clip((y - center) / spread)` into [-1, 1].
+/// The public map that bounds the targets of a regression: `y' = clip((y - center) / spread)`, in [-1, 1].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetMap {
-    /// Subtracted first.
+    /// Subtracted from a target.
     pub center: f64,
-    /// Divided by then.
+    /// Divisor of the difference, positive.
     pub spread: f64,
 }
 
 impl TargetMap {
-    /// Takes the public range of the target onto [-1, 1].
+    /// The map that takes the public range of the target to [-1, 1].
     pub fn from_range(least: f64, greatest: f64) -> Result<Self, DataError> {
         let map = Self { center: (least + greatest) / 2.0, spread: (greatest - least) / 2.0 };
         map.check()?;
         Ok(map)
     }
 
-    /// Checks constants that came from outside.
+    /// Checks constants from an untrusted source.
     pub fn check(&self) -> Result<(), DataError> {
         if !self.center.is_finite() {
             return Err(DataError::Constant { name: "target center".into(), value: self.center, must: "finite" });
@@ -249,7 +250,7 @@ impl TargetMap {
         Ok(())
     }
 
-    /// Applies the map; classes stay as they are.
+    /// Applies the map. Classes are returned unchanged.
     pub fn apply(&self, targets: &Targets) -> Targets {
         match targets {
             Targets::Classes(classes) => Targets::Classes(classes.clone()),
@@ -259,7 +260,7 @@ impl TargetMap {
         }
     }
 
-    /// From the model's scale back to the data's.
+    /// Takes a score of the model back to the scale of the data.
     pub fn invert(&self, score: f64) -> f64 {
         score * self.spread + self.center
     }

@@ -1,4 +1,7 @@
-//! What the key holder decides about a window of updates, and all that it may say about them.
+//! How the key holder evaluates a window of updates, and everything that it may publish about them.
+//!
+//! [`evaluate_window`] tries each update on the best model with several step sizes and accepts it if the accuracy reaches a higher grid value of
+//! the [`Ladder`]. It works on any [`Trainable`] model, so that linear models and networks follow the same rule.
 
 use crate::data::{DataError, Matrix, Targets};
 use crate::features::Features;
@@ -9,33 +12,33 @@ use crate::units::{Grid, GridStep, Ppm};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Step sizes that are tried, the greatest first.
+/// Step sizes that are tried, in descending order.
 pub const STEP_SIZES: [f64; 7] = [2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125];
-/// Most accepts of one window, whatever the caller allows: after that the keys change.
+/// Most accepts of one window, whatever the caller allows. The keys change after a window.
 const MOST_ACCEPTS: u32 = 4;
 
-/// Accuracies that make no ladder.
+/// Accuracies that do not form a ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LadderError {
-    /// The start must be published on the grid.
+    /// The start is not a grid value, so it cannot be published.
     #[error("the starting accuracy {start} is not a multiple of the grid of {} ppm", .grid.ppm())]
     OffGrid {
-        /// Start.
+        /// Starting accuracy.
         start: Ppm,
-        /// Grid.
+        /// The grid.
         grid: Grid,
     },
-    /// Nothing to reach.
+    /// The target is not above the start.
     #[error("the target {target} must be above the starting accuracy {start}")]
     TargetNotAbove {
-        /// Start.
+        /// Starting accuracy.
         start: Ppm,
-        /// Target.
+        /// Target accuracy.
         target: Ppm,
     },
 }
 
-/// The grid values from the starting accuracy upwards.
+/// The grid values from the starting accuracy upwards, and the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ladder {
@@ -56,12 +59,12 @@ impl Ladder {
         Ok(Self { grid, start, target })
     }
 
-    /// The grid.
+    /// The step in which accuracies are published.
     pub const fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// The starting accuracy.
+    /// The starting accuracy, a grid value.
     pub const fn start(&self) -> Ppm {
         self.start
     }
@@ -71,30 +74,30 @@ impl Ladder {
         self.target
     }
 
-    /// Number of grid values above the start. An accept may jump over the target, so all of them count.
+    /// Number of grid values above the start, up to 100 %. All of them count, because an accept may jump over the target.
     pub const fn steps(&self) -> u64 {
         ((Ppm::ONE.get() - self.start.get()) / self.grid.ppm()) as u64
     }
 }
 
-/// A model that updates can be tried on.
+/// A model on which updates can be tried.
 pub trait Trainable: Clone {
-    /// What it reads.
+    /// Examples that the model reads.
     type Inputs: Rows;
-    /// What an update says, once it is in the clear.
+    /// A decrypted update.
     type Delta;
 
-    /// The update of its shape that changes nothing.
+    /// The update that changes nothing.
     fn nothing(&self) -> Self::Delta;
 
-    /// Whether an update has its shape, and is in range.
+    /// Whether an update has the shape of this model and is in range.
     fn takes(&self, delta: &Self::Delta) -> bool;
 
-    /// The model so many times along an update.
+    /// The model moved by `size` times an update.
     #[must_use]
     fn moved(&self, delta: &Self::Delta, size: f64) -> Self;
 
-    /// What it says about examples.
+    /// One row of scores per example.
     fn predict(&self, inputs: &Self::Inputs) -> Scores;
 }
 
@@ -138,7 +141,7 @@ impl Trainable for Weights {
     }
 }
 
-/// The data scientist's examples, ready for evaluation.
+/// The data scientist's validation examples, with the metric that the campaign pays by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Validation<I = Features> {
     inputs: I,
@@ -146,10 +149,10 @@ pub struct Validation<I = Features> {
     metric: Metric,
 }
 
-/// Examples on which no model can be evaluated.
+/// Validation examples that cannot be used.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ValidationError {
-    /// The examples do not fit together.
+    /// Examples and targets do not fit together.
     #[error(transparent)]
     Data(#[from] DataError),
     /// The metric does not fit the targets.
@@ -158,7 +161,7 @@ pub enum ValidationError {
 }
 
 impl<I: Rows> Validation<I> {
-    /// Checks that there are examples, and that the metric can be computed on them and paid by.
+    /// Checks that there are examples, that the metric fits their targets, and that a campaign can pay by it.
     pub fn new(inputs: I, targets: Targets, metric: Metric) -> Result<Self, ValidationError> {
         let rows = inputs.rows();
         if rows == 0 {
@@ -179,56 +182,57 @@ impl<I: Rows> Validation<I> {
         self.targets.len()
     }
 
-    /// The metric that is paid by.
+    /// The metric that the campaign pays by.
     pub const fn metric(&self) -> Metric {
         self.metric
     }
 
-    /// The accuracy of a model, exact to the part per million.
+    /// The accuracy of a model, exact to one part per million.
     pub fn accuracy(&self, model: &impl Trainable<Inputs = I>) -> Ppm {
-        // The constructor made sure that the metric fits, and a model that knows nothing is worth nothing.
-        self.metric.ppm(&model.predict(&self.inputs), &self.targets).unwrap_or(Ppm::ZERO)
+        let scores = model.predict(&self.inputs);
+        self.metric.ppm(&scores, &self.targets).expect("the constructor computed this metric on these targets")
     }
 
-    /// Any metric of a model on these examples.
+    /// Any metric of a model on these examples. Fails if the metric does not fit the targets.
     pub fn score(&self, model: &impl Trainable<Inputs = I>, metric: Metric) -> Result<f64, MetricError> {
         metric.score(&model.predict(&self.inputs), &self.targets)
     }
 }
 
-/// All that is said about an update that was decrypted. There is no reason for a refusal, and no difference between kinds of it.
+/// Everything that is published about a decrypted update. A refusal has no reason, so that all refusals look alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContentVerdict {
-    /// Worse, equal, zero, garbage, or out of range.
+    /// The update is worse, equal, zero, garbage or out of range.
     NotImproved,
-    /// The best accuracy is now this many grid steps above zero.
+    /// The update is accepted; the best accuracy is now this number of grid steps above zero.
     Accepted(GridStep),
 }
 
-/// What a window leads to.
+/// Result of a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowOutcome<M = Weights> {
-    /// One verdict a candidate, in the same order.
+    /// One verdict per candidate, in the order of the candidates.
     pub verdicts: Vec<ContentVerdict>,
-    /// The best model now.
+    /// The best model after the window.
     pub best: M,
-    /// Its accuracy on the grid, as published.
+    /// Accuracy of the best model on the grid, as published.
     pub best_step: GridStep,
 }
 
 impl<M> WindowOutcome<M> {
-    /// Number of accepts.
+    /// Number of accepted updates.
     pub fn accepts(&self) -> u32 {
         self.verdicts.iter().filter(|verdict| **verdict != ContentVerdict::NotImproved).count() as u32
     }
 }
 
-/// Tries the updates of a window on the best model, strictly in order. `best` is the model that was published, `best_ppm` its
-/// accuracy on the grid; an update that could not be decoded is `None`. One update is asked for at a time, and dropped before the
-/// next: they may be as large as the model.
+/// Tries the updates of a window on the best model, strictly in order.
 ///
-/// Each candidate costs the same work whatever it contains and whatever came before it.
+/// `best` is the published model and `best_ppm` its accuracy on the grid. A candidate that could not be decoded is `None`. Candidates are taken
+/// from the iterator one at a time and dropped before the next, because each can be as large as the model.
+///
+/// Each candidate costs the same work whatever it contains and whatever came before it, so that timing discloses nothing.
 pub fn evaluate_window<M: Trainable>(
     best: &M,
     best_ppm: Ppm,
@@ -266,7 +270,7 @@ impl<M> State<M> {
     }
 }
 
-/// The line search: the greatest step size among those with the best accuracy on the grid.
+/// The line search: among the step sizes with the best accuracy on the grid, the greatest.
 fn best_trial<M: Trainable>(
     best: &M,
     delta: &M::Delta,
@@ -286,7 +290,7 @@ mod tests {
     use super::*;
     use crate::features::{FeatureKind, FeatureMap};
     use crate::he::Parameters;
-    use crate::model::Shape;
+    use crate::shape::Shape;
 
     const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
 

@@ -1,4 +1,4 @@
-//! How well a model does.
+//! Metrics of a model's scores against targets. A campaign can pay by those that lie between 0 and 1.
 
 use crate::data::Targets;
 use crate::model::Scores;
@@ -9,55 +9,55 @@ use thiserror::Error;
 /// A metric that cannot be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum MetricError {
-    /// The metric belongs to the other kind of task.
+    /// The metric is for the other kind of task.
     #[error("metric {0:?} does not fit targets of this kind")]
     WrongTargets(Metric),
-    /// There must be one row of scores an example.
+    /// Scores and targets differ in number.
     #[error("{scores} rows of scores for {targets} targets")]
     Length {
         /// Rows of scores.
         scores: usize,
-        /// Targets.
+        /// Number of targets.
         targets: usize,
     },
-    /// A class that the model does not have.
+    /// A class without an output.
     #[error("class {class} in row {row}, but the model has {outputs} outputs")]
     Class {
-        /// Class.
+        /// Index of the class.
         class: usize,
-        /// Row.
+        /// Index of the row, from 0.
         row: usize,
         /// Outputs of the model.
         outputs: usize,
     },
-    /// The metric cannot be the one that bounties are paid by.
-    #[error("metric {0:?} is not between 0 and 1, so it cannot be what a bounty is paid by; use accuracy, r2 or auc")]
+    /// A campaign cannot pay by this metric.
+    #[error("metric {0:?} is not between 0 and 1, so no bounty can be paid by it; use accuracy, r2 or auc")]
     NotPayable(Metric),
 }
 
-/// A measure of a model on examples.
+/// A metric of a model on examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
-    /// Share of examples whose class is right.
+    /// Share of the examples whose class is right.
     Accuracy,
-    /// Share of the variance that is explained.
+    /// Coefficient of determination: share of the variance that is explained.
     R2,
-    /// Area under the receiver operating characteristic; the mean of one against the rest for more than two classes.
+    /// Area under the receiver operating characteristic. For more than two classes: the mean of each class against the rest.
     Auc,
-    /// Mean negative log-likelihood of the right class, scores taken as logits.
+    /// Mean negative log-likelihood of the right class, with the scores as logits, in nats.
     LogLoss,
-    /// Mean squared error, on the scale of the targets given.
+    /// Mean squared error, on the scale of the given targets.
     Mse,
 }
 
 impl Metric {
-    /// True for metrics that a bounty can be paid by: between 0 and 1, more is better.
+    /// True for metrics that a campaign can pay by: between 0 and 1, and a higher value is better.
     pub const fn is_payable(self) -> bool {
         matches!(self, Self::Accuracy | Self::R2 | Self::Auc)
     }
 
-    /// The metric of scores against targets.
+    /// The metric of one row of scores per target.
     pub fn score(self, scores: &Scores, targets: &Targets) -> Result<f64, MetricError> {
         check_length(scores, targets)?;
         match (self, targets) {
@@ -72,7 +72,7 @@ impl Metric {
         }
     }
 
-    /// The metric in parts per million, rounded down, for those that a bounty can be paid by.
+    /// The metric in parts per million, rounded down. Fails for metrics that a campaign cannot pay by.
     pub fn ppm(self, scores: &Scores, targets: &Targets) -> Result<Ppm, MetricError> {
         match (self, targets) {
             (Self::Accuracy, Targets::Classes(classes)) => {
@@ -98,7 +98,7 @@ fn squared_errors(scores: &Scores, values: &[f64]) -> f64 {
     scores.rows().zip(values).map(|(score, y)| (score[0] - y) * (score[0] - y)).sum()
 }
 
-/// A constant target has no variance to explain: right everywhere is 1, else 0.
+/// A constant target has no variance to explain: the result is 1 if every score is right, else 0.
 fn r2(scores: &Scores, values: &[f64]) -> f64 {
     let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
     let total: f64 = values.iter().map(|y| (y - mean) * (y - mean)).sum();
@@ -126,7 +126,7 @@ fn auc(scores: &Scores, classes: &[usize]) -> f64 {
     if areas.is_empty() { 0.5 } else { areas.iter().sum::<f64>() / areas.len() as f64 }
 }
 
-/// The chance that an example of the class scores above one of the rest, ties counting half; none without both kinds.
+/// The probability that an example of the class scores above one of the rest, ties counting half. None without examples of both kinds.
 fn one_area(scores: impl Iterator<Item = f64>, classes: &[usize], class: usize) -> Option<f64> {
     let mut ranked: Vec<(f64, bool)> = scores.zip(classes).map(|(score, &is)| (score, is == class)).collect();
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0));

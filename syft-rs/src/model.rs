@@ -1,21 +1,19 @@
-//! Linear models whose weights lie on a fixed-point lattice, so that scores are exact in `f64` in any order of summation.
+//! Linear models and their scores. Weights lie on a fixed-point lattice, so scores are exact in `f64` in any order of summation.
 
 use crate::features::Features;
+use crate::lattice::{LATTICE_BITS, round_to_bits, truncate_to_lattice};
+use crate::shape::Shape;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use thiserror::Error;
 use zeroize::Zeroize;
 
-/// Weights and features are multiples of 2^-20.
-pub const LATTICE_BITS: u32 = 20;
-
 const TENSOR: &str = "weights";
 const SAFETENSORS_LIMIT: usize = 64 << 20;
 
-/// A model that cannot be used.
+/// Weights that are not a valid model.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ModelError {
     /// The number of values differs from the shape.
@@ -23,61 +21,33 @@ pub enum ModelError {
     Length {
         /// Shape of the model.
         shape: Shape,
-        /// Values given.
+        /// Number of values given.
         have: usize,
     },
-    /// NaN or infinity.
+    /// A weight is NaN or infinite.
     #[error("weight {row},{column} is not a finite number")]
     NotFinite {
-        /// Input.
+        /// Index of the input.
         row: usize,
-        /// Output.
+        /// Index of the output.
         column: usize,
     },
     /// A column is longer than the public bound.
     #[error("the weights of output {column} have norm {norm:.3}, above the public bound {bound}; scale the model down")]
     TooLarge {
-        /// Output.
+        /// Index of the output.
         column: usize,
-        /// Its norm.
+        /// Euclidean norm of its weights.
         norm: f64,
-        /// The bound.
+        /// The public bound on the norm.
         bound: f64,
     },
-    /// Not a safetensors file with the one tensor that is expected.
+    /// The file is not a safetensors file with the expected tensor.
     #[error("cannot read the model file: {0}")]
     File(String),
 }
 
-/// Inputs (features, the constant one included) and outputs of a linear model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Shape {
-    /// Number of features, the constant one included.
-    pub inputs: usize,
-    /// Number of classes, or one.
-    pub outputs: usize,
-}
-
-impl Shape {
-    /// Number of weights.
-    pub const fn weights(self) -> usize {
-        self.inputs.saturating_mul(self.outputs)
-    }
-
-    /// Every column of a model has Euclidean norm at most 2 to this power. A small bound means
-    /// little noise; only a regression needs room, because classes are decided by comparison and
-    /// any scale of the scores will do.
-    pub const fn radius_log2(self) -> u32 {
-        if self.outputs == 1 { 3 } else { 1 }
-    }
-
-    fn radius(self) -> f64 {
-        f64::from(self.radius_log2()).exp2()
-    }
-}
-
-/// The weights of a linear model, row-major by input.
+/// The weights of a linear model, row-major by input. Zeroed when dropped, and never printed.
 #[derive(Clone, PartialEq)]
 pub struct Weights {
     shape: Shape,
@@ -97,12 +67,12 @@ impl std::fmt::Debug for Weights {
 }
 
 impl Weights {
-    /// The model that knows nothing.
+    /// The model with all weights zero, from which campaigns usually start.
     pub fn zeros(shape: Shape) -> Self {
         Self { shape, values: vec![0.0; shape.weights()] }
     }
 
-    /// A model from given weights, rounded to the lattice; refuses what is not finite or longer than the public bound.
+    /// A model from these weights, rounded to the lattice. Fails if a weight is not finite or a column is longer than the public bound.
     pub fn new(shape: Shape, values: &[f64]) -> Result<Self, ModelError> {
         if values.len() != shape.weights() {
             return Err(ModelError::Length { shape, have: values.len() });
@@ -120,28 +90,27 @@ impl Weights {
         Ok(Self::project(shape, values.to_vec()))
     }
 
-    /// Rounds to the lattice and shortens columns to the public bound. Not-a-number becomes zero: garbage is just a bad model.
+    /// Rounds to the lattice and shortens columns to the public bound. NaN becomes zero, so that garbage is only a bad model.
     #[must_use]
     pub fn project(shape: Shape, mut values: Vec<f64>) -> Self {
-        let scale = f64::from(1 << LATTICE_BITS);
         let limit = shape.radius();
         for value in &mut values {
             let safe = if value.is_nan() { 0.0 } else { value.clamp(-1e6, 1e6) };
-            *value = (safe * scale).round_ties_even() / scale;
+            *value = round_to_bits(safe, LATTICE_BITS);
         }
         for column in 0..shape.outputs {
             let norm = column_norm(&values, shape.outputs, column);
             if norm > limit {
                 // Rounding towards zero keeps the bound.
                 for value in values.iter_mut().skip(column).step_by(shape.outputs) {
-                    *value = (*value * (limit / norm) * scale).trunc() / scale;
+                    *value = truncate_to_lattice(*value * (limit / norm));
                 }
             }
         }
         Self { shape, values }
     }
 
-    /// Inputs and outputs.
+    /// Number of inputs and outputs.
     pub const fn shape(&self) -> Shape {
         self.shape
     }
@@ -151,10 +120,9 @@ impl Weights {
         &self.values
     }
 
-    /// `features · W`, exact: features and weights are multiples of 2^-20 and scores small, so no sum of products is ever rounded
-    /// and the order of summation does not matter.
+    /// Scores of `features · W`, exact: no sum of products is rounded, because factors are multiples of 2^-20 and scores are small.
     ///
-    /// The features must have as many columns as the model has inputs; missing ones count as zero.
+    /// The features should have one column per input; missing columns count as zero.
     pub fn predict(&self, features: &Features) -> Scores {
         let Shape { inputs, outputs } = self.shape;
         let mut values = vec![0.0; features.rows() * outputs];
@@ -166,7 +134,7 @@ impl Weights {
         Scores { outputs, values }
     }
 
-    /// The model as a safetensors file: one `F64` tensor `weights` of shape (inputs, outputs).
+    /// The model as a safetensors file: one `F64` tensor `weights` of shape (inputs, outputs), and `metadata`.
     pub fn to_safetensors(&self, metadata: HashMap<String, String>) -> Result<Vec<u8>, ModelError> {
         let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let view = TensorView::new(Dtype::F64, vec![self.shape.inputs, self.shape.outputs], &bytes)
@@ -175,7 +143,7 @@ impl Weights {
         safetensors::serialize([(TENSOR, view)], metadata).map_err(|error| ModelError::File(error.to_string()))
     }
 
-    /// Reads a model from a safetensors file (`F64` or `F32`), untrusted.
+    /// Reads a model from an untrusted safetensors file: one `F64` or `F32` tensor `weights`, at most 64 MiB.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
         if bytes.len() > SAFETENSORS_LIMIT {
             return Err(ModelError::File(format!("more than {SAFETENSORS_LIMIT} bytes")));
@@ -207,7 +175,7 @@ fn column_norm(values: &[f64], outputs: usize, column: usize) -> f64 {
     values.iter().skip(column).step_by(outputs).map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// What a model says about examples, row-major by example.
+/// Scores of a model, row-major by example.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     outputs: usize,
@@ -215,22 +183,22 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores given by hand.
+    /// Scores with this number of outputs per row.
     pub fn new(outputs: usize, values: Vec<f64>) -> Self {
         Self { outputs, values }
     }
 
-    /// Number of outputs.
+    /// Number of scores per row.
     pub const fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// One row of scores an example.
+    /// The scores of each example, in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
         self.values.chunks_exact(self.outputs.max(1))
     }
 
-    /// The class with the highest score of each example, the first among equals.
+    /// The class with the highest score for each example; of equal scores, the first.
     pub fn classes(&self) -> impl ExactSizeIterator<Item = usize> {
         self.rows().map(|row| {
             let first = (0, f64::NEG_INFINITY);

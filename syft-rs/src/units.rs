@@ -1,24 +1,24 @@
-//! Accuracies in parts per million and the grid on which they are published.
+//! Accuracies in parts per million, and the grid on which they are published and paid.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
 
-/// A unit out of its range.
+/// A number outside the range of its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UnitError {
-    /// More than the whole.
+    /// More than 1,000,000 parts per million.
     #[error("{0} ppm is more than 1,000,000 ppm (100 %)")]
     PpmTooLarge(u32),
-    /// A finer grid would say too much about refused updates.
+    /// The grid is too fine: it would disclose too much about refused updates.
     #[error("an accuracy grid of {ppm} ppm is finer than the allowed {least} ppm; choose a coarser one")]
     GridTooFine {
-        /// The grid asked for.
+        /// The requested step, in ppm.
         ppm: u32,
-        /// The finest grid allowed here.
+        /// The finest step allowed here, in ppm.
         least: u32,
     },
-    /// A grid with no step in it.
+    /// The step is larger than the whole range.
     #[error("an accuracy grid of {0} ppm is coarser than the whole range")]
     GridTooCoarse(u32),
 }
@@ -29,12 +29,12 @@ pub enum UnitError {
 pub struct Ppm(u32);
 
 impl Ppm {
-    /// Nothing.
+    /// 0 %.
     pub const ZERO: Self = Self(0);
-    /// The whole.
+    /// 100 %.
     pub const ONE: Self = Self(1_000_000);
 
-    /// Checks the range.
+    /// Checks that `ppm` is at most 1,000,000.
     pub const fn new(ppm: u32) -> Result<Self, UnitError> {
         if ppm > Self::ONE.0 {
             return Err(UnitError::PpmTooLarge(ppm));
@@ -42,29 +42,30 @@ impl Ppm {
         Ok(Self(ppm))
     }
 
-    /// `floor(part · 10^6 / whole)`, exact; nothing of nothing is nothing.
+    /// `floor(part · 10^6 / whole)`, exact; 0 if `whole` is 0.
     pub fn of(part: u64, whole: u64) -> Self {
-        let ppm = (u128::from(part.min(whole)) * 1_000_000).checked_div(u128::from(whole));
-        Self(u32::try_from(ppm.unwrap_or(0)).unwrap_or(Self::ONE.0))
+        let ppm = (u128::from(part.min(whole)) * 1_000_000).checked_div(u128::from(whole)).unwrap_or(0);
+        // At most a million, because the part is at most the whole.
+        Self(ppm as u32)
     }
 
-    /// `floor(fraction · 10^6)` of a fraction clipped to [0, 1]; not-a-number counts as nothing.
+    /// `floor(fraction · 10^6)` of a fraction clipped to [0, 1]; NaN counts as 0.
     pub fn from_fraction(fraction: f64) -> Self {
         // A cast from a float saturates, and takes NaN to zero.
         Self((fraction.clamp(0.0, 1.0) * 1e6).floor() as u32)
     }
 
-    /// The number itself.
+    /// The number of parts per million.
     pub const fn get(self) -> u32 {
         self.0
     }
 
-    /// As a fraction of one.
+    /// The value as a fraction of one.
     pub fn fraction(self) -> f64 {
         f64::from(self.0) / 1e6
     }
 
-    /// The last grid value not above this one.
+    /// The greatest grid value that is not above this value.
     pub const fn floor_to_grid(self, grid: Grid) -> Self {
         Self(self.0 / grid.0 * grid.0)
     }
@@ -109,10 +110,10 @@ pub struct Grid(u32);
 impl Grid {
     /// The finest grid of any campaign: 0.1 %.
     pub const FINEST: Self = Self(1_000);
-    /// The usual grid: 0.5 %.
+    /// The default grid: 0.5 %.
     pub const DEFAULT: Self = Self(5_000);
 
-    /// Checks the range.
+    /// Checks that the step is between 1,000 and 1,000,000 ppm.
     pub const fn new(ppm: u32) -> Result<Self, UnitError> {
         if ppm < Self::FINEST.0 {
             return Err(UnitError::GridTooFine { ppm, least: Self::FINEST.0 });
@@ -123,7 +124,7 @@ impl Grid {
         Ok(Self(ppm))
     }
 
-    /// Checks the range for a validation set of so many rows: no finer than one row.
+    /// Checks the step for a validation set of `rows` rows: no finer than what one row counts.
     pub fn for_rows(ppm: u32, rows: usize) -> Result<Self, UnitError> {
         let grid = Self::new(ppm)?;
         let least = Self::finest_for_rows(rows);
@@ -133,10 +134,11 @@ impl Grid {
         Ok(grid)
     }
 
-    /// The finest grid that a validation set of so many rows allows.
+    /// The finest grid that a validation set of `rows` rows allows.
     pub fn finest_for_rows(rows: usize) -> Self {
-        let row = 1_000_000_u64.div_ceil(rows.max(1) as u64);
-        Self(u32::try_from(row).unwrap_or(Ppm::ONE.0).max(Self::FINEST.0))
+        // At most a million.
+        let row = 1_000_000_u64.div_ceil(rows.max(1) as u64) as u32;
+        Self(row.max(Self::FINEST.0))
     }
 
     /// The step in parts per million.
@@ -144,7 +146,7 @@ impl Grid {
         self.0
     }
 
-    /// The value of a step, none above the whole.
+    /// The value of a step; none if it is above 100 %.
     pub fn value(self, step: GridStep) -> Option<Ppm> {
         Ppm::new(self.0.checked_mul(u32::from(step.0))?).ok()
     }

@@ -1,18 +1,17 @@
-//! Explicit little-endian encodings: magic, version, then fields in an order and of sizes that both sides know. The whole size
-//! is checked before anything is read, so nothing is ever allocated for more than was expected.
+//! Binary encodings: magic, version, then little-endian fields whose order and sizes both sides know. The whole size is checked before
+//! anything is read, so a reader never allocates more than it expects.
 //!
-//! A [`Format`] says what comes first; whoever writes appends to [`Format::start`], whoever reads takes from the [`Fields`] that
-//! [`Format::open`] gives.
+//! A [`Format`] describes the first bytes. A writer appends to [`Format::start`]; a reader takes [`Fields`] from [`Format::open`].
 
 use thiserror::Error;
 
-/// Bytes that are not what they should be.
+/// Bytes that do not have the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FormatError {
-    /// Shorter than the header or of another kind.
+    /// Shorter than the header, or of another kind.
     #[error("not {0}")]
     Kind(&'static str),
-    /// A version that this program does not know.
+    /// A version that this program does not support.
     #[error("format version {have} is not supported, expected {need}")]
     Version {
         /// Version given.
@@ -28,19 +27,19 @@ pub enum FormatError {
         /// Bytes expected.
         need: usize,
     },
-    /// What it says makes no sense here.
+    /// A field that is not valid here.
     #[error("{0}")]
     Content(&'static str),
 }
 
-/// What comes first in every encoding of a kind.
+/// The first bytes of every encoding of a kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Format {
-    /// Tells kinds apart.
+    /// Identifies the kind.
     pub magic: [u8; 6],
-    /// Tells what follows apart from what followed in earlier programs.
+    /// Identifies the version of the fields that follow.
     pub version: u16,
-    /// The kind, for messages: "an encrypted update".
+    /// Name of the kind for messages, such as "an encrypted update".
     pub name: &'static str,
 }
 
@@ -48,7 +47,7 @@ impl Format {
     /// Bytes of magic and version.
     pub const HEADER: usize = 8;
 
-    /// Magic and version, with room for an encoding of so many bytes in all.
+    /// Magic and version, with capacity for an encoding of `capacity` bytes in total.
     pub fn start(&self, capacity: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(capacity);
         bytes.extend_from_slice(&self.magic);
@@ -56,7 +55,7 @@ impl Format {
         bytes
     }
 
-    /// Checks magic and version and then the exact size, and gives what follows.
+    /// Checks magic, version and the exact size, and returns the fields that follow.
     pub fn open<'a>(&self, bytes: &'a [u8], size: usize) -> Result<Fields<'a>, FormatError> {
         let rest = bytes.strip_prefix(&self.magic).ok_or(FormatError::Kind(self.name))?;
         let (version, rest) = rest.split_first_chunk::<2>().ok_or(FormatError::Kind(self.name))?;
@@ -71,7 +70,7 @@ impl Format {
     }
 }
 
-/// What is still to be read.
+/// Reads fields one after another.
 #[derive(Debug)]
 pub struct Fields<'a> {
     rest: &'a [u8],
@@ -79,26 +78,26 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The next bytes, of a size that the type tells.
+    /// The next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
         let (array, rest) = self.rest.split_first_chunk::<N>().ok_or(self.short(N))?;
         self.rest = rest;
         Ok(*array)
     }
 
-    /// So many of the next bytes.
+    /// The next `count` bytes.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], FormatError> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(self.short(count))?;
         self.rest = rest;
         Ok(taken)
     }
 
-    /// So many numbers of four bytes.
+    /// The next `count` 32-bit floating-point numbers.
     pub fn floats(&mut self, count: usize) -> Result<Vec<f32>, FormatError> {
         (0..count).map(|_| self.array().map(f32::from_le_bytes)).collect()
     }
 
-    /// All that is left.
+    /// All bytes that have not been read.
     pub const fn rest(&self) -> &'a [u8] {
         self.rest
     }

@@ -1,4 +1,4 @@
-//! Simulates a sealed campaign over MNIST and prints what happens:
+//! Simulates a campaign in the clear regime over MNIST and prints what happens:
 //! `cargo run --release -p syft-nets --example mnist -- cnn:8,16 epochs=4 rate=0.002 batch=32 keep=0.5 bits=8 clip=16 uploads=12`.
 //!
 //! With these constants four Mines of 2,000 images each reach 97 % with the fifth upload and 97.75 % with the eighth; an upload has 7,795

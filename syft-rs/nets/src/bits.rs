@@ -1,4 +1,4 @@
-//! Numbers of any number of bits in bytes.
+//! Bit strings: numbers of any number of bits, packed into bytes.
 
 /// Appends numbers bit by bit, the lowest bit first, to the lowest bits of each byte first.
 pub(crate) struct BitWriter {
@@ -7,7 +7,7 @@ pub(crate) struct BitWriter {
 }
 
 impl BitWriter {
-    /// Continues after whole bytes.
+    /// Appends after whole bytes.
     pub(crate) const fn after(bytes: Vec<u8>) -> Self {
         Self { bytes, free: 0 }
     }
@@ -30,25 +30,25 @@ impl BitWriter {
     }
 }
 
-/// Bits of bytes, the lowest of each byte first; zeros after the end.
-pub(crate) struct Bits<'a> {
+/// Reads the bits of bytes, the lowest of each byte first, and zeros after the end.
+pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> BitReader<'a> {
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    /// A number of so many bits, the lowest first.
+    /// A number of `count` bits, the lowest first.
     pub(crate) fn number(&mut self, count: u32) -> usize {
         let number = (0..count).map(|bit| usize::from(self.bit(self.at + bit as usize)) << bit).sum();
         self.at += count as usize;
         number
     }
 
-    /// True when something other than zeros was not read.
+    /// True if a one is left unread.
     pub(crate) fn any_left(&self) -> bool {
         (self.at..self.bytes.len() * 8).any(|at| self.bit(at))
     }

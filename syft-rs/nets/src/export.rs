@@ -1,4 +1,5 @@
-//! Networks in the formats that other programs load. Their sums are taken in another order there, so the last bits of a score may differ.
+//! Networks in the formats that other programs load: ONNX and NumPy's `.npz`. Other programs add in another order, so the last bits of a score
+//! may differ.
 
 use crate::model::{ACTIVATION_LIMIT, Model};
 use crate::network::{Conv, Input, Stage};
@@ -10,8 +11,8 @@ use syft::{Column, DataError, FEATURE_LIMIT, Shape};
 const OUTPUT: &str = "output";
 
 impl Model {
-    /// An ONNX file (opset 17) from raw columns, `columns`: double (N, C), to `scores`: double (N, K), and `label`: string (N), or, of a
-    /// regression, `value`: double (N). `metadata` is kept in the file as it is.
+    /// An ONNX file (opset 17) from raw columns, `columns`: double (N, C), to `scores`: double (N, K), and to `label`: string (N), or, for a
+    /// regression, to `value`: double (N). `metadata` is written to the file unchanged.
     pub fn onnx(&self, answer: Answer<'_>, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, ExportError> {
         self.check(answer)?;
         let (mut graph, (hidden, is_image)) = self.hidden();
@@ -24,8 +25,8 @@ impl Model {
         Ok(graph.file(metadata))
     }
 
-    /// A graph from raw columns, `columns`: double (N, C), to what [`Model::embed`] gives, and where in it that is: double (N, A). Names of its
-    /// own steps begin with `backbone.`.
+    /// A graph from raw columns, `columns`: double (N, C), to the result of [`Model::embed`], and the name of that tensor, double (N, A). Names of
+    /// the graph's own nodes begin with `backbone.`.
     pub fn activations_onnx(&self) -> (Graph, String) {
         let (mut graph, (hidden, is_image)) = self.hidden();
         let step = if is_image { "Flatten" } else { "Identity" };
@@ -37,7 +38,7 @@ impl Model {
         (graph.within("backbone."), "backbone.activations".into())
     }
 
-    /// From `columns` to what the output layer reads, with where that is, and whether it is an image.
+    /// A graph from `columns` to the input of the output layer, the name of that tensor, and whether it is an image.
     fn hidden(&self) -> (Graph, (String, bool)) {
         let mut graph = Graph::default();
         graph.input("columns", DataType::Double, &[self.network().input().columns()]);
@@ -55,7 +56,7 @@ impl Model {
         chosen.for_each(|(tensor, values)| graph.floats(&tensor.name, &tensor.shape, values));
     }
 
-    /// An `.npz` archive of NumPy arrays: the tensors by name, `columns`, `center` and `spread` of each, the `layers` as JSON, and
+    /// An `.npz` archive of NumPy arrays: the tensors by name, `columns`, `center` and `spread` of each column, `network` as JSON, `metadata`, and
     /// `classes` or `target_center` and `target_spread`.
     pub fn npz(
         &self,
@@ -77,7 +78,8 @@ impl Model {
         archive.finish()
     }
 
-    /// Adds the network to an archive: its tensors, `columns`, `center`, `spread` and `network`, each with `prefix` before its name.
+    /// Adds the network to an archive: its tensors, `columns`, `center`, `spread` and `network`, each name after `prefix`. Fails unless there is one
+    /// name per column.
     pub fn add_to(&self, archive: &mut Archive, prefix: &str, columns: &[String]) -> Result<(), ExportError> {
         let (centers, spreads) = constants(self.network().input());
         if columns.len() != centers.len() {
@@ -108,7 +110,7 @@ fn constants(input: &Input) -> (Vec<f64>, Vec<f64>) {
     columns.map(|&Column { center, spread }| (center, spread)).unzip()
 }
 
-/// From `columns` to what the first layer reads; says where it is.
+/// Adds the nodes that standardise `columns`, and returns the name of their result.
 fn read(graph: &mut Graph, input: &Input) -> String {
     let (centers, spreads) = constants(input);
     graph.doubles("center", &[centers.len()], &centers);
@@ -127,7 +129,7 @@ fn read(graph: &mut Graph, input: &Input) -> String {
     "image".into()
 }
 
-/// One stage after what is there, which may be an image; says where the result is, and whether it is one.
+/// Adds the nodes of one stage after `from`; returns the name of their result, and whether it is an image.
 fn step(graph: &mut Graph, name: &str, stage: &Stage, (from, is_image): (String, bool)) -> (String, bool) {
     let (weights, biases) = (format!("{name}.weight"), format!("{name}.bias"));
     match *stage {

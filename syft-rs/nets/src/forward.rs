@@ -1,22 +1,25 @@
-//! What a network says, computed such that every machine gets the same bits: every sum is taken in one fixed order, in plain `f32`
-//! arithmetic without fused operations, whatever the number of threads and of rows.
+//! The forward pass, with the same bits on every machine: every sum is taken in one fixed order, in plain `f32` arithmetic without fused
+//! operations, whatever the number of threads and rows.
+//!
+//! [`run`] applies stages to chunks of rows in parallel. [`Prepared`] has the weights of a stage laid out for [`tile`], the inner loop of the
+//! products of matrices.
 
 use crate::network::{Conv, Network, Stage, Volume};
 use rayon::prelude::*;
 use syft::Matrix;
 
-/// Rows that are worked on together.
+/// Rows in a chunk.
 const ROWS: usize = 16;
 /// Rows and columns of a tile of sums, which stays in the registers of any 64-bit processor.
 const TALL: usize = 4;
 const WIDE: usize = 8;
 
-/// What a tile takes of a column of the left matrix.
+/// One column of the left matrix, as high as a tile.
 type Left = [f32; TALL];
-/// What a tile takes of a row of the right matrix.
+/// One row of the right matrix, as wide as a tile.
 type Right = [f32; WIDE];
 
-/// The numbers after the given stages, row by row. Memory for the result, and for sixteen rows a thread.
+/// The result of the given stages for every row, row-major. Needs memory for the result, and for sixteen rows per thread.
 pub(crate) fn run(network: &Network, values: &[f32], stages: &[Stage], raw: &Matrix) -> Vec<f32> {
     let width = stages.last().map_or_else(|| network.input().columns(), Stage::outputs);
     let prepared: Vec<Prepared> = stages.iter().map(|stage| Prepared::new(stage, values)).collect();
@@ -34,21 +37,23 @@ pub(crate) fn run(network: &Network, values: &[f32], stages: &[Stage], raw: &Mat
     out
 }
 
-/// Numbers that a thread holds at once, at most, besides the weights.
-pub(crate) fn scratch(network: &Network) -> usize {
-    let mut before = network.input().columns();
-    let at_once = network.stages().iter().map(|stage| {
-        let windows = match stage {
-            Stage::Conv { conv, from, to, .. } => {
-                from.channels.saturating_mul(conv.kernel * conv.kernel).saturating_mul(to.places())
-            }
-            Stage::MaxPool { .. } | Stage::Relu { .. } | Stage::Dense { .. } => 0,
-        };
-        let rows = ROWS.saturating_mul(before.saturating_add(stage.outputs()));
-        before = stage.outputs();
-        rows.saturating_add(windows)
-    });
-    at_once.max().unwrap_or(before)
+impl Network {
+    /// `f32` numbers that one thread needs at once to apply the network, in addition to the weights.
+    pub fn scratch(&self) -> usize {
+        let mut before = self.input().columns();
+        let at_once = self.stages().iter().map(|stage| {
+            let windows = match stage {
+                Stage::Conv { conv, from, to, .. } => {
+                    from.channels.saturating_mul(conv.kernel * conv.kernel).saturating_mul(to.places())
+                }
+                Stage::MaxPool { .. } | Stage::Relu { .. } | Stage::Dense { .. } => 0,
+            };
+            let rows = ROWS.saturating_mul(before.saturating_add(stage.outputs()));
+            before = stage.outputs();
+            rows.saturating_add(windows)
+        });
+        at_once.max().unwrap_or(before)
+    }
 }
 
 /// A stage with its weights laid out for the inner loop.
@@ -117,7 +122,7 @@ fn pooled(channel: &[f32], size: usize, from: Volume, to: Volume) -> impl Iterat
     (0..to.height).flat_map(move |row| (0..to.width).map(move |column| square(row, column)))
 }
 
-/// What each weight of a filter reads at each place, zero outside of the image.
+/// The pixel that each weight of a filter reads at each place, zero outside of the image.
 fn windows(image: &[f32], conv: &Conv, from: Volume, to: Volume) -> Vec<Right> {
     let Conv { kernel, stride, padding, .. } = *conv;
     let (height, width) = (from.height + 2 * padding, from.width + 2 * padding);
@@ -126,7 +131,7 @@ fn windows(image: &[f32], conv: &Conv, from: Volume, to: Volume) -> Vec<Right> {
         let start = (row / from.height * height + row % from.height + padding) * width + padding;
         padded[start..][..from.width].copy_from_slice(pixels);
     }
-    // A weight at a place reads what lies at the sum of their two offsets.
+    // A weight at a place reads the pixel at the sum of their two offsets.
     let at = |channel: usize, row: usize, column: usize| (channel * height + row) * width + column;
     let squares = kernel * kernel;
     let weights: Vec<usize> =
@@ -135,7 +140,7 @@ fn windows(image: &[f32], conv: &Conv, from: Volume, to: Volume) -> Vec<Right> {
     panels(weights.len(), places.len(), |weight, place| padded[weights[weight] + places[place]])
 }
 
-/// Rows or columns of `depth` numbers, so many at a time side by side; the last are filled up with zeros.
+/// A matrix as panels of `SIDE` rows or columns side by side, each `depth` numbers long; the last panel is padded with zeros.
 fn panels<const SIDE: usize>(depth: usize, count: usize, at: impl Fn(usize, usize) -> f32) -> Vec<[f32; SIDE]> {
     let mut panels = Vec::with_capacity(depth * count.div_ceil(SIDE));
     for start in (0..count).step_by(SIDE) {

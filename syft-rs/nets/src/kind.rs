@@ -1,20 +1,21 @@
-//! Networks by name.
+//! Names of networks, as a data scientist writes them in a campaign file.
 
 use crate::network::{Conv, Input, Layer, Network, NetworkError};
 use std::fmt;
 use std::str::FromStr;
 
-/// What network a data scientist asks for: `mlp:64,32` or `cnn:16,32`.
+/// A network as named in a campaign file: `mlp:64,32` or `cnn:16,32`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkKind {
-    /// Dense layers of so many numbers, each cut off below.
+    /// Dense layers with these numbers of outputs, each followed by a ReLU.
     Mlp(Vec<usize>),
-    /// Convolutions of so many channels, each cut off below and, while there is room, pooled to half the side.
+    /// Convolutions with these numbers of channels, each followed by a ReLU and, while the image has at least four pixels a side, pooled to half the
+    /// side.
     Cnn(Vec<usize>),
 }
 
 impl NetworkKind {
-    /// The network of this kind. Filters are as wide as the image allows: five pixels, or three of a small one.
+    /// The network of this kind. Filters have five pixels a side, or three for images below 16 pixels a side.
     pub fn network(&self, input: Input, outputs: usize) -> Result<Network, NetworkError> {
         let layers = match self {
             Self::Mlp(units) => units.iter().flat_map(|&units| [Layer::Dense(units), Layer::Relu]).collect(),
@@ -56,7 +57,7 @@ impl FromStr for NetworkKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let unknown = || format!("`{text}` is no network: write mlp:64,32 or cnn:16,32, for example");
+        let unknown = || format!("`{text}` is not a network: write mlp:64,32 or cnn:16,32, for example");
         let (name, sizes) = text.split_once(':').ok_or_else(unknown)?;
         let sizes = sizes.split(',').map(|size| size.parse().ok().filter(|&size| size > 0));
         let sizes: Vec<usize> = sizes.collect::<Option<_>>().ok_or_else(unknown)?;

@@ -1,19 +1,25 @@
-//! Networks: for the sealed regime, in which a Mine trains in the clear, and as public backbones of encrypted models.
+//! Neural networks: for the clear regime, in which a Mine trains a public model in the clear, and as public backbones of encrypted models.
 //!
-//! A [`Network`] is a public description that everybody interprets alike; [`NetworkKind`] makes one from a name such as `cnn:16,32`. A
-//! [`Model`] has values for its parameters. A Mine trains it on its own data ([`Training`], by a public [`Schedule`]) and uploads what has
-//! changed ([`Update`], by a public [`Release`]); the Capsule tries the change on the best model ([`Model::moved`], [`Model::predict`]).
+//! How the parts fit:
 //!
-//! Everything here is a pure function of its arguments. Networks read raw columns: the constants that standardise them are part of the
-//! description. What a model *says* has the same bits on every machine; what a training leads to has the same bits on one machine.
+//! * A [`Network`] is a public description with the same meaning for everybody; [`NetworkKind`] makes one from a name such as `cnn:16,32`.
+//! * A [`Model`] is a network with values for its parameters. [`Model::predict`] has the same bits on every machine.
+//! * A Mine trains a model on its own data ([`Training`], by a public [`Schedule`]). The result has the same bits on one machine.
+//! * The Mine uploads the change ([`Update`], by a public [`Release`]: clipped, with noise if it is to be private, sparsified, quantised).
+//! * The Capsule tries the change on the best model by the rule of `syft::evaluate_window`.
+//!
+//! Every function is a pure function of its arguments: no I/O, no clock, no network. Networks read raw columns: the constants that standardise
+//! them are part of the description.
 
 mod bits;
+mod encoding;
 mod export;
 mod forward;
 mod gradient;
 mod kind;
 mod model;
 mod network;
+mod noise;
 mod release;
 mod schedule;
 mod stream;
@@ -21,12 +27,14 @@ mod stream;
 mod testing;
 mod trainable;
 mod training;
+mod update;
 
 pub use kind::NetworkKind;
 pub use model::{Delta, Model, ModelError, described};
 pub use network::{
     Conv, Input, Layer, MAX_ACTIVATIONS, MAX_LAYERS, MAX_PARAMETERS, MAX_WORK, Network, NetworkError, Tensor,
 };
-pub use release::{Release, Update, UpdateError};
+pub use release::{Release, UpdateError};
 pub use schedule::{ConstantError, Fall, Optimiser, Schedule};
-pub use training::{Progress, Training, TrainingError};
+pub use training::{Training, TrainingError, TrainingProgress};
+pub use update::Update;

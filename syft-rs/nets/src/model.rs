@@ -1,4 +1,4 @@
-//! Networks with values for their parameters, and changes of them.
+//! Networks with values for their parameters ([`Model`]), their files, and changes of them ([`Delta`]).
 
 use crate::forward;
 use crate::network::{MAX_PARAMETERS, Network};
@@ -9,43 +9,43 @@ use syft::{Matrix, Scores};
 use thiserror::Error;
 use zeroize::Zeroize;
 
-/// Name of the description among the metadata of a safetensors file.
+/// Key of the description in the metadata of a safetensors file.
 const DESCRIPTION: &str = "syft.network";
-/// A file has at most so many bytes besides the parameters.
+/// Most bytes of a file in addition to its parameters.
 const HEADER_LIMIT: usize = 4 << 20;
-/// Parameters are cut off here: beyond it, sums would soon not be finite.
+/// Parameters are clipped to ± this value: beyond it, sums would soon not be finite.
 const VALUE_LIMIT: f32 = 1e6;
 
-/// Activations are cut off here before anything is made of them.
+/// Activations are clipped to ± this value before a linear model reads them.
 pub(crate) const ACTIVATION_LIMIT: f64 = 1e9;
 
-/// Values that are none of a network.
+/// Values that do not fit a network.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ModelError {
-    /// Too few or too many.
+    /// The number of values is not the number of parameters.
     #[error("the network has {need} parameters, not {have}")]
     Length {
         /// Parameters of the network.
         need: usize,
-        /// Values given.
+        /// Number of values given.
         have: usize,
     },
-    /// NaN, infinite or far too large.
+    /// A value is NaN, infinite or beyond ±10^6.
     #[error("value {at} of {tensor} is {value}: it must be between -10^6 and 10^6")]
     Value {
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// Where in the tensor.
+        /// Index in the tensor, from 0.
         at: usize,
         /// The value.
         value: f32,
     },
-    /// Not a safetensors file with the tensors that are expected.
+    /// The file is not a safetensors file with the expected tensors.
     #[error("cannot read the model file: {0}")]
     File(String),
 }
 
-/// A network and values for its parameters, in the order of [`Network::layout`].
+/// A network with values for its parameters, in the order of [`Network::layout`]. Zeroed when dropped, and never printed.
 #[derive(Clone, PartialEq)]
 pub struct Model {
     network: Network,
@@ -65,7 +65,7 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// Checks that there are as many values as parameters, and that they are finite and not far too large.
+    /// Checks that there is one value per parameter and that all are within ±10^6.
     pub fn new(network: Network, values: Vec<f32>) -> Result<Self, ModelError> {
         let need = network.parameters();
         if values.len() != need {
@@ -80,7 +80,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Where training starts, the same bits on every machine: weights uniform within ±√(6/inputs) before a hidden layer (He et al. 2015) and within
+    /// The start of a training, the same bits on every machine: weights uniform within ±√(6/inputs) before a hidden layer (He et al. 2015) and within
     /// ±√(6/(inputs + outputs)) before the output (Glorot and Bengio 2010), biases zero.
     pub fn initial(network: &Network, seed: &[u8; 32]) -> Self {
         let mut values = vec![0.0; network.parameters()];
@@ -96,17 +96,17 @@ impl Model {
         Self { network: network.clone(), values }
     }
 
-    /// The network.
+    /// The public description.
     pub const fn network(&self) -> &Network {
         &self.network
     }
 
-    /// Values of the parameters.
+    /// Values of the parameters, in the order of [`Network::layout`].
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// Its tensors with their values.
+    /// The tensors with their values.
     pub(crate) fn tensors(&self) -> impl Iterator<Item = (crate::Tensor, &[f32])> {
         let mut rest = &self.values[..];
         self.network.layout().into_iter().map(move |tensor| {
@@ -116,8 +116,8 @@ impl Model {
         })
     }
 
-    /// The model as a safetensors file: `F32` tensors by [`Network::layout`], and the network as JSON among the metadata. The same model
-    /// gives the same bytes as long as there are no other metadata.
+    /// The model as a safetensors file: `F32` tensors by [`Network::layout`], and the network as JSON in the metadata. The same model gives the same
+    /// bytes if `metadata` is empty.
     pub fn to_safetensors(&self, mut metadata: HashMap<String, String>) -> Result<Vec<u8>, ModelError> {
         let file = |error: &dyn std::fmt::Display| ModelError::File(error.to_string());
         let network = serde_json::to_string(&self.network).map_err(|error| file(&error))?;
@@ -134,8 +134,8 @@ impl Model {
         safetensors::serialize(views, Some(metadata)).map_err(|error| file(&error))
     }
 
-    /// Reads a model of this network from a safetensors file of anybody's: exactly the tensors of [`Network::layout`], `F32` or `F64`.
-    /// The file's own description, if it has one, is not read.
+    /// Reads a model of this network from an untrusted safetensors file with exactly the tensors of [`Network::layout`], `F32` or `F64`. A
+    /// description in the file is ignored.
     pub fn from_safetensors(bytes: &[u8], network: &Network) -> Result<Self, ModelError> {
         let file = open(bytes, network.parameters())?;
         let layout = network.layout();
@@ -162,12 +162,12 @@ impl Model {
         Self::new(network.clone(), values)
     }
 
-    /// Reads a model from a safetensors file that describes its network, as [`Model::to_safetensors`] writes it.
+    /// Reads a model from an untrusted safetensors file that describes its network, as [`Model::to_safetensors`] writes it.
     pub fn from_described(bytes: &[u8]) -> Result<Self, ModelError> {
         Self::from_safetensors(bytes, &described(bytes)?)
     }
 
-    /// What it says about rows of raw columns: one score an output. Missing columns count as zero.
+    /// Scores of rows of raw columns, one per output. Missing columns count as zero.
     ///
     /// The same bits on every machine and with any number of threads. Uses the current rayon pool.
     pub fn predict(&self, raw: &Matrix) -> Scores {
@@ -175,17 +175,17 @@ impl Model {
         Scores::new(self.network.outputs(), scores.into_iter().map(f64::from).collect())
     }
 
-    /// The numbers before the output layer, [`Network::activations`] of them a row, cut off at ±10^9; an image channel by channel.
+    /// The activations before the output layer, [`Network::activations`] per row, clipped to ±10^9; an image channel by channel.
     pub fn embed(&self, raw: &Matrix) -> Result<Matrix, syft::DataError> {
         let hidden = forward::run(&self.network, &self.values, self.network.hidden(), raw);
-        // A cut also takes NaN, which wild but finite weights can lead to.
+        // Finite weights can still lead to NaN, which a clamp would keep.
         let bounded = hidden
             .into_iter()
             .map(|x| if x.is_nan() { 0.0 } else { f64::from(x).clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT) });
         Matrix::new(raw.rows(), self.network.activations(), bounded.collect())
     }
 
-    /// The model `size` times along an update, cut off at ±10^6. A change of another network's size applies as far as it goes.
+    /// The model moved by `size` times an update, clipped to ±10^6. A shorter or longer update applies as far as it goes.
     #[must_use]
     pub fn moved(&self, delta: &Delta, size: f64) -> Self {
         let moved = |(value, change): (&f32, &f32)| {
@@ -197,22 +197,23 @@ impl Model {
     }
 }
 
-/// The network that a safetensors file of anybody's says it is of.
+/// The network that an untrusted safetensors file describes in its metadata.
 pub fn described(bytes: &[u8]) -> Result<Network, ModelError> {
     let file = |why: String| ModelError::File(why);
     open(bytes, MAX_PARAMETERS)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| file(error.to_string()))?;
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(DESCRIPTION));
-    let text =
-        text.ok_or_else(|| file(format!("it does not describe its network: no `{DESCRIPTION}` among its metadata")))?;
-    serde_json::from_str(text).map_err(|error| file(format!("`{DESCRIPTION}` among its metadata: {error}")))
+    let text = text.ok_or_else(|| {
+        file(format!("it does not describe its network: there is no `{DESCRIPTION}` in its metadata"))
+    })?;
+    serde_json::from_str(text).map_err(|error| file(format!("`{DESCRIPTION}` in its metadata: {error}")))
 }
 
-/// A file of at most so many parameters.
+/// Parses a file with at most this number of parameters.
 fn open(bytes: &[u8], parameters: usize) -> Result<SafeTensors<'_>, ModelError> {
     let limit = HEADER_LIMIT + parameters * 8;
     if bytes.len() > limit {
-        return Err(ModelError::File(format!("{} bytes are more than the {limit} that it can have", bytes.len())));
+        return Err(ModelError::File(format!("it has {} bytes; at most {limit} are possible", bytes.len())));
     }
     SafeTensors::deserialize(bytes).map_err(|error| ModelError::File(error.to_string()))
 }
@@ -221,7 +222,7 @@ fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
     bytes.as_chunks::<N>().0.iter().copied()
 }
 
-/// A change of all parameters of a network; all numbers are finite.
+/// A change of all parameters of a network. All numbers are finite; zeroed when dropped, and never printed.
 #[derive(Clone, PartialEq)]
 pub struct Delta {
     values: Vec<f32>,
@@ -240,29 +241,29 @@ impl std::fmt::Debug for Delta {
 }
 
 impl Delta {
-    /// Checks that there is a finite number for every parameter.
+    /// Checks that there is one number per parameter and that all are within ±10^6.
     pub fn new(network: &Network, values: Vec<f32>) -> Result<Self, ModelError> {
         // The checks of a model are those of a change.
         let mut model = Model::new(network.clone(), values)?;
         Ok(Self { values: std::mem::take(&mut model.values) })
     }
 
-    /// Numbers that were made finite.
+    /// A change from numbers that are known to be finite.
     pub(crate) const fn from_values(values: Vec<f32>) -> Self {
         Self { values }
     }
 
-    /// No change.
+    /// The update that changes nothing.
     pub fn zeros(network: &Network) -> Self {
         Self { values: vec![0.0; network.parameters()] }
     }
 
-    /// The change of every parameter.
+    /// The change of every parameter, in the order of [`Network::layout`].
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// Its Euclidean norm.
+    /// The Euclidean norm of the change.
     pub fn norm(&self) -> f64 {
         self.values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt()
     }

@@ -1,37 +1,37 @@
-//! How a Mine trains.
+//! The public schedule of a campaign: how a Mine trains a network. [`Schedule`] has the constants, [`OptimiserState`] applies gradients by them.
 
 use crate::network::{Layer, Network};
 use serde::{Deserialize, Serialize};
 use syft::Task;
 use thiserror::Error;
 
-/// A constant that makes no sense.
+/// A constant of a schedule or release that is outside its range.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 #[error("{name} = {value} is not allowed: it must be {must}")]
 pub struct ConstantError {
-    /// Which one.
+    /// Name of the constant, as in the campaign file.
     pub name: &'static str,
     /// Its value.
     pub value: f64,
-    /// What is allowed.
+    /// The allowed range, in words.
     pub must: &'static str,
 }
 
-/// Refuses a value that is not good.
+/// Fails if the value is not good.
 pub(crate) fn require(name: &'static str, value: f64, good: bool, must: &'static str) -> Result<(), ConstantError> {
     if good { Ok(()) } else { Err(ConstantError { name, value, must }) }
 }
 
-/// What becomes of a gradient.
+/// How a gradient changes the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Optimiser {
     /// Stochastic gradient descent: `v ← momentum·v + g`, `x ← x - rate·v`.
     Sgd {
-        /// How much of the last step goes into the next.
+        /// Share of the last step that goes into the next, at least 0 and below 1.
         momentum: f64,
     },
-    /// Kingma and Ba 2015, with their constants 0.9, 0.999 and 10^-8.
+    /// Adam (Kingma and Ba 2015), with the constants 0.9, 0.999 and 10^-8 of the paper.
     Adam,
 }
 
@@ -39,11 +39,11 @@ pub enum Optimiser {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fall {
-    /// Not at all.
+    /// The rate stays the same.
     Constant,
-    /// In a straight line to zero.
+    /// Linear to zero.
     Linear,
-    /// Along half a wave of the cosine to zero.
+    /// Along half a cosine wave to zero.
     Cosine,
 }
 
@@ -62,23 +62,23 @@ impl Fall {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
-    /// What becomes of a gradient.
+    /// How a gradient changes the parameters.
     pub optimiser: Optimiser,
-    /// Step size at the start.
+    /// Rate of the first step, above 0 and at most 10.
     pub rate: f64,
-    /// How it falls.
+    /// How the rate falls over the steps.
     pub fall: Fall,
-    /// Examples of one step.
+    /// Examples per step, 1 to 4096.
     pub batch: usize,
-    /// How often each example is used.
+    /// Number of times that each example is used, 1 to 1000.
     pub epochs: u32,
-    /// In each step the parameters shrink by this share of the rate, apart from the gradient (Loshchilov and Hutter 2019).
+    /// Share of the rate by which parameters shrink in each step, apart from the gradient (Loshchilov and Hutter 2019).
     #[serde(default)]
     pub weight_decay: f64,
 }
 
 impl Schedule {
-    /// What works well for a network and a task.
+    /// Default schedule for a network and a task.
     pub fn default_for(network: &Network, task: &Task) -> Self {
         let has_filters = network.layers().iter().any(|layer| matches!(layer, Layer::Conv(_)));
         let rate = match task {
@@ -90,7 +90,7 @@ impl Schedule {
         Self { optimiser: Optimiser::Adam, rate, fall: Fall::Linear, batch, epochs, weight_decay: 0.0 }
     }
 
-    /// Checks constants that came from outside.
+    /// Checks constants from an untrusted source.
     pub fn check(&self) -> Result<(), ConstantError> {
         require("rate", self.rate, self.rate > 0.0 && self.rate <= 10.0, "above 0 and at most 10")?;
         require("batch", self.batch as f64, (1..=4096).contains(&self.batch), "between 1 and 4096")?;
@@ -105,20 +105,20 @@ impl Schedule {
         }
     }
 
-    /// The step size after so many of all steps.
+    /// The rate after `step` of `steps` steps.
     pub(crate) fn rate_at(&self, step: u64, steps: u64) -> f64 {
         self.rate * self.fall.left(step as f64 / steps as f64)
     }
 }
 
-/// What an optimiser remembers from step to step: nothing but numbers, one or two a parameter.
-pub(crate) struct Memory {
+/// What an optimiser keeps from step to step: one or two numbers per parameter.
+pub(crate) struct OptimiserState {
     pub(crate) first: Vec<f32>,
-    /// Mean squares of gradients, of Adam only.
+    /// Mean squares of gradients, for Adam only.
     pub(crate) second: Vec<f32>,
 }
 
-impl Memory {
+impl OptimiserState {
     pub(crate) fn new(optimiser: Optimiser, parameters: usize) -> Self {
         let second = match optimiser {
             Optimiser::Sgd { .. } => 0,
@@ -127,7 +127,7 @@ impl Memory {
         Self { first: vec![0.0; parameters], second: vec![0.0; second] }
     }
 
-    /// One step along a gradient; `step` counts from zero.
+    /// Applies one gradient; `step` counts from zero.
     pub(crate) fn apply(&mut self, schedule: &Schedule, rate: f64, step: u64, values: &mut [f32], gradient: &[f32]) {
         let kept = (1.0 - rate * schedule.weight_decay) as f32;
         match schedule.optimiser {
@@ -146,7 +146,7 @@ impl Memory {
         const MEAN: f64 = 0.9;
         const SQUARE: f64 = 0.999;
         const LEAST: f32 = 1e-8;
-        // Both means start at zero, which is undone here.
+        // Both means start at zero; this corrects their bias.
         let warm = |share: f64| 1.0 - share.powf(step as f64 + 1.0);
         let (rate, square) = ((rate / warm(MEAN)) as f32, (1.0 / warm(SQUARE)) as f32);
         let (mean_share, square_share) = (MEAN as f32, SQUARE as f32);
@@ -206,7 +206,7 @@ mod tests {
         for optimiser in [Optimiser::Sgd { momentum: 0.5 }, Optimiser::Adam] {
             let schedule =
                 Schedule { optimiser, rate: 0.1, fall: Fall::Linear, batch: 1, epochs: 1, weight_decay: 0.0 };
-            let (mut x, mut memory) = ([4.0], Memory::new(optimiser, 1));
+            let (mut x, mut memory) = ([4.0], OptimiserState::new(optimiser, 1));
             for step in 0..200 {
                 let gradient = [x[0] - 1.0];
                 memory.apply(&schedule, schedule.rate_at(step, 200), step, &mut x, &gradient);

@@ -1,4 +1,4 @@
-//! Numbers that follow from a seed, the same on every machine and in every version of this program.
+//! Pseudo-random numbers that follow from a seed, the same on every machine and in every version of this program.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// `label` and `index` keep apart streams of the same seed.
+    /// `label` and `index` separate streams of the same seed.
     pub(crate) fn new(seed: &[u8; 32], label: [u8; 8], index: u64) -> Self {
         let prefix = Sha256::new().chain_update(seed).chain_update(label).chain_update(index.to_be_bytes());
         Self { prefix, block: 0, words: [0; 4], used: 4 }
@@ -36,7 +36,7 @@ impl Stream {
         (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 
-    /// Uniform below a positive bound: what lies beyond the last multiple of the bound is drawn again.
+    /// Uniform below a positive bound. Numbers beyond the last multiple of the bound are drawn again, to avoid a bias.
     fn below(&mut self, bound: u64) -> u64 {
         let beyond = u64::MAX - u64::MAX % bound;
         loop {
@@ -47,7 +47,7 @@ impl Stream {
         }
     }
 
-    /// The numbers below a count in random order.
+    /// The numbers below `count` in random order.
     pub(crate) fn shuffled(&mut self, count: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..count).collect();
         (1..count).rev().for_each(|at| order.swap(at, self.below(at as u64 + 1) as usize));

@@ -1,4 +1,4 @@
-//! Networks under the rule by which updates are tried.
+//! Networks under the rule by which `syft::evaluate_window` tries updates.
 
 use crate::model::{Delta, Model};
 use syft::{Matrix, Scores, Trainable};

@@ -1,9 +1,12 @@
-//! A Mine's training, one batch at a time, so that it can be watched, stopped and resumed at any of them.
+//! A Mine's training, one batch at a time, so that it can be watched, stopped and resumed after any batch.
+//!
+//! [`Training::step`] takes a batch in the order of the epoch, computes its gradient and applies the optimiser. A checkpoint holds what has
+//! changed since the start, and a digest of all inputs, so that it resumes only the training that it belongs to.
 
-use crate::gradient::{Wanted, gradient};
+use crate::gradient::{BatchTargets, gradient};
 use crate::model::{Delta, Model};
 use crate::network::Network;
-use crate::schedule::{ConstantError, Memory, Schedule};
+use crate::schedule::{ConstantError, OptimiserState, Schedule};
 use crate::stream::Stream;
 use sha2::{Digest, Sha256};
 use syft::wire::{Format, FormatError};
@@ -13,82 +16,82 @@ use zeroize::Zeroize;
 
 const FORMAT: Format = Format { magic: *b"SYFTNT", version: 1, name: "a checkpoint of a training" };
 
-/// Training that cannot be done.
+/// Training data, constants or checkpoints that cannot be used, or a training that diverged.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum TrainingError {
-    /// No examples.
+    /// There are no examples.
     #[error("there are no examples to train on")]
     Empty,
     /// Rows and targets differ in number.
     #[error("{rows} rows but {targets} targets")]
     Length {
-        /// Rows.
+        /// Number of rows.
         rows: usize,
-        /// Targets.
+        /// Number of targets.
         targets: usize,
     },
-    /// The data have other columns than the network.
-    #[error("the data have {have} columns, the network reads {need}")]
+    /// The data has another number of columns than the network.
+    #[error("the data has {have} columns, the network reads {need}")]
     Columns {
         /// Columns given.
         have: usize,
         /// Columns of the network.
         need: usize,
     },
-    /// A class that the network does not have.
-    #[error("row {row} has class {class}, but the network knows {outputs}")]
+    /// A class without an output.
+    #[error("row {row} has class {class}, but the network has {outputs} outputs")]
     Class {
-        /// Row.
+        /// Index of the row, from 0.
         row: usize,
-        /// Its class.
+        /// Index of its class.
         class: usize,
         /// Outputs of the network.
         outputs: usize,
     },
-    /// Numbers for a network with several outputs.
+    /// Numeric targets for a network with several outputs.
     #[error("a regression has one output, the network has {0}")]
     Outputs(usize),
-    /// A target beyond [-1, 1].
-    #[error("target of row {0} is not in [-1, 1]: apply the campaign's target map first")]
+    /// A target outside [-1, 1].
+    #[error("the target of row {0} is not in [-1, 1]: apply the campaign's target map first")]
     Target(usize),
-    /// A schedule with senseless constants.
+    /// A constant of the schedule is outside its range.
     #[error("the schedule: {0}")]
     Schedule(#[from] ConstantError),
-    /// Bytes that are no checkpoint of this training.
+    /// The bytes are not a checkpoint of this training.
     #[error("the checkpoint: {0}")]
     Checkpoint(#[from] FormatError),
     /// Loss or parameters are no longer finite.
-    #[error("training went wrong at step {0}: the loss is not finite any more; a lower rate helps")]
+    #[error("training diverged at step {0}: the loss is no longer finite; a lower rate helps")]
     Diverged(u64),
 }
 
-/// How far a training is.
+/// Progress of a training.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// The epoch of the last step, from one.
+pub struct TrainingProgress {
+    /// The epoch of the last step, from 1.
     pub epoch: u32,
-    /// Epochs in all.
+    /// Number of epochs in total.
     pub epochs: u32,
-    /// Steps that are done.
+    /// Number of steps done.
     pub step: u64,
-    /// Steps in all.
+    /// Number of steps in total.
     pub steps: u64,
-    /// Mean loss over the examples of this epoch so far: cross-entropy of classes, squared error of numbers on [-1, 1].
+    /// Mean loss over the examples of this epoch so far: cross-entropy of classes in nats, or squared error of numbers on [-1, 1].
     pub loss: f64,
 }
 
-/// A training under way. The same model, schedule, data and seed lead to the same bits on one machine, whatever the number of threads and
-/// however often it is resumed.
+/// A training in progress. The same model, schedule, data and seed lead to the same bits on one machine, whatever the number of threads and
+/// resumptions.
 pub struct Training {
     network: Network,
     start: Vec<f32>,
     schedule: Schedule,
     data: Data,
     seed: [u8; 32],
-    /// Digest of all of the above.
+    /// Digest of model, schedule, data and seed.
     inputs: [u8; 32],
     values: Vec<f32>,
-    memory: Memory,
+    state: OptimiserState,
     step: u64,
     /// Sum over the examples of this epoch so far.
     loss: f64,
@@ -100,8 +103,8 @@ impl Drop for Training {
     fn drop(&mut self) {
         self.data.rows.zeroize();
         self.values.zeroize();
-        self.memory.first.zeroize();
-        self.memory.second.zeroize();
+        self.state.first.zeroize();
+        self.state.second.zeroize();
     }
 }
 
@@ -112,7 +115,7 @@ impl std::fmt::Debug for Training {
 }
 
 impl Training {
-    /// A training of a model on rows of raw columns. Targets of a regression are in [-1, 1]. The order of the examples follows from the seed.
+    /// Starts a training of a model on rows of raw columns. Targets of a regression are in [-1, 1]. The order of the examples follows from the seed.
     pub fn start(
         model: &Model,
         schedule: &Schedule,
@@ -124,14 +127,13 @@ impl Training {
         let network = model.network().clone();
         let data = Data::new(&network, raw, targets)?;
         let inputs = fingerprint(model, schedule, &data, &seed);
-        let memory = Memory::new(schedule.optimiser, network.parameters());
+        let state = OptimiserState::new(schedule.optimiser, network.parameters());
         let (start, values) = (model.values().to_vec(), model.values().to_vec());
         let order = order(&seed, 0, data.count);
-        Ok(Self { network, start, schedule: *schedule, data, seed, inputs, values, memory, step: 0, loss: 0.0, order })
+        Ok(Self { network, start, schedule: *schedule, data, seed, inputs, values, state, step: 0, loss: 0.0, order })
     }
 
-    /// The training that a checkpoint was made of, from untrusted bytes. Refused unless model, schedule, data and seed are those of
-    /// its start.
+    /// Resumes a training from an untrusted checkpoint. Fails unless model, schedule, data and seed are those of the start.
     pub fn resume(
         checkpoint: &[u8],
         model: &Model,
@@ -143,43 +145,44 @@ impl Training {
         let mut training = Self::start(model, schedule, raw, targets, seed)?;
         let mut fields = FORMAT.open(checkpoint, training.checkpoint_len())?;
         if fields.array()? != training.inputs {
-            return Err(
-                FormatError::Content("it is of a training with another model, schedule, seed or other data").into()
-            );
+            return Err(FormatError::Content(
+                "it belongs to a training with another model, schedule, seed or other data",
+            )
+            .into());
         }
         training.step = u64::from_le_bytes(fields.array()?);
         training.loss = f64::from_le_bytes(fields.array()?);
         training.values = fields.floats(training.values.len())?;
-        training.memory.first = fields.floats(training.memory.first.len())?;
-        training.memory.second = fields.floats(training.memory.second.len())?;
-        let memory = training.memory.first.iter().chain(&training.memory.second);
-        let finite = training.loss.is_finite() && training.values.iter().chain(memory).all(|x| x.is_finite());
+        training.state.first = fields.floats(training.state.first.len())?;
+        training.state.second = fields.floats(training.state.second.len())?;
+        let state = training.state.first.iter().chain(&training.state.second);
+        let finite = training.loss.is_finite() && training.values.iter().chain(state).all(|x| x.is_finite());
         if training.step > training.steps() || !finite {
-            return Err(FormatError::Content("it says what no training leads to").into());
+            return Err(FormatError::Content("it has values that no training leads to").into());
         }
         training.order = order(&seed, training.epoch(), training.data.count);
         Ok(training)
     }
 
-    /// What is needed to resume: as secret as the data.
+    /// Everything that is needed to resume. It is as secret as the data.
     pub fn checkpoint(&self) -> Vec<u8> {
         let mut bytes = FORMAT.start(self.checkpoint_len());
         bytes.extend_from_slice(&self.inputs);
         bytes.extend_from_slice(&self.step.to_le_bytes());
         bytes.extend_from_slice(&self.loss.to_le_bytes());
-        for numbers in [&self.values, &self.memory.first, &self.memory.second] {
+        for numbers in [&self.values, &self.state.first, &self.state.second] {
             numbers.iter().for_each(|x| bytes.extend_from_slice(&x.to_le_bytes()));
         }
         bytes
     }
 
     fn checkpoint_len(&self) -> usize {
-        let numbers = self.values.len() + self.memory.first.len() + self.memory.second.len();
+        let numbers = self.values.len() + self.state.first.len() + self.state.second.len();
         Format::HEADER + 32 + 8 + 8 + 4 * numbers
     }
 
-    /// Trains on one batch; nothing when all steps are done. Uses the current rayon pool.
-    pub fn step(&mut self) -> Result<Option<Progress>, TrainingError> {
+    /// Trains on one batch; returns none if all steps are done. Uses the current rayon pool.
+    pub fn step(&mut self) -> Result<Option<TrainingProgress>, TrainingError> {
         if self.is_done() {
             return Ok(None);
         }
@@ -188,27 +191,31 @@ impl Training {
             self.order = order(&self.seed, self.epoch(), self.data.count);
             self.loss = 0.0;
         }
-        let batch = self.order.chunks(self.schedule.batch).nth(at as usize).unwrap_or_default();
-        let (mut rows, wanted) = self.data.select(batch);
-        let (loss, mut gradient) = gradient(&self.network, &self.values, &rows, &wanted);
+        let batch = self
+            .order
+            .chunks(self.schedule.batch)
+            .nth(at as usize)
+            .expect("an epoch has a batch for each of its steps");
+        let (mut rows, targets) = self.data.select(batch);
+        let (loss, mut gradient) = gradient(&self.network, &self.values, &rows, &targets);
         rows.zeroize();
         let count = batch.len() as f32;
         gradient.iter_mut().for_each(|x| *x /= count);
         let rate = self.schedule.rate_at(self.step, self.steps());
-        self.memory.apply(&self.schedule, rate, self.step, &mut self.values, &gradient);
+        self.state.apply(&self.schedule, rate, self.step, &mut self.values, &gradient);
         self.step += 1;
         self.loss += loss;
         let finite = self.loss.is_finite() && self.values.iter().all(|x| x.is_finite());
         if finite { Ok(Some(self.progress())) } else { Err(TrainingError::Diverged(self.step)) }
     }
 
-    /// How far it is.
-    pub fn progress(&self) -> Progress {
+    /// Progress after the last step.
+    pub fn progress(&self) -> TrainingProgress {
         let (epochs, per_epoch) = (self.schedule.epochs, self.per_epoch());
         let last = self.step.saturating_sub(1);
         let seen = ((last % per_epoch + 1) as usize * self.schedule.batch).min(self.data.count);
         let loss = if self.step == 0 { 0.0 } else { self.loss / seen as f64 };
-        Progress { epoch: (last / per_epoch) as u32 + 1, epochs, step: self.step, steps: self.steps(), loss }
+        TrainingProgress { epoch: (last / per_epoch) as u32 + 1, epochs, step: self.step, steps: self.steps(), loss }
     }
 
     /// True when all steps are done.
@@ -216,7 +223,7 @@ impl Training {
         self.step >= self.steps()
     }
 
-    /// What it has changed so far.
+    /// The change of the parameters so far.
     pub fn finish(self) -> Delta {
         let change = |(now, start): (&f32, &f32)| (now - start).clamp(f32::MIN, f32::MAX);
         Delta::from_values(self.values.iter().zip(&self.start).map(change).collect())
@@ -244,7 +251,6 @@ fn order(seed: &[u8; 32], epoch: u64, count: usize) -> Vec<usize> {
 struct Data {
     count: usize,
     columns: usize,
-    outputs: usize,
     rows: Vec<f32>,
     targets: Targets,
 }
@@ -276,23 +282,20 @@ impl Data {
         }
         let mut rows = vec![0.0; raw.rows() * columns];
         rows.chunks_exact_mut(columns).enumerate().for_each(|(at, row)| network.input().read(raw.row(at), row));
-        Ok(Self { count: raw.rows(), columns, outputs, rows, targets: targets.clone() })
+        Ok(Self { count: raw.rows(), columns, rows, targets: targets.clone() })
     }
 
-    fn select(&self, batch: &[usize]) -> (Vec<f32>, Wanted) {
+    fn select(&self, batch: &[usize]) -> (Vec<f32>, BatchTargets) {
         let rows = batch.iter().flat_map(|&row| &self.rows[row * self.columns..][..self.columns]).copied().collect();
-        let wanted = match &self.targets {
-            Targets::Classes(classes) => {
-                let right = |row: &usize, output| if classes[*row] == output { 1.0 } else { 0.0 };
-                Wanted::Classes(batch.iter().flat_map(|row| (0..self.outputs).map(move |o| right(row, o))).collect())
-            }
-            Targets::Values(values) => Wanted::Values(batch.iter().map(|&row| values[row] as f32).collect()),
+        let targets = match &self.targets {
+            Targets::Classes(classes) => BatchTargets::Classes(batch.iter().map(|&row| classes[row]).collect()),
+            Targets::Values(values) => BatchTargets::Values(batch.iter().map(|&row| values[row] as f32).collect()),
         };
-        (rows, wanted)
+        (rows, targets)
     }
 }
 
-/// Tells trainings apart that lead to different bits.
+/// Digest that separates trainings which lead to different bits.
 fn fingerprint(model: &Model, schedule: &Schedule, data: &Data, seed: &[u8; 32]) -> [u8; 32] {
     let mut hash = Sha256::new();
     // Everything after the descriptions has a length that follows from them and the number of rows.
@@ -408,8 +411,8 @@ mod tests {
         let (raw, targets) = bars(6);
         let model = Model::initial(&small_cnn(), &SEED);
         let data = Data::new(model.network(), &raw, &targets).unwrap();
-        let (rows, wanted) = data.select(&[0, 1, 2, 3, 4, 5]);
-        let (loss, gradient) = gradient(model.network(), model.values(), &rows, &wanted);
+        let (rows, selected) = data.select(&[0, 1, 2, 3, 4, 5]);
+        let (loss, gradient) = gradient(model.network(), model.values(), &rows, &selected);
         let exact = |values: &[f32]| {
             let model = Model::new(model.network().clone(), values.to_vec()).unwrap();
             6.0 * Metric::LogLoss.score(&model.predict(&raw), &targets).unwrap()

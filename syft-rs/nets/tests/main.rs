@@ -1,4 +1,4 @@
-//! What users would notice of networks.
+//! Networks as users notice them: a campaign that learns digits, a public backbone, and exported files.
 
 mod simulation;
 
@@ -54,7 +54,7 @@ fn linear_campaign(
     syft::clear::run(&start, &updates, &params, &held, &ladder, 4, 20).accuracy
 }
 
-/// A small network that somebody trained on some digits makes better rows of others' digits than their pixels are.
+/// Activations of a small network that was trained on public digits are better inputs of a linear model than pixels.
 #[test]
 fn a_public_backbone_helps_a_linear_model() {
     let (train, validation) = (Digits::read("train"), Digits::read("validation"));

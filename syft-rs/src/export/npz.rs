@@ -1,13 +1,26 @@
 //! NumPy's `.npz`: a ZIP archive of `.npy` files.
 
-use super::{Answer, ExportError, Model, indices, membership};
+use super::answer::{Answer, ExportError};
+use super::model::{Model, indices, membership};
 use crate::features::Recipe;
 use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-/// Adds a model to an archive, and ends it.
-pub(super) fn encode(model: &Model<'_>, mut archive: Archive) -> Result<Vec<u8>, ExportError> {
+impl Model<'_> {
+    /// An `.npz` archive of NumPy arrays: `weights`, (inputs, outputs), and every constant of the feature map.
+    pub fn npz(&self) -> Result<Vec<u8>, ExportError> {
+        self.npz_after(Archive::default())
+    }
+
+    /// The same, after the arrays that `archive` already has.
+    pub fn npz_after(&self, archive: Archive) -> Result<Vec<u8>, ExportError> {
+        encode(self, archive)
+    }
+}
+
+/// Appends a model to an archive and finishes it.
+fn encode(model: &Model<'_>, mut archive: Archive) -> Result<Vec<u8>, ExportError> {
     let (shape, features) = (model.weights.shape(), model.features);
     archive.doubles("weights", &[shape.inputs, shape.outputs], model.weights.values())?;
     archive.strings("columns", &[model.columns.len()], model.columns)?;
@@ -29,7 +42,7 @@ pub(super) fn encode(model: &Model<'_>, mut archive: Archive) -> Result<Vec<u8>,
     archive.finish()
 }
 
-/// What follows from the seed.
+/// Adds the arrays that follow from the seed.
 fn random(archive: &mut Archive, recipe: &Recipe) -> Result<(), ExportError> {
     match recipe {
         Recipe::Identity | Recipe::Polynomial => Ok(()),
@@ -45,7 +58,7 @@ fn random(archive: &mut Archive, recipe: &Recipe) -> Result<(), ExportError> {
     }
 }
 
-/// An archive that is put together array by array.
+/// An `.npz` archive that is written array by array.
 #[derive(Debug)]
 pub struct Archive(ZipWriter<Cursor<Vec<u8>>>);
 
@@ -56,24 +69,24 @@ impl Default for Archive {
 }
 
 impl Archive {
-    /// Numbers, row-major.
+    /// Adds an array of 64-bit floating-point numbers, row-major.
     pub fn doubles(&mut self, name: &str, shape: &[usize], values: &[f64]) -> Result<(), ExportError> {
         self.add(name, "<f8", shape, values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
-    /// Numbers of 32 bits, row-major.
+    /// Adds an array of 32-bit floating-point numbers, row-major.
     pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<(), ExportError> {
         self.add(name, "<f4", shape, values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
-    /// Whole numbers, row-major.
+    /// Adds an array of 64-bit integers, row-major.
     pub fn integers(&mut self, name: &str, shape: &[usize], values: &[i64]) -> Result<(), ExportError> {
         self.add(name, "<i8", shape, values.iter().flat_map(|value| value.to_le_bytes()))
     }
 
-    /// Strings of one length, four bytes a character, filled up with zeros.
+    /// Adds an array of strings, each padded with zeros to the longest, four bytes per character.
     pub fn strings(&mut self, name: &str, shape: &[usize], values: &[String]) -> Result<(), ExportError> {
-        let longest = values.iter().map(|value| value.chars().count()).max().unwrap_or_default().max(1);
+        let longest = values.iter().map(|value| value.chars().count()).max().unwrap_or(0).max(1);
         let padded = |value: &String| value.chars().map(u32::from).chain(std::iter::repeat(0)).take(longest).collect();
         let codes: Vec<u32> = values.iter().flat_map(|value| -> Vec<u32> { padded(value) }).collect();
         self.add(name, &format!("<U{longest}"), shape, codes.into_iter().flat_map(u32::to_le_bytes))
@@ -86,7 +99,7 @@ impl Archive {
         shape: &[usize],
         bytes: impl Iterator<Item = u8>,
     ) -> Result<(), ExportError> {
-        // No clock: the same model gives the same file.
+        // The time stamp is constant, so that the same model gives the same file.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(DateTime::default());
@@ -96,13 +109,13 @@ impl Archive {
         Ok(())
     }
 
-    /// The file.
+    /// Finishes the archive and returns its bytes.
     pub fn finish(self) -> Result<Vec<u8>, ExportError> {
         Ok(self.0.finish()?.into_inner())
     }
 }
 
-/// Magic, version 1.0, length and text of the header; the data after it start at a multiple of 64 bytes.
+/// Magic, version 1.0, length and text of the header. The data after it starts at a multiple of 64 bytes.
 fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
     const PREFIX: usize = 10;
     let shape: String = shape.iter().map(|length| format!("{length},")).collect();
@@ -118,7 +131,7 @@ fn header(kind: &str, shape: &[usize]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{KINDS, Sample};
+    use super::super::model::tests::{KINDS, Sample};
     use super::*;
     use crate::{FeatureKind, TargetMap};
     use std::io::Read;

@@ -1,21 +1,21 @@
-//! Random convolution features of images.
+//! Random convolution features of images: filters that follow from a seed, thresholded, and averaged over the cells of a grid.
 
-use super::random::{multiply, threshold, weights};
-use super::{Expansion, Image, Recipe, center};
+use super::expansion::{Expansion, Image, Recipe};
+use super::random::{center, multiply, threshold, weights};
 use crate::data::{DataError, Matrix};
 use std::ops::Range;
 
 /// Filter weights are multiples of 2^-7.
 const WEIGHT_BITS: u32 = 7;
 
-/// What a `RandomConv` says, checked.
+/// A checked [`Expansion::RandomConv`] with its filters.
 pub(super) struct Conv {
     image: Image,
     filters: usize,
     size: usize,
     cells: usize,
     threshold: f64,
-    /// Row-major: numbers of a filter's window times filters.
+    /// Row-major: pixels of a filter's window × filters.
     weights: Vec<f64>,
 }
 
@@ -23,7 +23,7 @@ impl Conv {
     /// Checks that the filters fit into the image, and the image into the columns.
     pub(super) fn new(expansion: &Expansion, columns: usize) -> Result<Self, DataError> {
         let &Expansion::RandomConv { image, filters, size, cells, seed, threshold } = expansion else {
-            return Err(DataError::Map("they are no convolutions".into()));
+            return Err(DataError::Map("the expansion has no convolutions".into()));
         };
         if image.columns() != columns {
             let Image { height, width, channels } = image;
@@ -53,7 +53,7 @@ impl Conv {
         (self.image.height + 1 - self.size, self.image.width + 1 - self.size)
     }
 
-    /// Where a filter's window lies at each place, by rows: runs of columns, one for each line of pixels.
+    /// The window of a filter at each place, by rows: runs of columns, one per line of pixels.
     fn windows(&self) -> impl Iterator<Item = impl Iterator<Item = Range<usize>>> {
         let (down, across) = self.places();
         let (line, run) = (self.image.width * self.image.channels, self.size * self.image.channels);
@@ -72,13 +72,13 @@ impl Conv {
         })
     }
 
-    /// Every filter at every place of one image, row-major by place.
+    /// The response of every filter at every place of one image, row-major by place.
     fn responses(&self, image: &[f64]) -> Vec<f64> {
         let windows: Vec<f64> = self.windows().flatten().flat_map(|run| &image[run]).copied().collect();
         multiply(&windows, &self.weights, self.filters)
     }
 
-    /// For each cell of the grid, by rows, the mean of each cut-off filter, less the mean over the filters.
+    /// For each cell of the grid, by rows: the mean of each thresholded filter, minus the mean over the filters.
     fn pool(&self, responses: &[f64]) -> Vec<f64> {
         let mut features = vec![0.0; self.cells * self.cells * self.filters];
         for (places, features) in self.cells().zip(features.chunks_exact_mut(self.filters)) {
@@ -86,14 +86,14 @@ impl Conv {
                 let responses = &responses[place * self.filters..][..self.filters];
                 features.iter_mut().zip(responses).for_each(|(sum, x)| *sum += (x - self.threshold).max(0.0));
             }
-            // Sums are exact, means are not: the sums are centred, so that the order does not matter.
+            // Sums are exact, means are not: centring the sums makes the order irrelevant.
             center(features);
             features.iter_mut().for_each(|sum| *sum /= places.len() as f64);
         }
         features
     }
 
-    /// All of it, written out.
+    /// The expansion with windows, cells and weights written out.
     pub(super) fn recipe(self) -> Recipe {
         Recipe::RandomConv {
             windows: self.windows().map(|window| window.flatten().collect()).collect(),
@@ -104,7 +104,7 @@ impl Conv {
         }
     }
 
-    /// The places that belong to a cell; neighbours may share one.
+    /// The places of a cell along one side; neighbouring cells may share one.
     const fn span(&self, cell: usize, places: usize) -> Range<usize> {
         cell * places / self.cells..((cell + 1) * places).div_ceil(self.cells)
     }
@@ -122,7 +122,7 @@ fn normalised(weights: &[f64], filters: usize) -> Vec<f64> {
     for filter in 0..filters {
         let column = || weights.iter().skip(filter).step_by(filters);
         let sum = column().sum::<f64>();
-        // Multiplied by the window's size all is whole numbers, so the norm is the same in any order of summation.
+        // Times the window's size, all numbers are whole, so the norm is the same in any order of summation.
         let norm = column().map(|w| (w * window - sum).powi(2)).sum::<f64>().sqrt().max(1.0);
         let short = column().map(|w| ((w * window - sum) / norm * scale).round_ties_even() / scale);
         out.iter_mut().skip(filter).step_by(filters).zip(short).for_each(|(to, from)| *to = from);
@@ -130,7 +130,7 @@ fn normalised(weights: &[f64], filters: usize) -> Vec<f64> {
     out
 }
 
-/// Filter size and grid for images of this size, and as many filters as give about `count` features.
+/// Chooses filter size and grid by the size of the image, as many filters as give about `count` features, and the threshold.
 pub(super) fn fit(inputs: &Matrix, count: usize, image: Option<Image>, seed: u32) -> Result<Expansion, DataError> {
     let image = image.ok_or_else(|| DataError::Map("random convolutions need columns that are an image".into()))?;
     let side = image.height.min(image.width);

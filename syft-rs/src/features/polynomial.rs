@@ -1,8 +1,8 @@
-//! The columns and the products of any two of them.
+//! Polynomial features of degree two: the columns and the products of any two of them.
 
 use crate::data::Matrix;
 
-/// Number of features of so many columns.
+/// Number of features of `columns` columns.
 pub(super) const fn count(columns: usize) -> usize {
     columns.saturating_add(columns.saturating_mul(columns.saturating_add(1)) / 2)
 }

@@ -1,16 +1,19 @@
 //! Random weights that anybody can compute from a seed, and random ReLU features.
 
-use super::{Expansion, center, to_input};
+use super::expansion::Expansion;
 use crate::data::Matrix;
+use crate::lattice::{INPUT_BITS, round_to_bits};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use sha2::{Digest, Sha256};
 
-/// How far above its mean a random combination has to be, in units of its spread.
+/// Threshold of a random combination above its mean, in units of its spread.
 const THRESHOLD: f64 = 0.25;
+/// Largest threshold of a map.
+pub(super) const MAX_THRESHOLD: f64 = 1e6;
 
-/// Weights with mean zero and variance one: of each 16 bits of SHA-256 digests the number of ones, less eight, halved. Every weight
-/// is a multiple of 1/2 between -4 and 4. Digest `i` is of `"syft/features" ‖ seed ‖ i`, numbers in big-endian order.
+/// Weights with mean zero and variance one. Each follows from 16 bits of SHA-256 digests: half of the number of ones minus eight, a multiple of
+/// 1/2 between -4 and 4. Digest `i` is of `"syft/features" ‖ seed ‖ i`, numbers in big-endian order.
 pub(super) fn weights(seed: u32, count: usize) -> Vec<f64> {
     let digest = |index: u32| -> [u8; 32] {
         let hash = Sha256::new_with_prefix(b"syft/features").chain_update(seed.to_be_bytes());
@@ -21,7 +24,7 @@ pub(super) fn weights(seed: u32, count: usize) -> Vec<f64> {
     bytes.as_chunks().0.iter().map(|pair| (f64::from(ones(pair)) - 8.0) / 2.0).collect()
 }
 
-/// `rows · weights`, both row-major; the second has `columns` columns.
+/// The product `rows · weights` of two row-major matrices, of which the second has `columns` columns.
 pub(super) fn multiply(rows: &[f64], weights: &[f64], columns: usize) -> Vec<f64> {
     let inner = weights.len() / columns;
     let count = rows.len() / inner;
@@ -32,21 +35,21 @@ pub(super) fn multiply(rows: &[f64], weights: &[f64], columns: usize) -> Vec<f64
     product
 }
 
-/// A threshold in units of the spread of what it is applied to, as short as the inputs.
+/// A threshold for these combinations, rounded as the inputs are.
 pub(super) fn threshold(values: &[f64]) -> f64 {
     let mean_square = values.iter().map(|x| x * x).sum::<f64>() / values.len().max(1) as f64;
-    to_input(THRESHOLD * mean_square.sqrt(), 1e6)
+    round_to_bits((THRESHOLD * mean_square.sqrt()).clamp(-MAX_THRESHOLD, MAX_THRESHOLD), INPUT_BITS)
 }
 
-/// Random ReLU features whose threshold suits these inputs.
+/// Random ReLU features with a threshold that suits these inputs.
 pub(super) fn fit(inputs: &Matrix, count: usize, seed: u32) -> Expansion {
-    // As many combinations as tell the spread.
+    // 64 combinations are enough to estimate the spread.
     let some = count.clamp(1, 64);
     let combined = multiply(inputs.values(), &weights(seed, inputs.columns() * some), some);
     Expansion::RandomRelu { count, seed, threshold: threshold(&combined) }
 }
 
-/// `max(0, z·w_i - threshold)`, less the mean over `i`. Weight `i` of column `j` is number `j·count + i`.
+/// `max(0, z·w_i - threshold)`, minus the mean over `i`. Weight `i` of column `j` is number `j·count + i`.
 pub(super) fn expand(inputs: &Matrix, count: usize, seed: u32, threshold: f64) -> Matrix {
     let mut values = multiply(inputs.values(), &weights(seed, inputs.columns() * count), count);
     for row in values.chunks_exact_mut(count) {
@@ -54,6 +57,12 @@ pub(super) fn expand(inputs: &Matrix, count: usize, seed: u32, threshold: f64) -
         center(row);
     }
     inputs.with_rows(count, values)
+}
+
+/// Subtracts the mean from features: what all of them have in common would fill the norm and carry little information.
+pub(super) fn center(row: &mut [f64]) {
+    let mean = row.iter().sum::<f64>() / row.len() as f64;
+    row.iter_mut().for_each(|x| *x -= mean);
 }
 
 #[cfg(test)]

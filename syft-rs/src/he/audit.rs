@@ -1,56 +1,56 @@
-//! What a version published, recomputed from its seed (rule R9): the key holder hands the seed over when the campaign has ended.
+//! Recomputes a published version from its seed (rule R9), which the key holder reveals after the campaign.
 //!
-//! Everything that is published follows from seed and model. The model is read out of the rows exactly, because their errors follow
-//! from the seed of their masks; so every word can be compared with what it should be, and each deviation is named.
+//! Everything that is published follows from seed and model. The model is read from the rows exactly, because their errors follow from the seed
+//! of their masks. Every word can therefore be compared with its expected value, and each deviation is named.
 //!
-//! A contract cannot recompute all that, but it can recompute one word without its error ([`Audit::evidence`]): a word of the public
-//! key that is farther from its masks times the key than any error, or a weight beyond the public bound, convicts the key holder.
-//! Those are the two ways in which material reads a Mine's matrix. A packing key reads nothing, because rows are flooded before it
-//! meets them.
+//! A contract cannot recompute all of this, but it can recompute one word without its error ([`Audit::evidence`]). A word of the public key that
+//! is farther from masks times key than any error, or a weight beyond the public bound, convicts the key holder. These are the two ways in which
+//! material can read a Mine's matrix. A packing key cannot read anything, because rows are flooded before they meet it.
 
 use super::binding::VersionSeed;
 use super::keys::SecretKey;
 use super::material::{Material, key_mask, row_mask};
-use crate::model::{LATTICE_BITS, Weights};
+use crate::lattice::LATTICE_BITS;
+use crate::model::Weights;
 use std::fmt;
 
-/// A published version, compared with what its seed says.
+/// Result of comparing a published version with its seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audit {
-    /// The model that was published. Where words deviate it is the nearest one.
+    /// The model that was published; where words deviate, the nearest one.
     pub weights: Weights,
-    /// What differs from what an honest key holder publishes; nothing if all is as it should be.
+    /// All differences from what an honest key holder publishes.
     pub deviations: Vec<Deviation>,
-    /// The place of the word, counted over rows and public key, that is farthest beyond what an honest one can be.
+    /// Index of the word, counted over rows and public key, that exceeds the bound for honest words most. None if no word exceeds it.
     pub evidence: Option<u32>,
 }
 
-/// Something that an honest key holder does not publish.
+/// A difference from what an honest key holder publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deviation {
-    /// The masks of the rows do not follow from seed and model: they may be those of another version.
+    /// The masks of the rows do not follow from seed and model. They may be those of another version.
     RowMasks,
     /// The masks of the packing key do not follow from the seed.
     PackingMasks,
-    /// Words of rows that encrypt no weight.
+    /// Words of the rows that do not encrypt a weight.
     Rows(Places),
     /// A column of the model is longer than the public bound.
     Bound {
-        /// The output.
+        /// Index of the output.
         output: usize,
     },
-    /// Words of the public key that encrypt something else than zero.
+    /// Words of the public key that encrypt something other than zero.
     PublicKey(Places),
-    /// Words of the packing key that encrypt something else than the rows' key.
+    /// Words of the packing key that encrypt something other than the rows' key.
     PackingKey(Places),
 }
 
-/// Which words deviate.
+/// The words that deviate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Places {
-    /// How many.
+    /// Number of words.
     pub count: usize,
-    /// The first of them.
+    /// Index of the first word.
     pub first: usize,
 }
 
@@ -74,14 +74,14 @@ impl fmt::Display for Places {
 }
 
 impl Audit {
-    /// Recomputes what a version published.
+    /// Recomputes a published version from its seed and compares every word.
     pub fn new(seed: &VersionSeed, material: &Material) -> Self {
         let (params, binding) = (material.parameters(), material.binding());
         let key = SecretKey::derive(seed, params, binding);
         let seeds = material.seeds();
         let [rows, public_key, packing_key] = material.bodies();
 
-        // Rows of zeros under the same masks have the same errors, and rounding leaves multiples of the lattice's step alone.
+        // Rows of zeros under the same masks have the same errors, and rounding leaves multiples of the lattice's step unchanged.
         let zeros = key.rows(&vec![0; rows.len()], &seeds.rows);
         let encoded: Vec<i64> =
             rows.iter().zip(zeros).map(|(row, zero)| row.wrapping_sub(zero).cast_signed()).collect();
@@ -94,7 +94,7 @@ impl Audit {
         let beyond = (off_lattice.is_none() && !fits)
             .then(|| Deviation::Bound { output: first_difference(&weights, &encoded, params) });
         let expected = key.mask_seeds(&encoded);
-        // What no model can be read from says nothing about the masks that go with the model.
+        // Without a readable model, the masks that belong to it are unknown.
         let row_masks = off_lattice.is_none() && expected.rows != seeds.rows;
         let honest_key = key.public_key();
         let honest_packing = key.packing_key(&seeds.packing);
@@ -109,13 +109,13 @@ impl Audit {
         Self { weights, deviations: deviations.into_iter().flatten().collect(), evidence: evidence(&key, material) }
     }
 
-    /// Whether everything is as it should be.
+    /// True if there is no deviation.
     pub const fn is_clean(&self) -> bool {
         self.deviations.is_empty()
     }
 }
 
-/// The words that are not as they should be.
+/// Counts the words that are not good.
 fn places<T>(words: &[T], good: impl Fn(usize, &T) -> bool) -> Option<Places> {
     let mut bad = words.iter().enumerate().filter(|(at, word)| !good(*at, word)).map(|(at, _)| at);
     let first = bad.next()?;
@@ -126,11 +126,11 @@ fn places<T>(words: &[T], good: impl Fn(usize, &T) -> bool) -> Option<Places> {
 fn first_difference(weights: &Weights, encoded: &[i64], params: &super::Parameters) -> usize {
     let nearest = params.encode(weights);
     let at = nearest.raw().iter().zip(encoded).position(|(near, word)| near != word);
-    at.unwrap_or(0) % params.shape().outputs
+    at.expect("the caller found the encodings to differ") % params.shape().outputs
 }
 
-/// The word of rows and public key that is farthest beyond what honest ones can be, judged as a contract does: by what is left
-/// when masks times key are taken away, errors and all.
+/// The word of rows and public key that exceeds the bound for honest words most, judged as a contract does: by what is left after subtracting
+/// masks times key, errors included.
 fn evidence(key: &SecretKey, material: &Material) -> Option<u32> {
     let params = material.parameters();
     let [rows, public_key, _] = material.bodies();
@@ -152,7 +152,7 @@ fn evidence(key: &SecretKey, material: &Material) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::he::{Binding, Parameters};
-    use crate::model::Shape;
+    use crate::shape::Shape;
     use proptest::prelude::*;
 
     const SHAPE: Shape = Shape { inputs: 20, outputs: 3 };

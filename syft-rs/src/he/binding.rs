@@ -1,4 +1,4 @@
-//! What ties every seed to one version of one campaign.
+//! The binding of every seed to one version of one campaign, and the secret seed of a version.
 
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
@@ -8,17 +8,17 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 const PROTOCOL: &[u8] = b"syft/linear/3";
 
-/// One version of one campaign on one chain, and a hash that nobody could choose after committing to it.
+/// One version of one campaign on one chain, and a block hash that nobody could choose after committing to the seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binding {
-    /// Chain.
+    /// EIP-155 identifier of the chain.
     pub chain_id: u64,
     /// Address of the campaign contract.
     pub contract: [u8; 20],
-    /// Campaign.
+    /// Identifier of the campaign.
     pub campaign: [u8; 32],
-    /// Version of the model in the campaign.
+    /// Version of the model in the campaign, from 1.
     pub version: u32,
     /// Hash of a block after the key holder's commitment.
     pub beacon: [u8; 32],
@@ -28,7 +28,7 @@ impl Binding {
     /// Bytes of the encoding.
     pub(crate) const LENGTH: usize = 8 + 20 + 32 + 4 + 32;
 
-    /// Little-endian, in the order of the fields.
+    /// The fields in their order, numbers in little-endian order.
     pub(crate) fn encode(&self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..8].copy_from_slice(&self.chain_id.to_le_bytes());
@@ -39,13 +39,13 @@ impl Binding {
         bytes
     }
 
-    /// The seed from which everybody expands the mask of the public key. Nobody can have chosen it.
+    /// The seed from which everybody expands the masks of the public key. Nobody can choose it.
     pub(crate) fn public_key_seed(&self) -> [u8; 32] {
         hash(b"P", &[&self.encode()])
     }
 }
 
-/// The one secret of a version: key, errors and masks all derive from it, each with its own label.
+/// The only secret of a version: key, errors and masks derive from it, each with its own label.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct VersionSeed([u8; 32]);
 
@@ -62,17 +62,17 @@ impl VersionSeed {
         Self(bytes)
     }
 
-    /// The seed, for storing it under encryption. Whoever has it reads the model.
+    /// The seed, to be stored encrypted. Whoever has it can read the model.
     pub const fn expose(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// A hash by which a key holder can bind itself to the seed, and which says nothing about it.
+    /// A hash by which a key holder commits to the seed; it discloses nothing about it.
     pub fn commitment(&self) -> [u8; 32] {
         hash(b"commitment", &[&self.0])
     }
 
-    /// A secret that seals this seed to somebody: it follows from the seed and is gone with it. `context` says to whom.
+    /// A secret for encrypting this seed to a recipient named by `context`. It derives from the seed and is destroyed with it.
     pub fn hand_over_secret(&self, binding: &Binding, context: &[u8]) -> [u8; 32] {
         self.derive(b"hand-over", binding, context)
     }
@@ -88,7 +88,7 @@ impl std::fmt::Debug for VersionSeed {
     }
 }
 
-/// SHA-256 over protocol, label and parts, each with its length.
+/// SHA-256 over protocol, label and parts, each preceded by its length.
 fn hash(label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in [PROTOCOL, label].iter().chain(parts) {

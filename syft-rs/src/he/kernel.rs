@@ -1,6 +1,6 @@
 //! The inner loop of the linear map: small factors times words modulo 2^64, for a tile of rows and columns at a time.
 //!
-//! One body for processors with AVX-512 IFMA, and its portable twin. Both give the same bits.
+//! There is an implementation for processors with AVX-512 IFMA and a portable one. Both give the same bits.
 
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 6;
@@ -12,18 +12,18 @@ pub(crate) type Factors = [u64; ROWS];
 /// Words of one encrypted row for all columns of a tile.
 pub(crate) type Words = [u64; COLUMNS];
 
-/// Ways to compute a tile.
+/// An implementation of the inner loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
     /// For any processor.
     Portable,
-    /// With 512-bit vectors and 52-bit multiply-adds.
+    /// For 512-bit vectors and 52-bit multiply-adds.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
 
 impl Kernel {
-    /// All that this processor can run, the fastest first.
+    /// All implementations that this processor can run, the fastest first.
     pub fn available() -> Vec<Self> {
         let mut kernels = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -34,7 +34,7 @@ impl Kernel {
         kernels
     }
 
-    /// The fastest that this processor can run.
+    /// The fastest implementation that this processor can run.
     pub fn fastest() -> Self {
         Self::available()[0]
     }
@@ -51,7 +51,7 @@ impl Kernel {
 
 fn portable(factors: &[Factors], words: &[Words]) -> [Words; ROWS] {
     let mut sums = [[0_u64; COLUMNS]; ROWS];
-    // As many columns at a time as fit into the registers of an old processor.
+    // Four columns at a time fit into the registers of any 64-bit processor.
     for start in (0..COLUMNS).step_by(4) {
         for rows in [0..3, 3..6] {
             let mut part = [[0_u64; 4]; 3];
@@ -88,12 +88,11 @@ mod avx512 {
     #[allow(unsafe_code)]
     pub(super) fn tile(factors: &[Factors], words: &[Words]) -> [Words; ROWS] {
         assert!(is_available());
-        // SAFETY: the processor has what the function is compiled for.
+        // SAFETY: the processor has the features that the function is compiled for.
         unsafe { multiply_add(factors, words) }
     }
 
-    /// Halves of words times factors below 2^16 stay below 2^48: the 52 bits that the instruction multiplies are enough, and 2^15
-    /// of them fit into 64 bits.
+    /// Halves of words times factors below 2^16 are below 2^48: the instruction multiplies 52 bits, and 2^15 such products fit into 64 bits.
     #[target_feature(enable = "avx512f,avx512ifma")]
     fn multiply_add(factors: &[Factors], words: &[Words]) -> [Words; ROWS] {
         let lower = _mm512_set1_epi64(0xffff_ffff);
@@ -125,7 +124,7 @@ mod avx512 {
     #[target_feature(enable = "avx512f")]
     fn load(words: &Words, vector: usize) -> __m512i {
         let lanes: &[u64; LANES] = &words.as_chunks().0[vector];
-        // SAFETY: the reference is to eight words, and no alignment is asked for.
+        // SAFETY: the reference is to eight words, and unaligned loads are allowed.
         unsafe { _mm512_loadu_epi64(lanes.as_ptr().cast()) }
     }
 
@@ -133,7 +132,7 @@ mod avx512 {
     #[target_feature(enable = "avx512f")]
     fn store(words: &mut Words, vector: usize, value: __m512i) {
         let lanes: &mut [u64; LANES] = &mut words.as_chunks_mut().0[vector];
-        // SAFETY: the reference is to eight words, and no alignment is asked for.
+        // SAFETY: the reference is to eight words, and unaligned stores are allowed.
         unsafe { _mm512_storeu_epi64(lanes.as_mut_ptr().cast(), value) }
     }
 }

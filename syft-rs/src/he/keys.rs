@@ -1,19 +1,19 @@
-//! The secret key of a version.
+//! The secret key of a version: encrypts the model, and decrypts updates.
 
 use super::binding::{Binding, VersionSeed};
+use super::delta::Delta;
 use super::material::{MaskSeeds, Material, key_mask, packing_mask, row_mask};
 use super::packing::{add_output_product, key_messages};
 use super::parameters::{DIMENSION, PACKING_BYTES, Parameters, ROW_BYTES};
 use super::random::{Mask, Stream};
 use super::ring::add_key_product;
-use super::update::{Delta, EncryptedUpdate};
+use super::update::EncryptedUpdate;
 use super::wire::round_to_bytes;
 use crate::model::Weights;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
-/// The key that opens the updates to one version, and makes its published material: one part for rows and public key, and
-/// another, independent of it, for the packed updates.
+/// The key of one version: one part for rows and public key, and another, independent of it, for packed updates.
 pub struct SecretKey {
     params: Parameters,
     binding: Binding,
@@ -29,7 +29,7 @@ impl std::fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
-    /// The key of a version; the same seed and binding always give the same key.
+    /// The key of a version. The same seed, parameters and binding always give the same key.
     pub fn derive(seed: &VersionSeed, params: &Parameters, binding: &Binding) -> Self {
         let bits = |name: &[u8]| {
             let mut words = Zeroizing::new([0; DIMENSION / 64]);
@@ -41,20 +41,20 @@ impl SecretKey {
         Self { params: *params, binding: *binding, seed: seed.clone(), row_key, output_key }
     }
 
-    /// The parameters it was made with.
+    /// The parameters of the key.
     pub const fn parameters(&self) -> &Parameters {
         &self.params
     }
 
-    /// The version that it belongs to.
+    /// The version that the key belongs to.
     pub const fn binding(&self) -> &Binding {
         &self.binding
     }
 
-    /// Encrypts the model and makes public key and packing key. The same key and model always give the same bytes, and another
-    /// model gets other masks and errors.
+    /// Encrypts the model and makes public key and packing key. The same key and model always give the same bytes; another model gets other masks and
+    /// errors.
     ///
-    /// The weights must have the shape of the parameters; missing ones count as zero.
+    /// The weights should have the shape of the parameters; missing ones count as zero.
     pub fn publish(&self, weights: &Weights) -> Material {
         let encoded = self.params.encode(weights);
         let seeds = self.mask_seeds(encoded.raw());
@@ -71,8 +71,8 @@ impl SecretKey {
         MaskSeeds { rows: self.secret(b"row masks", &model), packing: self.secret(b"packing masks", &self.params.id()) }
     }
 
-    /// The bodies of the rows of a model under masks of this seed. Their errors follow from the seed of their masks, so that who
-    /// has the key takes them away exactly.
+    /// The bodies of the rows of a model under masks of this seed. Their errors follow from the seed of their masks, so that the key holder can
+    /// subtract them exactly.
     pub(super) fn rows(&self, encoded: &[i64], masks: &[u8; 32]) -> Vec<u64> {
         let mut bodies: Vec<u64> = encoded.iter().map(|weight| weight.cast_unsigned()).collect();
         self.mask(&mut bodies, self.params.shape().outputs, |row| row_mask(masks, row));
@@ -80,7 +80,7 @@ impl SecretKey {
         bodies
     }
 
-    /// The bodies of the public key.
+    /// The bodies of the public key, each an encryption of zero.
     pub(super) fn public_key(&self) -> Vec<u64> {
         let mut bodies = vec![0; DIMENSION];
         let masks = self.binding.public_key_seed();
@@ -89,8 +89,7 @@ impl SecretKey {
         bodies
     }
 
-    /// What rows and public key would be without messages and errors: the masks times the key, of `used` coefficients of each
-    /// polynomial.
+    /// Masks times the key, `used` coefficients of each polynomial: rows or public key without messages and errors.
     pub(super) fn products<'a>(&self, words: usize, used: usize, masks: impl Fn(usize) -> Mask<'a>) -> Vec<u64> {
         let mut bodies = vec![0; words];
         self.mask(&mut bodies, used, masks);
@@ -101,7 +100,7 @@ impl SecretKey {
         self.seed.derive(label, &self.binding, context)
     }
 
-    /// Opens an update. Every conformant update has an opening; one that was made badly opens to garbage.
+    /// Decrypts an update. Every conformant update decrypts to something; one that was made badly decrypts to garbage.
     pub fn decrypt(&self, update: &EncryptedUpdate) -> Delta {
         let (shape, rank) = (self.params.shape(), self.params.rank());
         let mut raw = Vec::with_capacity(shape.weights());
@@ -124,7 +123,7 @@ impl SecretKey {
         product
     }
 
-    /// The bits of the rows' key, part by part under the output key.
+    /// The bits of the rows' key, part by part, encrypted under the output key.
     pub(super) fn packing_key(&self, masks: &[u8; 32]) -> Vec<u64> {
         let mut bodies = key_messages(&self.row_key, self.params.degree());
         let mut mask = vec![0; DIMENSION];
@@ -136,7 +135,7 @@ impl SecretKey {
         bodies
     }
 
-    /// Adds masks times key to messages of which `used` coefficients of a polynomial are given.
+    /// Adds masks times key to messages, of which `used` coefficients of each polynomial are given.
     fn mask<'a>(&self, bodies: &mut [u64], used: usize, masks: impl Fn(usize) -> Mask<'a>) {
         let mut mask = vec![0; DIMENSION];
         let mut product = Zeroizing::new(vec![0; self.params.degree()]);
@@ -148,13 +147,13 @@ impl SecretKey {
         }
     }
 
-    /// Adds errors, and cuts off what is not published.
+    /// Adds errors, and rounds to the bytes that are published.
     fn finish(&self, bodies: &mut [u64], errors: &[u8; 32], bytes: usize) {
         Stream::new(errors, *b"theerror").add_gaussian(bodies, self.params.sigma());
         bodies.iter_mut().for_each(|word| *word = round_to_bytes(*word, bytes));
     }
 
-    /// Opens rows that were not packed.
+    /// Decrypts rows that were not packed.
     #[cfg(feature = "bench")]
     pub fn decrypt_bare(&self, rows: &[u64]) -> Delta {
         let phases = rows.chunks_exact(self.params.row_words()).flat_map(|row| self.phase(row));

@@ -1,4 +1,4 @@
-//! What a version publishes: the encrypted model, the public key and the packing key, without any mask that could be chosen.
+//! The published material of a version: the encrypted model, the public key and the packing key. No mask in it can be chosen freely.
 
 use super::binding::Binding;
 use super::packing::Packing;
@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 const FORMAT: Format = Format { magic: *b"SYFTpk", version: 3, name: "the published material of a version" };
 
-/// The encrypted model, the public key and the packing key of one version. Masks are seeds: those of rows and packing key are
-/// given, that of the public key follows from the binding.
+/// The encrypted model, the public key and the packing key of one version. Masks are expanded from seeds: those of rows and packing key are part
+/// of the material, that of the public key follows from the binding.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Material {
     params: Parameters,
@@ -24,7 +24,7 @@ pub struct Material {
     packing_key: Vec<u64>,
 }
 
-/// The seeds of the masks that a version gives.
+/// The seeds of masks that are part of the material.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MaskSeeds {
     pub(super) rows: [u8; 32],
@@ -38,8 +38,7 @@ impl std::fmt::Debug for Material {
 }
 
 impl Material {
-    /// `bodies` has one word a weight, `public_key` 2048, and `packing_key` 2048 for each part of the rows' key; all are rounded to
-    /// the bytes that are published.
+    /// `bodies` has one word per weight, `public_key` 2048, and `packing_key` 2048 per part of the rows' key; all are rounded to the published bytes.
     pub(super) fn new(
         params: Parameters,
         binding: Binding,
@@ -54,7 +53,7 @@ impl Material {
     /// Bytes of an encoding before its words: magic and version, the parameters' id, the binding, two mask seeds.
     pub const HEADER: usize = Format::HEADER + 32 + Binding::LENGTH + 64;
 
-    /// Bytes of a word of rows and public key, which follow the header: first the rows, input by input, then the public key.
+    /// Bytes per word of rows and public key. These follow the header: first the rows, input by input, then the public key.
     pub const WORD: usize = ROW_BYTES;
 
     /// Bytes of an encoding under these parameters.
@@ -75,7 +74,7 @@ impl Material {
         bytes
     }
 
-    /// Reads untrusted bytes; refuses what is not for exactly these parameters and this binding.
+    /// Reads untrusted bytes. Fails unless they are for exactly these parameters and this binding.
     pub fn decode(bytes: &[u8], params: &Parameters, binding: &Binding) -> Result<Self, WireError> {
         let mut fields = FORMAT.open(bytes, Self::encoded_len(params))?;
         if fields.array()? != params.id() {
@@ -91,22 +90,22 @@ impl Material {
         Ok(Self { params: *params, binding: *binding, seeds, bodies, public_key, packing_key })
     }
 
-    /// SHA-256 of the encoding: binds rows, public key, constants and version.
+    /// SHA-256 of the encoding, which covers rows, keys, constants and version.
     pub fn digest(&self) -> [u8; 32] {
         Sha256::digest(self.encode()).into()
     }
 
-    /// The parameters it was made with.
+    /// The parameters of the material.
     pub const fn parameters(&self) -> &Parameters {
         &self.params
     }
 
-    /// The version that it belongs to.
+    /// The version that the material belongs to.
     pub const fn binding(&self) -> &Binding {
         &self.binding
     }
 
-    /// The encrypted rows, masks expanded: masks and body of one input after the other.
+    /// The encrypted rows with masks expanded: per input, masks and body.
     pub(super) fn panels(&self) -> Panels {
         let outputs = self.params.shape().outputs;
         Panels::new(self.params.shape().inputs, self.params.row_words(), |row, column, words| {
@@ -120,12 +119,12 @@ impl Material {
         })
     }
 
-    /// What makes encryptions of zero.
+    /// The public key, prepared for encrypting zeros.
     pub(super) fn zeros(&self) -> Zeros {
         Zeros::new(&self.public_key(), self.params.degree())
     }
 
-    /// What packs rows.
+    /// The packing key, prepared for packing rows.
     pub(super) fn packing(&self) -> Packing {
         Packing::new(&self.packing_masks(), &self.packing_key, self.params.degree())
     }
@@ -139,7 +138,7 @@ impl Material {
         masks
     }
 
-    /// The public key, masks expanded: for each of its encryptions of zero the masks and the body.
+    /// The public key with masks expanded: for each of its encryptions of zero, the masks and the body.
     pub(super) fn public_key(&self) -> Vec<u64> {
         let (rank, degree) = (self.params.rank(), self.params.degree());
         let mut zeros = vec![0; rank * (DIMENSION + degree)];

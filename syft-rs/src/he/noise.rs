@@ -1,26 +1,26 @@
-//! The noise of an update as it grows: each step has its own type, so that a budget cannot be added up in the wrong order.
+//! The noise of an update, step by step. Each step has its own type, so that its variance cannot be added in the wrong order.
 
 use super::parameters::{
     DIMENSION, MASK_ERROR_LOG2, PACKING_BASE_LOG2, PACKING_BYTES, Parameters, ROW_BYTES, UPLOAD_BYTES,
 };
 use std::marker::PhantomData;
 
-/// Fresh from encryption.
+/// After encryption.
 #[derive(Debug, Clone, Copy)]
 pub enum Fresh {}
 /// After the linear map.
 #[derive(Debug, Clone, Copy)]
 pub enum Mapped {}
-/// After the encryption of zero.
+/// After adding an encryption of zero.
 #[derive(Debug, Clone, Copy)]
 pub enum Rerandomised {}
-/// After the flood: from here on everything is a public function.
+/// After the flood: everything that follows is a public function.
 #[derive(Debug, Clone, Copy)]
 pub enum Flooded {}
 /// After packing.
 #[derive(Debug, Clone, Copy)]
 pub enum Packed {}
-/// After rounding to the bytes that are uploaded: what the key holder sees.
+/// After rounding to the uploaded bytes, as the key holder sees it.
 #[derive(Debug, Clone, Copy)]
 pub enum Uploaded {}
 
@@ -33,12 +33,12 @@ pub struct Noise<Step> {
 }
 
 impl<Step> Noise<Step> {
-    /// The variance.
+    /// The variance, in squared units of the torus.
     pub const fn variance(&self) -> f64 {
         self.variance
     }
 
-    /// The standard deviation.
+    /// The standard deviation, in units of the torus.
     pub fn deviation(&self) -> f64 {
         self.variance.sqrt()
     }
@@ -54,12 +54,12 @@ impl Noise<Fresh> {
         Self { params: *params, variance: error(params, ROW_BYTES), step: PhantomData }
     }
 
-    /// After a row of the map with this norm in units of 2^-p.
+    /// After a row of the map with this norm, in units of 2^-12.
     pub fn after_map(self, row_norm: f64) -> Noise<Mapped> {
         self.then(self.variance * row_norm.powi(2))
     }
 
-    /// After the longest row that a map can have: norm one, and the rounding of every entry.
+    /// After the longest row that a map can have: norm one, plus the rounding of every entry.
     pub fn after_any_map(self) -> Noise<Mapped> {
         let rounding = (self.params.shape().inputs as f64).sqrt();
         let row_norm = self.params.map_scale() + rounding;
@@ -78,15 +78,14 @@ impl Noise<Mapped> {
 }
 
 impl Noise<Rerandomised> {
-    /// After the flood.
+    /// After the flood, whose variance is a constant of the protocol.
     pub fn after_flood(self) -> Noise<Flooded> {
         self.then(self.variance + self.params.flood().powi(2))
     }
 }
 
 impl Noise<Flooded> {
-    /// After packing: every digit of every mask meets an error of the packing key, and what the digits drop meets a key bit half of
-    /// the time.
+    /// After packing: every digit of every mask meets an error of the packing key, and what the digits drop meets a key bit half of the time.
     pub fn after_packing(self) -> Noise<Packed> {
         let digits = (self.params.rank() * DIMENSION) as f64;
         let digit = f64::from(2 * PACKING_BASE_LOG2).exp2() / 12.0;
@@ -96,21 +95,21 @@ impl Noise<Flooded> {
 }
 
 impl Noise<Packed> {
-    /// After rounding to the bytes that are uploaded: in the body, and in the mask, which meets a key bit half of the time.
+    /// After rounding to the uploaded bytes: in the body, and in the mask, which meets a key bit half of the time.
     pub fn after_rounding(self) -> Noise<Uploaded> {
         self.then(self.variance + (1.0 + chosen()) * cut(UPLOAD_BYTES))
     }
 }
 
 impl Noise<Uploaded> {
-    /// The standard deviation of an update's error in units of weights.
+    /// The standard deviation of an update's error, in units of weights.
     pub fn error_std_weight_units(&self) -> f64 {
         self.deviation() / self.params.update_scale()
     }
 }
 
 impl Parameters {
-    /// The noise of an update, at most.
+    /// The most noise that an honest update can have.
     pub fn noise(&self) -> Noise<Uploaded> {
         Noise::fresh(self).after_any_map().after_rerandomise().after_flood().after_packing().after_rounding()
     }
@@ -121,12 +120,12 @@ const fn chosen() -> f64 {
     DIMENSION as f64 / 2.0
 }
 
-/// Variance of the error of a published word of so many bytes.
+/// Variance of the error of a word that is published with `bytes` bytes.
 fn error(params: &Parameters, bytes: usize) -> f64 {
     params.sigma().powi(2) + cut(bytes)
 }
 
-/// Variance of what rounding to so many bytes of eight cuts off.
+/// Variance of the rounding to `bytes` of eight bytes.
 fn cut(bytes: usize) -> f64 {
     uniform(64.0 - 8.0 * bytes as f64)
 }

@@ -1,8 +1,8 @@
-//! Packing: as many rows as a row has masks become one ciphertext of ring degree 2048 under another key.
+//! Packing: `k` rows, where `k` is the rank, become one ciphertext of ring degree 2048 under another key.
 //!
-//! Coefficient `t` of row `r` goes to coefficient `r + k·t`, for the masks as for the body: the result is a ciphertext of rank `k`
-//! under the secrets `s_i(X^k)`, which a key switch takes to the output key. Rows are random and flooded by then, so what is done
-//! here says nothing more about them.
+//! Coefficient `t` of row `r` moves to coefficient `r + k·t`, in the masks and in the body. The result is a ciphertext of rank `k` under the
+//! secrets `s_i(X^k)`, which a key switch takes to the output key. Rows are random and flooded before, so packing discloses nothing more about
+//! them.
 
 use super::parameters::{DIMENSION, PACKING_BASE_LOG2};
 use super::ring::{Transform, round};
@@ -10,7 +10,7 @@ use tfhe::core_crypto::algorithms::polynomial_algorithms::polynomial_wrapping_mu
 use tfhe::core_crypto::fft_impl::fft64::c64;
 use tfhe::core_crypto::prelude::Polynomial;
 
-/// What the bits of the old key are multiplied by in the packing key.
+/// Logarithm of the factor of the old key's bits in the packing key.
 const GADGET_LOG2: u32 = 64 - PACKING_BASE_LOG2;
 
 /// One, on the torus modulo 2^64.
@@ -37,7 +37,7 @@ pub(super) fn key_messages(row_key: &[u64], degree: usize) -> Vec<u64> {
 pub(super) struct Packing {
     transform: Transform,
     degree: usize,
-    /// For each part of the old key the transforms of mask and body.
+    /// For each part of the old key, the transforms of mask and body.
     key: Vec<[Vec<c64>; 2]>,
 }
 
@@ -87,12 +87,12 @@ impl Packing {
     }
 }
 
-/// The upper bits of a word, to the nearest.
+/// The upper bits of a word, rounded to the nearest.
 const fn digit(word: u64) -> i64 {
     word.wrapping_add(1 << (GADGET_LOG2 - 1)).cast_signed() >> GADGET_LOG2
 }
 
-/// A real number modulo one as a word.
+/// A real number modulo one, as a word.
 fn from_torus(x: f64) -> u64 {
     (((x - round(x) as f64) * TORUS) as i64).cast_unsigned()
 }

@@ -6,16 +6,16 @@ use rayon::prelude::*;
 /// Makes factors of either sign positive: `Σ (f + 2^15)·w - 2^15·Σ w`.
 const BIAS: u64 = 1 << 15;
 
-/// Encrypted rows, cut into panels of adjacent columns: a panel has the words of all rows, one row after the other.
+/// Encrypted rows, cut into panels of adjacent columns. A panel has the words of all rows, one row after the other.
 pub(super) struct Panels {
     rows: usize,
     panels: Vec<Vec<Words>>,
-    /// What the bias of the factors adds to each column.
+    /// For each column, the sum that the bias of the factors adds.
     biases: Vec<Words>,
 }
 
 impl Panels {
-    /// So many rows, of words that are given 16 at a time: `fill(row, column, words)` is asked for those from a column on.
+    /// `rows` rows of `width` words. `fill(row, column, words)` is called for 16 words at a time, from `column` on.
     pub(super) fn new(rows: usize, width: usize, fill: impl Fn(usize, usize, &mut Words) + Sync) -> Self {
         let panel = |column: usize| {
             let mut panel = vec![[0; COLUMNS]; rows];
@@ -28,7 +28,7 @@ impl Panels {
         Self { rows, panels, biases }
     }
 
-    /// Some rows of `map · rows`, for a map of as many columns as there are rows here.
+    /// Some rows of `map · rows`, for a map with one column per row of these panels.
     pub(super) fn multiply(&self, kernel: Kernel, map: &[i16]) -> Product {
         let factors: Vec<_> = map.chunks(ROWS * self.rows).map(|rows| tile_factors(rows, self.rows)).collect();
         let panel = |(panel, bias): (&Vec<Words>, &Words)| {

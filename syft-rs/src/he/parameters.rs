@@ -1,15 +1,14 @@
-//! Sizes, scales and noise of the scheme. All are public constants of a campaign; nothing here depends on data.
+//! Sizes, scales and noise of the scheme, all of them public constants of a campaign. Nothing here depends on data.
+//!
+//! The shape of the model decides all constants. They stand in one list (`constants!`), so that two sides can compare them, and contracts can
+//! read them.
 
-use crate::model::{LATTICE_BITS, Shape, Weights};
+use super::security::SecurityEstimate;
+use crate::lattice::LATTICE_BITS;
+use crate::shape::{MAX_INPUTS, MAX_OUTPUTS, Shape};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use zeroize::Zeroize;
-
-/// Most inputs of a linear model.
-pub const MAX_INPUTS: usize = 4096;
-/// Most outputs of a linear model.
-pub const MAX_OUTPUTS: usize = 1024;
 
 /// Bits of the torus: everything is computed modulo 2^64.
 const MODULUS_LOG2: u32 = 64;
@@ -17,60 +16,39 @@ const MODULUS_LOG2: u32 = 64;
 pub(crate) const DIMENSION: usize = 2048;
 /// Standard deviation of the errors in rows, public key and packing key.
 pub(crate) const SIGMA_LOG2: u32 = 24;
-/// Bound of the error on every mask coordinate of an upload.
+/// Bound on the error of every mask coordinate of an upload.
 pub(crate) const MASK_ERROR_LOG2: u32 = 27;
-/// Precision of the linear map.
+/// Bits of the linear map after the point.
 const MAP_BITS: u32 = 12;
-/// How much wider the flood is than the widest noise it has to hide.
+/// How much wider the flood is than the widest noise that it has to hide.
 const FLOOD_MARGIN_LOG2: u32 = 14;
-/// Updates stay within ±2^62: the bit above them is room for noise.
+/// Updates are within ±2^62; the bit above is room for noise.
 const UPDATE_LOG2: u32 = 62;
-/// Bits of the digits in which masks meet the packing key. One digit: what it drops is less than the flood.
+/// Bits of the digits in which masks meet the packing key. There is one digit: what it drops is less than the flood.
 pub(crate) const PACKING_BASE_LOG2: u32 = 19;
-/// With smaller rings more masks would meet the packing key, and its noise would outgrow the flood.
+/// Least ring degree. With smaller rings more masks would meet the packing key, and its noise would exceed the flood.
 const LEAST_DEGREE: usize = 64;
-/// Bytes of a published word of rows and public key: what is cut off is far below the errors.
+/// Bytes of a published word of rows and public key. What rounding cuts off is far below the errors.
 pub(crate) const ROW_BYTES: usize = 6;
 /// Bytes of a published word of the packing key.
 pub(crate) const PACKING_BYTES: usize = 5;
 /// Bytes of an uploaded word.
 pub(crate) const UPLOAD_BYTES: usize = 3;
-/// No set of parameters below this is used.
+/// Bits of security (MATZOV) below which the program does not compile.
 const SECURITY_FLOOR: u32 = 128;
 
 /// Parameters that must not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ParametersError {
-    /// A model of a size that is not supported.
+    /// The size of the model is not supported.
     #[error(
         "a linear model of {} inputs and {} outputs is not supported (at most {MAX_INPUTS} and {MAX_OUTPUTS}, at least one each)",
         .0.inputs, .0.outputs
     )]
     Shape(Shape),
-    /// Numbers that differ from the ones that this version of the scheme has for the shape.
+    /// A constant differs from the only value that this version of the scheme has for the shape.
     #[error("parameter {0} differs from the only value that this version allows")]
     Unexpected(&'static str),
-}
-
-/// What is known about the hardness of the lattice problem behind a set of parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SecurityEstimate {
-    /// Bits under the MATZOV cost model of the lattice estimator.
-    pub matzov: u32,
-    /// Bits under the core-SVP cost model, where it was computed.
-    pub core_svp: Option<u32>,
-}
-
-impl SecurityEstimate {
-    /// The estimate for binary secrets modulo 2^64, if one was computed for at least this dimension and at most this noise.
-    const fn of(dimension: usize, sigma_log2: u32) -> Option<Self> {
-        match (dimension, sigma_log2) {
-            (2048.., 24..) => Some(Self { matzov: 160, core_svp: Some(133) }),
-            (2048.., 20..) => Some(Self { matzov: 146, core_svp: None }),
-            (2048.., 16..) => Some(Self { matzov: 133, core_svp: None }),
-            _ => None,
-        }
-    }
 }
 
 const ESTIMATE: SecurityEstimate = match SecurityEstimate::of(DIMENSION, SIGMA_LOG2) {
@@ -81,103 +59,92 @@ const _: () = assert!(ESTIMATE.matzov >= SECURITY_FLOOR, "parameters below the s
 // The map multiplies the noise of the rows by at most 2^MAP_BITS.
 const FLOOD_LOG2: u32 = FLOOD_MARGIN_LOG2 + MAP_BITS + SIGMA_LOG2;
 const _: () = assert!(FLOOD_LOG2 == 50, "the flood is a constant of the protocol");
-/// The widest bound of any shape.
+/// The widest weight bound of any shape.
 const WIDEST_LOG2: u32 = 3;
 const _: () = assert!(
     UPDATE_LOG2 - WIDEST_LOG2 - MAP_BITS >= LATTICE_BITS,
     "weights on the lattice must be whole numbers when encoded"
 );
 
-/// The parameters of a campaign. The shape decides all; the rest is written out so that two sides can compare it.
+/// The encryption parameters of a campaign. The shape decides all of them; the written form has every constant, so that two sides can compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "WrittenParameters", into = "WrittenParameters")]
 pub struct Parameters {
     shape: Shape,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    shape: Shape,
-    rank: u32,
-    degree: u32,
-    sigma_log2: u32,
-    mask_error_log2: u32,
-    flood_log2: u32,
-    map_bits: u32,
-    update_log2: u32,
-    update_radius_log2: u32,
-    weight_radius_log2: u32,
-    packing_base_log2: u32,
-    row_bits: u32,
-    packing_bits: u32,
-    upload_bits: u32,
-}
-
-impl From<Parameters> for Written {
-    fn from(params: Parameters) -> Self {
-        Self {
-            shape: params.shape,
-            rank: params.rank() as u32,
-            degree: params.degree() as u32,
-            sigma_log2: SIGMA_LOG2,
-            mask_error_log2: MASK_ERROR_LOG2,
-            flood_log2: FLOOD_LOG2,
-            map_bits: MAP_BITS,
-            update_log2: UPDATE_LOG2,
-            update_radius_log2: params.shape.radius_log2(),
-            weight_radius_log2: params.shape.radius_log2(),
-            packing_base_log2: PACKING_BASE_LOG2,
-            row_bits: 8 * ROW_BYTES as u32,
-            packing_bits: 8 * PACKING_BYTES as u32,
-            upload_bits: 8 * UPLOAD_BYTES as u32,
+/// Declares the constants once. The written form, the comparison and the hashed bytes follow from this list.
+macro_rules! constants {
+    ($params:ident: $($name:ident = $value:expr,)*) => {
+        /// The written form: every constant by name, in the order of the list.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct WrittenParameters {
+            shape: Shape,
+            $($name: u32,)*
         }
-    }
+
+        impl WrittenParameters {
+            const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            fn constants(&self) -> [u32; Self::NAMES.len()] {
+                [$(self.$name),*]
+            }
+        }
+
+        impl From<Parameters> for WrittenParameters {
+            fn from($params: Parameters) -> Self {
+                Self { shape: $params.shape, $($name: $value,)* }
+            }
+        }
+    };
 }
 
-impl TryFrom<Written> for Parameters {
+constants! { params:
+    rank = params.rank() as u32,
+    degree = params.degree() as u32,
+    sigma_log2 = SIGMA_LOG2,
+    mask_error_log2 = MASK_ERROR_LOG2,
+    flood_log2 = FLOOD_LOG2,
+    map_bits = MAP_BITS,
+    update_log2 = UPDATE_LOG2,
+    update_radius_log2 = params.shape.radius_log2(),
+    weight_radius_log2 = params.shape.radius_log2(),
+    packing_base_log2 = PACKING_BASE_LOG2,
+    row_bits = 8 * ROW_BYTES as u32,
+    packing_bits = 8 * PACKING_BYTES as u32,
+    upload_bits = 8 * UPLOAD_BYTES as u32,
+}
+
+impl TryFrom<WrittenParameters> for Parameters {
     type Error = ParametersError;
 
-    fn try_from(written: Written) -> Result<Self, ParametersError> {
+    fn try_from(written: WrittenParameters) -> Result<Self, ParametersError> {
         let params = Self::linear(written.shape)?;
-        let own = Written::from(params);
-        let fields = [
-            ("rank", written.rank, own.rank),
-            ("degree", written.degree, own.degree),
-            ("sigma_log2", written.sigma_log2, own.sigma_log2),
-            ("mask_error_log2", written.mask_error_log2, own.mask_error_log2),
-            ("flood_log2", written.flood_log2, own.flood_log2),
-            ("map_bits", written.map_bits, own.map_bits),
-            ("update_log2", written.update_log2, own.update_log2),
-            ("update_radius_log2", written.update_radius_log2, own.update_radius_log2),
-            ("weight_radius_log2", written.weight_radius_log2, own.weight_radius_log2),
-            ("packing_base_log2", written.packing_base_log2, own.packing_base_log2),
-            ("row_bits", written.row_bits, own.row_bits),
-            ("packing_bits", written.packing_bits, own.packing_bits),
-            ("upload_bits", written.upload_bits, own.upload_bits),
-        ];
-        match fields.into_iter().find(|(_, theirs, ours)| theirs != ours) {
-            Some((name, ..)) => Err(ParametersError::Unexpected(name)),
+        let (theirs, ours) = (written.constants(), WrittenParameters::from(params).constants());
+        let names = WrittenParameters::NAMES.iter();
+        match names.zip(theirs.iter().zip(&ours)).find(|(_, (theirs, ours))| theirs != ours) {
+            Some((name, _)) => Err(ParametersError::Unexpected(name)),
             None => Ok(params),
         }
     }
 }
 
 impl Parameters {
-    /// The parameters for a linear model.
+    /// The parameters for a linear model. Fails if the model is too large or empty.
     pub const fn linear(shape: Shape) -> Result<Self, ParametersError> {
         let fits =
             shape.inputs >= 1 && shape.inputs <= MAX_INPUTS && shape.outputs >= 1 && shape.outputs <= MAX_OUTPUTS;
         if fits { Ok(Self { shape }) } else { Err(ParametersError::Shape(shape)) }
     }
 
-    /// Inputs and outputs of the model.
+    /// Number of inputs and outputs of the model.
     pub const fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// Ring degree of a row: the power of two, at least one coefficient an output, with the least traffic. A byte up counts twice:
-    /// people's lines are slower that way.
+    /// Ring degree of a row: a power of two, at least one coefficient per output, with the least traffic. Uploaded bytes count twice, because uplinks
+    /// are slower.
     pub const fn degree(&self) -> usize {
         let least = self.shape.outputs.next_power_of_two();
         let mut degree = if least < LEAST_DEGREE { LEAST_DEGREE } else { least };
@@ -195,27 +162,27 @@ impl Parameters {
         self.material_bytes(degree) + 2 * self.update_bytes(degree)
     }
 
-    /// Bytes of what a version publishes: rows, public key, packing key.
+    /// Bytes of a version's words: rows, public key, packing key.
     const fn material_bytes(&self, degree: usize) -> usize {
         ROW_BYTES * (self.shape.weights() + DIMENSION) + PACKING_BYTES * DIMENSION / degree * DIMENSION
     }
 
-    /// Bytes of the packed rows of an update.
+    /// Bytes of an update's packed rows.
     const fn update_bytes(&self, degree: usize) -> usize {
         UPLOAD_BYTES * (self.shape.inputs.div_ceil(DIMENSION / degree) * DIMENSION + self.shape.weights())
     }
 
-    /// Bytes that a version's words take up.
+    /// Bytes of a version's words at the chosen degree.
     pub(crate) const fn material_len(&self) -> usize {
         self.material_bytes(self.degree())
     }
 
-    /// Bytes that an update's words take up.
+    /// Bytes of an update's words at the chosen degree.
     pub(crate) const fn update_len(&self) -> usize {
         self.update_bytes(self.degree())
     }
 
-    /// Bytes of the encrypted model among a version's words; the rest are keys.
+    /// Bytes of the encrypted model within a version's words; the rest are keys.
     pub const fn model_len(&self) -> usize {
         ROW_BYTES * self.shape.weights()
     }
@@ -225,33 +192,33 @@ impl Parameters {
         DIMENSION / self.degree()
     }
 
-    /// Words of an encrypted row: all masks, and the coefficients of the body that carry something.
+    /// Words of an encrypted row: all masks, and the used coefficients of the body.
     pub(crate) const fn row_words(&self) -> usize {
         DIMENSION + self.shape.outputs
     }
 
-    /// Standard deviation of the errors in rows, public key and packing key.
+    /// Standard deviation of the errors in rows, public key and packing key, in units of the torus.
     pub fn sigma(&self) -> f64 {
         f64::from(SIGMA_LOG2).exp2()
     }
 
-    /// No error in rows or public key is as large as this: sixteen standard deviations, while the generator of errors, which takes
-    /// the logarithm of a number above 2^-126, cannot leave thirteen and a half. What rounding cuts off is a thousandth of one.
+    /// A bound on every error in rows and public key: sixteen standard deviations. The generator of errors takes the logarithm of a number above
+    /// 2^-126, so it cannot exceed 13.5 standard deviations, and rounding adds a thousandth of one.
     pub(crate) const fn largest_error(&self) -> u64 {
         1 << (SIGMA_LOG2 + 4)
     }
 
-    /// The largest weight that the public bound allows, as it is encrypted: the same for all shapes.
+    /// The largest weight within the public bound, as it is encrypted: the same for all shapes.
     pub(crate) const fn largest_weight(&self) -> u64 {
         1 << (UPDATE_LOG2 - MAP_BITS)
     }
 
-    /// The step of the weights' lattice, as it is encrypted, in bits.
+    /// Logarithm of the step of the weights' lattice, as it is encrypted.
     pub(crate) const fn lattice_log2(&self) -> u32 {
         UPDATE_LOG2 - self.shape.radius_log2() - MAP_BITS - LATTICE_BITS
     }
 
-    /// Standard deviation of the flood on every upload.
+    /// Standard deviation of the flood on every upload, in units of the torus.
     pub fn flood(&self) -> f64 {
         f64::from(FLOOD_LOG2).exp2()
     }
@@ -266,114 +233,53 @@ impl Parameters {
         MAP_BITS
     }
 
-    /// One, in units of the linear map.
+    /// The number one in units of the linear map.
     pub fn map_scale(&self) -> f64 {
         f64::from(MAP_BITS).exp2()
     }
 
-    /// One, in units of a decrypted update.
+    /// The number one in units of a decrypted update.
     pub fn update_scale(&self) -> f64 {
         f64::from(UPDATE_LOG2 - self.shape.radius_log2()).exp2()
     }
 
-    /// One, in units of an encoded weight.
+    /// The number one in units of an encoded weight.
     pub fn weight_scale(&self) -> f64 {
         f64::from(UPDATE_LOG2 - self.shape.radius_log2() - MAP_BITS).exp2()
     }
 
     /// Bound on the coefficients of an update.
     pub fn update_radius(&self) -> f64 {
-        f64::from(self.shape.radius_log2()).exp2()
+        self.shape.radius()
     }
 
     /// Bound on the norm of a column of the model.
     pub fn weight_radius(&self) -> f64 {
-        f64::from(self.shape.radius_log2()).exp2()
+        self.shape.radius()
     }
 
-    /// What is known about the hardness of breaking a key.
+    /// Estimated security of a key.
     pub const fn security_bits(&self) -> SecurityEstimate {
         ESTIMATE
     }
 
-    /// What is known about the hardness of finding the coins of an upload, for somebody who knows every key: module-LWE with 2048
-    /// binary coins and errors up to 2^27.
+    /// Estimated security of the coins of an upload against somebody who knows every key: module-LWE with 2048 binary coins and errors up to 2^27.
     pub const fn rerandomisation_bits(&self) -> SecurityEstimate {
         SecurityEstimate { matzov: 169, core_svp: None }
     }
 
-    /// A hash of the protocol's version and every constant.
+    /// SHA-256 of the protocol's version and [`Self::constants`].
     pub fn id(&self) -> [u8; 32] {
         Sha256::new_with_prefix(b"syft/linear/3/parameters").chain_update(self.constants()).finalize().into()
     }
 
-    /// What [`Self::id`] hashes: every constant in four bytes, little-endian. A contract that knows the id reads them from here.
+    /// All constants, four bytes each, little-endian: shape, rank, degree and modulus, then the rest of the list, then the bits of the lattice. A
+    /// contract that knows the id reads them from here.
     pub fn constants(&self) -> Vec<u8> {
-        let Written {
-            shape,
-            rank,
-            degree,
-            sigma_log2,
-            mask_error_log2,
-            flood_log2,
-            map_bits,
-            update_log2,
-            update_radius_log2,
-            weight_radius_log2,
-            packing_base_log2,
-            row_bits,
-            packing_bits,
-            upload_bits,
-        } = Written::from(*self);
-        let numbers = [
-            shape.inputs as u32,
-            shape.outputs as u32,
-            rank,
-            degree,
-            MODULUS_LOG2,
-            sigma_log2,
-            mask_error_log2,
-            flood_log2,
-            map_bits,
-            update_log2,
-            update_radius_log2,
-            weight_radius_log2,
-            packing_base_log2,
-            row_bits,
-            packing_bits,
-            upload_bits,
-            LATTICE_BITS,
-        ];
-        numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
-    }
-
-    /// The model as whole numbers, the way it is encrypted.
-    pub fn encode(&self, weights: &Weights) -> PublishedWeights {
-        let raw = weights.values().iter().map(|weight| (weight * self.weight_scale()) as i64).collect();
-        PublishedWeights { params: *self, raw }
-    }
-}
-
-/// A model as whole numbers, the way it is encrypted. Weights on the lattice have an exact image.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PublishedWeights {
-    params: Parameters,
-    raw: Vec<i64>,
-}
-
-impl Drop for PublishedWeights {
-    fn drop(&mut self) {
-        self.raw.zeroize();
-    }
-}
-
-impl PublishedWeights {
-    pub(crate) fn raw(&self) -> &[i64] {
-        &self.raw
-    }
-
-    pub(crate) fn update_scale(&self) -> f64 {
-        self.params.update_scale()
+        let [rank, degree, others @ ..] = WrittenParameters::from(*self).constants();
+        let shape = [self.shape.inputs as u32, self.shape.outputs as u32];
+        let numbers = shape.into_iter().chain([rank, degree, MODULUS_LOG2]).chain(others).chain([LATTICE_BITS]);
+        numbers.flat_map(u32::to_le_bytes).collect()
     }
 }
 
@@ -414,12 +320,14 @@ mod tests {
         }
     }
 
+    /// The bytes that contracts read: should they ever change, the protocol's version has to.
     #[test]
-    fn encoding_is_exact() {
-        let shape = Shape { inputs: 2, outputs: 1 };
-        let params = Parameters::linear(shape).unwrap();
-        let weights = Weights::new(shape, &[0.3, -1.7]).unwrap();
-        let back: Vec<f64> = params.encode(&weights).raw().iter().map(|&w| w as f64 / params.weight_scale()).collect();
-        assert_eq!(back, weights.values());
+    fn constants_never_change() {
+        let params = Parameters::linear(Shape { inputs: 65, outputs: 10 }).unwrap();
+        let numbers: Vec<u32> = params.constants().as_chunks().0.iter().copied().map(u32::from_le_bytes).collect();
+        let (rank, degree) = (params.rank() as u32, params.degree() as u32);
+        assert_eq!(numbers, [65, 10, rank, degree, 64, 24, 27, 50, 12, 62, 1, 1, 19, 48, 40, 24, 20]);
+        let written = serde_json::to_string(&params).unwrap();
+        assert!(written.starts_with(r#"{"shape":{"inputs":65,"outputs":10},"rank":"#), "{written}");
     }
 }

@@ -1,5 +1,5 @@
-//! Randomness, each kind from the generator that suits it: masks and key bits, errors that follow from a seed, and coins that nobody
-//! can repeat.
+//! Randomness, each kind from its own generator: masks and key bits that a contract can recompute, errors that follow from a seed, and coins that
+//! nobody can repeat.
 
 use rand::rngs::{StdRng, SysError, SysRng};
 use rand::{Rng, SeedableRng, TryRng};
@@ -12,18 +12,18 @@ use zeroize::Zeroizing;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mask<'a> {
     pub(crate) seed: &'a [u8; 32],
-    /// Keeps apart masks of the same seed.
+    /// Separates masks of the same seed.
     pub(crate) label: [u8; 8],
-    /// The row.
+    /// Index of the row.
     pub(crate) index: u32,
 }
 
 impl Mask<'_> {
-    /// Words of one digest.
+    /// Words per digest.
     const STEP: usize = 4;
 
-    /// The words from a position on that is a multiple of four: four at a time are
-    /// `SHA-256(seed ‖ label ‖ index ‖ position / 4)`, all numbers in big-endian order. A contract can compute them too.
+    /// Fills `words` from `position` on, a multiple of four. Each four words are `SHA-256(seed ‖ label ‖ index ‖ position / 4)`, all numbers in
+    /// big-endian order. A contract can compute them too.
     pub(crate) fn fill(&self, position: usize, words: &mut [u64]) {
         let mut message = [0; 48];
         message[..32].copy_from_slice(self.seed);
@@ -37,11 +37,11 @@ impl Mask<'_> {
     }
 }
 
-/// Errors that follow from a seed: tfhe's generator under a seed that is used for one purpose only.
+/// Errors that follow from a seed: tfhe's generator under a seed with only one purpose.
 pub(crate) struct Stream(RandomGenerator<DefaultRandomGenerator>);
 
 impl Stream {
-    /// The stream of a seed; `label` keeps apart streams of the same seed.
+    /// The stream of a seed; `label` separates streams of the same seed.
     pub(crate) fn new(seed: &[u8; 32], label: [u8; XofSeed::DOMAIN_SEP_LEN]) -> Self {
         Self(RandomGenerator::new(XofSeed::new(seed.to_vec(), label)))
     }
@@ -61,7 +61,7 @@ pub(crate) struct Coins {
 }
 
 impl Coins {
-    /// Coins that nobody can repeat.
+    /// Coins from the operating system, which nobody can repeat.
     pub(crate) fn fresh() -> Result<Self, SysError> {
         let mut seed = Zeroizing::new([0; 64]);
         SysRng.try_fill_bytes(&mut *seed)?;
@@ -83,10 +83,10 @@ impl Coins {
         self.normal.add_gaussian(words, deviation);
     }
 
-    /// Adds a uniform number in ±2^bound to every word; the two ends count half (tfhe's `TUniform`). The bound is below 2^31.
+    /// Adds a uniform number in ±2^bound to every word. The two ends count half (tfhe's `TUniform`). The bound is below 2^31.
     pub(crate) fn add_tuniform(&mut self, words: &mut [u64], bound_log2: u32) {
         let keep = (1_u64 << (bound_log2 + 2)) - 1;
-        // Of 2^(b+2) numbers two lead to every result, and one to each end.
+        // Of 2^(b+2) numbers, two lead to every result, and one to each end.
         let sample = |bits: u64| (((bits & keep) + 1) >> 1).wrapping_sub(1 << bound_log2);
         for pair in words.chunks_mut(2) {
             let random = self.uniform.next_u64();

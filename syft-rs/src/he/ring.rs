@@ -1,4 +1,4 @@
-//! Products modulo X^N + 1.
+//! Products of polynomials modulo X^N + 1: exact ones with binary factors, and ones by Fourier transform.
 
 use std::f64::consts::PI;
 use tfhe::core_crypto::fft_impl::fft64::c64;
@@ -8,7 +8,7 @@ use tfhe::core_crypto::prelude::{ComputationBuffers, PodStack};
 /// Coefficients that one pass keeps in registers; divides every ring degree.
 const LANES: usize = 16;
 
-/// Writes `-p` and `p` behind each other, so that `X^t · p` is the window that starts at `N - t`.
+/// Writes `-p` and `p` one after the other, so that `X^t · p` is the window that starts at `N - t`.
 pub(crate) fn double(polynomial: &[u64], doubled: &mut [u64]) {
     let (negative, positive) = doubled.split_at_mut(polynomial.len());
     for (to, from) in negative.iter_mut().zip(polynomial) {
@@ -31,7 +31,7 @@ pub(crate) fn add_binary_product(sum: &mut [u64], bits: &[u64], doubled: &[u64])
     }
 }
 
-/// `Σ_b key_b · masks_b` added to `sum`.
+/// `sum += Σ_b key_b · masks_b`.
 pub(crate) fn add_key_product(sum: &mut [u64], key: &[u64], masks: &[u64]) {
     let degree = sum.len();
     let mut doubled = vec![0; 2 * degree];
@@ -41,14 +41,14 @@ pub(crate) fn add_key_product(sum: &mut [u64], key: &[u64], masks: &[u64]) {
     }
 }
 
-/// The negacyclic Fourier transform over the reals: `N` coefficients are `N/2` complex values, and products are taken value by
-/// value (Klemsa, [Fast and Error-Free Negacyclic Integer Convolution](https://eprint.iacr.org/2021/480)).
+/// The negacyclic Fourier transform over the reals: `N` coefficients are `N/2` complex values, and products are taken value by value (Klemsa,
+/// [Fast and Error-Free Negacyclic Integer Convolution](https://eprint.iacr.org/2021/480)).
 pub(crate) struct Transform {
     plan: Plan,
     twist: Vec<c64>,
 }
 
-/// Room that one thread needs to transform.
+/// Memory that one thread needs for a transform.
 pub(crate) struct Scratch(ComputationBuffers);
 
 impl Scratch {
@@ -58,7 +58,7 @@ impl Scratch {
 }
 
 impl Transform {
-    /// For polynomials with so many coefficients, a power of two from 4 to 2048.
+    /// For polynomials with `degree` coefficients, a power of two from 4 to 2048.
     pub(crate) fn new(degree: usize) -> Self {
         let half = degree / 2;
         let plan = Plan::new(half, Method::UserProvided { base_algo: FftAlgo::Dif4, base_n: half });
@@ -87,7 +87,7 @@ impl Transform {
         self.plan.fwd(values, scratch.stack());
     }
 
-    /// The polynomial of these values, which are used up. Coefficient by coefficient, to where it belongs.
+    /// Calls `coefficient(index, x)` for each coefficient of the polynomial with these values, which are overwritten.
     pub(crate) fn backward(&self, values: &mut [c64], mut coefficient: impl FnMut(usize, f64), scratch: &mut Scratch) {
         let half = self.values();
         self.plan.inv(values, scratch.stack());
@@ -100,7 +100,7 @@ impl Transform {
     }
 }
 
-/// The nearest whole number of one below 2^51: the bits of the sum with 1.5·2^52 hold it.
+/// Rounds to the nearest whole number, for |x| below 2^51: the bits of the sum with 1.5·2^52 hold it.
 pub(crate) fn round(x: f64) -> i64 {
     const SHIFT: f64 = 6_755_399_441_055_744.0;
     (x + SHIFT).to_bits().wrapping_sub(SHIFT.to_bits()).cast_signed()

@@ -1,4 +1,7 @@
-//! A Mine's encrypted update.
+//! A Mine's encrypted update: the map times the encrypted rows, re-randomised, flooded and packed.
+//!
+//! [`Evaluator`] prepares a version's material once and encrypts any number of updates with it; [`EncryptedUpdate`] is the result with its wire
+//! format.
 
 use super::kernel::Kernel;
 use super::material::Material;
@@ -10,99 +13,37 @@ use super::parameters::{DIMENSION, Parameters, UPLOAD_BYTES};
 use super::random::Coins;
 use super::wire::{WireError, put_words, round_to_bytes, words};
 use super::zeros::Zeros;
-use crate::model::Shape;
-use crate::train::AffineUpdate;
+use crate::affine::AffineUpdate;
+use crate::shape::Shape;
 use crate::wire::Format;
 use rand::rngs::SysError;
 use rayon::prelude::*;
 use thiserror::Error;
-use zeroize::Zeroize;
 
 const FORMAT: Format = Format { magic: *b"SYFTup", version: 2, name: "an encrypted update" };
-
-/// Bound of honest updates, with room for sixteen standard deviations of the flood.
-const LARGEST: u64 = (1 << 62) + (1 << 54);
 
 /// An update that cannot be encrypted.
 #[derive(Debug, Error)]
 pub enum EncryptError {
-    /// The map was trained for another model.
-    #[error("the update is for a model of {}x{}, the version publishes one of {}x{}", .update.inputs, .update.outputs, .material.inputs, .material.outputs)]
+    /// The update is for a model of another shape.
+    #[error("the update is for a model of {}x{}, but the version has one of {}x{}", .update.inputs, .update.outputs, .material.inputs, .material.outputs)]
     Shape {
         /// Shape of the update.
         update: Shape,
         /// Shape of the published model.
         material: Shape,
     },
-    /// The operating system gave no randomness.
-    #[error("the operating system gave no randomness")]
+    /// The operating system returned no randomness.
+    #[error("the operating system returned no randomness")]
     Coins(#[from] SysError),
 }
 
-/// What moves the model, in the clear: whole numbers in units of an update.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Delta {
-    shape: Shape,
-    scale_log2: i32,
-    raw: Vec<i64>,
-}
-
-impl Drop for Delta {
-    fn drop(&mut self) {
-        self.raw.zeroize();
-    }
-}
-
-impl std::fmt::Debug for Delta {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Delta({}x{}, hidden)", self.shape.inputs, self.shape.outputs)
-    }
-}
-
-impl Delta {
-    pub(crate) fn from_raw(shape: Shape, scale: f64, mut raw: Vec<i64>) -> Self {
-        raw.resize(shape.weights(), 0);
-        Self { shape, scale_log2: scale.log2() as i32, raw }
-    }
-
-    /// No change.
-    pub(crate) fn zeros(shape: Shape) -> Self {
-        Self { shape, scale_log2: 0, raw: vec![0; shape.weights()] }
-    }
-
-    /// False when no honest update of any data could be this large. Garbage and sums that wrapped usually are.
-    pub(crate) fn is_in_range(&self) -> bool {
-        self.raw.iter().all(|raw| raw.unsigned_abs() <= LARGEST)
-    }
-
-    /// Inputs and outputs of the model.
-    pub const fn shape(&self) -> Shape {
-        self.shape
-    }
-
-    /// The whole numbers, row-major by input.
-    pub fn raw(&self) -> &[i64] {
-        &self.raw
-    }
-
-    /// One coefficient in units of weights.
-    pub fn value(&self, input: usize, output: usize) -> f64 {
-        self.raw[input * self.shape.outputs + output] as f64 * f64::from(-self.scale_log2).exp2()
-    }
-
-    /// All coefficients in units of weights, row-major by input.
-    pub fn values(&self) -> impl ExactSizeIterator<Item = f64> {
-        let unit = f64::from(-self.scale_log2).exp2();
-        self.raw.iter().map(move |&raw| raw as f64 * unit)
-    }
-}
-
-/// An update under the key of one version: as many rows as a row has masks are packed into one ciphertext each.
+/// An update under the key of one version: each `k` rows, `k` being the rank, are packed into one ciphertext.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncryptedUpdate {
     params: Parameters,
     material: [u8; 32],
-    /// For each pack 2048 words of mask, and of the body those that carry something: rows times outputs.
+    /// For each pack, 2048 words of mask and the used words of the body: rows × outputs.
     words: Vec<u64>,
 }
 
@@ -127,7 +68,7 @@ impl EncryptedUpdate {
         bytes
     }
 
-    /// Reads untrusted bytes; refuses what was not made with exactly these parameters from material with exactly this digest.
+    /// Reads untrusted bytes. Fails unless they were made with exactly these parameters, from material with exactly this digest.
     pub fn decode(bytes: &[u8], params: &Parameters, material: &[u8; 32]) -> Result<Self, WireError> {
         let mut fields = FORMAT.open(bytes, Self::encoded_len(params))?;
         if fields.array()? != params.id() {
@@ -140,7 +81,7 @@ impl EncryptedUpdate {
         Ok(Self { params: *params, material: *material, words })
     }
 
-    /// The digest of the material that it was made from.
+    /// Digest of the material that the update was made from.
     pub const fn material(&self) -> &[u8; 32] {
         &self.material
     }
@@ -170,20 +111,21 @@ impl EncryptedUpdate {
     }
 }
 
-/// Applies a Mine's map to the encrypted model, re-randomises and floods the result, and packs it. Coins are fresh from the
-/// operating system each time, so an upload must be stored and sent again byte for byte, never made again.
+/// Applies a Mine's map to the encrypted model, re-randomises and floods the result, and packs it.
+///
+/// Coins are fresh from the operating system each time, so an upload must be stored and sent again byte for byte, never made again.
 ///
 /// Uses all threads of the current rayon pool, and memory for the published rows and a few hundred rows of the result.
 pub fn encrypt_update(material: &Material, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
     Evaluator::new(material, Kernel::fastest()).encrypt(update)
 }
 
-/// What is done to rows before they are packed.
+/// Protection of rows before they are packed.
 trait Protect: Fn(&mut [u64]) -> Result<(), EncryptError> + Sync {}
 
 impl<F: Fn(&mut [u64]) -> Result<(), EncryptError> + Sync> Protect for F {}
 
-/// What a Mine computes with, made ready from a version's material.
+/// A version's material, prepared for encrypting updates.
 pub struct Evaluator {
     params: Parameters,
     material: [u8; 32],
@@ -202,7 +144,7 @@ impl Evaluator {
         Self { params, material: material.digest(), kernel, rows, zeros, packing }
     }
 
-    /// As [`encrypt_update`].
+    /// Encrypts an update as [`encrypt_update`] does.
     pub fn encrypt(&self, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
         self.encrypt_with(update, |rows| {
             self.protect(rows, &mut Coins::fresh()?);
@@ -210,22 +152,20 @@ impl Evaluator {
         })
     }
 
-    /// Without re-randomisation and flood, so that measurements can say what those cost. The key holder can compute the Mine's map
-    /// from the result.
+    /// Encrypts without re-randomisation and flood, to measure what these cost. The key holder can compute the Mine's map from the result.
     #[cfg(feature = "bench")]
     pub fn encrypt_unprotected(&self, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
         self.encrypt_with(update, |_| Ok(()))
     }
 
-    /// The linear map alone: the first word of every row of the result, so that nothing of the work can be left out.
+    /// The linear map alone. Returns the first word of every row, so that the compiler cannot drop the work.
     #[cfg(feature = "bench")]
     pub fn multiply(&self, update: &AffineUpdate) -> Vec<u64> {
         let starts = (0..self.params.shape().inputs).step_by(self.block());
         starts.flat_map(|start| self.map(update, start).into_iter().step_by(self.params.row_words())).collect()
     }
 
-    /// The linear map alone, all of it: what bare libraries give back. The upload would be these words, of which the upper five bytes
-    /// say enough.
+    /// The linear map alone, with its whole result, as bare libraries return it. An upload would have the upper five bytes of each word.
     #[cfg(feature = "bench")]
     pub fn encrypt_bare(&self, update: &AffineUpdate) -> Vec<u64> {
         let starts = (0..self.params.shape().inputs).step_by(self.block());
@@ -247,7 +187,7 @@ impl Evaluator {
         Ok(EncryptedUpdate { params: self.params, material: self.material, words })
     }
 
-    /// Rows that are worked on at a time: whole packs, and enough rows to use the cache well.
+    /// Rows per block: whole packs, and enough rows to use the cache well.
     pub(super) fn block(&self) -> usize {
         192_usize.next_multiple_of(self.params.rank())
     }
@@ -268,7 +208,7 @@ impl Evaluator {
             .collect()
     }
 
-    /// `L · rows + B` for a block of rows: decrypts to the update but says all about `L` to whoever knows the key and the errors.
+    /// `L · rows + B` for a block of rows. It decrypts to the update, but discloses `L` to anybody who knows the key and the errors.
     pub(super) fn map(&self, update: &AffineUpdate, start: usize) -> Vec<u64> {
         let Shape { inputs, outputs } = self.params.shape();
         let count = self.block().min(inputs - start);
@@ -284,7 +224,7 @@ impl Evaluator {
         rows
     }
 
-    /// Re-randomises rows and drowns the noise that depends on `L`.
+    /// Re-randomises rows, and floods the noise that depends on `L`.
     pub(super) fn protect(&self, rows: &mut [u64], coins: &mut Coins) {
         self.zeros.rerandomise(rows, self.params.row_words(), coins);
         self.flood(rows, coins);
@@ -296,7 +236,7 @@ impl Evaluator {
         }
     }
 
-    /// Mask and used coefficients of the body, rounded to what is uploaded.
+    /// Mask and used coefficients of the body, rounded to the uploaded bytes.
     pub(super) fn pack(&self, rows: &[u64]) -> Vec<u64> {
         let (width, rank, outputs) = (self.params.row_words(), self.params.rank(), self.params.shape().outputs);
         let [mut words, body] = self.packing.pack(rows, width);

@@ -1,14 +1,14 @@
-//! What the encodings of material and updates have besides their [`Format`](crate::wire::Format): whom they are for, and words of
-//! which only the upper bytes are sent.
+//! Wire format of material and updates beyond their [`Format`](crate::wire::Format): errors of a wrong addressee, and words of which only the
+//! upper bytes are sent.
 
 use thiserror::Error;
 
 use crate::wire::{Fields, FormatError};
 
-/// Bytes that are not what they should be. Nothing secret decides which of these it is.
+/// Bytes that cannot be read. No secret decides which of these errors it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum WireError {
-    /// Not of the right form.
+    /// The bytes do not have the expected form.
     #[error(transparent)]
     Format(#[from] FormatError),
     /// Made with other parameters.
@@ -22,7 +22,7 @@ pub enum WireError {
     Material,
 }
 
-/// So many words of so many bytes each: the bytes that are left out below are zero.
+/// Reads `count` words of which the upper `bytes` bytes are given; the lower ones are zero.
 pub(crate) fn words(fields: &mut Fields, count: usize, bytes: usize) -> Result<Vec<u64>, FormatError> {
     let word = |cut: &[u8]| {
         let mut word = [0; 8];
@@ -32,12 +32,12 @@ pub(crate) fn words(fields: &mut Fields, count: usize, bytes: usize) -> Result<V
     Ok(fields.take(count * bytes)?.chunks_exact(bytes).map(word).collect())
 }
 
-/// Writes the upper bytes of words.
+/// Writes the upper `bytes` bytes of words.
 pub(crate) fn put_words(out: &mut Vec<u8>, words: &[u64], bytes: usize) {
     words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()[8 - bytes..]));
 }
 
-/// The nearest word that so many upper bytes can say.
+/// The nearest word whose lower bytes are zero.
 pub(crate) const fn round_to_bytes(word: u64, bytes: usize) -> u64 {
     let cut = 64 - 8 * bytes as u32;
     word.wrapping_add(1 << (cut - 1)) >> cut << cut

@@ -1,4 +1,4 @@
-//! Fresh encryptions of zero under the public key, which hide from the key holder what a row was made of.
+//! Fresh encryptions of zero under the public key. They hide from the key holder which map a row was made with.
 
 use super::parameters::{DIMENSION, MASK_ERROR_LOG2};
 use super::random::Coins;
@@ -8,7 +8,7 @@ use faer::{Accum, Mat, Par};
 use tfhe::core_crypto::fft_impl::fft64::c64;
 use zeroize::Zeroizing;
 
-/// The public key, transformed: for each value of the transform a matrix that takes the coins of a row to its zero.
+/// The public key, transformed: for each value of the transform, a matrix that takes the coins of a row to its zero.
 ///
 /// Words are split into two halves of 32 bits, so that the products with zeros and ones are exact: a coefficient is at most
 /// 2048 · 2^31 = 2^42, and the error of the floating-point transform is below 2^-53 · 2^42 times a small factor.
@@ -19,7 +19,7 @@ pub(super) struct Zeros {
 }
 
 impl Zeros {
-    /// From the public key's rows: for each of its encryptions of zero all masks and the body, each a polynomial of this degree.
+    /// From the public key's rows: for each of its encryptions of zero, all masks and the body, each a polynomial of degree `degree`.
     pub(super) fn new(public_key: &[u64], degree: usize) -> Self {
         let (transform, rank) = (Transform::new(degree), DIMENSION / degree);
         let mut matrices = vec![Mat::zeros(rank, 2 * (rank + 1)); transform.values()];
@@ -37,7 +37,8 @@ impl Zeros {
         Self { transform, rank, matrices }
     }
 
-    /// Adds to every row a fresh encryption of zero with an error on every mask coordinate, which is load-bearing.
+    /// Adds to every row a fresh encryption of zero, with an error on every mask coordinate. Without these errors the masks could be solved for the
+    /// map (see `attacks::mask_solve`).
     pub(super) fn rerandomise(&self, rows: &mut [u64], width: usize, coins: &mut Coins) {
         self.add_zeros(rows, width, coins);
         for row in rows.chunks_exact_mut(width) {
@@ -45,14 +46,14 @@ impl Zeros {
         }
     }
 
-    /// Adds fresh choices from the public key to every row. Alone this hides nothing from the key holder: see `rerandomise`.
+    /// Adds fresh choices from the public key to every row. Alone this hides nothing from the key holder, see [`Self::rerandomise`].
     pub(super) fn add_zeros(&self, rows: &mut [u64], width: usize, coins: &mut Coins) {
         let mut choices = Zeroizing::new(vec![0; rows.len() / width * DIMENSION / 64]);
         coins.fill_uniform(&mut choices);
         self.add_choices(rows, width, &choices);
     }
 
-    /// `row += choices · public key`, where the choices are bits: `DIMENSION` of them a row, in words of 64.
+    /// `row += choices · public key`. The choices are bits, `DIMENSION` per row, in words of 64.
     fn add_choices(&self, rows: &mut [u64], width: usize, choices: &[u64]) {
         let mut scratch = self.transform.scratch();
         let chosen = self.transform_choices(choices, rows.len() / width, &mut scratch);
@@ -83,7 +84,7 @@ impl Zeros {
         }
     }
 
-    /// For each value of the transform a matrix of rows times rank.
+    /// For each value of the transform, a matrix of rows × rank.
     fn transform_choices(&self, choices: &[u64], rows: usize, scratch: &mut Scratch) -> Vec<Mat<c64>> {
         let degree = DIMENSION / self.rank;
         let mut matrices = vec![Mat::zeros(rows, self.rank); self.transform.values()];
@@ -99,7 +100,7 @@ impl Zeros {
     }
 }
 
-/// The lower and the upper half of a word, both with a sign: `w = low + 2^32 · high` modulo 2^64.
+/// The lower and the upper half of a word, both signed: `w = low + 2^32 · high` modulo 2^64.
 fn halves(word: u64) -> [i64; 2] {
     let low = i64::from(word as u32 as i32);
     [low, i64::from((word.wrapping_sub(low.cast_unsigned()) >> 32) as u32 as i32)]

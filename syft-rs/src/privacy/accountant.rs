@@ -1,6 +1,8 @@
-//! Rényi differential privacy: curves of mechanisms, their composition, and what they mean as (ε, δ).
+//! Rényi differential privacy: curves of mechanisms, their composition, and the (ε, δ) that follows.
 
-use super::{PrivacyError, Zcdp, check_delta};
+use super::error::{PrivacyError, check_delta};
+use super::renyi::to_epsilon;
+use super::zcdp::Zcdp;
 use std::sync::LazyLock;
 
 /// The orders at which curves are kept: dense where few releases are accounted best, sparse towards 1024.
@@ -12,8 +14,8 @@ static ORDERS: LazyLock<Vec<f64>> = LazyLock::new(|| {
     near_one.into_iter().chain(tenths).chain(whole).chain(large).collect()
 });
 
-/// A bound on the Rényi divergence between neighbours, by order. Curves of releases on the same data add up, also when
-/// later releases depend on earlier ones.
+/// A bound on the Rényi divergence between neighbours, by order. Curves of releases on the same data add up, even if later releases depend on
+/// earlier ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rdp(Vec<f64>);
 
@@ -22,7 +24,7 @@ impl Rdp {
         Self(ORDERS.iter().map(|&order| divergence(order)).collect())
     }
 
-    /// The orders at which curves are kept.
+    /// The orders at which curves are kept, ascending from 1.01 to 1024.
     pub fn orders() -> &'static [f64] {
         &ORDERS
     }
@@ -32,9 +34,8 @@ impl Rdp {
         Ok(Zcdp::gaussian(multiplier)?.into())
     }
 
-    /// The Gaussian mechanism on a Poisson sample that holds each record with probability `rate`, where neighbours
-    /// differ by one record more or less and `multiplier` refers to what one record adds (Mironov, Talwar, Zhang 2019,
-    /// arXiv:1908.10530).
+    /// The Gaussian mechanism on a Poisson sample that holds each record with probability `rate`. Neighbours differ by one record more or less, and
+    /// `multiplier` refers to what one record adds (Mironov, Talwar, Zhang 2019, arXiv:1908.10530).
     pub fn subsampled_gaussian(rate: f64, multiplier: f64) -> Result<Self, PrivacyError> {
         if !(0.0..=1.0).contains(&rate) {
             return Err(PrivacyError::Rate(rate));
@@ -56,14 +57,14 @@ impl Rdp {
         }))
     }
 
-    /// So many releases of the same kind.
+    /// The curve of `releases` releases of this kind.
     #[must_use]
     pub fn times(mut self, releases: u64) -> Self {
         self.0.iter_mut().for_each(|divergence| *divergence *= releases as f64);
         self
     }
 
-    /// These releases and others.
+    /// The curve of these releases and others together.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         self.0.iter_mut().zip(&other.0).for_each(|(divergence, more)| *divergence += more);
@@ -84,17 +85,6 @@ impl From<Zcdp> for Rdp {
     }
 }
 
-/// The ε at δ of a divergence of this order. None is needed when the total variation, at most `√(1 - exp(-D))`, is within δ.
-pub(super) fn to_epsilon(order: f64, divergence: f64, delta: f64) -> f64 {
-    let within_delta = -(-divergence).exp_m1() <= delta * delta;
-    if within_delta { 0.0 } else { divergence + surplus(order, delta) }
-}
-
-/// What ε is larger than the divergence: `ln((α-1)/α) - (ln δ + ln α)/(α-1)`.
-pub(super) fn surplus(order: f64, delta: f64) -> f64 {
-    ((order - 1.0) / order).ln() - (delta.ln() + order.ln()) / (order - 1.0)
-}
-
 /// `ln Σ_k C(α,k) (1-q)^(α-k) q^k exp((k²-k)/(2σ²))`.
 fn log_moment_whole(rate: f64, multiplier: f64, order: f64) -> f64 {
     let mut log_choose = 0.0;
@@ -108,10 +98,10 @@ fn log_moment_whole(rate: f64, multiplier: f64, order: f64) -> f64 {
     log_sum(&terms.collect::<Vec<_>>())
 }
 
-/// The same for orders between whole numbers: two infinite series, one on each side of the point where the densities of
-/// sample and no sample weigh the same (section 3.3 of the paper).
+/// The same for orders between whole numbers: two infinite series, one on each side of the point where the densities of sample and no sample are
+/// equal (section 3.3 of the paper).
 fn log_moment_fractional(rate: f64, multiplier: f64, order: f64) -> f64 {
-    /// Terms beyond this do not show in the sum, which is at least one.
+    /// Logarithm below which terms do not change the sum, which is at least one.
     const NEGLIGIBLE: f64 = -34.0;
     let variance = multiplier * multiplier;
     let middle = variance * (1.0 / rate - 1.0).ln() + 0.5;
@@ -134,13 +124,13 @@ fn log_moment_fractional(rate: f64, multiplier: f64, order: f64) -> f64 {
     log_sum(&terms)
 }
 
-/// The logarithm of a sum of terms that are given by sign and logarithm.
+/// The logarithm of a sum whose terms are given by sign and logarithm.
 fn log_sum(terms: &[(f64, f64)]) -> f64 {
     let largest = terms.iter().map(|&(_, log)| log).fold(f64::NEG_INFINITY, f64::max);
     largest + terms.iter().map(|&(sign, log)| sign * (log - largest).exp()).sum::<f64>().ln()
 }
 
-/// `ln erfc(x)`, also where `erfc(x)` is too small for a number.
+/// `ln erfc(x)`, also where `erfc(x)` is too small for `f64`.
 fn log_erfc(x: f64) -> f64 {
     if x < 25.0 {
         return libm::erfc(x).ln();

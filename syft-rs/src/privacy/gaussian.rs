@@ -1,7 +1,7 @@
-//! The discrete Gaussian, exactly: every decision is made on whole numbers, so no rounding of a floating-point
-//! number can leak what the noise hides (Canonne, Kamath, Steinke 2020, arXiv:2004.00010, algorithms 1 to 3).
+//! The discrete Gaussian, sampled exactly: every decision is made on whole numbers, so no rounding of a floating-point number can leak what the
+//! noise hides (Canonne, Kamath, Steinke 2020, arXiv:2004.00010, algorithms 1 to 3).
 
-use super::PrivacyError;
+use super::error::PrivacyError;
 use rand::Rng;
 
 /// Widest noise: twice the square of this still fits 128 bits.
@@ -9,24 +9,24 @@ const WIDEST: u64 = 1 << 62;
 
 /// The distribution on the integers with mass proportional to `exp(-x² / (2σ²))`.
 ///
-/// Added to a whole number, its Rényi divergence is at most the one of a continuous Gaussian of the same σ.
+/// Added to a whole number, its Rényi divergence is at most that of a continuous Gaussian with the same σ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiscreteGaussian {
     sigma: u64,
 }
 
 impl DiscreteGaussian {
-    /// Noise of this σ, at least 1 and at most 2^62, in units of one. Other σ come from another choice of the unit.
+    /// Noise with this σ, at least 1 and at most 2^62, in units of one. For other σ, choose another unit.
     pub const fn new(sigma: u64) -> Result<Self, PrivacyError> {
         if sigma >= 1 && sigma <= WIDEST { Ok(Self { sigma }) } else { Err(PrivacyError::Sigma(sigma)) }
     }
 
-    /// The parameter σ, which is the standard deviation to within a millionth for σ = 1 and far closer for more.
+    /// The parameter σ. The standard deviation equals it within a millionth for σ = 1, and far closer for larger σ.
     pub const fn sigma(&self) -> u64 {
         self.sigma
     }
 
-    /// One draw. The time it takes depends on the draw.
+    /// Draws once. The time depends on the draw.
     pub fn sample(&self, coins: &mut impl Rng) -> i128 {
         loop {
             let draw = Laplace::sample(self.sigma, coins);
@@ -36,9 +36,9 @@ impl DiscreteGaussian {
         }
     }
 
-    /// True with probability `exp(-(|y| - σ)² / (2σ²))`, which makes a Gaussian of a Laplace of scale σ.
+    /// True with probability `exp(-(|y| - σ)² / (2σ²))`, which turns a Laplace of scale σ into a Gaussian.
     ///
-    /// With `|y| = vσ + u` the exponent is `(v-1)²/2 + (v-1)·u/σ + u²/(2σ²)`, three parts that each fit 128 bits.
+    /// With `|y| = vσ + u` the exponent is `(v-1)²/2 + (v-1)·u/σ + u²/(2σ²)`: three parts that each fit 128 bits.
     fn accepts(&self, &Laplace { quotient, rest, .. }: &Laplace, coins: &mut impl Rng) -> bool {
         let sigma = u128::from(self.sigma);
         let quadratic =
@@ -54,7 +54,7 @@ impl DiscreteGaussian {
     }
 }
 
-/// A draw from the discrete Laplace distribution, mass proportional to `exp(-|y|/scale)`, `|y| = quotient·scale + rest`.
+/// A draw from the discrete Laplace distribution with mass proportional to `exp(-|y|/scale)`, `|y| = quotient·scale + rest`.
 struct Laplace {
     quotient: u64,
     rest: u64,
@@ -73,7 +73,7 @@ impl Laplace {
                 quotient += 1;
             }
             let negative = coins.next_u32() & 1 == 1;
-            // Zero has one sign only, or it would come twice as often.
+            // Zero has only one sign, or it would occur twice as often.
             if !(negative && quotient == 0 && rest == 0) {
                 return Self { quotient, rest: rest as u64, negative };
             }
@@ -95,9 +95,10 @@ fn bernoulli_exp(n: u128, d: u128, coins: &mut impl Rng) -> bool {
     round % 2 == 1
 }
 
-/// Uniform below a positive bound, without bias: what lies beyond the last multiple of the bound is drawn again.
+/// Uniform below a positive bound. Numbers beyond the last multiple of the bound are drawn again, to avoid a bias.
 fn below(bound: u128, coins: &mut impl Rng) -> u128 {
-    let mask = u128::MAX.checked_shr((bound - 1).leading_zeros()).unwrap_or_default();
+    // For a bound of 1 the shift is 128 bits, and the mask 0.
+    let mask = u128::MAX.checked_shr((bound - 1).leading_zeros()).unwrap_or(0);
     loop {
         let word = if bound >> 64 == 0 {
             u128::from(coins.next_u64())

@@ -1,21 +1,24 @@
 //! The noise that makes a Mine's map private.
 
-use super::{DiscreteGaussian, PrivacyError, Sensitivity, Zcdp};
+use super::error::PrivacyError;
+use super::gaussian::DiscreteGaussian;
+use super::sensitivity::Sensitivity;
+use super::zcdp::Zcdp;
 use crate::he::Parameters;
-use crate::train::{Labels, Rule};
+use crate::rule::{Labels, Rule};
 use faer::Mat;
 use rand::CryptoRng;
 
-/// Noise is added to multiples of this power of two.
+/// Noise is added to multiples of two to this power.
 const UNIT_LOG2: i32 = -48;
 
-/// Noise for a map `W -> L·W + B`, such that `(L, B)` together obey zero-concentrated differential privacy of a given cost,
-/// when one record is replaced.
+/// Noise for a map `W -> L·W + B` such that `(L, B)` together obey zero-concentrated differential privacy of a given cost when one record is
+/// replaced.
 ///
-/// It goes onto `L` and `B` before anything else is made of them. So all that follows is a function of private numbers and says
-/// no more about the data, whatever it is: shrinking to the public bound, the rounding of `L`, the noise that
-/// the ciphertext carries, and the decrypted update of *any* model, also of one chosen to read `L`. Noise on the update alone would
-/// come too late: the rounding of `L` to 12 bits, the common shrinkage and the ciphertext's own noise depend on the data as well.
+/// The noise is added to `L` and `B` before anything else is computed from them. Everything that follows is then a function of private numbers
+/// and discloses no more about the data: shrinking to the public bound, the rounding of `L`, the noise of the ciphertext, and the decrypted
+/// update of *any* model, even one that is chosen to read `L`. Noise on the update alone would come too late: the rounding of `L` to 12 bits,
+/// the common shrinkage and the noise of the ciphertext depend on the data as well.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MapNoise {
     diagonal: DiscreteGaussian,
@@ -25,10 +28,10 @@ pub struct MapNoise {
 }
 
 impl MapNoise {
-    /// The noise for a map that this rule finds on so many records, if it costs no more than `cost`.
+    /// The noise for a map that this rule finds on `records` records, at a cost of at most `cost`.
     ///
-    /// `L` and `B` share the cost such that the update has the least noise when a column of the model is as long as it may be.
-    /// Refused when that noise is larger than an update may be: then nothing would be learnt.
+    /// `L` and `B` share the cost such that the update has the least noise when a column of the model has the greatest allowed norm. Fails if this
+    /// noise is larger than an update may be, because nothing could be learnt.
     pub fn new(
         rule: &Rule,
         labels: &Labels,
@@ -59,14 +62,13 @@ impl MapNoise {
         })
     }
 
-    /// Standard deviation of the noise on a coefficient of an update, in units of weights, for a model whose columns
-    /// are as long as they may be.
+    /// Standard deviation of the noise on a coefficient of an update, in units of weights, for a model whose columns have the greatest allowed norm.
     pub fn deviation(&self) -> f64 {
         let of = |noise: &DiscreteGaussian| noise.sigma() as f64 * unit();
         (of(&self.off_diagonal) * self.weight_radius).hypot(of(&self.constant))
     }
 
-    /// Adds it. Only the upper half of `linear` is read, because it is symmetric.
+    /// Adds the noise. Only the upper half of the symmetric `linear` is read.
     pub(crate) fn add(&self, linear: &mut Mat<f64>, constant: &mut Mat<f64>, coins: &mut impl CryptoRng) {
         for i in 0..linear.nrows() {
             for j in i..linear.ncols() {
@@ -88,12 +90,12 @@ fn unit() -> f64 {
     f64::from(UNIT_LOG2).exp2()
 }
 
-/// Rounded up, with room for the rounding of what led to it.
+/// Rounds the deviation up, with room for the rounding of the computation before.
 fn gaussian(deviation: f64) -> Result<DiscreteGaussian, PrivacyError> {
     DiscreteGaussian::new((deviation / unit() * (1.0 + 1e-12)).ceil() as u64)
 }
 
-/// Whole units are added, so that the sum is as private as the exact one; what becomes of it in `f64` is no longer data.
+/// Adds noise in whole units, so that the sum is as private as the exact one; converting it to `f64` no longer depends on the data.
 fn add_to(x: f64, noise: &DiscreteGaussian, coins: &mut impl CryptoRng) -> f64 {
     let units = (x / unit()).round() as i128;
     (units + noise.sample(coins)) as f64 * unit()
@@ -102,7 +104,7 @@ fn add_to(x: f64, noise: &DiscreteGaussian, coins: &mut impl CryptoRng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Shape;
+    use crate::shape::Shape;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 

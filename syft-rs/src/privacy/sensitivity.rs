@@ -1,13 +1,12 @@
-//! How far what a Mine computes can move when one of its records is replaced.
+//! How far a Mine's map can move when one of its records is replaced.
 
-use crate::model::Shape;
-use crate::train::{Labels, Rule};
+use crate::rule::{Labels, Rule};
+use crate::shape::Shape;
 
-/// How far the map `W -> L·W + B` of a Mine can move, in Frobenius norm and in units of weights, when one of its
-/// `m` records is replaced by any other: rows have norm at most one, targets are within ±y, `m` is known.
+/// How far the map `W -> L·W + B` of a Mine can move, in Frobenius norm and in units of weights, when one of its `m` records is replaced by any
+/// other. Rows have norm at most one, targets are within ±y, and `m` is known.
 ///
-/// With `a` the gain of the rule (`1/(ρ+λ)` with decay λ, or steps times rate) and `b` the most that it can make of the targets of one
-/// output, `|B_j| <= b·y`:
+/// With `a` the gain of the rule (`1/(ρ+λ)` with decay λ, or steps times rate) and `b` its reach (`|B_j| <= b·y` for the targets of one output):
 ///
 /// * `|δL| <= √2·a/m`. Let `E = (x·xᵀ - x'·x'ᵀ)/m` be the change of the Gram matrix `G`: `|E| <= √2/m`, and its spectral norm
 ///   is at most `1/m`. Proximal: `L = ρR - I` with `R = (G+(ρ+λ)I)^-1`, so `δL = -ρR·E·R'` and `|R| <= 1/(ρ+λ)`. Steps:
@@ -19,8 +18,8 @@ use crate::train::{Labels, Rule};
 /// `R_W` and `y = 1` this is `a·√c·(2+R_W+b)/m`, never more than the more familiar `(2·r_max + R_D)/(m·ρ)` with residuals within
 /// `r_max = √c·(1+R_W)` and `√c·(R_W+b)` for `R_D`.
 ///
-/// Both numbers include an allowance for sums and decompositions in floating point: the data act as if the Gram
-/// matrix were off by `8·(m+d)` units of the last place, more than the error bounds of either.
+/// Both numbers include an allowance for floating point: the data acts as if the Gram matrix were off by `8·(m+d)` units in the last place, more
+/// than the error bounds of sums and decompositions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sensitivity {
     linear: f64,
@@ -28,7 +27,7 @@ pub struct Sensitivity {
 }
 
 impl Sensitivity {
-    /// The sensitivity of a rule with checked constants on so many records, at least one.
+    /// The sensitivity of a rule with checked constants on `records` records, at least one.
     pub fn new(rule: &Rule, labels: &Labels, shape: Shape, records: usize) -> Self {
         let count = records as f64;
         let allowance = 1.0 + 16.0 * count * (count + shape.inputs as f64) * f64::EPSILON / 2.0;
@@ -37,24 +36,24 @@ impl Sensitivity {
         Self { linear: unit * std::f64::consts::SQRT_2, constant }
     }
 
-    /// How far `L` can move.
+    /// Bound on the change of `L`, in Frobenius norm.
     pub const fn linear(&self) -> f64 {
         self.linear
     }
 
-    /// How far `B` can move.
+    /// Bound on the change of `B`, in Frobenius norm.
     pub const fn constant(&self) -> f64 {
         self.constant
     }
 
-    /// How far the update of a model with this Frobenius norm can move.
+    /// Bound on the change of the update of a model with this Frobenius norm.
     pub fn update(&self, weights_norm: f64) -> f64 {
         self.linear * std::f64::consts::FRAC_1_SQRT_2 * weights_norm + self.constant
     }
 }
 
-/// Shortens a vector to Euclidean norm at most `bound`. One with numbers that are not finite becomes zero, so that no input
-/// at all can weigh more than the bound.
+/// Shortens a vector to Euclidean norm at most `bound`. A vector with numbers that are not finite becomes zero, so that no input can weigh more
+/// than the bound.
 pub fn clip(vector: &mut [f64], bound: f64) {
     if !vector.iter().all(|x| x.is_finite()) {
         vector.fill(0.0);

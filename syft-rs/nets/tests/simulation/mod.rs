@@ -1,4 +1,4 @@
-//! A sealed campaign without chain, network and OpenPGP: four Mines, and a Capsule that tries their uploads in order.
+//! A campaign in the clear regime without chain, network and OpenPGP: four Mines, and a Capsule that tries their uploads in order.
 
 use flate2::read::GzDecoder;
 use rand::SeedableRng;
@@ -36,7 +36,7 @@ impl Digits {
         Self { raw: self.raw.select(&rows), targets: self.targets.select(&rows) }
     }
 
-    /// What a Capsule measures on.
+    /// The validation examples of a Capsule.
     pub fn validation(&self) -> Validation<Matrix> {
         Validation::new(self.raw.clone(), self.targets.clone(), Metric::Accuracy).unwrap()
     }
@@ -48,7 +48,7 @@ pub fn network(kind: &NetworkKind, validation: &Digits) -> Network {
     kind.network(Input::fit(&validation.raw, &[(0.0, 255.0); 784], Some(image)).unwrap(), 10).unwrap()
 }
 
-/// What a Mine uploads.
+/// A Mine's upload and the norm of its change.
 pub fn mine(model: &Model, schedule: &Schedule, release: &Release, data: &Digits, seed: u8) -> (Vec<u8>, f64) {
     let mut training = Training::start(model, schedule, &data.raw, &data.targets, [seed; 32]).unwrap();
     while training.step().unwrap().is_some() {}
@@ -57,8 +57,8 @@ pub fn mine(model: &Model, schedule: &Schedule, release: &Release, data: &Digits
     (Update::new(&delta, release, [0; 32], None, data.raw.rows(), coins).unwrap().encode(), delta.norm())
 }
 
-/// One window after the other, each of one upload: the Mines take turns, and every one starts from the best model so far. Says after each
-/// upload which Mine made it, the norm of its change, and the accuracy on the grid.
+/// Runs windows of one upload each: the Mines take turns, and each starts from the best model so far. After each upload, calls `say` with the
+/// Mine, the norm of its change, and the accuracy on the grid.
 pub fn campaign(
     network: &Network,
     schedule: &Schedule,
@@ -83,7 +83,7 @@ pub fn campaign(
     best
 }
 
-/// What works well for classes.
+/// The default schedule for ten classes.
 pub fn default_schedule(network: &Network) -> Schedule {
     Schedule::default_for(network, &Task::Classification { classes: (0..10).map(|digit| digit.to_string()).collect() })
 }

@@ -1,6 +1,6 @@
-//! Graphs step by step.
+//! Builds ONNX graphs node by node.
 
-use super::super::Answer;
+use super::super::answer::Answer;
 use super::proto::{
     AttributeProto, DataType, DimensionProto, GraphProto, INT, INTS, ModelProto, NodeProto, OperatorSetIdProto,
     StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
@@ -8,49 +8,49 @@ use super::proto::{
 use prost::Message;
 use std::collections::BTreeMap;
 
-/// The operators' version, and the file format's that came with it.
+/// Version of the operators, and of the file format that belongs to it.
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 
-/// An ONNX graph that is put together step by step. Names are unique; a constant that is there is not added again.
+/// An ONNX graph that is built node by node. Names are unique; a constant that exists is not added again.
 #[derive(Debug, Default)]
 pub struct Graph(GraphProto);
 
 impl Graph {
-    /// What the caller gives: N rows, each of this shape.
+    /// Declares an input of N rows, each of shape `row`.
     pub fn input(&mut self, name: &str, kind: DataType, row: &[usize]) {
         self.0.input.push(rows_of(name, kind, row));
     }
 
-    /// What the caller gets: N rows, each of this shape.
+    /// Declares an output of N rows, each of shape `row`.
     pub fn output(&mut self, name: &str, kind: DataType, row: &[usize]) {
         self.0.output.push(rows_of(name, kind, row));
     }
 
-    /// A number.
+    /// Adds a constant number.
     pub fn double(&mut self, name: &str, value: f64) {
         self.doubles(name, &[], &[value]);
     }
 
-    /// Numbers, row-major.
+    /// Adds a constant tensor of 64-bit floating-point numbers, row-major.
     pub fn doubles(&mut self, name: &str, shape: &[usize], values: &[f64]) {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(TensorProto { raw_data: Some(bytes), ..tensor(name, DataType::Double, shape) });
     }
 
-    /// Numbers of 32 bits, row-major.
+    /// Adds a constant tensor of 32-bit floating-point numbers, row-major.
     pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(TensorProto { raw_data: Some(bytes), ..tensor(name, DataType::Float, shape) });
     }
 
-    /// Indices, row-major.
+    /// Adds a constant tensor of 64-bit integers, row-major.
     pub fn integers(&mut self, name: &str, shape: &[usize], values: &[i64]) {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.constant(TensorProto { raw_data: Some(bytes), ..tensor(name, DataType::Int64, shape) });
     }
 
-    /// A list of strings.
+    /// Adds a constant list of strings.
     pub fn strings(&mut self, name: &str, values: &[String]) {
         let string_data = values.iter().map(|value| value.clone().into_bytes()).collect();
         self.constant(TensorProto { string_data, ..tensor(name, DataType::String, &[values.len()]) });
@@ -62,12 +62,12 @@ impl Graph {
         }
     }
 
-    /// A step without attributes, named like its output.
+    /// Adds a node without attributes, named like its output.
     pub fn op<const N: usize>(&mut self, kind: &str, inputs: [&str; N], output: &str) {
         self.op_with(kind, inputs, output, &[]);
     }
 
-    /// A step with integers as attributes.
+    /// Adds a node with integers as attributes.
     pub fn op_with<const N: usize>(&mut self, kind: &str, inputs: [&str; N], output: &str, attributes: &[(&str, i64)]) {
         let attribute = |&(name, value): &(&str, i64)| AttributeProto {
             name: name.into(),
@@ -78,7 +78,7 @@ impl Graph {
         self.step(kind, inputs, output, attributes.iter().map(attribute).collect());
     }
 
-    /// A step with lists of integers as attributes.
+    /// Adds a node with lists of integers as attributes.
     pub fn op_over<const N: usize>(&mut self, kind: &str, inputs: [&str; N], output: &str, lists: &[(&str, &[i64])]) {
         let attribute = |&(name, values): &(&str, &[i64])| AttributeProto {
             name: name.into(),
@@ -99,19 +99,19 @@ impl Graph {
         });
     }
 
-    /// What the caller gets for `scores`, double (N, K), which must be there: themselves, and `label` or `value`.
+    /// Declares the outputs of a model: `scores`, double (N, K), which must exist, and `label` or `value`.
     pub fn answer(&mut self, answer: Answer<'_>) {
         self.output("scores", DataType::Double, &[answer.outputs()]);
         match answer {
             Answer::Class(classes) => {
-                // The name of the class with the greatest score, the first among equals.
+                // The name of the class with the greatest score; of equal scores, the first.
                 self.strings("classes", classes);
                 self.op_with("ArgMax", ["scores"], "class", &[("axis", 1), ("keepdims", 0)]);
                 self.op("Gather", ["classes", "class"], "label");
                 self.output("label", DataType::String, &[]);
             }
             Answer::Number(target) => {
-                // The score on the data's own scale.
+                // The score on the scale of the data.
                 self.double("target_center", target.center);
                 self.double("target_spread", target.spread);
                 self.integers("only_output", &[1], &[1]);
@@ -123,7 +123,7 @@ impl Graph {
         }
     }
 
-    /// The same graph with `prefix` before all names but those of what the caller gives.
+    /// The same graph with `prefix` before all names except those of its inputs.
     #[must_use]
     pub fn within(mut self, prefix: &str) -> Self {
         let given: Vec<String> = self.0.input.iter().map(|input| input.name.clone()).collect();
@@ -140,7 +140,7 @@ impl Graph {
         self
     }
 
-    /// The file, of opset 17, with these metadata.
+    /// The bytes of the file (opset 17) with these metadata.
     #[must_use]
     pub fn file(mut self, metadata: &BTreeMap<String, String>) -> Vec<u8> {
         self.0.name = "model".into();

@@ -1,17 +1,34 @@
-//! ONNX: the whole way from raw columns to an answer as one graph.
+//! ONNX: the computation from raw columns to an answer as one graph.
 
 mod graph;
 mod proto;
 
-use super::{ExportError, Model, indices, membership};
-use crate::features::{FEATURE_LIMIT, INPUT_BITS, Recipe};
-use crate::model::LATTICE_BITS;
+use super::answer::ExportError;
+use super::model::{Model, indices, membership};
+use crate::features::{FEATURE_LIMIT, Recipe};
+use crate::lattice::{INPUT_BITS, LATTICE_BITS};
 
 pub use graph::Graph;
 pub use proto::DataType;
 
-/// The file of a model whose columns are what is called `columns` in the graph.
-pub(super) fn encode(model: &Model<'_>, mut graph: Graph, columns: &str) -> Result<Vec<u8>, ExportError> {
+impl Model<'_> {
+    /// An ONNX file (opset 17) from raw columns, `columns`: double (N, C), to `scores`: double (N, K), and to `label`: string (N), or, for a
+    /// regression, to `value`: double (N).
+    pub fn onnx(&self) -> Result<Vec<u8>, ExportError> {
+        let mut graph = Graph::default();
+        graph.input("columns", DataType::Double, &[self.columns.len()]);
+        self.onnx_after(graph, "columns")
+    }
+
+    /// The same, appended to a `graph` that computes the tensor named `columns`, double (N, C). Names in the graph must differ from those of the
+    /// model's steps, see [`Graph::within`].
+    pub fn onnx_after(&self, graph: Graph, columns: &str) -> Result<Vec<u8>, ExportError> {
+        encode(self, graph, columns)
+    }
+}
+
+/// The file of a model that reads the tensor named `columns`.
+fn encode(model: &Model<'_>, mut graph: Graph, columns: &str) -> Result<Vec<u8>, ExportError> {
     features(&mut graph, model, columns)?;
     scores(&mut graph, model);
     graph.answer(model.answer);
@@ -37,7 +54,7 @@ fn features(graph: &mut Graph, model: &Model<'_>, columns: &str) -> Result<(), E
     Ok(())
 }
 
-/// What becomes of the standardised columns; says where it is.
+/// Expands the standardised columns, and returns the name of the result.
 fn expand(graph: &mut Graph, columns: usize, recipe: &Recipe) -> &'static str {
     if matches!(recipe, Recipe::Identity) {
         return "standardised";
@@ -69,7 +86,7 @@ fn expand(graph: &mut Graph, columns: usize, recipe: &Recipe) -> &'static str {
     "expanded"
 }
 
-/// Multiples of 2^-bits, ties to even, after cutting off what is far out.
+/// Rounds to multiples of 2^-bits, ties to even, after clipping to ±[`FEATURE_LIMIT`].
 fn round(graph: &mut Graph, from: &str, bits: u32, lattice: &str, to: &str) {
     graph.double("least", -FEATURE_LIMIT);
     graph.double("greatest", FEATURE_LIMIT);
@@ -100,7 +117,7 @@ fn relu(graph: &mut Graph, from: &str, threshold: f64) {
     graph.op("Relu", ["above_threshold"], "active");
 }
 
-/// Less the mean over the last dimension. An exact sum and one division: a mean of its own may round each step.
+/// Subtracts the mean over the last dimension. An exact sum and one division, because an operator for the mean may round each step.
 fn center(graph: &mut Graph, from: &str, count: usize, to: &str) {
     graph.integers("last", &[1], &[-1]);
     graph.double("count", count as f64);
@@ -136,8 +153,8 @@ fn scores(graph: &mut Graph, model: &Model<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Answer;
-    use super::super::tests::{KINDS, Sample};
+    use super::super::answer::Answer;
+    use super::super::model::tests::{KINDS, Sample};
     use super::*;
     use crate::{FeatureKind, Shape, TargetMap, Weights};
     use prost::Message;

@@ -1,20 +1,20 @@
-//! As much of ONNX's protocol buffers as a model needs. Names and numbers are those of `onnx.proto`.
+//! The part of ONNX's protocol buffers that a model needs. Names and numbers are those of `onnx.proto`.
 
 use prost::Message;
 
-/// `TensorProto.DataType`: what a tensor holds.
+/// `TensorProto.DataType`: the type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]
 pub enum DataType {
-    /// Nothing.
+    /// `UNDEFINED`, the default of the format.
     Undefined = 0,
-    /// Numbers of 32 bits.
+    /// 32-bit floating-point numbers.
     Float = 1,
-    /// Whole numbers of 64 bits.
+    /// 64-bit integers.
     Int64 = 7,
-    /// Text.
+    /// UTF-8 text.
     String = 8,
-    /// Numbers of 64 bits.
+    /// 64-bit floating-point numbers.
     Double = 11,
 }
 
@@ -138,7 +138,7 @@ pub(super) struct TensorShapeProto {
     pub dim: Vec<DimensionProto>,
 }
 
-/// One of the two.
+/// Exactly one of the two is set.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct DimensionProto {
     #[prost(int64, optional, tag = "1")]

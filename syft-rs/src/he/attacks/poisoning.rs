@@ -3,7 +3,8 @@
 use super::*;
 use crate::clear;
 use crate::features::FeatureKind;
-use crate::train::{Labels, Rule, train};
+use crate::rule::{Labels, Rule};
+use crate::train::train;
 use crate::{Examples, Task};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
