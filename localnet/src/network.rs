@@ -389,6 +389,7 @@ impl Setup<'_> {
             sonar: Some(self.sonar_url()),
             contracts: Some(self.deployment_file()),
             poll_ms: Some(POLL_MS),
+            confirmations: None,
             ..Config::default()
         };
         config.save(&home)?;
