@@ -3,9 +3,9 @@
 //! An artefact is stored as UnixFS in 256 KiB chunks under CIDv1, dag-pb, SHA-256, so that the digest of its root block is all
 //! that the chain has to remember.
 //!
-//! [`ArtefactStore`] is what programs need of IPFS. [`embedded`] keeps blocks in a directory and talks to the peers that it is told of
-//! and to nobody else (no DHT, mDNS or bootstrap peers): everyone dials Sonar's node, which fetches and keeps what is live.
-//! [`kubo`] leaves all that to a Kubo, through its RPC.
+//! [`ArtefactStore`] is what programs need of IPFS. The module `embedded` keeps blocks in a directory and talks to the peers that
+//! it is told of and to nobody else (no DHT, mDNS or bootstrap peers): everyone dials Sonar's node, which fetches and keeps what
+//! is live. The module `kubo` leaves all that to a Kubo, through its RPC.
 
 mod embedded;
 mod kubo;

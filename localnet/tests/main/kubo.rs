@@ -35,6 +35,8 @@ impl Kubo {
             .arg(script)
             .arg(repository)
             .arg(hub.to_string())
+            // The library writes a log where it runs.
+            .current_dir(repository.parent().unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

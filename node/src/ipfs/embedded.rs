@@ -28,7 +28,7 @@ impl Embedded {
     pub async fn start(config: NodeConfig) -> Result<Self, IpfsError> {
         files::private_directory(&config.repo)?;
         let identity = match config.role {
-            Role::Hub => Identity::Kept(identity(&config.repo.join("identity"))?),
+            Role::Hub => Identity::Kept(identity(&config.repo.join("identity"))?.into()),
             Role::Client => Identity::Fresh,
         };
         let settings = Config {

@@ -348,13 +348,11 @@ impl Driver {
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Bitswap(event)) => self.on_report(event),
+            // Whoever does not answer is gone; who only does not know the protocol is there.
             SwarmEvent::Behaviour(BehaviourEvent::Ping(libp2p_ping::Event {
                 connection, result: Err(error), ..
-            })) => {
-                // Whoever does not answer is gone; who only does not know the protocol is there.
-                if !matches!(error, libp2p_ping::Failure::Unsupported) {
-                    self.network.close_connection(connection);
-                }
+            })) if !matches!(error, libp2p_ping::Failure::Unsupported) => {
+                self.network.close_connection(connection);
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
                 self.connected(peer_id, connection_id);

@@ -4,12 +4,12 @@
 //!
 //! | module | |
 //! | --- | --- |
-//! | [`block`] | blocks and their names |
-//! | [`unixfs`] | files as trees of blocks, pure |
-//! | [`store`] | blocks and pins in a directory |
-//! | [`bitswap`] | message format, decisions (pure), streams |
-//! | [`driver`] | the one task that owns the network |
-//! | [`proto`] | protobuf fields |
+//! | `block` | blocks and their names |
+//! | `unixfs` | files as trees of blocks, pure |
+//! | `store` | blocks and pins in a directory |
+//! | `bitswap` | message format, decisions (pure), streams |
+//! | `driver` | the one task that owns the network |
+//! | `proto` | protobuf fields |
 //!
 //! All types of libp2p's behaviours stay behind a channel: the network's behaviour is one type of many nested parts, and each
 //! crate that saw a future with it inside would compile all of it anew.
@@ -62,7 +62,7 @@ const LISTEN_WAIT: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub enum Identity {
     /// The holder of this key.
-    Kept(Keypair),
+    Kept(Box<Keypair>),
     /// Somebody new at each start, and again after each lost connection to one of the configured peers: nobody can follow it.
     Fresh,
 }
@@ -146,7 +146,7 @@ impl Swarm {
     pub async fn start(config: Config) -> Result<Self, Error> {
         let store = Arc::new(open(config.directory).await?);
         let (is_renewed, keypair) = match config.identity {
-            Identity::Kept(keypair) => (false, keypair),
+            Identity::Kept(keypair) => (false, *keypair),
             Identity::Fresh => (true, Keypair::generate_ed25519()),
         };
         let (publish, peers) = watch::channel(Vec::new());

@@ -68,7 +68,7 @@ async fn a_file_goes_from_one_client_over_the_hub_to_another_that_asked_before_i
 async fn a_hub_that_was_away_is_dialled_again_by_somebody_new() {
     let directory = tempdir().unwrap();
     let keypair = Keypair::generate_ed25519();
-    let mut settings = config(&directory.path().join("hub"), Identity::Kept(keypair.clone()), &[]);
+    let mut settings = config(&directory.path().join("hub"), Identity::Kept(keypair.into()), &[]);
     let hub = Swarm::start(settings.clone()).await.unwrap();
     settings.listen = hub.addresses()[0].iter().take(2).collect();
     let maker = client(&directory, "maker", hub.addresses()).await;

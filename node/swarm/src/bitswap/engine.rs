@@ -474,7 +474,7 @@ mod tests {
         two.engine.received(peer(1), presence(&wanted, true), nothing);
         assert_eq!(two.wants(), [asked(2, &wanted, WantKind::Block)], "once");
         let got = two.engine.received(peer(2), carrying(&wanted), nothing);
-        assert_eq!(got, [wanted.clone()]);
+        assert_eq!(got, std::slice::from_ref(&wanted));
         assert_eq!(two.wants(), [(peer(1), Want::Cancel(cid(&wanted)))]);
         assert!(two.engine.received(peer(1), carrying(&wanted), nothing).is_empty(), "it is here already");
     }
