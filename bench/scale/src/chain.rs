@@ -209,7 +209,12 @@ impl Chain {
             total_difficulty: None,
             size: Some(U256::from(1_000)),
         };
-        Some(RpcBlock { header, uncles: Vec::new(), transactions: BlockTransactions::Hashes(hashes), withdrawals: None })
+        Some(RpcBlock {
+            header,
+            uncles: Vec::new(),
+            transactions: BlockTransactions::Hashes(hashes),
+            withdrawals: None,
+        })
     }
 
     /// The logs of these blocks that a filter lets through, at most `limit`; `None` when there are more.

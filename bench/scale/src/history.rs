@@ -265,7 +265,8 @@ impl History {
 
     /// Adds blocks until one more submission to an open campaign is in the last of them.
     pub fn append_submission(&mut self, chain: &mut Chain) {
-        let places: Vec<_> = self.running.iter().filter(|(_, campaign)| campaign.open).map(|(place, _)| *place).collect();
+        let places: Vec<_> =
+            self.running.iter().filter(|(_, campaign)| campaign.open).map(|(place, _)| *place).collect();
         let place = places[self.dice.below(places.len() as u32) as usize];
         let now = chain.timestamp() + BLOCK_SECONDS;
         if !self.running[&place].takes(now) {
@@ -283,7 +284,6 @@ impl History {
 
     fn register(&mut self, seed: u64, chain: &mut Chain) {
         let contracts = *chain.contracts();
-        let sonar = contract::campaigns(&contracts);
         for (number, operator) in (0..).zip(self.capsules.clone()) {
             let mut emit = |event| chain.emit(contracts.registry, event);
             emit(encoded(&CapsuleRegistry::Registered {
@@ -296,7 +296,7 @@ impl History {
             }));
             emit(encoded(&CapsuleRegistry::Deposited { operator, amount: U256::from(1_000 * STAKE) }));
             chain.end_transaction();
-            chain.emit(contracts.registry, encoded(&CapsuleRegistry::Authorized { operator, sonar, allowed: true }));
+            chain.emit(contracts.registry, contract::authorized(&contracts, operator));
             chain.end_transaction();
         }
         seal(chain);
@@ -380,34 +380,37 @@ impl History {
             manifest: word(seed, "manifest", number),
             salt: word(seed, "salt", number),
         };
-        let sonar = contract::campaigns(&contracts);
-        let id = campaign_id(contracts.chain_id, sonar, &terms);
+        let campaigns = contract::campaigns(&contracts);
+        let id = campaign_id(contracts.chain_id, campaigns, &terms);
         chain.add_campaign(id);
-        chain.emit(sonar, encoded(&Campaigns::Opened { id, owner: terms.owner, terms: terms.clone() }));
+        chain.emit(campaigns, encoded(&Campaigns::Opened { id, owner: terms.owner, terms: terms.clone() }));
         chain.end_transaction();
         let group = (quota / 10).max(2 * u32::from(terms.windowSize)).min(self.miners);
-        self.running.insert(place, Campaign {
-            id,
-            fate,
-            quota,
-            planned,
-            reason,
-            first_miner: self.dice.below(self.miners),
-            group,
-            open: false,
-            version: 0,
-            window: 0,
-            closes_at: 0,
-            submitters: Vec::new(),
-            submissions: 0,
-            accepts: 0,
-            best: START_PPM,
-            awarded: 0,
-            refund: U256::ZERO,
-            forfeits: 0,
-            accounts: BTreeMap::new(),
-            terms,
-        });
+        self.running.insert(
+            place,
+            Campaign {
+                id,
+                fate,
+                quota,
+                planned,
+                reason,
+                first_miner: self.dice.below(self.miners),
+                group,
+                open: false,
+                version: 0,
+                window: 0,
+                closes_at: 0,
+                submitters: Vec::new(),
+                submissions: 0,
+                accepts: 0,
+                best: START_PPM,
+                awarded: 0,
+                refund: U256::ZERO,
+                forfeits: 0,
+                accounts: BTreeMap::new(),
+                terms,
+            },
+        );
         self.schedule(1 + REACTION_BLOCKS, place, Task::Answer, chain);
     }
 
@@ -478,24 +481,24 @@ impl History {
 
     fn answer(&mut self, place: u32, chain: &mut Chain) {
         let contracts = *chain.contracts();
-        let sonar = contract::campaigns(&contracts);
+        let campaigns = contract::campaigns(&contracts);
         let campaign = self.running.get_mut(&place).expect("it runs");
         let (id, terms) = (campaign.id, &campaign.terms);
         if !campaign.fate.submits() {
             if campaign.fate == Fate::Declined {
-                chain.emit(sonar, encoded(&Campaigns::Declined { id, reason: 1 }));
+                chain.emit(campaigns, encoded(&Campaigns::Declined { id, reason: 1 }));
             }
             campaign.refund = U256::from(terms.bounty) + fee(terms.bounty, FEE_PPM);
-            chain.emit(sonar, encoded(&Campaigns::Refunded { id, amount: campaign.refund }));
+            chain.emit(campaigns, encoded(&Campaigns::Refunded { id, amount: campaign.refund }));
             chain.end_transaction();
             self.schedule(1 + REACTION_BLOCKS, place, Task::WithdrawOwner, chain);
             return;
         }
         (campaign.open, campaign.version) = (true, 1);
         let first = publication(&handover(id, 1), id, 1);
-        chain.emit(sonar, encoded(&Campaigns::Activated { id, startPpm: START_PPM, first }));
+        chain.emit(campaigns, encoded(&Campaigns::Activated { id, startPpm: START_PPM, first }));
         let (operator, amount) = (terms.capsule, U256::from(STAKE));
-        chain.emit(contracts.registry, encoded(&CapsuleRegistry::Locked { operator, sonar, id, amount }));
+        chain.emit(contracts.registry, contract::locked(&contracts, operator, id, amount));
         chain.end_transaction();
         if campaign.quota > 0 {
             self.taking.push(place);
@@ -503,7 +506,7 @@ impl History {
     }
 
     fn settle(&mut self, place: u32, chain: &mut Chain) {
-        let sonar = contract::campaigns(chain.contracts());
+        let campaigns = contract::campaigns(chain.contracts());
         let campaign = self.running.get_mut(&place).expect("it runs");
         let id = campaign.id;
         let last = campaign.left() == 0 && campaign.fate != Fate::Open;
@@ -523,26 +526,32 @@ impl History {
                 account.owed += amount;
                 campaign.awarded += amount;
                 campaign.accepts += 1;
-                chain.emit(sonar, encoded(&Campaigns::Awarded {
-                    id,
-                    miner: chain.miners()[miner as usize],
-                    window: campaign.window,
-                    index,
-                    deltaPpm: campaign.best - best,
-                    amount: U256::from(amount),
-                }));
+                chain.emit(
+                    campaigns,
+                    encoded(&Campaigns::Awarded {
+                        id,
+                        miner: chain.miners()[miner as usize],
+                        window: campaign.window,
+                        index,
+                        deltaPpm: campaign.best - best,
+                        amount: U256::from(amount),
+                    }),
+                );
                 Outcome::Accepted(u16::try_from(campaign.best / GRID_PPM).unwrap_or_default())
             } else if self.dice.percent(5) {
                 if campaign.terms.submissionStake > 0 && std::mem::replace(&mut account.warned, true) {
                     account.has_stake = false;
                     campaign.forfeits += 1;
-                    chain.emit(sonar, encoded(&Campaigns::Forfeited {
-                        id,
-                        miner: chain.miners()[miner as usize],
-                        window: campaign.window,
-                        index,
-                        amount: U256::from(campaign.terms.submissionStake),
-                    }));
+                    chain.emit(
+                        campaigns,
+                        encoded(&Campaigns::Forfeited {
+                            id,
+                            miner: chain.miners()[miner as usize],
+                            window: campaign.window,
+                            index,
+                            amount: U256::from(campaign.terms.submissionStake),
+                        }),
+                    );
                 }
                 Outcome::Rejected(1 + u8::try_from(self.dice.below(5)).unwrap_or_default())
             } else {
@@ -556,9 +565,11 @@ impl History {
         };
         let renews = accepts && reason.is_none();
         let version = campaign.version;
-        let next = if renews { publication(&handover(id, version + 1), id, version + 1) } else { Publication::default() };
-        let settled = Campaigns::Settled { id, window: campaign.window, version, outcomes, bestPpm: campaign.best, next };
-        chain.emit(sonar, encoded(&settled));
+        let next =
+            if renews { publication(&handover(id, version + 1), id, version + 1) } else { Publication::default() };
+        let settled =
+            Campaigns::Settled { id, window: campaign.window, version, outcomes, bestPpm: campaign.best, next };
+        chain.emit(campaigns, encoded(&settled));
         campaign.window += 1;
         campaign.version += u32::from(renews);
         match reason {
@@ -594,7 +605,7 @@ impl History {
 
     fn deliver(&mut self, place: u32, chain: &mut Chain) {
         let contracts = *chain.contracts();
-        let sonar = contract::campaigns(&contracts);
+        let campaigns = contract::campaigns(&contracts);
         let campaign = self.running.get_mut(&place).expect("it runs");
         let (id, terms) = (campaign.id, &campaign.terms);
         match campaign.fate {
@@ -603,15 +614,15 @@ impl History {
                 let refunded = fee(terms.bounty, FEE_PPM);
                 campaign.refund += refunded;
                 let (operator, account, amount) = (terms.capsule, terms.owner, U256::from(STAKE));
-                chain.emit(sonar, encoded(&Campaigns::Expired { id, refunded }));
-                chain.emit(contracts.registry, encoded(&CapsuleRegistry::Slashed { operator, sonar, id, amount }));
+                chain.emit(campaigns, encoded(&Campaigns::Expired { id, refunded }));
+                chain.emit(contracts.registry, contract::slashed(&contracts, operator, id, amount));
                 chain.emit(contracts.registry, encoded(&CapsuleRegistry::Credited { account, operator, id, amount }));
                 chain.end_transaction();
             }
             _ => {
                 let handovers = (1..=campaign.version).map(|version| handover(id, version)).collect();
                 let result = keccak256([id.as_slice(), b"result"].concat());
-                chain.emit(sonar, encoded(&Campaigns::Finalized { id, result, handovers }));
+                chain.emit(campaigns, encoded(&Campaigns::Finalized { id, result, handovers }));
                 chain.end_transaction();
                 self.schedule(20, place, Task::WithdrawCapsule, chain);
             }
@@ -625,11 +636,11 @@ impl History {
 
     fn release(&mut self, place: u32, chain: &mut Chain) {
         let contracts = *chain.contracts();
-        let sonar = contract::campaigns(&contracts);
+        let campaigns = contract::campaigns(&contracts);
         let campaign = &self.running[&place];
         let (id, operator, amount) = (campaign.id, campaign.terms.capsule, U256::from(STAKE));
-        chain.emit(sonar, encoded(&Campaigns::Released { id }));
-        chain.emit(contracts.registry, encoded(&CapsuleRegistry::Unlocked { operator, sonar, id, amount }));
+        chain.emit(campaigns, encoded(&Campaigns::Released { id }));
+        chain.emit(contracts.registry, contract::unlocked(&contracts, operator, id, amount));
         chain.end_transaction();
     }
 
@@ -672,9 +683,8 @@ impl History {
 /// How many submissions each campaign gets; together as many as the size says.
 fn quotas(size: Size, dice: &mut Dice) -> Vec<u32> {
     let submits = |place: &u32| Fate::of(*place, size.campaigns).submits();
-    let weights: Vec<u64> = (0..size.campaigns)
-        .map(|place| if submits(&place) { 1 + u64::from(dice.below(19)) } else { 0 })
-        .collect();
+    let weights: Vec<u64> =
+        (0..size.campaigns).map(|place| if submits(&place) { 1 + u64::from(dice.below(19)) } else { 0 }).collect();
     let total: u64 = weights.iter().sum::<u64>().max(1);
     let largest = (size.submissions / 100 * LARGEST_PERCENT).min(LARGEST);
     let mut rest = size.submissions - largest;
@@ -719,7 +729,12 @@ fn emit_stake_withdrawn(chain: &mut Chain, id: B256, account: Address, amount: U
 /// The hand-over of a version's seed.
 fn handover(id: B256, version: u32) -> Handover {
     let word = |name: &[u8]| keccak256([id.as_slice(), &version.to_be_bytes(), name].concat());
-    Handover { root: word(b"root"), commitment: word(b"commitment"), point: word(b"point"), ciphertext: word(b"ciphertext") }
+    Handover {
+        root: word(b"root"),
+        commitment: word(b"commitment"),
+        point: word(b"point"),
+        ciphertext: word(b"ciphertext"),
+    }
 }
 
 /// What is published for a version.

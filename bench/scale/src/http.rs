@@ -168,7 +168,8 @@ impl Events {
 }
 
 fn event_name(message: &str) -> Option<String> {
-    let field = |name: &str| message.lines().find_map(|line| line.strip_prefix(name).map(|value| value.trim().to_owned()));
+    let field =
+        |name: &str| message.lines().find_map(|line| line.strip_prefix(name).map(|value| value.trim().to_owned()));
     field("data:").map(|_| field("event:").unwrap_or_else(|| "message".into()))
 }
 

@@ -134,7 +134,7 @@ pub async fn measure(plan: &Plan, say: &dyn Fn(&str)) -> Result<Figures, Measure
     fs::create_dir_all(&plan.folder)?;
     let Size { campaigns, submissions, miners } = plan.size;
     say(&format!("making a history of {submissions} submissions of {miners} miners to {campaigns} campaigns"));
-    let (history, chain) = History::generate(plan.size, plan.seed, contract::deployment(CHAIN_ID));
+    let (history, chain) = History::generate(plan.size, plan.seed, contract::made_up(CHAIN_ID));
     let (events, blocks) = (chain.events(), chain.head());
     let bench = Bench { plan, chain: Arc::new(RwLock::new(chain)), history, say };
     let figures = bench.run().await?;
@@ -186,13 +186,12 @@ impl Bench<'_> {
     fn home(&self, name: &str, node: &Node, sonar: Option<SocketAddr>) -> Result<PathBuf, MeasureError> {
         let home = self.plan.folder.join(name);
         fs::create_dir_all(&home)?;
-        let mut config =
-            format!("rpc = \"{}\"\npoll_ms = {POLL_MS}\nconfirmations = {CONFIRMATIONS}\n", node.url());
+        let mut config = format!("rpc = \"{}\"\npoll_ms = {POLL_MS}\nconfirmations = {CONFIRMATIONS}\n", node.url());
         match sonar {
             Some(address) => config.push_str(&format!("sonar = \"http://{address}\"\n")),
             None => {
                 let contracts = self.plan.folder.join("contracts.json");
-                fs::write(&contracts, json!(contract::deployment(CHAIN_ID)).to_string())?;
+                fs::write(&contracts, json!(contract::made_up(CHAIN_ID)).to_string())?;
                 config.push_str(&format!("contracts = {}\n", json!(contracts)));
             }
         }

@@ -56,7 +56,11 @@ impl Report {
             mine_restart_seconds: rounded(whole.mine_restart.seconds),
             index_bytes: whole.index.peak_bytes.max(whole.restart.peak_bytes),
             mine_bytes: whole.mine.peak_bytes.max(whole.mine_restart.peak_bytes),
-            p99_ms: whole.routes.iter().map(|(route, figures)| (route.clone(), rounded(figures.latency.p99_ms))).collect(),
+            p99_ms: whole
+                .routes
+                .iter()
+                .map(|(route, figures)| (route.clone(), rounded(figures.latency.p99_ms)))
+                .collect(),
             event_streams: whole.streams.received,
             linear: Linear {
                 x10_seconds: ratio(whole.index.seconds, part.index.seconds),
@@ -96,7 +100,8 @@ impl Machine {
     pub fn this() -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let (processors, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
-        let kilobytes = field(&memory, "MemTotal").and_then(|value| value.strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        let kilobytes =
+            field(&memory, "MemTotal").and_then(|value| value.strip_suffix(" kB")?.trim().parse::<u64>().ok());
         Self {
             processor: field(&processors, "model name").unwrap_or("unknown processor").into(),
             cores: thread::available_parallelism().map_or(1, usize::from),
@@ -241,7 +246,8 @@ mod tests {
     use crate::load::{Latency, StreamFigures};
 
     fn figures(scale: u32) -> Figures {
-        let start = |seconds: f64| Start { seconds: seconds * f64::from(scale), peak_bytes: 50_000_000 * u64::from(scale) };
+        let start =
+            |seconds: f64| Start { seconds: seconds * f64::from(scale), peak_bytes: 50_000_000 * u64::from(scale) };
         let latency = Latency { p50_ms: 1.0, p99_ms: 2.5, max_ms: 4.0, count: 10 };
         let asked = RouteFigures { latency, statuses: BTreeMap::from([(200, 10)]), bytes: 1_234 };
         Figures {

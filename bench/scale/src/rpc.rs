@@ -96,16 +96,9 @@ impl Node {
     /// # Errors
     /// When there is none.
     pub async fn start(chain: SharedChain, limits: Limits) -> io::Result<Self> {
-        let state = Arc::new(NodeState {
-            chain,
-            limits,
-            read: AtomicU64::new(0),
-            followed: AtomicU64::new(0),
-        });
-        let router = Router::new()
-            .route("/", post(answer))
-            .layer(DefaultBodyLimit::max(BODY_LIMIT))
-            .with_state(state.clone());
+        let state = Arc::new(NodeState { chain, limits, read: AtomicU64::new(0), followed: AtomicU64::new(0) });
+        let router =
+            Router::new().route("/", post(answer)).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(state.clone());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let task = tokio::spawn(async move {
@@ -168,7 +161,8 @@ impl NodeState {
     fn answer(&self, body: &[u8]) -> Result<String, StatusCode> {
         match serde_json::from_slice(body) {
             Ok(Value::Array(batch)) if !batch.is_empty() => {
-                let answers: Vec<_> = batch.into_iter().map(|request| self.respond(request)).collect::<Result<_, _>>()?;
+                let answers: Vec<_> =
+                    batch.into_iter().map(|request| self.respond(request)).collect::<Result<_, _>>()?;
                 Ok(format!("[{}]", answers.join(",")))
             }
             Ok(request) => self.respond(request),
@@ -340,13 +334,8 @@ mod tests {
 
     fn node(limits: Limits) -> NodeState {
         let size = Size { campaigns: 3, submissions: 100, miners: 16 };
-        let (_, chain) = History::generate(size, 1, contract::deployment(7));
-        NodeState {
-            chain: Arc::new(RwLock::new(chain)),
-            limits,
-            read: AtomicU64::new(0),
-            followed: AtomicU64::new(0),
-        }
+        let (_, chain) = History::generate(size, 1, contract::made_up(7));
+        NodeState { chain: Arc::new(RwLock::new(chain)), limits, read: AtomicU64::new(0), followed: AtomicU64::new(0) }
     }
 
     fn ask(node: &NodeState, method: &str, params: Value) -> Value {

@@ -18,7 +18,7 @@ const CHAIN_ID: u64 = 7;
 const SEED: u64 = 1;
 
 fn history() -> (History, SharedChain) {
-    let (history, chain) = History::generate(SIZE, SEED, contract::deployment(CHAIN_ID));
+    let (history, chain) = History::generate(SIZE, SEED, contract::made_up(CHAIN_ID));
     (history, Arc::new(RwLock::new(chain)))
 }
 
