@@ -346,9 +346,12 @@ impl Bench<'_> {
     }
 }
 
-/// Pages after the first, of some of the paths.
+/// Pages after the first, of some of the paths; none of a route that has no pages.
 async fn pages(route: &Route, paths: &[String], connection: &mut Connection) -> Result<Vec<String>, MeasureError> {
     let mut pages = Vec::new();
+    if route.cursor.is_none() {
+        return Ok(pages);
+    }
     for path in paths.iter().take(PAGES) {
         let mut page = path.clone();
         for _ in 0..PAGES {
