@@ -13,7 +13,7 @@ use alloy::{
 };
 use sonar_contracts::Deployment;
 
-use sonar_contracts::Campaigns;
+use crate::contract::{self, Campaigns};
 
 /// Gas that a block may use; a header needs one.
 const GAS_LIMIT: u64 = 30_000_000;
@@ -266,7 +266,7 @@ impl Chain {
                     index,
                     content: keccak256([id.as_slice(), &place].concat()),
                 };
-                let address = self.contracts.campaigns;
+                let address = contract::campaigns(&self.contracts);
                 alloy::primitives::Log { address, data: event.encode_log_data() }
             }
         }

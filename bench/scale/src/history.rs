@@ -17,11 +17,14 @@ use alloy::{
     sol_types::SolEvent,
 };
 use sonar_contracts::{
-    AuditTerms, Campaigns, CapsuleRegistry, CloseReason, Deployment, Handover, Outcome, Publication, Terms,
-    campaign_id, fee, handover_hash, payout,
+    AuditTerms, CapsuleRegistry, CloseReason, Deployment, Handover, Outcome, Publication, Terms, campaign_id, fee,
+    handover_hash, payout,
 };
 
-use crate::chain::{Chain, Submitted};
+use crate::{
+    chain::{Chain, Submitted},
+    contract::{self, Campaigns},
+};
 
 /// Unix time of the first block.
 const GENESIS: u64 = 1_700_000_000;
@@ -281,7 +284,6 @@ impl History {
 
     fn register(&mut self, seed: u64, chain: &mut Chain) {
         let contracts = *chain.contracts();
-        let campaigns = contracts.campaigns;
         for (number, operator) in (0..).zip(self.capsules.clone()) {
             let mut emit = |event| chain.emit(contracts.registry, event);
             emit(encoded(&CapsuleRegistry::Registered {
@@ -294,8 +296,7 @@ impl History {
             }));
             emit(encoded(&CapsuleRegistry::Deposited { operator, amount: U256::from(1_000 * STAKE) }));
             chain.end_transaction();
-            chain
-                .emit(contracts.registry, encoded(&CapsuleRegistry::Authorized { operator, campaigns, allowed: true }));
+            chain.emit(contracts.registry, contract::authorized(&contracts, operator));
             chain.end_transaction();
         }
         seal(chain);
@@ -379,7 +380,7 @@ impl History {
             manifest: word(seed, "manifest", number),
             salt: word(seed, "salt", number),
         };
-        let campaigns = contracts.campaigns;
+        let campaigns = contract::campaigns(&contracts);
         let id = campaign_id(contracts.chain_id, campaigns, &terms);
         chain.add_campaign(id);
         chain.emit(campaigns, encoded(&Campaigns::Opened { id, owner: terms.owner, terms: terms.clone() }));
@@ -480,7 +481,7 @@ impl History {
 
     fn answer(&mut self, place: u32, chain: &mut Chain) {
         let contracts = *chain.contracts();
-        let campaigns = contracts.campaigns;
+        let campaigns = contract::campaigns(&contracts);
         let campaign = self.running.get_mut(&place).expect("it runs");
         let (id, terms) = (campaign.id, &campaign.terms);
         if !campaign.fate.submits() {
@@ -497,7 +498,7 @@ impl History {
         let first = publication(&handover(id, 1), id, 1);
         chain.emit(campaigns, encoded(&Campaigns::Activated { id, startPpm: START_PPM, first }));
         let (operator, amount) = (terms.capsule, U256::from(STAKE));
-        chain.emit(contracts.registry, encoded(&CapsuleRegistry::Locked { operator, campaigns, id, amount }));
+        chain.emit(contracts.registry, contract::locked(&contracts, operator, id, amount));
         chain.end_transaction();
         if campaign.quota > 0 {
             self.taking.push(place);
@@ -505,7 +506,7 @@ impl History {
     }
 
     fn settle(&mut self, place: u32, chain: &mut Chain) {
-        let campaigns = chain.contracts().campaigns;
+        let campaigns = contract::campaigns(chain.contracts());
         let campaign = self.running.get_mut(&place).expect("it runs");
         let id = campaign.id;
         let last = campaign.left() == 0 && campaign.fate != Fate::Open;
@@ -587,7 +588,7 @@ impl History {
         campaign.open = false;
         campaign.refund = U256::from(campaign.terms.bounty - campaign.awarded);
         let closed = Campaigns::Closed { id: campaign.id, reason: reason as u8, refunded: campaign.refund };
-        chain.emit(chain.contracts().campaigns, encoded(&closed));
+        chain.emit(contract::campaigns(chain.contracts()), encoded(&closed));
         chain.end_transaction();
         let miners: Vec<_> = campaign.accounts.keys().copied().collect();
         for miner in miners {
@@ -604,7 +605,7 @@ impl History {
 
     fn deliver(&mut self, place: u32, chain: &mut Chain) {
         let contracts = *chain.contracts();
-        let campaigns = contracts.campaigns;
+        let campaigns = contract::campaigns(&contracts);
         let campaign = self.running.get_mut(&place).expect("it runs");
         let (id, terms) = (campaign.id, &campaign.terms);
         match campaign.fate {
@@ -614,7 +615,7 @@ impl History {
                 campaign.refund += refunded;
                 let (operator, account, amount) = (terms.capsule, terms.owner, U256::from(STAKE));
                 chain.emit(campaigns, encoded(&Campaigns::Expired { id, refunded }));
-                chain.emit(contracts.registry, encoded(&CapsuleRegistry::Slashed { operator, campaigns, id, amount }));
+                chain.emit(contracts.registry, contract::slashed(&contracts, operator, id, amount));
                 chain.emit(contracts.registry, encoded(&CapsuleRegistry::Credited { account, operator, id, amount }));
                 chain.end_transaction();
             }
@@ -635,11 +636,11 @@ impl History {
 
     fn release(&mut self, place: u32, chain: &mut Chain) {
         let contracts = *chain.contracts();
-        let campaigns = contracts.campaigns;
+        let campaigns = contract::campaigns(&contracts);
         let campaign = &self.running[&place];
         let (id, operator, amount) = (campaign.id, campaign.terms.capsule, U256::from(STAKE));
         chain.emit(campaigns, encoded(&Campaigns::Released { id }));
-        chain.emit(contracts.registry, encoded(&CapsuleRegistry::Unlocked { operator, campaigns, id, amount }));
+        chain.emit(contracts.registry, contract::unlocked(&contracts, operator, id, amount));
         chain.end_transaction();
     }
 
@@ -715,13 +716,13 @@ fn encoded(event: &impl SolEvent) -> alloy::primitives::LogData {
 
 fn emit_withdrawn(chain: &mut Chain, id: B256, account: Address, amount: U256) {
     let event = Campaigns::Withdrawn { id, account, to: account, amount };
-    chain.emit(chain.contracts().campaigns, encoded(&event));
+    chain.emit(contract::campaigns(chain.contracts()), encoded(&event));
     chain.end_transaction();
 }
 
 fn emit_stake_withdrawn(chain: &mut Chain, id: B256, account: Address, amount: U256) {
     let event = Campaigns::StakeWithdrawn { id, account, to: account, amount };
-    chain.emit(chain.contracts().campaigns, encoded(&event));
+    chain.emit(contract::campaigns(chain.contracts()), encoded(&event));
     chain.end_transaction();
 }
 

@@ -134,7 +134,7 @@ pub async fn measure(plan: &Plan, say: &dyn Fn(&str)) -> Result<Figures, Measure
     fs::create_dir_all(&plan.folder)?;
     let Size { campaigns, submissions, miners } = plan.size;
     say(&format!("making a history of {submissions} submissions of {miners} miners to {campaigns} campaigns"));
-    let (history, chain) = History::generate(plan.size, plan.seed, contract::deployment(CHAIN_ID));
+    let (history, chain) = History::generate(plan.size, plan.seed, contract::made_up(CHAIN_ID));
     let (events, blocks) = (chain.events(), chain.head());
     let bench = Bench { plan, chain: Arc::new(RwLock::new(chain)), history, say };
     let figures = bench.run().await?;
@@ -191,7 +191,7 @@ impl Bench<'_> {
             Some(address) => config.push_str(&format!("sonar = \"http://{address}\"\n")),
             None => {
                 let contracts = self.plan.folder.join("contracts.json");
-                fs::write(&contracts, json!(contract::deployment(CHAIN_ID)).to_string())?;
+                fs::write(&contracts, json!(contract::made_up(CHAIN_ID)).to_string())?;
                 config.push_str(&format!("contracts = {}\n", json!(contracts)));
             }
         }
@@ -346,9 +346,12 @@ impl Bench<'_> {
     }
 }
 
-/// Pages after the first, of some of the paths.
+/// Pages after the first, of some of the paths; none of a route that has no pages.
 async fn pages(route: &Route, paths: &[String], connection: &mut Connection) -> Result<Vec<String>, MeasureError> {
     let mut pages = Vec::new();
+    if route.cursor.is_none() {
+        return Ok(pages);
+    }
     for path in paths.iter().take(PAGES) {
         let mut page = path.clone();
         for _ in 0..PAGES {

@@ -68,7 +68,9 @@ impl Route {
 pub fn artefact_names(answer: &Value) -> Vec<String> {
     match answer {
         Value::String(text) => {
-            let digest = text.len() >= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let digits = text.strip_prefix("0x").unwrap_or(text);
+            let digest = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            // A CID of version 1 in its usual form.
             let identifier = text.len() > 50 && text.starts_with("baf");
             if digest || identifier { vec![text.clone()] } else { Vec::new() }
         }
@@ -99,5 +101,16 @@ mod tests {
         assert_eq!(routes[0].paths(&ids), ["/campaigns/0x1/events", "/campaigns/0x2/events"]);
         assert_eq!(routes[0].page("/x", "7-1").as_deref(), Some("/x?after=7-1"));
         assert!(routes[0].paths(&BTreeMap::new()).is_empty());
+    }
+
+    #[test]
+    fn artefacts_are_found_by_digest_and_by_identifier() {
+        let digest = format!("0x{}", "ab".repeat(32));
+        let identifier = format!("bafkrei{}", "a".repeat(52));
+        let owner = format!("0x{}", "ab".repeat(20));
+        let answer = json!({ "name": "x", "terms": { "manifest": digest, "owner": owner }, "versions": [identifier] });
+        let mut found = artefact_names(&answer);
+        found.sort_unstable();
+        assert_eq!(found, [digest, identifier]);
     }
 }

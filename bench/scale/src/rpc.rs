@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use sonar_contracts::{CapsuleRegistry, DataCoin};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::chain::Chain;
+use crate::{chain::Chain, contract};
 
 /// Blocks between the head and what a node calls safe, and finalized, on the main network.
 const SAFE: u64 = 32;
@@ -214,7 +214,7 @@ impl NodeState {
             "eth_getCode" => {
                 let (address, _): (Address, Value) = decode(params)?;
                 let contracts = chain.contracts();
-                let deployed = [contracts.campaigns, contracts.registry, contracts.datacoin];
+                let deployed = [contract::campaigns(contracts), contracts.registry, contracts.datacoin];
                 text(&if deployed.contains(&address) { Bytes::from_static(&[0xfe]) } else { Bytes::new() })
             }
             "eth_getBalance" => text(&BALANCE),
@@ -330,12 +330,11 @@ fn view(input: &[u8]) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract;
     use crate::history::{History, Size};
 
     fn node(limits: Limits) -> NodeState {
         let size = Size { campaigns: 3, submissions: 100, miners: 16 };
-        let (_, chain) = History::generate(size, 1, contract::deployment(7));
+        let (_, chain) = History::generate(size, 1, contract::made_up(7));
         NodeState { chain: Arc::new(RwLock::new(chain)), limits, read: AtomicU64::new(0), followed: AtomicU64::new(0) }
     }
 
@@ -367,7 +366,7 @@ mod tests {
     fn logs_are_filtered_by_blocks_address_and_topics() {
         let node = node(Limits::default());
         let chain = node.chain().clone();
-        let (campaigns, id) = (chain.contracts().campaigns, chain.campaigns()[0]);
+        let (campaigns, id) = (contract::campaigns(chain.contracts()), chain.campaigns()[0]);
         let logs = |filter: Value| ask(&node, "eth_getLogs", json!([filter]))["result"].as_array().unwrap().clone();
         let all = logs(json!({ "fromBlock": "0x0", "toBlock": "latest" }));
         assert_eq!(all.len(), chain.events());

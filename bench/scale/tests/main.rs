@@ -1,13 +1,15 @@
 //! What the harness is made of, against the real client of the chain and the real fold of its events.
 
+mod sample;
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, RwLock},
 };
 
-use sonar_contracts::State;
+use sonar_contracts::{Deployment, State};
 use sonar_node::chain::Client;
-use sonar_protocol::view::World;
+use sonar_protocol::{event::Batch, view::World};
 use sonar_scale::{
     contract,
     history::{History, Size},
@@ -19,25 +21,31 @@ const CHAIN_ID: u64 = 7;
 const SEED: u64 = 1;
 
 fn history() -> (History, SharedChain) {
-    let (history, chain) = History::generate(SIZE, SEED, contract::deployment(CHAIN_ID));
+    let (history, chain) = History::generate(SIZE, SEED, contract::made_up(CHAIN_ID));
     (history, Arc::new(RwLock::new(chain)))
 }
 
-/// What a client of the chain folds from a node with these limits.
-async fn folded(chain: &SharedChain, limits: Limits) -> World {
-    let node = Node::start(chain.clone(), limits).await.unwrap();
-    let deployment = *chain.read().unwrap().contracts();
-    let client = Client::connect(&node.url(), deployment, None).await.unwrap();
+/// What a client of the chain folds from a node.
+async fn world(url: &str, contracts: Deployment) -> World {
+    let client = Client::connect(url, contracts, None).await.unwrap();
     let head = client.head().await.unwrap();
     let mut world = World::default();
-    for record in client.logs(deployment.block, head.number).await.unwrap() {
-        world.apply(&record).unwrap();
-    }
-    assert_eq!(head.number, chain.read().unwrap().head());
-    assert_eq!(node.followed(), 0, "the head was not asked for after the events");
-    client.head().await.unwrap();
-    assert_eq!(node.followed(), head.number);
+    let records = client.logs(contracts.block, head.number).await.unwrap();
+    world.absorb(&Batch { restarted: true, records, head }).unwrap();
     world
+}
+
+/// The same from our node with these limits.
+async fn folded(chain: &SharedChain, limits: Limits) -> World {
+    let node = Node::start(chain.clone(), limits).await.unwrap();
+    let contracts = *chain.read().unwrap().contracts();
+    let folded = world(&node.url(), contracts).await;
+    let head = chain.read().unwrap().head();
+    assert_eq!(folded.head.number, head);
+    assert_eq!(node.followed(), 0, "the head was not asked for after the events");
+    world(&node.url(), contracts).await;
+    assert_eq!(node.followed(), head);
+    folded
 }
 
 #[tokio::test]
