@@ -20,7 +20,7 @@ use sonar_protocol::{
     event::{Event, Record},
     handover::AuditSecret,
     ids::{CampaignId, Digest},
-    launch::{self, CapsuleTerms, Inputs, LaunchError, Plan},
+    launch::{self, CapsuleTerms, Inputs, LaunchError, Plan, Recipient},
     manifest::Manifest,
     method::{Method, Regime},
     units::Amount,
@@ -181,7 +181,7 @@ impl Prepared {
             initial: None,
             backbone: self.embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
             owner: Address::ZERO,
-            scientist: (Vec::new(), String::new()),
+            scientist: Recipient::default(),
             token: Address::ZERO,
             bounty: Amount::from(u128::from(u64::MAX)),
             capsule: CapsuleTerms {

@@ -247,6 +247,7 @@ impl From<LaunchError> for Failure {
         let code = match &error {
             LaunchError::Bounty => "BOUNTY",
             LaunchError::PastDeadline => "PAST_DEADLINE",
+            LaunchError::CertificateExpires { .. } => "CERTIFICATE_EXPIRES",
             LaunchError::Ladder(_) => "TARGET_NOT_ABOVE_START",
             LaunchError::TargetOffGrid { .. } => "TARGET_OFF_GRID",
             LaunchError::Start { .. } => "START_NOT_AS_CLAIMED",

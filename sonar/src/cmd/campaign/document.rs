@@ -12,6 +12,8 @@ use sonar_protocol::{
     wire::TermsJson,
 };
 
+pub use sonar_protocol::units::time;
+
 /// A campaign in a list.
 #[derive(Serialize)]
 pub struct Summary {
@@ -300,12 +302,4 @@ pub fn span(seconds: u32) -> String {
         hours if hours % HOUR == 0 => format!("{} hours", hours / HOUR),
         seconds => format!("{seconds} s"),
     }
-}
-
-/// Unix time as people read it.
-pub fn time(unix: u64) -> String {
-    i64::try_from(unix)
-        .ok()
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-        .map_or_else(|| unix.to_string(), |time| time.to_string())
 }

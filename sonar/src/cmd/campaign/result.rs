@@ -199,7 +199,7 @@ async fn signer_of(hub: &Hub, world: &World, view: &CampaignView, manifest: &Man
     let digest = capsule
         .and_then(|capsule| capsule.certificate)
         .ok_or_else(|| refused("the Capsule has registered no certificate"))?;
-    let certificate = Certificate::decode(&hub.fetch(digest, manifest::MAX_BYTES).await?)?;
+    let certificate = Certificate::decode(&hub.fetch(digest, manifest::MAX_BYTES).await?, view.opened.timestamp)?;
     if certificate.fingerprint() == manifest.capsule {
         Ok(certificate)
     } else {
