@@ -300,7 +300,7 @@ contract Handler is Fixture {
         }
     }
 
-    function campaigns() external view returns (uint256) {
+    function campaignCount() external view returns (uint256) {
         return ids.length;
     }
 
@@ -503,7 +503,7 @@ contract InvariantTest {
 
     /// @dev Per campaign: deposited = paid + owed + refunded + fee + escrowed, and each campaign pays from its own.
     function _everyCampaignBalances() private view {
-        for (uint256 i = 0; i < handler.campaigns(); ++i) {
+        for (uint256 i = 0; i < handler.campaignCount(); ++i) {
             bytes32 id = handler.ids(i);
             Ledger memory l = campaigns.ledger(handler.terms(i));
             vm.assertEq(l.deposited, handler.taken(id), "deposited is what was taken");
@@ -527,7 +527,7 @@ contract InvariantTest {
         (,, address coin) = handler.parts();
         uint256 eth = 0;
         uint256 tokens = 0;
-        for (uint256 i = 0; i < handler.campaigns(); ++i) {
+        for (uint256 i = 0; i < handler.campaignCount(); ++i) {
             bytes32 id = handler.ids(i);
             uint256 held = handler.taken(id) - handler.sent(id);
             if (handler.terms(i).token == address(0)) eth += held;
@@ -551,7 +551,7 @@ contract InvariantTest {
         }
         vm.assertEq(registry.balance, c.stake + claimable, "stakes and credits");
         uint256 locked = 0;
-        for (uint256 i = 0; i < handler.campaigns(); ++i) {
+        for (uint256 i = 0; i < handler.campaignCount(); ++i) {
             bytes32 id = handler.ids(i);
             Status memory s = campaigns.status(id);
             bool runs = s.state == State.Open || (s.state == State.Closed && uint8(s.reason) != 6);
@@ -566,7 +566,7 @@ contract InvariantTest {
 
     /// @dev Per campaign, stakes that came in are held, free or went out, and each is its account's or was forfeited.
     function _submissionStakesAreConserved() private view {
-        for (uint256 i = 0; i < handler.campaigns(); ++i) {
+        for (uint256 i = 0; i < handler.campaignCount(); ++i) {
             bytes32 id = handler.ids(i);
             uint256 here = 0;
             for (uint256 a = 0; a < handler.actors(); ++a) {
