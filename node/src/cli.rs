@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     config::ConfigError,
-    files::{self, Access, FileError},
+    files::{self, Access, FileError, FileExists},
     ipfs::IpfsError,
 };
 use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, units};
@@ -188,6 +188,12 @@ impl From<FileError> for Failure {
             _ => ExitCode::Internal,
         };
         Self::new(exit, "FILE", &error)
+    }
+}
+
+impl From<FileExists> for Failure {
+    fn from(error: FileExists) -> Self {
+        Self::new(ExitCode::Refused, "FILE_EXISTS", error).help("name another file, or pass --force to overwrite it")
     }
 }
 

@@ -310,6 +310,51 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
     .await;
 }
 
+#[tokio::test]
+async fn a_result_is_not_written_over_another_file() {
+    let stage = Stage::new().await;
+    let served = Served::start(&stage);
+    let capsule = Capsule::register(&stage, &served).await;
+    let user = scientist(&stage, &served);
+    let (user, id) = aside(move || {
+        let launched = launch(&user, &["--yes"]).data();
+        (user, id_of(&launched))
+    })
+    .await;
+    let (manifest, bundle) = capsule.open(&stage.owner, id).await;
+    let terms = stage.owner.terms(id).await.unwrap();
+    stage.activate(&terms, 100_000).await;
+    stage.owner.close(&terms).await.unwrap();
+    let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
+    let model = Weights::zeros(manifest.method.linear().unwrap().shape);
+    let handed = handover(Digest([1; 32]));
+    capsule.deliver(&stage, id, &model, &certificate, &capsule.identity, handed).await;
+    aside(move || {
+        let (model, message) = (user.path("model.safetensors"), user.path("model.pgp"));
+        let (id, out) = (id.to_string(), model.display().to_string());
+        let fetch = |more: &[&str]| user.json(&[&["campaign", "result", &id, "--out", &out][..], more].concat());
+        let refused = |more: &[&str]| {
+            let answer = fetch(more);
+            assert_eq!((answer.code, answer.error().as_str()), (5, "FILE_EXISTS"), "{more:?}");
+        };
+        fs::write(&model, "the model of last year").unwrap();
+        refused(&[]);
+        // All formats or none.
+        refused(&["--format", "npz,safetensors"]);
+        assert!(!user.path("model.npz").exists());
+        assert_eq!(fs::read(&model).unwrap(), b"the model of last year");
+
+        fetch(&["--force"]).data();
+        assert!(Weights::from_safetensors(&fs::read(&model).unwrap()).is_ok());
+        // Run once more, it writes the same again.
+        fetch(&["--keep-message"]).data();
+        fetch(&["--keep-message"]).data();
+        fs::write(&message, "another message").unwrap();
+        refused(&["--keep-message"]);
+    })
+    .await;
+}
+
 /// A network of two columns, as somebody who keeps notes in his files would write it.
 fn backbone() -> Vec<u8> {
     let input = Input::Columns(vec![Column { center: 5.0, spread: 5.0 }, Column { center: 0.5, spread: 0.5 }]);
