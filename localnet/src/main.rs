@@ -8,7 +8,8 @@ use std::{
 use clap::{Parser, Subcommand};
 use localnet::{
     demo::{self, DemoConfig, DemoError, Prepared},
-    network::{Network, NetworkConfig},
+    directory::DirectoryError,
+    network::{Network, NetworkConfig, NetworkError},
     split::Split,
     story::Story,
 };
@@ -218,7 +219,7 @@ async fn run_up(config: &DemoConfig, rpc_port: u16, http_port: u16, output: &Out
         NetworkConfig { directory: config.out.clone(), data: prepared.data.clone(), rpc_port, http_port };
     let started = Network::start(&network_config, |line| story.tell(line));
     let mut network = tokio::select! {
-        started = started => started.map_err(Failure::internal)?,
+        started = started => started.map_err(network_failure)?,
         interrupted = tokio::signal::ctrl_c() => return Err(interrupt(interrupted)),
     };
     let file = prepared.write(network.directory()).map_err(Failure::internal)?;
@@ -251,8 +252,18 @@ fn failure(error: DemoError) -> Failure {
         DemoError::Campaign(error) => error.into(),
         DemoError::Launch(error) => error.into(),
         DemoError::Content { .. } => Failure::new(cli::ExitCode::Refused, "CAMPAIGN_FILE", error),
+        DemoError::Network(error) => network_failure(error),
         other => Failure::internal(other),
     }
+}
+
+fn network_failure(error: NetworkError) -> Failure {
+    let code = match error {
+        NetworkError::Directory(DirectoryError::InUse { .. }) => "ALREADY_RUNNING",
+        NetworkError::Directory(DirectoryError::NotOurs(_)) => "DIRECTORY_NOT_EMPTY",
+        other => return Failure::internal(other),
+    };
+    Failure::new(cli::ExitCode::Refused, code, error)
 }
 
 fn interrupt(signal: std::io::Result<()>) -> Failure {
