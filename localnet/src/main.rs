@@ -37,6 +37,9 @@ enum Command {
     Demo {
         #[command(flatten)]
         cast: Cast,
+        /// How many Mines
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
+        mines: u16,
         /// Where everything is written; cleared first
         #[arg(long, default_value = "target/demo", value_name = "DIR")]
         out: PathBuf,
@@ -50,6 +53,9 @@ enum Command {
     Up {
         #[command(flatten)]
         cast: Cast,
+        /// How many Mines; 0 if you start your own
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=64))]
+        mines: u16,
         /// Where everything is written; cleared first
         #[arg(long, default_value = "target/localnet", value_name = "DIR")]
         out: PathBuf,
@@ -68,9 +74,6 @@ struct Cast {
     /// The data set
     #[arg(long, default_value = "digits", value_parser = ["digits", "breast-cancer", "diabetes", "mnist"])]
     dataset: String,
-    /// How many Mines
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
-    mines: u16,
     /// How its rows are dealt to the Mines: iid or by-label
     #[arg(long, default_value = "iid")]
     split: Split,
@@ -96,11 +99,11 @@ struct Cast {
 }
 
 impl Cast {
-    fn demo(self, out: PathBuf, keep: bool, quiet: bool) -> DemoConfig {
+    fn demo(self, mines: u16, out: PathBuf, keep: bool, quiet: bool) -> DemoConfig {
         DemoConfig {
             dataset: self.dataset,
             data: self.data.unwrap_or_else(data_directory),
-            mines: usize::from(self.mines),
+            mines: usize::from(mines),
             split: self.split,
             regime: self.regime,
             network: self.network,
@@ -140,13 +143,13 @@ async fn main() -> process::ExitCode {
     cli::init_tracing(&cli.globals, Logging::Command);
     let quiet = cli.globals.quiet;
     match cli.command {
-        Command::Demo { cast, out, keep } => {
+        Command::Demo { cast, mines, out, keep } => {
             let output = Output::new(&cli.globals, "localnet.demo/1");
-            output.finish(run_demo(cast.demo(out, keep, quiet)).await)
+            output.finish(run_demo(cast.demo(mines, out, keep, quiet)).await)
         }
-        Command::Up { cast, out, rpc_port, http_port } => {
+        Command::Up { cast, mines, out, rpc_port, http_port } => {
             let output = Output::new(&cli.globals, "localnet.up/1");
-            let config = cast.demo(out, true, quiet);
+            let config = cast.demo(mines, out, true, quiet);
             let result = run_up(&config, rpc_port, http_port, &output).await;
             output.finish_stream(result)
         }
@@ -272,4 +275,19 @@ fn interrupt(signal: std::io::Result<()>) -> Failure {
         Err(error) => format!("cannot listen for Ctrl-C: {error}"),
     };
     Failure::new(cli::ExitCode::Unsuccessful, "INTERRUPTED", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_network_without_a_campaign_can_do_without_mines() {
+        for (command, mines, is_valid) in
+            [("up", "0", true), ("up", "64", true), ("up", "65", false), ("demo", "0", false), ("demo", "1", true)]
+        {
+            let parsed = Cli::try_parse_from(["localnet", command, "--mines", mines]);
+            assert_eq!(parsed.is_ok(), is_valid, "{command} --mines {mines}");
+        }
+    }
 }

@@ -202,7 +202,9 @@ impl Network {
         }
         let sonar_url = setup.sonar_url();
         supervisor.start(mines.iter().enumerate().map(join_in_order).collect()).await?;
-        tell(&format!("{} Mines hold their data and wait", mines.len()));
+        if !mines.is_empty() {
+            tell(&format!("{} Mines hold their data and wait", mines.len()));
+        }
         Ok(Self {
             supervisor,
             chain,
