@@ -1,8 +1,11 @@
 //! `localnet`: everything on one machine.
 
 use std::{
+    future,
     path::{Path, PathBuf},
+    pin::pin,
     process,
+    time::Duration,
 };
 
 use clap::{Parser, Subcommand};
@@ -18,6 +21,7 @@ use sonar_node::cli::{self, Failure, Globals, Logging, Output, Report};
 use sonar_protocol::method::Regime;
 use syft::FeatureKind;
 use syft_nets::NetworkKind;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A chain, Sonar, a Capsule and Mines on this machine, as separate processes of the real programs
 #[derive(Debug, Parser)]
@@ -142,24 +146,91 @@ async fn main() -> process::ExitCode {
     };
     cli::init_tracing(&cli.globals, Logging::Command);
     let quiet = cli.globals.quiet;
+    let end = end(cli.globals.timeout);
     match cli.command {
         Command::Demo { cast, mines, out, keep } => {
             let output = Output::new(&cli.globals, "localnet.demo/1");
-            output.finish(run_demo(cast.demo(mines, out, keep, quiet)).await)
+            output.finish(run_demo(cast.demo(mines, out, keep, quiet), end).await)
         }
         Command::Up { cast, mines, out, rpc_port, http_port } => {
             let output = Output::new(&cli.globals, "localnet.up/1");
             let config = cast.demo(mines, out, true, quiet);
-            let result = run_up(&config, rpc_port, http_port, &output).await;
+            let result = run_up(&config, rpc_port, http_port, end, &output).await;
             output.finish_stream(result)
         }
     }
 }
 
-async fn run_demo(config: DemoConfig) -> Result<Report, Failure> {
+/// Why everything is stopped before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Somebody wants it: Ctrl-C, SIGTERM, or the terminal was closed.
+    Signal,
+    /// The time of `--timeout` is over.
+    Timeout(Duration),
+}
+
+impl From<End> for Failure {
+    fn from(end: End) -> Self {
+        match end {
+            End::Signal => {
+                Self::new(cli::ExitCode::Unsuccessful, "INTERRUPTED", "interrupted; all processes were stopped")
+            }
+            End::Timeout(limit) => {
+                let message = format!("not done within {} s; all processes were stopped", limit.as_secs_f64());
+                Self::new(cli::ExitCode::TimedOut, "TIMED_OUT", message).help("give a longer --timeout")
+            }
+        }
+    }
+}
+
+/// Returns when everything is to be stopped.
+async fn end(limit: Option<Duration>) -> End {
+    let timeout = async {
+        match limit {
+            Some(limit) => {
+                tokio::time::sleep(limit).await;
+                limit
+            }
+            None => future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = cli::stop_signal() => End::Signal,
+        () = hangup() => End::Signal,
+        limit = timeout => End::Timeout(limit),
+    }
+}
+
+/// Returns when the terminal is closed, unless the process was told not to care (`nohup`).
+async fn hangup() {
+    // Looked up first: listening would replace it.
+    if ignores_hangup() {
+        return future::pending().await;
+    }
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => hangup.recv().await,
+        Err(_) => future::pending().await,
+    };
+}
+
+/// Whether SIGHUP was ignored when the process started.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    is_hangup_ignored(&status)
+}
+
+/// Reads the mask of ignored signals in a process' status. Signal 1 is its lowest bit.
+fn is_hangup_ignored(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+async fn run_demo(config: DemoConfig, end: impl Future<Output = End>) -> Result<Report, Failure> {
+    // Whichever comes first, the other is dropped, and with the demo all its processes end.
     let done = tokio::select! {
         done = demo::run(&config) => done.map_err(failure)?,
-        interrupted = tokio::signal::ctrl_c() => return Err(interrupt(interrupted)),
+        end = end => return Err(end.into()),
     };
     let place = config.out.join("report.json");
     let human =
@@ -215,36 +286,46 @@ impl Addresses {
     }
 }
 
-async fn run_up(config: &DemoConfig, rpc_port: u16, http_port: u16, output: &Output) -> Result<(), Failure> {
+async fn run_up(
+    config: &DemoConfig,
+    rpc_port: u16,
+    http_port: u16,
+    end: impl Future<Output = End>,
+    output: &Output,
+) -> Result<(), Failure> {
     let story = Story::new(config.quiet);
     let prepared = Prepared::read(config).map_err(failure)?;
     let network_config =
         NetworkConfig { directory: config.out.clone(), data: prepared.data.clone(), rpc_port, http_port };
-    let started = Network::start(&network_config, |line| story.tell(line));
+    let mut end = pin!(end);
     let mut network = tokio::select! {
-        started = started => started.map_err(network_failure)?,
-        interrupted = tokio::signal::ctrl_c() => return Err(interrupt(interrupted)),
+        started = Network::start(&network_config, |line| story.tell(line)) => started.map_err(network_failure)?,
+        end = &mut end => return Err(end.into()),
     };
     let file = prepared.write(network.directory()).map_err(Failure::internal)?;
     let addresses = Addresses::of(&network, file);
     output.item(&addresses, addresses.human())?;
-    let ended = watch(&mut network, &story).await;
+    let ended = tokio::select! {
+        failure = revive(&mut network, &story) => Err(failure),
+        end = end => match end {
+            // Nothing else ends it.
+            End::Signal => Ok(()),
+            End::Timeout(_) => Err(end.into()),
+        },
+    };
     story.tell("Stopping");
     network.stop().await;
     ended
 }
 
-/// Starts again what ends, until Ctrl-C.
-async fn watch(network: &mut Network, story: &Story) -> Result<(), Failure> {
-    let mut looks = tokio::time::interval(std::time::Duration::from_millis(500));
+/// Starts again what ends, until something does not come back.
+async fn revive(network: &mut Network, story: &Story) -> Failure {
+    let mut looks = tokio::time::interval(Duration::from_millis(500));
     loop {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-            _ = looks.tick() => {
-                for name in network.revive().await.map_err(Failure::internal)? {
-                    story.tell(&format!("{name} had ended, and runs again"));
-                }
-            }
+        looks.tick().await;
+        match network.revive().await {
+            Ok(revived) => revived.iter().for_each(|name| story.tell(&format!("{name} had ended, and runs again"))),
+            Err(error) => return Failure::internal(error),
         }
     }
 }
@@ -269,17 +350,17 @@ fn network_failure(error: NetworkError) -> Failure {
     Failure::new(cli::ExitCode::Refused, code, error)
 }
 
-fn interrupt(signal: std::io::Result<()>) -> Failure {
-    let message = match signal {
-        Ok(()) => "interrupted; all processes were stopped".to_owned(),
-        Err(error) => format!("cannot listen for Ctrl-C: {error}"),
-    };
-    Failure::new(cli::ExitCode::Unsuccessful, "INTERRUPTED", message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nohup_is_respected() {
+        let status = |mask: &str| format!("Name:\tlocalnet\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\nSigCgt:\t1\n");
+        assert!(is_hangup_ignored(&status("0000000000001001")));
+        assert!(!is_hangup_ignored(&status("0000000000001000")));
+        assert!(!is_hangup_ignored(""));
+    }
 
     #[test]
     fn only_a_network_without_a_campaign_can_do_without_mines() {

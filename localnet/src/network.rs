@@ -123,7 +123,7 @@ pub struct MineNode {
     pub rows: usize,
 }
 
-/// A running network. Dropping it kills every process.
+/// A running network. Dropping it ends every process.
 #[derive(Debug)]
 pub struct Network {
     // In this order they end: first who needs the chain, then the chain, and then another network may come.
@@ -249,9 +249,10 @@ impl Network {
         Ok(revived)
     }
 
-    /// Ends all processes.
-    pub async fn stop(mut self) {
-        self.supervisor.stop().await;
+    /// Ends all processes, as dropping does, without blocking the caller's thread.
+    pub async fn stop(self) {
+        // Fails only if a destructor panics, which was reported then.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 
     /// The ends of all logs.

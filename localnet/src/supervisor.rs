@@ -198,8 +198,8 @@ impl Supervisor {
         self.daemons.iter().map(tail).collect()
     }
 
-    /// Asks all processes to end, and kills those that do not.
-    pub async fn stop(&mut self) {
+    /// Asks all processes to end, and kills those that do not. Blocks for a few seconds at most, so that dropping can do it, too.
+    pub fn stop(&mut self) {
         for daemon in &self.daemons {
             daemon.signal(Signal::SIGTERM);
         }
@@ -207,7 +207,7 @@ impl Supervisor {
         // The last started first: whoever needs another goes before it.
         while let Some(mut daemon) = self.daemons.pop() {
             while !daemon.has_ended() && Instant::now() < end {
-                time::sleep(LOOK).await;
+                std::thread::sleep(LOOK);
             }
             daemon.kill();
         }
@@ -223,7 +223,7 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        self.daemons.iter_mut().for_each(Daemon::kill);
+        self.stop();
     }
 }
 
@@ -353,9 +353,23 @@ mod tests {
 
         supervisor.kill9("one").unwrap();
         assert_eq!(supervisor.revive().await.unwrap(), ["one"]);
-        supervisor.stop().await;
+        supervisor.stop();
         let log = tail(&home.path().join("logs/one.log"));
         assert_eq!(log.matches("started").count(), 2);
+    }
+
+    /// Whatever ends the work of this process drops its supervisor: a signal, a timeout, an error.
+    #[tokio::test]
+    async fn a_dropped_supervisor_lets_its_processes_end_cleanly() {
+        let home = tempfile::tempdir().unwrap();
+        let mut supervisor = Supervisor::new(&home.path().join("logs")).unwrap();
+        // `wait` returns at once when the signal comes.
+        let script =
+            format!("trap 'echo cleaned up; exit 0' TERM; {}", READY.replace("exec sleep 60", "sleep 60 & wait"));
+        supervisor.start(vec![service(home.path(), "polite", &script)]).await.unwrap();
+        drop(supervisor);
+        let log = tail(&home.path().join("logs/polite.log"));
+        assert!(log.ends_with("cleaned up"), "{log}");
     }
 
     #[tokio::test]
