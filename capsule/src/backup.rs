@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 use sonar_node::{
-    cli::{ExitCode, Failure},
+    cli::{Code, Failure},
     files::{self, Access, FileError},
 };
 
@@ -72,7 +72,7 @@ pub fn read(home: &Home, from: &Path) -> Result<usize, Failure> {
     let bytes = files::read_limited(from, LIMIT)?;
     let bad = |reason: &str| {
         let message = format!("{} is no backup of a Capsule: {reason}", from.display());
-        Failure::new(ExitCode::Refused, "BACKUP", message)
+        Failure::new(Code::Backup, message)
     };
     let archive: Archive = serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
     if archive.schema != SCHEMA {

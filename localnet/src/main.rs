@@ -250,7 +250,7 @@ fn failure(error: DemoError) -> Failure {
     match error {
         DemoError::Campaign(error) => error.into(),
         DemoError::Launch(error) => error.into(),
-        DemoError::Content { .. } => Failure::new(cli::ExitCode::Refused, "CAMPAIGN_FILE", error),
+        DemoError::Content { .. } => Failure::new(cli::Code::CampaignFile, error),
         other => Failure::internal(other),
     }
 }
@@ -260,5 +260,5 @@ fn interrupt(signal: std::io::Result<()>) -> Failure {
         Ok(()) => "interrupted; all processes were stopped".to_owned(),
         Err(error) => format!("cannot listen for Ctrl-C: {error}"),
     };
-    Failure::new(cli::ExitCode::Unsuccessful, "INTERRUPTED", message)
+    Failure::new(cli::Code::Interrupted, message)
 }
