@@ -297,7 +297,7 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
         let unknown = user.run(&["campaign", "result", &id, "--format", "pickle"]);
         assert_eq!(unknown.code, 2);
         assert!(
-            unknown.stderr.contains("pickle") && unknown.stderr.contains("safetensors, onnx, npz"),
+            unknown.stderr.contains("pickle") && unknown.stderr.contains("`safetensors`, `onnx` or `npz`"),
             "{}",
             unknown.stderr
         );

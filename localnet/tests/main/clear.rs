@@ -301,7 +301,7 @@ fn senseless_combinations_are_refused_with_the_reason() {
         refusal(DemoConfig { features, ..config(dataset, mines, "unused") })
     };
     assert!(features("diabetes", "random-conv:64", 2).contains("model.features: `random-conv:64` needs an image"));
-    assert!(features("mnist", "polynomial", 2).contains("features and the constant one are more than"));
+    assert!(features("mnist", "polynomial", 2).contains("features and the constant one exceed the"));
     assert!(features("digits", "random-relu:5000", 2).contains("5000 features"));
     assert!(features("diabetes", "identity", 64).contains("limits.window = 64 is more than the"));
     let target = refusal(DemoConfig { target: Some(0.9333), ..config("digits", 2, "unused") });

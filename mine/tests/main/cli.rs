@@ -171,7 +171,7 @@ fn without_a_chain_a_command_says_so() {
     let nowhere = cli.file(
         "contracts.json",
         format!(
-            r#"{{"chain_id":31337,"sonar":"{0}","registry":"{0}","datacoin":"{0}","block":0}}"#,
+            r#"{{"chain_id":31337,"campaigns":"{0}","registry":"{0}","datacoin":"{0}","block":0}}"#,
             "0x0000000000000000000000000000000000000001"
         )
         .as_bytes(),
