@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use serde::{Deserialize, Serialize};
 use sonar_node::{
     cli::{Code, Failure},
-    files::{self, Access, FileError},
+    files::{self, Access, FileError, FileExists},
 };
 
 use crate::home::Home;
@@ -40,8 +40,11 @@ struct Entry {
 /// Writes a backup of a home that is not in use. Gives the number of files.
 ///
 /// # Errors
-/// When a file cannot be read or written.
-pub fn write(home: &Home, to: &Path) -> Result<usize, Failure> {
+/// When a file cannot be read or written, or `to` exists and may not be overwritten: it may be the only backup of another Capsule.
+pub fn write(home: &Home, to: &Path, overwrite: bool) -> Result<usize, Failure> {
+    if to.exists() && !overwrite {
+        return Err(FileExists(to.to_owned()).into());
+    }
     let mut names = Vec::new();
     for directory in DIRECTORIES {
         let path = home.path().join(directory);
@@ -105,6 +108,29 @@ fn is_ours(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backup_is_not_written_over_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::new(directory.path().join("home"));
+        for name in DIRECTORIES {
+            files::private_directory(&home.path().join(name)).unwrap();
+        }
+        for name in FILES.into_iter().chain(["keystore/operator.json", "vault/a.sealed"]) {
+            fs::write(home.path().join(name), name).unwrap();
+        }
+        let to = directory.path().join("capsule.backup");
+        fs::write(&to, "another Capsule's").unwrap();
+        let refused = write(&home, &to, false).unwrap_err();
+        assert_eq!((refused.exit, refused.code.as_ref()), Code::FileExists);
+        assert!(refused.to_string().contains("--force"), "{refused}");
+        assert_eq!(fs::read(&to).unwrap(), b"another Capsule's");
+
+        assert_eq!(write(&home, &to, true).unwrap(), 4);
+        let restored = Home::new(directory.path().join("restored"));
+        assert_eq!(read(&restored, &to).unwrap(), 4);
+        assert_eq!(fs::read(restored.path().join("vault/a.sealed")).unwrap(), b"vault/a.sealed");
+    }
 
     #[test]
     fn a_backup_writes_nowhere_else() {

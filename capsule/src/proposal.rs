@@ -5,8 +5,9 @@ use std::time::Duration;
 use sonar_contracts::Terms;
 use sonar_protocol::{
     backbone::Embedding,
-    bundle::{Bundle, BundleError, CheckedBundle},
+    bundle::{Bundle, BundleError, CheckedBundle, certificate_needed_until},
     manifest::Manifest,
+    pgp::Certificate,
     refusal::Refusal,
     view::{CampaignView, CapsuleView},
 };
@@ -54,6 +55,19 @@ pub fn check_time(once: Duration, terms: &Terms) -> Result<(), Refusal> {
     let trials = u32::from(terms.windowSize).saturating_mul(STEP_SIZES.len() as u32);
     let given = Duration::from_secs(terms.evaluationSeconds.into());
     if once.saturating_mul(trials) > given / 2 { Err(Refusal::TooSlow) } else { Ok(()) }
+}
+
+/// Whether the model can be delivered to this certificate, however long the campaign takes.
+///
+/// # Errors
+/// When it may have expired by then.
+pub fn check_certificate(certificate: &Certificate, terms: &Terms) -> Result<(), Refusal> {
+    let needed = certificate_needed_until(terms);
+    if certificate.expires().is_some_and(|expires| expires < needed) {
+        Err(Refusal::CertificateExpires)
+    } else {
+        Ok(())
+    }
 }
 
 /// Reads the manifest and compares it with the terms.

@@ -74,6 +74,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         }
         proposal::check_terms(campaign, own)?;
         let loaded = self.load(campaign).await?;
+        proposal::check_certificate(&loaded.scientist, &campaign.terms)?;
         let examined = loaded.clone();
         let (start, once) = compute(move || {
             let clock = Instant::now();
@@ -107,11 +108,13 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             None => None,
         };
         let tools = self.tools.clone();
+        // The same at the examination and at the delivery, so that what was deliverable once stays so, whatever has expired since.
+        let opened_at = campaign.opened.timestamp;
         let loaded = compute(move || {
             let embedding = proposal::check_backbone(backbone.as_deref(), &manifest)?;
             let bytes = pgp::open(&sealed, &tools.identity, bundle::MAX_BYTES).map_err(|_| Refusal::Bundle)?;
             let bundle = proposal::check_bundle(&bytes, &manifest, &embedding)?;
-            let scientist = Certificate::decode(&bundle.certificate).map_err(|_| Refusal::Certificate)?;
+            let scientist = Certificate::decode(&bundle.certificate, opened_at).map_err(|_| Refusal::Certificate)?;
             if scientist.fingerprint() != manifest.scientist {
                 return Err(Refusal::Certificate);
             }

@@ -23,10 +23,10 @@ use sonar_protocol::{
     event::{Event, LogPosition, Record as ChainRecord},
     handover::{AuditSecret, Handover, Published},
     ids::{CampaignId, Digest, Version},
-    launch::{self, CapsuleTerms, Inputs},
+    launch::{self, CapsuleTerms, Inputs, Recipient},
     manifest::Manifest,
     method::{Method, plain_network},
-    pgp::{self, Identity},
+    pgp::{self, Certificate, Identity},
     refusal::Refusal,
     units::Amount,
     view::{CampaignView, CapsuleView, StakeFate, World},
@@ -199,6 +199,8 @@ struct Stage {
     manifest: Manifest,
     id: CampaignId,
     world: World,
+    /// Unix time of block 0.
+    began: u64,
     block: u64,
     stake: Amount,
     worker: TestWorker,
@@ -233,14 +235,24 @@ impl Stage {
 
     /// The same of any campaign file.
     fn planned(file: &str, spoil: impl FnOnce(&mut Vec<u8>, &mut Manifest, &mut Terms)) -> Self {
+        Self::delivering(file, SCIENTIST.certificate(), NOW, spoil)
+    }
+
+    /// The same to any data scientist, at any time.
+    fn delivering(
+        file: &str,
+        scientist: &Certificate,
+        began: u64,
+        spoil: impl FnOnce(&mut Vec<u8>, &mut Manifest, &mut Terms),
+    ) -> Self {
         let signer = PrivateKeySigner::random();
-        let certificate = SCIENTIST.certificate();
         let inputs = Inputs {
             validation: csv(100).into_bytes().into(),
             initial: None,
             backbone: None,
             owner: Address::repeat_byte(1),
-            scientist: (certificate.encode(), certificate.fingerprint()),
+            // The one who launches need not look when it expires.
+            scientist: Recipient { expires: None, ..scientist.into() },
             token: Address::ZERO,
             bounty: Amount::from(1_000_u128),
             capsule: CapsuleTerms {
@@ -250,7 +262,7 @@ impl Stage {
                 stake: Amount::ZERO,
                 fingerprint: CAPSULE.fingerprint(),
             },
-            now: NOW,
+            now: began,
             bundle_salt: [5; 32].into(),
             salt: B256::repeat_byte(6),
             audit: audit_secret(),
@@ -274,6 +286,7 @@ impl Stage {
             manifest,
             id,
             world: World::default(),
+            began,
             block: 0,
             stake: Amount::ZERO,
             worker,
@@ -314,7 +327,7 @@ impl Stage {
         let at = LogPosition {
             block: self.block,
             block_hash: hash,
-            timestamp: NOW + self.block,
+            timestamp: self.began + self.block,
             transaction: hash,
             index: self.block,
         };
@@ -330,7 +343,7 @@ impl Stage {
             ..CapsuleView::default()
         };
         let view = self.view();
-        self.worker.step(&view, Some(&own), NOW + self.block).await
+        self.worker.step(&view, Some(&own), self.began + self.block).await
     }
 
     /// Works until there is nothing to do; the chain takes everything that is sent.
@@ -504,7 +517,8 @@ impl Stage {
         *wire.window_hash.lock().unwrap() = *self.wire.window_hash.lock().unwrap();
         let worker = Worker::resume(tools(&disk, &shelf, &wire, &self.signer), self.id).unwrap();
         let (signer, manifest, world) = (self.signer.clone(), self.manifest.clone(), self.world.clone());
-        Self { disk, shelf, wire, signer, manifest, id: self.id, world, block: self.block, stake: self.stake, worker }
+        let (began, block, stake) = (self.began, self.block, self.stake);
+        Self { disk, shelf, wire, signer, manifest, id: self.id, world, began, block, stake, worker }
     }
 
     /// What a fork says and keeps when it is sent this update. All forks find it in the same place, so that whatever differs between
@@ -771,6 +785,33 @@ fn opens(stage: &Stage, handover: &Handover) -> bool {
     };
     let text = |bytes: &[u8]| hex::decode(bytes).is_ok_and(|bytes| bytes.len() == 32 && opens(&bytes));
     files.values().any(|bytes| bytes.windows(32).any(opens) || bytes.windows(64).any(text))
+}
+
+/// Whoever chooses the certificate gets the stake of a Capsule that cannot deliver to it.
+#[tokio::test]
+async fn an_expiring_certificate_costs_no_stake() {
+    // In 2020: by the clock of this machine each of these keys has expired long ago.
+    let began = 1_577_836_800;
+    // Deadline, evaluation, delivery, and a day.
+    let needed = 2 * 86_400 + 3_600 + 86_400 + 86_400;
+    let key = |seconds| Identity::load(&testkit::openpgp::expiring("e", began, seconds), "e").unwrap();
+
+    let mut stage = Stage::delivering(&CAMPAIGN, key(needed - 1).certificate(), began, |_, _, _| {});
+    stage.step().await.1.unwrap();
+    assert_eq!(stage.step().await.0, Action::Decline(Refusal::CertificateExpires as u8));
+    assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
+
+    let scientist = key(needed);
+    let mut stage = Stage::delivering(&CAMPAIGN, scientist.certificate(), began, |_, _, _| {});
+    stage.work().await.unwrap();
+    assert_eq!(stage.view().state, State::Open);
+    stage.block += needed + 1;
+    stage.restart();
+    stage.work().await.unwrap();
+    let view = stage.view();
+    assert_eq!(view.state, State::Finalized);
+    let sealed = stage.shelf.take(view.result.unwrap()).unwrap();
+    pgp::open_verified(&sealed, &scientist, CAPSULE.certificate(), 1 << 20).unwrap();
 }
 
 /// The stake stays locked while the data scientist audits; then the Capsule frees it by itself.

@@ -20,7 +20,7 @@ use sonar_protocol::{
     event::{Event, Record},
     handover::AuditSecret,
     ids::{CampaignId, Digest},
-    launch::{self, CapsuleTerms, Inputs, LaunchError, Plan},
+    launch::{self, CapsuleTerms, Inputs, LaunchError, Plan, Recipient},
     manifest::Manifest,
     method::{Method, Regime},
     units::Amount,
@@ -142,8 +142,12 @@ impl Prepared {
         let target = campaign.get("task").and_then(|task| task.get("target"));
         let target = target.and_then(|target| target.as_str());
         let target = target.ok_or_else(|| content("task.target is missing".into()))?;
-        let data = config.split.deal(&read_table(&file("-train.csv"))?, target, config.mines).map_err(content)?;
-        let window = i64::try_from(config.mines).map_err(|_| content("too many Mines".into()))?;
+        let data = match config.mines {
+            0 => Vec::new(),
+            mines => config.split.deal(&read_table(&file("-train.csv"))?, target, mines).map_err(content)?,
+        };
+        // Without Mines of ours, one that somebody brings has its windows settled at once.
+        let window = i64::try_from(config.mines.max(1)).map_err(|_| content("too many Mines".into()))?;
         set(&mut campaign, "limits", "window", window).map_err(content)?;
         if let Some(regime) = config.regime {
             choose(&mut campaign, config, regime).map_err(content)?;
@@ -181,7 +185,7 @@ impl Prepared {
             initial: None,
             backbone: self.embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
             owner: Address::ZERO,
-            scientist: (Vec::new(), String::new()),
+            scientist: Recipient::default(),
             token: Address::ZERO,
             bounty: Amount::from(u128::from(u64::MAX)),
             capsule: CapsuleTerms {
@@ -442,7 +446,7 @@ pub async fn measure(
         windows: u32::try_from(view.settled.len()).unwrap_or(u32::MAX),
         leak_bits: leak_bits(&manifest, view)?,
         gas: gas(network, records).await?,
-        bytes_down_per_mine: updates.bytes_down / network.mines().len() as u64,
+        bytes_down_per_mine: updates.bytes_down / network.mines().len().max(1) as u64,
         bytes_up_per_update: updates.bytes_up / updates.count,
         seconds: Seconds {
             total: 0.0,
@@ -570,4 +574,30 @@ fn write(path: &Path, text: &str) -> Result<()> {
 fn at(path: &Path) -> impl FnOnce(io::Error) -> DemoError {
     let path = path.to_owned();
     move |source| DemoError::File { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_without_mines_has_a_campaign_that_can_be_launched() {
+        let config = DemoConfig {
+            dataset: "breast-cancer".into(),
+            data: Path::new(env!("CARGO_MANIFEST_DIR")).join("../data"),
+            mines: 0,
+            split: Split::Iid,
+            regime: None,
+            network: None,
+            features: None,
+            backbone: None,
+            target: None,
+            out: PathBuf::new(),
+            keep: false,
+            quiet: true,
+        };
+        let prepared = Prepared::read(&config).unwrap();
+        assert!(prepared.data.is_empty());
+        assert_eq!(CampaignFile::parse(&prepared.campaign).unwrap().limits.window, Some(1));
+    }
 }

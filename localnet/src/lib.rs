@@ -2,6 +2,7 @@
 //! campaign run through all of them.
 
 pub mod demo;
+pub mod directory;
 pub mod follow;
 pub mod network;
 pub mod programs;

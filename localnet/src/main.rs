@@ -8,7 +8,8 @@ use std::{
 use clap::{Parser, Subcommand};
 use localnet::{
     demo::{self, DemoConfig, DemoError, Prepared},
-    network::{Network, NetworkConfig},
+    directory::DirectoryError,
+    network::{Network, NetworkConfig, NetworkError},
     split::Split,
     story::Story,
 };
@@ -36,6 +37,9 @@ enum Command {
     Demo {
         #[command(flatten)]
         cast: Cast,
+        /// How many Mines
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
+        mines: u16,
         /// Where everything is written; cleared first
         #[arg(long, default_value = "target/demo", value_name = "DIR")]
         out: PathBuf,
@@ -49,6 +53,9 @@ enum Command {
     Up {
         #[command(flatten)]
         cast: Cast,
+        /// How many Mines; 0 if you start your own
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=64))]
+        mines: u16,
         /// Where everything is written; cleared first
         #[arg(long, default_value = "target/localnet", value_name = "DIR")]
         out: PathBuf,
@@ -67,9 +74,6 @@ struct Cast {
     /// The data set
     #[arg(long, default_value = "digits", value_parser = ["digits", "breast-cancer", "diabetes", "mnist"])]
     dataset: String,
-    /// How many Mines
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
-    mines: u16,
     /// How its rows are dealt to the Mines: iid or by-label
     #[arg(long, default_value = "iid")]
     split: Split,
@@ -95,11 +99,11 @@ struct Cast {
 }
 
 impl Cast {
-    fn demo(self, out: PathBuf, keep: bool, quiet: bool) -> DemoConfig {
+    fn demo(self, mines: u16, out: PathBuf, keep: bool, quiet: bool) -> DemoConfig {
         DemoConfig {
             dataset: self.dataset,
             data: self.data.unwrap_or_else(data_directory),
-            mines: usize::from(self.mines),
+            mines: usize::from(mines),
             split: self.split,
             regime: self.regime,
             network: self.network,
@@ -139,13 +143,13 @@ async fn main() -> process::ExitCode {
     cli::init_tracing(&cli.globals, Logging::Command);
     let quiet = cli.globals.quiet;
     match cli.command {
-        Command::Demo { cast, out, keep } => {
+        Command::Demo { cast, mines, out, keep } => {
             let output = Output::new(&cli.globals, "localnet.demo/1");
-            output.finish(run_demo(cast.demo(out, keep, quiet)).await)
+            output.finish(run_demo(cast.demo(mines, out, keep, quiet)).await)
         }
-        Command::Up { cast, out, rpc_port, http_port } => {
+        Command::Up { cast, mines, out, rpc_port, http_port } => {
             let output = Output::new(&cli.globals, "localnet.up/1");
-            let config = cast.demo(out, true, quiet);
+            let config = cast.demo(mines, out, true, quiet);
             let result = run_up(&config, rpc_port, http_port, &output).await;
             output.finish_stream(result)
         }
@@ -218,7 +222,7 @@ async fn run_up(config: &DemoConfig, rpc_port: u16, http_port: u16, output: &Out
         NetworkConfig { directory: config.out.clone(), data: prepared.data.clone(), rpc_port, http_port };
     let started = Network::start(&network_config, |line| story.tell(line));
     let mut network = tokio::select! {
-        started = started => started.map_err(Failure::internal)?,
+        started = started => started.map_err(network_failure)?,
         interrupted = tokio::signal::ctrl_c() => return Err(interrupt(interrupted)),
     };
     let file = prepared.write(network.directory()).map_err(Failure::internal)?;
@@ -251,8 +255,18 @@ fn failure(error: DemoError) -> Failure {
         DemoError::Campaign(error) => error.into(),
         DemoError::Launch(error) => error.into(),
         DemoError::Content { .. } => Failure::new(cli::Code::CampaignFile, error),
+        DemoError::Network(error) => network_failure(error),
         other => Failure::internal(other),
     }
+}
+
+fn network_failure(error: NetworkError) -> Failure {
+    let code = match error {
+        NetworkError::Directory(DirectoryError::InUse { .. }) => cli::Code::AlreadyRunning,
+        NetworkError::Directory(DirectoryError::NotOurs(_)) => cli::Code::DirectoryNotEmpty,
+        other => return Failure::internal(other),
+    };
+    Failure::new(code, error)
 }
 
 fn interrupt(signal: std::io::Result<()>) -> Failure {
@@ -261,4 +275,19 @@ fn interrupt(signal: std::io::Result<()>) -> Failure {
         Err(error) => format!("cannot listen for Ctrl-C: {error}"),
     };
     Failure::new(cli::Code::Interrupted, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_network_without_a_campaign_can_do_without_mines() {
+        for (command, mines, is_valid) in
+            [("up", "0", true), ("up", "64", true), ("up", "65", false), ("demo", "0", false), ("demo", "1", true)]
+        {
+            let parsed = Cli::try_parse_from(["localnet", command, "--mines", mines]);
+            assert_eq!(parsed.is_ok(), is_valid, "{command} --mines {mines}");
+        }
+    }
 }

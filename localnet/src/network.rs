@@ -30,6 +30,7 @@ use sonar_node::{
 use sonar_protocol::{ids::CampaignId, manifest::Manifest};
 
 use crate::{
+    directory::{Directory, DirectoryError},
     programs::{CommandError, Program},
     supervisor::{Service, Supervisor, SupervisorError},
 };
@@ -38,8 +39,6 @@ use crate::{
 const PASSPHRASE: &str = "local network";
 /// Time for one request to Sonar's API.
 const API_TIMEOUT: Duration = Duration::from_secs(30);
-/// Marks a directory as ours, so that we never clear another.
-const MARKER: &str = ".sonar-localnet";
 /// Name of the chain among the processes.
 pub const ANVIL: &str = "anvil";
 /// Name of Sonar's server among the processes.
@@ -52,9 +51,9 @@ const POLL_MS: u64 = 100;
 /// Why there is no local network.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
-    /// The directory has something else in it.
-    #[error("{} is not empty and no local network's: give another --out", .0.display())]
-    NotOurs(PathBuf),
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// A file could not be read or written.
     #[error("cannot write {}: {source}", .path.display())]
     File {
@@ -127,10 +126,11 @@ pub struct MineNode {
 /// A running network. Dropping it kills every process.
 #[derive(Debug)]
 pub struct Network {
-    directory: PathBuf,
+    // In this order they end: first who needs the chain, then the chain, and then another network may come.
+    supervisor: Supervisor,
     chain: AnvilConfig,
     anvil: Anvil,
-    supervisor: Supervisor,
+    directory: Directory,
     client: Client,
     sonar_url: String,
     scientist: Program,
@@ -153,8 +153,11 @@ impl Network {
     /// # Errors
     /// Says which part does not run, and shows the end of its log.
     pub async fn start(config: &NetworkConfig, tell: impl Fn(&str)) -> Result<Self> {
-        let directory = absolute(&config.directory)?;
-        clear(&directory)?;
+        let claimed = Directory::claim(&config.directory)?;
+        let directory = claimed.path().to_owned();
+        fs::create_dir_all(directory.join("homes")).map_err(file(&directory))?;
+        let passphrase = directory.join("passphrase");
+        fs::write(&passphrase, PASSPHRASE).map_err(file(&passphrase))?;
         let mut supervisor = Supervisor::new(&directory.join("logs")).map_err(file(&directory.join("logs")))?;
         let mut chain = AnvilConfig {
             port: config.rpc_port,
@@ -199,12 +202,14 @@ impl Network {
         }
         let sonar_url = setup.sonar_url();
         supervisor.start(mines.iter().enumerate().map(join_in_order).collect()).await?;
-        tell(&format!("{} Mines hold their data and wait", mines.len()));
+        if !mines.is_empty() {
+            tell(&format!("{} Mines hold their data and wait", mines.len()));
+        }
         Ok(Self {
-            directory,
+            supervisor,
             chain,
             anvil,
-            supervisor,
+            directory: claimed,
             client,
             sonar_url,
             scientist,
@@ -336,19 +341,19 @@ impl Network {
     /// Where all files are.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        &self.directory
+        self.directory.path()
     }
 
     /// The home of a program or person of this network.
     #[must_use]
     pub fn home(&self, name: &str) -> PathBuf {
-        self.directory.join("homes").join(name)
+        self.directory().join("homes").join(name)
     }
 
     /// The file with everybody's passphrase.
     #[must_use]
     pub fn passphrase_file(&self) -> PathBuf {
-        self.directory.join("passphrase")
+        self.directory().join("passphrase")
     }
 }
 
@@ -521,26 +526,6 @@ fn words(words: &[&str]) -> Vec<OsString> {
 /// So many whole tokens of 18 decimals.
 fn whole(tokens: u64) -> U256 {
     U256::from(tokens) * U256::from(10).pow(U256::from(18))
-}
-
-fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(file(path))
-}
-
-/// Makes the directory empty, if it is ours or empty already.
-fn clear(directory: &Path) -> Result<()> {
-    let marker = directory.join(MARKER);
-    if directory.exists() {
-        let mut entries = fs::read_dir(directory).map_err(file(directory))?;
-        if !marker.exists() && entries.next().is_some() {
-            return Err(NetworkError::NotOurs(directory.to_owned()));
-        }
-        fs::remove_dir_all(directory).map_err(file(directory))?;
-    }
-    fs::create_dir_all(directory.join("homes")).map_err(file(directory))?;
-    fs::write(&marker, "Made by localnet, which clears this directory when it starts.\n").map_err(file(&marker))?;
-    let passphrase = directory.join("passphrase");
-    fs::write(&passphrase, PASSPHRASE).map_err(file(&passphrase))
 }
 
 /// The given port, or one that was free a moment ago.

@@ -663,6 +663,8 @@ struct Wanted {
     published: Published,
     certificate: Option<Digest>,
     operator: Address,
+    /// Unix time: the Capsule's key has to be valid when the campaign is opened.
+    opened_at: u64,
     binding: Binding,
 }
 
@@ -676,6 +678,7 @@ impl Wanted {
             published: version.published,
             certificate: world.capsules.get(&operator).and_then(|capsule| capsule.certificate),
             operator,
+            opened_at: campaign.opened.timestamp,
             binding: Binding {
                 chain_id: deployment.chain_id,
                 contract: deployment.campaigns.into(),
@@ -737,7 +740,7 @@ fn open_kit(
     embedding: Arc<Embedding>,
     wanted: &Wanted,
 ) -> Result<Kit, String> {
-    let capsule = Certificate::decode(certificate).map_err(|error| error.to_string())?;
+    let capsule = Certificate::decode(certificate, wanted.opened_at).map_err(|error| error.to_string())?;
     if capsule.fingerprint() != manifest.capsule {
         return Err(format!(
             "the Capsule's certificate is {}, the manifest names {}",

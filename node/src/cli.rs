@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     config::ConfigError,
-    files::{self, Access, FileError},
+    files::{self, Access, FileError, FileExists},
     ipfs::IpfsError,
 };
 use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, units};
@@ -191,6 +191,12 @@ impl From<FileError> for Failure {
     }
 }
 
+impl From<FileExists> for Failure {
+    fn from(error: FileExists) -> Self {
+        Self::new(Code::FileExists, error).help("name another file, or pass --force to overwrite it")
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         match error {
@@ -247,6 +253,7 @@ impl From<LaunchError> for Failure {
         let code = match &error {
             LaunchError::Bounty => Code::Bounty,
             LaunchError::PastDeadline => Code::PastDeadline,
+            LaunchError::CertificateExpires { .. } => Code::CertificateExpires,
             LaunchError::Ladder(_) => Code::TargetNotAboveStart,
             LaunchError::TargetOffGrid { .. } => Code::TargetOffGrid,
             LaunchError::Start { .. } => Code::StartNotAsClaimed,

@@ -28,6 +28,23 @@ impl FileError {
     }
 }
 
+/// A file that a user named for output is there already.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} exists already and is not overwritten", .0.display())]
+pub struct FileExists(pub PathBuf);
+
+/// Checks that nothing is lost when a file that a user named is written: nothing is at its path, or the very content that is written.
+///
+/// # Errors
+/// When something else is there.
+pub fn check_overwrite(path: &Path, content: &[u8]) -> Result<(), FileExists> {
+    let is_same = || {
+        let is_as_long = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == content.len() as u64);
+        is_as_long && fs::read(path).is_ok_and(|found| found == content)
+    };
+    if !path.exists() || is_same() { Ok(()) } else { Err(FileExists(path.to_owned())) }
+}
+
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -120,6 +137,19 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_the_same_content_may_be_written_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("model");
+        check_overwrite(&path, b"one").unwrap();
+        fs::write(&path, "one").unwrap();
+        check_overwrite(&path, b"one").unwrap();
+        for other in [&b"two"[..], b"on", b"one more", b""] {
+            assert_eq!(check_overwrite(&path, other), Err(FileExists(path.clone())));
+        }
+        assert!(check_overwrite(directory.path(), b"one").is_err());
     }
 
     #[test]

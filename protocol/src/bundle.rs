@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sonar_contracts::Terms;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -16,6 +17,18 @@ use crate::{
 pub const MAX_BYTES: usize = 256 << 20;
 /// How it begins.
 const MAGIC: &[u8] = b"sonar.bundle/1\n";
+
+/// How much longer than its last possible use a data scientist's certificate has to be valid: clocks differ, and whoever receives
+/// the model wants to open it with a key that their programs still take for valid.
+const CERTIFICATE_MARGIN: u64 = 86_400;
+
+/// Unix time until which a data scientist's certificate has to be valid: a Capsule that could not deliver to it in time would lose its
+/// stake to the one who chose the certificate.
+#[must_use]
+pub fn certificate_needed_until(terms: &Terms) -> u64 {
+    let latest = [terms.evaluationSeconds.into(), terms.deliverySeconds.into(), CERTIFICATE_MARGIN];
+    latest.into_iter().fold(terms.deadline, u64::saturating_add)
+}
 
 /// What only the Capsule may see of a campaign.
 #[derive(Clone, PartialEq, Eq)]

@@ -12,14 +12,15 @@ use zeroize::Zeroizing;
 
 use crate::{
     backbone::{self, Backbone, Embedding},
-    bundle::Bundle,
+    bundle::{self, Bundle},
     campaign::{CampaignFile, NetworkTraining, TrainingTable},
     data::{self, FitReport, Schema, TableError},
     handover::{AuditSecret, keys_root},
     ids::Digest,
     manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
     method::{AnyTrial, Clear, Linear, Method, Regime, TooManyRows, TrialError},
-    units::{Amount, TokenUnit, percent},
+    pgp::Certificate,
+    units::{Amount, TokenUnit, percent, time},
 };
 
 /// Submissions that fill a window, if the file does not say.
@@ -55,8 +56,8 @@ pub struct Inputs {
     pub backbone: Option<(Model, Digest)>,
     /// The data scientist's account.
     pub owner: Address,
-    /// The data scientist's OpenPGP certificate and its fingerprint.
-    pub scientist: (Vec<u8>, String),
+    /// To whom the model is delivered.
+    pub scientist: Recipient,
     /// Contract of the token; zero for ETH.
     pub token: Address,
     /// The bounty in the token's smallest unit.
@@ -71,6 +72,27 @@ pub struct Inputs {
     pub salt: B256,
     /// The keys to which seeds are handed over.
     pub audit: AuditSecret,
+}
+
+/// The data scientist's OpenPGP certificate, as the manifest and the bundle carry it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipient {
+    /// In binary form.
+    pub certificate: Vec<u8>,
+    /// In upper-case hexadecimal.
+    pub fingerprint: String,
+    /// Unix time; nothing if it does not expire.
+    pub expires: Option<u64>,
+}
+
+impl From<&Certificate> for Recipient {
+    fn from(certificate: &Certificate) -> Self {
+        Self {
+            certificate: certificate.encode(),
+            fingerprint: certificate.fingerprint(),
+            expires: certificate.expires(),
+        }
+    }
 }
 
 /// What the terms say about the Capsule.
@@ -97,6 +119,21 @@ pub enum LaunchError {
     /// The deadline has passed.
     #[error("the deadline has passed")]
     PastDeadline,
+    /// The Capsule might have to deliver to a certificate that has expired.
+    #[error(
+        "the OpenPGP certificate {fingerprint} expires at {}, but the model may be delivered as late as {}: extend the \
+         certificate and its subkeys (with GnuPG: `gpg --quick-set-expire`), use a key that does not expire, or choose an \
+         earlier deadline",
+        time(*.expires), time(*.needed)
+    )]
+    CertificateExpires {
+        /// The certificate.
+        fingerprint: String,
+        /// When it expires, as unix time.
+        expires: u64,
+        /// How long it is needed, as unix time.
+        needed: u64,
+    },
     /// The target is not above the start.
     #[error("{0}")]
     Ladder(#[from] LadderError),
@@ -272,7 +309,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         salt: inputs.bundle_salt,
         validation: inputs.validation,
         initial: inputs.initial,
-        certificate: inputs.scientist.0,
+        certificate: inputs.scientist.certificate,
     };
     let manifest = Manifest {
         schema: Manifest::form(),
@@ -284,7 +321,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         method,
         accuracy,
         limits,
-        scientist: inputs.scientist.1,
+        scientist: inputs.scientist.fingerprint.clone(),
         capsule: inputs.capsule.fingerprint.clone(),
         audit: inputs.audit.keys(limits.accepts),
         bundle: Digest([0; 32]),
@@ -319,6 +356,10 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         manifest: B256::ZERO,
         salt: inputs.salt,
     };
+    let needed = bundle::certificate_needed_until(&terms);
+    if let Some(expires) = inputs.scientist.expires.filter(|expires| *expires < needed) {
+        return Err(LaunchError::CertificateExpires { fingerprint: inputs.scientist.fingerprint, expires, needed });
+    }
     Ok(Plan {
         outlook: Outlook {
             start_ppm: measured,
@@ -577,7 +618,7 @@ pub(crate) mod tests {
             initial: None,
             backbone: None,
             owner: Address::repeat_byte(1),
-            scientist: (b"certificate".to_vec(), "AB".repeat(20)),
+            scientist: Recipient { certificate: b"certificate".to_vec(), fingerprint: "AB".repeat(20), expires: None },
             token: Address::ZERO,
             bounty: Amount::from(1_000_u128),
             capsule: CapsuleTerms {
@@ -761,6 +802,25 @@ pub(crate) mod tests {
         poor.bounty = Amount::ZERO;
         let file = CampaignFile::parse(TEXT).unwrap();
         assert!(matches!(plan(&file, poor), Err(LaunchError::Bounty)));
+    }
+
+    #[test]
+    fn a_certificate_that_expires_before_the_delivery_is_refused() {
+        let expiring = |expires: u64| {
+            let file =
+                CampaignFile::parse(&format!("{TEXT}[limits]\nevaluation_seconds = 600\ndelivery_seconds = 900"))
+                    .unwrap();
+            let scientist = Recipient { expires: Some(expires), ..inputs().scientist };
+            plan(&file, Inputs { scientist, ..inputs() })
+        };
+        // The deadline is two days after the launch; evaluation, delivery and a day of margin follow.
+        let needed = inputs().now + 2 * 86_400 + 600 + 900 + 86_400;
+        expiring(needed).unwrap();
+        let refusal = expiring(needed - 1).unwrap_err();
+        let LaunchError::CertificateExpires { expires, needed: until, .. } = &refusal else { panic!("{refusal}") };
+        assert_eq!((*expires, *until), (needed - 1, needed));
+        let text = refusal.to_string();
+        assert!(text.contains(&"AB".repeat(20)) && text.contains("2027-01-18T08:24:59Z"), "{text}");
     }
 
     #[test]

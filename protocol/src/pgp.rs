@@ -3,21 +3,27 @@
 use sequoia_openpgp::{
     Cert, Fingerprint, KeyHandle, Packet, PacketPile, Profile, Result as PgpResult,
     armor::Kind,
-    cert::{CertBuilder, CipherSuite},
+    cert::{CertBuilder, CipherSuite, prelude::ValidKeyAmalgamationIter},
     crypto::{KeyPair, Password, SessionKey},
-    packet::{PKESK, SKESK},
+    packet::{
+        PKESK, SKESK, Signature,
+        key::{PublicParts, UnspecifiedRole},
+    },
     parse::{
         Parse,
         stream::{DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper},
     },
-    policy::StandardPolicy,
+    policy::{Policy, StandardPolicy},
     serialize::{
         Marshal, MarshalInto,
         stream::{Encryptor, LiteralWriter, Message, Recipient, Signer},
     },
-    types::{Curve, Features, PublicKeyAlgorithm, SymmetricAlgorithm},
+    types::{Curve, Features, PublicKeyAlgorithm, RevocationStatus, SymmetricAlgorithm},
 };
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use zeroize::Zeroizing;
 
 /// Bytes of a certificate or secret key, at most.
@@ -49,64 +55,112 @@ pub enum PgpError {
     Make(String),
 }
 
-/// A certificate that is valid now and uses only what we use: keys on Curve25519.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Certificate(Cert);
+/// A certificate that was valid at a certain time and has only keys on Curve25519.
+///
+/// That time, not the clock, decides which of its keys are sealed to. So whoever promised to deliver to a certificate while it was
+/// valid can still do so after it has expired.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    cert: Cert,
+    /// The time at which its keys have to be valid.
+    at: SystemTime,
+    expires: Option<u64>,
+}
 
 impl Certificate {
-    /// Reads an untrusted certificate, armoured or not.
+    /// Reads an untrusted certificate, armoured or not, as of a unix time.
     ///
     /// # Errors
-    /// If it is no certificate, expired, revoked, cannot be encrypted to or sign, or has keys of another kind.
-    pub fn decode(bytes: &[u8]) -> Result<Self, PgpError> {
+    /// If it is not a certificate, was expired or revoked at that time, cannot be encrypted to or cannot sign, or has keys of another kind.
+    pub fn decode(bytes: &[u8], at: u64) -> Result<Self, PgpError> {
         if bytes.len() > CERTIFICATE_LIMIT {
             return Err(PgpError::Certificate(format!("it is larger than {CERTIFICATE_LIMIT} bytes")));
         }
         let cert = Cert::from_bytes(bytes).map_err(|error| PgpError::Certificate(error.to_string()))?;
-        Self::check(cert.strip_secret_key_material())
+        Self::check(cert.strip_secret_key_material(), at)
     }
 
-    fn check(cert: Cert) -> Result<Self, PgpError> {
-        let refuse = |reason: String| PgpError::Certificate(format!("{}: {reason}", cert.fingerprint()));
+    fn check(cert: Cert, at: u64) -> Result<Self, PgpError> {
+        let fingerprint = cert.fingerprint();
+        let refuse = |reason: String| PgpError::Certificate(format!("{fingerprint}: {reason}"));
         if let Some(key) = cert.keys().find(|key| !on_curve25519(key.key())) {
             return Err(refuse(format!("a key uses {}; only Curve25519 is used here", key.key().pk_algo())));
         }
-        let policy = StandardPolicy::new();
-        cert.with_policy(&policy, None).and_then(|valid| valid.alive()).map_err(|error| refuse(error.to_string()))?;
-        let usable = |signing: bool| {
-            let keys = cert.keys().with_policy(&policy, None).supported().alive().revoked(false);
-            if signing { keys.for_signing().count() } else { keys.for_transport_encryption().count() }
-        };
-        if usable(false) == 0 || usable(true) == 0 {
+        let at = reference_time(&cert, at);
+        let mut certificate = Self { cert, at, expires: None };
+        let policy = StandardPolicy::at(at);
+        let valid = certificate.cert.with_policy(&policy, at).map_err(|error| refuse(error.to_string()))?;
+        valid.alive().map_err(|error| refuse(error.to_string()))?;
+        if let RevocationStatus::Revoked(_) = valid.revocation_status() {
+            return Err(refuse("it is revoked".into()));
+        }
+        let primary = end(valid.primary_key().key_expiration_time(), valid.primary_key().binding_signature());
+        let recipients = certificate.valid_keys(&policy).for_transport_encryption();
+        let ends: Vec<_> = recipients.map(|key| end(key.key_expiration_time(), key.binding_signature())).collect();
+        if ends.is_empty() || certificate.valid_keys(&policy).for_signing().next().is_none() {
             return Err(refuse("it has no valid key to encrypt to, or none that signs".into()));
         }
-        Ok(Self(cert))
+        // One recipient key without an end is enough; the certificate's own end holds for all of them.
+        let last = ends.into_iter().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
+        certificate.expires = [primary, last].into_iter().flatten().min().map(unix);
+        Ok(certificate)
+    }
+
+    /// The keys that are neither expired nor revoked at the certificate's reference time.
+    fn valid_keys<'a>(&'a self, policy: &'a dyn Policy) -> ValidKeyAmalgamationIter<'a, PublicParts, UnspecifiedRole> {
+        self.cert.keys().with_policy(policy, self.at).supported().alive().revoked(false)
+    }
+
+    /// Unix time from which nobody else would encrypt to it; nothing if it does not expire.
+    #[must_use]
+    pub const fn expires(&self) -> Option<u64> {
+        self.expires
     }
 
     /// The certificate in binary form.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // Writing to memory does not fail.
-        self.0.to_vec().unwrap_or_default()
+        self.cert.to_vec().unwrap_or_default()
     }
 
     /// The certificate as text.
     #[must_use]
     pub fn armored(&self) -> Vec<u8> {
-        self.0.armored().to_vec().unwrap_or_default()
+        self.cert.armored().to_vec().unwrap_or_default()
     }
 
     /// The fingerprint in upper-case hexadecimal.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        self.0.fingerprint().to_hex()
+        self.cert.fingerprint().to_hex()
     }
 
     /// The fingerprint in a word of the chain: left-aligned, the rest zero.
     #[must_use]
     pub fn fingerprint_word(&self) -> [u8; 32] {
-        word(&self.0.fingerprint())
+        word(&self.cert.fingerprint())
     }
+}
+
+/// The time as of which a certificate is looked at. A chain's clock may be behind the one of the machine that made the keys or
+/// signed them last; without that signature there would be nothing to look at.
+fn reference_time(cert: &Cert, at: u64) -> SystemTime {
+    let made = |signature: &Signature| signature.signature_creation_time();
+    let keys = cert.keys().flat_map(|key| key.self_signatures().filter_map(made).collect::<Vec<_>>());
+    let names = cert.userids().flat_map(|name| name.self_signatures().filter_map(made).collect::<Vec<_>>());
+    // OpenPGP counts seconds in 32 bits.
+    let at = UNIX_EPOCH + Duration::from_secs(at.min(u32::MAX.into()));
+    keys.chain(names).fold(at, SystemTime::max)
+}
+
+/// When a key ends that is bound by this signature, which may end itself.
+fn end(key: Option<SystemTime>, binding: &Signature) -> Option<SystemTime> {
+    [key, binding.signature_expiration_time()].into_iter().flatten().min()
+}
+
+fn unix(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn word(fingerprint: &Fingerprint) -> [u8; 32] {
@@ -148,7 +202,8 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Makes a key for signing and encryption, its secrets encrypted under the passphrase.
+    /// Makes a key for signing and encryption, its secrets encrypted under the passphrase. It does not expire: nothing here would
+    /// renew it in time.
     ///
     /// # Errors
     /// If the library cannot.
@@ -158,6 +213,7 @@ impl Identity {
                 .set_cipher_suite(CipherSuite::Cv25519)
                 .set_profile(Profile::RFC4880)?
                 .set_features(features())?
+                .set_validity_period(None)
                 .set_password(Some(Password::from(passphrase)))
                 .generate()
         };
@@ -165,7 +221,8 @@ impl Identity {
         Self::unlock(cert, passphrase)
     }
 
-    /// Reads a secret key, armoured or not: our own or one exported from GnuPG.
+    /// Reads a secret key, armoured or not: our own or one exported from GnuPG. It may have expired: it still opens what was sealed to
+    /// it before.
     ///
     /// # Errors
     /// If it is no secret key of the kind used here, or the passphrase is wrong.
@@ -183,18 +240,24 @@ impl Identity {
                 "its secret is not under a passphrase; give it one first, for example with `gpg --change-passphrase`";
             return Err(PgpError::Certificate(reason.into()));
         }
-        let certificate = Certificate::check(locked.clone().strip_secret_key_material())?;
-        let policy = StandardPolicy::new();
+        // As of its last signature, when it cannot have expired yet.
+        let certificate = Certificate::check(locked.clone().strip_secret_key_material(), 0)?;
+        let policy = StandardPolicy::at(certificate.at);
         let password = Password::from(passphrase);
         let open = |key: sequoia_openpgp::packet::Key<_, _>| {
             key.decrypt_secret(&password)
                 .and_then(sequoia_openpgp::packet::Key::into_keypair)
                 .map_err(|_| PgpError::WrongPassphrase(certificate.fingerprint()))
         };
-        let keys = || locked.keys().with_policy(&policy, None).supported().alive().revoked(false).secret();
-        let decryption =
-            keys().for_transport_encryption().map(|key| open(key.key().clone())).collect::<Result<Vec<_>, _>>()?;
-        let signing = keys().for_signing().next().map(|key| open(key.key().clone()));
+        let keys = || locked.keys().with_policy(&policy, certificate.at).supported().secret();
+        let opened: Vec<_> = keys().for_transport_encryption().map(|key| open(key.key().clone())).collect();
+        // One that was replaced may be under an older passphrase, or not be here at all.
+        let decryption = if opened.iter().any(Result::is_ok) {
+            opened.into_iter().flatten().collect()
+        } else {
+            opened.into_iter().collect::<Result<Vec<_>, _>>()?
+        };
+        let signing = keys().alive().revoked(false).for_signing().next().map(|key| open(key.key().clone()));
         let signing = signing.ok_or_else(|| PgpError::Certificate("it has no secret key that signs".into()))??;
         if decryption.is_empty() {
             return Err(PgpError::Certificate("it has no secret key that decrypts".into()));
@@ -235,28 +298,28 @@ fn features() -> Features {
     Features::empty().set_seipdv1()
 }
 
-/// Encrypts to a certificate.
+/// Encrypts to the keys of a certificate that were valid at its reference time.
 ///
 /// # Errors
-/// If the certificate cannot be encrypted to any more.
+/// If the library cannot.
 pub fn seal(plaintext: &[u8], recipient: &Certificate) -> Result<Vec<u8>, PgpError> {
     write_message(plaintext, recipient, None)
 }
 
-/// Encrypts to a certificate and signs inside.
+/// As [`seal`], and signs inside.
 ///
 /// # Errors
-/// If the certificate cannot be encrypted to any more.
+/// If the library cannot.
 pub fn seal_signed(plaintext: &[u8], recipient: &Certificate, signer: &Identity) -> Result<Vec<u8>, PgpError> {
     write_message(plaintext, recipient, Some(signer))
 }
 
 fn write_message(plaintext: &[u8], recipient: &Certificate, signer: Option<&Identity>) -> Result<Vec<u8>, PgpError> {
-    let policy = StandardPolicy::new();
+    let policy = StandardPolicy::at(recipient.at);
     let mut sealed = Vec::with_capacity(plaintext.len() + 1024);
     let mut write = || -> PgpResult<()> {
-        let keys = recipient.0.keys().with_policy(&policy, None).supported().alive().revoked(false);
-        let recipients = keys
+        let recipients = recipient
+            .valid_keys(&policy)
             .for_transport_encryption()
             .map(|key| Recipient::new(features(), KeyHandle::from(key.key().keyid()), key.key()));
         let message = Encryptor::for_recipients(Message::new(&mut sealed), recipients).build()?;
@@ -392,7 +455,7 @@ impl DecryptionHelper for Helper<'_> {
 
 impl VerificationHelper for Helper<'_> {
     fn get_certs(&mut self, _ids: &[KeyHandle]) -> PgpResult<Vec<Cert>> {
-        Ok(self.signer.map(|signer| signer.0.clone()).into_iter().collect())
+        Ok(self.signer.map(|signer| signer.cert.clone()).into_iter().collect())
     }
 
     fn check(&mut self, structure: MessageStructure<'_>) -> PgpResult<()> {
@@ -435,16 +498,35 @@ mod tests {
         let again = Identity::load(&text, "a").unwrap();
         assert_eq!(again.fingerprint(), ANNA.fingerprint());
         assert!(matches!(Identity::load(&text, "wrong"), Err(PgpError::WrongPassphrase(_))));
-        let certificate = Certificate::decode(&ANNA.certificate().encode()).unwrap();
-        assert_eq!(certificate, *ANNA.certificate());
+        let certificate = Certificate::decode(&ANNA.certificate().encode(), 0).unwrap();
+        assert_eq!(certificate.encode(), ANNA.certificate().encode());
+        assert_eq!(certificate.expires(), None, "nobody would renew it");
         assert_eq!(certificate.fingerprint_word()[20..], [0; 12]);
+    }
+
+    #[test]
+    fn what_was_valid_once_is_sealed_to_after_it_has_expired() {
+        // A week in 2020.
+        let (made, week) = (1_577_836_800, 604_800);
+        let expired = Identity::load(&testkit::openpgp::expiring("e", made, week), "e").unwrap();
+        let bytes = expired.certificate().encode();
+        for at in [made, made + week - 1] {
+            let certificate = Certificate::decode(&bytes, at).unwrap();
+            assert_eq!(certificate.expires(), Some(made + week));
+            let sealed = seal_signed(b"model", &certificate, &BERT).unwrap();
+            assert_eq!(&**open_verified(&sealed, &expired, BERT.certificate(), 100).unwrap(), b"model");
+        }
+        let error = Certificate::decode(&bytes, made + week).unwrap_err().to_string();
+        assert!(error.contains(&expired.fingerprint()), "{error}");
+        // A chain whose clock is behind: the key is looked at as of its own beginning.
+        assert_eq!(Certificate::decode(&bytes, made - 3_600).unwrap().expires(), Some(made + week));
     }
 
     #[test]
     fn other_curves_are_refused() {
         let make = CertBuilder::general_purpose(Some("nist")).set_cipher_suite(CipherSuite::P256);
         let (cert, _) = make.generate().unwrap();
-        let error = Certificate::decode(&cert.to_vec().unwrap()).unwrap_err().to_string();
+        let error = Certificate::decode(&cert.to_vec().unwrap(), 0).unwrap_err().to_string();
         assert!(error.contains("only Curve25519"), "{error}");
     }
 
@@ -476,7 +558,7 @@ mod tests {
         #[test]
         fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(open(&bytes, &ANNA, 100).is_err());
-            prop_assert!(Certificate::decode(&bytes).is_err());
+            prop_assert!(Certificate::decode(&bytes, 0).is_err());
         }
 
         #[test]

@@ -49,6 +49,9 @@ pub enum Refusal {
     /// Evaluating a window would take too long.
     #[error("a full window cannot be evaluated in the time that the terms give")]
     TooSlow = 15,
+    /// The model might be delivered to a certificate that has expired.
+    #[error("the data scientist's certificate expires before the model is certain to be delivered")]
+    CertificateExpires = 16,
 }
 
 impl Refusal {
@@ -72,6 +75,7 @@ impl Refusal {
             TooLate,
             Backbone,
             TooSlow,
+            CertificateExpires,
         ];
         all.into_iter().find(|refusal| *refusal as u8 == code)
     }
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn codes_have_words() {
-        for code in 1..=15 {
+        for code in 1..=16 {
             let refusal = Refusal::from_code(code).unwrap();
             assert_eq!(refusal as u8, code);
             assert_eq!(Refusal::words(code), refusal.to_string());

@@ -8,6 +8,13 @@ use alloy::primitives::{
 };
 use serde::{Deserialize, Serialize};
 
+/// Unix time as people read it.
+#[must_use]
+pub fn time(unix: u64) -> String {
+    let time = i64::try_from(unix).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    time.map_or_else(|| unix.to_string(), |time| time.to_string())
+}
+
 /// An amount of money in its token's smallest unit. A decimal string in JSON, never a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -270,7 +270,7 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
     let terms = stage.owner.terms(id).await.unwrap();
     stage.activate(&terms, 100_000).await;
     stage.owner.close(&terms).await.unwrap();
-    let certificate = Certificate::decode(&bundle.certificate).unwrap();
+    let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
     assert_eq!(certificate.fingerprint(), manifest.scientist);
     let model = Weights::zeros(manifest.method.linear().unwrap().shape);
     let handed = handover(Digest([1; 32]));
@@ -306,6 +306,51 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
         let other = user.path("other.csv").display().to_string();
         let refused = user.json(&["campaign", "result", &id, "--out", &out, "--validation", &other]);
         assert_eq!((refused.code, refused.error().as_str()), (5, "OTHER_VALIDATION_SET"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_result_is_not_written_over_another_file() {
+    let stage = Stage::new().await;
+    let served = Served::start(&stage);
+    let capsule = Capsule::register(&stage, &served).await;
+    let user = scientist(&stage, &served);
+    let (user, id) = aside(move || {
+        let launched = launch(&user, &["--yes"]).data();
+        (user, id_of(&launched))
+    })
+    .await;
+    let (manifest, bundle) = capsule.open(&stage.owner, id).await;
+    let terms = stage.owner.terms(id).await.unwrap();
+    stage.activate(&terms, 100_000).await;
+    stage.owner.close(&terms).await.unwrap();
+    let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
+    let model = Weights::zeros(manifest.method.linear().unwrap().shape);
+    let handed = handover(Digest([1; 32]));
+    capsule.deliver(&stage, id, &model, &certificate, &capsule.identity, handed).await;
+    aside(move || {
+        let (model, message) = (user.path("model.safetensors"), user.path("model.pgp"));
+        let (id, out) = (id.to_string(), model.display().to_string());
+        let fetch = |more: &[&str]| user.json(&[&["campaign", "result", &id, "--out", &out][..], more].concat());
+        let refused = |more: &[&str]| {
+            let answer = fetch(more);
+            assert_eq!((answer.code, answer.error().as_str()), (5, "FILE_EXISTS"), "{more:?}");
+        };
+        fs::write(&model, "the model of last year").unwrap();
+        refused(&[]);
+        // All formats or none.
+        refused(&["--format", "npz,safetensors"]);
+        assert!(!user.path("model.npz").exists());
+        assert_eq!(fs::read(&model).unwrap(), b"the model of last year");
+
+        fetch(&["--force"]).data();
+        assert!(Weights::from_safetensors(&fs::read(&model).unwrap()).is_ok());
+        // Run once more, it writes the same again.
+        fetch(&["--keep-message"]).data();
+        fetch(&["--keep-message"]).data();
+        fs::write(&message, "another message").unwrap();
+        refused(&["--keep-message"]);
     })
     .await;
 }
@@ -355,7 +400,7 @@ async fn a_backbone_is_published_at_the_launch_and_found_by_all_who_need_it() {
     let terms = stage.owner.terms(id).await.unwrap();
     stage.activate(&terms, 100_000).await;
     stage.owner.close(&terms).await.unwrap();
-    let certificate = Certificate::decode(&bundle.certificate).unwrap();
+    let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
     let model = Weights::zeros(manifest.method.linear().unwrap().shape);
     let handed = handover(Digest([1; 32]));
     capsule.deliver(&stage, id, &model, &certificate, &capsule.identity, handed).await;
@@ -399,7 +444,7 @@ async fn a_model_that_is_not_what_was_attested_or_not_from_the_capsule_is_told_s
         let terms = stage.owner.terms(id).await.unwrap();
         stage.activate(&terms, 100_000).await;
         stage.owner.close(&terms).await.unwrap();
-        let certificate = Certificate::decode(&bundle.certificate).unwrap();
+        let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
         capsule.deliver(&stage, id, &wrong(&manifest), &certificate, signer, handover(Digest([1; 32]))).await;
         user = aside(move || {
             let out = back.path("model.safetensors").display().to_string();
@@ -448,7 +493,7 @@ async fn an_audit_finds_what_a_capsule_did_and_takes_its_stake() {
         let sealed = capsule.activate(&stage, id, (&manifest, &bundle), spoil).await;
         let terms = stage.owner.terms(id).await.unwrap();
         stage.owner.close(&terms).await.unwrap();
-        let certificate = Certificate::decode(&bundle.certificate).unwrap();
+        let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
         capsule.deliver(&stage, id, &initial(&bundle), &certificate, &capsule.identity, sealed.handover).await;
         if found.is_empty() {
             sealed.is_not_guilty(&stage, &terms, &manifest).await;

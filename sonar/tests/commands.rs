@@ -310,3 +310,44 @@ async fn a_campaign_that_no_capsule_takes_ends_without_success_and_gives_its_mon
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_stake_of_a_capsule_that_missed_its_time_is_shown_and_withdrawn() {
+    let stage = Stage::new().await;
+    let user = User::on(&stage);
+    let terms = stage.terms(1).await;
+    let id = stage.owner.id(&terms);
+    stage.owner.open(&terms).await.unwrap();
+    stage.activate(&terms, 100_000).await;
+    stage.owner.close(&terms).await.unwrap();
+    stage.pass(u64::from(terms.deliverySeconds)).await;
+    let owner = stage.owner.address().unwrap();
+    let stake = aside(move || {
+        let id = id.to_string();
+        let words = |user: &User| user.run(&["campaign", "show", &id]).stdout;
+        let before = user.json(&["campaign", "show", &id]).data();
+        assert_eq!(before["owed_to_owner"]["capsule_stake"], "0");
+        assert!(!words(&user).contains("Capsules' stakes"), "{}", words(&user));
+
+        let closed = user.json(&["campaign", "close", &id, "--yes"]).data();
+        let owed = &closed["owed_to_owner"];
+        assert_eq!((&owed["amount"], &owed["capsule_stake"]), (&"1010003".into(), &"1000".into()), "{closed}");
+        assert_eq!(user.json(&["campaign", "show", &id]).data()["owed_to_owner"], *owed);
+        let shown = words(&user);
+        assert!(shown.contains("0.000000000000001 ETH of Capsules' stakes"), "{shown}");
+
+        let taken = user.json(&["campaign", "withdraw", &id]).data();
+        assert_eq!((&taken["amount"], &taken["capsule_stake"]), (&"1010003".into(), &"1000".into()));
+        let after = user.json(&["campaign", "show", &id]).data();
+        assert_eq!(
+            (&after["owed_to_owner"]["amount"], &after["owed_to_owner"]["capsule_stake"]),
+            (&"0".into(), &"0".into())
+        );
+        let again = user.json(&["campaign", "withdraw", &id]);
+        assert_eq!((again.code, again.error().as_str()), (5, "CONTRACT_REFUSED"));
+        taken["capsule_stake"].clone()
+    })
+    .await;
+    assert_eq!(stake, terms.stake.to_string());
+    assert!(stage.owner.claimable(owner).await.unwrap().0.is_zero());
+}

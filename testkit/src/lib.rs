@@ -1,5 +1,6 @@
 //! Fixtures and stages that the tests of several crates share.
 
+pub mod openpgp;
 pub mod stage;
 pub mod yes_or_no;
 

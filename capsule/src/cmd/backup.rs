@@ -13,6 +13,9 @@ use super::Context;
 pub struct Backup {
     /// The file to write
     file: PathBuf,
+    /// Overwrite the file if it exists
+    #[arg(long)]
+    force: bool,
 }
 
 /// Bring back what `capsule backup` wrote, into a home that has no Capsule.
@@ -27,7 +30,7 @@ impl Backup {
         // A backup that nobody can open is none.
         context.home.open(&context.passphrase(Ask::Existing)?)?;
         let _occupied = context.home.occupy()?;
-        let files = backup::write(&context.home, &self.file)?;
+        let files = backup::write(&context.home, &self.file, self.force)?;
         let human = format!("{files} files in {}", self.file.display());
         Report::new(&json!({"file": self.file, "files": files}), human)
     }

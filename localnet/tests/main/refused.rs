@@ -44,7 +44,7 @@ impl Attacker {
             node: Node::start(NodeConfig::client(repo, hub)).await.unwrap(),
             client: network.client().clone(),
             accounts: network.anvil().signers()[2..][..FORGERIES].to_vec(),
-            capsule: Certificate::decode(certificate.as_bytes()).unwrap(),
+            capsule: Certificate::decode(certificate.as_bytes(), 0).unwrap(),
             manifest: network.manifest(id).await.unwrap(),
         }
     }

@@ -17,7 +17,7 @@ use sonar_protocol::{
     campaign::CampaignFile,
     handover::{AuditSecret, Published},
     ids::{CampaignId, Digest},
-    launch::{self, CapsuleTerms, Inputs},
+    launch::{self, CapsuleTerms, Inputs, Recipient},
     manifest::Manifest,
     method::Linear,
     pgp::Identity,
@@ -114,7 +114,7 @@ impl Stage {
             initial: None,
             backbone,
             owner: self.owner.address().unwrap(),
-            scientist: (b"certificate".to_vec(), "AB".repeat(20)),
+            scientist: Recipient { certificate: b"certificate".to_vec(), fingerprint: "AB".repeat(20), expires: None },
             token: Address::ZERO,
             bounty: Amount::from(10_u128.pow(18)),
             capsule: CapsuleTerms {

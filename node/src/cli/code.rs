@@ -44,7 +44,7 @@ codes! {
     AccountExists = "ACCOUNT_EXISTS", Refused, "an account with this name exists; it is not overwritten";
     AccountName = "ACCOUNT_NAME", Usage, "invalid account name: use 1 to 64 letters, digits, `-` and `_`";
     AccuracyNotAsAttested = "ACCURACY_NOT_AS_ATTESTED", Unsuccessful, "the delivered model's accuracy differs from the attested one";
-    AlreadyRunning = "ALREADY_RUNNING", Refused, "another `mine run` uses this home";
+    AlreadyRunning = "ALREADY_RUNNING", Refused, "another `mine run` uses this home, or another local network this directory";
     Amount = "AMOUNT", Refused, "invalid amount of tokens";
     Artefact = "ARTEFACT", Refused, "an artefact on IPFS is too large or malformed";
     ArtefactNotFound = "ARTEFACT_NOT_FOUND", Unreachable, "no connected peer delivered the artefact in time";
@@ -59,6 +59,7 @@ codes! {
     CampaignRefunded = "CAMPAIGN_REFUNDED", Unsuccessful, "the campaign was refunded: its Capsule declined or did not activate it in time";
     CapsuleCertificate = "CAPSULE_CERTIFICATE", Refused, "the Capsule's OpenPGP certificate is missing or is not the registered one";
     CapsuleTimedOut = "CAPSULE_TIMED_OUT", Unsuccessful, "the Capsule missed a deadline, and the campaign ended";
+    CertificateExpires = "CERTIFICATE_EXPIRES", Refused, "the data scientist's OpenPGP certificate expires before the model is certain to be delivered";
     ChainNode = "CHAIN_NODE", Internal, "the chain node refused the request";
     ChainNonsense = "CHAIN_NONSENSE", Internal, "the chain node returned inconsistent events or an invalid answer";
     ChainUnreachable = "CHAIN_UNREACHABLE", Unreachable, "the chain node does not answer";
@@ -71,10 +72,12 @@ codes! {
     DataUnknown = "DATA_UNKNOWN", NotFound, "no data set has this name";
     Declined = "DECLINED", Declined, "the confirmation was not given";
     DeploymentFailed = "DEPLOYMENT_FAILED", Refused, "a deployment transaction was refused or reverted";
+    DirectoryNotEmpty = "DIRECTORY_NOT_EMPTY", Refused, "`localnet` does not clear a directory that it did not make";
     Discovery = "DISCOVERY", Refused, "the deployment file or Sonar's answer does not contain valid addresses";
     Ended = "ENDED", Refused, "the campaign has ended already";
     Exists = "EXISTS", Refused, "the home has a Capsule already";
     File = "FILE", Internal, "a file cannot be read or written";
+    FileExists = "FILE_EXISTS", Refused, "a file to write exists already; pass `--force` to overwrite it";
     FileNotFound = "FILE_NOT_FOUND", NotFound, "there is no such file";
     FileRefused = "FILE_REFUSED", Refused, "a file is larger than allowed, or not a plain file";
     GasExceedsAmount = "GAS_EXCEEDS_AMOUNT", Refused, "withdrawing would cost more gas than it brings";

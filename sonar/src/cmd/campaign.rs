@@ -7,6 +7,7 @@ mod end;
 mod hub;
 mod launch;
 mod look;
+mod owed;
 mod regime;
 mod result;
 mod watch;
@@ -46,7 +47,7 @@ pub enum Command {
     Result(result::Fetch),
     /// Audit a delivered campaign: recompute all that its Capsule published, version by version
     Audit(audit::Audit),
-    /// Take what a campaign owes you: the part of the bounty that nobody earned
+    /// Withdraw what you are owed: the unearned part of the bounty, and stakes
     Withdraw(end::Withdraw),
 }
 

@@ -10,7 +10,7 @@ use sonar_node::{
     cli::{self, Ask, Code, Failure, Output, Report},
     config::Config,
     discovery,
-    files::{self, Access},
+    files::{self, Access, FileExists},
 };
 
 use super::Context;
@@ -27,6 +27,9 @@ pub struct Deploy {
     /// Write the deployment to this file instead
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Overwrite a deployment file whose contracts are not on this chain
+    #[arg(long)]
+    force: bool,
 }
 
 impl Deploy {
@@ -34,11 +37,15 @@ impl Deploy {
         let path = self.out.unwrap_or_else(|| context.home.join("deployment.json"));
         let node = context.node()?;
         let chain_id = super::tell(output, "Asking the chain…", node.chain_id()).await?;
-        if path.exists()
-            && let Some(deployment) = standing(&node, &path, chain_id).await?
-        {
-            output.progress("The contracts are there already; nothing was changed.");
-            return report(&deployment);
+        if path.exists() {
+            if let Some(deployment) = standing(&node, &path, chain_id).await? {
+                output.progress("The contracts are there already; nothing was changed.");
+                return report(&deployment);
+            }
+            // Of a chain that does not answer here; nothing else may say where its contracts are.
+            if !self.force {
+                return Err(FileExists(path).into());
+            }
         }
         let name = context.account()?;
         let passphrase = context.passphrase(&name, Ask::Existing)?;

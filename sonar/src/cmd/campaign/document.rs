@@ -12,6 +12,10 @@ use sonar_protocol::{
     wire::TermsJson,
 };
 
+use super::owed::Owed;
+
+pub use sonar_protocol::units::time;
+
 /// A campaign in a list.
 #[derive(Serialize)]
 pub struct Summary {
@@ -62,6 +66,8 @@ pub struct Detail {
     pub summary: Summary,
     pub terms: TermsJson,
     pub ledger: Money,
+    /// What the owner can withdraw now.
+    pub owed_to_owner: Owed,
     pub stakes: Stakes,
     pub window: Window,
     pub settled: Vec<Settled>,
@@ -113,12 +119,13 @@ pub struct Submission {
 }
 
 impl Detail {
-    pub fn new(view: &CampaignView, regime: Option<Regime>) -> Self {
+    pub fn new(view: &CampaignView, regime: Option<Regime>, owed_to_owner: Owed) -> Self {
         let window = &view.window;
         Self {
             summary: Summary::new(view, regime),
             terms: (&view.terms).into(),
             ledger: view.ledger().into(),
+            owed_to_owner,
             stakes: view.all_stakes(),
             window: Window {
                 index: window.index.0,
@@ -207,7 +214,7 @@ pub fn accuracy(view: &CampaignView) -> String {
 }
 
 /// A campaign on one page.
-pub fn page(view: &CampaignView, token: &TokenUnit, regime: Option<Regime>) -> String {
+pub fn page(view: &CampaignView, token: &TokenUnit, regime: Option<Regime>, owed: &Owed) -> String {
     let ledger = Money::from(view.ledger());
     let money = |amount: Amount| token.format(amount);
     let mut page = format!(
@@ -239,6 +246,7 @@ pub fn page(view: &CampaignView, token: &TokenUnit, regime: Option<Regime>) -> S
         money(ledger.escrowed),
     );
     page += &stakes(view);
+    page += &format!("owner        can withdraw {}\n", owed.describe(token));
     if let Some(code) = view.declined {
         page += &format!("declined     by the Capsule: {}\n", Refusal::words(code));
     }
@@ -300,12 +308,4 @@ pub fn span(seconds: u32) -> String {
         hours if hours % HOUR == 0 => format!("{} hours", hours / HOUR),
         seconds => format!("{seconds} s"),
     }
-}
-
-/// Unix time as people read it.
-pub fn time(unix: u64) -> String {
-    i64::try_from(unix)
-        .ok()
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-        .map_or_else(|| unix.to_string(), |time| time.to_string())
 }

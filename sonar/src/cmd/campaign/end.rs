@@ -7,12 +7,9 @@ use sonar_node::{
     chain::{Client, TxOutcome},
     cli::{self, Code, Failure, Output, Report},
 };
-use sonar_protocol::{
-    units::{Amount, TokenUnit},
-    view::CampaignView,
-};
+use sonar_protocol::{units::Amount, view::CampaignView};
 
-use super::{Context, document, find, world};
+use super::{Context, document, find, owed::Owed, world};
 
 /// End a campaign.
 ///
@@ -25,7 +22,8 @@ pub struct Close {
     id: String,
 }
 
-/// Take what a campaign owes you, and the stakes that miners forfeited to you.
+/// Withdraw everything that you are owed: the part of the bounty that nobody earned, stakes that miners forfeited, and stakes
+/// of Capsules that missed a deadline or were convicted (of all your campaigns, which the registry keeps as one sum).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar campaign withdraw 0x3fa4")]
 pub struct Withdraw {
@@ -119,20 +117,21 @@ impl Close {
         let transaction = way.go(&client, view).await?;
         let after = world(&client).await?;
         let view = find(&after, &self.id)?;
-        let owed = view.owed(view.terms.owner);
+        let owed = Owed::read(&client, view.id, view.terms.owner).await?;
         let token = super::token(&client, view.terms.token).await?;
         let human = format!(
-            "campaign {} is {}\n{} can be taken with `sonar campaign withdraw {}`",
+            "campaign {} is {}\nits owner can withdraw {} with `sonar campaign withdraw {}`",
             view.id.short(),
             document::state(view),
-            token.format(owed),
+            owed.describe(&token),
             view.id.short(),
         );
         let data = json!({
             "id": view.id,
             "state": view.state,
             "reason": view.reason,
-            "owed": owed,
+            "owed": owed.amount,
+            "owed_to_owner": owed,
             "transaction": transaction,
         });
         Report::new(&data, human)
@@ -146,35 +145,35 @@ impl Withdraw {
         let view = find(&world, &self.id)?;
         let account = client.address().ok_or_else(|| Failure::internal("no account"))?;
         let to = self.to.unwrap_or(account);
-        let amount = client.owed(view.id, account).await?;
-        let stake = Amount(client.stakes(view.id, account).await?.free);
-        let token = super::token(&client, view.terms.token).await?;
-        let mut sums = vec![token.format(amount)];
-        if stake > Amount::ZERO {
-            sums.push(format!("{} of stakes", TokenUnit::eth().format(stake)));
-        }
-        let sums = sums.join(" and ");
+        let owed = Owed::read(&client, view.id, account).await?;
+        let sums = owed.describe(&super::token(&client, view.terms.token).await?);
         if to != account {
             cli::confirm(&context.globals, &format!("This sends {sums} to {to}."))?;
         }
-        output.progress("Sending the transaction…");
-        let stake_transaction = match stake {
+        output.progress("Sending the transactions…");
+        let stake_transaction = match owed.stake {
             Amount::ZERO => None,
             _ => Some(client.withdraw_stake(view.id, to).await?),
         };
-        // Without any credit the contract says so.
-        let transaction = match (amount, &stake_transaction) {
-            (Amount::ZERO, Some(_)) => None,
+        let capsule_stake_transaction = match owed.capsule_stake {
+            Amount::ZERO => None,
+            _ => Some(client.claim(to).await?),
+        };
+        // Without any credit the contract refuses, and names the reason.
+        let transaction = match (owed.amount, &stake_transaction, &capsule_stake_transaction) {
+            (Amount::ZERO, Some(_), _) | (Amount::ZERO, _, Some(_)) => None,
             _ => Some(client.withdraw(&view.terms, to).await?),
         };
         let data = json!({
             "id": view.id,
             "account": account,
             "to": to,
-            "amount": amount,
+            "amount": owed.amount,
             "transaction": transaction,
-            "stake": stake,
+            "stake": owed.stake,
             "stake_transaction": stake_transaction,
+            "capsule_stake": owed.capsule_stake,
+            "capsule_stake_transaction": capsule_stake_transaction,
         });
         Report::new(&data, format!("{sums} sent to {to}"))
     }

@@ -16,7 +16,7 @@ use sonar_protocol::{
     campaign::{self, CampaignFile, FileError},
     handover::AuditSecret,
     ids::Digest,
-    launch::{self, CapsuleTerms, Inputs, Outlook, Plan},
+    launch::{self, CapsuleTerms, Inputs, Outlook, Plan, Recipient},
     manifest::{self, Manifest},
     method::{Regime, plain_network},
     pgp::{self, Certificate},
@@ -310,13 +310,14 @@ impl Launching<'_> {
         let world = world(self.client).await?;
         let (operator, view) = self.choose(&given.file, &world)?;
         output.progress(format_args!("Fetching the certificate of Capsule {operator}…"));
-        let capsule = self.certificate(operator, view).await?;
+        let capsule = self.certificate(operator, view, world.head.now).await?;
         let token = self.token(&given.file).await?;
         let stake = match stake {
             Some(text) => TokenUnit::eth().parse(text).map_err(refused_amount)?,
             None => Amount(view.free_stake().0 / alloy::primitives::U256::from(STAKE_SHARE)),
         };
         let scientist = identity::open(self.context, self.name, self.passphrase)?;
+        let scientist = Certificate::decode(&scientist.certificate().encode(), world.head.now)?;
         let account = Keystore::new(&self.context.home).unlock(self.name, self.passphrase)?;
         let backbone = match &given.backbone {
             Some(PublicNetwork { model, file }) => Some((model.clone(), self.hub.add(file.clone()).await?)),
@@ -329,7 +330,7 @@ impl Launching<'_> {
             initial: given.initial.clone(),
             backbone,
             owner: self.owner,
-            scientist: (scientist.certificate().encode(), scientist.fingerprint()),
+            scientist: Recipient::from(&scientist),
             bounty: token.parse(&given.file.reward.bounty).map_err(refused_amount)?,
             token: token.address,
             capsule: CapsuleTerms {
@@ -369,10 +370,10 @@ impl Launching<'_> {
     }
 
     /// The Capsule's certificate, which must be the one that its operator registered.
-    async fn certificate(&self, operator: Address, view: &CapsuleView) -> Result<Certificate, Failure> {
+    async fn certificate(&self, operator: Address, view: &CapsuleView, now: u64) -> Result<Certificate, Failure> {
         let digest = view.certificate.ok_or_else(|| Failure::internal("a registered Capsule has a certificate"))?;
         let bytes = self.hub.fetch(digest, manifest::MAX_BYTES).await?;
-        let certificate = Certificate::decode(&bytes)?;
+        let certificate = Certificate::decode(&bytes, now)?;
         if certificate.fingerprint_word() != view.fingerprint.0 {
             return Err(Failure::new(
                 Code::CapsuleCertificate,

@@ -13,7 +13,7 @@ use sonar_protocol::{
     units::TokenUnit,
 };
 
-use super::{Context, document, find, hub::Hub, regime, result::manifest_of, world};
+use super::{Context, document, find, hub::Hub, owed::Owed, regime, result::manifest_of, world};
 
 /// List the campaigns on this contract.
 #[derive(Debug, clap::Args)]
@@ -67,9 +67,10 @@ impl Show {
         output.progress("Reading the chain…");
         let world = world(&client).await?;
         let view = find(&world, &self.id)?;
+        let owed = Owed::read(&client, view.id, view.terms.owner).await?;
         let token = Tokens::new(client).unit(view.terms.token).await?;
         let regime = regime::of(context, view.id).await;
-        Report::new(&document::Detail::new(view, regime), document::page(view, &token, regime))
+        Report::new(&document::Detail::new(view, regime, owed), document::page(view, &token, regime, &owed))
     }
 }
 

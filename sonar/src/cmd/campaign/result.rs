@@ -37,7 +37,7 @@ use crate::cmd::identity;
 ///
 /// The model is written as safetensors, or in the formats that you ask for. Its accuracy on your validation set must be, on
 /// the campaign's grid, what the Capsule attested on chain; otherwise the command fails with exit code 9, and the model is
-/// written all the same.
+/// written anyway. Run again, it writes the same files again; a file with other content is not overwritten.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  sonar campaign result 0x3fa4 --out model.safetensors\n  sonar campaign result 0x3fa4 --format onnx,npz"
@@ -60,6 +60,9 @@ pub struct Fetch {
     /// The validation set, if it is not where it was at the launch
     #[arg(long, value_name = "FILE")]
     validation: Option<PathBuf>,
+    /// Overwrite files that exist
+    #[arg(long)]
+    force: bool,
 }
 
 impl Fetch {
@@ -81,6 +84,7 @@ impl Fetch {
         let embedding = embedding_of(&hub, &manifest).await?;
         hub.close().await;
         if let Some(path) = self.message_path() {
+            self.check_overwrite(&path, &message)?;
             files::write_atomic(&path, &message, Access::Private)?;
         }
         let model = pgp::open_verified(&message, &identity, &signer, bundle::MAX_BYTES)?;
@@ -109,10 +113,17 @@ impl Fetch {
         let paths = delivery::paths(&self.out, &self.format);
         // All or none.
         let files: Vec<_> = paths.keys().map(|format| file(*format)).collect::<Result<_, _>>()?;
+        for (path, file) in paths.values().zip(&files) {
+            self.check_overwrite(path, file)?;
+        }
         for (path, file) in paths.values().zip(files) {
             files::write_atomic(path, &file, Access::Private)?;
         }
         Ok(paths.into_values().collect())
+    }
+
+    fn check_overwrite(&self, path: &Path, content: &[u8]) -> Result<(), Failure> {
+        if self.force { Ok(()) } else { Ok(files::check_overwrite(path, content)?) }
     }
 
     fn message_path(&self) -> Option<PathBuf> {
@@ -198,7 +209,7 @@ async fn signer_of(hub: &Hub, world: &World, view: &CampaignView, manifest: &Man
     let digest = capsule
         .and_then(|capsule| capsule.certificate)
         .ok_or_else(|| refused("the Capsule has registered no certificate"))?;
-    let certificate = Certificate::decode(&hub.fetch(digest, manifest::MAX_BYTES).await?)?;
+    let certificate = Certificate::decode(&hub.fetch(digest, manifest::MAX_BYTES).await?, view.opened.timestamp)?;
     if certificate.fingerprint() == manifest.capsule {
         Ok(certificate)
     } else {
