@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 use sonar_node::{
-    cli::{ExitCode, Failure},
+    cli::{Code, Failure},
     files::{self, Access, FileError, FileExists},
 };
 
@@ -75,7 +75,7 @@ pub fn read(home: &Home, from: &Path) -> Result<usize, Failure> {
     let bytes = files::read_limited(from, LIMIT)?;
     let bad = |reason: &str| {
         let message = format!("{} is no backup of a Capsule: {reason}", from.display());
-        Failure::new(ExitCode::Refused, "BACKUP", message)
+        Failure::new(Code::Backup, message)
     };
     let archive: Archive = serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
     if archive.schema != SCHEMA {
@@ -122,7 +122,7 @@ mod tests {
         let to = directory.path().join("capsule.backup");
         fs::write(&to, "another Capsule's").unwrap();
         let refused = write(&home, &to, false).unwrap_err();
-        assert_eq!((refused.exit, refused.code.as_ref()), (ExitCode::Refused, "FILE_EXISTS"));
+        assert_eq!((refused.exit, refused.code.as_ref()), Code::FileExists);
         assert!(refused.to_string().contains("--force"), "{refused}");
         assert_eq!(fs::read(&to).unwrap(), b"another Capsule's");
 

@@ -8,7 +8,7 @@ use std::{
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use sonar_node::{
     account::{AccountName, Keystore},
-    cli::{ExitCode, Failure},
+    cli::{Code, Failure},
     files::{self, Access, FileError},
     vault::{Vault, VaultError},
 };
@@ -137,8 +137,8 @@ impl Home {
     pub fn identity(&self, passphrase: &str) -> Result<Identity, Failure> {
         let bytes = files::read_limited(&self.openpgp(), KEY_LIMIT)?;
         Identity::load(&bytes, passphrase).map_err(|error| match error {
-            PgpError::WrongPassphrase(_) => Failure::new(ExitCode::Locked, "WRONG_PASSPHRASE", error),
-            error => Failure::new(ExitCode::Refused, "OPENPGP", error),
+            PgpError::WrongPassphrase(_) => Failure::new(Code::WrongPassphrase, error),
+            error => Failure::new(Code::Openpgp, error),
         })
     }
 
@@ -158,7 +158,7 @@ impl Home {
         if self.is_complete() {
             return Ok(());
         }
-        Err(Failure::new(ExitCode::NotFound, "NOT_INITIALISED", format!("there is no Capsule in {}", self.0.display()))
+        Err(Failure::new(Code::NotInitialised, format!("there is no Capsule in {}", self.0.display()))
             .help("make one with `capsule init`, or say where it is with --home"))
     }
 
@@ -176,12 +176,10 @@ impl Home {
             .map_err(FileError::new("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Failure::new(
-                ExitCode::Refused,
-                "IN_USE",
-                format!("another process uses the Capsule in {}", self.0.display()),
-            )
-            .help("stop `capsule serve` first")),
+            Err(TryLockError::WouldBlock) => {
+                Err(Failure::new(Code::InUse, format!("another process uses the Capsule in {}", self.0.display()))
+                    .help("stop `capsule serve` first"))
+            }
             Err(TryLockError::Error(error)) => Err(FileError::new("lock", &path)(error).into()),
         }
     }
@@ -189,8 +187,8 @@ impl Home {
 
 fn vault_failure(error: VaultError) -> Failure {
     match error {
-        VaultError::WrongPassphrase => Failure::new(ExitCode::Locked, "WRONG_PASSPHRASE", error),
-        VaultError::Missing(_) => Failure::new(ExitCode::NotFound, "VAULT", error),
-        error => Failure::new(ExitCode::Internal, "VAULT", error),
+        VaultError::WrongPassphrase => Failure::new(Code::WrongPassphrase, error),
+        VaultError::Missing(_) => Failure::new(Code::VaultMissing, error),
+        error => Failure::new(Code::Vault, error),
     }
 }

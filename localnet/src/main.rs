@@ -173,12 +173,10 @@ enum End {
 impl From<End> for Failure {
     fn from(end: End) -> Self {
         match end {
-            End::Signal => {
-                Self::new(cli::ExitCode::Unsuccessful, "INTERRUPTED", "interrupted; all processes were stopped")
-            }
+            End::Signal => Self::new(cli::Code::Interrupted, "interrupted; all processes were stopped"),
             End::Timeout(limit) => {
                 let message = format!("not done within {} s; all processes were stopped", limit.as_secs_f64());
-                Self::new(cli::ExitCode::TimedOut, "TIMED_OUT", message).help("give a longer --timeout")
+                Self::new(cli::Code::TimedOut, message).help("give a longer --timeout")
             }
         }
     }
@@ -335,7 +333,7 @@ fn failure(error: DemoError) -> Failure {
     match error {
         DemoError::Campaign(error) => error.into(),
         DemoError::Launch(error) => error.into(),
-        DemoError::Content { .. } => Failure::new(cli::ExitCode::Refused, "CAMPAIGN_FILE", error),
+        DemoError::Content { .. } => Failure::new(cli::Code::CampaignFile, error),
         DemoError::Network(error) => network_failure(error),
         other => Failure::internal(other),
     }
@@ -343,11 +341,11 @@ fn failure(error: DemoError) -> Failure {
 
 fn network_failure(error: NetworkError) -> Failure {
     let code = match error {
-        NetworkError::Directory(DirectoryError::InUse { .. }) => "ALREADY_RUNNING",
-        NetworkError::Directory(DirectoryError::NotOurs(_)) => "DIRECTORY_NOT_EMPTY",
+        NetworkError::Directory(DirectoryError::InUse { .. }) => cli::Code::AlreadyRunning,
+        NetworkError::Directory(DirectoryError::NotOurs(_)) => cli::Code::DirectoryNotEmpty,
         other => return Failure::internal(other),
     };
-    Failure::new(cli::ExitCode::Refused, code, error)
+    Failure::new(code, error)
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ impl Context {
         let mut follower = Follower::new(client.clone(), self.config.poll(chain_id), confirmations);
         let mut world = World::default();
         let batch = follower.look_now().await?;
-        world.absorb(&batch).map_err(|error| Failure::new(cli::ExitCode::Refused, "CHAIN_NONSENSE", error))?;
+        world.absorb(&batch).map_err(|error| Failure::new(cli::Code::ChainNonsense, error))?;
         Ok(world)
     }
 }
@@ -189,18 +189,17 @@ impl Context {
 /// What goes wrong with data sets, as the command line says it.
 fn repository_failure(error: crate::repository::RepositoryError) -> Failure {
     use crate::repository::RepositoryError as E;
-    use cli::ExitCode::{Internal, NotFound, Refused, Usage};
-    let (exit, code) = match error {
-        E::Name(_) => (Usage, "DATA_NAME"),
-        E::Exists(_) => (Refused, "DATA_EXISTS"),
-        E::Unknown(_) => (NotFound, "DATA_UNKNOWN"),
-        E::Table(_) => (Refused, "DATA_NOT_A_TABLE"),
-        E::Damaged(_) | E::Store(_) => (Internal, "VAULT"),
+    let code = match error {
+        E::Name(_) => cli::Code::DataName,
+        E::Exists(_) => cli::Code::DataExists,
+        E::Unknown(_) => cli::Code::DataUnknown,
+        E::Table(_) => cli::Code::DataNotATable,
+        E::Damaged(_) | E::Store(_) => cli::Code::Vault,
     };
-    Failure::new(exit, code, error)
+    Failure::new(code, error)
 }
 
 /// What goes wrong with the vault, as the command line says it.
 fn store_failure(error: impl std::fmt::Display) -> Failure {
-    Failure::new(cli::ExitCode::Internal, "VAULT", error)
+    Failure::new(cli::Code::Vault, error)
 }

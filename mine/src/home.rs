@@ -10,7 +10,7 @@ use std::{
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use sonar_node::{
     account::{AccountName, Keystore},
-    cli::{ExitCode, Failure},
+    cli::{Code, Failure},
     config::ConfigError,
     files::{self, Access, FileError},
     vault::{Vault, VaultError},
@@ -162,7 +162,7 @@ impl Home {
         if self.is_complete()? {
             return Ok(());
         }
-        Err(Failure::new(ExitCode::NotFound, "NOT_INITIALISED", format!("there is no Mine in {}", self.0.display()))
+        Err(Failure::new(Code::NotInitialised, format!("there is no Mine in {}", self.0.display()))
             .help("make one with `mine init`, or say where it is with --home"))
     }
 
@@ -208,10 +208,8 @@ pub fn write_policy(path: &Path, policy: &Policy) -> Result<(), ConfigError> {
 
 fn locked(error: VaultError) -> Failure {
     match error {
-        VaultError::WrongPassphrase => {
-            Failure::new(ExitCode::Locked, "WRONG_PASSPHRASE", "the passphrase of the Mine is wrong")
-        }
-        error => Failure::new(ExitCode::Internal, "VAULT", error),
+        VaultError::WrongPassphrase => Failure::new(Code::WrongPassphrase, "the passphrase of the Mine is wrong"),
+        error => Failure::new(Code::Vault, error),
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::{
-    cli::{ExitCode, Failure},
+    cli::{Code, Failure},
     files::{self, Access, FileError},
 };
 
@@ -95,15 +95,15 @@ pub enum AccountError {
 
 impl From<AccountError> for Failure {
     fn from(error: AccountError) -> Self {
-        let (exit, code) = match error {
+        let code = match error {
             AccountError::File(error) => return error.into(),
-            AccountError::Name(_) => (ExitCode::Usage, "ACCOUNT_NAME"),
-            AccountError::Exists(_) => (ExitCode::Refused, "ACCOUNT_EXISTS"),
-            AccountError::Unknown { .. } => (ExitCode::NotFound, "UNKNOWN_ACCOUNT"),
-            AccountError::WrongPassphrase(_) => (ExitCode::Locked, "WRONG_PASSPHRASE"),
-            AccountError::Damaged { .. } => (ExitCode::Refused, "KEYSTORE"),
+            AccountError::Name(_) => Code::AccountName,
+            AccountError::Exists(_) => Code::AccountExists,
+            AccountError::Unknown { .. } => Code::UnknownAccount,
+            AccountError::WrongPassphrase(_) => Code::WrongPassphrase,
+            AccountError::Damaged { .. } => Code::Keystore,
         };
-        Self::new(exit, code, error)
+        Self::new(code, error)
     }
 }
 

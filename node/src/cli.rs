@@ -2,7 +2,6 @@
 //! with `--json`, the same exit codes, passphrases that never pass through the arguments.
 
 use std::{
-    borrow::Cow,
     fmt::Display,
     io::{self, IsTerminal, Write},
     net::SocketAddr,
@@ -24,6 +23,10 @@ use crate::{
     ipfs::IpfsError,
 };
 use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, units};
+
+mod code;
+
+pub use code::Code;
 
 /// A passphrase is a line of text.
 const PASSPHRASE_LIMIT: u64 = 4096;
@@ -103,10 +106,8 @@ pub struct Globals {
 /// Why a command did not do what it was asked, for people and for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// How the program ends.
-    pub exit: ExitCode,
-    /// A stable name, such as `TARGET_NOT_ABOVE_START`.
-    pub code: Cow<'static, str>,
+    /// What kind of failure it is. It decides how the program ends.
+    pub code: Code,
     /// What is wrong.
     pub message: String,
     /// Where: a file with line and column, an address.
@@ -119,14 +120,13 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without place and advice.
-    pub fn new(exit: ExitCode, code: impl Into<Cow<'static, str>>, message: impl Display) -> Self {
+    pub fn new(code: Code, message: impl Display) -> Self {
         Self {
-            exit,
-            code: code.into(),
+            code,
             message: message.to_string(),
             place: None,
             help: None,
-            retryable: matches!(exit, ExitCode::Unreachable | ExitCode::TimedOut),
+            retryable: matches!(code.exit(), ExitCode::Unreachable | ExitCode::TimedOut),
         }
     }
 
@@ -146,7 +146,7 @@ impl Failure {
 
     /// A bug or a broken machine.
     pub fn internal(message: impl Display) -> Self {
-        Self::new(ExitCode::Internal, "INTERNAL", message)
+        Self::new(Code::Internal, message)
     }
 
     fn envelope(&self, schema: &str, warnings: &[String]) -> Value {
@@ -182,18 +182,18 @@ impl std::error::Error for Failure {}
 
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
-        let exit = match error.source.kind() {
-            io::ErrorKind::NotFound => ExitCode::NotFound,
-            io::ErrorKind::FileTooLarge => ExitCode::Refused,
-            _ => ExitCode::Internal,
+        let code = match error.source.kind() {
+            io::ErrorKind::NotFound => Code::FileNotFound,
+            io::ErrorKind::FileTooLarge => Code::FileRefused,
+            _ => Code::File,
         };
-        Self::new(exit, "FILE", &error)
+        Self::new(code, &error)
     }
 }
 
 impl From<FileExists> for Failure {
     fn from(error: FileExists) -> Self {
-        Self::new(ExitCode::Refused, "FILE_EXISTS", error).help("name another file, or pass --force to overwrite it")
+        Self::new(Code::FileExists, error).help("name another file, or pass --force to overwrite it")
     }
 }
 
@@ -201,35 +201,35 @@ impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         match error {
             ConfigError::File(error) => error.into(),
-            error => Self::new(ExitCode::Refused, "CONFIG", error),
+            error => Self::new(Code::Config, error),
         }
     }
 }
 
 impl From<IpfsError> for Failure {
     fn from(error: IpfsError) -> Self {
-        let (exit, code) = match error {
+        let code = match error {
             IpfsError::File(error) => return error.into(),
-            IpfsError::NotFound { .. } => (ExitCode::Unreachable, "ARTEFACT_NOT_FOUND"),
-            IpfsError::TooLarge { .. } | IpfsError::Malformed { .. } => (ExitCode::Refused, "ARTEFACT"),
-            IpfsError::Address(_) => (ExitCode::Refused, "IPFS_ADDRESS"),
-            IpfsError::Url { .. } => (ExitCode::Usage, "IPFS_URL"),
-            IpfsError::Unreachable { .. } => (ExitCode::Unreachable, "IPFS_UNREACHABLE"),
-            IpfsError::Start { .. } | IpfsError::Node { .. } => (ExitCode::Internal, "IPFS"),
+            IpfsError::NotFound { .. } => Code::ArtefactNotFound,
+            IpfsError::TooLarge { .. } | IpfsError::Malformed { .. } => Code::Artefact,
+            IpfsError::Address(_) => Code::IpfsAddress,
+            IpfsError::Url { .. } => Code::IpfsUrl,
+            IpfsError::Unreachable { .. } => Code::IpfsUnreachable,
+            IpfsError::Start { .. } | IpfsError::Node { .. } => Code::Ipfs,
         };
-        Self::new(exit, code, error)
+        Self::new(code, error)
     }
 }
 
 impl From<PgpError> for Failure {
     fn from(error: PgpError) -> Self {
-        let (exit, code) = match error {
-            PgpError::WrongPassphrase(_) => (ExitCode::Locked, "WRONG_PASSPHRASE"),
-            PgpError::NotSigned(_) => (ExitCode::Refused, "NOT_SIGNED"),
-            PgpError::Make(_) => (ExitCode::Internal, "OPENPGP"),
-            _ => (ExitCode::Refused, "OPENPGP"),
+        let code = match error {
+            PgpError::WrongPassphrase(_) => Code::WrongPassphrase,
+            PgpError::NotSigned(_) => Code::NotSigned,
+            PgpError::Make(_) => Code::OpenpgpFailed,
+            _ => Code::Openpgp,
         };
-        Self::new(exit, code, error)
+        Self::new(code, error)
     }
 }
 
@@ -244,37 +244,37 @@ impl From<campaign::FileError> for Failure {
             campaign::FileError::Toml { message, .. } | campaign::FileError::Model { message, .. } => message,
             campaign::FileError::Schema(error) => error.to_string(),
         };
-        Self::new(ExitCode::Refused, "CAMPAIGN_FILE", message).at(place)
+        Self::new(Code::CampaignFile, message).at(place)
     }
 }
 
 impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         let code = match &error {
-            LaunchError::Bounty => "BOUNTY",
-            LaunchError::PastDeadline => "PAST_DEADLINE",
-            LaunchError::CertificateExpires { .. } => "CERTIFICATE_EXPIRES",
-            LaunchError::Ladder(_) => "TARGET_NOT_ABOVE_START",
-            LaunchError::TargetOffGrid { .. } => "TARGET_OFF_GRID",
-            LaunchError::Start { .. } => "START_NOT_AS_CLAIMED",
-            LaunchError::Features(syft::DataError::TooLarge { .. }) => "MODEL",
+            LaunchError::Bounty => Code::Bounty,
+            LaunchError::PastDeadline => Code::PastDeadline,
+            LaunchError::CertificateExpires { .. } => Code::CertificateExpires,
+            LaunchError::Ladder(_) => Code::TargetNotAboveStart,
+            LaunchError::TargetOffGrid { .. } => Code::TargetOffGrid,
+            LaunchError::Start { .. } => Code::StartNotAsClaimed,
+            LaunchError::Features(syft::DataError::TooLarge { .. }) => Code::Model,
             LaunchError::Table(_)
             | LaunchError::Misfit(_)
             | LaunchError::Rows(_)
             | LaunchError::Trial(_)
-            | LaunchError::Features(_) => "VALIDATION_DATA",
+            | LaunchError::Features(_) => Code::ValidationData,
             LaunchError::Parameters(_)
             | LaunchError::Network(_)
             | LaunchError::Backbone(_)
-            | LaunchError::BackboneSize(_) => "MODEL",
-            LaunchError::Grid(_) => "GRID",
+            | LaunchError::BackboneSize(_) => Code::Model,
+            LaunchError::Grid(_) => Code::Grid,
             LaunchError::Limit { .. }
             | LaunchError::Window { .. }
             | LaunchError::Stake(_)
-            | LaunchError::StakeAboveStep { .. } => "LIMITS",
-            LaunchError::Manifest(_) => "MANIFEST",
+            | LaunchError::StakeAboveStep { .. } => Code::Limits,
+            LaunchError::Manifest(_) => Code::Manifest,
         };
-        Self::new(ExitCode::Refused, code, error)
+        Self::new(code, error)
     }
 }
 
@@ -380,7 +380,7 @@ impl Output {
                 if self.json {
                     say(io::stdout(), &failure.envelope(&self.schema, &warnings));
                 }
-                failure.exit.into()
+                failure.code.exit().into()
             }
         }
     }
@@ -413,7 +413,7 @@ pub fn parse<C: Parser>(program: &str) -> Result<C, process::ExitCode> {
         if json {
             let text = error.render().to_string();
             let message = text.trim().trim_start_matches("error: ");
-            let failure = Failure::new(ExitCode::Usage, "USAGE", message);
+            let failure = Failure::new(Code::Usage, message);
             say(io::stdout(), &failure.envelope(&format!("{program}.usage/1"), &[]));
         }
         ExitCode::Usage.into()
@@ -433,8 +433,7 @@ pub async fn within(
     };
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
         let message = format!("not done within {} s", limit.as_secs());
-        Err(Failure::new(ExitCode::TimedOut, "TIMED_OUT", message)
-            .help("nothing is lost: run the same command again to go on"))
+        Err(Failure::new(Code::TimedOut, message).help("nothing is lost: run the same command again to go on"))
     })
 }
 
@@ -503,7 +502,7 @@ pub fn passphrase(globals: &Globals, program: &str, what: &str, ask: Ask) -> Res
 }
 
 fn locked(message: String) -> Failure {
-    Failure::new(ExitCode::Locked, "PASSPHRASE_MISSING", message)
+    Failure::new(Code::PassphraseMissing, message)
 }
 
 fn passphrase_from(path: &Path) -> Result<Zeroizing<String>, Failure> {
@@ -534,7 +533,7 @@ pub fn confirm(globals: &Globals, consequence: &str) -> Result<(), Failure> {
     if globals.yes {
         return Ok(());
     }
-    let declined = |message: &str| Failure::new(ExitCode::Declined, "DECLINED", message);
+    let declined = |message: &str| Failure::new(Code::Declined, message);
     if globals.no_input || !io::stdin().is_terminal() {
         return Err(
             declined(&format!("not confirmed: {consequence}")).help("give --yes to confirm without being asked")
@@ -658,7 +657,7 @@ mod tests {
         let (_other, binary) = with_file(&[0xFF, 0xFE]);
         for globals in [missing, empty, binary] {
             let failure = passphrase(&globals, "no_such_program", "a key", Ask::New).unwrap_err();
-            assert_eq!(failure.exit, ExitCode::Locked);
+            assert_eq!(failure.code.exit(), ExitCode::Locked);
         }
     }
 
@@ -666,7 +665,7 @@ mod tests {
     fn what_is_not_confirmed_is_declined() {
         let silent = Globals { no_input: true, ..Globals::default() };
         let failure = confirm(&silent, "This pays 1 ETH.").unwrap_err();
-        assert_eq!(failure.exit, ExitCode::Declined);
+        assert_eq!(failure.code.exit(), ExitCode::Declined);
         assert!(failure.message.contains("1 ETH"));
         let willing = Globals { yes: true, ..silent };
         assert!(confirm(&willing, "This pays 1 ETH.").is_ok());
@@ -674,7 +673,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_where_and_what_to_do() {
-        let failure = Failure::new(ExitCode::Refused, "X", "wrong").at("file:1:2").help("do this");
+        let failure = Failure::new(Code::Manifest, "wrong").at("file:1:2").help("do this");
         assert_eq!(failure.to_string(), "wrong\n  where: file:1:2\n  help:  do this");
         let envelope = failure.envelope("sonar.test/1", &[]);
         assert_eq!(envelope["ok"], false);

@@ -8,7 +8,7 @@ use sonar_contracts::Deployment;
 
 use crate::{
     chain::{self, Client},
-    cli::{ExitCode, Failure, Output},
+    cli::{Code, Failure, Output},
     config::Config,
     files::{self, Access},
     ipfs::Multiaddr,
@@ -81,12 +81,10 @@ impl From<DiscoveryError> for Failure {
         match error {
             DiscoveryError::File(error) => error.into(),
             DiscoveryError::Chain(error) => error.into(),
-            DiscoveryError::Missing(what) => {
-                Self::new(ExitCode::Usage, "NOT_CONFIGURED", format!("{what} is not configured"))
-                    .help("give it on the command line or in config.toml in the program's home")
-            }
-            error @ DiscoveryError::Content { .. } => Self::new(ExitCode::Refused, "DISCOVERY", error),
-            error @ DiscoveryError::Unreachable { .. } => Self::new(ExitCode::Unreachable, "SONAR_UNREACHABLE", error),
+            DiscoveryError::Missing(what) => Self::new(Code::NotConfigured, format!("{what} is not configured"))
+                .help("give it on the command line or in config.toml in the program's home"),
+            error @ DiscoveryError::Content { .. } => Self::new(Code::Discovery, error),
+            error @ DiscoveryError::Unreachable { .. } => Self::new(Code::SonarUnreachable, error),
         }
     }
 }
@@ -140,7 +138,7 @@ pub async fn hub(config: &Config, home: &Path, output: &Output) -> Result<Vec<Mu
 fn multiaddresses(addresses: &[String]) -> Result<Vec<Multiaddr>, Failure> {
     let parse = |address: &String| {
         let message = || format!("Sonar tells an address that is none: {address}");
-        address.parse().map_err(|_| Failure::new(ExitCode::Refused, "DISCOVERY", message()))
+        address.parse().map_err(|_| Failure::new(Code::Discovery, message()))
     };
     addresses.iter().map(parse).collect()
 }

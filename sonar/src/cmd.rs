@@ -174,16 +174,12 @@ impl Context {
         let mut accounts = Keystore::new(&self.home).list()?;
         match (accounts.pop(), accounts.is_empty()) {
             (Some(only), true) => Ok(only.name),
-            (None, _) => Err(Failure::new(
-                cli::ExitCode::NotFound,
-                "NO_ACCOUNT",
-                format!("there is no account in {}", self.home.display()),
-            )
-            .help("make one with `sonar account new NAME`")),
-            (Some(_), false) => {
-                Err(Failure::new(cli::ExitCode::Usage, "ACCOUNT_AMBIGUOUS", "there are several accounts")
-                    .help("say which with --account NAME"))
+            (None, _) => {
+                Err(Failure::new(cli::Code::NoAccount, format!("there is no account in {}", self.home.display()))
+                    .help("make one with `sonar account new NAME`"))
             }
+            (Some(_), false) => Err(Failure::new(cli::Code::AccountAmbiguous, "there are several accounts")
+                .help("say which with --account NAME")),
         }
     }
 

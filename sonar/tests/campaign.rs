@@ -372,7 +372,7 @@ async fn a_backbone_is_published_at_the_launch_and_found_by_all_who_need_it() {
         let text = FILE.replace("[reward]", "[model]\nbackbone = \"b.safetensors\"\n[reward]");
         fs::write(user.path("campaign.toml"), text).unwrap();
         let missing = launch(&user, &["--yes"]);
-        assert_eq!((missing.code, missing.error().as_str()), (6, "FILE"));
+        assert_eq!((missing.code, missing.error().as_str()), (6, "FILE_NOT_FOUND"));
         fs::write(user.path("b.safetensors"), "no network").unwrap();
         let none = launch(&user, &["--yes"]);
         assert_eq!((none.code, none.error().as_str()), (5, "BACKBONE"));
@@ -545,7 +545,7 @@ async fn what_cannot_be_a_campaign_is_refused_and_changes_nothing() {
         let balance = user.json(&["account", "balance"]).data();
         for (from, to, code, name) in [
             ("deadline", "dead_line", 5, "CAMPAIGN_FILE"),
-            ("\"validation.csv\"", "\"nowhere.csv\"", 6, "FILE"),
+            ("\"validation.csv\"", "\"nowhere.csv\"", 6, "FILE_NOT_FOUND"),
             ("name = \"b\"", "name = \"c\"", 5, "VALIDATION_DATA"),
             ("target = 0.9", "target = 0.1", 5, "TARGET_NOT_ABOVE_START"),
             ("\"12.5\"", "\"0\"", 5, "BOUNTY"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use capsule::{backup, home::Home};
 use serde_json::json;
-use sonar_node::cli::{Ask, ExitCode, Failure, Report};
+use sonar_node::cli::{Ask, Code, Failure, Report};
 
 use super::Context;
 
@@ -40,8 +40,7 @@ impl Restore {
     pub fn run(self, context: &Context) -> Result<Report, Failure> {
         if context.home.is_complete() {
             let message = format!("there is a Capsule in {}", context.home.path().display());
-            return Err(Failure::new(ExitCode::Refused, "EXISTS", message)
-                .help("restore into another --home, or move this one away"));
+            return Err(Failure::new(Code::Exists, message).help("restore into another --home, or move this one away"));
         }
         let passphrase = context.passphrase(Ask::Existing)?;
         // What cannot be opened is not written over a home.

@@ -8,7 +8,7 @@ use serde_json::json;
 use sonar_node::{
     account,
     chain::Client,
-    cli::{Ask, ExitCode, Failure, Output, Report},
+    cli::{Ask, Code, Failure, Output, Report},
     discovery,
     ipfs::{Node, NodeConfig},
 };
@@ -46,8 +46,7 @@ pub struct Init {
 
 impl Init {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
-        let stake =
-            TokenUnit::eth().parse(&self.stake).map_err(|error| Failure::new(ExitCode::Usage, "STAKE", error))?;
+        let stake = TokenUnit::eth().parse(&self.stake).map_err(|error| Failure::new(Code::Stake, error))?;
         let home = &context.home;
         let fresh = !home.is_complete();
         let passphrase = context.passphrase(if fresh { Ask::New } else { Ask::Existing })?;

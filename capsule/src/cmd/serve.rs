@@ -13,7 +13,7 @@ use capsule::{
 use serde_json::json;
 use sonar_node::{
     chain::Follower,
-    cli::{Ask, ExitCode, Failure, Output, Ready, Report, stop_signal},
+    cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
     discovery,
     ipfs::{Node, NodeConfig},
 };
@@ -79,7 +79,7 @@ impl Serve {
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let failed = |error: std::io::Error| {
         let message = format!("cannot listen on {address}: {error}");
-        Failure::new(ExitCode::Refused, "LISTEN", message)
+        Failure::new(Code::Listen, message)
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sonar_node::{
     chain::Follower,
-    cli::{ExitCode, Failure, Report},
+    cli::{Code, Failure, Report},
     discovery,
 };
 use sonar_protocol::{
@@ -22,7 +22,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     let mut follower = Follower::new(client.clone(), context.config.poll(chain_id), confirmations);
     let mut world = World::default();
     let batch = follower.look_now().await?;
-    world.absorb(&batch).map_err(|error| Failure::new(ExitCode::Refused, "CHAIN_NONSENSE", error))?;
+    world.absorb(&batch).map_err(|error| Failure::new(Code::ChainNonsense, error))?;
     let balance = client.balance(operator).await?;
     let capsule = world.capsules.get(&operator);
     let eth = TokenUnit::eth();

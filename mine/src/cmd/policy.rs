@@ -11,7 +11,7 @@ use alloy::primitives::Address;
 use clap::Subcommand;
 use sonar_node::{
     chain::Client,
-    cli::{ExitCode, Failure, Report},
+    cli::{Code, Failure, Report},
 };
 use sonar_protocol::units::{self, Amount, TokenUnit};
 
@@ -138,7 +138,7 @@ impl Set {
         if (self.epsilon, self.delta, self.uploads) == (None, None, None) {
             return Ok(None);
         }
-        let bad = |message: String| Failure::new(ExitCode::Usage, "PRIVACY_BUDGET", message);
+        let bad = |message: String| Failure::new(Code::PrivacyBudget, message);
         let epsilon = self.epsilon.or(old.map(|old| old.epsilon()));
         let epsilon = epsilon.ok_or_else(|| bad("there is no privacy budget yet: name its --epsilon".into()))?;
         let delta = self.delta.or(old.map(|old| old.delta())).unwrap_or(DELTA);
@@ -154,12 +154,12 @@ fn replace<T: Ord>(rule: &mut BTreeSet<T>, listed: Vec<T>, any: bool) {
 }
 
 fn stake(text: &str) -> Result<Amount, Failure> {
-    TokenUnit::eth().parse(text).map_err(|error| Failure::new(ExitCode::Usage, "MAX_STAKE", error))
+    TokenUnit::eth().parse(text).map_err(|error| Failure::new(Code::MaxStake, error))
 }
 
 /// Finds the token that is meant: a symbol that anyone can give to any contract means only ETH and DataCoin.
 async fn bounty(context: &Context, text: &str) -> Result<(Address, Amount), Failure> {
-    let bad = |message: String| Failure::new(ExitCode::Usage, "MIN_BOUNTY", message);
+    let bad = |message: String| Failure::new(Code::MinBounty, message);
     let (number, token) = text
         .trim()
         .split_once(char::is_whitespace)

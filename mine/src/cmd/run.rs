@@ -8,7 +8,7 @@ use crate::{
 };
 use serde_json::json;
 use sonar_node::{
-    cli::{Ask, ExitCode, Failure, Output, Ready, Report, stop_signal},
+    cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
     discovery,
     ipfs::{Node, NodeConfig},
 };
@@ -78,7 +78,7 @@ async fn occupy(home: &Home) -> Result<File, Failure> {
         tokio::time::sleep(OCCUPY_PAUSE).await;
     }
     let message = format!("another `mine run` uses {}", home.path().display());
-    Err(Failure::new(ExitCode::Refused, "ALREADY_RUNNING", message))
+    Err(Failure::new(Code::AlreadyRunning, message))
 }
 
 fn failure(error: RunError) -> Failure {
@@ -88,7 +88,7 @@ fn failure(error: RunError) -> Failure {
         RunError::Repository(error) => repository_failure(error),
         RunError::Policy(error) => error.into(),
         error @ RunError::Trouble { .. } => {
-            Failure::new(ExitCode::Unreachable, "TROUBLE", error).help("run it again, or without --once to keep trying")
+            Failure::new(Code::Trouble, error).help("run it again, or without --once to keep trying")
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use sonar_contracts::State;
 use sonar_node::{
     chain::{Client, TxOutcome},
-    cli::{Ask, ExitCode, Failure, Output, Report, confirm},
+    cli::{Ask, Code, Failure, Output, Report, confirm},
 };
 use sonar_protocol::{
     ids::CampaignId,
@@ -73,7 +73,7 @@ impl Withdraw {
             && world.campaign(id).is_none()
         {
             let message = format!("there is no campaign {id}");
-            return Err(Failure::new(ExitCode::NotFound, "CAMPAIGN_UNKNOWN", message));
+            return Err(Failure::new(Code::UnknownCampaign, message));
         }
         let mut offers = Vec::new();
         for source in self.sources(&client, &world, me).await? {
@@ -187,7 +187,7 @@ fn weed<'a>(offers: Vec<Offer<'a>>, output: &Output) -> Result<Vec<Offer<'a>>, F
         )
     };
     match (worth_it.is_empty(), losses.first()) {
-        (true, Some(loss)) => Err(Failure::new(ExitCode::Refused, "GAS_EXCEEDS_AMOUNT", explain(loss))
+        (true, Some(loss)) => Err(Failure::new(Code::GasExceedsAmount, explain(loss))
             .help("wait until more is owed or gas is cheaper; what is owed does not expire")),
         _ => {
             losses.iter().for_each(|loss| output.warn(format!("left out: {}", explain(loss))));

@@ -1,7 +1,7 @@
 use alloy::primitives::{Address, B256, Bytes, U256};
 use sonar_contracts::Revert;
 
-use crate::cli::{ExitCode, Failure};
+use crate::cli::{Code, Failure};
 use sonar_protocol::{
     ids::CampaignId,
     units::{Amount, TokenUnit},
@@ -140,26 +140,26 @@ impl Error {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let (exit, code) = match &error {
-            Error::Url(_) => (ExitCode::Usage, "CHAIN_URL"),
-            Error::Unreachable { .. } => (ExitCode::Unreachable, "CHAIN_UNREACHABLE"),
-            Error::Node { .. } => (ExitCode::Internal, "CHAIN_NODE"),
-            Error::Refused { .. } => (ExitCode::Refused, "CONTRACT_REFUSED"),
-            Error::UnknownRevert { .. } => (ExitCode::Refused, "CONTRACT_REFUSED"),
-            Error::WrongChain { .. } => (ExitCode::Refused, "WRONG_CHAIN"),
-            Error::NoContract { .. } => (ExitCode::NotFound, "NO_CONTRACT"),
-            Error::NoSigner { .. } => (ExitCode::Locked, "NO_ACCOUNT"),
-            Error::Funds { .. } => (ExitCode::Refused, "INSUFFICIENT_FUNDS"),
-            Error::UnknownCampaign(_) => (ExitCode::NotFound, "UNKNOWN_CAMPAIGN"),
-            Error::NotMined { .. } => (ExitCode::TimedOut, "NOT_MINED"),
-            Error::Failed { .. } => (ExitCode::Refused, "TRANSACTION_FAILED"),
-            Error::Nonsense { .. } => (ExitCode::Internal, "CHAIN_NONSENSE"),
-            Error::Sign(_) => (ExitCode::Internal, "SIGN"),
+        let code = match &error {
+            Error::Url(_) => Code::ChainUrl,
+            Error::Unreachable { .. } => Code::ChainUnreachable,
+            Error::Node { .. } => Code::ChainNode,
+            Error::Refused { .. } => Code::ContractRefused,
+            Error::UnknownRevert { .. } => Code::ContractRefused,
+            Error::WrongChain { .. } => Code::WrongChain,
+            Error::NoContract { .. } => Code::NoContract,
+            Error::NoSigner { .. } => Code::NoSigner,
+            Error::Funds { .. } => Code::InsufficientFunds,
+            Error::UnknownCampaign(_) => Code::UnknownCampaign,
+            Error::NotMined { .. } => Code::NotMined,
+            Error::Failed { .. } => Code::TransactionFailed,
+            Error::Nonsense { .. } => Code::ChainNonsense,
+            Error::Sign(_) => Code::Sign,
         };
         if let Some(Revert::Campaigns(sonar_contracts::Campaigns::CampaignsErrors::UnknownCampaign(_))) = error.revert()
         {
-            return Self::new(ExitCode::NotFound, "UNKNOWN_CAMPAIGN", error);
+            return Self::new(Code::UnknownCampaign, error);
         }
-        Self { retryable: error.is_transient(), ..Self::new(exit, code, error) }
+        Self { retryable: error.is_transient(), ..Self::new(code, error) }
     }
 }

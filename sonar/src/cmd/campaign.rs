@@ -18,7 +18,7 @@ use alloy::primitives::Address;
 use clap::Subcommand;
 use sonar_node::{
     chain::{Client, Error, Follower},
-    cli::{ExitCode, Failure, Output, Report},
+    cli::{Code, Failure, Output, Report},
 };
 use sonar_protocol::{
     ids::CampaignId,
@@ -94,24 +94,16 @@ fn find<'a>(world: &'a World, text: &str) -> Result<&'a CampaignView, Failure> {
     let digits = text.strip_prefix("0x").unwrap_or(text).to_lowercase();
     let is_hex = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_hexdigit());
     if !is_hex || digits.len() > 64 {
-        return Err(Failure::new(
-            ExitCode::Usage,
-            "CAMPAIGN_ID",
-            format!("`{text}` is not a campaign id or the beginning of one"),
-        ));
+        return Err(Failure::new(Code::CampaignId, format!("`{text}` is not a campaign id or the beginning of one")));
     }
     let named = |id: &CampaignId| id.to_string()[2..].starts_with(&digits);
     let mut found = world.in_order().filter(|view| named(&view.id));
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => Err(Failure::new(
-            ExitCode::NotFound,
-            "UNKNOWN_CAMPAIGN",
-            format!("there is no campaign {text} on this contract"),
-        )
-        .help("`sonar campaign list` shows all")),
+        (None, _) => Err(Failure::new(Code::UnknownCampaign, format!("there is no campaign {text} on this contract"))
+            .help("`sonar campaign list` shows all")),
         (Some(_), Some(_)) => {
-            Err(Failure::new(ExitCode::Usage, "CAMPAIGN_AMBIGUOUS", format!("several campaigns begin with {text}"))
+            Err(Failure::new(Code::CampaignAmbiguous, format!("several campaigns begin with {text}"))
                 .help("give more digits"))
         }
     }

@@ -7,7 +7,7 @@ use sonar_contracts::Deployment;
 use sonar_node::{
     account::Keystore,
     chain::{DeployError, Node, deploy},
-    cli::{self, Ask, ExitCode, Failure, Output, Report},
+    cli::{self, Ask, Code, Failure, Output, Report},
     config::Config,
     discovery,
     files::{self, Access, FileExists},
@@ -92,10 +92,10 @@ fn report(deployment: &Deployment) -> Result<Report, Failure> {
 }
 
 fn failure(error: DeployError) -> Failure {
-    let (exit, code) = match error {
-        DeployError::ChainId(_) => (ExitCode::Unreachable, "CHAIN_UNREACHABLE"),
-        DeployError::Wait { .. } => (ExitCode::TimedOut, "NOT_MINED"),
-        DeployError::Send { .. } | DeployError::Reverted { .. } => (ExitCode::Refused, "DEPLOYMENT_FAILED"),
+    let code = match error {
+        DeployError::ChainId(_) => Code::ChainUnreachable,
+        DeployError::Wait { .. } => Code::NotMined,
+        DeployError::Send { .. } | DeployError::Reverted { .. } => Code::DeploymentFailed,
     };
-    Failure::new(exit, code, error).help("does the account have enough ETH for the gas?")
+    Failure::new(code, error).help("does the account have enough ETH for the gas?")
 }

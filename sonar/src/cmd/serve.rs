@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use sonar::server::{Config, ServeError, Server};
 use sonar_node::{
     account::Keystore,
-    cli::{self, Ask, ExitCode, Failure, Output, Ready, Report},
+    cli::{self, Ask, Code, Failure, Output, Ready, Report},
     discovery,
 };
 use sonar_protocol::units;
@@ -76,12 +76,12 @@ impl Serve {
 }
 
 fn failure(error: ServeError) -> Failure {
-    let (exit, code) = match &error {
-        ServeError::Busy(_) => (ExitCode::Refused, "BUSY"),
-        ServeError::Listen { .. } => (ExitCode::Refused, "LISTEN"),
-        ServeError::File(_) => (ExitCode::Internal, "FILE"),
-        ServeError::Index(_) => (ExitCode::Internal, "INDEX"),
-        ServeError::Ipfs(_) => (ExitCode::Unreachable, "IPFS"),
+    let code = match error {
+        ServeError::File(error) => return error.into(),
+        ServeError::Ipfs(error) => return error.into(),
+        ServeError::Busy(_) => Code::Busy,
+        ServeError::Listen { .. } => Code::Listen,
+        ServeError::Index(_) => Code::Index,
     };
-    Failure::new(exit, code, error)
+    Failure::new(code, error)
 }

@@ -83,9 +83,9 @@ impl From<chain::Error> for SettleError {
     fn from(error: chain::Error) -> Self {
         let transient = error.is_transient();
         let failure = Failure::from(error);
-        match failure.exit {
+        match failure.code.exit() {
             ExitCode::Refused | ExitCode::NotFound if !transient => {
-                Self::Refused { code: failure.code.into_owned(), message: failure.message }
+                Self::Refused { code: failure.code.name().into(), message: failure.message }
             }
             _ => Self::Unreachable(failure.message),
         }

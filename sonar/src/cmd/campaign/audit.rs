@@ -7,7 +7,7 @@ use serde_json::json;
 use sonar_node::{
     account::Keystore,
     chain::{Client, TxOutcome},
-    cli::{self, Ask, ExitCode, Failure, Output, Report},
+    cli::{self, Ask, Code, Failure, Output, Report},
     files,
 };
 use sonar_protocol::{
@@ -80,7 +80,7 @@ impl Audit {
         if account.address() != view.terms.owner {
             let message =
                 format!("only {} can audit this campaign: the seeds are sealed to its account", view.terms.owner);
-            return Err(Failure::new(ExitCode::Refused, "NOT_OWNER", message).help("name the account with --account"));
+            return Err(Failure::new(Code::NotOwner, message).help("name the account with --account"));
         }
         let secret = AuditSecret::of(&account, view.terms.salt);
 
@@ -129,13 +129,13 @@ impl Audit {
                 let bytes = files::read_limited(path, bundle::MAX_BYTES as u64)?;
                 if commitment(draft.salt.as_bytes(), &bytes) != committed {
                     let message = "this is not the starting model that the campaign was launched with";
-                    return Err(Failure::new(ExitCode::Refused, "OTHER_MODEL", message).at(path.display()));
+                    return Err(Failure::new(Code::OtherModel, message).at(path.display()));
                 }
                 Some(bytes)
             }
             _ => return Ok(None),
         };
-        let refused = |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "MODEL", error);
+        let refused = |error: &dyn std::error::Error| Failure::new(Code::Model, error);
         AnyTrial::new(manifest, examples, file.as_deref()).map(Some).map_err(|error| refused(&error))
     }
 
@@ -215,7 +215,7 @@ fn dishonest(audited: &[Audited], provable: bool, locked: bool, stake: &str) -> 
         audited.len(),
         bad.join("\n")
     );
-    let failure = Failure::new(ExitCode::Unsuccessful, "AUDIT_FAILED", message);
+    let failure = Failure::new(Code::AuditFailed, message);
     match (provable, locked) {
         (true, true) => {
             failure.help(format!("`--convict` proves it on chain and takes the Capsule's stake of {stake}"))

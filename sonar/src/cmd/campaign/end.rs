@@ -5,7 +5,7 @@ use serde_json::json;
 use sonar_contracts::State;
 use sonar_node::{
     chain::{Client, TxOutcome},
-    cli::{self, ExitCode, Failure, Output, Report},
+    cli::{self, Code, Failure, Output, Report},
 };
 use sonar_protocol::{units::Amount, view::CampaignView};
 
@@ -49,11 +49,11 @@ enum Way {
 
 /// Which way there is at this unix time; else why there is none.
 fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
-    let refused = |code: &'static str, message: String| Err(Failure::new(ExitCode::Refused, code, message));
+    let refused = |code: Code, message: String| Err(Failure::new(code, message));
     let since = |start: u64, seconds: u32| start.saturating_add(u64::from(seconds));
     let wait = |end: u64, what: &str| {
         let time = document::time(end);
-        refused("TOO_EARLY", format!("the Capsule has until {time} to {what} it"))
+        refused(Code::TooEarly, format!("the Capsule has until {time} to {what} it"))
     };
     let terms = &view.terms;
     match view.state {
@@ -65,20 +65,20 @@ fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
         State::Open => match since(view.window.closes_at, terms.evaluationSeconds) {
             end if now >= end => Ok(Way::Abandon),
             _ => refused(
-                "UNSETTLED_WINDOW",
+                Code::UnsettledWindow,
                 format!("{} submissions wait for the Capsule; they are settled first", view.window.submissions.len()),
             )
             .map_err(|failure| Failure { retryable: true, ..failure.help("try again in a moment") }),
         },
         State::Closed => match since(view.changed_at, terms.deliverySeconds) {
             _ if view.reason == sonar_contracts::CloseReason::CapsuleTimeout => {
-                refused("ENDED", format!("the campaign is {}", document::state(view)))
+                refused(Code::Ended, format!("the campaign is {}", document::state(view)))
             }
             end if now >= end => Ok(Way::Expire),
             end => wait(end, "deliver"),
         },
         State::None | State::Finalized | State::Refunded => {
-            refused("ENDED", format!("the campaign is {} already", document::state(view)))
+            refused(Code::Ended, format!("the campaign is {} already", document::state(view)))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use sonar_node::{
-    cli::{ExitCode, Failure, Output},
+    cli::{Code, Failure, Output},
     discovery::{self, DiscoveryError},
     ipfs::{Node, NodeConfig},
 };
@@ -90,8 +90,7 @@ impl Hub {
             while !self.is_kept(*digest).await {
                 if Instant::now() >= end {
                     return Err(Failure::new(
-                        ExitCode::Unreachable,
-                        "NOT_KEPT",
+                        Code::NotKept,
                         format!("Sonar has not fetched {digest} within {} s", KEEP.as_secs()),
                     )
                     .help("the bounty is in escrow; run the same command again to offer it again"));

@@ -8,7 +8,7 @@ use sonar_contracts::{State, Status, Terms, fee};
 use sonar_node::{
     account::{AccountName, Keystore},
     chain::{Client, TxOutcome},
-    cli::{self, Ask, ExitCode, Failure, Output, Report},
+    cli::{self, Ask, Code, Failure, Output, Report},
     files,
 };
 use sonar_protocol::{
@@ -243,7 +243,7 @@ impl Given {
     fn read(path: &Path) -> Result<Self, Failure> {
         let text = files::read_limited(path, campaign::MAX_BYTES)?;
         let place = &path.display();
-        let invalid = |message: String| Failure::new(ExitCode::Refused, "CAMPAIGN_FILE", message);
+        let invalid = |message: String| Failure::new(Code::CampaignFile, message);
         let file =
             std::str::from_utf8(&text).map_err(|error| invalid(error.to_string()).at(place)).and_then(|text| {
                 CampaignFile::parse(text).map_err(|error| match &error {
@@ -278,8 +278,7 @@ impl Given {
 
 impl PublicNetwork {
     fn read(path: &Path) -> Result<Self, Failure> {
-        let refused =
-            |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "BACKBONE", error).at(path.display());
+        let refused = |error: &dyn std::error::Error| Failure::new(Code::Backbone, error).at(path.display());
         let model = Model::from_described(&files::read_limited(path, bundle::MAX_BYTES as u64)?).map_err(|error| {
             refused(&error)
                 .help("a clear campaign's delivered model is such a file; docs/model-formats.md tells how to write one")
@@ -353,7 +352,7 @@ impl Launching<'_> {
     fn choose<'w>(&self, file: &CampaignFile, world: &'w World) -> Result<(Address, &'w CapsuleView), Failure> {
         let sonar = self.client.deployment().campaigns;
         let usable = |view: &CapsuleView| !view.attester.is_zero() && view.authorized.contains(&sonar);
-        let refused = |message: String| Failure::new(ExitCode::Refused, "NO_CAPSULE", message);
+        let refused = |message: String| Failure::new(Code::NoCapsule, message);
         match file.capsule {
             Some(operator) => match world.capsules.get(&operator) {
                 Some(view) if usable(view) => Ok((operator, view)),
@@ -377,8 +376,7 @@ impl Launching<'_> {
         let certificate = Certificate::decode(&bytes, now)?;
         if certificate.fingerprint_word() != view.fingerprint.0 {
             return Err(Failure::new(
-                ExitCode::Refused,
-                "CAPSULE_CERTIFICATE",
+                Code::CapsuleCertificate,
                 format!("the certificate of {operator} is not the one that it registered"),
             ));
         }
@@ -390,12 +388,8 @@ impl Launching<'_> {
             "ETH" => return Ok(TokenUnit::eth()),
             "DATA" => self.client.deployment().datacoin,
             text => text.parse().map_err(|_| {
-                Failure::new(
-                    ExitCode::Refused,
-                    "TOKEN",
-                    format!("`{text}` is neither ETH, DATA nor the address of an ERC-20"),
-                )
-                .at("reward.token")
+                Failure::new(Code::Token, format!("`{text}` is neither ETH, DATA nor the address of an ERC-20"))
+                    .at("reward.token")
             })?,
         };
         Ok(self.client.token(address).await?)
@@ -449,5 +443,5 @@ impl Launching<'_> {
 }
 
 fn refused_amount(error: impl std::fmt::Display) -> Failure {
-    Failure::new(ExitCode::Refused, "AMOUNT", error)
+    Failure::new(Code::Amount, error)
 }

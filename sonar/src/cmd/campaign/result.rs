@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 use sonar_node::{
     account::AccountName,
-    cli::{Ask, ExitCode, Failure, Output, Report},
+    cli::{Ask, Code, Failure, Output, Report},
     files::{self, Access},
 };
 use sonar_protocol::{
@@ -143,8 +143,7 @@ impl Fetch {
         let on_grid = measured.floor_to_grid(manifest.accuracy.grid).get();
         if on_grid != view.best_ppm {
             return Err(Failure::new(
-                ExitCode::Unsuccessful,
-                "ACCURACY_NOT_AS_ATTESTED",
+                Code::AccuracyNotAsAttested,
                 format!(
                     "the model's accuracy is {}, on the grid {}; the Capsule attested {}",
                     percent(measured.get()),
@@ -181,8 +180,8 @@ pub(super) fn delivered(view: &CampaignView) -> Result<Digest, Failure> {
     view.result.ok_or_else(|| {
         let message = format!("there is no model yet: the campaign is {}", document::state(view));
         let over = view.closed.is_some() && view.state == sonar_contracts::State::Refunded;
-        let exit = if over { ExitCode::Unsuccessful } else { ExitCode::NotFound };
-        Failure::new(exit, "NOT_DELIVERED", message).help("`sonar campaign watch` waits for the delivery")
+        let code = if over { Code::NeverDelivered } else { Code::NotDelivered };
+        Failure::new(code, message).help("`sonar campaign watch` waits for the delivery")
     })
 }
 
@@ -197,7 +196,7 @@ pub(super) fn account(context: &Context, draft: Option<&Draft>) -> Result<Accoun
 pub(super) async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manifest, Failure> {
     let digest = Digest::from(view.terms.manifest);
     let bytes = hub.fetch(digest, manifest::MAX_BYTES).await?;
-    let refused = |error: &dyn std::error::Error| Failure::new(ExitCode::Refused, "MANIFEST", error);
+    let refused = |error: &dyn std::error::Error| Failure::new(Code::Manifest, error);
     let manifest = Manifest::decode(&bytes).map_err(|error| refused(&error))?;
     manifest.matches(&view.terms).map_err(|error| refused(&error))?;
     Ok(manifest)
@@ -205,7 +204,7 @@ pub(super) async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manife
 
 /// The certificate of the Capsule that the manifest names.
 async fn signer_of(hub: &Hub, world: &World, view: &CampaignView, manifest: &Manifest) -> Result<Certificate, Failure> {
-    let refused = |message: &str| Failure::new(ExitCode::Refused, "CAPSULE_CERTIFICATE", message);
+    let refused = |message: &str| Failure::new(Code::CapsuleCertificate, message);
     let capsule = world.capsules.get(&view.terms.capsule);
     let digest = capsule
         .and_then(|capsule| capsule.certificate)
@@ -226,8 +225,7 @@ pub(super) fn validation_set(
 ) -> Result<Vec<u8>, Failure> {
     let path = path.or(draft.map(|draft| draft.validation.as_path())).ok_or_else(|| {
         Failure::new(
-            ExitCode::Usage,
-            "NO_VALIDATION_SET",
+            Code::NoValidationSet,
             "the campaign was not launched from this home: the validation set is needed",
         )
         .help("give it with --validation FILE")
@@ -237,19 +235,15 @@ pub(super) fn validation_set(
     if same {
         return Ok(bytes);
     }
-    Err(Failure::new(
-        ExitCode::Refused,
-        "OTHER_VALIDATION_SET",
-        "this is not the validation set that the campaign was launched with",
-    )
-    .at(path.display()))
+    Err(Failure::new(Code::OtherValidationSet, "this is not the validation set that the campaign was launched with")
+        .at(path.display()))
 }
 
 /// What raw columns go through: the backbone that the manifest names, or nothing.
 pub(super) async fn embedding_of(hub: &Hub, manifest: &Manifest) -> Result<Embedding, Failure> {
     let Some(backbone) = manifest.method.backbone() else { return Ok(Embedding::none()) };
     let file = hub.fetch(backbone.weights, backbone.file_limit()).await?;
-    backbone.read(&file).map_err(|error| Failure::new(ExitCode::Refused, "BACKBONE", error))
+    backbone.read(&file).map_err(|error| Failure::new(Code::Backbone, error))
 }
 
 /// The validation set as the campaign's method reads it.
@@ -260,7 +254,7 @@ pub(super) fn examples(manifest: &Manifest, embedding: &Embedding, validation: &
 }
 
 fn refused_data(error: &dyn std::error::Error) -> Failure {
-    Failure::new(ExitCode::Refused, "VALIDATION_DATA", error)
+    Failure::new(Code::ValidationData, error)
 }
 
 /// Measures the model exactly as the Capsule did.
@@ -274,5 +268,5 @@ fn measure(manifest: &Manifest, examples: &Examples, model: &[u8]) -> Result<syf
 
 fn unusable(error: &dyn std::error::Error) -> Failure {
     let message = format!("the delivered model cannot be read: {error}");
-    Failure::new(ExitCode::Refused, "MODEL", message)
+    Failure::new(Code::Model, message)
 }

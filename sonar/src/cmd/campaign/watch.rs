@@ -5,7 +5,7 @@ use serde::Serialize;
 use sonar_contracts::{CloseReason, Outcome, State};
 use sonar_node::{
     chain::Follower,
-    cli::{ExitCode, Failure, Output, Report},
+    cli::{Code, Failure, Output, Report},
 };
 use sonar_protocol::{
     event::{Event, LogPosition, Record},
@@ -88,15 +88,13 @@ impl Watch {
 
 /// Whether there is nothing more to wait for, and whether it went well.
 fn end(view: &CampaignView, until: Until) -> Option<Result<(), Failure>> {
-    let failed = |code: &'static str| {
+    let failed = |code: Code| {
         let message = format!("the campaign is {}", document::state(view));
-        Some(Err(
-            Failure::new(ExitCode::Unsuccessful, code, message).help("`sonar campaign withdraw` takes your money back")
-        ))
+        Some(Err(Failure::new(code, message).help("`sonar campaign withdraw` takes your money back")))
     };
     match view.state {
-        State::Refunded => failed("CAMPAIGN_REFUNDED"),
-        _ if view.reason == CloseReason::CapsuleTimeout => failed("CAPSULE_TIMED_OUT"),
+        State::Refunded => failed(Code::CampaignRefunded),
+        _ if view.reason == CloseReason::CapsuleTimeout => failed(Code::CapsuleTimedOut),
         State::Open if until == Until::Open => Some(Ok(())),
         State::Closed if until != Until::End => Some(Ok(())),
         State::Finalized => Some(Ok(())),
