@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod directory;
+pub mod faucet;
 pub mod follow;
 pub mod network;
 pub mod programs;

@@ -8,17 +8,23 @@ use std::{
     time::Duration,
 };
 
+use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
 use localnet::{
     demo::{self, DemoConfig, DemoError, Prepared},
     directory::DirectoryError,
+    faucet::{self, Faucet, FaucetError},
     network::{Network, NetworkConfig, NetworkError},
     split::Split,
     story::Story,
 };
 use serde::Serialize;
+use serde_json::json;
 use sonar_node::cli::{self, Failure, Globals, Logging, Output, Report};
-use sonar_protocol::method::Regime;
+use sonar_protocol::{
+    method::Regime,
+    units::{Amount, AmountError, TokenUnit},
+};
 use syft::FeatureKind;
 use syft_nets::NetworkKind;
 use tokio::signal::unix::{SignalKind, signal};
@@ -69,6 +75,23 @@ enum Command {
         /// Port of Sonar's API on 127.0.0.1; 0 takes a free one
         #[arg(long, default_value_t = 8080)]
         http_port: u16,
+    },
+    /// Send money to an account of the running network
+    ///
+    /// Example: localnet fund 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed --eth 1 --data 1000
+    Fund {
+        /// Who receives it
+        #[arg(value_parser = faucet::address)]
+        address: Address,
+        /// How much ETH, for gas and stakes
+        #[arg(long, default_value = "1", value_name = "AMOUNT", value_parser = eth)]
+        eth: Amount,
+        /// How much DATA, for bounties
+        #[arg(long, default_value = "1000", value_name = "AMOUNT", value_parser = data)]
+        data: Amount,
+        /// Directory of the running network
+        #[arg(long, default_value = "target/localnet", value_name = "DIR")]
+        out: PathBuf,
     },
 }
 
@@ -158,6 +181,49 @@ async fn main() -> process::ExitCode {
             let result = run_up(&config, rpc_port, http_port, end, &output).await;
             output.finish_stream(result)
         }
+        Command::Fund { address, eth, data, out } => {
+            let output = Output::new(&cli.globals, "localnet.fund/1");
+            let result = tokio::select! {
+                result = fund(&out, address, eth, data) => result,
+                end = end => Err(end.into()),
+            };
+            output.finish(result)
+        }
+    }
+}
+
+async fn fund(directory: &Path, account: Address, eth: Amount, data: Amount) -> Result<Report, Failure> {
+    let (faucet, datacoin) = Faucet::of(directory).await.map_err(faucet_failure)?;
+    if eth > Amount::ZERO {
+        faucet.give_eth(account, eth).await.map_err(faucet_failure)?;
+    }
+    if data > Amount::ZERO {
+        faucet.give_token(datacoin, account, data).await.map_err(faucet_failure)?;
+    }
+    let human = format!("{account} received {} and {}", TokenUnit::eth().format(eth), datacoin_unit().format(data));
+    Report::new(&json!({"address": account, "eth": eth, "data": data}), human)
+}
+
+/// Our own token, whose decimals need not be asked for.
+fn datacoin_unit() -> TokenUnit {
+    TokenUnit { symbol: "DATA".into(), ..TokenUnit::eth() }
+}
+
+fn eth(text: &str) -> Result<Amount, AmountError> {
+    TokenUnit::eth().parse(text)
+}
+
+fn data(text: &str) -> Result<Amount, AmountError> {
+    datacoin_unit().parse(text)
+}
+
+fn faucet_failure(error: FaucetError) -> Failure {
+    match error {
+        FaucetError::NoNetwork(_) => Failure::new(cli::Code::NoNetwork, error),
+        FaucetError::Deployment(error) => error.into(),
+        FaucetError::Key(error) => error.into(),
+        FaucetError::Chain(error) => error.into(),
+        FaucetError::Send { .. } => Failure::new(cli::Code::ChainNode, error),
     }
 }
 
@@ -242,12 +308,13 @@ struct Addresses {
     rpc: String,
     sonar: String,
     contracts: sonar_contracts::Deployment,
-    capsule: alloy::primitives::Address,
-    scientist: alloy::primitives::Address,
+    capsule: Address,
+    scientist: Address,
     scientist_home: PathBuf,
     passphrase_file: PathBuf,
     campaign_file: PathBuf,
-    mines: Vec<alloy::primitives::Address>,
+    directory: PathBuf,
+    mines: Vec<Address>,
 }
 
 impl Addresses {
@@ -261,6 +328,7 @@ impl Addresses {
             scientist_home: network.home("scientist"),
             passphrase_file: network.passphrase_file(),
             campaign_file,
+            directory: network.directory().to_owned(),
             mines: network.mines().iter().map(|mine| mine.address).collect(),
         }
     }
@@ -270,7 +338,8 @@ impl Addresses {
         format!(
             "  chain           {}\n  Sonar           {}\n  contract Sonar  {}\n  DataCoin        {}\n  Capsule         {}\n{mines}\
              Launch a campaign as the data scientist {} with\n  \
-             SONAR_HOME={} SONAR_PASSPHRASE_FILE={} sonar campaign launch {}\nCtrl-C ends everything.",
+             SONAR_HOME={} SONAR_PASSPHRASE_FILE={} sonar campaign launch {}\n\
+             Fund an account of yours with\n  localnet fund ADDRESS --out {}\nCtrl-C ends everything.",
             self.rpc,
             self.sonar,
             self.contracts.campaigns,
@@ -280,6 +349,7 @@ impl Addresses {
             self.scientist_home.display(),
             self.passphrase_file.display(),
             self.campaign_file.display(),
+            self.directory.display(),
         )
     }
 }
@@ -351,6 +421,21 @@ fn network_failure(error: NetworkError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_to_fund_with_need_no_unit() {
+        let amounts = |eth: &str, data: &str| {
+            let account = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+            let cli = Cli::try_parse_from(["localnet", "fund", account, "--eth", eth, "--data", data])?;
+            let Command::Fund { eth, data, .. } = cli.command else { panic!("another command") };
+            Ok::<_, clap::Error>((TokenUnit::eth().format(eth), datacoin_unit().format(data)))
+        };
+        let expected = ("0.5 ETH".to_owned(), "20 DATA".to_owned());
+        assert_eq!(amounts("0.5", "20").unwrap(), expected);
+        assert_eq!(amounts("0.5 ETH", "20DATA").unwrap(), expected);
+        assert!(amounts("20 DATA", "0").is_err());
+        assert!(amounts("-1", "0").is_err());
+    }
 
     #[test]
     fn nohup_is_respected() {

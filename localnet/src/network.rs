@@ -8,21 +8,14 @@ use std::{
     time::Duration,
 };
 
-use alloy::{
-    network::TransactionBuilder,
-    primitives::{Address, U256},
-    providers::Provider,
-    rpc::types::TransactionRequest,
-    signers::local::PrivateKeySigner,
-    sol_types::SolCall,
-};
+use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use nix::{
     sys::signal::{self, Signal},
     unistd::Pid,
 };
 use serde::Deserialize;
 use sonar_anvil::{Anvil, AnvilConfig, AnvilError};
-use sonar_contracts::{DataCoin, Deployment};
+use sonar_contracts::Deployment;
 use sonar_node::{
     chain::{self, Client},
     config::{Config, ConfigError},
@@ -31,6 +24,7 @@ use sonar_protocol::{ids::CampaignId, manifest::Manifest};
 
 use crate::{
     directory::{Directory, DirectoryError},
+    faucet::{self, Faucet, FaucetError, whole},
     programs::{CommandError, Program},
     supervisor::{Service, Supervisor, SupervisorError},
 };
@@ -86,13 +80,8 @@ pub enum NetworkError {
         source: reqwest::Error,
     },
     /// An account could not be given money.
-    #[error("cannot give {account} money on the local chain: {reason}")]
-    Fund {
-        /// The account.
-        account: Address,
-        /// Why not.
-        reason: String,
-    },
+    #[error(transparent)]
+    Faucet(#[from] FaucetError),
 }
 
 type Result<T> = std::result::Result<T, NetworkError>;
@@ -167,6 +156,8 @@ impl Network {
         };
         let anvil = Anvil::spawn(chain.clone()).await?;
         chain.port = anvil.port();
+        let rpc = directory.join(faucet::RPC);
+        fs::write(&rpc, anvil.endpoint()).map_err(file(&rpc))?;
         tell(&format!("A chain runs at {}", anvil.endpoint()));
 
         let setup = Setup {
@@ -373,7 +364,7 @@ impl Setup<'_> {
     }
 
     fn deployment_file(&self) -> PathBuf {
-        self.directory.join("deployment.json")
+        self.directory.join(faucet::DEPLOYMENT)
     }
 
     fn sonar_url(&self) -> String {
@@ -414,7 +405,7 @@ impl Setup<'_> {
     /// Deploys from the first account of the local chain, whose key everybody knows.
     async fn deploy(&self) -> Result<Deployment> {
         let sonar = self.program("sonar", "SONAR", "deployer")?;
-        let key = self.key_file("faucet", self.faucet())?;
+        let key = self.key_file(faucet::KEY, &self.anvil.signers()[0])?;
         let _: Created = sonar.call(&["account", "import", "faucet", "--key-file", &key]).await?;
         let out = self.deployment_file().display().to_string();
         Ok(sonar.call(&["deploy", "--out", &out]).await?)
@@ -443,7 +434,7 @@ impl Setup<'_> {
     /// The Capsule's operator is a funded account of the local chain, because registering costs gas and stake.
     async fn capsule(&self) -> Result<(Program, Address)> {
         let program = self.program("capsule", "CAPSULE", CAPSULE)?;
-        let key = self.key_file(CAPSULE, &self.anvil.signers()[1])?;
+        let key = self.key_file("capsule.key", &self.anvil.signers()[1])?;
         let endpoint = self.capsule_url();
         let init =
             ["init", "--operator-key-file", &key, "--stake", "1ETH", "--fee-ppm", "10000", "--endpoint", &endpoint];
@@ -453,7 +444,7 @@ impl Setup<'_> {
 
     /// One of the local chain's accounts, whose keys everybody knows, as a file.
     fn key_file(&self, name: &str, signer: &PrivateKeySigner) -> Result<String> {
-        let path = self.directory.join(format!("{name}.key"));
+        let path = self.directory.join(name);
         let key = alloy::hex::encode_prefixed(signer.to_bytes());
         fs::write(&path, key).map_err(file(&path))?;
         Ok(path.display().to_string())
@@ -463,13 +454,7 @@ impl Setup<'_> {
     async fn scientist(&self, sonar: &Program, deployment: &Deployment) -> Result<Address> {
         let created: Created = sonar.call(&["account", "new", "scientist"]).await?;
         self.give_eth(created.address).await?;
-        let faucet = self.anvil.provider_as(self.faucet().clone());
-        let transfer = DataCoin::transferCall { to: created.address, value: whole(100_000) };
-        let request = TransactionRequest::default().with_to(deployment.datacoin).with_input(transfer.abi_encode());
-        let sent = faucet.send_transaction(request).await;
-        let failed = |reason: String| NetworkError::Fund { account: created.address, reason };
-        let pending = sent.map_err(|error| failed(error.to_string()))?;
-        pending.get_receipt().await.map_err(|error| failed(error.to_string()))?;
+        self.faucet().give_token(deployment.datacoin, created.address, whole(100_000)).await?;
         Ok(created.address)
     }
 
@@ -487,17 +472,12 @@ impl Setup<'_> {
         Ok(MineNode { name, address: created.address, program, rows: csv.lines().count().saturating_sub(1) })
     }
 
-    fn faucet(&self) -> &PrivateKeySigner {
-        &self.anvil.signers()[0]
+    fn faucet(&self) -> Faucet {
+        Faucet::new(self.anvil.provider_as(self.anvil.signers()[0].clone()))
     }
 
     async fn give_eth(&self, account: Address) -> Result<()> {
-        let failed = |reason: String| NetworkError::Fund { account, reason };
-        let faucet = self.anvil.provider_as(self.faucet().clone());
-        let gift = TransactionRequest::default().with_to(account).with_value(whole(100));
-        let pending = faucet.send_transaction(gift).await.map_err(|error| failed(error.to_string()))?;
-        pending.get_receipt().await.map_err(|error| failed(error.to_string()))?;
-        Ok(())
+        Ok(self.faucet().give_eth(account, whole(100)).await?)
     }
 }
 
@@ -522,11 +502,6 @@ impl MineNode {
 
 fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
-}
-
-/// So many whole tokens of 18 decimals.
-fn whole(tokens: u64) -> U256 {
-    U256::from(tokens) * U256::from(10).pow(U256::from(18))
 }
 
 /// The given port, or one that was free a moment ago.

@@ -11,3 +11,4 @@ mod formats;
 mod kubo;
 mod refused;
 mod support;
+mod up;

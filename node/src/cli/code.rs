@@ -109,6 +109,7 @@ codes! {
     NoAccount = "NO_ACCOUNT", NotFound, "there is no account that could sign";
     NoCapsule = "NO_CAPSULE", Refused, "no suitable Capsule is registered";
     NoContract = "NO_CONTRACT", NotFound, "there is no contract at the configured address";
+    NoNetwork = "NO_NETWORK", NotFound, "no local network was started in this directory";
     NoSigner = "NO_SIGNER", Locked, "the account that signs is locked";
     NoValidationSet = "NO_VALIDATION_SET", Usage, "the validation set is needed; pass `--validation`";
     Openpgp = "OPENPGP", Refused, "an OpenPGP key or message is invalid";
