@@ -122,7 +122,7 @@ mod tests {
         let to = directory.path().join("capsule.backup");
         fs::write(&to, "another Capsule's").unwrap();
         let refused = write(&home, &to, false).unwrap_err();
-        assert_eq!((refused.exit, refused.code.as_ref()), Code::FileExists);
+        assert_eq!(refused.code, Code::FileExists);
         assert!(refused.to_string().contains("--force"), "{refused}");
         assert_eq!(fs::read(&to).unwrap(), b"another Capsule's");
 
