@@ -360,6 +360,10 @@ impl Output {
         Ok(())
     }
 
+    fn is_read_by_programs(&self, is_terminal: bool) -> bool {
+        self.json || !is_terminal
+    }
+
     /// Prints the result and says how the program ends.
     pub fn finish(self, result: Result<Report, Failure>) -> process::ExitCode {
         let warnings = self.warnings.into_inner().unwrap_or_default();
@@ -579,7 +583,7 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
     let _ = if globals.json { builder.json().try_init() } else { builder.try_init() };
 }
 
-/// What a daemon says when it is ready: one JSON line on stdout, and the same in `<home>/ready.json`.
+/// What a daemon reports when it is ready: `<home>/ready.json`, and the same as one JSON line on stdout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Ready {
     /// Always true.
@@ -603,14 +607,17 @@ impl Ready {
         let _ = std::fs::remove_file(home.join("ready.json"));
     }
 
-    /// Says it.
+    /// Writes the file, and prints the line for programs: with `--json`, or when standard output is not a terminal. At a terminal,
+    /// people read the progress on stderr instead.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn announce(&self, home: &Path) -> Result<(), Failure> {
+    pub fn announce(&self, home: &Path, output: &Output) -> Result<(), Failure> {
         let line = serde_json::to_string(self).map_err(Failure::internal)?;
         files::write_atomic(&home.join("ready.json"), line.as_bytes(), Access::Public)?;
-        say(io::stdout(), &line);
+        if output.is_read_by_programs(io::stdout().is_terminal()) {
+            say(io::stdout(), &line);
+        }
         Ok(())
     }
 }
@@ -658,6 +665,19 @@ mod tests {
         for globals in [missing, empty, binary] {
             let failure = passphrase(&globals, "no_such_program", "a key", Ask::New).unwrap_err();
             assert_eq!(failure.code.exit(), ExitCode::Locked);
+        }
+    }
+
+    #[test]
+    fn a_terminal_gets_json_only_with_json() {
+        let output = |json| Output::new(&Globals { json, ..Globals::default() }, "sonar.test/1");
+        let cases = [(false, true, false), (false, false, true), (true, true, true), (true, false, true)];
+        for (json, is_terminal, expected) in cases {
+            assert_eq!(
+                output(json).is_read_by_programs(is_terminal),
+                expected,
+                "--json {json}, terminal {is_terminal}"
+            );
         }
     }
 

@@ -64,7 +64,7 @@ impl Serve {
         let service = Service::new(Arc::new(tools), operator);
         let (listener, address) = listen(self.listen).await?;
         let router = http::router(service.status());
-        Ready::new(Some(address), addresses).announce(home.path())?;
+        Ready::new(Some(address), addresses).announce(home.path(), output)?;
         output.progress(format!("Capsule {operator} answers at http://{address}"));
         tokio::select! {
             () = service.run(follower) => {}

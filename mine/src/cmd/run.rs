@@ -53,7 +53,7 @@ impl Run {
         };
         let mut miner = Miner::new(setup, opened.store).map_err(failure)?;
         if !self.once {
-            Ready::new(None, Vec::new()).announce(home.path())?;
+            Ready::new(None, Vec::new()).announce(home.path(), output)?;
         }
         output.progress(format!("Mine {me} is at work"));
         miner.run(Box::pin(stop_signal())).await.map_err(failure)?;

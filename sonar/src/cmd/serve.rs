@@ -48,7 +48,8 @@ impl Serve {
         output.progress(format_args!("Listening on http://{}; reading the chain…", server.address()));
         tokio::select! {
             () = server.caught_up() => {
-                Ready::new(Some(server.address()), server.ipfs_addresses()).announce(&context.home)?;
+                Ready::new(Some(server.address()), server.ipfs_addresses()).announce(&context.home, output)?;
+                output.progress("Ready");
                 cli::stop_signal().await;
             }
             () = cli::stop_signal() => {}
