@@ -192,7 +192,7 @@ impl Network {
             mines.push(setup.mine(index, csv).await?);
         }
         let sonar_url = setup.sonar_url();
-        supervisor.start(mines.iter().enumerate().map(join_in_order).collect()).await?;
+        supervisor.start(mines.iter().map(MineNode::service).collect()).await?;
         if !mines.is_empty() {
             tell(&format!("{} Mines hold their data and wait", mines.len()));
         }
@@ -224,6 +224,22 @@ impl Network {
             return Ok(());
         }
         Ok(self.supervisor.kill9(name)?)
+    }
+
+    /// Halts a program until it is resumed, so that others are sure to act before it.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn pause(&mut self, name: &str) -> Result<()> {
+        Ok(self.supervisor.pause(name)?)
+    }
+
+    /// Lets a paused program continue.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn resume(&mut self, name: &str) -> Result<()> {
+        Ok(self.supervisor.resume(name)?)
     }
 
     /// Starts every process again that has ended, and says which these were.
@@ -307,7 +323,7 @@ impl Network {
         &self.capsule_program
     }
 
-    /// The Mines, in the order in which they submit.
+    /// The Mines.
     #[must_use]
     pub fn mines(&self) -> &[MineNode] {
         &self.mines
@@ -481,18 +497,16 @@ impl Setup<'_> {
     }
 }
 
-/// A Mine that submits only after those before it, so that two runs of the same campaign pay the same.
-fn join_in_order((index, mine): (usize, &MineNode)) -> Service {
-    let after = index.to_string();
-    Service {
-        name: mine.name.clone(),
-        arguments: words(&["run", "--after", &after]),
-        home: mine.home().to_owned(),
-        program: mine.program.clone(),
-    }
-}
-
 impl MineNode {
+    fn service(&self) -> Service {
+        Service {
+            name: self.name.clone(),
+            arguments: words(&["run"]),
+            home: self.home().to_owned(),
+            program: self.program.clone(),
+        }
+    }
+
     /// Its home.
     fn home(&self) -> &Path {
         let home = self.program.environment.iter().find(|(name, _)| *name == "MINE_HOME");

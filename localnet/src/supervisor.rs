@@ -106,9 +106,10 @@ struct Daemon {
     child: Child,
     log: PathBuf,
     restarts: u32,
+    is_paused: bool,
 }
 
-/// Runs processes, each in its own process group and with its own log file. Dropping it kills them all.
+/// Runs processes, each in its own process group and with its own log file. Dropping it ends them all.
 #[derive(Debug)]
 pub struct Supervisor {
     logs: PathBuf,
@@ -137,7 +138,7 @@ impl Supervisor {
         for service in services {
             let log = self.logs.join(format!("{}.log", service.name));
             let child = spawn(&service, &log)?;
-            self.daemons.push(Daemon { service, child, log, restarts: 0 });
+            self.daemons.push(Daemon { service, child, log, restarts: 0, is_paused: false });
         }
         let mut ready = Vec::new();
         for daemon in &mut self.daemons[first..] {
@@ -155,6 +156,28 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Halts a process until it is resumed, also if it is started again in the meantime.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn pause(&mut self, name: &str) -> Result<()> {
+        let daemon = self.find(name)?;
+        daemon.is_paused = true;
+        daemon.signal(Signal::SIGSTOP);
+        Ok(())
+    }
+
+    /// Lets a paused process continue.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn resume(&mut self, name: &str) -> Result<()> {
+        let daemon = self.find(name)?;
+        daemon.is_paused = false;
+        daemon.signal(Signal::SIGCONT);
+        Ok(())
+    }
+
     /// Starts a process again that has ended.
     ///
     /// # Errors
@@ -163,7 +186,11 @@ impl Supervisor {
         let daemon = self.find(name)?;
         daemon.kill();
         daemon.child = spawn(&daemon.service, &daemon.log)?;
-        daemon.wait_until_ready().await
+        let ready = daemon.wait_until_ready().await?;
+        if daemon.is_paused {
+            daemon.signal(Signal::SIGSTOP);
+        }
+        Ok(ready)
     }
 
     /// Starts every process again that has ended, and says which these were.
@@ -202,6 +229,8 @@ impl Supervisor {
     pub fn stop(&mut self) {
         for daemon in &self.daemons {
             daemon.signal(Signal::SIGTERM);
+            // A paused one would not notice.
+            daemon.signal(Signal::SIGCONT);
         }
         let end = Instant::now() + STOP_TIMEOUT;
         // The last started first: whoever needs another goes before it.
@@ -367,6 +396,7 @@ mod tests {
         let script =
             format!("trap 'echo cleaned up; exit 0' TERM; {}", READY.replace("exec sleep 60", "sleep 60 & wait"));
         supervisor.start(vec![service(home.path(), "polite", &script)]).await.unwrap();
+        supervisor.pause("polite").unwrap();
         drop(supervisor);
         let log = tail(&home.path().join("logs/polite.log"));
         assert!(log.ends_with("cleaned up"), "{log}");

@@ -73,8 +73,6 @@ pub struct Situation<'a> {
     pub exhausted: Option<&'a str>,
     /// Wei that our submissions to other campaigns put at stake.
     pub at_stake_elsewhere: Amount,
-    /// Submissions that must be in the present window before ours (for simulations with a reproducible order).
-    pub after: usize,
 }
 
 /// What to do next.
@@ -131,8 +129,6 @@ pub enum Wait {
     Settlement,
     /// The end of the cool-down, at this unix time.
     CoolDown(u64),
-    /// Submissions of others.
-    Turn,
 }
 
 impl fmt::Display for Action {
@@ -145,7 +141,6 @@ impl fmt::Display for Action {
             Self::Send => f.write_str("submit the update"),
             Self::Wait(Wait::Settlement) => f.write_str("wait for the settlement of the window"),
             Self::Wait(Wait::CoolDown(until)) => write!(f, "cool down until unix time {until}"),
-            Self::Wait(Wait::Turn) => f.write_str("wait for others to submit first"),
         }
     }
 }
@@ -243,7 +238,6 @@ fn work(situation: &Situation<'_>) -> Action {
         return Action::Skip(Skip::Privacy(why.into()));
     }
     match (situation.stage, situation.supply) {
-        (Some(_), _) if situation.campaign.window.submissions.len() < situation.after => Action::Wait(Wait::Turn),
         (Some(_), _) => Action::Send,
         (None, Supply::Missing) => Action::Fetch(Artefact::Material),
         (None, Supply::Refused(why)) => Action::Skip(Skip::Material(why.clone())),
@@ -302,13 +296,12 @@ mod tests {
         stage: Option<Stage>,
         policy: Policy,
         exhausted: Option<&'static str>,
-        after: usize,
     }
 
     impl Case {
         fn new() -> Self {
             let policy = Policy::default();
-            Self { offer: KNOWN, supply: Supply::Ready, stage: None, policy, exhausted: None, after: 0 }
+            Self { offer: KNOWN, supply: Supply::Ready, stage: None, policy, exhausted: None }
         }
 
         fn next(&self, story: &Story) -> Action {
@@ -322,7 +315,6 @@ mod tests {
                 stage: self.stage,
                 exhausted: self.exhausted,
                 at_stake_elsewhere: Amount::ZERO,
-                after: self.after,
             })
         }
     }
@@ -380,18 +372,6 @@ mod tests {
             story.submit(OTHER);
         }
         assert_eq!(Case::new().next(&story), Action::Wait(Wait::Settlement));
-    }
-
-    #[test]
-    fn turns_are_kept_and_training_does_not_wait_for_them() {
-        let mut story = Story::opened();
-        story.activate();
-        let mut second = Case { after: 1, ..Case::new() };
-        assert_eq!(second.next(&story), Action::Train);
-        second.stage = Some(Stage::Sealed);
-        assert_eq!(second.next(&story), Action::Wait(Wait::Turn));
-        story.submit(OTHER);
-        assert_eq!(second.next(&story), Action::Send);
     }
 
     #[test]
@@ -464,7 +444,7 @@ mod tests {
         /// Whatever happens: nothing is trained or sent when it could not be taken, nothing is trained twice for one
         /// version, and nothing is sent twice to one.
         #[test]
-        fn work_is_done_only_when_it_counts(steps in steps(), sealed: bool, after in 0usize..3) {
+        fn work_is_done_only_when_it_counts(steps in steps(), sealed: bool) {
             let mut story = Story::opened();
             story.activate();
             for step in steps {
@@ -476,17 +456,15 @@ mod tests {
                     Step::Close => story.close_if_idle(),
                     Step::Mine | Step::Theirs => {}
                 }
-                let case = Case { stage: sealed.then_some(Stage::Sealed), after, ..Case::new() };
+                let case = Case { stage: sealed.then_some(Stage::Sealed), ..Case::new() };
                 let campaign = story.campaign();
                 match case.next(&story) {
                     action @ (Action::Train | Action::Send) => {
                         prop_assert!(campaign.takes_submissions(story.now));
                         prop_assert_eq!(campaign.uploads(ME), 0);
                         prop_assert_eq!(action == Action::Send, sealed);
-                        prop_assert!(!sealed || campaign.window.submissions.len() >= after);
                     }
                     Action::Wait(Wait::Settlement) => prop_assert!(!campaign.window.submissions.is_empty()),
-                    Action::Wait(Wait::Turn) => prop_assert!(sealed),
                     Action::Skip(_) => {}
                     other => prop_assert!(false, "{:?}", other),
                 }

@@ -78,8 +78,6 @@ pub struct Setup {
     pub poll: Duration,
     /// Blocks that must follow before an event is believed.
     pub confirmations: u64,
-    /// Submissions that must be in a window before ours.
-    pub after: usize,
     /// Whether to end when nothing is to be done.
     pub once: bool,
 }
@@ -398,7 +396,6 @@ impl Miner {
                 stage,
                 exhausted: exhausted.as_deref(),
                 at_stake_elsewhere,
-                after: self.shop.setup.after,
             });
             known.at_stake = planner::at_stake(campaign, self.shop.setup.me, &action);
             at_stake = at_stake_elsewhere.saturating_add(known.at_stake);

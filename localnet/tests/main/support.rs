@@ -8,11 +8,16 @@ use std::{
 
 use localnet::{
     demo::{self, DemoConfig, Prepared},
+    follow::Observer,
     network::{Network, NetworkConfig},
     report::Report,
     split::Split,
 };
-use sonar_protocol::backbone::Embedding;
+use sonar_protocol::{
+    backbone::Embedding,
+    event::{Event, Record},
+    view::CampaignView,
+};
 
 /// Where a test writes; kept after it, for whoever wants to know what went wrong.
 pub fn directory(name: &str) -> PathBuf {
@@ -97,4 +102,32 @@ pub fn coarse(mines: usize, window: usize) -> Prepared {
 pub async fn network(prepared: &Prepared, name: &str) -> Network {
     let config = NetworkConfig { directory: directory(name), data: prepared.data.clone(), rpc_port: 0, http_port: 0 };
     Network::start(&config, |_| {}).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Lets the Mines submit one after another, window by window, so that two runs of the same campaign decide and pay the same.
+pub struct InOrder<'a>(pub &'a mut dyn Observer);
+
+impl Observer for InOrder<'_> {
+    fn happened(&mut self, record: &Record, view: &CampaignView, network: &mut Network) {
+        let names: Vec<String> = network.mines().iter().map(|mine| mine.name.clone()).collect();
+        match &record.event {
+            Event::Opened { .. } => names.iter().skip(1).for_each(|name| network.pause(name).unwrap()),
+            Event::Submitted { miner, .. } => {
+                let place = network.mines().iter().position(|mine| mine.address == *miner).unwrap();
+                network.pause(&names[place]).unwrap();
+                network.resume(&names[(place + 1) % names.len()]).unwrap();
+            }
+            Event::Closed { .. } => names.iter().for_each(|name| network.resume(name).unwrap()),
+            _ => {}
+        }
+        self.0.happened(record, view, network);
+    }
+
+    fn warned(&mut self, warning: &str) {
+        self.0.warned(warning);
+    }
+
+    fn revived(&mut self, name: &str) {
+        self.0.revived(name);
+    }
 }

@@ -26,9 +26,6 @@ pub struct Run {
     /// End when nothing is left to do for the campaigns that are open now
     #[arg(long)]
     once: bool,
-    /// Join order, for reproducible simulations: submit only when the window holds so many submissions of others
-    #[arg(long, hide = true, default_value_t = 0, value_name = "N")]
-    after: usize,
 }
 
 impl Run {
@@ -48,7 +45,6 @@ impl Run {
             policy: home.policy(),
             poll: context.config.poll(chain_id),
             confirmations: context.config.confirmations(chain_id),
-            after: self.after,
             once: self.once,
         };
         let mut miner = Miner::new(setup, opened.store).map_err(failure)?;

@@ -66,7 +66,6 @@ impl Mine {
             policy: self.home.policy(),
             poll: Duration::from_millis(20),
             confirmations: 0,
-            after: 0,
             once,
         };
         Miner::new(setup, self.opened.store.clone()).unwrap()
