@@ -46,16 +46,20 @@ impl Serve {
         };
         let server = Server::start(config, chain).await.map_err(failure)?;
         output.progress(format_args!("Listening on http://{}; reading the chain…", server.address()));
-        tokio::select! {
-            () = server.caught_up() => {
-                Ready::new(Some(server.address()), server.ipfs_addresses()).announce(&context.home)?;
-                cli::stop_signal().await;
-            }
-            () = cli::stop_signal() => {}
-        }
+        let announced = async {
+            server.caught_up().await;
+            Ready::new(Some(server.address()), server.ipfs_addresses()).announce(&context.home)?;
+            std::future::pending::<Result<(), Failure>>().await
+        };
+        let ended = tokio::select! {
+            failed = announced => failed,
+            reason = server.failed() => Err(task_ended(reason)),
+            () = cli::stop_signal() => Ok(()),
+        };
         output.progress("Stopping…");
         Ready::clear(&context.home);
         server.stop().await;
+        ended?;
         Report::new(&serde_json::json!({ "stopped": true }), "")
     }
 
@@ -73,6 +77,10 @@ impl Serve {
         };
         Ok(discovery::client(&context.config, signer).await?)
     }
+}
+
+fn task_ended(reason: String) -> Failure {
+    Failure::new(Code::TaskEnded, reason).help("start `sonar serve` again; nothing is lost")
 }
 
 fn failure(error: ServeError) -> Failure {
