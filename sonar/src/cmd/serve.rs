@@ -14,7 +14,7 @@ use super::Context;
 
 /// Index of public facts, IPFS hub that everybody dials, relay of settlements, HTTP interface.
 ///
-/// Everything it keeps can be lost: it is rebuilt from the chain. With an account it sends settlements that the
+/// What it keeps is rebuilt from the chain, except settlements that wait to be sent. With an account it sends settlements that the
 /// Capsule's own transaction does not bring; the account pays the gas and needs nothing else.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar serve --rpc http://127.0.0.1:8545 --account sonar --passphrase-file pass")]
@@ -90,6 +90,7 @@ fn failure(error: ServeError) -> Failure {
         ServeError::Busy(_) => Code::Busy,
         ServeError::Listen { .. } => Code::Listen,
         ServeError::Index(_) => Code::Index,
+        ServeError::Settlements(_) => Code::File,
     };
     Failure::new(code, error)
 }

@@ -13,6 +13,7 @@ mod metrics;
 mod pins;
 mod problem;
 mod relay;
+mod settlements;
 mod sse;
 mod tasks;
 mod watch_money;
@@ -38,6 +39,7 @@ use crate::index::{Identity, Index, IndexError, Indexer, Opened, Source};
 use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
+use settlements::PendingSettlements;
 use sonar_node::{chain, files, ipfs};
 use tasks::{Fault, Tasks};
 
@@ -86,6 +88,9 @@ pub enum ServeError {
     /// The index failed.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The file of the pending settlements failed.
+    #[error(transparent)]
+    Settlements(#[from] settlements::SettlementsError),
     /// The IPFS node failed.
     #[error("the IPFS node cannot start: {0}")]
     Ipfs(#[from] ipfs::IpfsError),
@@ -128,6 +133,7 @@ impl Server {
         let identity = Identity { chain_id: deployment.chain_id, contract: deployment.campaigns };
         let (index, opened) = Index::open(&config.home.join("index.sqlite"), identity).await?;
         log_opened(&opened);
+        let settlements = PendingSettlements::open(&config.home, identity).await?;
         let hub = ipfs::NodeConfig::hub(config.home.join("ipfs"), config.ipfs_listen.clone());
         let node = ipfs::Node::start(hub.through(config.kubo.clone())).await?;
         let node = Arc::new(node);
@@ -141,7 +147,7 @@ impl Server {
         let metrics = Arc::new(Metrics::default());
         let relay = chain.address().is_some().then(|| {
             let settler = adapters::Settlements::new(chain.clone());
-            Arc::new(Relay::new(settler, index.clone(), metrics.clone(), config.relay_after))
+            Arc::new(Relay::new(settler, index.clone(), settlements, metrics.clone(), config.relay_after))
         });
         let app = Arc::new(App {
             chain: chain.clone(),
@@ -206,6 +212,9 @@ impl Server {
             self.tasks.abort().await;
         }
         self.app.index.store().close().await;
+        if let Some(relay) = &self.app.relay {
+            relay.close().await;
+        }
         // All who shared the node have ended, unless a request outlived its time.
         if let Some(node) = Arc::into_inner(self.app).and_then(|app| Arc::into_inner(app.node)) {
             node.shutdown().await;
