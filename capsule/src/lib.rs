@@ -3,6 +3,9 @@
 //! What to do is decided by pure functions ([`engine`], [`proposal`], [`attest`]); [`worker`] carries it out for one campaign,
 //! [`service`] for all of them.
 
+// Their macros panic when the reader of the stream is gone.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod attest;
 pub mod backup;
 mod clear;

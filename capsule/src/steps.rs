@@ -205,8 +205,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             Ok(bytes) => bytes,
             Err(IpfsError::NotFound { .. }) => return Ok(Err(ProtocolReject::Unavailable)),
             Err(IpfsError::TooLarge { .. }) => return Ok(Err(ProtocolReject::TooLarge)),
-            // Blocks that are no file.
-            Err(_) => return Ok(Err(ProtocolReject::NotOpenPgp)),
+            Err(IpfsError::Malformed { .. }) => return Ok(Err(ProtocolReject::NotOpenPgp)),
+            // A failure of our own node is no fault of the miner, whose stake a rejection may take: try again.
+            Err(error) => return Err(error.into()),
         };
         let attester = &self.tools.attester;
         let expected =

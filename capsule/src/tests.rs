@@ -101,13 +101,32 @@ impl Store for Arc<Disk> {
 
 /// All artefacts of everybody.
 #[derive(Debug, Default)]
-struct Shelf(Mutex<HashMap<Digest, Vec<u8>>>);
+struct Shelf(Mutex<HashMap<Digest, Vec<u8>>>, Mutex<HashMap<Digest, Damage>>);
+
+/// Why an artefact cannot be fetched.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    /// The miner published blocks that do not form a file.
+    Malformed,
+    /// The Capsule's own node fails, for example because its disk is full.
+    Node,
+    /// The Capsule's own node does not answer.
+    Unreachable,
+}
 
 impl Shelf {
     fn put(&self, bytes: Vec<u8>) -> Digest {
         let digest = Digest(keccak256(&bytes).0);
         self.0.lock().unwrap().insert(digest, bytes);
         digest
+    }
+
+    fn damage(&self, digest: Digest, damage: Option<Damage>) {
+        let mut damaged = self.1.lock().unwrap();
+        match damage {
+            Some(damage) => damaged.insert(digest, damage),
+            None => damaged.remove(&digest),
+        };
     }
 
     fn take(&self, digest: Digest) -> Option<Vec<u8>> {
@@ -121,6 +140,13 @@ impl Artefacts for Arc<Shelf> {
     }
 
     async fn get(&self, digest: Digest, limit: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
+        let reason = "a test".to_string();
+        match self.1.lock().unwrap().get(&digest) {
+            None => {}
+            Some(Damage::Malformed) => return Err(IpfsError::Malformed { digest, reason }),
+            Some(Damage::Node) => return Err(IpfsError::Node { action: "fetch an artefact", reason }),
+            Some(Damage::Unreachable) => return Err(IpfsError::Unreachable { url: "http://kubo".into(), reason }),
+        }
         match self.take(digest) {
             None => Err(IpfsError::NotFound { digest, waited: timeout, peers: 0 }),
             Some(bytes) if bytes.len() > limit => Err(IpfsError::TooLarge { digest, limit }),
@@ -868,6 +894,30 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
         let (settlement, _) = stage.settled(content).await;
         assert_eq!(settlement.outcomes, [Outcome::Rejected(reason.code()).encode().unwrap()], "{reason:?}");
         assert_eq!(settlement.next, None);
+    }
+}
+
+#[tokio::test]
+async fn only_a_malformed_artefact_is_rejected_and_a_failing_node_is_tried_again() {
+    let mut stage = Stage::open().await;
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    stage.shelf.damage(content, Some(Damage::Malformed));
+    let (settlement, _) = stage.settled(content).await;
+    assert_eq!(settlement.outcomes, [Outcome::Rejected(ProtocolReject::NotOpenPgp.code()).encode().unwrap()]);
+
+    for damage in [Damage::Node, Damage::Unreachable] {
+        let mut stage = Stage::open().await;
+        let content = stage.sealed(&stage.header(), &stage.update(true));
+        stage.submit(content);
+        stage.shelf.damage(content, Some(damage));
+        let failed = stage.work().await;
+        assert!(failed.is_err(), "{damage:?}");
+        assert!(stage.worker.record().settlements.is_empty(), "{damage:?}: nothing is said about the miner");
+        stage.shelf.damage(content, None);
+        stage.work().await.unwrap();
+        let settlement = stage.worker.record().settlements.last().unwrap();
+        let rejected = Outcome::Rejected(ProtocolReject::NotOpenPgp.code()).encode().unwrap();
+        assert_ne!(settlement.outcomes, [rejected], "{damage:?}");
     }
 }
 

@@ -1,5 +1,8 @@
 //! `localnet`: everything on one machine.
 
+// Their macros panic when the reader of the stream is gone.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 use std::{
     future,
     path::{Path, PathBuf},

@@ -1,6 +1,10 @@
 //! What happens, told to people as it happens.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::HashMap,
+    io::{self, Write as _},
+    time::Instant,
+};
 
 use alloy::primitives::Address;
 use sonar_contracts::{CloseReason, Outcome};
@@ -46,7 +50,8 @@ impl Story {
     /// One line.
     pub fn tell(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{:6.1} s  {text}", self.seconds());
+            // The story goes on when nobody reads it any more.
+            let _ = writeln!(io::stderr(), "{:6.1} s  {text}", self.seconds());
         }
     }
 

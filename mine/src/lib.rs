@@ -1,5 +1,8 @@
 //! A Mine: it holds data, finds campaigns that fit it, trains on the encrypted model, and is paid for what that teaches.
 
+// Their macros panic when the reader of the stream is gone.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod cmd;
 pub mod earnings;
 pub mod home;

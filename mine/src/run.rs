@@ -3,12 +3,14 @@
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use alloy::primitives::Address;
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use sonar_contracts::Terms;
 use sonar_node::{
@@ -260,6 +262,8 @@ enum JobError {
     Join(#[from] JoinError),
     #[error("the Capsule {0} has published no certificate")]
     NoCertificate(Address),
+    #[error("the work ended with a panic, which is a bug; the log has its message")]
+    Panicked,
 }
 
 type Finished = (CampaignId, Result<Done, JobError>);
@@ -326,8 +330,8 @@ impl Miner {
                 () = &mut stop => return Ok(()),
                 Some(finished) = self.jobs.join_next() => match finished {
                     Ok((campaign, result)) => self.take(campaign, result),
-                    // Only a bug ends a job without a result; the next look starts it again.
-                    Err(error) => self.interrupted(&error),
+                    // Nobody ends a job, and a panic in one is a result.
+                    Err(error) => tracing::error!("{error}"),
                 },
                 batch = self.follower.next() => seen |= self.look(batch),
             }
@@ -420,7 +424,7 @@ impl Miner {
             if let Some(job) = job {
                 known.busy = true;
                 idle = false;
-                self.jobs.spawn(async move { (id, job.await) });
+                self.jobs.spawn(async move { (id, caught(job).await) });
             }
         }
         self.tidy()?;
@@ -476,13 +480,6 @@ impl Miner {
         }
     }
 
-    fn interrupted(&mut self, error: &JoinError) {
-        tracing::error!("{error}");
-        if self.jobs.is_empty() {
-            self.known.values_mut().for_each(|known| known.busy = false);
-        }
-    }
-
     /// Drops updates that will never be sent again.
     fn tidy(&mut self) -> Result<(), RunError> {
         let now = self.world.head.now;
@@ -516,6 +513,12 @@ impl Miner {
         }
         Ok(())
     }
+}
+
+/// A panic becomes a failure of its campaign alone, whatever else is running: the campaign is tried again after a pause, and
+/// `--once` gives it up after some attempts.
+async fn caught(job: impl Future<Output = Result<Done, JobError>>) -> Result<Done, JobError> {
+    AssertUnwindSafe(job).catch_unwind().await.unwrap_or(Err(JobError::Panicked))
 }
 
 fn lock(outbox: &Mutex<Outbox>) -> std::sync::MutexGuard<'_, Outbox> {
@@ -794,4 +797,27 @@ async fn is_on_chain(setup: &Setup, id: CampaignId, content: Digest) -> Result<b
         matches!(&record.event, Event::Submitted { id: campaign, miner, content: found, .. }
             if (*campaign, *miner, *found) == (id, setup.me, content))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_a_failure_while_another_job_runs() {
+        let (broken, slow) = (CampaignId([1; 32].into()), CampaignId([2; 32].into()));
+        let mut jobs = JoinSet::<Finished>::new();
+        jobs.spawn(async move { (slow, caught(std::future::pending()).await) });
+        jobs.spawn(async move { (broken, caught(async { panic!("a bug") }).await) });
+        let (campaign, result) = jobs.join_next().await.unwrap().unwrap();
+        assert_eq!(campaign, broken);
+        assert!(matches!(result, Err(JobError::Panicked)));
+        assert_eq!(jobs.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_on_a_thread_of_its_own_is_a_failure_too() {
+        let result = caught(async { tokio::task::spawn_blocking(|| panic!("a bug")).await? }).await;
+        assert!(matches!(result, Err(JobError::Join(error)) if error.is_panic()));
+    }
 }

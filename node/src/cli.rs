@@ -21,6 +21,7 @@ use crate::{
     config::ConfigError,
     files::{self, Access, FileError, FileExists},
     ipfs::IpfsError,
+    logging::BestEffort,
 };
 use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, units};
 
@@ -577,7 +578,8 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| BestEffort(io::stderr()))
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     // Only the first subscriber of a process counts, which is what tests with several want.
     let _ = if globals.json { builder.json().try_init() } else { builder.try_init() };

@@ -2,6 +2,9 @@
 //!
 //! The protocol (`sonar-protocol`) decides; this crate reads, writes and waits.
 
+// Their macros panic when the reader of the stream is gone.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod account;
 pub mod chain;
 pub mod cli;
@@ -10,4 +13,5 @@ pub mod discovery;
 pub mod files;
 pub mod http;
 pub mod ipfs;
+pub mod logging;
 pub mod vault;

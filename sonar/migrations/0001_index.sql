@@ -1,4 +1,4 @@
--- Everything here but `relay` is a copy of public facts of the chain: it can be dropped and is then read from there again.
+-- Everything here is a copy of public facts of the chain: it can be dropped and is then read from there again.
 
 -- Which contract on which chain this index is about.
 CREATE TABLE identity (
@@ -29,12 +29,3 @@ CREATE TABLE events (
 
 CREATE INDEX events_by_campaign ON events (campaign, block, log_index);
 CREATE INDEX events_by_account ON events (account, block, log_index);
-
--- Signed settlements that wait for their window to be settled.
-CREATE TABLE relay (
-    campaign TEXT NOT NULL,
-    window INTEGER NOT NULL,
-    body TEXT NOT NULL,
-    received INTEGER NOT NULL,
-    PRIMARY KEY (campaign, window)
-) WITHOUT ROWID;

@@ -1,4 +1,7 @@
 //! Sonar's coordinator: the index of what the contracts said, and the server that answers from it.
 
+// Their macros panic when the reader of the stream is gone.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod index;
 pub mod server;

@@ -1,5 +1,8 @@
 //! `sonar`: the data scientist's command line, and the coordinator.
 
+// Their macros panic when the reader of the stream is gone.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod cmd;
 
 use std::process::ExitCode;

@@ -82,6 +82,34 @@ impl Drop for Served {
     }
 }
 
+/// A log collector restarts, a terminal closes: what nobody reads any more must not stop the server.
+#[tokio::test]
+async fn the_server_outlives_the_readers_of_its_output() {
+    let stage = Stage::new().await;
+    let user = User::on(&stage);
+    fs::remove_dir_all(user.path("keystore")).unwrap();
+    let mut process = user
+        .command(&["serve", "--listen", "127.0.0.1:0", "-vv"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Gone before the first line.
+    drop(process.stderr.take());
+    let stdout = process.stdout.take().unwrap();
+    // The reader ends with the line, so that stdout is gone, too.
+    let line = aside(move || BufReader::new(stdout).lines().next().unwrap().unwrap()).await;
+    let mut served = Served { process, ready: serde_json::from_str(&line).unwrap() };
+    let http = testkit::http();
+    let url = format!("{}/readyz", served.ready.http.as_ref().unwrap());
+    for _ in 0..5 {
+        // With `-vv` every request is logged.
+        let answer = http.get(&url).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+    assert_eq!(served.process.try_wait().unwrap(), None);
+}
+
 /// A version as the Capsule has it.
 struct Sealed {
     seed: VersionSeed,

@@ -18,7 +18,7 @@ use sonar_node::{
     ipfs::{Node, NodeConfig},
 };
 use sonar_protocol::units;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinError};
 
 use super::Context;
 
@@ -66,14 +66,34 @@ impl Serve {
         let router = http::router(service.status());
         Ready::new(Some(address), addresses).announce(home.path(), output)?;
         output.progress(format!("Capsule {operator} answers at http://{address}"));
-        tokio::select! {
-            () = service.run(follower) => {}
-            served = axum::serve(listener, router) => served.map_err(Failure::internal)?,
-            () = stop_signal() => {}
-        }
+        // A task of its own, so that a panic in it ends the Capsule in an orderly way.
+        let mut working = tokio::spawn(service.run(follower));
+        let ended = tokio::select! {
+            ended = &mut working => Err(service_ended(&ended)),
+            served = axum::serve(listener, router) => Err(http_ended(served)),
+            () = stop_signal() => Ok(()),
+        };
+        working.abort();
         Ready::clear(home.path());
+        ended?;
         Report::new(&json!({"operator": operator}), "")
     }
+}
+
+/// The service works until it is stopped, so that only a bug ends it.
+fn service_ended(ended: &Result<(), JoinError>) -> Failure {
+    let reason = ended.as_ref().map_or_else(ToString::to_string, |()| "it returned".into());
+    ended_early(format!("the Capsule's service ended: {reason}"))
+}
+
+fn http_ended(served: std::io::Result<()>) -> Failure {
+    let reason = served.map_or_else(|error| error.to_string(), |()| "it returned".into());
+    ended_early(format!("the HTTP interface ended: {reason}"))
+}
+
+fn ended_early(message: String) -> Failure {
+    let help = "start `capsule serve` again: every campaign resumes where it was";
+    Failure::new(Code::TaskEnded, message).help(help)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {

@@ -125,6 +125,7 @@ codes! {
     StartNotAsClaimed = "START_NOT_AS_CLAIMED", Refused, "the measured starting accuracy differs from `accuracy.start`";
     TargetNotAboveStart = "TARGET_NOT_ABOVE_START", Refused, "the target is not above the starting accuracy";
     TargetOffGrid = "TARGET_OFF_GRID", Refused, "the target is not a multiple of the accuracy grid";
+    TaskEnded = "TASK_ENDED", Internal, "a part of a server ended before the server, which is a bug; start the server again";
     TimedOut = "TIMED_OUT", TimedOut, "not finished within `--timeout`; run the same command again to resume";
     Token = "TOKEN", Refused, "invalid token: use `ETH`, `DATA` or the address of an ERC-20";
     TooEarly = "TOO_EARLY", Refused, "the Capsule's deadline has not passed yet";

@@ -14,7 +14,7 @@ use super::Context;
 
 /// Index of public facts, IPFS hub that everybody dials, relay of settlements, HTTP interface.
 ///
-/// Everything it keeps can be lost: it is rebuilt from the chain. With an account it sends settlements that the
+/// What it keeps is rebuilt from the chain, except settlements that wait to be sent. With an account it sends settlements that the
 /// Capsule's own transaction does not bring; the account pays the gas and needs nothing else.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar serve --rpc http://127.0.0.1:8545 --account sonar --passphrase-file pass")]
@@ -46,17 +46,21 @@ impl Serve {
         };
         let server = Server::start(config, chain).await.map_err(failure)?;
         output.progress(format_args!("Listening on http://{}; reading the chain…", server.address()));
-        tokio::select! {
-            () = server.caught_up() => {
-                Ready::new(Some(server.address()), server.ipfs_addresses()).announce(&context.home, output)?;
-                output.progress("Ready");
-                cli::stop_signal().await;
-            }
-            () = cli::stop_signal() => {}
-        }
+        let announced = async {
+            server.caught_up().await;
+            Ready::new(Some(server.address()), server.ipfs_addresses()).announce(&context.home, output)?;
+            output.progress("Ready");
+            std::future::pending::<Result<(), Failure>>().await
+        };
+        let ended = tokio::select! {
+            failed = announced => failed,
+            reason = server.failed() => Err(task_ended(reason)),
+            () = cli::stop_signal() => Ok(()),
+        };
         output.progress("Stopping…");
         Ready::clear(&context.home);
         server.stop().await;
+        ended?;
         Report::new(&serde_json::json!({ "stopped": true }), "")
     }
 
@@ -76,6 +80,10 @@ impl Serve {
     }
 }
 
+fn task_ended(reason: String) -> Failure {
+    Failure::new(Code::TaskEnded, reason).help("start `sonar serve` again; nothing is lost")
+}
+
 fn failure(error: ServeError) -> Failure {
     let code = match error {
         ServeError::File(error) => return error.into(),
@@ -83,6 +91,7 @@ fn failure(error: ServeError) -> Failure {
         ServeError::Busy(_) => Code::Busy,
         ServeError::Listen { .. } => Code::Listen,
         ServeError::Index(_) => Code::Index,
+        ServeError::Settlements(_) => Code::File,
     };
     Failure::new(code, error)
 }

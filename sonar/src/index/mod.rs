@@ -15,7 +15,8 @@ use std::{
 
 use tokio::sync::watch;
 
-pub use store::{BlockRef, Filter, Identity, NotAPosition, Opened, Position, Store, StoreError, Stored, Waiting};
+pub use store::{BlockRef, Filter, Identity, NotAPosition, Opened, Position, Store, StoreError, Stored};
+pub(crate) use store::put_aside;
 
 use sonar_protocol::{
     event::Record,

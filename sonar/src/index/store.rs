@@ -137,19 +137,6 @@ pub struct Filter {
     pub account: Option<Address>,
 }
 
-/// A signed settlement that waits for its window to be settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// The campaign.
-    pub campaign: B256,
-    /// The window.
-    pub window: u32,
-    /// The settlement as JSON.
-    pub body: String,
-    /// The unix time at which it came.
-    pub received: u64,
-}
-
 /// Which contract an index is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -414,58 +401,6 @@ impl Store {
             .map_err(|e| self.error("be read", e))
     }
 
-    /// Keeps a settlement until its window is settled; a later one for the same window replaces it, its time stays.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub async fn put_waiting(&self, waiting: &Waiting) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO relay (campaign, window, body, received) VALUES (?, ?, ?, ?)
-             ON CONFLICT (campaign, window) DO UPDATE SET body = excluded.body",
-        )
-        .bind(waiting.campaign.to_string())
-        .bind(waiting.window)
-        .bind(&waiting.body)
-        .bind(signed(waiting.received))
-        .execute(&self.pool)
-        .await
-        .map(drop)
-        .map_err(|e| self.error("be written", e))
-    }
-
-    /// The settlements that wait, oldest first.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
-        sqlx::query("SELECT campaign, window, body, received FROM relay ORDER BY received, campaign, window")
-            .try_map(|row: SqliteRow| {
-                Ok(Waiting {
-                    campaign: parsed(&row, 0)?,
-                    window: row.try_get(1)?,
-                    body: row.try_get(2)?,
-                    received: unsigned(row.try_get(3)?),
-                })
-            })
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|e| self.error("be read", e))
-    }
-
-    /// Forgets a settlement.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub async fn remove_waiting(&self, campaign: B256, window: u32) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM relay WHERE campaign = ? AND window = ?")
-            .bind(campaign.to_string())
-            .bind(window)
-            .execute(&self.pool)
-            .await
-            .map(drop)
-            .map_err(|e| self.error("be written", e))
-    }
-
     /// Whether the database answers.
     pub async fn alive(&self) -> bool {
         sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
@@ -516,7 +451,7 @@ fn unsigned(value: i64) -> u64 {
 }
 
 /// Moves a database and its companions away, replacing what was put aside before.
-fn put_aside(path: &Path) -> std::io::Result<()> {
+pub(crate) fn put_aside(path: &Path) -> std::io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut from = path.as_os_str().to_owned();
         from.push(suffix);
@@ -607,21 +542,6 @@ mod tests {
         let (store, opened) = Store::open(&path, IDENTITY).await.unwrap();
         assert!(matches!(opened, Opened::Replaced(_)));
         assert_eq!(store.tip().await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn a_settlement_waits_across_restarts_and_keeps_its_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a");
-        let first = Waiting { campaign: B256::repeat_byte(1), window: 2, body: "a".into(), received: 10 };
-        let (store, _) = Store::open(&path, IDENTITY).await.unwrap();
-        store.put_waiting(&first).await.unwrap();
-        store.put_waiting(&Waiting { body: "b".into(), received: 99, ..first.clone() }).await.unwrap();
-        store.close().await;
-        let (store, _) = Store::open(&path, IDENTITY).await.unwrap();
-        assert_eq!(store.waiting().await.unwrap(), [Waiting { body: "b".into(), ..first.clone() }]);
-        store.remove_waiting(first.campaign, first.window).await.unwrap();
-        assert_eq!(store.waiting().await.unwrap(), []);
     }
 
     #[test]

@@ -598,6 +598,8 @@ pub struct RelayReceipt {
 pub struct Ready {
     /// Whether all of them do, and the index has caught up.
     pub ready: bool,
+    /// Why not; empty if ready.
+    pub reasons: Vec<String>,
     /// The chain.
     pub chain: Dependency,
     /// The index.
@@ -657,8 +659,16 @@ impl Ready {
             lag: progress.wanted.map(|wanted| wanted.saturating_sub(block.unwrap_or(0))),
         };
         let (pinned, bytes, missing) = app.shelf.totals();
-        let ipfs = IpfsHealth { ok: app.node.health().await.is_ok(), pinned, bytes, missing };
-        Self { ready: chain.ok && index.ok && ipfs.ok, chain, index, ipfs, relay: app.relay.is_some() }
+        let health = app.node.health().await;
+        let ipfs = IpfsHealth { ok: health.is_ok(), pinned, bytes, missing };
+        let reasons = [
+            app.fault.borrow().clone(),
+            (!chain.ok).then(|| chain.detail.clone()),
+            (!index.ok).then(|| "the index has not caught up with the chain, or its database does not answer".into()),
+            health.err().map(|error| error.to_string()),
+        ];
+        let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+        Self { ready: reasons.is_empty(), reasons, chain, index, ipfs, relay: app.relay.is_some() }
     }
 }
 

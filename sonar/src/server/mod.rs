@@ -13,7 +13,9 @@ mod metrics;
 mod pins;
 mod problem;
 mod relay;
+mod settlements;
 mod sse;
+mod tasks;
 mod watch_money;
 
 use std::{
@@ -25,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 pub use dto::{
     Artefact, CampaignDetail, CampaignSummary, EventView, Info, Miner, Page, RelayReceipt, SettlementRequest,
@@ -37,7 +39,9 @@ use crate::index::{Identity, Index, IndexError, Indexer, Opened, Source};
 use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
+use settlements::PendingSettlements;
 use sonar_node::{chain, files, ipfs};
+use tasks::{Fault, Tasks};
 
 /// How long to wait between attempts to reach a chain that does not answer: this, doubled, up to the limit.
 const CHAIN_RETRY: Duration = Duration::from_millis(250);
@@ -84,6 +88,9 @@ pub enum ServeError {
     /// The index failed.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The file of the pending settlements failed.
+    #[error(transparent)]
+    Settlements(#[from] settlements::SettlementsError),
     /// The IPFS node failed.
     #[error("the IPFS node cannot start: {0}")]
     Ipfs(#[from] ipfs::IpfsError),
@@ -101,6 +108,7 @@ struct App {
     relay: Option<Arc<Relay<adapters::Settlements>>>,
     started: Instant,
     stopping: watch::Receiver<bool>,
+    fault: watch::Receiver<Fault>,
 }
 
 /// A running server.
@@ -109,7 +117,7 @@ pub struct Server {
     address: SocketAddr,
     app: Arc<App>,
     stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
+    tasks: Tasks,
     _lock: File,
 }
 
@@ -125,6 +133,7 @@ impl Server {
         let identity = Identity { chain_id: deployment.chain_id, contract: deployment.campaigns };
         let (index, opened) = Index::open(&config.home.join("index.sqlite"), identity).await?;
         log_opened(&opened);
+        let settlements = PendingSettlements::open(&config.home, identity).await?;
         let hub = ipfs::NodeConfig::hub(config.home.join("ipfs"), config.ipfs_listen.clone());
         let node = ipfs::Node::start(hub.through(config.kubo.clone())).await?;
         let node = Arc::new(node);
@@ -134,10 +143,11 @@ impl Server {
         let address = listener.local_addr().map_err(|source| ServeError::Listen { address: config.listen, source })?;
 
         let (stop, stopping) = watch::channel(false);
+        let mut tasks = Tasks::new(stopping.clone());
         let metrics = Arc::new(Metrics::default());
         let relay = chain.address().is_some().then(|| {
             let settler = adapters::Settlements::new(chain.clone());
-            Arc::new(Relay::new(settler, index.clone(), metrics.clone(), config.relay_after))
+            Arc::new(Relay::new(settler, index.clone(), settlements, metrics.clone(), config.relay_after))
         });
         let app = Arc::new(App {
             chain: chain.clone(),
@@ -148,19 +158,19 @@ impl Server {
             relay: relay.clone(),
             started: Instant::now(),
             stopping: stopping.clone(),
+            fault: tasks.fault(),
         });
 
-        let mut tasks = JoinSet::new();
         let source = adapters::ChainSource::new(chain);
         let indexer = Indexer::new(index.clone(), source, deployment.block, config.confirmations);
-        tasks.spawn(follow(indexer, app.clone(), config.poll, stopping.clone()));
+        tasks.start("index", follow(indexer, app.clone(), config.poll, stopping.clone()));
         let hub = Hub::new(adapters::HubNode::new(node), index, app.shelf.clone(), metrics);
-        tasks.spawn(hub.run(stopping.clone()));
+        tasks.start("hub", hub.run(stopping.clone()));
         if let Some(relay) = relay {
-            tasks.spawn(relay.run(stopping.clone()));
+            tasks.start("relay", relay.run(stopping.clone()));
         }
-        tasks.spawn(watch_money::run(app.clone(), stopping.clone()));
-        tasks.spawn(answer(listener, app.clone(), stopping));
+        tasks.start("money watch", watch_money::run(app.clone(), stopping.clone()));
+        tasks.start("HTTP interface", answer(listener, app.clone(), stopping));
         Ok(Self { address, app, stop, tasks, _lock: lock })
     }
 
@@ -182,16 +192,29 @@ impl Server {
         let _ = self.app.index.progress().wait_for(crate::index::Progress::caught_up).await;
     }
 
+    /// Returns, with the reason, when one of the server's tasks has ended: nothing repairs that but a new start.
+    pub async fn failed(&self) -> String {
+        let mut fault = self.tasks.fault();
+        match fault.wait_for(Option::is_some).await.map(|fault| fault.clone()) {
+            Ok(Some(reason)) => reason,
+            // The sender is kept here, so that nothing else happens.
+            _ => std::future::pending().await,
+        }
+    }
+
     /// Ends open streams, lets requests end, closes index and IPFS node.
     pub async fn stop(mut self) {
         // Nobody listens any more if all tasks have ended.
         let _ = self.stop.send(true);
-        let ended = timeout(GRACEFUL_STOP, async { while self.tasks.join_next().await.is_some() {} }).await;
+        let ended = timeout(GRACEFUL_STOP, self.tasks.join()).await;
         if ended.is_err() {
             tracing::warn!("some requests did not end in time");
-            self.tasks.shutdown().await;
+            self.tasks.abort().await;
         }
         self.app.index.store().close().await;
+        if let Some(relay) = &self.app.relay {
+            relay.close().await;
+        }
         // All who shared the node have ended, unless a request outlived its time.
         if let Some(node) = Arc::into_inner(self.app).and_then(|app| Arc::into_inner(app.node)) {
             node.shutdown().await;

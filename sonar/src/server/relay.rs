@@ -11,12 +11,13 @@ use alloy::primitives::B256;
 use axum::http::StatusCode;
 use tokio::sync::{Semaphore, watch};
 
+use super::settlements::{PendingSettlements, SettlementsError, Waiting};
 use super::{
     dto::{RelayReceipt, SettlementRequest},
     metrics::Metrics,
     problem::Problem,
 };
-use crate::index::{Index, Waiting};
+use crate::index::Index;
 use sonar_protocol::ids::CampaignId;
 
 /// Settlements that may wait at the same time.
@@ -59,6 +60,7 @@ pub trait Settler: Send + Sync + 'static {
 pub struct Relay<S> {
     settler: S,
     index: Arc<Index>,
+    settlements: PendingSettlements,
     metrics: Arc<Metrics>,
     after: Duration,
     validations: Semaphore,
@@ -66,8 +68,14 @@ pub struct Relay<S> {
 
 impl<S: Settler> Relay<S> {
     /// A relay that waits `after` before it sends.
-    pub fn new(settler: S, index: Arc<Index>, metrics: Arc<Metrics>, after: Duration) -> Self {
-        Self { settler, index, metrics, after, validations: Semaphore::new(VALIDATIONS) }
+    pub fn new(
+        settler: S,
+        index: Arc<Index>,
+        settlements: PendingSettlements,
+        metrics: Arc<Metrics>,
+        after: Duration,
+    ) -> Self {
+        Self { settler, index, settlements, metrics, after, validations: Semaphore::new(VALIDATIONS) }
     }
 
     /// Keeps a settlement that the contract would take now.
@@ -85,13 +93,18 @@ impl<S: Settler> Relay<S> {
         let received = known.map_or_else(unix_now, |known| known.received);
         let body = serde_json::to_string(settlement).map_err(|error| Problem::internal(&error))?;
         let entry = Waiting { campaign: campaign.0, window, body, received };
-        self.index.store().put_waiting(&entry).await.map_err(|error| Problem::internal(&error))?;
+        self.settlements.put(&entry).await.map_err(|error| Problem::internal(&error))?;
         self.metrics.relay_pending(waiting.len() + usize::from(known.is_none()));
         Ok(RelayReceipt { campaign, window, send_after: received + self.after.as_secs() })
     }
 
     async fn waiting(&self) -> Result<Vec<Waiting>, Problem> {
-        self.index.store().waiting().await.map_err(|error| Problem::internal(&error))
+        self.settlements.all().await.map_err(|error| Problem::internal(&error))
+    }
+
+    /// Ends the connection to its file.
+    pub async fn close(&self) {
+        self.settlements.close().await;
     }
 
     /// Works until `stopping` becomes true.
@@ -113,12 +126,12 @@ impl<S: Settler> Relay<S> {
         }
     }
 
-    async fn tick(&self, tried: &mut HashMap<(B256, u32), Instant>) -> Result<(), crate::index::StoreError> {
+    async fn tick(&self, tried: &mut HashMap<(B256, u32), Instant>) -> Result<(), SettlementsError> {
         let mut left = 0;
-        for entry in self.index.store().waiting().await? {
+        for entry in self.settlements.all().await? {
             let key = (entry.campaign, entry.window);
             if self.is_over(&entry) {
-                self.index.store().remove_waiting(entry.campaign, entry.window).await?;
+                self.settlements.remove(entry.campaign, entry.window).await?;
                 tried.remove(&key);
                 continue;
             }
