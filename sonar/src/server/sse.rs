@@ -14,7 +14,7 @@ use super::{App, dto::EventView, problem::Problem};
 use crate::index::{Filter, Position, Progress, Stored};
 
 /// Streams that may be open at the same time.
-const MAX_STREAMS: usize = 512;
+const MAX_STREAMS: usize = 2_048;
 const PAGE: u32 = 256;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
