@@ -427,7 +427,9 @@ pub async fn measure(
         Method::Encrypted(linear) => {
             let twin = Twin::new(&manifest, linear, &prepared.embedding, &prepared.validation)?;
             let (encrypt, evaluate) = twin.capsule_seconds(&prepared.data, view)?;
-            (Some(twin.clear_accuracy(&prepared.data, view)?.get()), Some(encrypt), evaluate)
+            let mines: Vec<Address> = network.mines().iter().map(|mine| mine.address).collect();
+            let accuracy = twin.clear_accuracy(&prepared.data, &mines, view)?;
+            (Some(accuracy.get()), Some(encrypt), evaluate)
         }
         // There is no encryption that could have cost anything.
         Method::Clear(_) => (None, None, twin::evaluation_seconds(&manifest, &delivered, view)?),
