@@ -6,16 +6,17 @@ use std::{
     time::Instant,
 };
 
+use alloy::primitives::Address;
 use sonar_protocol::{
     backbone::Embedding,
     data::{self, FitReport, TableError},
     manifest::Manifest,
     method::{AnyTrial, Linear, TrialError},
-    view::CampaignView,
+    view::{CampaignView, SettledWindow},
 };
 use syft::{
     AffineUpdate, Binding, DataError, EncryptError, LadderError, Ppm, SecretKey, TrainError, UnitError, Validation,
-    ValidationError, VersionSeed, Weights, clear, encrypt_update, evaluate_window,
+    ValidationError, VersionSeed, Weights, encrypt_update, evaluate_window,
 };
 
 /// Why there is nothing to compare with.
@@ -115,22 +116,31 @@ impl<'a> Twin<'a> {
         data.iter().enumerate().map(update).collect()
     }
 
-    /// The accuracy that the same procedure reaches without encryption: the same Mines in the same order, as many windows.
+    /// The accuracy that the same procedure reaches without encryption: windows of the same Mines in the same order, the last one
+    /// again as long as it improves the model. `mines` are the accounts of those who hold `data`.
     ///
     /// # Errors
     /// When data do not fit, or cannot be trained on.
-    pub fn clear_accuracy(&self, data: &[String], view: &CampaignView) -> Result<Ppm> {
-        let start = Ppm::new(view.start_ppm.unwrap_or_default())?;
-        let outcome = clear::run(
-            &Weights::zeros(self.linear.shape),
-            &self.updates(data)?,
-            &self.linear.parameters,
-            &self.validation,
-            &self.manifest.accuracy.ladder_from(start)?,
-            view.terms.maxSubmissions / u32::from(view.terms.windowSize),
-            view.terms.maxAccepts.into(),
-        );
-        Ok(outcome.accuracy)
+    pub fn clear_accuracy(&self, data: &[String], mines: &[Address], view: &CampaignView) -> Result<Ppm> {
+        let ladder = self.manifest.accuracy.ladder_from(Ppm::new(view.start_ppm.unwrap_or_default())?)?;
+        let updates = self.updates(data)?;
+        let (mut best, mut best_ppm, mut accepts) = (Weights::zeros(self.linear.shape), ladder.start(), 0);
+        let windows = view.terms.maxSubmissions / u32::from(view.terms.windowSize);
+        for order in orders(mines, view).take(windows as usize) {
+            let published = self.linear.parameters.encode(&best);
+            let candidates = order.iter().filter_map(|mine| updates.get(*mine));
+            let candidates = candidates.map(|update| Some(update.apply_clear(&published)));
+            let left = u32::from(view.terms.maxAccepts) - accepts;
+            let outcome = evaluate_window(&best, best_ppm, candidates, &self.validation, &ladder, left);
+            let accepted = outcome.accepts();
+            accepts += accepted;
+            best_ppm = ladder.grid().value(outcome.best_step).unwrap_or(Ppm::ONE);
+            best = outcome.best;
+            if accepted == 0 || best_ppm >= ladder.target() || accepts >= u32::from(view.terms.maxAccepts) {
+                break;
+            }
+        }
+        Ok(self.validation.accuracy(&best))
     }
 
     /// What the Capsule's work takes on this machine, by the same library calls: seconds to make keys and encrypt the model,
@@ -157,6 +167,18 @@ impl<'a> Twin<'a> {
         evaluate_window(&start, start_ppm, deltas, &self.validation, &ladder, view.terms.maxAccepts.into());
         Ok((encrypt, clock.elapsed().as_secs_f64() / sealed.len().max(1) as f64))
     }
+}
+
+/// Who submitted to each window, in order and as places among the Mines; then the last window again and again.
+fn orders(mines: &[Address], view: &CampaignView) -> impl Iterator<Item = Vec<usize>> {
+    let order = |window: &SettledWindow| -> Vec<usize> {
+        let places =
+            window.submissions.iter().map(|submission| mines.iter().position(|mine| *mine == submission.miner));
+        places.flatten().collect()
+    };
+    let orders: Vec<_> = view.settled.iter().map(order).collect();
+    let last = orders.last().cloned().unwrap_or_default();
+    orders.into_iter().chain(std::iter::repeat(last))
 }
 
 /// The delivered model with the data scientist's validation set.
