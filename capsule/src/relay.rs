@@ -5,6 +5,7 @@ use std::time::Duration;
 use alloy::primitives::{Address, hex};
 use serde::Serialize;
 use sonar_contracts::{Submission, Terms};
+use sonar_node::http;
 use sonar_protocol::{handover::Published, ids::Digest, wire::TermsJson};
 
 use crate::record::Settlement;
@@ -42,7 +43,7 @@ impl Relay {
     /// When no HTTP client can be made.
     pub fn new(sonar: &str) -> Result<Self, reqwest::Error> {
         let url = format!("{}/api/v1/relay/settlement", sonar.trim_end_matches('/'));
-        let http = sonar_node::http::client(sonar, TIMEOUT)?;
+        let http = http::client(sonar, TIMEOUT)?;
         Ok(Self { url, http })
     }
 
@@ -61,7 +62,8 @@ impl Relay {
         };
         let answer = self.http.post(&self.url).json(&request).send().await;
         if let Err(error) = answer.and_then(reqwest::Response::error_for_status) {
-            tracing::debug!(%error, "Sonar does not keep the settlement");
+            let reason = http::reason(&self.url, &error);
+            tracing::debug!(reason, "Sonar does not keep the settlement");
         }
     }
 }

@@ -576,6 +576,11 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
         (..) => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    // Its spans carry whole URLs, which may hold a provider's key.
+    let filter = match "alloy_transport_http=warn".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| BestEffort(io::stderr()))

@@ -90,7 +90,11 @@ impl Config {
         };
         let content = |message: String| ConfigError::Content { path: path.clone(), message };
         let text = std::str::from_utf8(&bytes).map_err(|error| content(error.to_string()))?;
-        toml::from_str(text).map_err(|error| content(error.to_string()))
+        // Not the library's whole text: it repeats the line, which may hold a provider's key.
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            content(format!("line {line}: {}", error.message()))
+        })
     }
 
     /// The same, but for what is given here: flags and environment win over the file.
@@ -180,5 +184,8 @@ mod tests {
         std::fs::write(home.path().join("config.toml"), "prc = 1").unwrap();
         let message = Config::load(home.path()).unwrap_err().to_string();
         assert!(message.contains("prc") && message.contains("line 1"), "{message}");
+        std::fs::write(home.path().join("config.toml"), "poll_ms = 10\nprc = \"https://rpc.org/s3cret\"").unwrap();
+        let message = Config::load(home.path()).unwrap_err().to_string();
+        assert!(message.contains("line 2") && !message.contains("s3cret"), "{message}");
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     cli::{Code, Failure, Output},
     config::Config,
     files::{self, Access},
+    http,
     ipfs::Multiaddr,
 };
 
@@ -96,18 +97,20 @@ impl From<DiscoveryError> for Failure {
 pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
     use backon::{ExponentialBuilder, Retryable};
     let url = format!("{}/api/v1/info", sonar.trim_end_matches('/'));
-    let unreachable =
-        |error: reqwest::Error| DiscoveryError::Unreachable { url: url.clone(), reason: error.to_string() };
-    let http = crate::http::client(sonar, REQUEST_TIMEOUT).map_err(unreachable)?;
+    let unreachable = |error: reqwest::Error| DiscoveryError::Unreachable {
+        url: http::shown(sonar),
+        reason: http::reason(sonar, &error),
+    };
+    let client = http::client(sonar, REQUEST_TIMEOUT).map_err(unreachable)?;
     let body = (|| async {
-        let answer = http.get(&url).send().await?.error_for_status()?;
+        let answer = client.get(&url).send().await?.error_for_status()?;
         answer.bytes().await
     })
     .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(ATTEMPTS))
     .await
     .map_err(unreachable)?;
     serde_json::from_slice(&body)
-        .map_err(|error| DiscoveryError::Content { place: url.clone(), reason: error.to_string() })
+        .map_err(|error| DiscoveryError::Content { place: http::shown(sonar), reason: error.to_string() })
 }
 
 /// The addresses of Sonar's IPFS hub. They are remembered in the home: a Sonar that is away for a moment is where it was.

@@ -1,7 +1,8 @@
-//! HTTP clients, made in one place: how they encrypt, and which proxies they use.
+//! HTTP clients, made in one place: how they encrypt, which proxies they use, and how URLs and failures are shown.
 
-use std::{net::IpAddr, sync::Once, time::Duration};
+use std::{error::Error, net::IpAddr, sync::Once, time::Duration};
 
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Client, ClientBuilder, Url};
 
 /// A client for requests to `url`, each of which may take `timeout`.
@@ -39,6 +40,43 @@ pub fn is_loopback(url: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// A URL as messages, logs and JSON show it: scheme, host and port. Users, passwords, paths and queries often hold secrets (a
+/// provider's key, for example), so that text that is not a URL with a host is not shown at all.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let origin = |url: Url| {
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{}://{}{port}", url.scheme(), url.host_str()?))
+    };
+    url.parse().ok().and_then(origin).unwrap_or_else(|| "…".into())
+}
+
+/// Why a request to `url` failed: the innermost cause ("connection refused" rather than "error sending request"), without the
+/// URL, and with the proxy that it went through.
+#[must_use]
+pub fn reason(url: &str, error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let text = cause.to_string();
+    // reqwest appends the whole URL to errors without a cause, such as an HTTP status.
+    let text = text.split(" for url (").next().unwrap_or_default();
+    match proxy(url, &Matcher::from_env()) {
+        Some(proxy) => format!("{text} (through the proxy {proxy} that the environment names)"),
+        None => text.to_owned(),
+    }
+}
+
+/// The proxy for a URL, as it is shown.
+fn proxy(url: &str, environment: &Matcher) -> Option<String> {
+    if is_loopback(url) {
+        return None;
+    }
+    let proxy = environment.intercept(&url.parse().ok()?)?;
+    Some(shown(&proxy.uri().to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +91,37 @@ mod tests {
         for url in ["http://example.org", "http://10.0.0.1", "http://localhost.example.org", "", "127.0.0.1"] {
             assert!(!is_loopback(url), "{url}");
         }
+    }
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_secret() {
+        for (url, expected) in [
+            ("https://user:s3cret@rpc.example.org:8443/v3/s3cret?key=s3cret#s3cret", "https://rpc.example.org:8443"),
+            ("http://127.0.0.1:8545", "http://127.0.0.1:8545"),
+            ("http://[::1]:80/s3cret", "http://[::1]"),
+            ("https://rpc.example.org/s3cret", "https://rpc.example.org"),
+            ("s3cret", "…"),
+            ("localhost:8545/s3cret", "…"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_request_is_explained_without_its_url() {
+        let url = "http://user:s3cret@127.0.0.1:1/s3cret?key=s3cret";
+        let error = client(url, Duration::from_secs(5)).unwrap().get(url).send().await.unwrap_err();
+        assert!(error.to_string().contains("s3cret"), "reqwest's own text has the path");
+        let reason = reason(url, &error);
+        assert!(reason.to_lowercase().contains("refused") && !reason.contains("s3cret"), "{reason}");
+    }
+
+    #[test]
+    fn the_proxy_of_a_request_is_named_without_its_password() {
+        let environment = Matcher::builder().all("http://user:s3cret@proxy.example.org:3128").no("direct.org").build();
+        let through = Some("http://proxy.example.org:3128".to_owned());
+        assert_eq!(proxy("https://rpc.example.org/v3/key", &environment), through);
+        assert_eq!(proxy("https://direct.org", &environment), None);
+        assert_eq!(proxy("http://127.0.0.1:8545", &environment), None);
     }
 }

@@ -155,7 +155,7 @@ impl Client {
         let expected = self.deployment().chain_id;
         let found = self.shared.node.chain_id().await?;
         if found != expected {
-            return Err(Error::WrongChain { url: self.url().to_owned(), expected, found });
+            return Err(Error::WrongChain { url: self.url(), expected, found });
         }
         for address in [self.deployment().campaigns, self.deployment().registry] {
             if !self.shared.node.has_code(address).await? {
@@ -171,9 +171,9 @@ impl Client {
         &self.shared.deployment
     }
 
-    /// The node's URL.
+    /// The node's URL as messages show it: without secrets.
     #[must_use]
-    pub fn url(&self) -> &str {
+    pub fn url(&self) -> String {
         self.shared.node.url()
     }
 

@@ -10,7 +10,7 @@ use sonar_protocol::{
 /// Why the chain did not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// Not a URL.
+    /// Not a URL, or of another scheme; as it is shown.
     #[error("`{0}` is not the URL of a chain's JSON-RPC, such as http://127.0.0.1:8545")]
     Url(String),
     /// The node does not answer, after retries.

@@ -14,6 +14,7 @@ use backon::{ExponentialBuilder, Retryable};
 use sonar_contracts::decode_revert;
 
 use super::Error;
+use crate::http;
 use sonar_protocol::units::Amount;
 
 /// Time for one request.
@@ -34,20 +35,27 @@ impl Node {
     /// # Errors
     /// Not a URL.
     pub fn new(rpc: &str, patience: Duration) -> Result<Self, Error> {
-        let bad = || Error::Url(rpc.to_owned());
+        let bad = || Error::Url(http::shown(rpc));
         let url: reqwest::Url = rpc.parse().map_err(|_| bad())?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad());
         }
-        let http = crate::http::client(rpc, REQUEST_TIMEOUT).map_err(|_| bad())?;
+        let http = http::client(rpc, REQUEST_TIMEOUT).map_err(|_| bad())?;
         let provider = ProviderBuilder::default().connect_reqwest(http.clone(), url.clone()).erased();
         Ok(Self { provider, http, url, patience })
     }
 
-    /// Where it is.
+    /// Where it is, as messages show it: without secrets.
     #[must_use]
-    pub fn url(&self) -> &str {
-        self.url.as_str().trim_end_matches('/')
+    pub fn url(&self) -> String {
+        http::shown(self.url.as_str())
+    }
+
+    fn reason(&self, error: &TransportError) -> String {
+        match error {
+            RpcError::Transport(error) => http::reason(self.url.as_str(), error),
+            other => http::reason(self.url.as_str(), other),
+        }
     }
 
     /// A plain provider that sends from an account.
@@ -105,7 +113,9 @@ impl Node {
         (|| request().into_future())
             .retry(backoff)
             .when(is_silence)
-            .notify(|error, _| tracing::debug!("{} does not answer, trying again: {error}", self.url))
+            .notify(|error, _| {
+                tracing::debug!("{} does not answer, trying again: {}", self.url(), self.reason(error));
+            })
             .await
             .map_err(|error| self.explain(what, error))
     }
@@ -119,7 +129,7 @@ impl Node {
                 },
                 None => Error::Node { what, message: payload.message.into_owned() },
             },
-            RpcError::Transport(error) => Error::Unreachable { what, url: self.url().to_owned(), reason: root(&error) },
+            RpcError::Transport(_) => Error::Unreachable { what, url: self.url(), reason: self.reason(&error) },
             other => Error::Nonsense { what, reason: other.to_string() },
         }
     }
@@ -132,13 +142,4 @@ fn is_silence(error: &TransportError) -> bool {
         RpcError::ErrorResp(payload) => payload.is_retry_err(),
         _ => false,
     }
-}
-
-/// The innermost cause: "connection refused" rather than "error sending request".
-fn root(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

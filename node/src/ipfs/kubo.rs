@@ -70,7 +70,7 @@ impl KuboConfig {
     /// If the address is none or contains a password, or the file cannot be read.
     pub fn new(url: &str, authorization_file: Option<&Path>) -> Result<Self, IpfsError> {
         // The address is not repeated where it may contain a password.
-        let refused = |shown: &str, reason| IpfsError::Url { url: shown.to_owned(), reason };
+        let refused = |shown: &str, reason| IpfsError::Url { url: http::shown(shown), reason };
         let parsed: Url =
             url.parse().map_err(|_| refused("…", "it is not a URL; give one like http://127.0.0.1:5001"))?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
@@ -449,12 +449,8 @@ impl Rpc {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> IpfsError {
-        // The innermost cause is what helps ("connection refused"); the outer ones repeat the address.
-        let mut reason: &dyn std::error::Error = error;
-        while let Some(source) = reason.source() {
-            reason = source;
-        }
-        IpfsError::Unreachable { url: self.base.to_string(), reason: reason.to_string() }
+        let url = self.base.as_str();
+        IpfsError::Unreachable { url: http::shown(url), reason: http::reason(url, error) }
     }
 }
 
