@@ -90,6 +90,11 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// The same part of the list, with each item turned into what is shown of it.
+    pub fn map<U>(self, show: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(show).collect(), next: self.next, total: self.total }
+    }
+
     /// Cuts the part out of a whole list that begins where `begin` says.
     ///
     /// # Errors
