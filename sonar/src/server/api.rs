@@ -277,11 +277,10 @@ async fn event_page(
     let store = app.index.store();
     let failed = |error| Problem::internal(&error);
     let mut found = store.events(filter, after, limit + 1).await.map_err(failed)?;
-    let total = store.count(filter).await.map_err(failed)?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(EventId::of);
-    Ok(Page { items: found.iter().map(EventView::from).collect(), next, total })
+    Ok(Page { items: found.iter().map(EventView::from).collect(), next, total: None })
 }
 
 /// Registered Capsules.

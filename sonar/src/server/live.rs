@@ -197,7 +197,7 @@ pub fn campaigns(
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|view| view.id.to_string());
     let total = world.campaigns.values().filter(|view| filter.matches(view)).count() as u64;
-    Ok(Page { items, next, total })
+    Ok(Page { items, next, total: Some(total) })
 }
 
 /// What a list shows of a campaign.
@@ -386,7 +386,7 @@ mod tests {
         let all = CampaignFilter::default();
         let page = campaigns(&world, &all, Some(id(5)), 2).unwrap();
         assert!(page.items.iter().all(|view| Arc::ptr_eq(view, &world.campaigns[&view.id])));
-        assert_eq!((page.next.clone(), page.total), (Some(id(3).to_string()), 5));
+        assert_eq!((page.next.clone(), page.total), (Some(id(3).to_string()), Some(5)));
         let mut summarised = Vec::new();
         let _ = page.map(|view| summarised.push(view.id));
         assert_eq!(summarised, [id(4), id(3)]);
