@@ -380,7 +380,7 @@ impl Miner {
         let mut journal = Journal::default();
         let mut at_stake = self.at_stake();
         for id in self.world.order.clone() {
-            let Some(campaign) = self.world.campaigns.get(&id) else {
+            let Some(campaign) = self.world.campaign(id) else {
                 continue;
             };
             let known = self.known.entry(id).or_insert_with(Known::new);

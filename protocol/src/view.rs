@@ -1,6 +1,9 @@
 //! The state of all campaigns as a pure fold of the contracts' events. Whoever saw the same events knows the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use alloy::primitives::{Address, B256, U256};
 use serde::Serialize;
@@ -27,8 +30,8 @@ pub struct ViewError {
 /// Everything that the contracts have said, put together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct World {
-    /// All campaigns.
-    pub campaigns: BTreeMap<CampaignId, CampaignView>,
+    /// All campaigns. Each is shared, so that a copy of this map, or of a page of it, copies no campaign.
+    pub campaigns: BTreeMap<CampaignId, Arc<CampaignView>>,
     /// Their ids in the order in which they were opened.
     pub order: Vec<CampaignId>,
     /// All Capsules by operator.
@@ -36,6 +39,10 @@ pub struct World {
     /// The end of the chain.
     pub head: Head,
 }
+
+/// Events that were applied to copies of what they concern, see [`World::stage`].
+#[derive(Debug)]
+pub struct StagedChanges(World);
 
 /// A Capsule as the registry knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -300,6 +307,34 @@ impl World {
         batch.records.iter().try_for_each(|record| self.apply(record))
     }
 
+    /// Applies events to copies of the campaigns and Capsules that they concern; the others are not touched.
+    /// [`Self::commit`] puts the copies in place.
+    ///
+    /// # Errors
+    /// When an event does not follow from those before; this world is unchanged.
+    pub fn stage<'a>(&self, records: impl IntoIterator<Item = &'a Record> + Clone) -> Result<StagedChanges, ViewError> {
+        let mut part = Self::default();
+        for record in records.clone() {
+            if let Some((id, campaign)) = record.event.campaign().and_then(|id| self.campaigns.get_key_value(&id)) {
+                part.campaigns.insert(*id, Arc::clone(campaign));
+            }
+            if let Event::Capsule { operator, .. } = &record.event
+                && let Some(capsule) = self.capsules.get(operator)
+            {
+                part.capsules.insert(*operator, capsule.clone());
+            }
+        }
+        records.into_iter().try_for_each(|record| part.apply(record))?;
+        Ok(StagedChanges(part))
+    }
+
+    /// Puts staged changes in place. They must have been staged from this world as it is now.
+    pub fn commit(&mut self, StagedChanges(part): StagedChanges) {
+        self.campaigns.extend(part.campaigns);
+        self.order.extend(part.order);
+        self.capsules.extend(part.capsules);
+    }
+
     /// Takes one event.
     ///
     /// # Errors
@@ -312,7 +347,7 @@ impl World {
                 if self.campaigns.contains_key(id) {
                     return Err(fault("the campaign was opened before"));
                 }
-                self.campaigns.insert(*id, CampaignView::new(*id, (**terms).clone(), record.at));
+                self.campaigns.insert(*id, Arc::new(CampaignView::new(*id, (**terms).clone(), record.at)));
                 self.order.push(*id);
                 Ok(())
             }
@@ -324,7 +359,7 @@ impl World {
                 .campaigns
                 .get_mut(&id)
                 .ok_or("there is no such campaign")
-                .and_then(|campaign| campaign.apply(record))
+                .and_then(|campaign| Arc::make_mut(campaign).apply(record))
                 .map_err(fault),
             (_, None) => Ok(()),
         }
@@ -333,12 +368,12 @@ impl World {
     /// A campaign by its id.
     #[must_use]
     pub fn campaign(&self, id: CampaignId) -> Option<&CampaignView> {
-        self.campaigns.get(&id)
+        self.campaigns.get(&id).map(Arc::as_ref)
     }
 
     /// All campaigns in the order in which they were opened.
     pub fn in_order(&self) -> impl DoubleEndedIterator<Item = &CampaignView> {
-        self.order.iter().filter_map(|id| self.campaigns.get(id))
+        self.order.iter().filter_map(|id| self.campaign(*id))
     }
 }
 

@@ -268,9 +268,10 @@ async fn lists_come_in_parts_and_filtered() {
     };
     assert_eq!(kinds(&first), ["opened", "activated"]);
     assert_eq!(kinds(&rest), ["submitted", "submitted", "submitted"]);
-    assert_eq!(site.ok(&format!("{events}?kind=activated")).await["total"], 1);
+    assert_eq!(kinds(&site.ok(&format!("{events}?kind=activated")).await), ["activated"]);
+    assert_eq!(first["total"], Value::Null, "events are not counted");
     let miner = stage.miners[1].address().unwrap();
-    assert_eq!(site.ok(&format!("{events}?account={miner}")).await["total"], 1);
+    assert_eq!(kinds(&site.ok(&format!("{events}?account={miner}")).await), ["submitted"]);
     assert_eq!(site.ok(&format!("/api/v1/campaigns/{id}/submissions?miner={miner}")).await["total"], 1);
     assert_eq!(site.ok(&format!("/api/v1/campaigns/{id}/submissions?after=2")).await["items"][0]["number"], 3);
     site.server.stop().await;

@@ -249,11 +249,11 @@ impl<S: Source> Indexer<S> {
         if stored.is_empty() {
             return Ok(self.index.store.append(&[], block).await?);
         }
-        // Folded aside, so that events that do not follow from one another change nothing.
-        let mut world = self.index.read(World::clone);
-        records.iter().try_for_each(|record| world.apply(record))?;
+        // Staged, so that events that do not follow from one another change nothing. Only this task writes, so what was
+        // staged still fits after the database has answered.
+        let staged = self.index.read(|world| world.stage(records))?;
         self.index.store.append(&stored, block).await?;
-        self.index.change(|state| state.world = world);
+        self.index.change(|state| state.world.commit(staged));
         Ok(())
     }
 

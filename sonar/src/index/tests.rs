@@ -213,6 +213,29 @@ async fn a_history_that_cannot_be_is_not_stored() {
     let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
     chain.mine(0, vec![opened(1), activated(2)]);
     assert!(matches!(indexer.catch_up().await, Err(IndexError::View(_))));
-    assert_eq!(index.store().count(&Filter::default()).await.unwrap(), 0);
+    assert_eq!(index.store().events(&Filter::default(), None, 1).await.unwrap(), []);
     assert_eq!(index.read(|world| world.order.len()), 0);
+}
+
+#[tokio::test]
+async fn a_block_copies_only_the_campaigns_that_it_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = chain_of(4);
+    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    chain.mine(0, vec![opened(1), opened(2)]);
+    indexer.catch_up().await.unwrap();
+    let campaign = |salt| index.read(|world| Arc::clone(&world.campaigns[&id(salt)]));
+    let (first, second) = (campaign(1), campaign(2));
+
+    chain.mine(0, vec![activated(2), opened(3)]);
+    indexer.catch_up().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &campaign(1)), "the block has no event of campaign 1");
+    assert_eq!(second.versions.len(), 0, "readers keep what they read");
+    assert_eq!(campaign(2).versions.len(), 1);
+    assert_eq!(index.read(|world| world.order.clone()), [id(1), id(2), id(3)]);
+
+    let second = campaign(2);
+    chain.mine(0, vec![]);
+    indexer.catch_up().await.unwrap();
+    assert!(Arc::ptr_eq(&second, &campaign(2)), "the block has no events");
 }

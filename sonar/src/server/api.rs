@@ -166,17 +166,10 @@ async fn campaigns(
         token: query.token.as_deref().map(parse_address).transpose()?,
     };
     let after = parse_optional::<CampaignId>(query.after.as_deref())?;
-    let found = app.index.read(|world| live::campaigns(world, &filter, &|manifest| app.shelf.manifest(manifest)));
-    Page::cut(
-        found,
-        query.limit,
-        |all| match after {
-            None => Ok(0),
-            Some(id) => all.iter().position(|c| c.id == id).map(|at| at + 1).ok_or_else(|| unknown(id)),
-        },
-        |campaign| campaign.id.to_string(),
-    )
-    .map(Json)
+    let limit = bounded(query.limit)? as usize;
+    // Only the page's campaigns are summarised, and the indexer does not wait for it.
+    let page = app.index.read(|world| live::campaigns(world, &filter, after, limit)).map_err(unknown)?;
+    Ok(Json(page.map(|view| live::summary(&view, &|manifest| app.shelf.manifest(manifest)))))
 }
 
 /// One campaign: terms, state, money, manifest.
@@ -190,10 +183,8 @@ async fn campaigns(
 )]
 async fn campaign(State(app): State<Arc<App>>, Segment(id): Segment<String>) -> Result<Json<CampaignDetail>, Problem> {
     let id = parse(&id)?;
-    app.index
-        .read(|world| live::campaign(world, id, &|manifest| app.shelf.manifest(manifest)))
-        .map(Json)
-        .ok_or_else(|| unknown(id))
+    let view = app.index.read(|world| world.campaigns.get(&id).cloned()).ok_or_else(|| unknown(id))?;
+    Ok(Json(live::detail(&view, &|manifest| app.shelf.manifest(manifest))))
 }
 
 /// What each party of a campaign can learn, what was said in public so far, and what that rests on.
@@ -286,11 +277,10 @@ async fn event_page(
     let store = app.index.store();
     let failed = |error| Problem::internal(&error);
     let mut found = store.events(filter, after, limit + 1).await.map_err(failed)?;
-    let total = store.count(filter).await.map_err(failed)?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(EventId::of);
-    Ok(Page { items: found.iter().map(EventView::from).collect(), next, total })
+    Ok(Page { items: found.iter().map(EventView::from).collect(), next, total: None })
 }
 
 /// Registered Capsules.

@@ -85,11 +85,17 @@ pub struct Page<T> {
     /// Give this as `after` to get the next part; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Length of the whole list.
-    pub total: u64,
+    /// Length of the whole list; absent for events, whose number would have to be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
 }
 
 impl<T> Page<T> {
+    /// The same part of the list, with each item turned into what is shown of it.
+    pub fn map<U>(self, show: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(show).collect(), next: self.next, total: self.total }
+    }
+
     /// Cuts the part out of a whole list that begins where `begin` says.
     ///
     /// # Errors
@@ -101,7 +107,7 @@ impl<T> Page<T> {
         cursor: impl FnOnce(&T) -> String,
     ) -> Result<Self, Problem> {
         let limit = bounded(limit)? as usize;
-        let total = all.len() as u64;
+        let total = Some(all.len() as u64);
         let begin = begin(&all)?.min(all.len());
         let mut items = all.split_off(begin);
         let more = items.len() > limit;

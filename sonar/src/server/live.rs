@@ -9,7 +9,9 @@ use alloy::primitives::{Address, U256};
 use sonar_contracts::{CloseReason, Outcome, State};
 
 use super::{
-    dto::{CampaignDetail, CampaignSummary, CapsuleSummary, Miner, MinerCampaign, PlaceJson, SubmissionView, Verdict},
+    dto::{
+        CampaignDetail, CampaignSummary, CapsuleSummary, Miner, MinerCampaign, Page, PlaceJson, SubmissionView, Verdict,
+    },
     pins::Kind,
 };
 use sonar_protocol::{
@@ -174,20 +176,38 @@ fn manifest(view: &CampaignView, manifests: Manifests<'_>) -> Option<Arc<Manifes
     manifests(Digest(view.terms.manifest.0))
 }
 
-/// Campaigns, newest first.
-pub fn campaigns(world: &World, filter: &CampaignFilter, manifests: Manifests<'_>) -> Vec<CampaignSummary> {
-    world
-        .in_order()
-        .rev()
-        .filter(|campaign| filter.matches(campaign))
-        .map(|view| CampaignSummary::new(view, manifest(view, manifests).as_deref()))
-        .collect()
+/// At most `limit` campaigns, newest first, beginning with those older than `after`. Copies no campaign, so that the
+/// caller can summarise them after the world is unlocked.
+///
+/// # Errors
+/// There is no campaign `after`; its id comes back.
+pub fn campaigns(
+    world: &World,
+    filter: &CampaignFilter,
+    after: Option<CampaignId>,
+    limit: usize,
+) -> Result<Page<Arc<CampaignView>>, CampaignId> {
+    let end = match after {
+        None => world.order.len(),
+        Some(id) => world.order.iter().rposition(|known| *known == id).ok_or(id)?,
+    };
+    let older = world.order[..end].iter().rev().filter_map(|id| world.campaigns.get(id));
+    let mut items: Vec<_> = older.filter(|view| filter.matches(view)).take(limit + 1).cloned().collect();
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|view| view.id.to_string());
+    let total = world.campaigns.values().filter(|view| filter.matches(view)).count() as u64;
+    Ok(Page { items, next, total: Some(total) })
 }
 
-/// One campaign.
-pub fn campaign(world: &World, id: CampaignId, manifests: Manifests<'_>) -> Option<CampaignDetail> {
-    let view = world.campaign(id)?;
-    Some(CampaignDetail::new(view, manifest(view, manifests).as_deref()))
+/// What a list shows of a campaign.
+pub fn summary(view: &CampaignView, manifests: Manifests<'_>) -> CampaignSummary {
+    CampaignSummary::new(view, manifest(view, manifests).as_deref())
+}
+
+/// What a campaign's page shows.
+pub fn detail(view: &CampaignView, manifests: Manifests<'_>) -> CampaignDetail {
+    CampaignDetail::new(view, manifest(view, manifests).as_deref())
 }
 
 /// A campaign's submissions in chain order, of one miner if one is given.
@@ -353,5 +373,28 @@ mod tests {
         let mut world = closed(1);
         say(&mut world, Event::Expired { id: ID, refunded: Amount::ZERO });
         assert_eq!(kept(&world), []);
+    }
+
+    #[test]
+    fn a_page_shares_its_campaigns_and_summarises_no_others() {
+        let mut world = World::default();
+        let id = |number| CampaignId(B256::repeat_byte(number));
+        for number in 1..=5 {
+            let owner = Address::repeat_byte(number % 2);
+            say(&mut world, Event::Opened { id: id(number), terms: Box::new(Terms { owner, ..Terms::default() }) });
+        }
+        let all = CampaignFilter::default();
+        let page = campaigns(&world, &all, Some(id(5)), 2).unwrap();
+        assert!(page.items.iter().all(|view| Arc::ptr_eq(view, &world.campaigns[&view.id])));
+        assert_eq!((page.next.clone(), page.total), (Some(id(3).to_string()), Some(5)));
+        let mut summarised = Vec::new();
+        let _ = page.map(|view| summarised.push(view.id));
+        assert_eq!(summarised, [id(4), id(3)]);
+
+        let filter = CampaignFilter { owner: Some(Address::repeat_byte(1)), ..all };
+        let ids = |page: Page<Arc<CampaignView>>| page.items.iter().map(|view| view.id).collect::<Vec<_>>();
+        // A campaign that does not match any more is still a place in the list.
+        assert_eq!(ids(campaigns(&world, &filter, Some(id(4)), 9).unwrap()), [id(3), id(1)]);
+        assert_eq!(campaigns(&world, &all, Some(id(9)), 9).unwrap_err(), id(9));
     }
 }
