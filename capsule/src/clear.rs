@@ -4,11 +4,9 @@ use sha2::{Digest as _, Sha256};
 use sonar_protocol::method::Clear;
 use syft_nets::Update;
 
-use crate::worker::ModelFile;
-
 /// What Mines fetch, the very file, and its hash, which updates name.
-pub fn material(model: &ModelFile) -> (Vec<u8>, [u8; 32]) {
-    (model.to_vec(), Sha256::digest(model.as_slice()).into())
+pub fn material(model: &[u8]) -> (Vec<u8>, [u8; 32]) {
+    (model.to_vec(), Sha256::digest(model).into())
 }
 
 /// An update, if it was made for exactly this network and release and from the model with this hash.

@@ -14,9 +14,10 @@ use sonar_protocol::{
     envelope::{self, Header, ProtocolReject},
     ids::Digest,
     manifest,
-    method::{AnyTrial, FileError, Method, plain, plain_network},
+    method::{FileError, Method, plain, plain_network},
     pgp::{self, Certificate},
     refusal::Refusal,
+    trial::AnyTrial,
     view::{CampaignView, CapsuleView},
 };
 use syft::{

@@ -11,7 +11,8 @@ use sonar_protocol::{
     backbone::Embedding,
     data::{self, FitReport, TableError},
     manifest::Manifest,
-    method::{AnyTrial, Linear, TrialError},
+    method::Linear,
+    trial::{AnyTrial, TrialError},
     view::{CampaignView, SettledWindow},
 };
 use syft::{

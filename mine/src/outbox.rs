@@ -81,7 +81,9 @@ impl Outbox {
                 stages.insert(key, stage);
             }
         }
-        Ok(Self { stages, ledger: records(store)?.iter().collect() })
+        let mut ledger = Ledger::default();
+        records(store)?.iter().for_each(|record| ledger.charge(&record.data, record.cost));
+        Ok(Self { stages, ledger })
     }
 
     /// What there is for a version.
@@ -120,7 +122,7 @@ impl Outbox {
             self.ledger.allow(budget, record.data.iter().map(String::as_str))?;
         }
         store.put(&name(SEALED, key), &encode(record, envelope))?;
-        self.ledger.charge(record);
+        self.ledger.charge(&record.data, record.cost);
         self.stages.insert(key, Stage::Sealed);
         Ok(())
     }

@@ -6,8 +6,6 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use syft::privacy::{PrivacyError, Zcdp};
 
-use crate::outbox::Record;
-
 /// Sums of costs are off by less than this share.
 const ROUNDING: f64 = 1e-9;
 
@@ -141,11 +139,11 @@ pub struct Exhausted {
 pub struct Ledger(BTreeMap<String, Spent>);
 
 impl Ledger {
-    /// Charges an update to every data set that it was trained on.
-    pub fn charge(&mut self, record: &Record) {
-        for data in &record.data {
+    /// Charges an update to every data set that it was trained on; without a cost, as an exact one.
+    pub fn charge(&mut self, data: &[String], cost: Option<Zcdp>) {
+        for data in data {
             let spent = self.0.entry(data.clone()).or_default();
-            match record.cost {
+            match cost {
                 Some(cost) => {
                     spent.cost = spent.cost.plus(cost);
                     spent.private += 1;
@@ -183,19 +181,14 @@ impl Ledger {
     }
 }
 
-impl<'a> FromIterator<&'a Record> for Ledger {
-    fn from_iter<I: IntoIterator<Item = &'a Record>>(records: I) -> Self {
-        let mut ledger = Self::default();
-        records.into_iter().for_each(|record| ledger.charge(record));
-        ledger
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::update;
     use proptest::prelude::*;
+
+    fn charge(ledger: &mut Ledger, data: &[&str], cost: Option<Zcdp>) {
+        ledger.charge(&data.iter().map(ToString::to_string).collect::<Vec<_>>(), cost);
+    }
 
     #[test]
     fn a_budget_survives_its_file_and_senseless_ones_do_not() {
@@ -220,9 +213,9 @@ mod tests {
         let budget = Budget::new(1.0, 1e-6, 2).unwrap();
         let mut ledger = Ledger::default();
         for data in [&["a"][..], &["a", "b"]] {
-            ledger.charge(&update(1, 1, data, Some(budget.per_upload())));
+            charge(&mut ledger, data, Some(budget.per_upload()));
         }
-        ledger.charge(&update(1, 2, &["c"], None));
+        charge(&mut ledger, &["c"], None);
         let refused = ledger.allow(&budget, ["b", "a"]).unwrap_err();
         assert!(refused.to_string().contains("`a` is spent (2 private updates, ε 1.00 of 1"), "{refused}");
         assert_eq!(ledger.allow(&budget, ["b", "c", "d"]), Ok(()));
@@ -243,7 +236,7 @@ mod tests {
                 let budget = Budget::new(epsilon, delta, uploads).unwrap();
                 let mut made = 0;
                 while ledger.allow(&budget, ["own"]).is_ok() {
-                    ledger.charge(&update(1, 1, &["own"], Some(budget.per_upload())));
+                    charge(&mut ledger, &["own"], Some(budget.per_upload()));
                     prop_assert!(ledger.spent("own").cost.epsilon(delta) <= epsilon * (1.0 + 1e-6));
                     made += 1;
                 }

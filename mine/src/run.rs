@@ -44,7 +44,7 @@ use crate::{
     privacy::{Budget, Ledger},
     repository::{self, DataName, Fit, RepositoryError},
     store::{Store, StoreError},
-    training::{self, Leash, Progress},
+    training::{self, Leash, Progress, TrainingError},
     work::{self, Kit, Opened, Order, WorkError},
 };
 
@@ -766,7 +766,7 @@ async fn make(shop: Workshop, order: Order) -> Result<Done, JobError> {
     let version = order.version;
     tokio::task::spawn_blocking(move || {
         let (record, envelope) = match work::make(&*shop.store, &order) {
-            Err(WorkError::Outdated) => return Ok(Done::Outdated),
+            Err(WorkError::Training(TrainingError::Outdated)) => return Ok(Done::Outdated),
             made => made?,
         };
         // From here on this update is the only one of its version.

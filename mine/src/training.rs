@@ -18,10 +18,7 @@ use syft::{Examples, Targets};
 use syft_nets::{Delta, Model, Training};
 use zeroize::Zeroizing;
 
-use crate::{
-    store::{Store, StoreError},
-    work::WorkError,
-};
+use crate::store::{Store, StoreError};
 
 const CHECKPOINT: &str = "training-";
 /// A killed run loses no more work than this …
@@ -86,6 +83,20 @@ impl Held {
     }
 }
 
+/// Why a training has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The data do not fit the network, or the training diverges.
+    #[error(transparent)]
+    Network(#[from] syft_nets::TrainingError),
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nobody wants it any more.
+    #[error("the model changed before the update was made")]
+    Outdated,
+}
+
 /// One training.
 #[derive(Debug)]
 pub struct Task<'a> {
@@ -110,14 +121,14 @@ impl Task<'_> {
     ///
     /// # Errors
     /// When the data do not fit, training diverges, the store does not work, or nobody wants it any more.
-    pub fn run(&self, store: &dyn Store, examples: &Examples, targets: &Targets) -> Result<Delta, WorkError> {
+    pub fn run(&self, store: &dyn Store, examples: &Examples, targets: &Targets) -> Result<Delta, TrainingError> {
         let mut training = self.begin(store, examples, targets)?;
         // The first step is kept at once, so that its owner can see that it trains.
         let mut last: Option<Kept> = None;
         let mut epoch = training.progress().epoch;
         while let Some(progress) = training.step()? {
             if self.held.is_dropped() {
-                return Err(WorkError::Outdated);
+                return Err(TrainingError::Outdated);
             }
             if progress.epoch > epoch {
                 tracing::info!(campaign = %self.campaign, version = %self.version, "epoch {epoch} of {} is done", progress.epochs);
@@ -130,7 +141,7 @@ impl Task<'_> {
         Ok(training.finish())
     }
 
-    fn begin(&self, store: &dyn Store, examples: &Examples, targets: &Targets) -> Result<Training, WorkError> {
+    fn begin(&self, store: &dyn Store, examples: &Examples, targets: &Targets) -> Result<Training, TrainingError> {
         let name = name(self.campaign, self.version);
         let (raw, schedule) = (examples.features(), &self.clear.schedule);
         if !store.list(&name)?.is_empty() {
@@ -238,7 +249,7 @@ mod tests {
     }
 
     /// Runs until the store was written to so often, or to the end.
-    fn run(store: &Memory, writes: usize, rows: usize) -> (Option<Progress>, Result<Delta, WorkError>) {
+    fn run(store: &Memory, writes: usize, rows: usize) -> (Option<Progress>, Result<Delta, TrainingError>) {
         run_with(store, writes, rows, Duration::ZERO)
     }
 
@@ -247,7 +258,7 @@ mod tests {
         writes: usize,
         rows: usize,
         every: Duration,
-    ) -> (Option<Progress>, Result<Delta, WorkError>) {
+    ) -> (Option<Progress>, Result<Delta, TrainingError>) {
         let (clear, leash, examples) = (clear(), Leash::default(), examples(rows));
         let held = leash.hold();
         let store = Dying { store, leash: Mutex::new((writes, Some(leash))) };
@@ -273,7 +284,7 @@ mod tests {
             let (progress, result) = run(&store, 1, 100);
             seen.insert(progress.unwrap().step, progress);
             match result {
-                Err(WorkError::Outdated) => {}
+                Err(TrainingError::Outdated) => {}
                 done => break done.unwrap(),
             }
         };
@@ -291,7 +302,7 @@ mod tests {
     #[test]
     fn a_checkpoint_of_other_data_is_of_no_use() {
         let store = Memory::default();
-        assert!(matches!(run(&store, 1, 100).1, Err(WorkError::Outdated)));
+        assert!(matches!(run(&store, 1, 100).1, Err(TrainingError::Outdated)));
         let expected = run(&Memory::default(), usize::MAX, 60).1.unwrap();
         assert_eq!(run(&store, usize::MAX, 60).1.unwrap(), expected);
     }

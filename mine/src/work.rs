@@ -20,8 +20,8 @@ use crate::{
     outbox::Record,
     privacy::Budget,
     repository::{self, RepositoryError},
-    store::{Store, StoreError},
-    training::{BETWEEN_CHECKPOINTS, Held, Task},
+    store::Store,
+    training::{BETWEEN_CHECKPOINTS, Held, Task, TrainingError},
 };
 
 /// One update to make.
@@ -110,18 +110,12 @@ pub enum WorkError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] syft::TrainError),
-    /// Training a network failed.
+    /// Training a network failed, or nobody wants its result any more.
     #[error(transparent)]
-    Network(#[from] syft_nets::TrainingError),
+    Training(#[from] TrainingError),
     /// A network's update cannot be made: most of all, because its noise would drown it.
     #[error(transparent)]
     Update(#[from] syft_nets::UpdateError),
-    /// The store does not work.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Nobody wants it any more.
-    #[error("the model changed before the update was made")]
-    Outdated,
     /// Encryption failed.
     #[error(transparent)]
     Encrypt(#[from] syft::EncryptError),

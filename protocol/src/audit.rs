@@ -12,7 +12,8 @@ use crate::{
     handover::{AuditSecret, Handover},
     ids::Version,
     manifest::Manifest,
-    method::{AnyTrial, Linear, Method, plain},
+    method::{Linear, Method, plain},
+    trial::AnyTrial,
     units::percent,
     view::{CampaignView, VersionView},
 };

@@ -7,8 +7,6 @@ use syft_nets::{MAX_PARAMETERS, Model, ModelError, Network, NetworkError};
 use crate::{
     data::{MAX_COLUMNS, Schema},
     ids::Digest,
-    manifest::ManifestError,
-    method::{FILE_HEADER, network_file_limit},
 };
 
 /// A backbone takes at most so many multiplications a row: a Mine applies it to all of its rows, whoever the data scientist is.
@@ -17,6 +15,8 @@ pub const MAX_WORK: usize = 1 << 28;
 const MAX_WORK_IN_ALL: usize = 1 << 38;
 /// Numbers that a thread may hold while it applies it: 64 MiB.
 const MAX_SCRATCH: usize = 1 << 24;
+/// Bytes of a published file of a network besides its parameters, at most: names, shapes, the description.
+const FILE_HEADER: usize = 1 << 20;
 /// A file of its weights has at most so many bytes.
 pub const MAX_BYTES: usize = FILE_HEADER + MAX_PARAMETERS * size_of::<f32>();
 
@@ -28,6 +28,17 @@ pub struct Backbone {
     pub network: Network,
     /// Its weights on IPFS, a safetensors file.
     pub weights: Digest,
+}
+
+/// A backbone that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BackboneError {
+    /// It takes too much work.
+    #[error("the manifest's backbone: {0}")]
+    Size(#[from] NetworkError),
+    /// It is for other data or other features.
+    #[error("the manifest contradicts itself: {0}")]
+    Contradiction(&'static str),
 }
 
 impl Backbone {
@@ -55,20 +66,26 @@ impl Backbone {
     ///
     /// # Errors
     /// Names what makes no sense.
-    pub fn check(&self, data: &Schema, features: &FeatureMap) -> Result<(), ManifestError> {
+    pub fn check(&self, data: &Schema, features: &FeatureMap) -> Result<(), BackboneError> {
         check_size(&self.network)?;
         if self.network.input().columns() != data.inputs.len() {
-            return Err(ManifestError::Contradiction(
+            return Err(BackboneError::Contradiction(
                 "the backbone reads another number of columns than the schema has",
             ));
         }
         if self.network.activations() != features.columns.len() {
-            return Err(ManifestError::Contradiction(
+            return Err(BackboneError::Contradiction(
                 "the feature map reads another number of columns than the backbone gives",
             ));
         }
         Ok(())
     }
+}
+
+/// A published file of this network has at most so many bytes.
+#[must_use]
+pub fn network_file_limit(network: &Network) -> usize {
+    FILE_HEADER + network.parameters().saturating_mul(size_of::<f32>())
 }
 
 /// Checks that a stranger may ask for this network to be applied.

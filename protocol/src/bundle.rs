@@ -10,7 +10,8 @@ use crate::{
     data::{self, FitReport, TableError},
     ids::Digest,
     manifest::{Commitments, Manifest, commitment},
-    method::{AnyTrial, TooManyRows, TrialError},
+    method::TooManyRows,
+    trial::{AnyTrial, TrialError},
 };
 
 /// A bundle is at most this large, before and after it is sealed.

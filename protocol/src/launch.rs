@@ -18,8 +18,9 @@ use crate::{
     handover::{AuditSecret, keys_root},
     ids::Digest,
     manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
-    method::{AnyTrial, Clear, Linear, Method, Regime, TooManyRows, TrialError},
+    method::{Clear, Linear, Method, Regime, TooManyRows},
     pgp::Certificate,
+    trial::{AnyTrial, TrialError},
     units::{Amount, TokenUnit, percent, time},
 };
 

@@ -18,6 +18,7 @@ pub mod method;
 pub mod pgp;
 pub mod refusal;
 pub mod statement;
+pub mod trial;
 pub mod units;
 pub mod view;
 pub mod wire;

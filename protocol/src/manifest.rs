@@ -4,16 +4,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sonar_contracts::Terms;
 use syft::{
-    DataError, Grid, Ladder, LadderError, Metric, Ppm, RuleError, Targets, UnitError,
+    DataError, Grid, Ladder, LadderError, Metric, Ppm, Targets, UnitError,
     budget::{BudgetError, LeakMeter, Limits},
 };
-use syft_nets::{ConstantError, NetworkError};
 
 use crate::{
     data::{Schema, SchemaError},
     handover::{AuditKey, keys_root},
     ids::Digest,
-    method::Method,
+    method::{Method, MethodError},
 };
 
 /// A manifest is at most this large.
@@ -133,18 +132,9 @@ pub enum ManifestError {
     /// The schema makes no sense.
     #[error("the manifest's schema: {0}")]
     Schema(#[from] SchemaError),
-    /// Public constants make no sense.
-    #[error("the manifest's features: {0}")]
-    Features(#[from] DataError),
-    /// The backbone takes too much work.
-    #[error("the manifest's backbone: {0}")]
-    Backbone(#[from] NetworkError),
-    /// The rule makes no sense.
-    #[error("the manifest's training rule: {0}")]
-    Rule(#[from] RuleError),
-    /// A network's schedule or release makes no sense.
-    #[error("the manifest's training: {0}")]
-    Constant(#[from] ConstantError),
+    /// What is trained, or how, makes no sense.
+    #[error(transparent)]
+    Method(#[from] MethodError),
     /// Accuracies make no ladder.
     #[error("the manifest's accuracies: {0}")]
     Ladder(#[from] LadderError),

@@ -3,26 +3,19 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use syft::{
-    DataError, Examples, FeatureMap, Labels, Material, ModelError, Parameters, Ppm, Rule, Shape, Trainable, Validation,
-    ValidationError, Weights,
-};
-use syft_nets::{Model, Network, Release, Schedule};
+use syft::{DataError, FeatureMap, Labels, Material, ModelError, Parameters, Rule, RuleError, Shape, Weights};
+use syft_nets::{ConstantError, Model, Network, Release, Schedule};
 use zeroize::Zeroizing;
 
 use crate::{
-    backbone::Backbone,
+    backbone::{Backbone, BackboneError, network_file_limit},
     data::Schema,
-    manifest::{Manifest, ManifestError},
 };
 
 /// Numbers of a validation set as a model reads it, at most: half a gigabyte.
 const MAX_NUMBERS: usize = 1 << 26;
 /// Multiplications to measure a model once, at most: some minutes.
 const MAX_MEASURING: usize = 1 << 40;
-
-/// Bytes of a published file of a network besides its parameters, at most: names, shapes, the description.
-pub(crate) const FILE_HEADER: usize = 1 << 20;
 
 /// Who may see the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,7 +186,7 @@ impl Method {
     ///
     /// # Errors
     /// Names what makes no sense.
-    pub fn check(&self, data: &Schema) -> Result<(), ManifestError> {
+    pub fn check(&self, data: &Schema) -> Result<(), MethodError> {
         match self {
             Self::Encrypted(linear) => linear.check(data),
             Self::Clear(clear) => clear.check(data),
@@ -202,8 +195,8 @@ impl Method {
 }
 
 impl Linear {
-    fn check(&self, data: &Schema) -> Result<(), ManifestError> {
-        use ManifestError::Contradiction;
+    fn check(&self, data: &Schema) -> Result<(), MethodError> {
+        use MethodError::Contradiction;
         self.features.check()?;
         self.rule.check()?;
         self.labels.check()?;
@@ -223,12 +216,12 @@ impl Linear {
 }
 
 impl Clear {
-    fn check(&self, data: &Schema) -> Result<(), ManifestError> {
+    fn check(&self, data: &Schema) -> Result<(), MethodError> {
         self.schedule.check()?;
         self.release.check()?;
         let shape = (self.network.input().columns(), self.network.outputs());
         if shape != (data.inputs.len(), data.task.outputs()) {
-            return Err(ManifestError::Contradiction(
+            return Err(MethodError::Contradiction(
                 "the network's inputs and outputs are not those of schema and task",
             ));
         }
@@ -250,24 +243,6 @@ impl Clear {
     }
 }
 
-/// A model with the examples that it and its successors are measured on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trial<M: Trainable> {
-    /// The examples.
-    pub validation: Validation<M::Inputs>,
-    /// The model.
-    pub model: M,
-}
-
-/// The same for a model of any kind.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AnyTrial {
-    /// Of a campaign in the encrypted regime.
-    Linear(Trial<Weights>),
-    /// Of a campaign in the clear regime.
-    Network(Trial<Model>),
-}
-
 /// A validation set that is too long for its campaign's model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it has {rows} rows; with this model at most {most} can be measured on: take fewer")]
@@ -276,6 +251,26 @@ pub struct TooManyRows {
     pub rows: usize,
     /// Rows that there may be.
     pub most: usize,
+}
+
+/// A method that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MethodError {
+    /// Public constants make no sense.
+    #[error("the manifest's features: {0}")]
+    Features(#[from] DataError),
+    /// The backbone takes too much work, or reads other data.
+    #[error(transparent)]
+    Backbone(#[from] BackboneError),
+    /// The rule makes no sense.
+    #[error("the manifest's training rule: {0}")]
+    Rule(#[from] RuleError),
+    /// A network's schedule or release makes no sense.
+    #[error("the manifest's training: {0}")]
+    Constant(#[from] ConstantError),
+    /// Parts that contradict each other.
+    #[error("the manifest contradicts itself: {0}")]
+    Contradiction(&'static str),
 }
 
 /// A model file that cannot be used in a campaign.
@@ -295,23 +290,6 @@ pub enum FileError {
         /// Weights of the campaign's model.
         need: usize,
     },
-}
-
-/// Why nothing can be measured.
-#[derive(Debug, thiserror::Error)]
-pub enum TrialError {
-    /// On these examples.
-    #[error("the validation set: {0}")]
-    Validation(#[from] ValidationError),
-    /// Of this model.
-    #[error("the model: {0}")]
-    File(#[from] FileError),
-}
-
-impl From<DataError> for TrialError {
-    fn from(error: DataError) -> Self {
-        Self::Validation(error.into())
-    }
 }
 
 impl Linear {
@@ -341,64 +319,6 @@ impl Clear {
     /// When it is none.
     pub fn read(&self, file: &[u8]) -> Result<Model, FileError> {
         Ok(Model::from_safetensors(file, &self.network)?)
-    }
-}
-
-/// A published file of this network has at most so many bytes.
-#[must_use]
-pub fn network_file_limit(network: &Network) -> usize {
-    FILE_HEADER + network.parameters().saturating_mul(size_of::<f32>())
-}
-
-impl AnyTrial {
-    /// The model in this file, or the one that a campaign starts with, on examples as the backbone leaves them, if there is one.
-    ///
-    /// # Errors
-    /// When the file is no model of the campaign's, or nothing can be measured on the examples.
-    pub fn new(manifest: &Manifest, examples: &Examples, file: Option<&[u8]>) -> Result<Self, TrialError> {
-        let (targets, metric) = (manifest.targets(examples)?, manifest.metric);
-        Ok(match &manifest.method {
-            Method::Encrypted(linear) => {
-                let inputs = linear.features.apply(examples.features())?;
-                let validation = Validation::new(inputs, targets, metric)?;
-                let model = file.map_or_else(|| Ok(Weights::zeros(linear.shape)), |file| linear.read(file))?;
-                Self::Linear(Trial { validation, model })
-            }
-            Method::Clear(clear) => {
-                let validation = Validation::new(examples.features().clone(), targets, metric)?;
-                let model = file.map_or_else(|| Ok(clear.initial()), |file| clear.read(file))?;
-                Self::Network(Trial { validation, model })
-            }
-        })
-    }
-
-    /// The accuracy, exact to the part per million.
-    #[must_use]
-    pub fn accuracy(&self) -> Ppm {
-        match self {
-            Self::Linear(trial) => trial.validation.accuracy(&trial.model),
-            Self::Network(trial) => trial.validation.accuracy(&trial.model),
-        }
-    }
-
-    /// Number of examples.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        match self {
-            Self::Linear(trial) => trial.validation.rows(),
-            Self::Network(trial) => trial.validation.rows(),
-        }
-    }
-
-    /// The model as safetensors, without metadata of a campaign: the same model always gives the same bytes.
-    ///
-    /// # Errors
-    /// Never in practice: any model has such a file.
-    pub fn file(&self) -> Result<Zeroizing<Vec<u8>>, FileError> {
-        match self {
-            Self::Linear(trial) => plain(&trial.model),
-            Self::Network(trial) => plain_network(&trial.model),
-        }
     }
 }
 

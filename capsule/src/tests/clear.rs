@@ -1,7 +1,7 @@
 //! The clear regime: the model is public, updates are not, and there are no keys.
 
 use sha2::{Digest as _, Sha256};
-use sonar_protocol::method::{AnyTrial, Clear};
+use sonar_protocol::{method::Clear, trial::AnyTrial};
 use syft_nets::{Delta, Model, Release, Training, Update};
 
 use super::*;

@@ -15,8 +15,8 @@ use std::{
 
 use tokio::sync::watch;
 
-pub use store::{BlockRef, Filter, Identity, NotAPosition, Opened, Position, Store, StoreError, Stored};
 pub(crate) use store::put_aside;
+pub use store::{BlockRef, Filter, Identity, NotAPosition, Opened, Position, Store, StoreError, Stored};
 
 use sonar_protocol::{
     event::Record,

@@ -28,10 +28,11 @@ use super::{
         Artefact, CampaignDetail, CampaignQuery, CampaignSummary, CapsuleSummary, EventQuery, EventView, Info, Miner,
         Page, Ready, RelayReceipt, SettlementRequest, StreamQuery, SubmissionQuery, SubmissionView, bounded,
     },
+    event_id::EventId,
     extract::{BODY_LIMIT, Body, Params, Segment},
     live,
     problem::{self, Problem},
-    sse::{self, EventId},
+    sse,
 };
 use crate::index::{Filter, Position};
 use sonar_protocol::{

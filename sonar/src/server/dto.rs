@@ -1,11 +1,13 @@
 //! What the API says, as JSON.
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 use sonar_contracts::{CloseReason, Deployment, Ledger, Outcome, State};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, pins::Kind, problem::Problem, sse::EventId};
+use super::{App, event_id::EventId, pins::Kind, problem::Problem};
 use crate::index::Stored;
 use sonar_protocol::{
     event::LogPosition,
@@ -678,6 +680,12 @@ impl Ready {
     }
 }
 
+/// Number of accounts that have submitted to a campaign.
+fn miners(view: &CampaignView) -> usize {
+    let settled = view.settled.iter().flat_map(|window| window.submissions.iter().map(|s| s.miner));
+    settled.chain(view.window.submissions.iter().map(|s| s.miner)).collect::<BTreeSet<_>>().len()
+}
+
 impl CampaignSummary {
     /// What a list says of a campaign.
     #[must_use]
@@ -700,7 +708,7 @@ impl CampaignSummary {
             version: view.version().0,
             submissions: view.submissions,
             accepts: view.accepts,
-            miners: super::live::miners(view).len(),
+            miners: miners(view),
             deadline: view.terms.deadline,
             opened_at: view.opened.timestamp,
         }

@@ -1,9 +1,6 @@
 //! Questions that the server asks the fold of all events. Pure.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::primitives::{Address, U256};
 use sonar_contracts::{CloseReason, Outcome, State};
@@ -243,12 +240,6 @@ fn all_submissions(view: &CampaignView) -> Vec<SubmissionView> {
         verdict: Verdict::Pending,
     });
     (1..).zip(settled.chain(pending)).map(|(number, s)| SubmissionView { number, ..s }).collect()
-}
-
-/// Accounts that have submitted to a campaign.
-pub fn miners(view: &CampaignView) -> BTreeSet<Address> {
-    let settled = view.settled.iter().flat_map(|window| window.submissions.iter().map(|s| s.miner));
-    settled.chain(view.window.submissions.iter().map(|s| s.miner)).collect()
 }
 
 /// Registered Capsules.

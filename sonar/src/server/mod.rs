@@ -6,6 +6,7 @@
 mod adapters;
 mod api;
 mod dto;
+mod event_id;
 mod extract;
 mod hub;
 mod live;

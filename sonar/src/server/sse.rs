@@ -4,56 +4,23 @@
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
-use alloy::primitives::hex;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::{Stream, stream};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{App, dto::EventView, problem::Problem};
+use super::{
+    App,
+    dto::EventView,
+    event_id::{EventId, hash_prefix},
+    problem::Problem,
+};
 use crate::index::{Filter, Position, Progress, Stored};
 
 /// Streams that may be open at the same time.
 const MAX_STREAMS: usize = 2_048;
 const PAGE: u32 = 256;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// The id of an event: its position, and the start of its block's hash, which tells after a reconnection whether the
-/// chain was rolled back meanwhile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventId {
-    position: Position,
-    block: Option<String>,
-}
-
-impl EventId {
-    /// Where the event is.
-    #[must_use]
-    pub fn position(&self) -> Position {
-        self.position
-    }
-
-    /// The id of a stored event.
-    #[must_use]
-    pub fn of(record: &Stored) -> String {
-        format!("{}-{}", record.position, hash_prefix(record.block_hash.as_slice()))
-    }
-}
-
-impl std::str::FromStr for EventId {
-    type Err = crate::index::NotAPosition;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.match_indices('-').nth(1) {
-            Some((at, _)) => Ok(Self { position: text[..at].parse()?, block: Some(text[at + 1..].to_owned()) }),
-            None => Ok(Self { position: text.parse()?, block: None }),
-        }
-    }
-}
-
-fn hash_prefix(hash: &[u8]) -> String {
-    hex::encode(&hash[..4])
-}
 
 struct Reader {
     app: Arc<App>,
@@ -105,16 +72,16 @@ pub async fn open(
 impl Reader {
     /// Goes on after an event that the client has seen; from the start if that event does not exist any more.
     async fn resume(&mut self, after: EventId) -> Result<(), Problem> {
-        let known = match &after.block {
+        let known = match after.block() {
             None => true,
             Some(prefix) => {
-                let hash = self.app.index.store().block_hash(after.position.block).await;
+                let hash = self.app.index.store().block_hash(after.position().block).await;
                 let hash = hash.map_err(|error| Problem::internal(&error))?;
-                hash.is_some_and(|hash| hash_prefix(hash.as_slice()) == *prefix)
+                hash.is_some_and(|hash| hash_prefix(hash.as_slice()) == prefix)
             }
         };
         if known {
-            self.cursor = Some(after.position);
+            self.cursor = Some(after.position());
         } else {
             self.rolled_back_to(None);
         }
@@ -162,18 +129,4 @@ fn event(record: &Stored) -> Event {
 
 fn message(name: &str, data: &serde_json::Value) -> Event {
     Event::default().event(name).data(data.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_read_back_with_and_without_the_block() {
-        let position = Position { block: 12, log: 3 };
-        assert_eq!("12-3-00ff00ff".parse(), Ok(EventId { position, block: Some("00ff00ff".into()) }));
-        assert_eq!("12-3".parse(), Ok(EventId { position, block: None }));
-        assert!("12".parse::<EventId>().is_err());
-        assert!("x-3-00".parse::<EventId>().is_err());
-    }
 }

@@ -16,7 +16,7 @@ use sonar_protocol::{
     handover::AuditSecret,
     ids::Version,
     manifest::{Manifest, commitment},
-    method::AnyTrial,
+    trial::AnyTrial,
     units::{Amount, TokenUnit, percent},
     view::CampaignView,
 };

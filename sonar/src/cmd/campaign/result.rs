@@ -17,8 +17,8 @@ use sonar_protocol::{
     delivery::{self, Finished, Format},
     ids::Digest,
     manifest::{self, Manifest, commitment},
-    method::{AnyTrial, TrialError},
     pgp::{self, Certificate},
+    trial::{AnyTrial, TrialError},
     units::percent,
     view::{CampaignView, World},
 };
