@@ -16,6 +16,7 @@ pub mod launch;
 pub mod manifest;
 pub mod method;
 pub mod pgp;
+pub mod projection;
 pub mod refusal;
 pub mod statement;
 pub mod trial;
