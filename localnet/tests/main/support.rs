@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::OnceLock,
+    time::Duration,
 };
 
 use localnet::{
@@ -16,6 +17,7 @@ use localnet::{
 use sonar_protocol::{
     backbone::Embedding,
     event::{Event, Record},
+    ids::Digest,
     view::CampaignView,
 };
 
@@ -112,10 +114,16 @@ impl Observer for InOrder<'_> {
         let names: Vec<String> = network.mines().iter().map(|mine| mine.name.clone()).collect();
         match &record.event {
             Event::Opened { .. } => names.iter().skip(1).for_each(|name| network.pause(name).unwrap()),
-            Event::Submitted { miner, .. } => {
+            Event::Submitted { miner, content, .. } => {
                 let place = network.mines().iter().position(|mine| mine.address == *miner).unwrap();
-                network.pause(&names[place]).unwrap();
-                network.resume(&names[(place + 1) % names.len()]).unwrap();
+                match names.get(place + 1) {
+                    Some(next) => network.resume(next).unwrap(),
+                    // The window is full. A paused Mine could not serve its update, so it stays awake until others have it.
+                    None => {
+                        until_kept(network, *content);
+                        names.iter().skip(1).for_each(|name| network.pause(name).unwrap());
+                    }
+                }
             }
             Event::Closed { .. } => names.iter().for_each(|name| network.resume(name).unwrap()),
             _ => {}
@@ -130,4 +138,23 @@ impl Observer for InOrder<'_> {
     fn revived(&mut self, name: &str) {
         self.0.revived(name);
     }
+}
+
+/// Waits until Sonar holds an artefact.
+fn until_kept(network: &Network, artefact: Digest) {
+    let url = format!("{}/api/v1/artefacts/{artefact}", network.sonar_url());
+    let http = sonar_node::http::client(&url, Duration::from_secs(5)).unwrap();
+    let kept = async {
+        loop {
+            let answer = http.get(&url).send().await.unwrap();
+            let artefact: serde_json::Value = answer.json().await.unwrap();
+            if artefact["pinned"] == true {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let within = async { tokio::time::timeout(Duration::from_secs(60), kept).await };
+    let done = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(within));
+    done.unwrap_or_else(|_| panic!("Sonar does not hold {artefact}"));
 }
