@@ -98,18 +98,9 @@ pub fn exists(world: &World, id: CampaignId) -> bool {
 
 /// How many campaigns there are in each state.
 pub fn by_state(world: &World) -> BTreeMap<&'static str, usize> {
-    let states = ["proposed", "open", "closed", "finalized", "refunded"];
-    let mut counts: BTreeMap<_, _> = states.into_iter().map(|state| (state, 0)).collect();
+    let mut counts: BTreeMap<_, _> = State::ALL.into_iter().map(|state| (state.name(), 0)).collect();
     for campaign in world.in_order() {
-        let state = match campaign.state {
-            State::Proposed => "proposed",
-            State::Open => "open",
-            State::Closed => "closed",
-            State::Finalized => "finalized",
-            State::Refunded => "refunded",
-            State::None => continue,
-        };
-        *counts.entry(state).or_default() += 1;
+        *counts.entry(campaign.state.name()).or_default() += 1;
     }
     counts
 }

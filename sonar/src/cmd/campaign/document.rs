@@ -37,24 +37,10 @@ impl Detail {
 
 /// State and reason in words: `closed (target reached)`.
 pub fn state(view: &CampaignView) -> String {
-    let state = match view.state {
-        State::None => "unknown",
-        State::Proposed => "proposed",
-        State::Open => "open",
-        State::Closed => "closed",
-        State::Finalized => "delivered",
-        State::Refunded => "refunded",
-    };
-    let reason = match view.reason {
-        CloseReason::None => return state.into(),
-        CloseReason::Target => "target reached",
-        CloseReason::Deadline => "deadline passed",
-        CloseReason::LeakBudget => "leak budget spent",
-        CloseReason::Owner => "owner's wish",
-        CloseReason::Limit => "all submissions used",
-        CloseReason::CapsuleTimeout => "the Capsule missed its time",
-    };
-    format!("{state} ({reason})")
+    match view.reason {
+        CloseReason::None => view.state.to_string(),
+        reason => format!("{} ({reason})", view.state),
+    }
 }
 
 /// `10 % → 92.5 % (target 95 %)`.
