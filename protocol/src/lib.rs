@@ -18,6 +18,8 @@ pub mod method;
 pub mod pgp;
 pub mod refusal;
 pub mod statement;
+pub mod table;
+pub mod text;
 pub mod units;
 pub mod view;
 pub mod wire;
