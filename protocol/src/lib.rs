@@ -19,6 +19,8 @@ pub mod pgp;
 pub mod projection;
 pub mod refusal;
 pub mod statement;
+pub mod table;
+pub mod text;
 pub mod trial;
 pub mod units;
 pub mod view;

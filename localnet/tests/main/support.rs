@@ -17,7 +17,7 @@ use localnet::{
 use sonar_protocol::{
     backbone::Embedding,
     event::{Event, Record},
-    ids::Digest,
+    ids::{CampaignId, Digest, WindowIndex},
     view::CampaignView,
 };
 
@@ -114,13 +114,13 @@ impl Observer for InOrder<'_> {
         let names: Vec<String> = network.mines().iter().map(|mine| mine.name.clone()).collect();
         match &record.event {
             Event::Opened { .. } => names.iter().skip(1).for_each(|name| network.pause(name).unwrap()),
-            Event::Submitted { miner, content, .. } => {
+            Event::Submitted { id, miner, window, content, .. } => {
                 let place = network.mines().iter().position(|mine| mine.address == *miner).unwrap();
                 match names.get(place + 1) {
                     Some(next) => network.resume(next).unwrap(),
                     // The window is full. A paused Mine could not serve its update, so it stays awake until others have it.
                     None => {
-                        until_kept(network, *content);
+                        until_kept(network, *id, *window, *content);
                         names.iter().skip(1).for_each(|name| network.pause(name).unwrap());
                     }
                 }
@@ -140,21 +140,18 @@ impl Observer for InOrder<'_> {
     }
 }
 
-/// Waits until Sonar holds an artefact.
-fn until_kept(network: &Network, artefact: Digest) {
-    let url = format!("{}/api/v1/artefacts/{artefact}", network.sonar_url());
-    let http = sonar_node::http::client(&url, Duration::from_secs(5)).unwrap();
+/// Waits until nobody needs a Mine for its update any more: Sonar holds it, or the window is settled.
+fn until_kept(network: &Network, id: CampaignId, window: WindowIndex, update: Digest) {
+    let url = |path: String| format!("{}/api/v1/{path}", network.sonar_url());
+    let (artefact, campaign) = (url(format!("artefacts/{update}")), url(format!("campaigns/{id}")));
+    let http = sonar_node::http::client(&artefact, Duration::from_secs(5)).unwrap();
+    let ask = async |url: &str| -> serde_json::Value { http.get(url).send().await.unwrap().json().await.unwrap() };
     let kept = async {
-        loop {
-            let answer = http.get(&url).send().await.unwrap();
-            let artefact: serde_json::Value = answer.json().await.unwrap();
-            if artefact["pinned"] == true {
-                return;
-            }
+        while ask(&artefact).await["pinned"] != true && ask(&campaign).await["window"]["index"] == window.0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let within = async { tokio::time::timeout(Duration::from_secs(60), kept).await };
     let done = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(within));
-    done.unwrap_or_else(|_| panic!("Sonar does not hold {artefact}"));
+    done.unwrap_or_else(|_| panic!("Sonar does not hold {update}"));
 }
