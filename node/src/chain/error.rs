@@ -31,6 +31,19 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// The node refuses logs even of a single block.
+    #[error(
+        "cannot read the contracts' events: the chain at {url} refuses even those of block {block} alone: {message}; \
+         use another RPC endpoint, or raise its limits"
+    )]
+    LogsRefused {
+        /// The block.
+        block: u64,
+        /// The node.
+        url: String,
+        /// What it said.
+        message: String,
+    },
     /// A contract refused, for a reason that it named.
     #[error("cannot {what}: {revert}")]
     Refused {
@@ -143,7 +156,7 @@ impl From<Error> for Failure {
         let code = match &error {
             Error::Url(_) => Code::ChainUrl,
             Error::Unreachable { .. } => Code::ChainUnreachable,
-            Error::Node { .. } => Code::ChainNode,
+            Error::Node { .. } | Error::LogsRefused { .. } => Code::ChainNode,
             Error::Refused { .. } => Code::ContractRefused,
             Error::UnknownRevert { .. } => Code::ContractRefused,
             Error::WrongChain { .. } => Code::WrongChain,

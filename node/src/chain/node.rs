@@ -105,8 +105,30 @@ impl Node {
         R: IntoFuture<Output = Result<T, TransportError>>,
         R::IntoFuture: Future<Output = Result<T, TransportError>>,
     {
-        let result = self.retries.run(|| request().into_future(), is_silence).await;
+        self.ask_while(what, request, is_silence).await
+    }
+
+    /// The same, for requests of which other failures are temporary.
+    pub(super) async fn ask_while<T, R>(
+        &self,
+        what: &'static str,
+        request: impl Fn() -> R,
+        is_temporary: impl Fn(&TransportError) -> bool,
+    ) -> Result<T, Error>
+    where
+        R: IntoFuture<Output = Result<T, TransportError>>,
+        R::IntoFuture: Future<Output = Result<T, TransportError>>,
+    {
+        let result = self.retries.run(|| request().into_future(), is_temporary).await;
         result.map_err(|error| self.explain(what, error))
+    }
+
+    /// What the node says about a request that failed.
+    pub(super) fn message(&self, error: &TransportError) -> String {
+        match error {
+            RpcError::ErrorResp(payload) => payload.message.clone().into_owned(),
+            other => self.reason(other),
+        }
     }
 
     /// What a failed request means; `None` is one that no attempt at got an answer.
