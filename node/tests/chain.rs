@@ -246,6 +246,20 @@ async fn a_rolled_back_chain_is_read_anew() {
 }
 
 #[tokio::test]
+async fn a_chain_that_was_replaced_is_not_taken_for_an_empty_one() {
+    let stage = Stage::new().await;
+    let mut follower = Follower::new(stage.owner.clone(), POLL, 0);
+    follower.next().await.unwrap();
+    // As a node that restarts without its state.
+    let _: serde_json::Value = stage.anvil.provider().raw_request("anvil_reset".into(), ()).await.unwrap();
+    for _ in 0..2 {
+        let error = follower.next().await.unwrap_err();
+        assert!(matches!(error, Error::NoContract { .. }), "{error}");
+        assert!(error.to_string().contains("sonar deploy"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn unconfirmed_blocks_are_not_believed() {
     let stage = Stage::new().await;
     let mut follower = Follower::new(stage.owner.clone(), POLL, 2);

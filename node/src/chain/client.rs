@@ -146,7 +146,12 @@ impl Client {
         Self { shared: self.shared.clone(), account: Some(Arc::new(Account { signer, turn: Mutex::default() })) }
     }
 
-    async fn check_deployment(&self) -> Result<(), Error> {
+    /// Checks that the node still has the chain with the contracts. A node that restarts without its state, or a URL that leads to
+    /// another node, answers as if nothing had ever happened.
+    ///
+    /// # Errors
+    /// No answer, another chain, or no contract.
+    pub async fn check_deployment(&self) -> Result<(), Error> {
         let expected = self.deployment().chain_id;
         let found = self.shared.node.chain_id().await?;
         if found != expected {
@@ -154,7 +159,7 @@ impl Client {
         }
         for address in [self.deployment().campaigns, self.deployment().registry] {
             if !self.shared.node.has_code(address).await? {
-                return Err(Error::NoContract { address, chain_id: found });
+                return Err(Error::NoContract { url: self.url(), address, chain_id: found });
             }
         }
         Ok(())

@@ -71,8 +71,13 @@ pub enum Error {
         found: u64,
     },
     /// No contract where one should be.
-    #[error("there is no contract at {address} on chain {chain_id}; was the chain restarted?")]
+    #[error(
+        "there is no contract at {address} on chain {chain_id} at {url}: the chain was replaced, or the node is not synchronised; \
+         start the node with its state, or run `sonar deploy` and start again with the new deployment file"
+    )]
     NoContract {
+        /// The node.
+        url: String,
         /// Where it should be.
         address: Address,
         /// The chain.
