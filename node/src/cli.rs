@@ -580,7 +580,8 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
     use tracing_subscriber::EnvFilter;
     let level = match (globals.quiet, globals.verbose, logging) {
         (true, ..) => "error",
-        (_, 0, Logging::Command) => "error",
+        // Whoever waits for a command is told what it waits for.
+        (_, 0, Logging::Command) => "error,sonar_node::retry=warn",
         (_, 0, Logging::Daemon) => "warn,sonar=info,capsule=info,mine=info",
         (_, 1, _) => "warn,sonar=debug,capsule=debug,mine=debug",
         (..) => "debug",
@@ -597,7 +598,11 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     // Only the first subscriber of a process counts, which is what tests with several want.
-    let _ = if globals.json { builder.json().try_init() } else { builder.try_init() };
+    let _ = match (globals.json, globals.verbose, logging) {
+        (true, ..) => builder.json().try_init(),
+        (_, 0, Logging::Command) => builder.without_time().with_target(false).try_init(),
+        _ => builder.try_init(),
+    };
 }
 
 /// What a daemon reports when it is ready: `<home>/ready.json`, and the same as one JSON line on stdout.

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
+use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use sonar_contracts::Deployment;
 
@@ -13,14 +14,13 @@ use crate::{
     files::{self, Access},
     http,
     ipfs::Multiaddr,
+    retry::Retries,
 };
 
 /// A deployment file is a few lines.
 const SIZE_LIMIT: u64 = 64 << 10;
-/// Time for Sonar's answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Attempts to reach Sonar.
-const ATTEMPTS: usize = 5;
+/// Time for all attempts to reach Sonar.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What Sonar tells everybody about itself: `GET /api/v1/info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,20 +95,20 @@ impl From<DiscoveryError> for Failure {
 /// # Errors
 /// When it does not answer, after retries, or not with what it should.
 pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
-    use backon::{ExponentialBuilder, Retryable};
     let url = format!("{}/api/v1/info", sonar.trim_end_matches('/'));
-    let unreachable = |error: reqwest::Error| DiscoveryError::Unreachable {
+    let unreachable = |error: Option<reqwest::Error>| DiscoveryError::Unreachable {
         url: http::shown(sonar),
-        reason: http::reason(sonar, &error),
+        reason: error
+            .map_or_else(|| format!("no answer within {} s", PATIENCE.as_secs()), |error| http::reason(sonar, &error)),
     };
-    let client = http::client(sonar, REQUEST_TIMEOUT).map_err(unreachable)?;
-    let body = (|| async {
-        let answer = client.get(&url).send().await?.error_for_status()?;
-        answer.bytes().await
-    })
-    .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(ATTEMPTS))
-    .await
-    .map_err(unreachable)?;
+    let client = http::client(sonar, PATIENCE).map_err(|error| unreachable(Some(error)))?;
+    let get = || async { client.get(&url).send().await?.error_for_status()?.bytes().await };
+    let is_temporary = |error: &reqwest::Error| match error.status() {
+        Some(status) => status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
+        None => true,
+    };
+    let retries = Retries::new(format!("Sonar at {}", http::shown(sonar)), PATIENCE);
+    let body = retries.run(get, is_temporary).await.map_err(unreachable)?;
     serde_json::from_slice(&body)
         .map_err(|error| DiscoveryError::Content { place: http::shown(sonar), reason: error.to_string() })
 }

@@ -14,4 +14,5 @@ pub mod files;
 pub mod http;
 pub mod ipfs;
 pub mod logging;
+pub mod retry;
 pub mod vault;

@@ -1,3 +1,4 @@
 //! The adapters against a real chain.
 
 mod chain;
+mod limits;

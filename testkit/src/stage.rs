@@ -40,7 +40,7 @@ pub struct Stage {
 }
 
 pub const OPTIONS: Options =
-    Options { patience: Duration::from_secs(2), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
+    Options { patience: Duration::from_secs(10), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
 
 impl Stage {
     pub async fn new() -> Self {

@@ -30,7 +30,7 @@ use syft_nets::Model;
 use testkit::yes_or_no;
 
 const OPTIONS: Options =
-    Options { patience: Duration::from_secs(5), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
+    Options { patience: Duration::from_secs(10), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
 
 pub struct Stage {
     pub anvil: Anvil,

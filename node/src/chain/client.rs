@@ -1,18 +1,13 @@
-use std::{
-    collections::{BTreeMap, HashMap},
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use alloy::{
     eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
     network::{EthereumWallet, NetworkTransactionBuilder, ReceiptResponse, TransactionBuilder},
     primitives::{Address, B256, Bytes, U256, keccak256},
     providers::{DynProvider, Provider},
-    rpc::types::{Filter, Log, TransactionReceipt, TransactionRequest},
+    rpc::types::{TransactionReceipt, TransactionRequest},
     signers::{Signer, local::PrivateKeySigner},
-    sol_types::{SolCall, SolEvent, SolValue},
+    sol_types::{SolCall, SolValue},
     transports::TransportError,
 };
 use sonar_contracts::{
@@ -24,16 +19,14 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Error, Node};
-use sonar_protocol::event::{Event, Head, LogPosition, Record};
+use super::{Error, Node, span::LogSpan};
 use sonar_protocol::{
+    event::Head,
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version},
     units::{Amount, TokenUnit},
 };
 
-/// Blocks that one request for logs spans at first; halved when the node finds it too many.
-const LOG_SPAN: u64 = 5_000;
 /// Attempts to get a transaction in when another with the same nonce is faster.
 const NONCE_ATTEMPTS: usize = 5;
 /// Percent of the estimated gas that a transaction may use, because others come in between.
@@ -81,16 +74,17 @@ pub struct Charge {
 /// A client of one deployment of the contracts. Clones share everything but the account.
 #[derive(Clone, Debug)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     account: Option<Arc<Account>>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    node: Node,
+pub(super) struct Shared {
+    pub(super) node: Node,
     deployment: Deployment,
     options: Options,
-    terms: Mutex<HashMap<CampaignId, Terms>>,
+    pub(super) terms: Mutex<HashMap<CampaignId, Terms>>,
+    pub(super) span: std::sync::Mutex<LogSpan>,
 }
 
 /// An account that signs. Its turn is held from reading the nonce until the transaction is sent.
@@ -135,6 +129,7 @@ impl Client {
                 deployment,
                 options,
                 terms: Mutex::default(),
+                span: std::sync::Mutex::default(),
             }),
             account: None,
         };
@@ -151,7 +146,12 @@ impl Client {
         Self { shared: self.shared.clone(), account: Some(Arc::new(Account { signer, turn: Mutex::default() })) }
     }
 
-    async fn check_deployment(&self) -> Result<(), Error> {
+    /// Checks that the node still has the chain with the contracts. A node that restarts without its state, or a URL that leads to
+    /// another node, answers as if nothing had ever happened.
+    ///
+    /// # Errors
+    /// No answer, another chain, or no contract.
+    pub async fn check_deployment(&self) -> Result<(), Error> {
         let expected = self.deployment().chain_id;
         let found = self.shared.node.chain_id().await?;
         if found != expected {
@@ -159,7 +159,7 @@ impl Client {
         }
         for address in [self.deployment().campaigns, self.deployment().registry] {
             if !self.shared.node.has_code(address).await? {
-                return Err(Error::NoContract { address, chain_id: found });
+                return Err(Error::NoContract { url: self.url(), address, chain_id: found });
             }
         }
         Ok(())
@@ -224,35 +224,6 @@ impl Client {
     /// When the chain cannot be read.
     pub async fn stakes(&self, id: CampaignId, account: Address) -> Result<Stakes, Error> {
         self.view("read the stakes", &Campaigns::stakesOfCall { id: id.0, account }).await
-    }
-
-    /// A campaign's terms, from the event that opened it.
-    ///
-    /// # Errors
-    /// When there is no such campaign, or the chain cannot be read.
-    pub async fn terms(&self, id: CampaignId) -> Result<Terms, Error> {
-        if let Some(terms) = self.shared.terms.lock().await.get(&id) {
-            return Ok(terms.clone());
-        }
-        let head = self.head().await?;
-        let filter = Filter::new()
-            .address(self.deployment().campaigns)
-            .event_signature(Campaigns::Opened::SIGNATURE_HASH)
-            .topic1(id.0);
-        let logs = self.raw_logs(&filter, self.deployment().block, head.number).await?;
-        let terms = logs
-            .iter()
-            .find_map(|log| Campaigns::Opened::decode_log(&log.inner).ok())
-            .map(|log| log.data.terms)
-            .ok_or(Error::UnknownCampaign(id))?;
-        if self.id(&terms) != id {
-            return Err(Error::Nonsense {
-                what: "read the campaign's terms",
-                reason: format!("they do not hash to {id}"),
-            });
-        }
-        self.shared.terms.lock().await.insert(id, terms.clone());
-        Ok(terms)
     }
 
     /// What the registry knows about an operator's Capsule; `None` if it has not registered.
@@ -352,68 +323,6 @@ impl Client {
         let block =
             self.ask("read a block", || async { self.provider().get_block_by_number(number.into()).await }).await?;
         Ok(block.map(|block| (block.header.hash, block.header.timestamp)))
-    }
-
-    /// What the contracts said in these blocks, in order.
-    ///
-    /// # Errors
-    /// When the chain cannot be read, or the node tells nonsense.
-    pub async fn logs(&self, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
-        let deployment = self.deployment();
-        let filter = Filter::new().address(vec![deployment.campaigns, deployment.registry]);
-        let logs = self.raw_logs(&filter, from_block, to_block).await?;
-        let mut times = BTreeMap::new();
-        let mut records = Vec::with_capacity(logs.len());
-        for log in &logs {
-            let event = if log.address() == deployment.campaigns {
-                Event::from_campaigns(&log.inner)
-            } else {
-                Event::from_registry(&log.inner)
-            };
-            let event = event.map_err(|reason| nonsense_log(log, &reason))?;
-            if let Some(event) = event {
-                let at = self.position(log, &mut times).await?;
-                records.push(Record { at, event });
-            }
-        }
-        Ok(records)
-    }
-
-    async fn position(&self, log: &Log, times: &mut BTreeMap<u64, u64>) -> Result<LogPosition, Error> {
-        let (Some(block), Some(block_hash), Some(transaction), Some(index)) =
-            (log.block_number, log.block_hash, log.transaction_hash, log.log_index)
-        else {
-            return Err(nonsense_log(log, "it is in no block"));
-        };
-        let timestamp = match log.block_timestamp.or_else(|| times.get(&block).copied()) {
-            Some(time) => time,
-            None => match self.block(block).await? {
-                Some((_, time)) => time,
-                None => return Err(nonsense_log(log, "its block does not exist")),
-            },
-        };
-        times.insert(block, timestamp);
-        Ok(LogPosition { block, block_hash, timestamp, transaction, index })
-    }
-
-    async fn raw_logs(&self, filter: &Filter, from: u64, to: u64) -> Result<Vec<Log>, Error> {
-        let mut logs = Vec::new();
-        let (mut start, mut span) = (from, LOG_SPAN);
-        while start <= to {
-            let end = to.min(start.saturating_add(span - 1));
-            let filter = filter.clone().from_block(start).to_block(end);
-            let page =
-                self.ask("read the contracts' events", || async { self.provider().get_logs(&filter).await }).await;
-            match page {
-                Ok(page) => {
-                    logs.extend(page);
-                    start = end.saturating_add(1);
-                }
-                Err(Error::Node { .. }) if span > 1 => span /= 2,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(logs)
     }
 
     // ------------------------------------------------------------ sending: the data scientist
@@ -987,13 +896,6 @@ fn settle_call(
 
 fn withdraw_call(terms: &Terms, to: Address) -> Campaigns::withdrawCall {
     Campaigns::withdrawCall { t: terms.clone(), to }
-}
-
-fn nonsense_log(log: &Log, reason: &str) -> Error {
-    Error::Nonsense {
-        what: "read the contracts' events",
-        reason: format!("log {:?} of block {:?}: {reason}", log.log_index, log.block_number),
-    }
 }
 
 /// Nodes have no codes for these two, only words.

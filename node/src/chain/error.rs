@@ -31,6 +31,19 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// The node refuses logs even of a single block.
+    #[error(
+        "cannot read the contracts' events: the chain at {url} refuses even those of block {block} alone: {message}; \
+         use another RPC endpoint, or raise its limits"
+    )]
+    LogsRefused {
+        /// The block.
+        block: u64,
+        /// The node.
+        url: String,
+        /// What it said.
+        message: String,
+    },
     /// A contract refused, for a reason that it named.
     #[error("cannot {what}: {revert}")]
     Refused {
@@ -58,8 +71,13 @@ pub enum Error {
         found: u64,
     },
     /// No contract where one should be.
-    #[error("there is no contract at {address} on chain {chain_id}; was the chain restarted?")]
+    #[error(
+        "there is no contract at {address} on chain {chain_id} at {url}: the chain was replaced, or the node is not synchronised; \
+         start the node with its state, or run `sonar deploy` and start again with the new deployment file"
+    )]
     NoContract {
+        /// The node.
+        url: String,
         /// Where it should be.
         address: Address,
         /// The chain.
@@ -143,7 +161,7 @@ impl From<Error> for Failure {
         let code = match &error {
             Error::Url(_) => Code::ChainUrl,
             Error::Unreachable { .. } => Code::ChainUnreachable,
-            Error::Node { .. } => Code::ChainNode,
+            Error::Node { .. } | Error::LogsRefused { .. } => Code::ChainNode,
             Error::Refused { .. } => Code::ContractRefused,
             Error::UnknownRevert { .. } => Code::ContractRefused,
             Error::WrongChain { .. } => Code::WrongChain,

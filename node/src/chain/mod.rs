@@ -4,7 +4,9 @@ mod client;
 mod deploy;
 mod error;
 mod follower;
+mod logs;
 mod node;
+mod span;
 
 pub use client::{Charge, Client, Options, TxOutcome};
 pub use deploy::{DeployError, deploy};

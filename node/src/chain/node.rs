@@ -10,11 +10,10 @@ use alloy::{
     signers::local::PrivateKeySigner,
     transports::{RpcError, TransportError, http::reqwest},
 };
-use backon::{ExponentialBuilder, Retryable};
 use sonar_contracts::decode_revert;
 
 use super::Error;
-use crate::http;
+use crate::{http, retry::Retries};
 use sonar_protocol::units::Amount;
 
 /// Time for one request.
@@ -26,11 +25,11 @@ pub struct Node {
     provider: DynProvider,
     http: reqwest::Client,
     url: reqwest::Url,
-    patience: Duration,
+    retries: Retries,
 }
 
 impl Node {
-    /// A node that is asked over HTTP. A request that gets no answer is tried again for `patience`.
+    /// A node that is asked over HTTP. A request that gets no answer is tried again; `patience` bounds all attempts together.
     ///
     /// # Errors
     /// Not a URL.
@@ -42,7 +41,8 @@ impl Node {
         }
         let http = http::client(rpc, REQUEST_TIMEOUT).map_err(|_| bad())?;
         let provider = ProviderBuilder::default().connect_reqwest(http.clone(), url.clone()).erased();
-        Ok(Self { provider, http, url, patience })
+        let retries = Retries::new(format!("the chain at {}", http::shown(rpc)), patience);
+        Ok(Self { provider, http, url, retries })
     }
 
     /// Where it is, as messages show it: without secrets.
@@ -105,32 +105,46 @@ impl Node {
         R: IntoFuture<Output = Result<T, TransportError>>,
         R::IntoFuture: Future<Output = Result<T, TransportError>>,
     {
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(2))
-            .with_total_delay(Some(self.patience))
-            .without_max_times();
-        (|| request().into_future())
-            .retry(backoff)
-            .when(is_silence)
-            .notify(|error, _| {
-                tracing::debug!("{} does not answer, trying again: {}", self.url(), self.reason(error));
-            })
-            .await
-            .map_err(|error| self.explain(what, error))
+        self.ask_while(what, request, is_silence).await
     }
 
-    fn explain(&self, what: &'static str, error: TransportError) -> Error {
+    /// The same, for requests of which other failures are temporary.
+    pub(super) async fn ask_while<T, R>(
+        &self,
+        what: &'static str,
+        request: impl Fn() -> R,
+        is_temporary: impl Fn(&TransportError) -> bool,
+    ) -> Result<T, Error>
+    where
+        R: IntoFuture<Output = Result<T, TransportError>>,
+        R::IntoFuture: Future<Output = Result<T, TransportError>>,
+    {
+        let result = self.retries.run(|| request().into_future(), is_temporary).await;
+        result.map_err(|error| self.explain(what, error))
+    }
+
+    /// What the node says about a request that failed.
+    pub(super) fn message(&self, error: &TransportError) -> String {
         match error {
-            RpcError::ErrorResp(payload) => match payload.as_revert_data() {
+            RpcError::ErrorResp(payload) => payload.message.clone().into_owned(),
+            other => self.reason(other),
+        }
+    }
+
+    /// What a failed request means; `None` is one that no attempt at got an answer.
+    fn explain(&self, what: &'static str, error: Option<TransportError>) -> Error {
+        let unreachable = |reason| Error::Unreachable { what, url: self.url(), reason };
+        match error {
+            None => unreachable(format!("no answer within {} s", self.retries.limit().as_secs_f64())),
+            Some(RpcError::ErrorResp(payload)) => match payload.as_revert_data() {
                 Some(data) => match decode_revert(&data) {
                     Some(revert) => Error::Refused { what, revert: Box::new(revert) },
                     None => Error::UnknownRevert { what, data },
                 },
                 None => Error::Node { what, message: payload.message.into_owned() },
             },
-            RpcError::Transport(_) => Error::Unreachable { what, url: self.url(), reason: self.reason(&error) },
-            other => Error::Nonsense { what, reason: other.to_string() },
+            Some(error @ RpcError::Transport(_)) => unreachable(self.reason(&error)),
+            Some(other) => Error::Nonsense { what, reason: other.to_string() },
         }
     }
 }
