@@ -226,7 +226,6 @@ fn faucet_failure(error: FaucetError) -> Failure {
         FaucetError::Deployment(error) => error.into(),
         FaucetError::Key(error) => error.into(),
         FaucetError::Chain(error) => error.into(),
-        FaucetError::Send { .. } => Failure::new(cli::Code::ChainNode, error),
     }
 }
 

@@ -1,11 +1,11 @@
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use alloy::{
-    eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
-    network::{EthereumWallet, NetworkTransactionBuilder, ReceiptResponse, TransactionBuilder},
-    primitives::{Address, B256, Bytes, U256, keccak256},
+    eips::{BlockId, BlockNumberOrTag},
+    network::{ReceiptResponse, TransactionBuilder},
+    primitives::{Address, B256, U256, keccak256},
     providers::{DynProvider, Provider},
-    rpc::types::{TransactionReceipt, TransactionRequest},
+    rpc::types::TransactionRequest,
     signers::{Signer, local::PrivateKeySigner},
     sol_types::{SolCall, SolValue},
     transports::TransportError,
@@ -14,12 +14,9 @@ use sonar_contracts::{
     Campaigns, Capsule, CapsuleRegistry, DataCoin, Deployment, KeyProof, Ledger, Publication, Stakes, Status,
     Submission, Terms, WordProof, campaign_id, fee,
 };
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep},
-};
+use tokio::sync::Mutex;
 
-use super::{Error, Node, span::LogSpan};
+use super::{Error, Node, Sender, span::LogSpan};
 use sonar_protocol::{
     event::Head,
     handover::{Handover, Published},
@@ -27,10 +24,6 @@ use sonar_protocol::{
     units::{Amount, TokenUnit},
 };
 
-/// Attempts to get a transaction in when another with the same nonce is faster.
-const NONCE_ATTEMPTS: usize = 5;
-/// Percent of the estimated gas that a transaction may use, because others come in between.
-const GAS_MARGIN_PERCENT: u64 = 130;
 /// How long a permit for the bounty is good: the transaction is sent at once.
 const PERMIT_SECONDS: u64 = 3_600;
 
@@ -41,13 +34,20 @@ pub struct Options {
     pub patience: Duration,
     /// How long a transaction may take until it is mined.
     pub receipt: Duration,
+    /// How long a transaction may wait for a block until its fees are raised.
+    pub stuck: Duration,
     /// Time between looks for a receipt.
     pub poll: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { patience: Duration::from_secs(10), receipt: Duration::from_secs(120), poll: Duration::from_millis(50) }
+        Self {
+            patience: Duration::from_secs(10),
+            receipt: Duration::from_secs(120),
+            stuck: Duration::from_secs(30),
+            poll: Duration::from_millis(50),
+        }
     }
 }
 
@@ -75,7 +75,7 @@ pub struct Charge {
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) shared: Arc<Shared>,
-    account: Option<Arc<Account>>,
+    sender: Option<Sender>,
 }
 
 #[derive(Debug)]
@@ -85,23 +85,6 @@ pub(super) struct Shared {
     options: Options,
     pub(super) terms: Mutex<HashMap<CampaignId, Terms>>,
     pub(super) span: std::sync::Mutex<LogSpan>,
-}
-
-/// An account that signs. Its turn is held from reading the nonce until the transaction is sent.
-struct Account {
-    signer: PrivateKeySigner,
-    turn: Mutex<()>,
-}
-
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Account({})", self.signer.address())
-    }
-}
-
-struct Sent {
-    hash: B256,
-    raw: Bytes,
 }
 
 impl Client {
@@ -131,7 +114,7 @@ impl Client {
                 terms: Mutex::default(),
                 span: std::sync::Mutex::default(),
             }),
-            account: None,
+            sender: None,
         };
         client.check_deployment().await?;
         Ok(match signer {
@@ -143,7 +126,8 @@ impl Client {
     /// The same client with an account that signs.
     #[must_use]
     pub fn with_signer(&self, signer: PrivateKeySigner) -> Self {
-        Self { shared: self.shared.clone(), account: Some(Arc::new(Account { signer, turn: Mutex::default() })) }
+        let sender = Sender::new(self.shared.node.clone(), signer, self.shared.options);
+        Self { shared: self.shared.clone(), sender: Some(sender) }
     }
 
     /// Checks that the node still has the chain with the contracts. A node that restarts without its state, or a URL that leads to
@@ -180,7 +164,7 @@ impl Client {
     /// The account that signs, if there is one.
     #[must_use]
     pub fn address(&self) -> Option<Address> {
-        self.account.as_ref().map(|account| account.signer.address())
+        self.sender.as_ref().map(Sender::address)
     }
 
     /// The id that terms have on this chain and contract.
@@ -350,7 +334,7 @@ impl Client {
     /// `open` with a signed permit, if the token knows permits.
     async fn permitted(&self, terms: &Terms, amount: U256) -> Result<Option<Campaigns::openWithPermitCall>, Error> {
         let what = "read the token's permits";
-        let owner = self.signer(what)?.signer.address();
+        let owner = self.sender(what)?.address();
         let nonce = self.read(what, terms.token, &DataCoin::noncesCall { owner }).await;
         let separator = self.read(what, terms.token, &DataCoin::DOMAIN_SEPARATORCall {}).await;
         let (nonce, separator) = match (nonce, separator) {
@@ -366,7 +350,7 @@ impl Client {
         let permit = keccak256((kind, owner, spender, amount, nonce, deadline).abi_encode_params());
         let digest = keccak256([&[0x19, 0x01], separator.as_slice(), permit.as_slice()].concat());
         let signature =
-            self.signer(what)?.signer.sign_hash(&digest).await.map_err(|error| Error::Sign(error.to_string()))?;
+            self.sender(what)?.signer().sign_hash(&digest).await.map_err(|error| Error::Sign(error.to_string()))?;
         Ok(Some(Campaigns::openWithPermitCall {
             t: terms.clone(),
             permitDeadline: deadline,
@@ -446,15 +430,6 @@ impl Client {
         self.cost("estimate the cost of a withdrawal", self.deployment().campaigns, &call).await
     }
 
-    async fn cost<C: SolCall>(&self, what: &'static str, to: Address, call: &C) -> Result<Amount, Error> {
-        let account = self.signer(what)?;
-        let request =
-            TransactionRequest::default().with_from(account.signer.address()).with_to(to).with_input(call.abi_encode());
-        let gas = self.estimate_gas(what, &request).await?;
-        let fees = self.fees(what).await?;
-        Ok(Amount(U256::from(gas) * U256::from(fees.max)))
-    }
-
     /// What an account can claim of the stakes of Capsules that stopped answering.
     ///
     /// # Errors
@@ -489,7 +464,8 @@ impl Client {
     /// # Errors
     /// When the chain does not answer.
     pub async fn charge(&self, transaction: B256) -> Result<Option<Charge>, Error> {
-        let receipt = self.receipt("read a receipt", transaction).await?;
+        let read = || async { self.provider().get_transaction_receipt(transaction).await };
+        let receipt = self.ask("read a receipt", read).await?;
         Ok(receipt.map(|receipt| Charge {
             gas_used: receipt.gas_used(),
             cost: Amount(U256::from(receipt.gas_used()) * U256::from(receipt.effective_gas_price())),
@@ -504,7 +480,7 @@ impl Client {
     /// When the contract refuses, or the chain does not answer.
     pub async fn submit(&self, id: CampaignId, version: Version, content: Digest) -> Result<TxOutcome, Error> {
         let what = "submit the update with its stake";
-        let due = self.stakes(id, self.signer(what)?.signer.address()).await?.due;
+        let due = self.stakes(id, self.sender(what)?.address()).await?.due;
         let call = Campaigns::submitCall { id: id.0, version: version.0, content: content.into() };
         self.send(what, &call, due).await
     }
@@ -572,7 +548,7 @@ impl Client {
     ) -> Result<(), Error> {
         let call = settle_call(terms, submissions, outcomes, next, close, signature);
         let request = TransactionRequest::default().with_to(self.deployment().campaigns).with_input(call.abi_encode());
-        self.simulate("settle the window", &request).await
+        self.shared.node.simulate("settle the window", &request).await
     }
 
     /// Brings the Capsule's delivery, with the hand-overs of all versions in order.
@@ -732,8 +708,6 @@ impl Client {
         self.send_to(what, self.deployment().campaigns, call, value).await
     }
 
-    /// Tries a transaction without sending it, so that a refusal costs nothing and has a name; then sends it and waits
-    /// until it is mined.
     async fn send_to<C: SolCall>(
         &self,
         what: &'static str,
@@ -741,139 +715,23 @@ impl Client {
         call: &C,
         value: U256,
     ) -> Result<TxOutcome, Error> {
-        let account = self.signer(what)?;
-        let from = account.signer.address();
-        let request = TransactionRequest::default()
-            .with_from(from)
-            .with_to(to)
-            .with_value(value)
-            .with_input(call.abi_encode())
-            .with_chain_id(self.deployment().chain_id);
-        self.check_funds(what, from, value).await?;
-        self.simulate(what, &request).await?;
-        let sent = self.sign_and_send(what, account, request.clone()).await?;
-        tracing::debug!(transaction = %sent.hash, "sent: {what}");
-        let receipt = self.wait_for(what, &sent).await?;
-        if !receipt.status() {
-            // Its name, if what changed on the way can still be seen.
-            self.simulate(what, &request).await?;
-            return Err(Error::Failed { what, hash: sent.hash });
-        }
-        Ok(TxOutcome { hash: sent.hash, gas_used: receipt.gas_used(), block: receipt.block_number.unwrap_or_default() })
+        let request = TransactionRequest::default().with_to(to).with_value(value).with_input(call.abi_encode());
+        let receipt = self.sender(what)?.send(what, request.with_chain_id(self.deployment().chain_id)).await?;
+        Ok(TxOutcome {
+            hash: receipt.transaction_hash,
+            gas_used: receipt.gas_used,
+            block: receipt.block_number.unwrap_or_default(),
+        })
     }
 
-    fn signer(&self, what: &'static str) -> Result<&Account, Error> {
-        self.account.as_deref().ok_or(Error::NoSigner { what })
+    async fn cost<C: SolCall>(&self, what: &'static str, to: Address, call: &C) -> Result<Amount, Error> {
+        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        self.sender(what)?.cost(what, request).await
     }
 
-    async fn check_funds(&self, what: &'static str, account: Address, needed: U256) -> Result<(), Error> {
-        let balance = self.balance(account).await?.0;
-        if balance < needed {
-            return Err(Error::Funds { what, account, balance, needed });
-        }
-        Ok(())
+    fn sender(&self, what: &'static str) -> Result<&Sender, Error> {
+        self.sender.as_ref().ok_or(Error::NoSigner { what })
     }
-
-    async fn simulate(&self, what: &'static str, request: &TransactionRequest) -> Result<(), Error> {
-        // The pending block has the time that a transaction sent now will see.
-        self.ask(what, || async { self.provider().call(request.clone()).block(BlockId::pending()).await })
-            .await
-            .map(drop)
-    }
-
-    async fn estimate_gas(&self, what: &'static str, request: &TransactionRequest) -> Result<u64, Error> {
-        let gas = self
-            .ask(what, || async { self.provider().estimate_gas(request.clone()).block(BlockId::pending()).await })
-            .await?;
-        Ok(gas.saturating_mul(GAS_MARGIN_PERCENT) / 100)
-    }
-
-    async fn fees(&self, what: &'static str) -> Result<Fees, Error> {
-        let estimate = self.ask(what, || self.provider().estimate_eip1559_fees()).await?;
-        Ok(Fees { max: estimate.max_fee_per_gas, priority: estimate.max_priority_fee_per_gas })
-    }
-
-    async fn sign_and_send(
-        &self,
-        what: &'static str,
-        account: &Account,
-        request: TransactionRequest,
-    ) -> Result<Sent, Error> {
-        let from = account.signer.address();
-        let gas = self.estimate_gas(what, &request).await?;
-        let fees = self.fees(what).await?;
-        let value = request.value.unwrap_or_default();
-        self.check_funds(what, from, value.saturating_add(U256::from(gas) * U256::from(fees.max))).await?;
-        let request =
-            request.with_gas_limit(gas).with_max_fee_per_gas(fees.max).with_max_priority_fee_per_gas(fees.priority);
-
-        let wallet = EthereumWallet::from(account.signer.clone());
-        let _turn = account.turn.lock().await;
-        for attempt in 1.. {
-            let nonce =
-                self.ask(what, || async { self.provider().get_transaction_count(from).pending().await }).await?;
-            let envelope = request
-                .clone()
-                .with_nonce(nonce)
-                .build(&wallet)
-                .await
-                .map_err(|error| Error::Sign(error.to_string()))?;
-            let sent = Sent { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() };
-            match self.broadcast(what, &sent).await {
-                // Somebody with the same account was faster.
-                Err(Error::Node { message, .. }) if attempt < NONCE_ATTEMPTS && is_taken_nonce(&message) => {}
-                other => return other.map(|()| sent),
-            }
-        }
-        unreachable!("the loop ends by returning")
-    }
-
-    /// Gives the node a signed transaction; that it has it already is no error.
-    async fn broadcast(&self, what: &'static str, sent: &Sent) -> Result<(), Error> {
-        let answer = self.ask(what, || async { self.provider().send_raw_transaction(&sent.raw).await }).await;
-        match answer {
-            Err(Error::Node { message, .. }) if is_known(&message) => Ok(()),
-            // It may have been mined already.
-            Err(error @ Error::Node { .. }) => match self.receipt(what, sent.hash).await {
-                Ok(Some(_)) => Ok(()),
-                _ => Err(error),
-            },
-            other => other.map(drop),
-        }
-    }
-
-    async fn receipt(&self, what: &'static str, hash: B256) -> Result<Option<TransactionReceipt>, Error> {
-        self.ask(what, || async { self.provider().get_transaction_receipt(hash).await }).await
-    }
-
-    /// Waits until a transaction is mined; gives it to the node again, as it is, when the node has forgotten it.
-    async fn wait_for(&self, what: &'static str, sent: &Sent) -> Result<TransactionReceipt, Error> {
-        let options = self.shared.options;
-        let end = Instant::now() + options.receipt;
-        let mut looks = 0_u32;
-        loop {
-            if let Some(receipt) = self.receipt(what, sent.hash).await? {
-                return Ok(receipt);
-            }
-            if Instant::now() >= end {
-                return Err(Error::NotMined { what, hash: sent.hash, seconds: options.receipt.as_secs() });
-            }
-            looks += 1;
-            if looks.is_multiple_of(20) {
-                let known =
-                    self.ask(what, || async { self.provider().get_transaction_by_hash(sent.hash).await }).await?;
-                if known.is_none() {
-                    self.broadcast(what, sent).await?;
-                }
-            }
-            sleep(options.poll).await;
-        }
-    }
-}
-
-struct Fees {
-    max: u128,
-    priority: u128,
 }
 
 fn settle_call(
@@ -896,15 +754,4 @@ fn settle_call(
 
 fn withdraw_call(terms: &Terms, to: Address) -> Campaigns::withdrawCall {
     Campaigns::withdrawCall { t: terms.clone(), to }
-}
-
-/// Nodes have no codes for these two, only words.
-fn is_taken_nonce(message: &str) -> bool {
-    let message = message.to_lowercase();
-    message.contains("nonce too low") || message.contains("replacement transaction underpriced")
-}
-
-fn is_known(message: &str) -> bool {
-    let message = message.to_lowercase();
-    message.contains("already known") || message.contains("already imported")
 }

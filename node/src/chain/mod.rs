@@ -6,10 +6,14 @@ mod error;
 mod follower;
 mod logs;
 mod node;
+mod replacement;
+mod sender;
 mod span;
 
 pub use client::{Charge, Client, Options, TxOutcome};
-pub use deploy::{DeployError, deploy};
+pub use deploy::deploy;
 pub use error::Error;
 pub use follower::Follower;
 pub use node::Node;
+pub use replacement::Unmined;
+pub use sender::Sender;
