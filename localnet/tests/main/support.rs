@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::OnceLock,
+    time::Duration,
 };
 
 use localnet::{
@@ -16,6 +17,7 @@ use localnet::{
 use sonar_protocol::{
     backbone::Embedding,
     event::{Event, Record},
+    ids::{CampaignId, Digest, WindowIndex},
     view::CampaignView,
 };
 
@@ -112,10 +114,16 @@ impl Observer for InOrder<'_> {
         let names: Vec<String> = network.mines().iter().map(|mine| mine.name.clone()).collect();
         match &record.event {
             Event::Opened { .. } => names.iter().skip(1).for_each(|name| network.pause(name).unwrap()),
-            Event::Submitted { miner, .. } => {
+            Event::Submitted { id, miner, window, content, .. } => {
                 let place = network.mines().iter().position(|mine| mine.address == *miner).unwrap();
-                network.pause(&names[place]).unwrap();
-                network.resume(&names[(place + 1) % names.len()]).unwrap();
+                match names.get(place + 1) {
+                    Some(next) => network.resume(next).unwrap(),
+                    // The window is full. A paused Mine could not serve its update, so it stays awake until others have it.
+                    None => {
+                        until_kept(network, *id, *window, *content);
+                        names.iter().skip(1).for_each(|name| network.pause(name).unwrap());
+                    }
+                }
             }
             Event::Closed { .. } => names.iter().for_each(|name| network.resume(name).unwrap()),
             _ => {}
@@ -130,4 +138,20 @@ impl Observer for InOrder<'_> {
     fn revived(&mut self, name: &str) {
         self.0.revived(name);
     }
+}
+
+/// Waits until nobody needs a Mine for its update any more: Sonar holds it, or the window is settled.
+fn until_kept(network: &Network, id: CampaignId, window: WindowIndex, update: Digest) {
+    let url = |path: String| format!("{}/api/v1/{path}", network.sonar_url());
+    let (artefact, campaign) = (url(format!("artefacts/{update}")), url(format!("campaigns/{id}")));
+    let http = sonar_node::http::client(&artefact, Duration::from_secs(5)).unwrap();
+    let ask = async |url: &str| -> serde_json::Value { http.get(url).send().await.unwrap().json().await.unwrap() };
+    let kept = async {
+        while ask(&artefact).await["pinned"] != true && ask(&campaign).await["window"]["index"] == window.0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let within = async { tokio::time::timeout(Duration::from_secs(60), kept).await };
+    let done = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(within));
+    done.unwrap_or_else(|_| panic!("Sonar does not hold {update}"));
 }
