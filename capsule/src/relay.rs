@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{Address, hex};
-use serde::Serialize;
+use alloy::primitives::Bytes;
 use sonar_contracts::{Submission, Terms};
 use sonar_node::http;
-use sonar_protocol::{handover::Published, ids::Digest, wire::TermsJson};
+use sonar_protocol::wire::{SettlementRequest, SubmissionJson, TermsJson};
 
 use crate::record::Settlement;
 
@@ -18,22 +17,6 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Relay {
     url: String,
     http: reqwest::Client,
-}
-
-#[derive(Serialize)]
-struct Request<'a> {
-    terms: TermsJson,
-    submissions: Vec<Place>,
-    outcomes: &'a [u16],
-    next: Option<Published>,
-    close: u8,
-    signature: String,
-}
-
-#[derive(Serialize)]
-struct Place {
-    miner: Address,
-    content: Digest,
 }
 
 impl Relay {
@@ -49,16 +32,13 @@ impl Relay {
 
     /// Leaves a settlement there. That it cannot is no failure.
     pub async fn offer(&self, terms: &Terms, submissions: &[Submission], settlement: &Settlement, signature: &[u8]) {
-        let request = Request {
+        let request = SettlementRequest {
             terms: TermsJson::from(terms),
-            submissions: submissions
-                .iter()
-                .map(|submission| Place { miner: submission.miner, content: submission.content.into() })
-                .collect(),
-            outcomes: &settlement.outcomes,
+            submissions: submissions.iter().map(SubmissionJson::from).collect(),
+            outcomes: settlement.outcomes.clone(),
             next: settlement.next,
             close: settlement.close,
-            signature: hex::encode_prefixed(signature),
+            signature: Bytes::copy_from_slice(signature),
         };
         let answer = self.http.post(&self.url).json(&request).send().await;
         if let Err(error) = answer.and_then(reqwest::Response::error_for_status) {

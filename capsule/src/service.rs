@@ -40,6 +40,8 @@ pub struct Status {
     pub caught_up: bool,
     /// Whether the last look at the chain succeeded.
     pub chain: bool,
+    /// Why not, if it failed.
+    pub problem: Option<String>,
     /// Campaigns that name this Capsule.
     pub campaigns: BTreeMap<CampaignId, CampaignStatus>,
 }
@@ -132,7 +134,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
                         self.absorb(&batch, &mut follower);
                     }
                     Err(error) => {
-                        lock(&self.status).chain = false;
+                        fail(&self.status, &error);
                         if errors == 0 {
                             tracing::warn!(%error, "the chain cannot be read; it is tried again");
                         }
@@ -160,16 +162,16 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
     /// Takes what the chain says. What makes no sense is forgotten, all of it, and read anew.
     fn absorb(&mut self, batch: &Batch, follower: &mut Follower) {
         if let Err(error) = self.world.absorb(batch) {
-            tracing::error!(%error, "the node tells nonsense");
+            tracing::error!(%error, "the chain node returned inconsistent events");
             self.world = World::default();
             follower.start_anew();
-            lock(&self.status).chain = false;
+            fail(&self.status, error);
             return;
         }
         let world = &self.world;
         let mut status = lock(&self.status);
         status.block = world.head.number;
-        (status.chain, status.caught_up) = (true, true);
+        (status.chain, status.caught_up, status.problem) = (true, true, None);
         let before = std::mem::take(&mut status.campaigns);
         status.campaigns = world
             .in_order()
@@ -295,6 +297,12 @@ fn describe(campaign: &CampaignView, before: Option<&CampaignStatus>) -> Campaig
         leak_bits_allowed: before.map_or(0.0, |before| before.leak_bits_allowed),
         problem: before.and_then(|before| before.problem.clone()),
     }
+}
+
+/// Notes that the last look at the chain failed.
+fn fail(status: &Mutex<Status>, error: impl std::fmt::Display) {
+    let mut status = lock(status);
+    (status.chain, status.problem) = (false, Some(error.to_string()));
 }
 
 /// The status, also after a thread died with it.

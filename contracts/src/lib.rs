@@ -2,6 +2,7 @@
 //! twins of the contract's
 //! formulas, and where the contracts are. Types and encoding only: calls are made elsewhere.
 
+pub mod address;
 mod attest;
 mod bindings;
 mod deployment;

@@ -66,15 +66,7 @@ impl fmt::Display for Revert {
 impl std::error::Error for Revert {}
 
 fn state(code: u8) -> &'static str {
-    match State::try_from(code) {
-        Ok(State::None) => "unknown",
-        Ok(State::Proposed) => "proposed",
-        Ok(State::Open) => "open",
-        Ok(State::Closed) => "closed",
-        Ok(State::Finalized) => "finalized",
-        Ok(State::Refunded) => "refunded",
-        Err(_) => "in a state unknown to this program",
-    }
+    State::try_from(code).map_or("in a state unknown to this program", State::name)
 }
 
 fn campaigns(error: &CampaignsErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {

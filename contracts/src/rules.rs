@@ -1,5 +1,7 @@
 //! Twins of what the contract computes, so that every party can compute it beforehand.
 
+use std::fmt;
+
 use alloy::{
     primitives::{Address, B256, U256, keccak256},
     sol_types::SolValue,
@@ -165,6 +167,30 @@ impl TryFrom<u8> for State {
     }
 }
 
+impl State {
+    /// All states that a campaign can be in, in order.
+    pub const ALL: [Self; 5] = [Self::Proposed, Self::Open, Self::Closed, Self::Finalized, Self::Refunded];
+
+    /// Its name, as JSON has it, too.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Proposed => "proposed",
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Finalized => "finalized",
+            Self::Refunded => "refunded",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Why a campaign closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -205,9 +231,30 @@ impl TryFrom<u8> for CloseReason {
     }
 }
 
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "not closed",
+            Self::Target => "target reached",
+            Self::Deadline => "deadline passed",
+            Self::LeakBudget => "leak budget spent",
+            Self::Owner => "closed by its owner",
+            Self::Limit => "all submissions used",
+            Self::CapsuleTimeout => "the Capsule missed its deadline",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_are_named_as_in_json() {
+        for state in State::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
+    }
 
     #[test]
     fn every_code_means_one_outcome_or_nothing() {

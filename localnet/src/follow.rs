@@ -32,7 +32,7 @@ pub enum FollowError {
     Chain(#[from] chain::Error),
     /// Nothing happens any more.
     #[error(
-        "nothing happened for {} s in campaign {id}, which is {state:?}; the logs end with\n{logs}",
+        "nothing happened for {} s in campaign {id}, which is {state}; the logs end with\n{logs}",
         PATIENCE.as_secs()
     )]
     Stuck {

@@ -7,7 +7,7 @@ use std::{
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
-use sonar_contracts::STAKE_UNIT;
+use sonar_contracts::{STAKE_UNIT, address};
 use sonar_protocol::{
     method::Method,
     units::{Amount, TokenUnit},
@@ -27,11 +27,13 @@ pub struct Policy {
     /// Seconds that must pass between two submissions to one campaign.
     pub cool_down_seconds: u64,
     /// Data scientists whose campaigns are served; empty means all.
+    #[serde(deserialize_with = "address::deserialize_set")]
     pub data_scientists: BTreeSet<Address>,
     /// Ways of training that are allowed; empty means all.
     pub algorithms: BTreeSet<Algorithm>,
     /// Least bounty by token, in the token's smallest unit; the zero address is ETH. When anything is listed, bounties in
     /// other tokens are refused, because nobody can say what they are worth.
+    #[serde(deserialize_with = "address::deserialize_map")]
     pub min_bounty: BTreeMap<Address, Amount>,
     /// What may be told about the records of each data set; without it Capsules learn exact updates.
     #[serde(skip_serializing_if = "Option::is_none")]

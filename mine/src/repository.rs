@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use sonar_protocol::data::{self, Limits, Schema, Table};
+use sonar_protocol::data::{self, Header, Limits, Schema, Table, TableError};
 use syft::{DataError, Examples, Matrix, Targets};
 use zeroize::Zeroizing;
 
@@ -95,7 +95,7 @@ pub enum RepositoryError {
     Unknown(DataName),
     /// The CSV cannot be read.
     #[error(transparent)]
-    Table(#[from] data::TableError),
+    Table(#[from] TableError),
     /// What the vault gave back was never put there.
     #[error("the description of a data set is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
@@ -104,18 +104,26 @@ pub enum RepositoryError {
     Store(#[from] StoreError),
 }
 
-/// Takes a CSV file into the vault, if it is one.
+/// Imports a CSV file into the vault.
 ///
 /// # Errors
-/// A taken name, or a file that is no table; then nothing is changed.
-pub fn add(store: &dyn Store, name: DataName, csv: &[u8], added_at: u64) -> Result<About, RepositoryError> {
+/// A taken name, or a file that is not a table; then nothing is changed.
+pub fn add(
+    store: &dyn Store,
+    name: DataName,
+    file: &[u8],
+    header: &Header,
+    added_at: u64,
+) -> Result<About, RepositoryError> {
     if names(store)?.contains(&name) {
         return Err(RepositoryError::Exists(name));
     }
-    let table = read(csv)?;
+    let table = data::read_csv_with(file, header, &Limits::default())?;
+    // One form for all files, so that separator, encoding and header are decided once.
+    let csv = Zeroizing::new(table.to_csv());
     let about = About { columns: table.columns().to_vec(), rows: table.rows(), bytes: csv.len(), added_at, name };
     // The description comes last: without it the data set is not there.
-    store.put(&format!("{TABLE}{}", about.name), csv)?;
+    store.put(&format!("{TABLE}{}", about.name), csv.as_bytes())?;
     store.put(&format!("{ABOUT}{}", about.name), &serde_json::to_vec(&about)?)?;
     Ok(about)
 }
@@ -157,9 +165,9 @@ pub fn fits(store: &dyn Store, schema: &Schema) -> Result<Vec<Fit>, RepositoryEr
     names(store)?
         .into_iter()
         .map(|data| {
-            Ok(match schema.fit(&load(store, &data)?) {
+            Ok(match fit(store, schema, &data)? {
                 Ok(examples) => Fit { data, rows: examples.len(), problems: None },
-                Err(report) => Fit { data, rows: 0, problems: Some(report.to_string()) },
+                Err(problems) => Fit { data, rows: 0, problems: Some(problems) },
             })
         })
         .collect()
@@ -173,7 +181,7 @@ pub fn examples(store: &dyn Store, schema: &Schema) -> Result<(Vec<DataName>, Op
     let mut used = Vec::new();
     let mut all: Option<Examples> = None;
     for name in names(store)? {
-        let Ok(more) = schema.fit(&load(store, &name)?) else {
+        let Ok(more) = fit(store, schema, &name)? else {
             continue;
         };
         all = match all {
@@ -200,13 +208,20 @@ fn join(first: &Examples, second: &Examples) -> Result<Examples, DataError> {
     Examples::new(features, targets)
 }
 
-fn load(store: &dyn Store, name: &DataName) -> Result<Table, RepositoryError> {
-    let csv: Zeroizing<Vec<u8>> = store.get(&format!("{TABLE}{name}"))?;
-    read(&csv)
+/// The examples of a data set, or why it does not fit. A file that an older Mine accepted and that is ambiguous fits nothing; the others
+/// are served.
+fn fit(store: &dyn Store, schema: &Schema, name: &DataName) -> Result<Result<Examples, String>, RepositoryError> {
+    Ok(match load(store, name)? {
+        Ok(table) => schema.fit(&table).map_err(|report| report.to_string()),
+        Err(error) => Err(format!("{error}; remove the data set and add it again")),
+    })
 }
 
-fn read(csv: &[u8]) -> Result<Table, RepositoryError> {
-    Ok(data::read_csv(csv, &Limits::default())?)
+fn load(store: &dyn Store, name: &DataName) -> Result<Result<Table, TableError>, RepositoryError> {
+    let csv: Zeroizing<Vec<u8>> = store.get(&format!("{TABLE}{name}"))?;
+    // Quotes around cells with commas make the text longer than the file.
+    let limits = Limits { bytes: u64::MAX, ..Limits::default() };
+    Ok(data::read_csv_with(&csv, &Header::FirstLine, &limits))
 }
 
 #[cfg(test)]
@@ -221,10 +236,10 @@ mod tests {
     #[test]
     fn a_data_set_is_added_listed_and_removed() {
         let store = Memory::default();
-        let about = add(&store, name("own"), b"a,b\n1,2\n3,4\n", 5).unwrap();
+        let about = add(&store, name("own"), b"a,b\n1,2\n3,4\n", &Header::Checked, 5).unwrap();
         assert_eq!((about.rows, about.columns.len()), (2, 2));
         assert_eq!(list(&store).unwrap(), [about]);
-        assert!(matches!(add(&store, name("own"), b"a\n1\n", 6), Err(RepositoryError::Exists(_))));
+        assert!(matches!(add(&store, name("own"), b"a\n1\n", &Header::Checked, 6), Err(RepositoryError::Exists(_))));
         remove(&store, &name("own")).unwrap();
         assert!(list(&store).unwrap().is_empty());
         assert!(store.list("").unwrap().is_empty(), "nothing stays behind");
@@ -235,9 +250,48 @@ mod tests {
     fn what_is_no_table_is_not_kept() {
         let store = Memory::default();
         for csv in [&b""[..], b"a,b\n", b"a,b\n1\n", b"\xff\xfe\n1\n"] {
-            assert!(add(&store, name("bad"), csv, 0).is_err(), "{csv:?}");
+            assert!(add(&store, name("bad"), csv, &Header::Checked, 0).is_err(), "{csv:?}");
         }
         assert!(store.list("").unwrap().is_empty());
+    }
+
+    fn schema() -> Schema {
+        let input = |name: &str| data::Input { name: name.into(), min: 0.0, max: 10.0 };
+        let classes = vec!["no".into(), "yes".into()];
+        let task = syft::Task::Classification { classes };
+        Schema { inputs: vec![input("a"), input("b")], target: "y".into(), task, range: None }
+    }
+
+    #[test]
+    fn every_form_of_a_file_is_the_same_data_set() {
+        let names = Header::Absent(Some(vec!["a".into(), "b".into(), "y".into()]));
+        let forms: [(&[u8], &Header); 5] = [
+            (b"a,b,y\n1.68,1.17,no\n0.59,7,yes\n", &Header::Checked),
+            (b"a;b;y\r\n1,68;1,17;no\r\n0,59;7;yes\r\n", &Header::Checked),
+            (b"a\tb\ty\r1.68\t1.17\tno\r0.59\t7\tyes", &Header::Checked),
+            (b"\xEF\xBB\xBFa|b|y\n1.68|1.17|no\n\n0.59|7|yes\n", &Header::Checked),
+            (b"1.68,1.17,no\n0.59,7,yes\n", &names),
+        ];
+        for (file, header) in forms {
+            let store = Memory::default();
+            add(&store, name("own"), file, header, 0).unwrap();
+            let (used, examples) = examples(&store, &schema()).unwrap();
+            let text = String::from_utf8_lossy(file);
+            assert_eq!(used, [name("own")], "{text}");
+            assert_eq!(examples.unwrap().features().values(), [1.68, 1.17, 0.59, 7.0], "{text}");
+        }
+    }
+
+    #[test]
+    fn an_ambiguous_file_of_an_older_mine_does_not_stop_the_others() {
+        let store = Memory::default();
+        add(&store, name("good"), b"a,b,y\n1,2,no\n", &Header::Checked, 0).unwrap();
+        add(&store, name("old"), b"a,b,y\n1,2,no\n", &Header::Checked, 0).unwrap();
+        store.put("table-old", b"a,b,y\n1,2,\"no\n3,4,yes\n").unwrap();
+        let fits = fits(&store, &schema()).unwrap();
+        assert_eq!((fits[0].rows, fits[1].rows), (1, 0));
+        assert!(fits[1].problems.as_ref().unwrap().contains("the quote opened in line 2"), "{fits:?}");
+        assert_eq!(examples(&store, &schema()).unwrap().0, [name("good")]);
     }
 
     #[test]

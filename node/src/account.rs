@@ -1,5 +1,7 @@
 //! Accounts: keys in standard encrypted keystore files (Web3 Secret Storage version 3), which `cast wallet` reads too.
 
+mod form;
+
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use self::form::{FormError, check_form};
 use crate::{
     cli::{Code, Failure},
     files::{self, Access, FileError},
@@ -88,6 +91,15 @@ pub enum AccountError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A keystore file that no program wrote as it is.
+    #[error("the keystore file {} is damaged: {source}; restore it from a backup", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// The field, and what it must be.
+        #[source]
+        source: FormError,
+    },
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -101,7 +113,7 @@ impl From<AccountError> for Failure {
             AccountError::Exists(_) => Code::AccountExists,
             AccountError::Unknown { .. } => Code::UnknownAccount,
             AccountError::WrongPassphrase(_) => Code::WrongPassphrase,
-            AccountError::Damaged { .. } => Code::Keystore,
+            AccountError::Damaged { .. } | AccountError::Form { .. } => Code::Keystore,
         };
         Self::new(code, error)
     }
@@ -222,9 +234,7 @@ fn open_file(path: &Path, passphrase: &str) -> Result<PrivateKeySigner, AccountE
     let damaged = |reason: String| AccountError::Damaged { path: path.to_owned(), reason };
     let bytes = files::read_limited(path, SIZE_LIMIT)?;
     let content: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    if content["version"] != 3 {
-        return Err(damaged("its version is not 3".into()));
-    }
+    check_form(&content).map_err(|source| AccountError::Form { path: path.to_owned(), source })?;
     PrivateKeySigner::decrypt_keystore(path, passphrase).map_err(|error| match error {
         LocalSignerError::EthKeystoreError(error) if error.to_string().contains("Mac") => {
             AccountError::WrongPassphrase(path.to_owned())
@@ -295,9 +305,34 @@ mod tests {
         let path = home.path().join("key");
         fs::write(&path, format!("0x{}\n", hex::encode(signer.to_bytes()))).unwrap();
         assert_eq!(read_key(&path, "").unwrap().address(), signer.address());
-        for content in ["", "0x12", "{}", "{\"version\":2}", &"0".repeat(64)] {
+        for content in ["", "0x12", "{", &"0".repeat(64)] {
             fs::write(&path, content).unwrap();
             assert!(matches!(read_key(&path, ""), Err(AccountError::Damaged { .. })), "{content}");
+        }
+        for content in ["{}", "{\"version\":2}"] {
+            fs::write(&path, content).unwrap();
+            assert!(matches!(read_key(&path, ""), Err(AccountError::Form { .. })), "{content}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_keystore_file_is_named_with_its_field() {
+        let home = tempfile::tempdir().unwrap();
+        let keystore = Keystore::new(home.path());
+        keystore.create(&name("alice"), "right").unwrap();
+        let path = keystore.path(&name("alice"));
+        let good: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        for (field, value) in [("/crypto/kdfparams/dklen", Value::from(8)), ("/crypto/cipherparams/iv", "00".into())] {
+            let mut content = good.clone();
+            *content.pointer_mut(field).unwrap() = value;
+            fs::write(&path, content.to_string()).unwrap();
+            let name_of_field = field[1..].replace('/', ".");
+            for failure in [keystore.unlock(&name("alice"), "right"), read_key(&path, "right")] {
+                let failure = Failure::from(failure.unwrap_err());
+                assert_eq!(failure.code, Code::Keystore);
+                assert!(failure.message.contains(&format!("is damaged: `{name_of_field}` must be")), "{failure}");
+            }
+            assert_eq!(keystore.list().unwrap().len(), 1, "it is still there to be seen");
         }
     }
 

@@ -23,11 +23,13 @@ use crate::{
     ipfs::IpfsError,
     logging::BestEffort,
 };
-use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, units};
+use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, text, units};
 
 mod code;
+mod stop;
 
 pub use code::Code;
+pub use stop::stop_signal;
 
 /// A passphrase is a line of text.
 const PASSPHRASE_LIMIT: u64 = 4096;
@@ -185,7 +187,10 @@ impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         let code = match error.source.kind() {
             io::ErrorKind::NotFound => Code::FileNotFound,
-            io::ErrorKind::FileTooLarge => Code::FileRefused,
+            io::ErrorKind::FileTooLarge
+            | io::ErrorKind::IsADirectory
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::Unsupported => Code::FileRefused,
             _ => Code::File,
         };
         Self::new(code, &error)
@@ -238,12 +243,13 @@ impl From<campaign::FileError> for Failure {
     fn from(error: campaign::FileError) -> Self {
         let place = match &error {
             campaign::FileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
+            campaign::FileError::Text(_) => "name and description".into(),
             campaign::FileError::Schema(_) => "inputs and task".into(),
             campaign::FileError::Model { field, .. } => (*field).into(),
         };
         let message = match error {
             campaign::FileError::Toml { message, .. } | campaign::FileError::Model { message, .. } => message,
-            campaign::FileError::Schema(error) => error.to_string(),
+            error => error.to_string(),
         };
         Self::new(Code::CampaignFile, message).at(place)
     }
@@ -354,7 +360,7 @@ impl Output {
     pub fn item(&self, data: &impl Serialize, human: impl Display) -> Result<(), Failure> {
         if self.json {
             let data = serde_json::to_value(data).map_err(Failure::internal)?;
-            say(io::stdout(), &json!({"schema": self.schema, "ok": true, "data": data}));
+            say_json(io::stdout(), &json!({"schema": self.schema, "ok": true, "data": data}));
         } else {
             say(io::stdout(), &human);
         }
@@ -373,7 +379,7 @@ impl Output {
                 if self.json {
                     let envelope = report.data.map(|data| Envelope { schema: self.schema, ok: true, data, warnings });
                     if let Some(envelope) = envelope {
-                        say(io::stdout(), &json!(envelope));
+                        say_json(io::stdout(), &json!(envelope));
                     }
                 } else if !report.human.is_empty() {
                     say(io::stdout(), &report.human.trim_end());
@@ -383,7 +389,7 @@ impl Output {
             Err(failure) => {
                 say(io::stderr(), &format_args!("error: {failure}"));
                 if self.json {
-                    say(io::stdout(), &failure.envelope(&self.schema, &warnings));
+                    say_json(io::stdout(), &failure.envelope(&self.schema, &warnings));
                 }
                 failure.code.exit().into()
             }
@@ -396,9 +402,15 @@ impl Output {
     }
 }
 
-/// A reader that went away (`| head`) is no failure of ours.
+/// Prints a text for people. Strangers wrote parts of it, so what terminals obey is escaped.
 fn say(mut stream: impl Write, text: &impl Display) {
-    let _ = writeln!(stream, "{text}");
+    // A reader that went away (`| head`) is no failure of ours.
+    let _ = writeln!(stream, "{}", text::escape(&text.to_string()));
+}
+
+/// Prints a document for programs, which people look at too.
+fn say_json(mut stream: impl Write, document: &Value) {
+    let _ = writeln!(stream, "{}", text::escape_json(&document.to_string()));
 }
 
 /// Parses the command line. Misunderstandings end with exit code 2, in JSON too when `--json` was given; help and
@@ -419,7 +431,7 @@ pub fn parse<C: Parser>(program: &str) -> Result<C, process::ExitCode> {
             let text = error.render().to_string();
             let message = text.trim().trim_start_matches("error: ");
             let failure = Failure::new(Code::Usage, message);
-            say(io::stdout(), &failure.envelope(&format!("{program}.usage/1"), &[]));
+            say_json(io::stdout(), &failure.envelope(&format!("{program}.usage/1"), &[]));
         }
         ExitCode::Usage.into()
     })
@@ -545,7 +557,7 @@ pub fn confirm(globals: &Globals, consequence: &str) -> Result<(), Failure> {
         );
     }
     let mut stderr = io::stderr();
-    let _ = write!(stderr, "{consequence}\nContinue? [y/N] ");
+    let _ = write!(stderr, "{}\nContinue? [y/N] ", text::escape(consequence));
     let _ = stderr.flush();
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(|error| declined(&format!("cannot ask: {error}")))?;
@@ -570,7 +582,8 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
     use tracing_subscriber::EnvFilter;
     let level = match (globals.quiet, globals.verbose, logging) {
         (true, ..) => "error",
-        (_, 0, Logging::Command) => "error",
+        // Whoever waits for a command is told what it waits for.
+        (_, 0, Logging::Command) => "error,sonar_node::retry=warn",
         (_, 0, Logging::Daemon) => "warn,sonar=info,capsule=info,mine=info",
         (_, 1, _) => "warn,sonar=debug,capsule=debug,mine=debug",
         (..) => "debug",
@@ -587,7 +600,11 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     // Only the first subscriber of a process counts, which is what tests with several want.
-    let _ = if globals.json { builder.json().try_init() } else { builder.try_init() };
+    let _ = match (globals.json, globals.verbose, logging) {
+        (true, ..) => builder.json().try_init(),
+        (_, 0, Logging::Command) => builder.without_time().with_target(false).try_init(),
+        _ => builder.try_init(),
+    };
 }
 
 /// What a daemon reports when it is ready: `<home>/ready.json`, and the same as one JSON line on stdout.
@@ -626,22 +643,6 @@ impl Ready {
             say(io::stdout(), &line);
         }
         Ok(())
-    }
-}
-
-/// Returns when the process is asked to stop (SIGINT or SIGTERM).
-pub async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
     }
 }
 
@@ -696,6 +697,15 @@ mod tests {
         assert!(failure.message.contains("1 ETH"));
         let willing = Globals { yes: true, ..silent };
         assert!(confirm(&willing, "This pays 1 ETH.").is_ok());
+    }
+
+    #[test]
+    fn strangers_texts_do_not_reach_the_terminal_as_they_are() {
+        let mut printed = Vec::new();
+        say(&mut printed, &"column `b\u{1b}]0;owned\u{7}`\nis \u{202e}missing");
+        say_json(&mut printed, &json!({"name": "b\u{9b}31m\u{202e}"}));
+        let expected = "column `b\\u{1b}]0;owned\\u{7}`\nis \\u{202e}missing\n{\"name\":\"b\\u009b31m\\u202e\"}\n";
+        assert_eq!(String::from_utf8(printed).unwrap(), expected);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -103,14 +103,34 @@ pub fn private_directory(path: &Path) -> Result<(), FileError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::new("create", path))
 }
 
-/// Reads a file that must not be larger than `limit` bytes.
+/// Whether a path names a file with content of its own.
+fn check_plain(path: &Path) -> io::Result<()> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    let (error, what) = if kind.is_dir() {
+        (io::ErrorKind::IsADirectory, "a directory")
+    } else if kind.is_fifo() {
+        (io::ErrorKind::Unsupported, "a pipe")
+    } else if kind.is_socket() {
+        (io::ErrorKind::Unsupported, "a socket")
+    } else {
+        (io::ErrorKind::Unsupported, "a device")
+    };
+    Err(io::Error::new(error, format!("it is {what}; name a file")))
+}
+
+/// Reads a file that must not be larger than `limit` bytes. Pipes and devices are refused: opening one may block for ever, and no time limit
+/// of the program would end that.
 ///
 /// # Errors
 /// Names the file.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     use io::Read;
     let mut bytes = Vec::new();
-    File::open(path)
+    check_plain(path)
+        .and_then(|()| File::open(path))
         .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
         .and_then(|_| {
             if bytes.len() as u64 > limit {
@@ -126,6 +146,7 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Code, Failure};
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -137,6 +158,41 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_files_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let socket = directory.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        let others = [
+            (directory.path(), "a directory"),
+            (&pipe, "a pipe"),
+            (&link, "a pipe"),
+            (&socket, "a socket"),
+            (Path::new("/dev/zero"), "a device"),
+        ];
+        for (path, what) in others {
+            let error = read_limited(path, 10).unwrap_err();
+            assert_eq!(error.to_string(), format!("cannot read {}: it is {what}; name a file", path.display()));
+            assert_eq!(Failure::from(error).code, Code::FileRefused, "{what}");
+        }
+        let link = directory.path().join("good");
+        fs::write(directory.path().join("file"), "content").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        assert_eq!(read_limited(&link, 10).unwrap(), b"content");
+    }
+
+    #[test]
+    fn a_directory_is_not_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = write_atomic(directory.path(), b"one", Access::Public).unwrap_err();
+        assert_eq!(Failure::from(error).code, Code::FileRefused);
+        assert!(directory.path().is_dir());
     }
 
     #[test]

@@ -15,4 +15,5 @@ pub mod http;
 pub mod ipfs;
 pub mod jobs;
 pub mod logging;
+pub mod retry;
 pub mod vault;

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     backbone::Embedding,
-    data::{self, FitReport, TableError},
+    data::{self, FitReport, Header, TableError},
     ids::Digest,
     manifest::{Commitments, Manifest, commitment},
     method::TooManyRows,
@@ -16,6 +16,12 @@ use crate::{
 
 /// A bundle is at most this large, before and after it is sealed.
 pub const MAX_BYTES: usize = 256 << 20;
+
+/// How large a validation set may be. Packed, it must not become larger than a bundle: whoever unpacks it did not choose it.
+#[must_use]
+pub fn validation_limits() -> data::Limits {
+    data::Limits { bytes: MAX_BYTES as u64, ..data::Limits::default() }
+}
 /// How it begins.
 const MAGIC: &[u8] = b"sonar.bundle/1\n";
 
@@ -164,7 +170,8 @@ impl Bundle {
         same("validation set", Some(validation), Some(committed.validation))?;
         same("starting model", initial, committed.initial)?;
         same("certificate", Some(certificate), Some(committed.certificate))?;
-        let table = data::read_csv(self.validation.as_slice(), &data::Limits::default())?;
+        // What a launch accepted is not refused here for looking like something else.
+        let table = data::read_csv_with(&self.validation, &Header::FirstLine, &validation_limits())?;
         manifest.method.check_rows(table.rows())?;
         let examples = embedding.apply(manifest.data.fit(&table)?).map_err(TrialError::from)?;
         syft::Grid::for_rows(manifest.accuracy.grid.ppm(), examples.len())?;

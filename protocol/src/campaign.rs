@@ -5,6 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use alloy::primitives::Address;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error as _};
+use sonar_contracts::address;
 use syft::{FeatureKind, Image, Metric, Ppm, Rule, Task};
 use syft_nets::{Fall, NetworkKind, Optimiser};
 
@@ -12,6 +13,7 @@ use crate::{
     data::{Input, MAX_COLUMNS, Range, Schema, SchemaError},
     manifest::Mode,
     method::Regime,
+    text::{self, TextError},
     units::{Amount, TokenUnit},
 };
 
@@ -51,6 +53,7 @@ pub struct CampaignFile {
     #[serde(default)]
     pub mode: Mode,
     /// The operator of the Capsule; the cheapest registered one if it is not given.
+    #[serde(default, deserialize_with = "address::deserialize_option")]
     pub capsule: Option<Address>,
 }
 
@@ -236,6 +239,7 @@ impl<'de> Deserialize<'de> for TrainingTable {
 #[serde(deny_unknown_fields)]
 pub struct RewardTable {
     /// The bounty in whole tokens, as text so that it is exact.
+    #[serde(deserialize_with = "amount")]
     pub bounty: String,
     /// `ETH`, `DATA`, or the address of an ERC-20.
     #[serde(default = "eth")]
@@ -281,8 +285,18 @@ fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ppm, D::Error>
     }
 }
 
+/// An amount as text: numbers of TOML are not exact, and have no decimals if they are whole.
+fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => Ok(text),
+        other => Err(D::Error::custom(format!(
+            "`{other}` is not an amount: write a decimal number in quotes, such as \"1000\" or \"12.5\""
+        ))),
+    }
+}
+
 fn wei<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
-    TokenUnit::eth().parse(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+    TokenUnit::eth().parse(&amount(deserializer)?).map(Some).map_err(D::Error::custom)
 }
 
 fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -370,6 +384,9 @@ pub enum FileError {
         /// What is wrong.
         message: String,
     },
+    /// A text that does something to a terminal.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// The schema makes no sense.
     #[error("{0}")]
     Schema(#[from] SchemaError),
@@ -397,6 +414,8 @@ impl CampaignFile {
                 message: error.message().into(),
             }
         })?;
+        text::check_line("`name`", &file.name)?;
+        text::check_lines("`description`", &file.description)?;
         file.schema().check()?;
         file.check_model()?;
         Ok(file)
@@ -564,8 +583,33 @@ target = 0.9
         assert!(refusal("min = 0, max = 10", "min = 10, max = 0").contains("range of `a`"));
         let stake = |text: &str| refusal("target = 0.9", &format!("target = 0.9\n[limits]\nsubmission_stake = {text}"));
         assert!(stake("\"5 DATA\"").contains("expected token ETH"));
-        assert!(stake("0.0005").contains("string"));
+        assert!(stake("0.0005").contains("`0.0005` is not an amount: write a decimal number in quotes"));
+        assert!(stake("\"1,000\"").contains("write a decimal number such as 1000 or 12.5"));
+        assert!(refusal("\"12.5\"", "1_000").contains("`1000` is not an amount: write a decimal number in quotes"));
         assert!(refusal("classification", "clustering").contains("clustering"));
+    }
+
+    #[test]
+    fn texts_that_terminals_obey_are_refused_with_their_place() {
+        let name = refusal("\"test\"", r#""Nice\u001B[2J""#);
+        assert_eq!(name, "`name` contains the invisible character U+001B, which terminals obey: remove it");
+        assert!(refusal("\"test\"", r#""pay \u202Eevil\u202C""#).contains("U+202E"));
+        assert!(refusal("\"test\"", r#""two\nlines""#).contains("U+000A"));
+        let description = "\"test\"\ndescription = \"\"\"two\nlines\"\"\"";
+        CampaignFile::parse(&TEXT.replace("\"test\"", description)).unwrap();
+        assert!(refusal("\"test\"", "\"test\"\ndescription = \"\\u0007\"").starts_with("`description` contains"));
+        assert!(refusal("name = \"b\"", r#"name = "b\u001B[31m""#).starts_with("the name of input 2"));
+        assert!(refusal("\"yes\"]", r#""\u001B[31mred"]"#).starts_with("the name of class 2"));
+    }
+
+    #[test]
+    fn a_mistyped_address_is_refused() {
+        let good = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+        let with = |capsule: &str| TEXT.replace("\"test\"", &format!("\"test\"\ncapsule = \"{capsule}\""));
+        assert_eq!(CampaignFile::parse(&with(good)).unwrap().capsule.unwrap().to_checksum(None), good);
+        let wrong = CampaignFile::parse(&with(&good.replacen("6053", "6063", 1))).unwrap_err().to_string();
+        assert!(wrong.starts_with("line 3, column") && wrong.contains("checksum"), "{wrong}");
+        assert!(CampaignFile::parse(&with(&good[2..])).is_err());
     }
 
     #[test]

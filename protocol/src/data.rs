@@ -1,135 +1,18 @@
 //! What the data of a campaign look like, and CSV files that may or may not look like that.
 
-use std::{collections::HashSet, fmt, io::Read};
+use std::{collections::HashSet, fmt};
 
 use serde::{Deserialize, Serialize};
 use syft::{DataError, Examples, Matrix, TargetMap, Targets, Task};
 
-/// Most columns of a table, and most inputs of a campaign.
-pub const MAX_COLUMNS: usize = 4_096;
+pub use crate::table::{Header, Limits, MAX_COLUMNS, Table, TableError, read_csv, read_csv_with};
+use crate::{
+    table::{comma_number, shorten},
+    text::{self, TextError},
+};
+
 /// Most misfits that a report lists one by one.
 const MAX_LISTED: usize = 20;
-/// What is shown of a cell.
-const SHOWN: usize = 40;
-
-/// How large a table may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of the file.
-    pub bytes: u64,
-    /// Columns.
-    pub columns: usize,
-    /// Rows without the header.
-    pub rows: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { bytes: 1 << 30, columns: MAX_COLUMNS, rows: 5_000_000 }
-    }
-}
-
-/// A file that is no table.
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// Not CSV, or not UTF-8.
-    #[error("not a CSV file: {0}")]
-    Csv(#[from] csv::Error),
-    /// It has no header or no rows.
-    #[error("the file is empty: it needs a header line with column names, and at least one row")]
-    Empty,
-    /// Too many bytes.
-    #[error("the file is larger than {0} bytes")]
-    TooManyBytes(u64),
-    /// Too many columns.
-    #[error("the file has {have} columns; at most {most} are read")]
-    TooManyColumns {
-        /// Columns in the header.
-        have: usize,
-        /// Most that are read.
-        most: usize,
-    },
-    /// Too many rows.
-    #[error("the file has more than {0} rows")]
-    TooManyRows(usize),
-    /// Two columns of the same name.
-    #[error("column `{0}` appears twice")]
-    DuplicateColumn(String),
-}
-
-/// The cells of a CSV file.
-#[derive(Clone)]
-pub struct Table {
-    columns: Vec<String>,
-    records: Vec<csv::StringRecord>,
-}
-
-impl fmt::Debug for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table({} columns, {} rows)", self.columns.len(), self.records.len())
-    }
-}
-
-/// Reads a CSV file with a header line.
-///
-/// # Errors
-/// Not CSV, empty, or beyond the limits.
-pub fn read_csv(reader: impl Read, limits: &Limits) -> Result<Table, TableError> {
-    // One byte more than allowed tells a file that is too large from one that just fits.
-    let mut limited = Counted { inner: reader.take(limits.bytes.saturating_add(1)), count: 0 };
-    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&mut limited);
-    let columns: Vec<String> = csv.headers()?.iter().map(str::to_owned).collect();
-    if columns.len() > limits.columns {
-        return Err(TableError::TooManyColumns { have: columns.len(), most: limits.columns });
-    }
-    let mut names = HashSet::new();
-    if let Some(twice) = columns.iter().find(|name| !names.insert(name.as_str())) {
-        return Err(TableError::DuplicateColumn(twice.clone()));
-    }
-    let mut records = Vec::new();
-    for record in csv.into_records() {
-        if records.len() == limits.rows {
-            return Err(TableError::TooManyRows(limits.rows));
-        }
-        records.push(record?);
-    }
-    if limited.count > limits.bytes {
-        return Err(TableError::TooManyBytes(limits.bytes));
-    }
-    if records.is_empty() {
-        return Err(TableError::Empty);
-    }
-    Ok(Table { columns, records })
-}
-
-/// Counts what is read.
-struct Counted<R> {
-    inner: R,
-    count: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.count += read as u64;
-        Ok(read)
-    }
-}
-
-impl Table {
-    /// Names of the columns, in order.
-    #[must_use]
-    pub fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
-    /// Number of rows.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.records.len()
-    }
-}
-
 /// A column that the model reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,6 +56,9 @@ pub enum SchemaError {
     /// No inputs, or too many.
     #[error("there are {0} inputs; 1 to {MAX_COLUMNS} are allowed")]
     Inputs(usize),
+    /// A name that does something to a terminal.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A name that is empty or appears twice.
     #[error("the name `{0}` is empty or appears twice")]
     Name(String),
@@ -205,7 +91,7 @@ pub enum Misfit {
         column: String,
     },
     /// A cell holds no number.
-    #[error("column `{column}`, line {line}: `{text}` where a number is expected")]
+    #[error("column `{column}`, line {line}: `{text}` where a number is expected{}", comma_advice(.text))]
     NotANumber {
         /// The column.
         column: String,
@@ -294,6 +180,10 @@ impl Schema {
         if self.inputs.is_empty() || self.inputs.len() > MAX_COLUMNS {
             return Err(SchemaError::Inputs(self.inputs.len()));
         }
+        for (place, input) in self.inputs.iter().enumerate() {
+            text::check_line(format!("the name of input {}", place + 1), &input.name)?;
+        }
+        text::check_line("the name of the target", &self.target)?;
         let mut names = HashSet::from([self.target.as_str()]);
         let all = self.inputs.iter().map(|input| input.name.as_str());
         for name in all {
@@ -307,6 +197,9 @@ impl Schema {
         self.inputs.iter().try_for_each(|input| check_range(&input.name, input.min, input.max))?;
         match (&self.task, self.range) {
             (Task::Classification { classes }, None) => {
+                for (place, class) in classes.iter().enumerate() {
+                    text::check_line(format!("the name of class {}", place + 1), class)?;
+                }
                 let different: HashSet<_> = classes.iter().collect();
                 if classes.len() < 2 || different.len() < classes.len() {
                     return Err(SchemaError::Classes);
@@ -339,7 +232,7 @@ impl Schema {
     pub fn fit(&self, table: &Table) -> Result<Examples, FitReport> {
         let mut report = FitReport { misfits: Vec::new(), more: 0 };
         let mut find = |name: &str| {
-            let place = table.columns.iter().position(|column| column == name);
+            let place = table.columns().iter().position(|column| column == name);
             if place.is_none() {
                 report.add(Misfit::MissingColumn { column: name.into() });
             }
@@ -352,15 +245,18 @@ impl Schema {
         };
         let mut values = Vec::with_capacity(table.rows().saturating_mul(inputs.len()));
         let mut labels = Labels::for_task(&self.task);
-        for record in &table.records {
-            let line = record.position().map_or(0, csv::Position::line);
+        let mut numeric = inputs.clone();
+        numeric.extend(self.range.map(|_| target));
+        let parse = if table.has_decimal_commas(&numeric) { with_comma } else { with_point };
+        for row in 0..table.rows() {
+            let line = table.line(row);
             for (input, &place) in self.inputs.iter().zip(&inputs) {
-                match number(&input.name, line, &record[place], input.min, input.max) {
+                match number(&input.name, line, table.cell(row, place), parse, (input.min, input.max)) {
                     Ok(value) => values.push(value),
                     Err(misfit) => report.add(misfit),
                 }
             }
-            if let Err(misfit) = labels.read(self, line, &record[target]) {
+            if let Err(misfit) = labels.read(self, line, table.cell(row, target), parse) {
                 report.add(misfit);
             }
         }
@@ -396,7 +292,7 @@ impl Labels {
         }
     }
 
-    fn read(&mut self, schema: &Schema, line: u64, text: &str) -> Result<(), Misfit> {
+    fn read(&mut self, schema: &Schema, line: u64, text: &str, parse: Parse) -> Result<(), Misfit> {
         match (self, &schema.task) {
             (Self::Classes(labels), Task::Classification { classes }) => {
                 let class = classes.iter().position(|class| class == text);
@@ -409,7 +305,7 @@ impl Labels {
             }
             (Self::Values(labels), _) => {
                 let range = schema.range.unwrap_or(Range { min: f64::MIN, max: f64::MAX });
-                labels.push(number(&schema.target, line, text, range.min, range.max)?);
+                labels.push(number(&schema.target, line, text, parse, (range.min, range.max))?);
             }
             // The labels were made for this task.
             (Self::Classes(_), Task::Regression) => {}
@@ -425,18 +321,36 @@ impl Labels {
     }
 }
 
-fn number(column: &str, line: u64, text: &str, min: f64, max: f64) -> Result<f64, Misfit> {
+/// How a table writes its numbers.
+type Parse = fn(&str) -> Option<f64>;
+
+fn with_point(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+fn with_comma(text: &str) -> Option<f64> {
+    with_point(text).or_else(|| comma_number(text))
+}
+
+fn number(column: &str, line: u64, text: &str, parse: Parse, (min, max): (f64, f64)) -> Result<f64, Misfit> {
     let column = || column.to_owned();
-    match text.parse::<f64>() {
-        Err(_) => Err(Misfit::NotANumber { column: column(), line, text: shorten(text) }),
-        Ok(value) if !value.is_finite() => Err(Misfit::NotFinite { column: column(), line, text: shorten(text) }),
-        Ok(value) if value < min || value > max => Err(Misfit::OutOfRange { column: column(), line, value, min, max }),
-        Ok(value) => Ok(value),
+    match parse(text) {
+        None => Err(Misfit::NotANumber { column: column(), line, text: shorten(text) }),
+        Some(value) if !value.is_finite() => Err(Misfit::NotFinite { column: column(), line, text: shorten(text) }),
+        Some(value) if value < min || value > max => {
+            Err(Misfit::OutOfRange { column: column(), line, value, min, max })
+        }
+        Some(value) => Ok(value),
     }
 }
 
-fn shorten(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
+/// Advice on a text that would be a number without its comma.
+fn comma_advice(text: &str) -> &'static str {
+    if text.replace(',', "").parse::<f64>().is_ok() && text.contains(',') {
+        ": write numbers with a decimal point and without separators of thousands"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -492,7 +406,7 @@ mod tests {
         assert!(matches!(table(""), Err(TableError::Empty)));
         assert!(matches!(table("a,b\n"), Err(TableError::Empty)));
         assert!(matches!(table("a,a\n1,2\n"), Err(TableError::DuplicateColumn(_))));
-        assert!(matches!(table("a,b\n1\n"), Err(TableError::Csv(_))));
+        assert!(matches!(table("a,b\n1\n"), Err(TableError::Ragged { line: 2, have: 1, expected: 2, .. })));
         let wide = format!("{}\n", vec!["c"; 1_000_000].join(","));
         assert!(matches!(table(&wide), Err(TableError::TooManyColumns { have: 1_000_000, .. })));
         let small = Limits { bytes: 10, ..Limits::default() };
@@ -518,6 +432,15 @@ mod tests {
     }
 
     #[test]
+    fn decimal_commas_are_read_and_thousands_are_not() {
+        let text = "a;b;y\n1,68;1,17;no\n0,59;7;yes\n";
+        let examples = schema().fit(&table(text).unwrap()).unwrap();
+        assert_eq!(examples.features().values(), [1.68, 1.17, 0.59, 7.0]);
+        let thousands = misfits("a;b;y\n1,234;1;no\n");
+        assert!(thousands.starts_with("column `a`, line 2: `1,234` where a number is expected: write"), "{thousands}");
+    }
+
+    #[test]
     fn a_byte_order_mark_and_windows_lines_are_no_obstacle() {
         let table = table("\u{feff}a,b,y\r\n1,2,no\r\n").unwrap();
         assert_eq!(table.columns(), ["a", "b", "y"]);
@@ -527,7 +450,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_file_makes_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read_csv(bytes.as_slice(), &Limits::default());
+            let _ = read_csv(&bytes, &Limits::default());
         }
 
         #[test]
@@ -539,6 +462,20 @@ mod tests {
                 prop_assert!(examples.features().values().iter().all(|value| (0.0..=10.0).contains(value)));
             }
         }
+    }
+
+    #[test]
+    fn names_that_terminals_obey_are_refused_with_their_place() {
+        let refusal = |change: fn(&mut Schema)| {
+            let mut schema = schema();
+            change(&mut schema);
+            schema.check().unwrap_err().to_string()
+        };
+        let column = refusal(|s| s.inputs[1].name = "b\u{1b}[2J".into());
+        assert!(column.starts_with("the name of input 2 contains the invisible character U+001B"), "{column}");
+        assert!(refusal(|s| s.target = "y\u{202e}".into()).contains("the target contains"));
+        let class = refusal(|s| s.task = Task::Classification { classes: vec!["no".into(), "\u{9b}31mred".into()] });
+        assert!(class.starts_with("the name of class 2 contains the invisible character U+009B"), "{class}");
     }
 
     #[test]

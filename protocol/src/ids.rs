@@ -10,44 +10,35 @@ use serde::{Deserialize, Serialize};
 const DAG_PB: u64 = 0x70;
 /// Multihash code of SHA-256.
 const SHA2_256: u64 = 0x12;
-/// A text that is not 32 bytes in hexadecimal.
+
+/// A text that names nothing of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {kind}: expected 64 hexadecimal digits, optionally after 0x")]
+#[error("`{text}` is not {kind}: expected {expected}, optionally after 0x")]
 pub struct ParseIdError {
     kind: &'static str,
+    expected: &'static str,
     text: String,
 }
 
-fn parse(kind: &'static str, text: &str) -> Result<[u8; 32], ParseIdError> {
+impl ParseIdError {
+    fn new(kind: &'static str, expected: &'static str, text: &str) -> Self {
+        // Long enough to recognise, short enough not to flood a log.
+        Self { kind, expected, text: text.chars().take(80).collect() }
+    }
+}
+
+fn parse(text: &str) -> Option<[u8; 32]> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     let mut bytes = [0; 32];
-    hex::decode_to_slice(digits, &mut bytes).map_err(|_| ParseIdError {
-        kind,
-        // Long enough to recognise, short enough not to flood a log.
-        text: text.chars().take(80).collect(),
-    })?;
-    Ok(bytes)
+    hex::decode_to_slice(digits, &mut bytes).ok()?;
+    Some(bytes)
 }
 
 macro_rules! text_form {
-    ($name:ident, $kind:literal) => {
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode_prefixed(self.as_bytes()))
-            }
-        }
-
+    ($name:ident) => {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}({self})", stringify!($name))
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ParseIdError;
-
-            fn from_str(text: &str) -> Result<Self, ParseIdError> {
-                parse($kind, text).map(Self::from)
             }
         }
 
@@ -104,9 +95,24 @@ impl From<[u8; 32]> for CampaignId {
     }
 }
 
-text_form!(CampaignId, "a campaign id");
+impl fmt::Display for CampaignId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode_prefixed(self.as_bytes()))
+    }
+}
 
-/// The sha2-256 digest of an artefact's root block on IPFS: what the chain stores instead of a CID.
+impl FromStr for CampaignId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        parse(text).map(Self::from).ok_or_else(|| ParseIdError::new("a campaign id", "64 hexadecimal digits", text))
+    }
+}
+
+text_form!(CampaignId);
+
+/// The sha2-256 digest of an artefact's root block on IPFS: what the chain stores instead of a CID. As a text it is the CID, which every
+/// IPFS tool takes; the chain's hexadecimal form is read, too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(pub [u8; 32]);
@@ -131,7 +137,23 @@ impl From<[u8; 32]> for Digest {
     }
 }
 
-text_form!(Digest, "an artefact's digest");
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_cid().fmt(f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let from_cid = || text.parse().ok().and_then(|cid| Self::from_cid(&cid));
+        let expected = "its CID (version 1, dag-pb, SHA-256) or 64 hexadecimal digits";
+        parse(text).map(Self).or_else(from_cid).ok_or_else(|| ParseIdError::new("an artefact's CID", expected, text))
+    }
+}
+
+text_form!(Digest);
 
 impl Digest {
     /// The content identifier of the artefact's root block.
@@ -187,8 +209,23 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string()[2..].parse(), Ok(id));
         assert_eq!(id.short(), "0xabababab");
-        let json = serde_json::to_string(&Digest([7; 32])).unwrap();
-        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), Digest([7; 32]));
+    }
+
+    #[test]
+    fn artefacts_are_named_by_cid_and_read_in_the_chains_form_too() {
+        let digest = Digest([7; 32]);
+        assert!(digest.to_string().starts_with("bafybei"), "{digest}");
+        let json = serde_json::to_string(&digest).unwrap();
+        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
+        assert_eq!(hex::encode_prefixed(digest.0).parse(), Ok(digest));
+        // Another codec, another hash, a version that has none of both.
+        let raw = Cid::new_v1(0x55, *digest.to_cid().hash());
+        let version_0 = Cid::new_v0(*digest.to_cid().hash()).unwrap();
+        for text in [raw.to_string(), digest.to_string()[1..].to_owned(), "Qm".into()] {
+            let error = text.parse::<Digest>().unwrap_err().to_string();
+            assert!(error.contains("is not an artefact's CID"), "{error}");
+        }
+        assert_eq!(version_0.to_string().parse(), Ok(digest), "the same block under its old name");
     }
 
     #[test]

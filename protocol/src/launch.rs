@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     backbone::{self, Backbone, Embedding},
-    bundle::{self, Bundle},
+    bundle::{self, Bundle, validation_limits},
     campaign::{CampaignFile, NetworkTraining, TrainingTable},
     data::{self, FitReport, Schema, TableError},
     handover::{AuditSecret, keys_root},
@@ -285,7 +285,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         return Err(LaunchError::PastDeadline);
     }
     let data = file.schema();
-    let table = data::read_csv(inputs.validation.as_slice(), &data::Limits::default())?;
+    let table = data::read_csv(&inputs.validation, &validation_limits())?;
     let raw = data.fit(&table)?;
     let (backbone, embedding) = inputs.backbone.map(with_weights).unzip();
     if let Some(backbone) = &backbone {

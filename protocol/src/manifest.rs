@@ -13,6 +13,7 @@ use crate::{
     handover::{AuditKey, keys_root},
     ids::Digest,
     method::{Method, MethodError},
+    text::{self, TextError},
 };
 
 /// A manifest is at most this large.
@@ -126,6 +127,9 @@ pub enum ManifestError {
     /// Another version.
     #[error("the manifest is of form `{0}`; this program knows {SCHEMA}")]
     Form(String),
+    /// A text that does something to a terminal.
+    #[error("the manifest: {0}")]
+    Characters(#[from] TextError),
     /// Too much text.
     #[error("the manifest's {0} has more than {MAX_TEXT} characters")]
     Text(&'static str),
@@ -226,11 +230,10 @@ impl Manifest {
         if long(&self.name) || long(&self.scientist) || long(&self.capsule) {
             return Err(ManifestError::Text("name or fingerprint"));
         }
-        // Strangers wrote them, and terminals obey control characters.
-        let obeyed = |text: &str| text.chars().any(|c| c.is_control() && c != '\n');
-        if obeyed(&self.name) || self.name.contains('\n') || obeyed(&self.description) {
-            return Err(ManifestError::Text("name or description"));
-        }
+        text::check_line("the name", &self.name)?;
+        text::check_lines("the description", &self.description)?;
+        text::check_line("the data scientist's fingerprint", &self.scientist)?;
+        text::check_line("the Capsule's fingerprint", &self.capsule)?;
         if long(&self.description) {
             return Err(ManifestError::Text("description"));
         }

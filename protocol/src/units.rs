@@ -47,7 +47,10 @@ impl FromStr for Amount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        U256::from_str_radix(text, 10).map(Self).map_err(|_| AmountError::Number(text.into()))
+        // The parser would also read underscores, and nothing as zero.
+        let is_whole = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        let value = is_whole.then(|| U256::from_str_radix(text, 10).ok()).flatten();
+        value.map(Self).ok_or_else(|| AmountError::Whole(text.into()))
     }
 }
 
@@ -81,8 +84,11 @@ impl From<u128> for Amount {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// Not a decimal number.
-    #[error("`{0}` is not an amount: write a decimal number such as 12.5")]
+    #[error("`{0}` is not an amount: write a decimal number such as 1000 or 12.5")]
     Number(String),
+    /// Not a number of smallest units.
+    #[error("`{0}` is not an amount in a token's smallest unit: write a whole number such as 1000000")]
+    Whole(String),
     /// Another token than expected.
     #[error("`{given}` is not the expected token {expected}")]
     Token {
@@ -127,9 +133,19 @@ impl TokenUnit {
     /// Another token's symbol, not a number, negative, or too precise.
     pub fn parse(&self, text: &str) -> Result<Amount, AmountError> {
         let text = text.trim();
-        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-        let (number, symbol) = (&text[..split], text[split..].trim());
-        if !symbol.is_empty() && number.is_empty() || number.matches('.').count() > 1 {
+        let split = text.find(|c: char| c.is_alphabetic() || c.is_whitespace()).unwrap_or(text.len());
+        let (number, rest) = text.split_at(split);
+        let symbol = rest.trim_start();
+        // A symbol has letters; digits without a space before them belong to the number: `1 000`, `1e5`, `0x10`.
+        let is_symbol = match symbol.len() == rest.len() {
+            _ if symbol.is_empty() => true,
+            true => !symbol.contains(|c: char| c.is_ascii_digit()),
+            false => symbol.contains(char::is_alphabetic),
+        };
+        let is_number = number.bytes().all(|c| c.is_ascii_digit() || c == b'.')
+            && number.bytes().any(|c| c.is_ascii_digit())
+            && number.matches('.').count() <= 1;
+        if !(is_number && is_symbol) {
             return Err(AmountError::Number(text.into()));
         }
         if !symbol.is_empty() && !symbol.eq_ignore_ascii_case(&self.symbol) {
@@ -144,7 +160,7 @@ impl TokenUnit {
             });
         }
         match parse_units(number, self.decimals) {
-            Ok(ParseUnits::U256(value)) if number.bytes().any(|c| c.is_ascii_digit()) => Ok(Amount(value)),
+            Ok(ParseUnits::U256(value)) => Ok(Amount(value)),
             _ => Err(AmountError::Number(text.into())),
         }
     }
@@ -196,9 +212,34 @@ mod tests {
         assert_eq!(eth.parse("0.000000000000000001").unwrap(), Amount::from(1));
         assert!(matches!(eth.parse("1 DATA"), Err(AmountError::Token { .. })));
         assert!(matches!(eth.parse("0.0000000000000000001"), Err(AmountError::Decimals { .. })));
-        for text in ["", "ETH", ".", "-1", "1.2.3", "1e5", "0x10", "one"] {
-            assert!(eth.parse(text).is_err(), "{text}");
+        for text in [
+            "",
+            "ETH",
+            ".",
+            "-1",
+            "1.2.3",
+            "1e5",
+            "0x10",
+            "one",
+            "1,000",
+            "12,5",
+            "1_000",
+            "1 000",
+            "1'000",
+            "1,000 ETH",
+            "1\u{a0}000",
+            "+1",
+            "１",
+        ] {
+            let error = eth.parse(text).unwrap_err();
+            assert_eq!(error, AmountError::Number(text.into()));
+            assert!(error.to_string().ends_with("write a decimal number such as 1000 or 12.5"), "{error}");
         }
+        for text in ["", "1_000", "1.5", "-1", "1 ETH"] {
+            assert_eq!(text.parse::<Amount>(), Err(AmountError::Whole(text.into())));
+        }
+        let inch = TokenUnit { symbol: "1INCH".into(), ..TokenUnit::eth() };
+        assert_eq!(inch.parse("5 1inch").unwrap(), eth.parse("5").unwrap());
     }
 
     #[test]

@@ -44,6 +44,14 @@ pub struct World {
 #[derive(Debug)]
 pub struct StagedChanges(World);
 
+/// What stood in the place of committed changes; `None` where nothing did.
+#[derive(Debug)]
+pub struct Undo {
+    opened: usize,
+    campaigns: Vec<(CampaignId, Option<Arc<CampaignView>>)>,
+    capsules: Vec<(Address, Option<CapsuleView>)>,
+}
+
 /// A Capsule as the registry knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CapsuleView {
@@ -86,6 +94,10 @@ pub struct CampaignView {
     pub accepts: u32,
     /// Submissions so far.
     pub submissions: u32,
+    /// Accounts that have submitted.
+    pub miners: u32,
+    /// What accepted submissions have earned.
+    pub awarded: Amount,
     /// The present window.
     pub window: Window,
     /// Windows that were settled, in order.
@@ -207,9 +219,15 @@ pub struct Award {
     pub amount: Amount,
 }
 
-/// An account's money in a campaign.
+/// What an account did in a campaign, and its money there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
+    /// Submissions.
+    pub submitted: u32,
+    /// Of these, accepted.
+    pub accepted: u32,
+    /// How far they moved the best accuracy towards the target, in parts per million.
+    pub delta_ppm: u32,
     /// Earned by accepted submissions.
     pub earned: Amount,
     /// Credited otherwise: refund of the owner, fee of the Capsule.
@@ -328,11 +346,35 @@ impl World {
         Ok(StagedChanges(part))
     }
 
-    /// Puts staged changes in place. They must have been staged from this world as it is now.
-    pub fn commit(&mut self, StagedChanges(part): StagedChanges) {
+    /// Puts staged changes in place, and returns what [`Self::revert`] needs to take them back. They must have been
+    /// staged from this world as it is now.
+    pub fn commit(&mut self, StagedChanges(part): StagedChanges) -> Undo {
+        let undo = Undo {
+            opened: part.order.len(),
+            campaigns: part.campaigns.keys().map(|id| (*id, self.campaigns.get(id).cloned())).collect(),
+            capsules: part.capsules.keys().map(|operator| (*operator, self.capsules.get(operator).cloned())).collect(),
+        };
         self.campaigns.extend(part.campaigns);
         self.order.extend(part.order);
         self.capsules.extend(part.capsules);
+        undo
+    }
+
+    /// Takes back the newest changes that were committed and not yet taken back.
+    pub fn revert(&mut self, undo: &Undo) {
+        self.order.truncate(self.order.len().saturating_sub(undo.opened));
+        for (id, before) in &undo.campaigns {
+            match before {
+                Some(campaign) => self.campaigns.insert(*id, Arc::clone(campaign)),
+                None => self.campaigns.remove(id),
+            };
+        }
+        for (operator, before) in &undo.capsules {
+            match before {
+                Some(capsule) => self.capsules.insert(*operator, capsule.clone()),
+                None => self.capsules.remove(operator),
+            };
+        }
     }
 
     /// Takes one event.
@@ -423,6 +465,8 @@ impl CampaignView {
             best_ppm: 0,
             accepts: 0,
             submissions: 0,
+            miners: 0,
+            awarded: Amount::ZERO,
             window: Window::new(WindowIndex(0), Version(0)),
             settled: Vec::new(),
             versions: Vec::new(),
@@ -567,7 +611,7 @@ impl CampaignView {
     pub fn ledger(&self) -> Ledger {
         let fee = fee(self.terms.bounty, self.terms.feePpm);
         let bounty = U256::from(self.terms.bounty);
-        let awarded = self.sum(|account| account.earned);
+        let awarded = self.awarded.0;
         let paid = self.sum(|account| account.paid);
         let back = self.state == State::Refunded;
         let over = back || matches!(self.state, State::Closed | State::Finalized);
@@ -639,8 +683,10 @@ impl CampaignView {
             Event::Awarded { miner, index, delta_ppm, amount, .. } => {
                 let award = Award { delta_ppm: *delta_ppm, amount: *amount };
                 self.window.awards.insert(*index, award);
+                self.awarded = self.awarded.saturating_add(*amount);
                 let account = self.account(*miner);
                 account.earned = account.earned.saturating_add(*amount);
+                account.delta_ppm = account.delta_ppm.saturating_add(*delta_ppm);
             }
             Event::Settled { window, outcomes, best_ppm, next, .. } => {
                 self.require(State::Open)?;
@@ -717,6 +763,9 @@ impl CampaignView {
             (account.version, account.uploads) = (version, 0);
         }
         account.uploads = account.uploads.saturating_add(1);
+        account.submitted = account.submitted.saturating_add(1);
+        let is_first = account.submitted == 1;
+        self.miners += u32::from(is_first);
         self.staked(miner);
         Ok(())
     }
@@ -756,9 +805,12 @@ impl CampaignView {
         self.warn(outcomes);
         let window = Window::new(WindowIndex(index.0.saturating_add(1)), self.window.version);
         let window = std::mem::replace(&mut self.window, window);
-        let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted(_));
-        let accepts = outcomes.iter().filter(accepted).count();
-        self.accepts += u32::try_from(accepts).map_err(|_| "the window is too large")?;
+        for (submission, _) in
+            window.submissions.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Accepted(_)))
+        {
+            self.accepts += 1;
+            self.account(submission.miner).accepted += 1;
+        }
         self.best_ppm = best_ppm;
         // The keys of the next version were made before this settlement, from what was known until then.
         let beacon = self.next_beacon();

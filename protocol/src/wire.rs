@@ -1,11 +1,11 @@
 //! JSON forms of what the contracts' bindings define: amounts and ids as strings, names in snake case.
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::{AuditTerms, Terms};
+use sonar_contracts::{AuditTerms, Submission, Terms};
 use utoipa::ToSchema;
 
-use crate::{ids::Digest, units::Amount};
+use crate::{handover::Published, ids::Digest, units::Amount};
 
 /// The facts of a campaign that never change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -152,6 +152,45 @@ fn amount(value: u128) -> Amount {
 
 fn word(field: &'static str, amount: Amount) -> Result<u128, TooLarge> {
     amount.0.try_into().map_err(|_| TooLarge { field, amount })
+}
+
+/// A Capsule's signed settlement of a window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettlementRequest {
+    /// The campaign's terms.
+    pub terms: TermsJson,
+    /// The window's submissions in chain order.
+    pub submissions: Vec<SubmissionJson>,
+    /// Codes of what became of them, as on chain.
+    pub outcomes: Vec<u16>,
+    /// What was published for the next version, if there is one.
+    #[schema(value_type = Option<Object>)]
+    pub next: Option<Published>,
+    /// 0, or the reason to close.
+    #[serde(default)]
+    pub close: u8,
+    /// The attester's EIP-712 signature.
+    #[schema(value_type = String)]
+    pub signature: Bytes,
+}
+
+/// A submission as the contract takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmissionJson {
+    /// Who sent it.
+    #[schema(value_type = String)]
+    pub miner: Address,
+    /// The sealed update on IPFS.
+    #[schema(value_type = String)]
+    pub content: Digest,
+}
+
+impl From<&Submission> for SubmissionJson {
+    fn from(submission: &Submission) -> Self {
+        Self { miner: submission.miner, content: submission.content.into() }
+    }
 }
 
 /// `#[serde(with)]` for boxed [`Terms`].

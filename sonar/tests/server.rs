@@ -2,17 +2,18 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use alloy::primitives::U256;
+use alloy::{primitives::U256, providers::Provider};
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
-use sonar::server::{Config, Server, SettlementRequest};
+use sonar::server::{Config, Server};
 use sonar_contracts::{Outcome, Terms};
 use sonar_node::{chain::Client, ipfs};
 use sonar_protocol::{
     ids::{CampaignId, Digest},
+    projection::CampaignDetail,
     view::World,
-    wire::TermsJson,
+    wire::{SettlementRequest, TermsJson},
 };
 use tokio::time::timeout;
 
@@ -278,6 +279,30 @@ async fn lists_come_in_parts_and_filtered() {
 }
 
 #[tokio::test]
+async fn the_api_says_of_a_campaign_what_the_command_line_says() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let (_, id) = campaign(&stage, 1).await;
+    settle(&stage, id).await;
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    let mut said = site.ok(&format!("/api/v1/campaigns/{id}")).await;
+    assert_eq!(said.as_object_mut().unwrap().remove("manifest"), Some(Value::Null), "it is not on IPFS");
+    let world = world(&stage.owner).await;
+    let view = world.campaign(id).unwrap();
+    assert_eq!(said, serde_json::to_value(CampaignDetail::new(view, None)).unwrap());
+    // An artefact can be pasted into any IPFS tool.
+    assert_eq!(said["material"].as_str().unwrap(), NEXT.to_cid().to_string());
+    assert!(said["terms"]["manifest"].as_str().unwrap().starts_with("bafybei"), "{}", said["terms"]);
+
+    // A campaign's page does not grow with its history; that comes in parts.
+    assert_eq!((&said["windows"], &said["miners"]), (&json!(1), &json!(OUTCOMES.len())));
+    let windows = site.ok(&format!("/api/v1/campaigns/{id}/windows?limit=1")).await;
+    assert_eq!((&windows["items"][0], &windows["next"]), (&said["last_settled"], &Value::Null));
+    assert_eq!(site.ok(&format!("/api/v1/campaigns/{id}/windows?after=0")).await["items"], json!([]));
+    site.server.stop().await;
+}
+
+#[tokio::test]
 async fn an_event_stream_is_resumed_where_it_was_left_also_after_a_restart() {
     let stage = Stage::new().await;
     let home = tempfile::tempdir().unwrap();
@@ -399,7 +424,7 @@ async fn every_documented_route_answers_as_documented() {
             let url = path
                 .replace("{id}", &id.to_string())
                 .replace("{address}", &stage.miners[0].address().unwrap().to_string())
-                .replace("{digest}", &Digest([1; 32]).to_string());
+                .replace("{cid}", &Digest([1; 32]).to_string());
             let method: Method = method.to_uppercase().parse().unwrap();
             let mut call = site.http.request(method.clone(), format!("{}{url}", site.base));
             if method == Method::POST {
@@ -437,7 +462,8 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
     let home = tempfile::tempdir().unwrap();
     let sonar = stage.owner.with_signer(stage.anvil.signers()[8].clone());
     let site = Site::start(&sonar, home.path(), NEVER).await;
-    let unknown = Digest([9; 32]);
+    let unknown = CampaignId::from([9; 32]);
+    let nowhere = Digest([9; 32]);
     let gets = [
         ("/nothing".to_owned(), 404, "NOT_FOUND"),
         ("/api/v1/campaigns/zz".into(), 400, "USAGE"),
@@ -445,6 +471,7 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
         (format!("/api/v1/campaigns/{unknown}/submissions"), 404, "UNKNOWN_CAMPAIGN"),
         (format!("/api/v1/campaigns/{unknown}/privacy"), 404, "UNKNOWN_CAMPAIGN"),
         (format!("/api/v1/campaigns/{unknown}/events"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/windows"), 404, "UNKNOWN_CAMPAIGN"),
         ("/api/v1/campaigns?limit=0".into(), 400, "USAGE"),
         ("/api/v1/campaigns?limit=501".into(), 400, "USAGE"),
         ("/api/v1/campaigns?limit=many".into(), 400, "USAGE"),
@@ -454,7 +481,7 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
         ("/api/v1/miners/0x12".into(), 400, "USAGE"),
         (format!("/api/v1/miners/{}", stage.miners[0].address().unwrap()), 404, "NOT_FOUND"),
         ("/api/v1/artefacts/zz".into(), 400, "USAGE"),
-        (format!("/api/v1/artefacts/{unknown}"), 404, "NOT_FOUND"),
+        (format!("/api/v1/artefacts/{nowhere}"), 404, "NOT_FOUND"),
         ("/api/v1/events?after=yesterday".into(), 400, "USAGE"),
         ("/api/v1/events?campaign=1".into(), 400, "USAGE"),
         ("/api/v1/relay/settlement".into(), 405, "METHOD"),
@@ -509,5 +536,20 @@ async fn without_an_account_nothing_is_relayed_and_one_directory_serves_one_serv
     };
     let second = Server::start(config, reader).await.unwrap_err().to_string();
     assert!(second.contains("another sonar serve"), "{second}");
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_chain_that_was_replaced_is_not_ready_and_the_reason_says_what_to_do() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    assert_eq!(site.ok("/readyz").await["ready"], true);
+    // As a node that restarts without its state.
+    let _: Value = stage.anvil.provider().raw_request("anvil_reset".into(), ()).await.unwrap();
+    let (status, ready) = site.get("/readyz").await;
+    assert_eq!((status, &ready["chain"]["ok"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(false)), "{ready}");
+    let reasons = ready["reasons"].to_string();
+    assert!(reasons.contains("the chain was replaced") && reasons.contains("sonar deploy"), "{reasons}");
     site.server.stop().await;
 }

@@ -4,10 +4,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::OnceLock,
+    time::Duration,
 };
 
 use localnet::{
-    demo::{self, DemoConfig, Prepared},
+    demo::{self, Campaign, DemoConfig, Prepared},
     follow::Observer,
     network::{Network, NetworkConfig},
     report::Report,
@@ -16,6 +17,7 @@ use localnet::{
 use sonar_protocol::{
     backbone::Embedding,
     event::{Event, Record},
+    ids::{CampaignId, Digest, WindowIndex},
     view::CampaignView,
 };
 
@@ -104,20 +106,43 @@ pub async fn network(prepared: &Prepared, name: &str) -> Network {
     Network::start(&config, |_| {}).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Lets the Mines submit one after another, window by window, so that two runs of the same campaign decide and pay the same.
-pub struct InOrder<'a>(pub &'a mut dyn Observer);
+/// Runs a campaign in which the Mines submit one after another, window by window, so that two runs of it decide and pay the same.
+pub async fn run_in_order(
+    network: &mut Network,
+    file: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Campaign, demo::DemoError> {
+    // Before the launch: they act on what they find sooner than a test that follows the chain.
+    pause_all_but_the_first(network);
+    demo::run_campaign(network, file, &mut InOrder(observer)).await
+}
+
+fn pause_all_but_the_first(network: &mut Network) {
+    let names: Vec<String> = network.mines().iter().skip(1).map(|mine| mine.name.clone()).collect();
+    names.iter().for_each(|name| network.pause(name).unwrap());
+}
+
+/// Resumes a Mine when the one before it has submitted.
+struct InOrder<'a>(&'a mut dyn Observer);
 
 impl Observer for InOrder<'_> {
     fn happened(&mut self, record: &Record, view: &CampaignView, network: &mut Network) {
-        let names: Vec<String> = network.mines().iter().map(|mine| mine.name.clone()).collect();
         match &record.event {
-            Event::Opened { .. } => names.iter().skip(1).for_each(|name| network.pause(name).unwrap()),
-            Event::Submitted { miner, .. } => {
+            Event::Submitted { id, miner, window, content, .. } => {
                 let place = network.mines().iter().position(|mine| mine.address == *miner).unwrap();
-                network.pause(&names[place]).unwrap();
-                network.resume(&names[(place + 1) % names.len()]).unwrap();
+                match network.mines().get(place + 1).map(|next| next.name.clone()) {
+                    Some(next) => network.resume(&next).unwrap(),
+                    // The window is full. A paused Mine could not serve its update, so it stays awake until others have it.
+                    None => {
+                        until_kept(network, *id, *window, *content);
+                        pause_all_but_the_first(network);
+                    }
+                }
             }
-            Event::Closed { .. } => names.iter().for_each(|name| network.resume(name).unwrap()),
+            Event::Closed { .. } => {
+                let names: Vec<String> = network.mines().iter().map(|mine| mine.name.clone()).collect();
+                names.iter().for_each(|name| network.resume(name).unwrap());
+            }
             _ => {}
         }
         self.0.happened(record, view, network);
@@ -130,4 +155,20 @@ impl Observer for InOrder<'_> {
     fn revived(&mut self, name: &str) {
         self.0.revived(name);
     }
+}
+
+/// Waits until nobody needs a Mine for its update any more: Sonar holds it, or the window is settled.
+fn until_kept(network: &Network, id: CampaignId, window: WindowIndex, update: Digest) {
+    let url = |path: String| format!("{}/api/v1/{path}", network.sonar_url());
+    let (artefact, campaign) = (url(format!("artefacts/{update}")), url(format!("campaigns/{id}")));
+    let http = sonar_node::http::client(&artefact, Duration::from_secs(5)).unwrap();
+    let ask = async |url: &str| -> serde_json::Value { http.get(url).send().await.unwrap().json().await.unwrap() };
+    let kept = async {
+        while ask(&artefact).await["pinned"] != true && ask(&campaign).await["window"]["index"] == window.0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let within = async { tokio::time::timeout(Duration::from_secs(60), kept).await };
+    let done = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(within));
+    done.unwrap_or_else(|_| panic!("Sonar does not hold {update}"));
 }

@@ -2,28 +2,38 @@
 
 use std::{path::PathBuf, time::SystemTime};
 
-use crate::repository::{self, About, DataName};
+use crate::repository::{self, About, DataName, RepositoryError};
 use clap::Subcommand;
 use serde_json::json;
 use sonar_node::{
     cli::{self, Ask, Failure, Report, confirm},
     files,
 };
-use sonar_protocol::data::Limits;
+use sonar_protocol::data::{Header, Limits, TableError};
 use zeroize::Zeroizing;
 
 use super::{Context, repository_failure as failure};
+
+const NO_HEADER_HELP: &str = "name the columns with `--columns a,b,c`, or add the file with `--no-header`";
 
 /// Data sets
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Take a CSV file into the vault; the file itself stays where it is
-    #[command(after_help = "Example:\n  mine data add digits digits-train.csv")]
+    #[command(
+        after_help = "Examples:\n  mine data add digits digits-train.csv\n  mine data add flowers iris.data --columns sepal_length,sepal_width,petal_length,petal_width,kind"
+    )]
     Add {
         /// What to call it
         name: DataName,
-        /// CSV with a header line
+        /// CSV with a header line; separated by commas, semicolons, tabs or vertical bars; may be compressed with gzip
         file: PathBuf,
+        /// The file has no header line; its columns are called column1, column2 and so on
+        #[arg(long)]
+        no_header: bool,
+        /// The file has no header line; these are the names of its columns
+        #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+        columns: Vec<String>,
     },
     /// List data sets
     #[command(visible_alias = "ls")]
@@ -48,10 +58,18 @@ impl Command {
     pub fn run(self, context: &Context) -> Result<Report, Failure> {
         let store = context.home.store(&context.passphrase(Ask::Existing)?)?;
         match self {
-            Self::Add { name, file } => {
+            Self::Add { name, file, no_header, columns } => {
                 let csv = Zeroizing::new(files::read_limited(&file, Limits::default().bytes)?);
-                let about =
-                    repository::add(&*store, name, &csv, now()).map_err(|error| failure(error).at(file.display()))?;
+                let header = match (columns.is_empty(), no_header) {
+                    (false, _) => Header::Absent(Some(columns)),
+                    (true, true) => Header::Absent(None),
+                    (true, false) => Header::Checked,
+                };
+                let about = repository::add(&*store, name, &csv, &header, now()).map_err(|error| {
+                    let no_header = matches!(error, RepositoryError::Table(TableError::LooksLikeData(_)));
+                    let failure = failure(error).at(file.display());
+                    if no_header { failure.help(NO_HEADER_HELP) } else { failure }
+                })?;
                 let human = format!("added {}: {} rows, {} columns", about.name, about.rows, about.columns.len());
                 Report::new(&about, human)
             }

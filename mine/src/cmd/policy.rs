@@ -9,6 +9,7 @@ use crate::{
 };
 use alloy::primitives::Address;
 use clap::Subcommand;
+use sonar_contracts::address;
 use sonar_node::{
     chain::Client,
     cli::{Code, Failure, Report},
@@ -45,7 +46,7 @@ pub struct Set {
     #[arg(long, conflicts_with = "min_bounty")]
     any_bounty: bool,
     /// Serve only this data scientist; repeat it for several
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     data_scientist: Vec<Address>,
     /// Serve every data scientist
     #[arg(long, conflicts_with = "data_scientist")]
@@ -172,12 +173,19 @@ async fn bounty(context: &Context, text: &str) -> Result<(Address, Amount), Fail
         let address = if token.eq_ignore_ascii_case("DATA") {
             client.deployment().datacoin
         } else {
-            token.parse().map_err(|_| bad(format!("`{token}` is neither ETH, nor DATA, nor a token's address")))?
+            token_address(token).map_err(bad)?
         };
         client.token(address).await?
     };
     let amount = unit.parse(number).map_err(|error| bad(error.to_string()))?;
     Ok((unit.address, amount))
+}
+
+fn token_address(token: &str) -> Result<Address, String> {
+    if !token.starts_with("0x") {
+        return Err(format!("`{token}` is neither ETH, nor DATA, nor a token's address"));
+    }
+    address::parse(token).map_err(|error| error.to_string())
 }
 
 fn human(policy: &Policy) -> String {

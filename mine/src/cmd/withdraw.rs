@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use serde_json::json;
-use sonar_contracts::State;
+use sonar_contracts::{State, address};
 use sonar_node::{
     chain::{Client, TxOutcome},
     cli::{Ask, Code, Failure, Output, Report, confirm},
@@ -24,7 +24,7 @@ use super::Context;
 #[command(after_help = "Example:\n  mine withdraw --to 0x000000000000000000000000000000000000dEaD")]
 pub struct Withdraw {
     /// Where the money goes; this Mine's account unless given
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     to: Option<Address>,
     /// Only from this campaign; while it is open, too, stakes that would stand behind the next submission
     #[arg(long, value_name = "ID")]

@@ -116,6 +116,24 @@ fn data_are_kept_encrypted_and_what_is_no_table_is_refused() {
 }
 
 #[test]
+fn a_file_without_header_needs_names() {
+    let cli = Cli::new();
+    cli.good(&["init"]);
+    let file = cli.file("flowers.data", b"6.6,3.8,kind-0\n5.5,3.0,kind-1\n6.1,3.9,kind-2\n");
+    let (code, answer) = cli.run(&["data", "add", "flowers", &file]);
+    assert_eq!((code, answer["error"]["code"].as_str()), (5, Some("DATA_NOT_A_TABLE")));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("looks like data (`6.6,3.8,kind-0`)"), "{answer}");
+    assert!(answer["error"]["help"].as_str().unwrap().contains("--columns"), "{answer}");
+    let named = cli.good(&["data", "add", "named", &file, "--columns", "length,width,kind"]);
+    assert_eq!((&named["rows"], &named["columns"]), (&3.into(), &serde_json::json!(["length", "width", "kind"])));
+    let counted = cli.good(&["data", "add", "counted", &file, "--no-header"]);
+    assert_eq!(counted["columns"], serde_json::json!(["column1", "column2", "column3"]));
+    let (code, answer) = cli.run(&["data", "add", "short", &file, "--columns", "length,width"]);
+    assert_eq!(code, 5);
+    assert!(answer["error"]["message"].as_str().unwrap().contains("line 1 has 3 cells"), "{answer}");
+}
+
+#[test]
 fn a_policy_is_set_rule_by_rule() {
     let cli = Cli::new();
     cli.good(&["init"]);
@@ -135,6 +153,36 @@ fn a_policy_is_set_rule_by_rule() {
     for bad in ["1.5", "ETH", "x ETH", "-1 ETH"] {
         let (code, _) = cli.run(&["policy", "set", &format!("--min-bounty={bad}")]);
         assert_eq!(code, 2, "{bad}");
+    }
+    assert_eq!(cli.good(&["policy", "show"]), policy);
+}
+
+#[test]
+fn what_is_not_a_file_is_refused_at_once() {
+    let cli = Cli::new();
+    cli.good(&["init"]);
+    let pipe = cli.directory.path().join("pipe").display().to_string();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Nobody ever writes to the pipe.
+    for (path, what) in [(&pipe, "a pipe"), (&cli.directory.path().display().to_string(), "a directory")] {
+        let (code, answer) = cli.run(&["data", "add", "x", path, "--timeout", "60s"]);
+        assert_eq!((code, answer["error"]["code"].as_str()), (5, Some("FILE_REFUSED")), "{answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(what), "{answer}");
+    }
+}
+
+#[test]
+fn a_mistyped_address_is_refused() {
+    let cli = Cli::new();
+    cli.good(&["init"]);
+    let good = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    let policy = cli.good(&["policy", "set", "--data-scientist", good]);
+    assert_eq!(policy["data_scientists"], serde_json::json!([good.to_lowercase()]));
+    for bad in [good.replacen("6053", "6063", 1), good[2..].to_owned()] {
+        for command in [&["policy", "set", "--data-scientist", &bad][..], &["withdraw", "--to", &bad]] {
+            let (code, answer) = cli.run(command);
+            assert_eq!((code, answer["error"]["code"].as_str()), (2, Some("USAGE")), "{command:?}");
+        }
     }
     assert_eq!(cli.good(&["policy", "show"]), policy);
 }

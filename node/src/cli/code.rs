@@ -91,7 +91,7 @@ codes! {
     IpfsAddress = "IPFS_ADDRESS", Refused, "invalid IPFS address: it must end in `/p2p/PEER`";
     IpfsUnreachable = "IPFS_UNREACHABLE", Unreachable, "the external IPFS node does not answer";
     IpfsUrl = "IPFS_URL", Usage, "invalid URL of an external IPFS node";
-    Keystore = "KEYSTORE", Refused, "the file is neither a keystore file (version 3) nor a private key in hexadecimal";
+    Keystore = "KEYSTORE", Refused, "the file is damaged, or neither a keystore file (version 3) nor a private key in hexadecimal";
     Limits = "LIMITS", Refused, "the limits in the campaign file are invalid";
     Listen = "LISTEN", Refused, "the address is in use or not available";
     Manifest = "MANIFEST", Refused, "the manifest is invalid or does not match the terms on chain";

@@ -6,9 +6,10 @@ use alloy::primitives::Address;
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
+use sonar_contracts::address;
 use sonar_node::{
     account::{AccountName, Keystore, read_key},
-    cli::{self, Ask, Failure, Output, Report},
+    cli::{self, Ask, Code, Failure, Output, Report},
 };
 use sonar_protocol::units::{Amount, TokenUnit};
 
@@ -139,7 +140,8 @@ async fn balance(
 }
 
 fn wanted(keystore: &Keystore, account: Option<String>) -> Result<Vec<(Option<AccountName>, Address)>, Failure> {
-    if let Some(address) = account.as_ref().and_then(|text| text.parse().ok()) {
+    if let Some(text) = account.as_ref().filter(|text| text.starts_with("0x")) {
+        let address = address::parse(text).map_err(|error| Failure::new(Code::Usage, error))?;
         return Ok(vec![(None, address)]);
     }
     let name = account.map(|text| text.parse::<AccountName>()).transpose()?;

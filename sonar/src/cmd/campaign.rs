@@ -5,10 +5,10 @@ mod document;
 mod draft;
 mod end;
 mod hub;
+mod label;
 mod launch;
 mod look;
 mod owed;
-mod regime;
 mod result;
 mod watch;
 

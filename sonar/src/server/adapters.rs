@@ -6,7 +6,6 @@ use alloy::primitives::B256;
 use sonar_contracts::{Submission, Terms};
 
 use super::{
-    dto::SettlementRequest,
     hub::{BlobError, Blobs},
     relay::{SettleError, Settler},
 };
@@ -19,6 +18,7 @@ use sonar_node::{
 use sonar_protocol::{
     event::Record,
     ids::{CampaignId, Digest},
+    wire::SettlementRequest,
 };
 
 /// The chain as the index reads it.

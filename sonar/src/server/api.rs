@@ -25,8 +25,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     App,
     dto::{
-        Artefact, CampaignDetail, CampaignQuery, CampaignSummary, CapsuleSummary, EventQuery, EventView, Info, Miner,
-        Page, Ready, RelayReceipt, SettlementRequest, StreamQuery, SubmissionQuery, SubmissionView, bounded,
+        Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, Page, PageQuery, Ready, RelayReceipt,
+        StreamQuery, SubmissionQuery, bounded,
     },
     event_id::EventId,
     extract::{BODY_LIMIT, Body, Params, Segment},
@@ -37,7 +37,10 @@ use super::{
 use crate::index::{Filter, Position};
 use sonar_protocol::{
     ids::{CampaignId, Digest},
+    projection::{CampaignSummary, CapsuleSummary, Miner, SettledJson, SubmissionView},
     statement::{PrivacyStatement, Progress},
+    view::CampaignView,
+    wire::SettlementRequest,
 };
 
 /// How long a handler may take.
@@ -75,6 +78,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(campaign))
         .routes(routes!(campaign_privacy))
         .routes(routes!(submissions))
+        .routes(routes!(windows))
         .routes(routes!(campaign_events))
         .routes(routes!(capsules))
         .routes(routes!(miner))
@@ -177,15 +181,21 @@ async fn campaigns(
 #[utoipa::path(
     get, path = "/api/v1/campaigns/{id}", params(("id" = String, Path, description = "Campaign id")),
     responses(
-        (status = OK, body = CampaignDetail),
+        (status = OK, body = CampaignPage),
         (status = BAD_REQUEST, body = Problem),
         (status = NOT_FOUND, body = Problem)
     )
 )]
-async fn campaign(State(app): State<Arc<App>>, Segment(id): Segment<String>) -> Result<Json<CampaignDetail>, Problem> {
-    let id = parse(&id)?;
-    let view = app.index.read(|world| world.campaigns.get(&id).cloned()).ok_or_else(|| unknown(id))?;
-    Ok(Json(live::detail(&view, &|manifest| app.shelf.manifest(manifest))))
+async fn campaign(State(app): State<Arc<App>>, Segment(id): Segment<String>) -> Result<Json<CampaignPage>, Problem> {
+    let view = campaign_of(&app, &id)?;
+    let page = live::detail(&view, &|manifest| app.shelf.manifest(manifest));
+    page.map(Json).map_err(|error| Problem::internal(&error))
+}
+
+/// A campaign as it is now. What is made of it is made after the world is unlocked.
+fn campaign_of(app: &App, id: &str) -> Result<Arc<CampaignView>, Problem> {
+    let id = parse(id)?;
+    app.index.read(|world| world.campaigns.get(&id).cloned()).ok_or_else(|| unknown(id))
 }
 
 /// What each party of a campaign can learn, what was said in public so far, and what that rests on.
@@ -227,17 +237,38 @@ async fn submissions(
     Segment(id): Segment<String>,
     Params(query): Params<SubmissionQuery>,
 ) -> Result<Json<Page<SubmissionView>>, Problem> {
-    let id = parse(&id)?;
+    let view = campaign_of(&app, &id)?;
     let miner = query.miner.as_deref().map(parse_address).transpose()?;
-    let after = parse_optional::<usize>(query.after.as_deref())?;
-    let found = app.index.read(|world| live::submissions(world, id, miner)).ok_or_else(|| unknown(id))?;
-    Page::cut(
-        found,
-        query.limit,
-        |all| Ok(after.map_or(0, |after| all.partition_point(|s| s.number as usize <= after))),
-        |submission| submission.number.to_string(),
+    let after = parse_optional::<u32>(query.after.as_deref())?.unwrap_or(0);
+    let wanted = |s: &SubmissionView| s.number > after && miner.is_none_or(|miner| s.miner == miner);
+    let total = match miner {
+        None => view.submissions,
+        Some(miner) => view.accounts.get(&miner).map_or(0, |account| account.submitted),
+    };
+    let found = SubmissionView::all(&view).filter(wanted);
+    Page::first(found, query.limit, total.into(), |submission| submission.number.to_string()).map(Json)
+}
+
+/// The windows of a campaign that were settled, in order.
+#[utoipa::path(
+    get, path = "/api/v1/campaigns/{id}/windows",
+    params(("id" = String, Path, description = "Campaign id"), PageQuery),
+    responses(
+        (status = OK, body = Page<SettledJson>),
+        (status = BAD_REQUEST, body = Problem),
+        (status = NOT_FOUND, body = Problem)
     )
-    .map(Json)
+)]
+async fn windows(
+    State(app): State<Arc<App>>,
+    Segment(id): Segment<String>,
+    Params(query): Params<PageQuery>,
+) -> Result<Json<Page<SettledJson>>, Problem> {
+    let view = campaign_of(&app, &id)?;
+    let after = parse_optional::<u32>(query.after.as_deref())?;
+    let newer = view.settled.iter().filter(|window| after.is_none_or(|after| window.index.0 > after));
+    let total = view.settled.len() as u64;
+    Page::first(newer.map(SettledJson::from), query.limit, total, |window| window.index.to_string()).map(Json)
 }
 
 /// A campaign's events in chain order.
@@ -305,20 +336,20 @@ async fn miner(State(app): State<Arc<App>>, Segment(address): Segment<String>) -
 
 /// Whether the hub holds a live artefact.
 #[utoipa::path(
-    get, path = "/api/v1/artefacts/{digest}", params(("digest" = String, Path, description = "sha2-256 digest")),
+    get, path = "/api/v1/artefacts/{cid}", params(("cid" = String, Path, description = "CID, or the digest that is on the chain")),
     responses(
         (status = OK, body = Artefact),
         (status = BAD_REQUEST, body = Problem),
         (status = NOT_FOUND, body = Problem)
     )
 )]
-async fn artefact(State(app): State<Arc<App>>, Segment(digest): Segment<String>) -> Result<Json<Artefact>, Problem> {
-    let digest: Digest = parse(&digest)?;
+async fn artefact(State(app): State<Arc<App>>, Segment(cid): Segment<String>) -> Result<Json<Artefact>, Problem> {
+    let cid: Digest = parse(&cid)?;
     let (kind, bytes) = app
         .shelf
-        .artefact(digest)
-        .ok_or_else(|| Problem::not_found(format!("no live campaign or Capsule needs {digest}")))?;
-    Ok(Json(Artefact { digest, kind, pinned: bytes.is_some(), bytes }))
+        .artefact(cid)
+        .ok_or_else(|| Problem::not_found(format!("no live campaign or Capsule needs {cid}")))?;
+    Ok(Json(Artefact { cid, kind, pinned: bytes.is_some(), bytes }))
 }
 
 /// Every event of the contracts as it is indexed (server-sent events).

@@ -3,17 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::primitives::{Address, U256};
-use sonar_contracts::{CloseReason, Outcome, State};
+use sonar_contracts::{CloseReason, State};
 
 use super::{
-    dto::{
-        CampaignDetail, CampaignSummary, CapsuleSummary, Miner, MinerCampaign, Page, PlaceJson, SubmissionView, Verdict,
-    },
+    dto::{CampaignPage, Page},
     pins::Kind,
 };
 use sonar_protocol::{
     ids::{CampaignId, Digest},
     manifest::Manifest,
+    projection::{CampaignSummary, CapsuleSummary, Label, Miner, MinerCampaign},
     view::{CampaignView, World},
 };
 
@@ -99,18 +98,9 @@ pub fn exists(world: &World, id: CampaignId) -> bool {
 
 /// How many campaigns there are in each state.
 pub fn by_state(world: &World) -> BTreeMap<&'static str, usize> {
-    let states = ["proposed", "open", "closed", "finalized", "refunded"];
-    let mut counts: BTreeMap<_, _> = states.into_iter().map(|state| (state, 0)).collect();
+    let mut counts: BTreeMap<_, _> = State::ALL.into_iter().map(|state| (state.name(), 0)).collect();
     for campaign in world.in_order() {
-        let state = match campaign.state {
-            State::Proposed => "proposed",
-            State::Open => "open",
-            State::Closed => "closed",
-            State::Finalized => "finalized",
-            State::Refunded => "refunded",
-            State::None => continue,
-        };
-        *counts.entry(state).or_default() += 1;
+        *counts.entry(campaign.state.name()).or_default() += 1;
     }
     counts
 }
@@ -199,47 +189,15 @@ pub fn campaigns(
 
 /// What a list shows of a campaign.
 pub fn summary(view: &CampaignView, manifests: Manifests<'_>) -> CampaignSummary {
-    CampaignSummary::new(view, manifest(view, manifests).as_deref())
+    CampaignSummary::new(view, manifest(view, manifests).as_deref().map(Label::from))
 }
 
 /// What a campaign's page shows.
-pub fn detail(view: &CampaignView, manifests: Manifests<'_>) -> CampaignDetail {
-    CampaignDetail::new(view, manifest(view, manifests).as_deref())
-}
-
-/// A campaign's submissions in chain order, of one miner if one is given.
-pub fn submissions(world: &World, id: CampaignId, miner: Option<Address>) -> Option<Vec<SubmissionView>> {
-    let view = world.campaign(id)?;
-    let wanted = |submission: &SubmissionView| miner.is_none_or(|miner| submission.miner == miner);
-    Some(all_submissions(view).into_iter().filter(wanted).collect())
-}
-
-fn all_submissions(view: &CampaignView) -> Vec<SubmissionView> {
-    let grid = view.terms.gridPpm;
-    let settled = view.settled.iter().flat_map(|window| {
-        (0..).zip(&window.submissions).map(move |(index, s)| SubmissionView {
-            number: 0,
-            window: window.index.0,
-            index,
-            version: window.version.0,
-            miner: s.miner,
-            content: s.content,
-            at: PlaceJson::from(&s.at),
-            verdict: Verdict::of(s.outcome, s.award, grid),
-        })
-    });
-    let window = &view.window;
-    let pending = (0..).zip(window.submissions.iter().zip(&window.positions)).map(|(index, (s, at))| SubmissionView {
-        number: 0,
-        window: window.index.0,
-        index,
-        version: window.version.0,
-        miner: s.miner,
-        content: Digest(s.content.0),
-        at: PlaceJson::from(at),
-        verdict: Verdict::Pending,
-    });
-    (1..).zip(settled.chain(pending)).map(|(number, s)| SubmissionView { number, ..s }).collect()
+///
+/// # Errors
+/// A manifest that JSON cannot say.
+pub fn detail(view: &CampaignView, manifests: Manifests<'_>) -> Result<CampaignPage, serde_json::Error> {
+    CampaignPage::new(view, manifest(view, manifests).as_deref())
 }
 
 /// Registered Capsules.
@@ -249,35 +207,14 @@ pub fn capsules(world: &World) -> Vec<CapsuleSummary> {
 
 /// What an account did as a miner; `None` if it never submitted.
 pub fn miner(world: &World, address: Address) -> Option<Miner> {
-    let campaigns: Vec<_> = world.in_order().filter_map(|view| miner_campaign(view, address)).collect();
+    let campaigns: Vec<_> = world.in_order().filter_map(|view| MinerCampaign::new(view, address)).collect();
     (!campaigns.is_empty()).then_some(Miner { address, campaigns })
-}
-
-fn miner_campaign(view: &CampaignView, address: Address) -> Option<MinerCampaign> {
-    let settled = || view.settled.iter().flat_map(|window| &window.submissions).filter(|s| s.miner == address);
-    let pending = view.window.submissions.iter().filter(|s| s.miner == address).count();
-    let submitted = settled().count() + pending;
-    if submitted == 0 {
-        return None;
-    }
-    let account = view.accounts.get(&address).copied().unwrap_or_default();
-    Some(MinerCampaign {
-        campaign: view.id,
-        token: view.terms.token,
-        submitted: u32::try_from(submitted).unwrap_or(u32::MAX),
-        accepted: settled().map(|s| u32::from(matches!(s.outcome, Outcome::Accepted(_)))).sum(),
-        delta_ppm: settled().filter_map(|s| s.award).map(|award| award.delta_ppm).sum(),
-        earned: account.earned,
-        owed: account.owed(),
-        withdrawn: account.withdrawn,
-        stakes: view.stakes(address),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use alloy::primitives::B256;
-    use sonar_contracts::Terms;
+    use sonar_contracts::{Outcome, Terms};
 
     use super::*;
     use sonar_protocol::{

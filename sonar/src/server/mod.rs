@@ -30,10 +30,7 @@ use std::{
 
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
-pub use dto::{
-    Artefact, CampaignDetail, CampaignSummary, EventView, Info, Miner, Page, RelayReceipt, SettlementRequest,
-    SubmissionView,
-};
+pub use dto::{Artefact, CampaignPage, EventView, Info, Page, RelayReceipt};
 pub use problem::Problem;
 
 use crate::index::{Identity, Index, IndexError, Indexer, Opened, Source};

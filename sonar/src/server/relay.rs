@@ -12,13 +12,9 @@ use axum::http::StatusCode;
 use tokio::sync::{Semaphore, watch};
 
 use super::settlements::{PendingSettlements, SettlementsError, Waiting};
-use super::{
-    dto::{RelayReceipt, SettlementRequest},
-    metrics::Metrics,
-    problem::Problem,
-};
+use super::{dto::RelayReceipt, metrics::Metrics, problem::Problem};
 use crate::index::Index;
-use sonar_protocol::ids::CampaignId;
+use sonar_protocol::{ids::CampaignId, wire::SettlementRequest};
 
 /// Settlements that may wait at the same time.
 const MAX_WAITING: usize = 10_000;

@@ -405,7 +405,7 @@ mod tests {
         assert_eq!(run(5), one);
     }
 
-    /// What burn differentiates is what is evaluated: a step along the gradient lowers the loss of the scores by as much as it should.
+    /// The gradient is that of the evaluated loss: a step along it lowers the loss by as much as it should.
     #[test]
     fn gradients_are_those_of_the_scores() {
         let (raw, targets) = bars(6);

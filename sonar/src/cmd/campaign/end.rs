@@ -2,7 +2,7 @@
 
 use alloy::primitives::Address;
 use serde_json::json;
-use sonar_contracts::State;
+use sonar_contracts::{State, address};
 use sonar_node::{
     chain::{Client, TxOutcome},
     cli::{self, Code, Failure, Output, Report},
@@ -30,7 +30,7 @@ pub struct Withdraw {
     /// Its id, or the beginning of it
     id: String,
     /// Send it there instead of to your account
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     to: Option<Address>,
 }
 

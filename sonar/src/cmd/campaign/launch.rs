@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256};
 use serde_json::json;
-use sonar_contracts::{State, Status, Terms, fee};
+use sonar_contracts::{State, Status, Terms, address, fee};
 use sonar_node::{
     account::{AccountName, Keystore},
     chain::{Client, TxOutcome},
@@ -250,7 +250,9 @@ impl Given {
                     FileError::Toml { line, column, message } => {
                         invalid(message.clone()).at(format_args!("{place}:{line}:{column}"))
                     }
-                    FileError::Schema(_) | FileError::Model { .. } => invalid(error.to_string()).at(place),
+                    FileError::Text(_) | FileError::Schema(_) | FileError::Model { .. } => {
+                        invalid(error.to_string()).at(place)
+                    }
                 })
             })?;
         // Other files are named relative to the campaign file.
@@ -331,7 +333,9 @@ impl Launching<'_> {
             backbone,
             owner: self.owner,
             scientist: Recipient::from(&scientist),
-            bounty: token.parse(&given.file.reward.bounty).map_err(refused_amount)?,
+            bounty: token
+                .parse(&given.file.reward.bounty)
+                .map_err(|error| refused_amount(error).at("reward.bounty"))?,
             token: token.address,
             capsule: CapsuleTerms {
                 operator,
@@ -387,10 +391,7 @@ impl Launching<'_> {
         let address = match file.reward.token.as_str() {
             "ETH" => return Ok(TokenUnit::eth()),
             "DATA" => self.client.deployment().datacoin,
-            text => text.parse().map_err(|_| {
-                Failure::new(Code::Token, format!("`{text}` is neither ETH, DATA nor the address of an ERC-20"))
-                    .at("reward.token")
-            })?,
+            text => token_address(text).map_err(|message| Failure::new(Code::Token, message).at("reward.token"))?,
         };
         Ok(self.client.token(address).await?)
     }
@@ -440,6 +441,13 @@ impl Launching<'_> {
         };
         Ok((draft, sealed, encoded))
     }
+}
+
+fn token_address(text: &str) -> Result<Address, String> {
+    if !text.starts_with("0x") {
+        return Err(format!("`{text}` is neither ETH, DATA nor the address of an ERC-20"));
+    }
+    address::parse(text).map_err(|error| error.to_string())
 }
 
 fn refused_amount(error: impl std::fmt::Display) -> Failure {

@@ -8,12 +8,12 @@ use sonar_node::{
     cli::{self, Failure, Output, Report},
 };
 use sonar_protocol::{
-    method::Regime,
+    projection::CampaignSummary,
     statement::{PrivacyStatement, Progress},
     units::TokenUnit,
 };
 
-use super::{Context, document, find, hub::Hub, owed::Owed, regime, result::manifest_of, world};
+use super::{Context, document, find, hub::Hub, label, owed::Owed, result::manifest_of, world};
 
 /// List the campaigns on this contract.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ impl List {
         output.progress("Reading the chain…");
         let world = world(&client).await?;
         let owner = if self.mine { Some(context.address()?) } else { None };
-        let regimes = regime::all(context).await;
+        let labels = label::all(context).await;
         let mut tokens = Tokens::new(client);
         let mut table = cli::table(["campaign", "state", "regime", "accuracy", "bounty", "submissions"]);
         let mut list = Vec::new();
@@ -41,12 +41,12 @@ impl List {
             table.add_row([
                 view.id.short(),
                 document::state(view),
-                regimes.get(&view.id).map_or_else(|| "unknown".into(), Regime::to_string),
+                labels.get(&view.id).map_or_else(|| "unknown".into(), |label| label.regime.to_string()),
                 document::accuracy(view),
                 token.format(view.terms.bounty.into()),
                 format!("{}/{}", view.submissions, view.terms.maxSubmissions),
             ]);
-            list.push(document::Summary::new(view, regimes.get(&view.id).copied()));
+            list.push(CampaignSummary::new(view, labels.get(&view.id).cloned()));
         }
         let human = if list.is_empty() { "no campaigns".into() } else { table.to_string() };
         Report::new(&list, human)
@@ -69,8 +69,9 @@ impl Show {
         let view = find(&world, &self.id)?;
         let owed = Owed::read(&client, view.id, view.terms.owner).await?;
         let token = Tokens::new(client).unit(view.terms.token).await?;
-        let regime = regime::of(context, view.id).await;
-        Report::new(&document::Detail::new(view, regime, owed), document::page(view, &token, regime, &owed))
+        let label = label::of(context, view.id).await;
+        let page = document::page(view, &token, label.as_ref(), &owed);
+        Report::new(&document::Detail::new(view, label, owed), page)
     }
 }
 

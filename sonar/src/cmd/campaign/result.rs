@@ -248,7 +248,9 @@ pub(super) async fn embedding_of(hub: &Hub, manifest: &Manifest) -> Result<Embed
 
 /// The validation set as the campaign's method reads it.
 pub(super) fn examples(manifest: &Manifest, embedding: &Embedding, validation: &[u8]) -> Result<Examples, Failure> {
-    let table = data::read_csv(validation, &data::Limits::default()).map_err(|error| refused_data(&error))?;
+    let limits = bundle::validation_limits();
+    let table = data::read_csv_with(validation, &data::Header::FirstLine, &limits);
+    let table = table.map_err(|error| refused_data(&error))?;
     let examples = manifest.data.fit(&table).map_err(|error| refused_data(&error))?;
     embedding.apply(examples).map_err(|error| refused_data(&error))
 }

@@ -15,7 +15,7 @@ use sonar_protocol::{
     view::{CampaignView, World},
 };
 
-use super::{Context, document, find, regime, world};
+use super::{Context, document, find, label, world};
 
 /// Follow a campaign until it ends, one line per event.
 #[derive(Debug, clap::Args)]
@@ -69,7 +69,7 @@ impl Watch {
                 }
                 let unit = token.clone().unwrap_or_else(TokenUnit::eth);
                 let regime = match &record.event {
-                    Event::Opened { .. } => regime::of(context, id).await,
+                    Event::Opened { .. } => label::of(context, id).await.map(|label| label.regime),
                     _ => None,
                 };
                 let line = Line { event: &record.event, at: record.at, regime };

@@ -1,9 +1,9 @@
-//! Who may see the models: the chain does not say, but Sonar keeps the manifests.
+//! Names of campaigns, and who may see their models: the chain does not say, but Sonar keeps the manifests.
 
 use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use sonar_protocol::{ids::CampaignId, method::Regime};
+use sonar_protocol::{ids::CampaignId, method::Regime, projection::Label};
 
 use super::Context;
 
@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Deserialize)]
 struct Campaign {
     id: CampaignId,
+    name: Option<String>,
     regime: Option<Regime>,
 }
 
@@ -21,16 +22,22 @@ struct Page {
     items: Vec<Campaign>,
 }
 
+impl Campaign {
+    fn label(self) -> Option<Label> {
+        Some(Label { name: self.name?, regime: self.regime? })
+    }
+}
+
 /// Of the newest campaigns, as far as Sonar knows and answers.
-pub async fn all(context: &Context) -> HashMap<CampaignId, Regime> {
+pub async fn all(context: &Context) -> HashMap<CampaignId, Label> {
     let page: Option<Page> = ask(context, "campaigns?limit=500").await;
     let campaigns = page.map(|page| page.items).unwrap_or_default();
-    campaigns.into_iter().filter_map(|campaign| Some((campaign.id, campaign.regime?))).collect()
+    campaigns.into_iter().filter_map(|campaign| Some((campaign.id, campaign.label()?))).collect()
 }
 
 /// Of one campaign, if Sonar knows and answers.
-pub async fn of(context: &Context, id: CampaignId) -> Option<Regime> {
-    ask::<Campaign>(context, &format!("campaigns/{id}")).await?.regime
+pub async fn of(context: &Context, id: CampaignId) -> Option<Label> {
+    ask::<Campaign>(context, &format!("campaigns/{id}")).await?.label()
 }
 
 async fn ask<T: DeserializeOwned>(context: &Context, what: &str) -> Option<T> {

@@ -1,0 +1,469 @@
+//! What is said of campaigns, submissions, Capsules and miners as JSON. The API, the command line and the relay say it with these
+//! types, so that they cannot differ. Artefacts are named by their CIDs.
+
+use alloy::primitives::{Address, B256};
+use serde::Serialize;
+use sonar_contracts::{CloseReason, Ledger, Outcome, State};
+use utoipa::ToSchema;
+
+use crate::{
+    event::LogPosition,
+    ids::{CampaignId, Digest},
+    manifest::Manifest,
+    method::Regime,
+    refusal::Refusal,
+    units::Amount,
+    view::{Award, CampaignView, CapsuleView, SettledWindow, StakeFate, Stakes},
+    wire::TermsJson,
+};
+
+/// What lists take from a campaign's manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The campaign's name.
+    pub name: String,
+    /// Who may see its model.
+    pub regime: Regime,
+}
+
+impl From<&Manifest> for Label {
+    fn from(manifest: &Manifest) -> Self {
+        Self { name: manifest.name.clone(), regime: manifest.method.regime() }
+    }
+}
+
+/// A campaign in a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CampaignSummary {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: CampaignId,
+    /// Its name, if its manifest is here.
+    pub name: Option<String>,
+    /// Who may see the model, if its manifest is here: `encrypted`, no Mine; `clear`, every Mine and whoever fetches it.
+    #[schema(value_type = Option<String>)]
+    pub regime: Option<Regime>,
+    /// Where it stands.
+    #[schema(value_type = String)]
+    pub state: State,
+    /// Why it closed.
+    #[schema(value_type = Option<String>)]
+    pub reason: Option<CloseReason>,
+    /// The data scientist.
+    #[schema(value_type = String)]
+    pub owner: Address,
+    /// The Capsule's operator.
+    #[schema(value_type = String)]
+    pub capsule: Address,
+    /// Token of the bounty; the zero address stands for ETH.
+    #[schema(value_type = String)]
+    pub token: Address,
+    /// The bounty in the token's smallest unit.
+    #[schema(value_type = String)]
+    pub bounty: Amount,
+    /// What miners have earned of it.
+    #[schema(value_type = String)]
+    pub awarded: Amount,
+    /// The attested starting accuracy.
+    pub start_ppm: Option<u32>,
+    /// The attested best accuracy; absent before activation.
+    pub best_ppm: Option<u32>,
+    /// The accuracy that earns the whole bounty.
+    pub target_ppm: u32,
+    /// Present version of the model; 0 before activation.
+    pub version: u32,
+    /// Submissions so far.
+    pub submissions: u32,
+    /// Accepted submissions so far.
+    pub accepts: u32,
+    /// Accounts that have submitted.
+    pub miners: u32,
+    /// Windows that were settled.
+    pub windows: usize,
+    /// Unix time after which nothing is submitted.
+    pub deadline: u64,
+    /// Unix time at which it was opened.
+    pub opened_at: u64,
+}
+
+/// One campaign.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CampaignDetail {
+    /// As in the list.
+    #[serde(flatten)]
+    pub summary: CampaignSummary,
+    /// Its facts that never change.
+    pub terms: TermsJson,
+    /// Where its money is.
+    pub ledger: LedgerJson,
+    /// Stakes of submissions, in wei.
+    pub stakes: Stakes,
+    /// The present window.
+    pub window: WindowJson,
+    /// The last window that was settled.
+    pub last_settled: Option<SettledJson>,
+    /// What the Capsule published for the present version.
+    #[schema(value_type = Option<String>)]
+    pub material: Option<Digest>,
+    /// The delivered model.
+    #[schema(value_type = Option<String>)]
+    pub result: Option<Digest>,
+    /// What became of the Capsule's stake after the delivery.
+    pub stake_fate: Option<StakeFate>,
+    /// Why the Capsule declined.
+    pub declined: Option<u8>,
+    /// The same in words.
+    pub declined_because: Option<String>,
+    /// Unix time of opening, activation, closing or delivery, whichever was last.
+    pub changed_at: u64,
+    /// Where it was opened.
+    pub opened: PlaceJson,
+}
+
+/// Where a campaign's money is: `deposited = paid + owed + refunded + fee + escrowed`.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct LedgerJson {
+    /// Bounty and fee.
+    #[schema(value_type = String)]
+    pub deposited: Amount,
+    /// What miners have withdrawn.
+    #[schema(value_type = String)]
+    pub paid: Amount,
+    /// What miners can withdraw.
+    #[schema(value_type = String)]
+    pub owed: Amount,
+    /// What was credited back to the owner.
+    #[schema(value_type = String)]
+    pub refunded: Amount,
+    /// What was credited to the Capsule.
+    #[schema(value_type = String)]
+    pub fee: Amount,
+    /// What is not yet anybody's.
+    #[schema(value_type = String)]
+    pub escrowed: Amount,
+}
+
+impl From<&Ledger> for LedgerJson {
+    fn from(l: &Ledger) -> Self {
+        Self {
+            deposited: Amount(l.deposited),
+            paid: Amount(l.paid),
+            owed: Amount(l.owed),
+            refunded: Amount(l.refunded),
+            fee: Amount(l.fee),
+            escrowed: Amount(l.escrowed),
+        }
+    }
+}
+
+/// A campaign's present window.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct WindowJson {
+    /// Its index.
+    pub index: u32,
+    /// The version that its submissions are for.
+    pub version: u32,
+    /// Its submissions.
+    pub submissions: usize,
+    /// Unix time at which it closes or closed; absent while it is empty.
+    pub closes_at: Option<u64>,
+}
+
+/// A window that was settled.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SettledJson {
+    /// Its index.
+    pub index: u32,
+    /// The version that its submissions were for.
+    pub version: u32,
+    /// Its submissions.
+    pub submissions: usize,
+    /// The best accuracy after it.
+    pub best_ppm: u32,
+    /// Where it was settled.
+    pub at: PlaceJson,
+}
+
+impl From<&SettledWindow> for SettledJson {
+    fn from(settled: &SettledWindow) -> Self {
+        Self {
+            index: settled.index.0,
+            version: settled.version.0,
+            submissions: settled.submissions.len(),
+            best_ppm: settled.best_ppm,
+            at: PlaceJson::from(&settled.at),
+        }
+    }
+}
+
+/// Where on the chain something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PlaceJson {
+    /// The block.
+    pub block: u64,
+    /// Its unix time.
+    pub time: u64,
+    /// The transaction.
+    #[schema(value_type = String)]
+    pub transaction: B256,
+}
+
+impl From<&LogPosition> for PlaceJson {
+    fn from(at: &LogPosition) -> Self {
+        Self { block: at.block, time: at.timestamp, transaction: at.transaction }
+    }
+}
+
+/// A submission and its public verdict. Nothing else is ever said about one that did not improve the model.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SubmissionView {
+    /// Place among the campaign's submissions; the first is 1.
+    pub number: u32,
+    /// Its window.
+    pub window: u32,
+    /// Its place in the window.
+    pub index: u32,
+    /// The version it is for.
+    pub version: u32,
+    /// Who sent it.
+    #[schema(value_type = String)]
+    pub miner: Address,
+    /// The sealed update on IPFS.
+    #[schema(value_type = String)]
+    pub content: Digest,
+    /// Where it was submitted.
+    pub at: PlaceJson,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+impl SubmissionView {
+    /// All submissions to a campaign in chain order.
+    pub fn all(view: &CampaignView) -> impl Iterator<Item = Self> + '_ {
+        let grid = view.terms.gridPpm;
+        let settled = view.settled.iter().flat_map(move |window| {
+            (0..).zip(&window.submissions).map(move |(index, s)| Self {
+                number: 0,
+                window: window.index.0,
+                index,
+                version: window.version.0,
+                miner: s.miner,
+                content: s.content,
+                at: PlaceJson::from(&s.at),
+                verdict: Verdict::of(s.outcome, s.award, grid),
+            })
+        });
+        let window = &view.window;
+        let pending = (0..).zip(window.submissions.iter().zip(&window.positions)).map(|(index, (s, at))| Self {
+            number: 0,
+            window: window.index.0,
+            index,
+            version: window.version.0,
+            miner: s.miner,
+            content: Digest(s.content.0),
+            at: PlaceJson::from(at),
+            verdict: Verdict::Pending,
+        });
+        (1..).zip(settled.chain(pending)).map(|(number, submission)| Self { number, ..submission })
+    }
+}
+
+/// What became of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Its window is not settled yet.
+    Pending,
+    /// It did not improve the model.
+    NotImproved,
+    /// It improved the model.
+    Accepted {
+        /// The new best accuracy.
+        best_ppm: u32,
+        /// How far it moved the best accuracy towards the target.
+        delta_ppm: u32,
+        /// What it earned.
+        #[schema(value_type = String)]
+        amount: Amount,
+    },
+    /// It broke the protocol.
+    Rejected {
+        /// Stable code of the rule that it broke.
+        reason: u8,
+    },
+}
+
+impl Verdict {
+    /// The verdict of a settled submission.
+    #[must_use]
+    pub fn of(outcome: Outcome, award: Option<Award>, grid_ppm: u32) -> Self {
+        match outcome {
+            Outcome::NotImproved => Self::NotImproved,
+            Outcome::Rejected(reason) => Self::Rejected { reason },
+            Outcome::Accepted(step) => Self::Accepted {
+                best_ppm: u32::from(step).saturating_mul(grid_ppm),
+                delta_ppm: award.map_or(0, |award| award.delta_ppm),
+                amount: award.map_or(Amount::ZERO, |award| award.amount),
+            },
+        }
+    }
+}
+
+/// A registered Capsule.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CapsuleSummary {
+    /// Its operator.
+    #[schema(value_type = String)]
+    pub operator: Address,
+    /// Its attestation key.
+    #[schema(value_type = String)]
+    pub attester: Address,
+    /// Its OpenPGP fingerprint, left-aligned.
+    #[schema(value_type = String)]
+    pub fingerprint: B256,
+    /// Its OpenPGP certificate on IPFS.
+    #[schema(value_type = Option<String>)]
+    pub certificate: Option<Digest>,
+    /// Where it answers.
+    pub endpoint: String,
+    /// Its fee in parts per million of the bounty.
+    pub fee_ppm: u32,
+    /// Its stake in wei, the locked part included.
+    #[schema(value_type = String)]
+    pub stake: Amount,
+    /// The part of its stake that campaigns hold.
+    #[schema(value_type = String)]
+    pub locked: Amount,
+}
+
+impl CapsuleSummary {
+    /// What is said of a Capsule.
+    #[must_use]
+    pub fn new(operator: Address, view: &CapsuleView) -> Self {
+        Self {
+            operator,
+            attester: view.attester,
+            fingerprint: view.fingerprint,
+            certificate: view.certificate,
+            endpoint: view.endpoint.clone(),
+            fee_ppm: view.fee_ppm,
+            stake: view.stake,
+            locked: view.locked,
+        }
+    }
+}
+
+/// What an account did and earned as a miner.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Miner {
+    /// The account.
+    #[schema(value_type = String)]
+    pub address: Address,
+    /// Per campaign, oldest first.
+    pub campaigns: Vec<MinerCampaign>,
+}
+
+/// What an account did and earned in one campaign.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MinerCampaign {
+    /// The campaign.
+    #[schema(value_type = String)]
+    pub campaign: CampaignId,
+    /// Token of its bounty.
+    #[schema(value_type = String)]
+    pub token: Address,
+    /// Submissions.
+    pub submitted: u32,
+    /// Of these, accepted.
+    pub accepted: u32,
+    /// How far they moved the best accuracy towards the target.
+    pub delta_ppm: u32,
+    /// What they earned.
+    #[schema(value_type = String)]
+    pub earned: Amount,
+    /// What the account can withdraw.
+    #[schema(value_type = String)]
+    pub owed: Amount,
+    /// What it has withdrawn.
+    #[schema(value_type = String)]
+    pub withdrawn: Amount,
+    /// Its stakes, in wei.
+    pub stakes: Stakes,
+}
+
+impl CampaignSummary {
+    /// What a list says of a campaign.
+    #[must_use]
+    pub fn new(view: &CampaignView, label: Option<Label>) -> Self {
+        let (name, regime) = label.map(|Label { name, regime }| (name, regime)).unzip();
+        Self {
+            id: view.id,
+            name,
+            regime,
+            state: view.state,
+            reason: (view.reason != CloseReason::None).then_some(view.reason),
+            owner: view.terms.owner,
+            capsule: view.terms.capsule,
+            token: view.terms.token,
+            bounty: view.terms.bounty.into(),
+            awarded: view.awarded,
+            start_ppm: view.start_ppm,
+            best_ppm: view.start_ppm.map(|_| view.best_ppm),
+            target_ppm: view.terms.targetPpm,
+            version: view.version().0,
+            submissions: view.submissions,
+            accepts: view.accepts,
+            miners: view.miners,
+            windows: view.settled.len(),
+            deadline: view.terms.deadline,
+            opened_at: view.opened.timestamp,
+        }
+    }
+}
+
+impl CampaignDetail {
+    /// What is said of a campaign, in a size that does not grow with its history.
+    #[must_use]
+    pub fn new(view: &CampaignView, label: Option<Label>) -> Self {
+        let window = &view.window;
+        Self {
+            summary: CampaignSummary::new(view, label),
+            terms: TermsJson::from(&view.terms),
+            ledger: LedgerJson::from(&view.ledger()),
+            stakes: view.all_stakes(),
+            window: WindowJson {
+                index: window.index.0,
+                version: window.version.0,
+                submissions: window.submissions.len(),
+                closes_at: (!window.submissions.is_empty()).then_some(window.closes_at),
+            },
+            last_settled: view.settled.last().map(SettledJson::from),
+            material: view.material(),
+            result: view.result,
+            stake_fate: view.stake_fate,
+            declined: view.declined,
+            declined_because: view.declined.map(Refusal::words),
+            changed_at: view.changed_at,
+            opened: PlaceJson::from(&view.opened),
+        }
+    }
+}
+
+impl MinerCampaign {
+    /// What an account did in a campaign; `None` if it never submitted to it.
+    #[must_use]
+    pub fn new(view: &CampaignView, address: Address) -> Option<Self> {
+        let account = view.accounts.get(&address).filter(|account| account.submitted > 0)?;
+        Some(Self {
+            campaign: view.id,
+            token: view.terms.token,
+            submitted: account.submitted,
+            accepted: account.accepted,
+            delta_ppm: account.delta_ppm,
+            earned: account.earned,
+            owed: account.owed(),
+            withdrawn: account.withdrawn,
+            stakes: view.stakes(address),
+        })
+    }
+}

@@ -1,0 +1,623 @@
+//! CSV files as people have them: what is unambiguous is read, everything else is refused with its line.
+//!
+//! [`encoding`] makes text of bytes (gzip, UTF-16, Windows-1252), [`records`] splits the text into records, and this module decides about
+//! separator, header and limits. Launch, Capsule and Mine read with the same function, so they see the same rows.
+
+mod encoding;
+mod records;
+
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fmt::{self, Write as _},
+};
+
+use records::{Record, Records};
+
+/// Most columns of a table, and most inputs of a campaign.
+pub const MAX_COLUMNS: usize = 4_096;
+/// Records that decide about separator and header.
+const SAMPLE: usize = 100;
+/// Most characters of a cell that are shown.
+const SHOWN: usize = 40;
+/// In the order of preference when two split a file equally well.
+const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
+/// What stands for a missing value.
+const MISSING: [&str; 8] = ["", "?", "-", ".", "NA", "N/A", "null", "NULL"];
+
+/// How large a table may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the file, and of the text in it once it is unpacked.
+    pub bytes: u64,
+    /// Columns.
+    pub columns: usize,
+    /// Rows without the header.
+    pub rows: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 1 << 30, columns: MAX_COLUMNS, rows: 5_000_000 }
+    }
+}
+
+/// Where the names of the columns come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Header {
+    /// From the first line, unless that looks like data.
+    #[default]
+    Checked,
+    /// From the first line, whatever it looks like.
+    FirstLine,
+    /// There is no header line: these are the names, or `column1`, `column2`, … if there are none.
+    Absent(Option<Vec<String>>),
+}
+
+/// A file that is not a table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// An archive, or another kind of file.
+    #[error("the file is {0}, not CSV: unpack or export it, and give the CSV file")]
+    Kind(&'static str),
+    /// Compressed, but damaged.
+    #[error("the file is compressed with gzip and cannot be unpacked: {0}; compress it again, or give the CSV file")]
+    Gzip(String),
+    /// UTF-16 with half a character.
+    #[error("the file is UTF-16 by its first bytes and has invalid characters: save it as UTF-8")]
+    Utf16,
+    /// An encoding that can only be guessed.
+    #[error(
+        "line {line}: byte 0x{byte:02X} is not UTF-8, and {place} is not read in a guessed encoding: save the file as UTF-8"
+    )]
+    Encoding {
+        /// Line in the file.
+        line: u64,
+        /// What is there.
+        byte: u8,
+        /// Where a guess is not good enough.
+        place: &'static str,
+    },
+    /// Binary, or UTF-16 without byte order mark.
+    #[error(
+        "line {0} contains a NUL byte: the file is binary, damaged, or UTF-16 without byte order mark; save it as UTF-8"
+    )]
+    Nul(u64),
+    /// It has no header or no rows.
+    #[error("the file is empty: it needs a header line with column names, and at least one row")]
+    Empty,
+    /// Too many bytes.
+    #[error("the file is larger than {0} bytes")]
+    TooManyBytes(u64),
+    /// Too many columns.
+    #[error("the file has {have} columns; at most {most} are read")]
+    TooManyColumns {
+        /// Columns in the header.
+        have: usize,
+        /// Most that are read.
+        most: usize,
+    },
+    /// Too many rows.
+    #[error("the file has more than {0} rows")]
+    TooManyRows(usize),
+    /// Two columns of the same name.
+    #[error("column `{0}` appears twice: rename one of the two")]
+    DuplicateColumn(String),
+    /// A quote that does not end.
+    #[error("the quote opened in line {0} is not closed: close it, or write \"\" for a quote within a quoted cell")]
+    UnclosedQuote(u64),
+    /// Text between a closing quote and the next separator.
+    #[error(
+        "line {line}: `{text}` follows a closing quote (the quote opened in line {opened}): quote the whole cell, and write \"\" for a quote within it"
+    )]
+    AfterQuote {
+        /// Line in which the quote was opened.
+        opened: u64,
+        /// Line of the text.
+        line: u64,
+        /// The text.
+        text: String,
+    },
+    /// A quoted cell that contains whole rows.
+    #[error(
+        "the quote opened in line {opened} is closed in line {closed} only, after what looks like whole rows: close it in line {opened}"
+    )]
+    SwallowedRows {
+        /// Line in which the quote was opened.
+        opened: u64,
+        /// Line in which it was closed.
+        closed: u64,
+    },
+    /// A row with more or fewer cells than the header.
+    #[error("line {line} has {have} cells, the header has {expected} (separated by {separator}): correct the line")]
+    Ragged {
+        /// Line in the file.
+        line: u64,
+        /// Its cells.
+        have: usize,
+        /// Cells of the header.
+        expected: usize,
+        /// Name of the separator.
+        separator: &'static str,
+    },
+    /// No header.
+    #[error("the first line looks like data (`{0}`): a CSV file starts with a line of column names; add one")]
+    LooksLikeData(String),
+    /// As many names as there are columns are needed.
+    #[error("{given} column names were given, but line {line} has {have} cells (separated by {separator})")]
+    Names {
+        /// Names given.
+        given: usize,
+        /// Line in the file.
+        line: u64,
+        /// Its cells.
+        have: usize,
+        /// Name of the separator.
+        separator: &'static str,
+    },
+}
+
+/// The cells of a CSV file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Table {
+    columns: Vec<String>,
+    /// All cells, one after the other.
+    text: String,
+    /// Where each cell ends in `text`.
+    ends: Vec<u32>,
+    /// The line of each row.
+    lines: Vec<u64>,
+    has_commas: bool,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Table({} columns, {} rows)", self.columns.len(), self.rows())
+    }
+}
+
+/// Reads a CSV file with a header line.
+///
+/// # Errors
+/// Not a table, ambiguous, or beyond the limits.
+pub fn read_csv(bytes: &[u8], limits: &Limits) -> Result<Table, TableError> {
+    read_csv_with(bytes, &Header::Checked, limits)
+}
+
+/// Reads a CSV file whose header line is there, or is not.
+///
+/// # Errors
+/// Not a table, ambiguous, or beyond the limits.
+pub fn read_csv_with(bytes: &[u8], header: &Header, limits: &Limits) -> Result<Table, TableError> {
+    let limits = &Limits { bytes: limits.bytes.min(u32::MAX.into()), ..*limits };
+    if bytes.len() as u64 > limits.bytes {
+        return Err(TableError::TooManyBytes(limits.bytes));
+    }
+    let encoding::Text { text, guessed_from } = encoding::text(bytes, limits.bytes)?;
+    if let Some(at) = text.find('\0') {
+        return Err(TableError::Nul(records::line_of(&text, at)));
+    }
+    let separator = infer_separator(&text, limits.columns);
+    let mut records = Records::new(&text, separator, limits.columns);
+    let mut first = records.next().transpose()?.ok_or(TableError::Empty)?;
+    if first.count > limits.columns {
+        return Err(TableError::TooManyColumns { have: first.count, most: limits.columns });
+    }
+    let columns: Vec<String> = match header {
+        Header::Checked | Header::FirstLine => {
+            let names: Vec<String> = first.cells.iter().map(|cell| cell.clone().into_owned()).collect();
+            if let (Some(raw), Some(name)) = (&guessed_from, names.iter().find(|name| !name.is_ascii())) {
+                return Err(encoding::guessed(raw, &text, name, "a column's name"));
+            }
+            if *header == Header::Checked && looks_like_data(&names, records.clone()) {
+                return Err(TableError::LooksLikeData(shorten(&names.join(separator.encode_utf8(&mut [0; 4])))));
+            }
+            first = match records.next().transpose()? {
+                Some(record) => record,
+                None => return Err(TableError::Empty),
+            };
+            names
+        }
+        Header::Absent(Some(names)) if names.len() != first.count => {
+            let (given, separator) = (names.len(), separator_name(separator));
+            return Err(TableError::Names { given, line: first.line, have: first.count, separator });
+        }
+        Header::Absent(Some(names)) => names.iter().map(|name| name.trim().to_owned()).collect(),
+        Header::Absent(None) => (1..=first.count).map(|number| format!("column{number}")).collect(),
+    };
+    check_names(&columns)?;
+    let mut table = Table { columns, text: String::new(), ends: Vec::new(), lines: Vec::new(), has_commas: false };
+    table.push(&first, separator)?;
+    for record in records {
+        if table.rows() == limits.rows {
+            return Err(TableError::TooManyRows(limits.rows));
+        }
+        table.push(&record?, separator)?;
+    }
+    Ok(table)
+}
+
+/// Spreadsheets export empty columns without names; nobody can mean these, so they may be several.
+fn check_names(columns: &[String]) -> Result<(), TableError> {
+    if columns.iter().all(String::is_empty) {
+        return Err(TableError::Empty);
+    }
+    let mut names = HashSet::new();
+    match columns.iter().find(|name| !name.is_empty() && !names.insert(name.as_str())) {
+        Some(twice) => Err(TableError::DuplicateColumn(twice.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The separator that splits header and first rows into most columns, evenly. If none does, the one that the header has, so that the uneven
+/// line is reported with it.
+fn infer_separator(text: &str, most: usize) -> char {
+    let split = |separator| {
+        let mut sample =
+            Records::new(text, separator, most).take(SAMPLE).map_while(Result::ok).map(|record| record.count);
+        let columns = sample.next().unwrap_or(0);
+        (separator, columns, sample.all(|count| count == columns))
+    };
+    let splits = SEPARATORS.map(split);
+    // `max_by_key` takes the last of equals, and the preferred one comes first.
+    let most_columns = |even_only: bool| {
+        let fits = splits.iter().rev().filter(move |(_, columns, even)| *columns > 1 && (*even || !even_only));
+        fits.max_by_key(|(_, columns, _)| *columns)
+    };
+    most_columns(true).or_else(|| most_columns(false)).map_or(',', |(separator, ..)| *separator)
+}
+
+fn separator_name(separator: char) -> &'static str {
+    match separator {
+        ';' => "semicolons",
+        '\t' => "tabs",
+        '|' => "vertical bars",
+        _ => "commas",
+    }
+}
+
+/// Whether a first line is a row like those below it. Names of numbers in ascending order (years, pandas' default names) are names.
+fn looks_like_data(names: &[String], below: Records<'_>) -> bool {
+    let rows: Vec<Record<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
+    let cells = |column: usize| {
+        let cells = rows.iter().filter_map(move |row| row.cells.get(column).map(|cell| &**cell));
+        cells.filter(|cell| !MISSING.contains(cell))
+    };
+    let is_numeric = |column| cells(column).next().is_some() && cells(column).all(is_number);
+    let named = || names.iter().enumerate().filter(|(_, name)| !MISSING.contains(&name.as_str()));
+    if named().any(|(column, name)| !is_number(name) && is_numeric(column)) {
+        return false;
+    }
+    let numbers: Vec<&str> = named().filter(|(_, name)| is_number(name)).map(|(_, name)| name.as_str()).collect();
+    let is_repeated = rows.len() > 1 && named().all(|(column, name)| cells(column).any(|cell| cell == name));
+    is_repeated || named().any(|(column, name)| is_number(name) && is_numeric(column)) && !is_ascending(&numbers)
+}
+
+/// Whole numbers of which each is one more than the one before.
+fn is_ascending(numbers: &[&str]) -> bool {
+    let whole: Option<Vec<i64>> = numbers.iter().map(|number| number.parse().ok()).collect();
+    whole.is_some_and(|whole| whole.len() > 1 && whole.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1])))
+}
+
+/// With a point or a comma before the decimals.
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok() || comma_number(text).is_some()
+}
+
+/// `1,68` as `1.68`; none if it is not digits, a comma and digits.
+pub(crate) fn comma_number(text: &str) -> Option<f64> {
+    let (whole, decimals) = text.split_once(',')?;
+    let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
+    let fits = !digits.is_empty()
+        && digits.bytes().all(|c| c.is_ascii_digit())
+        && decimals.starts_with(|c: char| c.is_ascii_digit());
+    fits.then(|| format!("{whole}.{decimals}").parse().ok()).flatten()
+}
+
+/// Whether the comma in a number may as well separate thousands: `1,234`.
+fn may_be_thousands(text: &str) -> bool {
+    let Some((whole, decimals)) = text.split_once(',') else { return false };
+    let digits = whole.trim_start_matches(['+', '-']);
+    decimals.len() == 3 && decimals.bytes().all(|c| c.is_ascii_digit()) && digits.len() <= 3 && !digits.starts_with('0')
+}
+
+/// The start of a text that is shown.
+pub(crate) fn shorten(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+impl Table {
+    fn push(&mut self, record: &Record<'_>, separator: char) -> Result<(), TableError> {
+        if record.count != self.columns.len() {
+            let (expected, separator) = (self.columns.len(), separator_name(separator));
+            return Err(TableError::Ragged { line: record.line, have: record.count, expected, separator });
+        }
+        if let Some((opened, closed)) = record.swallowed(separator) {
+            return Err(TableError::SwallowedRows { opened, closed });
+        }
+        for cell in &record.cells {
+            self.has_commas |= cell.contains(',');
+            self.text.push_str(cell);
+            // A file in another encoding becomes longer than its limit when it is decoded.
+            let end = u32::try_from(self.text.len()).map_err(|_| TableError::TooManyBytes(u32::MAX.into()))?;
+            self.ends.push(end);
+        }
+        self.lines.push(record.line);
+        Ok(())
+    }
+
+    /// Names of the columns, in order.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The line of a row in the file.
+    pub(crate) fn line(&self, row: usize) -> u64 {
+        self.lines[row]
+    }
+
+    /// A cell without the space around it.
+    pub(crate) fn cell(&self, row: usize, column: usize) -> &str {
+        let at = row * self.columns.len() + column;
+        let start = if at == 0 { 0 } else { self.ends[at - 1] as usize };
+        &self.text[start..self.ends[at] as usize]
+    }
+
+    /// Whether commas stand before the decimals in these columns: only if each comma can, one cannot separate thousands, and there is no point.
+    pub(crate) fn has_decimal_commas(&self, columns: &[usize]) -> bool {
+        if !self.has_commas {
+            return false;
+        }
+        let cells = || (0..self.rows()).flat_map(|row| columns.iter().map(move |&column| self.cell(row, column)));
+        let with_comma = || cells().filter(|cell| cell.contains(','));
+        !cells().any(|cell| cell.contains('.'))
+            && with_comma().all(|cell| comma_number(cell).is_some())
+            && with_comma().any(|cell| !may_be_thousands(cell))
+    }
+
+    /// The table as a CSV file in UTF-8 with commas and a header line, which [`Header::FirstLine`] reads as the same table.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        let mut csv = String::with_capacity(self.text.len() + self.ends.len());
+        let columns = self.columns.len();
+        for (column, name) in self.columns.iter().enumerate() {
+            write_cell(&mut csv, name, column, columns);
+        }
+        for row in 0..self.rows() {
+            for column in 0..columns {
+                write_cell(&mut csv, self.cell(row, column), column, columns);
+            }
+        }
+        csv
+    }
+}
+
+fn write_cell(csv: &mut String, cell: &str, column: usize, columns: usize) {
+    // A line without anything in it is not a row.
+    let is_blank = cell.is_empty() && columns == 1;
+    if is_blank || cell.contains([',', '"', '\n', '\r', ';', '\t', '|']) {
+        // Writing to a string cannot fail.
+        let _ = write!(csv, "\"{}\"", cell.replace('"', "\"\""));
+    } else {
+        csv.push_str(cell);
+    }
+    csv.push(if column + 1 == columns { '\n' } else { ',' });
+}
+
+/// A cell of a record.
+type Cell<'t> = Cow<'t, str>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
+    use std::io::Write as _;
+
+    fn read(bytes: impl AsRef<[u8]>) -> Result<Table, TableError> {
+        read_csv(bytes.as_ref(), &Limits::default())
+    }
+
+    fn refusal(bytes: impl AsRef<[u8]>) -> String {
+        read(bytes).unwrap_err().to_string()
+    }
+
+    fn row(table: &Table, row: usize) -> Vec<&str> {
+        (0..table.columns().len()).map(|column| table.cell(row, column)).collect()
+    }
+
+    fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(unit).collect()
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(text).unwrap();
+        packed.finish().unwrap()
+    }
+
+    #[test]
+    fn a_quote_that_does_not_end_is_named_with_its_line() {
+        let unclosed = read("a,b,y,note\n8.2,7.7,yes,ok\n2.4,0.6,no,\"unfinished\n0.3,5.5,no,ok\n3.2,9.8,yes,ok\n");
+        assert_eq!(unclosed, Err(TableError::UnclosedQuote(3)));
+        let closed_later = refusal("a,note,y\n1,\"unfinished,no\n2,\"ok\",no\n");
+        assert!(
+            closed_later.starts_with("line 3: `ok\"` follows a closing quote (the quote opened in line 2)"),
+            "{closed_later}"
+        );
+        let inches = read("a,b,y,note\n2.4,0.6,no,\"unfinished\n0.3,5.5,no,ok\n3.2,9.8,yes,5\"\n");
+        assert_eq!(inches, Err(TableError::SwallowedRows { opened: 2, closed: 4 }));
+    }
+
+    #[test]
+    fn text_after_a_closing_quote_is_named_with_its_line() {
+        let after = refusal("a,note\n1,\"ok\"\n2,\"12 inch\" wide\n");
+        assert!(after.starts_with("line 3: `wide` follows a closing quote"), "{after}");
+    }
+
+    #[test]
+    fn quoted_cells_hold_separators_quotes_and_lines() {
+        let table = read("a, note ,y\n1, \"one, \"\"two\"\"\nthree\" ,no\n2,5\" pipe,yes\n").unwrap();
+        assert_eq!(table.columns(), ["a", "note", "y"]);
+        assert_eq!(row(&table, 0), ["1", "one, \"two\"\nthree", "no"]);
+        assert_eq!(row(&table, 1), ["2", "5\" pipe", "yes"]);
+        assert_eq!((table.line(0), table.line(1)), (2, 4));
+    }
+
+    #[test]
+    fn a_first_line_of_data_is_not_taken_for_names() {
+        for text in [
+            "6.6,3.8,1.5,1.6,kind-0\n5.5,3.0,1.9,0.8,kind-1\n",
+            "1000025,5,1,1,1,2\n1000026,8,9,1,9,2\n",
+            "1,68;2,5;no\n3,1;4,25;yes\n",
+            "red,small,no\nblue,small,no\nred,large,yes\nred,small,no\n",
+            "?,3,no\n4,5,yes\n",
+        ] {
+            assert!(matches!(read(text), Err(TableError::LooksLikeData(_))), "{text}");
+            let names = read_csv_with(text.as_bytes(), &Header::Absent(None), &Limits::default()).unwrap();
+            assert_eq!(names.columns()[0], "column1");
+            assert_eq!(names.rows(), text.lines().count(), "no row is lost");
+        }
+        for text in [
+            "a,b\n1,2\n3,4\n",
+            "0,1,2\n5,6,a\n",
+            "country,2019,2020\nChad,1.5,2\n",
+            "x,y\nred,blue\n",
+            ",a\n0,1\n1,2\n",
+        ] {
+            assert!(read(text).is_ok(), "{text}: {:?}", read(text));
+        }
+    }
+
+    #[test]
+    fn names_are_given_for_a_file_without_them() {
+        let with = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).into()).collect();
+            read_csv_with(b"1,2\n3,4\n", &Header::Absent(Some(names)), &Limits::default())
+        };
+        let table = with(&["a", "b"]).unwrap();
+        assert_eq!((table.columns(), table.rows()), (&["a".to_owned(), "b".to_owned()][..], 2));
+        assert!(matches!(with(&["a"]), Err(TableError::Names { given: 1, line: 1, have: 2, .. })));
+        assert!(matches!(with(&["a", "a"]), Err(TableError::DuplicateColumn(_))));
+    }
+
+    #[test]
+    fn separators_are_inferred_or_named() {
+        for text in [
+            "a;b;y\n8.63;6.96;yes\n",
+            "a\tb\ty\n8.63\t6.96\tyes\n",
+            "a|b|y\n8.63|6.96|yes\n",
+            "a;b;y\n8.63;6.96;\"yes\"\n",
+        ] {
+            assert_eq!(row(&read(text).unwrap(), 0), ["8.63", "6.96", "yes"], "{text}");
+        }
+        let empty_cells = read("a\tb\ty\n\t\tyes\n").unwrap();
+        assert_eq!(row(&empty_cells, 0), ["", "", "yes"]);
+        let uneven = refusal("a;b;y\n1;2;no\n1;2\n");
+        assert_eq!(uneven, "line 3 has 2 cells, the header has 3 (separated by semicolons): correct the line");
+    }
+
+    #[test]
+    fn ragged_rows_are_named_with_their_line() {
+        let long = format!("a,b\n{}\n1,2,3\n", "1,2\n".repeat(200));
+        assert_eq!(refusal(long), "line 203 has 3 cells, the header has 2 (separated by commas): correct the line");
+    }
+
+    #[test]
+    fn lines_end_in_three_ways_and_empty_ones_are_left_out() {
+        for text in ["a,b\n1,2\n\n3,4\n", "a,b\r\n1,2\r\n  \r\n3,4", "a,b\r1,2\r\r3,4\r", "\n\na,b\n1,2\n3,4\n\n"] {
+            let table = read(text).unwrap();
+            assert_eq!((row(&table, 0), row(&table, 1)), (vec!["1", "2"], vec!["3", "4"]), "{text:?}");
+        }
+        assert_eq!(read("a,b\r1,2\r\r3,4\r").unwrap().line(1), 4);
+    }
+
+    #[test]
+    fn unnamed_columns_of_spreadsheets_are_allowed() {
+        let table = read("a,b,,\n1,2,,\n").unwrap();
+        assert_eq!(row(&table, 0), ["1", "2", "", ""]);
+        assert_eq!(read(",,\n1,2,3\n"), Err(TableError::Empty));
+    }
+
+    #[test]
+    fn encodings_with_a_mark_are_read() {
+        let text = "a,b,ort\n1,2,Köln\n";
+        let expected = read(text).unwrap();
+        let little = [&[0xFF, 0xFE][..], &utf16(text, u16::to_le_bytes)].concat();
+        let big = [&[0xFE, 0xFF][..], &utf16(text, u16::to_be_bytes)].concat();
+        let marked = format!("\u{FEFF}{text}").into_bytes();
+        for bytes in [little, big, marked] {
+            assert_eq!(read(bytes).unwrap(), expected);
+        }
+        assert_eq!(read([0xFF, 0xFE, b'a']), Err(TableError::Utf16));
+        assert_eq!(read(utf16(text, u16::to_le_bytes)), Err(TableError::Nul(1)), "no mark");
+        assert_eq!(read("a,b\n1,2\n3,\0\n"), Err(TableError::Nul(3)));
+    }
+
+    #[test]
+    fn windows_1252_is_read_in_texts_and_refused_in_names() {
+        let table = read(b"a,b,ort\n1,2,K\xF6ln \x80\n").unwrap();
+        assert_eq!(row(&table, 0), ["1", "2", "Köln €"]);
+        let name = refusal(b"a,gr\xF6\xDFe\n1,2\n");
+        assert!(name.starts_with("line 1: byte 0xF6 is not UTF-8, and a column's name"), "{name}");
+        let undefined = refusal(b"a,b\n1,2\n3,\x81\n");
+        assert!(undefined.starts_with("line 3: byte 0x81"), "{undefined}");
+        assert!(matches!(read(b"a,b\n1,\x01\xF6\n"), Err(TableError::Encoding { line: 2, byte: 1, .. })));
+    }
+
+    #[test]
+    fn packed_files_are_unpacked_within_the_limit_or_named() {
+        let text = b"a,b\n1,2\n";
+        assert_eq!(read(gzip(text)).unwrap(), read(text).unwrap());
+        let twice = [gzip(b"a,b\n"), gzip(b"1,2\n")].concat();
+        assert_eq!(read(twice).unwrap(), read(text).unwrap());
+        let bomb = gzip(&vec![b'1'; 1 << 20]);
+        let limits = Limits { bytes: 1 << 16, ..Limits::default() };
+        assert!(bomb.len() < 1 << 16);
+        assert_eq!(read_csv(&bomb, &limits), Err(TableError::TooManyBytes(1 << 16)));
+        let packed = gzip(text);
+        assert!(matches!(read(&packed[..packed.len() - 9]), Err(TableError::Gzip(_))));
+        assert!(refusal(b"PK\x03\x04rest").contains("zip archive"));
+        assert!(refusal(gzip(b"PK\x03\x04rest")).contains("zip archive"));
+        assert!(refusal(b"PAR1\x15\x04rest").contains("Parquet"));
+        let named = read("PAR1,PAR2,y\n1,2,no\n").unwrap();
+        assert_eq!(named.columns(), ["PAR1", "PAR2", "y"], "a name may begin as a kind of file does");
+    }
+
+    #[test]
+    fn decimal_commas_count_where_they_can_be_nothing_else() {
+        let commas = |text: &str| read(text).unwrap().has_decimal_commas(&[0, 1]);
+        assert!(commas("a;b;y\n1,68;1,17;no\n0,59;7;yes\n"));
+        assert!(commas("a;b\n1,234;0,5\n"), "the file's other commas decide");
+        assert!(!commas("a;b\n1,234;2\n"), "it may be a thousand");
+        assert!(!commas("a;b\n1,68;1.17\n"), "both cannot be");
+        assert!(!commas("a;b\n1,68;1,2,3\n"));
+        assert!(!commas("a,b\n1.68,1.17\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(cells in prop::collection::vec("[a-c \",;\t\n|é]{0,6}", 1..40), columns in 1usize..4) {
+            let rows: Vec<Vec<String>> = cells.chunks_exact(columns).map(|row| row.iter().map(|cell| cell.trim().to_owned()).collect()).collect();
+            prop_assume!(!rows.is_empty());
+            let mut table = Table { columns: (0..columns).map(|n| format!("x{n}")).collect(), text: String::new(), ends: Vec::new(), lines: Vec::new(), has_commas: false };
+            for row in &rows {
+                for cell in row {
+                    table.text.push_str(cell);
+                    table.ends.push(u32::try_from(table.text.len()).unwrap());
+                }
+                table.lines.push(0);
+            }
+            let read = read_csv_with(table.to_csv().as_bytes(), &Header::FirstLine, &Limits::default()).unwrap();
+            prop_assert_eq!(read.columns, table.columns);
+            prop_assert_eq!((read.text, read.ends), (table.text, table.ends));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! From a file's bytes to text: gzip, byte order marks, and Windows-1252 where UTF-8 fails.
+
+use std::{borrow::Cow, io::Read};
+
+use flate2::read::MultiGzDecoder;
+
+use super::TableError;
+
+/// First bytes of files that people take for tables, or pack tables in.
+const KINDS: [(&[u8], &str); 9] = [
+    (b"PK\x03\x04", "a zip archive or a spreadsheet (.xlsx, .ods)"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\xD0\xCF\x11\xE0", "a spreadsheet (.xls)"),
+    (b"BZh", "compressed with bzip2"),
+    (b"\xFD7zXZ\x00", "compressed with xz"),
+    (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
+    (b"\x28\xB5\x2F\xFD", "compressed with zstd"),
+    (b"PAR1", "a Parquet file"),
+    (b"%PDF", "a PDF document"),
+];
+const GZIP: &[u8] = b"\x1F\x8B";
+
+/// Windows-1252 from 0x80 to 0x9F; `\0` for bytes that it does not define.
+const WINDOWS: [char; 32] = [
+    '€', '\0', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\0', 'Ž', '\0', '\0', '‘', '’', '“', '”', '•',
+    '–', '—', '˜', '™', 'š', '›', 'œ', '\0', 'ž', 'Ÿ',
+];
+
+/// Text, and the bytes that it was made of if their encoding had to be guessed.
+#[derive(Debug)]
+pub struct Text<'b> {
+    pub text: Cow<'b, str>,
+    pub guessed_from: Option<Cow<'b, [u8]>>,
+}
+
+/// The text in a file of at most `limit` bytes when unpacked.
+pub fn text(bytes: &[u8], limit: u64) -> Result<Text<'_>, TableError> {
+    if !bytes.starts_with(GZIP) {
+        return decode(Cow::Borrowed(bytes));
+    }
+    let mut unpacked = Vec::new();
+    MultiGzDecoder::new(bytes)
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut unpacked)
+        .map_err(|error| TableError::Gzip(error.to_string()))?;
+    if unpacked.len() as u64 > limit {
+        return Err(TableError::TooManyBytes(limit));
+    }
+    decode(Cow::Owned(unpacked))
+}
+
+fn decode(bytes: Cow<'_, [u8]>) -> Result<Text<'_>, TableError> {
+    let kind = KINDS.iter().find(|(magic, _)| bytes.starts_with(magic));
+    // `PAR1` and `BZh` may be names of columns too.
+    if let Some((_, kind)) = kind.filter(|_| std::str::from_utf8(&bytes).map_or(true, |text| text.contains(is_binary)))
+    {
+        return Err(TableError::Kind(kind));
+    }
+    let certain = |text| Ok(Text { text, guessed_from: None });
+    match *bytes {
+        [0xEF, 0xBB, 0xBF, ..] => {}
+        [0xFF, 0xFE, ref rest @ ..] => return certain(utf16(rest, u16::from_le_bytes)?.into()),
+        [0xFE, 0xFF, ref rest @ ..] => return certain(utf16(rest, u16::from_be_bytes)?.into()),
+        _ => {}
+    }
+    let text = match bytes {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| Cow::Borrowed(bytes)),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| Cow::Owned(error.into_bytes())),
+    };
+    match text {
+        Ok(Cow::Borrowed(text)) => certain(text.strip_prefix('\u{FEFF}').unwrap_or(text).into()),
+        Ok(Cow::Owned(text)) => certain(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text).into()),
+        Err(bytes) => {
+            let text = windows(&bytes)?;
+            Ok(Text { text: text.into(), guessed_from: Some(bytes) })
+        }
+    }
+}
+
+/// Whether a character is in no text.
+fn is_binary(c: char) -> bool {
+    c.is_ascii_control() && !c.is_ascii_whitespace()
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, TableError> {
+    let units = bytes.chunks(2).map(|pair| <[u8; 2]>::try_from(pair).map(unit).map_err(|_| TableError::Utf16));
+    let units: Vec<u16> = units.collect::<Result<_, _>>()?;
+    String::from_utf16(&units).map_err(|_| TableError::Utf16)
+}
+
+/// Windows-1252, of which Latin-1 is a part as far as texts use it. Bytes that no text has mean that it is something else.
+fn windows(bytes: &[u8]) -> Result<String, TableError> {
+    let mut line = 1;
+    let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
+    for &byte in bytes {
+        let letter = match byte {
+            0x80..=0x9F => WINDOWS[usize::from(byte - 0x80)],
+            other => char::from(other),
+        };
+        match letter {
+            '\0' if byte == 0 => return Err(TableError::Nul(line)),
+            '\t' | '\r' | '\u{C}' => {}
+            '\n' => line += 1,
+            '\0'..' ' => return Err(TableError::Encoding { line, byte, place: "a byte that texts do not have" }),
+            _ => {}
+        }
+        text.push(letter);
+    }
+    Ok(text)
+}
+
+/// A part of a text that is not good enough as a guess.
+pub fn guessed(bytes: &[u8], text: &str, part: &str, place: &'static str) -> TableError {
+    let line = text.find(part).map_or(1, |at| super::records::line_of(text, at));
+    let byte = bytes.iter().copied().find(|byte| !byte.is_ascii()).unwrap_or_default();
+    TableError::Encoding { line, byte, place }
+}

@@ -1,0 +1,170 @@
+//! Records of a CSV text, strictly: a quote that does not end, or ends within a cell, is an error with its line.
+
+use std::borrow::Cow;
+
+use super::{Cell, TableError, is_number, shorten};
+
+/// The records of a text. Lines end with `\n`, `\r\n` or `\r`; lines without anything in them are left out.
+#[derive(Clone, Debug)]
+pub struct Records<'t> {
+    text: &'t str,
+    separator: char,
+    /// Most cells of a record that are kept.
+    most: usize,
+    at: usize,
+    line: u64,
+    failed: bool,
+}
+
+/// A record with its cells, without the space around them.
+#[derive(Debug)]
+pub struct Record<'t> {
+    /// The cells, as many as are kept.
+    pub cells: Vec<Cell<'t>>,
+    /// Number of cells.
+    pub count: usize,
+    /// Line in which it starts.
+    pub line: u64,
+    /// The quoted cells of several lines, by place, and the line in which each starts.
+    quoted_from: Vec<(usize, u64)>,
+}
+
+/// The line, counted from one, in which a byte of a text is.
+pub fn line_of(text: &str, at: usize) -> u64 {
+    1 + line_ends(&text[..at])
+}
+
+/// How many lines end in a text.
+fn line_ends(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let ends = bytes.iter().enumerate().filter(|&(at, &byte)| match byte {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    });
+    ends.count() as u64
+}
+
+impl<'t> Records<'t> {
+    pub fn new(text: &'t str, separator: char, most: usize) -> Self {
+        Self { text, separator, most, at: 0, line: 1, failed: false }
+    }
+
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    /// Passes over a line end, if one is here.
+    fn end_line(&mut self) -> bool {
+        let rest = self.rest();
+        let len = if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with(['\r', '\n'])) };
+        self.at += len;
+        self.line += u64::from(len > 0);
+        len > 0
+    }
+
+    /// Passes over space that separates nothing.
+    fn skip_space(&mut self) {
+        let separator = self.separator;
+        let is_space = |c: char| c.is_whitespace() && c != separator && c != '\n' && c != '\r';
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start_matches(is_space).len();
+    }
+
+    /// A cell up to its separator or line end, without what ends it.
+    fn cell(&mut self) -> Result<Cell<'t>, TableError> {
+        self.skip_space();
+        if self.rest().starts_with('"') {
+            return self.quoted();
+        }
+        let rest = self.rest();
+        let ends = [self.separator, '\n', '\r'];
+        let len = rest.find(ends).unwrap_or(rest.len());
+        self.at += len;
+        Ok(Cow::Borrowed(rest[..len].trim()))
+    }
+
+    fn quoted(&mut self) -> Result<Cell<'t>, TableError> {
+        let opened = self.line;
+        self.at += 1;
+        let start = self.at;
+        let mut has_escapes = false;
+        loop {
+            let len = self.rest().find('"').ok_or(TableError::UnclosedQuote(opened))?;
+            self.at += len + 1;
+            if !self.rest().starts_with('"') {
+                break;
+            }
+            has_escapes = true;
+            self.at += 1;
+        }
+        let inner = &self.text[start..self.at - 1];
+        self.line += line_ends(inner);
+        self.skip_space();
+        let rest = self.rest();
+        if !rest.is_empty() && !rest.starts_with([self.separator, '\n', '\r']) {
+            let text = shorten(rest.split([self.separator, '\n', '\r']).next().unwrap_or_default().trim_end());
+            return Err(TableError::AfterQuote { opened, line: self.line, text });
+        }
+        let inner = inner.trim();
+        Ok(if has_escapes { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) })
+    }
+
+    fn record(&mut self) -> Result<Option<Record<'t>>, TableError> {
+        loop {
+            self.skip_space();
+            if self.rest().is_empty() {
+                return Ok(None);
+            }
+            if !self.end_line() {
+                break;
+            }
+        }
+        let mut record = Record { cells: Vec::new(), count: 0, line: self.line, quoted_from: Vec::new() };
+        loop {
+            let line = self.line;
+            let cell = self.cell()?;
+            if self.line > line {
+                record.quoted_from.push((record.count, line));
+            }
+            record.count += 1;
+            if record.count <= self.most {
+                record.cells.push(cell);
+            }
+            if self.rest().is_empty() || self.end_line() {
+                return Ok(Some(record));
+            }
+            self.at += self.separator.len_utf8();
+        }
+    }
+}
+
+impl<'t> Iterator for Records<'t> {
+    type Item = Result<Record<'t>, TableError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let record = self.record().transpose();
+        self.failed = matches!(record, Some(Err(_)));
+        record
+    }
+}
+
+impl Record<'_> {
+    /// First and last line of a quoted cell that contains whole rows: the quote was not closed where it was opened, and another one, such as
+    /// the inches of `5"`, closed it. A row has as many cells as this record, and at least half of them are numbers; text in several lines does not.
+    pub fn swallowed(&self, separator: char) -> Option<(u64, u64)> {
+        let is_row = |line: &str| {
+            let cells: Vec<&str> = line.split(separator).map(str::trim).collect();
+            let numbers = cells.iter().filter(|cell| is_number(cell)).count();
+            self.count > 1 && cells.len() == self.count && numbers > 0 && numbers * 2 >= self.count
+        };
+        self.quoted_from.iter().find_map(|&(cell, opened)| {
+            let text = self.cells.get(cell)?;
+            let swallowed = text.split(['\n', '\r']).any(is_row);
+            swallowed.then(|| (opened, opened + line_ends(text)))
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Texts that strangers wrote: names, descriptions, columns, classes, endpoints, errors of nodes.
+//!
+//! Terminals obey control characters, and bidirectional overrides show a text in another order than it is read. Both are refused where a text
+//! is read ([`check_line`], [`check_lines`]), and escaped where any text is printed ([`escape`], [`escape_json`]).
+
+use std::{borrow::Cow, fmt::Write as _};
+
+/// A text with a character that does something to the reader's screen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place} contains the invisible character U+{:04X}, which terminals obey: remove it", u32::from(*.character))]
+pub struct TextError {
+    /// Which text.
+    pub place: String,
+    /// The first such character.
+    pub character: char,
+}
+
+/// Whether a character moves the cursor, changes colours, or reorders the text around it. Line ends and tabs are among these.
+fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// As [`is_obeyed`], without what a text of several lines has.
+fn is_obeyed_in_lines(c: char) -> bool {
+    is_obeyed(c) && c != '\n' && c != '\t'
+}
+
+/// Checks a text of one line, such as a name.
+///
+/// # Errors
+/// Control characters, line ends, and bidirectional overrides.
+pub fn check_line(place: impl Into<String>, text: &str) -> Result<(), TextError> {
+    check(place, text.chars().find(|&c| is_obeyed(c)))
+}
+
+/// Checks a text of several lines, such as a description.
+///
+/// # Errors
+/// Control characters except line ends and tabs, and bidirectional overrides.
+pub fn check_lines(place: impl Into<String>, text: &str) -> Result<(), TextError> {
+    check(place, text.chars().find(|&c| is_obeyed_in_lines(c)))
+}
+
+fn check(place: impl Into<String>, found: Option<char>) -> Result<(), TextError> {
+    found.map_or(Ok(()), |character| Err(TextError { place: place.into(), character }))
+}
+
+/// A text for people: what terminals obey becomes visible, such as `\u{1b}`; line ends and tabs stay.
+#[must_use]
+pub fn escape(text: &str) -> Cow<'_, str> {
+    escape_with(text, |escaped, c| write!(escaped, "\\u{{{:x}}}", u32::from(c)))
+}
+
+/// A JSON document with the same content and nothing in it that terminals obey. JSON allows such characters within strings only.
+#[must_use]
+pub fn escape_json(document: &str) -> Cow<'_, str> {
+    // None of them is beyond the basic plane, so one escape is enough.
+    escape_with(document, |escaped, c| write!(escaped, "\\u{:04x}", u32::from(c)))
+}
+
+fn escape_with(text: &str, escape: impl Fn(&mut String, char) -> std::fmt::Result) -> Cow<'_, str> {
+    if !text.contains(is_obeyed_in_lines) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_obeyed_in_lines(c) {
+            // Writing to a string cannot fail.
+            let _ = escape(&mut escaped, c);
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_terminals_obey_is_refused_with_its_place() {
+        for text in ["\u{1b}[2J", "a\u{7}", "a\u{7f}", "a\u{9b}31m", "pay \u{202e}evil\u{202c}", "\u{2066}a", "a\rb"] {
+            assert!(check_line("the name", text).is_err(), "{text:?}");
+            assert!(check_lines("the description", text).is_err(), "{text:?}");
+        }
+        let error = check_line("class 3", "\u{1b}[31mred").unwrap_err().to_string();
+        assert!(error.starts_with("class 3 contains the invisible character U+001B"), "{error}");
+        for text in ["a\nb", "a\tb", "a\u{2028}b"] {
+            assert!(check_line("the name", text).is_err(), "{text:?}");
+        }
+        check_lines("the description", "two\nlines\tand a tab").unwrap();
+        for text in ["", "Größe", "年齢", "גיל", "العمر", "naïve 👩‍🔬", "`a` \"b\""] {
+            check_line("the name", text).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_terminals_obey_is_shown_instead() {
+        assert_eq!(escape("b\u{1b}[31m\n\u{202e}x\u{9b}"), "b\\u{1b}[31m\n\\u{202e}x\\u{9b}");
+        assert!(matches!(escape("two\nlines\tand a tab"), Cow::Borrowed(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn an_escaped_document_has_the_same_content(text in "[\\x00-\\x7f\u{80}-\u{9f}\u{202a}-\u{202e}\u{2066}-\u{2069}äé👩]{0,30}") {
+            let document = serde_json::json!({ "text": text });
+            let escaped = escape_json(&document.to_string()).into_owned();
+            prop_assert!(!escaped.contains(is_obeyed), "{:?}", escaped);
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), document);
+        }
+    }
+}
