@@ -10,7 +10,7 @@ use crate::{
     event::LogPosition,
     ids::{CampaignId, Digest},
     manifest::Manifest,
-    method::Regime,
+    regime::Regime,
     refusal::Refusal,
     units::Amount,
     view::{Award, CampaignView, CapsuleView, SettledWindow, StakeFate, Stakes},

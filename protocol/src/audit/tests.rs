@@ -11,11 +11,11 @@ use super::*;
 use crate::{
     campaign::CampaignFile,
     data::{Limits, read_csv},
+    families::{Method, plain, plain_network},
     event::{Event, LogPosition, Record},
     handover::Published,
     ids::{CampaignId, Digest, WindowIndex},
     launch::{self, Inputs, tests::inputs},
-    method::plain_network,
     units::Amount,
     view::World,
 };
@@ -77,7 +77,7 @@ fn examples(manifest: &Manifest) -> Examples {
 }
 
 fn measured(manifest: &Manifest, model: &[u8]) -> u32 {
-    let trial = AnyTrial::new(manifest, &examples(manifest), Some(model)).unwrap();
+    let trial = manifest.trial(&examples(manifest), Some(model)).unwrap();
     trial.accuracy().floor_to_grid(manifest.accuracy.grid).get()
 }
 
@@ -159,13 +159,13 @@ impl Scene {
 
     fn audited(self, manifest: &Manifest) -> Vec<Audited> {
         let examples = examples(manifest);
-        let start = AnyTrial::new(manifest, &examples, None).unwrap();
+        let start = manifest.trial(&examples, None).unwrap();
         let auditor = Auditor {
             campaign: self.view(),
             manifest,
             secret: &inputs().audit,
             examples: &examples,
-            start: Some(&start),
+            start: Some(&*start),
             chain_id: CHAIN,
             contract: [8; 20],
         };
