@@ -4,7 +4,10 @@ use std::{path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, de::{DeserializeOwned, Error as _}};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 use sonar_contracts::address;
 use syft::{FeatureKind, Image, Metric, Ppm, Task};
 use syft_nets::NetworkKind;

@@ -3,10 +3,8 @@
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use sonar_contracts::{AuditTerms, MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
-use syft::{
-    LadderError, Ppm, budget,
-};
-use syft_nets::Model;
+use syft::{LadderError, Ppm, budget};
+use syft_nets::{Model, NetworkError};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -472,10 +470,12 @@ fn warnings(method: &Method) -> Vec<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{bundle::BundleError, campaign::tests::TEXT};
+    use crate::bundle::BundleError;
+    pub(crate) use crate::campaign::tests::TEXT;
     use alloy::signers::local::PrivateKeySigner;
     use proptest::prelude::*;
     use std::sync::LazyLock;
+    use syft_nets::{Input, NetworkKind};
 
     pub(crate) fn inputs() -> Inputs {
         let rows: String = (0..20)

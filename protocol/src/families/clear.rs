@@ -30,6 +30,7 @@ use crate::{
 const NETWORK: Algorithm = Algorithm {
     name: "network",
     description: "Epochs of gradient descent on a network, in the clear: the clear regime",
+    regime: Regime::Clear,
 };
 
 /// A network, trained in the clear.
@@ -246,17 +247,14 @@ impl PublicModel {
     ) -> Result<Delta, TrainError> {
         let (raw, schedule) = (examples.features(), &self.clear.schedule);
         // A checkpoint of other data is of no use, and neither is one of another version of this program.
-        let resume = |checkpoint: ModelFile| {
-            Training::resume(&checkpoint, &self.model, schedule, raw, targets, self.hash).ok()
-        };
+        let resume =
+            |checkpoint: ModelFile| Training::resume(&checkpoint, &self.model, schedule, raw, targets, self.hash).ok();
         let mut training = match watch.checkpoint()?.and_then(resume) {
             Some(training) => {
                 watch.resumed(training.progress());
                 training
             }
-            None => {
-                Training::start(&self.model, schedule, raw, targets, self.hash).map_err(FamilyError::new)?
-            }
+            None => Training::start(&self.model, schedule, raw, targets, self.hash).map_err(FamilyError::new)?,
         };
         while training.step().map_err(FamilyError::new)?.is_some() {
             watch.step(training.progress(), &|| Zeroizing::new(training.checkpoint()))?;
@@ -335,7 +333,6 @@ impl Draft for Clear {
         Ok((Self { network, seed, schedule, release: training.release() }, what))
     }
 }
-
 
 /// The network that the campaign file names, or one that goes with the data and the reason.
 fn choose_network(file: &CampaignFile) -> (NetworkKind, Option<&'static str>) {

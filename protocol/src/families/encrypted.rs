@@ -34,10 +34,12 @@ const DELTA: f64 = 1e-6;
 /// Name and version of what a file says about itself when the model reads through a backbone.
 const FORM_WITH_BACKBONE: &str = "sonar.model/2";
 
-const LOCAL_STEPS: Algorithm = Algorithm { name: "local-steps", description: "Steps of gradient descent" };
+const LOCAL_STEPS: Algorithm =
+    Algorithm { name: "local-steps", description: "Steps of gradient descent", regime: Regime::Encrypted };
 const PROXIMAL: Algorithm = Algorithm {
     name: "proximal",
     description: "The minimiser of loss plus distance from the published model",
+    regime: Regime::Encrypted,
 };
 
 /// A linear model, trained on ciphertexts.

@@ -99,6 +99,8 @@ pub struct Algorithm {
     pub name: &'static str,
     /// What it does.
     pub description: &'static str,
+    /// Who may see what is trained.
+    pub regime: Regime,
 }
 
 impl fmt::Display for Algorithm {
@@ -408,7 +410,10 @@ pub struct TrainingTask<'a> {
 
 impl fmt::Debug for TrainingTask<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrainingTask").field("rows", &self.examples.len()).field("cost", &self.cost).finish_non_exhaustive()
+        f.debug_struct("TrainingTask")
+            .field("rows", &self.examples.len())
+            .field("cost", &self.cost)
+            .finish_non_exhaustive()
     }
 }
 

@@ -90,6 +90,7 @@ register! {
     Encrypted(Linear),
     /// A network in the clear.
     Clear(Clear),
+    /// Frequencies of classes.
     #[cfg(test)]
     Constant(constant::Constant),
 }
