@@ -10,7 +10,7 @@ use sonar_contracts::Terms;
 use sonar_node::{
     chain,
     ipfs::IpfsError,
-    jobs::{JobDriver, Patience, Step},
+    jobs::{JobDriver, JobError, Patience, Step},
 };
 use sonar_protocol::{
     backbone::Embedding,
@@ -29,6 +29,7 @@ use crate::{
     outbox::{self, Outbox, OutboxError},
     planner::{Action, Artefact},
     policy::Policy,
+    reasons::{ManifestProblem, MaterialProblem, Trouble},
     repository::{self, Fit, RepositoryError},
     store::Store,
     work::{self, Kit, Order, WorkError},
@@ -57,8 +58,8 @@ const PATIENCE: Patience = Patience {
 
 /// A finished step.
 pub(super) enum StepResult {
-    Manifest(Result<Arc<Manifest>, String>, Vec<Fit>),
-    Material(Version, Result<Arc<Kit>, String>),
+    Manifest(Result<Arc<Manifest>, ManifestProblem>, Vec<Fit>),
+    Material(Version, Result<Arc<Kit>, MaterialProblem>),
     Update(Version),
     /// The model changed before an update was made.
     Outdated,
@@ -82,6 +83,27 @@ pub(super) enum StepError {
     Join(#[from] JoinError),
     #[error("the Capsule {0} has published no certificate")]
     NoCertificate(Address),
+}
+
+/// What a failure is called in the journal.
+pub(super) fn trouble(error: JobError<StepError>) -> Trouble {
+    let error = match error {
+        JobError::Failed(error) => error,
+        JobError::TimedOut { step, limit } => {
+            return Trouble::TimedOut { step: step.into(), seconds: limit.as_secs() };
+        }
+        JobError::Panicked { step } => return Trouble::Panicked { step: step.into() },
+        JobError::HandedBack { step } => return Trouble::Stopped { step: step.into() },
+    };
+    let detail = error.to_string();
+    match error {
+        StepError::Ipfs(_) => Trouble::Ipfs { detail },
+        StepError::Chain(_) => Trouble::Chain { detail },
+        StepError::Work(_) | StepError::Join(_) => Trouble::Training { detail },
+        StepError::Outbox(_) => Trouble::Outbox { detail },
+        StepError::Repository(_) => Trouble::Data { detail },
+        StepError::NoCertificate(capsule) => Trouble::NoCertificate { capsule },
+    }
 }
 
 /// The same step for another version of the model is other work.
@@ -162,7 +184,7 @@ async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<StepResult, Step
     let bytes = shop.setup.node.get(digest, MANIFEST_LIMIT, FETCH_TIMEOUT).await;
     let bytes = match bytes {
         Err(IpfsError::TooLarge { .. }) => {
-            return Ok(StepResult::Manifest(Err(format!("larger than {MANIFEST_LIMIT} bytes")), Vec::new()));
+            return Ok(StepResult::Manifest(Err(ManifestProblem::TooLarge { limit: MANIFEST_LIMIT }), Vec::new()));
         }
         other => other?,
     };
@@ -175,9 +197,9 @@ async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<StepResult, Step
     Ok(StepResult::Manifest(Ok(manifest), fits))
 }
 
-fn check_manifest(bytes: &[u8], terms: &Terms) -> Result<Manifest, String> {
-    let manifest = Manifest::decode(bytes).map_err(|error| error.to_string())?;
-    manifest.matches(terms).map_err(|error| error.to_string())?;
+fn check_manifest(bytes: &[u8], terms: &Terms) -> Result<Manifest, ManifestProblem> {
+    let manifest = Manifest::decode(bytes).map_err(|error| ManifestProblem::Invalid { detail: error.to_string() })?;
+    manifest.matches(terms).map_err(|error| ManifestProblem::OtherTerms { detail: error.to_string() })?;
     Ok(manifest)
 }
 
@@ -218,14 +240,15 @@ impl MaterialRequest {
 async fn fetch_embedding(
     shop: &Workshop,
     manifest: &Manifest,
-) -> Result<Result<(Embedding, usize), String>, StepError> {
+) -> Result<Result<(Embedding, usize), MaterialProblem>, StepError> {
     let Some(backbone) = manifest.method.backbone() else { return Ok(Ok((Embedding::none(), 0))) };
     let limit = backbone.file_limit();
     Ok(match shop.setup.node.get(backbone.weights, limit, FETCH_TIMEOUT).await {
-        Err(IpfsError::TooLarge { .. }) => Err(format!("its backbone is larger than {limit} bytes")),
+        Err(IpfsError::TooLarge { .. }) => Err(MaterialProblem::BackboneTooLarge { limit }),
         other => {
             let file = other?;
-            let embedding = backbone.read(&file).map_err(|error| format!("its backbone: {error}"));
+            let embedding =
+                backbone.read(&file).map_err(|error| MaterialProblem::Backbone { detail: error.to_string() });
             embedding.map(|embedding| (embedding, file.len()))
         }
     })
@@ -240,9 +263,9 @@ async fn fetch_kit(
     let certificate = request.certificate.ok_or(StepError::NoCertificate(request.operator))?;
     let material = shop.setup.node.get(request.published.material, manifest.method.material_limit(), FETCH_TIMEOUT);
     let certificate = shop.setup.node.get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
-    let refused = |why: String| Ok(StepResult::Material(request.version, Err(why)));
+    let refused = |why| Ok(StepResult::Material(request.version, Err(why)));
     let (material, certificate) = match tokio::try_join!(material, certificate) {
-        Err(IpfsError::TooLarge { .. }) => return refused("it is larger than it can be".into()),
+        Err(IpfsError::TooLarge { .. }) => return refused(MaterialProblem::TooLarge),
         other => other?,
     };
     let (embedding, bytes) = match embedding {
@@ -266,25 +289,19 @@ fn open_kit(
     manifest: &Manifest,
     embedding: Arc<Embedding>,
     request: &MaterialRequest,
-) -> Result<Kit, String> {
-    let capsule = Certificate::decode(certificate, request.opened_at).map_err(|error| error.to_string())?;
+) -> Result<Kit, MaterialProblem> {
+    let capsule = Certificate::decode(certificate, request.opened_at)
+        .map_err(|error| MaterialProblem::Certificate { detail: error.to_string() })?;
     if capsule.fingerprint() != manifest.capsule {
-        return Err(format!(
-            "the Capsule's certificate is {}, the manifest names {}",
-            capsule.fingerprint(),
-            manifest.capsule
-        ));
+        let (found, expected) = (capsule.fingerprint().to_string(), manifest.capsule.to_string());
+        return Err(MaterialProblem::OtherCapsule { found, expected });
     }
     if !request.published.is_of(material) {
-        return Err("it is not the material that the Capsule bound itself to on chain".into());
+        return Err(MaterialProblem::Unbound);
     }
-    Ok(Kit {
-        bytes: material.len() + certificate.len(),
-        embedding,
-        model: manifest.method.open(material, &request.binding).map_err(|error| error.to_string())?,
-        binding: request.binding,
-        capsule,
-    })
+    let model = manifest.method.open(material, &request.binding);
+    let model = model.map_err(|error| MaterialProblem::Invalid { detail: error.to_string() })?;
+    Ok(Kit { bytes: material.len() + certificate.len(), embedding, model, binding: request.binding, capsule })
 }
 
 async fn make(shop: Workshop, order: Order) -> Result<StepResult, StepError> {
@@ -326,8 +343,6 @@ async fn is_on_chain(setup: &Setup, id: CampaignId, content: Digest) -> Result<b
 
 #[cfg(test)]
 mod tests {
-    use sonar_node::jobs::JobError;
-
     use super::*;
 
     #[tokio::test]

@@ -38,6 +38,7 @@ use crate::{
     outbox::{Outbox, OutboxError},
     planner::{self, Action, Offer, Situation, Skip},
     policy::Policy,
+    reasons::Trouble,
     repository::{self, DataName, RepositoryError},
     store::{Store, StoreError},
     training,
@@ -88,7 +89,7 @@ pub enum RunError {
         /// The campaign.
         campaign: CampaignId,
         /// What went wrong last.
-        trouble: String,
+        trouble: Trouble,
     },
 }
 
@@ -217,7 +218,7 @@ impl Miner {
                 offer: &state.offer,
                 supply: &state.supply,
                 stage,
-                exhausted: exhausted.as_deref(),
+                exhausted: exhausted.as_ref(),
                 at_stake_elsewhere,
             });
             state.at_stake = planner::at_stake(campaign, self.shop.setup.me, &action);
@@ -237,8 +238,8 @@ impl Miner {
             };
             let work = (campaign.version(), step.name);
             if !self.jobs.is_due(&id, &work) {
-                if self.shop.setup.once && self.jobs.failures(&id) >= ONCE_ATTEMPTS {
-                    let trouble = state.trouble.clone().unwrap_or_default();
+                let given_up = self.shop.setup.once && self.jobs.failures(&id) >= ONCE_ATTEMPTS;
+                if given_up && let Some(trouble) = state.trouble.clone() {
                     return Err(RunError::Trouble { campaign: id, trouble });
                 }
                 continue;
@@ -299,8 +300,9 @@ impl Miner {
                 state.apply(id, result);
             }
             Err(error) => {
-                tracing::warn!(campaign = %id, "{error}");
-                state.trouble = Some(error.to_string());
+                let trouble = jobs::trouble(error);
+                tracing::warn!(campaign = %id, step = ended.step, "{trouble}");
+                state.trouble = Some(trouble);
             }
         }
     }

@@ -13,6 +13,7 @@ use super::jobs::StepResult;
 use crate::{
     planner::{Offer, Supply},
     privacy::{Budget, Ledger},
+    reasons::{ManifestProblem, PrivacyProblem, Trouble},
     repository::Fit,
     training::Leash,
     work::Kit,
@@ -30,7 +31,7 @@ pub(super) struct CampaignState {
     pub version: Version,
     pub leash: Leash,
     pub at_stake: Amount,
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
 }
 
 impl Default for CampaignState {
@@ -62,15 +63,16 @@ impl CampaignState {
     }
 
     /// Why the owner's budget allows no further update of the data that fit.
-    pub fn exhausted(&self, budget: Option<&Budget>, ledger: &Ledger) -> Option<String> {
+    pub fn exhausted(&self, budget: Option<&Budget>, ledger: &Ledger) -> Option<PrivacyProblem> {
         let (budget, manifest) = (budget?, self.manifest.as_ref()?);
         let fitting = || self.fits.iter().filter(|fit| fit.rows > 0);
         if let Err(error) = ledger.allow(budget, fitting().map(|fit| fit.data.as_str())) {
-            return Some(error.to_string());
+            return Some(error.into());
         }
         let rows = fitting().map(|fit| fit.rows).sum();
         let cost = budget.per_upload();
-        manifest.method.bears(cost, rows).err().map(|error| error.to_string())
+        let bears = manifest.method.bears(cost, rows);
+        bears.err().map(|error| PrivacyProblem::Noise { detail: error.to_string() })
     }
 
     /// Ends a training that nobody wants any more.
@@ -87,7 +89,7 @@ impl CampaignState {
                 self.fits = fits;
             }
             StepResult::Manifest(Err(why), _) => {
-                tracing::warn!(campaign = %id, "its manifest is refused: {why}");
+                tracing::warn!(campaign = %id, "the manifest cannot be used: {why}");
                 self.offer = Offer::Unusable(why);
             }
             StepResult::Material(version, result) if version == self.version => match result {
@@ -117,9 +119,7 @@ impl CampaignState {
 fn offer(manifest: &Manifest, rows: usize) -> Offer {
     let backbone = manifest.method.backbone();
     match backbone.map(Backbone::most_rows) {
-        Some(most) if rows > most => Offer::Unusable(format!(
-            "its backbone would keep this machine busy for too long: it takes {most} rows, and {rows} fit"
-        )),
+        Some(most) if rows > most => Offer::Unusable(ManifestProblem::TooManyRows { most, rows }),
         _ => Offer::Known { algorithm: manifest.method.algorithm(), backbone: backbone.is_some(), rows },
     }
 }

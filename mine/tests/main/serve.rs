@@ -87,7 +87,7 @@ impl Mine {
         let said = async {
             let says = || {
                 let journal = Journal::load(&*self.opened.store).unwrap();
-                journal.campaigns.iter().any(|line| line.next.contains(what))
+                journal.campaigns.iter().any(|line| line.describe().contains(what))
             };
             while !says() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
