@@ -14,7 +14,7 @@ use crate::{
     backbone::{self, Backbone, Embedding},
     bundle::{self, Bundle, validation_limits},
     campaign::{CampaignFile, NetworkTraining, TrainingTable},
-    data::{self, FitReport, Schema, TableError},
+    data::{self, FitReport, Header, Schema, TableError},
     handover::{AuditSecret, keys_root},
     ids::Digest,
     manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
@@ -285,7 +285,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         return Err(LaunchError::PastDeadline);
     }
     let data = file.schema();
-    let table = data::read_csv(&inputs.validation, &validation_limits())?;
+    let columns = data.inputs.iter().map(|input| &input.name).chain([&data.target]).cloned().collect();
+    let table = data::read_csv_with(&inputs.validation, &Header::Expected(columns), &validation_limits())?;
     let raw = data.fit(&table)?;
     let (backbone, embedding) = inputs.backbone.map(with_weights).unzip();
     if let Some(backbone) = &backbone {
