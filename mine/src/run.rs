@@ -23,6 +23,7 @@ use sonar_protocol::{
     event::{Batch, Event},
     handover::Published,
     ids::{CampaignId, Digest, Version},
+    limits,
     manifest::Manifest,
     method::{Method, Regime},
     pgp::Certificate,
@@ -50,10 +51,6 @@ use crate::{
 
 /// Where `mine status` finds what the run last decided.
 const JOURNAL: &str = "journal";
-/// Largest manifest.
-const MANIFEST_LIMIT: usize = 1 << 20;
-/// Largest OpenPGP certificate.
-const CERTIFICATE_LIMIT: usize = 1 << 18;
 /// Time for one artefact from IPFS.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pauses after failures grow from here …
@@ -635,10 +632,10 @@ fn follower(setup: &Setup) -> Follower {
 
 async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<Done, JobError> {
     let digest = Digest(terms.manifest.0);
-    let bytes = shop.setup.node.get(digest, MANIFEST_LIMIT, FETCH_TIMEOUT).await;
+    let bytes = shop.setup.node.get(digest, limits::MANIFEST, FETCH_TIMEOUT).await;
     let bytes = match bytes {
         Err(IpfsError::TooLarge { .. }) => {
-            return Ok(Done::Manifest(Err(format!("larger than {MANIFEST_LIMIT} bytes")), Vec::new()));
+            return Ok(Done::Manifest(Err(format!("larger than {} bytes", limits::MANIFEST)), Vec::new()));
         }
         other => other?,
     };
@@ -712,7 +709,7 @@ async fn fetch_kit(
 ) -> Result<Done, JobError> {
     let certificate = wanted.certificate.ok_or(JobError::NoCertificate(wanted.operator))?;
     let material = shop.setup.node.get(wanted.published.material, manifest.method.material_limit(), FETCH_TIMEOUT);
-    let certificate = shop.setup.node.get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
+    let certificate = shop.setup.node.get(certificate, limits::CERTIFICATE, FETCH_TIMEOUT);
     let refused = |why: String| Ok(Done::Kit(wanted.version, Err(why)));
     let (material, certificate) = match tokio::try_join!(material, certificate) {
         Err(IpfsError::TooLarge { .. }) => return refused("it is larger than it can be".into()),

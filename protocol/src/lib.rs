@@ -13,6 +13,7 @@ pub mod event;
 pub mod handover;
 pub mod ids;
 pub mod launch;
+pub mod limits;
 pub mod manifest;
 pub mod method;
 pub mod pgp;

@@ -12,9 +12,9 @@ use sonar_node::{
 };
 use sonar_protocol::{
     audit::{Audited, Auditor, Conviction, Finding},
-    bundle,
     handover::AuditSecret,
     ids::Version,
+    limits,
     manifest::{Manifest, commitment},
     trial::AnyTrial,
     units::{Amount, TokenUnit, percent},
@@ -126,7 +126,7 @@ impl Audit {
         let file = match (manifest.commitments.initial, self.initial.as_deref(), draft) {
             (None, ..) => None,
             (Some(committed), Some(path), Some(draft)) => {
-                let bytes = files::read_limited(path, bundle::MAX_BYTES as u64)?;
+                let bytes = files::read_limited(path, limits::BUNDLE as u64)?;
                 if commitment(draft.salt.as_bytes(), &bytes) != committed {
                     let message = "this is not the starting model that the campaign was launched with";
                     return Err(Failure::new(Code::OtherModel, message).at(path.display()));
