@@ -27,7 +27,7 @@ use super::{
     draft::{Draft, Drafts},
     find,
     hub::Hub,
-    result, world,
+    result,
 };
 
 /// Audit a delivered campaign: recompute all that its Capsule published, version by version.
@@ -70,7 +70,7 @@ struct Line<'a> {
 impl Audit {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let reader = context.reader().await?;
-        let world = world(&reader).await?;
+        let world = context.world(&reader).await?;
         let view = find(&world, &self.id)?;
         result::delivered(view)?;
         let draft = Drafts::new(&context.home).find(view.id);

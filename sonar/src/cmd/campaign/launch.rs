@@ -32,7 +32,6 @@ use super::{
     Context,
     draft::{Draft, Drafts, Key},
     hub::Hub,
-    world,
 };
 use crate::cmd::identity;
 
@@ -309,7 +308,7 @@ struct Planned {
 
 impl Launching<'_> {
     async fn plan(&self, given: &Given, stake: Option<&str>, output: &Output) -> Result<Planned, Failure> {
-        let world = world(self.client).await?;
+        let world = self.context.world(self.client).await?;
         let (operator, view) = self.choose(&given.file, &world)?;
         output.progress(format_args!("Fetching the certificate of Capsule {operator}…"));
         let capsule = self.certificate(operator, view, world.head.now).await?;

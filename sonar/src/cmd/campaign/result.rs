@@ -30,7 +30,6 @@ use super::{
     draft::{Draft, Drafts},
     find,
     hub::Hub,
-    world,
 };
 use crate::cmd::identity;
 
@@ -69,7 +68,7 @@ pub struct Fetch {
 impl Fetch {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.reader().await?;
-        let world = world(&client).await?;
+        let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
         let digest = delivered(view)?;
         let draft = Drafts::new(&context.home).find(view.id);
