@@ -9,12 +9,11 @@ use futures::future::try_join_all;
 use sonar_contracts::{Submission, campaign_id};
 use sonar_node::ipfs::IpfsError;
 use sonar_protocol::{
-    bundle,
     delivery::Finished,
     envelope::{self, Header, ProtocolReject},
     families::{Evaluated, Window},
     ids::Digest,
-    manifest,
+    limits,
     pgp::{self, Certificate},
     refusal::Refusal,
     view::{CampaignView, CapsuleView},
@@ -93,12 +92,12 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         if let Some(loaded) = &self.loaded {
             return Ok(loaded.clone());
         }
-        let bytes = self.artefact(manifest_digest(campaign), manifest::MAX_BYTES, Refusal::Manifest).await?;
+        let bytes = self.artefact(manifest_digest(campaign), limits::MANIFEST, Refusal::Manifest).await?;
         let manifest = proposal::check_manifest(&bytes, campaign)?;
         if manifest.capsule != self.tools.identity.fingerprint() {
             return Err(Refusal::Offer.into());
         }
-        let sealed = self.artefact(manifest.bundle, bundle::MAX_BYTES, Refusal::Bundle).await?;
+        let sealed = self.artefact(manifest.bundle, limits::BUNDLE, Refusal::Bundle).await?;
         let backbone = match manifest.method.backbone() {
             Some(backbone) => Some(self.artefact(backbone.weights, backbone.file_limit(), Refusal::Backbone).await?),
             None => None,
@@ -108,7 +107,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let opened_at = campaign.opened.timestamp;
         let loaded = compute(move || {
             let embedding = proposal::check_backbone(backbone.as_deref(), &manifest)?;
-            let bytes = pgp::open(&sealed, &tools.identity, bundle::MAX_BYTES).map_err(|_| Refusal::Bundle)?;
+            let bytes = pgp::open(&sealed, &tools.identity, limits::BUNDLE).map_err(|_| Refusal::Bundle)?;
             let bundle = proposal::check_bundle(&bytes, &manifest, &embedding)?;
             let scientist = Certificate::decode(&bundle.certificate, opened_at).map_err(|_| Refusal::Certificate)?;
             if scientist.fingerprint() != manifest.scientist {
