@@ -26,8 +26,10 @@ use crate::{
 use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, text, units};
 
 mod code;
+mod stop;
 
 pub use code::Code;
+pub use stop::stop_signal;
 
 /// A passphrase is a line of text.
 const PASSPHRASE_LIMIT: u64 = 4096;
@@ -641,22 +643,6 @@ impl Ready {
             say(io::stdout(), &line);
         }
         Ok(())
-    }
-}
-
-/// Returns when the process is asked to stop (SIGINT or SIGTERM).
-pub async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
     }
 }
 

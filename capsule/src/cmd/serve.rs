@@ -40,9 +40,16 @@ impl Serve {
         let _occupied = home.occupy()?;
         Ready::clear(home.path());
         let operator = opened.operator.address();
-        let client = discovery::client(&context.config, Some(opened.operator)).await?;
+        let done = Report::new(&json!({"operator": operator}), "")?;
+        let mut stop = Box::pin(stop_signal());
+        let connect = || async {
+            let client = discovery::client(&context.config, Some(opened.operator.clone())).await?;
+            Ok((client, node(context, output).await?))
+        };
+        let Some((client, node)) = discovery::persist(&mut stop, connect).await? else {
+            return Ok(done);
+        };
         let deployment = *client.deployment();
-        let node = node(context, output).await?;
         // Where others find the certificate; the same bytes are the same artefact.
         let certificate = opened.identity.certificate().encode();
         node.add(certificate).await?;
@@ -71,12 +78,11 @@ impl Serve {
         let ended = tokio::select! {
             ended = &mut working => Err(service_ended(&ended)),
             served = axum::serve(listener, router) => Err(http_ended(served)),
-            () = stop_signal() => Ok(()),
+            () = stop => Ok(()),
         };
         working.abort();
         Ready::clear(home.path());
-        ended?;
-        Report::new(&json!({"operator": operator}), "")
+        ended.map(|()| done)
     }
 }
 

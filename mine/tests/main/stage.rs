@@ -10,7 +10,7 @@ use alloy::{
 use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{Activation, Attestation, Deployment, Outcome, Publication, Settlement, Terms, Tree};
 use sonar_node::{
-    chain::{Client, Follower, Options, deploy},
+    chain::{Client, Follower},
     ipfs::{Node, NodeConfig, loopback},
 };
 use sonar_protocol::{
@@ -27,10 +27,10 @@ use sonar_protocol::{
 use syft::{Binding, SecretKey, VersionSeed, Weights};
 use syft_nets::Model;
 
-use testkit::yes_or_no;
-
-const OPTIONS: Options =
-    Options { patience: Duration::from_secs(10), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
+use testkit::{
+    stage::{OPTIONS, deployed},
+    yes_or_no,
+};
 
 pub struct Stage {
     pub anvil: Anvil,
@@ -61,7 +61,7 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let anvil = Anvil::spawn(AnvilConfig::default()).await.unwrap();
         let signers = anvil.signers();
-        let deployment = deploy(anvil.provider_as(signers[0].clone()), U256::from(1)).await.unwrap();
+        let deployment = deployed(&anvil, U256::from(1)).await;
         let account = Some(signers[0].clone());
         let owner = Client::connect_with(&anvil.endpoint(), deployment, account, OPTIONS).await.unwrap();
         let operator = owner.with_signer(signers[1].clone());
