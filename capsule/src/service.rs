@@ -18,9 +18,11 @@ use syft::budget::LeakMeter;
 use tokio::task::{self, JoinSet};
 
 use crate::{
-    engine::{self, Action},
+    campaign::{
+        self, Action,
+        worker::{Tools, WorkError, Worker},
+    },
     ports::{Artefacts, Chain, Store},
-    worker::{Tools, WorkError, Worker},
 };
 
 /// The first pause before the same action is tried again.
@@ -213,7 +215,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
 impl<S: Store, A: Artefacts, C: Chain> Rested<S, A, C> {
     /// Whether there is something to do that was not just done.
     fn is_due(&self, campaign: &CampaignView, now: u64) -> bool {
-        match engine::next(campaign, self.worker.record(), now) {
+        match campaign::next(campaign, self.worker.record(), now) {
             Action::Wait(_) | Action::Done => false,
             action => self.may(&action),
         }
@@ -243,7 +245,7 @@ async fn take_turn<S: Store, A: Artefacts, C: Chain>(
 ) -> Turn<S, A, C> {
     let (mut last, mut problem) = ("wait", None);
     for _ in 0..STEPS {
-        let next = engine::next(&campaign, rested.worker.record(), now);
+        let next = campaign::next(&campaign, rested.worker.record(), now);
         if matches!(next, Action::Wait(_) | Action::Done) || !rested.may(&next) {
             break;
         }

@@ -4,11 +4,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use capsule::{
     attest::Attester,
+    campaign::worker::{Patience, Tools},
     http,
     ports::Account,
     relay::Relay,
     service::Service,
-    worker::{Patience, Tools},
 };
 use serde_json::json;
 use sonar_node::{
