@@ -471,7 +471,7 @@ target = 0.9
     #[test]
     fn texts_that_terminals_obey_are_refused_with_their_place() {
         let name = refusal("\"test\"", r#""Nice\u001B[2J""#);
-        assert_eq!(name, "`name` contains the invisible character U+001B, which terminals obey: remove it");
+        assert_eq!(name, "`name` contains the invisible character U+001B: remove it");
         assert!(refusal("\"test\"", r#""pay \u202Eevil\u202C""#).contains("U+202E"));
         assert!(refusal("\"test\"", r#""two\nlines""#).contains("U+000A"));
         let description = "\"test\"\ndescription = \"\"\"two\nlines\"\"\"";

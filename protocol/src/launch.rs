@@ -11,7 +11,7 @@ use crate::{
     backbone::{self, Backbone, Embedding},
     bundle::{self, Bundle, validation_limits},
     campaign::CampaignFile,
-    data::{self, FitReport, TableError},
+    data::{self, FitReport, Header, TableError},
     families::{self, Brief, DraftError, Method, TooManyRows, TrialError},
     handover::{AuditSecret, keys_root},
     ids::Digest,
@@ -276,7 +276,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         return Err(LaunchError::PastDeadline);
     }
     let data = file.schema();
-    let table = data::read_csv(&inputs.validation, &validation_limits())?;
+    let columns = data.inputs.iter().map(|input| &input.name).chain([&data.target]).cloned().collect();
+    let table = data::read_csv_with(&inputs.validation, &Header::Expected(columns), &validation_limits())?;
     let raw = data.fit(&table)?;
     let (backbone, embedding) = inputs.backbone.map(with_weights).unzip();
     if let Some(backbone) = &backbone {

@@ -17,6 +17,7 @@ use sonar_protocol::{
     event::Event,
     handover::Published,
     ids::{CampaignId, Digest, Version},
+    limits,
     manifest::Manifest,
     pgp::Certificate,
     view::{CampaignView, World},
@@ -35,10 +36,6 @@ use crate::{
     work::{self, Kit, Order, WorkError},
 };
 
-/// Largest manifest.
-const MANIFEST_LIMIT: usize = 1 << 20;
-/// Largest OpenPGP certificate.
-const CERTIFICATE_LIMIT: usize = 1 << 18;
 /// Time for one artefact from IPFS.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for all that belongs to one artefact, and for reading the data sets that it is compared with.
@@ -181,10 +178,10 @@ pub(super) fn lock(outbox: &Mutex<Outbox>) -> std::sync::MutexGuard<'_, Outbox> 
 
 async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<StepResult, StepError> {
     let digest = Digest(terms.manifest.0);
-    let bytes = shop.setup.node.get(digest, MANIFEST_LIMIT, FETCH_TIMEOUT).await;
+    let bytes = shop.setup.node.get(digest, limits::MANIFEST, FETCH_TIMEOUT).await;
     let bytes = match bytes {
         Err(IpfsError::TooLarge { .. }) => {
-            return Ok(StepResult::Manifest(Err(ManifestProblem::TooLarge { limit: MANIFEST_LIMIT }), Vec::new()));
+            return Ok(StepResult::Manifest(Err(ManifestProblem::TooLarge { limit: limits::MANIFEST }), Vec::new()));
         }
         other => other?,
     };
@@ -262,7 +259,7 @@ async fn fetch_kit(
 ) -> Result<StepResult, StepError> {
     let certificate = request.certificate.ok_or(StepError::NoCertificate(request.operator))?;
     let material = shop.setup.node.get(request.published.material, manifest.method.material_limit(), FETCH_TIMEOUT);
-    let certificate = shop.setup.node.get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
+    let certificate = shop.setup.node.get(certificate, limits::CERTIFICATE, FETCH_TIMEOUT);
     let refused = |why| Ok(StepResult::Material(request.version, Err(why)));
     let (material, certificate) = match tokio::try_join!(material, certificate) {
         Err(IpfsError::TooLarge { .. }) => return refused(MaterialProblem::TooLarge),

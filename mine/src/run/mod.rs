@@ -21,12 +21,12 @@ use std::{
 
 use alloy::primitives::Address;
 use sonar_node::{
-    chain::{self, Client, Follower},
+    chain::{self, Client, WorldReader},
     config::ConfigError,
     ipfs::Node,
     jobs::Ended,
 };
-use sonar_protocol::{event::Batch, ids::CampaignId, units::Amount, view::World};
+use sonar_protocol::{event::Batch, ids::CampaignId, units::Amount};
 
 pub use self::journal::{Journal, JournalLine};
 use self::{
@@ -99,8 +99,7 @@ pub type Pinned<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A Mine at work.
 pub struct Miner {
     shop: Workshop,
-    follower: Follower,
-    world: World,
+    reader: WorldReader,
     states: BTreeMap<CampaignId, CampaignState>,
     policy: Policy,
     data: Vec<DataName>,
@@ -116,8 +115,7 @@ impl Miner {
     /// When the store does not work.
     pub fn new(setup: Setup, store: Arc<dyn Store>) -> Result<Self, RunError> {
         Ok(Self {
-            follower: follower(&setup),
-            world: World::default(),
+            reader: WorldReader::new(setup.client.clone(), setup.poll, setup.confirmations),
             states: BTreeMap::new(),
             policy: home::read_policy(&setup.policy)?,
             data: repository::names(&*store)?,
@@ -146,7 +144,7 @@ impl Miner {
             tokio::select! {
                 () = &mut stop => return Ok(()),
                 Some(ended) = self.jobs.next() => self.apply(ended),
-                batch = self.follower.next() => seen |= self.look(batch),
+                batch = self.reader.next() => seen |= self.look(batch),
             }
             if !seen {
                 continue;
@@ -164,18 +162,10 @@ impl Miner {
         self.jobs.stop().await;
     }
 
-    /// Takes what the follower brought; true when the world is as the chain says.
+    /// Whether the world is as the chain says.
     fn look(&mut self, batch: Result<Batch, chain::Error>) -> bool {
-        let followed = match batch {
-            Ok(batch) => self.world.absorb(&batch).map_err(|error| {
-                self.world = World::default();
-                self.follower = follower(&self.shop.setup);
-                error.to_string()
-            }),
-            Err(error) => Err(error.to_string()),
-        };
-        let good = followed.is_ok();
-        self.complain("cannot follow the chain", followed.err());
+        let good = batch.is_ok();
+        self.complain("cannot follow the chain", batch.err().map(|error| error.to_string()));
         good
     }
 
@@ -198,11 +188,11 @@ impl Miner {
         let mut idle = self.jobs.is_idle();
         let mut journal = Journal::default();
         let mut at_stake = self.at_stake();
-        for id in self.world.order.clone() {
-            let Some(campaign) = self.world.campaign(id) else {
+        for id in self.reader.world().order.clone() {
+            let Some(campaign) = self.reader.world().campaign(id) else {
                 continue;
             };
-            let now = self.world.head.now;
+            let now = self.reader.world().head.now;
             let state = self.states.entry(id).or_default();
             state.turn_to(campaign.version());
             let outbox = lock(&self.shop.outbox);
@@ -244,11 +234,11 @@ impl Miner {
                 }
                 continue;
             }
-            if let Some(job) = self.shop.job(&self.world, campaign, state, &self.policy, &action) {
+            if let Some(job) = self.shop.job(self.reader.world(), campaign, state, &self.policy, &action) {
                 self.jobs.start(id, work, step, job);
             }
         }
-        let world = &self.world;
+        let world = self.reader.world();
         self.jobs.retain(|id| world.campaign(*id).is_some_and(|campaign| campaign.closed.is_none()));
         self.tidy()?;
         self.note(journal)?;
@@ -259,7 +249,7 @@ impl Miner {
     fn at_stake(&mut self) -> Amount {
         let me = self.shop.setup.me;
         let mut total = Amount::ZERO;
-        for campaign in self.world.in_order() {
+        for campaign in self.reader.world().in_order() {
             let state = self.states.entry(campaign.id).or_default();
             state.at_stake = state.at_stake.max(campaign.stakes(me).held);
             total = total.saturating_add(state.at_stake);
@@ -309,12 +299,12 @@ impl Miner {
 
     /// Drops updates that will never be sent again.
     fn tidy(&mut self) -> Result<(), RunError> {
-        let now = self.world.head.now;
+        let now = self.reader.world().head.now;
         let mut outbox = lock(&self.shop.outbox);
         let useless: Vec<_> = outbox
             .sealed()
             .filter(|(id, version)| {
-                let campaign = self.world.campaign(*id);
+                let campaign = self.reader.world().campaign(*id);
                 campaign.is_some_and(|campaign| planner::is_useless(campaign, *version, now))
             })
             .collect();
@@ -324,7 +314,8 @@ impl Miner {
         }
         let goes_on = |id, version| {
             let open = self
-                .world
+                .reader
+                .world()
                 .campaign(id)
                 .is_some_and(|campaign| campaign.version() == version && campaign.closed.is_none());
             open && outbox.stage(id, version).is_none()
@@ -339,8 +330,4 @@ impl Miner {
         }
         Ok(())
     }
-}
-
-fn follower(setup: &Setup) -> Follower {
-    Follower::new(setup.client.clone(), setup.poll, setup.confirmations)
 }
