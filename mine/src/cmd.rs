@@ -189,6 +189,7 @@ fn repository_failure(error: crate::repository::RepositoryError) -> Failure {
         E::Exists(_) => cli::Code::DataExists,
         E::Unknown(_) => cli::Code::DataUnknown,
         E::Table(_) => cli::Code::DataNotATable,
+        E::Join(_) => cli::Code::Internal,
         E::Damaged(_) | E::Store(_) => cli::Code::Vault,
     };
     Failure::new(code, error)

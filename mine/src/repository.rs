@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sonar_protocol::data::{self, Header, Limits, Schema, Table, TableError};
-use syft::{DataError, Examples, Matrix, Targets};
+use syft::{Examples, Matrix, Targets};
 use zeroize::Zeroizing;
 
 use crate::store::{Store, StoreError};
@@ -99,6 +99,11 @@ pub enum RepositoryError {
     /// What the vault gave back was never put there.
     #[error("the description of a data set is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
+    /// Two data sets that fit one schema fit each other, so this is a bug; training on some of them would go unnoticed.
+    #[error(
+        "data set `{0}` cannot be joined with those before it, although all fit the campaign; remove it and report this as a bug"
+    )]
+    Join(DataName),
     /// The vault does not work.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -186,26 +191,26 @@ pub fn examples(store: &dyn Store, schema: &Schema) -> Result<(Vec<DataName>, Op
         };
         all = match all {
             None => Some(more),
-            // Two data sets that fit one schema fit each other.
-            Some(all) => join(&all, &more).ok(),
+            Some(all) => Some(join(&all, &more).ok_or_else(|| RepositoryError::Join(name.clone()))?),
         };
         used.push(name);
     }
     Ok((used, all))
 }
 
-fn join(first: &Examples, second: &Examples) -> Result<Examples, DataError> {
+fn join(first: &Examples, second: &Examples) -> Option<Examples> {
     let features = Matrix::new(
         first.len() + second.len(),
         first.features().columns(),
         [first.features().values(), second.features().values()].concat(),
-    )?;
+    )
+    .ok()?;
     let targets = match (first.targets(), second.targets()) {
         (Targets::Classes(a), Targets::Classes(b)) => Targets::Classes([&a[..], b].concat()),
         (Targets::Values(a), Targets::Values(b)) => Targets::Values([&a[..], b].concat()),
-        (a, _) => a.clone(),
+        (Targets::Classes(_), Targets::Values(_)) | (Targets::Values(_), Targets::Classes(_)) => return None,
     };
-    Examples::new(features, targets)
+    Examples::new(features, targets).ok()
 }
 
 /// The examples of a data set, or why it does not fit. A file that an older Mine accepted and that is ambiguous fits nothing; the others
@@ -244,6 +249,16 @@ mod tests {
         assert!(list(&store).unwrap().is_empty());
         assert!(store.list("").unwrap().is_empty(), "nothing stays behind");
         assert!(matches!(remove(&store, &name("own")), Err(RepositoryError::Unknown(_))));
+    }
+
+    #[test]
+    fn examples_of_different_kinds_are_not_joined_silently() {
+        let examples = |targets| Examples::new(Matrix::new(1, 1, vec![0.5]).unwrap(), targets).unwrap();
+        let (class, value) = (examples(Targets::Classes(vec![1])), examples(Targets::Values(vec![0.1])));
+        assert!(join(&class, &value).is_none() && join(&value, &class).is_none());
+        assert_eq!(join(&class, &class).unwrap().len(), 2);
+        let wider = Examples::new(Matrix::new(1, 2, vec![0.5, 0.5]).unwrap(), Targets::Classes(vec![1])).unwrap();
+        assert!(join(&class, &wider).is_none());
     }
 
     #[test]
