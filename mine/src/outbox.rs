@@ -10,7 +10,7 @@ use syft::privacy::Zcdp;
 use crate::{
     planner::Stage,
     privacy::{Budget, Exhausted, Ledger},
-    store::{Store, StoreError},
+    store::{SecretStore, SecretStoreError},
 };
 
 const SEALED: &str = "outbox-";
@@ -48,7 +48,7 @@ pub struct Record {
 pub enum OutboxError {
     /// The store does not work.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] SecretStoreError),
     /// What the vault gave back was never put there.
     #[error("the outbox's entry `{0}` is damaged")]
     Damaged(String),
@@ -84,7 +84,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn load(store: &dyn Store) -> Result<Self, OutboxError> {
+    pub fn load(store: &dyn SecretStore) -> Result<Self, OutboxError> {
         let mut stages = BTreeMap::new();
         // What is both (a crash while it was given up) can still be sent.
         for (prefix, stage) in [(SPENT, Stage::Spent), (SEALED, Stage::Sealed)] {
@@ -121,7 +121,7 @@ impl Outbox {
     /// When there is one for this version already, the budget of a data set is spent, or it cannot be kept.
     pub fn keep(
         &mut self,
-        store: &dyn Store,
+        store: &dyn SecretStore,
         record: &Record,
         envelope: &[u8],
         budget: Option<&Budget>,
@@ -143,7 +143,12 @@ impl Outbox {
     ///
     /// # Errors
     /// When the store does not work.
-    pub fn give_up(&mut self, store: &dyn Store, campaign: CampaignId, version: Version) -> Result<(), OutboxError> {
+    pub fn give_up(
+        &mut self,
+        store: &dyn SecretStore,
+        campaign: CampaignId,
+        version: Version,
+    ) -> Result<(), OutboxError> {
         let key = (campaign, version);
         let (record, _) = open(store, campaign, version)?;
         store.put(&name(SPENT, key), &encode(&record, &[])?)?;
@@ -157,7 +162,7 @@ impl Outbox {
 ///
 /// # Errors
 /// When there is none, or it is damaged.
-pub fn open(store: &dyn Store, campaign: CampaignId, version: Version) -> Result<(Record, Vec<u8>), OutboxError> {
+pub fn open(store: &dyn SecretStore, campaign: CampaignId, version: Version) -> Result<(Record, Vec<u8>), OutboxError> {
     let name = name(SEALED, (campaign, version));
     let bytes = store.get(&name)?;
     decode(&bytes)
@@ -170,7 +175,7 @@ pub fn open(store: &dyn Store, campaign: CampaignId, version: Version) -> Result
 ///
 /// # Errors
 /// When the store does not work.
-pub fn records(store: &dyn Store) -> Result<Vec<Record>, OutboxError> {
+pub fn records(store: &dyn SecretStore) -> Result<Vec<Record>, OutboxError> {
     let mut records = BTreeMap::new();
     for prefix in [SEALED, SPENT] {
         for name in store.list(prefix)? {

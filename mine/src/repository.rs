@@ -7,7 +7,7 @@ use sonar_protocol::data::{self, Header, Limits, Schema, Table, TableError};
 use syft::{Examples, Matrix, Targets};
 use zeroize::Zeroizing;
 
-use crate::store::{Store, StoreError};
+use crate::store::{SecretStore, SecretStoreError};
 
 const ABOUT: &str = "about-";
 const TABLE: &str = "table-";
@@ -106,7 +106,7 @@ pub enum RepositoryError {
     Join(DataName),
     /// The vault does not work.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] SecretStoreError),
 }
 
 /// Imports a CSV file into the vault.
@@ -114,7 +114,7 @@ pub enum RepositoryError {
 /// # Errors
 /// A taken name, or a file that is not a table; then nothing is changed.
 pub fn add(
-    store: &dyn Store,
+    store: &dyn SecretStore,
     name: DataName,
     file: &[u8],
     header: &Header,
@@ -137,7 +137,7 @@ pub fn add(
 ///
 /// # Errors
 /// When there is none of that name.
-pub fn remove(store: &dyn Store, name: &DataName) -> Result<(), RepositoryError> {
+pub fn remove(store: &dyn SecretStore, name: &DataName) -> Result<(), RepositoryError> {
     if !names(store)?.contains(name) {
         return Err(RepositoryError::Unknown(name.clone()));
     }
@@ -150,7 +150,7 @@ pub fn remove(store: &dyn Store, name: &DataName) -> Result<(), RepositoryError>
 ///
 /// # Errors
 /// When the store does not work.
-pub fn names(store: &dyn Store) -> Result<Vec<DataName>, RepositoryError> {
+pub fn names(store: &dyn SecretStore) -> Result<Vec<DataName>, RepositoryError> {
     store.list(ABOUT)?.iter().map(|entry| entry[ABOUT.len()..].parse()).collect()
 }
 
@@ -158,7 +158,7 @@ pub fn names(store: &dyn Store) -> Result<Vec<DataName>, RepositoryError> {
 ///
 /// # Errors
 /// When the store does not work.
-pub fn list(store: &dyn Store) -> Result<Vec<About>, RepositoryError> {
+pub fn list(store: &dyn SecretStore) -> Result<Vec<About>, RepositoryError> {
     names(store)?.iter().map(|name| Ok(serde_json::from_slice(&store.get(&format!("{ABOUT}{name}"))?)?)).collect()
 }
 
@@ -166,7 +166,7 @@ pub fn list(store: &dyn Store) -> Result<Vec<About>, RepositoryError> {
 ///
 /// # Errors
 /// When the store does not work.
-pub fn fits(store: &dyn Store, schema: &Schema) -> Result<Vec<Fit>, RepositoryError> {
+pub fn fits(store: &dyn SecretStore, schema: &Schema) -> Result<Vec<Fit>, RepositoryError> {
     names(store)?
         .into_iter()
         .map(|data| {
@@ -182,7 +182,10 @@ pub fn fits(store: &dyn Store, schema: &Schema) -> Result<Vec<Fit>, RepositoryEr
 ///
 /// # Errors
 /// When the store does not work.
-pub fn examples(store: &dyn Store, schema: &Schema) -> Result<(Vec<DataName>, Option<Examples>), RepositoryError> {
+pub fn examples(
+    store: &dyn SecretStore,
+    schema: &Schema,
+) -> Result<(Vec<DataName>, Option<Examples>), RepositoryError> {
     let mut used = Vec::new();
     let mut all: Option<Examples> = None;
     for name in names(store)? {
@@ -215,14 +218,14 @@ fn join(first: &Examples, second: &Examples) -> Option<Examples> {
 
 /// The examples of a data set, or why it does not fit. A file that an older Mine accepted and that is ambiguous fits nothing; the others
 /// are served.
-fn fit(store: &dyn Store, schema: &Schema, name: &DataName) -> Result<Result<Examples, String>, RepositoryError> {
+fn fit(store: &dyn SecretStore, schema: &Schema, name: &DataName) -> Result<Result<Examples, String>, RepositoryError> {
     Ok(match load(store, name)? {
         Ok(table) => schema.fit(&table).map_err(|report| report.to_string()),
         Err(error) => Err(format!("{error}; remove the data set and add it again")),
     })
 }
 
-fn load(store: &dyn Store, name: &DataName) -> Result<Result<Table, TableError>, RepositoryError> {
+fn load(store: &dyn SecretStore, name: &DataName) -> Result<Result<Table, TableError>, RepositoryError> {
     let csv: Zeroizing<Vec<u8>> = store.get(&format!("{TABLE}{name}"))?;
     // Quotes around cells with commas make the text longer than the file.
     let limits = Limits { bytes: u64::MAX, ..Limits::default() };

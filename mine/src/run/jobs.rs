@@ -32,7 +32,7 @@ use crate::{
     policy::Policy,
     reasons::{ManifestProblem, MaterialProblem, Trouble},
     repository::{self, Fit, RepositoryError},
-    store::Store,
+    store::SecretStore,
     work::{self, Kit, Order, WorkError},
 };
 
@@ -131,7 +131,7 @@ pub(super) fn step(campaign: &CampaignView, action: &Action, now: u64) -> Option
 #[derive(Clone)]
 pub(super) struct Workshop {
     pub setup: Arc<Setup>,
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn SecretStore>,
     pub outbox: Arc<Mutex<Outbox>>,
 }
 

@@ -12,8 +12,8 @@ use crate::{
     planner::Action,
     reasons::Trouble,
     repository::Fit,
-    store::{Store, StoreError},
-    training::Progress,
+    store::{SecretStore, SecretStoreError},
+    training::TrainingStatus,
 };
 
 /// Where `mine status` finds what the run last decided.
@@ -38,7 +38,7 @@ pub struct JournalLine {
     /// The model's present version.
     pub version: Version,
     /// How far the training of a network is, as a restart would find it.
-    pub progress: Option<Progress>,
+    pub progress: Option<TrainingStatus>,
     /// What is done next, or why nothing is.
     pub action: Action,
     /// What went wrong last, if it was not made good yet.
@@ -52,7 +52,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the store does not work.
-    pub fn load(store: &dyn Store) -> Result<Self, StoreError> {
+    pub fn load(store: &dyn SecretStore) -> Result<Self, SecretStoreError> {
         if store.list(JOURNAL)?.is_empty() {
             return Ok(Self::default());
         }
@@ -61,8 +61,8 @@ impl Journal {
     }
 
     /// Replaces what the last run wrote.
-    pub(super) fn persist(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let bytes = serde_json::to_vec(self).map_err(|error| StoreError(error.into()))?;
+    pub(super) fn persist(&self, store: &dyn SecretStore) -> Result<(), SecretStoreError> {
+        let bytes = serde_json::to_vec(self).map_err(|error| SecretStoreError(error.into()))?;
         store.put(JOURNAL, &bytes)
     }
 }
@@ -72,7 +72,7 @@ impl JournalLine {
     #[must_use]
     pub fn describe(&self) -> String {
         match (&self.action, self.progress) {
-            (Action::Train, Some(Progress { epoch, epochs, step, steps })) => {
+            (Action::Train, Some(TrainingStatus { epoch, epochs, step, steps })) => {
                 format!("{}: epoch {epoch} of {epochs}, step {step} of {steps}", self.action)
             }
             (action, _) => action.to_string(),
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_training_is_described_with_its_progress() {
-        let progress = Some(Progress { epoch: 1, epochs: 3, step: 4, steps: 5 });
+        let progress = Some(TrainingStatus { epoch: 1, epochs: 3, step: 4, steps: 5 });
         let training = JournalLine { progress, ..line(Action::Train) };
         assert_eq!(training.describe(), "train: epoch 1 of 3, step 4 of 5");
         let sending = JournalLine { progress, ..line(Action::Send) };

@@ -40,7 +40,7 @@ use crate::{
     policy::Policy,
     reasons::Trouble,
     repository::{self, DataName, RepositoryError},
-    store::{Store, StoreError},
+    store::{SecretStore, SecretStoreError},
     training,
 };
 
@@ -73,7 +73,7 @@ pub struct Setup {
 pub enum RunError {
     /// The store does not work.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] SecretStoreError),
     /// The outbox does not work.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
@@ -113,7 +113,7 @@ impl Miner {
     ///
     /// # Errors
     /// When the store does not work.
-    pub fn new(setup: Setup, store: Arc<dyn Store>) -> Result<Self, RunError> {
+    pub fn new(setup: Setup, store: Arc<dyn SecretStore>) -> Result<Self, RunError> {
         Ok(Self {
             reader: WorldReader::new(setup.client.clone(), setup.poll, setup.confirmations),
             states: BTreeMap::new(),
