@@ -121,16 +121,23 @@ fn check_plain(path: &Path) -> io::Result<()> {
     Err(io::Error::new(error, format!("it is {what}; name a file")))
 }
 
-/// Reads a file that must not be larger than `limit` bytes. Pipes and devices are refused: opening one may block for ever, and no time limit
-/// of the program would end that.
+/// Reads a file that must not be larger than `limit` bytes. Pipes and devices are refused: opening one may block for ever.
 ///
 /// # Errors
 /// Names the file.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    check_plain(path).map_err(FileError::new("read", path))?;
+    read_stream(path, limit)
+}
+
+/// Reads a file or a pipe, such as `<(pass show mine)` or `/dev/stdin`, to its end, which must come before `limit` bytes.
+///
+/// # Errors
+/// Names the file.
+pub fn read_stream(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     use io::Read;
     let mut bytes = Vec::new();
-    check_plain(path)
-        .and_then(|()| File::open(path))
+    File::open(path)
         .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
         .and_then(|_| {
             if bytes.len() as u64 > limit {
@@ -185,6 +192,21 @@ mod tests {
         fs::write(directory.path().join("file"), "content").unwrap();
         std::os::unix::fs::symlink("file", &link).unwrap();
         assert_eq!(read_limited(&link, 10).unwrap(), b"content");
+    }
+
+    #[test]
+    fn a_pipe_is_read_where_one_is_expected() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::write(pipe, "a phrase\n").unwrap()
+        });
+        assert_eq!(read_stream(&pipe, 9).unwrap(), b"a phrase\n");
+        writer.join().unwrap();
+        let error = read_stream(Path::new("/dev/zero"), 9).unwrap_err();
+        assert_eq!(Failure::from(error).code, Code::FileRefused);
     }
 
     #[test]
