@@ -279,8 +279,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     ) -> Result<(Vec<ContentVerdict>, ModelFile, u32), WorkError> {
         let seed = self.seed(slot.id)?;
         let (binding, material) = (self.binding(campaign, *slot), slot.material_hash.0);
-        let start = Ppm::new(campaign.start_ppm.unwrap_or_default());
-        let ladder = proposal::ladder(&loaded.manifest, start.map_err(WorkError::internal)?)?;
+        let start =
+            campaign.start_ppm.ok_or_else(|| WorkError::internal("an active campaign has no start accuracy"))?;
+        let ladder = proposal::ladder(&loaded.manifest, Ppm::new(start).map_err(WorkError::internal)?)?;
         let best_ppm = Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?;
         compute(move || {
             let updates: Vec<&[u8]> = opened.iter().flatten().map(|bytes| bytes.as_slice()).collect();

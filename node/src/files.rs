@@ -59,7 +59,11 @@ pub enum Access {
 /// # Errors
 /// Names the file and what could not be done with it.
 pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let Some(name) = path.file_name() else {
+        let source = io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name a file");
+        return Err(FileError::new("write", path)(source));
+    };
+    let mut name = name.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let mode = match access {
@@ -212,8 +216,10 @@ mod tests {
     #[test]
     fn a_directory_is_not_written_over() {
         let directory = tempfile::tempdir().unwrap();
-        let error = write_atomic(directory.path(), b"one", Access::Public).unwrap_err();
-        assert_eq!(Failure::from(error).code, Code::FileRefused);
+        for path in [directory.path(), &directory.path().join(".."), Path::new("/")] {
+            let error = write_atomic(path, b"one", Access::Public).unwrap_err();
+            assert_eq!(Failure::from(error).code, Code::FileRefused, "{}", path.display());
+        }
         assert!(directory.path().is_dir());
     }
 
