@@ -23,11 +23,13 @@ use crate::{
     ipfs::IpfsError,
     logging::BestEffort,
 };
-use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, text, units};
+use sonar_protocol::{campaign, families::DraftError, launch::LaunchError, pgp::PgpError, text, units};
 
 mod code;
+mod stop;
 
 pub use code::Code;
+pub use stop::stop_signal;
 
 /// A passphrase is a line of text.
 const PASSPHRASE_LIMIT: u64 = 4096;
@@ -262,16 +264,14 @@ impl From<LaunchError> for Failure {
             LaunchError::Ladder(_) => Code::TargetNotAboveStart,
             LaunchError::TargetOffGrid { .. } => Code::TargetOffGrid,
             LaunchError::Start { .. } => Code::StartNotAsClaimed,
-            LaunchError::Features(syft::DataError::TooLarge { .. }) => Code::Model,
             LaunchError::Table(_)
             | LaunchError::Misfit(_)
             | LaunchError::Rows(_)
             | LaunchError::Trial(_)
-            | LaunchError::Features(_) => Code::ValidationData,
-            LaunchError::Parameters(_)
-            | LaunchError::Network(_)
-            | LaunchError::Backbone(_)
-            | LaunchError::BackboneSize(_) => Code::Model,
+            | LaunchError::Draft(DraftError::Examples(_)) => Code::ValidationData,
+            LaunchError::Draft(DraftError::Model(_)) | LaunchError::Backbone(_) | LaunchError::BackboneSize(_) => {
+                Code::Model
+            }
             LaunchError::Grid(_) => Code::Grid,
             LaunchError::Limit { .. }
             | LaunchError::Window { .. }
@@ -641,22 +641,6 @@ impl Ready {
             say(io::stdout(), &line);
         }
         Ok(())
-    }
-}
-
-/// Returns when the process is asked to stop (SIGINT or SIGTERM).
-pub async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Finding the contracts and the IPFS hub: from a deployment file, or from Sonar, which tells both.
 
-use std::{path::Path, time::Duration};
+use std::{future::Future, path::Path, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use reqwest::StatusCode;
@@ -9,7 +9,7 @@ use sonar_contracts::Deployment;
 
 use crate::{
     chain::{self, Client},
-    cli::{Code, Failure, Output},
+    cli::{Code, ExitCode, Failure, Output},
     config::Config,
     files::{self, Access},
     http,
@@ -21,6 +21,11 @@ use crate::{
 const SIZE_LIMIT: u64 = 64 << 10;
 /// Time for all attempts to reach Sonar.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pauses of a daemon that waits for others grow from here …
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// … to here.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What Sonar tells everybody about itself: `GET /api/v1/info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,4 +181,63 @@ pub async fn client(config: &Config, signer: Option<PrivateKeySigner>) -> Result
     let rpc = config.rpc.as_deref().ok_or(DiscoveryError::Missing("the chain (`rpc`)"))?;
     let deployment = contracts(config).await?;
     Ok(Client::connect(rpc, deployment, signer).await?)
+}
+
+/// Attempts what a daemon needs from others until they answer: it may be started before them. `None` if it is asked to stop first.
+///
+/// # Errors
+/// Failures of other kinds, at once.
+pub async fn persist<T, F>(
+    stop: &mut (impl Future<Output = ()> + Unpin),
+    mut attempt: impl FnMut() -> F,
+) -> Result<Option<T>, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let attempts = async {
+        let (mut pause, mut reported) = (FIRST_PAUSE, None);
+        loop {
+            match attempt().await {
+                Err(failure) if failure.code.exit() == ExitCode::Unreachable => {
+                    if reported.as_ref() != Some(&failure.message) {
+                        tracing::warn!("{}; trying until it answers", failure.message);
+                    }
+                    reported = Some(failure.message);
+                }
+                other => return other.map(Some),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    };
+    tokio::select! {
+        result = attempts => result,
+        () = stop => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        future::{pending, ready},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_waits_for_others_until_they_answer_or_it_is_stopped() {
+        let attempts = Cell::new(0);
+        let attempt = || {
+            attempts.set(attempts.get() + 1);
+            ready(if attempts.get() < 3 { Err(Failure::new(Code::ChainUnreachable, "nobody")) } else { Ok(7) })
+        };
+        assert_eq!(persist(&mut pending(), attempt).await, Ok(Some(7)));
+
+        let refused = || ready(Err::<(), _>(Failure::new(Code::WrongChain, "another")));
+        assert_eq!(persist(&mut pending(), refused).await.unwrap_err().code, Code::WrongChain);
+
+        let nobody = || ready(Err::<(), _>(Failure::new(Code::SonarUnreachable, "nobody")));
+        assert_eq!(persist(&mut Box::pin(tokio::time::sleep(Duration::from_millis(10))), nobody).await, Ok(None));
+    }
 }

@@ -1,6 +1,7 @@
 use alloy::primitives::{Address, B256, Bytes, U256};
 use sonar_contracts::Revert;
 
+use super::Unmined;
 use crate::cli::{Code, Failure};
 use sonar_protocol::{
     ids::CampaignId,
@@ -105,14 +106,29 @@ pub enum Error {
     #[error("there is no campaign {0} on this contract")]
     UnknownCampaign(CampaignId),
     /// A transaction was sent but is not in a block yet.
-    #[error("{what}: transaction {hash} was not mined within {seconds} s; it may be later")]
+    #[error("cannot {what}: transaction {hash} was not mined within {seconds} s: {reason}")]
     NotMined {
         /// What was tried.
         what: &'static str,
-        /// The transaction.
+        /// The transaction, with the fees that it had last.
         hash: B256,
         /// How long was waited.
         seconds: u64,
+        /// Why it is not.
+        reason: Unmined,
+    },
+    /// An earlier transaction of the account blocks all later ones.
+    #[error(
+        "cannot {what}: an earlier transaction of {account} (nonce {nonce}) is not mined, and its fees are too high to replace it; \
+         wait until it is mined, or replace it with a wallet"
+    )]
+    Blocked {
+        /// What was tried.
+        what: &'static str,
+        /// The account.
+        account: Address,
+        /// The earlier transaction's nonce.
+        nonce: u64,
     },
     /// A transaction was mined and failed.
     #[error("cannot {what}: transaction {hash} failed on chain: something changed while it was on its way")]
@@ -152,7 +168,7 @@ impl Error {
     /// Whether the same request may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NotMined { .. } | Self::Failed { .. })
+        matches!(self, Self::Unreachable { .. } | Self::NotMined { .. } | Self::Blocked { .. } | Self::Failed { .. })
     }
 }
 
@@ -169,7 +185,7 @@ impl From<Error> for Failure {
             Error::NoSigner { .. } => Code::NoSigner,
             Error::Funds { .. } => Code::InsufficientFunds,
             Error::UnknownCampaign(_) => Code::UnknownCampaign,
-            Error::NotMined { .. } => Code::NotMined,
+            Error::NotMined { .. } | Error::Blocked { .. } => Code::NotMined,
             Error::Failed { .. } => Code::TransactionFailed,
             Error::Nonsense { .. } => Code::ChainNonsense,
             Error::Sign(_) => Code::Sign,

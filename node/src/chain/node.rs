@@ -4,10 +4,10 @@ use std::{
 };
 
 use alloy::{
-    network::EthereumWallet,
+    eips::BlockId,
     primitives::Address,
     providers::{DynProvider, Provider, ProviderBuilder},
-    signers::local::PrivateKeySigner,
+    rpc::types::TransactionRequest,
     transports::{RpcError, TransportError, http::reqwest},
 };
 use sonar_contracts::decode_revert;
@@ -23,7 +23,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub struct Node {
     provider: DynProvider,
-    http: reqwest::Client,
     url: reqwest::Url,
     retries: Retries,
 }
@@ -40,9 +39,9 @@ impl Node {
             return Err(bad());
         }
         let http = http::client(rpc, REQUEST_TIMEOUT).map_err(|_| bad())?;
-        let provider = ProviderBuilder::default().connect_reqwest(http.clone(), url.clone()).erased();
+        let provider = ProviderBuilder::default().connect_reqwest(http, url.clone()).erased();
         let retries = Retries::new(format!("the chain at {}", http::shown(rpc)), patience);
-        Ok(Self { provider, http, url, retries })
+        Ok(Self { provider, url, retries })
     }
 
     /// Where it is, as messages show it: without secrets.
@@ -56,15 +55,6 @@ impl Node {
             RpcError::Transport(error) => http::reason(self.url.as_str(), error),
             other => http::reason(self.url.as_str(), other),
         }
-    }
-
-    /// A plain provider that sends from an account.
-    #[must_use]
-    pub fn provider_as(&self, signer: PrivateKeySigner) -> DynProvider {
-        ProviderBuilder::new()
-            .wallet(EthereumWallet::from(signer))
-            .connect_reqwest(self.http.clone(), self.url.clone())
-            .erased()
     }
 
     /// The chain's id.
@@ -93,6 +83,13 @@ impl Node {
         let what = "read the balance";
         let balance = self.ask(what, || self.provider.get_balance(account)).await?;
         Ok(balance.into())
+    }
+
+    /// Tries a transaction without sending it.
+    pub(super) async fn simulate(&self, what: &'static str, request: &TransactionRequest) -> Result<(), Error> {
+        // The pending block has the time that a transaction sent now will see.
+        let call = || async { self.provider.call(request.clone()).block(BlockId::pending()).await };
+        self.ask(what, call).await.map(drop)
     }
 
     pub(super) fn provider(&self) -> &DynProvider {

@@ -94,7 +94,7 @@ impl IndexError {
             Self::Store(StoreError::Database { source, .. }) => {
                 matches!(source, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
             }
-            Self::Chain(_) | Self::Store(StoreError::LeaseLost) => false,
+            Self::Chain(_) | Self::Store(StoreError::Unreachable { .. } | StoreError::LeaseLost) => false,
         }
     }
 }

@@ -204,6 +204,14 @@ pub enum StoreError {
         /// What the database reported.
         source: sqlx::Error,
     },
+    /// The shared database does not answer; it may later.
+    #[error("the index {place} does not answer: {source}")]
+    Unreachable {
+        /// The database.
+        place: String,
+        /// What happened.
+        source: sqlx::Error,
+    },
     /// The lease expired before the change, so nothing was changed.
     #[error("another server may follow the chain now: the lease was not renewed in time")]
     LeaseLost,

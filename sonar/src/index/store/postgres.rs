@@ -130,11 +130,7 @@ impl PostgresStore {
     /// The database refuses, or does not answer.
     pub async fn open(url: &DatabaseUrl, identity: Identity) -> Result<(Self, Opened), StoreError> {
         let place = format!("in the database {url}");
-        let pool = url.connect(identity, CONNECTIONS).await.map_err(|source| StoreError::Database {
-            place: place.clone(),
-            what: "be opened",
-            source,
-        })?;
+        let pool = url.connect(identity, CONNECTIONS).await.map_err(|source| error(&place, "be opened", source))?;
         let holder = format!("{:032x}", rand::random::<u128>());
         let store = Self { pool, place, holder };
         let opened = match store.newest_blocks(1).await?.is_empty() {
@@ -157,7 +153,7 @@ impl PostgresStore {
                 format!("no answer within {} s", LONGEST_CALL.as_secs()),
             )))
         });
-        answer.map_err(|source| StoreError::Database { place: self.place.clone(), what, source })
+        answer.map_err(|source| error(&self.place, what, source))
     }
 
     /// Begins a change under a lease, if it is still this server's. Until the end of the transaction no other can obtain it.
@@ -258,6 +254,21 @@ impl PostgresStore {
         tx.commit().await?;
         Ok(true)
     }
+}
+
+fn error(place: &str, what: &'static str, source: sqlx::Error) -> StoreError {
+    let place = place.to_owned();
+    match source {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => StoreError::Unreachable { place, source },
+        source if is_starting(&source) => StoreError::Unreachable { place, source },
+        source => StoreError::Database { place, what, source },
+    }
+}
+
+/// Whether the database starts or stops at this moment (`cannot_connect_now`, `admin_shutdown`).
+fn is_starting(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "57P03" | "57P01"))
 }
 
 fn column<T, U>(rows: &[T], value: impl Fn(&T) -> U) -> Vec<U> {
