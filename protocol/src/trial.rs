@@ -1,6 +1,6 @@
 //! Measures a model of a campaign, of whatever family, on examples.
 
-use syft::{DataError, Examples, Ppm, Trainable, Validation, ValidationError, Weights};
+use syft::{DataError, Examples, Metric, Ppm, Targets, Trainable, Validation, ValidationError, Weights};
 use syft_nets::Model;
 use zeroize::Zeroizing;
 
@@ -44,26 +44,41 @@ impl From<DataError> for TrialError {
     }
 }
 
+impl Method {
+    /// The model in this file, or the one that a campaign starts with. A launch measures it before there is a manifest.
+    ///
+    /// # Errors
+    /// When the file is no model of this method, or nothing can be measured on the examples.
+    pub fn trial(
+        &self,
+        examples: &Examples,
+        targets: Targets,
+        metric: Metric,
+        file: Option<&[u8]>,
+    ) -> Result<AnyTrial, TrialError> {
+        Ok(match self {
+            Self::Encrypted(linear) => {
+                let inputs = linear.features.apply(examples.features())?;
+                let validation = Validation::new(inputs, targets, metric)?;
+                let model = file.map_or_else(|| Ok(Weights::zeros(linear.shape)), |file| linear.read(file))?;
+                AnyTrial::Linear(Trial { validation, model })
+            }
+            Self::Clear(clear) => {
+                let validation = Validation::new(examples.features().clone(), targets, metric)?;
+                let model = file.map_or_else(|| Ok(clear.initial()), |file| clear.read(file))?;
+                AnyTrial::Network(Trial { validation, model })
+            }
+        })
+    }
+}
+
 impl AnyTrial {
     /// The model in this file, or the one that a campaign starts with, on examples as the backbone leaves them, if there is one.
     ///
     /// # Errors
     /// When the file is no model of the campaign's, or nothing can be measured on the examples.
     pub fn new(manifest: &Manifest, examples: &Examples, file: Option<&[u8]>) -> Result<Self, TrialError> {
-        let (targets, metric) = (manifest.targets(examples)?, manifest.metric);
-        Ok(match &manifest.method {
-            Method::Encrypted(linear) => {
-                let inputs = linear.features.apply(examples.features())?;
-                let validation = Validation::new(inputs, targets, metric)?;
-                let model = file.map_or_else(|| Ok(Weights::zeros(linear.shape)), |file| linear.read(file))?;
-                Self::Linear(Trial { validation, model })
-            }
-            Method::Clear(clear) => {
-                let validation = Validation::new(examples.features().clone(), targets, metric)?;
-                let model = file.map_or_else(|| Ok(clear.initial()), |file| clear.read(file))?;
-                Self::Network(Trial { validation, model })
-            }
-        })
+        manifest.method.trial(examples, manifest.targets(examples)?, manifest.metric, file)
     }
 
     /// The accuracy, exact to the part per million.
