@@ -8,7 +8,6 @@
 
 pub mod attest;
 pub mod backup;
-mod clear;
 pub mod engine;
 pub mod home;
 pub mod http;

@@ -12,25 +12,20 @@ use sonar_protocol::{
     bundle,
     delivery::Finished,
     envelope::{self, Header, ProtocolReject},
+    families::{Evaluated, Window},
     ids::Digest,
     manifest,
-    method::{FileError, Method, plain, plain_network},
     pgp::{self, Certificate},
     refusal::Refusal,
-    trial::AnyTrial,
     view::{CampaignView, CapsuleView},
 };
-use syft::{
-    ContentVerdict, EncryptedUpdate, Ladder, Ppm, SecretKey, Trainable, WindowOutcome, budget::BudgetError,
-    evaluate_window,
-};
-use syft_nets::Update;
+use syft::{ContentVerdict, Ppm, budget::BudgetError};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
     attest::{self, After, Continuation},
-    clear, engine,
+    engine,
     ports::{Artefacts, Chain, Store},
     proposal,
     record::{Decision, Delivery, Evaluation, Proposal, Settlement, Slot},
@@ -198,7 +193,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         submission: &Submission,
         turns: &Semaphore,
     ) -> Result<Result<Payload, ProtocolReject>, WorkError> {
-        let payload = payload_len(&loaded.manifest.method);
+        let payload = loaded.manifest.method.update_len();
         let share = Duration::from_secs(u64::from(campaign.terms.evaluationSeconds)) / 4;
         let patience = self.tools.patience.update.min(share);
         let fetched = self.tools.artefacts.get(submission.content.into(), envelope::largest(payload), patience);
@@ -218,10 +213,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let material = slot.material_hash.0;
         compute(move || {
             let bytes = envelope::open_update(&sealed, &tools.identity, &expected, payload)?;
-            let conforms = match &loaded.manifest.method {
-                Method::Encrypted(linear) => EncryptedUpdate::decode(&bytes, &linear.parameters, &material).is_ok(),
-                Method::Clear(clear) => clear::update(&bytes, clear, &material).is_some(),
-            };
+            let conforms = loaded.manifest.method.conforms(&bytes, &material);
             if conforms { Ok(bytes) } else { Err(ProtocolReject::Conformance) }
         })
         .await
@@ -291,25 +283,21 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let ladder = proposal::ladder(&loaded.manifest, start.map_err(WorkError::internal)?)?;
         let best_ppm = Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?;
         compute(move || {
-            let updates = opened.iter().flatten();
-            match (&loaded.manifest.method, &loaded.bundle.start) {
-                (Method::Encrypted(linear), AnyTrial::Linear(trial)) => {
-                    let key = SecretKey::derive(&seed, &linear.parameters, &binding);
-                    let decoded = |bytes: &Payload| EncryptedUpdate::decode(bytes, &linear.parameters, &material).ok();
-                    let deltas = updates.map(|bytes| decoded(bytes).map(|update| key.decrypt(&update)));
-                    let best = linear.read(&best).map_err(WorkError::internal)?;
-                    let outcome = evaluate_window(&best, best_ppm, deltas, &trial.validation, &ladder, most);
-                    concluded(outcome, &ladder, plain)
-                }
-                (Method::Clear(clear), AnyTrial::Network(trial)) => {
-                    let deltas =
-                        updates.map(|bytes| clear::update(bytes, clear, &material).map(|update| update.delta()));
-                    let best = clear.read(&best).map_err(WorkError::internal)?;
-                    let outcome = evaluate_window(&best, best_ppm, deltas, &trial.validation, &ladder, most);
-                    concluded(outcome, &ladder, plain_network)
-                }
-                _ => Err(WorkError::Internal("the starting model is of another regime than the campaign".into())),
-            }
+            let updates: Vec<&[u8]> = opened.iter().flatten().map(|bytes| bytes.as_slice()).collect();
+            let window = Window {
+                trial: &*loaded.bundle.start,
+                best: &best,
+                best_ppm,
+                updates: &updates,
+                seed: &seed,
+                binding: &binding,
+                material: &material,
+                ladder: &ladder,
+                most,
+            };
+            let evaluated = loaded.manifest.method.evaluate(&window).map_err(WorkError::internal)?;
+            let Evaluated { verdicts, best, best_ppm } = evaluated;
+            Ok((verdicts, best, best_ppm.get()))
         })
         .await?
     }
@@ -365,32 +353,12 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             *engine::final_model(campaign, &self.record).ok_or_else(|| WorkError::Lost("finished model".into()))?;
         let model = self.model(slot.id)?;
         let finished = Finished::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
-        let file = finished.and_then(|finished| finished.safetensors()).map_err(WorkError::internal)?;
-        let sealed = pgp::seal_signed(&file, &loaded.scientist, &self.tools.identity)?;
+        let finished = finished.map_err(WorkError::internal)?;
+        let sealed = pgp::seal_signed(finished.safetensors(), &loaded.scientist, &self.tools.identity)?;
         let result = self.tools.artefacts.add(sealed).await?;
         self.record.delivery = Some(Delivery { model: slot.id, result });
         self.persist()
     }
-}
-
-/// Bytes of every update of a campaign.
-fn payload_len(method: &Method) -> usize {
-    match method {
-        Method::Encrypted(linear) => EncryptedUpdate::encoded_len(&linear.parameters),
-        Method::Clear(clear) => Update::encoded_len(&clear.network, &clear.release),
-    }
-}
-
-/// What a window led to: its verdicts, the best model as a file, and its accuracy on the grid.
-fn concluded<M: Trainable>(
-    outcome: WindowOutcome<M>,
-    ladder: &Ladder,
-    file: impl FnOnce(&M) -> Result<ModelFile, FileError>,
-) -> Result<(Vec<ContentVerdict>, ModelFile, u32), WorkError> {
-    let best_ppm = ladder.grid().value(outcome.best_step);
-    let best_ppm = best_ppm.ok_or_else(|| WorkError::Internal("an accuracy above one".into()))?;
-    let best = file(&outcome.best).map_err(WorkError::internal)?;
-    Ok((outcome.verdicts, best, best_ppm.get()))
 }
 
 /// Whether a submission of the present window was there before, in this window or an earlier one of the same version.

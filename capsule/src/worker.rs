@@ -11,7 +11,6 @@ use sonar_protocol::{
     handover::Published,
     ids::{CampaignId, Digest, Version},
     manifest::Manifest,
-    method::{Linear, Method},
     pgp::{Certificate, Identity, PgpError},
     refusal::Refusal,
     view::{CampaignView, CapsuleView, VersionView},
@@ -21,7 +20,6 @@ use zeroize::Zeroizing;
 
 use crate::{
     attest::Attester,
-    clear,
     engine::{self, Action, Secret, SecretKind},
     ports::{Artefacts, Chain, Store},
     record::{Decision, Record, RecordError, Settlement, Slot, SlotId},
@@ -271,12 +269,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let binding = self.binding(campaign, slot);
         let method = manifest.method.clone();
         let (bytes, hash, handover) = compute(move || {
-            let (bytes, hash) = match &method {
-                Method::Clear(_) => clear::material(&model),
-                Method::Encrypted(linear) => encrypted(&seed, linear, &binding, &model)?,
-            };
-            let handover = audit_key.seal(&seed, &binding, Tree::of_material(&bytes).root());
-            Ok::<_, WorkError>((bytes, hash, handover))
+            let made = method.publish(&model, &seed, &binding).map_err(WorkError::internal)?;
+            let handover = audit_key.seal(&seed, &binding, Tree::of_material(&made.material).root());
+            Ok::<_, WorkError>((made.material, made.hash, handover))
         })
         .await??;
         let material = self.tools.artefacts.add(bytes).await?;
@@ -377,18 +372,6 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let campaign = hex::encode(self.record.campaign.as_bytes());
         format!("{kind}/{campaign}/{}", hex::encode(&id.0[..16]))
     }
-}
-
-/// The encrypted model with its public keys, and their hash.
-fn encrypted(
-    seed: &VersionSeed,
-    linear: &Linear,
-    binding: &syft::Binding,
-    model: &ModelFile,
-) -> Result<(Vec<u8>, [u8; 32]), WorkError> {
-    let weights = linear.read(model).map_err(WorkError::internal)?;
-    let material = syft::SecretKey::derive(seed, &linear.parameters, binding).publish(&weights);
-    Ok((material.encode(), material.digest()))
 }
 
 /// Where a campaign's record is in the vault.

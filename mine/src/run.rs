@@ -24,12 +24,12 @@ use sonar_protocol::{
     handover::Published,
     ids::{CampaignId, Digest, Version},
     manifest::Manifest,
-    method::{Method, Regime},
     pgp::Certificate,
+    regime::Regime,
     units::Amount,
     view::{CampaignView, World},
 };
-use syft::{Binding, privacy::MapNoise};
+use syft::Binding;
 use tokio::{
     sync::Semaphore,
     task::{JoinError, JoinSet},
@@ -40,12 +40,12 @@ use crate::{
     home,
     outbox::{self, Outbox, OutboxError},
     planner::{self, Action, Artefact, Offer, Situation, Skip, Supply},
-    policy::{Algorithm, Policy},
+    policy::Policy,
     privacy::{Budget, Ledger},
     repository::{self, DataName, Fit, RepositoryError},
     store::{Store, StoreError},
-    training::{self, Leash, Progress, TrainingError},
-    work::{self, Kit, Opened, Order, WorkError},
+    training::{self, Leash, Progress},
+    work::{self, Kit, Order, WorkError},
 };
 
 /// Where `mine status` finds what the run last decided.
@@ -214,12 +214,7 @@ impl Known {
         }
         let rows = fitting().map(|fit| fit.rows).sum();
         let cost = budget.per_upload();
-        match &manifest.method {
-            Method::Encrypted(linear) => {
-                MapNoise::new(&linear.rule, &linear.labels, &linear.parameters, rows, cost).err().map(|e| e.to_string())
-            }
-            Method::Clear(clear) => clear.release.bears(&clear.network, cost, rows).err().map(|e| e.to_string()),
-        }
+        manifest.method.bears(cost, rows).err().map(|error| error.to_string())
     }
 
     fn failed(&mut self, trouble: String) {
@@ -550,7 +545,7 @@ fn offer(manifest: &Manifest, rows: usize) -> Offer {
         Some(most) if rows > most => Offer::Unusable(format!(
             "its backbone would keep this machine busy for too long: it takes {most} rows, and {rows} fit"
         )),
-        _ => Offer::Known { algorithm: Algorithm::from(&manifest.method), backbone: backbone.is_some(), rows },
+        _ => Offer::Known { algorithm: manifest.method.algorithm(), backbone: backbone.is_some(), rows },
     }
 }
 
@@ -754,7 +749,7 @@ fn open_kit(
     Ok(Kit {
         bytes: material.len() + certificate.len(),
         embedding,
-        opened: Opened::read(material, &manifest.method, &wanted.binding).map_err(|error| error.to_string())?,
+        model: manifest.method.open(material, &wanted.binding).map_err(|error| error.to_string())?,
         binding: wanted.binding,
         capsule,
     })
@@ -766,7 +761,7 @@ async fn make(shop: Workshop, order: Order) -> Result<Done, JobError> {
     let version = order.version;
     tokio::task::spawn_blocking(move || {
         let (record, envelope) = match work::make(&*shop.store, &order) {
-            Err(WorkError::Training(TrainingError::Outdated)) => return Ok(Done::Outdated),
+            Err(WorkError::Outdated) => return Ok(Done::Outdated),
             made => made?,
         };
         // From here on this update is the only one of its version.

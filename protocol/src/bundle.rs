@@ -8,10 +8,9 @@ use zeroize::Zeroizing;
 use crate::{
     backbone::Embedding,
     data::{self, FitReport, Header, TableError},
+    families::{TooManyRows, Trial, TrialError},
     ids::Digest,
     manifest::{Commitments, Manifest, commitment},
-    method::TooManyRows,
-    trial::{AnyTrial, TrialError},
 };
 
 /// A bundle is at most this large, before and after it is sealed.
@@ -83,10 +82,9 @@ pub enum BundleError {
 }
 
 /// A bundle that is what the manifest says.
-#[derive(Clone, PartialEq)]
 pub struct CheckedBundle {
     /// The starting model, with the validation set ready for evaluation.
-    pub start: AnyTrial,
+    pub start: Box<dyn Trial>,
     /// The data scientist's OpenPGP certificate, as committed to but not otherwise checked.
     pub certificate: Vec<u8>,
 }
@@ -176,7 +174,7 @@ impl Bundle {
         let examples = embedding.apply(manifest.data.fit(&table)?).map_err(TrialError::from)?;
         syft::Grid::for_rows(manifest.accuracy.grid.ppm(), examples.len())?;
         Ok(CheckedBundle {
-            start: AnyTrial::new(manifest, &examples, self.initial.as_ref().map(|bytes| bytes.as_slice()))?,
+            start: manifest.trial(&examples, self.initial.as_ref().map(|bytes| bytes.as_slice()))?,
             certificate: self.certificate.clone(),
         })
     }

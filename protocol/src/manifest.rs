@@ -9,10 +9,11 @@ use syft::{
 };
 
 use crate::{
+    campaign::Mode,
     data::{Schema, SchemaError},
+    families::{Method, MethodError, Trial, TrialError},
     handover::{AuditKey, keys_root},
     ids::Digest,
-    method::{Method, MethodError},
     text::{self, TextError},
 };
 
@@ -70,15 +71,6 @@ pub struct Commitments {
 #[must_use]
 pub fn commitment(salt: &[u8; 32], bytes: &[u8]) -> Digest {
     Digest(Sha256::new_with_prefix(salt).chain_update(bytes).finalize().into())
-}
-
-/// How updates are combined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// Each update is tried on the best model so far, in chain order.
-    #[default]
-    Sequential,
 }
 
 /// What everybody may know about a campaign.
@@ -282,6 +274,14 @@ impl Manifest {
     /// When the limits would say too much.
     pub fn meter(&self, ladder: &Ladder) -> Result<LeakMeter, BudgetError> {
         LeakMeter::new(self.method.weights(), ladder, self.limits.budget())
+    }
+
+    /// The model in this file, or the one that the campaign starts with, on examples as the backbone leaves them, if there is one.
+    ///
+    /// # Errors
+    /// When the file is not a model of the campaign, or nothing can be measured on the examples.
+    pub fn trial(&self, examples: &syft::Examples, file: Option<&[u8]>) -> Result<Box<dyn Trial>, TrialError> {
+        self.method.trial(examples, self.targets(examples)?, self.metric, file)
     }
 
     /// The targets of raw examples, bounded.

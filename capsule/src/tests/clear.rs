@@ -1,7 +1,7 @@
 //! The clear regime: the model is public, updates are not, and there are no keys.
 
 use sha2::{Digest as _, Sha256};
-use sonar_protocol::{method::Clear, trial::AnyTrial};
+use sonar_protocol::families::Clear;
 use syft_nets::{Delta, Model, Release, Training, Update};
 
 use super::*;
@@ -43,7 +43,7 @@ impl Stage {
         let table =
             sonar_protocol::data::read_csv(csv(100).as_bytes(), &sonar_protocol::data::Limits::default()).unwrap();
         let examples = self.manifest.data.fit(&table).unwrap();
-        AnyTrial::new(&self.manifest, &examples, Some(file)).unwrap().accuracy().get()
+        self.manifest.trial(&examples, Some(file)).unwrap().accuracy().get()
     }
 }
 

@@ -15,11 +15,11 @@ use sonar_node::{
 };
 use sonar_protocol::{
     campaign::CampaignFile,
+    families::Linear,
     handover::{AuditSecret, Published},
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, Recipient},
     manifest::Manifest,
-    method::Linear,
     pgp::Identity,
     units::Amount,
     view::{CampaignView, World},

@@ -13,10 +13,10 @@ use sonar_node::{
 use sonar_protocol::{
     audit::{Audited, Auditor, Conviction, Finding},
     bundle,
+    families::Trial,
     handover::AuditSecret,
     ids::Version,
     manifest::{Manifest, commitment},
-    trial::AnyTrial,
     units::{Amount, TokenUnit, percent},
     view::CampaignView,
 };
@@ -100,7 +100,7 @@ impl Audit {
             manifest: &manifest,
             secret: &secret,
             examples: &examples,
-            start: start.as_ref(),
+            start: start.as_deref(),
             chain_id: deployment.chain_id,
             contract: deployment.campaigns.into(),
         };
@@ -122,7 +122,7 @@ impl Audit {
         draft: Option<&Draft>,
         manifest: &Manifest,
         examples: &Examples,
-    ) -> Result<Option<AnyTrial>, Failure> {
+    ) -> Result<Option<Box<dyn Trial>>, Failure> {
         let file = match (manifest.commitments.initial, self.initial.as_deref(), draft) {
             (None, ..) => None,
             (Some(committed), Some(path), Some(draft)) => {
@@ -136,7 +136,7 @@ impl Audit {
             _ => return Ok(None),
         };
         let refused = |error: &dyn std::error::Error| Failure::new(Code::Model, error);
-        AnyTrial::new(manifest, examples, file.as_deref()).map(Some).map_err(|error| refused(&error))
+        manifest.trial(examples, file.as_deref()).map(Some).map_err(|error| refused(&error))
     }
 
     /// What follows from the audit.

@@ -14,11 +14,11 @@ use sonar_node::{
 use sonar_protocol::{
     bundle,
     campaign::{self, CampaignFile, FileError},
+    families::plain_network,
     handover::AuditSecret,
     ids::Digest,
     launch::{self, CapsuleTerms, Inputs, Outlook, Plan, Recipient},
     manifest::{self, Manifest},
-    method::{Regime, plain_network},
     pgp::{self, Certificate},
     statement::{PrivacyStatement, Progress},
     units::{Amount, TokenUnit, percent},
@@ -232,10 +232,7 @@ fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> S
         TokenUnit::eth().format(terms.stake.into()),
         super::document::span(terms.audit.period),
         outlook.leak_bits,
-        match outlook.regime {
-            Regime::Encrypted => "the model",
-            Regime::Clear => "your validation set",
-        },
+        if outlook.regime.is_public() { "your validation set" } else { "the model" },
         super::document::time(terms.deadline),
     )
 }

@@ -14,11 +14,11 @@ use sonar_node::{
 use sonar_protocol::{
     backbone::Embedding,
     bundle, data,
-    delivery::{self, Finished, Format},
+    delivery::{self, Finished},
+    families::{Format, TrialError},
     ids::Digest,
     manifest::{self, Manifest, commitment},
     pgp::{self, Certificate},
-    trial::{AnyTrial, TrialError},
     units::percent,
     view::{CampaignView, World},
 };
@@ -261,7 +261,7 @@ fn refused_data(error: &dyn std::error::Error) -> Failure {
 
 /// Measures the model exactly as the Capsule did.
 fn measure(manifest: &Manifest, examples: &Examples, model: &[u8]) -> Result<syft::Ppm, Failure> {
-    let trial = AnyTrial::new(manifest, examples, Some(model)).map_err(|error| match &error {
+    let trial = manifest.trial(examples, Some(model)).map_err(|error| match &error {
         TrialError::Validation(_) => refused_data(&error),
         TrialError::File(_) => unusable(&error),
     })?;

@@ -9,8 +9,8 @@ use sonar_node::{
 };
 use sonar_protocol::{
     event::{Event, LogPosition, Record},
-    method::Regime,
     refusal::Refusal,
+    regime::Regime,
     units::{TokenUnit, percent},
     view::{CampaignView, World},
 };
