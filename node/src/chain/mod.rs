@@ -5,6 +5,7 @@
 //! | one deployment of the contracts, with or without an account | `client` |
 //! | reading what is now | `facts`, `registry` |
 //! | reading what happened | `logs` (with `span`), `follower` |
+//! | what that amounts to | `world` (with `snapshot`) |
 //! | transactions by what they do | `campaigns`, `registry`, `deploy` |
 //! | how a transaction gets into a block | `sender` (with `replacement`) |
 //! | requests to the node, and what its answers mean | `node`, `error` |
@@ -20,7 +21,9 @@ mod node;
 mod registry;
 mod replacement;
 mod sender;
+mod snapshot;
 mod span;
+mod world;
 
 pub use client::{Client, Options, TxOutcome};
 pub use deploy::deploy;
@@ -30,3 +33,4 @@ pub use follower::Follower;
 pub use node::Node;
 pub use replacement::Unmined;
 pub use sender::Sender;
+pub use world::{Change, WorldFollower, read_world};
