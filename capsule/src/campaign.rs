@@ -37,7 +37,6 @@
 mod deliver;
 mod evaluate;
 mod examine;
-mod family;
 pub mod record;
 pub mod secrets;
 pub mod worker;

@@ -25,7 +25,7 @@ use serde::Serialize;
 use serde_json::json;
 use sonar_node::cli::{self, Failure, Globals, Logging, Output, Report};
 use sonar_protocol::{
-    method::Regime,
+    regime::Regime,
     units::{Amount, AmountError, TokenUnit},
 };
 use syft::FeatureKind;

@@ -23,7 +23,7 @@ use crate::{
     ipfs::IpfsError,
     logging::BestEffort,
 };
-use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, text, units};
+use sonar_protocol::{campaign, families::DraftError, launch::LaunchError, pgp::PgpError, text, units};
 
 mod code;
 mod stop;
@@ -264,16 +264,14 @@ impl From<LaunchError> for Failure {
             LaunchError::Ladder(_) => Code::TargetNotAboveStart,
             LaunchError::TargetOffGrid { .. } => Code::TargetOffGrid,
             LaunchError::Start { .. } => Code::StartNotAsClaimed,
-            LaunchError::Features(syft::DataError::TooLarge { .. }) => Code::Model,
             LaunchError::Table(_)
             | LaunchError::Misfit(_)
             | LaunchError::Rows(_)
             | LaunchError::Trial(_)
-            | LaunchError::Features(_) => Code::ValidationData,
-            LaunchError::Parameters(_)
-            | LaunchError::Network(_)
-            | LaunchError::Backbone(_)
-            | LaunchError::BackboneSize(_) => Code::Model,
+            | LaunchError::Draft(DraftError::Examples(_)) => Code::ValidationData,
+            LaunchError::Draft(DraftError::Model(_)) | LaunchError::Backbone(_) | LaunchError::BackboneSize(_) => {
+                Code::Model
+            }
             LaunchError::Grid(_) => Code::Grid,
             LaunchError::Limit { .. }
             | LaunchError::Window { .. }

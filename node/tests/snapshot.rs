@@ -16,7 +16,7 @@ use alloy::{
 use axum::{Json, Router, extract::State, routing::post};
 use serde_json::{Value, json};
 use sonar_contracts::{CapsuleRegistry, Deployment};
-use sonar_node::chain::{Client, WorldFollower, read_world};
+use sonar_node::chain::{Client, WorldReader};
 use sonar_protocol::view::World;
 use testkit::stage::OPTIONS;
 
@@ -130,22 +130,21 @@ impl Stage {
         self.chain.lock().unwrap().forked_from = from;
     }
 
-    fn follower(&self) -> WorldFollower {
-        WorldFollower::new(self.client.clone(), Duration::ZERO, 0, self.home.path())
+    fn reader(&self) -> WorldReader {
+        WorldReader::new(self.client.clone(), Duration::ZERO, 0).with_snapshot(self.home.path())
     }
 
     /// One look of a program that runs, and the first block that it asked for, if it asked for any.
-    async fn look(&self, follower: &mut WorldFollower, world: &mut World) -> Option<u64> {
+    async fn look(&self, reader: &mut WorldReader) -> Option<u64> {
         self.chain.lock().unwrap().asked.clear();
-        let change = follower.next().await.unwrap();
-        follower.apply(change, world).unwrap();
-        self.check(world, 0)
+        reader.next().await.unwrap();
+        self.check(reader.world(), 0)
     }
 
     /// What a command reads that ends after it: the first block that it asked for.
     async fn read(&self, confirmations: u64) -> Option<u64> {
         self.chain.lock().unwrap().asked.clear();
-        let world = read_world(&self.client, confirmations, self.home.path()).await.unwrap();
+        let world = self.client.world(confirmations, Some(self.home.path())).await.unwrap();
         self.check(&world, confirmations)
     }
 
@@ -210,15 +209,15 @@ async fn a_chain_that_is_soon_read_needs_no_snapshot() {
 #[tokio::test]
 async fn a_program_that_runs_writes_only_what_is_final() {
     let stage = Stage::new(100).await;
-    let (mut follower, mut world) = (stage.follower(), World::default());
-    assert_eq!(stage.look(&mut follower, &mut world).await, Some(1));
+    let mut reader = stage.reader();
+    assert_eq!(stage.look(&mut reader).await, Some(1));
     for (head, start) in [(1_099, 101), (1_100, 1_100), (1_163, 1_101)] {
         stage.grow(head);
-        assert_eq!(stage.look(&mut follower, &mut world).await, Some(start));
+        assert_eq!(stage.look(&mut reader).await, Some(start));
         assert!(stage.names().is_empty(), "at block {head}");
     }
     stage.grow(1_164);
-    stage.look(&mut follower, &mut world).await;
+    stage.look(&mut reader).await;
     written(&stage.path()).await;
     assert_eq!(stage.read(0).await, Some(1_101));
 }
@@ -226,20 +225,20 @@ async fn a_program_that_runs_writes_only_what_is_final() {
 #[tokio::test]
 async fn what_was_rolled_back_is_not_written() {
     let stage = Stage::new(100).await;
-    let (mut follower, mut world) = (stage.follower(), World::default());
+    let mut reader = stage.reader();
     for head in [100, 1_200] {
         stage.grow(head);
-        stage.look(&mut follower, &mut world).await;
+        stage.look(&mut reader).await;
     }
     stage.fork(1_150);
     stage.grow(1_300);
-    assert_eq!(stage.look(&mut follower, &mut world).await, Some(1));
+    assert_eq!(stage.look(&mut reader).await, Some(1));
     // The fork's own world is kept from here on, and written when it is final.
     stage.grow(2_300);
-    stage.look(&mut follower, &mut world).await;
+    stage.look(&mut reader).await;
     assert!(stage.names().iter().all(|name| name == "chain.snapshot"));
     stage.grow(2_364);
-    stage.look(&mut follower, &mut world).await;
+    stage.look(&mut reader).await;
     written(&stage.path()).await;
     assert!(stage.read(0).await > Some(1));
 }
@@ -247,14 +246,14 @@ async fn what_was_rolled_back_is_not_written() {
 #[tokio::test]
 async fn a_rollback_goes_back_to_the_snapshot_or_to_the_beginning() {
     let stage = Stage::new(3_000).await;
-    let (mut follower, mut world) = (stage.follower(), World::default());
-    assert_eq!(stage.look(&mut follower, &mut world).await, Some(1));
+    let mut reader = stage.reader();
+    assert_eq!(stage.look(&mut reader).await, Some(1));
     stage.fork(2_950);
     stage.grow(3_010);
-    assert_eq!(stage.look(&mut follower, &mut world).await, Some(2_937));
+    assert_eq!(stage.look(&mut reader).await, Some(2_937));
     // Below the snapshot, while the program runs and before it starts.
     stage.fork(2_900);
-    assert_eq!(stage.look(&mut follower, &mut world).await, Some(1));
+    assert_eq!(stage.look(&mut reader).await, Some(1));
     stage.fork(2_000);
     assert_eq!(stage.read(0).await, Some(1));
     assert!(stage.read(0).await > Some(2_000), "the snapshot is the new chain's");

@@ -19,8 +19,8 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot = *self.record.final_model(campaign).ok_or_else(|| WorkError::Lost("finished model".into()))?;
         let model = self.model(slot.id)?;
         let finished = Finished::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
-        let file = finished.and_then(|finished| finished.safetensors()).map_err(WorkError::internal)?;
-        let sealed = pgp::seal_signed(&file, &loaded.scientist, &self.tools.identity)?;
+        let finished = finished.map_err(WorkError::internal)?;
+        let sealed = pgp::seal_signed(finished.safetensors(), &loaded.scientist, &self.tools.identity)?;
         let result = self.tools.artefacts.add(sealed).await?;
         self.record.delivery = Some(Delivery { model: slot.id, result });
         self.persist()

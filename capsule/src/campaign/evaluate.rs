@@ -7,14 +7,15 @@ use sonar_contracts::{CloseReason, Outcome, OutcomeError, Submission, Terms};
 use sonar_node::ipfs::IpfsError;
 use sonar_protocol::{
     envelope::{self, Header, ProtocolReject},
+    families::{Evaluated, Window},
     view::CampaignView,
 };
 use syft::{ContentVerdict, Ppm, budget::BudgetError};
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use super::{
     examine,
-    family::{self, Payload, Trial, Tried},
     record::{Evaluation, Settlement, Slot},
     worker::{Loaded, ModelFile, WorkError, Worker, compute},
 };
@@ -25,6 +26,8 @@ const MOST_ACCEPTS: u32 = 4;
 /// Updates that are opened at the same time: each takes some times its size, and a network's may be large.
 const OPENED_AT_ONCE: usize = 2;
 
+/// An update of the right form, as short as it was sent: what it stands for may be as large as the model.
+type Payload = Zeroizing<Vec<u8>>;
 /// A window's updates: opened and of the right form, or refused by protocol.
 type Opened = Vec<Result<Payload, ProtocolReject>>;
 
@@ -50,7 +53,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             // The budget is spent: nothing is decrypted.
             None => {
                 let verdicts = vec![ContentVerdict::NotImproved; opened.len()];
-                Tried { verdicts, best, best_ppm: campaign.best_ppm }
+                Evaluated { verdicts, best, best_ppm: Ppm::new(campaign.best_ppm).map_err(WorkError::internal)? }
             }
         };
         self.conclude(campaign, &loaded, slot, &evaluation, tried).await
@@ -96,7 +99,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         submission: &Submission,
         turns: &Semaphore,
     ) -> Result<Result<Payload, ProtocolReject>, WorkError> {
-        let payload = family::payload_len(&loaded.manifest.method);
+        let payload = loaded.manifest.method.update_len();
         let share = Duration::from_secs(u64::from(campaign.terms.evaluationSeconds)) / 4;
         let patience = self.tools.patience.update.min(share);
         let fetched = self.tools.artefacts.get(submission.content.into(), envelope::largest(payload), patience);
@@ -116,7 +119,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let material = slot.material_hash.0;
         compute(move || {
             let bytes = envelope::open_update(&sealed, &tools.identity, &expected, payload)?;
-            let conforms = family::conforms(&loaded.manifest.method, &bytes, &material);
+            let conforms = loaded.manifest.method.conforms(&bytes, &material);
             if conforms { Ok(bytes) } else { Err(ProtocolReject::Conformance) }
         })
         .await
@@ -179,18 +182,27 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         best: ModelFile,
         opened: Opened,
         most: u32,
-    ) -> Result<Tried, WorkError> {
+    ) -> Result<Evaluated, WorkError> {
         let start = Ppm::new(campaign.start_ppm.unwrap_or_default()).map_err(WorkError::internal)?;
-        let trial = Trial {
-            seed: self.seed(slot.id)?,
-            binding: self.binding(campaign, *slot),
-            material: slot.material_hash.0,
-            best,
-            best_ppm: Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?,
-            ladder: examine::ladder(&loaded.manifest, start)?,
-            most,
-        };
-        compute(move || trial.run(&loaded, opened.iter().flatten())).await?
+        let ladder = examine::ladder(&loaded.manifest, start)?;
+        let best_ppm = Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?;
+        let (seed, binding, material) = (self.seed(slot.id)?, self.binding(campaign, *slot), slot.material_hash.0);
+        compute(move || {
+            let updates: Vec<&[u8]> = opened.iter().flatten().map(|bytes| bytes.as_slice()).collect();
+            let window = Window {
+                trial: &*loaded.bundle.start,
+                best: &best,
+                best_ppm,
+                updates: &updates,
+                seed: &seed,
+                binding: &binding,
+                material: &material,
+                ladder: &ladder,
+                most,
+            };
+            loaded.manifest.method.evaluate(&window).map_err(WorkError::internal)
+        })
+        .await?
     }
 
     /// Writes down what the window led to.
@@ -200,7 +212,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         loaded: &Loaded,
         slot: Slot,
         evaluation: &Evaluation,
-        Tried { verdicts, best, best_ppm }: Tried,
+        Evaluated { verdicts, best, best_ppm }: Evaluated,
     ) -> Result<(), WorkError> {
         let accepted = |verdict: &&ContentVerdict| **verdict != ContentVerdict::NotImproved;
         let accepts = u32::try_from(verdicts.iter().filter(accepted).count()).unwrap_or(u32::MAX);
@@ -213,7 +225,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             After {
                 accepts: campaign.accepts + accepts,
                 submissions: campaign.submissions,
-                best_ppm,
+                best_ppm: best_ppm.get(),
                 spent: evaluation.allowance.is_none() || meter.is_spent(),
             },
         );

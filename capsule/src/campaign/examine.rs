@@ -9,9 +9,10 @@ use sonar_contracts::{Terms, campaign_id};
 use sonar_node::ipfs::IpfsError;
 use sonar_protocol::{
     backbone::Embedding,
-    bundle::{self, Bundle, BundleError, CheckedBundle, certificate_needed_until},
+    bundle::{Bundle, BundleError, CheckedBundle, certificate_needed_until},
     ids::Digest,
-    manifest::{self, Manifest},
+    limits,
+    manifest::Manifest,
     pgp::{self, Certificate},
     refusal::Refusal,
     view::{CampaignView, CapsuleView},
@@ -75,13 +76,12 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         if let Some(loaded) = &self.loaded {
             return Ok(loaded.clone());
         }
-        let bytes =
-            self.artefact(Digest::from(campaign.terms.manifest), manifest::MAX_BYTES, Refusal::Manifest).await?;
+        let bytes = self.artefact(Digest::from(campaign.terms.manifest), limits::MANIFEST, Refusal::Manifest).await?;
         let manifest = check_manifest(&bytes, campaign)?;
         if manifest.capsule != self.tools.identity.fingerprint() {
             return Err(Refusal::Offer.into());
         }
-        let sealed = self.artefact(manifest.bundle, bundle::MAX_BYTES, Refusal::Bundle).await?;
+        let sealed = self.artefact(manifest.bundle, limits::BUNDLE, Refusal::Bundle).await?;
         let backbone = match manifest.method.backbone() {
             Some(backbone) => Some(self.artefact(backbone.weights, backbone.file_limit(), Refusal::Backbone).await?),
             None => None,
@@ -91,7 +91,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let opened_at = campaign.opened.timestamp;
         let loaded = compute(move || {
             let embedding = check_backbone(backbone.as_deref(), &manifest)?;
-            let bytes = pgp::open(&sealed, &tools.identity, bundle::MAX_BYTES).map_err(|_| Refusal::Bundle)?;
+            let bytes = pgp::open(&sealed, &tools.identity, limits::BUNDLE).map_err(|_| Refusal::Bundle)?;
             let bundle = check_bundle(&bytes, &manifest, &embedding)?;
             let scientist = Certificate::decode(&bundle.certificate, opened_at).map_err(|_| Refusal::Certificate)?;
             if scientist.fingerprint() != manifest.scientist {

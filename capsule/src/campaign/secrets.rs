@@ -10,7 +10,6 @@ use sonar_protocol::{handover::Published, ids::Version, manifest::Manifest, view
 use syft::VersionSeed;
 
 use super::{
-    family,
     record::{Record, Slot, SlotId},
     worker::{ModelFile, WorkError, Worker, compute},
 };
@@ -85,9 +84,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let binding = self.binding(campaign, slot);
         let method = manifest.method.clone();
         let (bytes, hash, handover) = compute(move || {
-            let (bytes, hash) = family::material(&method, &seed, &binding, &model)?;
-            let handover = audit_key.seal(&seed, &binding, Tree::of_material(&bytes).root());
-            Ok::<_, WorkError>((bytes, hash, handover))
+            let made = method.publish(&model, &seed, &binding).map_err(WorkError::internal)?;
+            let handover = audit_key.seal(&seed, &binding, Tree::of_material(&made.material).root());
+            Ok::<_, WorkError>((made.material, made.hash, handover))
         })
         .await??;
         let material = self.tools.artefacts.add(bytes).await?;

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 use sonar_contracts::{Outcome, State};
-use sonar_protocol::{envelope::ProtocolReject, method::Clear, trial::AnyTrial};
+use sonar_protocol::{envelope::ProtocolReject, families::Clear};
 use syft_nets::{Delta, Model, Release, Training, Update};
 use testkit::yes_or_no::csv;
 
@@ -48,7 +48,7 @@ impl Stage {
         let table =
             sonar_protocol::data::read_csv(csv(100).as_bytes(), &sonar_protocol::data::Limits::default()).unwrap();
         let examples = self.manifest.data.fit(&table).unwrap();
-        AnyTrial::new(&self.manifest, &examples, Some(file)).unwrap().accuracy().get()
+        self.manifest.trial(&examples, Some(file)).unwrap().accuracy().get()
     }
 }
 

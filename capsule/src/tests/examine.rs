@@ -4,8 +4,8 @@ use sonar_contracts::{State, Terms};
 use sonar_node::ipfs::IpfsError;
 use sonar_protocol::{
     backbone::Backbone,
+    families::{Method, plain_network},
     manifest::Manifest,
-    method::{Method, plain_network},
     pgp::{self, Identity},
     refusal::Refusal,
 };

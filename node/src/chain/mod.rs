@@ -4,8 +4,7 @@
 //! | --- | --- |
 //! | one deployment of the contracts, with or without an account | `client` |
 //! | reading what is now | `facts`, `registry` |
-//! | reading what happened | `logs` (with `span`), `follower` |
-//! | what that amounts to | `world` (with `snapshot`) |
+//! | reading what happened | `logs` (with `span`), `follower`, `world` (with `snapshot`) |
 //! | transactions by what they do | `campaigns`, `registry`, `deploy` |
 //! | how a transaction gets into a block | `sender` (with `replacement`) |
 //! | requests to the node, and what its answers mean | `node`, `error` |
@@ -33,4 +32,4 @@ pub use follower::Follower;
 pub use node::Node;
 pub use replacement::Unmined;
 pub use sender::Sender;
-pub use world::{Change, WorldFollower, read_world};
+pub use world::WorldReader;

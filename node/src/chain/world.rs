@@ -1,17 +1,21 @@
-//! The world of all campaigns, followed from a snapshot on.
+//! The fold of what the contracts said, as far as it is believed. Whoever decides from it reads it here, so that all of them believe
+//! the same.
+//!
+//! With a snapshot in a program's home, the chain need not be read from its first block:
 //!
 //! | the chain | what is done |
 //! | --- | --- |
 //! | begins to be read, or was rolled back | The snapshot is the start, if the chain still has its block. What became final since is folded in, and the snapshot is written again, so that the next start reads only what follows. |
-//! | grows | After [`EVERY`] blocks the world is kept, and written when its block is final. |
+//! | grows | After a thousand blocks the world is kept, and written when its block is final. |
 //!
-//! A program that is killed at any moment finds a snapshot that is some thousand blocks old, so stopping it needs no care.
+//! A program that is killed at any moment finds a snapshot that is at most some thousand blocks old, so stopping it needs no care.
 
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 
+use alloy::primitives::B256;
 use sonar_protocol::{
     event::{Batch, Head},
     view::{ViewError, World},
@@ -19,8 +23,7 @@ use sonar_protocol::{
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::{
-    Client, Error,
-    follower::Follower,
+    Client, Error, Follower,
     snapshot::{Snapshot, SnapshotFile},
 };
 
@@ -35,10 +38,17 @@ const PART: u64 = 50_000;
 
 const WHAT: &str = "follow the chain";
 
-/// A follower that keeps a world up to date, with a snapshot in a program's home.
+/// A world that follows the chain.
 #[derive(Debug)]
-pub struct WorldFollower {
+pub struct WorldReader {
     follower: Follower,
+    world: World,
+    snapshots: Option<Snapshots>,
+}
+
+/// When the snapshot of a reader is written.
+#[derive(Debug)]
+struct Snapshots {
     file: SnapshotFile,
     // What is written once it is final.
     candidate: Option<Snapshot>,
@@ -47,74 +57,82 @@ pub struct WorldFollower {
     written_at: Option<Instant>,
 }
 
-/// What happened since the last look, to be put into the world by [`WorldFollower::apply`].
-#[derive(Debug)]
-#[must_use]
-pub struct Change {
-    // What takes the place of the whole world.
-    base: Option<World>,
-    batch: Batch,
-}
-
-impl WorldFollower {
-    /// Looks every `poll` at blocks that `confirmations` others follow. The snapshot is in `home`.
+impl WorldReader {
+    /// Reads from the contracts' first block. Looks every `poll`; blocks are believed when `confirmations` others follow.
     #[must_use]
-    pub fn new(client: Client, poll: Duration, confirmations: u64, home: &Path) -> Self {
-        let file = SnapshotFile::new(home, client.deployment());
-        let follower = Follower::new(client, poll, confirmations).with_snapshot(file.clone());
-        Self { follower, file, candidate: None, written: None, written_at: None }
+    pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
+        let follower = Follower::new(client, poll, confirmations);
+        Self { follower, world: World::default(), snapshots: None }
     }
 
-    /// Waits until the next look is due, and looks.
+    /// The same from the snapshot in `home` on, if there is one, which is written again from time to time. The first batch, and one
+    /// after a rollback, has only the events after the snapshot.
+    #[must_use]
+    pub fn with_snapshot(self, home: &Path) -> Self {
+        let file = SnapshotFile::new(home, self.follower.client().deployment());
+        let follower = self.follower.with_snapshot(file.clone());
+        let snapshots = Snapshots { file, candidate: None, written: None, written_at: None };
+        Self { follower, snapshots: Some(snapshots), ..self }
+    }
+
+    /// What was read until now.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Waits until the next look is due, looks, and returns what is new. Nothing is lost if this is dropped while it waits.
     ///
     /// # Errors
-    /// As [`Follower::next`].
-    pub async fn next(&mut self) -> Result<Change, Error> {
+    /// When the chain cannot be read. After events that do not follow from one another, all is read anew.
+    pub async fn next(&mut self) -> Result<Batch, Error> {
         let batch = self.follower.next().await?;
-        Ok(self.change(batch))
+        self.absorb(batch)
     }
 
-    /// Looks at once, without waiting until it is due.
+    /// The same at once, without waiting until a look is due.
     ///
     /// # Errors
-    /// As [`Follower::next`].
-    pub async fn look_now(&mut self) -> Result<Change, Error> {
+    /// As `next`.
+    pub async fn look_now(&mut self) -> Result<Batch, Error> {
         let batch = self.follower.look_now().await?;
-        Ok(self.change(batch))
+        self.absorb(batch)
     }
 
-    fn change(&mut self, batch: Batch) -> Change {
-        let base = batch.restarted.then(|| self.follower.take_base().unwrap_or_default());
-        Change { base, batch: Batch { restarted: false, ..batch } }
-    }
-
-    /// Puts a change into the world that this follower has kept up to date so far.
-    ///
-    /// # Errors
-    /// When the events do not follow from one another. The world is then empty, and everything is read anew with the next look,
-    /// without the snapshot.
-    pub fn apply(&mut self, change: Change, world: &mut World) -> Result<(), ViewError> {
-        if let Some(base) = change.base {
-            (*world, self.candidate, self.written) = (base, None, None);
+    fn absorb(&mut self, batch: Batch) -> Result<Batch, Error> {
+        if batch.restarted {
+            self.world = self.follower.take_base().unwrap_or_default();
+            self.snapshots.iter_mut().for_each(Snapshots::restart);
         }
-        let applied = world.absorb(&change.batch);
-        match &applied {
-            Ok(()) => self.keep(world),
+        self.world.head = batch.head;
+        match batch.records.iter().try_for_each(|record| self.world.apply(record)) {
+            Ok(()) => {
+                if let (Some(snapshots), Some(last)) = (&mut self.snapshots, self.follower.last()) {
+                    snapshots.keep(&self.world, last);
+                }
+                Ok(batch)
+            }
             Err(error) => {
-                (*world, self.candidate) = (World::default(), None);
-                self.file.set_aside(error);
+                self.world = World::default();
                 self.follower.start_anew();
+                if let Some(snapshots) = &mut self.snapshots {
+                    snapshots.restart();
+                    snapshots.file.set_aside(&error);
+                }
+                Err(inconsistent(&error))
             }
         }
-        applied
+    }
+}
+
+impl Snapshots {
+    fn restart(&mut self) {
+        (self.candidate, self.written) = (None, None);
     }
 
     /// Keeps the world if a snapshot is due, and writes what was kept once it is final.
-    fn keep(&mut self, world: &World) {
-        let Some((block, hash)) = self.follower.last() else {
-            return;
-        };
-        // After a start, `resume` has just written a snapshot if that was worth it.
+    fn keep(&mut self, world: &World, (block, hash): (u64, B256)) {
+        // At the start, `resume` has just written a snapshot if that was worth it.
         let written = *self.written.get_or_insert(block);
         if let Some(snapshot) = self.candidate.take_if(|kept| kept.block.saturating_add(FINAL) <= world.head.number) {
             (self.written, self.written_at) = (Some(snapshot.block), Some(Instant::now()));
@@ -129,20 +147,23 @@ impl WorldFollower {
     }
 }
 
-/// The world as the chain shows it now, for a command that ends after it.
-///
-/// # Errors
-/// When the chain cannot be read, or returned inconsistent events.
-pub async fn read_world(client: &Client, confirmations: u64, home: &Path) -> Result<World, Error> {
-    let mut follower = WorldFollower::new(client.clone(), Duration::ZERO, confirmations, home);
-    let mut world = World::default();
-    let change = follower.next().await?;
-    follower.apply(change, &mut world).map_err(inconsistent)?;
-    Ok(world)
+impl Client {
+    /// All that the contracts have said until now, without what fewer than `confirmations` blocks follow; with the snapshot in
+    /// `home`, if one is given.
+    ///
+    /// # Errors
+    /// When the chain cannot be read, or its events do not follow from one another.
+    pub async fn world(&self, confirmations: u64, home: Option<&Path>) -> Result<World, Error> {
+        let mut reader = WorldReader::new(self.clone(), Duration::ZERO, confirmations);
+        if let Some(home) = home {
+            reader = reader.with_snapshot(home);
+        }
+        reader.next().await?;
+        Ok(reader.world)
+    }
 }
 
-#[allow(clippy::needless_pass_by_value)] // For `map_err`.
-fn inconsistent(error: ViewError) -> Error {
+fn inconsistent(error: &ViewError) -> Error {
     Error::Nonsense { what: WHAT, reason: error.to_string() }
 }
 
@@ -150,6 +171,8 @@ fn inconsistent(error: ViewError) -> Error {
 fn write(file: &SnapshotFile, snapshot: &Snapshot) {
     match file.write(snapshot) {
         Ok(()) => tracing::debug!(block = snapshot.block, "the snapshot of the chain was written"),
+        // A command may be the first thing that is done with a home: then nothing is made there unasked.
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => tracing::warn!("{error}; the next start reads more of the chain"),
     }
 }
@@ -182,7 +205,7 @@ impl Follower {
                     if is_from_file {
                         file.set_aside(&error);
                     }
-                    inconsistent(error)
+                    inconsistent(&error)
                 })?;
             }
             start = part.saturating_add(1);
