@@ -170,7 +170,7 @@ impl Context {
     /// All that the contracts have said until now.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
         let chain_id = client.deployment().chain_id;
-        Ok(client.world(self.config.confirmations(chain_id)).await?)
+        Ok(client.world(self.config.confirmations(chain_id), Some(self.home.path())).await?)
     }
 }
 

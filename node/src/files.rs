@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// A file operation that failed, with the file's name.
@@ -59,12 +60,26 @@ pub enum Access {
 /// # Errors
 /// Names the file and what could not be done with it.
 pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
+    write_atomic_with(path, access, |file| file.write_all(bytes))
+}
+
+/// The same for content that is too large to hold in memory: `write` gets the file that will replace the one at `path`.
+///
+/// # Errors
+/// As [`write_atomic`], and what `write` fails with.
+pub fn write_atomic_with(
+    path: &Path,
+    access: Access,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), FileError> {
+    // Threads of one process may write the same file at the same time, too.
+    static WRITES: AtomicU64 = AtomicU64::new(0);
     let Some(name) = path.file_name() else {
         let source = io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name a file");
         return Err(FileError::new("write", path)(source));
     };
     let mut name = name.to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
+    name.push(format!(".{}.{}.tmp", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
     let temporary = path.with_file_name(name);
     let mode = match access {
         Access::Private => 0o600,
@@ -77,7 +92,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), Fil
         .mode(mode)
         .open(&temporary)
         .and_then(|mut file| {
-            file.write_all(bytes)?;
+            write(&mut file)?;
             file.sync_all()
         })
         .and_then(|()| fs::rename(&temporary, path));

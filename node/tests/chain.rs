@@ -268,13 +268,13 @@ async fn unconfirmed_blocks_are_not_believed() {
     stage.owner.open(&terms).await.unwrap();
     reader.next().await.unwrap();
     assert!(reader.world().campaign(id).is_none());
-    assert!(stage.owner.world(2).await.unwrap().campaign(id).is_none());
-    assert!(stage.owner.world(0).await.unwrap().campaign(id).is_some());
+    assert!(stage.owner.world(2, None).await.unwrap().campaign(id).is_none());
+    assert!(stage.owner.world(0, None).await.unwrap().campaign(id).is_some());
     stage.pass(1).await;
     stage.pass(1).await;
     reader.next().await.unwrap();
     assert!(reader.world().campaign(id).is_some());
-    assert_eq!(stage.owner.world(2).await.unwrap().campaigns, reader.world().campaigns);
+    assert_eq!(stage.owner.world(2, None).await.unwrap().campaigns, reader.world().campaigns);
 }
 
 #[tokio::test]

@@ -2,4 +2,5 @@
 
 mod chain;
 mod limits;
+mod snapshot;
 mod stuck;

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use alloy::primitives::{B256, hex};
 use cid::{Cid, multihash::Multihash};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// Multicodec of dag-pb blocks.
 const DAG_PB: u64 = 0x70;
@@ -56,6 +56,27 @@ macro_rules! text_form {
             }
         }
 
+        // Text where people read it, else 32 bytes: a snapshot holds millions of them.
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.as_bytes().serialize(serializer)
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+                } else {
+                    <[u8; 32]>::deserialize(deserializer).map(Self::from)
+                }
+            }
+        }
+
         impl From<B256> for $name {
             fn from(word: B256) -> Self {
                 Self::from(word.0)
@@ -71,8 +92,7 @@ macro_rules! text_form {
 }
 
 /// A campaign: the hash of its terms on one chain and contract.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CampaignId(pub B256);
 
 impl CampaignId {
@@ -113,8 +133,7 @@ text_form!(CampaignId);
 
 /// The sha2-256 digest of an artefact's root block on IPFS: what the chain stores instead of a CID. As a text it is the CID, which every
 /// IPFS tool takes; the chain's hexadecimal form is read, too.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {

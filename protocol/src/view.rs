@@ -6,7 +6,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256, U256};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use sonar_contracts::{CloseReason, Ledger, Outcome, State, Status, Submission, Terms, fee, window_fold, window_start};
 use utoipa::ToSchema;
 
@@ -15,6 +15,7 @@ use crate::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
     units::Amount,
+    wire,
 };
 
 /// Events that do not follow from those before: the node lied or left something out.
@@ -27,10 +28,12 @@ pub struct ViewError {
     reason: &'static str,
 }
 
-/// Everything that the contracts have said, put together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Everything that the contracts have said, put together. Its serde form is for snapshots: binary formats only, and of one version
+/// of this program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct World {
     /// All campaigns. Each is shared, so that a copy of this map, or of a page of it, copies no campaign.
+    #[serde(with = "shared_campaigns")]
     pub campaigns: BTreeMap<CampaignId, Arc<CampaignView>>,
     /// Their ids in the order in which they were opened.
     pub order: Vec<CampaignId>,
@@ -53,7 +56,7 @@ pub struct Undo {
 }
 
 /// A Capsule as the registry knows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapsuleView {
     /// Its attestation key.
     pub attester: Address,
@@ -74,11 +77,12 @@ pub struct CapsuleView {
 }
 
 /// One campaign.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CampaignView {
     /// Its id.
     pub id: CampaignId,
     /// Its facts that never change.
+    #[serde(serialize_with = "wire::terms::serialize", deserialize_with = "deserialize_terms")]
     pub terms: Terms,
     /// Where it was opened.
     pub opened: LogPosition,
@@ -113,6 +117,7 @@ pub struct CampaignView {
     /// The sealed seeds of all versions, in order, once the model is delivered.
     pub handovers: Vec<Handover>,
     /// What became of the stake that the Capsule had locked, once that is decided after the delivery.
+    #[serde(with = "stake_fate")]
     pub stake_fate: Option<StakeFate>,
     /// Where it stopped taking submissions.
     pub closed: Option<LogPosition>,
@@ -139,7 +144,7 @@ pub enum StakeFate {
 }
 
 /// A version of a campaign's model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionView {
     /// The version.
     pub version: Version,
@@ -153,13 +158,14 @@ pub struct VersionView {
 }
 
 /// A window that takes submissions or waits for its settlement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// Its index.
     pub index: WindowIndex,
     /// The version that its submissions are for.
     pub version: Version,
     /// Its submissions in chain order.
+    #[serde(with = "wire::submissions")]
     pub submissions: Vec<Submission>,
     /// Where they were submitted.
     pub positions: Vec<LogPosition>,
@@ -181,7 +187,7 @@ impl Window {
 }
 
 /// A window that was settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledWindow {
     /// Its index.
     pub index: WindowIndex,
@@ -196,7 +202,7 @@ pub struct SettledWindow {
 }
 
 /// A submission that was settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledSubmission {
     /// Who sent it.
     pub miner: Address,
@@ -205,13 +211,14 @@ pub struct SettledSubmission {
     /// Where it was submitted.
     pub at: LogPosition,
     /// What became of it.
+    #[serde(with = "wire::outcome")]
     pub outcome: Outcome,
     /// What it earned, if it was accepted.
     pub award: Option<Award>,
 }
 
 /// What an accepted submission earned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Award {
     /// How far it moved the best accuracy towards the target.
     pub delta_ppm: u32,
@@ -220,7 +227,7 @@ pub struct Award {
 }
 
 /// What an account did in a campaign, and its money there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Submissions.
     pub submitted: u32,
@@ -243,7 +250,7 @@ pub struct Account {
 }
 
 /// Stakes of an account, in number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Counts {
     // Those that the contract has.
     present: u32,
@@ -300,7 +307,7 @@ impl Account {
 }
 
 /// A withdrawal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
     /// Whose credit.
     pub account: Address,
@@ -885,5 +892,48 @@ impl CampaignView {
         self.account(address).stakes = counts;
         self.stake_withdrawals.push(Withdrawal { account: address, to, amount, at });
         Ok(())
+    }
+}
+
+fn deserialize_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Terms, D::Error> {
+    wire::terms::deserialize(deserializer).map(|terms| *terms)
+}
+
+/// `#[serde(with)]` for what shares campaigns.
+mod shared_campaigns {
+    use super::{Arc, BTreeMap, CampaignId, CampaignView, Deserialize, Deserializer};
+    use serde::Serializer;
+
+    pub fn serialize<S: Serializer>(
+        campaigns: &BTreeMap<CampaignId, Arc<CampaignView>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(campaigns.values().map(Arc::as_ref))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<CampaignId, Arc<CampaignView>>, D::Error> {
+        let campaigns = Vec::<CampaignView>::deserialize(deserializer)?;
+        Ok(campaigns.into_iter().map(|campaign| (campaign.id, Arc::new(campaign))).collect())
+    }
+}
+
+/// `#[serde(with)]` for the fate of a stake: the tagged form that people read cannot be read from a binary one.
+mod stake_fate {
+    use super::{Deserialize, Deserializer, Serialize, StakeFate, Version};
+    use serde::Serializer;
+
+    pub fn serialize<S: Serializer>(fate: &Option<StakeFate>, serializer: S) -> Result<S::Ok, S::Error> {
+        let form = fate.map(|fate| match fate {
+            StakeFate::Released => None,
+            StakeFate::Convicted { version } => Some(version),
+        });
+        form.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StakeFate>, D::Error> {
+        let form = Option::<Option<Version>>::deserialize(deserializer)?;
+        Ok(form.map(|version| version.map_or(StakeFate::Released, |version| StakeFate::Convicted { version })))
     }
 }

@@ -187,6 +187,12 @@ pub struct SubmissionJson {
     pub content: Digest,
 }
 
+impl From<SubmissionJson> for Submission {
+    fn from(submission: SubmissionJson) -> Self {
+        Self { miner: submission.miner, content: submission.content.into() }
+    }
+}
+
 impl From<&Submission> for SubmissionJson {
     fn from(submission: &Submission) -> Self {
         Self { miner: submission.miner, content: submission.content.into() }
@@ -237,6 +243,51 @@ pub mod outcomes {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
         let codes = Vec::<u16>::deserialize(deserializer)?;
         codes.into_iter().map(Outcome::decode).collect::<Result<_, _>>().map_err(D::Error::custom)
+    }
+}
+
+/// `#[serde(with)]` for one [`sonar_contracts::Outcome`], as its code on chain.
+pub mod outcome {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error, ser::Error as _};
+    use sonar_contracts::Outcome;
+
+    /// Writes the code.
+    ///
+    /// # Errors
+    /// Those of the serializer, and an outcome that has no code.
+    pub fn serialize<S: Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u16(outcome.encode().map_err(S::Error::custom)?)
+    }
+
+    /// Reads the code.
+    ///
+    /// # Errors
+    /// Those of the deserializer, and a code that means nothing.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Outcome, D::Error> {
+        Outcome::decode(u16::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// `#[serde(with)]` for lists of [`Submission`].
+pub mod submissions {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Submission, SubmissionJson};
+
+    /// Writes each as a [`SubmissionJson`].
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(submissions: &[Submission], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(submissions.iter().map(SubmissionJson::from))
+    }
+
+    /// Reads each from a [`SubmissionJson`].
+    ///
+    /// # Errors
+    /// Those of the deserializer.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Submission>, D::Error> {
+        Ok(Vec::<SubmissionJson>::deserialize(deserializer)?.into_iter().map(Submission::from).collect())
     }
 }
 

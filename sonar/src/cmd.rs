@@ -168,7 +168,7 @@ impl Context {
 
     /// What the contracts have said, as far as it is confirmed.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
-        Ok(client.world(self.config.confirmations(client.deployment().chain_id)).await?)
+        Ok(client.world(self.config.confirmations(client.deployment().chain_id), Some(&self.home)).await?)
     }
 
     /// The account that was named, or the only one.

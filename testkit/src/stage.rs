@@ -170,7 +170,7 @@ impl Stage {
 
     /// A campaign as the chain tells it now.
     pub async fn view(&self, id: CampaignId) -> CampaignView {
-        self.owner.world(0).await.unwrap().campaign(id).unwrap().clone()
+        self.owner.world(0, None).await.unwrap().campaign(id).unwrap().clone()
     }
 
     pub async fn pass(&self, seconds: u64) {

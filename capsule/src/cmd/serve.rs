@@ -58,7 +58,8 @@ impl Serve {
             client.clone(),
             context.config.poll(deployment.chain_id),
             context.config.confirmations(deployment.chain_id),
-        );
+        )
+        .with_snapshot(home.path());
         let relay = context.config.sonar.as_deref().map(Relay::new).transpose();
         let tools = Tools {
             store: opened.vault,

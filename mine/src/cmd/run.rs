@@ -53,6 +53,7 @@ impl Run {
             client,
             me,
             node: node.clone(),
+            home: home.path().to_owned(),
             policy: home.policy(),
             poll: context.config.poll(chain_id),
             confirmations: context.config.confirmations(chain_id),

@@ -58,6 +58,8 @@ pub struct Setup {
     pub me: Address,
     /// IPFS.
     pub node: Arc<Node>,
+    /// Directory of the snapshot of the chain.
+    pub home: PathBuf,
     /// The owner's rules.
     pub policy: PathBuf,
     /// Time between looks at the chain.
@@ -115,7 +117,7 @@ impl Miner {
     /// When the store does not work.
     pub fn new(setup: Setup, store: Arc<dyn SecretStore>) -> Result<Self, RunError> {
         Ok(Self {
-            reader: WorldReader::new(setup.client.clone(), setup.poll, setup.confirmations),
+            reader: WorldReader::new(setup.client.clone(), setup.poll, setup.confirmations).with_snapshot(&setup.home),
             states: BTreeMap::new(),
             policy: home::read_policy(&setup.policy)?,
             data: repository::names(&*store)?,

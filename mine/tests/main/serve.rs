@@ -63,6 +63,7 @@ impl Mine {
             me: signer.address(),
             client: stage.client(signer),
             node: node.clone(),
+            home: self.home.path().to_owned(),
             policy: self.home.policy(),
             poll: Duration::from_millis(20),
             confirmations: 0,

@@ -210,7 +210,7 @@ impl Stage {
 
     /// A campaign as the chain tells it now.
     pub async fn view(&self, id: CampaignId) -> CampaignView {
-        self.owner.world(0).await.unwrap().campaign(id).unwrap().clone()
+        self.owner.world(0, None).await.unwrap().campaign(id).unwrap().clone()
     }
 
     /// What the chain would go back to.

@@ -3,9 +3,12 @@ use std::time::Duration;
 use alloy::primitives::B256;
 use tokio::time::{Instant, sleep_until};
 
-use sonar_protocol::event::{Batch, Head};
+use sonar_protocol::{
+    event::{Batch, Head},
+    view::World,
+};
 
-use super::{Client, Error};
+use super::{Client, Error, snapshot::SnapshotFile};
 
 /// Looks that a chain may spoil by changing in the middle of them, one after the other.
 const SPOILT_LOOKS: usize = 8;
@@ -21,13 +24,37 @@ pub struct Follower {
     // Whether the chain changed so much that it may be another one.
     doubtful: bool,
     due: Instant,
+    // Where to start, instead of the first block.
+    snapshot: Option<SnapshotFile>,
+    // What the last restart started from.
+    base: Option<World>,
 }
 
 impl Follower {
     /// Follows from the contracts' first block. Looks every `poll`; blocks are read when `confirmations` others follow.
     #[must_use]
     pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
-        Self { client, poll, confirmations, last: None, doubtful: false, due: Instant::now() }
+        let due = Instant::now();
+        Self { client, poll, confirmations, last: None, doubtful: false, due, snapshot: None, base: None }
+    }
+
+    /// The same, but a batch that begins anew begins after what [`Self::take_base`] returns.
+    pub(super) fn with_snapshot(self, file: SnapshotFile) -> Self {
+        Self { snapshot: Some(file), ..self }
+    }
+
+    /// The world after which the last batch that began anew begins; `None` for the first block.
+    pub(super) fn take_base(&mut self) -> Option<World> {
+        self.base.take()
+    }
+
+    /// The last block that was read, with its hash.
+    pub(super) fn last(&self) -> Option<(u64, B256)> {
+        self.last
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Waits until the next look is due, and looks. What comes back may hold no event: time went on.
@@ -80,17 +107,23 @@ impl Follower {
         let Some(target) = self.target(&head).await? else {
             return Ok(None);
         };
-        let start = self.last.map_or_else(|| self.client.deployment().block, |(number, _)| number.saturating_add(1));
+        let resumed = match &self.snapshot {
+            Some(file) if self.last.is_none() => self.resume(file, &head, target.0).await?,
+            _ => None,
+        };
+        let before = self.last.or(resumed.as_ref().map(|snapshot| (snapshot.block, snapshot.hash)));
+        let start = before.map_or_else(|| self.client.deployment().block, |(number, _)| number.saturating_add(1));
         let records = self.client.logs(start, target.0).await?;
         // What was read belongs to one chain only if both its ends are still there.
         let mut whole = self.is_still(target.0, target.1).await?;
-        if let Some((number, hash)) = self.last {
+        if let Some((number, hash)) = before {
             whole = whole && self.is_still(number, hash).await?;
         }
         if !whole {
             return Ok(None);
         }
         let restarted = self.last.replace(target).is_none();
+        self.base = resumed.map(|snapshot| snapshot.world);
         Ok(Some(Batch { restarted, records, head }))
     }
 
@@ -104,7 +137,7 @@ impl Follower {
         Ok(block.map(|(hash, _)| (number, hash)))
     }
 
-    async fn is_still(&self, number: u64, hash: B256) -> Result<bool, Error> {
+    pub(super) async fn is_still(&self, number: u64, hash: B256) -> Result<bool, Error> {
         Ok(self.client.block(number).await?.is_some_and(|(found, _)| found == hash))
     }
 }

@@ -1,24 +1,78 @@
 //! The fold of what the contracts said, as far as it is believed. Whoever decides from it reads it here, so that all of them believe
 //! the same.
+//!
+//! With a snapshot in a program's home, the chain need not be read from its first block:
+//!
+//! | the chain | what is done |
+//! | --- | --- |
+//! | begins to be read, or was rolled back | The snapshot is the start, if the chain still has its block. What became final since is folded in, and the snapshot is written again, so that the next start reads only what follows. |
+//! | grows | After a thousand blocks the world is kept, and written when its block is final. |
+//!
+//! A program that is killed at any moment finds a snapshot that is at most some thousand blocks old, so stopping it needs no care.
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use sonar_protocol::{event::Batch, view::World};
+use alloy::primitives::B256;
+use sonar_protocol::{
+    event::{Batch, Head},
+    view::{ViewError, World},
+};
+use tokio::task::{JoinError, spawn_blocking};
 
-use super::{Client, Error, Follower};
+use super::{
+    Client, Error, Follower,
+    snapshot::{Snapshot, SnapshotFile},
+};
+
+/// Blocks after which a snapshot is worth being written again: they are read with one request.
+const EVERY: u64 = 1_000;
+/// A snapshot is not written more often, however fast blocks come: it may be large.
+const PAUSE: Duration = Duration::from_secs(60);
+/// Blocks that must follow before a block counts as final: two epochs of Ethereum.
+const FINAL: u64 = 64;
+/// Blocks whose events are held in memory at a time while the past is read.
+const PART: u64 = 50_000;
+
+const WHAT: &str = "follow the chain";
 
 /// A world that follows the chain.
 #[derive(Debug)]
 pub struct WorldReader {
     follower: Follower,
     world: World,
+    snapshots: Option<Snapshots>,
+}
+
+/// When the snapshot of a reader is written.
+#[derive(Debug)]
+struct Snapshots {
+    file: SnapshotFile,
+    // What is written once it is final.
+    candidate: Option<Snapshot>,
+    // The block from which the next snapshot is counted.
+    written: Option<u64>,
+    written_at: Option<Instant>,
 }
 
 impl WorldReader {
     /// Reads from the contracts' first block. Looks every `poll`; blocks are believed when `confirmations` others follow.
     #[must_use]
     pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
-        Self { follower: Follower::new(client, poll, confirmations), world: World::default() }
+        let follower = Follower::new(client, poll, confirmations);
+        Self { follower, world: World::default(), snapshots: None }
+    }
+
+    /// The same from the snapshot in `home` on, if there is one, which is written again from time to time. The first batch, and one
+    /// after a rollback, has only the events after the snapshot.
+    #[must_use]
+    pub fn with_snapshot(self, home: &Path) -> Self {
+        let file = SnapshotFile::new(home, self.follower.client().deployment());
+        let follower = self.follower.with_snapshot(file.clone());
+        let snapshots = Snapshots { file, candidate: None, written: None, written_at: None };
+        Self { follower, snapshots: Some(snapshots), ..self }
     }
 
     /// What was read until now.
@@ -46,25 +100,147 @@ impl WorldReader {
     }
 
     fn absorb(&mut self, batch: Batch) -> Result<Batch, Error> {
-        match self.world.absorb(&batch) {
-            Ok(()) => Ok(batch),
+        if batch.restarted {
+            self.world = self.follower.take_base().unwrap_or_default();
+            self.snapshots.iter_mut().for_each(Snapshots::restart);
+        }
+        self.world.head = batch.head;
+        match batch.records.iter().try_for_each(|record| self.world.apply(record)) {
+            Ok(()) => {
+                if let (Some(snapshots), Some(last)) = (&mut self.snapshots, self.follower.last()) {
+                    snapshots.keep(&self.world, last);
+                }
+                Ok(batch)
+            }
             Err(error) => {
                 self.world = World::default();
                 self.follower.start_anew();
-                Err(Error::Nonsense { what: "follow the chain", reason: error.to_string() })
+                if let Some(snapshots) = &mut self.snapshots {
+                    snapshots.restart();
+                    snapshots.file.set_aside(&error);
+                }
+                Err(inconsistent(&error))
             }
         }
     }
 }
 
+impl Snapshots {
+    fn restart(&mut self) {
+        (self.candidate, self.written) = (None, None);
+    }
+
+    /// Keeps the world if a snapshot is due, and writes what was kept once it is final.
+    fn keep(&mut self, world: &World, (block, hash): (u64, B256)) {
+        // At the start, `resume` has just written a snapshot if that was worth it.
+        let written = *self.written.get_or_insert(block);
+        if let Some(snapshot) = self.candidate.take_if(|kept| kept.block.saturating_add(FINAL) <= world.head.number) {
+            (self.written, self.written_at) = (Some(snapshot.block), Some(Instant::now()));
+            let file = self.file.clone();
+            spawn_blocking(move || write(&file, &snapshot));
+        } else if self.candidate.is_none()
+            && block >= written.saturating_add(EVERY)
+            && self.written_at.is_none_or(|at| at.elapsed() >= PAUSE)
+        {
+            self.candidate = Some(Snapshot { block, hash, world: world.clone() });
+        }
+    }
+}
+
 impl Client {
-    /// All that the contracts have said until now, without what fewer than `confirmations` blocks follow.
+    /// All that the contracts have said until now, without what fewer than `confirmations` blocks follow; with the snapshot in
+    /// `home`, if one is given.
     ///
     /// # Errors
     /// When the chain cannot be read, or its events do not follow from one another.
-    pub async fn world(&self, confirmations: u64) -> Result<World, Error> {
+    pub async fn world(&self, confirmations: u64, home: Option<&Path>) -> Result<World, Error> {
         let mut reader = WorldReader::new(self.clone(), Duration::ZERO, confirmations);
+        if let Some(home) = home {
+            reader = reader.with_snapshot(home);
+        }
         reader.next().await?;
         Ok(reader.world)
     }
+}
+
+fn inconsistent(error: &ViewError) -> Error {
+    Error::Nonsense { what: WHAT, reason: error.to_string() }
+}
+
+/// A program works without a snapshot, too.
+fn write(file: &SnapshotFile, snapshot: &Snapshot) {
+    match file.write(snapshot) {
+        Ok(()) => tracing::debug!(block = snapshot.block, "the snapshot of the chain was written"),
+        // A command may be the first thing that is done with a home: then nothing is made there unasked.
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!("{error}; the next start reads more of the chain"),
+    }
+}
+
+impl Follower {
+    /// The world at a block from which the chain is read on: from the snapshot and from what became final since, which is made the next
+    /// snapshot. `None` when the chain has to be read from its first block.
+    pub(super) async fn resume(
+        &self,
+        file: &SnapshotFile,
+        head: &Head,
+        target: u64,
+    ) -> Result<Option<Snapshot>, Error> {
+        let found = self.find(file, target).await?;
+        let next = found.as_ref().map_or(self.client().deployment().block, |snapshot| snapshot.block.saturating_add(1));
+        let end = head.number.saturating_sub(FINAL).min(target);
+        if end < next.saturating_add(EVERY) {
+            return Ok(found);
+        }
+        let Some((hash, _)) = self.client().block(end).await? else {
+            return Ok(found);
+        };
+        let is_from_file = found.is_some();
+        let mut world = found.map(|snapshot| snapshot.world).unwrap_or_default();
+        let mut start = next;
+        while start <= end {
+            let part = end.min(start.saturating_add(PART - 1));
+            for record in self.client().logs(start, part).await? {
+                world.apply(&record).map_err(|error| {
+                    if is_from_file {
+                        file.set_aside(&error);
+                    }
+                    inconsistent(&error)
+                })?;
+            }
+            start = part.saturating_add(1);
+        }
+        if !self.is_still(end, hash).await? {
+            return Err(Error::Nonsense { what: WHAT, reason: "its past changed while it was read".into() });
+        }
+        let snapshot = Snapshot { block: end, hash, world };
+        let file = file.clone();
+        let written = spawn_blocking(move || {
+            write(&file, &snapshot);
+            snapshot
+        });
+        Ok(Some(finished(written.await)))
+    }
+
+    /// The snapshot, if the chain still has its block.
+    async fn find(&self, file: &SnapshotFile, target: u64) -> Result<Option<Snapshot>, Error> {
+        let file = file.clone();
+        let Some(snapshot) = finished(spawn_blocking(move || file.load()).await) else {
+            return Ok(None);
+        };
+        if snapshot.block <= target && self.is_still(snapshot.block, snapshot.hash).await? {
+            tracing::debug!(block = snapshot.block, "the chain is read from a snapshot on");
+            return Ok(Some(snapshot));
+        }
+        tracing::warn!(
+            block = snapshot.block,
+            "the chain does not have the block of its snapshot; the chain is read from its first block"
+        );
+        Ok(None)
+    }
+}
+
+/// Nobody aborts these tasks: one that did not finish panicked.
+fn finished<T>(result: Result<T, JoinError>) -> T {
+    result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -116,7 +116,7 @@ impl Close {
         output.progress("Sending the transaction…");
         let transaction = way.go(&client, view).await?;
         // The transaction is mined, though not confirmed.
-        let after = client.world(0).await?;
+        let after = client.world(0, Some(&context.home)).await?;
         let view = find(&after, &self.id)?;
         let owed = Owed::read(&client, view.id, view.terms.owner).await?;
         let token = super::token(&client, view.terms.token).await?;

@@ -54,7 +54,7 @@ impl Watch {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.reader().await?;
         // It may have been launched a moment ago; its events are shown when they are confirmed.
-        let id = find(&client.world(0).await?, &self.id)?.id;
+        let id = find(&client.world(0, Some(&context.home)).await?, &self.id)?.id;
         let chain_id = client.deployment().chain_id;
         let mut reader =
             WorldReader::new(client.clone(), context.config.poll(chain_id), context.config.confirmations(chain_id));
