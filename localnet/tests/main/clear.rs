@@ -8,7 +8,7 @@ use std::{
 };
 
 use localnet::{
-    demo::{Campaign, DemoConfig, DemoError, Prepared, run_campaign},
+    demo::{Campaign, DemoConfig, DemoError, Prepared},
     follow::Observer,
     network::{CAPSULE, MineNode, Network},
     split::Split,
@@ -26,7 +26,7 @@ use syft_nets::{Delta, Model, Update};
 use crate::{
     demo::check,
     refused::{Attacker, until},
-    support::{InOrder, coarse, config, directory, network, run, runtime, seeded},
+    support::{coarse, config, directory, network, run, run_in_order, runtime, seeded},
 };
 
 pub fn clear(dataset: &str, mines: usize, name: &str) -> DemoConfig {
@@ -117,7 +117,7 @@ fn killed_in_the_middle_of_an_epoch_a_mine_ends_with_the_same_bits() {
             (Killer { capsule: true, ..Killer::default() }, &["capsule"]),
         ];
         for (mut killer, revived) in cases {
-            let campaign = run_campaign(&mut network, &file, &mut InOrder(&mut killer)).await;
+            let campaign = run_in_order(&mut network, &file, &mut killer).await;
             let campaign = campaign.unwrap_or_else(|error| panic!("{revived:?} killed: {error}"));
             assert_eq!(killer.revived, revived);
             assert!(campaign.warnings.iter().any(|warning| warning.contains("every Mine")), "{:?}", campaign.warnings);

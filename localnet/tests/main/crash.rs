@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use localnet::{
-    demo::{Campaign, run_campaign},
+    demo::Campaign,
     follow::Observer,
     network::{ANVIL, CAPSULE, Network, SONAR},
     twin::Twin,
@@ -17,7 +17,7 @@ use sonar_protocol::{
 };
 use syft::{Delta, GridStep, Ppm, STEP_SIZES, Weights, evaluate_window};
 
-use crate::support::{InOrder, coarse, network, runtime};
+use crate::support::{coarse, network, run_in_order, runtime};
 
 /// When something is killed: as soon as the chain shows this.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,9 +107,8 @@ fn same_balances_after(kills: &[(&'static str, Moment)], name: &str) {
         let mut network = network(&prepared, name).await;
         let file = prepared.write(network.directory()).unwrap();
         let mut undisturbed = Killer { victim: "", moment: None, revived: Vec::new() };
-        let reference = run_campaign(&mut network, &file, &mut InOrder(&mut undisturbed))
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        let reference =
+            run_in_order(&mut network, &file, &mut undisturbed).await.unwrap_or_else(|error| panic!("{error}"));
         check_margin(&network, &prepared.validation, &prepared.data, &reference).await;
         let expected = Balances::of(&reference, &network);
         assert_eq!((expected.state, expected.reason), (State::Finalized, CloseReason::Owner));
@@ -117,7 +116,7 @@ fn same_balances_after(kills: &[(&'static str, Moment)], name: &str) {
 
         for &(victim, moment) in kills {
             let mut killer = Killer { victim, moment: Some(moment), revived: Vec::new() };
-            let campaign = run_campaign(&mut network, &file, &mut InOrder(&mut killer)).await;
+            let campaign = run_in_order(&mut network, &file, &mut killer).await;
             let campaign = campaign.unwrap_or_else(|error| panic!("{victim} killed at {moment:?}: {error}"));
             assert_eq!(killer.revived, [victim], "killed at {moment:?}");
             assert_eq!(Balances::of(&campaign, &network), expected, "{victim} killed at {moment:?}");

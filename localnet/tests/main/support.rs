@@ -8,7 +8,7 @@ use std::{
 };
 
 use localnet::{
-    demo::{self, DemoConfig, Prepared},
+    demo::{self, Campaign, DemoConfig, Prepared},
     follow::Observer,
     network::{Network, NetworkConfig},
     report::Report,
@@ -106,26 +106,43 @@ pub async fn network(prepared: &Prepared, name: &str) -> Network {
     Network::start(&config, |_| {}).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Lets the Mines submit one after another, window by window, so that two runs of the same campaign decide and pay the same.
-pub struct InOrder<'a>(pub &'a mut dyn Observer);
+/// Runs a campaign in which the Mines submit one after another, window by window, so that two runs of it decide and pay the same.
+pub async fn run_in_order(
+    network: &mut Network,
+    file: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Campaign, demo::DemoError> {
+    // Before the launch: they act on what they find sooner than a test that follows the chain.
+    pause_all_but_the_first(network);
+    demo::run_campaign(network, file, &mut InOrder(observer)).await
+}
+
+fn pause_all_but_the_first(network: &mut Network) {
+    let names: Vec<String> = network.mines().iter().skip(1).map(|mine| mine.name.clone()).collect();
+    names.iter().for_each(|name| network.pause(name).unwrap());
+}
+
+/// Resumes a Mine when the one before it has submitted.
+struct InOrder<'a>(&'a mut dyn Observer);
 
 impl Observer for InOrder<'_> {
     fn happened(&mut self, record: &Record, view: &CampaignView, network: &mut Network) {
-        let names: Vec<String> = network.mines().iter().map(|mine| mine.name.clone()).collect();
         match &record.event {
-            Event::Opened { .. } => names.iter().skip(1).for_each(|name| network.pause(name).unwrap()),
             Event::Submitted { id, miner, window, content, .. } => {
                 let place = network.mines().iter().position(|mine| mine.address == *miner).unwrap();
-                match names.get(place + 1) {
-                    Some(next) => network.resume(next).unwrap(),
+                match network.mines().get(place + 1).map(|next| next.name.clone()) {
+                    Some(next) => network.resume(&next).unwrap(),
                     // The window is full. A paused Mine could not serve its update, so it stays awake until others have it.
                     None => {
                         until_kept(network, *id, *window, *content);
-                        names.iter().skip(1).for_each(|name| network.pause(name).unwrap());
+                        pause_all_but_the_first(network);
                     }
                 }
             }
-            Event::Closed { .. } => names.iter().for_each(|name| network.resume(name).unwrap()),
+            Event::Closed { .. } => {
+                let names: Vec<String> = network.mines().iter().map(|mine| mine.name.clone()).collect();
+                names.iter().for_each(|name| network.resume(name).unwrap());
+            }
             _ => {}
         }
         self.0.happened(record, view, network);
