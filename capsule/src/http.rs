@@ -25,9 +25,10 @@ pub fn router(status: SharedStatus) -> Router {
 async fn ready(State(status): State<SharedStatus>) -> impl IntoResponse {
     let status = lock(&status);
     if status.chain && status.caught_up {
-        (StatusCode::OK, "ready")
+        (StatusCode::OK, "ready".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the chain does not answer")
+        let reason = status.problem.clone().unwrap_or_else(|| "the chain has not been read yet".into());
+        (StatusCode::SERVICE_UNAVAILABLE, reason)
     }
 }
 

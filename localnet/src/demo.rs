@@ -22,7 +22,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, LaunchError, Plan, Recipient},
     manifest::Manifest,
-    method::{Method, Regime},
+    regime::Regime,
     units::Amount,
     view::CampaignView,
 };
@@ -423,8 +423,8 @@ pub async fn measure(
     let manifest = network.manifest(view.id).await?;
     let delivered = twin::delivered(&manifest, &prepared.embedding, &prepared.validation, &campaign.model)?;
     let updates = updates(network, view.id).await?;
-    let (clear, encrypt_model, evaluate_per_update) = match &manifest.method {
-        Method::Encrypted(linear) => {
+    let (clear, encrypt_model, evaluate_per_update) = match manifest.method.linear() {
+        Some(linear) => {
             let twin = Twin::new(&manifest, linear, &prepared.embedding, &prepared.validation)?;
             let (encrypt, evaluate) = twin.capsule_seconds(&prepared.data, view)?;
             let mines: Vec<Address> = network.mines().iter().map(|mine| mine.address).collect();
@@ -432,7 +432,7 @@ pub async fn measure(
             (Some(accuracy.get()), Some(encrypt), evaluate)
         }
         // There is no encryption that could have cost anything.
-        Method::Clear(_) => (None, None, twin::evaluation_seconds(&manifest, &delivered, view)?),
+        None => (None, None, twin::evaluation_seconds(&manifest, &*delivered, view)?),
     };
     Ok(Report {
         dataset: config.dataset.clone(),

@@ -1,19 +1,19 @@
 //! Money for accounts of a local network. It comes from the first account of the chain, which deployed the contracts, and whose
 //! key everybody knows.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use alloy::{
     network::TransactionBuilder,
     primitives::{Address, U256},
-    providers::{DynProvider, Provider},
     rpc::types::TransactionRequest,
+    signers::local::PrivateKeySigner,
     sol_types::SolCall,
 };
 use sonar_contracts::DataCoin;
 use sonar_node::{
     account::{AccountError, read_key},
-    chain::{self, Node},
+    chain::{self, Node, Options, Sender},
     discovery::{self, DiscoveryError},
 };
 use sonar_protocol::units::Amount;
@@ -24,8 +24,6 @@ pub const KEY: &str = "faucet.key";
 pub const DEPLOYMENT: &str = "deployment.json";
 /// Where the chain answers, in the directory of a network.
 pub const RPC: &str = "rpc";
-/// A chain on this machine answers at once or not at all.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why no money was sent.
 #[derive(Debug, thiserror::Error)]
@@ -42,27 +40,22 @@ pub enum FaucetError {
     /// The chain does not answer.
     #[error(transparent)]
     Chain(#[from] chain::Error),
-    /// The chain did not take a transfer.
-    #[error("cannot send money to {account} on the local chain: {reason}")]
-    Send {
-        /// The receiver.
-        account: Address,
-        /// Why not.
-        reason: String,
-    },
 }
 
 /// The first account of a local chain.
 #[derive(Debug)]
 pub struct Faucet {
-    provider: DynProvider,
+    sender: Sender,
 }
 
 impl Faucet {
-    /// A faucet whose account the provider sends from.
-    #[must_use]
-    pub fn new(provider: DynProvider) -> Self {
-        Self { provider }
+    /// A faucet of the chain at `rpc`, whose first account has this key.
+    ///
+    /// # Errors
+    /// Not a URL.
+    pub fn new(rpc: &str, signer: PrivateKeySigner) -> Result<Self, FaucetError> {
+        let options = Options::default();
+        Ok(Self { sender: Sender::new(Node::new(rpc, options.patience)?, signer, options) })
     }
 
     /// The faucet of the network that runs in a directory, and the address of its DataCoin.
@@ -74,14 +67,14 @@ impl Faucet {
             return Err(FaucetError::NoNetwork(directory.display().to_string()));
         };
         let deployment = discovery::deployment(&directory.join(DEPLOYMENT))?;
-        let node = Node::new(rpc.trim(), PATIENCE)?;
+        let node = Node::new(rpc.trim(), Options::default().patience)?;
         let found = node.chain_id().await?;
         if found != deployment.chain_id || !node.has_code(deployment.datacoin).await? {
             // Another chain took the port since.
             return Err(FaucetError::NoNetwork(directory.display().to_string()));
         }
         let signer = read_key(&directory.join(KEY), "")?;
-        Ok((Self::new(node.provider_as(signer)), deployment.datacoin))
+        Ok((Self::new(rpc.trim(), signer)?, deployment.datacoin))
     }
 
     /// Sends an amount of ETH.
@@ -89,7 +82,9 @@ impl Faucet {
     /// # Errors
     /// When the chain does not take the transfer.
     pub async fn give_eth(&self, account: Address, amount: Amount) -> Result<(), FaucetError> {
-        self.send(account, TransactionRequest::default().with_to(account).with_value(amount.0)).await
+        let request = TransactionRequest::default().with_to(account).with_value(amount.0);
+        self.sender.send("send ETH on the local chain", request).await?;
+        Ok(())
     }
 
     /// Sends an amount of a token.
@@ -98,14 +93,9 @@ impl Faucet {
     /// When the chain does not take the transfer.
     pub async fn give_token(&self, token: Address, account: Address, amount: Amount) -> Result<(), FaucetError> {
         let transfer = DataCoin::transferCall { to: account, value: amount.0 };
-        self.send(account, TransactionRequest::default().with_to(token).with_input(transfer.abi_encode())).await
-    }
-
-    async fn send(&self, account: Address, request: TransactionRequest) -> Result<(), FaucetError> {
-        let failed = |reason: String| FaucetError::Send { account, reason };
-        let pending = self.provider.send_transaction(request).await.map_err(|error| failed(error.to_string()))?;
-        let receipt = pending.get_receipt().await.map_err(|error| failed(error.to_string()))?;
-        if receipt.status() { Ok(()) } else { Err(failed("the transaction failed".into())) }
+        let request = TransactionRequest::default().with_to(token).with_input(transfer.abi_encode());
+        self.sender.send("send tokens on the local chain", request).await?;
+        Ok(())
     }
 }
 

@@ -25,12 +25,11 @@ use serde::Serialize;
 use serde_json::json;
 use sonar_node::cli::{self, Failure, Globals, Logging, Output, Report};
 use sonar_protocol::{
-    method::Regime,
+    regime::Regime,
     units::{Amount, AmountError, TokenUnit},
 };
 use syft::FeatureKind;
 use syft_nets::NetworkKind;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// A chain, Sonar, a Capsule and Mines on this machine, as separate processes of the real programs
 #[derive(Debug, Parser)]
@@ -226,7 +225,6 @@ fn faucet_failure(error: FaucetError) -> Failure {
         FaucetError::Deployment(error) => error.into(),
         FaucetError::Key(error) => error.into(),
         FaucetError::Chain(error) => error.into(),
-        FaucetError::Send { .. } => Failure::new(cli::Code::ChainNode, error),
     }
 }
 
@@ -264,33 +262,8 @@ async fn end(limit: Option<Duration>) -> End {
     };
     tokio::select! {
         () = cli::stop_signal() => End::Signal,
-        () = hangup() => End::Signal,
         limit = timeout => End::Timeout(limit),
     }
-}
-
-/// Returns when the terminal is closed, unless the process was told not to care (`nohup`).
-async fn hangup() {
-    // Looked up first: listening would replace it.
-    if ignores_hangup() {
-        return future::pending().await;
-    }
-    match signal(SignalKind::hangup()) {
-        Ok(mut hangup) => hangup.recv().await,
-        Err(_) => future::pending().await,
-    };
-}
-
-/// Whether SIGHUP was ignored when the process started.
-fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    is_hangup_ignored(&status)
-}
-
-/// Reads the mask of ignored signals in a process' status. Signal 1 is its lowest bit.
-fn is_hangup_ignored(status: &str) -> bool {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 async fn run_demo(config: DemoConfig, end: impl Future<Output = End>) -> Result<Report, Failure> {
@@ -438,14 +411,6 @@ mod tests {
         assert_eq!(amounts("0.5 ETH", "20DATA").unwrap(), expected);
         assert!(amounts("20 DATA", "0").is_err());
         assert!(amounts("-1", "0").is_err());
-    }
-
-    #[test]
-    fn nohup_is_respected() {
-        let status = |mask: &str| format!("Name:\tlocalnet\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\nSigCgt:\t1\n");
-        assert!(is_hangup_ignored(&status("0000000000001001")));
-        assert!(!is_hangup_ignored(&status("0000000000001000")));
-        assert!(!is_hangup_ignored(""));
     }
 
     #[test]

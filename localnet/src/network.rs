@@ -470,7 +470,7 @@ impl Setup<'_> {
     async fn scientist(&self, sonar: &Program, deployment: &Deployment) -> Result<Address> {
         let created: Created = sonar.call(&["account", "new", "scientist"]).await?;
         self.give_eth(created.address).await?;
-        self.faucet().give_token(deployment.datacoin, created.address, whole(100_000)).await?;
+        self.faucet()?.give_token(deployment.datacoin, created.address, whole(100_000)).await?;
         Ok(created.address)
     }
 
@@ -488,12 +488,12 @@ impl Setup<'_> {
         Ok(MineNode { name, address: created.address, program, rows: csv.lines().count().saturating_sub(1) })
     }
 
-    fn faucet(&self) -> Faucet {
-        Faucet::new(self.anvil.provider_as(self.anvil.signers()[0].clone()))
+    fn faucet(&self) -> Result<Faucet> {
+        Ok(Faucet::new(&self.anvil.endpoint(), self.anvil.signers()[0].clone())?)
     }
 
     async fn give_eth(&self, account: Address) -> Result<()> {
-        Ok(self.faucet().give_eth(account, whole(100)).await?)
+        Ok(self.faucet()?.give_eth(account, whole(100)).await?)
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sonar_contracts::CloseReason;
 use sonar_protocol::{
     ids::{CampaignId, Digest},
-    method::Regime,
+    regime::Regime,
     units::{Amount, TokenUnit, percent},
 };
 

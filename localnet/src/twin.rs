@@ -10,9 +10,8 @@ use alloy::primitives::Address;
 use sonar_protocol::{
     backbone::Embedding,
     data::{self, FitReport, TableError},
+    families::{Linear, Trial, TrialError},
     manifest::Manifest,
-    method::Linear,
-    trial::{AnyTrial, TrialError},
     view::{CampaignView, SettledWindow},
 };
 use syft::{
@@ -186,24 +185,21 @@ fn orders(mines: &[Address], view: &CampaignView) -> impl Iterator<Item = Vec<us
 ///
 /// # Errors
 /// When the file is no model, or nothing can be measured.
-pub fn delivered(manifest: &Manifest, embedding: &Embedding, validation: &str, path: &Path) -> Result<AnyTrial> {
+pub fn delivered(manifest: &Manifest, embedding: &Embedding, validation: &str, path: &Path) -> Result<Box<dyn Trial>> {
     let examples = examples(manifest, embedding, validation, "the data scientist")?;
     let file = fs::read(path).map_err(|source| TwinError::File { path: path.to_owned(), source })?;
-    AnyTrial::new(manifest, &examples, Some(&file)).map_err(|source| TwinError::Model { path: path.to_owned(), source })
+    manifest.trial(&examples, Some(&file)).map_err(|source| TwinError::Model { path: path.to_owned(), source })
 }
 
 /// Seconds that trying one update takes here; each costs the same, whatever it contains.
 ///
 /// # Errors
 /// When the accuracies make no ladder.
-pub fn evaluation_seconds(manifest: &Manifest, trial: &AnyTrial, view: &CampaignView) -> Result<f64> {
+pub fn evaluation_seconds(manifest: &Manifest, trial: &dyn Trial, view: &CampaignView) -> Result<f64> {
     let start = Ppm::new(view.start_ppm.unwrap_or_default())?;
     let ladder = manifest.accuracy.ladder_from(start)?;
     let clock = Instant::now();
-    match trial {
-        AnyTrial::Linear(trial) => drop(evaluate_window(&trial.model, start, [None], &trial.validation, &ladder, 1)),
-        AnyTrial::Network(trial) => drop(evaluate_window(&trial.model, start, [None], &trial.validation, &ladder, 1)),
-    }
+    trial.try_nothing(start, &ladder);
     Ok(clock.elapsed().as_secs_f64())
 }
 

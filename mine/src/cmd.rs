@@ -16,7 +16,7 @@ use std::{path::PathBuf, process::ExitCode};
 use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
 use sonar_node::{
-    chain::{Client, Follower},
+    chain::Client,
     cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
     config::{self, Config},
     discovery,
@@ -177,12 +177,7 @@ impl Context {
     /// All that the contracts have said until now.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
         let chain_id = client.deployment().chain_id;
-        let confirmations = self.config.confirmations(chain_id);
-        let mut follower = Follower::new(client.clone(), self.config.poll(chain_id), confirmations);
-        let mut world = World::default();
-        let batch = follower.look_now().await?;
-        world.absorb(&batch).map_err(|error| Failure::new(cli::Code::ChainNonsense, error))?;
-        Ok(world)
+        Ok(client.world(self.config.confirmations(chain_id)).await?)
     }
 }
 

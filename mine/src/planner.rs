@@ -5,9 +5,9 @@ use std::fmt;
 use alloy::primitives::Address;
 use serde::Serialize;
 use sonar_contracts::State;
-use sonar_protocol::{ids::Version, units::Amount, view::CampaignView};
+use sonar_protocol::{families::Algorithm, ids::Version, units::Amount, view::CampaignView};
 
-use crate::policy::{Algorithm, Decision, Facts, Objection, Policy};
+use crate::policy::{Decision, Facts, Objection, Policy};
 
 /// Seconds for which an update that is no longer of use is kept. A chain that was rolled back for less than this wants the
 /// same bytes again; a second ciphertext of the same version would say more about the data than one may.
@@ -284,11 +284,14 @@ pub fn is_useless(campaign: &CampaignView, version: Version, now: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use sonar_protocol::regime::Regime;
+
     use super::*;
     use crate::testing::{ME, OTHER, STAKE, Story};
     use proptest::prelude::*;
 
-    const KNOWN: Offer = Offer::Known { algorithm: Algorithm::Proximal, backbone: false, rows: 10 };
+    const PROXIMAL: Algorithm = Algorithm { name: "proximal", description: "", regime: Regime::Encrypted };
+    const KNOWN: Offer = Offer::Known { algorithm: PROXIMAL, backbone: false, rows: 10 };
 
     struct Case {
         offer: Offer,
@@ -380,8 +383,7 @@ mod tests {
         story.activate();
         let unusable = Case { offer: Offer::Unusable("other bounty".into()), ..Case::new() };
         assert!(unusable.next(&story).to_string().contains("other bounty"));
-        let no_data =
-            Case { offer: Offer::Known { algorithm: Algorithm::Proximal, backbone: false, rows: 0 }, ..Case::new() };
+        let no_data = Case { offer: Offer::Known { algorithm: PROXIMAL, backbone: false, rows: 0 }, ..Case::new() };
         assert_eq!(no_data.next(&story), Action::Skip(Skip::NoData));
         let forged = Case { supply: Supply::Refused("other digest".into()), ..Case::new() };
         assert!(forged.next(&story).to_string().contains("other digest"));

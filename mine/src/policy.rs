@@ -1,15 +1,12 @@
 //! What the owner of a Mine allows. A pure decision over public facts, with the rule that made it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 use sonar_contracts::{STAKE_UNIT, address};
 use sonar_protocol::{
-    method::Method,
+    families::Algorithm,
     units::{Amount, TokenUnit},
 };
 
@@ -92,41 +89,6 @@ pub enum Backbones {
     WithBudget,
     /// It may not
     Refuse,
-}
-
-/// How a campaign wants its Mines to train.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[derive(clap::ValueEnum)]
-pub enum Algorithm {
-    /// Steps of gradient descent.
-    LocalSteps,
-    /// The minimiser of loss plus distance from the published model.
-    Proximal,
-    /// Epochs of gradient descent on a network, in the clear: the clear regime.
-    Network,
-}
-
-impl From<&Method> for Algorithm {
-    fn from(method: &Method) -> Self {
-        match method {
-            Method::Encrypted(linear) => match linear.rule {
-                syft::Rule::LocalSteps { .. } => Self::LocalSteps,
-                syft::Rule::Proximal { .. } => Self::Proximal,
-            },
-            Method::Clear(_) => Self::Network,
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::LocalSteps => "local-steps",
-            Self::Proximal => "proximal",
-            Self::Network => "network",
-        })
-    }
 }
 
 /// What a decision depends on.
@@ -242,7 +204,7 @@ impl Policy {
         }
         self.bounty(facts).or_else(|| self.stake(facts)).or_else(|| {
             let algorithm = facts.algorithm?;
-            if algorithm == Algorithm::Network && self.clear == Consent::Refuse {
+            if algorithm.regime.is_public() && self.clear == Consent::Refuse {
                 return Some(Objection::Clear);
             }
             if facts.backbone && !self.allows_backbones() {
@@ -298,12 +260,16 @@ mod tests {
 
     const DATA: Address = Address::repeat_byte(0xDA);
 
+    fn algorithm(name: &str) -> Algorithm {
+        name.parse().unwrap()
+    }
+
     fn facts() -> Facts {
         Facts {
             owner: Address::repeat_byte(1),
             token: Address::ZERO,
             bounty: Amount::from(100),
-            algorithm: Some(Algorithm::Proximal),
+            algorithm: Some(algorithm("proximal")),
             backbone: false,
             stake: Amount::from(10),
             at_stake_elsewhere: Amount::from(5),
@@ -320,7 +286,10 @@ mod tests {
             (Policy { min_bounty: [(DATA, Amount::from(1))].into(), ..Policy::default() }, "token 0x0000"),
             (Policy { max_stake: Amount::from(9), ..Policy::default() }, "more than 0.000000000000000009 ETH"),
             (Policy { max_at_stake: Amount::from(14), ..Policy::default() }, "0.000000000000000015 ETH with"),
-            (Policy { algorithms: [Algorithm::LocalSteps].into(), ..Policy::default() }, "proximal is not on the list"),
+            (
+                Policy { algorithms: [algorithm("local-steps")].into(), ..Policy::default() },
+                "proximal is not on the list",
+            ),
         ];
         for (policy, expected) in cases {
             match policy.decide(&facts()) {
@@ -347,11 +316,11 @@ mod tests {
 
     #[test]
     fn the_sealed_regime_has_to_be_wanted() {
-        let facts = Facts { algorithm: Some(Algorithm::Network), ..facts() };
+        let facts = Facts { algorithm: Some(algorithm("network")), ..facts() };
         assert_eq!(Policy::default().decide(&facts), Decision::Refused(Objection::Clear));
         let willing = Policy { clear: Consent::Allow, ..Policy::default() };
         assert_eq!(willing.decide(&facts), Decision::Allowed);
-        let choosy = Policy { algorithms: [Algorithm::Proximal].into(), ..willing };
+        let choosy = Policy { algorithms: [algorithm("proximal")].into(), ..willing };
         assert!(matches!(choosy.decide(&facts), Decision::Refused(Objection::Algorithm { .. })));
     }
 
@@ -365,7 +334,7 @@ mod tests {
 
     #[test]
     fn an_unknown_algorithm_is_decided_later() {
-        let policy = Policy { algorithms: [Algorithm::LocalSteps].into(), ..Policy::default() };
+        let policy = Policy { algorithms: [algorithm("local-steps")].into(), ..Policy::default() };
         let unknown = Facts { algorithm: None, ..facts() };
         assert_eq!(policy.decide(&unknown), Decision::Allowed);
     }
@@ -375,7 +344,7 @@ mod tests {
         let policy = Policy {
             cool_down_seconds: 60,
             data_scientists: [Address::repeat_byte(1)].into(),
-            algorithms: [Algorithm::Proximal].into(),
+            algorithms: [algorithm("proximal")].into(),
             min_bounty: [(Address::ZERO, Amount::from(5))].into(),
             privacy: Budget::new(3.0, 1e-6, 50).ok(),
             clear: Consent::Allow,

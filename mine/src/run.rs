@@ -14,7 +14,7 @@ use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use sonar_contracts::Terms;
 use sonar_node::{
-    chain::{self, Client, Follower},
+    chain::{self, Client, WorldReader},
     config::ConfigError,
     ipfs::{IpfsError, Node},
 };
@@ -23,13 +23,14 @@ use sonar_protocol::{
     event::{Batch, Event},
     handover::Published,
     ids::{CampaignId, Digest, Version},
+    limits,
     manifest::Manifest,
-    method::{Method, Regime},
     pgp::Certificate,
+    regime::Regime,
     units::Amount,
     view::{CampaignView, World},
 };
-use syft::{Binding, privacy::MapNoise};
+use syft::Binding;
 use tokio::{
     sync::Semaphore,
     task::{JoinError, JoinSet},
@@ -40,20 +41,16 @@ use crate::{
     home,
     outbox::{self, Outbox, OutboxError},
     planner::{self, Action, Artefact, Offer, Situation, Skip, Supply},
-    policy::{Algorithm, Policy},
+    policy::Policy,
     privacy::{Budget, Ledger},
     repository::{self, DataName, Fit, RepositoryError},
     store::{Store, StoreError},
-    training::{self, Leash, Progress, TrainingError},
-    work::{self, Kit, Opened, Order, WorkError},
+    training::{self, Leash, Progress},
+    work::{self, Kit, Order, WorkError},
 };
 
 /// Where `mine status` finds what the run last decided.
 const JOURNAL: &str = "journal";
-/// Largest manifest.
-const MANIFEST_LIMIT: usize = 1 << 20;
-/// Largest OpenPGP certificate.
-const CERTIFICATE_LIMIT: usize = 1 << 18;
 /// Time for one artefact from IPFS.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pauses after failures grow from here …
@@ -214,12 +211,7 @@ impl Known {
         }
         let rows = fitting().map(|fit| fit.rows).sum();
         let cost = budget.per_upload();
-        match &manifest.method {
-            Method::Encrypted(linear) => {
-                MapNoise::new(&linear.rule, &linear.labels, &linear.parameters, rows, cost).err().map(|e| e.to_string())
-            }
-            Method::Clear(clear) => clear.release.bears(&clear.network, cost, rows).err().map(|e| e.to_string()),
-        }
+        manifest.method.bears(cost, rows).err().map(|error| error.to_string())
     }
 
     fn failed(&mut self, trouble: String) {
@@ -281,8 +273,7 @@ struct Workshop {
 /// A Mine at work.
 pub struct Miner {
     shop: Workshop,
-    follower: Follower,
-    world: World,
+    reader: WorldReader,
     known: BTreeMap<CampaignId, Known>,
     policy: Policy,
     data: Vec<DataName>,
@@ -298,8 +289,7 @@ impl Miner {
     /// When the store does not work.
     pub fn new(setup: Setup, store: Arc<dyn Store>) -> Result<Self, RunError> {
         Ok(Self {
-            follower: follower(&setup),
-            world: World::default(),
+            reader: WorldReader::new(setup.client.clone(), setup.poll, setup.confirmations),
             known: BTreeMap::new(),
             policy: home::read_policy(&setup.policy)?,
             data: repository::names(&*store)?,
@@ -333,7 +323,7 @@ impl Miner {
                     // Nobody ends a job, and a panic in one is a result.
                     Err(error) => tracing::error!("{error}"),
                 },
-                batch = self.follower.next() => seen |= self.look(batch),
+                batch = self.reader.next() => seen |= self.look(batch),
             }
             if !seen {
                 continue;
@@ -345,18 +335,10 @@ impl Miner {
         }
     }
 
-    /// Takes what the follower brought; true when the world is as the chain says.
+    /// Whether the world is as the chain says.
     fn look(&mut self, batch: Result<Batch, chain::Error>) -> bool {
-        let followed = match batch {
-            Ok(batch) => self.world.absorb(&batch).map_err(|error| {
-                self.world = World::default();
-                self.follower = follower(&self.shop.setup);
-                error.to_string()
-            }),
-            Err(error) => Err(error.to_string()),
-        };
-        let good = followed.is_ok();
-        self.complain("cannot follow the chain", followed.err());
+        let good = batch.is_ok();
+        self.complain("cannot follow the chain", batch.err().map(|error| error.to_string()));
         good
     }
 
@@ -379,8 +361,8 @@ impl Miner {
         let mut idle = self.jobs.is_empty();
         let mut journal = Journal::default();
         let mut at_stake = self.at_stake();
-        for id in self.world.order.clone() {
-            let Some(campaign) = self.world.campaign(id) else {
+        for id in self.reader.world().order.clone() {
+            let Some(campaign) = self.reader.world().campaign(id) else {
                 continue;
             };
             let known = self.known.entry(id).or_insert_with(Known::new);
@@ -393,7 +375,7 @@ impl Miner {
             let action = planner::next(&Situation {
                 campaign,
                 me: self.shop.setup.me,
-                now: self.world.head.now,
+                now: self.reader.world().head.now,
                 policy: &self.policy,
                 offer: &known.offer,
                 supply: &known.supply,
@@ -420,7 +402,7 @@ impl Miner {
                 }
                 continue;
             }
-            let job = self.shop.start(&self.world, campaign, known, &self.policy, &action);
+            let job = self.shop.start(self.reader.world(), campaign, known, &self.policy, &action);
             if let Some(job) = job {
                 known.busy = true;
                 idle = false;
@@ -436,7 +418,7 @@ impl Miner {
     fn at_stake(&mut self) -> Amount {
         let me = self.shop.setup.me;
         let mut total = Amount::ZERO;
-        for campaign in self.world.in_order() {
+        for campaign in self.reader.world().in_order() {
             let known = self.known.entry(campaign.id).or_insert_with(Known::new);
             known.at_stake = known.at_stake.max(campaign.stakes(me).held);
             total = total.saturating_add(known.at_stake);
@@ -482,12 +464,12 @@ impl Miner {
 
     /// Drops updates that will never be sent again.
     fn tidy(&mut self) -> Result<(), RunError> {
-        let now = self.world.head.now;
+        let now = self.reader.world().head.now;
         let mut outbox = lock(&self.shop.outbox);
         let useless: Vec<_> = outbox
             .sealed()
             .filter(|(id, version)| {
-                let campaign = self.world.campaign(*id);
+                let campaign = self.reader.world().campaign(*id);
                 campaign.is_some_and(|campaign| planner::is_useless(campaign, *version, now))
             })
             .collect();
@@ -497,7 +479,8 @@ impl Miner {
         }
         let goes_on = |id, version| {
             let open = self
-                .world
+                .reader
+                .world()
                 .campaign(id)
                 .is_some_and(|campaign| campaign.version() == version && campaign.closed.is_none());
             open && outbox.stage(id, version).is_none()
@@ -550,7 +533,7 @@ fn offer(manifest: &Manifest, rows: usize) -> Offer {
         Some(most) if rows > most => Offer::Unusable(format!(
             "its backbone would keep this machine busy for too long: it takes {most} rows, and {rows} fit"
         )),
-        _ => Offer::Known { algorithm: Algorithm::from(&manifest.method), backbone: backbone.is_some(), rows },
+        _ => Offer::Known { algorithm: manifest.method.algorithm(), backbone: backbone.is_some(), rows },
     }
 }
 
@@ -629,16 +612,12 @@ impl Workshop {
     }
 }
 
-fn follower(setup: &Setup) -> Follower {
-    Follower::new(setup.client.clone(), setup.poll, setup.confirmations)
-}
-
 async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<Done, JobError> {
     let digest = Digest(terms.manifest.0);
-    let bytes = shop.setup.node.get(digest, MANIFEST_LIMIT, FETCH_TIMEOUT).await;
+    let bytes = shop.setup.node.get(digest, limits::MANIFEST, FETCH_TIMEOUT).await;
     let bytes = match bytes {
         Err(IpfsError::TooLarge { .. }) => {
-            return Ok(Done::Manifest(Err(format!("larger than {MANIFEST_LIMIT} bytes")), Vec::new()));
+            return Ok(Done::Manifest(Err(format!("larger than {} bytes", limits::MANIFEST)), Vec::new()));
         }
         other => other?,
     };
@@ -712,7 +691,7 @@ async fn fetch_kit(
 ) -> Result<Done, JobError> {
     let certificate = wanted.certificate.ok_or(JobError::NoCertificate(wanted.operator))?;
     let material = shop.setup.node.get(wanted.published.material, manifest.method.material_limit(), FETCH_TIMEOUT);
-    let certificate = shop.setup.node.get(certificate, CERTIFICATE_LIMIT, FETCH_TIMEOUT);
+    let certificate = shop.setup.node.get(certificate, limits::CERTIFICATE, FETCH_TIMEOUT);
     let refused = |why: String| Ok(Done::Kit(wanted.version, Err(why)));
     let (material, certificate) = match tokio::try_join!(material, certificate) {
         Err(IpfsError::TooLarge { .. }) => return refused("it is larger than it can be".into()),
@@ -754,7 +733,7 @@ fn open_kit(
     Ok(Kit {
         bytes: material.len() + certificate.len(),
         embedding,
-        opened: Opened::read(material, &manifest.method, &wanted.binding).map_err(|error| error.to_string())?,
+        model: manifest.method.open(material, &wanted.binding).map_err(|error| error.to_string())?,
         binding: wanted.binding,
         capsule,
     })
@@ -766,7 +745,7 @@ async fn make(shop: Workshop, order: Order) -> Result<Done, JobError> {
     let version = order.version;
     tokio::task::spawn_blocking(move || {
         let (record, envelope) = match work::make(&*shop.store, &order) {
-            Err(WorkError::Training(TrainingError::Outdated)) => return Ok(Done::Outdated),
+            Err(WorkError::Outdated) => return Ok(Done::Outdated),
             made => made?,
         };
         // From here on this update is the only one of its version.

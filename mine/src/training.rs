@@ -1,7 +1,7 @@
-//! Training of a network in the clear: it may take long, so it is watched, goes on where a killed run stopped, and stops when nobody
-//! wants it any more.
+//! A training may take long: it keeps checkpoints, resumes where a killed run stopped, and stops when nobody wants its update any more.
 
 use std::{
+    fmt,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,18 +11,19 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use sonar_protocol::{
+    families::{ModelFile, Stopped, TrainError, TrainingWatch},
     ids::{CampaignId, Version},
-    method::Clear,
 };
-use syft::{Examples, Targets};
-use syft_nets::{Delta, Model, Training};
-use zeroize::Zeroizing;
+use syft_nets::TrainingProgress;
 
-use crate::store::{Store, StoreError};
+use crate::{
+    store::{Store, StoreError},
+    work::WorkError,
+};
 
 const CHECKPOINT: &str = "training-";
 /// A killed run loses no more work than this …
-pub const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(1);
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(1);
 /// … or than this many times what keeping a checkpoint takes.
 const SHARE: u32 = 20;
 
@@ -83,89 +84,106 @@ impl Held {
     }
 }
 
-/// Why a training has no result.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainingError {
-    /// The data do not fit the network, or the training diverges.
-    #[error(transparent)]
-    Network(#[from] syft_nets::TrainingError),
-    /// The store does not work.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Nobody wants it any more.
-    #[error("the model changed before the update was made")]
-    Outdated,
-}
-
-/// One training.
-#[derive(Debug)]
-pub struct Task<'a> {
-    /// The campaign.
-    pub campaign: CampaignId,
-    /// The version.
-    pub version: Version,
-    /// How to train what.
-    pub clear: &'a Clear,
-    /// The published model.
-    pub model: &'a Model,
-    /// Its hash, from which the order of the examples follows.
-    pub hash: [u8; 32],
-    /// Whether anybody still wants it.
-    pub held: &'a Held,
+/// Watches the training for one update.
+pub struct Watch<'a> {
+    store: &'a dyn Store,
+    campaign: CampaignId,
+    version: Version,
+    held: &'a Held,
     /// Time between checkpoints.
-    pub every: Duration,
+    every: Duration,
+    last: Option<Kept>,
+    epoch: u32,
+    trained: Option<Instant>,
+    trouble: Option<StoreError>,
 }
 
-impl Task<'_> {
-    /// Trains, or goes on. What it leads to has the same bits however often it was killed.
-    ///
-    /// # Errors
-    /// When the data do not fit, training diverges, the store does not work, or nobody wants it any more.
-    pub fn run(&self, store: &dyn Store, examples: &Examples, targets: &Targets) -> Result<Delta, TrainingError> {
-        let mut training = self.begin(store, examples, targets)?;
-        // The first step is kept at once, so that its owner can see that it trains.
-        let mut last: Option<Kept> = None;
-        let mut epoch = training.progress().epoch;
-        while let Some(progress) = training.step()? {
-            if self.held.is_dropped() {
-                return Err(TrainingError::Outdated);
-            }
-            if progress.epoch > epoch {
-                tracing::info!(campaign = %self.campaign, version = %self.version, "epoch {epoch} of {} is done", progress.epochs);
-                epoch = progress.epoch;
-            }
-            if last.as_ref().is_none_or(|last| last.at.elapsed() >= self.every.max(last.took * SHARE)) {
-                last = Some(self.keep(store, &training)?);
-            }
-        }
-        Ok(training.finish())
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { campaign, version, epoch, .. } = self;
+        f.debug_struct("Watch")
+            .field("campaign", campaign)
+            .field("version", version)
+            .field("epoch", epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Watch<'a> {
+    /// Keeps checkpoints in the store, until the leash is dropped.
+    #[must_use]
+    pub fn new(store: &'a dyn Store, campaign: CampaignId, version: Version, held: &'a Held) -> Self {
+        let every = BETWEEN_CHECKPOINTS;
+        Self { store, campaign, version, held, every, last: None, epoch: 1, trained: None, trouble: None }
     }
 
-    fn begin(&self, store: &dyn Store, examples: &Examples, targets: &Targets) -> Result<Training, TrainingError> {
+    /// When training was over; now if it is not.
+    #[must_use]
+    pub fn trained_at(&self) -> Instant {
+        self.trained.unwrap_or_else(Instant::now)
+    }
+
+    /// Why there is no update.
+    #[must_use]
+    pub fn explain(self, error: TrainError) -> WorkError {
+        match (error, self.trouble) {
+            (TrainError::Family(error), _) => error.into(),
+            (TrainError::Stopped(_), Some(trouble)) => trouble.into(),
+            (TrainError::Stopped(_), None) => WorkError::Outdated,
+        }
+    }
+
+    fn try_checkpoint(&self) -> Result<Option<ModelFile>, StoreError> {
         let name = name(self.campaign, self.version);
-        let (raw, schedule) = (examples.features(), &self.clear.schedule);
-        if !store.list(&name)?.is_empty() {
-            let checkpoint = store.get(&name)?;
-            // One of other data is of no use, and neither is one of another version of this program.
-            if let Ok(training) = Training::resume(&checkpoint, self.model, schedule, raw, targets, self.hash) {
-                let progress = training.progress();
-                tracing::info!(
-                    campaign = %self.campaign, version = %self.version, step = progress.step, steps = progress.steps,
-                    "goes on with a training that was interrupted"
-                );
-                self.held.tell(progress.into());
-                return Ok(training);
-            }
-        }
-        Ok(Training::start(self.model, schedule, raw, targets, self.hash)?)
+        if self.store.list(&name)?.is_empty() { Ok(None) } else { self.store.get(&name).map(Some) }
     }
 
-    /// Keeps what a restart goes on from, and only then says how far it is.
-    fn keep(&self, store: &dyn Store, training: &Training) -> Result<Kept, StoreError> {
+    /// Keeps what a restart resumes from, and only then reports how far it is.
+    fn keep(&self, progress: TrainingProgress, checkpoint: &ModelFile) -> Result<Kept, StoreError> {
         let begin = Instant::now();
-        store.put(&name(self.campaign, self.version), &Zeroizing::new(training.checkpoint()))?;
-        self.held.tell(training.progress().into());
+        self.store.put(&name(self.campaign, self.version), checkpoint)?;
+        self.held.tell(progress.into());
         Ok(Kept { at: Instant::now(), took: begin.elapsed() })
+    }
+
+    fn stop(&mut self, trouble: StoreError) -> Stopped {
+        self.trouble = Some(trouble);
+        Stopped
+    }
+}
+
+impl TrainingWatch for Watch<'_> {
+    fn checkpoint(&mut self) -> Result<Option<ModelFile>, Stopped> {
+        self.try_checkpoint().map_err(|trouble| self.stop(trouble))
+    }
+
+    fn resumed(&mut self, progress: TrainingProgress) {
+        tracing::info!(
+            campaign = %self.campaign, version = %self.version, step = progress.step, steps = progress.steps,
+            "goes on with a training that was interrupted"
+        );
+        self.epoch = progress.epoch;
+        self.held.tell(progress.into());
+    }
+
+    fn step(&mut self, progress: TrainingProgress, checkpoint: &dyn Fn() -> ModelFile) -> Result<(), Stopped> {
+        if self.held.is_dropped() {
+            return Err(Stopped);
+        }
+        if progress.epoch > self.epoch {
+            let (epoch, epochs) = (self.epoch, progress.epochs);
+            tracing::info!(campaign = %self.campaign, version = %self.version, "epoch {epoch} of {epochs} is done");
+            self.epoch = progress.epoch;
+        }
+        // The first step is kept at once, so that its owner can see that it trains.
+        if self.last.as_ref().is_none_or(|last| last.at.elapsed() >= self.every.max(last.took * SHARE)) {
+            self.last = Some(self.keep(progress, &checkpoint()).map_err(|trouble| self.stop(trouble))?);
+        }
+        Ok(())
+    }
+
+    fn trained(&mut self) {
+        self.trained = Some(Instant::now());
     }
 }
 
@@ -199,11 +217,13 @@ pub fn tidy(store: &dyn Store, goes_on: impl Fn(CampaignId, Version) -> bool) ->
 mod tests {
     use super::*;
     use crate::testing::Memory;
+    use sonar_protocol::families::{Clear, Family as _, TrainingTask, plain_network};
     use std::collections::BTreeMap;
-    use syft::{Matrix, Task as Asked};
+    use syft::{Binding, Examples, Matrix, Targets, Task as Asked};
     use syft_nets::{Input, NetworkKind, Release, Schedule};
+    use zeroize::Zeroizing;
 
-    const HASH: [u8; 32] = [7; 32];
+    const BINDING: Binding = Binding { chain_id: 1, contract: [0; 20], campaign: [1; 32], version: 2, beacon: [0; 32] };
 
     fn examples(rows: usize) -> Examples {
         let raw = Matrix::new(rows, 2, (0..rows * 2).map(|i| (i * 37 % 101) as f64 / 101.0).collect()).unwrap();
@@ -249,7 +269,7 @@ mod tests {
     }
 
     /// Runs until the store was written to so often, or to the end.
-    fn run(store: &Memory, writes: usize, rows: usize) -> (Option<Progress>, Result<Delta, TrainingError>) {
+    fn run(store: &Memory, writes: usize, rows: usize) -> (Option<Progress>, Result<Vec<u8>, WorkError>) {
         run_with(store, writes, rows, Duration::ZERO)
     }
 
@@ -258,21 +278,17 @@ mod tests {
         writes: usize,
         rows: usize,
         every: Duration,
-    ) -> (Option<Progress>, Result<Delta, TrainingError>) {
+    ) -> (Option<Progress>, Result<Vec<u8>, WorkError>) {
         let (clear, leash, examples) = (clear(), Leash::default(), examples(rows));
         let held = leash.hold();
         let store = Dying { store, leash: Mutex::new((writes, Some(leash))) };
-        let task = Task {
-            campaign: CampaignId::from([1; 32]),
-            version: Version(2),
-            clear: &clear,
-            model: &clear.initial(),
-            hash: HASH,
-            held: &held,
-            every,
-        };
-        let result = task.run(&store, &examples, examples.targets());
-        (*held.0.1.lock().unwrap(), result)
+        let model = clear.open(&plain_network(&clear.initial()).unwrap(), &BINDING).unwrap();
+        let mut watch = Watch { every, ..Watch::new(&store, CampaignId::from([1; 32]), Version(2), &held) };
+        let coins = &mut rand::rng();
+        let targets = examples.targets();
+        let task = TrainingTask { examples: &examples, targets, cost: None, coins, watch: &mut watch };
+        let update = model.train(task).map_err(|error| watch.explain(error));
+        (*held.0.1.lock().unwrap(), update)
     }
 
     #[test]
@@ -280,15 +296,15 @@ mod tests {
         let expected = run(&Memory::default(), usize::MAX, 100).1.unwrap();
         let store = Memory::default();
         let mut seen = BTreeMap::new();
-        let delta = loop {
+        let update = loop {
             let (progress, result) = run(&store, 1, 100);
             seen.insert(progress.unwrap().step, progress);
             match result {
-                Err(TrainingError::Outdated) => {}
+                Err(WorkError::Outdated) => {}
                 done => break done.unwrap(),
             }
         };
-        assert_eq!(delta, expected);
+        assert_eq!(update, expected);
         assert!(seen.len() > 4, "it was killed within epochs: {seen:?}");
     }
 
@@ -302,7 +318,7 @@ mod tests {
     #[test]
     fn a_checkpoint_of_other_data_is_of_no_use() {
         let store = Memory::default();
-        assert!(matches!(run(&store, 1, 100).1, Err(TrainingError::Outdated)));
+        assert!(matches!(run(&store, 1, 100).1, Err(WorkError::Outdated)));
         let expected = run(&Memory::default(), usize::MAX, 60).1.unwrap();
         assert_eq!(run(&store, usize::MAX, 60).1.unwrap(), expected);
     }

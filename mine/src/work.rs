@@ -3,25 +3,22 @@
 use std::{sync::Arc, time::Instant};
 
 use alloy::primitives::Address;
-use rand::{SeedableRng as _, rngs::StdRng};
-use sha2::{Digest as _, Sha256};
 use sonar_protocol::{
     backbone::Embedding,
     envelope::{self, Header},
+    families::{FamilyError, OpenedModel, TrainingTask},
     ids::{CampaignId, Version},
     manifest::Manifest,
-    method::{Clear, FileError, Linear, Method},
     pgp::Certificate,
 };
-use syft::{Binding, Examples, Material, Targets, privacy::Zcdp};
-use syft_nets::{Model, Update};
+use syft::Binding;
 
 use crate::{
     outbox::Record,
     privacy::Budget,
     repository::{self, RepositoryError},
-    store::Store,
-    training::{BETWEEN_CHECKPOINTS, Held, Task, TrainingError},
+    store::{Store, StoreError},
+    training::{Held, Watch},
 };
 
 /// One update to make.
@@ -50,49 +47,14 @@ pub struct Order {
 pub struct Kit {
     /// What raw columns go through before anything else.
     pub embedding: Arc<Embedding>,
-    /// The model.
-    pub opened: Opened,
+    /// The model, with all that training it takes.
+    pub model: Box<dyn OpenedModel>,
     /// What the update is bound to.
     pub binding: Binding,
     /// The size of all.
     pub bytes: usize,
     /// The certificate that updates are sealed to.
     pub capsule: Certificate,
-}
-
-/// The model of a version, with all that training it takes.
-#[derive(Debug)]
-pub enum Opened {
-    /// Encrypted, with the public key.
-    Encrypted(Box<Linear>, Material),
-    /// In the clear, with the hash of its file.
-    Clear(Clear, Model, [u8; 32]),
-}
-
-/// A published model that is not what it should be.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenedError {
-    /// Not an encrypted model of these parameters and this version.
-    #[error(transparent)]
-    Material(#[from] syft::WireError),
-    /// Not a model of this network.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
-
-impl Opened {
-    /// Reads what the Capsule published, untrusted.
-    ///
-    /// # Errors
-    /// When it is not for exactly this campaign and version.
-    pub fn read(bytes: &[u8], method: &Method, binding: &Binding) -> Result<Self, OpenedError> {
-        Ok(match method {
-            Method::Encrypted(linear) => {
-                Self::Encrypted(Box::new(linear.clone()), Material::decode(bytes, &linear.parameters, binding)?)
-            }
-            Method::Clear(clear) => Self::Clear(clear.clone(), clear.read(bytes)?, Sha256::digest(bytes).into()),
-        })
-    }
 }
 
 /// Why no update could be made.
@@ -104,21 +66,18 @@ pub enum WorkError {
     /// No data set fits (any more).
     #[error("no data set fits")]
     NoData,
-    /// The data do not go with the campaign's public constants.
+    /// The data do not go with the backbone, or with the campaign's task.
     #[error(transparent)]
     Data(#[from] syft::DataError),
-    /// Training failed.
+    /// Training or encryption failed, or the update's noise would drown it.
     #[error(transparent)]
-    Train(#[from] syft::TrainError),
-    /// Training a network failed, or nobody wants its result any more.
+    Family(#[from] FamilyError),
+    /// A checkpoint cannot be read or written.
     #[error(transparent)]
-    Training(#[from] TrainingError),
-    /// A network's update cannot be made: most of all, because its noise would drown it.
-    #[error(transparent)]
-    Update(#[from] syft_nets::UpdateError),
-    /// Encryption failed.
-    #[error(transparent)]
-    Encrypt(#[from] syft::EncryptError),
+    Store(#[from] StoreError),
+    /// The model changed before the update was made.
+    #[error("the model changed before the update was made")]
+    Outdated,
     /// Sealing failed.
     #[error(transparent)]
     Seal(#[from] sonar_protocol::pgp::PgpError),
@@ -135,22 +94,12 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
     let examples = order.kit.embedding.apply(examples.ok_or(WorkError::NoData)?)?;
     let targets = manifest.targets(&examples)?;
     let cost = order.budget.map(|budget| budget.per_upload());
-    let (update, trained) = match &order.kit.opened {
-        Opened::Encrypted(linear, material) => encrypted(linear, material, &examples, &targets, cost)?,
-        Opened::Clear(clear, model, hash) => {
-            let Order { campaign, version, leash, .. } = order;
-            let task = Task {
-                campaign: *campaign,
-                version: *version,
-                clear,
-                model,
-                hash: *hash,
-                held: leash,
-                every: BETWEEN_CHECKPOINTS,
-            };
-            clipped(store, &task, &examples, &targets, cost)?
-        }
-    };
+    let mut watch = Watch::new(store, order.campaign, order.version, &order.leash);
+    let task =
+        TrainingTask { examples: &examples, targets: &targets, cost, coins: &mut rand::rng(), watch: &mut watch };
+    let update = order.kit.model.train(task);
+    let trained = watch.trained_at();
+    let update = update.map_err(|error| watch.explain(error))?;
     let envelope = envelope::seal_update(&header(order), &update, &order.kit.capsule)?;
     let record = Record {
         campaign: order.campaign,
@@ -165,48 +114,6 @@ pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkE
         bytes_up: envelope.len(),
     };
     Ok((record, envelope))
-}
-
-/// An update of a linear model that nobody here can read, and when training was over.
-fn encrypted(
-    linear: &Linear,
-    material: &Material,
-    examples: &Examples,
-    targets: &Targets,
-    cost: Option<Zcdp>,
-) -> Result<(Vec<u8>, Instant), WorkError> {
-    let features = linear.features.apply(examples.features())?;
-    let Linear { rule, labels, parameters, .. } = linear;
-    let coins = &mut rand::rng();
-    let update = match cost {
-        Some(cost) => syft::train_private(&features, targets, rule, labels, parameters, cost, coins),
-        None => syft::train(&features, targets, rule, labels, parameters, coins),
-    }?;
-    let trained = Instant::now();
-    Ok((syft::encrypt_update(material, &update)?.encode(), trained))
-}
-
-/// An update of a network, shortened and with a budget noised, and when training was over.
-fn clipped(
-    store: &dyn Store,
-    task: &Task<'_>,
-    examples: &Examples,
-    targets: &Targets,
-    cost: Option<Zcdp>,
-) -> Result<(Vec<u8>, Instant), WorkError> {
-    let Clear { network, release, .. } = task.clear;
-    if let Some(cost) = cost {
-        // Nobody trains for hours to find that nothing can be told.
-        release.bears(network, cost, examples.len())?;
-    }
-    let delta = task.run(store, examples, targets)?;
-    let trained = Instant::now();
-    let update = match cost {
-        Some(cost) => Update::new(&delta, release, task.hash, Some(cost), examples.len(), &mut rand::rng()),
-        // These coins only round, and hide nothing: what is made again after a crash is the same.
-        None => Update::new(&delta, release, task.hash, None, examples.len(), &mut StdRng::from_seed(task.hash)),
-    }?;
-    Ok((update.encode(), trained))
 }
 
 fn header(order: &Order) -> Header {

@@ -23,11 +23,13 @@ use crate::{
     ipfs::IpfsError,
     logging::BestEffort,
 };
-use sonar_protocol::{campaign, launch::LaunchError, pgp::PgpError, text, units};
+use sonar_protocol::{campaign, families::DraftError, launch::LaunchError, pgp::PgpError, text, units};
 
 mod code;
+mod stop;
 
 pub use code::Code;
+pub use stop::stop_signal;
 
 /// A passphrase is a line of text.
 const PASSPHRASE_LIMIT: u64 = 4096;
@@ -262,16 +264,14 @@ impl From<LaunchError> for Failure {
             LaunchError::Ladder(_) => Code::TargetNotAboveStart,
             LaunchError::TargetOffGrid { .. } => Code::TargetOffGrid,
             LaunchError::Start { .. } => Code::StartNotAsClaimed,
-            LaunchError::Features(syft::DataError::TooLarge { .. }) => Code::Model,
             LaunchError::Table(_)
             | LaunchError::Misfit(_)
             | LaunchError::Rows(_)
             | LaunchError::Trial(_)
-            | LaunchError::Features(_) => Code::ValidationData,
-            LaunchError::Parameters(_)
-            | LaunchError::Network(_)
-            | LaunchError::Backbone(_)
-            | LaunchError::BackboneSize(_) => Code::Model,
+            | LaunchError::Draft(DraftError::Examples(_)) => Code::ValidationData,
+            LaunchError::Draft(DraftError::Model(_)) | LaunchError::Backbone(_) | LaunchError::BackboneSize(_) => {
+                Code::Model
+            }
             LaunchError::Grid(_) => Code::Grid,
             LaunchError::Limit { .. }
             | LaunchError::Window { .. }
@@ -580,7 +580,8 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
     use tracing_subscriber::EnvFilter;
     let level = match (globals.quiet, globals.verbose, logging) {
         (true, ..) => "error",
-        (_, 0, Logging::Command) => "error",
+        // Whoever waits for a command is told what it waits for.
+        (_, 0, Logging::Command) => "error,sonar_node::retry=warn",
         (_, 0, Logging::Daemon) => "warn,sonar=info,capsule=info,mine=info",
         (_, 1, _) => "warn,sonar=debug,capsule=debug,mine=debug",
         (..) => "debug",
@@ -597,7 +598,11 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     // Only the first subscriber of a process counts, which is what tests with several want.
-    let _ = if globals.json { builder.json().try_init() } else { builder.try_init() };
+    let _ = match (globals.json, globals.verbose, logging) {
+        (true, ..) => builder.json().try_init(),
+        (_, 0, Logging::Command) => builder.without_time().with_target(false).try_init(),
+        _ => builder.try_init(),
+    };
 }
 
 /// What a daemon reports when it is ready: `<home>/ready.json`, and the same as one JSON line on stdout.
@@ -636,22 +641,6 @@ impl Ready {
             say(io::stdout(), &line);
         }
         Ok(())
-    }
-}
-
-/// Returns when the process is asked to stop (SIGINT or SIGTERM).
-pub async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
     }
 }
 

@@ -1,26 +1,31 @@
 //! Finding the contracts and the IPFS hub: from a deployment file, or from Sonar, which tells both.
 
-use std::{path::Path, time::Duration};
+use std::{future::Future, path::Path, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
+use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use sonar_contracts::Deployment;
 
 use crate::{
     chain::{self, Client},
-    cli::{Code, Failure, Output},
+    cli::{Code, ExitCode, Failure, Output},
     config::Config,
     files::{self, Access},
     http,
     ipfs::Multiaddr,
+    retry::Retries,
 };
 
 /// A deployment file is a few lines.
 const SIZE_LIMIT: u64 = 64 << 10;
-/// Time for Sonar's answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Attempts to reach Sonar.
-const ATTEMPTS: usize = 5;
+/// Time for all attempts to reach Sonar.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Pauses of a daemon that waits for others grow from here …
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// … to here.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What Sonar tells everybody about itself: `GET /api/v1/info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,20 +100,20 @@ impl From<DiscoveryError> for Failure {
 /// # Errors
 /// When it does not answer, after retries, or not with what it should.
 pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
-    use backon::{ExponentialBuilder, Retryable};
     let url = format!("{}/api/v1/info", sonar.trim_end_matches('/'));
-    let unreachable = |error: reqwest::Error| DiscoveryError::Unreachable {
+    let unreachable = |error: Option<reqwest::Error>| DiscoveryError::Unreachable {
         url: http::shown(sonar),
-        reason: http::reason(sonar, &error),
+        reason: error
+            .map_or_else(|| format!("no answer within {} s", PATIENCE.as_secs()), |error| http::reason(sonar, &error)),
     };
-    let client = http::client(sonar, REQUEST_TIMEOUT).map_err(unreachable)?;
-    let body = (|| async {
-        let answer = client.get(&url).send().await?.error_for_status()?;
-        answer.bytes().await
-    })
-    .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(ATTEMPTS))
-    .await
-    .map_err(unreachable)?;
+    let client = http::client(sonar, PATIENCE).map_err(|error| unreachable(Some(error)))?;
+    let get = || async { client.get(&url).send().await?.error_for_status()?.bytes().await };
+    let is_temporary = |error: &reqwest::Error| match error.status() {
+        Some(status) => status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
+        None => true,
+    };
+    let retries = Retries::new(format!("Sonar at {}", http::shown(sonar)), PATIENCE);
+    let body = retries.run(get, is_temporary).await.map_err(unreachable)?;
     serde_json::from_slice(&body)
         .map_err(|error| DiscoveryError::Content { place: http::shown(sonar), reason: error.to_string() })
 }
@@ -176,4 +181,63 @@ pub async fn client(config: &Config, signer: Option<PrivateKeySigner>) -> Result
     let rpc = config.rpc.as_deref().ok_or(DiscoveryError::Missing("the chain (`rpc`)"))?;
     let deployment = contracts(config).await?;
     Ok(Client::connect(rpc, deployment, signer).await?)
+}
+
+/// Attempts what a daemon needs from others until they answer: it may be started before them. `None` if it is asked to stop first.
+///
+/// # Errors
+/// Failures of other kinds, at once.
+pub async fn persist<T, F>(
+    stop: &mut (impl Future<Output = ()> + Unpin),
+    mut attempt: impl FnMut() -> F,
+) -> Result<Option<T>, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let attempts = async {
+        let (mut pause, mut reported) = (FIRST_PAUSE, None);
+        loop {
+            match attempt().await {
+                Err(failure) if failure.code.exit() == ExitCode::Unreachable => {
+                    if reported.as_ref() != Some(&failure.message) {
+                        tracing::warn!("{}; trying until it answers", failure.message);
+                    }
+                    reported = Some(failure.message);
+                }
+                other => return other.map(Some),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    };
+    tokio::select! {
+        result = attempts => result,
+        () = stop => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        future::{pending, ready},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_waits_for_others_until_they_answer_or_it_is_stopped() {
+        let attempts = Cell::new(0);
+        let attempt = || {
+            attempts.set(attempts.get() + 1);
+            ready(if attempts.get() < 3 { Err(Failure::new(Code::ChainUnreachable, "nobody")) } else { Ok(7) })
+        };
+        assert_eq!(persist(&mut pending(), attempt).await, Ok(Some(7)));
+
+        let refused = || ready(Err::<(), _>(Failure::new(Code::WrongChain, "another")));
+        assert_eq!(persist(&mut pending(), refused).await.unwrap_err().code, Code::WrongChain);
+
+        let nobody = || ready(Err::<(), _>(Failure::new(Code::SonarUnreachable, "nobody")));
+        assert_eq!(persist(&mut Box::pin(tokio::time::sleep(Duration::from_millis(10))), nobody).await, Ok(None));
+    }
 }

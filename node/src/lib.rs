@@ -13,5 +13,7 @@ pub mod discovery;
 pub mod files;
 pub mod http;
 pub mod ipfs;
+pub mod jobs;
 pub mod logging;
+pub mod retry;
 pub mod vault;

@@ -6,7 +6,7 @@ use alloy::{primitives::U256, providers::Provider};
 use sonar_contracts::{
     Campaigns::CampaignsErrors, CloseReason, MAX_ACCEPTS_PER_WINDOW, Outcome, Revert, State, payout,
 };
-use sonar_node::chain::{Client, Error, Follower};
+use sonar_node::chain::{Client, Error, Follower, Options, WorldReader};
 use sonar_protocol::{
     event::{Batch, Event},
     ids::{CampaignId, Digest, Version},
@@ -16,6 +16,8 @@ use sonar_protocol::{
 use testkit::stage::{OPTIONS, Stage};
 
 const POLL: Duration = Duration::from_millis(1);
+/// For nodes that do not answer.
+const HASTY: Options = Options { patience: Duration::from_millis(500), ..OPTIONS };
 
 async fn catch_up(follower: &mut Follower, world: &mut World) -> Batch {
     let batch = follower.next().await.unwrap();
@@ -244,19 +246,35 @@ async fn a_rolled_back_chain_is_read_anew() {
 }
 
 #[tokio::test]
+async fn a_chain_that_was_replaced_is_not_taken_for_an_empty_one() {
+    let stage = Stage::new().await;
+    let mut follower = Follower::new(stage.owner.clone(), POLL, 0);
+    follower.next().await.unwrap();
+    // As a node that restarts without its state.
+    let _: serde_json::Value = stage.anvil.provider().raw_request("anvil_reset".into(), ()).await.unwrap();
+    for _ in 0..2 {
+        let error = follower.next().await.unwrap_err();
+        assert!(matches!(error, Error::NoContract { .. }), "{error}");
+        assert!(error.to_string().contains("sonar deploy"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn unconfirmed_blocks_are_not_believed() {
     let stage = Stage::new().await;
-    let mut follower = Follower::new(stage.owner.clone(), POLL, 2);
-    let mut world = World::default();
+    let mut reader = WorldReader::new(stage.owner.clone(), POLL, 2);
     let terms = stage.terms(1).await;
     let id = stage.owner.id(&terms);
     stage.owner.open(&terms).await.unwrap();
-    catch_up(&mut follower, &mut world).await;
-    assert!(world.campaign(id).is_none());
+    reader.next().await.unwrap();
+    assert!(reader.world().campaign(id).is_none());
+    assert!(stage.owner.world(2).await.unwrap().campaign(id).is_none());
+    assert!(stage.owner.world(0).await.unwrap().campaign(id).is_some());
     stage.pass(1).await;
     stage.pass(1).await;
-    catch_up(&mut follower, &mut world).await;
-    assert!(world.campaign(id).is_some());
+    reader.next().await.unwrap();
+    assert!(reader.world().campaign(id).is_some());
+    assert_eq!(stage.owner.world(2).await.unwrap().campaigns, reader.world().campaigns);
 }
 
 #[tokio::test]
@@ -318,9 +336,22 @@ async fn another_chain_no_contract_and_silence_are_told_apart() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);
-    let error = Client::connect_with(&format!("http://{closed}"), stage.deployment, None, OPTIONS).await.unwrap_err();
+    let error = Client::connect_with(&format!("http://{closed}"), stage.deployment, None, HASTY).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     assert!(matches!(Client::connect_with("not a url", stage.deployment, None, OPTIONS).await, Err(Error::Url(_))));
+}
+
+#[tokio::test]
+async fn a_node_that_accepts_and_never_answers_is_given_up_in_time() {
+    // The system accepts for the listener; nobody reads.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://user:s3cret@{}/s3cret", listener.local_addr().unwrap());
+    let node = sonar_node::chain::Node::new(&url, HASTY.patience).unwrap();
+    // A request alone may take much longer than that.
+    let error = tokio::time::timeout(Duration::from_secs(10), node.chain_id()).await.unwrap().unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::Unreachable { .. }) && text.contains("no answer within 0.5 s"), "{text}");
+    assert!(!text.contains("s3cret"), "{text}");
 }
 
 #[tokio::test]

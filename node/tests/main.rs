@@ -1,3 +1,5 @@
 //! The adapters against a real chain.
 
 mod chain;
+mod limits;
+mod stuck;

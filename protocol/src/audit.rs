@@ -4,16 +4,14 @@
 use std::fmt;
 
 use serde::Serialize;
-use sonar_contracts::{KeyProof, Tree, WordProof, chunks};
-use syft::{Audit, Binding, Deviation, Examples, Material, Parameters, VersionSeed};
-use zeroize::Zeroizing;
+use sonar_contracts::{KeyProof, WordProof};
+use syft::{Binding, Deviation, Examples};
 
 use crate::{
+    families::Trial,
     handover::{AuditSecret, Handover},
     ids::Version,
     manifest::Manifest,
-    method::{Linear, Method, plain},
-    trial::AnyTrial,
     units::percent,
     view::{CampaignView, VersionView},
 };
@@ -30,7 +28,7 @@ pub struct Auditor<'a> {
     /// Her validation set.
     pub examples: &'a Examples,
     /// The model that she started from, if it is at hand.
-    pub start: Option<&'a AnyTrial>,
+    pub start: Option<&'a dyn Trial>,
     /// The chain.
     pub chain_id: u64,
     /// The contract on it.
@@ -147,15 +145,11 @@ impl Auditor<'_> {
                 return audited;
             }
         };
-        let model = match &self.manifest.method {
-            Method::Encrypted(linear) => {
-                let binding = self.binding(version);
-                seed.and_then(|seed| recompute(&mut audited, &seed, linear, &binding, &bytes))
-            }
-            // It is published as it is.
-            Method::Clear(_) => Some(Zeroizing::new(bytes)),
-        };
-        if let Some(model) = model {
+        let recomputed = self.manifest.method.recompute(&bytes, seed.as_ref(), &self.binding(version));
+        audited.findings.extend(recomputed.unreadable.map(|why| Finding::Unreadable(why.to_string())));
+        audited.findings.extend(recomputed.deviations.into_iter().map(Finding::Deviation));
+        audited.conviction = audited.conviction.or_else(|| recomputed.evidence.map(Conviction::Material));
+        if let Some(model) = recomputed.model {
             self.measure(&mut audited, &model);
         }
         audited
@@ -163,7 +157,7 @@ impl Auditor<'_> {
 
     /// Compares the model of a version with what was attested and launched.
     fn measure(&self, audited: &mut Audited, model: &[u8]) {
-        let trial = match AnyTrial::new(self.manifest, self.examples, Some(model)) {
+        let trial = match self.manifest.trial(self.examples, Some(model)) {
             Ok(trial) => trial,
             Err(why) => return audited.findings.push(Finding::Unreadable(why.to_string())),
         };
@@ -172,32 +166,10 @@ impl Auditor<'_> {
         if let Some(attested) = audited.attested_ppm.filter(|attested| *attested != measured) {
             audited.findings.push(Finding::Accuracy { attested, measured });
         }
-        if audited.version == Version(1) && self.start.is_some_and(|start| *start != trial) {
+        if audited.version == Version(1) && self.start.is_some_and(|start| !start.is_same_model(&*trial)) {
             audited.findings.push(Finding::Start);
         }
     }
-}
-
-/// Makes again what was published encrypted, and gives the model that it holds.
-fn recompute(
-    audited: &mut Audited,
-    seed: &VersionSeed,
-    linear: &Linear,
-    binding: &Binding,
-    bytes: &[u8],
-) -> Option<Zeroizing<Vec<u8>>> {
-    let material = match Material::decode(bytes, &linear.parameters, binding) {
-        Ok(material) => material,
-        Err(why) => {
-            audited.findings.push(Finding::Unreadable(why.to_string()));
-            return None;
-        }
-    };
-    let audit = Audit::new(seed, &material);
-    audited.findings.extend(audit.deviations.iter().copied().map(Finding::Deviation));
-    let proof = audit.evidence.map(|word| word_proof(seed, &linear.parameters, bytes, word));
-    audited.conviction = proof.map(Conviction::Material);
-    plain(&audit.weights).ok()
 }
 
 /// The accuracy that was attested for a version: of the start, or of the settlement that led to it.
@@ -206,23 +178,6 @@ fn attested(campaign: &CampaignView, version: &VersionView) -> Option<u32> {
         return campaign.start_ppm;
     }
     campaign.settled.iter().find(|window| window.at == version.at).map(|window| window.best_ppm)
-}
-
-/// What shows a contract a published word: the pieces of the material that it needs, and how they hang on the root.
-#[must_use]
-pub fn word_proof(seed: &VersionSeed, params: &Parameters, material: &[u8], word: u32) -> WordProof {
-    let place = 1 + word as usize * Material::WORD / sonar_contracts::CHUNK;
-    let tree = Tree::of_material(material);
-    let chunk = |place: usize| chunks(material).nth(place).unwrap_or_default().to_vec().into();
-    WordProof {
-        seed: seed.expose().into(),
-        params: params.constants().into(),
-        header: chunk(0),
-        headerBranch: tree.branch(0),
-        chunk: chunk(place),
-        chunkBranch: tree.branch(place),
-        word,
-    }
 }
 
 #[cfg(test)]

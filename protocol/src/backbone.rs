@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn only_weights_of_its_network_are_read() {
         let backbone = Backbone { network: network(), weights: Digest([1; 32]) };
-        let file = crate::method::plain_network(&Model::initial(&network(), &[1; 32])).unwrap();
+        let file = crate::families::plain_network(&Model::initial(&network(), &[1; 32])).unwrap();
         assert!(file.len() <= backbone.file_limit());
         assert_eq!(backbone.read(&file).unwrap(), Embedding::of(Model::initial(&network(), &[1; 32])));
         let wider = NetworkKind::Cnn(vec![3]).network(network().input().clone(), 3).unwrap();
-        let file = crate::method::plain_network(&Model::initial(&wider, &[1; 32])).unwrap();
+        let file = crate::families::plain_network(&Model::initial(&wider, &[1; 32])).unwrap();
         assert!(backbone.read(&file).unwrap_err().to_string().contains("has shape"));
         assert!(backbone.read(b"garbage").is_err());
     }

@@ -8,19 +8,16 @@ use zeroize::Zeroizing;
 use crate::{
     backbone::Embedding,
     data::{self, FitReport, Header, TableError},
+    families::{TooManyRows, Trial, TrialError},
     ids::Digest,
+    limits,
     manifest::{Commitments, Manifest, commitment},
-    method::TooManyRows,
-    trial::{AnyTrial, TrialError},
 };
-
-/// A bundle is at most this large, before and after it is sealed.
-pub const MAX_BYTES: usize = 256 << 20;
 
 /// How large a validation set may be. Packed, it must not become larger than a bundle: whoever unpacks it did not choose it.
 #[must_use]
 pub fn validation_limits() -> data::Limits {
-    data::Limits { bytes: MAX_BYTES as u64, ..data::Limits::default() }
+    data::Limits { bytes: limits::BUNDLE as u64, ..data::Limits::default() }
 }
 /// How it begins.
 const MAGIC: &[u8] = b"sonar.bundle/1\n";
@@ -83,10 +80,9 @@ pub enum BundleError {
 }
 
 /// A bundle that is what the manifest says.
-#[derive(Clone, PartialEq)]
 pub struct CheckedBundle {
     /// The starting model, with the validation set ready for evaluation.
-    pub start: AnyTrial,
+    pub start: Box<dyn Trial>,
     /// The data scientist's OpenPGP certificate, as committed to but not otherwise checked.
     pub certificate: Vec<u8>,
 }
@@ -130,7 +126,7 @@ impl Bundle {
     /// # Errors
     /// When it is no bundle.
     pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > limits::BUNDLE {
             return Err(BundleError::Form("it is too large"));
         }
         let rest = bytes.strip_prefix(MAGIC).ok_or(BundleError::Form("it is no sonar.bundle/1"))?;
@@ -176,7 +172,7 @@ impl Bundle {
         let examples = embedding.apply(manifest.data.fit(&table)?).map_err(TrialError::from)?;
         syft::Grid::for_rows(manifest.accuracy.grid.ppm(), examples.len())?;
         Ok(CheckedBundle {
-            start: AnyTrial::new(manifest, &examples, self.initial.as_ref().map(|bytes| bytes.as_slice()))?,
+            start: manifest.trial(&examples, self.initial.as_ref().map(|bytes| bytes.as_slice()))?,
             certificate: self.certificate.clone(),
         })
     }

@@ -4,18 +4,22 @@ use std::{path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 use sonar_contracts::address;
-use syft::{FeatureKind, Image, Metric, Ppm, Rule, Task};
-use syft_nets::{Fall, NetworkKind, Optimiser};
+use syft::{FeatureKind, Image, Metric, Ppm, Task};
+use syft_nets::NetworkKind;
 
 use crate::{
     data::{Input, MAX_COLUMNS, Range, Schema, SchemaError},
-    manifest::Mode,
-    method::Regime,
-    text::{self, TextError},
+    regime::Regime,
+    text::TextError,
     units::{Amount, TokenUnit},
 };
+
+mod parse;
 
 /// A campaign file is some pages of text.
 pub const MAX_BYTES: u64 = 1 << 20;
@@ -38,8 +42,8 @@ pub struct CampaignFile {
     /// The model.
     #[serde(default)]
     pub model: ModelTable,
-    /// How Mines train.
-    pub training: Option<TrainingTable>,
+    /// How Mines train: what the family reads there.
+    pub training: Option<toml::Table>,
     /// What is paid.
     pub reward: RewardTable,
     /// How accuracy is measured and paid.
@@ -162,8 +166,8 @@ pub struct ModelTable {
     /// Who may see the model.
     #[serde(default)]
     pub regime: Regime,
-    /// What kind of model, for the reader: it follows from the regime.
-    pub family: Option<Family>,
+    /// The name of the model's family; the usual one of the regime if it is not given.
+    pub family: Option<String>,
     /// What a linear model reads: `identity`, `polynomial`, `random-relu:N` or `random-conv:N`; chosen for the data if it is not given.
     #[serde(default, deserialize_with = "parsed")]
     pub features: Option<FeatureKind>,
@@ -179,59 +183,13 @@ pub struct ModelTable {
     pub initial: Option<PathBuf>,
 }
 
-/// Kinds of models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// How updates are combined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// Scores are linear in the features.
-    Linear,
-    /// Layers of any kind.
-    Network,
-}
-
-/// `[training]`: a rule for a linear model, or what differs from the usual for a network.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum TrainingTable {
-    /// It names a `rule`.
-    Rule(Rule),
-    /// It does not.
-    Network(NetworkTraining),
-}
-
-/// `[training]` of a network: all optional.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct NetworkTraining {
-    /// What becomes of a gradient: `"adam"` or `{ sgd = { momentum = 0.9 } }`.
-    pub optimiser: Option<Optimiser>,
-    /// Step size at the start.
-    pub rate: Option<f64>,
-    /// How it falls: `"constant"`, `"linear"` or `"cosine"`.
-    pub fall: Option<Fall>,
-    /// Examples of one step.
-    pub batch: Option<usize>,
-    /// How often each example is used.
-    pub epochs: Option<u32>,
-    /// In each step the parameters shrink by this share of the rate.
-    pub weight_decay: Option<f64>,
-    /// Euclidean norm to which an update is shortened.
-    pub clip: Option<f64>,
-    /// Share of an update's coordinates that is sent.
-    pub keep: Option<f64>,
-    /// Bits of a coordinate.
-    pub bits: Option<u32>,
-}
-
-impl<'de> Deserialize<'de> for TrainingTable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let table = toml::Table::deserialize(deserializer)?;
-        let read = if table.contains_key("rule") {
-            table.try_into().map(Self::Rule)
-        } else {
-            table.try_into().map(Self::Network)
-        };
-        read.map_err(|error| D::Error::custom(error.message()))
-    }
+pub enum Mode {
+    /// Each update is tried on the best model so far, in chain order.
+    #[default]
+    Sequential,
 }
 
 /// `[reward]`
@@ -400,103 +358,14 @@ pub enum FileError {
     },
 }
 
+impl FileError {
+    /// Refuses what a field says about the model.
+    pub(crate) fn model(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Model { field, message: message.into() }
+    }
+}
+
 impl CampaignFile {
-    /// Reads a campaign file.
-    ///
-    /// # Errors
-    /// Names line and column of what is not understood.
-    pub fn parse(text: &str) -> Result<Self, FileError> {
-        let file: Self = toml::from_str(text).map_err(|error| {
-            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-            FileError::Toml {
-                line: before.matches('\n').count() + 1,
-                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
-                message: error.message().into(),
-            }
-        })?;
-        text::check_line("`name`", &file.name)?;
-        text::check_lines("`description`", &file.description)?;
-        file.schema().check()?;
-        file.check_model()?;
-        Ok(file)
-    }
-
-    /// Refuses what does not go together: the regime decides what there is to choose.
-    fn check_model(&self) -> Result<(), FileError> {
-        let ModelTable { regime, family, features, network, backbone, .. } = &self.model;
-        let refuse = |field, message: String| Err(FileError::Model { field, message });
-        match regime {
-            Regime::Encrypted => {
-                if let Some(network) = network {
-                    return refuse(
-                        "model.network",
-                        format!(
-                            "`{network}` cannot be trained on ciphertexts: take regime = \"clear\", in which Mines see the model, or leave it out; a trained network that may be public can be a backbone"
-                        ),
-                    );
-                }
-                let no_image = match (self.image(), backbone) {
-                    (None, _) => Some("needs an image, and the inputs are columns: take random-relu:N, for example"),
-                    (_, Some(_)) => {
-                        Some("reads an image, which a backbone does not give: take identity, or leave it out")
-                    }
-                    (Some(_), None) => None,
-                };
-                if let (Some(features @ FeatureKind::RandomConv(_)), Some(reason)) = (features, no_image) {
-                    return refuse("model.features", format!("`{features}` {reason}"));
-                }
-                if *family == Some(Family::Network) {
-                    return refuse(
-                        "model.family",
-                        "the encrypted regime trains linear models only: take regime = \"clear\"".into(),
-                    );
-                }
-                if let Some(TrainingTable::Network(_)) = self.training {
-                    return refuse(
-                        "training",
-                        "the encrypted regime needs a rule: \"proximal\" or \"local-steps\"".into(),
-                    );
-                }
-            }
-            Regime::Clear => {
-                if let Some(features) = features {
-                    return refuse(
-                        "model.features",
-                        format!(
-                            "`{features}` is for linear models; a network of the clear regime finds its own features: leave it out, or take regime = \"encrypted\""
-                        ),
-                    );
-                }
-                if backbone.is_some() {
-                    return refuse(
-                        "model.backbone",
-                        "a network of the clear regime is trained whole: give the one to start with as model.initial, or take regime = \"encrypted\""
-                            .into(),
-                    );
-                }
-                if *family == Some(Family::Linear) {
-                    return refuse(
-                        "model.family",
-                        "the clear regime trains networks: write \"network\", or leave it out".into(),
-                    );
-                }
-                if let (Some(network @ NetworkKind::Cnn(_)), None) = (network, self.image()) {
-                    return refuse(
-                        "model.network",
-                        format!("`{network}` needs an image, and the inputs are columns: take mlp:64,32, for example"),
-                    );
-                }
-                if let Some(TrainingTable::Rule(_)) = self.training {
-                    return refuse(
-                        "training.rule",
-                        "rules are for linear models; a network has optimiser, rate, batch and epochs".into(),
-                    );
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// What the data must look like.
     #[must_use]
     pub fn schema(&self) -> Schema {
@@ -515,6 +384,16 @@ impl CampaignFile {
             InputsTable::Image(image) => image.inputs(),
         };
         Schema { inputs, target: target.clone(), task, range }
+    }
+
+    /// The `[training]` table as a family reads it, if there is one.
+    ///
+    /// # Errors
+    /// Names the key that is not understood.
+    pub fn training<T: DeserializeOwned>(&self) -> Result<Option<T>, FileError> {
+        let read = |table: &toml::Table| table.clone().try_into();
+        let read = self.training.as_ref().map(read).transpose();
+        read.map_err(|error: toml::de::Error| FileError::model("training", error.message()))
     }
 
     /// The image that the inputs are, if they are one.
@@ -592,7 +471,7 @@ target = 0.9
     #[test]
     fn texts_that_terminals_obey_are_refused_with_their_place() {
         let name = refusal("\"test\"", r#""Nice\u001B[2J""#);
-        assert_eq!(name, "`name` contains the invisible character U+001B, which terminals obey: remove it");
+        assert_eq!(name, "`name` contains the invisible character U+001B: remove it");
         assert!(refusal("\"test\"", r#""pay \u202Eevil\u202C""#).contains("U+202E"));
         assert!(refusal("\"test\"", r#""two\nlines""#).contains("U+000A"));
         let description = "\"test\"\ndescription = \"\"\"two\nlines\"\"\"";
@@ -633,8 +512,7 @@ target = 0.9
         assert!(refusal("[training]\nepochs = 1").contains("needs a rule"));
         let good = "regime = \"clear\"\nfamily = \"network\"\nnetwork = \"mlp:8\"\n[training]\noptimiser = \"adam\"\nepochs = 2";
         let file = read(good).unwrap();
-        let Some(TrainingTable::Network(training)) = file.training else { panic!("{:?}", file.training) };
-        assert_eq!((file.model.regime, training.epochs), (Regime::Clear, Some(2)));
+        assert_eq!((file.model.regime, file.training.unwrap()["epochs"].as_integer()), (Regime::Clear, Some(2)));
     }
 
     #[test]

@@ -3,118 +3,33 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
-use syft::{
-    DataError, ModelError, Task, Weights,
-    export::{self, Answer, Archive, ExportError},
-};
-use syft_nets::Model;
+use syft::{Task, export::Answer};
 
-use crate::{
-    backbone::Embedding,
-    ids::CampaignId,
-    manifest::Manifest,
-    method::{FileError, Linear, Method},
-};
+pub use crate::families::{DeliveryError, Format, ParseFormatError};
+use crate::{backbone::Embedding, families::Export, ids::CampaignId, manifest::Manifest};
 
 /// Name and version of what a file says about itself, and of how scores follow from that.
 const FORM: &str = "sonar.model/1";
-/// The same of a model that reads through a backbone.
-const FORM_WITH_BACKBONE: &str = "sonar.model/2";
-
-/// What the data scientist loads the model with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Format {
-    /// The file that the Capsule signed: the weights, and how to use them as metadata
-    Safetensors,
-    /// A graph from raw columns to scores and answers
-    Onnx,
-    /// NumPy arrays: the weights and every constant
-    Npz,
-}
-
-/// A text that names no format.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a format: write `safetensors`, `onnx` or `npz`")]
-pub struct ParseFormatError(String);
-
-impl FromStr for Format {
-    type Err = ParseFormatError;
-
-    fn from_str(text: &str) -> Result<Self, ParseFormatError> {
-        Self::ALL.into_iter().find(|format| format.extension() == text).ok_or_else(|| ParseFormatError(text.into()))
-    }
-}
-
-impl Format {
-    /// Every format.
-    pub const ALL: [Self; 3] = [Self::Safetensors, Self::Onnx, Self::Npz];
-
-    /// How names of such files end.
-    #[must_use]
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Safetensors => "safetensors",
-            Self::Onnx => "onnx",
-            Self::Npz => "npz",
-        }
-    }
-}
-
-/// A model that cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum DeliveryError {
-    /// The file is no model of the campaign's.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// Constants that are no JSON.
-    #[error("the model's description cannot be written: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A regression without the range of its target, which no manifest that was checked is.
-    #[error("the target's range is missing")]
-    NoRange,
-    /// A model that reads through a backbone, which is not at hand.
-    #[error("the backbone's weights are needed for this format")]
-    NoBackbone,
-    /// A target with a range that is none.
-    #[error(transparent)]
-    Target(#[from] DataError),
-    /// Not as safetensors.
-    #[error(transparent)]
-    Safetensors(#[from] ModelError),
-    /// A network, not as safetensors.
-    #[error(transparent)]
-    Network(#[from] syft_nets::ModelError),
-    /// Not in another format.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-}
 
 /// A campaign's finished model.
 #[derive(Debug)]
 pub struct Finished<'a> {
     manifest: &'a Manifest,
-    model: Trained<'a>,
+    model: &'a [u8],
     metadata: BTreeMap<String, String>,
-}
-
-/// A model with what there is to know about its kind.
-#[derive(Debug)]
-enum Trained<'a> {
-    Linear(&'a Linear, Weights),
-    Network(Model),
+    safetensors: Vec<u8>,
 }
 
 impl<'a> Finished<'a> {
     /// The model in this file, that `campaign` ended with at this attested accuracy.
     ///
     /// # Errors
-    /// When it is none of the campaign's, or cannot be described.
+    /// When it is not a model of the campaign, or cannot be described.
     pub fn new(
         manifest: &'a Manifest,
-        file: &[u8],
+        model: &'a [u8],
         campaign: CampaignId,
         accuracy_ppm: u32,
     ) -> Result<Self, DeliveryError> {
@@ -132,30 +47,15 @@ impl<'a> Finished<'a> {
         if let Some(target) = manifest.data.target_map()? {
             metadata.insert("sonar.target".into(), serde_json::to_string(&target)?);
         }
-        let model = match &manifest.method {
-            Method::Encrypted(linear) => {
-                metadata.insert("sonar.features".into(), serde_json::to_string(&linear.features)?);
-                if let Some(backbone) = &linear.backbone {
-                    metadata.insert("sonar.format".into(), FORM_WITH_BACKBONE.into());
-                    metadata.insert("sonar.backbone".into(), serde_json::to_string(backbone)?);
-                }
-                Trained::Linear(linear, linear.read(file)?)
-            }
-            Method::Clear(clear) => Trained::Network(clear.read(file)?),
-        };
-        Ok(Self { manifest, model, metadata })
+        metadata.extend(manifest.method.metadata()?);
+        let safetensors = manifest.method.describe(model, &metadata)?;
+        Ok(Self { manifest, model, metadata, safetensors })
     }
 
     /// The file as the Capsule signs it: it names the backbone, and does not need it.
-    ///
-    /// # Errors
-    /// Never in practice: any model has such a file.
-    pub fn safetensors(&self) -> Result<Vec<u8>, DeliveryError> {
-        let metadata = self.metadata.clone().into_iter().collect();
-        Ok(match &self.model {
-            Trained::Linear(_, weights) => weights.to_safetensors(metadata)?,
-            Trained::Network(model) => model.to_safetensors(metadata)?,
-        })
+    #[must_use]
+    pub fn safetensors(&self) -> &[u8] {
+        &self.safetensors
     }
 
     /// The file in this format. What computes answers from raw columns has the campaign's backbone in it, if there is one.
@@ -163,54 +63,13 @@ impl<'a> Finished<'a> {
     /// # Errors
     /// When there is no such file of a model of this kind, or the embedding lacks the campaign's backbone.
     pub fn encode(&self, format: Format, embedding: &Embedding) -> Result<Vec<u8>, DeliveryError> {
-        let columns = self.columns();
-        Ok(match (&self.model, format) {
-            (_, Format::Safetensors) => self.safetensors()?,
-            (Trained::Network(model), Format::Onnx) => model.onnx(self.answer()?, &self.metadata)?,
-            (Trained::Network(model), Format::Npz) => model.npz(&columns, self.answer()?, &self.metadata)?,
-            (Trained::Linear(linear, weights), format) => match (&linear.backbone, embedding.backbone()) {
-                (None, _) => {
-                    let model = self.linear(linear, weights, &columns)?;
-                    if format == Format::Onnx { model.onnx()? } else { model.npz()? }
-                }
-                (Some(_), Some(backbone)) => self.with_backbone(backbone, linear, weights, format)?,
-                (Some(_), None) => return Err(DeliveryError::NoBackbone),
-            },
-        })
-    }
-
-    /// One file from raw columns through the backbone to an answer.
-    fn with_backbone(
-        &self,
-        backbone: &Model,
-        linear: &Linear,
-        weights: &Weights,
-        format: Format,
-    ) -> Result<Vec<u8>, DeliveryError> {
-        let activations: Vec<String> =
-            (0..linear.features.columns.len()).map(|index| format!("activation_{index}")).collect();
-        let model = self.linear(linear, weights, &activations)?;
-        if format == Format::Onnx {
-            let (graph, from) = backbone.activations_onnx();
-            return Ok(model.onnx_after(graph, &from)?);
+        if format == Format::Safetensors {
+            return Ok(self.safetensors.clone());
         }
-        let mut archive = Archive::default();
-        backbone.add_to(&mut archive, "backbone.", &self.columns())?;
-        Ok(model.npz_after(archive)?)
-    }
-
-    /// A linear model that reads these columns.
-    fn linear<'b>(
-        &'b self,
-        linear: &'b Linear,
-        weights: &'b Weights,
-        columns: &'b [String],
-    ) -> Result<export::Model<'b>, DeliveryError> {
-        Ok(export::Model::new(weights, &linear.features, columns, self.answer()?, &self.metadata)?)
-    }
-
-    fn columns(&self) -> Vec<String> {
-        self.manifest.data.inputs.iter().map(|input| input.name.clone()).collect()
+        let inputs = &self.manifest.data.inputs;
+        let columns: Vec<String> = inputs.iter().map(|input| input.name.clone()).collect();
+        let export = Export { columns: &columns, answer: self.answer()?, metadata: &self.metadata, embedding };
+        self.manifest.method.export(self.model, format, &export)
     }
 
     fn answer(&self) -> Result<Answer<'_>, DeliveryError> {

@@ -3,24 +3,21 @@
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use sonar_contracts::{AuditTerms, MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
-use syft::{
-    Examples, FeatureKind, FeatureMap, Labels, LadderError, Matrix, Parameters, ParametersError, Ppm, Rule, Shape,
-    Task, budget,
-};
-use syft_nets::{Input, Model, NetworkError, NetworkKind, Release, Schedule};
+use syft::{LadderError, Ppm, budget};
+use syft_nets::{Model, NetworkError};
 use zeroize::Zeroizing;
 
 use crate::{
     backbone::{self, Backbone, Embedding},
     bundle::{self, Bundle, validation_limits},
-    campaign::{CampaignFile, NetworkTraining, TrainingTable},
-    data::{self, FitReport, Schema, TableError},
+    campaign::CampaignFile,
+    data::{self, FitReport, Header, TableError},
+    families::{self, Brief, DraftError, Method, TooManyRows, TrialError},
     handover::{AuditSecret, keys_root},
     ids::Digest,
     manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
-    method::{Clear, Linear, Method, Regime, TooManyRows},
     pgp::Certificate,
-    trial::{AnyTrial, TrialError},
+    regime::Regime,
     units::{Amount, TokenUnit, percent, time},
 };
 
@@ -168,15 +165,9 @@ pub enum LaunchError {
     /// The backbone is too large.
     #[error("model.backbone: {0}")]
     BackboneSize(NetworkError),
-    /// The features cannot be made.
-    #[error("the features of the validation set: {0}")]
-    Features(#[from] syft::DataError),
-    /// The model is too large.
-    #[error("{0}")]
-    Parameters(#[from] ParametersError),
-    /// The network is none for these data, or too large.
-    #[error("model.network: {0}")]
-    Network(#[from] NetworkError),
+    /// There is no such model of the validation set.
+    #[error(transparent)]
+    Draft(#[from] DraftError),
     /// The grid does not fit the validation set.
     #[error("accuracy.grid: {0}")]
     Grid(#[from] syft::UnitError),
@@ -285,7 +276,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         return Err(LaunchError::PastDeadline);
     }
     let data = file.schema();
-    let table = data::read_csv(&inputs.validation, &validation_limits())?;
+    let columns = data.inputs.iter().map(|input| &input.name).chain([&data.target]).cloned().collect();
+    let table = data::read_csv_with(&inputs.validation, &Header::Expected(columns), &validation_limits())?;
     let raw = data.fit(&table)?;
     let (backbone, embedding) = inputs.backbone.map(with_weights).unzip();
     if let Some(backbone) = &backbone {
@@ -296,7 +288,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     let examples = embedding.unwrap_or_default().apply(raw).map_err(LaunchError::Backbone)?;
     let usual = || inputs.salt.0.first_chunk().copied().map(u32::from_be_bytes);
     let seed = file.model.seed.or_else(usual).unwrap_or_default();
-    let (method, model) = choose_method(file, &data, &examples, backbone, seed)?;
+    let (method, model) = families::draft(Brief { file, data: &data, examples: &examples, backbone, seed })?;
     method.check_rows(examples.len())?;
     let accuracy = Accuracy {
         start: file.accuracy.start,
@@ -329,7 +321,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         commitments: bundle.commitments(),
     };
     manifest.encode()?;
-    let start = AnyTrial::new(&manifest, &examples, bundle.initial.as_ref().map(|bytes| bytes.as_slice()))?;
+    let start = manifest.trial(&examples, bundle.initial.as_ref().map(|bytes| bytes.as_slice()))?;
     let measured = measure(&accuracy, start.accuracy())?;
     let terms = Terms {
         owner: inputs.owner,
@@ -375,135 +367,9 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     })
 }
 
-/// What is trained, and what the data scientist should know about the choice.
-fn choose_method(
-    file: &CampaignFile,
-    data: &Schema,
-    examples: &Examples,
-    backbone: Option<Backbone>,
-    seed: u32,
-) -> Result<(Method, String), LaunchError> {
-    Ok(match file.model.regime {
-        Regime::Encrypted => {
-            let (kind, why) = choose_features(file, data);
-            let ranges = backbone.as_ref().map_or_else(|| data.ranges(), |_| spans(examples.features()));
-            let features = FeatureMap::fit(examples.features(), &ranges, kind, file.image(), seed)?;
-            let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
-            let is_embedded = backbone.is_some() && matches!(data.task, Task::Classification { .. });
-            let (usual, labels) = if is_embedded {
-                (Rule::close(&features), Labels::small(shape.outputs))
-            } else {
-                (Rule::default_for(&data.task, &features), Labels::default_for(&features, shape.outputs))
-            };
-            let rule = match file.training {
-                Some(TrainingTable::Rule(rule)) => rule,
-                _ => usual,
-            };
-            let what = backbone.as_ref().map_or_else(String::new, reading);
-            let parameters = Parameters::linear(shape)?;
-            let linear = Linear { backbone, rule, labels, shape, parameters, features };
-            (Method::Encrypted(linear), said(&kind, why) + &what)
-        }
-        Regime::Clear => {
-            let (kind, why) = choose_network(file);
-            let input = Input::fit(examples.features(), &data.ranges(), file.image())?;
-            let network = kind.network(input, data.task.outputs())?;
-            let training = match file.training {
-                Some(TrainingTable::Network(training)) => training,
-                _ => NetworkTraining::default(),
-            };
-            let schedule = training.schedule(Schedule::default_for(&network, &data.task));
-            let what = format!("{} ({} weights)", said(&kind, why), network.parameters());
-            (Method::Clear(Clear { network, seed, schedule, release: training.release() }), what)
-        }
-    })
-}
-
 /// A backbone with its weights.
 fn with_weights((model, weights): (Model, Digest)) -> (Backbone, Embedding) {
     (Backbone { network: model.network().clone(), weights }, Embedding::of(model))
-}
-
-/// Between which numbers all activations are. Those of a layer have one scale, unlike columns.
-fn spans(activations: &Matrix) -> Vec<(f64, f64)> {
-    let values = activations.values().iter();
-    let span = values.fold((0.0_f64, 0.0_f64), |(least, greatest), &x| (least.min(x), greatest.max(x)));
-    vec![span; activations.columns()]
-}
-
-fn reading(backbone: &Backbone) -> String {
-    let Backbone { network, .. } = backbone;
-    format!(" (on {} activations of a public network of {} weights)", network.activations(), network.parameters())
-}
-
-fn said(kind: &dyn std::fmt::Display, why: Option<&str>) -> String {
-    why.map_or_else(|| kind.to_string(), |why| format!("{kind}: {why}"))
-}
-
-/// The network that the campaign file names, or one that goes with the data and the reason.
-fn choose_network(file: &CampaignFile) -> (NetworkKind, Option<&'static str>) {
-    match (&file.model.network, file.image()) {
-        (Some(kind), _) => (kind.clone(), None),
-        (None, Some(_)) => (
-            NetworkKind::Cnn(vec![16, 32]),
-            Some("convolutions recognise strokes and edges wherever they are in an image"),
-        ),
-        (None, None) => (
-            NetworkKind::Mlp(vec![64, 32]),
-            Some("the columns are named quantities, of which layers find combinations"),
-        ),
-    }
-}
-
-impl NetworkTraining {
-    /// The usual schedule, with what the file says instead.
-    fn schedule(&self, usual: Schedule) -> Schedule {
-        Schedule {
-            optimiser: self.optimiser.unwrap_or(usual.optimiser),
-            rate: self.rate.unwrap_or(usual.rate),
-            fall: self.fall.unwrap_or(usual.fall),
-            batch: self.batch.unwrap_or(usual.batch),
-            epochs: self.epochs.unwrap_or(usual.epochs),
-            weight_decay: self.weight_decay.unwrap_or(usual.weight_decay),
-        }
-    }
-
-    /// The usual release, with what the file says instead.
-    fn release(&self) -> Release {
-        let usual = Release::default();
-        Release {
-            clip: self.clip.unwrap_or(usual.clip),
-            keep: self.keep.unwrap_or(usual.keep),
-            bits: self.bits.unwrap_or(usual.bits),
-        }
-    }
-}
-
-/// The features that the campaign file names, or some that go with the data and the reason.
-fn choose_features(file: &CampaignFile, data: &Schema) -> (FeatureKind, Option<&'static str>) {
-    if let Some(kind) = file.model.features {
-        return (kind, None);
-    }
-    if file.model.backbone.is_some() {
-        return (FeatureKind::Identity, Some("what the backbone says tells the targets apart already"));
-    }
-    let (kind, why) = match (file.image(), &data.task) {
-        (Some(image), _) if image.height.min(image.width) >= 16 => (
-            FeatureKind::RandomConv(1_008),
-            "random convolutions recognise strokes and edges wherever they are in an image",
-        ),
-        (Some(_), _) => {
-            (FeatureKind::RandomRelu(512), "random combinations see more in a small image than single pixels do")
-        }
-        (None, Task::Regression) => (
-            FeatureKind::RandomRelu(300),
-            "random combinations find what is not linear, and make the model large enough to be secret",
-        ),
-        (None, Task::Classification { .. }) => {
-            (FeatureKind::Identity, "the columns are named quantities, which tell classes apart as they are")
-        }
-    };
-    (kind, Some(why))
 }
 
 fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, LaunchError> {
@@ -584,12 +450,12 @@ fn measure(accuracy: &Accuracy, measured: Ppm) -> Result<u32, LaunchError> {
 
 fn warnings(method: &Method) -> Vec<String> {
     let weights = method.weights();
-    let sealed = matches!(method, Method::Clear(_)).then(|| {
+    let clear = method.regime().is_public().then(|| {
         "clear regime: every Mine, and anyone who fetches it from IPFS, sees the model and each version of it; only the updates and \
          your validation set are sealed"
             .into()
     });
-    let small = (sealed.is_none() && budget::not_secret(weights)).then(|| {
+    let small = (clear.is_none() && budget::not_secret(weights)).then(|| {
         format!(
             "the model has {weights} weights; below {} it cannot be called secret: what is said in public about accepted updates may \
              be enough to rebuild it",
@@ -599,16 +465,18 @@ fn warnings(method: &Method) -> Vec<String> {
     let backbone = method.backbone().map(|_| {
         "the backbone becomes public, for good: whatever it has learnt by heart of the data that it was trained on, everybody can read".into()
     });
-    sealed.into_iter().chain(small).chain(backbone).collect()
+    clear.into_iter().chain(small).chain(backbone).collect()
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{bundle::BundleError, campaign::tests::TEXT};
+    use crate::bundle::BundleError;
+    pub(crate) use crate::campaign::tests::TEXT;
     use alloy::signers::local::PrivateKeySigner;
     use proptest::prelude::*;
     use std::sync::LazyLock;
+    use syft_nets::{Input, NetworkKind};
 
     pub(crate) fn inputs() -> Inputs {
         let rows: String = (0..20)
@@ -678,7 +546,7 @@ pub(crate) mod tests {
         let checked = Bundle::decode(&plan.bundle.encode()).unwrap().check(&manifest, &Embedding::none()).unwrap();
         assert_eq!(checked.start.accuracy().get(), 100_000);
         // What the Capsule publishes is always the same file.
-        assert_eq!(checked.start.file().unwrap(), crate::method::plain_network(&clear.initial()).unwrap());
+        assert_eq!(checked.start.file().unwrap(), crate::families::plain_network(&clear.initial()).unwrap());
     }
 
     /// A public network of two columns, that a campaign of this text reads through.
@@ -750,9 +618,9 @@ pub(crate) mod tests {
             plan(&CampaignFile::parse(text).unwrap(), inputs)
         };
         let network = plan(&CampaignFile::parse(&sealed).unwrap(), inputs()).unwrap().manifest(Digest([9; 32]));
-        let network = crate::method::plain_network(&network.method.clear().unwrap().initial()).unwrap();
+        let network = crate::families::plain_network(&network.method.clear().unwrap().initial()).unwrap();
         let linear = planned("", "").unwrap().manifest(Digest([9; 32])).method;
-        let linear = crate::method::plain(&syft::Weights::zeros(linear.linear().unwrap().shape)).unwrap();
+        let linear = crate::families::plain(&syft::Weights::zeros(linear.linear().unwrap().shape)).unwrap();
         with(&sealed, &network).unwrap();
         with(TEXT, &linear).unwrap();
         assert!(matches!(with(&sealed, &linear), Err(LaunchError::Trial(TrialError::File(_)))));

@@ -9,15 +9,15 @@ use syft::{
 };
 
 use crate::{
+    campaign::Mode,
     data::{Schema, SchemaError},
+    families::{Method, MethodError, Trial, TrialError},
     handover::{AuditKey, keys_root},
     ids::Digest,
-    method::{Method, MethodError},
+    limits,
     text::{self, TextError},
 };
 
-/// A manifest is at most this large.
-pub const MAX_BYTES: usize = 1 << 20;
 /// Name and version of the form.
 const SCHEMA: &str = "sonar.manifest/3";
 /// Most characters of name and description.
@@ -72,15 +72,6 @@ pub fn commitment(salt: &[u8; 32], bytes: &[u8]) -> Digest {
     Digest(Sha256::new_with_prefix(salt).chain_update(bytes).finalize().into())
 }
 
-/// How updates are combined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// Each update is tried on the best model so far, in chain order.
-    #[default]
-    Sequential,
-}
-
 /// What everybody may know about a campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,7 +110,7 @@ pub struct Manifest {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// Too large.
-    #[error("the manifest has {0} bytes; at most {MAX_BYTES} are read")]
+    #[error("the manifest has {0} bytes; at most {limit} are read", limit = limits::MANIFEST)]
     TooLarge(usize),
     /// Not the JSON that it should be.
     #[error("the manifest cannot be read: {0}")]
@@ -202,7 +193,7 @@ impl Manifest {
     pub fn encode(&self) -> Result<Vec<u8>, ManifestError> {
         self.check()?;
         let bytes = serde_json::to_vec(self)?;
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > limits::MANIFEST {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
         Ok(bytes)
@@ -213,7 +204,7 @@ impl Manifest {
     /// # Errors
     /// Names what is wrong.
     pub fn decode(bytes: &[u8]) -> Result<Self, ManifestError> {
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > limits::MANIFEST {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
         let manifest: Self = serde_json::from_slice(bytes)?;
@@ -282,6 +273,14 @@ impl Manifest {
     /// When the limits would say too much.
     pub fn meter(&self, ladder: &Ladder) -> Result<LeakMeter, BudgetError> {
         LeakMeter::new(self.method.weights(), ladder, self.limits.budget())
+    }
+
+    /// The model in this file, or the one that the campaign starts with, on examples as the backbone leaves them, if there is one.
+    ///
+    /// # Errors
+    /// When the file is not a model of the campaign, or nothing can be measured on the examples.
+    pub fn trial(&self, examples: &syft::Examples, file: Option<&[u8]>) -> Result<Box<dyn Trial>, TrialError> {
+        self.method.trial(examples, self.targets(examples)?, self.metric, file)
     }
 
     /// The targets of raw examples, bounded.

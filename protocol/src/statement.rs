@@ -7,18 +7,15 @@ use serde::Serialize;
 use syft::{
     LadderError, Ppm,
     budget::{HARD_BITS, LEAST_SECRET_WEIGHTS, not_secret, transcript_bits},
-    privacy::Zcdp,
 };
 use utoipa::ToSchema;
 
 use crate::{
+    families::{PartyStatement, Secrecy, SecurityFigure, UpdateEncryption},
     manifest::Manifest,
-    method::{Linear, Method, Regime},
+    regime::Regime,
     view::CampaignView,
 };
-
-/// The δ for which the statement says an ε.
-const DELTA: f64 = 1e-6;
 
 /// How far a campaign has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,41 +81,6 @@ pub struct UpdateSecrecy {
     pub encryption: Option<UpdateEncryption>,
 }
 
-/// What the encryption of updates hides, and what it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
-pub struct UpdateEncryption {
-    /// Updates of one Mine from which the average products of its columns can be solved for, if they carry no noise of its own.
-    pub solvable_from: usize,
-    /// Beyond the updates themselves, their ciphertexts say no more than (ε, δ)-differential privacy allows: the ε, for all uploads.
-    pub ciphertext_epsilon: f64,
-    /// The δ.
-    pub ciphertext_delta: f64,
-}
-
-/// How hard it is to break something, by an estimate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct SecurityFigure {
-    /// What would be broken.
-    pub what: &'static str,
-    /// Work, as a power of two.
-    pub bits: u32,
-    /// How the work was counted.
-    pub cost_model: &'static str,
-}
-
-/// What one party learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct PartyStatement {
-    /// Who.
-    pub party: &'static str,
-    /// What it learns.
-    pub learns: &'static str,
-    /// What it does not learn.
-    pub never_learns: &'static str,
-    /// Why not.
-    pub rests_on: &'static str,
-}
-
 /// A statement that cannot be made; no manifest that was checked is the cause.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum StatementError {
@@ -143,38 +105,24 @@ impl PrivacyStatement {
     /// When the starting accuracy is none, or not below the target.
     pub fn new(manifest: &Manifest, progress: Progress) -> Result<Self, StatementError> {
         let method = &manifest.method;
-        let (weights, linear) = (method.weights(), method.linear());
+        let (regime, weights) = (method.regime(), method.weights());
         let uploads = u32::from(manifest.limits.accepts) + 1;
+        let Secrecy { encryption, mut security, parties } = method.secrecy(uploads);
+        let what = "sealed bundles, updates and results (OpenPGP, Curve25519)";
+        security.push(SecurityFigure { what, bits: 126, cost_model: "Pollard's rho" });
         Ok(Self {
-            regime: method.regime(),
+            regime,
             model: ModelSecrecy {
                 weights,
                 public_weights: method.backbone().map_or(0, |backbone| backbone.network.parameters()),
                 least_weights: LEAST_SECRET_WEIGHTS,
-                secret: linear.is_some() && !not_secret(weights),
+                secret: !regime.is_public() && !not_secret(weights),
             },
             transcript: TranscriptBits::new(manifest, progress)?,
-            updates: UpdateSecrecy {
-                most_uploads: uploads,
-                encryption: linear.map(|linear| UpdateEncryption::new(linear, uploads)),
-            },
-            security: security(linear),
-            parties: match method {
-                Method::Encrypted(_) => PARTIES.to_vec(),
-                Method::Clear(_) => CLEAR_PARTIES.to_vec(),
-            },
+            updates: UpdateSecrecy { most_uploads: uploads, encryption },
+            security,
+            parties: parties.to_vec(),
         })
-    }
-}
-
-impl UpdateEncryption {
-    fn new(linear: &Linear, uploads: u32) -> Self {
-        let noise = Zcdp::per_upload(&linear.parameters).times(u64::from(uploads));
-        Self {
-            solvable_from: linear.shape.inputs / (2 * linear.shape.outputs) + 1,
-            ciphertext_epsilon: noise.epsilon(DELTA),
-            ciphertext_delta: DELTA,
-        }
     }
 }
 
@@ -191,99 +139,11 @@ impl TranscriptBits {
     }
 }
 
-fn security(linear: Option<&Linear>) -> Vec<SecurityFigure> {
-    let mut figures = linear.map(encryption_security).unwrap_or_default();
-    let what = "sealed bundles, updates and results (OpenPGP, Curve25519)";
-    figures.push(SecurityFigure { what, bits: 126, cost_model: "Pollard's rho" });
-    figures
-}
-
-fn encryption_security(linear: &Linear) -> Vec<SecurityFigure> {
-    const MATZOV: &str = "lattice estimator, MATZOV";
-    let rows = linear.parameters.security_bits();
-    let what = "keys: from encrypted model, public key and packing key";
-    let mut figures = vec![SecurityFigure { what, bits: rows.matzov, cost_model: MATZOV }];
-    figures.extend(rows.core_svp.map(|bits| SecurityFigure { what, bits, cost_model: "core-SVP" }));
-    let what = "a Mine's data: from the masks of its upload, also for who has every key";
-    let bits = linear.parameters.rerandomisation_bits().matzov;
-    figures.push(SecurityFigure { what, bits, cost_model: MATZOV });
-    figures
-}
-
-const CLEAR_PARTIES: [PartyStatement; 4] = [
-    PartyStatement {
-        party: "Mine",
-        learns: "the model and each version of it, and the public transcript",
-        never_learns: "the validation set, beyond the bits above; other Mines' data; their updates until they are accepted",
-        rests_on: "OpenPGP, and the limit on the transcript",
-    },
-    PartyStatement {
-        party: "anybody",
-        learns: "the same: versions are public, so the sum of what a window's accepted updates changed is, too",
-        never_learns: "the validation set, updates that were not accepted, any data",
-        rests_on: "the same",
-    },
-    PartyStatement {
-        party: "Capsule",
-        learns: "model, validation set, and every update: exactly, unless the Mine's owner set a privacy budget",
-        never_learns: "raw data, but for what a network has learnt of it by heart",
-        rests_on: "the Mine, which sends nothing else; differential privacy for the updates themselves",
-    },
-    PartyStatement {
-        party: "data scientist",
-        learns: "the finished model, and what anybody does",
-        never_learns: "any Mine's data; an update that was not accepted",
-        rests_on: "the Capsule, and OpenPGP",
-    },
-];
-
-const PARTIES: [PartyStatement; 6] = [
-    PartyStatement {
-        party: "Mine",
-        learns: "the public transcript: which submissions were accepted, at which step of the accuracy grid",
-        never_learns: "the model, beyond the bits above; other Mines' data or updates",
-        rests_on: "module-LWE, and the limit on the transcript",
-    },
-    PartyStatement {
-        party: "anybody",
-        learns: "the same, and what the manifest says",
-        never_learns: "the model, any update, any data",
-        rests_on: "the same, and OpenPGP",
-    },
-    PartyStatement {
-        party: "Capsule",
-        learns: "model, validation set, and every update it decrypts: exactly, unless the Mine's owner set a privacy budget",
-        never_learns: "raw data; anything of a Mine beyond its updates, through the noise of ciphertexts",
-        rests_on: "re-randomisation and flood (module-LWE); differential privacy for the updates themselves",
-    },
-    PartyStatement {
-        party: "data scientist",
-        learns: "the finished model, and the public transcript",
-        never_learns: "any Mine's data or single update",
-        rests_on: "the Capsule, and OpenPGP",
-    },
-    PartyStatement {
-        party: "a cheating Capsule",
-        learns: "a Mine's matrix, if it publishes another model or key than it should and no privacy budget is set",
-        never_learns: "rows of data of a Mine with a privacy budget, beyond that budget",
-        rests_on: "its stake, and audits after the campaign; differential privacy",
-    },
-    PartyStatement {
-        party: "data scientist and Capsule together",
-        learns: "a single row, if features or backbone were made to answer to that one only and no privacy budget is set",
-        never_learns: "rows of data of a Mine with a privacy budget, beyond that budget",
-        rests_on: "differential privacy; a Mine's policy, which wants a budget or trust before it reads through a backbone",
-    },
-];
-
 impl Display for PrivacyStatement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { regime, model, transcript, updates, security, parties } = self;
-        let about = match regime {
-            Regime::Encrypted => "model and keys",
-            Regime::Clear => "the validation set",
-        };
-        if *regime == Regime::Clear {
+        let about = if regime.is_public() { "the validation set" } else { "model and keys" };
+        if regime.is_public() {
             writeln!(
                 f,
                 "The model is not secret: every Mine, and anyone who fetches it, sees its {} weights.",

@@ -8,8 +8,10 @@ mod records;
 
 use std::{
     borrow::Cow,
+    cmp::Reverse,
     collections::HashSet,
     fmt::{self, Write as _},
+    iter,
 };
 
 use records::{Record, Records};
@@ -22,8 +24,17 @@ const SAMPLE: usize = 100;
 const SHOWN: usize = 40;
 /// In the order of preference when two split a file equally well.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
-/// What stands for a missing value.
-const MISSING: [&str; 8] = ["", "?", "-", ".", "NA", "N/A", "null", "NULL"];
+/// Separators that are recognised, so that they can be named, and not read. Spaces are one too.
+const OTHER_SEPARATORS: [(char, &str); 6] = [
+    (':', "colons"),
+    ('^', "`^`"),
+    ('~', "`~`"),
+    ('#', "`#`"),
+    ('\u{1}', "the control character U+0001"),
+    ('，', "`，`"),
+];
+/// What stands for a missing value, in any case.
+const MISSING: [&str; 12] = ["", "?", "-", "--", ".", "na", "n/a", "#n/a", "<na>", "null", "none", "missing"];
 
 /// How large a table may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +59,8 @@ pub enum Header {
     /// From the first line, unless that looks like data.
     #[default]
     Checked,
+    /// From the first line, unless that looks like data and lacks one of these names.
+    Expected(Vec<String>),
     /// From the first line, whatever it looks like.
     FirstLine,
     /// There is no header line: these are the names, or `column1`, `column2`, … if there are none.
@@ -140,9 +153,17 @@ pub enum TableError {
         /// Name of the separator.
         separator: &'static str,
     },
+    /// Columns separated by something else.
+    #[error(
+        "the columns are separated by {0}: save the file with commas, semicolons, tabs or vertical bars between them"
+    )]
+    Separator(String),
     /// No header.
     #[error("the first line looks like data (`{0}`): a CSV file starts with a line of column names; add one")]
     LooksLikeData(String),
+    /// The header a second time, as in files that were joined.
+    #[error("line {0} repeats the header line: remove it")]
+    RepeatedHeader(u64),
     /// As many names as there are columns are needed.
     #[error("{given} column names were given, but line {line} has {have} cells (separated by {separator})")]
     Names {
@@ -197,19 +218,28 @@ pub fn read_csv_with(bytes: &[u8], header: &Header, limits: &Limits) -> Result<T
     if let Some(at) = text.find('\0') {
         return Err(TableError::Nul(records::line_of(&text, at)));
     }
-    let separator = infer_separator(&text, limits.columns);
-    let mut records = Records::new(&text, separator, limits.columns);
+    let (start, declared) = declared_separator(&text)?;
+    let records = |separator| Records::new(&text, start, separator, limits.columns);
+    let separator = declared.unwrap_or_else(|| infer_separator(records));
+    let mut records = records(separator);
     let mut first = records.next().transpose()?.ok_or(TableError::Empty)?;
     if first.count > limits.columns {
         return Err(TableError::TooManyColumns { have: first.count, most: limits.columns });
     }
+    if first.count == 1 && *header != Header::FirstLine {
+        check_single(&first, records.clone())?;
+    }
     let columns: Vec<String> = match header {
-        Header::Checked | Header::FirstLine => {
+        Header::Checked | Header::Expected(_) | Header::FirstLine => {
             let names: Vec<String> = first.cells.iter().map(|cell| cell.clone().into_owned()).collect();
             if let (Some(raw), Some(name)) = (&guessed_from, names.iter().find(|name| !name.is_ascii())) {
                 return Err(encoding::guessed(raw, &text, name, "a column's name"));
             }
-            if *header == Header::Checked && looks_like_data(&names, records.clone()) {
+            let is_certain = match header {
+                Header::Expected(expected) => expected.iter().all(|name| names.contains(name)),
+                other => *other == Header::FirstLine,
+            };
+            if !is_certain && looks_like_data(&names, records.clone()) {
                 return Err(TableError::LooksLikeData(shorten(&names.join(separator.encode_utf8(&mut [0; 4])))));
             }
             first = match records.next().transpose()? {
@@ -226,13 +256,17 @@ pub fn read_csv_with(bytes: &[u8], header: &Header, limits: &Limits) -> Result<T
         Header::Absent(None) => (1..=first.count).map(|number| format!("column{number}")).collect(),
     };
     check_names(&columns)?;
+    let may_repeat = matches!(header, Header::FirstLine | Header::Absent(_));
     let mut table = Table { columns, text: String::new(), ends: Vec::new(), lines: Vec::new(), has_commas: false };
-    table.push(&first, separator)?;
-    for record in records {
+    for record in iter::once(Ok(first)).chain(records) {
         if table.rows() == limits.rows {
             return Err(TableError::TooManyRows(limits.rows));
         }
-        table.push(&record?, separator)?;
+        let record = record?;
+        if !may_repeat && record.cells == table.columns {
+            return Err(TableError::RepeatedHeader(record.line));
+        }
+        table.push(&record, separator)?;
     }
     Ok(table)
 }
@@ -249,22 +283,51 @@ fn check_names(columns: &[String]) -> Result<(), TableError> {
     }
 }
 
-/// The separator that splits header and first rows into most columns, evenly. If none does, the one that the header has, so that the uneven
-/// line is reported with it.
-fn infer_separator(text: &str, most: usize) -> char {
+/// Spreadsheets write a line `sep=;` before the header. Returns where that line ends, and the separator.
+fn declared_separator(text: &str) -> Result<(usize, Option<char>), TableError> {
+    let line = text.split(['\n', '\r']).next().unwrap_or(text);
+    let declaration = line.strip_prefix('"').unwrap_or(line);
+    let is_declared = declaration.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sep="));
+    let mut named = declaration.chars().skip(4).take_while(|c| *c != '"');
+    match named.next().filter(|_| is_declared) {
+        Some(separator) if SEPARATORS.contains(&separator) => Ok((line.len(), Some(separator))),
+        Some(other) if named.next().is_none() => Err(TableError::Separator(format!("`{other}`"))),
+        _ => Ok((0, None)),
+    }
+}
+
+/// The separator that splits header and first rows evenly, and best: its cells contain the other separators least often, decimal commas
+/// aside; among equals the one with most columns. If none splits them evenly, the one that splits the header into most columns, so that the
+/// uneven line is reported with it.
+fn infer_separator<'t>(records: impl Fn(char) -> Records<'t>) -> char {
+    let is_torn = |cell: &&Cell<'t>| cell.contains(SEPARATORS) && comma_number(cell).is_none();
     let split = |separator| {
-        let mut sample =
-            Records::new(text, separator, most).take(SAMPLE).map_while(Result::ok).map(|record| record.count);
-        let columns = sample.next().unwrap_or(0);
-        (separator, columns, sample.all(|count| count == columns))
+        let sample: Vec<Record<'t>> = records(separator).take(SAMPLE).map_while(Result::ok).collect();
+        let columns = sample.first().map_or(0, |header| header.count);
+        let is_even = sample.iter().all(|record| record.count == columns);
+        let torn = sample.iter().flat_map(|record| &record.cells).filter(is_torn).count();
+        (separator, columns, is_even, torn)
     };
-    let splits = SEPARATORS.map(split);
+    let splits: Vec<_> = SEPARATORS.map(split).into_iter().filter(|(_, columns, ..)| *columns > 1).collect();
     // `max_by_key` takes the last of equals, and the preferred one comes first.
-    let most_columns = |even_only: bool| {
-        let fits = splits.iter().rev().filter(move |(_, columns, even)| *columns > 1 && (*even || !even_only));
-        fits.max_by_key(|(_, columns, _)| *columns)
+    let even = splits.iter().rev().filter(|(.., is_even, _)| *is_even);
+    even.max_by_key(|(_, columns, _, torn)| (Reverse(*torn), *columns))
+        .or_else(|| splits.iter().rev().max_by_key(|(_, columns, ..)| *columns))
+        .map_or(',', |(separator, ..)| *separator)
+}
+
+/// Checks that a file has one column because it has one, and not because its separator is another one than those that are read.
+fn check_single(first: &Record<'_>, below: Records<'_>) -> Result<(), TableError> {
+    let rows: Vec<Record<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
+    let lines = || iter::once(first).chain(&rows).filter_map(|record| record.cells.first());
+    let is_even = |count: &dyn Fn(&str) -> usize| {
+        let columns = lines().next().map_or(0, |line| count(line));
+        columns > 1 && !rows.is_empty() && lines().all(|line| count(line) == columns)
     };
-    most_columns(true).or_else(|| most_columns(false)).map_or(',', |(separator, ..)| *separator)
+    let other = OTHER_SEPARATORS.iter().find(|(separator, _)| is_even(&|line| line.split(*separator).count()));
+    let name =
+        other.map(|(_, name)| *name).or_else(|| is_even(&|line| line.split_whitespace().count()).then_some("spaces"));
+    name.map_or(Ok(()), |name| Err(TableError::Separator(name.into())))
 }
 
 fn separator_name(separator: char) -> &'static str {
@@ -276,27 +339,34 @@ fn separator_name(separator: char) -> &'static str {
     }
 }
 
-/// Whether a first line is a row like those below it. Names of numbers in ascending order (years, pandas' default names) are names.
-fn looks_like_data(names: &[String], below: Records<'_>) -> bool {
-    let rows: Vec<Record<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
-    let cells = |column: usize| {
-        let cells = rows.iter().filter_map(move |row| row.cells.get(column).map(|cell| &**cell));
-        cells.filter(|cell| !MISSING.contains(cell))
-    };
-    let is_numeric = |column| cells(column).next().is_some() && cells(column).all(is_number);
-    let named = || names.iter().enumerate().filter(|(_, name)| !MISSING.contains(&name.as_str()));
-    if named().any(|(column, name)| !is_number(name) && is_numeric(column)) {
-        return false;
-    }
-    let numbers: Vec<&str> = named().filter(|(_, name)| is_number(name)).map(|(_, name)| name.as_str()).collect();
-    let is_repeated = rows.len() > 1 && named().all(|(column, name)| cells(column).any(|cell| cell == name));
-    is_repeated || named().any(|(column, name)| is_number(name) && is_numeric(column)) && !is_ascending(&numbers)
+fn is_missing(cell: &str) -> bool {
+    MISSING.iter().any(|missing| cell.eq_ignore_ascii_case(missing))
 }
 
-/// Whole numbers of which each is one more than the one before.
-fn is_ascending(numbers: &[&str]) -> bool {
-    let whole: Option<Vec<i64>> = numbers.iter().map(|number| number.parse().ok()).collect();
-    whole.is_some_and(|whole| whole.len() > 1 && whole.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1])))
+/// Whether a first line is a row like those below it: values above values, or texts that occur again below.
+fn looks_like_data(names: &[String], below: Records<'_>) -> bool {
+    let rows: Vec<Record<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
+    // The same line again may be the header of a second file.
+    let others = || rows.iter().filter(|row| row.cells != names);
+    let cells = |column: usize| {
+        let cells = others().filter_map(move |row| row.cells.get(column).map(|cell| &**cell));
+        cells.filter(|cell| !is_missing(cell))
+    };
+    let has_values = |column| cells(column).next().is_some() && cells(column).all(is_value);
+    let named = || names.iter().enumerate().filter(|(_, name)| !is_missing(name));
+    if named().any(|(column, name)| !is_value(name) && has_values(column)) {
+        return false;
+    }
+    let is_repeated = rows.len() > 1 && named().all(|(column, name)| cells(column).any(|cell| cell == name));
+    is_repeated || named().any(|(column, name)| is_value(name) && has_values(column))
+}
+
+/// A number, date, time, percentage or price.
+fn is_value(text: &str) -> bool {
+    let is_of_values = |c: char| c.is_ascii_digit() || "+-$€£%/:.,TZ ".contains(c);
+    let starts_as_value = |text: &str| text.starts_with(|c: char| c.is_ascii_digit() || "+-$€£.,".contains(c));
+    let has_digit = text.contains(|c: char| c.is_ascii_digit());
+    is_number(text) || (has_digit && starts_as_value(text) && text.chars().all(is_of_values))
 }
 
 /// With a point or a comma before the decimals.
@@ -454,6 +524,23 @@ mod tests {
         );
         let inches = read("a,b,y,note\n2.4,0.6,no,\"unfinished\n0.3,5.5,no,ok\n3.2,9.8,yes,5\"\n");
         assert_eq!(inches, Err(TableError::SwallowedRows { opened: 2, closed: 4 }));
+        for (text, closed) in [
+            ("a,note,y\n1,\"5 in,no\n2,5\",yes\n", 3),
+            ("note,a\n\"5 in,1\n4\",2\n", 3),
+            ("a,b,note\n1,x,\"open\n2,y,ok\n3,z,4\"\n", 4),
+            ("a,b,note\r\n1,x,\"open\r\n2,y,4\"\r\n", 3),
+            ("a;b;note\n1,5;x;\"open\n2,5;y;4\"\n", 3),
+            ("a,b,c,d,e,y\n1,r,s,t,u,\"no\n2,r,s,t,u,yes\"\n", 3),
+        ] {
+            assert_eq!(read(text), Err(TableError::SwallowedRows { opened: 2, closed }), "{text}");
+        }
+        for text in [
+            "a,name,note\n1,x,\"12 Main St\nSpringfield, IL, USA\"\n",
+            "a,note\n1,\"first, second\nthird, fourth\nfifth\"\n",
+            "a,b,note\n1,2,\"one\n\n1,2\"\n",
+        ] {
+            assert!(read(text).is_ok(), "{text}: {:?}", read(text));
+        }
     }
 
     #[test]
@@ -479,19 +566,18 @@ mod tests {
             "1,68;2,5;no\n3,1;4,25;yes\n",
             "red,small,no\nblue,small,no\nred,large,yes\nred,small,no\n",
             "?,3,no\n4,5,yes\n",
+            "1,2,no\n3,4,yes\n",
+            "0,1,2\n5,6,a\n",
+            "2020-01-31,red\n2020-02-01,blue\n",
+            "5 %,12:30,$4\n6 %,13:00,$5\n",
+            "None,3,no\n4,5,yes\n",
         ] {
             assert!(matches!(read(text), Err(TableError::LooksLikeData(_))), "{text}");
             let names = read_csv_with(text.as_bytes(), &Header::Absent(None), &Limits::default()).unwrap();
             assert_eq!(names.columns()[0], "column1");
             assert_eq!(names.rows(), text.lines().count(), "no row is lost");
         }
-        for text in [
-            "a,b\n1,2\n3,4\n",
-            "0,1,2\n5,6,a\n",
-            "country,2019,2020\nChad,1.5,2\n",
-            "x,y\nred,blue\n",
-            ",a\n0,1\n1,2\n",
-        ] {
+        for text in ["a,b\n1,2\n3,4\n", "id,2019,2020\n1,1.5,2\n", "x,y\nred,blue\n", ",a\n0,1\n1,2\n"] {
             assert!(read(text).is_ok(), "{text}: {:?}", read(text));
         }
     }
@@ -509,6 +595,25 @@ mod tests {
     }
 
     #[test]
+    fn a_first_line_with_the_expected_names_is_the_header() {
+        let expecting = |text: &str| {
+            let expected = Header::Expected(vec!["0".into(), "1".into()]);
+            read_csv_with(text.as_bytes(), &expected, &Limits::default())
+        };
+        assert_eq!(expecting("0,1,2\n5,6,7\n").unwrap().rows(), 1);
+        let first_line = read_csv_with(b"3,4\n5,6\n", &Header::FirstLine, &Limits::default()).unwrap();
+        assert_eq!(first_line.columns(), ["3", "4"]);
+        assert!(matches!(expecting("5,6,7\n0,1,2\n"), Err(TableError::LooksLikeData(_))));
+        assert_eq!(expecting("a,b\n0,1\n").unwrap().columns(), ["a", "b"], "what is missing is reported by the schema");
+    }
+
+    #[test]
+    fn a_header_in_the_middle_of_joined_files_is_named() {
+        assert_eq!(read("a,b,y\n1,2,no\na,b,y\n3,4,no\n"), Err(TableError::RepeatedHeader(3)));
+        assert_eq!(read("x,y\nred,no\nx,y\nblue,no\n"), Err(TableError::RepeatedHeader(3)));
+    }
+
+    #[test]
     fn separators_are_inferred_or_named() {
         for text in [
             "a;b;y\n8.63;6.96;yes\n",
@@ -520,8 +625,48 @@ mod tests {
         }
         let empty_cells = read("a\tb\ty\n\t\tyes\n").unwrap();
         assert_eq!(row(&empty_cells, 0), ["", "", "yes"]);
+        let without_header = |text: &str| {
+            let names = Header::Absent(None);
+            read_csv_with(text.as_bytes(), &names, &Limits::default()).unwrap()
+        };
+        for text in ["1,68;2,5;no\n3,1;4,25;yes\n", "1,68\t2,5\tno\n3,1\t4,25\tyes\n"] {
+            assert_eq!(row(&without_header(text), 1), ["3,1", "4,25", "yes"], "{text}");
+        }
+        assert_eq!(row(&without_header("1,5;2,5;3,5\n4,5;5,5;6,5\n"), 0), ["1,5", "2,5", "3,5"]);
+        assert_eq!(row(&without_header("1,2,x;y\n3,4,z;w\n"), 0), ["1", "2", "x;y"]);
+        let with_units = read("length, cm;width, cm\n1,5;2,5\n3,5;4,5\n5,5;6,5\n").unwrap();
+        assert_eq!(with_units.columns(), ["length, cm", "width, cm"]);
         let uneven = refusal("a;b;y\n1;2;no\n1;2\n");
         assert_eq!(uneven, "line 3 has 2 cells, the header has 3 (separated by semicolons): correct the line");
+    }
+
+    #[test]
+    fn the_separator_that_a_spreadsheet_declares_is_used() {
+        for text in ["sep=;\na;b;y\n1;2;no\n", "\"sep=;\"\r\na;b;y\r\n1;2;no\r\n", "SEP=;\n\na;b;y\n1;2;no"] {
+            let table = read(text).unwrap();
+            assert_eq!((table.columns().len(), row(&table, 0)), (3, vec!["1", "2", "no"]), "{text:?}");
+        }
+        assert_eq!(read("sep=;\na;b;y\n1;2;no\n").unwrap().line(0), 3);
+        let one_column = read("sep=;\na,b\n1,5\n").unwrap();
+        assert_eq!(one_column.columns(), ["a,b"]);
+        assert!(refusal("sep=^\na^b\n1^2\n").starts_with("the columns are separated by `^`: save"));
+        assert_eq!(read("sep=x,y\n1,2\n").unwrap().columns(), ["sep=x", "y"]);
+    }
+
+    #[test]
+    fn separators_that_are_not_read_are_named() {
+        let cases = [
+            ("a b y\n1.5 2.5 no\n", "spaces"),
+            ("   a     b   y\n 1.5   2.5  no\n10.5   2.5 yes\n", "spaces"),
+            ("a:b:y\n1:2:no\n", "colons"),
+            ("a^b^y\n1^2^no\n", "`^`"),
+            ("a~b~y\n1~2~no\n", "`~`"),
+            ("a，b，y\n1，2，no\n", "`，`"),
+        ];
+        for (text, name) in cases {
+            assert_eq!(read(text), Err(TableError::Separator(name.into())), "{text}");
+        }
+        assert!(read("a\nsome words\nof text here\n").is_ok());
     }
 
     #[test]
@@ -587,6 +732,15 @@ mod tests {
         assert!(refusal(b"PK\x03\x04rest").contains("zip archive"));
         assert!(refusal(gzip(b"PK\x03\x04rest")).contains("zip archive"));
         assert!(refusal(b"PAR1\x15\x04rest").contains("Parquet"));
+        assert!(refusal(gzip(&gzip(text))).contains("gzip twice"));
+        let tar = [b"data.csv".as_slice(), &[0; 249], b"ustar\x0000", &[0; 248]].concat();
+        assert!(refusal(&tar).contains("tar archive"));
+        assert!(refusal(gzip(&tar)).contains("tar archive"));
+        assert!(refusal("\u{FEFF}\n<!DOCTYPE html>\n<p>404, not found</p>").contains("HTML"));
+        assert!(refusal("{\"a\": 1, \"b\": 2}\n").contains("JSON"));
+        assert!(refusal("[\n  {\"a\": 1, \"b\": 2}\n]\n").contains("JSON"));
+        assert!(refusal("@relation iris\n@attribute a numeric\n").contains("ARFF"));
+        assert_eq!(read("[kg],{m},<s>\n1,2,3\n").unwrap().columns(), ["[kg]", "{m}", "<s>"]);
         let named = read("PAR1,PAR2,y\n1,2,no\n").unwrap();
         assert_eq!(named.columns(), ["PAR1", "PAR2", "y"], "a name may begin as a kind of file does");
     }

@@ -1,13 +1,14 @@
 //! Texts that strangers wrote: names, descriptions, columns, classes, endpoints, errors of nodes.
 //!
-//! Terminals obey control characters, and bidirectional overrides show a text in another order than it is read. Both are refused where a text
-//! is read ([`check_line`], [`check_lines`]), and escaped where any text is printed ([`escape`], [`escape_json`]).
+//! Terminals obey control characters, bidirectional marks show a text in another order than it is read, and two names that differ in an
+//! invisible character look the same. These are refused where a text is read ([`check_line`], [`check_lines`]), and escaped where any text is
+//! printed ([`escape`], [`escape_json`]).
 
 use std::{borrow::Cow, fmt::Write as _};
 
 /// A text with a character that does something to the reader's screen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place} contains the invisible character U+{:04X}, which terminals obey: remove it", u32::from(*.character))]
+#[error("{place} contains the invisible character U+{:04X}: remove it", u32::from(*.character))]
 pub struct TextError {
     /// Which text.
     pub place: String,
@@ -15,9 +16,13 @@ pub struct TextError {
     pub character: char,
 }
 
-/// Whether a character moves the cursor, changes colours, or reorders the text around it. Line ends and tabs are among these.
+/// Whether a character moves the cursor, changes colours, reorders the text around it, or is not seen. Line ends and tabs are among these;
+/// the joiners of Persian, of Indian scripts and of emoji are not.
 fn is_obeyed(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c,
+            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
 /// As [`is_obeyed`], without what a text of several lines has.
@@ -54,8 +59,9 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 /// A JSON document with the same content and nothing in it that terminals obey. JSON allows such characters within strings only.
 #[must_use]
 pub fn escape_json(document: &str) -> Cow<'_, str> {
-    // None of them is beyond the basic plane, so one escape is enough.
-    escape_with(document, |escaped, c| write!(escaped, "\\u{:04x}", u32::from(c)))
+    escape_with(document, |escaped, c| {
+        c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(escaped, "\\u{unit:04x}"))
+    })
 }
 
 fn escape_with(text: &str, escape: impl Fn(&mut String, char) -> std::fmt::Result) -> Cow<'_, str> {
@@ -81,7 +87,19 @@ mod tests {
 
     #[test]
     fn what_terminals_obey_is_refused_with_its_place() {
-        for text in ["\u{1b}[2J", "a\u{7}", "a\u{7f}", "a\u{9b}31m", "pay \u{202e}evil\u{202c}", "\u{2066}a", "a\rb"] {
+        for text in [
+            "\u{1b}[2J",
+            "a\u{7}",
+            "a\u{7f}",
+            "a\u{9b}31m",
+            "pay \u{202e}evil\u{202c}",
+            "\u{2066}a",
+            "a\rb",
+            "\u{200f}a",
+            "zero\u{200b}width",
+            "\u{feff}a",
+            "tag\u{e0041}",
+        ] {
             assert!(check_line("the name", text).is_err(), "{text:?}");
             assert!(check_lines("the description", text).is_err(), "{text:?}");
         }
@@ -91,7 +109,8 @@ mod tests {
             assert!(check_line("the name", text).is_err(), "{text:?}");
         }
         check_lines("the description", "two\nlines\tand a tab").unwrap();
-        for text in ["", "Größe", "年齢", "גיל", "العمر", "naïve 👩‍🔬", "`a` \"b\""] {
+        for text in ["", "Größe", "年齢", "גיל", "العمر", "naïve 👩‍🔬", "می\u{200c}خواهم", "`a` \"b\""]
+        {
             check_line("the name", text).unwrap();
         }
     }
@@ -104,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_escaped_document_has_the_same_content(text in "[\\x00-\\x7f\u{80}-\u{9f}\u{202a}-\u{202e}\u{2066}-\u{2069}äé👩]{0,30}") {
+        fn an_escaped_document_has_the_same_content(text in "[\\x00-\\x7f\u{80}-\u{9f}\u{202a}-\u{202e}\u{2066}-\u{2069}\u{e0041}äé👩]{0,30}") {
             let document = serde_json::json!({ "text": text });
             let escaped = escape_json(&document.to_string()).into_owned();
             prop_assert!(!escaped.contains(is_obeyed), "{:?}", escaped);

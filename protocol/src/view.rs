@@ -44,6 +44,14 @@ pub struct World {
 #[derive(Debug)]
 pub struct StagedChanges(World);
 
+/// What stood in the place of committed changes; `None` where nothing did.
+#[derive(Debug)]
+pub struct Undo {
+    opened: usize,
+    campaigns: Vec<(CampaignId, Option<Arc<CampaignView>>)>,
+    capsules: Vec<(Address, Option<CapsuleView>)>,
+}
+
 /// A Capsule as the registry knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CapsuleView {
@@ -338,11 +346,35 @@ impl World {
         Ok(StagedChanges(part))
     }
 
-    /// Puts staged changes in place. They must have been staged from this world as it is now.
-    pub fn commit(&mut self, StagedChanges(part): StagedChanges) {
+    /// Puts staged changes in place, and returns what [`Self::revert`] needs to take them back. They must have been
+    /// staged from this world as it is now.
+    pub fn commit(&mut self, StagedChanges(part): StagedChanges) -> Undo {
+        let undo = Undo {
+            opened: part.order.len(),
+            campaigns: part.campaigns.keys().map(|id| (*id, self.campaigns.get(id).cloned())).collect(),
+            capsules: part.capsules.keys().map(|operator| (*operator, self.capsules.get(operator).cloned())).collect(),
+        };
         self.campaigns.extend(part.campaigns);
         self.order.extend(part.order);
         self.capsules.extend(part.capsules);
+        undo
+    }
+
+    /// Takes back the newest changes that were committed and not yet taken back.
+    pub fn revert(&mut self, undo: &Undo) {
+        self.order.truncate(self.order.len().saturating_sub(undo.opened));
+        for (id, before) in &undo.campaigns {
+            match before {
+                Some(campaign) => self.campaigns.insert(*id, Arc::clone(campaign)),
+                None => self.campaigns.remove(id),
+            };
+        }
+        for (operator, before) in &undo.capsules {
+            match before {
+                Some(capsule) => self.capsules.insert(*operator, capsule.clone()),
+                None => self.capsules.remove(operator),
+            };
+        }
     }
 
     /// Takes one event.

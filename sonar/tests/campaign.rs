@@ -19,9 +19,9 @@ use sonar_node::{
     ipfs::{Node, NodeConfig},
 };
 use sonar_protocol::{
-    audit::word_proof,
     backbone::Embedding,
     bundle::{Bundle, CheckedBundle},
+    families::word_proof,
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version},
     manifest::Manifest,

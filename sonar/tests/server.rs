@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use alloy::primitives::U256;
+use alloy::{primitives::U256, providers::Provider};
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -536,5 +536,20 @@ async fn without_an_account_nothing_is_relayed_and_one_directory_serves_one_serv
     };
     let second = Server::start(config, reader).await.unwrap_err().to_string();
     assert!(second.contains("another sonar serve"), "{second}");
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_chain_that_was_replaced_is_not_ready_and_the_reason_says_what_to_do() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    assert_eq!(site.ok("/readyz").await["ready"], true);
+    // As a node that restarts without its state.
+    let _: Value = stage.anvil.provider().raw_request("anvil_reset".into(), ()).await.unwrap();
+    let (status, ready) = site.get("/readyz").await;
+    assert_eq!((status, &ready["chain"]["ok"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(false)), "{ready}");
+    let reasons = ready["reasons"].to_string();
+    assert!(reasons.contains("the chain was replaced") && reasons.contains("sonar deploy"), "{reasons}");
     site.server.stop().await;
 }

@@ -11,12 +11,12 @@ use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{
     Activation, Attestation, AuditTerms, Delivery, Deployment, Outcome, Publication, STAKE_UNIT, Settlement, Terms,
 };
-use sonar_node::chain::{Client, Follower, Options, deploy};
+use sonar_node::chain::{Client, Node, Options, Sender, deploy};
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
     units::Amount,
-    view::{CampaignView, World},
+    view::CampaignView,
 };
 
 /// What is handed over for a material that is none.
@@ -39,15 +39,25 @@ pub struct Stage {
     pub attester: PrivateKeySigner,
 }
 
-pub const OPTIONS: Options =
-    Options { patience: Duration::from_secs(2), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
+pub const OPTIONS: Options = Options {
+    patience: Duration::from_secs(10),
+    receipt: Duration::from_secs(20),
+    stuck: Duration::from_secs(10),
+    poll: Duration::from_millis(5),
+};
+
+/// Puts the contracts on a new chain.
+pub async fn deployed(anvil: &Anvil, supply: U256) -> Deployment {
+    let node = Node::new(&anvil.endpoint(), OPTIONS.patience).unwrap();
+    deploy(&Sender::new(node, anvil.signers()[0].clone(), OPTIONS), supply).await.unwrap()
+}
 
 impl Stage {
     pub async fn new() -> Self {
         let anvil = Anvil::spawn(AnvilConfig::default()).await.unwrap();
         let signers = anvil.signers();
         let supply = U256::from(10).pow(U256::from(27));
-        let deployment = deploy(anvil.provider_as(signers[0].clone()), supply).await.unwrap();
+        let deployment = deployed(&anvil, supply).await;
         let owner =
             Client::connect_with(&anvil.endpoint(), deployment, Some(signers[0].clone()), OPTIONS).await.unwrap();
         let capsule = owner.with_signer(signers[1].clone());
@@ -160,10 +170,7 @@ impl Stage {
 
     /// A campaign as the chain tells it now.
     pub async fn view(&self, id: CampaignId) -> CampaignView {
-        let mut follower = Follower::new(self.owner.clone(), Duration::ZERO, 0);
-        let mut world = World::default();
-        world.absorb(&follower.next().await.unwrap()).unwrap();
-        world.campaign(id).unwrap().clone()
+        self.owner.world(0).await.unwrap().campaign(id).unwrap().clone()
     }
 
     pub async fn pass(&self, seconds: u64) {

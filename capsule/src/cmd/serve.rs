@@ -4,15 +4,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use capsule::{
     attest::Attester,
+    campaign::worker::{Patience, Tools},
     http,
     ports::Account,
     relay::Relay,
     service::Service,
-    worker::{Patience, Tools},
 };
 use serde_json::json;
 use sonar_node::{
-    chain::Follower,
+    chain::WorldReader,
     cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
     discovery,
     ipfs::{Node, NodeConfig},
@@ -40,14 +40,21 @@ impl Serve {
         let _occupied = home.occupy()?;
         Ready::clear(home.path());
         let operator = opened.operator.address();
-        let client = discovery::client(&context.config, Some(opened.operator)).await?;
+        let done = Report::new(&json!({"operator": operator}), "")?;
+        let mut stop = Box::pin(stop_signal());
+        let connect = || async {
+            let client = discovery::client(&context.config, Some(opened.operator.clone())).await?;
+            Ok((client, node(context, output).await?))
+        };
+        let Some((client, node)) = discovery::persist(&mut stop, connect).await? else {
+            return Ok(done);
+        };
         let deployment = *client.deployment();
-        let node = node(context, output).await?;
         // Where others find the certificate; the same bytes are the same artefact.
         let certificate = opened.identity.certificate().encode();
         node.add(certificate).await?;
         let addresses = node.addresses().iter().map(ToString::to_string).collect();
-        let follower = Follower::new(
+        let reader = WorldReader::new(
             client.clone(),
             context.config.poll(deployment.chain_id),
             context.config.confirmations(deployment.chain_id),
@@ -67,16 +74,15 @@ impl Serve {
         Ready::new(Some(address), addresses).announce(home.path(), output)?;
         output.progress(format!("Capsule {operator} answers at http://{address}"));
         // A task of its own, so that a panic in it ends the Capsule in an orderly way.
-        let mut working = tokio::spawn(service.run(follower));
+        let mut working = tokio::spawn(service.run(reader));
         let ended = tokio::select! {
             ended = &mut working => Err(service_ended(&ended)),
             served = axum::serve(listener, router) => Err(http_ended(served)),
-            () = stop_signal() => Ok(()),
+            () = stop => Ok(()),
         };
         working.abort();
         Ready::clear(home.path());
-        ended?;
-        Report::new(&json!({"operator": operator}), "")
+        ended.map(|()| done)
     }
 }
 

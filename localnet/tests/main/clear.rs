@@ -18,7 +18,7 @@ use sonar_protocol::{
     envelope::{ProtocolReject, seal_update},
     event::{Event, Record},
     ids::CampaignId,
-    method::Regime,
+    regime::Regime,
     view::CampaignView,
 };
 use syft_nets::{Delta, Model, Update};

@@ -2,7 +2,7 @@
 
 use localnet::{demo::DemoConfig, report::Report};
 use sonar_contracts::{CloseReason, payout};
-use sonar_protocol::method::Regime;
+use sonar_protocol::regime::Regime;
 
 use crate::support::{config, digits, run, seeded};
 

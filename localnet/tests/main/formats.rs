@@ -15,9 +15,10 @@ use sonar_protocol::{
     backbone::Embedding,
     data::{Limits, read_csv},
     delivery::{self, Finished, Format},
+    families::{plain, plain_network},
     ids::{CampaignId, Digest},
     manifest::Manifest,
-    method::{Method, Regime, plain, plain_network},
+    regime::Regime,
 };
 use syft::{FeatureKind, Scores, Targets, Task, Weights};
 use syft_nets::Model;
@@ -67,16 +68,16 @@ impl Case {
     fn planned(config: &DemoConfig, rows: usize) -> Self {
         let prepared = Prepared::read(config).unwrap();
         let manifest = prepared.plan().unwrap().manifest(Digest([9; 32]));
-        let file = match &manifest.method {
-            Method::Encrypted(linear) => {
+        let file = match manifest.method.linear() {
+            Some(linear) => {
                 let weight = |i: usize| ((i * 7_919 % 2_003) as f64 / 2_003.0 - 0.5) / 4.0;
-                plain(&Weights::project(linear.shape, (0..linear.shape.weights()).map(weight).collect()))
+                plain(&Weights::project(linear.shape, (0..linear.shape.weights()).map(weight).collect())).unwrap()
             }
-            Method::Clear(clear) => plain_network(&Model::initial(&clear.network, &[1; 32])),
+            None => plain_network(&Model::initial(&manifest.method.clear().unwrap().network, &[1; 32])).unwrap(),
         };
         let validation = prepared.validation.lines().take(rows + 1).map(|line| format!("{line}\n")).collect();
         let embedding = prepared.embedding;
-        Self { manifest, embedding, file: file.unwrap().to_vec(), campaign: CampaignId([7; 32].into()), validation }
+        Self { manifest, embedding, file: file.to_vec(), campaign: CampaignId([7; 32].into()), validation }
     }
 
     /// The digits demo's.
@@ -103,11 +104,11 @@ impl Case {
         let table = read_csv(self.validation.as_bytes(), &Limits::default()).unwrap();
         let schema = &self.manifest.data;
         let examples = self.embedding.apply(schema.fit(&table).unwrap()).unwrap();
-        let scores: Scores = match &self.manifest.method {
-            Method::Encrypted(linear) => {
+        let scores: Scores = match self.manifest.method.linear() {
+            Some(linear) => {
                 linear.read(&self.file).unwrap().predict(&linear.features.apply(examples.features()).unwrap())
             }
-            Method::Clear(clear) => clear.read(&self.file).unwrap().predict(examples.features()),
+            None => self.manifest.method.clear().unwrap().read(&self.file).unwrap().predict(examples.features()),
         };
         let class = |class: usize| match &schema.task {
             Task::Classification { classes } => classes[class].clone().into(),

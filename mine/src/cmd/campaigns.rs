@@ -12,7 +12,7 @@ use sonar_contracts::State;
 use sonar_node::cli::{self, Ask, Failure, Report};
 use sonar_protocol::{
     ids::{CampaignId, Version},
-    method::Regime,
+    regime::Regime,
     units::{Amount, TokenUnit, percent},
 };
 

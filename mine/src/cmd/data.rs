@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 
 use super::{Context, repository_failure as failure};
 
-const NO_HEADER_HELP: &str = "name the columns with `--columns a,b,c`, or add the file with `--no-header`";
+const NO_HEADER_HELP: &str =
+    "add the file with `--columns a,b,c` or `--no-header`, or with `--header` if its first line does name the columns";
 
 /// Data sets
 #[derive(Debug, Subcommand)]
@@ -28,6 +29,9 @@ pub enum Command {
         name: DataName,
         /// CSV with a header line; separated by commas, semicolons, tabs or vertical bars; may be compressed with gzip
         file: PathBuf,
+        /// The first line names the columns, even if it looks like data
+        #[arg(long, conflicts_with_all = ["no_header", "columns"])]
+        header: bool,
         /// The file has no header line; its columns are called column1, column2 and so on
         #[arg(long)]
         no_header: bool,
@@ -58,12 +62,13 @@ impl Command {
     pub fn run(self, context: &Context) -> Result<Report, Failure> {
         let store = context.home.store(&context.passphrase(Ask::Existing)?)?;
         match self {
-            Self::Add { name, file, no_header, columns } => {
+            Self::Add { name, file, header, no_header, columns } => {
                 let csv = Zeroizing::new(files::read_limited(&file, Limits::default().bytes)?);
-                let header = match (columns.is_empty(), no_header) {
-                    (false, _) => Header::Absent(Some(columns)),
-                    (true, true) => Header::Absent(None),
-                    (true, false) => Header::Checked,
+                let header = match (columns.is_empty(), no_header, header) {
+                    (false, ..) => Header::Absent(Some(columns)),
+                    (true, true, _) => Header::Absent(None),
+                    (true, false, true) => Header::FirstLine,
+                    (true, false, false) => Header::Checked,
                 };
                 let about = repository::add(&*store, name, &csv, &header, now()).map_err(|error| {
                     let no_header = matches!(error, RepositoryError::Table(TableError::LooksLikeData(_)));

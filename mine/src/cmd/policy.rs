@@ -4,17 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     home,
-    policy::{Algorithm, Backbones, Consent, Policy},
+    policy::{Backbones, Consent, Policy},
     privacy::Budget,
 };
 use alloy::primitives::Address;
-use clap::Subcommand;
+use clap::{
+    Subcommand,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use sonar_contracts::address;
 use sonar_node::{
     chain::Client,
     cli::{Code, Failure, Report},
 };
-use sonar_protocol::units::{self, Amount, TokenUnit};
+use sonar_protocol::{
+    families::{self, Algorithm},
+    units::{self, Amount, TokenUnit},
+};
 
 use super::Context;
 
@@ -35,6 +41,13 @@ pub enum Command {
     Set(Set),
 }
 
+/// The ways of training of all families, with what they do.
+fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    let known = families::algorithms().into_iter();
+    let values = known.map(|algorithm| PossibleValue::new(algorithm.name).help(algorithm.description));
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<Algorithm>())
+}
+
 /// Changes of rules
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
@@ -52,7 +65,7 @@ pub struct Set {
     #[arg(long, conflicts_with = "data_scientist")]
     any_data_scientist: bool,
     /// Train only this way; repeat it for several
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = algorithm())]
     algorithm: Vec<Algorithm>,
     /// Train in every way
     #[arg(long, conflicts_with = "algorithm")]

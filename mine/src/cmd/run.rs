@@ -35,9 +35,20 @@ impl Run {
         let _occupied = occupy(home).await?;
         Ready::clear(home.path());
         let me = opened.signer.address();
-        let client = context.client(Some(opened.signer)).await?;
+        let done = Report::new(&json!({"address": me, "once": self.once}), "")?;
+        let mut stop = Box::pin(stop_signal());
+        let connect = || async {
+            let client = context.client(Some(opened.signer.clone())).await?;
+            Ok((client, Arc::new(self.node(context, output).await?)))
+        };
+        let (client, node) = if self.once {
+            connect().await?
+        } else if let Some(connected) = discovery::persist(&mut stop, connect).await? {
+            connected
+        } else {
+            return Ok(done);
+        };
         let chain_id = client.deployment().chain_id;
-        let node = Arc::new(self.node(context, output).await?);
         let setup = Setup {
             client,
             me,
@@ -52,9 +63,9 @@ impl Run {
             Ready::new(None, Vec::new()).announce(home.path(), output)?;
         }
         output.progress(format!("Mine {me} is at work"));
-        miner.run(Box::pin(stop_signal())).await.map_err(failure)?;
+        miner.run(stop).await.map_err(failure)?;
         Ready::clear(home.path());
-        Report::new(&json!({"address": me, "once": self.once}), "")
+        Ok(done)
     }
 
     /// An IPFS node that dials Sonar's hub.

@@ -12,9 +12,9 @@ use sonar_contracts::Outcome;
 use sonar_node::ipfs::Node;
 use sonar_protocol::{
     envelope::{Header, open_update},
+    families::plain_network,
     handover::Published,
     ids::{Digest, Version},
-    method::plain_network,
 };
 use syft::{Column, EncryptedUpdate, SecretKey};
 use syft_nets::{Input, Model, NetworkKind};

@@ -10,27 +10,27 @@ use alloy::{
 use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{Activation, Attestation, Deployment, Outcome, Publication, Settlement, Terms, Tree};
 use sonar_node::{
-    chain::{Client, Follower, Options, deploy},
+    chain::Client,
     ipfs::{Node, NodeConfig, loopback},
 };
 use sonar_protocol::{
     campaign::CampaignFile,
+    families::Linear,
     handover::{AuditSecret, Published},
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, Recipient},
     manifest::Manifest,
-    method::Linear,
     pgp::Identity,
     units::Amount,
-    view::{CampaignView, World},
+    view::CampaignView,
 };
 use syft::{Binding, SecretKey, VersionSeed, Weights};
 use syft_nets::Model;
 
-use testkit::yes_or_no;
-
-const OPTIONS: Options =
-    Options { patience: Duration::from_secs(5), receipt: Duration::from_secs(20), poll: Duration::from_millis(5) };
+use testkit::{
+    stage::{OPTIONS, deployed},
+    yes_or_no,
+};
 
 pub struct Stage {
     pub anvil: Anvil,
@@ -61,7 +61,7 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let anvil = Anvil::spawn(AnvilConfig::default()).await.unwrap();
         let signers = anvil.signers();
-        let deployment = deploy(anvil.provider_as(signers[0].clone()), U256::from(1)).await.unwrap();
+        let deployment = deployed(&anvil, U256::from(1)).await;
         let account = Some(signers[0].clone());
         let owner = Client::connect_with(&anvil.endpoint(), deployment, account, OPTIONS).await.unwrap();
         let operator = owner.with_signer(signers[1].clone());
@@ -210,10 +210,7 @@ impl Stage {
 
     /// A campaign as the chain tells it now.
     pub async fn view(&self, id: CampaignId) -> CampaignView {
-        let mut follower = Follower::new(self.owner.clone(), Duration::ZERO, 0);
-        let mut world = World::default();
-        world.absorb(&follower.next().await.unwrap()).unwrap();
-        world.campaign(id).unwrap().clone()
+        self.owner.world(0).await.unwrap().campaign(id).unwrap().clone()
     }
 
     /// What the chain would go back to.

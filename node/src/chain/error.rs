@@ -1,6 +1,7 @@
 use alloy::primitives::{Address, B256, Bytes, U256};
 use sonar_contracts::Revert;
 
+use super::Unmined;
 use crate::cli::{Code, Failure};
 use sonar_protocol::{
     ids::CampaignId,
@@ -31,6 +32,19 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// The node refuses logs even of a single block.
+    #[error(
+        "cannot read the contracts' events: the chain at {url} refuses even those of block {block} alone: {message}; \
+         use another RPC endpoint, or raise its limits"
+    )]
+    LogsRefused {
+        /// The block.
+        block: u64,
+        /// The node.
+        url: String,
+        /// What it said.
+        message: String,
+    },
     /// A contract refused, for a reason that it named.
     #[error("cannot {what}: {revert}")]
     Refused {
@@ -58,8 +72,13 @@ pub enum Error {
         found: u64,
     },
     /// No contract where one should be.
-    #[error("there is no contract at {address} on chain {chain_id}; was the chain restarted?")]
+    #[error(
+        "there is no contract at {address} on chain {chain_id} at {url}: the chain was replaced, or the node is not synchronised; \
+         start the node with its state, or run `sonar deploy` and start again with the new deployment file"
+    )]
     NoContract {
+        /// The node.
+        url: String,
         /// Where it should be.
         address: Address,
         /// The chain.
@@ -87,14 +106,29 @@ pub enum Error {
     #[error("there is no campaign {0} on this contract")]
     UnknownCampaign(CampaignId),
     /// A transaction was sent but is not in a block yet.
-    #[error("{what}: transaction {hash} was not mined within {seconds} s; it may be later")]
+    #[error("cannot {what}: transaction {hash} was not mined within {seconds} s: {reason}")]
     NotMined {
         /// What was tried.
         what: &'static str,
-        /// The transaction.
+        /// The transaction, with the fees that it had last.
         hash: B256,
         /// How long was waited.
         seconds: u64,
+        /// Why it is not.
+        reason: Unmined,
+    },
+    /// An earlier transaction of the account blocks all later ones.
+    #[error(
+        "cannot {what}: an earlier transaction of {account} (nonce {nonce}) is not mined, and its fees are too high to replace it; \
+         wait until it is mined, or replace it with a wallet"
+    )]
+    Blocked {
+        /// What was tried.
+        what: &'static str,
+        /// The account.
+        account: Address,
+        /// The earlier transaction's nonce.
+        nonce: u64,
     },
     /// A transaction was mined and failed.
     #[error("cannot {what}: transaction {hash} failed on chain: something changed while it was on its way")]
@@ -134,7 +168,7 @@ impl Error {
     /// Whether the same request may succeed later without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NotMined { .. } | Self::Failed { .. })
+        matches!(self, Self::Unreachable { .. } | Self::NotMined { .. } | Self::Blocked { .. } | Self::Failed { .. })
     }
 }
 
@@ -143,7 +177,7 @@ impl From<Error> for Failure {
         let code = match &error {
             Error::Url(_) => Code::ChainUrl,
             Error::Unreachable { .. } => Code::ChainUnreachable,
-            Error::Node { .. } => Code::ChainNode,
+            Error::Node { .. } | Error::LogsRefused { .. } => Code::ChainNode,
             Error::Refused { .. } => Code::ContractRefused,
             Error::UnknownRevert { .. } => Code::ContractRefused,
             Error::WrongChain { .. } => Code::WrongChain,
@@ -151,7 +185,7 @@ impl From<Error> for Failure {
             Error::NoSigner { .. } => Code::NoSigner,
             Error::Funds { .. } => Code::InsufficientFunds,
             Error::UnknownCampaign(_) => Code::UnknownCampaign,
-            Error::NotMined { .. } => Code::NotMined,
+            Error::NotMined { .. } | Error::Blocked { .. } => Code::NotMined,
             Error::Failed { .. } => Code::TransactionFailed,
             Error::Nonsense { .. } => Code::ChainNonsense,
             Error::Sign(_) => Code::Sign,

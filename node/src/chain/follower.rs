@@ -18,6 +18,8 @@ pub struct Follower {
     confirmations: u64,
     // The last block that was read.
     last: Option<(u64, B256)>,
+    // Whether the chain changed so much that it may be another one.
+    doubtful: bool,
     due: Instant,
 }
 
@@ -25,14 +27,14 @@ impl Follower {
     /// Follows from the contracts' first block. Looks every `poll`; blocks are read when `confirmations` others follow.
     #[must_use]
     pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
-        Self { client, poll, confirmations, last: None, due: Instant::now() }
+        Self { client, poll, confirmations, last: None, doubtful: false, due: Instant::now() }
     }
 
     /// Waits until the next look is due, and looks. What comes back may hold no event: time went on.
     /// After an error nothing is lost: call again.
     ///
     /// # Errors
-    /// When the chain cannot be read.
+    /// When the chain cannot be read, or was replaced by one without the contracts.
     pub async fn next(&mut self) -> Result<Batch, Error> {
         sleep_until(self.due).await;
         self.due = Instant::now() + self.poll;
@@ -68,7 +70,12 @@ impl Follower {
             && !self.is_still(number, hash).await?
         {
             tracing::warn!(block = number, "the chain was rolled back; reading it anew");
-            self.last = None;
+            (self.last, self.doubtful) = (None, true);
+        }
+        if self.doubtful {
+            // A chain without the contracts would read as one on which nothing has happened.
+            self.client.check_deployment().await?;
+            self.doubtful = false;
         }
         let Some(target) = self.target(&head).await? else {
             return Ok(None);

@@ -4,17 +4,16 @@ use std::{
 };
 
 use alloy::{
-    network::EthereumWallet,
+    eips::BlockId,
     primitives::Address,
     providers::{DynProvider, Provider, ProviderBuilder},
-    signers::local::PrivateKeySigner,
+    rpc::types::TransactionRequest,
     transports::{RpcError, TransportError, http::reqwest},
 };
-use backon::{ExponentialBuilder, Retryable};
 use sonar_contracts::decode_revert;
 
 use super::Error;
-use crate::http;
+use crate::{http, retry::Retries};
 use sonar_protocol::units::Amount;
 
 /// Time for one request.
@@ -24,13 +23,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub struct Node {
     provider: DynProvider,
-    http: reqwest::Client,
     url: reqwest::Url,
-    patience: Duration,
+    retries: Retries,
 }
 
 impl Node {
-    /// A node that is asked over HTTP. A request that gets no answer is tried again for `patience`.
+    /// A node that is asked over HTTP. A request that gets no answer is tried again; `patience` bounds all attempts together.
     ///
     /// # Errors
     /// Not a URL.
@@ -41,8 +39,9 @@ impl Node {
             return Err(bad());
         }
         let http = http::client(rpc, REQUEST_TIMEOUT).map_err(|_| bad())?;
-        let provider = ProviderBuilder::default().connect_reqwest(http.clone(), url.clone()).erased();
-        Ok(Self { provider, http, url, patience })
+        let provider = ProviderBuilder::default().connect_reqwest(http, url.clone()).erased();
+        let retries = Retries::new(format!("the chain at {}", http::shown(rpc)), patience);
+        Ok(Self { provider, url, retries })
     }
 
     /// Where it is, as messages show it: without secrets.
@@ -56,15 +55,6 @@ impl Node {
             RpcError::Transport(error) => http::reason(self.url.as_str(), error),
             other => http::reason(self.url.as_str(), other),
         }
-    }
-
-    /// A plain provider that sends from an account.
-    #[must_use]
-    pub fn provider_as(&self, signer: PrivateKeySigner) -> DynProvider {
-        ProviderBuilder::new()
-            .wallet(EthereumWallet::from(signer))
-            .connect_reqwest(self.http.clone(), self.url.clone())
-            .erased()
     }
 
     /// The chain's id.
@@ -95,6 +85,13 @@ impl Node {
         Ok(balance.into())
     }
 
+    /// Tries a transaction without sending it.
+    pub(super) async fn simulate(&self, what: &'static str, request: &TransactionRequest) -> Result<(), Error> {
+        // The pending block has the time that a transaction sent now will see.
+        let call = || async { self.provider.call(request.clone()).block(BlockId::pending()).await };
+        self.ask(what, call).await.map(drop)
+    }
+
     pub(super) fn provider(&self) -> &DynProvider {
         &self.provider
     }
@@ -105,32 +102,46 @@ impl Node {
         R: IntoFuture<Output = Result<T, TransportError>>,
         R::IntoFuture: Future<Output = Result<T, TransportError>>,
     {
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(2))
-            .with_total_delay(Some(self.patience))
-            .without_max_times();
-        (|| request().into_future())
-            .retry(backoff)
-            .when(is_silence)
-            .notify(|error, _| {
-                tracing::debug!("{} does not answer, trying again: {}", self.url(), self.reason(error));
-            })
-            .await
-            .map_err(|error| self.explain(what, error))
+        self.ask_while(what, request, is_silence).await
     }
 
-    fn explain(&self, what: &'static str, error: TransportError) -> Error {
+    /// The same, for requests of which other failures are temporary.
+    pub(super) async fn ask_while<T, R>(
+        &self,
+        what: &'static str,
+        request: impl Fn() -> R,
+        is_temporary: impl Fn(&TransportError) -> bool,
+    ) -> Result<T, Error>
+    where
+        R: IntoFuture<Output = Result<T, TransportError>>,
+        R::IntoFuture: Future<Output = Result<T, TransportError>>,
+    {
+        let result = self.retries.run(|| request().into_future(), is_temporary).await;
+        result.map_err(|error| self.explain(what, error))
+    }
+
+    /// What the node says about a request that failed.
+    pub(super) fn message(&self, error: &TransportError) -> String {
         match error {
-            RpcError::ErrorResp(payload) => match payload.as_revert_data() {
+            RpcError::ErrorResp(payload) => payload.message.clone().into_owned(),
+            other => self.reason(other),
+        }
+    }
+
+    /// What a failed request means; `None` is one that no attempt at got an answer.
+    fn explain(&self, what: &'static str, error: Option<TransportError>) -> Error {
+        let unreachable = |reason| Error::Unreachable { what, url: self.url(), reason };
+        match error {
+            None => unreachable(format!("no answer within {} s", self.retries.limit().as_secs_f64())),
+            Some(RpcError::ErrorResp(payload)) => match payload.as_revert_data() {
                 Some(data) => match decode_revert(&data) {
                     Some(revert) => Error::Refused { what, revert: Box::new(revert) },
                     None => Error::UnknownRevert { what, data },
                 },
                 None => Error::Node { what, message: payload.message.into_owned() },
             },
-            RpcError::Transport(_) => Error::Unreachable { what, url: self.url(), reason: self.reason(&error) },
-            other => Error::Nonsense { what, reason: other.to_string() },
+            Some(error @ RpcError::Transport(_)) => unreachable(self.reason(&error)),
+            Some(other) => Error::Nonsense { what, reason: other.to_string() },
         }
     }
 }

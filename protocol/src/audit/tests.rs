@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use alloy::primitives::{Address, B256, keccak256};
-use sonar_contracts::{CloseReason, Outcome, Terms};
-use syft::{SecretKey, Weights};
+use sonar_contracts::{CloseReason, Outcome, Terms, Tree};
+use syft::{VersionSeed, Weights};
 use testkit::yes_or_no;
 
 use super::*;
@@ -12,10 +12,10 @@ use crate::{
     campaign::CampaignFile,
     data::{Limits, read_csv},
     event::{Event, LogPosition, Record},
+    families::{plain, plain_network},
     handover::Published,
     ids::{CampaignId, Digest, WindowIndex},
     launch::{self, Inputs, tests::inputs},
-    method::plain_network,
     units::Amount,
     view::World,
 };
@@ -52,24 +52,20 @@ type Doings = [Doing; 3];
 
 /// The starting model, one that always says "yes", and one that is right.
 fn models(manifest: &Manifest) -> [Vec<u8>; 3] {
-    match &manifest.method {
-        Method::Encrypted(linear) => {
-            // Of `a`, of `b` and of the constant a weight for each class.
-            [[0.0; 6], [0.0, 0.0, 0.0, 0.0, -0.5, 0.5], [-1.0, 1.0, 1.0, -1.0, 0.0, 0.0]]
-                .map(|values| plain(&Weights::new(linear.shape, &values).unwrap()).unwrap().to_vec())
-        }
-        Method::Clear(clear) => {
-            let start = clear.initial();
-            // The last two parameters are the constants of the two classes.
-            let constants = [[0.0, 0.0], [-0.5, 0.5], [0.5, -0.5]];
-            constants.map(|constants| {
-                let mut values = start.values().to_vec();
-                let end = values.len() - 2;
-                values[end..].copy_from_slice(&constants);
-                plain_network(&syft_nets::Model::new(clear.network.clone(), values).unwrap()).unwrap().to_vec()
-            })
-        }
+    if let Some(linear) = manifest.method.linear() {
+        // Of `a`, of `b` and of the constant a weight for each class.
+        return [[0.0; 6], [0.0, 0.0, 0.0, 0.0, -0.5, 0.5], [-1.0, 1.0, 1.0, -1.0, 0.0, 0.0]]
+            .map(|values| plain(&Weights::new(linear.shape, &values).unwrap()).unwrap().to_vec());
     }
+    let clear = manifest.method.clear().unwrap();
+    let start = clear.initial();
+    // The last two parameters are the constants of the two classes.
+    [[0.0, 0.0], [-0.5, 0.5], [0.5, -0.5]].map(|constants| {
+        let mut values = start.values().to_vec();
+        let end = values.len() - 2;
+        values[end..].copy_from_slice(&constants);
+        plain_network(&syft_nets::Model::new(clear.network.clone(), values).unwrap()).unwrap().to_vec()
+    })
 }
 
 fn examples(manifest: &Manifest) -> Examples {
@@ -77,7 +73,7 @@ fn examples(manifest: &Manifest) -> Examples {
 }
 
 fn measured(manifest: &Manifest, model: &[u8]) -> u32 {
-    let trial = AnyTrial::new(manifest, &examples(manifest), Some(model)).unwrap();
+    let trial = manifest.trial(&examples(manifest), Some(model)).unwrap();
     trial.accuracy().floor_to_grid(manifest.accuracy.grid).get()
 }
 
@@ -142,13 +138,7 @@ impl Scene {
             beacon: self.view().next_beacon().0,
         };
         let seed = VersionSeed::from_bytes([version as u8; 32]);
-        let mut material = match &manifest.method {
-            Method::Encrypted(linear) => {
-                let key = SecretKey::derive(&seed, &linear.parameters, &binding);
-                key.publish(&linear.read(&doing.model).unwrap()).encode()
-            }
-            Method::Clear(_) => doing.model.clone(),
-        };
+        let mut material = manifest.method.publish(&doing.model, &seed, &binding).unwrap().material;
         (doing.before)(&mut material);
         let handover = manifest.audit[version].seal(&seed, &binding, Tree::of_material(&material).root());
         (doing.after)(&mut material);
@@ -159,13 +149,13 @@ impl Scene {
 
     fn audited(self, manifest: &Manifest) -> Vec<Audited> {
         let examples = examples(manifest);
-        let start = AnyTrial::new(manifest, &examples, None).unwrap();
+        let start = manifest.trial(&examples, None).unwrap();
         let auditor = Auditor {
             campaign: self.view(),
             manifest,
             secret: &inputs().audit,
             examples: &examples,
-            start: Some(&start),
+            start: Some(&*start),
             chain_id: CHAIN,
             contract: [8; 20],
         };

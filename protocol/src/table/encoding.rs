@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use super::TableError;
 
 /// First bytes of files that people take for tables, or pack tables in.
-const KINDS: [(&[u8], &str); 9] = [
+const KINDS: [(&[u8], &str); 16] = [
     (b"PK\x03\x04", "a zip archive or a spreadsheet (.xlsx, .ods)"),
     (b"PK\x05\x06", "an empty zip archive"),
     (b"\xD0\xCF\x11\xE0", "a spreadsheet (.xls)"),
@@ -17,8 +17,17 @@ const KINDS: [(&[u8], &str); 9] = [
     (b"\x28\xB5\x2F\xFD", "compressed with zstd"),
     (b"PAR1", "a Parquet file"),
     (b"%PDF", "a PDF document"),
+    (GZIP, "compressed with gzip twice"),
+    (b"Rar!\x1A\x07", "a RAR archive"),
+    (b"\x1F\x9D", "compressed with compress"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"SQLite format 3", "an SQLite database"),
 ];
 const GZIP: &[u8] = b"\x1F\x8B";
+/// Where a tar archive says what it is.
+const TAR: (usize, &[u8]) = (257, b"ustar");
 
 /// Windows-1252 from 0x80 to 0x9F; `\0` for bytes that it does not define.
 const WINDOWS: [char; 32] = [
@@ -50,10 +59,7 @@ pub fn text(bytes: &[u8], limit: u64) -> Result<Text<'_>, TableError> {
 }
 
 fn decode(bytes: Cow<'_, [u8]>) -> Result<Text<'_>, TableError> {
-    let kind = KINDS.iter().find(|(magic, _)| bytes.starts_with(magic));
-    // `PAR1` and `BZh` may be names of columns too.
-    if let Some((_, kind)) = kind.filter(|_| std::str::from_utf8(&bytes).map_or(true, |text| text.contains(is_binary)))
-    {
+    if let Some(kind) = binary_kind(&bytes).or_else(|| text_kind(&bytes)) {
         return Err(TableError::Kind(kind));
     }
     let certain = |text| Ok(Text { text, guessed_from: None });
@@ -74,6 +80,31 @@ fn decode(bytes: Cow<'_, [u8]>) -> Result<Text<'_>, TableError> {
             let text = windows(&bytes)?;
             Ok(Text { text: text.into(), guessed_from: Some(bytes) })
         }
+    }
+}
+
+/// What a binary file is, if it is known. `PAR1` and `BZh` may be names of columns too.
+fn binary_kind(bytes: &[u8]) -> Option<&'static str> {
+    let (at, mark) = TAR;
+    let is_tar = bytes.get(at..).is_some_and(|rest| rest.starts_with(mark));
+    let start = KINDS.iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, kind)| *kind);
+    let kind = start.or(is_tar.then_some("a tar archive"))?;
+    std::str::from_utf8(bytes).map_or(true, |text| text.contains(is_binary)).then_some(kind)
+}
+
+/// What a text is that servers and programs give instead of CSV, if it is known.
+fn text_kind(bytes: &[u8]) -> Option<&'static str> {
+    let start: Vec<u8> =
+        bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start().iter().take(64).copied().collect();
+    let start = start.to_ascii_lowercase();
+    let starts = |with: &str| start.starts_with(with.as_bytes());
+    let after_bracket = start.get(1..).unwrap_or_default().trim_ascii_start().first();
+    match start.first() {
+        Some(b'<') if ["<!doctype", "<html", "<?xml"].into_iter().any(starts) => Some("an HTML or XML document"),
+        Some(b'{') if matches!(after_bracket, Some(b'"' | b'}')) => Some("a JSON document"),
+        Some(b'[') if matches!(after_bracket, Some(b'{' | b'[')) => Some("a JSON document"),
+        Some(b'@') if starts("@relation") => Some("an ARFF file"),
+        _ => None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Records of a CSV text, strictly: a quote that does not end, or ends within a cell, is an error with its line.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
-use super::{Cell, TableError, is_number, shorten};
+use super::{Cell, TableError, is_missing, is_number, shorten};
 
 /// The records of a text. Lines end with `\n`, `\r\n` or `\r`; lines without anything in them are left out.
 #[derive(Clone, Debug)]
@@ -46,8 +46,9 @@ fn line_ends(text: &str) -> u64 {
 }
 
 impl<'t> Records<'t> {
-    pub fn new(text: &'t str, separator: char, most: usize) -> Self {
-        Self { text, separator, most, at: 0, line: 1, failed: false }
+    /// The records from a place in the first line on.
+    pub fn new(text: &'t str, at: usize, separator: char, most: usize) -> Self {
+        Self { text, separator, most, at, line: 1, failed: false }
     }
 
     fn rest(&self) -> &'t str {
@@ -154,17 +155,33 @@ impl<'t> Iterator for Records<'t> {
 
 impl Record<'_> {
     /// First and last line of a quoted cell that contains whole rows: the quote was not closed where it was opened, and another one, such as
-    /// the inches of `5"`, closed it. A row has as many cells as this record, and at least half of them are numbers; text in several lines does not.
+    /// the inches of `5"`, closed it. One of its lines has as many cells as a row has there, numbers where this record has numbers, and at
+    /// least one of them; text in several lines does not.
     pub fn swallowed(&self, separator: char) -> Option<(u64, u64)> {
-        let is_row = |line: &str| {
-            let cells: Vec<&str> = line.split(separator).map(str::trim).collect();
-            let numbers = cells.iter().filter(|cell| is_number(cell)).count();
-            self.count > 1 && cells.len() == self.count && numbers > 0 && numbers * 2 >= self.count
-        };
-        self.quoted_from.iter().find_map(|&(cell, opened)| {
-            let text = self.cells.get(cell)?;
-            let swallowed = text.split(['\n', '\r']).any(is_row);
-            swallowed.then(|| (opened, opened + line_ends(text)))
+        self.quoted_from.iter().find_map(|&(place, opened)| {
+            let text = self.cells.get(place)?;
+            let lines: Vec<&str> = text.split(['\n', '\r']).filter(|line| !line.trim().is_empty()).collect();
+            let last = lines.len().checked_sub(1)?;
+            let is_row = |(index, line): (usize, &&str)| {
+                // The first line begins with the quoted cell, and the last one ends with it.
+                let columns = if index == 0 { place } else { 0 }..if index == last { place + 1 } else { self.count };
+                self.is_like(columns, place, line, separator)
+            };
+            (last > 0 && lines.iter().enumerate().any(is_row)).then(|| (opened, opened + line_ends(text)))
         })
+    }
+
+    /// Whether a line looks like these columns of this record; the cell at `quoted` may hold anything.
+    fn is_like(&self, columns: Range<usize>, quoted: usize, line: &str, separator: char) -> bool {
+        let cells: Vec<&str> = line.split(separator).map(str::trim).collect();
+        let pairs = || {
+            let own = columns.clone().filter_map(|column| Some((column, self.cells.get(column)?)));
+            let pairs =
+                own.zip(&cells).filter(|((column, _), _)| *column != quoted).map(|((_, own), cell)| (own, cell));
+            pairs.filter(|(own, cell)| !is_missing(own) && !is_missing(cell))
+        };
+        cells.len() == columns.len()
+            && pairs().all(|(own, cell)| is_number(own) == is_number(cell))
+            && pairs().any(|(own, _)| is_number(own))
     }
 }

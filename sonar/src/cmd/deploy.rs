@@ -6,7 +6,7 @@ use alloy::primitives::{U256, utils::parse_ether};
 use sonar_contracts::Deployment;
 use sonar_node::{
     account::Keystore,
-    chain::{DeployError, Node, deploy},
+    chain::{self, Node, Options, Sender, deploy},
     cli::{self, Ask, Code, Failure, Output, Report},
     config::Config,
     discovery,
@@ -56,7 +56,8 @@ impl Deploy {
         )?;
         let supply = U256::from(self.supply) * parse_ether("1").map_err(Failure::internal)?;
         output.progress("Deploying CapsuleRegistry, Assessor, Campaigns and DataCoin…");
-        let deployment = deploy(node.provider_as(signer), supply).await.map_err(failure)?;
+        let sender = Sender::new(node, signer, Options::default());
+        let deployment = deploy(&sender, supply).await.map_err(failure)?;
         files::private_directory(&context.home)?;
         let text = serde_json::to_vec_pretty(&deployment).map_err(Failure::internal)?;
         files::write_atomic(&path, &text, Access::Public)?;
@@ -91,11 +92,12 @@ fn report(deployment: &Deployment) -> Result<Report, Failure> {
     Report::new(deployment, human)
 }
 
-fn failure(error: DeployError) -> Failure {
-    let code = match error {
-        DeployError::ChainId(_) => Code::ChainUnreachable,
-        DeployError::Wait { .. } => Code::NotMined,
-        DeployError::Send { .. } | DeployError::Reverted { .. } => Code::DeploymentFailed,
-    };
-    Failure::new(code, error).help("does the account have enough ETH for the gas?")
+fn failure(error: chain::Error) -> Failure {
+    use chain::Error as E;
+    match error {
+        E::Node { .. } | E::Refused { .. } | E::UnknownRevert { .. } | E::Failed { .. } => {
+            Failure::new(Code::DeploymentFailed, error).help("does the account have enough ETH for the gas?")
+        }
+        other => other.into(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use alloy::signers::local::PrivateKeySigner;
 use sonar::server::{Config, ServeError, Server};
 use sonar_node::{
     account::Keystore,
@@ -33,18 +34,26 @@ pub struct Serve {
 impl Serve {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         Ready::clear(&context.home);
-        let chain = self.client(context, output).await?;
-        let chain_id = chain.deployment().chain_id;
-        let config = Config {
-            home: context.home.join("serve"),
-            listen: self.listen,
-            ipfs_listen: self.ipfs_listen,
-            kubo: context.config.kubo()?,
-            poll: context.config.poll(chain_id),
-            confirmations: context.config.confirmations(chain_id),
-            relay_after: self.relay_after,
+        let done = Report::new(&serde_json::json!({ "stopped": true }), "")?;
+        let signer = signer(context, output)?;
+        let mut stop = Box::pin(cli::stop_signal());
+        let start = || async {
+            let chain = discovery::client(&context.config, signer.clone()).await?;
+            let chain_id = chain.deployment().chain_id;
+            let config = Config {
+                home: context.home.join("serve"),
+                listen: self.listen,
+                ipfs_listen: self.ipfs_listen.clone(),
+                kubo: context.config.kubo()?,
+                poll: context.config.poll(chain_id),
+                confirmations: context.config.confirmations(chain_id),
+                relay_after: self.relay_after,
+            };
+            Server::start(config, chain).await.map_err(failure)
         };
-        let server = Server::start(config, chain).await.map_err(failure)?;
+        let Some(server) = discovery::persist(&mut stop, start).await? else {
+            return Ok(done);
+        };
         output.progress(format_args!("Listening on http://{}; reading the chain…", server.address()));
         let announced = async {
             server.caught_up().await;
@@ -55,29 +64,25 @@ impl Serve {
         let ended = tokio::select! {
             failed = announced => failed,
             reason = server.failed() => Err(task_ended(reason)),
-            () = cli::stop_signal() => Ok(()),
+            () = stop => Ok(()),
         };
         output.progress("Stopping…");
         Ready::clear(&context.home);
         server.stop().await;
-        ended?;
-        Report::new(&serde_json::json!({ "stopped": true }), "")
+        ended.map(|()| done)
     }
+}
 
-    /// A client with the relay's account, if there is an account.
-    async fn client(&self, context: &Context, output: &Output) -> Result<sonar_node::chain::Client, Failure> {
-        let keystore = Keystore::new(&context.home);
-        let wanted = context.place.account.is_some() || !keystore.list()?.is_empty();
-        let signer = if wanted {
-            let name = context.account()?;
-            let passphrase = context.passphrase(&name, Ask::Existing)?;
-            Some(keystore.unlock(&name, &passphrase)?)
-        } else {
-            output.warn("there is no account to pay for transactions: settlements are not relayed");
-            None
-        };
-        Ok(discovery::client(&context.config, signer).await?)
+/// The relay's account, if there is an account.
+fn signer(context: &Context, output: &Output) -> Result<Option<PrivateKeySigner>, Failure> {
+    let keystore = Keystore::new(&context.home);
+    if context.place.account.is_none() && keystore.list()?.is_empty() {
+        output.warn("there is no account to pay for transactions: settlements are not relayed");
+        return Ok(None);
     }
+    let name = context.account()?;
+    let passphrase = context.passphrase(&name, Ask::Existing)?;
+    Ok(Some(keystore.unlock(&name, &passphrase)?))
 }
 
 fn task_ended(reason: String) -> Failure {

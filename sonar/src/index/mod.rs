@@ -7,6 +7,7 @@
 mod store;
 
 use std::{
+    collections::VecDeque,
     future::Future,
     path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
@@ -20,13 +21,15 @@ pub use store::{BlockRef, Filter, Identity, NotAPosition, Opened, Position, Stor
 
 use sonar_protocol::{
     event::Record,
-    view::{ViewError, World},
+    view::{Undo, ViewError, World},
 };
 
 /// Blocks that are read at once.
 const BATCH_BLOCKS: u64 = 2_000;
 /// Events that are read from the database at once.
 const PAGE: u32 = 1_000;
+/// Appended batches that a rollback can take back without reading the whole database.
+const UNDO_BATCHES: usize = 256;
 /// How often a long catching up is reported.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -96,8 +99,47 @@ impl Progress {
 #[derive(Debug, Default)]
 struct State {
     world: World,
+    /// The newest batches, oldest first.
+    undo: VecDeque<UndoBatch>,
+    /// The newest block whose events cannot be taken back.
+    undo_floor: Option<u64>,
     /// Per rollback, the newest block that survived it.
     rollbacks: Vec<Option<u64>>,
+}
+
+/// How to take back the events of the blocks after `before`, up to `end`.
+#[derive(Debug)]
+struct UndoBatch {
+    before: Option<u64>,
+    end: u64,
+    undo: Undo,
+}
+
+impl State {
+    fn remember(&mut self, batch: UndoBatch) {
+        self.undo.push_back(batch);
+        if self.undo.len() > UNDO_BATCHES
+            && let Some(oldest) = self.undo.pop_front()
+        {
+            self.undo_floor = Some(oldest.end);
+        }
+    }
+
+    /// The world without events after block `common`, how many batches were taken back for it, and the newest block
+    /// whose events it holds for certain. `None` if that reaches further back than is remembered.
+    fn rewound(&self, common: Option<u64>) -> Option<(World, usize, Option<u64>)> {
+        if common < self.undo_floor {
+            return None;
+        }
+        let mut world = self.world.clone();
+        let (mut reverted, mut complete) = (0, common);
+        for batch in self.undo.iter().rev().take_while(|batch| Some(batch.end) > common) {
+            world.revert(&batch.undo);
+            reverted += 1;
+            complete = batch.before.min(common);
+        }
+        Some((world, reverted, complete))
+    }
 }
 
 /// The indexed facts, for any number of readers.
@@ -115,18 +157,23 @@ impl Index {
     /// The file cannot be made. A damaged one is replaced.
     pub async fn open(path: &Path, identity: Identity) -> Result<(Arc<Self>, Opened), IndexError> {
         let (store, mut opened) = Store::open(path, identity).await?;
-        let world = match fold_all(&store).await {
-            Ok(world) => world,
+        let mut world = World::default();
+        match fold_after(&mut world, &store, None).await {
+            Ok(()) => {}
             Err(error) => {
                 store.truncate_after(None).await?;
                 opened = Opened::Replaced(error.to_string());
-                World::default()
+                world = World::default();
             }
-        };
+        }
         let progress = Progress { indexed: store.tip().await?, ..Progress::default() };
         let index = Self {
             store,
-            state: RwLock::new(State { world, rollbacks: Vec::new() }),
+            state: RwLock::new(State {
+                world,
+                undo_floor: progress.indexed.map(|block| block.number),
+                ..State::default()
+            }),
             progress: watch::Sender::new(progress),
         };
         Ok((Arc::new(index), opened))
@@ -171,13 +218,12 @@ impl Index {
     }
 }
 
-async fn fold_all(store: &Store) -> Result<World, IndexError> {
-    let mut world = World::default();
-    let mut after = None;
+/// Applies the stored events after a position.
+async fn fold_after(world: &mut World, store: &Store, mut after: Option<Position>) -> Result<(), IndexError> {
     loop {
         let page = store.events(&Filter::default(), after, PAGE).await?;
         let Some(last) = page.last() else {
-            return Ok(world);
+            return Ok(());
         };
         after = Some(last.position);
         for record in &page {
@@ -235,7 +281,7 @@ impl<S: Source> Indexer<S> {
                 return Ok(false);
             };
             let records = self.source.events(from, to).await?;
-            self.append(&records, block).await?;
+            self.append(&records, tip.map(|tip| tip.number), block).await?;
             indexed = Some(block);
         }
         let done = indexed.map(|block| block.number) >= wanted;
@@ -244,7 +290,7 @@ impl<S: Source> Indexer<S> {
         Ok(done)
     }
 
-    async fn append(&self, records: &[Record], block: BlockRef) -> Result<(), IndexError> {
+    async fn append(&self, records: &[Record], before: Option<u64>, block: BlockRef) -> Result<(), IndexError> {
         let stored = records.iter().map(store_form).collect::<Result<Vec<_>, _>>()?;
         if stored.is_empty() {
             return Ok(self.index.store.append(&[], block).await?);
@@ -253,7 +299,10 @@ impl<S: Source> Indexer<S> {
         // staged still fits after the database has answered.
         let staged = self.index.read(|world| world.stage(records))?;
         self.index.store.append(&stored, block).await?;
-        self.index.change(|state| state.world.commit(staged));
+        self.index.change(|state| {
+            let undo = state.world.commit(staged);
+            state.remember(UndoBatch { before, end: block.number, undo });
+        });
         Ok(())
     }
 
@@ -271,11 +320,20 @@ impl<S: Source> Indexer<S> {
             to = common.map_or(self.first_block, |block| block.number),
             "the chain was rolled back; indexing again from the last common block"
         );
-        self.index.store.truncate_after(common.map(|block| block.number)).await?;
-        let world = fold_all(&self.index.store).await?;
+        let survivor = common.map(|block| block.number);
+        self.index.store.truncate_after(survivor).await?;
+        let rewound = self.index.locked().rewound(survivor);
+        let (mut world, reverted, complete) = rewound.unwrap_or_else(|| (World::default(), usize::MAX, None));
+        // A batch may begin before the common block and end after it: its first part is read again.
+        fold_after(&mut world, &self.index.store, complete.map(Position::end_of)).await?;
         self.index.change(|state| {
             state.world = world;
-            state.rollbacks.push(common.map(|block| block.number));
+            state.undo.truncate(state.undo.len().saturating_sub(reverted));
+            if complete != survivor {
+                // What was read again cannot be taken back.
+                state.undo_floor = survivor;
+            }
+            state.rollbacks.push(survivor);
         });
         Ok(common)
     }

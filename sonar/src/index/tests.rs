@@ -161,6 +161,55 @@ async fn a_rolled_back_chain_is_indexed_again_from_the_common_block() {
 }
 
 #[tokio::test]
+async fn a_short_rollback_takes_back_only_what_came_after_the_common_block() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = chain_of(4);
+    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    for events in [vec![opened(1)], vec![opened(2)], vec![activated(2)], vec![opened(3)]] {
+        chain.mine(0, events);
+        indexer.catch_up().await.unwrap();
+    }
+    let campaign = |salt| index.read(|world| Arc::clone(&world.campaigns[&id(salt)]));
+    let (first, second) = (campaign(1), campaign(2));
+
+    // The block that opened campaign 3 is gone.
+    chain.blocks().truncate(7);
+    chain.mine(7, vec![opened(4)]);
+    indexer.catch_up().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &campaign(1)) && Arc::ptr_eq(&second, &campaign(2)), "they are not read again");
+    assert_eq!(index.read(World::clone), anew(&chain).await);
+
+    // Now the activation, too, and what has replaced the block after it.
+    chain.blocks().truncate(6);
+    chain.mine(8, vec![]);
+    indexer.catch_up().await.unwrap();
+    assert!(Arc::ptr_eq(&first, &campaign(1)));
+    assert_eq!(campaign(2).versions.len(), 0);
+    assert_eq!(index.read(World::clone), anew(&chain).await);
+}
+
+#[tokio::test]
+async fn a_rollback_into_the_middle_of_a_batch_keeps_its_first_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = chain_of(4);
+    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    chain.mine(0, vec![opened(1)]);
+    indexer.catch_up().await.unwrap();
+    for salt in 2..5 {
+        chain.mine(0, vec![opened(salt)]);
+    }
+    indexer.catch_up().await.unwrap();
+    chain.blocks().truncate(6);
+    chain.mine(7, vec![opened(9)]);
+    indexer.catch_up().await.unwrap();
+    assert_eq!(index.read(|world| world.order.clone()), [id(1), id(2), id(9)]);
+    chain.blocks().truncate(5);
+    chain.mine(8, vec![activated(1)]);
+    indexer.catch_up().await.unwrap();
+    assert_eq!(index.read(World::clone), anew(&chain).await);
+}
+
+#[tokio::test]
 async fn another_chain_with_nothing_in_common_replaces_everything() {
     let dir = tempfile::tempdir().unwrap();
     let chain = chain_of(4);

@@ -328,8 +328,10 @@ pub struct IpfsHealth {
 impl Ready {
     /// Looks at everything.
     pub(super) async fn look(app: &App) -> Self {
-        let chain = match tokio::time::timeout(CHAIN_TIMEOUT, app.chain.head()).await {
-            Ok(Ok(head)) => Dependency { ok: true, detail: format!("block {}", head.number) },
+        // A chain that was replaced answers too.
+        let look = async { tokio::try_join!(app.chain.head(), app.chain.check_deployment()) };
+        let chain = match tokio::time::timeout(CHAIN_TIMEOUT, look).await {
+            Ok(Ok((head, ()))) => Dependency { ok: true, detail: format!("block {}", head.number) },
             Ok(Err(error)) => Dependency { ok: false, detail: error.to_string() },
             Err(_) => Dependency { ok: false, detail: format!("the chain did not answer within {CHAIN_TIMEOUT:?}") },
         };

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use sonar_protocol::{ids::CampaignId, method::Regime, projection::Label};
+use sonar_protocol::{ids::CampaignId, projection::Label, regime::Regime};
 
 use super::Context;
 

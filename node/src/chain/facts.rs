@@ -1,0 +1,152 @@
+//! What the chain knows now: campaigns as the contract sees them, balances, tokens, blocks and receipts.
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    network::ReceiptResponse,
+    primitives::{Address, B256, U256},
+    providers::Provider,
+};
+use sonar_contracts::{Campaigns, DataCoin, Ledger, Stakes, Status, Terms};
+use sonar_protocol::{
+    event::Head,
+    ids::CampaignId,
+    units::{Amount, TokenUnit},
+};
+
+use super::{Client, Error};
+
+/// What a mined transaction was charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Charge {
+    /// Gas that it used.
+    pub gas_used: u64,
+    /// Wei that it paid for the gas.
+    pub cost: Amount,
+}
+
+impl Client {
+    /// What changes during a campaign's life.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn status(&self, id: CampaignId) -> Result<Status, Error> {
+        self.view("read the campaign's status", &Campaigns::statusCall { id: id.0 }).await
+    }
+
+    /// Where a campaign's money is.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn ledger(&self, terms: &Terms) -> Result<Ledger, Error> {
+        let call = Campaigns::ledgerCall { t: terms.clone() };
+        self.view("read the campaign's ledger", &call).await
+    }
+
+    /// What an account can withdraw from a campaign.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn owed(&self, id: CampaignId, account: Address) -> Result<Amount, Error> {
+        let call = Campaigns::owedCall { id: id.0, account };
+        Ok(self.view("read what is owed", &call).await?.into())
+    }
+
+    /// An account's stakes in a campaign.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn stakes(&self, id: CampaignId, account: Address) -> Result<Stakes, Error> {
+        self.view("read the stakes", &Campaigns::stakesOfCall { id: id.0, account }).await
+    }
+
+    /// An account's balance in wei.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn balance(&self, account: Address) -> Result<Amount, Error> {
+        self.shared.node.balance(account).await
+    }
+
+    /// An account's balance in a token's smallest unit; the zero token is ETH.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn token_balance(&self, token: Address, account: Address) -> Result<Amount, Error> {
+        if token.is_zero() {
+            return self.balance(account).await;
+        }
+        let call = DataCoin::balanceOfCall { account };
+        Ok(self.read("read the balance", token, &call).await?.into())
+    }
+
+    /// A token's symbol and decimals; the zero token is ETH.
+    ///
+    /// # Errors
+    /// When the address is no ERC-20 with these, or the chain cannot be read.
+    pub async fn token(&self, address: Address) -> Result<TokenUnit, Error> {
+        if address.is_zero() {
+            return Ok(TokenUnit::eth());
+        }
+        let what = "read the token's symbol and decimals";
+        let symbol = self.read(what, address, &DataCoin::symbolCall {}).await?;
+        let decimals = self.read(what, address, &DataCoin::decimalsCall {}).await?;
+        Ok(TokenUnit {
+            // A token's name is a stranger's text: it must not break a table or a terminal.
+            symbol: symbol.chars().filter(|c| c.is_ascii_alphanumeric()).take(16).collect(),
+            decimals,
+            address,
+        })
+    }
+
+    /// The end of the chain.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn head(&self) -> Result<Head, Error> {
+        let what = "read the last block";
+        let block = |tag: BlockNumberOrTag| {
+            self.ask(what, move || async move { self.provider().get_block_by_number(tag).await })
+        };
+        let latest = block(BlockNumberOrTag::Latest)
+            .await?
+            .ok_or_else(|| Error::Nonsense { what, reason: "the chain has no block".into() })?;
+        // Some nodes know no pending block; then time goes on with the blocks.
+        let pending = block(BlockNumberOrTag::Pending).await.unwrap_or_default();
+        Ok(Head {
+            number: latest.header.number,
+            hash: latest.header.hash,
+            now: pending.map_or(0, |block| block.header.timestamp).max(latest.header.timestamp),
+        })
+    }
+
+    /// Unix time that a transaction sent now would see.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn now(&self) -> Result<u64, Error> {
+        Ok(self.head().await?.now)
+    }
+
+    /// A block's hash and unix time, if the chain has it.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn block(&self, number: u64) -> Result<Option<(B256, u64)>, Error> {
+        let block =
+            self.ask("read a block", || async { self.provider().get_block_by_number(number.into()).await }).await?;
+        Ok(block.map(|block| (block.header.hash, block.header.timestamp)))
+    }
+
+    /// What a transaction was charged; `None` while it is in no block.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    pub async fn charge(&self, transaction: B256) -> Result<Option<Charge>, Error> {
+        let read = || async { self.provider().get_transaction_receipt(transaction).await };
+        let receipt = self.ask("read a receipt", read).await?;
+        Ok(receipt.map(|receipt| Charge {
+            gas_used: receipt.gas_used(),
+            cost: Amount(U256::from(receipt.gas_used()) * U256::from(receipt.effective_gas_price())),
+        }))
+    }
+}

@@ -1,0 +1,163 @@
+//! What the contracts said: their events, read in spans that the node allows.
+
+use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
+
+use alloy::{
+    providers::Provider,
+    rpc::types::{Filter, Log},
+    sol_types::SolEvent,
+};
+use sonar_contracts::{Campaigns, Terms};
+use sonar_protocol::{
+    event::{Event, LogPosition, Record},
+    ids::CampaignId,
+};
+use tokio::time::sleep;
+
+use super::{
+    Client, Error, Node,
+    span::{self, LogSpan, Refusal},
+};
+
+const WHAT: &str = "read the contracts' events";
+/// Pause after a refusal that may be a rate limit.
+const UNCLEAR_PAUSE: Duration = Duration::from_millis(250);
+
+/// A node's answer to one request for logs.
+enum Page {
+    Logs(Vec<Log>),
+    Refused(Refusal, String),
+}
+
+impl Node {
+    /// Logs of the blocks that `filter` spans. A refusal that a shorter request may avoid is an answer, not an error.
+    async fn page(&self, filter: &Filter, is_one_block: bool) -> Result<Page, Error> {
+        let request = || async {
+            match self.provider().get_logs(filter).await {
+                Ok(logs) => Ok(Page::Logs(logs)),
+                Err(error) => match span::refusal(&error) {
+                    Some(Refusal::TooLarge) => Ok(Page::Refused(Refusal::TooLarge, self.message(&error))),
+                    Some(Refusal::Unclear) if !is_one_block => {
+                        Ok(Page::Refused(Refusal::Unclear, self.message(&error)))
+                    }
+                    _ => Err(error),
+                },
+            }
+        };
+        self.ask_while(WHAT, request, |error| span::refusal(error).is_some()).await
+    }
+}
+
+impl Client {
+    /// What the contracts said in these blocks, in order.
+    ///
+    /// # Errors
+    /// When the chain cannot be read, or the node tells nonsense.
+    pub async fn logs(&self, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
+        let deployment = self.deployment();
+        let filter = Filter::new().address(vec![deployment.campaigns, deployment.registry]);
+        let logs = self.raw_logs(&filter, from_block, to_block).await?;
+        let mut times = BTreeMap::new();
+        let mut records = Vec::with_capacity(logs.len());
+        for log in &logs {
+            let event = if log.address() == deployment.campaigns {
+                Event::from_campaigns(&log.inner)
+            } else {
+                Event::from_registry(&log.inner)
+            };
+            let event = event.map_err(|reason| nonsense(log, &reason))?;
+            if let Some(event) = event {
+                let at = self.position(log, &mut times).await?;
+                records.push(Record { at, event });
+            }
+        }
+        Ok(records)
+    }
+
+    /// A campaign's terms, from the event that opened it.
+    ///
+    /// # Errors
+    /// When there is no such campaign, or the chain cannot be read.
+    pub async fn terms(&self, id: CampaignId) -> Result<Terms, Error> {
+        if let Some(terms) = self.shared.terms.lock().await.get(&id) {
+            return Ok(terms.clone());
+        }
+        let head = self.head().await?;
+        let filter = Filter::new()
+            .address(self.deployment().campaigns)
+            .event_signature(Campaigns::Opened::SIGNATURE_HASH)
+            .topic1(id.0);
+        let logs = self.raw_logs(&filter, self.deployment().block, head.number).await?;
+        let terms = logs
+            .iter()
+            .find_map(|log| Campaigns::Opened::decode_log(&log.inner).ok())
+            .map(|log| log.data.terms)
+            .ok_or(Error::UnknownCampaign(id))?;
+        if self.id(&terms) != id {
+            return Err(Error::Nonsense {
+                what: "read the campaign's terms",
+                reason: format!("they do not hash to {id}"),
+            });
+        }
+        self.shared.terms.lock().await.insert(id, terms.clone());
+        Ok(terms)
+    }
+
+    async fn position(&self, log: &Log, times: &mut BTreeMap<u64, u64>) -> Result<LogPosition, Error> {
+        let (Some(block), Some(block_hash), Some(transaction), Some(index)) =
+            (log.block_number, log.block_hash, log.transaction_hash, log.log_index)
+        else {
+            return Err(nonsense(log, "it is in no block"));
+        };
+        let timestamp = match log.block_timestamp.or_else(|| times.get(&block).copied()) {
+            Some(time) => time,
+            None => match self.block(block).await? {
+                Some((_, time)) => time,
+                None => return Err(nonsense(log, "its block does not exist")),
+            },
+        };
+        times.insert(block, timestamp);
+        Ok(LogPosition { block, block_hash, timestamp, transaction, index })
+    }
+
+    async fn raw_logs(&self, filter: &Filter, from: u64, to: u64) -> Result<Vec<Log>, Error> {
+        let mut logs = Vec::new();
+        let mut start = from;
+        while start <= to {
+            let span = self.span();
+            let end = span.end(start, to);
+            let filter = filter.clone().from_block(start).to_block(end);
+            match self.shared.node.page(&filter, start == end).await? {
+                Page::Logs(page) => {
+                    logs.extend(page);
+                    self.set_span(span.after_success(start, end));
+                    start = end.saturating_add(1);
+                }
+                Page::Refused(refusal, message) => {
+                    let Some(shorter) = span.after_refusal(start, end, &message) else {
+                        return Err(Error::LogsRefused { block: start, url: self.url(), message });
+                    };
+                    tracing::debug!(from = start, to = end, %message, "the node refused a request for logs");
+                    self.set_span(shorter);
+                    if refusal == Refusal::Unclear {
+                        sleep(UNCLEAR_PAUSE).await;
+                    }
+                }
+            }
+        }
+        Ok(logs)
+    }
+
+    fn span(&self) -> LogSpan {
+        *self.shared.span.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what a node allows, for the next reader: each has its own blocks, all have the same node.
+    fn set_span(&self, span: LogSpan) {
+        *self.shared.span.lock().unwrap_or_else(PoisonError::into_inner) = span;
+    }
+}
+
+fn nonsense(log: &Log, reason: &str) -> Error {
+    Error::Nonsense { what: WHAT, reason: format!("log {:?} of block {:?}: {reason}", log.log_index, log.block_number) }
+}

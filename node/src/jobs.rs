@@ -1,0 +1,652 @@
+//! One driver for the work of all programs: jobs that fetch, compute and send, each for one key (a campaign, an artefact).
+//!
+//! A program's loop looks at the world, asks [`JobDriver::is_due`], and [starts](JobDriver::start) the next step of a key. The
+//! driver leases the key to that step, so that no two steps of one key run at once, and runs at most so many steps at the same
+//! time. The loop gets what came of a step from [`JobDriver::next`] and looks again:
+//!
+//! ```text
+//!            start                     ends: done, failed, out of time, panicked
+//!   free ─────────────► leased ────────────────────────────────────────────────► resting ──► free
+//!                                                                     the same step waits a growing pause,
+//!                                                                     another step may start at once
+//! ```
+//!
+//! A step that is done and still wanted is on its way (to the chain, say), so it waits like one that failed. Nothing of this
+//! is on disk: a program that starts again asks the world what is to be done.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::{self, Display},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{AcquireError, Semaphore, SemaphorePermit},
+    task::{self, JoinSet},
+    time::{Instant, timeout, timeout_at},
+};
+use tracing::Instrument as _;
+
+/// How patient a driver is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// The pause before a step is tried again, which doubles each time …
+    pub first_pause: Duration,
+    /// … up to this. A step that was not wanted for longer than this begins with the first pause again.
+    pub longest_pause: Duration,
+    /// Time that running jobs get to end when the program stops.
+    pub grace: Duration,
+}
+
+impl Patience {
+    /// The pause after a number of attempts in a row. `random` is between 0 and 1: up to half of the pause is left out, so
+    /// that what failed together is not tried again together.
+    #[must_use]
+    pub fn pause(&self, attempts: u32, random: f64) -> Duration {
+        let doubled = self.first_pause.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+        doubled.min(self.longest_pause).mul_f64(1.0 - random.clamp(0.0, 1.0) / 2.0)
+    }
+}
+
+/// A kind of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its name in logs and measurements. There should be few.
+    pub name: &'static str,
+    /// The longest time that one may take. What it has given to a thread of its own (`spawn_blocking`) is not ended by this.
+    pub limit: Duration,
+    /// Steps of this name that may run at the same time, if fewer than the driver allows. The others wait in line.
+    pub at_most: Option<usize>,
+}
+
+impl Step {
+    /// A step that the driver's own limit suffices for.
+    #[must_use]
+    pub const fn new(name: &'static str, limit: Duration) -> Self {
+        Self { name, limit, at_most: None }
+    }
+
+    /// Only so many steps of this name at the same time.
+    #[must_use]
+    pub const fn at_most(self, count: usize) -> Self {
+        Self { at_most: Some(count), ..self }
+    }
+}
+
+/// Why a step has no result. It may be tried again.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JobError<E> {
+    /// It failed.
+    #[error(transparent)]
+    Failed(#[from] E),
+    /// It was ended because it took too long.
+    #[error("the step `{step}` took longer than {limit:?}")]
+    TimedOut {
+        /// The step.
+        step: &'static str,
+        /// The longest time that it may take.
+        limit: Duration,
+    },
+    /// A bug.
+    #[error("the step `{step}` ended with a panic, which is a bug; the log has its message")]
+    Panicked {
+        /// The step.
+        step: &'static str,
+    },
+    /// The program stops.
+    #[error("the step `{step}` was not completed before the program stopped")]
+    HandedBack {
+        /// The step.
+        step: &'static str,
+    },
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub struct Ended<K, T, E> {
+    /// Whose step it was.
+    pub key: K,
+    /// Its name.
+    pub step: &'static str,
+    /// How long it ran, without the time in line.
+    pub took: Duration,
+    /// What it returned.
+    pub result: Result<T, JobError<E>>,
+}
+
+/// Who may work on a key, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lease<S> {
+    /// What runs or ran last. Only the same again has to wait.
+    work: S,
+    /// How often it was started in a row.
+    attempts: u32,
+    /// How often it failed in a row.
+    failures: u32,
+    /// When it may be started again; `None` while it runs.
+    due: Option<Instant>,
+}
+
+impl<S: PartialEq> Lease<S> {
+    /// The lease when this work starts now.
+    fn started(before: Option<Self>, work: S, now: Instant, patience: &Patience) -> Self {
+        let is_recent = |due: Instant| now.saturating_duration_since(due) <= patience.longest_pause;
+        let again = before.filter(|lease| lease.work == work && lease.due.is_some_and(is_recent));
+        let (attempts, failures) = again.map_or((0, 0), |lease| (lease.attempts, lease.failures));
+        Self { work, attempts: attempts.saturating_add(1), failures, due: None }
+    }
+
+    /// The lease when its work ends now. `random` is between 0 and 1.
+    fn ended(self, succeeded: bool, now: Instant, random: f64, patience: &Patience) -> Self {
+        let failures = if succeeded { 0 } else { self.failures.saturating_add(1) };
+        Self { due: Some(now + patience.pause(self.attempts, random)), failures, ..self }
+    }
+
+    fn is_due(&self, work: &S, now: Instant) -> bool {
+        self.due.is_some_and(|due| self.work != *work || now >= due)
+    }
+}
+
+/// A job that was started.
+struct Running<K> {
+    key: K,
+    step: &'static str,
+    since: Instant,
+}
+
+/// Runs the steps of one program. `K` names whose step it is, `S` tells one piece of work from another (it may say more than the
+/// step's name: the version of a model, say), `T` and `E` are what a step returns.
+pub struct JobDriver<K, S, T, E> {
+    patience: Patience,
+    leases: BTreeMap<K, Lease<S>>,
+    running: HashMap<task::Id, Running<K>>,
+    jobs: JoinSet<(Duration, Result<T, JobError<E>>)>,
+    slots: Arc<Semaphore>,
+    narrow: BTreeMap<&'static str, Arc<Semaphore>>,
+    durations: StepDurations,
+}
+
+impl<K, S, T, E> JobDriver<K, S, T, E>
+where
+    K: Clone + Display + Ord,
+    S: PartialEq,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    /// A driver that runs at most so many steps at the same time.
+    #[must_use]
+    pub fn new(at_most: usize, patience: Patience) -> Self {
+        Self {
+            patience,
+            leases: BTreeMap::new(),
+            running: HashMap::new(),
+            jobs: JoinSet::new(),
+            slots: Arc::new(Semaphore::new(at_most)),
+            narrow: BTreeMap::new(),
+            durations: StepDurations::default(),
+        }
+    }
+
+    /// Whether this work may be started now: no step of the key is running, and the same work is not resting.
+    #[must_use]
+    pub fn is_due(&self, key: &K, work: &S) -> bool {
+        self.leases.get(key).is_none_or(|lease| lease.is_due(work, Instant::now()))
+    }
+
+    /// Whether a step of the key was started and has not ended.
+    #[must_use]
+    pub fn is_running(&self, key: &K) -> bool {
+        self.leases.get(key).is_some_and(|lease| lease.due.is_none())
+    }
+
+    /// Whether nothing runs.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// How often the last step of the key failed in a row.
+    #[must_use]
+    pub fn failures(&self, key: &K) -> u32 {
+        self.leases.get(key).map_or(0, |lease| lease.failures)
+    }
+
+    /// How long steps take.
+    #[must_use]
+    pub fn durations(&self) -> StepDurations {
+        self.durations.clone()
+    }
+
+    /// Starts a step, or puts it in line. Returns false, and drops the job, when the work is not due.
+    pub fn start(
+        &mut self,
+        key: K,
+        work: S,
+        step: Step,
+        job: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> bool {
+        if !self.is_due(&key, &work) {
+            return false;
+        }
+        let now = Instant::now();
+        let lease = Lease::started(self.leases.remove(&key), work, now, &self.patience);
+        let attempt = lease.attempts;
+        self.leases.insert(key.clone(), lease);
+        let slots = self.slots.clone();
+        let narrow = step
+            .at_most
+            .map(|count| self.narrow.entry(step.name).or_insert_with(|| Arc::new(Semaphore::new(count))).clone());
+        let span = tracing::info_span!("job", %key, step = step.name, attempt);
+        let task = self.jobs.spawn(run(job, step, slots, narrow).instrument(span));
+        self.running.insert(task.id(), Running { key, step: step.name, since: now });
+        true
+    }
+
+    /// Waits for the next step that ends; `None` when none is running. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Option<Ended<K, T, E>> {
+        loop {
+            let joined = self.jobs.join_next_with_id().await?;
+            let id = match &joined {
+                Ok((id, _)) => *id,
+                Err(error) => error.id(),
+            };
+            let Some(Running { key, step, since }) = self.running.remove(&id) else { continue };
+            let (took, result) = match joined {
+                Ok((_, ended)) => ended,
+                Err(error) if error.is_panic() => (since.elapsed(), Err(JobError::Panicked { step })),
+                Err(_) => (since.elapsed(), Err(JobError::HandedBack { step })),
+            };
+            self.end(&key, step, took, &result);
+            return Some(Ended { key, step, took, result });
+        }
+    }
+
+    fn end(&mut self, key: &K, step: &'static str, took: Duration, result: &Result<T, JobError<E>>) {
+        let outcome = StepOutcome::from(result);
+        self.durations.record(step, outcome, took);
+        tracing::debug!(%key, step, outcome = outcome.name(), ?took, "a step ended");
+        if let Some(lease) = self.leases.remove(key) {
+            let lease = lease.ended(result.is_ok(), Instant::now(), rand::random(), &self.patience);
+            self.leases.insert(key.clone(), lease);
+        }
+    }
+
+    /// Lets the work that the key did last rest for at least this long from now.
+    pub fn rest(&mut self, key: &K, pause: Duration) {
+        if let Some(lease) = self.leases.get_mut(key) {
+            lease.due = lease.due.map(|due| due.max(Instant::now() + pause));
+        }
+    }
+
+    /// Keeps only the keys that may still have something to do, and those that are running.
+    pub fn retain(&mut self, mut is_wanted: impl FnMut(&K) -> bool) {
+        self.leases.retain(|key, lease| lease.due.is_none() || is_wanted(key));
+    }
+
+    /// Starts nothing more, waits for what runs, and after the grace ends what still does; it returns what became of each.
+    /// What waits in line or was ended is handed back: whoever starts next finds the key free.
+    pub async fn stop(&mut self) -> Vec<Ended<K, T, E>> {
+        self.slots.close();
+        self.narrow.values().for_each(|slots| slots.close());
+        let end = Instant::now() + self.patience.grace;
+        let mut ended = Vec::new();
+        while let Ok(Some(one)) = timeout_at(end, self.next()).await {
+            ended.push(one);
+        }
+        self.jobs.abort_all();
+        while let Some(one) = self.next().await {
+            tracing::warn!(key = %one.key, step = one.step, "a step was still running when the program stopped; the next start repeats it");
+            ended.push(one);
+        }
+        ended
+    }
+}
+
+impl<K: fmt::Debug, S: fmt::Debug, T, E> fmt::Debug for JobDriver<K, S, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobDriver")
+            .field("patience", &self.patience)
+            .field("leases", &self.leases)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits for a slot, and does the job within its time.
+async fn run<T, E>(
+    job: impl Future<Output = Result<T, E>>,
+    step: Step,
+    slots: Arc<Semaphore>,
+    narrow: Option<Arc<Semaphore>>,
+) -> (Duration, Result<T, JobError<E>>) {
+    let Step { name: step, limit, .. } = step;
+    // The narrow gate first: what waits there takes no slot from other steps. Both serve in the order of asking.
+    let Ok(_permits) = enter(narrow.as_deref(), &slots).await else {
+        return (Duration::ZERO, Err(JobError::HandedBack { step }));
+    };
+    let begin = Instant::now();
+    let result = match timeout(limit, job).await {
+        Ok(result) => result.map_err(JobError::Failed),
+        Err(_) => Err(JobError::TimedOut { step, limit }),
+    };
+    (begin.elapsed(), result)
+}
+
+async fn enter<'a>(
+    narrow: Option<&'a Semaphore>,
+    slots: &'a Semaphore,
+) -> Result<(Option<SemaphorePermit<'a>>, SemaphorePermit<'a>), AcquireError> {
+    let narrow = match narrow {
+        Some(narrow) => Some(narrow.acquire().await?),
+        None => None,
+    };
+    Ok((narrow, slots.acquire().await?))
+}
+
+/// How a step ended, for measurements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StepOutcome {
+    /// It returned a result.
+    Done,
+    /// It returned an error.
+    Failed,
+    /// It was ended because it took too long.
+    TimedOut,
+    /// It panicked.
+    Panicked,
+    /// The program stopped.
+    HandedBack,
+}
+
+impl StepOutcome {
+    /// The label in measurements.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Panicked => "panicked",
+            Self::HandedBack => "handed_back",
+        }
+    }
+}
+
+impl<T, E> From<&Result<T, JobError<E>>> for StepOutcome {
+    fn from(result: &Result<T, JobError<E>>) -> Self {
+        match result {
+            Ok(_) => Self::Done,
+            Err(JobError::Failed(_)) => Self::Failed,
+            Err(JobError::TimedOut { .. }) => Self::TimedOut,
+            Err(JobError::Panicked { .. }) => Self::Panicked,
+            Err(JobError::HandedBack { .. }) => Self::HandedBack,
+        }
+    }
+}
+
+/// Upper bounds of the histograms' buckets in milliseconds: from an answer of a local node to a training of hours.
+const BUCKETS_MS: [u64; 10] = [10, 30, 100, 300, 1_000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000];
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Histogram {
+    /// How many fell into each bucket, not cumulative; what is longer than the last bound counts only in `count`.
+    buckets: [u64; BUCKETS_MS.len()],
+    count: u64,
+    sum: Duration,
+}
+
+/// A histogram of durations for each step and outcome. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct StepDurations(Arc<Mutex<BTreeMap<(&'static str, StepOutcome), Histogram>>>);
+
+impl StepDurations {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, StepOutcome), Histogram>> {
+        // Every change is complete in itself.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, step: &'static str, outcome: StepOutcome, took: Duration) {
+        let mut steps = self.lock();
+        let histogram = steps.entry((step, outcome)).or_default();
+        histogram.count += 1;
+        histogram.sum = histogram.sum.saturating_add(took);
+        if let Some(bucket) = BUCKETS_MS.iter().position(|&bound| took <= Duration::from_millis(bound)) {
+            histogram.buckets[bucket] += 1;
+        }
+    }
+
+    /// The text that Prometheus reads, as the histogram `{program}_step_seconds`.
+    #[must_use]
+    pub fn render(&self, program: &str) -> String {
+        let name = format!("{program}_step_seconds");
+        let mut lines = vec![format!("# HELP {name} How long steps take."), format!("# TYPE {name} histogram")];
+        for ((step, outcome), histogram) in self.lock().iter() {
+            let labels = format!("step=\"{step}\",outcome=\"{}\"", outcome.name());
+            let mut below = 0;
+            for (bound, count) in BUCKETS_MS.iter().zip(histogram.buckets) {
+                below += count;
+                let seconds = Duration::from_millis(*bound).as_secs_f64();
+                lines.push(format!("{name}_bucket{{{labels},le=\"{seconds}\"}} {below}"));
+            }
+            lines.push(format!("{name}_bucket{{{labels},le=\"+Inf\"}} {}", histogram.count));
+            lines.push(format!("{name}_sum{{{labels}}} {}", histogram.sum.as_secs_f64()));
+            lines.push(format!("{name}_count{{{labels}}} {}", histogram.count));
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    const PATIENCE: Patience =
+        Patience { first_pause: Duration::from_secs(1), longest_pause: Duration::from_secs(60), grace: Duration::ZERO };
+    const LONG: Duration = Duration::from_secs(3_600);
+    const FETCH: Step = Step::new("fetch", LONG);
+
+    type Driver = JobDriver<u8, &'static str, u32, String>;
+
+    fn driver(at_most: usize) -> Driver {
+        Driver::new(at_most, PATIENCE)
+    }
+
+    fn started(lease: Option<Lease<&'static str>>, work: &'static str, now: Instant) -> Lease<&'static str> {
+        Lease::started(lease, work, now, &PATIENCE)
+    }
+
+    fn ended(lease: Lease<&'static str>, succeeded: bool, now: Instant) -> Lease<&'static str> {
+        lease.ended(succeeded, now, 0.0, &PATIENCE)
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_at_most_half_is_left_out() {
+        let pauses = |random| (1..=8).map(|attempts| PATIENCE.pause(attempts, random).as_millis()).collect::<Vec<_>>();
+        assert_eq!(pauses(0.0), [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
+        assert_eq!(pauses(1.0), [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(PATIENCE.pause(u32::MAX, 0.0), PATIENCE.longest_pause);
+    }
+
+    #[test]
+    fn a_leased_key_is_due_for_nothing() {
+        let now = Instant::now();
+        let lease = started(None, "fetch", now);
+        assert!(!lease.is_due(&"fetch", now + LONG) && !lease.is_due(&"send", now + LONG));
+    }
+
+    #[test]
+    fn the_same_work_waits_a_growing_pause_and_other_work_none() {
+        let mut now = Instant::now();
+        let mut lease = ended(started(None, "send", now), true, now);
+        for (attempt, pause) in [(1, 1), (2, 2), (3, 4), (4, 8)] {
+            let pause = Duration::from_secs(pause);
+            assert_eq!(lease.attempts, attempt);
+            assert!(!lease.is_due(&"send", now) && lease.is_due(&"send", now + pause));
+            assert!(lease.is_due(&"fetch", now));
+            now += pause;
+            lease = ended(started(Some(lease), "send", now), true, now);
+        }
+        assert_eq!(started(Some(lease), "fetch", now).attempts, 1);
+    }
+
+    #[test]
+    fn failures_in_a_row_are_counted_until_it_works_or_something_else_is_done() {
+        let now = Instant::now();
+        let mut lease = ended(started(None, "send", now), false, now);
+        lease = ended(started(Some(lease), "send", now), false, now);
+        assert_eq!(lease.failures, 2);
+        assert_eq!(started(Some(lease.clone()), "fetch", now).failures, 0);
+        assert_eq!(ended(started(Some(lease), "send", now), true, now).failures, 0);
+    }
+
+    #[test]
+    fn what_was_not_wanted_for_long_begins_anew() {
+        let now = Instant::now();
+        let mut lease = ended(started(None, "fetch", now), true, now);
+        lease = ended(started(Some(lease), "fetch", now), true, now);
+        assert_eq!(lease.attempts, 2);
+        assert_eq!(started(Some(lease), "fetch", now + LONG).attempts, 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_job_returns_is_reported_for_its_key() {
+        let mut driver = driver(1);
+        assert!(driver.start(7, "fetch", FETCH, async { Ok(42) }));
+        assert!(driver.is_running(&7));
+        assert!(!driver.start(7, "send", FETCH, async { Ok(1) }), "the key is leased");
+        let ended = driver.next().await.unwrap();
+        assert_eq!((ended.key, ended.step, ended.result), (7, "fetch", Ok(42)));
+        assert!(!driver.is_running(&7) && driver.is_due(&7, &"send") && !driver.is_due(&7, &"fetch"));
+        assert!(driver.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_a_failure_while_another_job_runs() {
+        let mut driver = driver(2);
+        driver.start(1, "fetch", FETCH, pending());
+        driver.start(2, "fetch", FETCH, async { panic!("a bug") });
+        let ended = driver.next().await.unwrap();
+        assert_eq!((ended.key, ended.result), (2, Err(JobError::Panicked { step: "fetch" })));
+        assert_eq!(driver.failures(&2), 1);
+        assert!(driver.is_running(&1) && driver.is_due(&2, &"send"));
+    }
+
+    /// Its destructor runs when the job has returned already.
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("a bug");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_destructor_frees_the_key_too() {
+        let mut driver = driver(1);
+        let broken = PanicsWhenDropped;
+        driver.start(1, "fetch", FETCH, async move {
+            let _broken = &broken;
+            Ok(1)
+        });
+        assert_eq!(driver.next().await.unwrap().result, Err(JobError::Panicked { step: "fetch" }));
+        assert!(!driver.is_running(&1));
+    }
+
+    #[tokio::test]
+    async fn a_step_that_takes_too_long_is_ended() {
+        let mut driver = driver(1);
+        driver.start(1, "fetch", Step::new("fetch", Duration::ZERO), pending());
+        let error = driver.next().await.unwrap().result.unwrap_err();
+        assert_eq!(error.to_string(), "the step `fetch` took longer than 0ns");
+        assert_eq!(driver.failures(&1), 1);
+    }
+
+    #[tokio::test]
+    async fn no_more_steps_run_at_once_than_allowed_and_they_run_in_the_order_of_their_start() {
+        let mut driver = driver(1);
+        let (release, released) = oneshot::channel();
+        driver.start(9, "fetch", FETCH, async { released.await.map_err(|error| error.to_string()) });
+        for key in [5, 3, 4] {
+            driver.start(key, "fetch", FETCH, async { Ok(0) });
+        }
+        release.send(1).unwrap();
+        let mut order = Vec::new();
+        while let Some(ended) = driver.next().await {
+            order.push(ended.key);
+        }
+        assert_eq!(order, [9, 5, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_narrow_step_takes_no_slot() {
+        let mut driver = driver(2);
+        let train = Step::new("train", LONG).at_most(1);
+        for key in 1..=4 {
+            driver.start(key, "train", train, pending());
+        }
+        driver.start(5, "fetch", FETCH, async { Ok(1) });
+        assert_eq!(driver.next().await.unwrap().key, 5);
+    }
+
+    #[tokio::test]
+    async fn to_stop_completes_what_can_end_and_hands_back_the_rest() {
+        let mut driver = Driver::new(1, Patience { grace: LONG, ..PATIENCE });
+        let (begin, begun) = oneshot::channel();
+        let (release, released) = oneshot::channel();
+        driver.start(1, "send", FETCH, async {
+            begin.send(()).unwrap();
+            released.await.map_err(|error| error.to_string())
+        });
+        driver.start(2, "send", FETCH, async { Ok(2) });
+        begun.await.unwrap();
+        release.send(1).unwrap();
+        let results: BTreeMap<_, _> = driver.stop().await.into_iter().map(|ended| (ended.key, ended.result)).collect();
+        assert_eq!(results[&1], Ok(1));
+        assert_eq!(results[&2], Err(JobError::HandedBack { step: "fetch" }));
+        assert!(driver.is_idle());
+    }
+
+    #[tokio::test]
+    async fn what_does_not_end_within_the_grace_is_ended() {
+        let mut driver = driver(1);
+        driver.start(1, "fetch", FETCH, pending());
+        let ended = driver.stop().await;
+        assert_eq!(ended.len(), 1);
+        assert_eq!(ended[0].result, Err(JobError::HandedBack { step: "fetch" }));
+        assert!(!driver.is_running(&1));
+    }
+
+    #[tokio::test]
+    async fn work_that_was_told_to_rest_is_not_due() {
+        let mut driver = driver(1);
+        driver.start(1, "send", FETCH, async { Ok(1) });
+        driver.next().await.unwrap();
+        driver.rest(&1, LONG);
+        assert!(!driver.is_due(&1, &"send") && driver.is_due(&1, &"fetch"));
+        driver.retain(|_| false);
+        assert!(driver.is_due(&1, &"send"));
+    }
+
+    #[test]
+    fn durations_are_a_histogram_of_prometheus() {
+        let durations = StepDurations::default();
+        for took in [5, 20, 200_000_000] {
+            durations.record("fetch", StepOutcome::Done, Duration::from_millis(took));
+        }
+        let text = durations.render("mine");
+        for line in [
+            "# TYPE mine_step_seconds histogram",
+            "mine_step_seconds_bucket{step=\"fetch\",outcome=\"done\",le=\"0.01\"} 1",
+            "mine_step_seconds_bucket{step=\"fetch\",outcome=\"done\",le=\"0.03\"} 2",
+            "mine_step_seconds_bucket{step=\"fetch\",outcome=\"done\",le=\"36000\"} 2",
+            "mine_step_seconds_bucket{step=\"fetch\",outcome=\"done\",le=\"+Inf\"} 3",
+            "mine_step_seconds_count{step=\"fetch\",outcome=\"done\"} 3",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}

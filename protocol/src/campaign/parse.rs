@@ -1,0 +1,27 @@
+//! Reads a campaign file: its tables, and what its family makes of them.
+
+use super::{CampaignFile, FileError};
+use crate::{families, text};
+
+impl CampaignFile {
+    /// Reads a campaign file.
+    ///
+    /// # Errors
+    /// Names line and column of what is not understood.
+    pub fn parse(text: &str) -> Result<Self, FileError> {
+        let file: Self = toml::from_str(text).map_err(|error| {
+            let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+            FileError::Toml {
+                line: before.matches('\n').count() + 1,
+                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+                message: error.message().into(),
+            }
+        })?;
+        text::check_line("`name`", &file.name)?;
+        text::check_lines("`description`", &file.description)?;
+        file.schema().check()?;
+        // What there is to choose follows from the family.
+        families::check_file(&file)?;
+        Ok(file)
+    }
+}

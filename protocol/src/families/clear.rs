@@ -1,0 +1,389 @@
+//! Networks that Mines train in the clear: the model is public, and only updates are sealed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rand::{SeedableRng as _, rngs::StdRng};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use syft::{Binding, Examples, Metric, Targets, Validation, VersionSeed, privacy::Zcdp};
+use syft_nets::{
+    Delta, Fall, Input, Model, ModelError, Network, NetworkKind, Optimiser, Release, Schedule, Training, Update,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    draft::{Brief, Draft, DraftError, explain},
+    export::{DeliveryError, Export, Format},
+    family::{
+        Algorithm, Evaluated, Family, FamilyError, Measured, MethodError, ModelFile, OpenedModel, Published,
+        Recomputed, RowCost, TrainError, TrainingTask, TrainingWatch, Trial, TrialError, Window,
+    },
+    secrecy::{PartyStatement, Secrecy},
+};
+use crate::{
+    backbone::network_file_limit,
+    campaign::{CampaignFile, FileError},
+    data::Schema,
+    regime::Regime,
+};
+
+const NETWORK: Algorithm = Algorithm {
+    name: "network",
+    description: "Epochs of gradient descent on a network, in the clear: the clear regime",
+    regime: Regime::Clear,
+};
+
+/// A network, trained in the clear.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clear {
+    /// What it is made of, with the public constants that standardise raw columns.
+    pub network: Network,
+    /// From which the starting model follows, unless the data scientist brings one.
+    pub seed: u32,
+    /// How to train.
+    pub schedule: Schedule,
+    /// What of the training leaves a Mine.
+    pub release: Release,
+}
+
+/// `[training]` of a network: all optional.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkTraining {
+    /// What becomes of a gradient: `"adam"` or `{ sgd = { momentum = 0.9 } }`.
+    pub optimiser: Option<Optimiser>,
+    /// Step size at the start.
+    pub rate: Option<f64>,
+    /// How it falls: `"constant"`, `"linear"` or `"cosine"`.
+    pub fall: Option<Fall>,
+    /// Examples of one step.
+    pub batch: Option<usize>,
+    /// How often each example is used.
+    pub epochs: Option<u32>,
+    /// In each step the parameters shrink by this share of the rate.
+    pub weight_decay: Option<f64>,
+    /// Euclidean norm to which an update is shortened.
+    pub clip: Option<f64>,
+    /// Share of an update's coordinates that is sent.
+    pub keep: Option<f64>,
+    /// Bits of a coordinate.
+    pub bits: Option<u32>,
+}
+
+impl NetworkTraining {
+    /// The usual schedule, with what the file says instead.
+    fn schedule(&self, usual: Schedule) -> Schedule {
+        Schedule {
+            optimiser: self.optimiser.unwrap_or(usual.optimiser),
+            rate: self.rate.unwrap_or(usual.rate),
+            fall: self.fall.unwrap_or(usual.fall),
+            batch: self.batch.unwrap_or(usual.batch),
+            epochs: self.epochs.unwrap_or(usual.epochs),
+            weight_decay: self.weight_decay.unwrap_or(usual.weight_decay),
+        }
+    }
+
+    /// The usual release, with what the file says instead.
+    fn release(&self) -> Release {
+        let usual = Release::default();
+        Release {
+            clip: self.clip.unwrap_or(usual.clip),
+            keep: self.keep.unwrap_or(usual.keep),
+            bits: self.bits.unwrap_or(usual.bits),
+        }
+    }
+}
+
+impl Clear {
+    /// Where training starts without a model of the data scientist's: a network that says the same about everything, because its output
+    /// layer is all zeros. So its accuracy can be foretold, and is that of a linear model of zeros.
+    #[must_use]
+    pub fn initial(&self) -> Model {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&self.seed.to_be_bytes());
+        let model = Model::initial(&self.network, &seed);
+        let mut values = model.values().to_vec();
+        let output = self.network.outputs() * (self.network.activations() + 1);
+        let hidden = values.len().saturating_sub(output);
+        values[hidden..].fill(0.0);
+        Model::new(self.network.clone(), values).unwrap_or(model)
+    }
+
+    /// A file of a model has at most this number of bytes.
+    #[must_use]
+    pub fn file_limit(&self) -> usize {
+        network_file_limit(&self.network)
+    }
+
+    /// Reads a model of the campaign's network, untrusted.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(&self, file: &[u8]) -> Result<Model, ModelError> {
+        Model::from_safetensors(file, &self.network)
+    }
+
+    fn model(&self, file: &[u8]) -> Result<Model, FamilyError> {
+        self.read(file).map_err(FamilyError::new)
+    }
+}
+
+impl Family for Clear {
+    fn regime(&self) -> Regime {
+        Self::REGIME
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        NETWORK
+    }
+
+    fn check(&self, data: &Schema) -> Result<(), MethodError> {
+        self.schedule.check()?;
+        self.release.check()?;
+        let shape = (self.network.input().columns(), self.network.outputs());
+        if shape != (data.inputs.len(), data.task.outputs()) {
+            return Err(MethodError::Contradiction(
+                "the network's inputs and outputs are not those of schema and task",
+            ));
+        }
+        Ok(())
+    }
+
+    fn weights(&self) -> usize {
+        self.network.parameters()
+    }
+
+    fn row_cost(&self) -> RowCost {
+        RowCost { numbers: self.network.input().columns(), work: self.network.work() }
+    }
+
+    fn material_limit(&self) -> usize {
+        self.file_limit()
+    }
+
+    fn update_len(&self) -> usize {
+        Update::encoded_len(&self.network, &self.release)
+    }
+
+    fn trial(
+        &self,
+        examples: &Examples,
+        targets: Targets,
+        metric: Metric,
+        file: Option<&[u8]>,
+    ) -> Result<Box<dyn Trial>, TrialError> {
+        let validation = Validation::new(examples.features().clone(), targets, metric)?;
+        let model = file.map_or_else(|| Ok(self.initial()), |file| self.model(file))?;
+        Ok(Measured::new(model, validation, write))
+    }
+
+    /// It is published as it is; the seed protects nothing.
+    fn publish(&self, model: &[u8], _: &VersionSeed, _: &Binding) -> Result<Published, FamilyError> {
+        Ok(Published { material: model.to_vec(), hash: Sha256::digest(model).into() })
+    }
+
+    fn open(&self, material: &[u8], _: &Binding) -> Result<Box<dyn OpenedModel>, FamilyError> {
+        let (model, hash) = (self.model(material)?, Sha256::digest(material).into());
+        Ok(Box::new(PublicModel { clear: self.clone(), model, hash }))
+    }
+
+    fn bears(&self, cost: Zcdp, rows: usize) -> Result<(), FamilyError> {
+        self.release.bears(&self.network, cost, rows).map_err(FamilyError::new)
+    }
+
+    fn conforms(&self, update: &[u8], material: &[u8; 32]) -> bool {
+        Update::decode(update, &self.network, &self.release, material).is_ok()
+    }
+
+    fn evaluate(&self, window: &Window<'_>) -> Result<Evaluated, FamilyError> {
+        let decoded = |bytes: &&[u8]| Update::decode(bytes, &self.network, &self.release, window.material).ok();
+        let deltas = window.updates.iter().map(|bytes| decoded(bytes).map(|update| update.delta()));
+        Measured::evaluate(window, &self.model(window.best)?, deltas)
+    }
+
+    fn recompute(&self, material: &[u8], _: Option<&VersionSeed>, _: &Binding) -> Recomputed {
+        Recomputed { model: Some(Zeroizing::new(material.to_vec())), ..Recomputed::default() }
+    }
+
+    fn secrecy(&self, _: u32) -> Secrecy {
+        Secrecy { encryption: None, security: Vec::new(), parties: &PARTIES }
+    }
+
+    fn metadata(&self) -> Result<BTreeMap<String, String>, serde_json::Error> {
+        Ok(BTreeMap::new())
+    }
+
+    fn describe(&self, model: &[u8], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, FamilyError> {
+        let metadata = metadata.clone().into_iter().collect();
+        self.model(model)?.to_safetensors(metadata).map_err(FamilyError::new)
+    }
+
+    fn export(&self, model: &[u8], format: Format, export: &Export<'_>) -> Result<Vec<u8>, DeliveryError> {
+        let network = self.model(model)?;
+        Ok(match format {
+            Format::Safetensors => self.describe(model, export.metadata)?,
+            Format::Onnx => network.onnx(export.answer, export.metadata)?,
+            Format::Npz => network.npz(export.columns, export.answer, export.metadata)?,
+        })
+    }
+}
+
+/// A published network, with the hash of its file, from which the order of the examples follows.
+#[derive(Debug)]
+struct PublicModel {
+    clear: Clear,
+    model: Model,
+    hash: [u8; 32],
+}
+
+impl PublicModel {
+    /// Trains, or resumes. What it leads to has the same bits, however often it was stopped.
+    fn delta(
+        &self,
+        examples: &Examples,
+        targets: &Targets,
+        watch: &mut dyn TrainingWatch,
+    ) -> Result<Delta, TrainError> {
+        let (raw, schedule) = (examples.features(), &self.clear.schedule);
+        // A checkpoint of other data is of no use, and neither is one of another version of this program.
+        let resume =
+            |checkpoint: ModelFile| Training::resume(&checkpoint, &self.model, schedule, raw, targets, self.hash).ok();
+        let mut training = match watch.checkpoint()?.and_then(resume) {
+            Some(training) => {
+                watch.resumed(training.progress());
+                training
+            }
+            None => Training::start(&self.model, schedule, raw, targets, self.hash).map_err(FamilyError::new)?,
+        };
+        while training.step().map_err(FamilyError::new)?.is_some() {
+            watch.step(training.progress(), &|| Zeroizing::new(training.checkpoint()))?;
+        }
+        Ok(training.finish())
+    }
+}
+
+impl OpenedModel for PublicModel {
+    /// The change of the network, shortened and with a budget noised.
+    fn train(&self, task: TrainingTask<'_>) -> Result<Vec<u8>, TrainError> {
+        let TrainingTask { examples, targets, cost, mut coins, watch } = task;
+        if let Some(cost) = cost {
+            // Nobody trains for hours to find that nothing can be told.
+            self.clear.bears(cost, examples.len())?;
+        }
+        let delta = self.delta(examples, targets, watch)?;
+        watch.trained();
+        let (release, rows) = (&self.clear.release, examples.len());
+        let update = match cost {
+            Some(cost) => Update::new(&delta, release, self.hash, Some(cost), rows, &mut coins),
+            // These coins only round, and hide nothing: what is made again after a crash is the same.
+            None => Update::new(&delta, release, self.hash, None, rows, &mut StdRng::from_seed(self.hash)),
+        };
+        Ok(update.map_err(FamilyError::new)?.encode())
+    }
+}
+
+impl Draft for Clear {
+    const NAME: &'static str = "network";
+    const REGIME: Regime = Regime::Clear;
+    const ALGORITHMS: &'static [Algorithm] = &[NETWORK];
+
+    fn check_file(file: &CampaignFile) -> Result<(), FileError> {
+        let model = &file.model;
+        if let Some(features) = model.features {
+            return Err(FileError::model(
+                "model.features",
+                format!(
+                    "`{features}` is for linear models; a network of the clear regime finds its own features: leave it out, or take regime = \"encrypted\""
+                ),
+            ));
+        }
+        if model.backbone.is_some() {
+            return Err(FileError::model(
+                "model.backbone",
+                "a network of the clear regime is trained whole: give the one to start with as model.initial, or take regime = \"encrypted\"",
+            ));
+        }
+        if let (Some(network @ NetworkKind::Cnn(_)), None) = (&model.network, file.image()) {
+            return Err(FileError::model(
+                "model.network",
+                format!("`{network}` needs an image, and the inputs are columns: take mlp:64,32, for example"),
+            ));
+        }
+        if file.training.as_ref().is_some_and(|training| training.contains_key("rule")) {
+            return Err(FileError::model(
+                "training.rule",
+                "rules are for linear models; a network has optimiser, rate, batch and epochs",
+            ));
+        }
+        file.training::<NetworkTraining>().map(drop)
+    }
+
+    fn draft(brief: Brief<'_>) -> Result<(Self, String), DraftError> {
+        let Brief { file, data, examples, seed, .. } = brief;
+        let (kind, why) = choose_network(file);
+        let input = Input::fit(examples.features(), &data.ranges(), file.image())?;
+        let network = kind.network(input, data.task.outputs());
+        let network =
+            network.map_err(|error| DraftError::Model(FamilyError::new(format!("model.network: {error}"))))?;
+        let training = file.training::<NetworkTraining>();
+        let training = training.map_err(|error| DraftError::Model(FamilyError::new(error)))?.unwrap_or_default();
+        let schedule = training.schedule(Schedule::default_for(&network, &data.task));
+        let what = format!("{} ({} weights)", explain(&kind, why), network.parameters());
+        Ok((Self { network, seed, schedule, release: training.release() }, what))
+    }
+}
+
+/// The network that the campaign file names, or one that goes with the data and the reason.
+fn choose_network(file: &CampaignFile) -> (NetworkKind, Option<&'static str>) {
+    match (&file.model.network, file.image()) {
+        (Some(kind), _) => (kind.clone(), None),
+        (None, Some(_)) => (
+            NetworkKind::Cnn(vec![16, 32]),
+            Some("convolutions recognise strokes and edges wherever they are in an image"),
+        ),
+        (None, None) => (
+            NetworkKind::Mlp(vec![64, 32]),
+            Some("the columns are named quantities, of which layers find combinations"),
+        ),
+    }
+}
+
+/// A network as safetensors without metadata of a campaign.
+///
+/// # Errors
+/// Never in practice.
+pub fn plain_network(model: &Model) -> Result<ModelFile, ModelError> {
+    model.to_safetensors(HashMap::new()).map(Zeroizing::new)
+}
+
+fn write(model: &Model) -> Result<ModelFile, FamilyError> {
+    plain_network(model).map_err(FamilyError::new)
+}
+
+const PARTIES: [PartyStatement; 4] = [
+    PartyStatement {
+        party: "Mine",
+        learns: "the model and each version of it, and the public transcript",
+        never_learns: "the validation set, beyond the bits above; other Mines' data; their updates until they are accepted",
+        rests_on: "OpenPGP, and the limit on the transcript",
+    },
+    PartyStatement {
+        party: "anybody",
+        learns: "the same: versions are public, so the sum of what a window's accepted updates changed is, too",
+        never_learns: "the validation set, updates that were not accepted, any data",
+        rests_on: "the same",
+    },
+    PartyStatement {
+        party: "Capsule",
+        learns: "model, validation set, and every update: exactly, unless the Mine's owner set a privacy budget",
+        never_learns: "raw data, but for what a network has learnt of it by heart",
+        rests_on: "the Mine, which sends nothing else; differential privacy for the updates themselves",
+    },
+    PartyStatement {
+        party: "data scientist",
+        learns: "the finished model, and what anybody does",
+        never_learns: "any Mine's data; an update that was not accepted",
+        rests_on: "the Capsule, and OpenPGP",
+    },
+];

@@ -1,0 +1,467 @@
+//! Linear models that Mines train on ciphertexts: only the Capsule and the data scientist see them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+use sonar_contracts::{Tree, WordProof, chunks};
+use syft::{
+    Audit, Binding, EncryptedUpdate, Examples, FeatureKind, FeatureMap, Labels, Material, Matrix, Metric, ModelError,
+    Parameters, Rule, SecretKey, Shape, Targets, Task, Validation, VersionSeed, Weights, encrypt_update,
+    export::{self, Archive},
+    privacy::{MapNoise, Zcdp},
+    train, train_private,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    draft::{Brief, Draft, DraftError, explain},
+    export::{DeliveryError, Export, Format},
+    family::{
+        Algorithm, Evaluated, Family, FamilyError, Measured, MethodError, ModelFile, OpenedModel, Published,
+        Recomputed, RowCost, TrainError, TrainingTask, Trial, TrialError, Window,
+    },
+    secrecy::{PartyStatement, Secrecy, SecurityFigure, UpdateEncryption},
+};
+use crate::{
+    backbone::Backbone,
+    campaign::{CampaignFile, FileError},
+    data::Schema,
+    regime::Regime,
+};
+
+/// The δ for which the statement says an ε.
+const DELTA: f64 = 1e-6;
+/// Name and version of what a file says about itself when the model reads through a backbone.
+const FORM_WITH_BACKBONE: &str = "sonar.model/2";
+
+const LOCAL_STEPS: Algorithm =
+    Algorithm { name: "local-steps", description: "Steps of gradient descent", regime: Regime::Encrypted };
+const PROXIMAL: Algorithm = Algorithm {
+    name: "proximal",
+    description: "The minimiser of loss plus distance from the published model",
+    regime: Regime::Encrypted,
+};
+
+/// A linear model, trained on ciphertexts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// What raw columns go through first, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<Backbone>,
+    /// Public constants that turn raw columns, or what the backbone makes of them, into features.
+    pub features: FeatureMap,
+    /// Shape of the model.
+    pub shape: Shape,
+    /// How to train.
+    pub rule: Rule,
+    /// What the score of a class should be.
+    pub labels: Labels,
+    /// How to encrypt.
+    pub parameters: Parameters,
+}
+
+/// A file that is not a model of the campaign.
+#[derive(Debug, thiserror::Error)]
+pub enum LinearFileError {
+    /// No linear model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A linear model of another shape.
+    #[error("the model has {have} weights, the campaign's has {need}")]
+    Shape {
+        /// Weights of the file.
+        have: usize,
+        /// Weights of the campaign's model.
+        need: usize,
+    },
+}
+
+impl Linear {
+    /// Reads a model of the campaign's shape, untrusted.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(&self, file: &[u8]) -> Result<Weights, LinearFileError> {
+        let weights = Weights::from_safetensors(file)?;
+        if weights.shape() != self.shape {
+            return Err(LinearFileError::Shape { have: weights.shape().weights(), need: self.shape.weights() });
+        }
+        Ok(weights)
+    }
+
+    fn weights_of(&self, file: &[u8]) -> Result<Weights, FamilyError> {
+        self.read(file).map_err(FamilyError::new)
+    }
+
+    fn security(&self) -> Vec<SecurityFigure> {
+        const MATZOV: &str = "lattice estimator, MATZOV";
+        let rows = self.parameters.security_bits();
+        let what = "keys: from encrypted model, public key and packing key";
+        let mut figures = vec![SecurityFigure { what, bits: rows.matzov, cost_model: MATZOV }];
+        figures.extend(rows.core_svp.map(|bits| SecurityFigure { what, bits, cost_model: "core-SVP" }));
+        let what = "a Mine's data: from the masks of its upload, also for who has every key";
+        let bits = self.parameters.rerandomisation_bits().matzov;
+        figures.push(SecurityFigure { what, bits, cost_model: MATZOV });
+        figures
+    }
+
+    /// A model that reads these columns, for an export.
+    fn exported<'a>(
+        &'a self,
+        weights: &'a Weights,
+        columns: &'a [String],
+        export: &'a Export<'_>,
+    ) -> Result<export::Model<'a>, DeliveryError> {
+        Ok(export::Model::new(weights, &self.features, columns, export.answer, export.metadata)?)
+    }
+}
+
+impl Family for Linear {
+    fn regime(&self) -> Regime {
+        Self::REGIME
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        match self.rule {
+            Rule::LocalSteps { .. } => LOCAL_STEPS,
+            Rule::Proximal { .. } => PROXIMAL,
+        }
+    }
+
+    fn backbone(&self) -> Option<&Backbone> {
+        self.backbone.as_ref()
+    }
+
+    fn check(&self, data: &Schema) -> Result<(), MethodError> {
+        use MethodError::Contradiction;
+        self.features.check()?;
+        self.rule.check()?;
+        self.labels.check()?;
+        match &self.backbone {
+            Some(backbone) => backbone.check(data, &self.features)?,
+            None if self.features.columns.len() != data.inputs.len() => {
+                return Err(Contradiction("the feature map has another number of columns than the schema"));
+            }
+            None => {}
+        }
+        let shape = Shape { inputs: self.features.inputs(), outputs: data.task.outputs() };
+        if self.shape != shape || self.parameters.shape() != shape {
+            return Err(Contradiction("the model's shape is not that of schema and task"));
+        }
+        Ok(())
+    }
+
+    fn weights(&self) -> usize {
+        self.shape.weights()
+    }
+
+    fn row_cost(&self) -> RowCost {
+        let network = self.backbone.as_ref().map(|backbone| &backbone.network);
+        let (raw, embedding) = network.map_or((0, 0), |network| (network.input().columns(), network.work()));
+        let expanded = self.features.inputs().saturating_mul(self.features.columns.len());
+        RowCost {
+            numbers: self.shape.inputs.max(self.features.columns.len()).max(raw),
+            work: embedding.saturating_add(expanded),
+        }
+    }
+
+    fn material_limit(&self) -> usize {
+        Material::encoded_len(&self.parameters)
+    }
+
+    fn update_len(&self) -> usize {
+        EncryptedUpdate::encoded_len(&self.parameters)
+    }
+
+    fn trial(
+        &self,
+        examples: &Examples,
+        targets: Targets,
+        metric: Metric,
+        file: Option<&[u8]>,
+    ) -> Result<Box<dyn Trial>, TrialError> {
+        let validation = Validation::new(self.features.apply(examples.features())?, targets, metric)?;
+        let model = file.map_or_else(|| Ok(Weights::zeros(self.shape)), |file| self.weights_of(file))?;
+        Ok(Measured::new(model, validation, write))
+    }
+
+    fn publish(&self, model: &[u8], seed: &VersionSeed, binding: &Binding) -> Result<Published, FamilyError> {
+        let weights = self.weights_of(model)?;
+        let material = SecretKey::derive(seed, &self.parameters, binding).publish(&weights);
+        Ok(Published { material: material.encode(), hash: material.digest() })
+    }
+
+    fn open(&self, material: &[u8], binding: &Binding) -> Result<Box<dyn OpenedModel>, FamilyError> {
+        let material = Material::decode(material, &self.parameters, binding).map_err(FamilyError::new)?;
+        Ok(Box::new(EncryptedModel { linear: self.clone(), material }))
+    }
+
+    fn bears(&self, cost: Zcdp, rows: usize) -> Result<(), FamilyError> {
+        let noise = MapNoise::new(&self.rule, &self.labels, &self.parameters, rows, cost);
+        noise.map(drop).map_err(FamilyError::new)
+    }
+
+    fn conforms(&self, update: &[u8], material: &[u8; 32]) -> bool {
+        EncryptedUpdate::decode(update, &self.parameters, material).is_ok()
+    }
+
+    fn evaluate(&self, window: &Window<'_>) -> Result<Evaluated, FamilyError> {
+        let key = SecretKey::derive(window.seed, &self.parameters, window.binding);
+        let decoded = |bytes: &&[u8]| EncryptedUpdate::decode(bytes, &self.parameters, window.material).ok();
+        let deltas = window.updates.iter().map(|bytes| decoded(bytes).map(|update| key.decrypt(&update)));
+        Measured::evaluate(window, &self.weights_of(window.best)?, deltas)
+    }
+
+    fn recompute(&self, material: &[u8], seed: Option<&VersionSeed>, binding: &Binding) -> Recomputed {
+        let Some(seed) = seed else { return Recomputed::default() };
+        let published = match Material::decode(material, &self.parameters, binding) {
+            Ok(published) => published,
+            Err(why) => return Recomputed { unreadable: Some(FamilyError::new(why)), ..Recomputed::default() },
+        };
+        let audit = Audit::new(seed, &published);
+        Recomputed {
+            evidence: audit.evidence.map(|word| word_proof(seed, &self.parameters, material, word)),
+            model: plain(&audit.weights).ok(),
+            deviations: audit.deviations,
+            unreadable: None,
+        }
+    }
+
+    fn secrecy(&self, uploads: u32) -> Secrecy {
+        let noise = Zcdp::per_upload(&self.parameters).times(u64::from(uploads));
+        Secrecy {
+            encryption: Some(UpdateEncryption {
+                solvable_from: self.shape.inputs / (2 * self.shape.outputs) + 1,
+                ciphertext_epsilon: noise.epsilon(DELTA),
+                ciphertext_delta: DELTA,
+            }),
+            security: self.security(),
+            parties: &PARTIES,
+        }
+    }
+
+    fn metadata(&self) -> Result<BTreeMap<String, String>, serde_json::Error> {
+        let mut metadata = BTreeMap::from([("sonar.features".into(), serde_json::to_string(&self.features)?)]);
+        if let Some(backbone) = &self.backbone {
+            metadata.insert("sonar.format".into(), FORM_WITH_BACKBONE.into());
+            metadata.insert("sonar.backbone".into(), serde_json::to_string(backbone)?);
+        }
+        Ok(metadata)
+    }
+
+    fn describe(&self, model: &[u8], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, FamilyError> {
+        let metadata = metadata.clone().into_iter().collect();
+        self.weights_of(model)?.to_safetensors(metadata).map_err(FamilyError::new)
+    }
+
+    fn export(&self, model: &[u8], format: Format, export: &Export<'_>) -> Result<Vec<u8>, DeliveryError> {
+        let weights = self.weights_of(model)?;
+        if self.backbone.is_none() {
+            let linear = self.exported(&weights, export.columns, export)?;
+            return Ok(match format {
+                Format::Safetensors => self.describe(model, export.metadata)?,
+                Format::Onnx => linear.onnx()?,
+                Format::Npz => linear.npz()?,
+            });
+        }
+        // One file from raw columns through the backbone to an answer.
+        let backbone = export.embedding.backbone().ok_or(DeliveryError::NoBackbone)?;
+        let activations: Vec<String> =
+            (0..self.features.columns.len()).map(|index| format!("activation_{index}")).collect();
+        let linear = self.exported(&weights, &activations, export)?;
+        Ok(match format {
+            Format::Safetensors => self.describe(model, export.metadata)?,
+            Format::Onnx => {
+                let (graph, from) = backbone.activations_onnx();
+                linear.onnx_after(graph, &from)?
+            }
+            Format::Npz => {
+                let mut archive = Archive::default();
+                backbone.add_to(&mut archive, "backbone.", export.columns)?;
+                linear.npz_after(archive)?
+            }
+        })
+    }
+}
+
+/// A published model that nobody here can read, with its public key.
+#[derive(Debug)]
+struct EncryptedModel {
+    linear: Linear,
+    material: Material,
+}
+
+impl OpenedModel for EncryptedModel {
+    fn train(&self, task: TrainingTask<'_>) -> Result<Vec<u8>, TrainError> {
+        let Linear { features, rule, labels, parameters, .. } = &self.linear;
+        let features = features.apply(task.examples.features()).map_err(FamilyError::new)?;
+        let mut coins = task.coins;
+        let update = match task.cost {
+            Some(cost) => train_private(&features, task.targets, rule, labels, parameters, cost, &mut coins),
+            None => train(&features, task.targets, rule, labels, parameters, &mut coins),
+        };
+        let update = update.map_err(FamilyError::new)?;
+        task.watch.trained();
+        // Its coins come from the operating system, whatever the caller has: the encryption is broken if anybody can derive them.
+        Ok(encrypt_update(&self.material, &update).map_err(FamilyError::new)?.encode())
+    }
+}
+
+impl Draft for Linear {
+    const NAME: &'static str = "linear";
+    const REGIME: Regime = Regime::Encrypted;
+    const ALGORITHMS: &'static [Algorithm] = &[LOCAL_STEPS, PROXIMAL];
+
+    fn check_file(file: &CampaignFile) -> Result<(), FileError> {
+        if let Some(network) = &file.model.network {
+            return Err(FileError::model(
+                "model.network",
+                format!(
+                    "`{network}` cannot be trained on ciphertexts: take regime = \"clear\", in which Mines see the model, or leave it out; a trained network that may be public can be a backbone"
+                ),
+            ));
+        }
+        let no_image = match (file.image(), &file.model.backbone) {
+            (None, _) => Some("needs an image, and the inputs are columns: take random-relu:N, for example"),
+            (_, Some(_)) => Some("reads an image, which a backbone does not give: take identity, or leave it out"),
+            (Some(_), None) => None,
+        };
+        if let (Some(features @ FeatureKind::RandomConv(_)), Some(reason)) = (file.model.features, no_image) {
+            return Err(FileError::model("model.features", format!("`{features}` {reason}")));
+        }
+        if file.training.as_ref().is_some_and(|training| !training.contains_key("rule")) {
+            return Err(FileError::model(
+                "training",
+                "the encrypted regime needs a rule: \"proximal\" or \"local-steps\"",
+            ));
+        }
+        file.training::<Rule>().map(drop)
+    }
+
+    fn draft(brief: Brief<'_>) -> Result<(Self, String), DraftError> {
+        let Brief { file, data, examples, backbone, seed } = brief;
+        let (kind, why) = choose_features(file, data);
+        let ranges = backbone.as_ref().map_or_else(|| data.ranges(), |_| spans(examples.features()));
+        let features = FeatureMap::fit(examples.features(), &ranges, kind, file.image(), seed)?;
+        let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
+        let is_embedded = backbone.is_some() && matches!(data.task, Task::Classification { .. });
+        let (usual, labels) = if is_embedded {
+            (Rule::close(&features), Labels::small(shape.outputs))
+        } else {
+            (Rule::default_for(&data.task, &features), Labels::default_for(&features, shape.outputs))
+        };
+        let wanted = file.training().map_err(|error| DraftError::Model(FamilyError::new(error)))?;
+        let rule = wanted.unwrap_or(usual);
+        let what = explain(&kind, why) + &backbone.as_ref().map_or_else(String::new, reading);
+        let parameters = Parameters::linear(shape).map_err(|error| DraftError::Model(FamilyError::new(error)))?;
+        Ok((Self { backbone, rule, labels, shape, parameters, features }, what))
+    }
+}
+
+/// The features that the campaign file names, or some that go with the data and the reason.
+fn choose_features(file: &CampaignFile, data: &Schema) -> (FeatureKind, Option<&'static str>) {
+    if let Some(kind) = file.model.features {
+        return (kind, None);
+    }
+    if file.model.backbone.is_some() {
+        return (FeatureKind::Identity, Some("what the backbone says tells the targets apart already"));
+    }
+    let (kind, why) = match (file.image(), &data.task) {
+        (Some(image), _) if image.height.min(image.width) >= 16 => (
+            FeatureKind::RandomConv(1_008),
+            "random convolutions recognise strokes and edges wherever they are in an image",
+        ),
+        (Some(_), _) => {
+            (FeatureKind::RandomRelu(512), "random combinations see more in a small image than single pixels do")
+        }
+        (None, Task::Regression) => (
+            FeatureKind::RandomRelu(300),
+            "random combinations find what is not linear, and make the model large enough to be secret",
+        ),
+        (None, Task::Classification { .. }) => {
+            (FeatureKind::Identity, "the columns are named quantities, which tell classes apart as they are")
+        }
+    };
+    (kind, Some(why))
+}
+
+/// Between which numbers all activations are. Those of a layer have one scale, unlike columns.
+fn spans(activations: &Matrix) -> Vec<(f64, f64)> {
+    let values = activations.values().iter();
+    let span = values.fold((0.0_f64, 0.0_f64), |(least, greatest), &x| (least.min(x), greatest.max(x)));
+    vec![span; activations.columns()]
+}
+
+fn reading(backbone: &Backbone) -> String {
+    let Backbone { network, .. } = backbone;
+    format!(" (on {} activations of a public network of {} weights)", network.activations(), network.parameters())
+}
+
+/// A linear model as safetensors without metadata.
+///
+/// # Errors
+/// Never in practice.
+pub fn plain(model: &Weights) -> Result<ModelFile, ModelError> {
+    model.to_safetensors(HashMap::new()).map(Zeroizing::new)
+}
+
+fn write(model: &Weights) -> Result<ModelFile, FamilyError> {
+    plain(model).map_err(FamilyError::new)
+}
+
+/// What shows a contract a published word: the pieces of the material that it needs, and how they hang on the root.
+#[must_use]
+pub fn word_proof(seed: &VersionSeed, params: &Parameters, material: &[u8], word: u32) -> WordProof {
+    let place = 1 + word as usize * Material::WORD / sonar_contracts::CHUNK;
+    let tree = Tree::of_material(material);
+    let chunk = |place: usize| chunks(material).nth(place).unwrap_or_default().to_vec().into();
+    WordProof {
+        seed: seed.expose().into(),
+        params: params.constants().into(),
+        header: chunk(0),
+        headerBranch: tree.branch(0),
+        chunk: chunk(place),
+        chunkBranch: tree.branch(place),
+        word,
+    }
+}
+
+const PARTIES: [PartyStatement; 6] = [
+    PartyStatement {
+        party: "Mine",
+        learns: "the public transcript: which submissions were accepted, at which step of the accuracy grid",
+        never_learns: "the model, beyond the bits above; other Mines' data or updates",
+        rests_on: "module-LWE, and the limit on the transcript",
+    },
+    PartyStatement {
+        party: "anybody",
+        learns: "the same, and what the manifest says",
+        never_learns: "the model, any update, any data",
+        rests_on: "the same, and OpenPGP",
+    },
+    PartyStatement {
+        party: "Capsule",
+        learns: "model, validation set, and every update it decrypts: exactly, unless the Mine's owner set a privacy budget",
+        never_learns: "raw data; anything of a Mine beyond its updates, through the noise of ciphertexts",
+        rests_on: "re-randomisation and flood (module-LWE); differential privacy for the updates themselves",
+    },
+    PartyStatement {
+        party: "data scientist",
+        learns: "the finished model, and the public transcript",
+        never_learns: "any Mine's data or single update",
+        rests_on: "the Capsule, and OpenPGP",
+    },
+    PartyStatement {
+        party: "a cheating Capsule",
+        learns: "a Mine's matrix, if it publishes another model or key than it should and no privacy budget is set",
+        never_learns: "rows of data of a Mine with a privacy budget, beyond that budget",
+        rests_on: "its stake, and audits after the campaign; differential privacy",
+    },
+    PartyStatement {
+        party: "data scientist and Capsule together",
+        learns: "a single row, if features or backbone were made to answer to that one only and no privacy budget is set",
+        never_learns: "rows of data of a Mine with a privacy budget, beyond that budget",
+        rests_on: "differential privacy; a Mine's policy, which wants a budget or trust before it reads through a backbone",
+    },
+];
