@@ -108,14 +108,7 @@ fn run(cli: Cli) -> ExitCode {
     };
     cli::init_tracing(&cli.globals, logging);
     let output = Output::new(&cli.globals, cli.command.schema());
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return output.finish(Err(Failure::internal(error))),
-    };
-    let result = runtime.block_on(cli::within(cli.globals.timeout, execute(cli, &output)));
-    // Training that was interrupted is not waited for: nothing of it has been kept.
-    runtime.shutdown_background();
-    output.finish(result)
+    cli::run(cli.globals.timeout, output, async |output| execute(cli, output).await)
 }
 
 async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
