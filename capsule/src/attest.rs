@@ -1,20 +1,16 @@
-//! What the Capsule signs, and what a window's verdicts mean on chain.
+//! What the Capsule signs.
 
 use alloy::{
     primitives::Address,
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use sonar_contracts::{
-    Activation, Attestation, CloseReason, Decline, Delivery, Outcome, OutcomeError, Publication,
-    Settlement as Statement, Terms,
-};
+use sonar_contracts::{Activation, Attestation, Decline, Delivery, Publication, Settlement as Statement};
 use sonar_protocol::{
     handover::Published,
     ids::{CampaignId, Digest},
 };
-use syft::ContentVerdict;
 
-use crate::record::Settlement;
+use crate::campaign::record::Settlement;
 
 /// The attestation key, for one chain and contract.
 #[derive(Clone)]
@@ -107,97 +103,5 @@ impl Attester {
     fn sign(&self, statement: &impl Attestation) -> Result<Vec<u8>, alloy::signers::Error> {
         let hash = statement.signing_hash(self.chain_id, self.campaigns);
         Ok(self.signer.sign_hash_sync(&hash)?.as_bytes().to_vec())
-    }
-}
-
-/// The codes of a window: reasons of those refused by protocol, verdicts in order for the others.
-///
-/// # Errors
-/// When a verdict or a reason has no code.
-pub fn outcomes(refused: &[Option<u8>], verdicts: &[ContentVerdict]) -> Result<Vec<u16>, OutcomeError> {
-    let mut verdicts = verdicts.iter();
-    refused
-        .iter()
-        .map(|reason| match (reason, reason.is_none().then(|| verdicts.next()).flatten()) {
-            (Some(reason), _) => Outcome::Rejected(*reason),
-            (None, Some(ContentVerdict::Accepted(step))) => Outcome::Accepted(step.0),
-            (None, _) => Outcome::NotImproved,
-        })
-        .map(Outcome::encode)
-        .collect()
-}
-
-/// Where a campaign stands after a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct After {
-    /// Accepts in all.
-    pub accepts: u32,
-    /// Submissions in all.
-    pub submissions: u32,
-    /// The best accuracy.
-    pub best_ppm: u32,
-    /// Whether the leak meter allows nothing more.
-    pub spent: bool,
-}
-
-/// What follows a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Continuation {
-    /// The campaign goes on.
-    Open,
-    /// The contract closes it by itself.
-    Over,
-    /// The Capsule closes it.
-    Close(CloseReason),
-}
-
-impl Continuation {
-    /// The code in the settlement.
-    #[must_use]
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Close(reason) => reason as u8,
-            Self::Open | Self::Over => CloseReason::None as u8,
-        }
-    }
-}
-
-/// Decides as the contract will.
-#[must_use]
-pub fn continuation(terms: &Terms, after: After) -> Continuation {
-    let over = after.best_ppm >= terms.targetPpm
-        || after.accepts >= u32::from(terms.maxAccepts)
-        || after.submissions >= terms.maxSubmissions;
-    match (over, after.spent) {
-        (true, _) => Continuation::Over,
-        (false, true) => Continuation::Close(CloseReason::LeakBudget),
-        (false, false) => Continuation::Open,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use syft::GridStep;
-
-    #[test]
-    fn every_submission_gets_its_own_outcome() {
-        let verdicts = [ContentVerdict::NotImproved, ContentVerdict::Accepted(GridStep(7))];
-        let codes = outcomes(&[Some(9), None, None, Some(1)], &verdicts).unwrap();
-        assert_eq!(codes, [0xF009, 0, 7, 0xF001]);
-    }
-
-    #[test]
-    fn the_capsule_closes_only_what_would_stay_open() {
-        let terms = Terms { targetPpm: 950_000, maxAccepts: 8, maxSubmissions: 100, ..Terms::default() };
-        let after = After { accepts: 7, submissions: 99, best_ppm: 900_000, spent: false };
-        assert_eq!(continuation(&terms, after), Continuation::Open);
-        let spent = After { spent: true, ..after };
-        assert_eq!(continuation(&terms, spent), Continuation::Close(CloseReason::LeakBudget));
-        for over in
-            [After { accepts: 8, ..spent }, After { submissions: 100, ..spent }, After { best_ppm: 950_000, ..spent }]
-        {
-            assert_eq!(continuation(&terms, over), Continuation::Over);
-        }
     }
 }

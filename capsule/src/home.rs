@@ -12,10 +12,11 @@ use sonar_node::{
     files::{self, Access, FileError},
     vault::{Vault, VaultError},
 };
-use sonar_protocol::pgp::{Identity, PgpError};
+use sonar_protocol::{
+    limits,
+    pgp::{Identity, PgpError},
+};
 
-/// An OpenPGP key is a page of text.
-const KEY_LIMIT: u64 = 1 << 20;
 /// The account that pays for transactions and owns the stake.
 const OPERATOR: &str = "operator";
 /// The key that attests.
@@ -135,7 +136,7 @@ impl Home {
     /// # Errors
     /// When it is not there, or the passphrase is wrong.
     pub fn identity(&self, passphrase: &str) -> Result<Identity, Failure> {
-        let bytes = files::read_limited(&self.openpgp(), KEY_LIMIT)?;
+        let bytes = files::read_limited(&self.openpgp(), limits::CERTIFICATE as u64)?;
         Identity::load(&bytes, passphrase).map_err(|error| match error {
             PgpError::WrongPassphrase(_) => Failure::new(Code::WrongPassphrase, error),
             error => Failure::new(Code::Openpgp, error),

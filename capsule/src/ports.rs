@@ -15,7 +15,7 @@ use sonar_protocol::{
 };
 use zeroize::Zeroizing;
 
-use crate::{record::Settlement, relay::Relay};
+use crate::{campaign::record::Settlement, relay::Relay};
 
 /// Named pieces of bytes that outlive the process.
 pub trait Store: Send + Sync + 'static {

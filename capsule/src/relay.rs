@@ -7,7 +7,7 @@ use sonar_contracts::{Submission, Terms};
 use sonar_node::http;
 use sonar_protocol::wire::{SettlementRequest, SubmissionJson, TermsJson};
 
-use crate::record::Settlement;
+use crate::campaign::record::Settlement;
 
 /// Time for an answer: the relay is a precaution, and settling must not wait for it.
 const TIMEOUT: Duration = Duration::from_secs(3);

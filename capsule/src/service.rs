@@ -9,9 +9,8 @@ use std::{
 use alloy::primitives::Address;
 use serde::Serialize;
 use sonar_contracts::State;
-use sonar_node::chain::Follower;
+use sonar_node::chain::WorldReader;
 use sonar_protocol::{
-    event::Batch,
     ids::CampaignId,
     view::{CampaignView, CapsuleView, World},
 };
@@ -19,9 +18,11 @@ use syft::budget::LeakMeter;
 use tokio::task::{self, JoinSet};
 
 use crate::{
-    engine::{self, Action},
+    campaign::{
+        self, Action,
+        worker::{Tools, WorkError, Worker},
+    },
     ports::{Artefacts, Chain, Store},
-    worker::{Tools, WorkError, Worker},
 };
 
 /// The first pause before the same action is tried again.
@@ -95,7 +96,6 @@ struct Turn<S, A, C> {
 pub struct Service<S, A, C> {
     tools: Arc<Tools<S, A, C>>,
     operator: Address,
-    world: World,
     resting: HashMap<CampaignId, Rested<S, A, C>>,
     busy: HashMap<CampaignId, task::Id>,
     working: JoinSet<Turn<S, A, C>>,
@@ -109,7 +109,6 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
         Self {
             tools,
             operator,
-            world: World::default(),
             resting: HashMap::new(),
             busy: HashMap::new(),
             working: JoinSet::new(),
@@ -124,14 +123,14 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
     }
 
     /// Works until the future is dropped. Nothing is lost by dropping it at any moment.
-    pub async fn run(mut self, mut follower: Follower) {
+    pub async fn run(mut self, mut reader: WorldReader) {
         let mut errors = 0_u32;
         loop {
             tokio::select! {
-                look = follower.next() => match look {
-                    Ok(batch) => {
+                look = reader.next() => match look {
+                    Ok(_) => {
                         errors = 0;
-                        self.absorb(&batch, &mut follower);
+                        self.update_status(reader.world());
                     }
                     Err(error) => {
                         fail(&self.status, &error);
@@ -145,8 +144,8 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
                     Ok(turn) => {
                         self.rest(turn);
                         // What it sent may be on the chain already.
-                        if let Ok(batch) = follower.look_now().await {
-                            self.absorb(&batch, &mut follower);
+                        if reader.look_now().await.is_ok() {
+                            self.update_status(reader.world());
                         }
                     }
                     Err(broken) => {
@@ -155,20 +154,12 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
                     }
                 }
             }
-            self.start_turns();
+            self.start_turns(reader.world());
         }
     }
 
-    /// Takes what the chain says. What makes no sense is forgotten, all of it, and read anew.
-    fn absorb(&mut self, batch: &Batch, follower: &mut Follower) {
-        if let Err(error) = self.world.absorb(batch) {
-            tracing::error!(%error, "the chain node returned inconsistent events");
-            self.world = World::default();
-            follower.start_anew();
-            fail(&self.status, error);
-            return;
-        }
-        let world = &self.world;
+    /// Notes what the chain says of this Capsule's campaigns.
+    fn update_status(&self, world: &World) {
         let mut status = lock(&self.status);
         status.block = world.head.number;
         (status.chain, status.caught_up, status.problem) = (true, true, None);
@@ -181,10 +172,10 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
     }
 
     /// Lets every campaign go on whose worker is at rest.
-    fn start_turns(&mut self) {
-        let own = self.world.capsules.get(&self.operator);
-        let now = self.world.head.now;
-        for campaign in self.world.in_order() {
+    fn start_turns(&mut self, world: &World) {
+        let own = world.capsules.get(&self.operator);
+        let now = world.head.now;
+        for campaign in world.in_order() {
             if campaign.terms.capsule != self.operator || self.busy.contains_key(&campaign.id) {
                 continue;
             }
@@ -224,7 +215,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
 impl<S: Store, A: Artefacts, C: Chain> Rested<S, A, C> {
     /// Whether there is something to do that was not just done.
     fn is_due(&self, campaign: &CampaignView, now: u64) -> bool {
-        match engine::next(campaign, self.worker.record(), now) {
+        match campaign::next(campaign, self.worker.record(), now) {
             Action::Wait(_) | Action::Done => false,
             action => self.may(&action),
         }
@@ -254,7 +245,7 @@ async fn take_turn<S: Store, A: Artefacts, C: Chain>(
 ) -> Turn<S, A, C> {
     let (mut last, mut problem) = ("wait", None);
     for _ in 0..STEPS {
-        let next = engine::next(&campaign, rested.worker.record(), now);
+        let next = campaign::next(&campaign, rested.worker.record(), now);
         if matches!(next, Action::Wait(_) | Action::Done) || !rested.may(&next) {
             break;
         }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use sonar_contracts::{Outcome, State};
-use sonar_node::chain::{self, Follower};
+use sonar_node::chain::{self, WorldReader};
 use sonar_protocol::{
     event::Record,
     ids::CampaignId,
-    view::{CampaignView, ViewError, World},
+    view::{CampaignView, World},
 };
 use tokio::time::{self, Instant};
 
@@ -24,9 +24,6 @@ pub enum FollowError {
     /// A part of the network does not work.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The chain says things that do not follow from one another.
-    #[error(transparent)]
-    View(#[from] ViewError),
     /// The chain does not answer.
     #[error(transparent)]
     Chain(#[from] chain::Error),
@@ -97,8 +94,7 @@ pub async fn follow(
     id: CampaignId,
     observer: &mut dyn Observer,
 ) -> Result<Followed, FollowError> {
-    let mut follower = Follower::new(network.client().clone(), POLL, 0);
-    let mut world = World::default();
+    let mut reader = WorldReader::new(network.client().clone(), POLL, 0);
     let mut records: Vec<Record> = Vec::new();
     let mut told = 0;
     let mut last_news = Instant::now();
@@ -107,20 +103,19 @@ pub async fn follow(
             observer.revived(&name);
             last_news = Instant::now();
         }
-        let batch = match time::timeout(PATIENCE, follower.next()).await {
+        let batch = match time::timeout(PATIENCE, reader.next()).await {
             Ok(Ok(batch)) => batch,
             // A chain that was killed is started again in the next turn.
             Ok(Err(error)) if error.is_transient() && last_news.elapsed() < PATIENCE => continue,
             Ok(Err(error)) => return Err(error.into()),
-            Err(_) => return Err(stuck(network, id, &world)),
+            Err(_) => return Err(stuck(network, id, reader.world())),
         };
-        world.absorb(&batch)?;
         if batch.restarted {
             records.clear();
         }
         let of_campaign = |record: &&Record| record.event.campaign() == Some(id);
         records.extend(batch.records.iter().filter(of_campaign).cloned());
-        let Some(view) = world.campaign(id) else {
+        let Some(view) = reader.world().campaign(id) else {
             continue;
         };
         // After a restart of the chain all events come again; whoever listens has heard them.
@@ -139,7 +134,7 @@ pub async fn follow(
             }
             Step::Close => close(network, id).await?,
             Step::Wait if last_news.elapsed() > PATIENCE => {
-                return Err(stuck(network, id, &world));
+                return Err(stuck(network, id, reader.world()));
             }
             Step::Wait => {}
         }

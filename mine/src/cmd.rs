@@ -16,7 +16,7 @@ use std::{path::PathBuf, process::ExitCode};
 use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
 use sonar_node::{
-    chain::{Client, Follower},
+    chain::Client,
     cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
     config::{self, Config},
     discovery,
@@ -170,12 +170,7 @@ impl Context {
     /// All that the contracts have said until now.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
         let chain_id = client.deployment().chain_id;
-        let confirmations = self.config.confirmations(chain_id);
-        let mut follower = Follower::new(client.clone(), self.config.poll(chain_id), confirmations);
-        let mut world = World::default();
-        let batch = follower.look_now().await?;
-        world.absorb(&batch).map_err(|error| Failure::new(cli::Code::ChainNonsense, error))?;
-        Ok(world)
+        Ok(client.world(self.config.confirmations(chain_id)).await?)
     }
 }
 
@@ -187,6 +182,7 @@ fn repository_failure(error: crate::repository::RepositoryError) -> Failure {
         E::Exists(_) => cli::Code::DataExists,
         E::Unknown(_) => cli::Code::DataUnknown,
         E::Table(_) => cli::Code::DataNotATable,
+        E::Join(_) => cli::Code::Internal,
         E::Damaged(_) | E::Store(_) => cli::Code::Vault,
     };
     Failure::new(code, error)

@@ -6,7 +6,7 @@ use alloy::{primitives::U256, providers::Provider};
 use sonar_contracts::{
     Campaigns::CampaignsErrors, CloseReason, MAX_ACCEPTS_PER_WINDOW, Outcome, Revert, State, payout,
 };
-use sonar_node::chain::{Client, Error, Follower, Options};
+use sonar_node::chain::{Client, Error, Follower, Options, WorldReader};
 use sonar_protocol::{
     event::{Batch, Event},
     ids::{CampaignId, Digest, Version},
@@ -262,17 +262,19 @@ async fn a_chain_that_was_replaced_is_not_taken_for_an_empty_one() {
 #[tokio::test]
 async fn unconfirmed_blocks_are_not_believed() {
     let stage = Stage::new().await;
-    let mut follower = Follower::new(stage.owner.clone(), POLL, 2);
-    let mut world = World::default();
+    let mut reader = WorldReader::new(stage.owner.clone(), POLL, 2);
     let terms = stage.terms(1).await;
     let id = stage.owner.id(&terms);
     stage.owner.open(&terms).await.unwrap();
-    catch_up(&mut follower, &mut world).await;
-    assert!(world.campaign(id).is_none());
+    reader.next().await.unwrap();
+    assert!(reader.world().campaign(id).is_none());
+    assert!(stage.owner.world(2).await.unwrap().campaign(id).is_none());
+    assert!(stage.owner.world(0).await.unwrap().campaign(id).is_some());
     stage.pass(1).await;
     stage.pass(1).await;
-    catch_up(&mut follower, &mut world).await;
-    assert!(world.campaign(id).is_some());
+    reader.next().await.unwrap();
+    assert!(reader.world().campaign(id).is_some());
+    assert_eq!(stage.owner.world(2).await.unwrap().campaigns, reader.world().campaigns);
 }
 
 #[tokio::test]

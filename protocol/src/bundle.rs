@@ -10,16 +10,14 @@ use crate::{
     data::{self, FitReport, Header, TableError},
     families::{TooManyRows, Trial, TrialError},
     ids::Digest,
+    limits,
     manifest::{Commitments, Manifest, commitment},
 };
-
-/// A bundle is at most this large, before and after it is sealed.
-pub const MAX_BYTES: usize = 256 << 20;
 
 /// How large a validation set may be. Packed, it must not become larger than a bundle: whoever unpacks it did not choose it.
 #[must_use]
 pub fn validation_limits() -> data::Limits {
-    data::Limits { bytes: MAX_BYTES as u64, ..data::Limits::default() }
+    data::Limits { bytes: limits::BUNDLE as u64, ..data::Limits::default() }
 }
 /// How it begins.
 const MAGIC: &[u8] = b"sonar.bundle/1\n";
@@ -128,7 +126,7 @@ impl Bundle {
     /// # Errors
     /// When it is no bundle.
     pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > limits::BUNDLE {
             return Err(BundleError::Form("it is too large"));
         }
         let rest = bytes.strip_prefix(MAGIC).ok_or(BundleError::Form("it is no sonar.bundle/1"))?;

@@ -14,6 +14,7 @@ pub mod families;
 pub mod handover;
 pub mod ids;
 pub mod launch;
+pub mod limits;
 pub mod manifest;
 pub mod pgp;
 pub mod projection;

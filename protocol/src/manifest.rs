@@ -14,11 +14,10 @@ use crate::{
     families::{Method, MethodError, Trial, TrialError},
     handover::{AuditKey, keys_root},
     ids::Digest,
+    limits,
     text::{self, TextError},
 };
 
-/// A manifest is at most this large.
-pub const MAX_BYTES: usize = 1 << 20;
 /// Name and version of the form.
 const SCHEMA: &str = "sonar.manifest/3";
 /// Most characters of name and description.
@@ -111,7 +110,7 @@ pub struct Manifest {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// Too large.
-    #[error("the manifest has {0} bytes; at most {MAX_BYTES} are read")]
+    #[error("the manifest has {0} bytes; at most {limit} are read", limit = limits::MANIFEST)]
     TooLarge(usize),
     /// Not the JSON that it should be.
     #[error("the manifest cannot be read: {0}")]
@@ -194,7 +193,7 @@ impl Manifest {
     pub fn encode(&self) -> Result<Vec<u8>, ManifestError> {
         self.check()?;
         let bytes = serde_json::to_vec(self)?;
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > limits::MANIFEST {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
         Ok(bytes)
@@ -205,7 +204,7 @@ impl Manifest {
     /// # Errors
     /// Names what is wrong.
     pub fn decode(bytes: &[u8]) -> Result<Self, ManifestError> {
-        if bytes.len() > MAX_BYTES {
+        if bytes.len() > limits::MANIFEST {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
         let manifest: Self = serde_json::from_slice(bytes)?;

@@ -26,8 +26,7 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// Bytes of a certificate or secret key, at most.
-const CERTIFICATE_LIMIT: usize = 1 << 20;
+use crate::limits;
 
 /// What went wrong with OpenPGP.
 #[derive(Debug, thiserror::Error)]
@@ -73,8 +72,8 @@ impl Certificate {
     /// # Errors
     /// If it is not a certificate, was expired or revoked at that time, cannot be encrypted to or cannot sign, or has keys of another kind.
     pub fn decode(bytes: &[u8], at: u64) -> Result<Self, PgpError> {
-        if bytes.len() > CERTIFICATE_LIMIT {
-            return Err(PgpError::Certificate(format!("it is larger than {CERTIFICATE_LIMIT} bytes")));
+        if bytes.len() > limits::CERTIFICATE {
+            return Err(PgpError::Certificate(format!("it is larger than {} bytes", limits::CERTIFICATE)));
         }
         let cert = Cert::from_bytes(bytes).map_err(|error| PgpError::Certificate(error.to_string()))?;
         Self::check(cert.strip_secret_key_material(), at)
@@ -226,8 +225,8 @@ impl Identity {
     /// # Errors
     /// If it is no secret key of the kind used here, or the passphrase is wrong.
     pub fn load(bytes: &[u8], passphrase: &str) -> Result<Self, PgpError> {
-        if bytes.len() > CERTIFICATE_LIMIT {
-            return Err(PgpError::Certificate(format!("it is larger than {CERTIFICATE_LIMIT} bytes")));
+        if bytes.len() > limits::CERTIFICATE {
+            return Err(PgpError::Certificate(format!("it is larger than {} bytes", limits::CERTIFICATE)));
         }
         let cert = Cert::from_bytes(bytes).map_err(|error| PgpError::Certificate(error.to_string()))?;
         Self::unlock(cert, passphrase)

@@ -18,6 +18,7 @@ use sonar_node::{
     config::{self, Config},
     discovery::{self, DiscoveryError},
 };
+use sonar_protocol::view::World;
 use zeroize::Zeroizing;
 
 /// How long a chain that does not answer is asked again.
@@ -163,6 +164,11 @@ impl Context {
     async fn signer_of(&self, name: &AccountName, passphrase: &str) -> Result<Client, Failure> {
         let signer = Keystore::new(&self.home).unlock(name, passphrase)?;
         Ok(self.reader().await?.with_signer(signer))
+    }
+
+    /// What the contracts have said, as far as it is confirmed.
+    async fn world(&self, client: &Client) -> Result<World, Failure> {
+        Ok(client.world(self.config.confirmations(client.deployment().chain_id)).await?)
     }
 
     /// The account that was named, or the only one.

@@ -11,12 +11,12 @@ use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{
     Activation, Attestation, AuditTerms, Delivery, Deployment, Outcome, Publication, STAKE_UNIT, Settlement, Terms,
 };
-use sonar_node::chain::{Client, Follower, Node, Options, Sender, deploy};
+use sonar_node::chain::{Client, Node, Options, Sender, deploy};
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
     units::Amount,
-    view::{CampaignView, World},
+    view::CampaignView,
 };
 
 /// What is handed over for a material that is none.
@@ -170,10 +170,7 @@ impl Stage {
 
     /// A campaign as the chain tells it now.
     pub async fn view(&self, id: CampaignId) -> CampaignView {
-        let mut follower = Follower::new(self.owner.clone(), Duration::ZERO, 0);
-        let mut world = World::default();
-        world.absorb(&follower.next().await.unwrap()).unwrap();
-        world.campaign(id).unwrap().clone()
+        self.owner.world(0).await.unwrap().campaign(id).unwrap().clone()
     }
 
     pub async fn pass(&self, seconds: u64) {

@@ -4,15 +4,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use capsule::{
     attest::Attester,
+    campaign::worker::{Patience, Tools},
     http,
     ports::Account,
     relay::Relay,
     service::Service,
-    worker::{Patience, Tools},
 };
 use serde_json::json;
 use sonar_node::{
-    chain::Follower,
+    chain::WorldReader,
     cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
     discovery,
     ipfs::{Node, NodeConfig},
@@ -54,7 +54,7 @@ impl Serve {
         let certificate = opened.identity.certificate().encode();
         node.add(certificate).await?;
         let addresses = node.addresses().iter().map(ToString::to_string).collect();
-        let follower = Follower::new(
+        let reader = WorldReader::new(
             client.clone(),
             context.config.poll(deployment.chain_id),
             context.config.confirmations(deployment.chain_id),
@@ -74,7 +74,7 @@ impl Serve {
         Ready::new(Some(address), addresses).announce(home.path(), output)?;
         output.progress(format!("Capsule {operator} answers at http://{address}"));
         // A task of its own, so that a panic in it ends the Capsule in an orderly way.
-        let mut working = tokio::spawn(service.run(follower));
+        let mut working = tokio::spawn(service.run(reader));
         let ended = tokio::select! {
             ended = &mut working => Err(service_ended(&ended)),
             served = axum::serve(listener, router) => Err(http_ended(served)),

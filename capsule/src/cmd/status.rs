@@ -2,14 +2,10 @@
 
 use serde_json::{Value, json};
 use sonar_node::{
-    chain::Follower,
-    cli::{Code, Failure, Report},
+    cli::{Failure, Report},
     discovery,
 };
-use sonar_protocol::{
-    units::{TokenUnit, percent},
-    view::World,
-};
+use sonar_protocol::units::{TokenUnit, percent};
 
 use super::Context;
 
@@ -18,11 +14,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     let operator = context.home.operator()?;
     let client = discovery::client(&context.config, None).await?;
     let chain_id = client.deployment().chain_id;
-    let confirmations = context.config.confirmations(chain_id);
-    let mut follower = Follower::new(client.clone(), context.config.poll(chain_id), confirmations);
-    let mut world = World::default();
-    let batch = follower.look_now().await?;
-    world.absorb(&batch).map_err(|error| Failure::new(Code::ChainNonsense, error))?;
+    let world = client.world(context.config.confirmations(chain_id)).await?;
     let balance = client.balance(operator).await?;
     let capsule = world.capsules.get(&operator);
     let eth = TokenUnit::eth();

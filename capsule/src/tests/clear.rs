@@ -1,10 +1,15 @@
 //! The clear regime: the model is public, updates are not, and there are no keys.
 
 use sha2::{Digest as _, Sha256};
-use sonar_protocol::families::Clear;
+use sonar_contracts::{Outcome, State};
+use sonar_protocol::{envelope::ProtocolReject, families::Clear};
 use syft_nets::{Delta, Model, Release, Training, Update};
+use testkit::yes_or_no::csv;
 
-use super::*;
+use super::{
+    evaluate::same_after_every_kill,
+    stage::{CAMPAIGN, Stage},
+};
 
 const NETWORK: &str = r#"
 [model]

@@ -6,7 +6,7 @@ use alloy::signers::local::PrivateKeySigner;
 use localnet::{demo::Prepared, network::Network, twin::Twin};
 use sonar_contracts::{Campaigns::CampaignsErrors, Outcome, Revert};
 use sonar_node::{
-    chain::{Client, Error, Follower},
+    chain::{Client, Error, WorldReader},
     discovery,
     ipfs::{Node, NodeConfig},
 };
@@ -16,7 +16,7 @@ use sonar_protocol::{
     manifest::Manifest,
     pgp::Certificate,
     units::Amount,
-    view::{CampaignView, World},
+    view::CampaignView,
 };
 use syft::{Binding, EncryptedUpdate, SecretKey, VersionSeed, Weights, encrypt_update};
 
@@ -89,12 +89,11 @@ impl Attacker {
 
 /// Waits until the chain shows it.
 pub async fn until(client: &Client, id: CampaignId, shown: impl Fn(&CampaignView) -> bool) -> CampaignView {
-    let mut follower = Follower::new(client.clone(), Duration::from_millis(50), 0);
-    let mut world = World::default();
+    let mut reader = WorldReader::new(client.clone(), Duration::from_millis(50), 0);
     let wait = async {
         loop {
-            world.absorb(&follower.next().await.unwrap()).unwrap();
-            if let Some(view) = world.campaign(id).filter(|view| shown(view)) {
+            reader.next().await.unwrap();
+            if let Some(view) = reader.world().campaign(id).filter(|view| shown(view)) {
                 return view.clone();
             }
         }

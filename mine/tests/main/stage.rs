@@ -10,7 +10,7 @@ use alloy::{
 use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{Activation, Attestation, Deployment, Outcome, Publication, Settlement, Terms, Tree};
 use sonar_node::{
-    chain::{Client, Follower},
+    chain::Client,
     ipfs::{Node, NodeConfig, loopback},
 };
 use sonar_protocol::{
@@ -22,7 +22,7 @@ use sonar_protocol::{
     manifest::Manifest,
     pgp::Identity,
     units::Amount,
-    view::{CampaignView, World},
+    view::CampaignView,
 };
 use syft::{Binding, SecretKey, VersionSeed, Weights};
 use syft_nets::Model;
@@ -210,10 +210,7 @@ impl Stage {
 
     /// A campaign as the chain tells it now.
     pub async fn view(&self, id: CampaignId) -> CampaignView {
-        let mut follower = Follower::new(self.owner.clone(), Duration::ZERO, 0);
-        let mut world = World::default();
-        world.absorb(&follower.next().await.unwrap()).unwrap();
-        world.campaign(id).unwrap().clone()
+        self.owner.world(0).await.unwrap().campaign(id).unwrap().clone()
     }
 
     /// What the chain would go back to.

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | one deployment of the contracts, with or without an account | `client` |
 //! | reading what is now | `facts`, `registry` |
-//! | reading what happened | `logs` (with `span`), `follower` |
+//! | reading what happened | `logs` (with `span`), `follower`, `world` |
 //! | transactions by what they do | `campaigns`, `registry`, `deploy` |
 //! | how a transaction gets into a block | `sender` (with `replacement`) |
 //! | requests to the node, and what its answers mean | `node`, `error` |
@@ -21,6 +21,7 @@ mod registry;
 mod replacement;
 mod sender;
 mod span;
+mod world;
 
 pub use client::{Client, Options, TxOutcome};
 pub use deploy::deploy;
@@ -30,3 +31,4 @@ pub use follower::Follower;
 pub use node::Node;
 pub use replacement::Unmined;
 pub use sender::Sender;
+pub use world::WorldReader;

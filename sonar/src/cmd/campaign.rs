@@ -12,12 +12,10 @@ mod owed;
 mod result;
 mod watch;
 
-use std::time::Duration;
-
 use alloy::primitives::Address;
 use clap::Subcommand;
 use sonar_node::{
-    chain::{Client, Error, Follower},
+    chain::{Client, Error},
     cli::{Code, Failure, Output, Report},
 };
 use sonar_protocol::{
@@ -81,14 +79,6 @@ impl Command {
     }
 }
 
-/// All campaigns as the chain tells them now.
-async fn world(client: &Client) -> Result<World, Failure> {
-    let mut world = World::default();
-    let batch = Follower::new(client.clone(), Duration::ZERO, 0).next().await?;
-    world.absorb(&batch).map_err(Failure::internal)?;
-    Ok(world)
-}
-
 /// The campaign that a whole id, or the beginning of one, names.
 fn find<'a>(world: &'a World, text: &str) -> Result<&'a CampaignView, Failure> {
     let digits = text.strip_prefix("0x").unwrap_or(text).to_lowercase();
@@ -101,7 +91,7 @@ fn find<'a>(world: &'a World, text: &str) -> Result<&'a CampaignView, Failure> {
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Failure::new(Code::UnknownCampaign, format!("there is no campaign {text} on this contract"))
-            .help("`sonar campaign list` shows all")),
+            .help("`sonar campaign list` shows all; one that was just launched appears when its block is confirmed")),
         (Some(_), Some(_)) => {
             Err(Failure::new(Code::CampaignAmbiguous, format!("several campaigns begin with {text}"))
                 .help("give more digits"))

@@ -7,12 +7,9 @@ use sonar_node::{
     cli::Failure,
     files::{self, Access},
 };
-use sonar_protocol::pgp::Identity;
+use sonar_protocol::{limits, pgp::Identity};
 
 use super::Context;
-
-/// An OpenPGP key is a page of text.
-const SIZE_LIMIT: u64 = 1 << 20;
 
 /// Where an account's key is.
 pub fn path(context: &Context, name: &AccountName) -> PathBuf {
@@ -23,7 +20,7 @@ pub fn path(context: &Context, name: &AccountName) -> PathBuf {
 pub fn open(context: &Context, name: &AccountName, passphrase: &str) -> Result<Identity, Failure> {
     let path = path(context, name);
     if path.exists() {
-        let bytes = files::read_limited(&path, SIZE_LIMIT)?;
+        let bytes = files::read_limited(&path, limits::CERTIFICATE as u64)?;
         return Ok(Identity::load(&bytes, passphrase)?);
     }
     let identity = Identity::generate(&format!("{name} (sonar)"), passphrase)?;

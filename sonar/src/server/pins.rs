@@ -5,9 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sonar_protocol::{backbone, ids::Digest};
+use sonar_protocol::{ids::Digest, limits};
 
-const MIB: usize = 1 << 20;
 /// Fetches at the same time.
 const SLOTS: usize = 8;
 /// Of these, slots for what could not be fetched before: what never appears must not block what is new.
@@ -42,12 +41,13 @@ impl Kind {
     #[must_use]
     pub fn max_bytes(self) -> usize {
         match self {
-            Self::Certificate => MIB,
-            Self::Manifest => MIB,
-            Self::Bundle | Self::Material | Self::Result => 256 * MIB,
-            // A row each of the most inputs, for the most outputs, is 100 MB.
-            Self::Update => 128 * MIB,
-            Self::Backbone => backbone::MAX_BYTES,
+            Self::Certificate => limits::CERTIFICATE,
+            Self::Manifest => limits::MANIFEST,
+            Self::Bundle => limits::BUNDLE,
+            Self::Backbone => limits::BACKBONE,
+            Self::Material => limits::MATERIAL,
+            Self::Update => limits::UPDATE,
+            Self::Result => limits::RESULT,
         }
     }
 }

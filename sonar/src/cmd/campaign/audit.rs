@@ -12,10 +12,10 @@ use sonar_node::{
 };
 use sonar_protocol::{
     audit::{Audited, Auditor, Conviction, Finding},
-    bundle,
     families::Trial,
     handover::AuditSecret,
     ids::Version,
+    limits,
     manifest::{Manifest, commitment},
     units::{Amount, TokenUnit, percent},
     view::CampaignView,
@@ -27,7 +27,7 @@ use super::{
     draft::{Draft, Drafts},
     find,
     hub::Hub,
-    result, world,
+    result,
 };
 
 /// Audit a delivered campaign: recompute all that its Capsule published, version by version.
@@ -70,7 +70,7 @@ struct Line<'a> {
 impl Audit {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let reader = context.reader().await?;
-        let world = world(&reader).await?;
+        let world = context.world(&reader).await?;
         let view = find(&world, &self.id)?;
         result::delivered(view)?;
         let draft = Drafts::new(&context.home).find(view.id);
@@ -126,7 +126,7 @@ impl Audit {
         let file = match (manifest.commitments.initial, self.initial.as_deref(), draft) {
             (None, ..) => None,
             (Some(committed), Some(path), Some(draft)) => {
-                let bytes = files::read_limited(path, bundle::MAX_BYTES as u64)?;
+                let bytes = files::read_limited(path, limits::BUNDLE as u64)?;
                 if commitment(draft.salt.as_bytes(), &bytes) != committed {
                     let message = "this is not the starting model that the campaign was launched with";
                     return Err(Failure::new(Code::OtherModel, message).at(path.display()));

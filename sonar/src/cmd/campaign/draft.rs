@@ -13,6 +13,7 @@ use sonar_node::{
 use sonar_protocol::{
     ids::{CampaignId, Digest},
     launch::Outlook,
+    limits,
     wire::TermsJson,
 };
 
@@ -87,9 +88,8 @@ impl Drafts {
             return Ok(None);
         }
         let draft = read(&path)?;
-        let limit = sonar_protocol::bundle::MAX_BYTES as u64;
-        let bundle = files::read_limited(&directory.join("bundle.pgp"), limit + SIZE_LIMIT)?;
-        let manifest = files::read_limited(&directory.join("manifest.json"), SIZE_LIMIT)?;
+        let bundle = files::read_limited(&directory.join("bundle.pgp"), limits::BUNDLE as u64)?;
+        let manifest = files::read_limited(&directory.join("manifest.json"), limits::MANIFEST as u64)?;
         Ok(Some((draft, bundle, manifest)))
     }
 

@@ -9,7 +9,7 @@ use sonar_node::{
 };
 use sonar_protocol::{units::Amount, view::CampaignView};
 
-use super::{Context, document, find, owed::Owed, world};
+use super::{Context, document, find, owed::Owed};
 
 /// End a campaign.
 ///
@@ -109,13 +109,14 @@ impl Way {
 impl Close {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.signer().await?;
-        let before = world(&client).await?;
+        let before = context.world(&client).await?;
         let view = find(&before, &self.id)?;
         let way = way(view, before.head.now)?;
         cli::confirm(&context.globals, way.consequence())?;
         output.progress("Sending the transaction…");
         let transaction = way.go(&client, view).await?;
-        let after = world(&client).await?;
+        // The transaction is mined, though not confirmed.
+        let after = client.world(0).await?;
         let view = find(&after, &self.id)?;
         let owed = Owed::read(&client, view.id, view.terms.owner).await?;
         let token = super::token(&client, view.terms.token).await?;
@@ -141,7 +142,7 @@ impl Close {
 impl Withdraw {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.signer().await?;
-        let world = world(&client).await?;
+        let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
         let account = client.address().ok_or_else(|| Failure::internal("no account"))?;
         let to = self.to.unwrap_or(account);

@@ -12,13 +12,13 @@ use sonar_node::{
     files,
 };
 use sonar_protocol::{
-    bundle,
     campaign::{self, CampaignFile, FileError},
     families::plain_network,
     handover::AuditSecret,
     ids::Digest,
     launch::{self, CapsuleTerms, Inputs, Outlook, Plan, Recipient},
-    manifest::{self, Manifest},
+    limits,
+    manifest::Manifest,
     pgp::{self, Certificate},
     statement::{PrivacyStatement, Progress},
     units::{Amount, TokenUnit, percent},
@@ -32,7 +32,6 @@ use super::{
     Context,
     draft::{Draft, Drafts, Key},
     hub::Hub,
-    world,
 };
 use crate::cmd::identity;
 
@@ -255,7 +254,7 @@ impl Given {
         // Other files are named relative to the campaign file.
         let beside = |name: &Path| path.parent().unwrap_or(Path::new("")).join(name);
         let read = |name: &Path| {
-            let bytes = files::read_limited(&beside(name), bundle::MAX_BYTES as u64)?;
+            let bytes = files::read_limited(&beside(name), limits::BUNDLE as u64)?;
             Ok::<_, Failure>(Zeroizing::new(bytes))
         };
         Ok(Self {
@@ -278,7 +277,7 @@ impl Given {
 impl PublicNetwork {
     fn read(path: &Path) -> Result<Self, Failure> {
         let refused = |error: &dyn std::error::Error| Failure::new(Code::Backbone, error).at(path.display());
-        let model = Model::from_described(&files::read_limited(path, bundle::MAX_BYTES as u64)?).map_err(|error| {
+        let model = Model::from_described(&files::read_limited(path, limits::RESULT as u64)?).map_err(|error| {
             refused(&error)
                 .help("a clear campaign's delivered model is such a file; docs/model-formats.md tells how to write one")
         })?;
@@ -306,7 +305,7 @@ struct Planned {
 
 impl Launching<'_> {
     async fn plan(&self, given: &Given, stake: Option<&str>, output: &Output) -> Result<Planned, Failure> {
-        let world = world(self.client).await?;
+        let world = self.context.world(self.client).await?;
         let (operator, view) = self.choose(&given.file, &world)?;
         output.progress(format_args!("Fetching the certificate of Capsule {operator}…"));
         let capsule = self.certificate(operator, view, world.head.now).await?;
@@ -373,7 +372,7 @@ impl Launching<'_> {
     /// The Capsule's certificate, which must be the one that its operator registered.
     async fn certificate(&self, operator: Address, view: &CapsuleView, now: u64) -> Result<Certificate, Failure> {
         let digest = view.certificate.ok_or_else(|| Failure::internal("a registered Capsule has a certificate"))?;
-        let bytes = self.hub.fetch(digest, manifest::MAX_BYTES).await?;
+        let bytes = self.hub.fetch(digest, limits::CERTIFICATE).await?;
         let certificate = Certificate::decode(&bytes, now)?;
         if certificate.fingerprint_word() != view.fingerprint.0 {
             return Err(Failure::new(

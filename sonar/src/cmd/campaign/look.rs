@@ -13,7 +13,7 @@ use sonar_protocol::{
     units::TokenUnit,
 };
 
-use super::{Context, document, find, hub::Hub, label, owed::Owed, result::manifest_of, world};
+use super::{Context, document, find, hub::Hub, label, owed::Owed, result::manifest_of};
 
 /// List the campaigns on this contract.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ impl List {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.reader().await?;
         output.progress("Reading the chain…");
-        let world = world(&client).await?;
+        let world = context.world(&client).await?;
         let owner = if self.mine { Some(context.address()?) } else { None };
         let labels = label::all(context).await;
         let mut tokens = Tokens::new(client);
@@ -65,7 +65,7 @@ impl Show {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.reader().await?;
         output.progress("Reading the chain…");
-        let world = world(&client).await?;
+        let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
         let owed = Owed::read(&client, view.id, view.terms.owner).await?;
         let token = Tokens::new(client).unit(view.terms.token).await?;
@@ -87,7 +87,7 @@ impl Privacy {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.reader().await?;
         output.progress("Reading the chain…");
-        let world = world(&client).await?;
+        let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
         let hub = Hub::connect(context, output).await?;
         let manifest = manifest_of(&hub, view).await?;

@@ -17,7 +17,8 @@ use sonar_protocol::{
     delivery::{self, Finished},
     families::{Format, TrialError},
     ids::Digest,
-    manifest::{self, Manifest, commitment},
+    limits,
+    manifest::{Manifest, commitment},
     pgp::{self, Certificate},
     units::percent,
     view::{CampaignView, World},
@@ -29,7 +30,6 @@ use super::{
     draft::{Draft, Drafts},
     find,
     hub::Hub,
-    world,
 };
 use crate::cmd::identity;
 
@@ -68,7 +68,7 @@ pub struct Fetch {
 impl Fetch {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.reader().await?;
-        let world = world(&client).await?;
+        let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
         let digest = delivered(view)?;
         let draft = Drafts::new(&context.home).find(view.id);
@@ -80,14 +80,14 @@ impl Fetch {
         output.progress("Fetching manifest, certificate and model…");
         let manifest = manifest_of(&hub, view).await?;
         let signer = signer_of(&hub, &world, view, &manifest).await?;
-        let message = hub.fetch(digest, bundle::MAX_BYTES).await?;
+        let message = hub.fetch(digest, limits::RESULT).await?;
         let embedding = embedding_of(&hub, &manifest).await?;
         hub.close().await;
         if let Some(path) = self.message_path() {
             self.check_overwrite(&path, &message)?;
             files::write_atomic(&path, &message, Access::Private)?;
         }
-        let model = pgp::open_verified(&message, &identity, &signer, bundle::MAX_BYTES)?;
+        let model = pgp::open_verified(&message, &identity, &signer, limits::RESULT)?;
         let written = self.write(view, &manifest, &embedding, &model)?;
 
         output.progress("Measuring the model…");
@@ -195,7 +195,7 @@ pub(super) fn account(context: &Context, draft: Option<&Draft>) -> Result<Accoun
 
 pub(super) async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manifest, Failure> {
     let digest = Digest::from(view.terms.manifest);
-    let bytes = hub.fetch(digest, manifest::MAX_BYTES).await?;
+    let bytes = hub.fetch(digest, limits::MANIFEST).await?;
     let refused = |error: &dyn std::error::Error| Failure::new(Code::Manifest, error);
     let manifest = Manifest::decode(&bytes).map_err(|error| refused(&error))?;
     manifest.matches(&view.terms).map_err(|error| refused(&error))?;
@@ -209,7 +209,7 @@ async fn signer_of(hub: &Hub, world: &World, view: &CampaignView, manifest: &Man
     let digest = capsule
         .and_then(|capsule| capsule.certificate)
         .ok_or_else(|| refused("the Capsule has registered no certificate"))?;
-    let certificate = Certificate::decode(&hub.fetch(digest, manifest::MAX_BYTES).await?, view.opened.timestamp)?;
+    let certificate = Certificate::decode(&hub.fetch(digest, limits::CERTIFICATE).await?, view.opened.timestamp)?;
     if certificate.fingerprint() == manifest.capsule {
         Ok(certificate)
     } else {
@@ -230,7 +230,7 @@ pub(super) fn validation_set(
         )
         .help("give it with --validation FILE")
     })?;
-    let bytes = files::read_limited(path, bundle::MAX_BYTES as u64)?;
+    let bytes = files::read_limited(path, limits::BUNDLE as u64)?;
     let same = draft.is_none_or(|draft| commitment(draft.salt.as_bytes(), &bytes) == manifest.commitments.validation);
     if same {
         return Ok(bytes);

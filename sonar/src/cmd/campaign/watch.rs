@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use sonar_contracts::{CloseReason, Outcome, State};
 use sonar_node::{
-    chain::Follower,
+    chain::WorldReader,
     cli::{Code, Failure, Output, Report},
 };
 use sonar_protocol::{
@@ -12,10 +12,10 @@ use sonar_protocol::{
     refusal::Refusal,
     regime::Regime,
     units::{TokenUnit, percent},
-    view::{CampaignView, World},
+    view::CampaignView,
 };
 
-use super::{Context, document, find, label, world};
+use super::{Context, document, find, label};
 
 /// Follow a campaign until it ends, one line per event.
 #[derive(Debug, clap::Args)]
@@ -53,15 +53,14 @@ struct Line<'a> {
 impl Watch {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.reader().await?;
-        let id = find(&world(&client).await?, &self.id)?.id;
+        // It may have been launched a moment ago; its events are shown when they are confirmed.
+        let id = find(&client.world(0).await?, &self.id)?.id;
         let chain_id = client.deployment().chain_id;
-        let mut follower =
-            Follower::new(client.clone(), context.config.poll(chain_id), context.config.confirmations(chain_id));
-        let mut world = World::default();
+        let mut reader =
+            WorldReader::new(client.clone(), context.config.poll(chain_id), context.config.confirmations(chain_id));
         let mut token = None;
         loop {
-            let batch = follower.next().await?;
-            world.absorb(&batch).map_err(Failure::internal)?;
+            let batch = reader.next().await?;
             let ours = |record: &&Record| record.event.campaign() == Some(id);
             for record in batch.records.iter().filter(ours) {
                 if let (Event::Opened { terms, .. }, None) = (&record.event, &token) {
@@ -77,7 +76,7 @@ impl Watch {
                 let label = regime.map(|regime| format!("; {regime}")).unwrap_or_default();
                 output.item(&line, format_args!("{time}  {}{label}", words(&record.event, &unit)))?;
             }
-            if let Some(view) = world.campaign(id)
+            if let Some(view) = reader.world().campaign(id)
                 && let Some(end) = end(view, self.until)
             {
                 return end.map(|()| Report::streamed());

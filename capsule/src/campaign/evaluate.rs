@@ -1,156 +1,62 @@
-//! The steps that look into sealed artefacts: examination of a proposal, evaluation of a window, delivery.
+//! What a closed window leads to: opens its updates, tries those of the right form, writes the settlement down, and sends it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
-use sonar_contracts::{Submission, campaign_id};
+use sonar_contracts::{CloseReason, Outcome, OutcomeError, Submission, Terms};
 use sonar_node::ipfs::IpfsError;
 use sonar_protocol::{
-    bundle,
-    delivery::Finished,
     envelope::{self, Header, ProtocolReject},
     families::{Evaluated, Window},
-    ids::Digest,
-    manifest,
-    pgp::{self, Certificate},
-    refusal::Refusal,
-    view::{CampaignView, CapsuleView},
+    view::CampaignView,
 };
 use syft::{ContentVerdict, Ppm, budget::BudgetError};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use crate::{
-    attest::{self, After, Continuation},
-    engine,
-    ports::{Artefacts, Chain, Store},
-    proposal,
-    record::{Decision, Delivery, Evaluation, Proposal, Settlement, Slot},
-    worker::{Loaded, ModelFile, WorkError, Worker, compute, manifest_digest},
+use super::{
+    examine,
+    record::{Evaluation, Settlement, Slot},
+    worker::{Loaded, ModelFile, WorkError, Worker, compute},
 };
+use crate::ports::{Artefacts, Chain, Store};
 
 /// Accepts of one window, at most.
 const MOST_ACCEPTS: u32 = 4;
 /// Updates that are opened at the same time: each takes some times its size, and a network's may be large.
 const OPENED_AT_ONCE: usize = 2;
 
-/// A window's updates: opened and of the right form, or refused by protocol.
-type Opened = Vec<Result<Payload, ProtocolReject>>;
 /// An update of the right form, as short as it was sent: what it stands for may be as large as the model.
 type Payload = Zeroizing<Vec<u8>>;
+/// A window's updates: opened and of the right form, or refused by protocol.
+type Opened = Vec<Result<Payload, ProtocolReject>>;
 
 impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
-    /// Decides whether a proposed campaign is run, and publishes version 1 if it is.
-    pub(crate) async fn examine(
-        &mut self,
-        campaign: &CampaignView,
-        own: Option<&CapsuleView>,
-        now: u64,
-    ) -> Result<(), WorkError> {
-        let decision = match self.judge(campaign, own).await {
-            Ok(decision) => decision,
-            Err(WorkError::Refused(refusal)) => Decision::Decline { reason: refusal as u8 },
-            Err(WorkError::Ipfs(IpfsError::NotFound { .. })) if patience_is_over(campaign, now) => {
-                Decision::Decline { reason: Refusal::Unavailable as u8 }
-            }
-            Err(error) => return Err(error),
-        };
-        self.record.proposal = Some(Proposal { beacon: campaign.opened.block_hash, decision });
-        self.persist()
-    }
-
-    async fn judge(&mut self, campaign: &CampaignView, own: Option<&CapsuleView>) -> Result<Decision, WorkError> {
-        let attester = &self.tools.attester;
-        let id = campaign_id(attester.chain_id(), attester.campaigns(), &campaign.terms);
-        if campaign.terms.attester != attester.address() || id != campaign.id.0 {
-            return Err(Refusal::Offer.into());
-        }
-        proposal::check_terms(campaign, own)?;
-        let loaded = self.load(campaign).await?;
-        proposal::check_certificate(&loaded.scientist, &campaign.terms)?;
-        let examined = loaded.clone();
-        let (start, once) = compute(move || {
-            let clock = Instant::now();
-            (proposal::start(&examined.manifest, &examined.bundle), clock.elapsed())
-        })
-        .await?;
-        let start = start?;
-        proposal::check_time(once, &campaign.terms)?;
-        // A meter that has counted already goes on counting.
-        self.record.meter.get_or_insert(start.meter);
-        let model = loaded.bundle.start.file().map_err(WorkError::internal)?;
-        let slot = self.publish(campaign, model, &loaded.manifest).await?;
-        self.record.set_slot(slot);
-        let first = slot.published.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
-        Ok(Decision::Activate { start_ppm: start.accuracy.get(), first })
-    }
-
-    /// Manifest and bundle, fetched and checked once.
-    pub(crate) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<Loaded>, WorkError> {
-        if let Some(loaded) = &self.loaded {
-            return Ok(loaded.clone());
-        }
-        let bytes = self.artefact(manifest_digest(campaign), manifest::MAX_BYTES, Refusal::Manifest).await?;
-        let manifest = proposal::check_manifest(&bytes, campaign)?;
-        if manifest.capsule != self.tools.identity.fingerprint() {
-            return Err(Refusal::Offer.into());
-        }
-        let sealed = self.artefact(manifest.bundle, bundle::MAX_BYTES, Refusal::Bundle).await?;
-        let backbone = match manifest.method.backbone() {
-            Some(backbone) => Some(self.artefact(backbone.weights, backbone.file_limit(), Refusal::Backbone).await?),
-            None => None,
-        };
-        let tools = self.tools.clone();
-        // The same at the examination and at the delivery, so that what was deliverable once stays so, whatever has expired since.
-        let opened_at = campaign.opened.timestamp;
-        let loaded = compute(move || {
-            let embedding = proposal::check_backbone(backbone.as_deref(), &manifest)?;
-            let bytes = pgp::open(&sealed, &tools.identity, bundle::MAX_BYTES).map_err(|_| Refusal::Bundle)?;
-            let bundle = proposal::check_bundle(&bytes, &manifest, &embedding)?;
-            let scientist = Certificate::decode(&bundle.certificate, opened_at).map_err(|_| Refusal::Certificate)?;
-            if scientist.fingerprint() != manifest.scientist {
-                return Err(Refusal::Certificate);
-            }
-            Ok(Arc::new(Loaded { manifest, bundle, scientist }))
-        })
-        .await??;
-        Ok(self.loaded.insert(loaded).clone())
-    }
-
-    async fn artefact(&self, digest: Digest, limit: usize, refusal: Refusal) -> Result<Vec<u8>, WorkError> {
-        let patience = self.tools.patience.artefact;
-        match self.tools.artefacts.get(digest, limit, patience).await {
-            Err(IpfsError::TooLarge { .. }) => Err(refusal.into()),
-            other => Ok(other?),
-        }
-    }
-
     /// Evaluates a closed window: protocol first, without any secret key of the version; then, once the leak meter has been
     /// written down, content.
-    pub(crate) async fn evaluate(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
+    pub(super) async fn evaluate(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
         // A node may show a window before its last submission.
         if self.tools.chain.window_hash(campaign.id).await? != campaign.window_hash() {
             return Err(WorkError::Ahead("the window"));
         }
         let loaded = self.load(campaign).await?;
-        let slot =
-            *engine::current(campaign, &self.record).ok_or_else(|| WorkError::Lost("slot of this version".into()))?;
+        let slot = *self.record.current(campaign).ok_or_else(|| WorkError::Lost("slot of this version".into()))?;
         let opened = self.open(campaign, &loaded, &slot).await?;
         let evaluation = self.begin(campaign, &opened)?;
         let best = self.model(slot.id)?;
-        let (verdicts, best, best_ppm) = match evaluation.allowance {
+        let tried = match evaluation.allowance {
             Some(allowance) => {
                 let left = u32::from(campaign.terms.maxAccepts).saturating_sub(campaign.accepts);
                 let most = allowance.min(left).min(MOST_ACCEPTS);
                 self.try_updates(campaign, loaded.clone(), &slot, best, opened, most).await?
             }
             // The budget is spent: nothing is decrypted.
-            None => (vec![ContentVerdict::NotImproved; opened.len()], best, campaign.best_ppm),
+            None => {
+                let verdicts = vec![ContentVerdict::NotImproved; opened.len()];
+                Evaluated { verdicts, best, best_ppm: Ppm::new(campaign.best_ppm).map_err(WorkError::internal)? }
+            }
         };
-        self.conclude(campaign, &loaded, slot, &evaluation, (&verdicts, best, best_ppm)).await
+        self.conclude(campaign, &loaded, slot, &evaluation, tried).await
     }
 
     /// Fetches and opens the window's updates. Those that were refused before stay refused.
@@ -276,13 +182,12 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         best: ModelFile,
         opened: Opened,
         most: u32,
-    ) -> Result<(Vec<ContentVerdict>, ModelFile, u32), WorkError> {
-        let seed = self.seed(slot.id)?;
-        let (binding, material) = (self.binding(campaign, *slot), slot.material_hash.0);
+    ) -> Result<Evaluated, WorkError> {
         let start =
             campaign.start_ppm.ok_or_else(|| WorkError::internal("an active campaign has no start accuracy"))?;
-        let ladder = proposal::ladder(&loaded.manifest, Ppm::new(start).map_err(WorkError::internal)?)?;
+        let ladder = examine::ladder(&loaded.manifest, Ppm::new(start).map_err(WorkError::internal)?)?;
         let best_ppm = Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?;
+        let (seed, binding, material) = (self.seed(slot.id)?, self.binding(campaign, *slot), slot.material_hash.0);
         compute(move || {
             let updates: Vec<&[u8]> = opened.iter().flatten().map(|bytes| bytes.as_slice()).collect();
             let window = Window {
@@ -296,9 +201,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
                 ladder: &ladder,
                 most,
             };
-            let evaluated = loaded.manifest.method.evaluate(&window).map_err(WorkError::internal)?;
-            let Evaluated { verdicts, best, best_ppm } = evaluated;
-            Ok((verdicts, best, best_ppm.get()))
+            loaded.manifest.method.evaluate(&window).map_err(WorkError::internal)
         })
         .await?
     }
@@ -310,7 +213,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         loaded: &Loaded,
         slot: Slot,
         evaluation: &Evaluation,
-        (verdicts, best, best_ppm): (&[ContentVerdict], ModelFile, u32),
+        Evaluated { verdicts, best, best_ppm }: Evaluated,
     ) -> Result<(), WorkError> {
         let accepted = |verdict: &&ContentVerdict| **verdict != ContentVerdict::NotImproved;
         let accepts = u32::try_from(verdicts.iter().filter(accepted).count()).unwrap_or(u32::MAX);
@@ -318,12 +221,12 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         if evaluation.allowance.is_some() {
             meter.finish(evaluation.number, accepts).map_err(WorkError::internal)?;
         }
-        let continuation = attest::continuation(
+        let continuation = continuation(
             &campaign.terms,
             After {
                 accepts: campaign.accepts + accepts,
                 submissions: campaign.submissions,
-                best_ppm,
+                best_ppm: best_ppm.get(),
                 spent: evaluation.allowance.is_none() || meter.is_spent(),
             },
         );
@@ -339,7 +242,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             window: evaluation.window,
             version: campaign.version(),
             window_hash: evaluation.window_hash,
-            outcomes: attest::outcomes(&evaluation.refused, verdicts).map_err(WorkError::internal)?,
+            outcomes: outcomes(&evaluation.refused, &verdicts).map_err(WorkError::internal)?,
             next: slot.published.filter(|_| accepts > 0),
             close: continuation.code(),
             model: slot.id,
@@ -347,18 +250,32 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.persist()
     }
 
-    /// Seals the finished model to the data scientist.
-    pub(crate) async fn deliver(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
+    /// The block hash has changed that the next version's keys must be bound to: the same model, new keys. Both are kept
+    /// until the chain has one of them.
+    pub(super) async fn renew(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
+        let mut settlement = self.settled(campaign)?.clone();
         let loaded = self.load(campaign).await?;
-        let slot =
-            *engine::final_model(campaign, &self.record).ok_or_else(|| WorkError::Lost("finished model".into()))?;
-        let model = self.model(slot.id)?;
-        let finished = Finished::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
-        let finished = finished.map_err(WorkError::internal)?;
-        let sealed = pgp::seal_signed(finished.safetensors(), &loaded.scientist, &self.tools.identity)?;
-        let result = self.tools.artefacts.add(sealed).await?;
-        self.record.delivery = Some(Delivery { model: slot.id, result });
+        let model = self.model(settlement.model)?;
+        let slot = self.publish(campaign, model, &loaded.manifest).await?;
+        settlement.next = slot.published;
+        settlement.model = slot.id;
+        self.record.set_slot(slot);
+        self.record.set_settlement(settlement);
         self.persist()
+    }
+
+    pub(super) async fn send_settlement(&self, campaign: &CampaignView) -> Result<(), WorkError> {
+        let settlement = self.settled(campaign)?;
+        let signature = self.tools.attester.settlement(campaign.id, settlement)?;
+        let submissions = &campaign.window.submissions;
+        let sent = self.tools.chain.settle(&campaign.terms, submissions, settlement, &signature);
+        Ok(sent.await?)
+    }
+
+    fn settled(&self, campaign: &CampaignView) -> Result<&Settlement, WorkError> {
+        self.record
+            .settlement(campaign.window.index, campaign.window_hash())
+            .ok_or_else(|| WorkError::Internal("the window was not evaluated".into()))
     }
 }
 
@@ -373,8 +290,94 @@ fn repeats(campaign: &CampaignView, index: usize) -> bool {
     before.contains(last) || earlier.any(|known| known.miner == last.miner && known.content == last.content.into())
 }
 
-/// Manifest and bundle are looked for during three quarters of the time for activation.
-fn patience_is_over(campaign: &CampaignView, now: u64) -> bool {
-    let share = u64::from(campaign.terms.activationSeconds) * 3 / 4;
-    now >= campaign.changed_at.saturating_add(share)
+/// The codes of a window: reasons of those refused by protocol, verdicts in order for the others.
+///
+/// # Errors
+/// When a verdict or a reason has no code.
+fn outcomes(refused: &[Option<u8>], verdicts: &[ContentVerdict]) -> Result<Vec<u16>, OutcomeError> {
+    let mut verdicts = verdicts.iter();
+    refused
+        .iter()
+        .map(|reason| match (reason, reason.is_none().then(|| verdicts.next()).flatten()) {
+            (Some(reason), _) => Outcome::Rejected(*reason),
+            (None, Some(ContentVerdict::Accepted(step))) => Outcome::Accepted(step.0),
+            (None, _) => Outcome::NotImproved,
+        })
+        .map(Outcome::encode)
+        .collect()
+}
+
+/// Where a campaign stands after a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct After {
+    /// Accepts in all.
+    accepts: u32,
+    /// Submissions in all.
+    submissions: u32,
+    /// The best accuracy.
+    best_ppm: u32,
+    /// Whether the leak meter allows nothing more.
+    spent: bool,
+}
+
+/// What follows a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Continuation {
+    /// The campaign goes on.
+    Open,
+    /// The contract closes it by itself.
+    Over,
+    /// The Capsule closes it.
+    Close(CloseReason),
+}
+
+impl Continuation {
+    /// The code in the settlement.
+    #[must_use]
+    fn code(self) -> u8 {
+        match self {
+            Self::Close(reason) => reason as u8,
+            Self::Open | Self::Over => CloseReason::None as u8,
+        }
+    }
+}
+
+/// Decides as the contract will.
+#[must_use]
+fn continuation(terms: &Terms, after: After) -> Continuation {
+    let over = after.best_ppm >= terms.targetPpm
+        || after.accepts >= u32::from(terms.maxAccepts)
+        || after.submissions >= terms.maxSubmissions;
+    match (over, after.spent) {
+        (true, _) => Continuation::Over,
+        (false, true) => Continuation::Close(CloseReason::LeakBudget),
+        (false, false) => Continuation::Open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syft::GridStep;
+
+    #[test]
+    fn every_submission_gets_its_own_outcome() {
+        let verdicts = [ContentVerdict::NotImproved, ContentVerdict::Accepted(GridStep(7))];
+        let codes = outcomes(&[Some(9), None, None, Some(1)], &verdicts).unwrap();
+        assert_eq!(codes, [0xF009, 0, 7, 0xF001]);
+    }
+
+    #[test]
+    fn the_capsule_closes_only_what_would_stay_open() {
+        let terms = Terms { targetPpm: 950_000, maxAccepts: 8, maxSubmissions: 100, ..Terms::default() };
+        let after = After { accepts: 7, submissions: 99, best_ppm: 900_000, spent: false };
+        assert_eq!(continuation(&terms, after), Continuation::Open);
+        let spent = After { spent: true, ..after };
+        assert_eq!(continuation(&terms, spent), Continuation::Close(CloseReason::LeakBudget));
+        for over in
+            [After { accepts: 8, ..spent }, After { submissions: 100, ..spent }, After { best_ppm: 950_000, ..spent }]
+        {
+            assert_eq!(continuation(&terms, over), Continuation::Over);
+        }
+    }
 }

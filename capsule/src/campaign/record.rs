@@ -6,8 +6,12 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
-use sonar_protocol::handover::{Handover, Published};
-use sonar_protocol::ids::{CampaignId, Digest, Version, WindowIndex};
+use sonar_contracts::{Outcome, Submission, window_hash};
+use sonar_protocol::{
+    handover::{Handover, Published},
+    ids::{CampaignId, Digest, Version, WindowIndex},
+    view::{CampaignView, SettledWindow},
+};
 use syft::budget::LeakMeter;
 
 /// The form of records that this program reads and writes.
@@ -261,6 +265,47 @@ impl Record {
         let surplus = self.settlements.len().saturating_sub(SETTLEMENTS_KEPT);
         self.settlements.drain(..surplus);
     }
+
+    /// The slot of the version that the chain has.
+    #[must_use]
+    pub fn current(&self, campaign: &CampaignView) -> Option<&Slot> {
+        self.published(campaign.material()?)
+    }
+
+    /// The slot of the best model of a campaign whose windows are all settled.
+    #[must_use]
+    pub fn final_model(&self, campaign: &CampaignView) -> Option<&Slot> {
+        let last = campaign
+            .settled
+            .last()
+            .and_then(|window| self.settlement(window.index, settled_hash(campaign, window)))
+            // With a next version, the chain says which of the slots it is.
+            .filter(|settlement| settlement.next.is_none());
+        match last {
+            Some(settlement) => self.slot(settlement.model),
+            // A record from before the last settlement does not have the model that this led to.
+            None if improved_last(campaign) => None,
+            None => self.current(campaign),
+        }
+    }
+}
+
+/// Whether the last window improved the model that was published last, and ended the campaign.
+fn improved_last(campaign: &CampaignView) -> bool {
+    campaign.settled.last().is_some_and(|window| {
+        let accepted = |outcome: &Outcome| matches!(outcome, Outcome::Accepted(_));
+        window.version == campaign.version()
+            && window.submissions.iter().any(|submission| accepted(&submission.outcome))
+    })
+}
+
+fn settled_hash(campaign: &CampaignView, window: &SettledWindow) -> B256 {
+    let submissions: Vec<_> = window
+        .submissions
+        .iter()
+        .map(|submission| Submission { miner: submission.miner, content: submission.content.into() })
+        .collect();
+    window_hash(campaign.id.into(), window.version.0, window.index.0, &submissions)
 }
 
 #[cfg(test)]

@@ -1,0 +1,263 @@
+//! Whether a proposed campaign is run: fetches its artefacts, decides from them alone, and sends what was decided.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sonar_contracts::{Terms, campaign_id};
+use sonar_node::ipfs::IpfsError;
+use sonar_protocol::{
+    backbone::Embedding,
+    bundle::{Bundle, BundleError, CheckedBundle, certificate_needed_until},
+    ids::Digest,
+    limits,
+    manifest::Manifest,
+    pgp::{self, Certificate},
+    refusal::Refusal,
+    view::{CampaignView, CapsuleView},
+};
+use syft::{Ladder, Ppm, STEP_SIZES, budget::LeakMeter};
+
+use super::{
+    record::{Decision, Proposal},
+    worker::{Loaded, WorkError, Worker, compute},
+};
+use crate::ports::{Artefacts, Chain, Store};
+
+impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+    /// Decides whether a proposed campaign is run, and publishes version 1 if it is.
+    pub(super) async fn examine(
+        &mut self,
+        campaign: &CampaignView,
+        own: Option<&CapsuleView>,
+        now: u64,
+    ) -> Result<(), WorkError> {
+        let decision = match self.judge(campaign, own).await {
+            Ok(decision) => decision,
+            Err(WorkError::Refused(refusal)) => Decision::Decline { reason: refusal as u8 },
+            Err(WorkError::Ipfs(IpfsError::NotFound { .. })) if patience_is_over(campaign, now) => {
+                Decision::Decline { reason: Refusal::Unavailable as u8 }
+            }
+            Err(error) => return Err(error),
+        };
+        self.record.proposal = Some(Proposal { beacon: campaign.opened.block_hash, decision });
+        self.persist()
+    }
+
+    async fn judge(&mut self, campaign: &CampaignView, own: Option<&CapsuleView>) -> Result<Decision, WorkError> {
+        let attester = &self.tools.attester;
+        let id = campaign_id(attester.chain_id(), attester.campaigns(), &campaign.terms);
+        if campaign.terms.attester != attester.address() || id != campaign.id.0 {
+            return Err(Refusal::Offer.into());
+        }
+        check_terms(campaign, own)?;
+        let loaded = self.load(campaign).await?;
+        check_certificate(&loaded.scientist, &campaign.terms)?;
+        let examined = loaded.clone();
+        let (start, once) = compute(move || {
+            let clock = Instant::now();
+            (start(&examined.manifest, &examined.bundle), clock.elapsed())
+        })
+        .await?;
+        let start = start?;
+        check_time(once, &campaign.terms)?;
+        // A meter that has counted already goes on counting.
+        self.record.meter.get_or_insert(start.meter);
+        let model = loaded.bundle.start.file().map_err(WorkError::internal)?;
+        let slot = self.publish(campaign, model, &loaded.manifest).await?;
+        self.record.set_slot(slot);
+        let first = slot.published.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
+        Ok(Decision::Activate { start_ppm: start.accuracy.get(), first })
+    }
+
+    /// Manifest and bundle, fetched and checked once.
+    pub(super) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<Loaded>, WorkError> {
+        if let Some(loaded) = &self.loaded {
+            return Ok(loaded.clone());
+        }
+        let bytes = self.artefact(Digest::from(campaign.terms.manifest), limits::MANIFEST, Refusal::Manifest).await?;
+        let manifest = check_manifest(&bytes, campaign)?;
+        if manifest.capsule != self.tools.identity.fingerprint() {
+            return Err(Refusal::Offer.into());
+        }
+        let sealed = self.artefact(manifest.bundle, limits::BUNDLE, Refusal::Bundle).await?;
+        let backbone = match manifest.method.backbone() {
+            Some(backbone) => Some(self.artefact(backbone.weights, backbone.file_limit(), Refusal::Backbone).await?),
+            None => None,
+        };
+        let tools = self.tools.clone();
+        // The same at the examination and at the delivery, so that what was deliverable once stays so, whatever has expired since.
+        let opened_at = campaign.opened.timestamp;
+        let loaded = compute(move || {
+            let embedding = check_backbone(backbone.as_deref(), &manifest)?;
+            let bytes = pgp::open(&sealed, &tools.identity, limits::BUNDLE).map_err(|_| Refusal::Bundle)?;
+            let bundle = check_bundle(&bytes, &manifest, &embedding)?;
+            let scientist = Certificate::decode(&bundle.certificate, opened_at).map_err(|_| Refusal::Certificate)?;
+            if scientist.fingerprint() != manifest.scientist {
+                return Err(Refusal::Certificate);
+            }
+            Ok(Arc::new(Loaded { manifest, bundle, scientist }))
+        })
+        .await??;
+        Ok(self.loaded.insert(loaded).clone())
+    }
+
+    async fn artefact(&self, digest: Digest, limit: usize, refusal: Refusal) -> Result<Vec<u8>, WorkError> {
+        let patience = self.tools.patience.artefact;
+        match self.tools.artefacts.get(digest, limit, patience).await {
+            Err(IpfsError::TooLarge { .. }) => Err(refusal.into()),
+            other => Ok(other?),
+        }
+    }
+
+    pub(super) async fn activate(&self, campaign: &CampaignView) -> Result<(), WorkError> {
+        let Some(Decision::Activate { start_ppm, first }) = self.record.decision(campaign.opened.block_hash) else {
+            return Err(WorkError::Internal("nothing was decided".into()));
+        };
+        let signature = self.tools.attester.activation(campaign.id, start_ppm, first)?;
+        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, first, &signature);
+        Ok(sent.await?)
+    }
+
+    pub(super) async fn decline(&self, campaign: &CampaignView, reason: u8) -> Result<(), WorkError> {
+        let signature = self.tools.attester.decline(campaign.id, reason)?;
+        let sent = self.tools.chain.decline(&campaign.terms, reason, &signature);
+        Ok(sent.await?)
+    }
+}
+
+/// Seconds that a campaign must give for each thing that the Capsule loses its stake for when it is late.
+pub(super) const LEAST_SECONDS: u32 = 600;
+
+/// A campaign that will be run.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// The measured accuracy on the grid.
+    pub accuracy: Ppm,
+    /// A meter of which nothing is spent.
+    pub meter: LeakMeter,
+}
+
+/// Whether the terms are what this Capsule offers.
+///
+/// # Errors
+/// What they lack.
+pub(super) fn check_terms(campaign: &CampaignView, capsule: Option<&CapsuleView>) -> Result<(), Refusal> {
+    let capsule = capsule.ok_or(Refusal::Offer)?;
+    let terms = &campaign.terms;
+    if terms.attester != capsule.attester || terms.feePpm != capsule.fee_ppm {
+        return Err(Refusal::Offer);
+    }
+    // Shorter times would let an owner close, or a miner submit, and take the stake before anybody could answer.
+    let times = [terms.activationSeconds, terms.evaluationSeconds, terms.deliverySeconds];
+    if times.into_iter().any(|time| time < LEAST_SECONDS) {
+        return Err(Refusal::Offer);
+    }
+    let stake = alloy::primitives::U256::from(terms.stake);
+    if stake > capsule.free_stake().0 {
+        return Err(Refusal::Stake);
+    }
+    Ok(())
+}
+
+/// Whether a full window can be evaluated in half of the time that the terms give, if measuring a model once takes so long.
+///
+/// # Errors
+/// When it cannot: whoever is late loses its stake.
+pub(super) fn check_time(once: Duration, terms: &Terms) -> Result<(), Refusal> {
+    let trials = u32::from(terms.windowSize).saturating_mul(STEP_SIZES.len() as u32);
+    let given = Duration::from_secs(terms.evaluationSeconds.into());
+    if once.saturating_mul(trials) > given / 2 { Err(Refusal::TooSlow) } else { Ok(()) }
+}
+
+/// Whether the model can be delivered to this certificate, however long the campaign takes.
+///
+/// # Errors
+/// When it may have expired by then.
+pub(super) fn check_certificate(certificate: &Certificate, terms: &Terms) -> Result<(), Refusal> {
+    let needed = certificate_needed_until(terms);
+    if certificate.expires().is_some_and(|expires| expires < needed) {
+        Err(Refusal::CertificateExpires)
+    } else {
+        Ok(())
+    }
+}
+
+/// Reads the manifest and compares it with the terms.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check_manifest(bytes: &[u8], campaign: &CampaignView) -> Result<Manifest, Refusal> {
+    let manifest = Manifest::decode(bytes).map_err(|_| Refusal::Manifest)?;
+    manifest.matches(&campaign.terms).map_err(|_| Refusal::Terms)?;
+    Ok(manifest)
+}
+
+/// Reads the weights of the backbone, if the manifest names one.
+///
+/// # Errors
+/// When they are none of its network.
+pub(super) fn check_backbone(bytes: Option<&[u8]>, manifest: &Manifest) -> Result<Embedding, Refusal> {
+    match (manifest.method.backbone(), bytes) {
+        (None, _) => Ok(Embedding::none()),
+        (Some(backbone), Some(bytes)) => backbone.read(bytes).map_err(|_| Refusal::Backbone),
+        (Some(_), None) => Err(Refusal::Unavailable),
+    }
+}
+
+/// Reads the opened bundle and compares it with the manifest.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check_bundle(bytes: &[u8], manifest: &Manifest, embedding: &Embedding) -> Result<CheckedBundle, Refusal> {
+    let bundle = Bundle::decode(bytes).map_err(|_| Refusal::Bundle)?;
+    bundle.check(manifest, embedding).map_err(|error| match error {
+        BundleError::Commitment(_) => Refusal::Commitment,
+        BundleError::Form(_) => Refusal::Bundle,
+        _ => Refusal::Content,
+    })
+}
+
+/// The ladder of a campaign that starts here.
+///
+/// # Errors
+/// When there is nothing to reach.
+pub(super) fn ladder(manifest: &Manifest, start: Ppm) -> Result<Ladder, Refusal> {
+    manifest.accuracy.ladder_from(start).map_err(|_| Refusal::Target)
+}
+
+/// Measures the start, as the contract will check it, and sets up the leak meter.
+///
+/// # Errors
+/// When the claim is wrong, nothing is left to reach, or the limits would say too much.
+pub(super) fn start(manifest: &Manifest, bundle: &CheckedBundle) -> Result<Start, Refusal> {
+    let rules = &manifest.accuracy;
+    let accuracy = bundle.start.accuracy().floor_to_grid(rules.grid);
+    let claimed = rules.start.floor_to_grid(rules.grid).get();
+    if accuracy.get().abs_diff(claimed) > rules.tolerance.get() + rules.grid.ppm() {
+        return Err(Refusal::Start);
+    }
+    let ladder = ladder(manifest, accuracy)?;
+    let meter = manifest.meter(&ladder).map_err(|_| Refusal::LeakBudget)?;
+    Ok(Start { accuracy, meter })
+}
+
+/// Manifest and bundle are looked for during three quarters of the time for activation.
+fn patience_is_over(campaign: &CampaignView, now: u64) -> bool {
+    let share = u64::from(campaign.terms.activationSeconds) * 3 / 4;
+    now >= campaign.changed_at.saturating_add(share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_not_begun() {
+        let terms = Terms { windowSize: 10, evaluationSeconds: 1_400, ..Terms::default() };
+        assert_eq!(check_time(Duration::from_secs(10), &terms), Ok(()));
+        assert_eq!(check_time(Duration::from_millis(10_001), &terms), Err(Refusal::TooSlow));
+        assert_eq!(check_time(Duration::MAX, &terms), Err(Refusal::TooSlow));
+    }
+}

@@ -1,0 +1,190 @@
+//! What only the Capsule has, from the moment it is made until it is destroyed: the seed of a version's keys, and the model
+//! under them.
+//!
+//! A slot is written to the record before its secrets are written to the vault, so that none is ever forgotten; and it leaves the
+//! record after they have left the vault.
+
+use alloy::primitives::{B256, hex};
+use sonar_contracts::{CloseReason, State, Tree};
+use sonar_protocol::{handover::Published, ids::Version, manifest::Manifest, view::CampaignView};
+use syft::VersionSeed;
+
+use super::{
+    record::{Record, Slot, SlotId},
+    worker::{ModelFile, WorkError, Worker, compute},
+};
+use crate::ports::{Artefacts, Chain, Store};
+
+/// Something that only the Capsule has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Secret {
+    /// Where it is.
+    pub slot: SlotId,
+    /// What it is.
+    pub kind: SecretKind,
+}
+
+/// What is secret about a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SecretKind {
+    /// The seed of its keys.
+    Seed,
+    /// The model.
+    Model,
+}
+
+/// Secrets that exist though nothing needs them any more: what the chain says is final, because only confirmed blocks
+/// are read.
+pub(super) fn dead(campaign: &CampaignView, record: &Record) -> Vec<Secret> {
+    let last = record.final_model(campaign).map(|slot| slot.id);
+    let needed = |slot: &Slot| match campaign.state {
+        State::None => (true, true),
+        State::Proposed => (true, true),
+        State::Open => {
+            let alive = slot.version > campaign.version() || slot.material() == campaign.material();
+            (alive, alive)
+        }
+        State::Closed => {
+            let delivered = campaign.reason != CloseReason::CapsuleTimeout;
+            (false, delivered && last.is_none_or(|last| last == slot.id))
+        }
+        State::Finalized | State::Refunded => (false, false),
+    };
+    let mut dead = Vec::new();
+    for slot in &record.slots {
+        let (seed, model) = needed(slot);
+        for (exists, needed, kind) in [(slot.seed, seed, SecretKind::Seed), (slot.model, model, SecretKind::Model)] {
+            if exists && !needed {
+                dead.push(Secret { slot: slot.id, kind });
+            }
+        }
+    }
+    dead
+}
+
+impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+    /// Publishes the next version of the model, under keys that are made for it or as it is, and seals its seed to the data scientist;
+    /// made again, all is the same. The caller writes slot and hand-over down together with what refers to them.
+    pub(super) async fn publish(
+        &mut self,
+        campaign: &CampaignView,
+        model: ModelFile,
+        manifest: &Manifest,
+    ) -> Result<Slot, WorkError> {
+        let version = Version(campaign.version().0.saturating_add(1));
+        let audit_key = version.0.checked_sub(1).and_then(|place| manifest.audit.get(place as usize).copied());
+        let audit_key = audit_key.ok_or_else(|| WorkError::Internal(format!("no audit key for version {version}")))?;
+        let beacon = campaign.next_beacon();
+        let id = SlotId::new(version, campaign.window_hash(), beacon);
+        let slot = Slot { id, version, beacon, published: None, material_hash: B256::ZERO, seed: true, model: true };
+        self.reserve(slot)?;
+        self.keep_model(id, &model)?;
+        // In the clear regime it protects nothing, and is handed over all the same: the contract has one rule for all.
+        let seed = self.seed_or_new(id)?;
+        let binding = self.binding(campaign, slot);
+        let method = manifest.method.clone();
+        let (bytes, hash, handover) = compute(move || {
+            let made = method.publish(&model, &seed, &binding).map_err(WorkError::internal)?;
+            let handover = audit_key.seal(&seed, &binding, Tree::of_material(&made.material).root());
+            Ok::<_, WorkError>((made.material, made.hash, handover))
+        })
+        .await??;
+        let material = self.tools.artefacts.add(bytes).await?;
+        self.record.handovers.insert(material, handover);
+        let published = Some(Published::new(material, &handover));
+        Ok(Slot { published, material_hash: hash.into(), ..slot })
+    }
+
+    /// What the keys of a version are bound to.
+    pub(super) fn binding(&self, campaign: &CampaignView, slot: Slot) -> syft::Binding {
+        syft::Binding {
+            chain_id: self.tools.attester.chain_id(),
+            contract: self.tools.attester.campaigns().into_array(),
+            campaign: *campaign.id.as_bytes(),
+            version: slot.version.0,
+            beacon: slot.beacon.0,
+        }
+    }
+
+    /// A place for the model that ends the campaign.
+    pub(super) fn keep_last(&mut self, campaign: &CampaignView, model: &ModelFile) -> Result<Slot, WorkError> {
+        let version = Version(campaign.version().0.saturating_add(1));
+        let beacon = campaign.next_beacon();
+        let slot = Slot {
+            id: SlotId::new(version, campaign.window_hash(), beacon),
+            version,
+            beacon,
+            published: None,
+            material_hash: B256::ZERO,
+            seed: false,
+            model: true,
+        };
+        self.reserve(slot)?;
+        self.keep_model(slot.id, model)?;
+        Ok(slot)
+    }
+
+    /// Writes a slot down before its secrets are, so that none is ever forgotten.
+    fn reserve(&mut self, slot: Slot) -> Result<(), WorkError> {
+        if self.record.slot(slot.id).is_none() {
+            self.record.set_slot(slot);
+            self.persist()?;
+        }
+        Ok(())
+    }
+
+    fn keep_model(&self, id: SlotId, model: &ModelFile) -> Result<(), WorkError> {
+        let name = self.secret_name(id, SecretKind::Model);
+        Ok(self.tools.store.put(&name, model)?)
+    }
+
+    pub(super) fn model(&self, id: SlotId) -> Result<ModelFile, WorkError> {
+        let name = self.secret_name(id, SecretKind::Model);
+        let bytes = self.tools.store.find(&name)?;
+        bytes.ok_or(WorkError::Lost(name))
+    }
+
+    fn seed_or_new(&self, id: SlotId) -> Result<VersionSeed, WorkError> {
+        match self.seed(id) {
+            Err(WorkError::Lost(name)) => {
+                let seed = VersionSeed::generate().map_err(WorkError::internal)?;
+                self.tools.store.put(&name, seed.expose())?;
+                Ok(seed)
+            }
+            found => found,
+        }
+    }
+
+    pub(super) fn seed(&self, id: SlotId) -> Result<VersionSeed, WorkError> {
+        let name = self.secret_name(id, SecretKind::Seed);
+        let bytes = self.tools.store.find(&name)?;
+        let bytes = bytes.ok_or_else(|| WorkError::Lost(name.clone()))?;
+        let bytes = <[u8; 32]>::try_from(bytes.as_slice());
+        bytes.map(VersionSeed::from_bytes).map_err(|_| WorkError::Internal(format!("{name} is not a seed")))
+    }
+
+    pub(super) fn destroy(&mut self, secrets: &[Secret]) -> Result<(), WorkError> {
+        for secret in secrets {
+            self.tools.store.remove(&self.secret_name(secret.slot, secret.kind))?;
+            if let Some(slot) = self.record.slots.iter_mut().find(|s| s.id == secret.slot) {
+                match secret.kind {
+                    SecretKind::Seed => slot.seed = false,
+                    SecretKind::Model => slot.model = false,
+                }
+            }
+        }
+        self.record.slots.retain(|slot| slot.seed || slot.model);
+        self.persist()
+    }
+
+    /// Where a secret is in the vault.
+    #[must_use]
+    pub fn secret_name(&self, id: SlotId, kind: SecretKind) -> String {
+        let kind = match kind {
+            SecretKind::Seed => "seed",
+            SecretKind::Model => "model",
+        };
+        let campaign = hex::encode(self.record.campaign.as_bytes());
+        format!("{kind}/{campaign}/{}", hex::encode(&id.0[..16]))
+    }
+}

@@ -1,0 +1,183 @@
+//! A chain, an IPFS and a disk in memory.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use alloy::primitives::{B256, keccak256};
+use sonar_contracts::{Submission, Terms};
+use sonar_node::{chain, files::FileError, ipfs::IpfsError, vault::VaultError};
+use sonar_protocol::{
+    handover::{Handover, Published},
+    ids::{CampaignId, Digest},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    campaign::record::Settlement,
+    ports::{Artefacts, Chain, Store},
+};
+
+/// A disk whose writes may stop arriving at any moment.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    pub(super) files: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub(super) writes: AtomicUsize,
+    /// Writes after which nothing is written any more; 0 for never.
+    pub(super) last: AtomicUsize,
+}
+
+impl Disk {
+    pub(super) fn write(&self) -> Result<(), VaultError> {
+        let count = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let last = self.last.load(Ordering::SeqCst);
+        if last == 0 || count <= last {
+            return Ok(());
+        }
+        let gone = std::io::Error::other("the process was killed");
+        Err(VaultError::File(FileError::new("write", "disk".as_ref())(gone)))
+    }
+
+    pub(super) fn names(&self, kind: &str) -> Vec<String> {
+        self.files.lock().unwrap().keys().filter(|name| name.starts_with(kind)).cloned().collect()
+    }
+}
+
+impl Store for Arc<Disk> {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
+        self.write()?;
+        self.files.lock().unwrap().insert(name.into(), bytes.into());
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        Ok(self.files.lock().unwrap().get(name).cloned().map(Zeroizing::new))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), VaultError> {
+        self.write()?;
+        self.files.lock().unwrap().remove(name);
+        Ok(())
+    }
+}
+
+/// All artefacts of everybody.
+#[derive(Debug, Default)]
+pub(super) struct Shelf(pub(super) Mutex<HashMap<Digest, Vec<u8>>>, Mutex<HashMap<Digest, Damage>>);
+
+/// Why an artefact cannot be fetched.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Damage {
+    /// The miner published blocks that do not form a file.
+    Malformed,
+    /// The Capsule's own node fails, for example because its disk is full.
+    Node,
+    /// The Capsule's own node does not answer.
+    Unreachable,
+}
+
+impl Shelf {
+    pub(super) fn put(&self, bytes: Vec<u8>) -> Digest {
+        let digest = Digest(keccak256(&bytes).0);
+        self.0.lock().unwrap().insert(digest, bytes);
+        digest
+    }
+
+    pub(super) fn damage(&self, digest: Digest, damage: Option<Damage>) {
+        let mut damaged = self.1.lock().unwrap();
+        match damage {
+            Some(damage) => damaged.insert(digest, damage),
+            None => damaged.remove(&digest),
+        };
+    }
+
+    pub(super) fn take(&self, digest: Digest) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().get(&digest).cloned()
+    }
+}
+
+impl Artefacts for Arc<Shelf> {
+    async fn add(&self, bytes: Vec<u8>) -> Result<Digest, IpfsError> {
+        Ok(self.put(bytes))
+    }
+
+    async fn get(&self, digest: Digest, limit: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
+        let reason = "a test".to_string();
+        match self.1.lock().unwrap().get(&digest) {
+            None => {}
+            Some(Damage::Malformed) => return Err(IpfsError::Malformed { digest, reason }),
+            Some(Damage::Node) => return Err(IpfsError::Node { action: "fetch an artefact", reason }),
+            Some(Damage::Unreachable) => return Err(IpfsError::Unreachable { url: "http://kubo".into(), reason }),
+        }
+        match self.take(digest) {
+            None => Err(IpfsError::NotFound { digest, waited: timeout, peers: 0 }),
+            Some(bytes) if bytes.len() > limit => Err(IpfsError::TooLarge { digest, limit }),
+            Some(bytes) => Ok(bytes),
+        }
+    }
+}
+
+/// What was sent to the contract.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Sent {
+    Activated { start_ppm: u32, first: Published },
+    Declined(u8),
+    Settled(Settlement, Vec<u8>),
+    Closed,
+    Finalized(Digest, Vec<Handover>),
+    Released,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Wire {
+    pub(super) window_hash: Mutex<B256>,
+    pub(super) sent: Mutex<Vec<Sent>>,
+}
+
+impl Wire {
+    pub(super) fn send(&self, sent: Sent) -> Result<(), chain::Error> {
+        self.sent.lock().unwrap().push(sent);
+        Ok(())
+    }
+}
+
+impl Chain for Arc<Wire> {
+    async fn window_hash(&self, _: CampaignId) -> Result<B256, chain::Error> {
+        Ok(*self.window_hash.lock().unwrap())
+    }
+
+    async fn activate(&self, _: &Terms, start_ppm: u32, first: Published, _: &[u8]) -> Result<(), chain::Error> {
+        self.send(Sent::Activated { start_ppm, first })
+    }
+
+    async fn decline(&self, _: &Terms, reason: u8, _: &[u8]) -> Result<(), chain::Error> {
+        self.send(Sent::Declined(reason))
+    }
+
+    async fn settle(
+        &self,
+        _: &Terms,
+        _: &[Submission],
+        settlement: &Settlement,
+        signature: &[u8],
+    ) -> Result<(), chain::Error> {
+        self.send(Sent::Settled(settlement.clone(), signature.into()))
+    }
+
+    async fn close(&self, _: &Terms) -> Result<(), chain::Error> {
+        self.send(Sent::Closed)
+    }
+
+    async fn finalize(&self, _: &Terms, result: Digest, handovers: &[Handover], _: &[u8]) -> Result<(), chain::Error> {
+        self.send(Sent::Finalized(result, handovers.to_vec()))
+    }
+
+    async fn release(&self, _: &Terms) -> Result<(), chain::Error> {
+        self.send(Sent::Released)
+    }
+}

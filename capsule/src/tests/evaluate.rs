@@ -1,0 +1,139 @@
+//! What windows lead to, whatever happens to the process and to the chain meanwhile.
+
+use std::sync::atomic::Ordering;
+
+use alloy::primitives::Address;
+use sonar_contracts::{CloseReason, Outcome};
+use sonar_protocol::{
+    envelope::{Header, ProtocolReject, seal_update},
+    ids::{CampaignId, Digest, Version},
+};
+
+use super::{
+    doubles::Damage,
+    stage::{CAMPAIGN, CHAIN_ID, MINER, SCIENTIST, SONAR, Stage},
+};
+use crate::campaign::Action;
+
+#[tokio::test]
+async fn protocol_rejects_have_a_reason_and_cost_no_key() {
+    let mut stage = Stage::open().await;
+    let update = stage.update(true);
+    let header = stage.header();
+    let copied = Header::new(CHAIN_ID, SONAR, stage.id, header.version, Address::repeat_byte(7));
+    let elsewhere = Header::new(1, SONAR, stage.id, header.version, MINER);
+    let other = Header::new(CHAIN_ID, SONAR, CampaignId([3; 32].into()), header.version, MINER);
+    let stale = Header::new(CHAIN_ID, SONAR, stage.id, Version(7), MINER);
+    let mut foreign = update.clone();
+    // Made for another key: the hash of the material that an update names stands behind the form's first bytes.
+    foreign[40..72].iter_mut().for_each(|byte| *byte ^= 0x55);
+    let cases = [
+        (stage.sealed(&copied, &update), ProtocolReject::WrongMiner),
+        (stage.sealed(&elsewhere, &update), ProtocolReject::WrongChain),
+        (stage.sealed(&other, &update), ProtocolReject::WrongCampaign),
+        (stage.sealed(&stale, &update), ProtocolReject::WrongVersion),
+        (stage.sealed(&header, &update[..update.len() - 8]), ProtocolReject::Conformance),
+        (stage.sealed(&header, &foreign), ProtocolReject::Conformance),
+        (stage.shelf.put(vec![0; 4 << 20]), ProtocolReject::TooLarge),
+        (stage.shelf.put(b"garbage".to_vec()), ProtocolReject::NotOpenPgp),
+        (stage.shelf.put(seal_update(&header, &update, SCIENTIST.certificate()).unwrap()), ProtocolReject::NotForUs),
+        (Digest([9; 32]), ProtocolReject::Unavailable),
+    ];
+    for (content, reason) in cases {
+        let (settlement, _) = stage.settled(content).await;
+        assert_eq!(settlement.outcomes, [Outcome::Rejected(reason.code()).encode().unwrap()], "{reason:?}");
+        assert_eq!(settlement.next, None);
+    }
+}
+
+#[tokio::test]
+async fn only_a_malformed_artefact_is_rejected_and_a_failing_node_is_tried_again() {
+    let mut stage = Stage::open().await;
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    stage.shelf.damage(content, Some(Damage::Malformed));
+    let (settlement, _) = stage.settled(content).await;
+    assert_eq!(settlement.outcomes, [Outcome::Rejected(ProtocolReject::NotOpenPgp.code()).encode().unwrap()]);
+
+    for damage in [Damage::Node, Damage::Unreachable] {
+        let mut stage = Stage::open().await;
+        let content = stage.sealed(&stage.header(), &stage.update(true));
+        stage.submit(content);
+        stage.shelf.damage(content, Some(damage));
+        let failed = stage.work().await;
+        assert!(failed.is_err(), "{damage:?}");
+        assert!(stage.worker.record().settlements.is_empty(), "{damage:?}: nothing is said about the miner");
+        stage.shelf.damage(content, None);
+        stage.work().await.unwrap();
+        let settlement = stage.worker.record().settlements.last().unwrap();
+        let rejected = Outcome::Rejected(ProtocolReject::NotOpenPgp.code()).encode().unwrap();
+        assert_ne!(settlement.outcomes, [rejected], "{damage:?}");
+    }
+}
+
+#[tokio::test]
+async fn killed_at_any_write_it_decides_the_same_and_counts_once() {
+    same_after_every_kill(&CAMPAIGN).await;
+}
+
+pub(super) async fn same_after_every_kill(file: &str) {
+    let mut reference = Stage::open_as(file).await;
+    let content = reference.sealed(&reference.header(), &reference.update(true));
+    let (expected, written) = reference.settled(content).await;
+    let meter = reference.worker.record().meter.clone().unwrap();
+    for killed_after in 1..=written {
+        let mut stage = Stage::open_as(file).await;
+        let content = stage.sealed(&stage.header(), &stage.update(true));
+        stage.submit(content);
+        let so_far = stage.disk.writes.load(Ordering::SeqCst);
+        stage.disk.last.store(so_far + killed_after, Ordering::SeqCst);
+        while stage.work().await.is_err() {
+            stage.restart();
+        }
+        let record = stage.worker.record();
+        let settlement = record.settlements.last().unwrap();
+        assert_eq!((&settlement.outcomes, settlement.close), (&expected.outcomes, expected.close), "{killed_after}");
+        let counted = record.meter.as_ref().unwrap();
+        assert_eq!((counted.submissions(), counted.accepts()), (meter.submissions(), meter.accepts()));
+        assert_eq!(stage.view().state, reference.view().state);
+        assert_eq!(stage.disk.names("").len(), reference.disk.names("").len(), "no secret is forgotten");
+    }
+}
+
+#[tokio::test]
+async fn the_same_bytes_count_once() {
+    let mut stage = Stage::open().await;
+    let content = stage.sealed(&stage.header(), &stage.update(false));
+    let (first, _) = stage.settled(content).await;
+    assert_eq!(first.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+    let (again, _) = stage.settled(content).await;
+    assert_eq!(again.outcomes, [Outcome::Rejected(ProtocolReject::Duplicate.code()).encode().unwrap()]);
+}
+
+/// Every fork asks about another update. What was evaluated counts, also when the chain forgot it, and in the end nothing is
+/// decrypted any more.
+#[tokio::test]
+async fn budget_meter() {
+    let mut stage = Stage::open().await;
+    let before = stage.world.clone();
+    for spent in 1..=12 {
+        let content = stage.sealed(&stage.header(), &stage.update(false));
+        stage.submit(content);
+        let (action, done) = stage.step().await;
+        assert!(matches!(action, Action::Evaluate(_)), "{action:?}");
+        done.unwrap();
+        let record = stage.worker.record();
+        let settlement = record.settlements.last().unwrap();
+        assert_eq!(settlement.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+        assert_eq!(record.meter.as_ref().unwrap().submissions(), spent);
+        let close = if spent == 12 { CloseReason::LeakBudget } else { CloseReason::None };
+        assert_eq!(settlement.close, close as u8, "after {spent}");
+        // The chain forgets the submission; the Capsule was killed meanwhile.
+        stage.world = before.clone();
+        stage.restart();
+    }
+    // A good update is not even looked at any more.
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    let (settlement, _) = stage.settled(content).await;
+    assert_eq!(settlement.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+    assert_eq!(settlement.close, CloseReason::LeakBudget as u8);
+}

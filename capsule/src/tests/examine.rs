@@ -1,0 +1,100 @@
+//! Which proposals are activated and which are declined.
+
+use sonar_contracts::{State, Terms};
+use sonar_node::ipfs::IpfsError;
+use sonar_protocol::{
+    backbone::Backbone,
+    families::{Method, plain_network},
+    manifest::Manifest,
+    pgp::{self, Identity},
+    refusal::Refusal,
+};
+
+use super::{
+    doubles::Shelf,
+    stage::{CAMPAIGN, CAPSULE, Stage},
+};
+use crate::campaign::{Action, worker::WorkError};
+
+/// Whoever chooses the certificate gets the stake of a Capsule that cannot deliver to it.
+#[tokio::test]
+async fn an_expiring_certificate_costs_no_stake() {
+    // In 2020: by the clock of this machine each of these keys has expired long ago.
+    let began = 1_577_836_800;
+    // Deadline, evaluation, delivery, and a day.
+    let needed = 2 * 86_400 + 3_600 + 86_400 + 86_400;
+    let key = |seconds| Identity::load(&testkit::openpgp::expiring("e", began, seconds), "e").unwrap();
+
+    let mut stage = Stage::delivering(&CAMPAIGN, key(needed - 1).certificate(), began, |_, _, _| {});
+    stage.step().await.1.unwrap();
+    assert_eq!(stage.step().await.0, Action::Decline(Refusal::CertificateExpires as u8));
+    assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
+
+    let scientist = key(needed);
+    let mut stage = Stage::delivering(&CAMPAIGN, scientist.certificate(), began, |_, _, _| {});
+    stage.work().await.unwrap();
+    assert_eq!(stage.view().state, State::Open);
+    stage.block += needed + 1;
+    stage.restart();
+    stage.work().await.unwrap();
+    let view = stage.view();
+    assert_eq!(view.state, State::Finalized);
+    let sealed = stage.shelf.take(view.result.unwrap()).unwrap();
+    pgp::open_verified(&sealed, &scientist, CAPSULE.certificate(), 1 << 20).unwrap();
+}
+
+/// A campaign that reads through a public network, whose weights are these bytes.
+fn through(weights: &[u8]) -> Stage {
+    let inputs = syft_nets::Input::Columns(vec![syft::Column { center: 0.5, spread: 0.5 }; 2]);
+    let network = syft_nets::NetworkKind::Mlp(vec![2]).network(inputs, 2).unwrap();
+    Stage::proposed(|_, manifest, _| {
+        let Method::Encrypted(linear) = &mut manifest.method else { unreachable!("CAMPAIGN is encrypted") };
+        linear.backbone = Some(Backbone { network, weights: Shelf::default().put(weights.to_vec()) });
+    })
+}
+
+#[tokio::test]
+async fn a_backbone_is_fetched_and_must_be_one() {
+    let mut stage = through(b"no weights");
+    // Nobody has them yet: the proposal is looked at again.
+    let (action, done) = stage.step().await;
+    assert_eq!(action, Action::Examine);
+    assert!(matches!(done, Err(WorkError::Ipfs(IpfsError::NotFound { .. }))), "{done:?}");
+    stage.shelf.put(b"no weights".to_vec());
+    let (_, done) = stage.step().await;
+    done.unwrap();
+    assert_eq!(stage.step().await.0, Action::Decline(Refusal::Backbone as u8));
+
+    let network = through(b"").manifest.method.backbone().unwrap().network.clone();
+    let weights = plain_network(&syft_nets::Model::initial(&network, &[3; 32])).unwrap();
+    let mut stage = through(&weights);
+    stage.shelf.put(weights.to_vec());
+    stage.work().await.unwrap();
+    assert_eq!(stage.view().state, State::Open);
+}
+
+#[tokio::test]
+async fn proposals_that_are_not_as_promised_are_declined() {
+    type Spoil = fn(&mut Vec<u8>, &mut Manifest, &mut Terms);
+    let cases: [(Spoil, Refusal); 9] = [
+        (|sealed, _, _| sealed.truncate(100), Refusal::Bundle),
+        (|sealed, _, _| *sealed = pgp::seal(b"no bundle", CAPSULE.certificate()).unwrap(), Refusal::Bundle),
+        (|_, manifest, _| manifest.commitments.validation.0[0] ^= 1, Refusal::Commitment),
+        (|_, _, terms| terms.gridPpm *= 2, Refusal::Terms),
+        (|_, _, terms| terms.feePpm += 1, Refusal::Offer),
+        (|_, _, terms| terms.stake = 1, Refusal::Stake),
+        // Whoever may be late after a second loses its stake to whoever asks for it.
+        (|_, _, terms| terms.activationSeconds = 1, Refusal::Offer),
+        (|_, _, terms| terms.evaluationSeconds = 599, Refusal::Offer),
+        (|_, _, terms| terms.deliverySeconds = 1, Refusal::Offer),
+    ];
+    for (spoil, reason) in cases {
+        let mut stage = Stage::proposed(spoil);
+        let (action, done) = stage.step().await;
+        assert_eq!(action, Action::Examine);
+        done.unwrap();
+        let (action, _) = stage.step().await;
+        assert_eq!(action, Action::Decline(reason as u8), "{reason}");
+        assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
+    }
+}
