@@ -10,6 +10,7 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use alloy::primitives::{Address, B256, TxHash};
 use futures::future::BoxFuture;
+use serde::Deserialize;
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use sonar_protocol::event::{LogPosition, Record};
@@ -87,7 +88,7 @@ pub struct Stored {
     /// The account it is about, if it is about one.
     pub account: Option<Address>,
     /// The typed event as JSON.
-    pub body: String,
+    pub body: serde_json::Value,
 }
 
 impl Stored {
@@ -105,7 +106,7 @@ impl Stored {
             kind: record.event.name().into(),
             campaign: record.event.campaign().map(|id| id.0),
             account: record.event.account(),
-            body: serde_json::to_string(&record.event)?,
+            body: serde_json::to_value(&record.event)?,
         })
     }
 
@@ -127,7 +128,7 @@ impl Stored {
                 transaction: self.tx,
                 index: self.position.log,
             },
-            event: serde_json::from_str(&self.body)?,
+            event: Deserialize::deserialize(&self.body)?,
         })
     }
 }
@@ -320,14 +321,14 @@ where
 {
     let optional = |column: usize| row.try_get::<Option<String>, _>(column);
     Ok(Stored {
-        position: Position { block: unsigned(row.try_get(0)?), log: unsigned(row.try_get(1)?) },
+        position: Position { block: unsigned(row.try_get(0)?)?, log: unsigned(row.try_get(1)?)? },
         block_hash: parsed(row.try_get(2)?)?,
-        time: unsigned(row.try_get(3)?),
+        time: unsigned(row.try_get(3)?)?,
         tx: parsed(row.try_get(4)?)?,
         kind: row.try_get(5)?,
         campaign: optional(6)?.map(parsed).transpose()?,
         account: optional(7)?.map(parsed).transpose()?,
-        body: row.try_get(8)?,
+        body: parsed(row.try_get(8)?)?,
     })
 }
 
@@ -338,7 +339,11 @@ where
     i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
     String: Type<R::Database> + for<'r> Decode<'r, R::Database>,
 {
-    Ok(BlockRef { number: unsigned(row.try_get(0)?), hash: parsed(row.try_get(1)?)?, time: unsigned(row.try_get(2)?) })
+    Ok(BlockRef {
+        number: unsigned(row.try_get(0)?)?,
+        hash: parsed(row.try_get(1)?)?,
+        time: unsigned(row.try_get(2)?)?,
+    })
 }
 
 /// A row of number and survivor.
@@ -349,7 +354,7 @@ where
     Option<i64>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
 {
     let survivor: Option<i64> = row.try_get(1)?;
-    Ok(Rollback { number: unsigned(row.try_get(0)?), survivor: survivor.map(unsigned) })
+    Ok(Rollback { number: unsigned(row.try_get(0)?)?, survivor: survivor.map(unsigned).transpose()? })
 }
 
 fn parsed<T: FromStr>(text: String) -> Result<T, sqlx::Error>
@@ -364,8 +369,8 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
+fn unsigned(value: i64) -> Result<u64, sqlx::Error> {
+    value.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ macro_rules! pending_settlements {
                 .bind(&waiting.body)
                 .bind(signed(waiting.received))
                 .fetch_one(&self.pool);
-                Box::pin(async move { insert.await.map(unsigned).map_err(self.error("be written")) })
+                Box::pin(async move { insert.await.and_then(unsigned).map_err(self.error("be written")) })
             }
 
             fn contains(&self, campaign: B256, window: u32) -> Answer<'_, bool> {
@@ -248,7 +248,7 @@ where
     Ok(WaitingKey {
         campaign: B256::try_from(campaign.as_slice()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         window: u32::try_from(window).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-        received: unsigned(row.try_get(2)?),
+        received: unsigned(row.try_get(2)?)?,
     })
 }
 
@@ -268,8 +268,8 @@ fn signed(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
-fn unsigned(seconds: i64) -> u64 {
-    seconds.try_into().unwrap_or_default()
+fn unsigned(seconds: i64) -> Result<u64, sqlx::Error> {
+    seconds.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Whether SQLite says that the file is corrupt, or no database at all.

@@ -212,7 +212,7 @@ impl PostgresStore {
             .bind(column(records, |record| record.kind.clone()))
             .bind(column(records, |record| record.campaign.map(|id| id.to_string())))
             .bind(column(records, |record| record.account.map(|account| account.to_string())))
-            .bind(column(records, |record| record.body.clone()))
+            .bind(column(records, |record| record.body.to_string()))
             .execute(&mut *tx)
             .await?;
         }
@@ -311,7 +311,7 @@ impl EventStore for PostgresStore {
 
     fn last_rollback(&self) -> Answer<'_, u64> {
         let select = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM rollbacks").fetch_one(&self.pool);
-        Box::pin(async move { self.bounded("be read", select).await.map(unsigned) })
+        Box::pin(self.bounded("be read", async { unsigned(select.await?) }))
     }
 
     fn changes(&self, seen: u64, after: Option<Position>, limit: u32) -> Answer<'_, Changes> {
@@ -363,5 +363,35 @@ impl EventStore for PostgresStore {
             }
             self.pool.close().await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::Address;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_follower_that_hangs_in_the_middle_of_a_change_is_replaced_and_the_change_is_void() {
+        let Some(url) = testkit::postgres::database() else { return };
+        let url = url.parse().unwrap();
+        let identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
+        let (hanging, _) = PostgresStore::open(&url, identity).await.unwrap();
+        let (other, _) = PostgresStore::open(&url, identity).await.unwrap();
+        let lease = hanging.lease().await.unwrap().unwrap();
+        let mut change = hanging.begin(lease).await.unwrap().unwrap();
+        sqlx::query("INSERT INTO blocks VALUES (1, 'a', 1)").execute(&mut *change).await.unwrap();
+
+        let replaced = async {
+            while other.lease().await.unwrap().is_none() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(Duration::from_secs(15), replaced).await.expect("another server follows within seconds");
+        change.commit().await.unwrap_err();
+        assert_eq!(other.newest_blocks(1).await.unwrap(), []);
+        assert!(hanging.begin(lease).await.unwrap().is_none());
     }
 }

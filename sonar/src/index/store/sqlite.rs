@@ -137,7 +137,7 @@ impl SqliteStore {
             .bind(&record.kind)
             .bind(record.campaign.map(|id| id.to_string()))
             .bind(record.account.map(|account| account.to_string()))
-            .bind(&record.body)
+            .bind(record.body.to_string())
             .execute(&mut *tx)
             .await?;
         }
@@ -190,7 +190,7 @@ impl EventStore for SqliteStore {
             sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM rollbacks")
                 .fetch_one(&self.pool)
                 .await
-                .map(unsigned)
+                .and_then(unsigned)
                 .map_err(|source| self.error("be read", source))
         })
     }
