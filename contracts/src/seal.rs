@@ -28,7 +28,10 @@ impl Tree {
         let mut levels: Vec<Vec<B256>> = vec![leaves];
         while let Some(level) = levels.last().filter(|level| level.len() > 1) {
             // A node without a partner moves up as it is.
-            let next = level.chunks(2).map(|pair| pair.iter().copied().reduce(parent).unwrap_or_default()).collect();
+            let next = level
+                .chunks(2)
+                .map(|pair| pair.iter().copied().reduce(parent).expect("chunks are not empty"))
+                .collect();
             levels.push(next);
         }
         Self { levels }

@@ -26,7 +26,7 @@ use sonar_protocol::{
     units::Amount,
     view::CampaignView,
 };
-use syft::{FeatureKind, Ppm};
+use syft::FeatureKind;
 use syft_nets::{Model, NetworkKind};
 
 use crate::{
@@ -443,7 +443,7 @@ pub async fn measure(
         campaign: view.id,
         warnings: campaign.warnings.clone(),
         audited_versions: campaign.audited,
-        start_accuracy_ppm: view.start_ppm.unwrap_or_default(),
+        start_accuracy_ppm: twin::start_accuracy(view)?.get(),
         target_accuracy_ppm: view.terms.targetPpm,
         grid_ppm: view.terms.gridPpm,
         attested_accuracy_ppm: view.best_ppm,
@@ -504,8 +504,7 @@ fn miner(mine: &MineNode, view: &CampaignView) -> Miner {
 
 /// Bits that transcripts with as many evaluated submissions and accepts can carry: what the Capsule's meter shows.
 fn leak_bits(manifest: &Manifest, view: &CampaignView) -> Result<f64> {
-    let start = Ppm::new(view.start_ppm.unwrap_or_default()).map_err(TwinError::from)?;
-    let ladder = manifest.accuracy.ladder_from(start).map_err(TwinError::from)?;
+    let ladder = manifest.accuracy.ladder_from(twin::start_accuracy(view)?).map_err(TwinError::from)?;
     let evaluated: usize = view.settled.iter().map(|window| window.submissions.len()).sum();
     Ok(syft::budget::transcript_bits(evaluated as u64, view.accepts.into(), ladder.steps()))
 }

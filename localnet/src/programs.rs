@@ -95,7 +95,7 @@ impl Program {
     /// # Errors
     /// When it was not built.
     pub fn find(name: &str) -> Result<Self, CommandError> {
-        let own = std::env::current_exe().unwrap_or_default();
+        let own = std::env::current_exe().map_err(|_| CommandError::Missing(name.into()))?;
         let mut directory = own.parent().unwrap_or(Path::new("."));
         if directory.ends_with("deps") {
             directory = directory.parent().unwrap_or(directory);

@@ -56,6 +56,9 @@ pub enum TwinError {
     /// The starting accuracy is none.
     #[error(transparent)]
     Unit(#[from] UnitError),
+    /// The campaign was never activated.
+    #[error("the campaign has no start accuracy: its Capsule did not activate it")]
+    NotActivated,
     /// The delivered file cannot be read.
     #[error("{}: {source}", .path.display())]
     File {
@@ -75,6 +78,14 @@ pub enum TwinError {
 }
 
 type Result<T> = std::result::Result<T, TwinError>;
+
+/// The accuracy that a campaign starts from.
+///
+/// # Errors
+/// When it was not activated.
+pub fn start_accuracy(view: &CampaignView) -> Result<Ppm> {
+    Ok(Ppm::new(view.start_ppm.ok_or(TwinError::NotActivated)?)?)
+}
 
 /// Everything that both sides of the comparison need, in the clear.
 #[derive(Debug)]
@@ -122,7 +133,7 @@ impl<'a> Twin<'a> {
     /// # Errors
     /// When data do not fit, or cannot be trained on.
     pub fn clear_accuracy(&self, data: &[String], mines: &[Address], view: &CampaignView) -> Result<Ppm> {
-        let ladder = self.manifest.accuracy.ladder_from(Ppm::new(view.start_ppm.unwrap_or_default())?)?;
+        let ladder = self.manifest.accuracy.ladder_from(start_accuracy(view)?)?;
         let updates = self.updates(data)?;
         let (mut best, mut best_ppm, mut accepts) = (Weights::zeros(self.linear.shape), ladder.start(), 0);
         let windows = view.terms.maxSubmissions / u32::from(view.terms.windowSize);
@@ -151,7 +162,7 @@ impl<'a> Twin<'a> {
     pub fn capsule_seconds(&self, data: &[String], view: &CampaignView) -> Result<(f64, f64)> {
         let params = &self.linear.parameters;
         let start = Weights::zeros(self.linear.shape);
-        let start_ppm = Ppm::new(view.start_ppm.unwrap_or_default())?;
+        let start_ppm = start_accuracy(view)?;
         let ladder = self.manifest.accuracy.ladder_from(start_ppm)?;
         let binding = Binding { chain_id: 0, contract: [0; 20], campaign: view.id.0.0, version: 1, beacon: [0; 32] };
         let clock = Instant::now();
@@ -196,7 +207,7 @@ pub fn delivered(manifest: &Manifest, embedding: &Embedding, validation: &str, p
 /// # Errors
 /// When the accuracies make no ladder.
 pub fn evaluation_seconds(manifest: &Manifest, trial: &dyn Trial, view: &CampaignView) -> Result<f64> {
-    let start = Ppm::new(view.start_ppm.unwrap_or_default())?;
+    let start = start_accuracy(view)?;
     let ladder = manifest.accuracy.ladder_from(start)?;
     let clock = Instant::now();
     trial.try_nothing(start, &ladder);

@@ -108,14 +108,7 @@ fn run(cli: Cli) -> ExitCode {
     };
     cli::init_tracing(&cli.globals, logging);
     let output = Output::new(&cli.globals, cli.command.schema());
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return output.finish(Err(Failure::internal(error))),
-    };
-    let result = runtime.block_on(cli::within(cli.globals.timeout, execute(cli, &output)));
-    // Training that was interrupted is not waited for: nothing of it has been kept.
-    runtime.shutdown_background();
-    output.finish(result)
+    cli::run(cli.globals.timeout, output, async |output| execute(cli, output).await)
 }
 
 async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
@@ -189,6 +182,7 @@ fn repository_failure(error: crate::repository::RepositoryError) -> Failure {
         E::Exists(_) => cli::Code::DataExists,
         E::Unknown(_) => cli::Code::DataUnknown,
         E::Table(_) => cli::Code::DataNotATable,
+        E::Join(_) => cli::Code::Internal,
         E::Damaged(_) | E::Store(_) => cli::Code::Vault,
     };
     Failure::new(code, error)

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     policy::Policy,
-    store::{Store, StoreError},
+    store::{SecretStore, SecretStoreError},
 };
 
 /// A policy is a page of text.
@@ -33,11 +33,11 @@ pub struct Home(PathBuf);
 
 /// A Mine that was opened with its passphrase.
 #[derive(Clone)]
-pub struct Opened {
+pub struct UnlockedMine {
     /// Its account.
     pub signer: PrivateKeySigner,
     /// Its secrets.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn SecretStore>,
 }
 
 impl Home {
@@ -94,7 +94,7 @@ impl Home {
     ///
     /// # Errors
     /// When the passphrase does not open what is there, or nothing can be written.
-    pub fn complete(&self, key: Option<&PrivateKeySigner>, passphrase: &str) -> Result<Opened, Failure> {
+    pub fn complete(&self, key: Option<&PrivateKeySigner>, passphrase: &str) -> Result<UnlockedMine, Failure> {
         files::private_directory(&self.0)?;
         let vault = match Vault::unlock(&self.vault(), passphrase) {
             Err(VaultError::Missing(_)) => Vault::create(&self.vault(), passphrase),
@@ -111,15 +111,15 @@ impl Home {
                 key.clone()
             }
         };
-        Ok(Opened { signer, store: Arc::new(vault) })
+        Ok(UnlockedMine { signer, store: Arc::new(vault) })
     }
 
     /// Opens account and vault.
     ///
     /// # Errors
     /// Before `mine init`, or with the wrong passphrase.
-    pub fn open(&self, passphrase: &str) -> Result<Opened, Failure> {
-        Ok(Opened {
+    pub fn open(&self, passphrase: &str) -> Result<UnlockedMine, Failure> {
+        Ok(UnlockedMine {
             store: self.store(passphrase)?,
             signer: Keystore::new(&self.0).unlock(&Self::account()?, passphrase)?,
         })
@@ -129,7 +129,7 @@ impl Home {
     ///
     /// # Errors
     /// As `open`.
-    pub fn store(&self, passphrase: &str) -> Result<Arc<dyn Store>, Failure> {
+    pub fn store(&self, passphrase: &str) -> Result<Arc<dyn SecretStore>, Failure> {
         self.require()?;
         Ok(Arc::new(Vault::unlock(&self.vault(), passphrase).map_err(locked)?))
     }
@@ -213,24 +213,24 @@ fn locked(error: VaultError) -> Failure {
     }
 }
 
-impl Store for Vault {
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+impl SecretStore for Vault {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), SecretStoreError> {
         Self::put(self, name, bytes).map_err(broken)
     }
 
-    fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, SecretStoreError> {
         Self::get(self, name).map_err(broken)
     }
 
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    fn remove(&self, name: &str) -> Result<(), SecretStoreError> {
         Self::remove(self, name).map_err(broken)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, SecretStoreError> {
         Self::list(self, prefix).map_err(broken)
     }
 }
 
-fn broken(error: VaultError) -> StoreError {
-    StoreError(error.into())
+fn broken(error: VaultError) -> SecretStoreError {
+    SecretStoreError(error.into())
 }

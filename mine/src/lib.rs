@@ -10,6 +10,7 @@ pub mod outbox;
 pub mod planner;
 pub mod policy;
 pub mod privacy;
+pub mod reasons;
 pub mod repository;
 pub mod run;
 pub mod store;

@@ -10,7 +10,7 @@ use syft::privacy::Zcdp;
 use crate::{
     planner::Stage,
     privacy::{Budget, Exhausted, Ledger},
-    store::{Store, StoreError},
+    store::{SecretStore, SecretStoreError},
 };
 
 const SEALED: &str = "outbox-";
@@ -48,10 +48,22 @@ pub struct Record {
 pub enum OutboxError {
     /// The store does not work.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] SecretStoreError),
     /// What the vault gave back was never put there.
     #[error("the outbox's entry `{0}` is damaged")]
     Damaged(String),
+    /// The record of an update cannot be written down, so the update must not leave the process.
+    #[error(
+        "the record of the update for version {version} of campaign {campaign} cannot be encoded ({reason}); the update was not kept"
+    )]
+    Record {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The version.
+        version: Version,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An update for this version exists.
     #[error("an update for version {1} of campaign {0} was made before; there is only one a version")]
     Exists(CampaignId, Version),
@@ -72,7 +84,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn load(store: &dyn Store) -> Result<Self, OutboxError> {
+    pub fn load(store: &dyn SecretStore) -> Result<Self, OutboxError> {
         let mut stages = BTreeMap::new();
         // What is both (a crash while it was given up) can still be sent.
         for (prefix, stage) in [(SPENT, Stage::Spent), (SEALED, Stage::Sealed)] {
@@ -109,7 +121,7 @@ impl Outbox {
     /// When there is one for this version already, the budget of a data set is spent, or it cannot be kept.
     pub fn keep(
         &mut self,
-        store: &dyn Store,
+        store: &dyn SecretStore,
         record: &Record,
         envelope: &[u8],
         budget: Option<&Budget>,
@@ -121,7 +133,7 @@ impl Outbox {
         if let Some(budget) = budget {
             self.ledger.allow(budget, record.data.iter().map(String::as_str))?;
         }
-        store.put(&name(SEALED, key), &encode(record, envelope))?;
+        store.put(&name(SEALED, key), &encode(record, envelope)?)?;
         self.ledger.charge(&record.data, record.cost);
         self.stages.insert(key, Stage::Sealed);
         Ok(())
@@ -131,10 +143,15 @@ impl Outbox {
     ///
     /// # Errors
     /// When the store does not work.
-    pub fn give_up(&mut self, store: &dyn Store, campaign: CampaignId, version: Version) -> Result<(), OutboxError> {
+    pub fn give_up(
+        &mut self,
+        store: &dyn SecretStore,
+        campaign: CampaignId,
+        version: Version,
+    ) -> Result<(), OutboxError> {
         let key = (campaign, version);
         let (record, _) = open(store, campaign, version)?;
-        store.put(&name(SPENT, key), &encode(&record, &[]))?;
+        store.put(&name(SPENT, key), &encode(&record, &[])?)?;
         store.remove(&name(SEALED, key))?;
         self.stages.insert(key, Stage::Spent);
         Ok(())
@@ -145,7 +162,7 @@ impl Outbox {
 ///
 /// # Errors
 /// When there is none, or it is damaged.
-pub fn open(store: &dyn Store, campaign: CampaignId, version: Version) -> Result<(Record, Vec<u8>), OutboxError> {
+pub fn open(store: &dyn SecretStore, campaign: CampaignId, version: Version) -> Result<(Record, Vec<u8>), OutboxError> {
     let name = name(SEALED, (campaign, version));
     let bytes = store.get(&name)?;
     decode(&bytes)
@@ -158,7 +175,7 @@ pub fn open(store: &dyn Store, campaign: CampaignId, version: Version) -> Result
 ///
 /// # Errors
 /// When the store does not work.
-pub fn records(store: &dyn Store) -> Result<Vec<Record>, OutboxError> {
+pub fn records(store: &dyn SecretStore) -> Result<Vec<Record>, OutboxError> {
     let mut records = BTreeMap::new();
     for prefix in [SEALED, SPENT] {
         for name in store.list(prefix)? {
@@ -180,10 +197,12 @@ fn parse(text: &str) -> Option<(CampaignId, Version)> {
 }
 
 /// Magic, length of the record, record, envelope.
-fn encode(record: &Record, envelope: &[u8]) -> Vec<u8> {
-    let record = serde_json::to_vec(record).unwrap_or_default();
-    let length = u32::try_from(record.len()).unwrap_or_default();
-    [MAGIC.as_slice(), &length.to_le_bytes(), &record, envelope].concat()
+fn encode(record: &Record, envelope: &[u8]) -> Result<Vec<u8>, OutboxError> {
+    let Record { campaign, version, .. } = *record;
+    let fail = |reason: String| OutboxError::Record { campaign, version, reason };
+    let record = serde_json::to_vec(record).map_err(|error| fail(error.to_string()))?;
+    let length = u32::try_from(record.len()).map_err(|_| fail(format!("it has {} bytes", record.len())))?;
+    Ok([MAGIC.as_slice(), &length.to_le_bytes(), &record, envelope].concat())
 }
 
 fn decode(bytes: &[u8]) -> Option<(Record, &[u8])> {
@@ -238,7 +257,7 @@ mod tests {
         let store = Memory::default();
         let update = record(1, 1);
         Outbox::default().keep(&store, &update, b"one", None).unwrap();
-        store.put(&name(SPENT, (update.campaign, update.version)), &encode(&update, &[])).unwrap();
+        store.put(&name(SPENT, (update.campaign, update.version)), &encode(&update, &[]).unwrap()).unwrap();
         let outbox = Outbox::load(&store).unwrap();
         assert_eq!(outbox.stage(update.campaign, Version(1)), Some(Stage::Sealed));
         assert_eq!(records(&store).unwrap().len(), 1);
@@ -278,7 +297,7 @@ mod tests {
     proptest! {
         #[test]
         fn damage_is_noticed_or_harmless(cut in 0usize..400, envelope in prop::collection::vec(any::<u8>(), 0..64)) {
-            let bytes = encode(&record(1, 1), &envelope);
+            let bytes = encode(&record(1, 1), &envelope).unwrap();
             let (found, whole) = decode(&bytes).unwrap();
             prop_assert_eq!(found, record(1, 1));
             prop_assert_eq!(whole, envelope.as_slice());

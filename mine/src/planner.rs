@@ -3,11 +3,14 @@
 use std::fmt;
 
 use alloy::primitives::Address;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sonar_contracts::State;
 use sonar_protocol::{families::Algorithm, ids::Version, units::Amount, view::CampaignView};
 
-use crate::policy::{Decision, Facts, Objection, Policy};
+use crate::{
+    policy::{Decision, Facts, Objection, Policy},
+    reasons::{ManifestProblem, MaterialProblem, PrivacyProblem},
+};
 
 /// Seconds for which an update that is no longer of use is kept. A chain that was rolled back for less than this wants the
 /// same bytes again; a second ciphertext of the same version would say more about the data than one may.
@@ -18,8 +21,8 @@ pub const KEEP_SECONDS: u64 = 3_600;
 pub enum Offer {
     /// It was not fetched yet.
     Unknown,
-    /// It is not what it should be; this says why.
-    Unusable(String),
+    /// It is not what it should be.
+    Unusable(ManifestProblem),
     /// It is good.
     Known {
         /// How to train.
@@ -36,8 +39,8 @@ pub enum Offer {
 pub enum Supply {
     /// It was not fetched yet.
     Missing,
-    /// It is not what the chain says it is, or must not be used; this says why.
-    Refused(String),
+    /// It is not what the chain names, or must not be used.
+    Refused(MaterialProblem),
     /// It is at hand.
     Ready,
 }
@@ -70,13 +73,14 @@ pub struct Situation<'a> {
     /// The outbox for the present version; `None` when no update was made for it.
     pub stage: Option<Stage>,
     /// Why the owner's privacy budget allows no further update of the data that fit.
-    pub exhausted: Option<&'a str>,
+    pub exhausted: Option<&'a PrivacyProblem>,
     /// Wei that our submissions to other campaigns put at stake.
     pub at_stake_elsewhere: Amount,
 }
 
 /// What to do next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
     /// Nothing, unless something about the campaign, the policy or the data changes.
     Skip(Skip),
@@ -91,7 +95,8 @@ pub enum Action {
 }
 
 /// Something on IPFS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "artefact", rename_all = "snake_case")]
 pub enum Artefact {
     /// What the campaign is about.
     Manifest,
@@ -100,22 +105,23 @@ pub enum Artefact {
 }
 
 /// Why nothing is done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Skip {
     /// The Capsule has not activated it.
     NotOpen,
     /// It takes no more submissions.
     Over,
     /// The manifest cannot be used.
-    Unusable(String),
+    UnusableManifest(ManifestProblem),
     /// The owner does not want it.
     Policy(Objection),
     /// None of the Mine's data sets fits.
     NoData,
     /// The owner's privacy budget allows no further update.
-    Privacy(String),
+    Privacy(PrivacyProblem),
     /// The material cannot be used.
-    Material(String),
+    UnusableMaterial(MaterialProblem),
     /// This version had our update and did not change.
     Done,
     /// An update was made for this version and given up long ago.
@@ -123,12 +129,16 @@ pub enum Skip {
 }
 
 /// What is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "for", rename_all = "snake_case")]
 pub enum Wait {
     /// The settlement of the present window.
     Settlement,
-    /// The end of the cool-down, at this unix time.
-    CoolDown(u64),
+    /// The end of the cool-down.
+    CoolDown {
+        /// Unix time.
+        until: u64,
+    },
 }
 
 impl fmt::Display for Action {
@@ -140,7 +150,7 @@ impl fmt::Display for Action {
             Self::Train => f.write_str("train"),
             Self::Send => f.write_str("submit the update"),
             Self::Wait(Wait::Settlement) => f.write_str("wait for the settlement of the window"),
-            Self::Wait(Wait::CoolDown(until)) => write!(f, "cool down until unix time {until}"),
+            Self::Wait(Wait::CoolDown { until }) => write!(f, "cool down until unix time {until}"),
         }
     }
 }
@@ -150,11 +160,11 @@ impl fmt::Display for Skip {
         match self {
             Self::NotOpen => f.write_str("not open yet"),
             Self::Over => f.write_str("takes no more submissions"),
-            Self::Unusable(why) => write!(f, "the manifest cannot be used: {why}"),
+            Self::UnusableManifest(why) => write!(f, "the manifest cannot be used: {why}"),
             Self::Policy(objection) => objection.fmt(f),
             Self::NoData => f.write_str("no data set fits"),
-            Self::Privacy(why) => f.write_str(why),
-            Self::Material(why) => write!(f, "the published model is refused: {why}"),
+            Self::Privacy(why) => why.fmt(f),
+            Self::UnusableMaterial(why) => write!(f, "the published model is refused: {why}"),
             Self::Done => f.write_str("submitted; nothing to add until the model changes"),
             Self::Spent => f.write_str("an update for this version was given up; there is only one a version"),
         }
@@ -187,13 +197,13 @@ fn unwanted(situation: &Situation<'_>) -> Option<Action> {
     };
     match situation.offer {
         Offer::Unknown => return Some(Action::Fetch(Artefact::Manifest)),
-        Offer::Unusable(why) => return Some(Action::Skip(Skip::Unusable(why.clone()))),
+        Offer::Unusable(why) => return Some(Action::Skip(Skip::UnusableManifest(why.clone()))),
         Offer::Known { rows: 0, .. } => return Some(Action::Skip(Skip::NoData)),
         Offer::Known { .. } => {}
     }
     // What was submitted needs no more patience than its settlement does.
     let submitted = situation.campaign.uploads(situation.me) > 0;
-    later.filter(|_| !submitted).map(|until| Action::Wait(Wait::CoolDown(until)))
+    later.filter(|_| !submitted).map(|until| Action::Wait(Wait::CoolDown { until }))
 }
 
 fn facts(situation: &Situation<'_>) -> Facts {
@@ -235,12 +245,12 @@ fn blocked(situation: &Situation<'_>) -> Option<Action> {
 fn work(situation: &Situation<'_>) -> Action {
     // What was made has been charged, and may be sent.
     if let (None, Some(why)) = (situation.stage, situation.exhausted) {
-        return Action::Skip(Skip::Privacy(why.into()));
+        return Action::Skip(Skip::Privacy(why.clone()));
     }
     match (situation.stage, situation.supply) {
         (Some(_), _) => Action::Send,
         (None, Supply::Missing) => Action::Fetch(Artefact::Material),
-        (None, Supply::Refused(why)) => Action::Skip(Skip::Material(why.clone())),
+        (None, Supply::Refused(why)) => Action::Skip(Skip::UnusableMaterial(why.clone())),
         (None, Supply::Ready) => Action::Train,
     }
 }
@@ -298,7 +308,7 @@ mod tests {
         supply: Supply,
         stage: Option<Stage>,
         policy: Policy,
-        exhausted: Option<&'static str>,
+        exhausted: Option<PrivacyProblem>,
     }
 
     impl Case {
@@ -316,7 +326,7 @@ mod tests {
                 offer: &self.offer,
                 supply: &self.supply,
                 stage: self.stage,
-                exhausted: self.exhausted,
+                exhausted: self.exhausted.as_ref(),
                 at_stake_elsewhere: Amount::ZERO,
             })
         }
@@ -360,9 +370,10 @@ mod tests {
     fn a_spent_budget_ends_training_but_not_the_way_of_what_was_charged() {
         let mut story = Story::opened();
         story.activate();
-        let mut case = Case { exhausted: Some("ε is spent"), supply: Supply::Missing, ..Case::new() };
+        let spent = PrivacyProblem::Noise { detail: "ε is spent".into() };
+        let mut case = Case { exhausted: Some(spent.clone()), supply: Supply::Missing, ..Case::new() };
         let skip = case.next(&story);
-        assert_eq!((skip.to_string().as_str(), skip), ("ε is spent", Action::Skip(Skip::Privacy("ε is spent".into()))));
+        assert_eq!((skip.to_string().as_str(), skip), ("ε is spent", Action::Skip(Skip::Privacy(spent))));
         case.stage = Some(Stage::Sealed);
         assert_eq!(case.next(&story), Action::Send);
     }
@@ -381,12 +392,15 @@ mod tests {
     fn reasons_against_a_campaign_are_told() {
         let mut story = Story::opened();
         story.activate();
-        let unusable = Case { offer: Offer::Unusable("other bounty".into()), ..Case::new() };
+        let unusable = Case {
+            offer: Offer::Unusable(ManifestProblem::OtherTerms { detail: "other bounty".into() }),
+            ..Case::new()
+        };
         assert!(unusable.next(&story).to_string().contains("other bounty"));
         let no_data = Case { offer: Offer::Known { algorithm: PROXIMAL, backbone: false, rows: 0 }, ..Case::new() };
         assert_eq!(no_data.next(&story), Action::Skip(Skip::NoData));
-        let forged = Case { supply: Supply::Refused("other digest".into()), ..Case::new() };
-        assert!(forged.next(&story).to_string().contains("other digest"));
+        let forged = Case { supply: Supply::Refused(MaterialProblem::Unbound), ..Case::new() };
+        assert!(forged.next(&story).to_string().contains("not the material that the Capsule bound itself to"));
         let picky = Case { policy: Policy { data_scientists: [ME].into(), ..Policy::default() }, ..Case::new() };
         assert!(matches!(picky.next(&story), Action::Skip(Skip::Policy(_))));
         let careful = Policy { max_stake: Amount::from(STAKE - 1), ..Policy::default() };
@@ -403,7 +417,7 @@ mod tests {
         story.settle(&[Some(30)]);
         let patient = Case { policy: Policy { cool_down_seconds: 1_000, ..Policy::default() }, ..Case::new() };
         let until = submitted_at + 1_000;
-        assert_eq!(patient.next(&story), Action::Wait(Wait::CoolDown(until)));
+        assert_eq!(patient.next(&story), Action::Wait(Wait::CoolDown { until }));
         story.now = until;
         assert_eq!(patient.next(&story), Action::Train);
     }

@@ -115,8 +115,8 @@ pub struct Facts {
 }
 
 /// A rule that speaks against a campaign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(tag = "rule", rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Objection {
     /// The data scientist is not on the list.
     #[error("policy data_scientists: {owner} is not on the list")]

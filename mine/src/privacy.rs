@@ -116,7 +116,7 @@ pub struct Spent {
 }
 
 /// A data set of which enough was told.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error(
     "the privacy budget of data set `{data}` is spent ({told} private updates, ε {epsilon:.2} of {allowed} at δ {delta:e}); \
      a larger one can be set with `mine policy set --epsilon`"

@@ -4,10 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sonar_protocol::data::{self, Header, Limits, Schema, Table, TableError};
-use syft::{DataError, Examples, Matrix, Targets};
+use syft::{Examples, Matrix, Targets};
 use zeroize::Zeroizing;
 
-use crate::store::{Store, StoreError};
+use crate::store::{SecretStore, SecretStoreError};
 
 const ABOUT: &str = "about-";
 const TABLE: &str = "table-";
@@ -99,9 +99,14 @@ pub enum RepositoryError {
     /// What the vault gave back was never put there.
     #[error("the description of a data set is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
+    /// Two data sets that fit one schema fit each other, so this is a bug; training on some of them would go unnoticed.
+    #[error(
+        "data set `{0}` cannot be joined with those before it, although all fit the campaign; remove it and report this as a bug"
+    )]
+    Join(DataName),
     /// The vault does not work.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] SecretStoreError),
 }
 
 /// Imports a CSV file into the vault.
@@ -109,7 +114,7 @@ pub enum RepositoryError {
 /// # Errors
 /// A taken name, or a file that is not a table; then nothing is changed.
 pub fn add(
-    store: &dyn Store,
+    store: &dyn SecretStore,
     name: DataName,
     file: &[u8],
     header: &Header,
@@ -132,7 +137,7 @@ pub fn add(
 ///
 /// # Errors
 /// When there is none of that name.
-pub fn remove(store: &dyn Store, name: &DataName) -> Result<(), RepositoryError> {
+pub fn remove(store: &dyn SecretStore, name: &DataName) -> Result<(), RepositoryError> {
     if !names(store)?.contains(name) {
         return Err(RepositoryError::Unknown(name.clone()));
     }
@@ -145,7 +150,7 @@ pub fn remove(store: &dyn Store, name: &DataName) -> Result<(), RepositoryError>
 ///
 /// # Errors
 /// When the store does not work.
-pub fn names(store: &dyn Store) -> Result<Vec<DataName>, RepositoryError> {
+pub fn names(store: &dyn SecretStore) -> Result<Vec<DataName>, RepositoryError> {
     store.list(ABOUT)?.iter().map(|entry| entry[ABOUT.len()..].parse()).collect()
 }
 
@@ -153,7 +158,7 @@ pub fn names(store: &dyn Store) -> Result<Vec<DataName>, RepositoryError> {
 ///
 /// # Errors
 /// When the store does not work.
-pub fn list(store: &dyn Store) -> Result<Vec<About>, RepositoryError> {
+pub fn list(store: &dyn SecretStore) -> Result<Vec<About>, RepositoryError> {
     names(store)?.iter().map(|name| Ok(serde_json::from_slice(&store.get(&format!("{ABOUT}{name}"))?)?)).collect()
 }
 
@@ -161,7 +166,7 @@ pub fn list(store: &dyn Store) -> Result<Vec<About>, RepositoryError> {
 ///
 /// # Errors
 /// When the store does not work.
-pub fn fits(store: &dyn Store, schema: &Schema) -> Result<Vec<Fit>, RepositoryError> {
+pub fn fits(store: &dyn SecretStore, schema: &Schema) -> Result<Vec<Fit>, RepositoryError> {
     names(store)?
         .into_iter()
         .map(|data| {
@@ -177,7 +182,10 @@ pub fn fits(store: &dyn Store, schema: &Schema) -> Result<Vec<Fit>, RepositoryEr
 ///
 /// # Errors
 /// When the store does not work.
-pub fn examples(store: &dyn Store, schema: &Schema) -> Result<(Vec<DataName>, Option<Examples>), RepositoryError> {
+pub fn examples(
+    store: &dyn SecretStore,
+    schema: &Schema,
+) -> Result<(Vec<DataName>, Option<Examples>), RepositoryError> {
     let mut used = Vec::new();
     let mut all: Option<Examples> = None;
     for name in names(store)? {
@@ -186,38 +194,38 @@ pub fn examples(store: &dyn Store, schema: &Schema) -> Result<(Vec<DataName>, Op
         };
         all = match all {
             None => Some(more),
-            // Two data sets that fit one schema fit each other.
-            Some(all) => join(&all, &more).ok(),
+            Some(all) => Some(join(&all, &more).ok_or_else(|| RepositoryError::Join(name.clone()))?),
         };
         used.push(name);
     }
     Ok((used, all))
 }
 
-fn join(first: &Examples, second: &Examples) -> Result<Examples, DataError> {
+fn join(first: &Examples, second: &Examples) -> Option<Examples> {
     let features = Matrix::new(
         first.len() + second.len(),
         first.features().columns(),
         [first.features().values(), second.features().values()].concat(),
-    )?;
+    )
+    .ok()?;
     let targets = match (first.targets(), second.targets()) {
         (Targets::Classes(a), Targets::Classes(b)) => Targets::Classes([&a[..], b].concat()),
         (Targets::Values(a), Targets::Values(b)) => Targets::Values([&a[..], b].concat()),
-        (a, _) => a.clone(),
+        (Targets::Classes(_), Targets::Values(_)) | (Targets::Values(_), Targets::Classes(_)) => return None,
     };
-    Examples::new(features, targets)
+    Examples::new(features, targets).ok()
 }
 
 /// The examples of a data set, or why it does not fit. A file that an older Mine accepted and that is ambiguous fits nothing; the others
 /// are served.
-fn fit(store: &dyn Store, schema: &Schema, name: &DataName) -> Result<Result<Examples, String>, RepositoryError> {
+fn fit(store: &dyn SecretStore, schema: &Schema, name: &DataName) -> Result<Result<Examples, String>, RepositoryError> {
     Ok(match load(store, name)? {
         Ok(table) => schema.fit(&table).map_err(|report| report.to_string()),
         Err(error) => Err(format!("{error}; remove the data set and add it again")),
     })
 }
 
-fn load(store: &dyn Store, name: &DataName) -> Result<Result<Table, TableError>, RepositoryError> {
+fn load(store: &dyn SecretStore, name: &DataName) -> Result<Result<Table, TableError>, RepositoryError> {
     let csv: Zeroizing<Vec<u8>> = store.get(&format!("{TABLE}{name}"))?;
     // Quotes around cells with commas make the text longer than the file.
     let limits = Limits { bytes: u64::MAX, ..Limits::default() };
@@ -244,6 +252,16 @@ mod tests {
         assert!(list(&store).unwrap().is_empty());
         assert!(store.list("").unwrap().is_empty(), "nothing stays behind");
         assert!(matches!(remove(&store, &name("own")), Err(RepositoryError::Unknown(_))));
+    }
+
+    #[test]
+    fn examples_of_different_kinds_are_not_joined_silently() {
+        let examples = |targets| Examples::new(Matrix::new(1, 1, vec![0.5]).unwrap(), targets).unwrap();
+        let (class, value) = (examples(Targets::Classes(vec![1])), examples(Targets::Values(vec![0.1])));
+        assert!(join(&class, &value).is_none() && join(&value, &class).is_none());
+        assert_eq!(join(&class, &class).unwrap().len(), 2);
+        let wider = Examples::new(Matrix::new(1, 2, vec![0.5, 0.5]).unwrap(), Targets::Classes(vec![1])).unwrap();
+        assert!(join(&class, &wider).is_none());
     }
 
     #[test]

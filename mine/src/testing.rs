@@ -221,24 +221,24 @@ pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> 
 #[derive(Default)]
 pub struct Memory(std::sync::Mutex<std::collections::BTreeMap<String, Vec<u8>>>);
 
-impl crate::store::Store for Memory {
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), crate::store::StoreError> {
+impl crate::store::SecretStore for Memory {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), crate::store::SecretStoreError> {
         self.0.lock().unwrap().insert(name.into(), bytes.to_vec());
         Ok(())
     }
 
-    fn get(&self, name: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, crate::store::StoreError> {
+    fn get(&self, name: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, crate::store::SecretStoreError> {
         let entries = self.0.lock().unwrap();
         let bytes = entries.get(name).cloned();
-        bytes.map(zeroize::Zeroizing::new).ok_or_else(|| crate::store::StoreError(format!("no {name}").into()))
+        bytes.map(zeroize::Zeroizing::new).ok_or_else(|| crate::store::SecretStoreError(format!("no {name}").into()))
     }
 
-    fn remove(&self, name: &str) -> Result<(), crate::store::StoreError> {
+    fn remove(&self, name: &str) -> Result<(), crate::store::SecretStoreError> {
         self.0.lock().unwrap().remove(name);
         Ok(())
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, crate::store::StoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, crate::store::SecretStoreError> {
         let entries = self.0.lock().unwrap();
         Ok(entries.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
     }

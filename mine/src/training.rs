@@ -17,7 +17,7 @@ use sonar_protocol::{
 use syft_nets::TrainingProgress;
 
 use crate::{
-    store::{Store, StoreError},
+    store::{SecretStore, SecretStoreError},
     work::WorkError,
 };
 
@@ -29,7 +29,7 @@ const SHARE: u32 = 20;
 
 /// How far a training is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct TrainingStatus {
     /// The epoch under way, from one.
     pub epoch: u32,
     /// Epochs in all.
@@ -40,7 +40,7 @@ pub struct Progress {
     pub steps: u64,
 }
 
-impl From<syft_nets::TrainingProgress> for Progress {
+impl From<syft_nets::TrainingProgress> for TrainingStatus {
     fn from(syft_nets::TrainingProgress { epoch, epochs, step, steps, .. }: syft_nets::TrainingProgress) -> Self {
         Self { epoch, epochs, step, steps }
     }
@@ -52,7 +52,7 @@ pub struct Leash(Held);
 
 /// The other end of a leash.
 #[derive(Clone, Debug, Default)]
-pub struct Held(Arc<(AtomicBool, Mutex<Option<Progress>>)>);
+pub struct Held(Arc<(AtomicBool, Mutex<Option<TrainingStatus>>)>);
 
 impl Drop for Leash {
     fn drop(&mut self) {
@@ -69,7 +69,7 @@ impl Leash {
 
     /// How far the training is that holds the other end, as a restart would find it.
     #[must_use]
-    pub fn progress(&self) -> Option<Progress> {
+    pub fn progress(&self) -> Option<TrainingStatus> {
         *self.0.0.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,14 +79,14 @@ impl Held {
         self.0.0.load(Ordering::Relaxed)
     }
 
-    fn tell(&self, progress: Progress) {
+    fn tell(&self, progress: TrainingStatus) {
         *self.0.1.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
     }
 }
 
 /// Watches the training for one update.
 pub struct Watch<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn SecretStore,
     campaign: CampaignId,
     version: Version,
     held: &'a Held,
@@ -95,7 +95,7 @@ pub struct Watch<'a> {
     last: Option<Kept>,
     epoch: u32,
     trained: Option<Instant>,
-    trouble: Option<StoreError>,
+    trouble: Option<SecretStoreError>,
 }
 
 impl fmt::Debug for Watch<'_> {
@@ -112,7 +112,7 @@ impl fmt::Debug for Watch<'_> {
 impl<'a> Watch<'a> {
     /// Keeps checkpoints in the store, until the leash is dropped.
     #[must_use]
-    pub fn new(store: &'a dyn Store, campaign: CampaignId, version: Version, held: &'a Held) -> Self {
+    pub fn new(store: &'a dyn SecretStore, campaign: CampaignId, version: Version, held: &'a Held) -> Self {
         let every = BETWEEN_CHECKPOINTS;
         Self { store, campaign, version, held, every, last: None, epoch: 1, trained: None, trouble: None }
     }
@@ -133,20 +133,20 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn try_checkpoint(&self) -> Result<Option<ModelFile>, StoreError> {
+    fn try_checkpoint(&self) -> Result<Option<ModelFile>, SecretStoreError> {
         let name = name(self.campaign, self.version);
         if self.store.list(&name)?.is_empty() { Ok(None) } else { self.store.get(&name).map(Some) }
     }
 
     /// Keeps what a restart resumes from, and only then reports how far it is.
-    fn keep(&self, progress: TrainingProgress, checkpoint: &ModelFile) -> Result<Kept, StoreError> {
+    fn keep(&self, progress: TrainingProgress, checkpoint: &ModelFile) -> Result<Kept, SecretStoreError> {
         let begin = Instant::now();
         self.store.put(&name(self.campaign, self.version), checkpoint)?;
         self.held.tell(progress.into());
         Ok(Kept { at: Instant::now(), took: begin.elapsed() })
     }
 
-    fn stop(&mut self, trouble: StoreError) -> Stopped {
+    fn stop(&mut self, trouble: SecretStoreError) -> Stopped {
         self.trouble = Some(trouble);
         Stopped
     }
@@ -201,7 +201,7 @@ fn name(campaign: CampaignId, version: Version) -> String {
 ///
 /// # Errors
 /// When the store does not work.
-pub fn tidy(store: &dyn Store, goes_on: impl Fn(CampaignId, Version) -> bool) -> Result<(), StoreError> {
+pub fn tidy(store: &dyn SecretStore, goes_on: impl Fn(CampaignId, Version) -> bool) -> Result<(), SecretStoreError> {
     for entry in store.list(CHECKPOINT)? {
         let known = entry[CHECKPOINT.len()..].rsplit_once('-').and_then(|(campaign, version)| {
             Some((campaign.parse::<CampaignId>().ok()?, Version(version.parse().ok()?)))
@@ -245,8 +245,8 @@ mod tests {
         leash: Mutex<(usize, Option<Leash>)>,
     }
 
-    impl Store for Dying<'_> {
-        fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    impl SecretStore for Dying<'_> {
+        fn put(&self, name: &str, bytes: &[u8]) -> Result<(), SecretStoreError> {
             let mut leash = self.leash.lock().unwrap();
             leash.0 -= 1;
             if leash.0 == 0 {
@@ -255,21 +255,21 @@ mod tests {
             self.store.put(name, bytes)
         }
 
-        fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, SecretStoreError> {
             self.store.get(name)
         }
 
-        fn remove(&self, name: &str) -> Result<(), StoreError> {
+        fn remove(&self, name: &str) -> Result<(), SecretStoreError> {
             self.store.remove(name)
         }
 
-        fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        fn list(&self, prefix: &str) -> Result<Vec<String>, SecretStoreError> {
             self.store.list(prefix)
         }
     }
 
     /// Runs until the store was written to so often, or to the end.
-    fn run(store: &Memory, writes: usize, rows: usize) -> (Option<Progress>, Result<Vec<u8>, WorkError>) {
+    fn run(store: &Memory, writes: usize, rows: usize) -> (Option<TrainingStatus>, Result<Vec<u8>, WorkError>) {
         run_with(store, writes, rows, Duration::ZERO)
     }
 
@@ -278,7 +278,7 @@ mod tests {
         writes: usize,
         rows: usize,
         every: Duration,
-    ) -> (Option<Progress>, Result<Vec<u8>, WorkError>) {
+    ) -> (Option<TrainingStatus>, Result<Vec<u8>, WorkError>) {
         let (clear, leash, examples) = (clear(), Leash::default(), examples(rows));
         let held = leash.hold();
         let store = Dying { store, leash: Mutex::new((writes, Some(leash))) };

@@ -17,7 +17,7 @@ use crate::{
     outbox::Record,
     privacy::Budget,
     repository::{self, RepositoryError},
-    store::{Store, StoreError},
+    store::{SecretStore, SecretStoreError},
     training::{Held, Watch},
 };
 
@@ -74,7 +74,7 @@ pub enum WorkError {
     Family(#[from] FamilyError),
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] SecretStoreError),
     /// The model changed before the update was made.
     #[error("the model changed before the update was made")]
     Outdated,
@@ -87,7 +87,7 @@ pub enum WorkError {
 ///
 /// # Errors
 /// When the data do not fit any more, or the operating system has no randomness.
-pub fn make(store: &dyn Store, order: &Order) -> Result<(Record, Vec<u8>), WorkError> {
+pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(Record, Vec<u8>), WorkError> {
     let manifest = &order.manifest;
     let begin = Instant::now();
     let (data, examples) = repository::examples(store, &manifest.data)?;

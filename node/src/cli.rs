@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -21,14 +21,16 @@ use crate::{
     config::ConfigError,
     files::{self, Access, FileError, FileExists},
     ipfs::IpfsError,
-    logging::BestEffort,
+    logging::{BestEffort, EscapedJson, fields},
 };
 use sonar_protocol::{campaign, families::DraftError, launch::LaunchError, pgp::PgpError, text, units};
 
 mod code;
+mod limit;
 mod stop;
 
 pub use code::Code;
+pub use limit::run;
 pub use stop::stop_signal;
 
 /// A passphrase is a line of text.
@@ -321,19 +323,19 @@ impl Report {
 }
 
 /// Where a command's words go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Output {
     schema: String,
     json: bool,
     quiet: bool,
-    warnings: Mutex<Vec<String>>,
+    warnings: Arc<Mutex<Vec<String>>>,
 }
 
 impl Output {
     /// Output of the command whose results have this schema, such as `sonar.campaign.show/1`.
     #[must_use]
     pub fn new(globals: &Globals, schema: impl Into<String>) -> Self {
-        Self { schema: schema.into(), json: globals.json, quiet: globals.quiet, warnings: Mutex::default() }
+        Self { schema: schema.into(), json: globals.json, quiet: globals.quiet, warnings: Arc::default() }
     }
 
     /// Tells people how it goes.
@@ -371,7 +373,7 @@ impl Output {
 
     /// Prints the result and says how the program ends.
     pub fn finish(self, result: Result<Report, Failure>) -> process::ExitCode {
-        let warnings = self.warnings.into_inner().unwrap_or_default();
+        let warnings = self.warnings.lock().map(|warnings| warnings.clone()).unwrap_or_default();
         match result {
             Ok(report) => {
                 if self.json {
@@ -432,23 +434,6 @@ pub fn parse<C: Parser>(program: &str) -> Result<C, process::ExitCode> {
             say_json(io::stdout(), &failure.envelope(&format!("{program}.usage/1"), &[]));
         }
         ExitCode::Usage.into()
-    })
-}
-
-/// Does some work, in a limited time if `--timeout` says so.
-///
-/// # Errors
-/// Those of the work, and when it was not done in time.
-pub async fn within(
-    limit: Option<Duration>,
-    work: impl Future<Output = Result<Report, Failure>>,
-) -> Result<Report, Failure> {
-    let Some(limit) = limit else {
-        return work.await;
-    };
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        let message = format!("not done within {} s", limit.as_secs());
-        Err(Failure::new(Code::TimedOut, message).help("nothing is lost: run the same command again to go on"))
     })
 }
 
@@ -522,13 +507,14 @@ fn locked(message: String) -> Failure {
 
 fn passphrase_from(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let bytes =
-        files::read_limited(path, PASSPHRASE_LIMIT).map(Zeroizing::new).map_err(|error| locked(error.to_string()))?;
+        files::read_stream(path, PASSPHRASE_LIMIT).map(Zeroizing::new).map_err(|error| locked(error.to_string()))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| locked(format!("{} is not text", path.display())))?;
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 
 fn ask_passphrase(what: &str, ask: Ask) -> Result<Zeroizing<String>, Failure> {
     let prompt = |text: String| {
+        let _typing = limit::uninterrupted();
         rpassword::prompt_password(text)
             .map(Zeroizing::new)
             .map_err(|error| locked(format!("cannot ask for the passphrase: {error}")))
@@ -592,16 +578,17 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     };
+    let stderr = || BestEffort(io::stderr());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| BestEffort(io::stderr()))
+        .with_writer(stderr)
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     // Only the first subscriber of a process counts, which is what tests with several want.
     let _ = match (globals.json, globals.verbose, logging) {
-        (true, ..) => builder.json().try_init(),
-        (_, 0, Logging::Command) => builder.without_time().with_target(false).try_init(),
-        _ => builder.try_init(),
+        (true, ..) => builder.json().with_writer(move || EscapedJson(stderr())).try_init(),
+        (_, 0, Logging::Command) => builder.fmt_fields(fields()).without_time().with_target(false).try_init(),
+        _ => builder.fmt_fields(fields()).try_init(),
     };
 }
 

@@ -74,7 +74,11 @@ pub fn write_atomic_with(
 ) -> Result<(), FileError> {
     // Threads of one process may write the same file at the same time, too.
     static WRITES: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let Some(name) = path.file_name() else {
+        let source = io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name a file");
+        return Err(FileError::new("write", path)(source));
+    };
+    let mut name = name.to_owned();
     name.push(format!(".{}.{}.tmp", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
     let temporary = path.with_file_name(name);
     let mode = match access {
@@ -136,16 +140,23 @@ fn check_plain(path: &Path) -> io::Result<()> {
     Err(io::Error::new(error, format!("it is {what}; name a file")))
 }
 
-/// Reads a file that must not be larger than `limit` bytes. Pipes and devices are refused: opening one may block for ever, and no time limit
-/// of the program would end that.
+/// Reads a file that must not be larger than `limit` bytes. Pipes and devices are refused: opening one may block for ever.
 ///
 /// # Errors
 /// Names the file.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    check_plain(path).map_err(FileError::new("read", path))?;
+    read_stream(path, limit)
+}
+
+/// Reads a file or a pipe, such as `<(pass show mine)` or `/dev/stdin`, to its end, which must come before `limit` bytes.
+///
+/// # Errors
+/// Names the file.
+pub fn read_stream(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     use io::Read;
     let mut bytes = Vec::new();
-    check_plain(path)
-        .and_then(|()| File::open(path))
+    File::open(path)
         .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
         .and_then(|_| {
             if bytes.len() as u64 > limit {
@@ -203,10 +214,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_is_read_where_one_is_expected() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::write(pipe, "a phrase\n").unwrap()
+        });
+        assert_eq!(read_stream(&pipe, 9).unwrap(), b"a phrase\n");
+        writer.join().unwrap();
+        let error = read_stream(Path::new("/dev/zero"), 9).unwrap_err();
+        assert_eq!(Failure::from(error).code, Code::FileRefused);
+    }
+
+    #[test]
     fn a_directory_is_not_written_over() {
         let directory = tempfile::tempdir().unwrap();
-        let error = write_atomic(directory.path(), b"one", Access::Public).unwrap_err();
-        assert_eq!(Failure::from(error).code, Code::FileRefused);
+        for path in [directory.path(), &directory.path().join(".."), Path::new("/")] {
+            let error = write_atomic(path, b"one", Access::Public).unwrap_err();
+            assert_eq!(Failure::from(error).code, Code::FileRefused, "{}", path.display());
+        }
         assert!(directory.path().is_dir());
     }
 

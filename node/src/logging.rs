@@ -1,6 +1,48 @@
-//! Where the log goes: to stderr, for as long as somebody reads it.
+//! Where the log goes: to stderr, for as long as somebody reads it, and without anything in it that terminals obey.
 
-use std::io::{self, Write};
+use std::{
+    fmt,
+    io::{self, Write},
+};
+
+use sonar_protocol::text;
+use tracing::field::Field;
+use tracing_subscriber::{
+    field::MakeExt,
+    fmt::{
+        FormatFields,
+        format::{Writer, debug_fn},
+    },
+};
+
+/// How the fields of a log line are written: as usual, but strangers' texts in them are escaped. Colours are added later.
+pub fn fields() -> impl for<'w> FormatFields<'w> + 'static {
+    debug_fn(write_field).delimited(" ")
+}
+
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let value = text::escape(&value);
+    match field.name() {
+        "message" => write!(writer, "{value}"),
+        name => write!(writer, "{}={value}", name.trim_start_matches("r#")),
+    }
+}
+
+/// A stream of JSON documents. Whatever is written at once is escaped.
+#[derive(Debug)]
+pub struct EscapedJson<W>(pub W);
+
+impl<W: Write> Write for EscapedJson<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(text::escape_json(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
 
 /// A stream whose failures are ignored.
 ///
@@ -23,7 +65,10 @@ impl<W: Write> Write for BestEffort<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
+    use std::{
+        process::{Command, Stdio},
+        sync::{Arc, Mutex},
+    };
 
     use super::*;
     use crate::cli::{Globals, Logging, Output, init_tracing};
@@ -47,6 +92,41 @@ mod tests {
         let mut log = BestEffort(Broken);
         log.write_all(b"a line\n").unwrap();
         log.flush().unwrap();
+    }
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn strangers_texts_are_escaped_in_the_log() {
+        let (lines, documents) = (Buffer::default(), Buffer::default());
+        let log = || {
+            let name = "b\u{1b}]0;owned\u{7}\u{202e}\u{9b}x";
+            tracing::error!(%name, line = 3, "the node said {name}");
+        };
+        let builder = || tracing_subscriber::fmt().without_time().with_target(false);
+        let (writer, json_writer) = (lines.clone(), documents.clone());
+        let text = builder().with_ansi(false).fmt_fields(fields()).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(text, log);
+        let json = builder().json().with_writer(move || EscapedJson(json_writer.clone())).finish();
+        tracing::subscriber::with_default(json, log);
+        let read = |buffer: Buffer| String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let name = r"b\u{1b}]0;owned\u{7}\u{202e}\u{9b}x";
+        assert_eq!(read(lines), format!("ERROR the node said {name} name={name} line=3\n"));
+        let document = read(documents);
+        assert!(document.trim_end().chars().all(|c| c.is_ascii() && !c.is_control()), "{document:?}");
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        assert_eq!(document["fields"]["name"], "b\u{1b}]0;owned\u{7}\u{202e}\u{9b}x");
     }
 
     /// The other half of the test below.

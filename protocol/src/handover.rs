@@ -153,7 +153,7 @@ impl AuditKey {
                 let scalar = *secret.to_nonzero_scalar();
                 Some((if odd { -scalar } else { scalar }, x))
             })
-            .unwrap_or_default();
+            .expect("one of 256 attempts succeeds: each fails with a probability below 2^-127");
         let common = address(&(self.0.to_projective() * secret));
         let pad = pad(&CampaignId::from(binding.campaign), Version(binding.version), common);
         Handover { root, commitment: seed.commitment().into(), point, ciphertext: B256::new(*seed.expose()) ^ pad }

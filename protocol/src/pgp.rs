@@ -119,14 +119,13 @@ impl Certificate {
     /// The certificate in binary form.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // Writing to memory does not fail.
-        self.cert.to_vec().unwrap_or_default()
+        self.cert.to_vec().expect("a parsed certificate can be written to memory")
     }
 
     /// The certificate as text.
     #[must_use]
     pub fn armored(&self) -> Vec<u8> {
-        self.cert.armored().to_vec().unwrap_or_default()
+        self.cert.armored().to_vec().expect("a parsed certificate can be written to memory")
     }
 
     /// The fingerprint in upper-case hexadecimal.

@@ -88,15 +88,14 @@ struct Context {
 }
 
 /// Runs a command and says how the program ends.
-pub async fn run(cli: Cli) -> ExitCode {
+pub fn run(cli: Cli) -> ExitCode {
     let logging = match cli.command {
         Command::Serve(_) => Logging::Daemon,
         _ => Logging::Command,
     };
     cli::init_tracing(&cli.globals, logging);
     let output = Output::new(&cli.globals, cli.command.schema());
-    let result = cli::within(cli.globals.timeout, execute(cli, &output)).await;
-    output.finish(result)
+    cli::run(cli.globals.timeout, output, async |output| execute(cli, output).await)
 }
 
 async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {

@@ -7,10 +7,9 @@ mod cmd;
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     match sonar_node::cli::parse::<cmd::Cli>("sonar") {
-        Ok(cli) => cmd::run(cli).await,
+        Ok(cli) => cmd::run(cli),
         Err(code) => code,
     }
 }

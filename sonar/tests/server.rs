@@ -479,6 +479,9 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
         ("/api/v1/campaigns?colour=red".into(), 400, "USAGE"),
         (format!("/api/v1/campaigns?after={unknown}"), 404, "UNKNOWN_CAMPAIGN"),
         ("/api/v1/miners/0x12".into(), 400, "USAGE"),
+        // A digit is mistyped, so the checksum is wrong.
+        ("/api/v1/miners/0x5aAeb6063F3E94C9b9A09f33669435E7Ef1BeAed".into(), 400, "USAGE"),
+        ("/api/v1/campaigns?owner=0x5aAeb6063F3E94C9b9A09f33669435E7Ef1BeAed".into(), 400, "USAGE"),
         (format!("/api/v1/miners/{}", stage.miners[0].address().unwrap()), 404, "NOT_FOUND"),
         ("/api/v1/artefacts/zz".into(), 400, "USAGE"),
         (format!("/api/v1/artefacts/{nowhere}"), 404, "NOT_FOUND"),

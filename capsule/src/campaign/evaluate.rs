@@ -183,8 +183,9 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         opened: Opened,
         most: u32,
     ) -> Result<Evaluated, WorkError> {
-        let start = Ppm::new(campaign.start_ppm.unwrap_or_default()).map_err(WorkError::internal)?;
-        let ladder = examine::ladder(&loaded.manifest, start)?;
+        let start =
+            campaign.start_ppm.ok_or_else(|| WorkError::internal("an active campaign has no start accuracy"))?;
+        let ladder = examine::ladder(&loaded.manifest, Ppm::new(start).map_err(WorkError::internal)?)?;
         let best_ppm = Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?;
         let (seed, binding, material) = (self.seed(slot.id)?, self.binding(campaign, *slot), slot.material_hash.0);
         compute(move || {

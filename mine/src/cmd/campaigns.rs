@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    planner::Action,
+    reasons::Trouble,
     repository::Fit,
     run::{Journal, JournalLine},
 };
@@ -31,8 +33,9 @@ struct Line {
     best_ppm: u32,
     target_ppm: u32,
     version: Version,
+    action: Option<Action>,
     next: Option<String>,
-    trouble: Option<String>,
+    trouble: Option<Trouble>,
     fits: Vec<Fit>,
 }
 
@@ -47,8 +50,9 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     for campaign in world.in_order() {
         let known = known.remove(&campaign.id);
         let token = client.token(campaign.terms.token).await?;
-        let (name, regime, next, trouble, fits) = known
-            .map_or_else(Default::default, |line| (line.name, line.regime, Some(line.next), line.trouble, line.fits));
+        let next = known.as_ref().map(JournalLine::describe);
+        let (name, regime, action, trouble, fits) = known
+            .map_or_else(Default::default, |line| (line.name, line.regime, Some(line.action), line.trouble, line.fits));
         lines.push(Line {
             campaign: campaign.id,
             name,
@@ -61,6 +65,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
             best_ppm: campaign.best_ppm,
             target_ppm: campaign.terms.targetPpm,
             version: campaign.version(),
+            action,
             next,
             trouble,
             fits,

@@ -70,7 +70,7 @@ impl Command {
                     (true, false, true) => Header::FirstLine,
                     (true, false, false) => Header::Checked,
                 };
-                let about = repository::add(&*store, name, &csv, &header, now()).map_err(|error| {
+                let about = repository::add(&*store, name, &csv, &header, now()?).map_err(|error| {
                     let no_header = matches!(error, RepositoryError::Table(TableError::LooksLikeData(_)));
                     let failure = failure(error).at(file.display());
                     if no_header { failure.help(NO_HEADER_HELP) } else { failure }
@@ -107,7 +107,10 @@ fn listing(all: &[About]) -> String {
     table.to_string()
 }
 
-/// Unix time; zero on a machine whose clock stands before 1970.
-fn now() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs())
+/// Unix time.
+fn now() -> Result<u64, Failure> {
+    let elapsed = SystemTime::UNIX_EPOCH.elapsed();
+    let time =
+        elapsed.map_err(|_| Failure::internal("the clock of this machine is set to a time before 1970; correct it"))?;
+    Ok(time.as_secs())
 }

@@ -12,13 +12,27 @@ use sonar_protocol::units::{Amount, TokenUnit};
 
 use super::{Context, repository_failure, store_failure};
 
+/// What the journal holds, and the sentence that people read.
+#[derive(Serialize)]
+struct Line {
+    #[serde(flatten)]
+    line: JournalLine,
+    next: String,
+}
+
+impl From<JournalLine> for Line {
+    fn from(line: JournalLine) -> Self {
+        Self { next: line.describe(), line }
+    }
+}
+
 #[derive(Serialize)]
 struct Status {
     address: Address,
     running: bool,
     balance: Option<Amount>,
     data: Vec<About>,
-    campaigns: Vec<JournalLine>,
+    campaigns: Vec<Line>,
     updates: Vec<Record>,
 }
 
@@ -31,7 +45,7 @@ pub async fn run(context: &Context, output: &Output) -> Result<Report, Failure> 
         running: home.occupy()?.is_none(),
         balance: balance(context, output, address).await,
         data: repository::list(&*store).map_err(repository_failure)?,
-        campaigns: Journal::load(&*store).map_err(store_failure)?.campaigns,
+        campaigns: Journal::load(&*store).map_err(store_failure)?.campaigns.into_iter().map(Line::from).collect(),
         updates: outbox::records(&*store).map_err(store_failure)?,
     };
     Report::new(&status, human(&status))
@@ -46,13 +60,13 @@ async fn balance(context: &Context, output: &Output, address: Address) -> Option
 fn human(status: &Status) -> String {
     let balance = status.balance.map_or_else(|| "unknown".into(), |balance| TokenUnit::eth().format(balance));
     let mut campaigns = cli::table(["CAMPAIGN", "NAME", "REGIME", "VERSION", "NEXT"]);
-    for line in &status.campaigns {
+    for Line { line, next } in &status.campaigns {
         campaigns.add_row([
             line.campaign.short(),
             line.name.clone().unwrap_or_default(),
             line.regime.map_or_else(String::new, |regime| regime.to_string()),
             line.version.to_string(),
-            line.trouble.as_ref().unwrap_or(&line.next).clone(),
+            line.trouble.as_ref().map_or_else(|| next.clone(), ToString::to_string),
         ]);
     }
     format!(

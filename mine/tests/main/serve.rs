@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use alloy::{hex, primitives::B256};
 use mine::{
-    home::{Home, Opened},
+    home::{Home, UnlockedMine},
     outbox,
     run::{Journal, Miner, Setup},
 };
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Mine {
     cli: Cli,
-    opened: Opened,
+    opened: UnlockedMine,
     home: Home,
 }
 
@@ -88,7 +88,7 @@ impl Mine {
         let said = async {
             let says = || {
                 let journal = Journal::load(&*self.opened.store).unwrap();
-                journal.campaigns.iter().any(|line| line.next.contains(what))
+                journal.campaigns.iter().any(|line| line.describe().contains(what))
             };
             while !says() {
                 tokio::time::sleep(Duration::from_millis(20)).await;

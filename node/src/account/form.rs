@@ -10,7 +10,7 @@ use serde_json::Value;
 const KEY: RangeInclusive<u64> = 32..=128;
 /// Bytes of the salt.
 const SALT: RangeInclusive<usize> = 1..=1_024;
-/// Most memory of scrypt, as `n·r` blocks of 128 bytes: 1 GiB, four times what is usual.
+/// Most memory of scrypt, as `n·r` and `p·r` blocks of 128 bytes: 1 GiB each, four times what is usual.
 const SCRYPT_MEMORY: u64 = 1 << 23;
 /// Most work of scrypt, as `n·r·p`: sixteen times what is usual, some ten seconds.
 const SCRYPT_WORK: u64 = 1 << 25;
@@ -55,22 +55,19 @@ pub fn check_form(content: &Value) -> Result<(), FormError> {
         Some("scrypt") => {
             // The library would take a file with both for PBKDF2.
             check(parameters["c"].is_null(), "crypto.kdfparams.c", "absent for scrypt")?;
-            let (n, r, p) = (number("n"), number("r"), number("p"));
-            let is_usable = |value: Option<u64>| value.is_some_and(|value| (1..=SCRYPT_WORK).contains(&value));
-            let is_power = n.is_some_and(|n| n > 1 && n.is_power_of_two());
-            check(is_usable(n) && is_power, "crypto.kdfparams.n", format!("a power of two from 2 to {SCRYPT_WORK}"))?;
-            check(is_usable(r), "crypto.kdfparams.r", format!("1 to {SCRYPT_WORK}"))?;
-            check(is_usable(p), "crypto.kdfparams.p", format!("1 to {SCRYPT_WORK}"))?;
-            // Each is below 2^26, so the products fit after the first check.
-            let (n, r, p) = (n.unwrap_or(u64::MAX), r.unwrap_or(u64::MAX), p.unwrap_or(u64::MAX));
-            let memory = n.saturating_mul(r);
-            check(
-                memory <= SCRYPT_MEMORY,
-                "crypto.kdfparams.n",
-                "smaller: scrypt would need more than 1 GiB of memory",
-            )?;
-            let work = memory.saturating_mul(p);
-            check(work <= SCRYPT_WORK, "crypto.kdfparams.p", "smaller: scrypt would take too much time")
+            let factor = |name: &str, field: &'static str| {
+                let value = number(name).filter(|value| (1..=SCRYPT_WORK).contains(value));
+                value.ok_or_else(|| FormError { field, must: format!("1 to {SCRYPT_WORK}") })
+            };
+            let n = factor("n", "crypto.kdfparams.n")?;
+            let r = factor("r", "crypto.kdfparams.r")?;
+            let p = factor("p", "crypto.kdfparams.p")?;
+            check(n > 1 && n.is_power_of_two(), "crypto.kdfparams.n", "a power of two, and 2 or more")?;
+            let too_large = "smaller: scrypt would need more than 1 GiB of memory";
+            // Each is below 2^26, and each product is checked before the next, so none overflows.
+            check(n * r <= SCRYPT_MEMORY, "crypto.kdfparams.n", too_large)?;
+            check(p * r <= SCRYPT_MEMORY, "crypto.kdfparams.p", too_large)?;
+            check(n * r * p <= SCRYPT_WORK, "crypto.kdfparams.p", "smaller: scrypt would take too much time")
         }
         Some("pbkdf2") => {
             check(parameters["prf"] == "hmac-sha256", "crypto.kdfparams.prf", "hmac-sha256")?;
@@ -148,6 +145,11 @@ mod tests {
             *place = value.clone();
             assert_eq!(check_form(&content).unwrap_err().field, field, "{value}");
         }
+        let mut parallel = keystore("scrypt");
+        for (name, value) in [("n", 2), ("r", 1), ("p", 1 << 24)] {
+            parallel["crypto"]["kdfparams"][name] = value.into();
+        }
+        assert_eq!(check_form(&parallel).unwrap_err().field, "crypto.kdfparams.p", "its blocks would need 2 GiB");
         for content in [json!({}), json!({"version": 3}), json!([]), json!({"version": 3, "crypto": 7})] {
             assert!(check_form(&content).is_err(), "{content}");
         }

@@ -201,11 +201,9 @@ impl Client {
     ) -> Result<TxOutcome, Error> {
         let request = TransactionRequest::default().with_to(to).with_value(value).with_input(call.abi_encode());
         let receipt = self.sender(what)?.send(what, request.with_chain_id(self.deployment().chain_id)).await?;
-        Ok(TxOutcome {
-            hash: receipt.transaction_hash,
-            gas_used: receipt.gas_used,
-            block: receipt.block_number.unwrap_or_default(),
-        })
+        let reason = || format!("the receipt of {} has no block number", receipt.transaction_hash);
+        let block = receipt.block_number.ok_or_else(|| Error::Nonsense { what, reason: reason() })?;
+        Ok(TxOutcome { hash: receipt.transaction_hash, gas_used: receipt.gas_used, block })
     }
 
     pub(super) async fn cost<C: SolCall>(&self, what: &'static str, to: Address, call: &C) -> Result<Amount, Error> {

@@ -171,7 +171,8 @@ pub(super) enum Slot {
 /// those that somebody here waits for.
 pub(super) fn slot(mined: u64, pending: u64, ours: &BTreeSet<u64>, waited: Duration, stuck: Duration) -> Slot {
     match (mined..pending).find(|nonce| !ours.contains(nonce)) {
-        None => Slot::Free(pending.max(mined)),
+        // Ours may be missing from `pending`: some nodes count only what is mined.
+        None => (pending.max(mined)..).find(|nonce| !ours.contains(nonce)).map_or(Slot::Wait, Slot::Free),
         Some(nonce) if waited >= stuck => Slot::TakeOver(nonce),
         Some(_) => Slot::Wait,
     }
@@ -289,5 +290,6 @@ mod tests {
         assert_eq!(slot(3, 7, &ours, STUCK, STUCK), Slot::TakeOver(3));
         assert_eq!(slot(7, 7, &BTreeSet::new(), at(0), STUCK), Slot::Free(7));
         assert_eq!(slot(8, 7, &BTreeSet::new(), at(0), STUCK), Slot::Free(8), "two nodes behind one URL");
+        assert_eq!(slot(4, 4, &ours, at(0), STUCK), Slot::Free(6), "a node that hides what is pending");
     }
 }

@@ -204,12 +204,13 @@ impl Sender {
                     let nonce = Held::new(&self.account, nonce);
                     return Ok(OnItsWay { request, nonce, fees, cap, forms: vec![form] });
                 }
-                (Verdict::TooCheap, _) if !is_free => {
+                // A nonce that is refused again and again has a transaction that the node does not count.
+                (Verdict::TooCheap, _) if !is_free || attempts >= NONCE_ATTEMPTS => {
                     let blocked = Error::Blocked { what, account: self.address(), nonce };
                     fees = fees.raised(fees, cap).ok_or(blocked)?;
                     self.check_funds(what, most(&request, fees)).await?;
                 }
-                // Somebody with the same account was faster, or blocks became dearer.
+                // Somebody with the same account was faster, or fees rose.
                 (Verdict::TooCheap | Verdict::NonceUsed, _) if attempts < NONCE_ATTEMPTS => {
                     attempts += 1;
                     fees = self.market(what).await?;

@@ -30,7 +30,7 @@ use crate::{
         protocol::{self, Report},
     },
     block::{Block, BlockId, DAG_PB},
-    store::{Store, StoreError},
+    store::{BlockStore, BlockStoreError},
 };
 
 /// How long it takes at most to notice that a want was given up, a peer should be dialled or a message sent again.
@@ -60,7 +60,7 @@ const CLEANUP_AGE: Duration = Duration::from_secs(3600);
 /// What the task is asked to do.
 pub enum Command {
     /// Get a block from here or from a peer.
-    Want { cid: Cid, likely: Option<PeerId>, reply: oneshot::Sender<Result<Fetched, Arc<StoreError>>> },
+    Want { cid: Cid, likely: Option<PeerId>, reply: oneshot::Sender<Result<Fetched, Arc<BlockStoreError>>> },
     /// These blocks are here now.
     Stored(Vec<BlockId>),
     /// Connect to a peer.
@@ -82,7 +82,7 @@ pub struct Setup {
     /// Whether to remove blocks that nobody pinned.
     pub cleanup: bool,
     /// Blocks.
-    pub store: Arc<Store>,
+    pub store: Arc<BlockStore>,
 }
 
 #[derive(NetworkBehaviour)]
@@ -138,12 +138,12 @@ struct Link {
 /// Blocking work that has ended.
 enum Done {
     Encoded { peer: PeerId, connection: ConnectionId, message: Vec<u8> },
-    Loaded { cid: Cid, block: Result<Option<Block>, StoreError> },
-    Stored { block: Block, from: PeerId, result: Result<(), StoreError> },
-    Collected(Result<usize, StoreError>),
+    Loaded { cid: Cid, block: Result<Option<Block>, BlockStoreError> },
+    Stored { block: Block, from: PeerId, result: Result<(), BlockStoreError> },
+    Collected(Result<usize, BlockStoreError>),
 }
 
-type Waiters = Vec<oneshot::Sender<Result<Fetched, Arc<StoreError>>>>;
+type Waiters = Vec<oneshot::Sender<Result<Fetched, Arc<BlockStoreError>>>>;
 
 /// The task's state.
 pub struct Driver {
@@ -223,7 +223,12 @@ impl Driver {
         }
     }
 
-    fn want(&mut self, cid: Cid, likely: Option<PeerId>, reply: oneshot::Sender<Result<Fetched, Arc<StoreError>>>) {
+    fn want(
+        &mut self,
+        cid: Cid,
+        likely: Option<PeerId>,
+        reply: oneshot::Sender<Result<Fetched, Arc<BlockStoreError>>>,
+    ) {
         let Some(id) = BlockId::from_cid(&cid) else { return };
         self.waiters.entry(id).or_default().push(reply);
         if self.setup.store.size(id).is_some() {
@@ -306,7 +311,7 @@ impl Driver {
         }
     }
 
-    fn refuse(&mut self, cid: &Cid, error: StoreError) {
+    fn refuse(&mut self, cid: &Cid, error: BlockStoreError) {
         let error = Arc::new(error);
         let waiters = BlockId::from_cid(cid).and_then(|id| self.waiters.remove(&id));
         for waiter in waiters.into_iter().flatten() {

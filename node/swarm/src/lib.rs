@@ -44,8 +44,8 @@ use tokio::{
 pub use block::BlockId;
 use block::DAG_PB;
 use driver::{Command, Driver, Setup};
-use store::Store;
-pub use store::{StoreError, Totals};
+use store::BlockStore;
+pub use store::{BlockStoreError, Totals};
 pub use unixfs::{WalkError, root_of};
 
 /// Blocks of one file that are on their way at the same time: 4 MiB of 256 KiB each.
@@ -96,7 +96,7 @@ pub enum Error {
     },
     /// Blocks cannot be stored or found.
     #[error(transparent)]
-    Store(Arc<StoreError>),
+    Store(Arc<BlockStoreError>),
     /// An artefact is too large or not a file.
     #[error(transparent)]
     Walk(#[from] WalkError),
@@ -108,14 +108,14 @@ pub enum Error {
     Stopped(String),
 }
 
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
+impl From<BlockStoreError> for Error {
+    fn from(error: BlockStoreError) -> Self {
         Self::Store(Arc::new(error))
     }
 }
 
-impl From<Arc<StoreError>> for Error {
-    fn from(error: Arc<StoreError>) -> Self {
+impl From<Arc<BlockStoreError>> for Error {
+    fn from(error: Arc<BlockStoreError>) -> Self {
         Self::Store(error)
     }
 }
@@ -129,7 +129,7 @@ struct Fetched {
 /// A running node. It ends when this is dropped, or for certain with [`Swarm::shutdown`].
 #[derive(Debug)]
 pub struct Swarm {
-    store: Arc<Store>,
+    store: Arc<BlockStore>,
     commands: mpsc::Sender<Command>,
     addresses: Vec<Multiaddr>,
     peers: watch::Receiver<Vec<PeerId>>,
@@ -326,7 +326,7 @@ impl Swarm {
 
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&BlockStore) -> Result<T, BlockStoreError> + Send + 'static,
     ) -> Result<T, Error> {
         let store = self.store.clone();
         match spawn_blocking(move || work(&store)).await {
@@ -337,12 +337,12 @@ impl Swarm {
 }
 
 /// Opens a directory. One that another process has just let go of may be locked for a moment longer.
-async fn open(directory: PathBuf) -> Result<Store, Error> {
+async fn open(directory: PathBuf) -> Result<BlockStore, Error> {
     let deadline = Instant::now() + LOCK_WAIT;
     loop {
         let path = directory.clone();
-        match spawn_blocking(move || Store::open(&path)).await {
-            Ok(Err(StoreError::InUse(_))) if Instant::now() < deadline => sleep(LOCK_RETRY).await,
+        match spawn_blocking(move || BlockStore::open(&path)).await {
+            Ok(Err(BlockStoreError::InUse(_))) if Instant::now() < deadline => sleep(LOCK_RETRY).await,
             Ok(done) => return Ok(done?),
             Err(error) => return Err(Error::Stopped(error.to_string())),
         }

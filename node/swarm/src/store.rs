@@ -36,7 +36,7 @@ const TREE_LIMIT: usize = 1 << 20;
 
 /// Why blocks could not be stored or found.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum BlockStoreError {
     /// Another process has the directory.
     #[error("another process uses {}", .0.display())]
     InUse(PathBuf),
@@ -64,13 +64,13 @@ pub enum StoreError {
     },
 }
 
-fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> StoreError + use<'a> {
-    move |source| StoreError::File { action, path: path.to_owned(), source }
+fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> BlockStoreError + use<'a> {
+    move |source| BlockStoreError::File { action, path: path.to_owned(), source }
 }
 
 /// An open directory of blocks and pins. Its methods wait for the disk, except those that say otherwise.
 #[derive(Debug)]
-pub struct Store {
+pub struct BlockStore {
     directory: PathBuf,
     index: Mutex<Index>,
     temporary: AtomicU64,
@@ -140,12 +140,12 @@ pub struct Totals {
     pub bytes: u64,
 }
 
-impl Store {
+impl BlockStore {
     /// Opens a directory, which is created if it is missing, for this process alone.
     ///
     /// # Errors
     /// If another process has it, or it cannot be read or written.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    pub fn open(directory: &Path) -> Result<Self, BlockStoreError> {
         for part in ["blocks", "pins", "tmp"] {
             let path = directory.join(part);
             fs::create_dir_all(&path).map_err(failed("create", &path))?;
@@ -153,7 +153,7 @@ impl Store {
         let path = directory.join("lock");
         let lock = File::create(&path).map_err(failed("create", &path))?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => StoreError::InUse(directory.to_owned()),
+            TryLockError::WouldBlock => BlockStoreError::InUse(directory.to_owned()),
             TryLockError::Error(source) => failed("lock", &path)(source),
         })?;
         remove_all(&directory.join("tmp"))?;
@@ -211,7 +211,7 @@ impl Store {
     }
 
     /// A block, if it is here and undamaged.
-    pub fn get(&self, id: BlockId) -> Result<Option<Block>, StoreError> {
+    pub fn get(&self, id: BlockId) -> Result<Option<Block>, BlockStoreError> {
         if self.size(id).is_none() {
             return Ok(None);
         }
@@ -233,8 +233,8 @@ impl Store {
         Ok(block)
     }
 
-    /// Keeps a block, at least until the next [`Store::collect`].
-    pub fn put(&self, block: &Block) -> Result<(), StoreError> {
+    /// Keeps a block, at least until the next [`BlockStore::collect`].
+    pub fn put(&self, block: &Block) -> Result<(), BlockStoreError> {
         let entry = Entry { size: u32::try_from(block.bytes().len()).unwrap_or(u32::MAX), since: SystemTime::now() };
         if let Some(known) = self.index().blocks.get_mut(&block.id()) {
             known.since = entry.since;
@@ -251,7 +251,7 @@ impl Store {
         Ok(())
     }
 
-    fn write_temporary(&self, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+    fn write_temporary(&self, bytes: &[u8]) -> Result<PathBuf, BlockStoreError> {
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
         let path = self.directory.join("tmp").join(number.to_string());
         let written = File::create(&path).and_then(|mut file| file.write_all(bytes));
@@ -264,9 +264,11 @@ impl Store {
     }
 
     /// Keeps a tree whose blocks are all here, also through a power failure. Doing it twice is as good as once.
-    pub fn pin(&self, root: &Cid) -> Result<(), StoreError> {
-        let id = BlockId::from_cid(root)
-            .ok_or(StoreError::Malformed { id: BlockId([0; 32]), reason: Malformed("its name is not a SHA-256") })?;
+    pub fn pin(&self, root: &Cid) -> Result<(), BlockStoreError> {
+        let id = BlockId::from_cid(root).ok_or(BlockStoreError::Malformed {
+            id: BlockId([0; 32]),
+            reason: Malformed("its name is not a SHA-256"),
+        })?;
         if self.is_pinned(id) {
             return Ok(());
         }
@@ -274,7 +276,7 @@ impl Store {
     }
 
     /// Pins a tree of these blocks.
-    pub fn keep(&self, root: BlockId, tree: Vec<BlockId>) -> Result<(), StoreError> {
+    pub fn keep(&self, root: BlockId, tree: Vec<BlockId>) -> Result<(), BlockStoreError> {
         let mut shards = BTreeSet::new();
         for &id in &tree {
             let path = self.block_path(id);
@@ -290,7 +292,7 @@ impl Store {
         let mut index = self.index();
         // A collection may have run since the tree was read.
         if let Some(&missing) = tree.iter().find(|id| !index.blocks.contains_key(id)) {
-            return Err(StoreError::Missing(missing));
+            return Err(BlockStoreError::Missing(missing));
         }
         fs::rename(&temporary, &path).map_err(failed("write", &path))?;
         index.pin(root, tree.into());
@@ -299,12 +301,12 @@ impl Store {
     }
 
     /// All blocks of a file, each once.
-    fn tree(&self, root: &Cid) -> Result<Vec<BlockId>, StoreError> {
+    fn tree(&self, root: &Cid) -> Result<Vec<BlockId>, BlockStoreError> {
         let mut tree = Vec::new();
         let mut seen = HashSet::new();
         let mut next = vec![*root];
         while let Some(cid) = next.pop() {
-            let malformed = |reason| StoreError::Malformed { id: BlockId::of(&cid.to_bytes()), reason };
+            let malformed = |reason| BlockStoreError::Malformed { id: BlockId::of(&cid.to_bytes()), reason };
             let id = BlockId::from_cid(&cid).ok_or(malformed(Malformed("a link is not a SHA-256")))?;
             if !seen.insert(id) {
                 continue;
@@ -313,15 +315,15 @@ impl Store {
                 return Err(malformed(Malformed("the tree has more than 2^20 blocks")));
             }
             tree.push(id);
-            let block = self.get(id)?.ok_or(StoreError::Missing(id))?;
+            let block = self.get(id)?.ok_or(BlockStoreError::Missing(id))?;
             let node = unixfs::decode(cid.codec(), block.bytes());
-            next.extend(node.map_err(|reason| StoreError::Malformed { id, reason })?.links);
+            next.extend(node.map_err(|reason| BlockStoreError::Malformed { id, reason })?.links);
         }
         Ok(tree)
     }
 
     /// Lets go of a tree; what is not pinned is no error.
-    pub fn unpin(&self, root: BlockId) -> Result<(), StoreError> {
+    pub fn unpin(&self, root: BlockId) -> Result<(), BlockStoreError> {
         let path = self.pin_path(root);
         let mut index = self.index();
         match fs::remove_file(&path) {
@@ -345,7 +347,7 @@ impl Store {
 
     /// Removes blocks that belong to no pinned tree and were stored more than `age` ago: younger ones may be parts of a file
     /// that is still being fetched. Returns how many.
-    pub fn collect(&self, age: Duration, now: SystemTime) -> Result<usize, StoreError> {
+    pub fn collect(&self, age: Duration, now: SystemTime) -> Result<usize, BlockStoreError> {
         let garbage: Vec<BlockId> = {
             let index = self.index();
             index.blocks.keys().copied().filter(|id| index.is_garbage(*id, age, now)).collect()
@@ -369,16 +371,16 @@ impl Store {
 }
 
 /// Makes a file or the names in a directory last.
-fn sync(path: &Path) -> Result<(), StoreError> {
+fn sync(path: &Path) -> Result<(), BlockStoreError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(failed("sync", path))
 }
 
-fn entries(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlockStoreError> {
     let entries = fs::read_dir(directory).map_err(failed("list", directory))?;
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed("list", directory))).collect()
 }
 
-fn remove_all(directory: &Path) -> Result<(), StoreError> {
+fn remove_all(directory: &Path) -> Result<(), BlockStoreError> {
     entries(directory)?.iter().try_for_each(|file| fs::remove_file(file).map_err(failed("remove", file)))
 }
 
@@ -401,19 +403,19 @@ mod tests {
     use super::*;
     use crate::{block::DAG_PB, unixfs::CHUNK};
 
-    fn store() -> (TempDir, Store) {
+    fn store() -> (TempDir, BlockStore) {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
+        let store = BlockStore::open(directory.path()).unwrap();
         (directory, store)
     }
 
-    fn reopened(directory: &TempDir, store: Store) -> Store {
+    fn reopened(directory: &TempDir, store: BlockStore) -> BlockStore {
         drop(store);
-        Store::open(directory.path()).unwrap()
+        BlockStore::open(directory.path()).unwrap()
     }
 
     /// Stores a file of several blocks.
-    fn file(store: &Store, seed: u8) -> (Cid, BlockId) {
+    fn file(store: &BlockStore, seed: u8) -> (Cid, BlockId) {
         let content: Vec<u8> = (0..CHUNK * 2 + 9).map(|i| (i / CHUNK) as u8 ^ seed).collect();
         let root = unixfs::encode(&content, |block| store.put(&block)).unwrap();
         (root.to_cid(DAG_PB), root)
@@ -460,7 +462,7 @@ mod tests {
         let removed = store.collect(NO_AGE, later()).unwrap();
         assert!(removed > 0);
         assert!(store.tree(&kept).is_ok());
-        assert!(matches!(store.tree(&shared), Err(StoreError::Missing(_))));
+        assert!(matches!(store.tree(&shared), Err(BlockStoreError::Missing(_))));
     }
 
     #[test]
@@ -469,7 +471,7 @@ mod tests {
         let (cid, root) = file(&store, 1);
         let leaf = store.tree(&cid).unwrap().pop().unwrap();
         fs::remove_file(store.block_path(leaf)).unwrap();
-        assert!(matches!(store.pin(&cid), Err(StoreError::Missing(missing)) if missing == leaf));
+        assert!(matches!(store.pin(&cid), Err(BlockStoreError::Missing(missing)) if missing == leaf));
         assert!(!store.is_pinned(root));
     }
 
@@ -502,8 +504,8 @@ mod tests {
     #[test]
     fn a_directory_has_one_user() {
         let (directory, store) = store();
-        let error = Store::open(directory.path()).unwrap_err();
-        assert!(matches!(&error, StoreError::InUse(path) if path == directory.path()), "{error}");
+        let error = BlockStore::open(directory.path()).unwrap_err();
+        assert!(matches!(&error, BlockStoreError::InUse(path) if path == directory.path()), "{error}");
         reopened(&directory, store);
     }
 }

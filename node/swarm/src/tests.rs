@@ -171,7 +171,7 @@ async fn a_directory_is_free_again_after_a_shutdown_and_refused_before() {
     let settings = config(directory.path(), Identity::Fresh, &[]);
     let node = Swarm::start(settings.clone()).await.unwrap();
     let error = Swarm::start(settings.clone()).await.unwrap_err();
-    assert!(matches!(&error, Error::Store(store) if matches!(**store, StoreError::InUse(_))), "{error}");
+    assert!(matches!(&error, Error::Store(store) if matches!(**store, BlockStoreError::InUse(_))), "{error}");
     node.shutdown().await;
     Swarm::start(settings).await.unwrap();
 }

@@ -415,7 +415,7 @@ fn write(model: &Weights) -> Result<ModelFile, FamilyError> {
 pub fn word_proof(seed: &VersionSeed, params: &Parameters, material: &[u8], word: u32) -> WordProof {
     let place = 1 + word as usize * Material::WORD / sonar_contracts::CHUNK;
     let tree = Tree::of_material(material);
-    let chunk = |place: usize| chunks(material).nth(place).unwrap_or_default().to_vec().into();
+    let chunk = |place: usize| chunks(material).nth(place).expect("the word is one of this material").to_vec().into();
     WordProof {
         seed: seed.expose().into(),
         params: params.constants().into(),

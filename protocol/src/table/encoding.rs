@@ -143,6 +143,6 @@ fn windows(bytes: &[u8]) -> Result<String, TableError> {
 /// A part of a text that is not good enough as a guess.
 pub fn guessed(bytes: &[u8], text: &str, part: &str, place: &'static str) -> TableError {
     let line = text.find(part).map_or(1, |at| super::records::line_of(text, at));
-    let byte = bytes.iter().copied().find(|byte| !byte.is_ascii()).unwrap_or_default();
+    let byte = *bytes.iter().find(|byte| !byte.is_ascii()).expect("bytes without others would have been UTF-8");
     TableError::Encoding { line, byte, place }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256, TxHash};
+use serde::Deserialize;
 use sqlx::{
     QueryBuilder, Row as _, Sqlite, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
@@ -86,7 +87,7 @@ pub struct Stored {
     /// The account it is about, if it is about one.
     pub account: Option<Address>,
     /// The typed event as JSON.
-    pub body: String,
+    pub body: serde_json::Value,
 }
 
 impl Stored {
@@ -104,7 +105,7 @@ impl Stored {
             kind: record.event.name().into(),
             campaign: record.event.campaign().map(|id| id.0),
             account: record.event.account(),
-            body: serde_json::to_string(&record.event)?,
+            body: serde_json::to_value(&record.event)?,
         })
     }
 
@@ -121,7 +122,7 @@ impl Stored {
                 transaction: self.tx,
                 index: self.position.log,
             },
-            event: serde_json::from_str(&self.body)?,
+            event: Deserialize::deserialize(&self.body)?,
         })
     }
 }
@@ -270,11 +271,7 @@ impl Store {
         sqlx::query("SELECT number, hash, time FROM blocks ORDER BY number DESC LIMIT ?")
             .bind(limit)
             .try_map(|row: SqliteRow| {
-                Ok(BlockRef {
-                    number: unsigned(row.try_get(0)?),
-                    hash: parsed(&row, 1)?,
-                    time: unsigned(row.try_get(2)?),
-                })
+                Ok(BlockRef { number: unsigned(&row, 0)?, hash: parsed(&row, 1)?, time: unsigned(&row, 2)? })
             })
             .fetch_all(&self.pool)
             .await
@@ -304,7 +301,7 @@ impl Store {
             .bind(&record.kind)
             .bind(record.campaign.map(|id| id.to_string()))
             .bind(record.account.map(|account| account.to_string()))
-            .bind(&record.body)
+            .bind(record.body.to_string())
             .execute(&mut *tx)
             .await?;
         }
@@ -406,14 +403,14 @@ impl Store {
 
 fn record(row: SqliteRow) -> Result<Stored, sqlx::Error> {
     Ok(Stored {
-        position: Position { block: unsigned(row.try_get(0)?), log: unsigned(row.try_get(1)?) },
+        position: Position { block: unsigned(&row, 0)?, log: unsigned(&row, 1)? },
         block_hash: parsed(&row, 2)?,
-        time: unsigned(row.try_get(3)?),
+        time: unsigned(&row, 3)?,
         tx: parsed(&row, 4)?,
         kind: row.try_get(5)?,
         campaign: optional(&row, 6)?,
         account: optional(&row, 7)?,
-        body: row.try_get(8)?,
+        body: parsed(&row, 8)?,
     })
 }
 
@@ -438,8 +435,9 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
+fn unsigned(row: &SqliteRow, column: usize) -> Result<u64, sqlx::Error> {
+    let value: i64 = row.try_get(column)?;
+    value.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Moves a database and its companions away, replacing what was put aside before.
@@ -477,7 +475,7 @@ mod tests {
             kind: kind.into(),
             campaign: Some(B256::repeat_byte(log as u8)),
             account: None,
-            body: "{}".into(),
+            body: serde_json::json!({}),
         }
     }
 

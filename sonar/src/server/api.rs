@@ -35,6 +35,7 @@ use super::{
     sse,
 };
 use crate::index::{Filter, Position};
+use sonar_contracts::address;
 use sonar_protocol::{
     ids::{CampaignId, Digest},
     projection::{CampaignSummary, CapsuleSummary, Miner, SettledJson, SubmissionView},
@@ -128,9 +129,8 @@ where
     text.map(parse).transpose()
 }
 
-/// Addresses may come in any case; a hint at the checksum would only confuse.
 fn parse_address(text: &str) -> Result<Address, Problem> {
-    text.parse().map_err(|_| Problem::usage("expected an account: 0x and 40 hexadecimal digits"))
+    address::parse(text).map_err(|error| Problem::usage(error.to_string()))
 }
 
 fn unknown(id: CampaignId) -> Problem {

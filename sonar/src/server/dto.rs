@@ -243,8 +243,7 @@ impl From<&Stored> for EventView {
             kind: stored.kind.clone(),
             campaign: stored.campaign.map(CampaignId),
             at: PlaceJson { block: stored.position.block, time: stored.time, transaction: stored.tx },
-            // Written by this program, so it is JSON.
-            data: serde_json::from_str(&stored.body).unwrap_or_default(),
+            data: stored.body.clone(),
         }
     }
 }

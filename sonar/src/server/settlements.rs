@@ -165,11 +165,12 @@ fn is_damage(error: &sqlx::Error) -> bool {
 
 fn waiting(row: SqliteRow) -> Result<Waiting, sqlx::Error> {
     let campaign: Vec<u8> = row.try_get(0)?;
+    let received: i64 = row.try_get(3)?;
     Ok(Waiting {
         campaign: B256::try_from(campaign.as_slice()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         window: row.try_get(1)?,
         body: row.try_get(2)?,
-        received: row.try_get::<i64, _>(3)?.try_into().unwrap_or_default(),
+        received: received.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
     })
 }
 

@@ -1,0 +1,354 @@
+//! The steps that are more than a decision: each fetches, computes or sends something, and may be repeated.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use alloy::primitives::Address;
+use sonar_contracts::Terms;
+use sonar_node::{
+    chain,
+    ipfs::IpfsError,
+    jobs::{JobDriver, JobError, Patience, Step},
+};
+use sonar_protocol::{
+    backbone::Embedding,
+    event::Event,
+    handover::Published,
+    ids::{CampaignId, Digest, Version},
+    limits,
+    manifest::Manifest,
+    pgp::Certificate,
+    view::{CampaignView, World},
+};
+use syft::Binding;
+use tokio::task::JoinError;
+
+use super::{Pinned, Setup, state::CampaignState};
+use crate::{
+    outbox::{self, Outbox, OutboxError},
+    planner::{Action, Artefact},
+    policy::Policy,
+    reasons::{ManifestProblem, MaterialProblem, Trouble},
+    repository::{self, Fit, RepositoryError},
+    store::SecretStore,
+    work::{self, Kit, Order, WorkError},
+};
+
+/// Time for one artefact from IPFS.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for all that belongs to one artefact, and for reading the data sets that it is compared with.
+const FETCH_LIMIT: Duration = Duration::from_secs(600);
+/// Time for a submission to be in a block, the replacement of transactions that are stuck included.
+const SEND_LIMIT: Duration = Duration::from_secs(3_600);
+/// Steps at the same time, over all campaigns.
+const SLOTS: usize = 16;
+/// Trainings at the same time: one takes all cores and most memory.
+const TRAININGS: usize = 1;
+const PATIENCE: Patience = Patience {
+    first_pause: Duration::from_millis(250),
+    longest_pause: Duration::from_secs(60),
+    // Shorter than the time after which supervisors kill.
+    grace: Duration::from_secs(3),
+};
+
+/// A finished step.
+pub(super) enum StepResult {
+    Manifest(Result<Arc<Manifest>, ManifestProblem>, Vec<Fit>),
+    Material(Version, Result<Arc<Kit>, MaterialProblem>),
+    Update(Version),
+    /// The model changed before an update was made.
+    Outdated,
+    Submission,
+}
+
+/// A failure that another try may mend.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StepError {
+    #[error(transparent)]
+    Ipfs(#[from] IpfsError),
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    #[error("the work was interrupted: {0}")]
+    Join(#[from] JoinError),
+    #[error("the Capsule {0} has published no certificate")]
+    NoCertificate(Address),
+}
+
+/// What a failure is called in the journal.
+pub(super) fn trouble(error: JobError<StepError>) -> Trouble {
+    let error = match error {
+        JobError::Failed(error) => error,
+        JobError::TimedOut { step, limit } => {
+            return Trouble::TimedOut { step: step.into(), seconds: limit.as_secs() };
+        }
+        JobError::Panicked { step } => return Trouble::Panicked { step: step.into() },
+        JobError::HandedBack { step } => return Trouble::Stopped { step: step.into() },
+    };
+    let detail = error.to_string();
+    match error {
+        StepError::Ipfs(_) => Trouble::Ipfs { detail },
+        StepError::Chain(_) => Trouble::Chain { detail },
+        StepError::Work(_) | StepError::Join(_) => Trouble::Training { detail },
+        StepError::Outbox(_) => Trouble::Outbox { detail },
+        StepError::Repository(_) => Trouble::Data { detail },
+        StepError::NoCertificate(capsule) => Trouble::NoCertificate { capsule },
+    }
+}
+
+/// The same step for another version of the model is other work.
+pub(super) type StepKey = (Version, &'static str);
+/// The Mine's job driver.
+pub(super) type Jobs = JobDriver<CampaignId, StepKey, StepResult, StepError>;
+type Job = Pinned<'static, Result<StepResult, StepError>>;
+
+pub(super) fn driver() -> Jobs {
+    Jobs::new(SLOTS, PATIENCE)
+}
+
+/// The step behind an action, if there is any. A training has time until the campaign's deadline.
+pub(super) fn step(campaign: &CampaignView, action: &Action, now: u64) -> Option<Step> {
+    Some(match action {
+        Action::Fetch(Artefact::Manifest) => Step::new("fetch_manifest", FETCH_LIMIT),
+        Action::Fetch(Artefact::Material) => Step::new("fetch_material", FETCH_LIMIT),
+        Action::Train => {
+            let left = campaign.terms.deadline.saturating_sub(now);
+            Step::new("train", Duration::from_secs(left)).at_most(TRAININGS)
+        }
+        Action::Send => Step::new("send", SEND_LIMIT),
+        Action::Skip(_) | Action::Wait(_) => return None,
+    })
+}
+
+/// What jobs share.
+#[derive(Clone)]
+pub(super) struct Workshop {
+    pub setup: Arc<Setup>,
+    pub store: Arc<dyn SecretStore>,
+    pub outbox: Arc<Mutex<Outbox>>,
+}
+
+impl Workshop {
+    /// The work behind an action, if there is any.
+    pub fn job(
+        &self,
+        world: &World,
+        campaign: &CampaignView,
+        state: &CampaignState,
+        policy: &Policy,
+        action: &Action,
+    ) -> Option<Job> {
+        let shop = self.clone();
+        let (id, version) = (campaign.id, campaign.version());
+        Some(match action {
+            Action::Fetch(Artefact::Manifest) => Box::pin(fetch_manifest(shop, campaign.terms.clone())),
+            Action::Fetch(Artefact::Material) => {
+                let request = MaterialRequest::new(&self.setup, world, campaign)?;
+                Box::pin(fetch_kit(shop, state.manifest.clone()?, state.embedding.clone(), request))
+            }
+            Action::Train => {
+                let order = Order {
+                    campaign: id,
+                    version,
+                    miner: self.setup.me,
+                    manifest: state.manifest.clone()?,
+                    kit: state.kit.clone()?,
+                    budget: policy.privacy,
+                    leash: state.leash.hold(),
+                    now: world.head.now,
+                };
+                Box::pin(make(shop, order))
+            }
+            Action::Send => Box::pin(send(shop, id, version)),
+            Action::Skip(_) | Action::Wait(_) => return None,
+        })
+    }
+}
+
+pub(super) fn lock(outbox: &Mutex<Outbox>) -> std::sync::MutexGuard<'_, Outbox> {
+    outbox.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<StepResult, StepError> {
+    let digest = Digest(terms.manifest.0);
+    let bytes = shop.setup.node.get(digest, limits::MANIFEST, FETCH_TIMEOUT).await;
+    let bytes = match bytes {
+        Err(IpfsError::TooLarge { .. }) => {
+            return Ok(StepResult::Manifest(Err(ManifestProblem::TooLarge { limit: limits::MANIFEST }), Vec::new()));
+        }
+        other => other?,
+    };
+    let manifest = match check_manifest(&bytes, &terms) {
+        Ok(manifest) => Arc::new(manifest),
+        Err(why) => return Ok(StepResult::Manifest(Err(why), Vec::new())),
+    };
+    let schema = manifest.data.clone();
+    let fits = tokio::task::spawn_blocking(move || repository::fits(&*shop.store, &schema)).await??;
+    Ok(StepResult::Manifest(Ok(manifest), fits))
+}
+
+fn check_manifest(bytes: &[u8], terms: &Terms) -> Result<Manifest, ManifestProblem> {
+    let manifest = Manifest::decode(bytes).map_err(|error| ManifestProblem::Invalid { detail: error.to_string() })?;
+    manifest.matches(terms).map_err(|error| ManifestProblem::OtherTerms { detail: error.to_string() })?;
+    Ok(manifest)
+}
+
+/// What must be fetched for a version, as the chain says.
+struct MaterialRequest {
+    version: Version,
+    published: Published,
+    certificate: Option<Digest>,
+    operator: Address,
+    /// Unix time: the Capsule's key has to be valid when the campaign is opened.
+    opened_at: u64,
+    binding: Binding,
+}
+
+impl MaterialRequest {
+    fn new(setup: &Setup, world: &World, campaign: &CampaignView) -> Option<Self> {
+        let version = campaign.versions.last()?;
+        let deployment = setup.client.deployment();
+        let operator = campaign.terms.capsule;
+        Some(Self {
+            version: version.version,
+            published: version.published,
+            certificate: world.capsules.get(&operator).and_then(|capsule| capsule.certificate),
+            operator,
+            opened_at: campaign.opened.timestamp,
+            binding: Binding {
+                chain_id: deployment.chain_id,
+                contract: deployment.campaigns.into(),
+                campaign: *campaign.id.as_bytes(),
+                version: version.version.0,
+                beacon: version.beacon.0,
+            },
+        })
+    }
+}
+
+/// The backbone of a campaign and its size; an error that another try may mend, or the reason why it is of no use.
+async fn fetch_embedding(
+    shop: &Workshop,
+    manifest: &Manifest,
+) -> Result<Result<(Embedding, usize), MaterialProblem>, StepError> {
+    let Some(backbone) = manifest.method.backbone() else { return Ok(Ok((Embedding::none(), 0))) };
+    let limit = backbone.file_limit();
+    Ok(match shop.setup.node.get(backbone.weights, limit, FETCH_TIMEOUT).await {
+        Err(IpfsError::TooLarge { .. }) => Err(MaterialProblem::BackboneTooLarge { limit }),
+        other => {
+            let file = other?;
+            let embedding =
+                backbone.read(&file).map_err(|error| MaterialProblem::Backbone { detail: error.to_string() });
+            embedding.map(|embedding| (embedding, file.len()))
+        }
+    })
+}
+
+async fn fetch_kit(
+    shop: Workshop,
+    manifest: Arc<Manifest>,
+    embedding: Option<Arc<Embedding>>,
+    request: MaterialRequest,
+) -> Result<StepResult, StepError> {
+    let certificate = request.certificate.ok_or(StepError::NoCertificate(request.operator))?;
+    let material = shop.setup.node.get(request.published.material, manifest.method.material_limit(), FETCH_TIMEOUT);
+    let certificate = shop.setup.node.get(certificate, limits::CERTIFICATE, FETCH_TIMEOUT);
+    let refused = |why| Ok(StepResult::Material(request.version, Err(why)));
+    let (material, certificate) = match tokio::try_join!(material, certificate) {
+        Err(IpfsError::TooLarge { .. }) => return refused(MaterialProblem::TooLarge),
+        other => other?,
+    };
+    let (embedding, bytes) = match embedding {
+        Some(embedding) => (embedding, 0),
+        None => match fetch_embedding(&shop, &manifest).await? {
+            Ok((embedding, bytes)) => (Arc::new(embedding), bytes),
+            Err(why) => return refused(why),
+        },
+    };
+    match open_kit(&material, &certificate, &manifest, embedding, &request) {
+        Ok(kit) => Ok(StepResult::Material(request.version, Ok(Arc::new(Kit { bytes: kit.bytes + bytes, ..kit })))),
+        Err(why) => refused(why),
+    }
+}
+
+/// Refuses what is not for exactly these parameters and this version, what the Capsule did not bind itself to, and a Capsule that
+/// is not the manifest's.
+fn open_kit(
+    material: &[u8],
+    certificate: &[u8],
+    manifest: &Manifest,
+    embedding: Arc<Embedding>,
+    request: &MaterialRequest,
+) -> Result<Kit, MaterialProblem> {
+    let capsule = Certificate::decode(certificate, request.opened_at)
+        .map_err(|error| MaterialProblem::Certificate { detail: error.to_string() })?;
+    if capsule.fingerprint() != manifest.capsule {
+        let (found, expected) = (capsule.fingerprint().to_string(), manifest.capsule.to_string());
+        return Err(MaterialProblem::OtherCapsule { found, expected });
+    }
+    if !request.published.is_of(material) {
+        return Err(MaterialProblem::Unbound);
+    }
+    let model = manifest.method.open(material, &request.binding);
+    let model = model.map_err(|error| MaterialProblem::Invalid { detail: error.to_string() })?;
+    Ok(Kit { bytes: material.len() + certificate.len(), embedding, model, binding: request.binding, capsule })
+}
+
+async fn make(shop: Workshop, order: Order) -> Result<StepResult, StepError> {
+    let version = order.version;
+    tokio::task::spawn_blocking(move || {
+        let (record, envelope) = match work::make(&*shop.store, &order) {
+            Err(WorkError::Outdated) => return Ok(StepResult::Outdated),
+            made => made?,
+        };
+        // From here on this update is the only one of its version.
+        lock(&shop.outbox).keep(&*shop.store, &record, &envelope, order.budget.as_ref())?;
+        Ok(StepResult::Update(version))
+    })
+    .await?
+}
+
+async fn send(shop: Workshop, id: CampaignId, version: Version) -> Result<StepResult, StepError> {
+    let Workshop { setup, store, .. } = shop;
+    let opened = tokio::task::spawn_blocking(move || outbox::open(&*store, id, version)).await?;
+    let (_, envelope) = opened?;
+    let content = setup.node.add(envelope).await?;
+    if !is_on_chain(&setup, id, content).await? {
+        let outcome = setup.client.submit(id, version, content).await?;
+        tracing::info!(campaign = %id, %version, transaction = %outcome.hash, "submitted an update");
+    }
+    Ok(StepResult::Submission)
+}
+
+/// Whether the submission is in a block that is not deep enough yet to be believed.
+async fn is_on_chain(setup: &Setup, id: CampaignId, content: Digest) -> Result<bool, StepError> {
+    let head = setup.client.head().await?.number;
+    let first = head.saturating_sub(setup.confirmations + 1);
+    let records = setup.client.logs(first.max(setup.client.deployment().block), head).await?;
+    Ok(records.iter().any(|record| {
+        matches!(&record.event, Event::Submitted { id: campaign, miner, content: found, .. }
+            if (*campaign, *miner, *found) == (id, setup.me, content))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_on_a_thread_of_its_own_is_a_failure_too() {
+        let mut jobs = driver();
+        let step = Step::new("train", FETCH_LIMIT);
+        let work = (Version(1), step.name);
+        jobs.start([1; 32].into(), work, step, async { tokio::task::spawn_blocking(|| panic!("a bug")).await? });
+        let result = jobs.next().await.unwrap().result;
+        assert!(matches!(result, Err(JobError::Failed(StepError::Join(error))) if error.is_panic()));
+    }
+}

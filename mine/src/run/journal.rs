@@ -1,0 +1,196 @@
+//! What the Mine last decided about each campaign, in the vault, for `mine status` and `mine campaigns`.
+
+use serde::{Deserialize, Serialize};
+use sonar_protocol::{
+    ids::{CampaignId, Version},
+    regime::Regime,
+    view::CampaignView,
+};
+
+use super::state::CampaignState;
+use crate::{
+    planner::Action,
+    reasons::Trouble,
+    repository::Fit,
+    store::{SecretStore, SecretStoreError},
+    training::TrainingStatus,
+};
+
+/// Where `mine status` finds what the run last decided.
+const JOURNAL: &str = "journal";
+
+/// What the Mine last decided, for `mine status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Journal {
+    /// A line for each campaign, in the order in which they were opened.
+    pub campaigns: Vec<JournalLine>,
+}
+
+/// What the Mine last decided about one campaign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JournalLine {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Its name, once its manifest is known.
+    pub name: Option<String>,
+    /// Who may see the model, once the manifest is known.
+    pub regime: Option<Regime>,
+    /// The model's present version.
+    pub version: Version,
+    /// How far the training of a network is, as a restart would find it.
+    pub progress: Option<TrainingStatus>,
+    /// What is done next, or why nothing is.
+    pub action: Action,
+    /// What went wrong last, if it was not made good yet.
+    pub trouble: Option<Trouble>,
+    /// How each data set fits, once the manifest is known.
+    pub fits: Vec<Fit>,
+}
+
+impl Journal {
+    /// What the last run wrote; empty before the first.
+    ///
+    /// # Errors
+    /// When the store does not work.
+    pub fn load(store: &dyn SecretStore) -> Result<Self, SecretStoreError> {
+        if store.list(JOURNAL)?.is_empty() {
+            return Ok(Self::default());
+        }
+        // One of an older version, which held sentences, counts as empty: the next run writes all of it again.
+        Ok(serde_json::from_slice(&store.get(JOURNAL)?).unwrap_or_default())
+    }
+
+    /// Replaces what the last run wrote.
+    pub(super) fn persist(&self, store: &dyn SecretStore) -> Result<(), SecretStoreError> {
+        let bytes = serde_json::to_vec(self).map_err(|error| SecretStoreError(error.into()))?;
+        store.put(JOURNAL, &bytes)
+    }
+}
+
+impl JournalLine {
+    /// What is done next, or why nothing is, as a sentence.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match (&self.action, self.progress) {
+            (Action::Train, Some(TrainingStatus { epoch, epochs, step, steps })) => {
+                format!("{}: epoch {epoch} of {epochs}, step {step} of {steps}", self.action)
+            }
+            (action, _) => action.to_string(),
+        }
+    }
+
+    pub(super) fn new(campaign: &CampaignView, state: &CampaignState, action: &Action) -> Self {
+        Self {
+            campaign: campaign.id,
+            name: state.manifest.as_ref().map(|manifest| manifest.name.clone()),
+            regime: state.manifest.as_ref().map(|manifest| manifest.method.regime()),
+            progress: state.leash.progress(),
+            version: campaign.version(),
+            action: action.clone(),
+            trouble: state.trouble.clone(),
+            fits: state.fits.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        planner::{Artefact, Skip, Wait},
+        policy::Objection,
+        privacy::Exhausted,
+        reasons::{ManifestProblem, MaterialProblem, PrivacyProblem},
+        testing::Memory,
+    };
+
+    fn line(action: Action) -> JournalLine {
+        JournalLine {
+            campaign: [1; 32].into(),
+            name: Some("yes or no".into()),
+            regime: Some(Regime::Encrypted),
+            version: Version(2),
+            progress: None,
+            action,
+            trouble: None,
+            fits: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_decision_has_a_stable_name_and_survives_the_vault() {
+        let spent = Exhausted { data: "own".into(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
+        let skip = |skip| Action::Skip(skip);
+        let cases = [
+            (skip(Skip::NotOpen), json!({"action": "skip", "reason": "not_open"})),
+            (skip(Skip::Over), json!({"action": "skip", "reason": "over"})),
+            (skip(Skip::NoData), json!({"action": "skip", "reason": "no_data"})),
+            (skip(Skip::Done), json!({"action": "skip", "reason": "done"})),
+            (skip(Skip::Spent), json!({"action": "skip", "reason": "spent"})),
+            (
+                skip(Skip::UnusableManifest(ManifestProblem::TooManyRows { most: 3, rows: 4 })),
+                json!({"action": "skip", "reason": "unusable_manifest", "problem": "too_many_rows", "most": 3, "rows": 4}),
+            ),
+            (
+                skip(Skip::UnusableMaterial(MaterialProblem::Unbound)),
+                json!({"action": "skip", "reason": "unusable_material", "problem": "unbound"}),
+            ),
+            (skip(Skip::Policy(Objection::Clear)), json!({"action": "skip", "reason": "policy", "rule": "clear"})),
+            (
+                skip(Skip::Policy(Objection::Bounty { bounty: 3_u128.into(), least: 4_u128.into() })),
+                json!({"action": "skip", "reason": "policy", "rule": "bounty", "bounty": "3", "least": "4"}),
+            ),
+            (
+                skip(Skip::Privacy(PrivacyProblem::Spent(spent))),
+                json!({
+                    "action": "skip", "reason": "privacy", "problem": "spent",
+                    "data": "own", "told": 2, "epsilon": 1.5, "allowed": 2.0, "delta": 1e-6
+                }),
+            ),
+            (Action::Fetch(Artefact::Manifest), json!({"action": "fetch", "artefact": "manifest"})),
+            (Action::Fetch(Artefact::Material), json!({"action": "fetch", "artefact": "material"})),
+            (Action::Train, json!({"action": "train"})),
+            (Action::Send, json!({"action": "send"})),
+            (Action::Wait(Wait::Settlement), json!({"action": "wait", "for": "settlement"})),
+            (Action::Wait(Wait::CoolDown { until: 7 }), json!({"action": "wait", "for": "cool_down", "until": 7})),
+        ];
+        for (action, expected) in cases {
+            assert_eq!(serde_json::to_value(&action).unwrap(), expected);
+            let store = Memory::default();
+            let journal = Journal { campaigns: vec![line(action)] };
+            journal.persist(&store).unwrap();
+            assert_eq!(Journal::load(&store).unwrap(), journal);
+        }
+    }
+
+    #[test]
+    fn a_failure_has_a_stable_name_too() {
+        let trouble = Trouble::TimedOut { step: "send".into(), seconds: 60 };
+        let expected = json!({"kind": "timed_out", "step": "send", "seconds": 60});
+        assert_eq!(serde_json::to_value(&trouble).unwrap(), expected);
+        assert_eq!(serde_json::from_value::<Trouble>(expected).unwrap(), trouble);
+    }
+
+    #[test]
+    fn a_journal_of_an_older_version_opens_as_an_empty_one() {
+        let store = Memory::default();
+        assert_eq!(Journal::load(&store).unwrap(), Journal::default());
+        let old = json!({"campaigns": [{
+            "campaign": format!("0x{}", "01".repeat(32)), "name": null, "version": 1,
+            "next": "train: epoch 1 of 3, step 4 of 5", "trouble": null, "fits": []
+        }]});
+        store.put(JOURNAL, old.to_string().as_bytes()).unwrap();
+        assert_eq!(Journal::load(&store).unwrap(), Journal::default());
+    }
+
+    #[test]
+    fn a_training_is_described_with_its_progress() {
+        let progress = Some(TrainingStatus { epoch: 1, epochs: 3, step: 4, steps: 5 });
+        let training = JournalLine { progress, ..line(Action::Train) };
+        assert_eq!(training.describe(), "train: epoch 1 of 3, step 4 of 5");
+        let sending = JournalLine { progress, ..line(Action::Send) };
+        assert_eq!(sending.describe(), "submit the update");
+    }
+}

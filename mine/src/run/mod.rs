@@ -1,0 +1,335 @@
+//! The Mine at work: it looks at the chain, decides for each campaign, and does what was decided. All that it needs after
+//! `kill -9` is on the chain, on IPFS and in its vault, so the loop only ever asks what is to be done now.
+//!
+//! ```text
+//!  chain ──look──► plan ──(planner::next)──► Skip, Wait                       journal
+//!                   ▲ │                      Fetch, Train, Send ──► job driver   ▲
+//!                   │ └────────────────────────────────────────────────┼─────────┘
+//!                   └──────────── apply (state) ◄───── StepResult ─────┘
+//! ```
+
+mod jobs;
+mod journal;
+mod state;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use alloy::primitives::Address;
+use sonar_node::{
+    chain::{self, Client, WorldReader},
+    config::ConfigError,
+    ipfs::Node,
+    jobs::Ended,
+};
+use sonar_protocol::{event::Batch, ids::CampaignId, units::Amount};
+
+pub use self::journal::{Journal, JournalLine};
+use self::{
+    jobs::{Jobs, StepError, StepResult, Workshop, lock},
+    state::CampaignState,
+};
+use crate::{
+    home,
+    outbox::{Outbox, OutboxError},
+    planner::{self, Action, Offer, Situation, Skip},
+    policy::Policy,
+    reasons::Trouble,
+    repository::{self, DataName, RepositoryError},
+    store::{SecretStore, SecretStoreError},
+    training,
+};
+
+/// Pause after a submission, for the chain to show it.
+const SENT_PAUSE: Duration = Duration::from_secs(2);
+/// With `--once`, a campaign that fails so often in a row is given up.
+const ONCE_ATTEMPTS: u32 = 8;
+
+/// What a running Mine needs.
+#[derive(Debug)]
+pub struct Setup {
+    /// The chain, with the account that signs.
+    pub client: Client,
+    /// The account.
+    pub me: Address,
+    /// IPFS.
+    pub node: Arc<Node>,
+    /// Directory of the snapshot of the chain.
+    pub home: PathBuf,
+    /// The owner's rules.
+    pub policy: PathBuf,
+    /// Time between looks at the chain.
+    pub poll: Duration,
+    /// Blocks that must follow before an event is believed.
+    pub confirmations: u64,
+    /// Whether to end when nothing is to be done.
+    pub once: bool,
+}
+
+/// Why the Mine cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] SecretStoreError),
+    /// The outbox does not work.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// The data sets cannot be listed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The owner's rules cannot be read.
+    #[error(transparent)]
+    Policy(#[from] ConfigError),
+    /// With `--once`: a campaign could not be served.
+    #[error("campaign {campaign}: {trouble}")]
+    Trouble {
+        /// The campaign.
+        campaign: CampaignId,
+        /// What went wrong last.
+        trouble: Trouble,
+    },
+}
+
+/// A future of which others need to know only what comes of it.
+pub type Pinned<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A Mine at work.
+pub struct Miner {
+    shop: Workshop,
+    reader: WorldReader,
+    states: BTreeMap<CampaignId, CampaignState>,
+    policy: Policy,
+    data: Vec<DataName>,
+    jobs: Jobs,
+    journal: Journal,
+    complaints: BTreeMap<&'static str, String>,
+}
+
+impl Miner {
+    /// Picks up where the last run ended.
+    ///
+    /// # Errors
+    /// When the store does not work.
+    pub fn new(setup: Setup, store: Arc<dyn SecretStore>) -> Result<Self, RunError> {
+        Ok(Self {
+            reader: WorldReader::new(setup.client.clone(), setup.poll, setup.confirmations).with_snapshot(&setup.home),
+            states: BTreeMap::new(),
+            policy: home::read_policy(&setup.policy)?,
+            data: repository::names(&*store)?,
+            jobs: jobs::driver(),
+            journal: Journal::load(&*store)?,
+            complaints: BTreeMap::new(),
+            shop: Workshop { outbox: Arc::new(Mutex::new(Outbox::load(&*store)?)), setup: Arc::new(setup), store },
+        })
+    }
+
+    /// Works until `stop`, or with `--once` until nothing is to be done.
+    ///
+    /// # Errors
+    /// When the store does not work, or with `--once` a campaign cannot be served.
+    pub fn run<'a>(&'a mut self, stop: Pinned<'a, ()>) -> Pinned<'a, Result<(), RunError>> {
+        Box::pin(async {
+            let result = self.serve(stop).await;
+            self.stop().await;
+            result
+        })
+    }
+
+    async fn serve(&mut self, mut stop: Pinned<'_, ()>) -> Result<(), RunError> {
+        let mut seen = false;
+        loop {
+            tokio::select! {
+                () = &mut stop => return Ok(()),
+                Some(ended) = self.jobs.next() => self.apply(ended),
+                batch = self.reader.next() => seen |= self.look(batch),
+            }
+            if !seen {
+                continue;
+            }
+            let idle = self.plan()?;
+            if self.shop.setup.once && idle {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Trainings stop at their next step, and what is being sent may arrive. A restart resumes from chain and vault.
+    async fn stop(&mut self) {
+        self.states.values_mut().for_each(CampaignState::drop_leash);
+        self.jobs.stop().await;
+    }
+
+    /// Whether the world is as the chain says.
+    fn look(&mut self, batch: Result<Batch, chain::Error>) -> bool {
+        let good = batch.is_ok();
+        self.complain("cannot follow the chain", batch.err().map(|error| error.to_string()));
+        good
+    }
+
+    /// Says once that something does not work.
+    fn complain(&mut self, what: &'static str, reason: Option<String>) {
+        let Some(reason) = reason else {
+            self.complaints.remove(what);
+            return;
+        };
+        if self.complaints.get(what) != Some(&reason) {
+            tracing::warn!("{what}: {reason}");
+            self.complaints.insert(what, reason);
+        }
+    }
+
+    /// Decides for every campaign and starts what was decided. True when nothing is left to do for any.
+    fn plan(&mut self) -> Result<bool, RunError> {
+        self.notice_policy();
+        self.notice_data()?;
+        let mut idle = self.jobs.is_idle();
+        let mut journal = Journal::default();
+        let mut at_stake = self.at_stake();
+        for id in self.reader.world().order.clone() {
+            let Some(campaign) = self.reader.world().campaign(id) else {
+                continue;
+            };
+            let now = self.reader.world().head.now;
+            let state = self.states.entry(id).or_default();
+            state.turn_to(campaign.version());
+            let outbox = lock(&self.shop.outbox);
+            let exhausted = state.exhausted(self.policy.privacy.as_ref(), outbox.ledger());
+            let stage = outbox.stage(id, campaign.version());
+            drop(outbox);
+            let at_stake_elsewhere = at_stake.saturating_sub(state.at_stake);
+            let action = planner::next(&Situation {
+                campaign,
+                me: self.shop.setup.me,
+                now,
+                policy: &self.policy,
+                offer: &state.offer,
+                supply: &state.supply,
+                stage,
+                exhausted: exhausted.as_ref(),
+                at_stake_elsewhere,
+            });
+            state.at_stake = planner::at_stake(campaign, self.shop.setup.me, &action);
+            at_stake = at_stake_elsewhere.saturating_add(state.at_stake);
+            if action == Action::Skip(Skip::Over) {
+                // A backbone may be large.
+                (state.embedding, state.kit) = (None, None);
+            }
+            if matches!(action, Action::Skip(_)) {
+                // What is being trained is not wanted any more.
+                state.drop_leash();
+            }
+            journal.campaigns.push(JournalLine::new(campaign, state, &action));
+            idle &= matches!(action, Action::Skip(_)) && !self.jobs.is_running(&id);
+            let Some(step) = jobs::step(campaign, &action, now) else {
+                continue;
+            };
+            let work = (campaign.version(), step.name);
+            if !self.jobs.is_due(&id, &work) {
+                let given_up = self.shop.setup.once && self.jobs.failures(&id) >= ONCE_ATTEMPTS;
+                if given_up && let Some(trouble) = state.trouble.clone() {
+                    return Err(RunError::Trouble { campaign: id, trouble });
+                }
+                continue;
+            }
+            if let Some(job) = self.shop.job(self.reader.world(), campaign, state, &self.policy, &action) {
+                self.jobs.start(id, work, step, job);
+            }
+        }
+        let world = self.reader.world();
+        self.jobs.retain(|id| world.campaign(*id).is_some_and(|campaign| campaign.closed.is_none()));
+        self.tidy()?;
+        self.note(journal)?;
+        Ok(idle)
+    }
+
+    /// What is at stake in all campaigns: what the chain holds, or what was about to be sent when it was last decided.
+    fn at_stake(&mut self) -> Amount {
+        let me = self.shop.setup.me;
+        let mut total = Amount::ZERO;
+        for campaign in self.reader.world().in_order() {
+            let state = self.states.entry(campaign.id).or_default();
+            state.at_stake = state.at_stake.max(campaign.stakes(me).held);
+            total = total.saturating_add(state.at_stake);
+        }
+        total
+    }
+
+    /// Follows changes of the rules; the last good ones stay in force while the file cannot be read.
+    fn notice_policy(&mut self) {
+        let read = home::read_policy(&self.shop.setup.policy);
+        let (policy, reason) = match read {
+            Ok(policy) => (Some(policy), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        self.policy = policy.unwrap_or_else(|| std::mem::take(&mut self.policy));
+        self.complain("the policy stays as it was", reason);
+    }
+
+    /// After data sets came or went, every campaign is measured against them anew.
+    fn notice_data(&mut self) -> Result<(), RunError> {
+        let data = repository::names(&*self.shop.store)?;
+        if data != self.data {
+            self.data = data;
+            self.states.values_mut().for_each(|state| state.offer = Offer::Unknown);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, ended: Ended<CampaignId, StepResult, StepError>) {
+        let id = ended.key;
+        let state = self.states.entry(id).or_default();
+        match ended.result {
+            Ok(result) => {
+                if matches!(result, StepResult::Submission) {
+                    self.jobs.rest(&id, SENT_PAUSE);
+                }
+                state.trouble = None;
+                state.apply(id, result);
+            }
+            Err(error) => {
+                let trouble = jobs::trouble(error);
+                tracing::warn!(campaign = %id, step = ended.step, "{trouble}");
+                state.trouble = Some(trouble);
+            }
+        }
+    }
+
+    /// Drops updates that will never be sent again.
+    fn tidy(&mut self) -> Result<(), RunError> {
+        let now = self.reader.world().head.now;
+        let mut outbox = lock(&self.shop.outbox);
+        let useless: Vec<_> = outbox
+            .sealed()
+            .filter(|(id, version)| {
+                let campaign = self.reader.world().campaign(*id);
+                campaign.is_some_and(|campaign| planner::is_useless(campaign, *version, now))
+            })
+            .collect();
+        for (id, version) in useless {
+            outbox.give_up(&*self.shop.store, id, version)?;
+            tracing::info!(campaign = %id, %version, "dropped an update that nobody needs any more");
+        }
+        let goes_on = |id, version| {
+            let open = self
+                .reader
+                .world()
+                .campaign(id)
+                .is_some_and(|campaign| campaign.version() == version && campaign.closed.is_none());
+            open && outbox.stage(id, version).is_none()
+        };
+        Ok(training::tidy(&*self.shop.store, goes_on)?)
+    }
+
+    fn note(&mut self, journal: Journal) -> Result<(), RunError> {
+        if journal != self.journal {
+            journal.persist(&*self.shop.store)?;
+            self.journal = journal;
+        }
+        Ok(())
+    }
+}
