@@ -41,6 +41,8 @@ pub mod record;
 pub mod secrets;
 pub mod worker;
 
+pub(crate) use examine::LEAST_SECONDS;
+
 use sonar_contracts::{CloseReason, State};
 use sonar_protocol::{
     ids::{Version, WindowIndex},

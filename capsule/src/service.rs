@@ -1,36 +1,41 @@
-//! All campaigns of a Capsule: follows the chain, and lets each campaign go on by itself, so that none blocks another.
+//! All campaigns of a Capsule: follows the chain, and starts the next step of each campaign when it is due, so that none blocks
+//! another.
 
 use std::{
     collections::{BTreeMap, HashMap},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use alloy::primitives::Address;
 use serde::Serialize;
-use sonar_contracts::State;
-use sonar_node::chain::WorldReader;
+use sonar_contracts::{State, Terms};
+use sonar_node::{
+    chain::WorldReader,
+    jobs::{Ended, JobDriver, JobError, Patience, Step},
+};
 use sonar_protocol::{
     ids::CampaignId,
     view::{CampaignView, CapsuleView, World},
 };
-use syft::budget::LeakMeter;
-use tokio::task::{self, JoinSet};
 
 use crate::{
     campaign::{
-        self, Action,
+        self, Action, LEAST_SECONDS,
         worker::{Tools, WorkError, Worker},
     },
     ports::{Artefacts, Chain, Store},
 };
 
-/// The first pause before the same action is tried again.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Steps that a campaign takes without looking at the chain in between.
-const STEPS: usize = 8;
+/// Steps that run at the same time, at most. Most of them wait for others, and none may make another campaign late.
+const STEPS_AT_ONCE: usize = 256;
+/// Something that was done and still has to be done is on its way to the chain, or did not work: pauses grow.
+const PATIENCE: Patience = Patience {
+    first_pause: Duration::from_millis(250),
+    longest_pause: Duration::from_secs(30),
+    grace: Duration::from_secs(5),
+};
 
 /// What everybody may know about the Capsule's work.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -71,34 +76,22 @@ pub struct CampaignStatus {
 /// What the service shares with its HTTP interface.
 pub type SharedStatus = Arc<Mutex<Status>>;
 
-/// A worker at rest, and when it may try again what it did last.
-struct Rested<S, A, C> {
+/// A step that was not completed. Its worker goes on from there.
+struct FailedStep<S, A, C> {
     worker: Worker<S, A, C>,
-    last: Option<Tried>,
+    error: WorkError,
 }
 
-/// What was done last.
-struct Tried {
-    action: Action,
-    pause: Duration,
-    after: Instant,
-}
-
-/// What a worker comes back with.
-struct Turn<S, A, C> {
-    id: CampaignId,
-    rested: Rested<S, A, C>,
-    last: &'static str,
-    problem: Option<String>,
-}
+type Driver<S, A, C> = JobDriver<CampaignId, Action, Worker<S, A, C>, FailedStep<S, A, C>>;
+type EndedStep<S, A, C> = Ended<CampaignId, Worker<S, A, C>, FailedStep<S, A, C>>;
 
 /// The service.
 pub struct Service<S, A, C> {
     tools: Arc<Tools<S, A, C>>,
     operator: Address,
-    resting: HashMap<CampaignId, Rested<S, A, C>>,
-    busy: HashMap<CampaignId, task::Id>,
-    working: JoinSet<Turn<S, A, C>>,
+    // Of campaigns of which no step is running.
+    resting: HashMap<CampaignId, Worker<S, A, C>>,
+    driver: Driver<S, A, C>,
     status: SharedStatus,
 }
 
@@ -110,8 +103,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
             tools,
             operator,
             resting: HashMap::new(),
-            busy: HashMap::new(),
-            working: JoinSet::new(),
+            driver: JobDriver::new(STEPS_AT_ONCE, PATIENCE),
             status: SharedStatus::default(),
         }
     }
@@ -122,39 +114,41 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
         self.status.clone()
     }
 
-    /// Works until the future is dropped. Nothing is lost by dropping it at any moment.
-    pub async fn run(mut self, mut reader: WorldReader) {
+    /// Works until `stop`, and gives steps that run a moment to end. Nothing is lost by dropping the future at any moment.
+    pub async fn run(mut self, mut reader: WorldReader, stop: impl Future<Output = ()> + Send) {
+        let mut stop = pin!(stop);
         let mut errors = 0_u32;
         loop {
-            tokio::select! {
-                look = reader.next() => match look {
-                    Ok(_) => {
-                        errors = 0;
-                        self.update_status(reader.world());
-                    }
-                    Err(error) => {
-                        fail(&self.status, &error);
-                        if errors == 0 {
-                            tracing::warn!(%error, "the chain cannot be read; it is tried again");
-                        }
-                        errors = errors.saturating_add(1);
-                    }
-                },
-                Some(turn) = self.working.join_next() => match turn {
-                    Ok(turn) => {
-                        self.rest(turn);
-                        // What it sent may be on the chain already.
-                        if reader.look_now().await.is_ok() {
-                            self.update_status(reader.world());
-                        }
-                    }
-                    Err(broken) => {
-                        tracing::error!(%broken, "a step broke off; it is done again from what was written down");
-                        self.busy.retain(|_, turn| *turn != broken.id());
+            let look = tokio::select! {
+                () = &mut stop => break,
+                look = reader.next() => look,
+                Some(ended) = self.driver.next() => {
+                    self.finish(ended);
+                    self.start_steps(reader.world());
+                    // What it sent may be on the chain already. Other steps wait, so that looks are completed.
+                    tokio::select! {
+                        () = &mut stop => break,
+                        look = reader.look_now() => look,
                     }
                 }
+            };
+            match look {
+                Ok(_) => {
+                    errors = 0;
+                    self.update_status(reader.world());
+                }
+                Err(error) => {
+                    fail(&self.status, &error);
+                    if errors == 0 {
+                        tracing::warn!(%error, "the chain cannot be read; it is tried again");
+                    }
+                    errors = errors.saturating_add(1);
+                }
             }
-            self.start_turns(reader.world());
+            self.start_steps(reader.world());
+        }
+        for ended in self.driver.stop().await {
+            self.finish(ended);
         }
     }
 
@@ -171,99 +165,89 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
             .collect();
     }
 
-    /// Lets every campaign go on whose worker is at rest.
-    fn start_turns(&mut self, world: &World) {
+    /// Starts the next step of every campaign of which it is due.
+    fn start_steps(&mut self, world: &World) {
         let own = world.capsules.get(&self.operator);
         let now = world.head.now;
         for campaign in world.in_order() {
-            if campaign.terms.capsule != self.operator || self.busy.contains_key(&campaign.id) {
+            if campaign.terms.capsule != self.operator || self.driver.is_running(&campaign.id) {
                 continue;
             }
             let resumed = match self.resting.remove(&campaign.id) {
-                Some(rested) => Ok(rested),
-                None => Worker::resume(self.tools.clone(), campaign.id).map(|worker| Rested { worker, last: None }),
+                Some(worker) => Ok(worker),
+                None => Worker::resume(self.tools.clone(), campaign.id),
             };
-            match resumed {
-                Ok(rested) if rested.is_due(campaign, now) => {
-                    let turn = take_turn(rested, campaign.clone(), own.cloned(), now);
-                    let handle = self.working.spawn(turn);
-                    self.busy.insert(campaign.id, handle.id());
-                }
-                Ok(rested) => {
-                    self.resting.insert(campaign.id, rested);
-                }
+            let worker = match resumed {
+                Ok(worker) => worker,
                 Err(error) => {
                     tracing::error!(campaign = %campaign.id, %error, "the record cannot be read");
+                    continue;
                 }
+            };
+            let action = campaign::next(campaign, worker.record(), now);
+            if matches!(action, Action::Wait(_) | Action::Done) || !self.driver.is_due(&campaign.id, &action) {
+                self.resting.insert(campaign.id, worker);
+                continue;
             }
+            let step = Step::new(action.name(), time_limit(&action, &campaign.terms));
+            let job = take_step(worker, campaign.clone(), own.cloned(), now);
+            self.driver.start(campaign.id, action, step, job);
         }
     }
 
-    /// Takes a worker back.
-    fn rest(&mut self, turn: Turn<S, A, C>) {
-        self.busy.remove(&turn.id);
-        if let Some(entry) = lock(&self.status).campaigns.get_mut(&turn.id) {
-            let meter = turn.rested.worker.record().meter.as_ref();
-            entry.leak_bits = meter.map_or(0.0, LeakMeter::bits_spent);
-            entry.leak_bits_allowed = meter.map_or(0.0, LeakMeter::bits_allowed);
-            (entry.last, entry.problem) = (turn.last, turn.problem);
-        }
-        self.resting.insert(turn.id, turn.rested);
-    }
-}
-
-impl<S: Store, A: Artefacts, C: Chain> Rested<S, A, C> {
-    /// Whether there is something to do that was not just done.
-    fn is_due(&self, campaign: &CampaignView, now: u64) -> bool {
-        match campaign::next(campaign, self.worker.record(), now) {
-            Action::Wait(_) | Action::Done => false,
-            action => self.may(&action),
-        }
-    }
-
-    fn may(&self, action: &Action) -> bool {
-        let last = self.last.as_ref().filter(|last| last.action == *action);
-        last.is_none_or(|last| Instant::now() >= last.after)
-    }
-
-    /// Something that was done and still has to be done is on its way to the chain, or did not work: pauses grow.
-    fn note(&mut self, action: Action) {
-        let pause = match &self.last {
-            Some(last) if last.action == action => (last.pause * 2).min(LONGEST_PAUSE),
-            _ => FIRST_PAUSE,
+    /// Takes a worker back. One that did not come back is made anew from what was written down.
+    fn finish(&mut self, ended: EndedStep<S, A, C>) {
+        let Ended { key: id, step, result, .. } = ended;
+        let (worker, problem) = match result {
+            Ok(worker) => (Some(worker), None),
+            Err(JobError::Failed(FailedStep { worker, error })) => (Some(worker), Some(error.to_string())),
+            Err(JobError::TimedOut { limit, .. }) => (None, Some(format!("it took longer than {limit:?}"))),
+            Err(JobError::Panicked { .. }) => (None, Some("it ended with a panic, which is a bug".into())),
+            Err(JobError::HandedBack { .. }) => (None, None),
         };
-        self.last = Some(Tried { action, pause, after: Instant::now() + pause });
+        if let Some(problem) = problem.as_ref().filter(|_| worker.is_none()) {
+            tracing::error!(campaign = %id, action = step, problem, "not done; it is tried again");
+        }
+        if let Some(entry) = lock(&self.status).campaigns.get_mut(&id) {
+            if let Some(meter) = worker.as_ref().and_then(|worker| worker.record().meter.as_ref()) {
+                (entry.leak_bits, entry.leak_bits_allowed) = (meter.bits_spent(), meter.bits_allowed());
+            }
+            (entry.last, entry.problem) = (step, problem);
+        }
+        self.resting.extend(worker.map(|worker| (id, worker)));
     }
 }
 
-/// Goes on with a campaign until it must wait for the chain.
-async fn take_turn<S: Store, A: Artefacts, C: Chain>(
-    mut rested: Rested<S, A, C>,
+/// Carries out what is next for a campaign.
+async fn take_step<S: Store, A: Artefacts, C: Chain>(
+    mut worker: Worker<S, A, C>,
     campaign: CampaignView,
     own: Option<CapsuleView>,
     now: u64,
-) -> Turn<S, A, C> {
-    let (mut last, mut problem) = ("wait", None);
-    for _ in 0..STEPS {
-        let next = campaign::next(&campaign, rested.worker.record(), now);
-        if matches!(next, Action::Wait(_) | Action::Done) || !rested.may(&next) {
-            break;
+) -> Result<Worker<S, A, C>, FailedStep<S, A, C>> {
+    let (action, done) = worker.step(&campaign, own.as_ref(), now).await;
+    match done {
+        Ok(()) => {
+            tracing::info!(campaign = %campaign.id, window = campaign.window.index.0, action = action.name(), "done");
+            Ok(worker)
         }
-        let (action, done) = rested.worker.step(&campaign, own.as_ref(), now).await;
-        last = action.name();
-        rested.note(action);
-        match done {
-            Ok(()) => {
-                tracing::info!(campaign = %campaign.id, window = campaign.window.index.0, action = last, "done")
-            }
-            Err(error) => {
-                report(&campaign, last, &error);
-                problem = Some(error.to_string());
-                break;
-            }
+        Err(error) => {
+            report(&campaign, action.name(), &error);
+            Err(FailedStep { worker, error })
         }
     }
-    Turn { id: campaign.id, rested, last, problem }
+}
+
+/// The longest time that a step may take: what the campaign gives for all that must be done meanwhile. Whoever is later loses the
+/// stake anyway.
+fn time_limit(action: &Action, terms: &Terms) -> Duration {
+    let seconds = match action {
+        Action::Examine | Action::Activate | Action::Decline(_) => terms.activationSeconds,
+        Action::Evaluate(_) | Action::RenewMaterial(_) | Action::SendSettlement(_) => terms.evaluationSeconds,
+        _ => terms.deliverySeconds,
+    };
+    // Terms that give less are declined, for which there must be time, too.
+    Duration::from_secs(seconds.max(LEAST_SECONDS).into())
 }
 
 fn report(campaign: &CampaignView, action: &str, error: &WorkError) {
@@ -299,4 +283,19 @@ fn fail(status: &Mutex<Status>, error: impl std::fmt::Display) {
 /// The status, also after a thread died with it.
 pub fn lock(status: &Mutex<Status>) -> MutexGuard<'_, Status> {
     status.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_the_time_that_the_campaign_gives_for_it() {
+        let terms =
+            Terms { activationSeconds: 1, evaluationSeconds: 3_600, deliverySeconds: 86_400, ..Terms::default() };
+        let seconds = |action| time_limit(&action, &terms).as_secs();
+        assert_eq!(seconds(Action::Decline(3)), 600, "also where nobody could be in time");
+        assert_eq!(seconds(Action::RenewMaterial(sonar_protocol::ids::WindowIndex(0))), 3_600);
+        assert_eq!(seconds(Action::Deliver), 86_400);
+    }
 }

@@ -128,7 +128,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
 }
 
 /// Seconds that a campaign must give for each thing that the Capsule loses its stake for when it is late.
-pub(super) const LEAST_SECONDS: u32 = 600;
+pub(crate) const LEAST_SECONDS: u32 = 600;
 
 /// A campaign that will be run.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use sonar_node::{
     ipfs::{Node, NodeConfig},
 };
 use sonar_protocol::units;
-use tokio::{net::TcpListener, task::JoinError};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinError};
 
 use super::Context;
 
@@ -75,13 +75,20 @@ impl Serve {
         Ready::new(Some(address), addresses).announce(home.path(), output)?;
         output.progress(format!("Capsule {operator} answers at http://{address}"));
         // A task of its own, so that a panic in it ends the Capsule in an orderly way.
-        let mut working = tokio::spawn(service.run(reader));
+        let (stop_service, stopped) = oneshot::channel::<()>();
+        let mut working = tokio::spawn(service.run(reader, async { stopped.await.unwrap_or_default() }));
         let ended = tokio::select! {
             ended = &mut working => Err(service_ended(&ended)),
             served = axum::serve(listener, router) => Err(http_ended(served)),
             () = stop => Ok(()),
         };
-        working.abort();
+        if !working.is_finished() {
+            // The service notices, and gives running steps a moment to end.
+            drop(stop_service);
+            if let Err(broken) = working.await {
+                tracing::error!(%broken, "the service did not stop in an orderly way");
+            }
+        }
         Ready::clear(home.path());
         ended.map(|()| done)
     }
