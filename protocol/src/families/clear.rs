@@ -175,7 +175,7 @@ impl Family for Clear {
     ) -> Result<Box<dyn Trial>, TrialError> {
         let validation = Validation::new(examples.features().clone(), targets, metric)?;
         let model = file.map_or_else(|| Ok(self.initial()), |file| self.model(file))?;
-        Ok(Measured::new(model, validation, write))
+        Ok(Measured::trial(model, validation, write))
     }
 
     /// It is published as it is; the seed protects nothing.

@@ -122,7 +122,7 @@ impl Family for Constant {
     ) -> Result<Box<dyn Trial>, TrialError> {
         let validation = Validation::new(examples.features().clone(), targets, metric)?;
         let model = model.map_or_else(|| Ok(Frequencies(vec![0.0; self.classes])), |model| self.decode(model))?;
-        Ok(Measured::new(model, validation, file))
+        Ok(Measured::trial(model, validation, file))
     }
 
     fn publish(&self, model: &[u8], _: &VersionSeed, _: &Binding) -> Result<Published, FamilyError> {

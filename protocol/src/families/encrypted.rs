@@ -183,7 +183,7 @@ impl Family for Linear {
     ) -> Result<Box<dyn Trial>, TrialError> {
         let validation = Validation::new(self.features.apply(examples.features())?, targets, metric)?;
         let model = file.map_or_else(|| Ok(Weights::zeros(self.shape)), |file| self.weights_of(file))?;
-        Ok(Measured::new(model, validation, write))
+        Ok(Measured::trial(model, validation, write))
     }
 
     fn publish(&self, model: &[u8], seed: &VersionSeed, binding: &Binding) -> Result<Published, FamilyError> {

@@ -298,7 +298,7 @@ where
     M: Trainable<Inputs: Send + Sync> + PartialEq + Send + Sync + 'static,
 {
     /// A model with its examples, and how it is written to a file.
-    pub fn new(
+    pub fn trial(
         model: M,
         validation: Validation<M::Inputs>,
         file: fn(&M) -> Result<ModelFile, FamilyError>,

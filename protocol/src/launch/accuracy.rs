@@ -1,0 +1,55 @@
+//! The start that a campaign claims, the target, and the grid between them.
+
+use syft::Ppm;
+
+use super::LaunchError;
+use crate::{campaign::CampaignFile, manifest::Accuracy, units::percent};
+
+/// How accuracy is measured and paid: as the file says, or as the measured start, the target and the number of rows allow.
+pub(super) fn accuracy(file: &CampaignFile, measured: Ppm, rows: usize) -> Result<Accuracy, LaunchError> {
+    let AccuracyTable { start, target, grid, tolerance } = file.accuracy;
+    let grid = match grid {
+        Some(grid) => Grid::for_rows(grid.get(), rows)?,
+        None => Grid::finest_for_target(target, rows)
+            .ok_or(LaunchError::TargetBelowGrid { target, finest: Grid::finest_for_rows(rows).ppm() })?,
+    };
+    // The claim is public: it says no more about the validation set than the Capsule will.
+    let start = start.unwrap_or_else(|| measured.floor_to_grid(grid));
+    Ok(Accuracy { start, target, grid, tolerance })
+}
+
+/// Compares what the Capsule will measure with the claim as the contract will.
+pub(super) fn check_accuracy(accuracy: &Accuracy, measured: Ppm) -> Result<(), LaunchError> {
+    let (grid, claimed) = (accuracy.grid, accuracy.start);
+    let apart = measured.floor_to_grid(grid).get().abs_diff(claimed.floor_to_grid(grid).get());
+    if apart > accuracy.tolerance.get() + grid.ppm() {
+        return Err(LaunchError::Start { measured: measured.get(), claimed: claimed.get() });
+    }
+    if !accuracy.target.is_on(grid) {
+        return Err(LaunchError::TargetOffGrid { target: accuracy.target, grid: grid.ppm() });
+    }
+    // The target must be above what the Capsule will attest, too.
+    accuracy.ladder_from(measured.floor_to_grid(grid))?;
+    Ok(())
+}
+
+/// The grid values around a target that is none of them.
+pub(super) fn neighbours(target: Ppm, grid: u32) -> String {
+    let below = target.get() / grid * grid;
+    let around = [below, below + grid].into_iter().filter(|ppm| (1..=Ppm::ONE.get()).contains(ppm));
+    around.map(percent).collect::<Vec<_>>().join(" or ")
+}
+
+/// Warns if few divisors of the target made the grid much coarser than the validation set allows.
+pub(super) fn coarse_grid(file: &CampaignFile, accuracy: &Accuracy, rows: usize) -> Option<String> {
+    let (grid, finest) = (accuracy.grid.ppm(), Grid::finest_for_rows(rows).ppm());
+    (file.accuracy.grid.is_none() && grid >= 2 * finest).then(|| {
+        format!(
+            "accuracy is published and paid in steps of {}, although the validation set allows {}: no finer step divides the target of \
+             {}; choose a rounder accuracy.target",
+            percent(grid),
+            percent(finest),
+            percent(accuracy.target.get())
+        )
+    })
+}

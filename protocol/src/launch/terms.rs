@@ -1,0 +1,97 @@
+//! What goes on the chain.
+
+use alloy::primitives::{Address, B256};
+use sonar_contracts::{AuditTerms, MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
+
+use super::{CapsuleTerms, LaunchError};
+use crate::{
+    campaign::CampaignFile,
+    handover::keys_root,
+    manifest::{Accuracy, Manifest},
+    units::Amount,
+};
+
+/// Seconds for activation and for each evaluation.
+const CAPSULE_SECONDS: u32 = 3_600;
+/// Seconds for delivery.
+const DELIVERY_SECONDS: u32 = 86_400;
+/// Seconds for the audit: a week.
+const AUDIT_SECONDS: u32 = 604_800;
+/// No audit is over sooner than an hour, and no stake may be kept for more than thirty days.
+const AUDIT_BOUNDS: std::ops::RangeInclusive<u32> = 3_600..=2_592_000;
+/// A campaign that does not say asks for this part of what one grid step pays as the stake of a submission …
+const STAKE_PART: u128 = 10;
+/// … but for no more wei than this …
+const MOST_USUAL_STAKE: u128 = 1_000 * STAKE_UNIT;
+/// … and for so many when the bounty is not in ETH.
+const TOKEN_STAKE: u128 = 500 * STAKE_UNIT;
+
+/// What the chain is about, besides the manifest.
+pub(super) struct Deal {
+    pub(super) owner: Address,
+    pub(super) token: Address,
+    pub(super) bounty: u128,
+    pub(super) capsule: CapsuleTerms,
+    pub(super) deadline: u64,
+    pub(super) salt: B256,
+}
+
+/// The terms, without the digest of the manifest.
+pub(super) fn terms(file: &CampaignFile, manifest: &Manifest, deal: Deal) -> Result<Terms, LaunchError> {
+    let Manifest { accuracy, limits, audit, .. } = manifest;
+    let Deal { owner, token, bounty, capsule, deadline, salt } = deal;
+    Ok(Terms {
+        owner,
+        token,
+        bounty,
+        startPpm: accuracy.start.get(),
+        tolerancePpm: accuracy.tolerance.get(),
+        targetPpm: accuracy.target.get(),
+        gridPpm: accuracy.grid.ppm(),
+        maxSubmissions: limits.submissions,
+        maxAccepts: limits.accepts,
+        windowSize: limits.window,
+        windowSeconds: limits.window_seconds,
+        capPerVersion: limits.cap_per_version,
+        deadline,
+        activationSeconds: file.limits.activation_seconds.unwrap_or(CAPSULE_SECONDS),
+        evaluationSeconds: file.limits.evaluation_seconds.unwrap_or(CAPSULE_SECONDS),
+        deliverySeconds: file.limits.delivery_seconds.unwrap_or(DELIVERY_SECONDS),
+        audit: AuditTerms { period: audit_seconds(file)?, keys: keys_root(audit) },
+        capsule: capsule.operator,
+        attester: capsule.attester,
+        feePpm: capsule.fee_ppm,
+        stake: u128::try_from(capsule.stake.0).unwrap_or(u128::MAX),
+        submissionStake: submission_stake(file, token, bounty, accuracy)?,
+        manifest: B256::ZERO,
+        salt,
+    })
+}
+
+/// How long the Capsule's stake stays locked after its delivery.
+fn audit_seconds(file: &CampaignFile) -> Result<u32, LaunchError> {
+    let seconds = file.limits.audit_seconds.unwrap_or(AUDIT_SECONDS);
+    let must = "between 3600 and 2592000, an hour and thirty days";
+    let limit = LaunchError::Limit { field: "audit_seconds", value: seconds.into(), must };
+    AUDIT_BOUNDS.contains(&seconds).then_some(seconds).ok_or(limit)
+}
+
+/// The stake of a submission: what the file says, or a part of what one grid step pays.
+fn submission_stake(
+    file: &CampaignFile,
+    token: Address,
+    bounty: u128,
+    accuracy: &Accuracy,
+) -> Result<u128, LaunchError> {
+    let step = payout(bounty, accuracy.target.get(), 0, accuracy.grid.ppm());
+    let Some(wanted) = file.limits.submission_stake else {
+        let usual = if token.is_zero() { (step / STAKE_PART).min(MOST_USUAL_STAKE) } else { TOKEN_STAKE };
+        return Ok(usual - usual % STAKE_UNIT);
+    };
+    let fits = |stake: &u128| *stake <= MAX_SUBMISSION_STAKE && stake.is_multiple_of(STAKE_UNIT);
+    let stake = u128::try_from(wanted.0).ok().filter(fits).ok_or(LaunchError::Stake(wanted))?;
+    if token.is_zero() && stake > step {
+        return Err(LaunchError::StakeAboveStep { stake: wanted, step: step.into() });
+    }
+    Ok(stake)
+}
