@@ -264,7 +264,7 @@ impl From<LaunchError> for Failure {
             LaunchError::PastDeadline => Code::PastDeadline,
             LaunchError::CertificateExpires { .. } => Code::CertificateExpires,
             LaunchError::Ladder(_) => Code::TargetNotAboveStart,
-            LaunchError::TargetOffGrid { .. } => Code::TargetOffGrid,
+            LaunchError::TargetOffGrid { .. } | LaunchError::TargetBelowGrid { .. } => Code::TargetOffGrid,
             LaunchError::Start { .. } => Code::StartNotAsClaimed,
             LaunchError::Table(_)
             | LaunchError::Misfit(_)

@@ -212,13 +212,13 @@ fn eth() -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccuracyTable {
-    /// Of the starting model, as the data scientist claims.
-    #[serde(deserialize_with = "fraction")]
-    pub start: Ppm,
+    /// Of the starting model, as the data scientist claims; the launch claims what it measures if it is not given.
+    #[serde(default, deserialize_with = "some_fraction")]
+    pub start: Option<Ppm>,
     /// That earns the whole bounty.
     #[serde(default = "all", deserialize_with = "fraction")]
     pub target: Ppm,
-    /// Step in which accuracies are published and paid.
+    /// Step in which accuracies are published and paid; the finest that target and validation set allow if it is not given.
     #[serde(default, deserialize_with = "some_fraction")]
     pub grid: Option<Ppm>,
     /// How far the measured starting accuracy may be from the claim.
@@ -237,7 +237,8 @@ fn two_percent() -> Ppm {
 fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ppm, D::Error> {
     let value = f64::deserialize(deserializer)?;
     if (0.0..=1.0).contains(&value) {
-        Ok(Ppm::from_fraction(value))
+        // No decimal fraction is exact in binary: to round down would make 518,499 ppm of 0.5185.
+        Ppm::new((value * 1e6).round() as u32).map_err(D::Error::custom)
     } else {
         Err(D::Error::custom(format!("{value} is not a fraction between 0 and 1")))
     }
@@ -450,6 +451,21 @@ target = 0.9
         assert_eq!(file.deadline.from(1_000), 1_000 + 2 * 86_400);
         assert_eq!(file.reward.token, "ETH");
         assert_eq!(file.schema().ranges(), [(0.0, 10.0), (0.0, 1.5)]);
+    }
+
+    #[test]
+    fn a_decimal_fraction_is_read_exactly() {
+        for (text, ppm) in [("0.5185", 518_500), ("0.0157", 15_700), ("0.933352", 933_352), ("0.9999999", 1_000_000)] {
+            let file = CampaignFile::parse(&TEXT.replace("target = 0.9", &format!("target = {text}"))).unwrap();
+            assert_eq!(file.accuracy.target.get(), ppm, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_starting_accuracy_may_be_left_out() {
+        assert_eq!(CampaignFile::parse(TEXT).unwrap().accuracy.start, Some(Ppm::of(1, 10)));
+        assert_eq!(CampaignFile::parse(&TEXT.replace("start = 0.1\n", "")).unwrap().accuracy.start, None);
+        assert!(refusal("start = 0.1", "start = -0.1").contains("fraction"));
     }
 
     #[test]

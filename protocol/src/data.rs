@@ -225,6 +225,17 @@ impl Schema {
         self.range.map(|range| TargetMap::from_range(range.min, range.max)).transpose()
     }
 
+    /// The targets of raw examples, bounded.
+    ///
+    /// # Errors
+    /// When the range makes no sense.
+    pub fn targets(&self, examples: &Examples) -> Result<Targets, DataError> {
+        Ok(match self.target_map()? {
+            Some(map) => map.apply(examples.targets()),
+            None => examples.targets().clone(),
+        })
+    }
+
     /// The examples in a table, in the model's order of columns; other columns are ignored.
     ///
     /// # Errors

@@ -3,19 +3,19 @@
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use sonar_contracts::{AuditTerms, MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
-use syft::{LadderError, Ppm, budget};
+use syft::{Grid, LadderError, Ppm, budget};
 use syft_nets::{Model, NetworkError};
 use zeroize::Zeroizing;
 
 use crate::{
     backbone::{self, Backbone, Embedding},
     bundle::{self, Bundle, validation_limits},
-    campaign::CampaignFile,
+    campaign::{AccuracyTable, CampaignFile},
     data::{self, FitReport, Header, TableError},
     families::{self, Brief, DraftError, Method, TooManyRows, TrialError},
     handover::{AuditSecret, keys_root},
     ids::Digest,
-    manifest::{Accuracy, CampaignLimits, Manifest, ManifestError, grid_for},
+    manifest::{Accuracy, CampaignLimits, Manifest, ManifestError},
     pgp::Certificate,
     regime::Regime,
     units::{Amount, TokenUnit, percent, time},
@@ -137,7 +137,7 @@ pub enum LaunchError {
     Ladder(#[from] LadderError),
     /// The claimed start is not what the starting model does.
     #[error(
-        "the starting model has an accuracy of {}, but accuracy.start claims {}; write what it has, or raise accuracy.tolerance",
+        "the starting model has an accuracy of {}, but accuracy.start claims {}; leave accuracy.start out to claim what is measured, or raise accuracy.tolerance",
         percent(*.measured),
         percent(*.claimed)
     )]
@@ -173,14 +173,26 @@ pub enum LaunchError {
     Grid(#[from] syft::UnitError),
     /// A target between two grid values, which no model could be attested to have reached.
     #[error(
-        "accuracy.target of {} is between two steps of the grid of {}: take {} or {}, or another accuracy.grid",
-        percent(target.get()), percent(*grid), percent(target.get() / grid * grid), percent(target.get() / grid * grid + grid)
+        "accuracy.target of {} is between two steps of the grid of {}: choose {}, or leave accuracy.grid out",
+        percent(target.get()), percent(*grid), neighbours(*target, *grid)
     )]
     TargetOffGrid {
         /// The target.
-        target: syft::Ppm,
+        target: Ppm,
         /// The grid in parts per million.
         grid: u32,
+    },
+    /// A target that is lower than every grid that the validation set allows.
+    #[error(
+        "accuracy.target of {} is less than the finest grid for this validation set, {}: choose a higher target, or add rows to the \
+         validation set",
+        percent(target.get()), percent(*finest)
+    )]
+    TargetBelowGrid {
+        /// The target.
+        target: Ppm,
+        /// The finest grid in parts per million.
+        finest: u32,
     },
     /// A limit that the contract would not take.
     #[error("limits.{field} = {value} must be {must}")]
@@ -290,12 +302,10 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     let seed = file.model.seed.or_else(usual).unwrap_or_default();
     let (method, model) = families::draft(Brief { file, data: &data, examples: &examples, backbone, seed })?;
     method.check_rows(examples.len())?;
-    let accuracy = Accuracy {
-        start: file.accuracy.start,
-        target: file.accuracy.target,
-        grid: grid_for(file.accuracy.grid.map(syft::Ppm::get), examples.len())?,
-        tolerance: file.accuracy.tolerance,
-    };
+    let initial = inputs.initial.as_ref().map(|bytes| bytes.as_slice());
+    let targets = data.targets(&examples).map_err(TrialError::from)?;
+    let measured = method.trial(&examples, targets, file.metric(), initial)?.accuracy();
+    let accuracy = accuracy(file, measured, examples.len())?;
     let ladder = accuracy.ladder()?;
     let limits = limits(file, budget::default_limits(method.weights(), &ladder))?;
     let bundle = Bundle {
@@ -321,8 +331,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         commitments: bundle.commitments(),
     };
     manifest.encode()?;
-    let start = manifest.trial(&examples, bundle.initial.as_ref().map(|bytes| bytes.as_slice()))?;
-    let measured = measure(&accuracy, start.accuracy())?;
+    check_accuracy(&accuracy, measured)?;
     let terms = Terms {
         owner: inputs.owner,
         token: inputs.token,
@@ -355,11 +364,14 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     }
     Ok(Plan {
         outlook: Outlook {
-            start_ppm: measured,
+            start_ppm: measured.get(),
             leak_bits: limits.budget().bits(&ladder),
             regime: manifest.method.regime(),
             model,
-            warnings: warnings(&manifest.method),
+            warnings: warnings(&manifest.method)
+                .into_iter()
+                .chain(coarse_grid(file, &accuracy, examples.len()))
+                .collect(),
         },
         manifest,
         bundle,
@@ -433,8 +445,21 @@ fn eth(amount: Amount) -> String {
     TokenUnit::eth().format(amount)
 }
 
+/// How accuracy is measured and paid: as the file says, or as the measured start, the target and the number of rows allow.
+fn accuracy(file: &CampaignFile, measured: Ppm, rows: usize) -> Result<Accuracy, LaunchError> {
+    let AccuracyTable { start, target, grid, tolerance } = file.accuracy;
+    let grid = match grid {
+        Some(grid) => Grid::for_rows(grid.get(), rows)?,
+        None => Grid::finest_for_target(target, rows)
+            .ok_or(LaunchError::TargetBelowGrid { target, finest: Grid::finest_for_rows(rows).ppm() })?,
+    };
+    // The claim is public: it says no more about the validation set than the Capsule will.
+    let start = start.unwrap_or_else(|| measured.floor_to_grid(grid));
+    Ok(Accuracy { start, target, grid, tolerance })
+}
+
 /// Compares what the Capsule will measure with the claim as the contract will.
-fn measure(accuracy: &Accuracy, measured: Ppm) -> Result<u32, LaunchError> {
+fn check_accuracy(accuracy: &Accuracy, measured: Ppm) -> Result<(), LaunchError> {
     let (grid, claimed) = (accuracy.grid, accuracy.start);
     let apart = measured.floor_to_grid(grid).get().abs_diff(claimed.floor_to_grid(grid).get());
     if apart > accuracy.tolerance.get() + grid.ppm() {
@@ -445,7 +470,28 @@ fn measure(accuracy: &Accuracy, measured: Ppm) -> Result<u32, LaunchError> {
     }
     // The target must be above what the Capsule will attest, too.
     accuracy.ladder_from(measured.floor_to_grid(grid))?;
-    Ok(measured.get())
+    Ok(())
+}
+
+/// The grid values around a target that is none of them.
+fn neighbours(target: Ppm, grid: u32) -> String {
+    let below = target.get() / grid * grid;
+    let around = [below, below + grid].into_iter().filter(|ppm| (1..=Ppm::ONE.get()).contains(ppm));
+    around.map(percent).collect::<Vec<_>>().join(" or ")
+}
+
+/// Warns if few divisors of the target made the grid much coarser than the validation set allows.
+fn coarse_grid(file: &CampaignFile, accuracy: &Accuracy, rows: usize) -> Option<String> {
+    let (grid, finest) = (accuracy.grid.ppm(), Grid::finest_for_rows(rows).ppm());
+    (file.accuracy.grid.is_none() && grid >= 2 * finest).then(|| {
+        format!(
+            "accuracy is published and paid in steps of {}, although the validation set allows {}: no finer step divides the target of \
+             {}; choose a rounder accuracy.target",
+            percent(grid),
+            percent(finest),
+            percent(accuracy.target.get())
+        )
+    })
 }
 
 fn warnings(method: &Method) -> Vec<String> {
@@ -655,7 +701,10 @@ pub(crate) mod tests {
     fn what_would_be_refused_later_is_refused_now() {
         let refusal = |from, to| planned(from, to).unwrap_err().to_string();
         assert!(refusal("target = 0.9", "target = 0.1").contains("must be above"));
-        assert!(refusal("target = 0.9", "target = 0.93").contains("take 90 % or 95 %"));
+        assert!(refusal("target = 0.9", "target = 0.93\ngrid = 0.05").contains("choose 90 % or 95 %, or leave"));
+        assert!(refusal("target = 0.9", "target = 0.99\ngrid = 0.3").contains("choose 90 %, or leave"));
+        assert!(refusal("start = 0.1\ntarget = 0.9", "target = 0.04").contains("4 % is less than the finest grid"));
+        assert!(refusal("start = 0.1\ntarget = 0.9", "target = 0.1").contains("must be above"));
         assert!(refusal("start = 0.1", "start = 0.5").contains("accuracy.start claims 50 %"));
         assert!(refusal("\"2d\"", "\"2020-01-01T00:00:00Z\"").contains("deadline"));
         assert!(refusal("name = \"b\"", "name = \"c\"").contains("column `c` is missing"));
@@ -671,6 +720,38 @@ pub(crate) mod tests {
         poor.bounty = Amount::ZERO;
         let file = CampaignFile::parse(TEXT).unwrap();
         assert!(matches!(plan(&file, poor), Err(LaunchError::Bounty)));
+    }
+
+    #[test]
+    fn a_start_that_is_not_claimed_is_measured() {
+        let plan = planned("start = 0.1\n", "").unwrap();
+        let manifest = plan.manifest(Digest([9; 32]));
+        manifest.matches(&plan.terms(Digest([8; 32]))).unwrap();
+        assert_eq!((plan.outlook.start_ppm, manifest.accuracy.start.get()), (100_000, 100_000));
+    }
+
+    #[test]
+    fn what_is_claimed_without_being_asked_for_is_on_the_grid() {
+        let plan = planned("start = 0.1\ntarget = 0.9", "target = 0.93").unwrap();
+        let accuracy = plan.manifest(Digest([9; 32])).accuracy;
+        assert_eq!((plan.outlook.start_ppm, accuracy.start.get()), (100_000, 58_125));
+    }
+
+    #[test]
+    fn every_target_that_a_row_can_reach_has_a_grid() {
+        let grid = |target: &str| {
+            let plan = planned("target = 0.9", &format!("target = {target}")).unwrap();
+            let terms = plan.terms(Digest([8; 32]));
+            assert!(terms.targetPpm.is_multiple_of(terms.gridPpm), "{target}");
+            let coarse =
+                plan.outlook.warnings.iter().any(|warning| warning.contains("choose a rounder accuracy.target"));
+            (terms.gridPpm, coarse)
+        };
+        assert_eq!(grid("0.9"), (50_000, false));
+        assert_eq!(grid("0.93"), (58_125, false));
+        assert_eq!(grid("0.933352"), (66_668, false));
+        assert_eq!(grid("0.999983"), (999_983, true), "a prime number of parts per million");
+        assert_eq!(grid("1.0"), (50_000, false));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sonar_contracts::Terms;
 use syft::{
-    DataError, Grid, Ladder, LadderError, Metric, Ppm, Targets, UnitError,
+    DataError, Grid, Ladder, LadderError, Metric, Ppm, Targets,
     budget::{BudgetError, LeakMeter, Limits},
 };
 
@@ -288,10 +288,7 @@ impl Manifest {
     /// # Errors
     /// When the schema gives them a range that is none.
     pub fn targets(&self, examples: &syft::Examples) -> Result<Targets, DataError> {
-        Ok(match self.data.target_map()? {
-            Some(map) => map.apply(examples.targets()),
-            None => examples.targets().clone(),
-        })
+        self.data.targets(examples)
     }
 }
 
@@ -300,16 +297,5 @@ fn fits(metric: Metric, data: &Schema) -> bool {
     match metric {
         Metric::Accuracy | Metric::Auc | Metric::LogLoss => data.range.is_none(),
         Metric::R2 | Metric::Mse => data.range.is_some(),
-    }
-}
-
-/// The grid that a campaign has if it does not say: the usual one, unless the validation set is too small for it.
-///
-/// # Errors
-/// When a grid that was asked for is finer than one row.
-pub fn grid_for(wanted: Option<u32>, rows: usize) -> Result<Grid, UnitError> {
-    match wanted {
-        Some(ppm) => Grid::for_rows(ppm, rows),
-        None => Ok(Grid::DEFAULT.max(Grid::finest_for_rows(rows))),
     }
 }

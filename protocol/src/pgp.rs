@@ -565,7 +565,10 @@ mod tests {
             let mut sealed = SEALED.clone();
             let at = at % sealed.len();
             sealed[at] ^= change;
-            prop_assert!(open(&sealed, &ANNA, 100).is_err(), "byte {at} of {}", sealed.len());
+            // X25519 ignores the top bit of a public key (RFC 7748, section 5), so that one change opens to the same text.
+            if let Ok(text) = open(&sealed, &ANNA, 100) {
+                prop_assert_eq!((change, text.as_slice()), (128, &b"model"[..]), "byte {} of {}", at, sealed.len());
+            }
         }
     }
 

@@ -359,8 +359,12 @@ pub struct Miner {
     /// The account.
     #[schema(value_type = String)]
     pub address: Address,
-    /// Per campaign, oldest first.
+    /// Per campaign, newest first.
     pub campaigns: Vec<MinerCampaign>,
+    /// Give this as `after` to get older campaigns; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub next: Option<CampaignId>,
 }
 
 /// What an account did and earned in one campaign.

@@ -31,8 +31,13 @@ struct Site {
 
 impl Site {
     async fn start(chain: &Client, home: &Path, relay_after: Duration) -> Self {
+        Self::start_with(None, chain, home, relay_after).await
+    }
+
+    async fn start_with(database: Option<&str>, chain: &Client, home: &Path, relay_after: Duration) -> Self {
         let config = Config {
             home: home.to_owned(),
+            database: database.map(|url| url.parse().unwrap()),
             listen: "127.0.0.1:0".parse().unwrap(),
             ipfs_listen: "/ip4/127.0.0.1/tcp/0".parse().unwrap(),
             kubo: None,
@@ -275,6 +280,8 @@ async fn lists_come_in_parts_and_filtered() {
     assert_eq!(kinds(&site.ok(&format!("{events}?account={miner}")).await), ["submitted"]);
     assert_eq!(site.ok(&format!("/api/v1/campaigns/{id}/submissions?miner={miner}")).await["total"], 1);
     assert_eq!(site.ok(&format!("/api/v1/campaigns/{id}/submissions?after=2")).await["items"][0]["number"], 3);
+    assert_eq!(site.ok(&format!("/api/v1/miners/{miner}?limit=1")).await["campaigns"][0]["campaign"], id.to_string());
+    assert_eq!(site.get(&format!("/api/v1/miners/{miner}?after={id}")).await.0, StatusCode::NOT_FOUND);
     site.server.stop().await;
 }
 
@@ -363,6 +370,34 @@ async fn a_settlement_left_with_sonar_is_sent_also_after_a_restart() {
     let ledger = stage.owner.ledger(&terms).await.unwrap();
     assert!(ledger.owed > U256::ZERO);
     site.server.stop().await;
+}
+
+#[tokio::test]
+async fn servers_that_share_a_database_answer_alike_and_replace_one_another() {
+    let Some(database) = testkit::postgres::database() else { return };
+    let stage = Stage::new().await;
+    let (_, id) = campaign(&stage, 1).await;
+    let sonar = stage.owner.with_signer(stage.anvil.signers()[8].clone());
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let first = Site::start_with(Some(&database), &sonar, homes[0].path(), NEVER).await;
+    let second = Site::start_with(Some(&database), &sonar, homes[1].path(), Duration::ZERO).await;
+    let path = format!("/api/v1/campaigns/{id}");
+    assert_eq!(first.ok(&path).await, second.ok(&path).await);
+    let follows = async |site: &Site| site.ok("/readyz").await["index"]["follows"] == true;
+    assert!(follows(&first).await && !follows(&second).await);
+
+    // What is left with one of them, another sends.
+    let mut settled = second.events("?kind=settled", None).await;
+    let call = first.http.post(format!("{}/api/v1/relay/settlement", first.base));
+    let answer = call.json(&settlement(&stage, id).await).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let settled = settled.next().await;
+
+    first.server.stop().await;
+    submit_all(&stage, id, 2).await;
+    second.wait_for("submitted", &settled.id).await;
+    assert!(follows(&second).await);
+    second.server.stop().await;
 }
 
 #[tokio::test]
@@ -530,6 +565,7 @@ async fn without_an_account_nothing_is_relayed_and_one_directory_serves_one_serv
 
     let config = Config {
         home: home.path().to_owned(),
+        database: None,
         listen: "127.0.0.1:0".parse().unwrap(),
         ipfs_listen: "/ip4/127.0.0.1/tcp/0".parse().unwrap(),
         kubo: None,

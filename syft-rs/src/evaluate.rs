@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn senseless_ladders_are_refused() {
-        let grid = Grid::DEFAULT;
+        let grid = Grid::new(5_000).unwrap();
         let ppm = |x| Ppm::new(x).unwrap();
         assert!(matches!(Ladder::new(grid, ppm(1), ppm(900_000)), Err(LadderError::OffGrid { .. })));
         assert!(matches!(Ladder::new(grid, ppm(5_000), ppm(5_000)), Err(LadderError::TargetNotAbove { .. })));

@@ -110,8 +110,6 @@ pub struct Grid(u32);
 impl Grid {
     /// The finest grid of any campaign: 0.1 %.
     pub const FINEST: Self = Self(1_000);
-    /// The default grid: 0.5 %.
-    pub const DEFAULT: Self = Self(5_000);
 
     /// Checks that the step is between 1,000 and 1,000,000 ppm.
     pub const fn new(ppm: u32) -> Result<Self, UnitError> {
@@ -139,6 +137,13 @@ impl Grid {
         // At most a million.
         let row = 1_000_000_u64.div_ceil(rows.max(1) as u64) as u32;
         Self(row.max(Self::FINEST.0))
+    }
+
+    /// The finest grid that a validation set of `rows` rows allows and of which `target` is a multiple; none if the target is less than every
+    /// grid that the rows allow.
+    pub fn finest_for_target(target: Ppm, rows: usize) -> Option<Self> {
+        // At most a million candidates.
+        (Self::finest_for_rows(rows).0..=target.0).find(|&ppm| target.0.is_multiple_of(ppm)).map(Self)
     }
 
     /// The step in parts per million.
@@ -197,5 +202,18 @@ mod tests {
         assert_eq!(ppm.floor_to_grid(grid).get(), 935_000);
         assert_eq!(grid.value(ppm.steps(grid)).unwrap().get(), 935_000);
         assert_eq!(grid.value(GridStep(201)), None);
+    }
+
+    #[test]
+    fn the_finest_grid_for_a_target_divides_it() {
+        let finest = |target, rows| Grid::finest_for_target(Ppm::new(target).unwrap(), rows).map(Grid::ppm);
+        assert_eq!(finest(940_000, 60), Some(18_800), "one row counts 16,667 ppm, which does not divide 94 %");
+        assert_eq!(finest(930_000, 20), Some(58_125));
+        assert_eq!(finest(1_000_000, 60), Some(20_000));
+        assert_eq!(finest(930_000, 1_000_000), Some(1_000), "no grid is finer than 0.1 %");
+        assert_eq!(finest(999_983, 1_000), Some(999_983), "a prime number");
+        assert_eq!(finest(50_000, 20), Some(50_000));
+        assert_eq!(finest(49_999, 20), None);
+        assert_eq!(finest(0, 20), None);
     }
 }

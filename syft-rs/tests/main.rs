@@ -216,7 +216,7 @@ fn a_regression_learns_a_line() {
     let (rule, labels) = (Rule::default_for(&Task::Regression, &map), Labels::default_for(&map, 1));
     let update = train(&features, &targets, &rule, &labels, &params, &mut StdRng::seed_from_u64(1)).unwrap();
     let validation = Validation::new(features.clone(), targets, Metric::R2).unwrap();
-    let ladder = Ladder::new(Grid::DEFAULT, Ppm::ZERO, Ppm::ONE).unwrap();
+    let ladder = Ladder::new(Grid::new(5_000).unwrap(), Ppm::ZERO, Ppm::ONE).unwrap();
     let campaign = Campaign { params, map, updates: vec![update], validation, features, ladder };
     let (_, history) = run_encrypted(&campaign, 4);
     assert!(history.last().unwrap().fraction() > 0.95, "{history:?}");

@@ -1,6 +1,7 @@
 //! Fixtures and stages that the tests of several crates share.
 
 pub mod openpgp;
+pub mod postgres;
 pub mod stage;
 pub mod yes_or_no;
 

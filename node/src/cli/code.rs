@@ -66,6 +66,7 @@ codes! {
     ChainUrl = "CHAIN_URL", Usage, "invalid URL of the chain node";
     Config = "CONFIG", Refused, "`config.toml` or `policy.toml` is invalid, or no home directory is known";
     ContractRefused = "CONTRACT_REFUSED", Refused, "a contract refused the transaction; the message gives its reason";
+    DatabaseUnreachable = "DATABASE_UNREACHABLE", Unreachable, "the PostgreSQL database of `sonar serve --database` does not answer";
     DataExists = "DATA_EXISTS", Refused, "a data set with this name exists";
     DataName = "DATA_NAME", Usage, "invalid name of a data set: use 1 to 64 letters, digits, `-` and `_`";
     DataNotATable = "DATA_NOT_A_TABLE", Refused, "the file is not a valid CSV table";

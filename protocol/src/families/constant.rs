@@ -247,7 +247,8 @@ mod tests {
     }
 
     fn planned(choice: &str) -> Plan {
-        let text = TEXT.replace("[reward]", choice);
+        // A coarse grid: about two weights little may be said.
+        let text = TEXT.replace("[reward]", choice).replace("target = 0.9", "target = 0.9\ngrid = 0.3");
         plan(&CampaignFile::parse(&text).unwrap(), inputs()).unwrap()
     }
 

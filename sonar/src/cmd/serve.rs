@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
-use sonar::server::{Config, ServeError, Server};
+use sonar::{
+    index::{DatabaseUrl, IndexError, StoreError},
+    server::{Config, ServeError, Server},
+};
 use sonar_node::{
     account::Keystore,
     cli::{self, Ask, Code, Failure, Output, Ready, Report},
@@ -26,6 +29,13 @@ pub struct Serve {
     /// Where the embedded IPFS node answers
     #[arg(long, default_value = "/ip4/127.0.0.1/tcp/0", value_name = "MULTIADDR", env = "SONAR_IPFS_LISTEN")]
     ipfs_listen: sonar_node::ipfs::Multiaddr,
+    /// PostgreSQL database that several servers share; without it, files in the home directory
+    ///
+    /// Each contract has a schema of its own there. One of the servers follows the chain at a time; all of them answer.
+    /// Put the password into `PGPASSWORD` or `~/.pgpass`, because others on this machine can read command lines.
+    #[arg(long, value_name = "URL", env = "SONAR_DATABASE", hide_env_values = true)]
+    // Parsed later: a message about an invalid argument repeats it, with the password.
+    database: Option<String>,
     /// How long a Capsule's own settlement has to arrive before the relay sends it
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = units::duration)]
     relay_after: Duration,
@@ -35,6 +45,7 @@ impl Serve {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         Ready::clear(&context.home);
         let done = Report::new(&serde_json::json!({ "stopped": true }), "")?;
+        let database = self.database_url()?;
         let signer = signer(context, output)?;
         let mut stop = Box::pin(cli::stop_signal());
         let start = || async {
@@ -42,6 +53,7 @@ impl Serve {
             let chain_id = chain.deployment().chain_id;
             let config = Config {
                 home: context.home.join("serve"),
+                database: database.clone(),
                 listen: self.listen,
                 ipfs_listen: self.ipfs_listen.clone(),
                 kubo: context.config.kubo()?,
@@ -71,6 +83,11 @@ impl Serve {
         server.stop().await;
         ended.map(|()| done)
     }
+
+    fn database_url(&self) -> Result<Option<DatabaseUrl>, Failure> {
+        let url = self.database.as_deref().map(str::parse).transpose();
+        url.map_err(|error| Failure::new(Code::Usage, format!("--database: {error}")))
+    }
 }
 
 /// The relay's account, if there is an account.
@@ -95,6 +112,7 @@ fn failure(error: ServeError) -> Failure {
         ServeError::Ipfs(error) => return error.into(),
         ServeError::Busy(_) => Code::Busy,
         ServeError::Listen { .. } => Code::Listen,
+        ServeError::Index(IndexError::Store(StoreError::Unreachable { .. })) => Code::DatabaseUnreachable,
         ServeError::Index(_) => Code::Index,
         ServeError::Settlements(_) => Code::File,
     };

@@ -1,15 +1,25 @@
-//! The index: a copy of the contract's events in SQLite, and their fold in memory.
+//! The index: a copy of the contract's events in a database, and their fold in memory.
 //!
 //! What the API answers is [`World`], the same pure fold of events that Capsule and Mines use, so it equals what the
-//! chain says. The database only saves reading the chain again: without it, with a damaged one, or after the chain
-//! was rolled back, the index is made anew from the chain.
+//! chain says. The database only saves reading the chain again: without it, or with a damaged one, the index is made
+//! anew from the chain.
+//!
+//! Several servers may share a PostgreSQL database. The one with the lease follows the chain and writes; all of them fold what
+//! is written into a world of their own, and answer from that:
+//!
+//! ```text
+//!            lease free or own                        lease of another server
+//!   step ──▶ read the database, follow the chain,     read the database ──▶ wait, look again each second
+//!            append or roll back; renew meanwhile
+//!              │ chain does not answer ──▶ give the lease back, wait, step again
+//!              │ lease lost ──▶ nothing was appended; step again
+//! ```
 
 mod store;
 
 use std::{
     collections::VecDeque,
     future::Future,
-    path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::{Duration, Instant},
 };
@@ -17,11 +27,14 @@ use std::{
 use tokio::sync::watch;
 
 pub(crate) use store::put_aside;
-pub use store::{BlockRef, Filter, Identity, NotAPosition, Opened, Position, Store, StoreError, Stored};
+pub use store::{
+    BlockRef, Changes, Database, DatabaseUrl, EventStore, Filter, Identity, InvalidDatabaseUrl, Lease, NotAPosition,
+    Opened, Position, Rollback, StoreError, Stored,
+};
 
 use sonar_protocol::{
     event::Record,
-    view::{Undo, ViewError, World},
+    view::{StagedChanges, Undo, ViewError, World},
 };
 
 /// Blocks that are read at once.
@@ -30,6 +43,9 @@ const BATCH_BLOCKS: u64 = 2_000;
 const PAGE: u32 = 1_000;
 /// Appended batches that a rollback can take back without reading the whole database.
 const UNDO_BATCHES: usize = 256;
+/// How often a server looks at a shared database for what others have written, and renews its lease. Well below the time
+/// after which the lease expires.
+const SHARED_POLL: Duration = Duration::from_secs(1);
 /// How often a long catching up is reported.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -70,6 +86,19 @@ pub enum IndexError {
     },
 }
 
+impl IndexError {
+    /// Whether what the store holds cannot be used; otherwise trying again may help.
+    fn is_damage(&self) -> bool {
+        match self {
+            Self::View(_) | Self::Event { .. } => true,
+            Self::Store(StoreError::Database { source, .. }) => {
+                matches!(source, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
+            }
+            Self::Chain(_) | Self::Store(StoreError::Unreachable { .. } | StoreError::LeaseLost) => false,
+        }
+    }
+}
+
 /// How far the index is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -81,6 +110,8 @@ pub struct Progress {
     pub head: Option<BlockRef>,
     /// How often the chain was rolled back since the program started.
     pub rollbacks: usize,
+    /// Whether this server follows the chain itself; otherwise it reads what another one has indexed.
+    pub follows: bool,
 }
 
 impl Progress {
@@ -99,25 +130,40 @@ impl Progress {
 #[derive(Debug, Default)]
 struct State {
     world: World,
+    /// The newest event in the world; it has all that the store has up to here.
+    cursor: Option<Position>,
+    /// The newest rollback of the store that the world has followed.
+    seen: u64,
     /// The newest batches, oldest first.
     undo: VecDeque<UndoBatch>,
     /// The newest block whose events cannot be taken back.
     undo_floor: Option<u64>,
-    /// Per rollback, the newest block that survived it.
+    /// Per rollback that this server has seen, the newest block that survived it.
     rollbacks: Vec<Option<u64>>,
 }
 
-/// How to take back the events of the blocks after `before`, up to `end`.
+/// How to take back the events after `before`, up to block `end`.
 #[derive(Debug)]
 struct UndoBatch {
-    before: Option<u64>,
+    before: Option<Position>,
     end: u64,
     undo: Undo,
 }
 
+/// A world without the newest batches.
+#[derive(Debug, Default)]
+struct Rewound {
+    world: World,
+    cursor: Option<Position>,
+    /// How many batches were taken back.
+    batches: usize,
+}
+
 impl State {
-    fn remember(&mut self, batch: UndoBatch) {
-        self.undo.push_back(batch);
+    fn commit(&mut self, staged: StagedChanges, last: Position) {
+        let undo = self.world.commit(staged);
+        self.undo.push_back(UndoBatch { before: self.cursor, end: last.block, undo });
+        self.cursor = Some(last);
         if self.undo.len() > UNDO_BATCHES
             && let Some(oldest) = self.undo.pop_front()
         {
@@ -125,64 +171,59 @@ impl State {
         }
     }
 
-    /// The world without events after block `common`, how many batches were taken back for it, and the newest block
-    /// whose events it holds for certain. `None` if that reaches further back than is remembered.
-    fn rewound(&self, common: Option<u64>) -> Option<(World, usize, Option<u64>)> {
+    /// The world without events after block `common`: an empty one if that is further back than is remembered.
+    fn rewound(&self, common: Option<u64>) -> Rewound {
         if common < self.undo_floor {
-            return None;
+            return Rewound { batches: self.undo.len(), ..Rewound::default() };
         }
-        let mut world = self.world.clone();
-        let (mut reverted, mut complete) = (0, common);
+        let mut rewound = Rewound { world: self.world.clone(), cursor: self.cursor, batches: 0 };
         for batch in self.undo.iter().rev().take_while(|batch| Some(batch.end) > common) {
-            world.revert(&batch.undo);
-            reverted += 1;
-            complete = batch.before.min(common);
+            rewound.world.revert(&batch.undo);
+            rewound.cursor = batch.before;
+            rewound.batches += 1;
         }
-        Some((world, reverted, complete))
+        rewound
     }
 }
 
 /// The indexed facts, for any number of readers.
 #[derive(Debug)]
 pub struct Index {
-    store: Store,
+    store: Arc<dyn EventStore>,
     state: RwLock<State>,
     progress: watch::Sender<Progress>,
 }
 
 impl Index {
-    /// Opens the index at `path` and folds what it holds.
+    /// Opens a contract's index and folds what it holds.
     ///
     /// # Errors
-    /// The file cannot be made. A damaged one is replaced.
-    pub async fn open(path: &Path, identity: Identity) -> Result<(Arc<Self>, Opened), IndexError> {
-        let (store, mut opened) = Store::open(path, identity).await?;
-        let mut world = World::default();
-        match fold_after(&mut world, &store, None).await {
-            Ok(()) => {}
+    /// The file cannot be created, or the database refuses or does not answer. A damaged file is replaced. Events in a
+    /// shared database that make no sense are read from the chain again, unless another server follows it.
+    pub async fn open(database: &Database, identity: Identity) -> Result<(Arc<Self>, Opened), IndexError> {
+        let (store, mut opened) = database.events(identity).await?;
+        let (state, tip) = match folded(&*store).await {
+            Ok(folded) => folded,
+            Err(error) if store.is_shared() && !error.is_damage() => return Err(error),
             Err(error) => {
-                store.truncate_after(None).await?;
+                // What another server writes is not this one's to remove.
+                let Some(lease) = store.lease().await? else {
+                    return Err(error);
+                };
+                store.truncate_after(lease, None).await?;
                 opened = Opened::Replaced(error.to_string());
-                world = World::default();
+                folded(&*store).await?
             }
-        }
-        let progress = Progress { indexed: store.tip().await?, ..Progress::default() };
-        let index = Self {
-            store,
-            state: RwLock::new(State {
-                world,
-                undo_floor: progress.indexed.map(|block| block.number),
-                ..State::default()
-            }),
-            progress: watch::Sender::new(progress),
         };
+        let progress = Progress { indexed: tip, ..Progress::default() };
+        let index = Self { store, state: RwLock::new(state), progress: watch::Sender::new(progress) };
         Ok((Arc::new(index), opened))
     }
 
-    /// The events on disk.
+    /// The stored events.
     #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.store
+    pub fn store(&self) -> &dyn EventStore {
+        &*self.store
     }
 
     /// Calls `read` with the fold of all indexed events.
@@ -216,18 +257,103 @@ impl Index {
     pub fn rolled_back_since(&self, seen: usize) -> Option<Option<u64>> {
         self.locked().rollbacks.get(seen..).and_then(|after| after.iter().min().copied())
     }
+
+    /// Makes the world equal to the store, to which other servers may have written; returns the newest indexed block.
+    async fn sync(&self) -> Result<Option<BlockRef>, IndexError> {
+        loop {
+            let (seen, cursor) = {
+                let state = self.locked();
+                (state.seen, state.cursor)
+            };
+            let changes = self.store.changes(seen, cursor, PAGE).await?;
+            if !changes.rollbacks.is_empty() {
+                self.rewind(&changes.rollbacks).await?;
+                continue;
+            }
+            if let Some(last) = changes.records.last() {
+                let records = changes.records.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+                let staged = self.read(|world| world.stage(&records))?;
+                self.change(|state| state.commit(staged, last.position));
+            }
+            if changes.is_last(PAGE) {
+                return Ok(changes.tip);
+            }
+        }
+    }
+
+    /// Takes the world back to the newest block that survived. This is done on a copy, so that readers see one history or
+    /// the other.
+    async fn rewind(&self, rollbacks: &[Rollback]) -> Result<(), IndexError> {
+        let survivor = rollbacks.iter().map(|rollback| rollback.survivor).min().flatten();
+        let seen = rollbacks.last().map_or(0, |rollback| rollback.number);
+        let Rewound { mut world, mut cursor, batches } = self.locked().rewound(survivor);
+        // A batch may begin before the surviving block and end after it: its first part is read again.
+        let before = cursor;
+        if let Some(survivor) = survivor
+            && fold(&*self.store, seen, &mut world, &mut cursor, survivor).await?.is_none()
+        {
+            // Rolled back once more: the next look sees both.
+            return Ok(());
+        }
+        self.change(|state| {
+            state.world = world;
+            state.undo.truncate(state.undo.len().saturating_sub(batches));
+            if cursor != before || state.undo_floor > survivor {
+                // What was read again cannot be taken back.
+                state.undo_floor = survivor;
+            }
+            state.cursor = cursor;
+            state.seen = seen;
+            state.rollbacks.push(survivor);
+        });
+        Ok(())
+    }
 }
 
-/// Applies the stored events after a position.
-async fn fold_after(world: &mut World, store: &Store, mut after: Option<Position>) -> Result<(), IndexError> {
+/// What a store holds, and its newest block.
+async fn folded(store: &dyn EventStore) -> Result<(State, Option<BlockRef>), IndexError> {
     loop {
-        let page = store.events(&Filter::default(), after, PAGE).await?;
-        let Some(last) = page.last() else {
-            return Ok(());
-        };
-        after = Some(last.position);
-        for record in &page {
+        let mut state = State { seen: store.last_rollback().await?, ..State::default() };
+        if let Some(tip) = fold(store, state.seen, &mut state.world, &mut state.cursor, u64::MAX).await? {
+            state.undo_floor = state.cursor.map(|cursor| cursor.block);
+            return Ok((state, tip));
+        }
+    }
+}
+
+/// Applies the stored events after `cursor`, up to block `end`; returns the newest block. `None` if the store was rolled
+/// back meanwhile.
+async fn fold(
+    store: &dyn EventStore,
+    seen: u64,
+    world: &mut World,
+    cursor: &mut Option<Position>,
+    end: u64,
+) -> Result<Option<Option<BlockRef>>, IndexError> {
+    loop {
+        let changes = store.changes(seen, *cursor, PAGE).await?;
+        if !changes.rollbacks.is_empty() {
+            return Ok(None);
+        }
+        let wanted = changes.records.iter().take_while(|record| record.position.block <= end);
+        for record in wanted.clone() {
             world.apply(&parse(record)?)?;
+            *cursor = Some(record.position);
+        }
+        if changes.is_last(PAGE) || wanted.count() < changes.records.len() {
+            return Ok(Some(changes.tip));
+        }
+    }
+}
+
+/// Renews a lease until it is lost.
+async fn keep(store: &dyn EventStore, lease: Lease) -> StoreError {
+    loop {
+        tokio::time::sleep(SHARED_POLL).await;
+        match store.lease().await {
+            Ok(renewed) if renewed == Some(lease) => {}
+            Ok(_) => return StoreError::LeaseLost,
+            Err(error) => return error,
         }
     }
 }
@@ -241,7 +367,8 @@ fn parse(stored: &Stored) -> Result<Record, IndexError> {
     stored.record().map_err(|source| IndexError::Event { position: stored.position, source })
 }
 
-/// The one writer of an index.
+/// Keeps an index equal to the chain: writes to the store while it has the lease, and otherwise reads what the server
+/// with the lease writes.
 #[derive(Debug)]
 pub struct Indexer<S> {
     index: Arc<Index>,
@@ -260,17 +387,84 @@ impl<S: Source> Indexer<S> {
     /// Indexes until there is nothing more to index for now.
     ///
     /// # Errors
-    /// The chain does not answer (try again later), or the database failed.
+    /// The chain does not answer (try again later), or the database failed. Another server may follow the chain then.
     pub async fn catch_up(&mut self) -> Result<(), IndexError> {
-        while !self.step().await? {}
-        Ok(())
+        loop {
+            match self.step().await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(IndexError::Store(StoreError::LeaseLost)) => tracing::warn!("{}", StoreError::LeaseLost),
+                Err(error) => {
+                    self.resign().await;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Waits before the chain is asked again. A shared store is looked at meanwhile. With `lead`, ends early when this server
+    /// obtains the lease; without, the server lets others have it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn rest(&self, time: Duration, lead: bool) -> Result<(), IndexError> {
+        let end = Instant::now() + time;
+        let store = self.index.store();
+        if !store.is_shared() {
+            tokio::time::sleep(time).await;
+            return Ok(());
+        }
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            tokio::time::sleep(left.min(SHARED_POLL)).await;
+            if left <= SHARED_POLL {
+                return Ok(());
+            }
+            let follows = lead && store.lease().await?.is_some();
+            let indexed = self.index.sync().await?;
+            let before = *self.index.progress.borrow();
+            self.publish(Progress { indexed, follows, ..before });
+            if follows && !before.follows {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn resign(&self) {
+        let progress = *self.index.progress.borrow();
+        self.publish(Progress { follows: false, ..progress });
+        if let Err(error) = self.index.store.resign().await {
+            tracing::warn!(%error, "cannot give the lease back; other servers wait until it expires");
+        }
     }
 
     /// One batch; true if nothing is left for now.
     async fn step(&mut self) -> Result<bool, IndexError> {
+        // Asked first: a server that the chain does not answer must not have the lease.
         let head = self.source.head().await?;
-        let tip = self.surviving_tip().await?;
+        let store = Arc::clone(&self.index.store);
+        let Some(lease) = store.lease().await? else {
+            let indexed = self.index.sync().await?;
+            self.publish(Progress { indexed, follows: false, ..self.progress_at(head) });
+            return Ok(true);
+        };
+        tokio::select! {
+            done = self.advance(lease, head) => done,
+            lost = keep(&*store, lease) => Err(lost.into()),
+        }
+    }
+
+    fn progress_at(&self, head: BlockRef) -> Progress {
         let wanted = head.number.checked_sub(self.confirmations).filter(|&block| block >= self.first_block);
+        Progress { wanted, head: Some(head), ..Progress::default() }
+    }
+
+    /// May end at any await when the lease is lost: what is stored by then, the next look folds.
+    async fn advance(&mut self, lease: Lease, head: BlockRef) -> Result<bool, IndexError> {
+        let tip = self.index.sync().await?;
+        let tip = self.surviving_tip(lease, tip).await?;
+        let progress = self.progress_at(head);
+        let wanted = progress.wanted;
         let from = tip.map_or(self.first_block, |tip| tip.number + 1);
         let to = wanted.filter(|&to| to >= from).map(|to| to.min(from.saturating_add(BATCH_BLOCKS - 1)));
         let mut indexed = tip;
@@ -281,34 +475,31 @@ impl<S: Source> Indexer<S> {
                 return Ok(false);
             };
             let records = self.source.events(from, to).await?;
-            self.append(&records, tip.map(|tip| tip.number), block).await?;
+            self.append(lease, &records, block).await?;
             indexed = Some(block);
         }
         let done = indexed.map(|block| block.number) >= wanted;
-        self.publish(Progress { indexed, wanted, head: Some(head), rollbacks: 0 });
+        self.publish(Progress { indexed, follows: true, ..progress });
         self.report(indexed, wanted, done);
         Ok(done)
     }
 
-    async fn append(&self, records: &[Record], before: Option<u64>, block: BlockRef) -> Result<(), IndexError> {
+    async fn append(&self, lease: Lease, records: &[Record], block: BlockRef) -> Result<(), IndexError> {
         let stored = records.iter().map(store_form).collect::<Result<Vec<_>, _>>()?;
-        if stored.is_empty() {
-            return Ok(self.index.store.append(&[], block).await?);
-        }
+        let Some(last) = stored.last() else {
+            return Ok(self.index.store.append(lease, &[], block).await?);
+        };
         // Staged, so that events that do not follow from one another change nothing. Only this task writes, so what was
         // staged still fits after the database has answered.
         let staged = self.index.read(|world| world.stage(records))?;
-        self.index.store.append(&stored, block).await?;
-        self.index.change(|state| {
-            let undo = state.world.commit(staged);
-            state.remember(UndoBatch { before, end: block.number, undo });
-        });
+        self.index.store.append(lease, &stored, block).await?;
+        self.index.change(|state| state.commit(staged, last.position));
         Ok(())
     }
 
     /// The newest indexed block, after forgetting blocks that the chain does not have any more.
-    async fn surviving_tip(&self) -> Result<Option<BlockRef>, IndexError> {
-        let Some(tip) = self.index.store.tip().await? else {
+    async fn surviving_tip(&self, lease: Lease, tip: Option<BlockRef>) -> Result<Option<BlockRef>, IndexError> {
+        let Some(tip) = tip else {
             return Ok(None);
         };
         if self.exists(tip).await? {
@@ -320,22 +511,8 @@ impl<S: Source> Indexer<S> {
             to = common.map_or(self.first_block, |block| block.number),
             "the chain was rolled back; indexing again from the last common block"
         );
-        let survivor = common.map(|block| block.number);
-        self.index.store.truncate_after(survivor).await?;
-        let rewound = self.index.locked().rewound(survivor);
-        let (mut world, reverted, complete) = rewound.unwrap_or_else(|| (World::default(), usize::MAX, None));
-        // A batch may begin before the common block and end after it: its first part is read again.
-        fold_after(&mut world, &self.index.store, complete.map(Position::end_of)).await?;
-        self.index.change(|state| {
-            state.world = world;
-            state.undo.truncate(state.undo.len().saturating_sub(reverted));
-            if complete != survivor {
-                // What was read again cannot be taken back.
-                state.undo_floor = survivor;
-            }
-            state.rollbacks.push(survivor);
-        });
-        Ok(common)
+        self.index.store.truncate_after(lease, common.map(|block| block.number)).await?;
+        self.index.sync().await
     }
 
     async fn common_ancestor(&self) -> Result<Option<BlockRef>, IndexError> {

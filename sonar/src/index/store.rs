@@ -1,24 +1,25 @@
-//! The index on disk: raw typed events by position, and the hashes of their blocks.
+//! Where the index keeps raw typed events by position, and the hashes of their blocks: an SQLite file of one server's
+//! own, or a PostgreSQL database that several servers share.
+//!
+//! Only the server that holds the [`Lease`] appends and takes back. All others read what has changed ([`EventStore::changes`]).
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-    time::Duration,
-};
+mod postgres;
+mod sqlite;
+
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use alloy::primitives::{Address, B256, TxHash};
+use futures::future::BoxFuture;
 use serde::Deserialize;
-use sqlx::{
-    QueryBuilder, Row as _, Sqlite, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
-};
+use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use sonar_protocol::event::{LogPosition, Record};
 
+pub use postgres::{DatabaseUrl, InvalidDatabaseUrl};
+pub(crate) use sqlite::put_aside;
+
 /// Blocks without events that are remembered below the newest, to find a common ancestor after a rollback.
 const REMEMBERED_BLOCKS: i64 = 256;
-const CONNECTIONS: u32 = 4;
 
 /// Where an event is on the chain. Ordered as the chain orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,6 +110,11 @@ impl Stored {
         })
     }
 
+    /// The block it is in.
+    fn block(&self) -> BlockRef {
+        BlockRef { number: self.position.block, hash: self.block_hash, time: self.time }
+    }
+
     /// The event again.
     ///
     /// # Errors
@@ -158,398 +164,210 @@ pub enum Opened {
     Replaced(String),
 }
 
-/// Why the index on disk cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the index {path} cannot {what}: {source}")]
-pub struct StoreError {
-    path: PathBuf,
-    what: &'static str,
-    source: sqlx::Error,
-}
-
-/// The index on disk. Cheap to clone.
+/// Where a server keeps what it must remember.
 #[derive(Clone, Debug)]
-pub struct Store {
-    pool: SqlitePool,
-    path: PathBuf,
+pub enum Database {
+    /// In SQLite files in this directory.
+    Directory(PathBuf),
+    /// In a PostgreSQL database that other servers may share.
+    Postgres(DatabaseUrl),
 }
 
-impl Store {
-    /// Opens or makes the index at `path`. An index that is damaged, or of another chain or contract, is put aside.
+impl Database {
+    /// Opens the store of a contract's events.
     ///
     /// # Errors
-    /// The file cannot be made.
-    pub async fn open(path: &Path, identity: Identity) -> Result<(Self, Opened), StoreError> {
-        let existed = path.exists();
-        let reason = match Self::connect(path).await {
-            Ok(store) => match store.usable(identity).await {
-                Ok(None) if existed => return Ok((store, Opened::Continued)),
-                Ok(None) => return Ok((store, Opened::Fresh)),
-                Ok(Some(other)) => {
-                    store.pool.close().await;
-                    other
-                }
-                Err(error) => {
-                    store.pool.close().await;
-                    error.source.to_string()
-                }
-            },
-            Err(error) if existed => error.source.to_string(),
-            Err(error) => return Err(error),
-        };
-        put_aside(path).map_err(|error| StoreError {
-            path: path.to_owned(),
-            what: "be put aside",
-            source: sqlx::Error::Io(error),
-        })?;
-        let store = Self::connect(path).await?;
-        store.usable(identity).await?;
-        Ok((store, Opened::Replaced(reason)))
-    }
-
-    async fn connect(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(5));
-        let fail = |what, source| StoreError { path: path.to_owned(), what, source };
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options)
-            .await
-            .map_err(|source| fail("be opened", source))?;
-        let store = Self { pool, path: path.to_owned() };
-        let check: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-            .fetch_one(&store.pool)
-            .await
-            .map_err(|source| fail("be checked", source))?;
-        if check != "ok" {
-            store.pool.close().await;
-            return Err(fail("be trusted", sqlx::Error::Protocol(check)));
+    /// The file cannot be created, or the database refuses or does not answer.
+    pub async fn events(&self, identity: Identity) -> Result<(Arc<dyn EventStore>, Opened), StoreError> {
+        match self {
+            Self::Directory(directory) => {
+                let (store, opened) = sqlite::SqliteStore::open(&directory.join("index.sqlite"), identity).await?;
+                Ok((Arc::new(store), opened))
+            }
+            Self::Postgres(url) => {
+                let (store, opened) = postgres::PostgresStore::open(url, identity).await?;
+                Ok((Arc::new(store), opened))
+            }
         }
-        Ok(store)
     }
+}
 
-    /// Brings the tables up to date; says why the content is of no use, if so.
-    async fn usable(&self, identity: Identity) -> Result<Option<String>, StoreError> {
-        sqlx::migrate!().run(&self.pool).await.map_err(|error| self.error("be migrated", error.into()))?;
-        sqlx::query("INSERT OR IGNORE INTO identity (only_row, chain_id, contract) VALUES (1, ?, ?)")
-            .bind(signed(identity.chain_id))
-            .bind(identity.contract.to_string())
-            .execute(&self.pool)
-            .await
-            .map_err(|e| self.error("be written", e))?;
-        let row = sqlx::query("SELECT chain_id, contract FROM identity")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(|e| self.error("be read", e))?;
-        let (chain, contract): (i64, String) = (row.get(0), row.get(1));
-        let same = chain == signed(identity.chain_id) && contract == identity.contract.to_string();
-        Ok((!same).then(|| format!("it is about contract {contract} on chain {chain}")))
-    }
+/// Why the stored index cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed.
+    #[error("the index {place} cannot {what}: {source}")]
+    Database {
+        /// The file, or the database.
+        place: String,
+        /// What was tried.
+        what: &'static str,
+        /// What the database reported.
+        source: sqlx::Error,
+    },
+    /// The shared database does not answer; it may later.
+    #[error("the index {place} does not answer: {source}")]
+    Unreachable {
+        /// The database.
+        place: String,
+        /// What happened.
+        source: sqlx::Error,
+    },
+    /// The lease expired before the change, so nothing was changed.
+    #[error("another server may follow the chain now: the lease was not renewed in time")]
+    LeaseLost,
+}
 
-    fn error(&self, what: &'static str, source: sqlx::Error) -> StoreError {
-        StoreError { path: self.path.clone(), what, source }
-    }
+/// The right to append and to take back, until another server obtains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Counts the times that the right was obtained anew. A change under an earlier term is refused.
+    term: i64,
+}
 
+/// Events after `survivor` were taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollback {
+    /// Increases with each rollback.
+    pub number: u64,
+    /// The newest block that was kept.
+    pub survivor: Option<u64>,
+}
+
+/// What a reader has not seen yet. All parts are of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// Rollbacks, oldest first. If there are any, `records` is empty: what is new depends on how far back the reader went.
+    pub rollbacks: Vec<Rollback>,
+    /// Events, in chain order.
+    pub records: Vec<Stored>,
     /// The newest indexed block.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn tip(&self) -> Result<Option<BlockRef>, StoreError> {
-        Ok(self.newest_blocks(1).await?.into_iter().next())
-    }
+    pub tip: Option<BlockRef>,
+}
 
+impl Changes {
+    /// Whether the store has nothing after these, which were asked for with this limit.
+    pub(super) fn is_last(&self, limit: u32) -> bool {
+        self.rollbacks.is_empty() && self.records.len() < limit as usize
+    }
+}
+
+/// What a database call returns; boxed, so that the choice of the database is no type parameter of the server.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// A store of one contract's events.
+///
+/// Every call fails if the database cannot be read or written; nothing was changed then.
+pub trait EventStore: fmt::Debug + Send + Sync {
+    /// Whether other servers may write to it.
+    fn is_shared(&self) -> bool;
+    /// Obtains or renews the right to write; `None` while another server has it.
+    fn lease(&self) -> Answer<'_, Option<Lease>>;
+    /// Gives the right to write back, so that another server need not wait until it expires.
+    fn resign(&self) -> Answer<'_, ()>;
+    /// The number of the newest rollback; 0 if there was none.
+    fn last_rollback(&self) -> Answer<'_, u64>;
+    /// Rollbacks after the one with number `seen`; if there are none, up to `limit` events after a position.
+    fn changes(&self, seen: u64, after: Option<Position>, limit: u32) -> Answer<'_, Changes>;
     /// Indexed blocks, newest first.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn newest_blocks(&self, limit: u32) -> Result<Vec<BlockRef>, StoreError> {
-        sqlx::query("SELECT number, hash, time FROM blocks ORDER BY number DESC LIMIT ?")
-            .bind(limit)
-            .try_map(|row: SqliteRow| {
-                Ok(BlockRef { number: unsigned(&row, 0)?, hash: parsed(&row, 1)?, time: unsigned(&row, 2)? })
-            })
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|e| self.error("be read", e))
-    }
-
+    fn newest_blocks(&self, limit: u32) -> Answer<'_, Vec<BlockRef>>;
     /// Adds the events up to and including block `tip`, all or nothing.
-    ///
-    /// # Errors
-    /// The database cannot be written; nothing was added.
-    pub async fn append(&self, records: &[Stored], tip: BlockRef) -> Result<(), StoreError> {
-        self.append_all(records, tip).await.map_err(|e| self.error("be written", e))
-    }
-
-    async fn append_all(&self, records: &[Stored], tip: BlockRef) -> Result<(), sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
-        let before: Option<i64> = sqlx::query_scalar("SELECT MAX(number) FROM blocks").fetch_one(&mut *tx).await?;
-        for record in records {
-            sqlx::query(
-                "INSERT INTO events (block, log_index, block_hash, tx, kind, campaign, account, body)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            )
-            .bind(signed(record.position.block))
-            .bind(signed(record.position.log))
-            .bind(record.block_hash.to_string())
-            .bind(record.tx.to_string())
-            .bind(&record.kind)
-            .bind(record.campaign.map(|id| id.to_string()))
-            .bind(record.account.map(|account| account.to_string()))
-            .bind(record.body.to_string())
-            .execute(&mut *tx)
-            .await?;
-        }
-        let blocks = records.iter().map(|r| BlockRef { number: r.position.block, hash: r.block_hash, time: r.time });
-        for block in blocks.chain([tip]) {
-            sqlx::query("INSERT OR REPLACE INTO blocks (number, hash, time) VALUES (?, ?, ?)")
-                .bind(signed(block.number))
-                .bind(block.hash.to_string())
-                .bind(signed(block.time))
-                .execute(&mut *tx)
-                .await?;
-        }
-        // Older blocks were looked through when earlier ones were added.
-        sqlx::query(
-            "DELETE FROM blocks WHERE number >= ? AND number < ?
-               AND NOT EXISTS (SELECT 1 FROM events WHERE events.block = blocks.number)",
-        )
-        .bind(before.unwrap_or_default() - REMEMBERED_BLOCKS)
-        .bind(signed(tip.number) - REMEMBERED_BLOCKS)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await
-    }
-
-    /// Forgets everything after `block`; everything at all if there is none.
-    ///
-    /// # Errors
-    /// The database cannot be written; nothing was forgotten.
-    pub async fn truncate_after(&self, block: Option<u64>) -> Result<(), StoreError> {
-        let block = block.map_or(-1, signed);
-        let work = async {
-            let mut tx = self.pool.begin().await?;
-            sqlx::query("DELETE FROM events WHERE block > ?").bind(block).execute(&mut *tx).await?;
-            sqlx::query("DELETE FROM blocks WHERE number > ?").bind(block).execute(&mut *tx).await?;
-            tx.commit().await
-        };
-        work.await.map_err(|e| self.error("be written", e))
-    }
-
+    fn append<'a>(&'a self, lease: Lease, records: &'a [Stored], tip: BlockRef) -> Answer<'a, ()>;
+    /// Forgets everything after `block`, or everything if there is none, and records the rollback for readers.
+    fn truncate_after(&self, lease: Lease, block: Option<u64>) -> Answer<'_, ()>;
     /// Events after a position, in chain order.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn events(
-        &self,
-        filter: &Filter,
-        after: Option<Position>,
-        limit: u32,
-    ) -> Result<Vec<Stored>, StoreError> {
+    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<Stored>>;
+    /// The hash of an indexed block that has events, or of the newest.
+    fn block_hash(&self, number: u64) -> Answer<'_, Option<B256>>;
+    /// Whether the database answers.
+    fn alive(&self) -> BoxFuture<'_, bool>;
+    /// Gives the lease back and ends all connections; what was written stays.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The columns of an event, in this order.
+const EVENT_COLUMNS: &str =
+    "SELECT e.block, e.log_index, e.block_hash, b.time, e.tx, e.kind, e.campaign, e.account, e.body
+     FROM events e JOIN blocks b ON b.number = e.block WHERE (e.block, e.log_index) > (";
+
+/// Completes a query that begins with [`EVENT_COLUMNS`]. Only the conditions that are asked for: SQLite uses no index for
+/// one that a parameter switches off.
+macro_rules! events_after {
+    ($query:ident, $filter:expr, $after:expr, $limit:expr) => {{
+        let (filter, after): (&Filter, Option<Position>) = ($filter, $after);
         let (block, log) = after.map_or((-1, -1), |p| (signed(p.block), signed(p.log)));
-        // Only the conditions that are asked for: SQLite uses no index for one that a parameter switches off.
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT e.block, e.log_index, e.block_hash, b.time, e.tx, e.kind, e.campaign, e.account, e.body
-             FROM events e JOIN blocks b ON b.number = e.block WHERE (e.block, e.log_index) > (",
-        );
-        query.push_bind(block).push(", ").push_bind(log).push(")");
+        $query.push_bind(block).push(", ").push_bind(log).push(")");
         if let Some(campaign) = filter.campaign {
-            query.push(" AND e.campaign = ").push_bind(campaign.to_string());
+            $query.push(" AND e.campaign = ").push_bind(campaign.to_string());
         }
         if let Some(kind) = &filter.kind {
-            query.push(" AND e.kind = ").push_bind(kind.as_str());
+            $query.push(" AND e.kind = ").push_bind(kind.clone());
         }
         if let Some(account) = filter.account {
-            query.push(" AND e.account = ").push_bind(account.to_string());
+            $query.push(" AND e.account = ").push_bind(account.to_string());
         }
-        query
-            .push(" ORDER BY e.block, e.log_index LIMIT ")
-            .push_bind(limit)
-            .build()
-            .try_map(record)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|e| self.error("be read", e))
-    }
-
-    /// The hash of an indexed block that has events, or of the newest.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn block_hash(&self, number: u64) -> Result<Option<B256>, StoreError> {
-        sqlx::query("SELECT hash FROM blocks WHERE number = ?")
-            .bind(signed(number))
-            .try_map(|row: SqliteRow| parsed(&row, 0))
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|e| self.error("be read", e))
-    }
-
-    /// Whether the database answers.
-    pub async fn alive(&self) -> bool {
-        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
-    }
-
-    /// Ends all connections; what was written is on disk.
-    pub async fn close(&self) {
-        self.pool.close().await;
-    }
+        $query.push(" ORDER BY e.block, e.log_index LIMIT ").push_bind(i64::from($limit));
+    }};
 }
+use events_after;
 
-fn record(row: SqliteRow) -> Result<Stored, sqlx::Error> {
+/// A row of a query that begins with [`EVENT_COLUMNS`].
+fn stored<R: Row>(row: R) -> Result<Stored, sqlx::Error>
+where
+    usize: ColumnIndex<R>,
+    i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+    String: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+    Option<String>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+{
+    let optional = |column: usize| row.try_get::<Option<String>, _>(column);
     Ok(Stored {
-        position: Position { block: unsigned(&row, 0)?, log: unsigned(&row, 1)? },
-        block_hash: parsed(&row, 2)?,
-        time: unsigned(&row, 3)?,
-        tx: parsed(&row, 4)?,
+        position: Position { block: unsigned(row.try_get(0)?)?, log: unsigned(row.try_get(1)?)? },
+        block_hash: parsed(row.try_get(2)?)?,
+        time: unsigned(row.try_get(3)?)?,
+        tx: parsed(row.try_get(4)?)?,
         kind: row.try_get(5)?,
-        campaign: optional(&row, 6)?,
-        account: optional(&row, 7)?,
-        body: parsed(&row, 8)?,
+        campaign: optional(6)?.map(parsed).transpose()?,
+        account: optional(7)?.map(parsed).transpose()?,
+        body: parsed(row.try_get(8)?)?,
     })
 }
 
-fn parsed<T: FromStr>(row: &SqliteRow, column: usize) -> Result<T, sqlx::Error>
+/// A row of number, hash and time.
+fn block<R: Row>(row: R) -> Result<BlockRef, sqlx::Error>
+where
+    usize: ColumnIndex<R>,
+    i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+    String: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+{
+    Ok(BlockRef { number: unsigned(row.try_get(0)?)?, hash: parsed(row.try_get(1)?)?, time: unsigned(row.try_get(2)?)? })
+}
+
+/// A row of number and survivor.
+fn rollback<R: Row>(row: R) -> Result<Rollback, sqlx::Error>
+where
+    usize: ColumnIndex<R>,
+    i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+    Option<i64>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+{
+    let survivor: Option<i64> = row.try_get(1)?;
+    Ok(Rollback { number: unsigned(row.try_get(0)?)?, survivor: survivor.map(unsigned).transpose()? })
+}
+
+fn parsed<T: FromStr>(text: String) -> Result<T, sqlx::Error>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    let text: String = row.try_get(column)?;
     text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-fn optional<T: FromStr>(row: &SqliteRow, column: usize) -> Result<Option<T>, sqlx::Error>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    let text: Option<String> = row.try_get(column)?;
-    text.map(|text| text.parse()).transpose().map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-/// SQLite has signed integers only; block numbers and times fit, what does not is as good as the end of time.
+/// The databases have signed integers only. Block numbers and times fit; what does not is as good as the end of time.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(row: &SqliteRow, column: usize) -> Result<u64, sqlx::Error> {
-    let value: i64 = row.try_get(column)?;
+fn unsigned(value: i64) -> Result<u64, sqlx::Error> {
     value.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-/// Moves a database and its companions away, replacing what was put aside before.
-pub(crate) fn put_aside(path: &Path) -> std::io::Result<()> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut from = path.as_os_str().to_owned();
-        from.push(suffix);
-        let mut to = path.as_os_str().to_owned();
-        to.push(".unusable");
-        to.push(suffix);
-        match std::fs::rename(&from, &to) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
-
-    fn block(number: u64) -> BlockRef {
-        BlockRef { number, hash: B256::with_last_byte(number as u8), time: 1000 + number }
-    }
-
-    fn event(number: u64, log: u64, kind: &str) -> Stored {
-        Stored {
-            position: Position { block: number, log },
-            block_hash: block(number).hash,
-            time: block(number).time,
-            tx: TxHash::repeat_byte(7),
-            kind: kind.into(),
-            campaign: Some(B256::repeat_byte(log as u8)),
-            account: None,
-            body: serde_json::json!({}),
-        }
-    }
-
-    #[tokio::test]
-    async fn old_blocks_without_events_are_forgotten() {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(&dir.path().join("a"), IDENTITY).await.unwrap();
-        store.append(&[event(3, 0, "opened")], block(3)).await.unwrap();
-        for number in [10, 20, 1000, 1300] {
-            store.append(&[], block(number)).await.unwrap();
-        }
-        assert_eq!(store.newest_blocks(9).await.unwrap(), [block(1300), block(3)]);
-    }
-
-    #[tokio::test]
-    async fn events_come_back_in_chain_order_and_filtered() {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, opened) = Store::open(&dir.path().join("a"), IDENTITY).await.unwrap();
-        assert_eq!(opened, Opened::Fresh);
-        let all = [event(3, 0, "opened"), event(3, 1, "submitted"), event(5, 0, "submitted")];
-        store.append(&all, block(9)).await.unwrap();
-
-        assert_eq!(store.events(&Filter::default(), None, 10).await.unwrap(), all);
-        assert_eq!(store.events(&Filter::default(), Some(all[0].position), 1).await.unwrap(), all[1..2]);
-        let submitted = Filter { kind: Some("submitted".into()), ..Filter::default() };
-        assert_eq!(store.events(&submitted, None, 10).await.unwrap(), all[1..]);
-        let first = Filter { campaign: Some(B256::ZERO), ..Filter::default() };
-        assert_eq!(store.events(&first, None, 10).await.unwrap().len(), 2);
-        assert_eq!(store.tip().await.unwrap(), Some(block(9)));
-    }
-
-    #[tokio::test]
-    async fn truncation_forgets_exactly_what_is_newer() {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(&dir.path().join("a"), IDENTITY).await.unwrap();
-        store.append(&[event(3, 0, "a")], block(4)).await.unwrap();
-        store.append(&[event(5, 0, "b")], block(6)).await.unwrap();
-        store.truncate_after(Some(4)).await.unwrap();
-        assert_eq!(store.events(&Filter::default(), None, 10).await.unwrap(), [event(3, 0, "a")]);
-        assert_eq!(store.newest_blocks(10).await.unwrap(), [block(4), block(3)]);
-        store.truncate_after(None).await.unwrap();
-        assert_eq!(store.tip().await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn an_index_of_another_contract_or_a_damaged_one_is_replaced() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a");
-        let (store, _) = Store::open(&path, IDENTITY).await.unwrap();
-        store.append(&[event(3, 0, "a")], block(4)).await.unwrap();
-        store.close().await;
-
-        let (store, opened) = Store::open(&path, IDENTITY).await.unwrap();
-        assert_eq!((opened, store.tip().await.unwrap()), (Opened::Continued, Some(block(4))));
-        store.close().await;
-
-        let other = Identity { chain_id: 1, ..IDENTITY };
-        let (store, opened) = Store::open(&path, other).await.unwrap();
-        assert!(matches!(opened, Opened::Replaced(reason) if reason.contains("31337")));
-        assert_eq!(store.tip().await.unwrap(), None);
-        store.close().await;
-
-        std::fs::write(&path, b"not a database, but long enough to look like a file that somebody overwrote").unwrap();
-        let (store, opened) = Store::open(&path, IDENTITY).await.unwrap();
-        assert!(matches!(opened, Opened::Replaced(_)));
-        assert_eq!(store.tip().await.unwrap(), None);
-    }
-
-    #[test]
-    fn positions_read_back() {
-        let position = Position { block: 12, log: 3 };
-        assert_eq!(position.to_string().parse(), Ok(position));
-        for text in ["", "12", "12-", "-3", "a-b", "1-2-3"] {
-            assert!(text.parse::<Position>().is_err(), "{text}");
-        }
-    }
-}
+mod tests;

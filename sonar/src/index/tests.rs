@@ -1,3 +1,5 @@
+//! The index over both kinds of store, and servers that share one.
+
 use std::sync::{Mutex, MutexGuard};
 
 use alloy::primitives::{Address, B256, keccak256};
@@ -87,8 +89,59 @@ fn activated(salt: u8) -> Event {
     }
 }
 
-async fn open(path: &Path, chain: &Arc<Chain>, confirmations: u64) -> (Arc<Index>, Indexer<Arc<Chain>>) {
-    let (index, _) = Index::open(path, IDENTITY).await.unwrap();
+/// Where a test keeps its index.
+struct Place {
+    database: Database,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Place {
+    fn file() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { database: Database::Directory(directory.path().to_owned()), _directory: Some(directory) }
+    }
+
+    /// `None` where PostgreSQL is not installed.
+    fn shared() -> Option<Self> {
+        let url = testkit::postgres::database()?;
+        Some(Self { database: Database::Postgres(url.parse().unwrap()), _directory: None })
+    }
+}
+
+macro_rules! over_both_stores {
+    ($($test:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Place::file()).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                if let Some(place) = super::Place::shared() {
+                    super::$test(place).await;
+                }
+            })*
+        }
+    };
+}
+
+over_both_stores! {
+    a_rebuilt_index_equals_one_that_was_kept
+    a_rolled_back_chain_is_indexed_again_from_the_common_block
+    a_short_rollback_takes_back_only_what_came_after_the_common_block
+    a_rollback_into_the_middle_of_a_batch_keeps_its_first_part
+    another_chain_with_nothing_in_common_replaces_everything
+    blocks_are_indexed_when_enough_others_follow
+    a_silent_chain_changes_nothing_and_is_read_on_later
+    a_history_that_cannot_be_is_not_stored
+    a_block_copies_only_the_campaigns_that_it_changes
+}
+
+async fn open(place: &Place, chain: &Arc<Chain>, confirmations: u64) -> (Arc<Index>, Indexer<Arc<Chain>>) {
+    let (index, _) = Index::open(&place.database, IDENTITY).await.unwrap();
     let indexer = Indexer::new(index.clone(), chain.clone(), FIRST, confirmations);
     (index, indexer)
 }
@@ -103,18 +156,14 @@ fn chain_of(blocks: u64) -> Arc<Chain> {
 
 /// What an index that never saw anything but the present chain would say.
 async fn anew(chain: &Arc<Chain>) -> World {
-    let dir = tempfile::tempdir().unwrap();
-    let (index, mut indexer) = open(&dir.path().join("i"), chain, 0).await;
+    let (index, mut indexer) = open(&Place::file(), chain, 0).await;
     indexer.catch_up().await.unwrap();
     index.read(World::clone)
 }
 
-#[tokio::test]
-async fn a_rebuilt_index_equals_one_that_was_kept() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("index");
+async fn a_rebuilt_index_equals_one_that_was_kept(place: Place) {
     let chain = chain_of(4);
-    let (index, mut indexer) = open(&path, &chain, 0).await;
+    let (index, mut indexer) = open(&place, &chain, 0).await;
     for salt in 1..5 {
         chain.mine(0, vec![opened(salt), activated(salt)]);
         chain.mine(0, vec![]);
@@ -125,20 +174,16 @@ async fn a_rebuilt_index_equals_one_that_was_kept() {
     assert!(index.progress().borrow().caught_up());
     index.store().close().await;
 
-    let (continued, _) = Index::open(&path, IDENTITY).await.unwrap();
+    let (continued, _) = Index::open(&place.database, IDENTITY).await.unwrap();
     assert_eq!(continued.read(World::clone), kept);
     assert!(!continued.progress().borrow().caught_up(), "the chain was not asked yet");
     continued.store().close().await;
-
-    std::fs::remove_file(&path).unwrap();
     assert_eq!(anew(&chain).await, kept);
 }
 
-#[tokio::test]
-async fn a_rolled_back_chain_is_indexed_again_from_the_common_block() {
-    let dir = tempfile::tempdir().unwrap();
+async fn a_rolled_back_chain_is_indexed_again_from_the_common_block(place: Place) {
     let chain = chain_of(4);
-    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    let (index, mut indexer) = open(&place, &chain, 0).await;
     chain.mine(0, vec![opened(1)]);
     indexer.catch_up().await.unwrap();
     for salt in 2..6 {
@@ -160,11 +205,9 @@ async fn a_rolled_back_chain_is_indexed_again_from_the_common_block() {
     assert_eq!(stored.iter().map(|s| s.kind.as_str()).collect::<Vec<_>>(), ["opened", "activated", "opened"]);
 }
 
-#[tokio::test]
-async fn a_short_rollback_takes_back_only_what_came_after_the_common_block() {
-    let dir = tempfile::tempdir().unwrap();
+async fn a_short_rollback_takes_back_only_what_came_after_the_common_block(place: Place) {
     let chain = chain_of(4);
-    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    let (index, mut indexer) = open(&place, &chain, 0).await;
     for events in [vec![opened(1)], vec![opened(2)], vec![activated(2)], vec![opened(3)]] {
         chain.mine(0, events);
         indexer.catch_up().await.unwrap();
@@ -188,11 +231,9 @@ async fn a_short_rollback_takes_back_only_what_came_after_the_common_block() {
     assert_eq!(index.read(World::clone), anew(&chain).await);
 }
 
-#[tokio::test]
-async fn a_rollback_into_the_middle_of_a_batch_keeps_its_first_part() {
-    let dir = tempfile::tempdir().unwrap();
+async fn a_rollback_into_the_middle_of_a_batch_keeps_its_first_part(place: Place) {
     let chain = chain_of(4);
-    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    let (index, mut indexer) = open(&place, &chain, 0).await;
     chain.mine(0, vec![opened(1)]);
     indexer.catch_up().await.unwrap();
     for salt in 2..5 {
@@ -209,11 +250,9 @@ async fn a_rollback_into_the_middle_of_a_batch_keeps_its_first_part() {
     assert_eq!(index.read(World::clone), anew(&chain).await);
 }
 
-#[tokio::test]
-async fn another_chain_with_nothing_in_common_replaces_everything() {
-    let dir = tempfile::tempdir().unwrap();
+async fn another_chain_with_nothing_in_common_replaces_everything(place: Place) {
     let chain = chain_of(4);
-    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    let (index, mut indexer) = open(&place, &chain, 0).await;
     chain.mine(0, vec![opened(1)]);
     indexer.catch_up().await.unwrap();
     chain.blocks().clear();
@@ -226,11 +265,9 @@ async fn another_chain_with_nothing_in_common_replaces_everything() {
     assert_eq!(index.read(|world| world.order.clone()), [id(2)]);
 }
 
-#[tokio::test]
-async fn blocks_are_indexed_when_enough_others_follow() {
-    let dir = tempfile::tempdir().unwrap();
+async fn blocks_are_indexed_when_enough_others_follow(place: Place) {
     let chain = chain_of(4);
-    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 2).await;
+    let (index, mut indexer) = open(&place, &chain, 2).await;
     chain.mine(0, vec![opened(1)]);
     indexer.catch_up().await.unwrap();
     assert_eq!(index.read(|world| world.order.len()), 0);
@@ -241,11 +278,9 @@ async fn blocks_are_indexed_when_enough_others_follow() {
     assert_eq!(index.read(|world| world.order.len()), 1);
 }
 
-#[tokio::test]
-async fn a_silent_chain_changes_nothing_and_is_read_on_later() {
-    let dir = tempfile::tempdir().unwrap();
+async fn a_silent_chain_changes_nothing_and_is_read_on_later(place: Place) {
     let chain = chain_of(4);
-    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    let (index, mut indexer) = open(&place, &chain, 0).await;
     chain.mine(0, vec![opened(1)]);
     *chain.silent.lock().unwrap() = true;
     assert!(matches!(indexer.catch_up().await, Err(IndexError::Chain(_))));
@@ -255,22 +290,18 @@ async fn a_silent_chain_changes_nothing_and_is_read_on_later() {
     assert_eq!(index.read(|world| world.order.len()), 1);
 }
 
-#[tokio::test]
-async fn a_history_that_cannot_be_is_not_stored() {
-    let dir = tempfile::tempdir().unwrap();
+async fn a_history_that_cannot_be_is_not_stored(place: Place) {
     let chain = chain_of(4);
-    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    let (index, mut indexer) = open(&place, &chain, 0).await;
     chain.mine(0, vec![opened(1), activated(2)]);
     assert!(matches!(indexer.catch_up().await, Err(IndexError::View(_))));
     assert_eq!(index.store().events(&Filter::default(), None, 1).await.unwrap(), []);
     assert_eq!(index.read(|world| world.order.len()), 0);
 }
 
-#[tokio::test]
-async fn a_block_copies_only_the_campaigns_that_it_changes() {
-    let dir = tempfile::tempdir().unwrap();
+async fn a_block_copies_only_the_campaigns_that_it_changes(place: Place) {
     let chain = chain_of(4);
-    let (index, mut indexer) = open(&dir.path().join("index"), &chain, 0).await;
+    let (index, mut indexer) = open(&place, &chain, 0).await;
     chain.mine(0, vec![opened(1), opened(2)]);
     indexer.catch_up().await.unwrap();
     let campaign = |salt| index.read(|world| Arc::clone(&world.campaigns[&id(salt)]));
@@ -287,4 +318,129 @@ async fn a_block_copies_only_the_campaigns_that_it_changes() {
     chain.mine(0, vec![]);
     indexer.catch_up().await.unwrap();
     assert!(Arc::ptr_eq(&second, &campaign(2)), "the block has no events");
+}
+
+#[tokio::test]
+async fn one_server_follows_and_the_others_answer_the_same() {
+    let Some(place) = Place::shared() else { return };
+    let chain = chain_of(4);
+    let (first, mut follower) = open(&place, &chain, 0).await;
+    let (second, mut reader) = open(&place, &chain, 0).await;
+    chain.mine(0, vec![opened(1), activated(1)]);
+    follower.catch_up().await.unwrap();
+    reader.catch_up().await.unwrap();
+    chain.mine(0, vec![opened(2)]);
+    follower.catch_up().await.unwrap();
+    reader.catch_up().await.unwrap();
+
+    assert!(first.progress().borrow().follows && !second.progress().borrow().follows);
+    assert!(second.progress().borrow().caught_up());
+    assert_eq!(second.progress().borrow().indexed, first.progress().borrow().indexed);
+    assert_eq!(second.read(World::clone), anew(&chain).await);
+
+    // Both go back to where the branches part.
+    chain.blocks().truncate(5);
+    chain.mine(7, vec![opened(9)]);
+    for indexer in [&mut follower, &mut reader] {
+        indexer.catch_up().await.unwrap();
+    }
+    for index in [first, second] {
+        assert_eq!(index.read(World::clone), anew(&chain).await);
+        assert_eq!(index.rolled_back_since(0), Some(Some(4)));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_only_reads_notices_a_rollback_below_what_it_remembers() {
+    let Some(place) = Place::shared() else { return };
+    let chain = chain_of(4);
+    let (_first, mut follower) = open(&place, &chain, 0).await;
+    for salt in 1..4 {
+        chain.mine(0, vec![opened(salt)]);
+    }
+    follower.catch_up().await.unwrap();
+    // What it folds when it opens cannot be taken back.
+    let (second, mut reader) = open(&place, &chain, 0).await;
+    chain.blocks().truncate(5);
+    chain.mine(7, vec![opened(9)]);
+    follower.catch_up().await.unwrap();
+    reader.catch_up().await.unwrap();
+    assert_eq!(second.read(|world| world.order.clone()), [id(1), id(9)]);
+    assert_eq!(second.read(World::clone), anew(&chain).await);
+}
+
+#[tokio::test]
+async fn a_follower_that_is_killed_is_replaced_when_its_lease_expires() {
+    let Some(place) = Place::shared() else { return };
+    let chain = chain_of(4);
+    let (_first, mut follower) = open(&place, &chain, 0).await;
+    let (second, mut reader) = open(&place, &chain, 0).await;
+    follower.catch_up().await.unwrap();
+    reader.catch_up().await.unwrap();
+    assert!(!second.progress().borrow().follows);
+
+    // It gives nothing back.
+    drop(follower);
+    chain.mine(0, vec![opened(1)]);
+    let killed = Instant::now();
+    reader.rest(Duration::from_secs(60), true).await.unwrap();
+    reader.catch_up().await.unwrap();
+    assert!(killed.elapsed() < Duration::from_secs(10), "after {:?}", killed.elapsed());
+    assert!(second.progress().borrow().follows);
+    assert_eq!(second.read(World::clone), anew(&chain).await);
+}
+
+#[tokio::test]
+async fn a_follower_that_stops_or_cannot_read_the_chain_is_replaced_at_once() {
+    let Some(place) = Place::shared() else { return };
+    let chain = chain_of(4);
+    let (first, mut follower) = open(&place, &chain, 0).await;
+    let (second, mut reader) = open(&place, &chain, 0).await;
+    follower.catch_up().await.unwrap();
+    *chain.silent.lock().unwrap() = true;
+    assert!(matches!(follower.catch_up().await, Err(IndexError::Chain(_))));
+    *chain.silent.lock().unwrap() = false;
+    reader.catch_up().await.unwrap();
+    assert!(second.progress().borrow().follows && !first.progress().borrow().follows);
+
+    second.store().close().await;
+    follower.catch_up().await.unwrap();
+    assert!(first.progress().borrow().follows);
+}
+
+#[tokio::test]
+async fn a_follower_that_lost_its_lease_changes_nothing() {
+    let Some(place) = Place::shared() else { return };
+    let (slow, _) = place.database.events(IDENTITY).await.unwrap();
+    let (other, _) = place.database.events(IDENTITY).await.unwrap();
+    let chain = chain_of(5);
+    let block = |number| chain.block_ref(number).unwrap();
+    let lost = slow.lease().await.unwrap().unwrap();
+    slow.append(lost, &[], block(3)).await.unwrap();
+    assert_eq!(other.lease().await.unwrap(), None, "it has not expired");
+    assert_eq!(slow.lease().await.unwrap(), Some(lost), "a renewal keeps the term");
+
+    // The lease moves to another server and back, while the first one does not notice.
+    slow.resign().await.unwrap();
+    let theirs = other.lease().await.unwrap().unwrap();
+    assert!(matches!(slow.append(lost, &[], block(4)).await, Err(StoreError::LeaseLost)));
+    other.append(theirs, &[], block(4)).await.unwrap();
+    other.resign().await.unwrap();
+    let again = slow.lease().await.unwrap().unwrap();
+    assert!(matches!(slow.truncate_after(lost, None).await, Err(StoreError::LeaseLost)));
+    assert_eq!(slow.newest_blocks(1).await.unwrap(), [block(4)]);
+    slow.truncate_after(again, Some(3)).await.unwrap();
+    assert_eq!(other.newest_blocks(1).await.unwrap(), [block(3)]);
+}
+
+#[tokio::test]
+async fn contracts_share_a_database_without_seeing_one_another() {
+    let Some(place) = Place::shared() else { return };
+    let chain = chain_of(4);
+    let (_, mut indexer) = open(&place, &chain, 0).await;
+    chain.mine(0, vec![opened(1)]);
+    indexer.catch_up().await.unwrap();
+    let other = Identity { chain_id: u64::MAX, ..IDENTITY };
+    let (index, opened) = Index::open(&place.database, other).await.unwrap();
+    assert_eq!((opened, index.read(|world| world.order.len())), (Opened::Fresh, 0));
 }

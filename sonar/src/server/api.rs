@@ -25,8 +25,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     App,
     dto::{
-        Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, Page, PageQuery, Ready, RelayReceipt,
-        StreamQuery, SubmissionQuery, bounded,
+        Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, MinerQuery, Page, PageQuery, Ready,
+        RelayReceipt, StreamQuery, SubmissionQuery, bounded,
     },
     event_id::EventId,
     extract::{BODY_LIMIT, Body, Params, Segment},
@@ -321,17 +321,25 @@ async fn capsules(State(app): State<Arc<App>>) -> Json<Vec<CapsuleSummary>> {
     Json(app.index.read(live::capsules))
 }
 
-/// What an account did and earned as a miner.
+/// What an account did and earned as a miner, newest campaigns first.
 #[utoipa::path(
-    get, path = "/api/v1/miners/{address}", params(("address" = String, Path, description = "Account")),
+    get, path = "/api/v1/miners/{address}", params(("address" = String, Path, description = "Account"), MinerQuery),
     responses((status = OK, body = Miner), (status = BAD_REQUEST, body = Problem), (status = NOT_FOUND, body = Problem))
 )]
-async fn miner(State(app): State<Arc<App>>, Segment(address): Segment<String>) -> Result<Json<Miner>, Problem> {
+async fn miner(
+    State(app): State<Arc<App>>,
+    Segment(address): Segment<String>,
+    Params(query): Params<MinerQuery>,
+) -> Result<Json<Miner>, Problem> {
     let address = parse_address(&address)?;
-    app.index
-        .read(|world| live::miner(world, address))
-        .map(Json)
-        .ok_or_else(|| Problem::not_found(format!("{address} has submitted nothing")))
+    let after = parse_optional::<CampaignId>(query.after.as_deref())?;
+    let limit = bounded(query.limit)? as usize;
+    let nothing = || match after {
+        None => Problem::not_found(format!("{address} has submitted nothing")),
+        Some(after) => Problem::not_found(format!("{address} has submitted nothing to campaigns older than {after}")),
+    };
+    let found = app.index.read(|world| live::miner(world, address, after, limit)).map_err(unknown)?;
+    found.map(Json).ok_or_else(nothing)
 }
 
 /// Whether the hub holds a live artefact.

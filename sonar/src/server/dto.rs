@@ -152,6 +152,17 @@ pub struct PageQuery {
     pub limit: Option<u32>,
 }
 
+/// Which campaigns of a miner.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct MinerQuery {
+    /// Begin after this campaign.
+    pub after: Option<String>,
+    /// At most this number, 1 to 500.
+    pub limit: Option<u32>,
+}
+
 /// Which submissions.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -309,6 +320,8 @@ pub struct IndexHealth {
     pub block: Option<u64>,
     /// Blocks that are not indexed yet.
     pub lag: Option<u64>,
+    /// Whether this server follows the chain. Otherwise it reads what another server writes to their database.
+    pub follows: bool,
 }
 
 /// What the hub holds.
@@ -340,6 +353,7 @@ impl Ready {
             ok: progress.caught_up() && app.index.store().alive().await,
             block,
             lag: progress.wanted.map(|wanted| wanted.saturating_sub(block.unwrap_or(0))),
+            follows: progress.follows,
         };
         let (pinned, bytes, missing) = app.shelf.totals();
         let health = app.node.health().await;

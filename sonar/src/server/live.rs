@@ -174,17 +174,25 @@ pub fn campaigns(
     after: Option<CampaignId>,
     limit: usize,
 ) -> Result<Page<Arc<CampaignView>>, CampaignId> {
-    let end = match after {
-        None => world.order.len(),
-        Some(id) => world.order.iter().rposition(|known| *known == id).ok_or(id)?,
-    };
-    let older = world.order[..end].iter().rev().filter_map(|id| world.campaigns.get(id));
+    let older = newest_first(world, after)?;
     let mut items: Vec<_> = older.filter(|view| filter.matches(view)).take(limit + 1).cloned().collect();
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|view| view.id.to_string());
     let total = world.campaigns.values().filter(|view| filter.matches(view)).count() as u64;
     Ok(Page { items, next, total: Some(total) })
+}
+
+/// All campaigns, or those older than `after`.
+fn newest_first(
+    world: &World,
+    after: Option<CampaignId>,
+) -> Result<impl Iterator<Item = &Arc<CampaignView>>, CampaignId> {
+    let end = match after {
+        None => world.order.len(),
+        Some(id) => world.order.iter().rposition(|known| *known == id).ok_or(id)?,
+    };
+    Ok(world.order[..end].iter().rev().filter_map(|id| world.campaigns.get(id)))
 }
 
 /// What a list shows of a campaign.
@@ -205,10 +213,23 @@ pub fn capsules(world: &World) -> Vec<CapsuleSummary> {
     world.capsules.iter().map(|(&operator, view)| CapsuleSummary::new(operator, view)).collect()
 }
 
-/// What an account did as a miner; `None` if it never submitted.
-pub fn miner(world: &World, address: Address) -> Option<Miner> {
-    let campaigns: Vec<_> = world.in_order().filter_map(|view| MinerCampaign::new(view, address)).collect();
-    (!campaigns.is_empty()).then_some(Miner { address, campaigns })
+/// What an account did as a miner in at most `limit` campaigns, beginning with those older than `after`. `None` if it
+/// submitted to none of them.
+///
+/// # Errors
+/// There is no campaign `after`; its id comes back.
+pub fn miner(
+    world: &World,
+    address: Address,
+    after: Option<CampaignId>,
+    limit: usize,
+) -> Result<Option<Miner>, CampaignId> {
+    let found = newest_first(world, after)?.filter_map(|view| MinerCampaign::new(view, address));
+    let mut campaigns: Vec<_> = found.take(limit + 1).collect();
+    let more = campaigns.len() > limit;
+    campaigns.truncate(limit);
+    let next = campaigns.last().filter(|_| more).map(|last| last.campaign);
+    Ok((!campaigns.is_empty()).then_some(Miner { address, campaigns, next }))
 }
 
 #[cfg(test)]
@@ -324,5 +345,29 @@ mod tests {
         // A campaign that does not match any more is still a place in the list.
         assert_eq!(ids(campaigns(&world, &filter, Some(id(4)), 9).unwrap()), [id(3), id(1)]);
         assert_eq!(campaigns(&world, &all, Some(id(9)), 9).unwrap_err(), id(9));
+    }
+
+    #[test]
+    fn a_miners_campaigns_come_in_parts() {
+        let mut world = World::default();
+        let id = |number| CampaignId(B256::repeat_byte(number));
+        let account = Address::repeat_byte(7);
+        for number in 1..=4 {
+            let terms = Terms { windowSize: 2, deadline: 10, ..Terms::default() };
+            say(&mut world, Event::Opened { id: id(number), terms: Box::new(terms) });
+            say(&mut world, Event::Activated { id: id(number), start_ppm: 0, first: published(MATERIALS[0]) });
+            // In campaign 2 it was somebody else.
+            let miner = if number == 2 { Address::ZERO } else { account };
+            let (version, window, content) = (Version(1), WindowIndex(0), Digest([number; 32]));
+            say(&mut world, Event::Submitted { id: id(number), miner, version, window, index: 0, content });
+        }
+        let part = |after, limit| {
+            let miner = miner(&world, account, after, limit).unwrap().unwrap();
+            (miner.campaigns.iter().map(|campaign| campaign.campaign).collect::<Vec<_>>(), miner.next)
+        };
+        assert_eq!(part(None, 2), (vec![id(4), id(3)], Some(id(3))));
+        assert_eq!(part(Some(id(3)), 2), (vec![id(1)], None));
+        assert!(miner(&world, account, Some(id(1)), 2).unwrap().is_none());
+        assert_eq!(miner(&world, account, Some(id(9)), 2).unwrap_err(), id(9));
     }
 }

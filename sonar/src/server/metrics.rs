@@ -41,6 +41,7 @@ fn describe() {
     describe_gauge!("sonar_chain_head_age_seconds", "age of the newest block");
     describe_gauge!("sonar_index_block", "newest indexed block");
     describe_gauge!("sonar_index_lag_blocks", "blocks that are not yet indexed");
+    describe_gauge!("sonar_index_follows", "1 if this server follows the chain, 0 if it reads what another one indexes");
     describe_counter!("sonar_index_rollbacks_total", "times that the chain was rolled back");
     describe_gauge!("sonar_campaigns", "campaigns by state");
     describe_counter!("sonar_http_requests_total", "answered requests by route and status");
@@ -78,6 +79,11 @@ impl Metrics {
             gauge!("sonar_index_block").set(approximate(indexed.unwrap_or(0)));
             gauge!("sonar_index_lag_blocks").set(approximate(head.saturating_sub(indexed.unwrap_or(0))));
         });
+    }
+
+    /// Whether this server follows the chain itself.
+    pub fn follows(&self, follows: bool) {
+        self.with(|| gauge!("sonar_index_follows").set(f64::from(u8::from(follows))));
     }
 
     /// The chain was rolled back.

@@ -33,11 +33,10 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 pub use dto::{Artefact, CampaignPage, EventView, Info, Page, RelayReceipt};
 pub use problem::Problem;
 
-use crate::index::{Identity, Index, IndexError, Indexer, Opened, Source};
+use crate::index::{Database, DatabaseUrl, Identity, Index, IndexError, Indexer, Opened, Source};
 use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
-use settlements::PendingSettlements;
 use sonar_node::{chain, files, ipfs};
 use tasks::{Fault, Tasks};
 
@@ -50,8 +49,10 @@ const GRACEFUL_STOP: Duration = Duration::from_secs(5);
 /// How a server runs.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where its index and its IPFS repository are.
+    /// Where its IPFS repository is, and its index if there is no `database`.
     pub home: PathBuf,
+    /// A database that it shares with other servers.
+    pub database: Option<DatabaseUrl>,
     /// Where it answers.
     pub listen: SocketAddr,
     /// Where its IPFS node answers.
@@ -86,7 +87,7 @@ pub enum ServeError {
     /// The index failed.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The file of the pending settlements failed.
+    /// The store of the pending settlements failed.
     #[error(transparent)]
     Settlements(#[from] settlements::SettlementsError),
     /// The IPFS node failed.
@@ -129,9 +130,13 @@ impl Server {
         let lock = lock(&config)?;
         let deployment = *chain.deployment();
         let identity = Identity { chain_id: deployment.chain_id, contract: deployment.campaigns };
-        let (index, opened) = Index::open(&config.home.join("index.sqlite"), identity).await?;
+        let database = match config.database {
+            None => Database::Directory(config.home.clone()),
+            Some(url) => Database::Postgres(url),
+        };
+        let (index, opened) = Index::open(&database, identity).await?;
         log_opened(&opened);
-        let settlements = PendingSettlements::open(&config.home, identity).await?;
+        let settlements = settlements::open(&database, identity).await?;
         let hub = ipfs::NodeConfig::hub(config.home.join("ipfs"), config.ipfs_listen.clone());
         let node = ipfs::Node::start(hub.through(config.kubo.clone())).await?;
         let node = Arc::new(node);
@@ -247,16 +252,16 @@ async fn follow<S: Source>(
     let mut pause = CHAIN_RETRY;
     let mut rollbacks = 0;
     while !*stopping.borrow() {
-        let wait = tokio::select! {
+        let (wait, reached) = tokio::select! {
             result = indexer.catch_up() => match result {
                 Ok(()) => {
                     pause = CHAIN_RETRY;
-                    poll
+                    (poll, true)
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the index cannot go on; trying again");
                     pause = (pause * 2).min(CHAIN_RETRY_LIMIT);
-                    pause
+                    (pause, false)
                 }
             },
             _ = stopping.changed() => break,
@@ -265,9 +270,17 @@ async fn follow<S: Source>(
             rollbacks += 1;
             app.metrics.rollback();
         }
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            _ = stopping.changed() => {}
+        // A server that cannot read the chain leaves following it to others.
+        let rested = tokio::select! {
+            rested = indexer.rest(wait, reached) => rested,
+            _ = stopping.changed() => break,
+        };
+        if let Err(error) = rested {
+            tracing::warn!(%error, "the index cannot be read; trying again");
+            tokio::select! {
+                () = tokio::time::sleep(CHAIN_RETRY) => {}
+                _ = stopping.changed() => {}
+            }
         }
     }
 }

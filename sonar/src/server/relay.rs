@@ -1,17 +1,19 @@
 //! The relay: keeps a Capsule's signed settlement, and sends it when the Capsule's own transaction does not arrive.
 
 use std::{
-    collections::HashMap,
     future::Future,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use alloy::primitives::B256;
 use axum::http::StatusCode;
 use tokio::sync::{Semaphore, watch};
 
-use super::settlements::{PendingSettlements, SettlementsError, Waiting};
+use super::settlements::{PendingSettlements, SettlementsError, Waiting, WaitingKey};
 use super::{dto::RelayReceipt, metrics::Metrics, problem::Problem};
 use crate::index::Index;
 use sonar_protocol::{ids::CampaignId, wire::SettlementRequest};
@@ -56,7 +58,9 @@ pub trait Settler: Send + Sync + 'static {
 pub struct Relay<S> {
     settler: S,
     index: Arc<Index>,
-    settlements: PendingSettlements,
+    settlements: Arc<dyn PendingSettlements>,
+    /// About how many wait: counted with each tick, so that nobody who leaves one waits for a count.
+    pending: AtomicUsize,
     metrics: Arc<Metrics>,
     after: Duration,
     validations: Semaphore,
@@ -67,11 +71,12 @@ impl<S: Settler> Relay<S> {
     pub fn new(
         settler: S,
         index: Arc<Index>,
-        settlements: PendingSettlements,
+        settlements: Arc<dyn PendingSettlements>,
         metrics: Arc<Metrics>,
         after: Duration,
     ) -> Self {
-        Self { settler, index, settlements, metrics, after, validations: Semaphore::new(VALIDATIONS) }
+        let (pending, validations) = (AtomicUsize::new(0), Semaphore::new(VALIDATIONS));
+        Self { settler, index, settlements, pending, metrics, after, validations }
     }
 
     /// Keeps a settlement that the contract would take now.
@@ -81,24 +86,22 @@ impl<S: Settler> Relay<S> {
     pub async fn accept(&self, settlement: &SettlementRequest) -> Result<RelayReceipt, Problem> {
         let _permit = self.validations.acquire().await.map_err(|error| Problem::internal(&error))?;
         let (campaign, window) = self.settler.simulate(settlement).await.map_err(problem)?;
-        let waiting = self.waiting().await?;
-        let known = waiting.iter().find(|known| known.campaign == campaign.0 && known.window == window);
-        if known.is_none() && waiting.len() >= MAX_WAITING {
+        let failed = |error| Problem::internal(&error);
+        let full = self.pending.load(Ordering::Relaxed) >= MAX_WAITING;
+        // One for a window that already has one takes its place.
+        if full && !self.settlements.contains(campaign.0, window).await.map_err(failed)? {
             return Err(Problem::unavailable(format!("{MAX_WAITING} settlements wait already; try again later")));
         }
-        let received = known.map_or_else(unix_now, |known| known.received);
         let body = serde_json::to_string(settlement).map_err(|error| Problem::internal(&error))?;
-        let entry = Waiting { campaign: campaign.0, window, body, received };
-        self.settlements.put(&entry).await.map_err(|error| Problem::internal(&error))?;
-        self.metrics.relay_pending(waiting.len() + usize::from(known.is_none()));
+        let entry = Waiting { campaign: campaign.0, window, body, received: unix_now() };
+        let received = self.settlements.put(&entry).await.map_err(failed)?;
+        if received == entry.received {
+            self.metrics.relay_pending(self.pending.fetch_add(1, Ordering::Relaxed) + 1);
+        }
         Ok(RelayReceipt { campaign, window, send_after: received + self.after.as_secs() })
     }
 
-    async fn waiting(&self) -> Result<Vec<Waiting>, Problem> {
-        self.settlements.all().await.map_err(|error| Problem::internal(&error))
-    }
-
-    /// Ends the connection to its file.
+    /// Ends the connections to its database.
     pub async fn close(&self) {
         self.settlements.close().await;
     }
@@ -106,11 +109,10 @@ impl<S: Settler> Relay<S> {
     /// Works until `stopping` becomes true.
     pub async fn run(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut progress = self.index.progress();
-        let mut tried = HashMap::new();
         while !*stopping.borrow() {
             progress.mark_unchanged();
             if progress.borrow().caught_up()
-                && let Err(error) = self.tick(&mut tried).await
+                && let Err(error) = self.tick().await
             {
                 tracing::warn!(%error, "the relay cannot work");
             }
@@ -122,28 +124,30 @@ impl<S: Settler> Relay<S> {
         }
     }
 
-    async fn tick(&self, tried: &mut HashMap<(B256, u32), Instant>) -> Result<(), SettlementsError> {
+    async fn tick(&self) -> Result<(), SettlementsError> {
         let mut left = 0;
-        for entry in self.settlements.all().await? {
-            let key = (entry.campaign, entry.window);
-            if self.is_over(&entry) {
-                self.settlements.remove(entry.campaign, entry.window).await?;
-                tried.remove(&key);
-                continue;
-            }
-            left += 1;
-            let rested = tried.get(&key).is_none_or(|last| last.elapsed() >= self.after.max(TICK));
-            if rested && unix_now() >= entry.received.saturating_add(self.after.as_secs()) {
-                tried.insert(key, Instant::now());
-                self.send(&entry).await;
+        for key in self.settlements.keys().await? {
+            if self.is_over(&key) {
+                self.settlements.remove(key.campaign, key.window).await?;
+            } else {
+                left += 1;
             }
         }
+        self.pending.store(left, Ordering::Relaxed);
         self.metrics.relay_pending(left);
-        Ok(())
+        loop {
+            let now = unix_now();
+            let before = |duration: Duration| now.saturating_sub(duration.as_secs());
+            let (received, tried) = (before(self.after), before(self.after.max(TICK)));
+            let Some(entry) = self.settlements.claim(now, received, tried).await? else {
+                return Ok(());
+            };
+            self.send(&entry).await;
+        }
     }
 
     /// Whether the chain has settled the window, or never will.
-    fn is_over(&self, entry: &Waiting) -> bool {
+    fn is_over(&self, entry: &WaitingKey) -> bool {
         let age = Duration::from_secs(unix_now().saturating_sub(entry.received));
         age > LONGEST_WAIT
             || self.index.read(|world| super::live::is_settled(world, CampaignId(entry.campaign), entry.window))

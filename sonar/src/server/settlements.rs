@@ -1,20 +1,27 @@
-//! Signed settlements that wait for their window to be settled, in a file of their own.
+//! Signed settlements that wait for their window to be settled: in an SQLite file of their own, or in the PostgreSQL
+//! database that several servers share.
 //!
-//! The index can be read from the chain again, these cannot: so a damaged index, or one of another contract, never takes them
-//! along. Each contract has its own file, so that none is offered to another.
+//! The index can be read from the chain again, these cannot: so a damaged index, or one of another contract, never takes
+//! them along. Each contract has its own file or schema, so that none is offered to another. Whichever server claims a
+//! settlement sends it; the others leave it alone until its next turn.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use alloy::primitives::B256;
+use futures::future::BoxFuture;
 use sqlx::{
-    Row as _, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    ColumnIndex, Decode, PgPool, Row, SqlitePool, Type,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::index::{self, Identity};
+use crate::index::{self, Database, Identity};
+
+const CONNECTIONS: u32 = 2;
 
 /// A signed settlement that waits for its window to be settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,29 +36,85 @@ pub struct Waiting {
     pub received: u64,
 }
 
-/// Why the settlements on disk cannot be used.
+/// Which window a settlement waits for, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingKey {
+    /// The campaign.
+    pub campaign: B256,
+    /// The window.
+    pub window: u32,
+    /// The unix time at which the first settlement for it came.
+    pub received: u64,
+}
+
+/// Why the stored settlements cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the pending settlements in {path} cannot {what}: {source}")]
+#[error("the pending settlements in {place} cannot {what}: {source}")]
 pub struct SettlementsError {
-    path: PathBuf,
+    place: String,
     what: &'static str,
     source: sqlx::Error,
 }
 
-/// The settlements on disk. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct PendingSettlements {
-    pool: SqlitePool,
-    path: PathBuf,
+type Answer<'a, T> = BoxFuture<'a, Result<T, SettlementsError>>;
+
+/// Pending settlements of one contract.
+///
+/// Every call fails if the database cannot be read or written; nothing was changed then.
+pub trait PendingSettlements: fmt::Debug + Send + Sync {
+    /// Keeps a settlement until its window is settled; a later one for the same window replaces it. Returns the time at which the
+    /// first came.
+    fn put<'a>(&'a self, waiting: &'a Waiting) -> Answer<'a, u64>;
+    /// Whether one waits for this window.
+    fn contains(&self, campaign: B256, window: u32) -> Answer<'_, bool>;
+    /// The windows that are waited for, oldest first.
+    fn keys(&self) -> Answer<'_, Vec<WaitingKey>>;
+    /// The oldest settlement that came until `received` and was not claimed since `tried`. Marked as claimed `now`, so that no
+    /// other server gets it, too.
+    fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<Waiting>>;
+    /// Forgets a settlement.
+    fn remove(&self, campaign: B256, window: u32) -> Answer<'_, ()>;
+    /// Ends all connections; what was written stays.
+    fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-impl PendingSettlements {
-    /// Opens or creates the file for a contract in `directory`. A damaged one is renamed to `….unusable`.
-    ///
-    /// # Errors
-    /// The file cannot be created.
-    pub async fn open(directory: &Path, of: Identity) -> Result<Self, SettlementsError> {
-        let path = directory.join(format!("settlements-{}-{}.sqlite", of.chain_id, of.contract));
+/// Opens the settlements of a contract, creates them if there are none. A damaged file is renamed to `….unusable`.
+///
+/// # Errors
+/// The file cannot be created, or the database refuses or does not answer.
+pub async fn open(database: &Database, of: Identity) -> Result<Arc<dyn PendingSettlements>, SettlementsError> {
+    match database {
+        Database::Directory(directory) => Ok(Arc::new(Store::<SqlitePool>::open(directory, of).await?)),
+        Database::Postgres(url) => {
+            let place = format!("the database {url}");
+            let fail = |source| SettlementsError { place: place.clone(), what: "be opened", source };
+            let pool = url.connect(of, CONNECTIONS).await.map_err(fail)?;
+            Ok(Arc::new(Store { pool, place }))
+        }
+    }
+}
+
+/// Settlements in a database.
+#[derive(Debug)]
+struct Store<P> {
+    pool: P,
+    place: String,
+}
+
+impl<P> Store<P> {
+    fn error(&self, what: &'static str) -> impl FnOnce(sqlx::Error) -> SettlementsError {
+        let place = self.place.clone();
+        move |source| SettlementsError { place, what, source }
+    }
+}
+
+fn file(directory: &Path, of: Identity) -> PathBuf {
+    directory.join(format!("settlements-{}-{}.sqlite", of.chain_id, of.contract))
+}
+
+impl Store<SqlitePool> {
+    async fn open(directory: &Path, of: Identity) -> Result<Self, SettlementsError> {
+        let path = file(directory, of);
         let error = match Self::connect(&path).await {
             Ok(settlements) => return Ok(settlements),
             // A full disk, say, is no reason to put a good file aside.
@@ -60,7 +123,7 @@ impl PendingSettlements {
         };
         tracing::error!("{error}; the file is renamed to `….unusable`, and Capsules have to send theirs again");
         index::put_aside(&path).map_err(|source| SettlementsError {
-            path: path.clone(),
+            place: path.display().to_string(),
             what: "be put aside",
             source: sqlx::Error::Io(source),
         })?;
@@ -68,7 +131,11 @@ impl PendingSettlements {
     }
 
     async fn connect(path: &Path) -> Result<Self, SettlementsError> {
-        let fail = |what| move |source| SettlementsError { path: path.to_owned(), what, source };
+        let place = path.display().to_string();
+        let fail = |what| {
+            let place = place.clone();
+            move |source| SettlementsError { place, what, source }
+        };
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -77,75 +144,132 @@ impl PendingSettlements {
             .busy_timeout(Duration::from_secs(5));
         let pool =
             SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(fail("be opened"))?;
-        let table = "CREATE TABLE IF NOT EXISTS settlements (
-             campaign BLOB NOT NULL, window INTEGER NOT NULL, body TEXT NOT NULL, received INTEGER NOT NULL,
-             PRIMARY KEY (campaign, window)) WITHOUT ROWID";
-        let checked = async {
-            sqlx::query(table).execute(&pool).await?;
-            let check: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&pool).await?;
-            if check == "ok" { Ok(()) } else { Err(sqlx::Error::Protocol(check)) }
-        };
-        if let Err(error) = checked.await {
+        if let Err(error) = prepare(&pool).await {
             pool.close().await;
             return Err(fail("be read")(error));
         }
-        Ok(Self { pool, path: path.to_owned() })
+        Ok(Self { pool, place })
     }
+}
 
-    fn error(&self, what: &'static str) -> impl FnOnce(sqlx::Error) -> SettlementsError {
-        let path = self.path.clone();
-        move |source| SettlementsError { path, what, source }
+/// Brings the table up to date, and checks the file.
+async fn prepare(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let table = "CREATE TABLE IF NOT EXISTS settlements (
+         campaign BLOB NOT NULL, window INTEGER NOT NULL, body TEXT NOT NULL, received INTEGER NOT NULL,
+         PRIMARY KEY (campaign, window)) WITHOUT ROWID";
+    sqlx::query(table).execute(pool).await?;
+    let columns = "SELECT COUNT(*) FROM pragma_table_info('settlements') WHERE name = 'tried'";
+    if sqlx::query_scalar::<_, i64>(columns).fetch_one(pool).await? == 0 {
+        sqlx::query("ALTER TABLE settlements ADD COLUMN tried INTEGER").execute(pool).await?;
     }
+    let check: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(pool).await?;
+    if check == "ok" { Ok(()) } else { Err(sqlx::Error::Protocol(check)) }
+}
 
-    /// Keeps a settlement until its window is settled; a later one for the same window replaces it, its time stays.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub async fn put(&self, waiting: &Waiting) -> Result<(), SettlementsError> {
-        sqlx::query(
-            "INSERT INTO settlements (campaign, window, body, received) VALUES (?, ?, ?, ?)
-             ON CONFLICT (campaign, window) DO UPDATE SET body = excluded.body",
-        )
-        .bind(waiting.campaign.to_vec())
-        .bind(waiting.window)
-        .bind(&waiting.body)
-        .bind(i64::try_from(waiting.received).unwrap_or(i64::MAX))
-        .execute(&self.pool)
-        .await
-        .map(drop)
-        .map_err(self.error("be written"))
-    }
+/// Both databases understand the same statements, but their drivers have no type in common.
+macro_rules! pending_settlements {
+    ($pool:ty) => {
+        impl PendingSettlements for Store<$pool> {
+            fn put<'a>(&'a self, waiting: &'a Waiting) -> Answer<'a, u64> {
+                let insert = sqlx::query_scalar(
+                    r#"INSERT INTO settlements (campaign, "window", body, received) VALUES ($1, $2, $3, $4)
+                       ON CONFLICT (campaign, "window") DO UPDATE SET body = excluded.body RETURNING received"#,
+                )
+                .bind(waiting.campaign.to_vec())
+                .bind(i64::from(waiting.window))
+                .bind(&waiting.body)
+                .bind(signed(waiting.received))
+                .fetch_one(&self.pool);
+                Box::pin(async move { insert.await.and_then(unsigned).map_err(self.error("be written")) })
+            }
 
-    /// The settlements that wait, oldest first.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub async fn all(&self) -> Result<Vec<Waiting>, SettlementsError> {
-        sqlx::query("SELECT campaign, window, body, received FROM settlements ORDER BY received, campaign, window")
-            .try_map(waiting)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(self.error("be read"))
-    }
+            fn contains(&self, campaign: B256, window: u32) -> Answer<'_, bool> {
+                let select = sqlx::query(r#"SELECT 1 FROM settlements WHERE campaign = $1 AND "window" = $2"#)
+                    .bind(campaign.to_vec())
+                    .bind(i64::from(window))
+                    .fetch_optional(&self.pool);
+                Box::pin(async move { select.await.map(|row| row.is_some()).map_err(self.error("be read")) })
+            }
 
-    /// Forgets a settlement.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub async fn remove(&self, campaign: B256, window: u32) -> Result<(), SettlementsError> {
-        sqlx::query("DELETE FROM settlements WHERE campaign = ? AND window = ?")
-            .bind(campaign.to_vec())
-            .bind(window)
-            .execute(&self.pool)
-            .await
-            .map(drop)
-            .map_err(self.error("be written"))
-    }
+            fn keys(&self) -> Answer<'_, Vec<WaitingKey>> {
+                let select = sqlx::query(
+                    r#"SELECT campaign, "window", received FROM settlements ORDER BY received, campaign, "window""#,
+                )
+                .try_map(key)
+                .fetch_all(&self.pool);
+                Box::pin(async move { select.await.map_err(self.error("be read")) })
+            }
 
-    /// Ends all connections; what was written is on disk.
-    pub async fn close(&self) {
-        self.pool.close().await;
-    }
+            fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<Waiting>> {
+                // The condition on `tried` stands twice for servers that choose the same row at the same time: the
+                // second to change it compares again.
+                let update = sqlx::query(
+                    r#"UPDATE settlements SET tried = $1
+                       WHERE (tried IS NULL OR tried <= $3) AND (campaign, "window") = (
+                           SELECT campaign, "window" FROM settlements
+                           WHERE received <= $2 AND (tried IS NULL OR tried <= $3)
+                           ORDER BY received, campaign, "window" LIMIT 1)
+                       RETURNING campaign, "window", received, body"#,
+                )
+                .bind(signed(now))
+                .bind(signed(received))
+                .bind(signed(tried))
+                .try_map(waiting)
+                .fetch_optional(&self.pool);
+                Box::pin(async move { update.await.map_err(self.error("be written")) })
+            }
+
+            fn remove(&self, campaign: B256, window: u32) -> Answer<'_, ()> {
+                let delete = sqlx::query(r#"DELETE FROM settlements WHERE campaign = $1 AND "window" = $2"#)
+                    .bind(campaign.to_vec())
+                    .bind(i64::from(window))
+                    .execute(&self.pool);
+                Box::pin(async move { delete.await.map(drop).map_err(self.error("be written")) })
+            }
+
+            fn close(&self) -> BoxFuture<'_, ()> {
+                Box::pin(self.pool.close())
+            }
+        }
+    };
+}
+
+pending_settlements!(SqlitePool);
+pending_settlements!(PgPool);
+
+fn key<R: Row>(row: R) -> Result<WaitingKey, sqlx::Error>
+where
+    usize: ColumnIndex<R>,
+    Vec<u8>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+    i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+{
+    let campaign: Vec<u8> = row.try_get(0)?;
+    let window: i64 = row.try_get(1)?;
+    Ok(WaitingKey {
+        campaign: B256::try_from(campaign.as_slice()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        window: u32::try_from(window).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        received: unsigned(row.try_get(2)?)?,
+    })
+}
+
+fn waiting<R: Row>(row: R) -> Result<Waiting, sqlx::Error>
+where
+    usize: ColumnIndex<R>,
+    Vec<u8>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+    i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+    String: Type<R::Database> + for<'r> Decode<'r, R::Database>,
+{
+    let body = row.try_get(3)?;
+    let WaitingKey { campaign, window, received } = key(row)?;
+    Ok(Waiting { campaign, window, body, received })
+}
+
+fn signed(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+fn unsigned(seconds: i64) -> Result<u64, sqlx::Error> {
+    seconds.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Whether SQLite says that the file is corrupt, or no database at all.
@@ -163,17 +287,6 @@ fn is_damage(error: &sqlx::Error) -> bool {
     }
 }
 
-fn waiting(row: SqliteRow) -> Result<Waiting, sqlx::Error> {
-    let campaign: Vec<u8> = row.try_get(0)?;
-    let received: i64 = row.try_get(3)?;
-    Ok(Waiting {
-        campaign: B256::try_from(campaign.as_slice()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-        window: row.try_get(1)?,
-        body: row.try_get(2)?,
-        received: received.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use alloy::primitives::Address;
@@ -182,60 +295,123 @@ mod tests {
     use crate::index::{Index, Opened};
 
     const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
+    const DAMAGED: &[u8] = b"not a database, but long enough to look like a file that somebody overwrote";
 
     fn settlement() -> Waiting {
         Waiting { campaign: B256::repeat_byte(1), window: 2, body: "a".into(), received: 10 }
     }
 
+    fn waits() -> WaitingKey {
+        let Waiting { campaign, window, received, .. } = settlement();
+        WaitingKey { campaign, window, received }
+    }
+
+    fn place(home: &tempfile::TempDir) -> Database {
+        Database::Directory(home.path().to_owned())
+    }
+
+    /// The same for a file and for a shared database.
+    async fn each_database(test: impl AsyncFn(Database)) {
+        let home = tempfile::tempdir().unwrap();
+        test(place(&home)).await;
+        if let Some(url) = testkit::postgres::database() {
+            test(Database::Postgres(url.parse().unwrap())).await;
+        }
+    }
+
     #[tokio::test]
     async fn a_settlement_waits_across_restarts_and_keeps_its_time() {
-        let home = tempfile::tempdir().unwrap();
-        let settlements = PendingSettlements::open(home.path(), IDENTITY).await.unwrap();
-        settlements.put(&settlement()).await.unwrap();
-        settlements.put(&Waiting { body: "b".into(), received: 99, ..settlement() }).await.unwrap();
-        settlements.close().await;
-        let settlements = PendingSettlements::open(home.path(), IDENTITY).await.unwrap();
-        assert_eq!(settlements.all().await.unwrap(), [Waiting { body: "b".into(), ..settlement() }]);
-        settlements.remove(settlement().campaign, settlement().window).await.unwrap();
-        assert_eq!(settlements.all().await.unwrap(), []);
+        each_database(async |database| {
+            let settlements = open(&database, IDENTITY).await.unwrap();
+            assert_eq!(settlements.put(&settlement()).await.unwrap(), 10);
+            let later = Waiting { body: "b".into(), received: 99, ..settlement() };
+            assert_eq!(settlements.put(&later).await.unwrap(), 10);
+            settlements.close().await;
+            let settlements = open(&database, IDENTITY).await.unwrap();
+            assert_eq!(settlements.keys().await.unwrap(), [waits()]);
+            assert!(settlements.contains(settlement().campaign, 2).await.unwrap());
+            assert!(!settlements.contains(settlement().campaign, 3).await.unwrap());
+            let claimed = settlements.claim(100, 100, 0).await.unwrap();
+            assert_eq!(claimed, Some(Waiting { body: "b".into(), ..settlement() }));
+            settlements.remove(settlement().campaign, settlement().window).await.unwrap();
+            assert_eq!(settlements.keys().await.unwrap(), []);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn one_server_claims_a_settlement_and_another_only_after_its_turn() {
+        each_database(async |database| {
+            let settlements = open(&database, IDENTITY).await.unwrap();
+            let younger = Waiting { window: 3, received: 20, ..settlement() };
+            for waiting in [&younger, &settlement()] {
+                settlements.put(waiting).await.unwrap();
+            }
+            assert_eq!(settlements.claim(9, 9, 0).await.unwrap(), None, "none has waited long enough");
+            assert_eq!(settlements.claim(30, 15, 20).await.unwrap(), Some(settlement()));
+            assert_eq!(settlements.claim(30, 15, 20).await.unwrap(), None);
+            assert_eq!(settlements.claim(31, 20, 21).await.unwrap(), Some(younger));
+            assert_eq!(settlements.claim(40, 30, 30).await.unwrap(), Some(settlement()), "its turn has come again");
+            settlements.close().await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn each_contract_has_its_own_settlements() {
+        each_database(async |database| {
+            open(&database, IDENTITY).await.unwrap().put(&settlement()).await.unwrap();
+            let other = Identity { chain_id: 1, ..IDENTITY };
+            assert_eq!(open(&database, other).await.unwrap().keys().await.unwrap(), []);
+            assert_eq!(open(&database, IDENTITY).await.unwrap().keys().await.unwrap(), [waits()]);
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn a_damaged_index_does_not_take_the_pending_settlements_along() {
         let home = tempfile::tempdir().unwrap();
-        let index = home.path().join("index.sqlite");
-        Index::open(&index, IDENTITY).await.unwrap().0.store().close().await;
-        let settlements = PendingSettlements::open(home.path(), IDENTITY).await.unwrap();
+        Index::open(&place(&home), IDENTITY).await.unwrap().0.store().close().await;
+        let settlements = open(&place(&home), IDENTITY).await.unwrap();
         settlements.put(&settlement()).await.unwrap();
         settlements.close().await;
 
-        std::fs::write(&index, b"not a database, but long enough to look like a file that somebody overwrote").unwrap();
-        let (_, opened) = Index::open(&index, IDENTITY).await.unwrap();
+        std::fs::write(home.path().join("index.sqlite"), DAMAGED).unwrap();
+        let (_, opened) = Index::open(&place(&home), IDENTITY).await.unwrap();
         assert!(matches!(opened, Opened::Replaced(_)));
-        let settlements = PendingSettlements::open(home.path(), IDENTITY).await.unwrap();
-        assert_eq!(settlements.all().await.unwrap(), [settlement()]);
-    }
-
-    #[tokio::test]
-    async fn each_contract_has_its_own_settlements() {
-        let home = tempfile::tempdir().unwrap();
-        PendingSettlements::open(home.path(), IDENTITY).await.unwrap().put(&settlement()).await.unwrap();
-        let other = Identity { chain_id: 1, ..IDENTITY };
-        assert_eq!(PendingSettlements::open(home.path(), other).await.unwrap().all().await.unwrap(), []);
-        assert_eq!(PendingSettlements::open(home.path(), IDENTITY).await.unwrap().all().await.unwrap().len(), 1);
+        let settlements = open(&place(&home), IDENTITY).await.unwrap();
+        assert_eq!(settlements.keys().await.unwrap(), [waits()]);
     }
 
     #[tokio::test]
     async fn a_damaged_file_is_kept_beside_and_replaced() {
         let home = tempfile::tempdir().unwrap();
-        let settlements = PendingSettlements::open(home.path(), IDENTITY).await.unwrap();
-        settlements.close().await;
-        let damaged = b"not a database, but long enough to look like a file that somebody overwrote";
-        std::fs::write(&settlements.path, damaged).unwrap();
-        let settlements = PendingSettlements::open(home.path(), IDENTITY).await.unwrap();
+        open(&place(&home), IDENTITY).await.unwrap().close().await;
+        let path = file(home.path(), IDENTITY);
+        std::fs::write(&path, DAMAGED).unwrap();
+        let settlements = open(&place(&home), IDENTITY).await.unwrap();
         settlements.put(&settlement()).await.unwrap();
-        let mut aside = settlements.path.clone().into_os_string();
+        let mut aside = path.into_os_string();
         aside.push(".unusable");
-        assert_eq!(std::fs::read(aside).unwrap(), damaged);
+        assert_eq!(std::fs::read(aside).unwrap(), DAMAGED);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_an_older_version_keeps_its_settlements() {
+        let home = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(file(home.path(), IDENTITY)).create_if_missing(true);
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        sqlx::raw_sql(
+            "CREATE TABLE settlements (campaign BLOB NOT NULL, window INTEGER NOT NULL, body TEXT NOT NULL,
+                                       received INTEGER NOT NULL, PRIMARY KEY (campaign, window)) WITHOUT ROWID;
+             INSERT INTO settlements VALUES (zeroblob(32), 2, 'a', 10)",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        pool.close().await;
+        let settlements = open(&place(&home), IDENTITY).await.unwrap();
+        let claimed = settlements.claim(20, 20, 20).await.unwrap();
+        assert_eq!(claimed, Some(Waiting { campaign: B256::ZERO, ..settlement() }));
     }
 }

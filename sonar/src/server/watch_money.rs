@@ -25,6 +25,7 @@ pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
             let age = now.saturating_sub(Duration::from_secs(head.time));
             app.metrics.blocks(head.number, age, seen.indexed.map(|block| block.number));
         }
+        app.metrics.follows(seen.follows);
         app.metrics.campaigns(&app.index.read(live::by_state));
         if seen.caught_up() {
             check(&app).await;

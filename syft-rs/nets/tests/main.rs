@@ -49,7 +49,7 @@ fn linear_campaign(
     let updates: Vec<_> = mines.iter().map(update).collect();
     let start = Weights::zeros(shape);
     let held = Validation::new(map.apply(rows).unwrap(), validation.targets.clone(), Metric::Accuracy).unwrap();
-    let grid = Grid::DEFAULT;
+    let grid = Grid::new(5_000).unwrap();
     let ladder = Ladder::new(grid, held.accuracy(&start).floor_to_grid(grid), Ppm::ONE).unwrap();
     syft::clear::run(&start, &updates, &params, &held, &ladder, 4, 20).accuracy
 }

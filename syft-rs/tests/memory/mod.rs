@@ -86,7 +86,7 @@ fn capsule_with_64_updates() {
     let open = || EncryptedUpdate::decode(&upload, &params, &material.digest()).unwrap();
     let window: Vec<EncryptedUpdate> = (0..64).map(|_| open()).collect();
     let validation = Validation::new(features, targets, Metric::Accuracy).unwrap();
-    let ladder = Ladder::new(Grid::DEFAULT, Ppm::ZERO, Ppm::ONE).unwrap();
+    let ladder = Ladder::new(Grid::new(5_000).unwrap(), Ppm::ZERO, Ppm::ONE).unwrap();
     let deltas = window.iter().map(|update| Some(key.decrypt(update)));
     let outcome = evaluate_window(&best, Ppm::ZERO, deltas, &validation, &ladder, 4);
     assert_eq!(outcome.verdicts.len(), 64);

@@ -214,10 +214,11 @@ fn statement(manifest: &Manifest) -> Result<PrivacyStatement, Failure> {
 /// What a data scientist should see before and after she pays.
 fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> String {
     format!(
-        "name      {name}\nbounty    {} (fee {})\naccuracy  {} → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\naudit     {} of the Capsule's stake stay locked for {} after its delivery\nleak      public verdicts say at most {:.0} bits about {}\nopen to   {}",
+        "name      {name}\nbounty    {} (fee {})\naccuracy  {} as measured (the campaign claims {}) → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\naudit     {} of the Capsule's stake stay locked for {} after its delivery\nleak      public verdicts say at most {:.0} bits about {}\nopen to   {}",
         token.format(terms.bounty.into()),
         token.format(fee(terms.bounty, terms.feePpm).into()),
         percent(outlook.start_ppm),
+        percent(terms.startPpm),
         percent(terms.targetPpm),
         percent(terms.gridPpm),
         outlook.regime,

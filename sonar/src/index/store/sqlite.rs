@@ -1,0 +1,270 @@
+//! The index in an SQLite file that one server uses.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use alloy::primitives::B256;
+use futures::future::BoxFuture;
+use sqlx::{
+    QueryBuilder, Row as _, Sqlite, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+
+use super::{
+    Answer, BlockRef, Changes, EVENT_COLUMNS, EventStore, Filter, Identity, Lease, Opened, Position, REMEMBERED_BLOCKS,
+    StoreError, Stored, block, events_after, parsed, rollback, signed, stored, unsigned,
+};
+
+const CONNECTIONS: u32 = 4;
+/// The server's lock file keeps others away, so that the only term never ends.
+const OWN: Lease = Lease { term: 0 };
+
+/// An index file. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl SqliteStore {
+    /// Opens or creates the index at `path`. An index that is damaged, or of another chain or contract, is renamed.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub async fn open(path: &Path, identity: Identity) -> Result<(Self, Opened), StoreError> {
+        let existed = path.exists();
+        let reason = match Self::connect(path).await {
+            Ok(store) => match store.mismatch(identity).await {
+                Ok(None) if existed => return Ok((store, Opened::Continued)),
+                Ok(None) => return Ok((store, Opened::Fresh)),
+                Ok(Some(other)) => {
+                    store.pool.close().await;
+                    other
+                }
+                Err(source) => {
+                    store.pool.close().await;
+                    source.to_string()
+                }
+            },
+            Err((_, source)) if existed => source.to_string(),
+            Err((what, source)) => return Err(error(path, what, source)),
+        };
+        put_aside(path).map_err(|source| error(path, "be put aside", sqlx::Error::Io(source)))?;
+        let store = Self::connect(path).await.map_err(|(what, source)| error(path, what, source))?;
+        store.mismatch(identity).await.map_err(|source| store.error("be written", source))?;
+        Ok((store, Opened::Replaced(reason)))
+    }
+
+    async fn connect(path: &Path) -> Result<Self, (&'static str, sqlx::Error)> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options)
+            .await
+            .map_err(|source| ("be opened", source))?;
+        let store = Self { pool, path: path.to_owned() };
+        let check: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+            .fetch_one(&store.pool)
+            .await
+            .map_err(|source| ("be checked", source))?;
+        if check != "ok" {
+            store.pool.close().await;
+            return Err(("be trusted", sqlx::Error::Protocol(check)));
+        }
+        Ok(store)
+    }
+
+    /// Brings the tables up to date; the reason why the content is of no use, if there is one.
+    async fn mismatch(&self, identity: Identity) -> Result<Option<String>, sqlx::Error> {
+        sqlx::migrate!("migrations/sqlite").run(&self.pool).await?;
+        sqlx::query("INSERT OR IGNORE INTO identity (only_row, chain_id, contract) VALUES (1, ?, ?)")
+            .bind(signed(identity.chain_id))
+            .bind(identity.contract.to_string())
+            .execute(&self.pool)
+            .await?;
+        let row = sqlx::query("SELECT chain_id, contract FROM identity").fetch_one(&self.pool).await?;
+        let (chain, contract): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+        let same = chain == signed(identity.chain_id) && contract == identity.contract.to_string();
+        Ok((!same).then(|| format!("it is about contract {contract} on chain {chain}")))
+    }
+
+    fn error(&self, what: &'static str, source: sqlx::Error) -> StoreError {
+        error(&self.path, what, source)
+    }
+
+    async fn changes_since(&self, seen: u64, after: Option<Position>, limit: u32) -> Result<Changes, sqlx::Error> {
+        // A transaction reads one moment.
+        let mut tx = self.pool.begin().await?;
+        let rollbacks = sqlx::query("SELECT number, survivor FROM rollbacks WHERE number > ? ORDER BY number")
+            .bind(signed(seen))
+            .try_map(rollback)
+            .fetch_all(&mut *tx)
+            .await?;
+        let records = if rollbacks.is_empty() {
+            let mut query = QueryBuilder::<Sqlite>::new(EVENT_COLUMNS);
+            events_after!(query, &Filter::default(), after, limit);
+            query.build().try_map(stored).fetch_all(&mut *tx).await?
+        } else {
+            Vec::new()
+        };
+        let tip = sqlx::query("SELECT number, hash, time FROM blocks ORDER BY number DESC LIMIT 1")
+            .try_map(block)
+            .fetch_optional(&mut *tx)
+            .await?;
+        Ok(Changes { rollbacks, records, tip })
+    }
+
+    async fn append_all(&self, records: &[Stored], tip: BlockRef) -> Result<(), sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        let before: Option<i64> = sqlx::query_scalar("SELECT MAX(number) FROM blocks").fetch_one(&mut *tx).await?;
+        for record in records {
+            sqlx::query(
+                "INSERT INTO events (block, log_index, block_hash, tx, kind, campaign, account, body)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(signed(record.position.block))
+            .bind(signed(record.position.log))
+            .bind(record.block_hash.to_string())
+            .bind(record.tx.to_string())
+            .bind(&record.kind)
+            .bind(record.campaign.map(|id| id.to_string()))
+            .bind(record.account.map(|account| account.to_string()))
+            .bind(record.body.to_string())
+            .execute(&mut *tx)
+            .await?;
+        }
+        for block in records.iter().map(Stored::block).chain([tip]) {
+            sqlx::query("INSERT OR REPLACE INTO blocks (number, hash, time) VALUES (?, ?, ?)")
+                .bind(signed(block.number))
+                .bind(block.hash.to_string())
+                .bind(signed(block.time))
+                .execute(&mut *tx)
+                .await?;
+        }
+        // Older blocks were looked through when earlier ones were added.
+        sqlx::query(
+            "DELETE FROM blocks WHERE number >= ? AND number < ?
+               AND NOT EXISTS (SELECT 1 FROM events WHERE events.block = blocks.number)",
+        )
+        .bind(before.unwrap_or_default() - REMEMBERED_BLOCKS)
+        .bind(signed(tip.number) - REMEMBERED_BLOCKS)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
+    }
+
+    async fn truncate(&self, survivor: Option<u64>) -> Result<(), sqlx::Error> {
+        let kept = survivor.map_or(-1, signed);
+        let mut tx = self.pool.begin().await?;
+        sqlx::query("DELETE FROM events WHERE block > ?").bind(kept).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM blocks WHERE number > ?").bind(kept).execute(&mut *tx).await?;
+        let record = sqlx::query("INSERT INTO rollbacks (survivor) VALUES (?)");
+        record.bind(survivor.map(signed)).execute(&mut *tx).await?;
+        tx.commit().await
+    }
+}
+
+impl EventStore for SqliteStore {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn lease(&self) -> Answer<'_, Option<Lease>> {
+        Box::pin(async { Ok(Some(OWN)) })
+    }
+
+    fn resign(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn last_rollback(&self) -> Answer<'_, u64> {
+        Box::pin(async {
+            sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM rollbacks")
+                .fetch_one(&self.pool)
+                .await
+                .and_then(unsigned)
+                .map_err(|source| self.error("be read", source))
+        })
+    }
+
+    fn changes(&self, seen: u64, after: Option<Position>, limit: u32) -> Answer<'_, Changes> {
+        Box::pin(
+            async move { self.changes_since(seen, after, limit).await.map_err(|source| self.error("be read", source)) },
+        )
+    }
+
+    fn newest_blocks(&self, limit: u32) -> Answer<'_, Vec<BlockRef>> {
+        Box::pin(async move {
+            sqlx::query("SELECT number, hash, time FROM blocks ORDER BY number DESC LIMIT ?")
+                .bind(limit)
+                .try_map(block)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(|source| self.error("be read", source))
+        })
+    }
+
+    fn append<'a>(&'a self, _: Lease, records: &'a [Stored], tip: BlockRef) -> Answer<'a, ()> {
+        Box::pin(async move { self.append_all(records, tip).await.map_err(|source| self.error("be written", source)) })
+    }
+
+    fn truncate_after(&self, _: Lease, block: Option<u64>) -> Answer<'_, ()> {
+        Box::pin(async move { self.truncate(block).await.map_err(|source| self.error("be written", source)) })
+    }
+
+    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<Stored>> {
+        Box::pin(async move {
+            let mut query = QueryBuilder::<Sqlite>::new(EVENT_COLUMNS);
+            events_after!(query, filter, after, limit);
+            let found = query.build().try_map(stored).fetch_all(&self.pool).await;
+            found.map_err(|source| self.error("be read", source))
+        })
+    }
+
+    fn block_hash(&self, number: u64) -> Answer<'_, Option<B256>> {
+        Box::pin(async move {
+            sqlx::query("SELECT hash FROM blocks WHERE number = ?")
+                .bind(signed(number))
+                .try_map(|row: SqliteRow| parsed(row.try_get(0)?))
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(|source| self.error("be read", source))
+        })
+    }
+
+    fn alive(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async { sqlx::query("SELECT 1").execute(&self.pool).await.is_ok() })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.pool.close())
+    }
+}
+
+fn error(path: &Path, what: &'static str, source: sqlx::Error) -> StoreError {
+    StoreError::Database { place: path.display().to_string(), what, source }
+}
+
+/// Moves a database and its companions away, replacing what was put aside before.
+pub(crate) fn put_aside(path: &Path) -> std::io::Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut from = path.as_os_str().to_owned();
+        from.push(suffix);
+        let mut to = path.as_os_str().to_owned();
+        to.push(".unusable");
+        to.push(suffix);
+        match std::fs::rename(&from, &to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
