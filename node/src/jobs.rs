@@ -33,7 +33,7 @@ use tracing::Instrument as _;
 pub struct Patience {
     /// The pause before a step is tried again, which doubles each time …
     pub first_pause: Duration,
-    /// … up to this. A step that was not wanted for longer than this begins with the first pause again.
+    /// … up to this. A step that worked, and was not wanted again for longer than this, begins with the first pause.
     pub longest_pause: Duration,
     /// Time that running jobs get to end when the program stops.
     pub grace: Duration,
@@ -132,7 +132,8 @@ impl<S: PartialEq> Lease<S> {
     /// The lease when this work starts now.
     fn started(before: Option<Self>, work: S, now: Instant, patience: &Patience) -> Self {
         let is_recent = |due: Instant| now.saturating_duration_since(due) <= patience.longest_pause;
-        let again = before.filter(|lease| lease.work == work && lease.due.is_some_and(is_recent));
+        let goes_on = |lease: &Self| lease.failures > 0 || lease.due.is_some_and(is_recent);
+        let again = before.filter(|lease| lease.work == work && goes_on(lease));
         let (attempts, failures) = again.map_or((0, 0), |lease| (lease.attempts, lease.failures));
         Self { work, attempts: attempts.saturating_add(1), failures, due: None }
     }
@@ -210,6 +211,13 @@ where
     #[must_use]
     pub fn failures(&self, key: &K) -> u32 {
         self.leases.get(key).map_or(0, |lease| lease.failures)
+    }
+
+    /// When the next key that rests is due, for a loop that has nothing else to wake it.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        let now = Instant::now();
+        self.leases.values().filter_map(|lease| lease.due).filter(|due| *due > now).min()
     }
 
     /// How long steps take.
@@ -504,12 +512,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_wanted_for_long_begins_anew() {
+    fn what_worked_and_was_not_wanted_for_long_begins_anew() {
         let now = Instant::now();
-        let mut lease = ended(started(None, "fetch", now), true, now);
-        lease = ended(started(Some(lease), "fetch", now), true, now);
-        assert_eq!(lease.attempts, 2);
-        assert_eq!(started(Some(lease), "fetch", now + LONG).attempts, 1);
+        let twice = |succeeded| {
+            let first = ended(started(None, "fetch", now), succeeded, now);
+            ended(started(Some(first), "fetch", now), succeeded, now)
+        };
+        assert_eq!(twice(true).attempts, 2);
+        assert_eq!(started(Some(twice(true)), "fetch", now + LONG).attempts, 1);
+        // What failed and had to wait in line for that long still fails, as far as anybody knows.
+        let failed = started(Some(twice(false)), "fetch", now + LONG);
+        assert_eq!((failed.attempts, failed.failures), (3, 2));
     }
 
     #[tokio::test]
@@ -626,9 +639,10 @@ mod tests {
         driver.start(1, "send", FETCH, async { Ok(1) });
         driver.next().await.unwrap();
         driver.rest(&1, LONG);
+        assert!(driver.next_due().unwrap() > Instant::now() + PATIENCE.longest_pause);
         assert!(!driver.is_due(&1, &"send") && driver.is_due(&1, &"fetch"));
         driver.retain(|_| false);
-        assert!(driver.is_due(&1, &"send"));
+        assert!(driver.is_due(&1, &"send") && driver.next_due().is_none());
     }
 
     #[test]

@@ -162,6 +162,7 @@ impl Miner {
     async fn stop(&mut self) {
         self.states.values_mut().for_each(CampaignState::drop_leash);
         self.jobs.stop().await;
+        tracing::debug!("{}", self.jobs.durations().render("mine"));
     }
 
     /// Whether the world is as the chain says.

@@ -131,6 +131,24 @@ fn a_file_without_header_needs_names() {
     let (code, answer) = cli.run(&["data", "add", "short", &file, "--columns", "length,width"]);
     assert_eq!(code, 5);
     assert!(answer["error"]["message"].as_str().unwrap().contains("line 1 has 3 cells"), "{answer}");
+    let years = cli.file("years.csv", b"2019,2020\n1.5,2\n");
+    assert_eq!(cli.run(&["data", "add", "years", &years]).0, 5);
+    let with_header = cli.good(&["data", "add", "years", &years, "--header"]);
+    assert_eq!((&with_header["rows"], &with_header["columns"]), (&1.into(), &serde_json::json!(["2019", "2020"])));
+    assert_eq!(cli.run(&["data", "add", "both", &years, "--header", "--no-header"]).0, 2);
+}
+
+#[test]
+fn a_limit_in_time_holds_for_a_pipe_without_writer() {
+    let cli = Cli::new();
+    cli.good(&["init"]);
+    let pipe = cli.file("pipe", b"");
+    std::fs::remove_file(&pipe).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (code, answer) = cli.run(&["--timeout", "60s", "data", "add", "x", &pipe]);
+    assert_eq!((code, answer["error"]["code"].as_str()), (5, Some("FILE_REFUSED")), "{answer}");
+    let (code, answer) = cli.run(&["--timeout", "100ms", "data", "list", "--passphrase-file", &pipe]);
+    assert_eq!((code, answer["error"]["code"].as_str()), (8, Some("TIMED_OUT")), "{answer}");
 }
 
 #[test]

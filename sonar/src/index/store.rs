@@ -339,7 +339,11 @@ where
     i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
     String: Type<R::Database> + for<'r> Decode<'r, R::Database>,
 {
-    Ok(BlockRef { number: unsigned(row.try_get(0)?)?, hash: parsed(row.try_get(1)?)?, time: unsigned(row.try_get(2)?)? })
+    Ok(BlockRef {
+        number: unsigned(row.try_get(0)?)?,
+        hash: parsed(row.try_get(1)?)?,
+        time: unsigned(row.try_get(2)?)?,
+    })
 }
 
 /// A row of number and survivor.

@@ -156,7 +156,8 @@ fn chain_of(blocks: u64) -> Arc<Chain> {
 
 /// What an index that never saw anything but the present chain would say.
 async fn anew(chain: &Arc<Chain>) -> World {
-    let (index, mut indexer) = open(&Place::file(), chain, 0).await;
+    let place = Place::file();
+    let (index, mut indexer) = open(&place, chain, 0).await;
     indexer.catch_up().await.unwrap();
     index.read(World::clone)
 }

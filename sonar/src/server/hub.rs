@@ -7,16 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sonar_node::jobs::{Ended, JobDriver, Patience, Step, StepOutcome};
 use tokio::{
     sync::watch,
-    task::JoinSet,
-    time::{sleep_until, timeout},
+    time::{self, sleep_until, timeout},
 };
 
 use super::{
     live::{self, Named},
     metrics::Metrics,
-    pins::{Fetch, Kind, Pins},
+    pins::{Attempt, Kind, Missing, Pins, RETRY_SLOTS, SLOTS, choose},
 };
 use crate::index::Index;
 use sonar_protocol::{ids::Digest, manifest::Manifest};
@@ -25,6 +25,16 @@ use sonar_protocol::{ids::Digest, manifest::Manifest};
 const GRACE: Duration = Duration::from_secs(300);
 /// How often the node's pins are compared with what is live.
 const RELEASE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long to wait for an artefact that was not tried yet …
+const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
+/// … and for one that could not be fetched before.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
+const PATIENCE: Patience = Patience {
+    first_pause: Duration::from_millis(500),
+    longest_pause: Duration::from_secs(30),
+    // A fetch that is ended is repeated by the next start.
+    grace: Duration::ZERO,
+};
 /// How long to wait for the node to pin or unpin something that it has.
 const PIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest time without looking whether something is to be done.
@@ -89,6 +99,8 @@ impl Shelf {
     }
 }
 
+type Fetches = JobDriver<Digest, (), (Kind, Vec<u8>), BlobError>;
+
 /// The task that keeps the node's pins equal to what is live.
 #[derive(Debug)]
 pub struct Hub<B> {
@@ -98,48 +110,72 @@ pub struct Hub<B> {
     metrics: Arc<Metrics>,
     dead_since: HashMap<Digest, Instant>,
     release_at: Instant,
+    fetches: Fetches,
 }
 
 impl<B: Blobs> Hub<B> {
     /// A hub over a node.
     pub fn new(blobs: B, index: Arc<Index>, shelf: Arc<Shelf>, metrics: Arc<Metrics>) -> Self {
-        Self { blobs, index, shelf, metrics, dead_since: HashMap::new(), release_at: Instant::now() }
+        let fetches = Fetches::new(SLOTS, PATIENCE);
+        Self { blobs, index, shelf, metrics, dead_since: HashMap::new(), release_at: Instant::now(), fetches }
     }
 
     /// Works until `stopping` becomes true.
     pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let mut progress = self.index.progress();
-        let mut fetches = JoinSet::new();
         while !*stopping.borrow() {
             progress.mark_unchanged();
             let now = Instant::now();
             if progress.borrow().caught_up() {
                 self.refresh(now).await;
             }
-            for fetch in self.shelf.lock().pins.start(now) {
-                fetches.spawn(obtain(self.blobs.clone(), fetch));
-            }
+            self.start_fetches();
             let (pinned, bytes, missing) = self.shelf.totals();
             self.metrics.pins(pinned, bytes, missing);
-            let due = self.shelf.lock().pins.next_due().filter(|&due| due > now);
-            let wake = due.unwrap_or(now + IDLE).min(now + IDLE);
+            let idle = time::Instant::now() + IDLE;
+            let wake = self.fetches.next_due().map_or(idle, |due| due.min(idle));
             tokio::select! {
-                Some(ended) = fetches.join_next() => match ended {
-                    Ok((fetch, result)) => self.finish(fetch, result),
-                    Err(error) => tracing::error!(%error, "a fetch ended abnormally"),
-                },
+                Some(ended) = self.fetches.next() => self.finish(ended),
                 _ = progress.changed() => {}
-                () = sleep_until(wake.into()) => {}
+                () = sleep_until(wake) => {}
                 _ = stopping.changed() => {}
             }
         }
+        self.fetches.stop().await;
+    }
+
+    fn start_fetches(&mut self) {
+        let missing: Vec<_> = {
+            let inner = self.shelf.lock();
+            self.fetches.retain(|digest| inner.pins.is_missing(*digest));
+            inner.pins.missing().map(|(digest, kind)| self.missing(digest, kind)).collect()
+        };
+        for Missing { digest, kind, failures, .. } in choose(&missing) {
+            let (name, wait) = if failures == 0 { ("fetch", FIRST_TIMEOUT) } else { ("fetch_again", RETRY_TIMEOUT) };
+            let mut step = Step::new(name, wait + PIN_TIMEOUT);
+            if failures > 0 {
+                step = step.at_most(RETRY_SLOTS);
+            }
+            self.fetches.start(digest, (), step, obtain(self.blobs.clone(), digest, kind, wait));
+        }
+    }
+
+    fn missing(&self, digest: Digest, kind: Kind) -> Missing {
+        let attempt = if self.fetches.is_running(&digest) {
+            Attempt::Running
+        } else if self.fetches.is_due(&digest, &()) {
+            Attempt::Due
+        } else {
+            Attempt::Resting
+        };
+        Missing { digest, kind, failures: self.fetches.failures(&digest), attempt }
     }
 
     async fn refresh(&mut self, now: Instant) {
         let live = self.live();
         {
             let mut inner = self.shelf.lock();
-            inner.pins.want(&live, now);
+            inner.pins.want(&live);
             inner.manifests.retain(|digest, _| live.contains_key(digest));
         }
         if now < self.release_at {
@@ -172,16 +208,17 @@ impl<B: Blobs> Hub<B> {
         }
     }
 
-    fn finish(&self, fetch: Fetch, result: Result<Vec<u8>, BlobError>) {
-        let Fetch { digest, kind, .. } = fetch;
-        match &result {
-            Ok(bytes) => tracing::info!(%digest, ?kind, bytes = bytes.len(), "pinned"),
-            Err(error) => tracing::debug!(%digest, ?kind, %error, "not obtained yet"),
-        }
+    fn finish(&self, ended: Ended<Digest, (Kind, Vec<u8>), BlobError>) {
+        let Ended { key: digest, step, took, result } = ended;
+        self.metrics.step(step, StepOutcome::from(&result), took);
+        let (kind, bytes) = match result {
+            Ok(obtained) => obtained,
+            Err(error) => return tracing::debug!(%digest, %error, "not obtained yet"),
+        };
+        tracing::info!(%digest, ?kind, bytes = bytes.len(), "pinned");
         let mut inner = self.shelf.lock();
-        let size = result.as_ref().ok().map(|bytes| bytes.len() as u64);
-        let wanted = inner.pins.finish(digest, size, Instant::now());
-        if let (true, Kind::Manifest, Ok(bytes)) = (wanted, kind, result) {
+        let is_wanted = inner.pins.add(digest, bytes.len() as u64);
+        if is_wanted && kind == Kind::Manifest {
             match Manifest::decode(&bytes) {
                 Ok(manifest) => drop(inner.manifests.insert(digest, Arc::new(manifest))),
                 Err(error) => tracing::info!(%digest, %error, "a campaign has no usable manifest"),
@@ -190,13 +227,8 @@ impl<B: Blobs> Hub<B> {
     }
 }
 
-async fn obtain<B: Blobs>(blobs: B, fetch: Fetch) -> (Fetch, Result<Vec<u8>, BlobError>) {
-    let work = async {
-        let bytes = blobs.get(fetch.digest, fetch.kind.max_bytes(), fetch.timeout).await?;
-        blobs.pin(fetch.digest).await?;
-        Ok(bytes)
-    };
-    let limit = fetch.timeout + PIN_TIMEOUT;
-    let result = timeout(limit, work).await;
-    (fetch, result.unwrap_or_else(|_| Err(BlobError(format!("the node took longer than {limit:?}")))))
+async fn obtain<B: Blobs>(blobs: B, digest: Digest, kind: Kind, wait: Duration) -> Result<(Kind, Vec<u8>), BlobError> {
+    let bytes = blobs.get(digest, kind.max_bytes(), wait).await?;
+    blobs.pin(digest).await?;
+    Ok((kind, bytes))
 }

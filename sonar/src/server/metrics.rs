@@ -8,6 +8,7 @@ use std::{
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use sonar_node::jobs::StepOutcome;
 
 /// Upper bounds in seconds of the buckets for request durations.
 const BUCKETS: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
@@ -41,7 +42,10 @@ fn describe() {
     describe_gauge!("sonar_chain_head_age_seconds", "age of the newest block");
     describe_gauge!("sonar_index_block", "newest indexed block");
     describe_gauge!("sonar_index_lag_blocks", "blocks that are not yet indexed");
-    describe_gauge!("sonar_index_follows", "1 if this server follows the chain, 0 if it reads what another one indexes");
+    describe_gauge!(
+        "sonar_index_follows",
+        "1 if this server follows the chain, 0 if it reads what another one indexes"
+    );
     describe_counter!("sonar_index_rollbacks_total", "times that the chain was rolled back");
     describe_gauge!("sonar_campaigns", "campaigns by state");
     describe_counter!("sonar_http_requests_total", "answered requests by route and status");
@@ -50,6 +54,7 @@ fn describe() {
     describe_gauge!("sonar_ipfs_pinned", "live artefacts that are here");
     describe_gauge!("sonar_ipfs_pinned_bytes", "size of the live artefacts that are here");
     describe_gauge!("sonar_ipfs_missing", "live artefacts that are not here yet");
+    describe_histogram!("sonar_step_seconds", "time that a job took by step and outcome");
     describe_gauge!("sonar_relay_pending", "settlements that wait for their window to be settled");
     describe_counter!("sonar_relay_sent_total", "settlements that Sonar had to send");
     describe_gauge!("sonar_escrow", "money in the contract by token, in the token's smallest unit");
@@ -140,6 +145,13 @@ impl Metrics {
             gauge!("sonar_ipfs_pinned").set(approximate(pinned as u64));
             gauge!("sonar_ipfs_pinned_bytes").set(approximate(bytes));
             gauge!("sonar_ipfs_missing").set(approximate(missing as u64));
+        });
+    }
+
+    /// A job's step ended.
+    pub fn step(&self, step: &'static str, outcome: StepOutcome, took: Duration) {
+        self.with(|| {
+            histogram!("sonar_step_seconds", "step" => step, "outcome" => outcome.name()).record(took.as_secs_f64());
         });
     }
 

@@ -1,20 +1,13 @@
 //! Which artefacts are live, and which of them to fetch next. Pure.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::{Duration, Instant},
-};
+use std::collections::{BTreeMap, HashMap};
 
 use sonar_protocol::{ids::Digest, limits};
 
 /// Fetches at the same time.
-const SLOTS: usize = 8;
+pub const SLOTS: usize = 8;
 /// Of these, slots for what could not be fetched before: what never appears must not block what is new.
-const RETRY_SLOTS: usize = 4;
-const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
-const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub const RETRY_SLOTS: usize = 4;
 
 /// What an artefact is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
@@ -52,121 +45,99 @@ impl Kind {
     }
 }
 
-/// An artefact to fetch.
+/// An artefact that is wanted and not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fetch {
+pub struct Missing {
     /// Which.
     pub digest: Digest,
     /// What it is for.
     pub kind: Kind,
-    /// How long to wait for it.
-    pub timeout: Duration,
+    /// How often it could not be fetched.
+    pub failures: u32,
+    /// What is being done about it.
+    pub attempt: Attempt,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Progress {
-    Missing { attempts: u32, not_before: Instant },
-    Fetching { attempts: u32 },
-    Here { bytes: u64 },
+/// What is being done about an artefact that is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It is being fetched.
+    Running,
+    /// It may be fetched now.
+    Due,
+    /// It could not be fetched a moment ago.
+    Resting,
 }
 
-/// What is wanted, what is here, what is being fetched.
+/// What to fetch now, what is new first.
+pub fn choose(missing: &[Missing]) -> Vec<Missing> {
+    let running = || missing.iter().filter(|one| one.attempt == Attempt::Running);
+    let mut slots = SLOTS.saturating_sub(running().count());
+    let mut retries = RETRY_SLOTS.saturating_sub(running().filter(|one| one.failures > 0).count());
+    let mut due: Vec<_> = missing.iter().filter(|one| one.attempt == Attempt::Due).copied().collect();
+    due.sort_unstable_by_key(|one| (one.failures, one.kind, one.digest));
+    due.retain(|one| {
+        let pool = if one.failures > 0 { retries.min(slots) } else { slots };
+        if pool == 0 {
+            return false;
+        }
+        slots -= 1;
+        retries -= usize::from(one.failures > 0);
+        true
+    });
+    due
+}
+
+/// What is wanted, and what of it is here.
 #[derive(Debug, Default)]
 pub struct Pins {
-    entries: HashMap<Digest, (Kind, Progress)>,
+    /// The size of what is here.
+    entries: HashMap<Digest, (Kind, Option<u64>)>,
 }
 
 impl Pins {
     /// Replaces what is wanted; what is not wanted any more is forgotten.
-    pub fn want(&mut self, live: &BTreeMap<Digest, Kind>, now: Instant) {
+    pub fn want(&mut self, live: &BTreeMap<Digest, Kind>) {
         self.entries.retain(|digest, _| live.contains_key(digest));
         for (&digest, &kind) in live {
-            self.entries.entry(digest).or_insert((kind, Progress::Missing { attempts: 0, not_before: now }));
+            self.entries.entry(digest).or_insert((kind, None));
         }
     }
 
-    /// Marks the fetches that should start now as started, what is new first.
-    pub fn start(&mut self, now: Instant) -> Vec<Fetch> {
-        let (mut running, mut retrying) = (0, 0);
-        let mut due = Vec::new();
-        for (&digest, &(kind, progress)) in &self.entries {
-            match progress {
-                Progress::Fetching { attempts } => {
-                    running += 1;
-                    retrying += usize::from(attempts > 0);
-                }
-                Progress::Missing { attempts, not_before } if not_before <= now => due.push((attempts, kind, digest)),
-                _ => {}
-            }
-        }
-        due.sort_unstable();
-        let mut started = Vec::new();
-        for (attempts, kind, digest) in due {
-            if running == SLOTS || (attempts > 0 && retrying == RETRY_SLOTS) {
-                break;
-            }
-            running += 1;
-            retrying += usize::from(attempts > 0);
-            self.entries.insert(digest, (kind, Progress::Fetching { attempts }));
-            let timeout = if attempts == 0 { FIRST_TIMEOUT } else { RETRY_TIMEOUT };
-            started.push(Fetch { digest, kind, timeout });
-        }
-        started
+    /// What is wanted and not here.
+    pub fn missing(&self) -> impl Iterator<Item = (Digest, Kind)> {
+        self.entries.iter().filter(|(_, (_, size))| size.is_none()).map(|(&digest, &(kind, _))| (digest, kind))
     }
 
-    /// Notes how a fetch ended: with so many bytes, or not. Says whether the artefact is still wanted.
-    pub fn finish(&mut self, digest: Digest, bytes: Option<u64>, now: Instant) -> bool {
-        let Some((_, progress)) = self.entries.get_mut(&digest) else {
-            return false;
-        };
-        let attempts = match *progress {
-            Progress::Fetching { attempts } | Progress::Missing { attempts, .. } => attempts,
-            Progress::Here { .. } => 0,
-        };
-        *progress = match bytes {
-            Some(bytes) => Progress::Here { bytes },
-            None => Progress::Missing { attempts: attempts + 1, not_before: now + pause(attempts) },
-        };
-        true
-    }
-
-    /// When `start` has something new to start by itself.
+    /// Whether this is wanted and not here.
     #[must_use]
-    pub fn next_due(&self) -> Option<Instant> {
-        self.entries
-            .values()
-            .filter_map(|(_, progress)| match progress {
-                Progress::Missing { not_before, .. } => Some(*not_before),
-                _ => None,
-            })
-            .min()
+    pub fn is_missing(&self, digest: Digest) -> bool {
+        self.entries.get(&digest).is_some_and(|(_, size)| size.is_none())
+    }
+
+    /// Notes that an artefact is here, with its size. Returns whether it is still wanted.
+    pub fn add(&mut self, digest: Digest, bytes: u64) -> bool {
+        let entry = self.entries.get_mut(&digest);
+        let is_wanted = entry.is_some();
+        if let Some((_, size)) = entry {
+            *size = Some(bytes);
+        }
+        is_wanted
     }
 
     /// The kind of a live artefact, and its size if it is here.
     #[must_use]
     pub fn get(&self, digest: Digest) -> Option<(Kind, Option<u64>)> {
-        self.entries.get(&digest).map(|&(kind, progress)| match progress {
-            Progress::Here { bytes } => (kind, Some(bytes)),
-            _ => (kind, None),
-        })
+        self.entries.get(&digest).copied()
     }
 
     /// How many artefacts are here, their size, and how many are missing.
     #[must_use]
     pub fn totals(&self) -> (usize, u64, usize) {
-        let here = || {
-            self.entries.values().filter_map(|(_, progress)| match progress {
-                Progress::Here { bytes } => Some(*bytes),
-                _ => None,
-            })
-        };
+        let here = || self.entries.values().filter_map(|(_, size)| *size);
         let count = here().count();
         (count, here().sum(), self.entries.len() - count)
     }
-}
-
-fn pause(attempts: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << attempts.min(10)).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -177,55 +148,47 @@ mod tests {
         range.map(|n| (Digest([n; 32]), Kind::Update)).collect()
     }
 
-    #[test]
-    fn what_never_appears_does_not_block_what_is_new() {
-        let mut pins = Pins::default();
-        let mut now = Instant::now();
-        pins.want(&live(0..100), now);
-        for _ in 0..50 {
-            let started = pins.start(now);
-            assert!(started.len() <= SLOTS);
-            for fetch in started {
-                pins.finish(fetch.digest, None, now);
-            }
-            now += LONGEST_PAUSE;
-        }
-        let stuck = pins.start(now);
-        assert_eq!(stuck.len(), RETRY_SLOTS);
-        // All retry slots are taken by what never appears; something new starts at once all the same.
-        pins.want(&live(0..101), now);
-        assert_eq!(pins.start(now).iter().map(|f| f.digest).collect::<Vec<_>>(), [Digest([100; 32])]);
+    fn missing(n: u8, failures: u32, attempt: Attempt) -> Missing {
+        Missing { digest: Digest([n; 32]), kind: Kind::Update, failures, attempt }
     }
 
     #[test]
-    fn pauses_grow_and_are_bounded() {
-        let mut pins = Pins::default();
-        let mut now = Instant::now();
-        pins.want(&live(0..1), now);
-        let mut last = Duration::ZERO;
-        for _ in 0..20 {
-            let fetch = pins.start(now)[0];
-            pins.finish(fetch.digest, None, now);
-            let next = pins.next_due().unwrap();
-            assert!(pins.start(now).is_empty());
-            assert!(next - now >= last && next - now <= LONGEST_PAUSE);
-            last = next - now;
-            now = next;
+    fn what_never_appears_does_not_block_what_is_new() {
+        let mut all: Vec<_> = (0..100).map(|n| missing(n, 0, Attempt::Due)).collect();
+        assert_eq!(choose(&all).len(), SLOTS);
+        // None of them ever appears.
+        all.iter_mut().for_each(|one| one.failures = 50);
+        let stuck = choose(&all);
+        assert_eq!(stuck.len(), RETRY_SLOTS);
+        for one in &mut all {
+            if stuck.contains(one) {
+                one.attempt = Attempt::Running;
+            }
         }
-        assert_eq!(last, LONGEST_PAUSE);
+        assert_eq!(choose(&all), [], "all slots for what failed before are taken");
+        let new = missing(100, 0, Attempt::Due);
+        all.push(new);
+        assert_eq!(choose(&all), [new]);
+    }
+
+    #[test]
+    fn what_rests_is_left_alone_and_what_failed_least_goes_first() {
+        let [rare, often] = [missing(2, 1, Attempt::Due), missing(1, 7, Attempt::Due)];
+        assert_eq!(choose(&[often, missing(3, 0, Attempt::Resting), rare]), [rare, often]);
     }
 
     #[test]
     fn only_what_is_live_counts() {
         let mut pins = Pins::default();
-        let now = Instant::now();
-        pins.want(&live(0..3), now);
-        let started = pins.start(now);
-        assert!(pins.finish(started[0].digest, Some(10), now));
-        assert_eq!(pins.totals(), (1, 10, 2));
-        assert_eq!(pins.get(started[0].digest), Some((Kind::Update, Some(10))));
-        pins.want(&BTreeMap::new(), now);
-        assert!(!pins.finish(started[1].digest, Some(10), now));
+        pins.want(&live(0..3));
+        let digest = Digest([0; 32]);
+        assert!(pins.is_missing(digest));
+        assert!(pins.add(digest, 10));
+        assert!(!pins.is_missing(digest));
+        assert_eq!((pins.totals(), pins.missing().count()), ((1, 10, 2), 2));
+        assert_eq!(pins.get(digest), Some((Kind::Update, Some(10))));
+        pins.want(&BTreeMap::new());
+        assert!(!pins.add(Digest([1; 32]), 10));
         assert_eq!(pins.totals(), (0, 0, 0));
     }
 }

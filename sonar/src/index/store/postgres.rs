@@ -30,7 +30,7 @@ const SCHEMA_LOCK: i64 = 0x736f_6e61_7201;
 
 /// The address of a PostgreSQL database. Shown without the password.
 #[derive(Clone)]
-pub struct DatabaseUrl(PgConnectOptions);
+pub struct DatabaseUrl(Box<PgConnectOptions>);
 
 /// Text that is not the address of a database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +50,8 @@ impl FromStr for DatabaseUrl {
         if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
             return Err(InvalidDatabaseUrl::Scheme);
         }
-        text.parse().map(Self).map_err(|error: sqlx::Error| InvalidDatabaseUrl::Part(error.to_string()))
+        let options = text.parse().map_err(|error: sqlx::Error| InvalidDatabaseUrl::Part(error.to_string()))?;
+        Ok(Self(Box::new(options)))
     }
 }
 
@@ -77,8 +78,12 @@ impl DatabaseUrl {
     /// # Errors
     /// The database refuses, or does not answer.
     pub(crate) async fn connect(&self, identity: Identity, connections: u32) -> Result<PgPool, sqlx::Error> {
+        within_limit(self.prepare(identity, connections)).await
+    }
+
+    async fn prepare(&self, identity: Identity, connections: u32) -> Result<PgPool, sqlx::Error> {
         let schema = schema(identity);
-        let options = self.0.clone().application_name("sonar");
+        let options = PgConnectOptions::clone(&self.0).application_name("sonar");
         let mut connection = PgConnection::connect_with(&options).await?;
         let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)")
             .bind(&schema)
@@ -146,14 +151,7 @@ impl PostgresStore {
         what: &'static str,
         work: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, StoreError> {
-        let answer = tokio::time::timeout(LONGEST_CALL, work).await;
-        let answer = answer.unwrap_or_else(|_| {
-            Err(sqlx::Error::Io(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                format!("no answer within {} s", LONGEST_CALL.as_secs()),
-            )))
-        });
-        answer.map_err(|source| error(&self.place, what, source))
+        within_limit(work).await.map_err(|source| error(&self.place, what, source))
     }
 
     /// Begins a change under a lease, if it is still this server's. Until the end of the transaction no other can obtain it.
@@ -256,6 +254,13 @@ impl PostgresStore {
     }
 }
 
+async fn within_limit<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(LONGEST_CALL, work).await.unwrap_or_else(|_| {
+        let message = format!("no answer within {} s", LONGEST_CALL.as_secs());
+        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, message)))
+    })
+}
+
 fn error(place: &str, what: &'static str, source: sqlx::Error) -> StoreError {
     let place = place.to_owned();
     match source {
@@ -311,8 +316,7 @@ impl EventStore for PostgresStore {
 
     fn last_rollback(&self) -> Answer<'_, u64> {
         let select = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM rollbacks").fetch_one(&self.pool);
-        let number = async move { select.await.and_then(unsigned) };
-        Box::pin(async move { self.bounded("be read", number).await })
+        Box::pin(self.bounded("be read", async { unsigned(select.await?) }))
     }
 
     fn changes(&self, seen: u64, after: Option<Position>, limit: u32) -> Answer<'_, Changes> {
@@ -364,5 +368,35 @@ impl EventStore for PostgresStore {
             }
             self.pool.close().await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::Address;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_follower_that_hangs_in_the_middle_of_a_change_is_replaced_and_the_change_is_void() {
+        let Some(url) = testkit::postgres::database() else { return };
+        let url = url.parse().unwrap();
+        let identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
+        let (hanging, _) = PostgresStore::open(&url, identity).await.unwrap();
+        let (other, _) = PostgresStore::open(&url, identity).await.unwrap();
+        let lease = hanging.lease().await.unwrap().unwrap();
+        let mut change = hanging.begin(lease).await.unwrap().unwrap();
+        sqlx::query("INSERT INTO blocks VALUES (1, 'a', 1)").execute(&mut *change).await.unwrap();
+
+        let replaced = async {
+            while other.lease().await.unwrap().is_none() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(Duration::from_secs(15), replaced).await.expect("another server follows within seconds");
+        change.commit().await.unwrap_err();
+        assert_eq!(other.newest_blocks(1).await.unwrap(), []);
+        assert!(hanging.begin(lease).await.unwrap().is_none());
     }
 }
