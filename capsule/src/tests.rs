@@ -7,4 +7,5 @@ mod doubles;
 mod evaluate;
 mod examine;
 mod secrets;
+mod service;
 mod stage;

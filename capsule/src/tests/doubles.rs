@@ -77,6 +77,8 @@ pub(super) enum Damage {
     Malformed,
     /// The Capsule's own node fails, for example because its disk is full.
     Node,
+    /// The Capsule's own program panics.
+    Bug,
     /// The Capsule's own node does not answer.
     Unreachable,
 }
@@ -108,8 +110,10 @@ impl Artefacts for Arc<Shelf> {
 
     async fn get(&self, digest: Digest, limit: usize, timeout: Duration) -> Result<Vec<u8>, IpfsError> {
         let reason = "a test".to_string();
-        match self.1.lock().unwrap().get(&digest) {
+        let damage = self.1.lock().unwrap().get(&digest).copied();
+        match damage {
             None => {}
+            Some(Damage::Bug) => panic!("a test"),
             Some(Damage::Malformed) => return Err(IpfsError::Malformed { digest, reason }),
             Some(Damage::Node) => return Err(IpfsError::Node { action: "fetch an artefact", reason }),
             Some(Damage::Unreachable) => return Err(IpfsError::Unreachable { url: "http://kubo".into(), reason }),
