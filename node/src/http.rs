@@ -16,7 +16,6 @@ pub fn client(url: &str, timeout: Duration) -> Result<Client, reqwest::Error> {
 }
 
 /// The same, to be given more settings.
-#[must_use]
 pub fn builder(url: &str) -> ClientBuilder {
     install_crypto();
     let builder = Client::builder();

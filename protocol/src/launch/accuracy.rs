@@ -1,9 +1,13 @@
 //! The start that a campaign claims, the target, and the grid between them.
 
-use syft::Ppm;
+use syft::{Grid, Ppm};
 
 use super::LaunchError;
-use crate::{campaign::CampaignFile, manifest::Accuracy, units::percent};
+use crate::{
+    campaign::{AccuracyTable, CampaignFile},
+    manifest::Accuracy,
+    units::percent,
+};
 
 /// How accuracy is measured and paid: as the file says, or as the measured start, the target and the number of rows allow.
 pub(super) fn accuracy(file: &CampaignFile, measured: Ppm, rows: usize) -> Result<Accuracy, LaunchError> {

@@ -1,7 +1,7 @@
 //! Why a campaign is not launched.
 
 use sonar_contracts::{MAX_SUBMISSION_STAKE, STAKE_UNIT};
-use syft::LadderError;
+use syft::{LadderError, Ppm};
 use syft_nets::NetworkError;
 
 use super::accuracy::neighbours;

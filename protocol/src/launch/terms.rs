@@ -8,7 +8,6 @@ use crate::{
     campaign::CampaignFile,
     handover::keys_root,
     manifest::{Accuracy, Manifest},
-    units::Amount,
 };
 
 /// Seconds for activation and for each evaluation.

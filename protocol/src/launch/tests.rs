@@ -1,10 +1,15 @@
-use super::*;
-use crate::bundle::BundleError;
-pub(crate) use crate::campaign::tests::TEXT;
+//! Launches that succeed, and those that are refused.
+
+use std::sync::LazyLock;
+
 use alloy::signers::local::PrivateKeySigner;
 use proptest::prelude::*;
-use std::sync::LazyLock;
+use sonar_contracts::STAKE_UNIT;
 use syft_nets::{Input, NetworkKind};
+
+use super::*;
+pub(crate) use crate::campaign::tests::TEXT;
+use crate::{bundle::BundleError, manifest::ManifestError};
 
 pub(crate) fn inputs() -> Inputs {
     let rows: String = (0..20)
@@ -59,11 +64,7 @@ fn a_network_is_planned_as_the_file_says() {
     let file = CampaignFile::parse(&format!("{TEXT}{text}")).unwrap();
     let plan = plan(&file, inputs()).unwrap();
     assert_eq!(plan.outlook.regime, Regime::Clear);
-    assert!(
-        plan.outlook.model.starts_with("mlp:64,32: the columns are named quantities"),
-        "{}",
-        plan.outlook.model
-    );
+    assert!(plan.outlook.model.starts_with("mlp:64,32: the columns are named quantities"), "{}", plan.outlook.model);
     assert!(plan.outlook.warnings[0].contains("every Mine"), "{:?}", plan.outlook.warnings);
     assert_eq!(plan.outlook.start_ppm, 100_000, "it says the same about everything");
     let manifest = plan.manifest(Digest([9; 32]));
@@ -95,8 +96,7 @@ fn a_backbone_becomes_a_part_of_the_manifest() {
     let manifest = plan.manifest(Digest([9; 32]));
     let manifest = Manifest::decode(&manifest.encode().unwrap()).unwrap();
     assert_eq!(manifest.method.backbone().unwrap().weights, Digest([4; 32]));
-    let statement =
-        crate::statement::PrivacyStatement::new(&manifest, crate::statement::Progress::default()).unwrap();
+    let statement = crate::statement::PrivacyStatement::new(&manifest, crate::statement::Progress::default()).unwrap();
     assert!(statement.to_string().contains("a public network: its 214 weights"), "{statement}");
     assert_eq!(manifest.method.weights(), 31 * 2, "the backbone is not among what is trained");
 
@@ -193,10 +193,7 @@ fn what_would_be_refused_later_is_refused_now() {
     assert!(refusal("target = 0.9", "target = 0.9\ngrid = 0.001").contains("grid"));
     assert!(refusal("target = 0.9", "target = 0.9\n[limits]\nwindow = 65").contains("limits.window"));
     let large = refusal("[reward]", "[model]\nfeatures = \"random-relu:8191\"\n[reward]");
-    assert!(
-        large.contains("8191 features") && large.contains("4096 inputs") && large.contains("4.0 times"),
-        "{large}"
-    );
+    assert!(large.contains("8191 features") && large.contains("4096 inputs") && large.contains("4.0 times"), "{large}");
     assert!(refusal("target = 0.9", "target = 0.9\n[limits]\naudit_seconds = 60").contains("thirty days"));
     let mut poor = inputs();
     poor.bounty = Amount::ZERO;
@@ -225,11 +222,10 @@ fn every_target_that_a_row_can_reach_has_a_grid() {
         let plan = planned("target = 0.9", &format!("target = {target}")).unwrap();
         let terms = plan.terms(Digest([8; 32]));
         assert!(terms.targetPpm.is_multiple_of(terms.gridPpm), "{target}");
-        let coarse =
-            plan.outlook.warnings.iter().any(|warning| warning.contains("choose a rounder accuracy.target"));
+        let coarse = plan.outlook.warnings.iter().any(|warning| warning.contains("choose a rounder accuracy.target"));
         (terms.gridPpm, coarse)
     };
-    assert_eq!(grid("0.9"), (50_000, false));
+    assert_eq!(grid("0.90"), (50_000, false));
     assert_eq!(grid("0.93"), (58_125, false));
     assert_eq!(grid("0.933352"), (66_668, false));
     assert_eq!(grid("0.999983"), (999_983, true), "a prime number of parts per million");
@@ -240,8 +236,7 @@ fn every_target_that_a_row_can_reach_has_a_grid() {
 fn a_certificate_that_expires_before_the_delivery_is_refused() {
     let expiring = |expires: u64| {
         let file =
-            CampaignFile::parse(&format!("{TEXT}[limits]\nevaluation_seconds = 600\ndelivery_seconds = 900"))
-                .unwrap();
+            CampaignFile::parse(&format!("{TEXT}[limits]\nevaluation_seconds = 600\ndelivery_seconds = 900")).unwrap();
         let scientist = Recipient { expires: Some(expires), ..inputs().scientist };
         plan(&file, Inputs { scientist, ..inputs() })
     };
