@@ -56,8 +56,9 @@ figures: build
 bench:
 	@$(PYTHON) bench/run.py $(ARGS)
 
-scale: build
-	$(CARGO) build --release --bins -p sonar-scale
+# With all packages, as the tests: of the harness alone, dependencies would be compiled again with fewer features.
+scale: $(NODE_STAMP)
+	$(CARGO) build --release --workspace --bins
 	@$(BIN)/sonar-scale --out $(TARGET)/scale $(ARGS)
 
 check: $(NODE_STAMP) $(TOOLS_STAMP)
