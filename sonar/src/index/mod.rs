@@ -41,8 +41,8 @@ use sonar_protocol::{
 const BATCH_BLOCKS: u64 = 2_000;
 /// Events that are read from the database at once.
 const PAGE: u32 = 1_000;
-/// Appended batches that a rollback can take back without reading the whole database.
-const UNDO_BATCHES: usize = 256;
+/// A rollback of this number of blocks is taken back without reading the database from its beginning.
+const UNDO_BLOCKS: u64 = 256;
 /// How often a server looks at a shared database for what others have written, and renews its lease. Well below the time
 /// after which the lease expires.
 const SHARED_POLL: Duration = Duration::from_secs(1);
@@ -164,9 +164,8 @@ impl State {
         let undo = self.world.commit(staged);
         self.undo.push_back(UndoBatch { before: self.cursor, end: last.block, undo });
         self.cursor = Some(last);
-        if self.undo.len() > UNDO_BATCHES
-            && let Some(oldest) = self.undo.pop_front()
-        {
+        // What is kept of a campaign is a whole copy, so none is kept while the index catches up with a long history.
+        while let Some(oldest) = self.undo.pop_front_if(|oldest| oldest.end + UNDO_BLOCKS <= last.block) {
             self.undo_floor = Some(oldest.end);
         }
     }
