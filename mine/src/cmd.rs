@@ -11,12 +11,12 @@ mod run;
 mod status;
 mod withdraw;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
 use sonar_node::{
-    chain::Client,
+    chain::{Client, WorldReader},
     cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
     config::{self, Config},
     discovery,
@@ -167,10 +167,11 @@ impl Context {
         Ok(discovery::client(&self.config, signer).await?)
     }
 
-    /// All that the contracts have said until now.
+    /// What this Mine needs of all that the contracts have said until now.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
-        let chain_id = client.deployment().chain_id;
-        Ok(client.world(self.config.confirmations(chain_id), Some(self.home.path())).await?)
+        let confirmations = self.config.confirmations(client.deployment().chain_id);
+        let reader = WorldReader::of(self.home.address()?, client.clone(), Duration::ZERO, confirmations);
+        Ok(reader.with_snapshot(self.home.path()).read().await?)
     }
 }
 

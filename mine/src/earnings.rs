@@ -200,7 +200,7 @@ pub fn transactions<'a>(world: &'a World, account: Address) -> Vec<OwnTransactio
         .in_order()
         .flat_map(|campaign| {
             let of = move |what, at| OwnTransaction { campaign: campaign.id, what, at };
-            let settled = settled(campaign, account).map(|(_, _, submission)| submission.at);
+            let settled = settled(campaign, account).map(|(_, submission)| submission.at);
             let pending = pending_at(campaign, account).map(|(_, _, at)| at);
             let own = move |what, all: &'a [Withdrawal]| {
                 let own = all.iter().filter(move |withdrawal| withdrawal.account == account);
@@ -303,15 +303,9 @@ fn signed(amount: Amount) -> I256 {
     I256::try_from(amount.0).unwrap_or(I256::MAX)
 }
 
-fn settled(
-    campaign: &CampaignView,
-    account: Address,
-) -> impl Iterator<Item = (&SettledWindow, u32, &SettledSubmission)> {
-    campaign
-        .settled
-        .iter()
-        .flat_map(|window| (0..).zip(&window.submissions).map(move |(i, s)| (window, i, s)))
-        .filter(move |(_, _, submission)| submission.miner == account)
+fn settled(campaign: &CampaignView, account: Address) -> impl Iterator<Item = (&SettledWindow, &SettledSubmission)> {
+    let submissions = campaign.settled.iter().flat_map(|window| window.submissions.iter().map(move |s| (window, s)));
+    submissions.filter(move |(_, submission)| submission.miner == account)
 }
 
 fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = AwardRow> {
@@ -321,13 +315,13 @@ fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Awa
         .iter()
         .rfind(|withdrawal| withdrawal.account == account)
         .map(|withdrawal| (withdrawal.at.block, withdrawal.at.index));
-    settled(campaign, account).filter_map(move |(window, index, submission)| {
+    settled(campaign, account).filter_map(move |(window, submission)| {
         let award = submission.award?;
         let exact = U256::from(terms.bounty) * U256::from(award.delta_ppm) / U256::from(terms.targetPpm.max(1));
         Some(AwardRow {
             campaign: campaign.id,
             window: window.index,
-            index,
+            index: submission.index,
             content: submission.content,
             bounty: terms.bounty.into(),
             delta_ppm: award.delta_ppm,
@@ -391,15 +385,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(story: &Story) -> Statement {
+        statement_from(&story.world)
+    }
+
+    fn statement_from(world: &World) -> Statement {
         let tokens = [(Address::ZERO, TokenUnit::eth())].into();
-        let charges = transactions(&story.world, ME)
+        let charges = transactions(world, ME)
             .into_iter()
             .map(|transaction| {
                 let charge = Charge { gas_used: 50_000, cost: Amount::from(100_000_u128) };
                 (transaction.at.transaction, charge)
             })
             .collect();
-        statement(&story.world, ME, &tokens, &charges, Amount::ZERO)
+        statement(world, ME, &tokens, &charges, Amount::ZERO)
     }
 
     #[test]
@@ -470,22 +468,26 @@ mod tests {
     }
 
     proptest! {
-        /// In every history: totals are the sums of their rows, and what was earned is claimable or withdrawn.
+        /// In every history: totals are the sums of their rows, what was earned is claimable or withdrawn, and what others did need
+        /// not be kept to know it.
         #[test]
-        fn totals_are_their_rows(steps in prop::collection::vec((0u8..6, any::<bool>()), 0..60)) {
+        fn totals_are_their_rows(steps in prop::collection::vec((0u8..7, any::<bool>()), 0..60)) {
             let mut story = Story::opened();
             story.activate();
             for (step, flag) in steps {
                 match step {
                     0 | 1 if story.takes() => story.submit(if flag { ME } else { OTHER }),
                     2 => story.settle_all(flag),
-                    3 => story.withdraw(ME),
-                    4 => story.withdraw_stake(ME),
+                    3 => story.withdraw(if flag { ME } else { OTHER }),
+                    4 => story.withdraw_stake(if flag { ME } else { OTHER }),
                     5 if flag => story.reject(),
+                    6 if flag => story.close_if_idle(),
                     _ => story.now += 61,
                 }
             }
             let statement = of(&story);
+            let of_everyone = serde_json::to_value(statement_from(&story.everyone)).unwrap();
+            prop_assert_eq!(serde_json::to_value(&statement).unwrap(), of_everyone);
             let eth = &statement.tokens[0];
             let campaign = story.campaign();
             prop_assert_eq!(eth.claimable, campaign.owed(ME));

@@ -22,7 +22,10 @@ pub const STAKE: u128 = 3 * sonar_contracts::STAKE_UNIT;
 
 /// A campaign and the chain around it.
 pub struct Story {
+    /// What the Mine keeps.
     pub world: World,
+    /// What a Mine that keeps everything would have.
+    pub everyone: World,
     pub now: u64,
     logs: u64,
 }
@@ -63,13 +66,17 @@ fn published(mark: u8) -> Published {
 
 impl Story {
     pub fn opened() -> Self {
-        let mut story = Self { world: World::default(), now: 1_000, logs: 0 };
+        let mut story = Self { world: World::of(ME), everyone: World::default(), now: 1_000, logs: 0 };
         story.say(Event::Opened { id: ID, terms: Box::new(terms()) });
         story
     }
 
     pub fn campaign(&self) -> &CampaignView {
         self.world.campaign(ID).expect("it was opened")
+    }
+
+    fn with_everyone(&self) -> &CampaignView {
+        self.everyone.campaign(ID).expect("it was opened")
     }
 
     pub fn takes(&self) -> bool {
@@ -174,14 +181,14 @@ impl Story {
     }
 
     pub fn withdraw(&mut self, account: Address) {
-        let amount = self.campaign().owed(account);
+        let amount = self.with_everyone().owed(account);
         if amount != Amount::ZERO {
             self.say(Event::Withdrawn { id: ID, account, to: account, amount });
         }
     }
 
     pub fn withdraw_stake(&mut self, account: Address) {
-        let amount = self.campaign().stakes(account).free;
+        let amount = self.with_everyone().stakes(account).free;
         if amount != Amount::ZERO {
             self.say(Event::StakeWithdrawn { id: ID, account, to: account, amount });
         }
@@ -197,7 +204,10 @@ impl Story {
             transaction: B256::from(U256::from(self.logs)),
             index: 0,
         };
-        self.world.apply(&Record { at, event }).expect("tests tell possible stories");
+        let record = Record { at, event };
+        for world in [&mut self.world, &mut self.everyone] {
+            world.apply(&record).expect("tests tell possible stories");
+        }
     }
 }
 

@@ -16,4 +16,5 @@ pub mod ipfs;
 pub mod jobs;
 pub mod logging;
 pub mod retry;
+pub mod snapshot;
 pub mod vault;

@@ -117,7 +117,8 @@ impl Miner {
     /// When the store does not work.
     pub fn new(setup: Setup, store: Arc<dyn SecretStore>) -> Result<Self, RunError> {
         Ok(Self {
-            reader: WorldReader::new(setup.client.clone(), setup.poll, setup.confirmations).with_snapshot(&setup.home),
+            reader: WorldReader::of(setup.me, setup.client.clone(), setup.poll, setup.confirmations)
+                .with_snapshot(&setup.home),
             states: BTreeMap::new(),
             policy: home::read_policy(&setup.policy)?,
             data: repository::names(&*store)?,

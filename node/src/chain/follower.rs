@@ -8,7 +8,8 @@ use sonar_protocol::{
     view::World,
 };
 
-use super::{Client, Error, snapshot::SnapshotFile};
+use super::{Client, Error};
+use crate::snapshot::SnapshotFile;
 
 /// Looks that a chain may spoil by changing in the middle of them, one after the other.
 const SPOILT_LOOKS: usize = 8;
@@ -24,8 +25,8 @@ pub struct Follower {
     // Whether the chain changed so much that it may be another one.
     doubtful: bool,
     due: Instant,
-    // Where to start, instead of the first block.
-    snapshot: Option<SnapshotFile>,
+    // Where to start, instead of the first block, and the world at the first block.
+    snapshot: Option<(SnapshotFile, World)>,
     // What the last restart started from.
     base: Option<World>,
 }
@@ -39,8 +40,8 @@ impl Follower {
     }
 
     /// The same, but a batch that begins anew begins after what [`Self::take_base`] returns.
-    pub(super) fn with_snapshot(self, file: SnapshotFile) -> Self {
-        Self { snapshot: Some(file), ..self }
+    pub(super) fn with_snapshot(self, file: SnapshotFile, empty: World) -> Self {
+        Self { snapshot: Some((file, empty)), ..self }
     }
 
     /// The world after which the last batch that began anew begins; `None` for the first block.
@@ -108,7 +109,7 @@ impl Follower {
             return Ok(None);
         };
         let resumed = match &self.snapshot {
-            Some(file) if self.last.is_none() => self.resume(file, &head, target.0).await?,
+            Some((file, empty)) if self.last.is_none() => self.resume(file, empty, &head, target.0).await?,
             _ => None,
         };
         let before = self.last.or(resumed.as_ref().map(|snapshot| (snapshot.block, snapshot.hash)));

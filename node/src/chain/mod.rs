@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | one deployment of the contracts, with or without an account | `client` |
 //! | reading what is now | `facts`, `registry` |
-//! | reading what happened | `logs` (with `span`), `follower`, `world` (with `snapshot`) |
+//! | reading what happened | `logs` (with `span`), `follower`, `world` |
 //! | transactions by what they do | `campaigns`, `registry`, `deploy` |
 //! | how a transaction gets into a block | `sender` (with `replacement`) |
 //! | requests to the node, and what its answers mean | `node`, `error` |
@@ -20,7 +20,6 @@ mod node;
 mod registry;
 mod replacement;
 mod sender;
-mod snapshot;
 mod span;
 mod world;
 

@@ -15,17 +15,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
+use sonar_contracts::Deployment;
 use sonar_protocol::{
     event::{Batch, Head},
     view::{ViewError, World},
 };
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::{
-    Client, Error, Follower,
-    snapshot::{Snapshot, SnapshotFile},
-};
+use super::{Client, Error, Follower};
+use crate::snapshot::{Snapshot, SnapshotFile};
 
 /// Blocks after which a snapshot is worth being written again: they are read with one request.
 const EVERY: u64 = 1_000;
@@ -33,8 +32,10 @@ const EVERY: u64 = 1_000;
 const PAUSE: Duration = Duration::from_secs(60);
 /// Blocks that must follow before a block counts as final: two epochs of Ethereum.
 const FINAL: u64 = 64;
-/// Blocks whose events are held in memory at a time while the past is read.
-const PART: u64 = 50_000;
+/// Events that are held in memory at a time while the past is read, about.
+const PART_EVENTS: usize = 10_000;
+/// Blocks that are read at a time: at first, and at most while they have few events.
+const PART_BLOCKS: (u64, u64) = (1_000, 100_000);
 
 const WHAT: &str = "follow the chain";
 
@@ -61,18 +62,36 @@ impl WorldReader {
     /// Reads from the contracts' first block. Looks every `poll`; blocks are believed when `confirmations` others follow.
     #[must_use]
     pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
-        let follower = Follower::new(client, poll, confirmations);
-        Self { follower, world: World::default(), snapshots: None }
+        Self::onto(World::default(), client, poll, confirmations)
+    }
+
+    /// The same, but keeps only what `account` needs, see [`World::of`].
+    #[must_use]
+    pub fn of(account: Address, client: Client, poll: Duration, confirmations: u64) -> Self {
+        Self::onto(World::of(account), client, poll, confirmations)
+    }
+
+    fn onto(world: World, client: Client, poll: Duration, confirmations: u64) -> Self {
+        Self { follower: Follower::new(client, poll, confirmations), world, snapshots: None }
     }
 
     /// The same from the snapshot in `home` on, if there is one, which is written again from time to time. The first batch, and one
     /// after a rollback, has only the events after the snapshot.
     #[must_use]
     pub fn with_snapshot(self, home: &Path) -> Self {
-        let file = SnapshotFile::new(home, self.follower.client().deployment());
-        let follower = self.follower.with_snapshot(file.clone());
+        let file = SnapshotFile::new(home.join("chain.snapshot"), self.subject());
+        let follower = self.follower.with_snapshot(file.clone(), self.world.emptied());
         let snapshots = Snapshots { file, candidate: None, written: None, written_at: None };
         Self { follower, snapshots: Some(snapshots), ..self }
+    }
+
+    fn subject(&self) -> String {
+        let Deployment { chain_id, campaigns, registry, block, .. } = self.follower.client().deployment();
+        let contracts = format!("{campaigns} and {registry} on chain {chain_id} from block {block}");
+        match self.world.scope() {
+            Some(account) => format!("{contracts}, for {account}"),
+            None => contracts,
+        }
     }
 
     /// What was read until now.
@@ -99,9 +118,18 @@ impl WorldReader {
         self.absorb(batch)
     }
 
+    /// All that the contracts have said until now.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub async fn read(mut self) -> Result<World, Error> {
+        self.look_now().await?;
+        Ok(self.world)
+    }
+
     fn absorb(&mut self, batch: Batch) -> Result<Batch, Error> {
         if batch.restarted {
-            self.world = self.follower.take_base().unwrap_or_default();
+            self.world = self.follower.take_base().unwrap_or_else(|| self.world.emptied());
             self.snapshots.iter_mut().for_each(Snapshots::restart);
         }
         self.world.head = batch.head;
@@ -113,7 +141,7 @@ impl WorldReader {
                 Ok(batch)
             }
             Err(error) => {
-                self.world = World::default();
+                self.world = self.world.emptied();
                 self.follower.start_anew();
                 if let Some(snapshots) = &mut self.snapshots {
                     snapshots.restart();
@@ -154,12 +182,11 @@ impl Client {
     /// # Errors
     /// When the chain cannot be read, or its events do not follow from one another.
     pub async fn world(&self, confirmations: u64, home: Option<&Path>) -> Result<World, Error> {
-        let mut reader = WorldReader::new(self.clone(), Duration::ZERO, confirmations);
-        if let Some(home) = home {
-            reader = reader.with_snapshot(home);
+        let reader = WorldReader::new(self.clone(), Duration::ZERO, confirmations);
+        match home {
+            Some(home) => reader.with_snapshot(home).read().await,
+            None => reader.read().await,
         }
-        reader.next().await?;
-        Ok(reader.world)
     }
 }
 
@@ -183,6 +210,7 @@ impl Follower {
     pub(super) async fn resume(
         &self,
         file: &SnapshotFile,
+        empty: &World,
         head: &Head,
         target: u64,
     ) -> Result<Option<Snapshot>, Error> {
@@ -196,19 +224,19 @@ impl Follower {
             return Ok(found);
         };
         let is_from_file = found.is_some();
-        let mut world = found.map(|snapshot| snapshot.world).unwrap_or_default();
-        let mut start = next;
+        let mut world = found.map_or_else(|| empty.clone(), |snapshot| snapshot.world);
+        let (mut start, (mut blocks, most)) = (next, PART_BLOCKS);
         while start <= end {
-            let part = end.min(start.saturating_add(PART - 1));
-            for record in self.client().logs(start, part).await? {
-                world.apply(&record).map_err(|error| {
-                    if is_from_file {
-                        file.set_aside(&error);
-                    }
-                    inconsistent(&error)
-                })?;
-            }
-            start = part.saturating_add(1);
+            let last = end.min(start.saturating_add(blocks - 1));
+            let records = self.client().logs(start, last).await?;
+            records.iter().try_for_each(|record| world.apply(record)).map_err(|error| {
+                if is_from_file {
+                    file.set_aside(&error);
+                }
+                inconsistent(&error)
+            })?;
+            blocks = if records.len() > PART_EVENTS { (blocks / 2).max(1) } else { (blocks * 2).min(most) };
+            start = last.saturating_add(1);
         }
         if !self.is_still(end, hash).await? {
             return Err(Error::Nonsense { what: WHAT, reason: "its past changed while it was read".into() });
