@@ -2,7 +2,7 @@
 //!
 //! What the API answers is [`World`], the same pure fold of events that Capsule and Mines use, so it equals what the
 //! chain says. The database only saves reading the chain again: without it, or with a damaged one, the index is made
-//! anew from the chain.
+//! anew from the chain. A snapshot of the world ([`snapshot`]) saves folding all of the database at each start.
 //!
 //! Several servers may share a PostgreSQL database. The one with the lease follows the chain and writes; all of them fold what
 //! is written into a world of their own, and answer from that:
@@ -15,11 +15,13 @@
 //!              │ lease lost ──▶ nothing was appended; step again
 //! ```
 
+mod snapshot;
 mod store;
 
 use std::{
     collections::VecDeque,
     future::Future,
+    path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::{Duration, Instant},
 };
@@ -28,10 +30,12 @@ use tokio::sync::watch;
 
 pub(crate) use store::put_aside;
 pub use store::{
-    BlockRef, Changes, Database, DatabaseUrl, EventStore, Filter, Identity, InvalidDatabaseUrl, Lease, NotAPosition,
-    Opened, Position, Rollback, StoreError, Stored,
+    BlockRef, Body, Changes, Database, DatabaseUrl, EventStore, Filter, Identity, InvalidDatabaseUrl, Lease,
+    NotAPosition, Opened, Position, Rollback, StoreError, Stored,
 };
 
+use self::snapshot::Snapshots;
+use sonar_node::snapshot::Snapshot;
 use sonar_protocol::{
     event::Record,
     view::{StagedChanges, Undo, ViewError, World},
@@ -189,19 +193,21 @@ impl State {
 #[derive(Debug)]
 pub struct Index {
     store: Arc<dyn EventStore>,
+    snapshots: Snapshots,
     state: RwLock<State>,
     progress: watch::Sender<Progress>,
 }
 
 impl Index {
-    /// Opens a contract's index and folds what it holds.
+    /// Opens a contract's index and folds what it holds, from the snapshot in `home` on if there is one.
     ///
     /// # Errors
     /// The file cannot be created, or the database refuses or does not answer. A damaged file is replaced. Events in a
     /// shared database that make no sense are read from the chain again, unless another server follows it.
-    pub async fn open(database: &Database, identity: Identity) -> Result<(Arc<Self>, Opened), IndexError> {
+    pub async fn open(database: &Database, identity: Identity, home: &Path) -> Result<(Arc<Self>, Opened), IndexError> {
         let (store, mut opened) = database.events(identity).await?;
-        let (state, tip) = match folded(&*store).await {
+        let snapshots = Snapshots::new(home, identity);
+        let (state, tip) = match folded(&*store, &snapshots).await {
             Ok(folded) => folded,
             Err(error) if store.is_shared() && !error.is_damage() => return Err(error),
             Err(error) => {
@@ -211,11 +217,11 @@ impl Index {
                 };
                 store.truncate_after(lease, None).await?;
                 opened = Opened::Replaced(error.to_string());
-                folded(&*store).await?
+                folded(&*store, &snapshots).await?
             }
         };
         let progress = Progress { indexed: tip, ..Progress::default() };
-        let index = Self { store, state: RwLock::new(state), progress: watch::Sender::new(progress) };
+        let index = Self { store, snapshots, state: RwLock::new(state), progress: watch::Sender::new(progress) };
         Ok((Arc::new(index), opened))
     }
 
@@ -280,11 +286,30 @@ impl Index {
         }
     }
 
+    /// Writes a snapshot of the world if the next start would otherwise fold many events.
+    async fn keep_snapshot(&self) -> Result<(), IndexError> {
+        let (seen, block, world) = {
+            let state = self.locked();
+            match state.cursor {
+                Some(cursor) if self.snapshots.is_due(cursor.block) => (state.seen, cursor.block, state.world.clone()),
+                _ => return Ok(()),
+            }
+        };
+        // Without a rollback in between, the store's block is the one whose events are in the world.
+        if let Some(hash) = self.store.block_hash(block).await?
+            && self.store.last_rollback().await? == seen
+        {
+            self.snapshots.write(Snapshot { block, hash, world });
+        }
+        Ok(())
+    }
+
     /// Takes the world back to the newest block that survived. This is done on a copy, so that readers see one history or
     /// the other.
     async fn rewind(&self, rollbacks: &[Rollback]) -> Result<(), IndexError> {
         let survivor = rollbacks.iter().map(|rollback| rollback.survivor).min().flatten();
         let seen = rollbacks.last().map_or(0, |rollback| rollback.number);
+        self.snapshots.roll_back(survivor);
         let Rewound { mut world, mut cursor, batches } = self.locked().rewound(survivor);
         // A batch may begin before the surviving block and end after it: its first part is read again.
         let before = cursor;
@@ -310,12 +335,23 @@ impl Index {
 }
 
 /// What a store holds, and its newest block.
-async fn folded(store: &dyn EventStore) -> Result<(State, Option<BlockRef>), IndexError> {
+async fn folded(store: &dyn EventStore, snapshots: &Snapshots) -> Result<(State, Option<BlockRef>), IndexError> {
     loop {
+        // Asked first, so that a rollback after the snapshot was compared with the store is noticed.
         let mut state = State { seen: store.last_rollback().await?, ..State::default() };
-        if let Some(tip) = fold(store, state.seen, &mut state.world, &mut state.cursor, u64::MAX).await? {
-            state.undo_floor = state.cursor.map(|cursor| cursor.block);
-            return Ok((state, tip));
+        let snapshot = snapshots.load(store).await?;
+        let has_snapshot = snapshot.is_some();
+        if let Some((world, end)) = snapshot {
+            (state.world, state.cursor) = (world, Some(end));
+        }
+        match fold(store, state.seen, &mut state.world, &mut state.cursor, u64::MAX).await {
+            Ok(Some(tip)) => {
+                state.undo_floor = state.cursor.map(|cursor| cursor.block);
+                return Ok((state, tip));
+            }
+            Ok(None) => {}
+            Err(error) if has_snapshot && error.is_damage() => snapshots.set_aside(error),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -390,7 +426,7 @@ impl<S: Source> Indexer<S> {
     pub async fn catch_up(&mut self) -> Result<(), IndexError> {
         loop {
             match self.step().await {
-                Ok(true) => return Ok(()),
+                Ok(true) => return self.index.keep_snapshot().await,
                 Ok(false) => {}
                 Err(IndexError::Store(StoreError::LeaseLost)) => tracing::warn!("{}", StoreError::LeaseLost),
                 Err(error) => {

@@ -10,8 +10,12 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use alloy::primitives::{Address, B256, TxHash};
 use futures::future::BoxFuture;
-use serde::Deserialize;
-use sqlx::{ColumnIndex, Decode, Row, Type};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{
+    ColumnIndex, Decode, Row, SqlSafeStr, Type,
+    migrate::{Migration, MigrationType, Migrator},
+};
 
 use sonar_protocol::event::{LogPosition, Record};
 
@@ -87,9 +91,38 @@ pub struct Stored {
     pub campaign: Option<B256>,
     /// The account it is about, if it is about one.
     pub account: Option<Address>,
-    /// The typed event as JSON.
-    pub body: serde_json::Value,
+    /// The typed event.
+    pub body: Body,
 }
+
+/// An event as JSON. It stays text, because most readers only pass it on.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Body(Box<RawValue>);
+
+impl Body {
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl FromStr for Body {
+    type Err = serde_json::Error;
+
+    fn from_str(text: &str) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text.to_owned()).map(Self)
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Body {}
 
 impl Stored {
     /// What is stored of an event.
@@ -106,7 +139,7 @@ impl Stored {
             kind: record.event.name().into(),
             campaign: record.event.campaign().map(|id| id.0),
             account: record.event.account(),
-            body: serde_json::to_value(&record.event)?,
+            body: Body(serde_json::value::to_raw_value(&record.event)?),
         })
     }
 
@@ -128,7 +161,7 @@ impl Stored {
                 transaction: self.tx,
                 index: self.position.log,
             },
-            event: Deserialize::deserialize(&self.body)?,
+            event: serde_json::from_str(self.body.as_str())?,
         })
     }
 }
@@ -310,6 +343,15 @@ macro_rules! events_after {
     }};
 }
 use events_after;
+
+/// Scripts that bring the tables up to date, in order. Not `sqlx::migrate!`: its macro builds both database drivers once more, for the
+/// compiler.
+fn migrator(scripts: &[&'static str]) -> Migrator {
+    let migration = |(version, script): (i64, &&'static str)| {
+        Migration::new(version, "".into(), MigrationType::Simple, script.into_sql_str(), false)
+    };
+    Migrator::with_migrations((1..).zip(scripts).map(migration).collect())
+}
 
 /// A row of a query that begins with [`EVENT_COLUMNS`].
 fn stored<R: Row>(row: R) -> Result<Stored, sqlx::Error>

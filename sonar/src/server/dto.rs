@@ -6,7 +6,7 @@ use sonar_contracts::{Deployment, State};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, event_id::EventId, pins::Kind, problem::Problem};
-use crate::index::Stored;
+use crate::index::{Body, Stored};
 use sonar_protocol::{
     ids::{CampaignId, Digest},
     manifest::Manifest,
@@ -244,7 +244,7 @@ pub struct EventView {
     pub at: PlaceJson,
     /// Its fields, as in the contracts' ABI but in snake case.
     #[schema(value_type = Object)]
-    pub data: serde_json::Value,
+    pub data: Body,
 }
 
 impl From<&Stored> for EventView {

@@ -134,7 +134,7 @@ impl Server {
             None => Database::Directory(config.home.clone()),
             Some(url) => Database::Postgres(url),
         };
-        let (index, opened) = Index::open(&database, identity).await?;
+        let (index, opened) = Index::open(&database, identity, &config.home).await?;
         log_opened(&opened);
         let settlements = settlements::open(&database, identity).await?;
         let hub = ipfs::NodeConfig::hub(config.home.join("ipfs"), config.ipfs_listen.clone());

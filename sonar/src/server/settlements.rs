@@ -371,13 +371,13 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_index_does_not_take_the_pending_settlements_along() {
         let home = tempfile::tempdir().unwrap();
-        Index::open(&place(&home), IDENTITY).await.unwrap().0.store().close().await;
+        Index::open(&place(&home), IDENTITY, home.path()).await.unwrap().0.store().close().await;
         let settlements = open(&place(&home), IDENTITY).await.unwrap();
         settlements.put(&settlement()).await.unwrap();
         settlements.close().await;
 
         std::fs::write(home.path().join("index.sqlite"), DAMAGED).unwrap();
-        let (_, opened) = Index::open(&place(&home), IDENTITY).await.unwrap();
+        let (_, opened) = Index::open(&place(&home), IDENTITY, home.path()).await.unwrap();
         assert!(matches!(opened, Opened::Replaced(_)));
         let settlements = open(&place(&home), IDENTITY).await.unwrap();
         assert_eq!(settlements.keys().await.unwrap(), [waits()]);

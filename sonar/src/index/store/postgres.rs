@@ -15,9 +15,10 @@ use sqlx::{
 
 use super::{
     Answer, BlockRef, Changes, EVENT_COLUMNS, EventStore, Filter, Identity, Lease, Opened, Position, REMEMBERED_BLOCKS,
-    StoreError, Stored, block, events_after, parsed, rollback, signed, stored, unsigned,
+    StoreError, Stored, block, events_after, migrator, parsed, rollback, signed, stored, unsigned,
 };
 
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_index.sql")];
 const CONNECTIONS: u32 = 8;
 /// How long a server follows the chain without renewing its lease.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
@@ -100,7 +101,7 @@ impl DatabaseUrl {
             LONGEST_CALL.as_millis()
         );
         sqlx::raw_sql(AssertSqlSafe(settings.clone())).execute(&mut connection).await?;
-        sqlx::migrate!("migrations/postgres").run(&mut connection).await?;
+        migrator(&MIGRATIONS).run(&mut connection).await?;
         connection.close().await?;
         PgPoolOptions::new()
             .max_connections(connections)
@@ -210,7 +211,7 @@ impl PostgresStore {
             .bind(column(records, |record| record.kind.clone()))
             .bind(column(records, |record| record.campaign.map(|id| id.to_string())))
             .bind(column(records, |record| record.account.map(|account| account.to_string())))
-            .bind(column(records, |record| record.body.to_string()))
+            .bind(column(records, |record| record.body.as_str().to_owned()))
             .execute(&mut *tx)
             .await?;
         }

@@ -14,9 +14,13 @@ use sqlx::{
 
 use super::{
     Answer, BlockRef, Changes, EVENT_COLUMNS, EventStore, Filter, Identity, Lease, Opened, Position, REMEMBERED_BLOCKS,
-    StoreError, Stored, block, events_after, parsed, rollback, signed, stored, unsigned,
+    StoreError, Stored, block, events_after, migrator, parsed, rollback, signed, stored, unsigned,
 };
 
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/sqlite/0001_index.sql"),
+    include_str!("../../../migrations/sqlite/0002_rollbacks.sql"),
+];
 const CONNECTIONS: u32 = 4;
 /// The server's lock file keeps others away, so that the only term never ends.
 const OWN: Lease = Lease { term: 0 };
@@ -84,7 +88,7 @@ impl SqliteStore {
 
     /// Brings the tables up to date; the reason why the content is of no use, if there is one.
     async fn mismatch(&self, identity: Identity) -> Result<Option<String>, sqlx::Error> {
-        sqlx::migrate!("migrations/sqlite").run(&self.pool).await?;
+        migrator(&MIGRATIONS).run(&self.pool).await?;
         sqlx::query("INSERT OR IGNORE INTO identity (only_row, chain_id, contract) VALUES (1, ?, ?)")
             .bind(signed(identity.chain_id))
             .bind(identity.contract.to_string())
@@ -137,7 +141,7 @@ impl SqliteStore {
             .bind(&record.kind)
             .bind(record.campaign.map(|id| id.to_string()))
             .bind(record.account.map(|account| account.to_string()))
-            .bind(record.body.to_string())
+            .bind(record.body.as_str())
             .execute(&mut *tx)
             .await?;
         }
