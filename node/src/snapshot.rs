@@ -332,7 +332,7 @@ mod tests {
     fn the_form_is_the_one_that_its_number_names() {
         let bytes = form().serialize(&snapshot().world).unwrap();
         let hash = alloy::primitives::keccak256(&bytes).to_string();
-        assert_eq!((FORM, hash.as_str()), (2, "0x28425bd822997d6a5d9df62dbe2351fb7ec88ebe5e1d3508a780f091b70dbc4f"));
+        assert_eq!((FORM, hash.as_str()), (2, "0xae0db0a94f8f9f02259bdd94493acbf1c9e300a81e754cdeb5b2b72f9ae924a4"));
     }
 
     #[test]
