@@ -3,12 +3,12 @@ use std::time::Duration;
 use alloy::primitives::B256;
 use tokio::time::{Instant, sleep_until};
 
-use sonar_protocol::{
-    event::{Batch, Head},
-    view::World,
-};
+use sonar_protocol::event::{Batch, Head};
 
-use super::{Client, Error, snapshot::SnapshotFile};
+use super::{
+    Client, Error,
+    snapshot::{Snapshot, SnapshotFile},
+};
 
 /// Looks that a chain may spoil by changing in the middle of them, one after the other.
 const SPOILT_LOOKS: usize = 8;
@@ -27,7 +27,7 @@ pub struct Follower {
     // Where to start, instead of the first block.
     snapshot: Option<SnapshotFile>,
     // What the last restart started from.
-    base: Option<World>,
+    base: Option<Snapshot>,
 }
 
 impl Follower {
@@ -43,8 +43,8 @@ impl Follower {
         Self { snapshot: Some(file), ..self }
     }
 
-    /// The world after which the last batch that began anew begins; `None` for the first block.
-    pub(super) fn take_base(&mut self) -> Option<World> {
+    /// The snapshot after which the last batch that began anew begins; `None` for the first block.
+    pub(super) fn take_base(&mut self) -> Option<Snapshot> {
         self.base.take()
     }
 
@@ -123,7 +123,7 @@ impl Follower {
             return Ok(None);
         }
         let restarted = self.last.replace(target).is_none();
-        self.base = resumed.map(|snapshot| snapshot.world);
+        self.base = resumed;
         Ok(Some(Batch { restarted, records, head }))
     }
 

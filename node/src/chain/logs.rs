@@ -56,7 +56,22 @@ impl Client {
     pub async fn logs(&self, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
         let deployment = self.deployment();
         let filter = Filter::new().address(vec![deployment.campaigns, deployment.registry]);
-        let logs = self.raw_logs(&filter, from_block, to_block).await?;
+        self.records(&filter, from_block, to_block).await
+    }
+
+    /// The events of one campaign in these blocks, in order. The node selects them, so a long chain costs few bytes.
+    ///
+    /// # Errors
+    /// As [`Self::logs`].
+    pub async fn campaign_logs(&self, id: CampaignId, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
+        // Every event of the contract that concerns a campaign has its id as the first indexed parameter.
+        let filter = Filter::new().address(self.deployment().campaigns).topic1(id.0);
+        self.records(&filter, from_block, to_block).await
+    }
+
+    async fn records(&self, filter: &Filter, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
+        let deployment = self.deployment();
+        let logs = self.raw_logs(filter, from_block, to_block).await?;
         let mut times = BTreeMap::new();
         let mut records = Vec::with_capacity(logs.len());
         for log in &logs {

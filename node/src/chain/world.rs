@@ -17,7 +17,8 @@ use std::{
 
 use alloy::primitives::B256;
 use sonar_protocol::{
-    event::{Batch, Head},
+    event::{Batch, Head, Record},
+    ids::CampaignId,
     view::{ViewError, World},
 };
 use tokio::task::{JoinError, spawn_blocking};
@@ -43,6 +44,8 @@ const WHAT: &str = "follow the chain";
 pub struct WorldReader {
     follower: Follower,
     world: World,
+    // The last block of the snapshot that the world was started from.
+    base: Option<u64>,
     snapshots: Option<Snapshots>,
 }
 
@@ -62,7 +65,7 @@ impl WorldReader {
     #[must_use]
     pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
         let follower = Follower::new(client, poll, confirmations);
-        Self { follower, world: World::default(), snapshots: None }
+        Self { follower, world: World::default(), base: None, snapshots: None }
     }
 
     /// The same from the snapshot in `home` on, if there is one, which is written again from time to time. The first batch, and one
@@ -99,9 +102,23 @@ impl WorldReader {
         self.absorb(batch)
     }
 
+    /// The events of a campaign that are not in the last batch that began anew, because its snapshot has them: from the
+    /// campaign's first event to the end of the snapshot. Empty if there was no snapshot, or it does not have the campaign.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn events_before_start(&self, id: CampaignId) -> Result<Vec<Record>, Error> {
+        match (self.base, self.world.campaign(id)) {
+            (Some(end), Some(campaign)) => self.follower.client().campaign_logs(id, campaign.opened.block, end).await,
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn absorb(&mut self, batch: Batch) -> Result<Batch, Error> {
         if batch.restarted {
-            self.world = self.follower.take_base().unwrap_or_default();
+            let base = self.follower.take_base();
+            self.base = base.as_ref().map(|snapshot| snapshot.block);
+            self.world = base.map(|snapshot| snapshot.world).unwrap_or_default();
             self.snapshots.iter_mut().for_each(Snapshots::restart);
         }
         self.world.head = batch.head;
@@ -113,7 +130,7 @@ impl WorldReader {
                 Ok(batch)
             }
             Err(error) => {
-                self.world = World::default();
+                (self.world, self.base) = (World::default(), None);
                 self.follower.start_anew();
                 if let Some(snapshots) = &mut self.snapshots {
                     snapshots.restart();
