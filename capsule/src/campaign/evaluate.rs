@@ -10,7 +10,7 @@ use sonar_protocol::{
     families::{Evaluated, Window},
     view::CampaignView,
 };
-use syft::{ContentVerdict, Ppm, budget::BudgetError};
+use syft::{ContentVerdict, MAX_ACCEPTS_PER_WINDOW, Ppm, budget::BudgetError};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -21,8 +21,6 @@ use super::{
 };
 use crate::ports::{Artefacts, Chain, Store};
 
-/// Accepts of one window, at most.
-const MOST_ACCEPTS: u32 = 4;
 /// Updates that are opened at the same time: each takes some times its size, and a network's may be large.
 const OPENED_AT_ONCE: usize = 2;
 
@@ -47,7 +45,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let tried = match evaluation.allowance {
             Some(allowance) => {
                 let left = u32::from(campaign.terms.maxAccepts).saturating_sub(campaign.accepts);
-                let most = allowance.min(left).min(MOST_ACCEPTS);
+                let most = allowance.min(left).min(MAX_ACCEPTS_PER_WINDOW);
                 self.try_updates(campaign, loaded.clone(), &slot, best, opened, most).await?
             }
             // The budget is spent: nothing is decrypted.
