@@ -28,7 +28,7 @@ pub struct Home(PathBuf);
 
 /// A Capsule that was opened with its passphrase.
 #[derive(Debug)]
-pub struct Opened {
+pub struct UnlockedCapsule {
     /// The account that pays for transactions and owns the stake.
     pub operator: PrivateKeySigner,
     /// The key that attests.
@@ -81,7 +81,7 @@ impl Home {
     ///
     /// # Errors
     /// When the passphrase does not open what is there, or nothing can be written.
-    pub fn complete(&self, operator: Option<&PrivateKeySigner>, passphrase: &str) -> Result<Opened, Failure> {
+    pub fn complete(&self, operator: Option<&PrivateKeySigner>, passphrase: &str) -> Result<UnlockedCapsule, Failure> {
         files::private_directory(&self.0)?;
         let vault = match Vault::unlock(&self.vault(), passphrase) {
             Err(VaultError::Missing(_)) => Vault::create(&self.vault(), passphrase),
@@ -98,7 +98,7 @@ impl Home {
             files::write_atomic(&self.openpgp(), &identity.export_secret_armored(), Access::Private)?;
             identity
         };
-        Ok(Opened { operator, attester, identity, vault })
+        Ok(UnlockedCapsule { operator, attester, identity, vault })
     }
 
     fn key(&self, name: &str, given: Option<&PrivateKeySigner>, passphrase: &str) -> Result<PrivateKeySigner, Failure> {
@@ -120,10 +120,10 @@ impl Home {
     ///
     /// # Errors
     /// Before `capsule init`, or with the wrong passphrase.
-    pub fn open(&self, passphrase: &str) -> Result<Opened, Failure> {
+    pub fn open(&self, passphrase: &str) -> Result<UnlockedCapsule, Failure> {
         self.require()?;
         let keystore = Keystore::new(&self.0);
-        Ok(Opened {
+        Ok(UnlockedCapsule {
             vault: Vault::unlock(&self.vault(), passphrase).map_err(vault_failure)?,
             operator: keystore.unlock(&OPERATOR.parse()?, passphrase)?,
             attester: keystore.unlock(&ATTESTER.parse()?, passphrase)?,

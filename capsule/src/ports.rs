@@ -15,7 +15,7 @@ use sonar_protocol::{
 };
 use zeroize::Zeroizing;
 
-use crate::{campaign::record::Settlement, relay::Relay};
+use crate::{campaign::record::Settlement, relay::RelayClient};
 
 /// Named pieces of bytes that outlive the process.
 pub trait Store: Send + Sync + 'static {
@@ -129,7 +129,7 @@ pub struct Account {
     /// Sends from the operator's account.
     pub client: Client,
     /// Keeps settlements in case the account's own transaction does not arrive.
-    pub relay: Option<Relay>,
+    pub relay: Option<RelayClient>,
 }
 
 impl Chain for Account {

@@ -241,16 +241,18 @@ impl From<PgpError> for Failure {
     }
 }
 
-impl From<campaign::FileError> for Failure {
-    fn from(error: campaign::FileError) -> Self {
+impl From<campaign::CampaignFileError> for Failure {
+    fn from(error: campaign::CampaignFileError) -> Self {
         let place = match &error {
-            campaign::FileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
-            campaign::FileError::Text(_) => "name and description".into(),
-            campaign::FileError::Schema(_) => "inputs and task".into(),
-            campaign::FileError::Model { field, .. } => (*field).into(),
+            campaign::CampaignFileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
+            campaign::CampaignFileError::Text(_) => "name and description".into(),
+            campaign::CampaignFileError::Schema(_) => "inputs and task".into(),
+            campaign::CampaignFileError::Model { field, .. } => (*field).into(),
         };
         let message = match error {
-            campaign::FileError::Toml { message, .. } | campaign::FileError::Model { message, .. } => message,
+            campaign::CampaignFileError::Toml { message, .. } | campaign::CampaignFileError::Model { message, .. } => {
+                message
+            }
             error => error.to_string(),
         };
         Self::new(Code::CampaignFile, message).at(place)

@@ -21,7 +21,7 @@ use syft::{Ladder, Ppm, STEP_SIZES, budget::LeakMeter};
 
 use super::{
     record::{Decision, Proposal},
-    worker::{Loaded, WorkError, Worker, compute},
+    worker::{CampaignInputs, WorkError, Worker, compute},
 };
 use crate::ports::{Artefacts, Chain, Store};
 
@@ -72,7 +72,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     /// Manifest and bundle, fetched and checked once.
-    pub(super) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<Loaded>, WorkError> {
+    pub(super) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<CampaignInputs>, WorkError> {
         if let Some(loaded) = &self.loaded {
             return Ok(loaded.clone());
         }
@@ -97,7 +97,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             if scientist.fingerprint() != manifest.scientist {
                 return Err(Refusal::Certificate);
             }
-            Ok(Arc::new(Loaded { manifest, bundle, scientist }))
+            Ok(Arc::new(CampaignInputs { manifest, bundle, scientist }))
         })
         .await??;
         Ok(self.loaded.insert(loaded).clone())

@@ -6,12 +6,12 @@
 
 use alloy::primitives::{B256, hex};
 use sonar_contracts::{CloseReason, State, Tree};
-use sonar_protocol::{handover::Published, ids::Version, manifest::Manifest, view::CampaignView};
+use sonar_protocol::{families::ModelFile, handover::Published, ids::Version, manifest::Manifest, view::CampaignView};
 use syft::VersionSeed;
 
 use super::{
-    record::{Record, Slot, SlotId},
-    worker::{ModelFile, WorkError, Worker, compute},
+    record::{CampaignRecord, Slot, SlotId},
+    worker::{WorkError, Worker, compute},
 };
 use crate::ports::{Artefacts, Chain, Store};
 
@@ -35,7 +35,7 @@ pub enum SecretKind {
 
 /// Secrets that exist though nothing needs them any more: what the chain says is final, because only confirmed blocks
 /// are read.
-pub(super) fn dead(campaign: &CampaignView, record: &Record) -> Vec<Secret> {
+pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secret> {
     let last = record.final_model(campaign).map(|slot| slot.id);
     let needed = |slot: &Slot| match campaign.state {
         State::None => (true, true),

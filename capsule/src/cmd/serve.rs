@@ -4,10 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use capsule::{
     attest::Attester,
-    campaign::worker::{Patience, Tools},
+    campaign::worker::{FetchPatience, Tools},
     http,
     ports::Account,
-    relay::Relay,
+    relay::RelayClient,
     service::Service,
 };
 use serde_json::json;
@@ -60,14 +60,14 @@ impl Serve {
             context.config.confirmations(deployment.chain_id),
         )
         .with_snapshot(home.path());
-        let relay = context.config.sonar.as_deref().map(Relay::new).transpose();
+        let relay = context.config.sonar.as_deref().map(RelayClient::new).transpose();
         let tools = Tools {
             store: opened.vault,
             artefacts: node,
             chain: Account { client, relay: relay.map_err(Failure::internal)? },
             identity: opened.identity,
             attester: Attester::new(opened.attester, deployment.chain_id, deployment.campaigns),
-            patience: Patience { update: self.update_patience, ..Patience::default() },
+            patience: FetchPatience { update: self.update_patience, ..FetchPatience::default() },
         };
         let service = Service::new(Arc::new(tools), operator);
         let (listener, address) = listen(self.listen).await?;

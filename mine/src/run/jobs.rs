@@ -161,7 +161,7 @@ impl Workshop {
                     manifest: state.manifest.clone()?,
                     kit: state.kit.clone()?,
                     budget: policy.privacy,
-                    leash: state.leash.hold(),
+                    signal: state.training.signal(),
                     now: world.head.now,
                 };
                 Box::pin(make(shop, order))

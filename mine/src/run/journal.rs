@@ -84,7 +84,7 @@ impl JournalLine {
             campaign: campaign.id,
             name: state.manifest.as_ref().map(|manifest| manifest.name.clone()),
             regime: state.manifest.as_ref().map(|manifest| manifest.method.regime()),
-            progress: state.leash.progress(),
+            progress: state.training.progress(),
             version: campaign.version(),
             action: action.clone(),
             trouble: state.trouble.clone(),
@@ -101,7 +101,7 @@ mod tests {
     use crate::{
         planner::{Artefact, Skip, Wait},
         policy::Objection,
-        privacy::Exhausted,
+        privacy::ExhaustedBudget,
         reasons::{ManifestProblem, MaterialProblem, PrivacyProblem},
         testing::Memory,
     };
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn every_decision_has_a_stable_name_and_survives_the_vault() {
-        let spent = Exhausted { data: "own".into(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
+        let spent = ExhaustedBudget { data: "own".into(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
         let skip = |skip| Action::Skip(skip);
         let cases = [
             (skip(Skip::NotOpen), json!({"action": "skip", "reason": "not_open"})),

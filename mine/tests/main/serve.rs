@@ -11,7 +11,7 @@ use mine::{
 use sonar_contracts::Outcome;
 use sonar_node::ipfs::Node;
 use sonar_protocol::{
-    envelope::{Header, open_update},
+    envelope::{EnvelopeHeader, open_update},
     families::plain_network,
     handover::Published,
     ids::{Digest, Version},
@@ -104,8 +104,13 @@ impl Mine {
         let sealed = stage.hub.get(content, 1 << 24, PATIENCE).await.unwrap();
         let version = Version(key.binding().version);
         let deployment = stage.deployment;
-        let expected =
-            Header::new(deployment.chain_id, deployment.campaigns, campaign.id, version, self.opened.signer.address());
+        let expected = EnvelopeHeader::new(
+            deployment.chain_id,
+            deployment.campaigns,
+            campaign.id,
+            version,
+            self.opened.signer.address(),
+        );
         let payload = EncryptedUpdate::encoded_len(parameters);
         let update = open_update(&sealed, &stage.capsule, &expected, payload).unwrap();
         let material = key.publish(&syft::Weights::zeros(campaign.linear().shape));

@@ -43,12 +43,12 @@ pub(super) struct Snapshot {
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotFile {
     path: PathBuf,
-    identity: Identity,
+    identity: SnapshotIdentity,
 }
 
 /// What a snapshot is of, and who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
+struct SnapshotIdentity {
     form: u32,
     version: String,
     chain_id: u64,
@@ -78,7 +78,7 @@ impl From<&'static str> for Unusable {
 
 impl SnapshotFile {
     pub(super) fn new(home: &Path, deployment: &Deployment) -> Self {
-        let identity = Identity {
+        let identity = SnapshotIdentity {
             form: FORM,
             version: env!("CARGO_PKG_VERSION").into(),
             chain_id: deployment.chain_id,
@@ -124,12 +124,12 @@ impl SnapshotFile {
     /// Replaces the snapshot.
     pub(super) fn write(&self, snapshot: &Snapshot) -> Result<(), FileError> {
         files::write_atomic_with(&self.path, Access::Private, |file| {
-            let mut out = BufWriter::new(Hashed::new(file));
+            let mut out = BufWriter::new(HashingStream::new(file));
             out.write_all(MAGIC)?;
             let head = (&self.identity, snapshot.block, snapshot.hash);
             form().serialize_into(&mut out, &head).map_err(|error| io_error(*error))?;
             form().serialize_into(&mut out, &snapshot.world).map_err(|error| io_error(*error))?;
-            let Hashed { inner, hash } = out.into_inner()?;
+            let HashingStream { inner, hash } = out.into_inner()?;
             inner.write_all(hash.finalize().as_slice())
         })
     }
@@ -139,13 +139,13 @@ impl SnapshotFile {
         let content = length.checked_sub(CHECKSUM).ok_or("it is too short")?;
         // No list in the file is longer than the file, whatever damage says.
         let form = || form().with_limit(length);
-        let mut input = BufReader::new(Hashed::new(file.take(content)));
+        let mut input = BufReader::new(HashingStream::new(file.take(content)));
         let mut magic = [0; MAGIC.len()];
         input.read_exact(&mut magic)?;
         if magic != *MAGIC {
             return Err("it is not a snapshot".into());
         }
-        let (identity, block, hash): (Identity, u64, B256) = form().deserialize_from(&mut input)?;
+        let (identity, block, hash): (SnapshotIdentity, u64, B256) = form().deserialize_from(&mut input)?;
         if identity != self.identity {
             return Err(Unusable::Foreign);
         }
@@ -153,7 +153,7 @@ impl SnapshotFile {
         if input.read(&mut [0])? != 0 {
             return Err("something follows the campaigns".into());
         }
-        let Hashed { inner, hash: computed } = input.into_inner();
+        let HashingStream { inner, hash: computed } = input.into_inner();
         let mut checksum = [0; CHECKSUM as usize];
         inner.into_inner().read_exact(&mut checksum)?;
         if computed.finalize() != checksum {
@@ -176,18 +176,18 @@ fn io_error(error: bincode::ErrorKind) -> io::Error {
 }
 
 /// Hashes what passes.
-struct Hashed<T> {
+struct HashingStream<T> {
     inner: T,
     hash: Keccak256,
 }
 
-impl<T> Hashed<T> {
+impl<T> HashingStream<T> {
     fn new(inner: T) -> Self {
         Self { inner, hash: Keccak256::new() }
     }
 }
 
-impl<W: Write> Write for Hashed<W> {
+impl<W: Write> Write for HashingStream<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.hash.update(&bytes[..written]);
@@ -199,7 +199,7 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for HashingStream<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(bytes)?;
         self.hash.update(&bytes[..read]);

@@ -28,8 +28,8 @@ use tokio::sync::watch;
 
 pub(crate) use store::put_aside;
 pub use store::{
-    BlockRef, Changes, Database, DatabaseUrl, EventStore, Filter, Identity, InvalidDatabaseUrl, Lease, NotAPosition,
-    Opened, Position, Rollback, StoreError, Stored,
+    BlockRef, Changes, ContractIdentity, Database, DatabaseUrl, EventStore, Filter, InvalidDatabaseUrl, Lease,
+    NotAPosition, OpenOutcome, Position, Rollback, StoreError, StoredEvent,
 };
 
 use sonar_protocol::{
@@ -101,7 +101,7 @@ impl IndexError {
 
 /// How far the index is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct IndexProgress {
     /// The newest indexed block.
     pub indexed: Option<BlockRef>,
     /// The newest block that should be indexed.
@@ -114,7 +114,7 @@ pub struct Progress {
     pub follows: bool,
 }
 
-impl Progress {
+impl IndexProgress {
     /// Whether everything that can be indexed is.
     #[must_use]
     pub fn caught_up(&self) -> bool {
@@ -152,7 +152,7 @@ struct UndoBatch {
 
 /// A world without the newest batches.
 #[derive(Debug, Default)]
-struct Rewound {
+struct RewoundWorld {
     world: World,
     cursor: Option<Position>,
     /// How many batches were taken back.
@@ -171,11 +171,11 @@ impl State {
     }
 
     /// The world without events after block `common`: an empty one if that is further back than is remembered.
-    fn rewound(&self, common: Option<u64>) -> Rewound {
+    fn rewound(&self, common: Option<u64>) -> RewoundWorld {
         if common < self.undo_floor {
-            return Rewound { batches: self.undo.len(), ..Rewound::default() };
+            return RewoundWorld { batches: self.undo.len(), ..RewoundWorld::default() };
         }
-        let mut rewound = Rewound { world: self.world.clone(), cursor: self.cursor, batches: 0 };
+        let mut rewound = RewoundWorld { world: self.world.clone(), cursor: self.cursor, batches: 0 };
         for batch in self.undo.iter().rev().take_while(|batch| Some(batch.end) > common) {
             rewound.world.revert(&batch.undo);
             rewound.cursor = batch.before;
@@ -190,7 +190,7 @@ impl State {
 pub struct Index {
     store: Arc<dyn EventStore>,
     state: RwLock<State>,
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<IndexProgress>,
 }
 
 impl Index {
@@ -199,7 +199,7 @@ impl Index {
     /// # Errors
     /// The file cannot be created, or the database refuses or does not answer. A damaged file is replaced. Events in a
     /// shared database that make no sense are read from the chain again, unless another server follows it.
-    pub async fn open(database: &Database, identity: Identity) -> Result<(Arc<Self>, Opened), IndexError> {
+    pub async fn open(database: &Database, identity: ContractIdentity) -> Result<(Arc<Self>, OpenOutcome), IndexError> {
         let (store, mut opened) = database.events(identity).await?;
         let (state, tip) = match folded(&*store).await {
             Ok(folded) => folded,
@@ -210,11 +210,11 @@ impl Index {
                     return Err(error);
                 };
                 store.truncate_after(lease, None).await?;
-                opened = Opened::Replaced(error.to_string());
+                opened = OpenOutcome::Replaced(error.to_string());
                 folded(&*store).await?
             }
         };
-        let progress = Progress { indexed: tip, ..Progress::default() };
+        let progress = IndexProgress { indexed: tip, ..IndexProgress::default() };
         let index = Self { store, state: RwLock::new(state), progress: watch::Sender::new(progress) };
         Ok((Arc::new(index), opened))
     }
@@ -241,7 +241,7 @@ impl Index {
 
     /// How far the index is, and a signal when that changes.
     #[must_use]
-    pub fn progress(&self) -> watch::Receiver<Progress> {
+    pub fn progress(&self) -> watch::Receiver<IndexProgress> {
         self.progress.subscribe()
     }
 
@@ -285,7 +285,7 @@ impl Index {
     async fn rewind(&self, rollbacks: &[Rollback]) -> Result<(), IndexError> {
         let survivor = rollbacks.iter().map(|rollback| rollback.survivor).min().flatten();
         let seen = rollbacks.last().map_or(0, |rollback| rollback.number);
-        let Rewound { mut world, mut cursor, batches } = self.locked().rewound(survivor);
+        let RewoundWorld { mut world, mut cursor, batches } = self.locked().rewound(survivor);
         // A batch may begin before the surviving block and end after it: its first part is read again.
         let before = cursor;
         if let Some(survivor) = survivor
@@ -357,12 +357,12 @@ async fn keep(store: &dyn EventStore, lease: Lease) -> StoreError {
     }
 }
 
-fn store_form(record: &Record) -> Result<Stored, IndexError> {
+fn store_form(record: &Record) -> Result<StoredEvent, IndexError> {
     let position = Position { block: record.at.block, log: record.at.index };
-    Stored::new(record).map_err(|source| IndexError::Event { position, source })
+    StoredEvent::new(record).map_err(|source| IndexError::Event { position, source })
 }
 
-fn parse(stored: &Stored) -> Result<Record, IndexError> {
+fn parse(stored: &StoredEvent) -> Result<Record, IndexError> {
     stored.record().map_err(|source| IndexError::Event { position: stored.position, source })
 }
 
@@ -422,7 +422,7 @@ impl<S: Source> Indexer<S> {
             let follows = lead && store.lease().await?.is_some();
             let indexed = self.index.sync().await?;
             let before = *self.index.progress.borrow();
-            self.publish(Progress { indexed, follows, ..before });
+            self.publish(IndexProgress { indexed, follows, ..before });
             if follows && !before.follows {
                 return Ok(());
             }
@@ -431,7 +431,7 @@ impl<S: Source> Indexer<S> {
 
     async fn resign(&self) {
         let progress = *self.index.progress.borrow();
-        self.publish(Progress { follows: false, ..progress });
+        self.publish(IndexProgress { follows: false, ..progress });
         if let Err(error) = self.index.store.resign().await {
             tracing::warn!(%error, "cannot give the lease back; other servers wait until it expires");
         }
@@ -444,7 +444,7 @@ impl<S: Source> Indexer<S> {
         let store = Arc::clone(&self.index.store);
         let Some(lease) = store.lease().await? else {
             let indexed = self.index.sync().await?;
-            self.publish(Progress { indexed, follows: false, ..self.progress_at(head) });
+            self.publish(IndexProgress { indexed, follows: false, ..self.progress_at(head) });
             return Ok(true);
         };
         tokio::select! {
@@ -453,9 +453,9 @@ impl<S: Source> Indexer<S> {
         }
     }
 
-    fn progress_at(&self, head: BlockRef) -> Progress {
+    fn progress_at(&self, head: BlockRef) -> IndexProgress {
         let wanted = head.number.checked_sub(self.confirmations).filter(|&block| block >= self.first_block);
-        Progress { wanted, head: Some(head), ..Progress::default() }
+        IndexProgress { wanted, head: Some(head), ..IndexProgress::default() }
     }
 
     /// May end at any await when the lease is lost: what is stored by then, the next look folds.
@@ -478,7 +478,7 @@ impl<S: Source> Indexer<S> {
             indexed = Some(block);
         }
         let done = indexed.map(|block| block.number) >= wanted;
-        self.publish(Progress { indexed, follows: true, ..progress });
+        self.publish(IndexProgress { indexed, follows: true, ..progress });
         self.report(indexed, wanted, done);
         Ok(done)
     }
@@ -533,8 +533,8 @@ impl<S: Source> Indexer<S> {
         Ok(self.source.block(block.number).await?.is_some_and(|present| present.hash == block.hash))
     }
 
-    fn publish(&self, progress: Progress) {
-        let progress = Progress { rollbacks: self.index.rollbacks(), ..progress };
+    fn publish(&self, progress: IndexProgress) {
+        let progress = IndexProgress { rollbacks: self.index.rollbacks(), ..progress };
         self.index.progress.send_if_modified(|old| {
             let modified = *old != progress;
             *old = progress;

@@ -12,7 +12,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest},
 };
 
-const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
+const IDENTITY: ContractIdentity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
 const FIRST: u64 = 3;
 
 /// A chain that tests write: block `n` holds the events at index `n`.
@@ -441,7 +441,7 @@ async fn contracts_share_a_database_without_seeing_one_another() {
     let (_, mut indexer) = open(&place, &chain, 0).await;
     chain.mine(0, vec![opened(1)]);
     indexer.catch_up().await.unwrap();
-    let other = Identity { chain_id: u64::MAX, ..IDENTITY };
+    let other = ContractIdentity { chain_id: u64::MAX, ..IDENTITY };
     let (index, opened) = Index::open(&place.database, other).await.unwrap();
-    assert_eq!((opened, index.read(|world| world.order.len())), (Opened::Fresh, 0));
+    assert_eq!((opened, index.read(|world| world.order.len())), (OpenOutcome::Fresh, 0));
 }

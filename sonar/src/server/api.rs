@@ -25,7 +25,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     App,
     dto::{
-        Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, MinerQuery, Page, PageQuery, Ready,
+        Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, MinerQuery, Page, PageQuery, Readiness,
         RelayReceipt, StreamQuery, SubmissionQuery, bounded,
     },
     event_id::EventId,
@@ -39,7 +39,7 @@ use sonar_contracts::address;
 use sonar_protocol::{
     ids::{CampaignId, Digest},
     projection::{CampaignSummary, CapsuleSummary, Miner, SettledJson, SubmissionView},
-    statement::{PrivacyStatement, Progress},
+    statement::{CampaignProgress, PrivacyStatement},
     view::CampaignView,
     wire::SettlementRequest,
 };
@@ -214,7 +214,7 @@ async fn campaign_privacy(
     let id = parse(&id)?;
     let (manifest, progress) = app
         .index
-        .read(|world| world.campaign(id).map(|view| (Digest(view.terms.manifest.0), Progress::from(view))))
+        .read(|world| world.campaign(id).map(|view| (Digest(view.terms.manifest.0), CampaignProgress::from(view))))
         .ok_or_else(|| unknown(id))?;
     let manifest = app.shelf.manifest(manifest).ok_or_else(|| {
         Problem::new(StatusCode::NOT_FOUND, "NO_MANIFEST", format!("the manifest of campaign {id} is not here"))
@@ -420,10 +420,10 @@ async fn healthz() -> &'static str {
 /// Whether everything that is needed answers, and the index has caught up.
 #[utoipa::path(
     get, path = "/readyz",
-    responses((status = OK, body = Ready), (status = SERVICE_UNAVAILABLE, body = Ready))
+    responses((status = OK, body = Readiness), (status = SERVICE_UNAVAILABLE, body = Readiness))
 )]
-async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
-    let ready = Ready::look(&app).await;
+async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
+    let ready = Readiness::look(&app).await;
     let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready))
 }

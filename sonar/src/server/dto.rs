@@ -6,7 +6,7 @@ use sonar_contracts::{Deployment, State};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, event_id::EventId, pins::Kind, problem::Problem};
-use crate::index::Stored;
+use crate::index::StoredEvent;
 use sonar_protocol::{
     ids::{CampaignId, Digest},
     manifest::Manifest,
@@ -247,8 +247,8 @@ pub struct EventView {
     pub data: serde_json::Value,
 }
 
-impl From<&Stored> for EventView {
-    fn from(stored: &Stored) -> Self {
+impl From<&StoredEvent> for EventView {
+    fn from(stored: &StoredEvent) -> Self {
         Self {
             id: EventId::of(stored),
             kind: stored.kind.clone(),
@@ -287,7 +287,7 @@ pub struct RelayReceipt {
 
 /// Whether everything that is needed answers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Ready {
+pub struct Readiness {
     /// Whether all of them do, and the index has caught up.
     pub ready: bool,
     /// Why not; empty if ready.
@@ -337,7 +337,7 @@ pub struct IpfsHealth {
     pub missing: usize,
 }
 
-impl Ready {
+impl Readiness {
     /// Looks at everything.
     pub(super) async fn look(app: &App) -> Self {
         // A chain that was replaced answers too.

@@ -18,21 +18,21 @@ use sonar_protocol::{
 
 /// Artefacts that a manifest names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct ManifestArtefacts {
     /// What is sealed to the Capsule.
     pub bundle: Digest,
     /// The weights of the backbone, if there is one.
     pub backbone: Option<Digest>,
 }
 
-impl From<&Manifest> for Named {
+impl From<&Manifest> for ManifestArtefacts {
     fn from(manifest: &Manifest) -> Self {
         Self { bundle: manifest.bundle, backbone: manifest.method.backbone().map(|backbone| backbone.weights) }
     }
 }
 
 /// Artefacts that somebody still needs. `named` tells what a manifest names, if the manifest is here.
-pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<Named>) -> BTreeMap<Digest, Kind> {
+pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<ManifestArtefacts>) -> BTreeMap<Digest, Kind> {
     let mut live = BTreeMap::new();
     // What a stranger calls an update may be another campaign's manifest: the first use decides, updates come last.
     let certificates = world.capsules.values().filter_map(|capsule| capsule.certificate);
@@ -55,7 +55,7 @@ pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<Named>) -> BTre
             live.entry(result).or_insert(Kind::Result);
             continue;
         }
-        if let Some(Named { bundle, .. }) = named {
+        if let Some(ManifestArtefacts { bundle, .. }) = named {
             live.entry(bundle).or_insert(Kind::Bundle);
         }
     }
@@ -249,7 +249,7 @@ mod tests {
     const MANIFEST: Digest = Digest([9; 32]);
     const BUNDLE: Digest = Digest([8; 32]);
     const BACKBONE: Digest = Digest([6; 32]);
-    const NAMED: Named = Named { bundle: BUNDLE, backbone: Some(BACKBONE) };
+    const NAMED: ManifestArtefacts = ManifestArtefacts { bundle: BUNDLE, backbone: Some(BACKBONE) };
     const RESULT: Digest = Digest([7; 32]);
     const MATERIALS: [Digest; 3] = [Digest([21; 32]), Digest([22; 32]), Digest([23; 32])];
 

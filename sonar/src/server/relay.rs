@@ -13,7 +13,7 @@ use alloy::primitives::B256;
 use axum::http::StatusCode;
 use tokio::sync::{Semaphore, watch};
 
-use super::settlements::{PendingSettlements, SettlementsError, Waiting, WaitingKey};
+use super::settlements::{PendingKey, PendingSettlement, PendingSettlements, SettlementsError};
 use super::{dto::RelayReceipt, metrics::Metrics, problem::Problem};
 use crate::index::Index;
 use sonar_protocol::{ids::CampaignId, wire::SettlementRequest};
@@ -93,7 +93,7 @@ impl<S: Settler> Relay<S> {
             return Err(Problem::unavailable(format!("{MAX_WAITING} settlements wait already; try again later")));
         }
         let body = serde_json::to_string(settlement).map_err(|error| Problem::internal(&error))?;
-        let entry = Waiting { campaign: campaign.0, window, body, received: unix_now() };
+        let entry = PendingSettlement { campaign: campaign.0, window, body, received: unix_now() };
         let received = self.settlements.put(&entry).await.map_err(failed)?;
         if received == entry.received {
             self.metrics.relay_pending(self.pending.fetch_add(1, Ordering::Relaxed) + 1);
@@ -147,13 +147,13 @@ impl<S: Settler> Relay<S> {
     }
 
     /// Whether the chain has settled the window, or never will.
-    fn is_over(&self, entry: &WaitingKey) -> bool {
+    fn is_over(&self, entry: &PendingKey) -> bool {
         let age = Duration::from_secs(unix_now().saturating_sub(entry.received));
         age > LONGEST_WAIT
             || self.index.read(|world| super::live::is_settled(world, CampaignId(entry.campaign), entry.window))
     }
 
-    async fn send(&self, entry: &Waiting) {
+    async fn send(&self, entry: &PendingSettlement) {
         let campaign = CampaignId(entry.campaign);
         let window = entry.window;
         let settlement = match serde_json::from_str(&entry.body) {
