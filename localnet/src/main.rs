@@ -165,7 +165,7 @@ fn data_directory() -> PathBuf {
 // Children end with the thread that started them: all start from this one, which lives as long as the program.
 #[tokio::main]
 async fn main() -> process::ExitCode {
-    let cli = match cli::parse::<Cli>("localnet") {
+    let cli = match cli::parse::<Cli>() {
         Ok(cli) => cli,
         Err(code) => return code,
     };

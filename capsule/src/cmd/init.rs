@@ -57,7 +57,7 @@ impl Init {
         if key.is_some_and(|key| key.address() != operator) {
             output.warn(format!("this Capsule has an operator already: {operator}; the key in the file is not used"));
         }
-        let _occupied = home.occupy()?;
+        let _lock = home.lock().await?;
         output.progress(format!("Registering {operator}…"));
         let certificate = publish(context, &opened).await?;
         let client = discovery::client(&context.config, Some(opened.operator.clone())).await?;

@@ -39,10 +39,10 @@ struct MineStatus {
 pub async fn run(context: &Context, output: &Output) -> Result<Report, Failure> {
     let home = &context.home;
     let store = home.store(&context.passphrase(Ask::Existing)?)?;
-    let address = home.address()?;
+    let address = home.account_address()?;
     let status = MineStatus {
         address,
-        running: home.occupy()?.is_none(),
+        running: home.try_lock()?.is_none(),
         balance: balance(context, output, address).await,
         data: repository::list(&*store).map_err(repository_failure)?,
         campaigns: Journal::load(&*store).map_err(store_failure)?.campaigns.into_iter().map(Line::from).collect(),

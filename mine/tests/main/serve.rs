@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use alloy::{hex, primitives::B256};
 use mine::{
-    home::{Home, UnlockedMine},
+    home::{MineHome, UnlockedMine},
     outbox,
     run::{Journal, Miner, Setup},
 };
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Mine {
     cli: Cli,
     opened: UnlockedMine,
-    home: Home,
+    home: MineHome,
 }
 
 impl Mine {
@@ -43,7 +43,7 @@ impl Mine {
         let contracts = stage.contracts();
         let rpc = stage.anvil.endpoint();
         cli.good(&["init", "--key-file", &key, "--rpc", &rpc, "--contracts", &contracts]);
-        let home = Home::new(cli.home());
+        let home = MineHome::new(cli.home());
         let opened = home.open("right").unwrap();
         Self { cli, opened, home }
     }

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 use sonar_contracts::{CloseReason, Outcome, State};
 use sonar_node::{
-    chain::WorldReader,
     cli::{Code, Failure, Output, Report},
+    discovery,
 };
 use sonar_protocol::{
     event::{Event, LogPosition, Record},
@@ -55,9 +55,7 @@ impl Watch {
         let client = context.reader().await?;
         // It may have been launched a moment ago; its events are shown when they are confirmed.
         let id = find(&client.world(0, Some(&context.home)).await?, &self.id)?.id;
-        let chain_id = client.deployment().chain_id;
-        let (poll, confirmations) = (context.config.poll(chain_id), context.config.confirmations(chain_id));
-        let mut reader = WorldReader::new(client.clone(), poll, confirmations).with_snapshot(&context.home);
+        let mut reader = discovery::reader(&context.config, client.clone(), &context.home);
         let mut token = None;
         loop {
             let batch = reader.next().await?;
