@@ -207,6 +207,12 @@ where
         self.jobs.is_empty()
     }
 
+    /// How many steps were started and have not ended, those in line included.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// How often the last step of the key failed in a row.
     #[must_use]
     pub fn failures(&self, key: &K) -> u32 {
@@ -602,7 +608,9 @@ mod tests {
             driver.start(key, "train", train, pending());
         }
         driver.start(5, "fetch", FETCH, async { Ok(1) });
+        assert_eq!(driver.running(), 5);
         assert_eq!(driver.next().await.unwrap().key, 5);
+        assert_eq!(driver.running(), 4);
     }
 
     #[tokio::test]

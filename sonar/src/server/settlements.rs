@@ -37,7 +37,7 @@ pub struct PendingSettlement {
 }
 
 /// Which window a settlement waits for, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PendingKey {
     /// The campaign.
     pub campaign: B256,
@@ -45,6 +45,20 @@ pub struct PendingKey {
     pub window: u32,
     /// The unix time at which the first settlement for it came.
     pub received: u64,
+}
+
+impl PendingSettlement {
+    /// Which window it waits for, and since when.
+    #[must_use]
+    pub fn key(&self) -> PendingKey {
+        PendingKey { campaign: self.campaign, window: self.window, received: self.received }
+    }
+}
+
+impl fmt::Display for PendingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.campaign, self.window)
+    }
 }
 
 /// Why the stored settlements cannot be used.
