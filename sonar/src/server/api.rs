@@ -25,8 +25,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     App,
     dto::{
-        Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, MinerQuery, Page, PageQuery, Readiness,
-        RelayReceipt, StreamQuery, SubmissionQuery, bounded,
+        Artefact, CampaignPage, CampaignQuery, CapsuleQuery, EventQuery, EventView, Info, MinerQuery, Page, PageQuery,
+        Readiness, RelayReceipt, StreamQuery, SubmissionQuery, bounded,
     },
     event_id::EventId,
     extract::{BODY_LIMIT, Body, Params, Segment},
@@ -315,10 +315,21 @@ async fn event_page(
     Ok(Page { items: found.iter().map(EventView::from).collect(), next, total: None })
 }
 
-/// Registered Capsules.
-#[utoipa::path(get, path = "/api/v1/capsules", responses((status = OK, body = [CapsuleSummary])))]
-async fn capsules(State(app): State<Arc<App>>) -> Json<Vec<CapsuleSummary>> {
-    Json(app.index.read(live::capsules))
+/// Registered Capsules, in the order of their operators' addresses.
+#[utoipa::path(
+    get, path = "/api/v1/capsules", params(CapsuleQuery),
+    responses((status = OK, body = Page<CapsuleSummary>), (status = BAD_REQUEST, body = Problem))
+)]
+async fn capsules(
+    State(app): State<Arc<App>>,
+    Params(query): Params<CapsuleQuery>,
+) -> Result<Json<Page<CapsuleSummary>>, Problem> {
+    let after = query.after.as_deref().map(parse_address).transpose()?;
+    let page = app.index.read(|world| {
+        let total = world.capsules.len() as u64;
+        Page::first(live::capsules(world, after), query.limit, total, |capsule| capsule.operator.to_string())
+    });
+    page.map(Json)
 }
 
 /// What an account did and earned as a miner, newest campaigns first.

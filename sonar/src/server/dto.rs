@@ -141,6 +141,17 @@ pub struct CampaignQuery {
     pub limit: Option<u32>,
 }
 
+/// Which Capsules.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CapsuleQuery {
+    /// Begin after the Capsule of this operator.
+    pub after: Option<String>,
+    /// At most this number, 1 to 500.
+    pub limit: Option<u32>,
+}
+
 /// Which part of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

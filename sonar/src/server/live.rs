@@ -1,6 +1,6 @@
 //! Questions that the server asks the fold of all events. Pure.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use alloy::primitives::{Address, U256};
 use sonar_contracts::{CloseReason, State};
@@ -208,9 +208,11 @@ pub fn detail(view: &CampaignView, manifests: Manifests<'_>) -> Result<CampaignP
     CampaignPage::new(view, manifest(view, manifests).as_deref())
 }
 
-/// Registered Capsules.
-pub fn capsules(world: &World) -> Vec<CapsuleSummary> {
-    world.capsules.iter().map(|(&operator, view)| CapsuleSummary::new(operator, view)).collect()
+/// Registered Capsules in the order of their operators' addresses, beginning after `after`. What is not taken is not summarised.
+pub fn capsules(world: &World, after: Option<Address>) -> impl Iterator<Item = CapsuleSummary> {
+    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let rest = world.capsules.range((start, Bound::Unbounded));
+    rest.map(|(&operator, view)| CapsuleSummary::new(operator, view))
 }
 
 /// What an account did as a miner in at most `limit` campaigns, beginning with those older than `after`. `None` if it
@@ -239,7 +241,7 @@ mod tests {
 
     use super::*;
     use sonar_protocol::{
-        event::{Event, LogPosition, Record},
+        event::{CapsuleChange, Event, LogPosition, Record},
         handover::Published,
         ids::{Version, WindowIndex},
         units::Amount,
@@ -345,6 +347,29 @@ mod tests {
         // A campaign that does not match any more is still a place in the list.
         assert_eq!(ids(campaigns(&world, &filter, Some(id(4)), 9).unwrap()), [id(3), id(1)]);
         assert_eq!(campaigns(&world, &all, Some(id(9)), 9).unwrap_err(), id(9));
+    }
+
+    #[test]
+    fn capsules_come_in_parts_by_operator_and_an_operator_who_left_is_still_a_place() {
+        let mut world = World::default();
+        let operator = Address::repeat_byte;
+        for number in [4, 1, 3] {
+            let change = CapsuleChange::Deposited(Amount::from(1_u128));
+            say(&mut world, Event::Capsule { operator: operator(number), change });
+        }
+        let after = |after: Option<u8>| {
+            capsules(&world, after.map(operator)).map(|capsule| capsule.operator).collect::<Vec<_>>()
+        };
+        assert_eq!(after(None), [operator(1), operator(3), operator(4)]);
+        assert_eq!(after(Some(1)), [operator(3), operator(4)]);
+        assert_eq!(after(Some(2)), [operator(3), operator(4)]);
+        assert!(after(Some(4)).is_empty());
+
+        let page = |start| Page::first(capsules(&world, start), Some(2), 3, |capsule| capsule.operator.to_string());
+        let first = page(None).unwrap();
+        let next: Address = first.next.unwrap().parse().unwrap();
+        let last = page(Some(next)).unwrap();
+        assert_eq!((last.items[0].operator, last.next), (operator(4), None));
     }
 
     #[test]
