@@ -44,6 +44,7 @@ pub mod worker;
 pub(crate) use examine::LEAST_SECONDS;
 
 use sonar_contracts::{CloseReason, State};
+use sonar_node::vault::SecretStore;
 use sonar_protocol::{
     ids::{Version, WindowIndex},
     refusal::Refusal,
@@ -55,7 +56,7 @@ use self::{
     secrets::Secret,
     worker::{WorkError, Worker},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
 /// The next thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,7 +193,7 @@ fn closed(campaign: &CampaignView, record: &CampaignRecord) -> Action {
     }
 }
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Decides on the next action and carries it out.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use sonar_contracts::{State, Terms};
 use sonar_node::{
     chain::WorldReader,
     jobs::{EndedJob, JobDriver, JobError, Patience, Step},
+    vault::SecretStore,
 };
 use sonar_protocol::{
     ids::CampaignId,
@@ -25,7 +26,7 @@ use crate::{
         self, Action, LEAST_SECONDS,
         worker::{Tools, WorkError, Worker},
     },
-    ports::{Artefacts, Chain, Store},
+    ports::{Artefacts, Chain},
 };
 
 /// Steps that run at the same time, at most. Most of them wait for others, and none may make another campaign late.
@@ -95,7 +96,7 @@ pub struct Service<S, A, C> {
     status: SharedStatus,
 }
 
-impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
     /// Works for this operator.
     #[must_use]
     pub fn new(tools: Arc<Tools<S, A, C>>, operator: Address) -> Self {
@@ -219,7 +220,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
 }
 
 /// Carries out what is next for a campaign.
-async fn take_step<S: Store, A: Artefacts, C: Chain>(
+async fn take_step<S: SecretStore + 'static, A: Artefacts, C: Chain>(
     mut worker: Worker<S, A, C>,
     campaign: CampaignView,
     own: Option<CapsuleView>,

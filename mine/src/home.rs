@@ -14,14 +14,10 @@ use sonar_node::{
     config::ConfigError,
     files::{self, Access},
     home::{Home, HomeKind},
-    vault::{Vault, VaultError},
+    vault::SecretStore,
 };
-use zeroize::Zeroizing;
 
-use crate::{
-    policy::Policy,
-    store::{SecretStore, SecretStoreError},
-};
+use crate::policy::Policy;
 
 const KIND: HomeKind =
     HomeKind { program: "mine", title: "Mine", daemon: "mine run", lock: "run.lock", in_use: Code::AlreadyRunning };
@@ -157,26 +153,4 @@ pub fn write_policy(path: &Path, policy: &Policy) -> Result<(), ConfigError> {
     let text = toml::to_string_pretty(policy)
         .map_err(|error| ConfigError::Content { path: path.to_owned(), message: error.to_string() })?;
     Ok(files::write_atomic(path, text.as_bytes(), Access::Private)?)
-}
-
-impl SecretStore for Vault {
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), SecretStoreError> {
-        Self::put(self, name, bytes).map_err(broken)
-    }
-
-    fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, SecretStoreError> {
-        Self::get(self, name).map_err(broken)
-    }
-
-    fn remove(&self, name: &str) -> Result<(), SecretStoreError> {
-        Self::remove(self, name).map_err(broken)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<String>, SecretStoreError> {
-        Self::list(self, prefix).map_err(broken)
-    }
-}
-
-fn broken(error: VaultError) -> SecretStoreError {
-    SecretStoreError(error.into())
 }

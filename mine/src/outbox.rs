@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::ids::{CampaignId, Version};
 use syft::privacy::Zcdp;
 
 use crate::{
     planner::OutboxStage,
     privacy::{Budget, DisclosureLedger, ExhaustedBudget},
-    store::{SecretStore, SecretStoreError},
 };
 
 const SEALED: &str = "outbox-";
@@ -48,7 +48,7 @@ pub struct UpdateRecord {
 pub enum OutboxError {
     /// The store does not work.
     #[error(transparent)]
-    Store(#[from] SecretStoreError),
+    Store(#[from] VaultError),
     /// What the vault gave back was never put there.
     #[error("the outbox's entry `{0}` is damaged")]
     Damaged(String),

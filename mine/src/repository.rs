@@ -3,11 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::data::{self, Header, Schema, Table, TableError, TableLimits};
 use syft::{Examples, Matrix, Targets};
 use zeroize::Zeroizing;
-
-use crate::store::{SecretStore, SecretStoreError};
 
 const ABOUT: &str = "about-";
 const TABLE: &str = "table-";
@@ -106,7 +105,7 @@ pub enum RepositoryError {
     Join(DataName),
     /// The vault does not work.
     #[error(transparent)]
-    Store(#[from] SecretStoreError),
+    Store(#[from] VaultError),
 }
 
 /// Imports a CSV file into the vault.

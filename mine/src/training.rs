@@ -10,16 +10,14 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::{
     families::{ModelFile, TrainError, TrainingStopped, TrainingWatch},
     ids::{CampaignId, Version},
 };
 use syft_nets::TrainingProgress;
 
-use crate::{
-    store::{SecretStore, SecretStoreError},
-    work::WorkError,
-};
+use crate::work::WorkError;
 
 const CHECKPOINT: &str = "training-";
 /// A killed run loses no more work than this …
@@ -95,7 +93,7 @@ pub struct Watch<'a> {
     last: Option<Checkpoint>,
     epoch: u32,
     trained: Option<Instant>,
-    trouble: Option<SecretStoreError>,
+    trouble: Option<VaultError>,
 }
 
 impl fmt::Debug for Watch<'_> {
@@ -133,20 +131,19 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn try_checkpoint(&self) -> Result<Option<ModelFile>, SecretStoreError> {
-        let name = name(self.campaign, self.version);
-        if self.store.list(&name)?.is_empty() { Ok(None) } else { self.store.get(&name).map(Some) }
+    fn try_checkpoint(&self) -> Result<Option<ModelFile>, VaultError> {
+        self.store.find(&name(self.campaign, self.version))
     }
 
     /// Keeps what a restart resumes from, and only then reports how far it is.
-    fn keep(&self, progress: TrainingProgress, checkpoint: &ModelFile) -> Result<Checkpoint, SecretStoreError> {
+    fn keep(&self, progress: TrainingProgress, checkpoint: &ModelFile) -> Result<Checkpoint, VaultError> {
         let begin = Instant::now();
         self.store.put(&name(self.campaign, self.version), checkpoint)?;
         self.signal.report(progress.into());
         Ok(Checkpoint { at: Instant::now(), took: begin.elapsed() })
     }
 
-    fn stop(&mut self, trouble: SecretStoreError) -> TrainingStopped {
+    fn stop(&mut self, trouble: VaultError) -> TrainingStopped {
         self.trouble = Some(trouble);
         TrainingStopped
     }
@@ -201,7 +198,7 @@ fn name(campaign: CampaignId, version: Version) -> String {
 ///
 /// # Errors
 /// When the store does not work.
-pub fn tidy(store: &dyn SecretStore, goes_on: impl Fn(CampaignId, Version) -> bool) -> Result<(), SecretStoreError> {
+pub fn tidy(store: &dyn SecretStore, goes_on: impl Fn(CampaignId, Version) -> bool) -> Result<(), VaultError> {
     for entry in store.list(CHECKPOINT)? {
         let known = entry[CHECKPOINT.len()..].rsplit_once('-').and_then(|(campaign, version)| {
             Some((campaign.parse::<CampaignId>().ok()?, Version(version.parse().ok()?)))
@@ -246,7 +243,7 @@ mod tests {
     }
 
     impl SecretStore for Dying<'_> {
-        fn put(&self, name: &str, bytes: &[u8]) -> Result<(), SecretStoreError> {
+        fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
             let mut guard = self.guard.lock().unwrap();
             guard.0 -= 1;
             if guard.0 == 0 {
@@ -255,15 +252,15 @@ mod tests {
             self.store.put(name, bytes)
         }
 
-        fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, SecretStoreError> {
+        fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
             self.store.get(name)
         }
 
-        fn remove(&self, name: &str) -> Result<(), SecretStoreError> {
+        fn remove(&self, name: &str) -> Result<(), VaultError> {
             self.store.remove(name)
         }
 
-        fn list(&self, prefix: &str) -> Result<Vec<String>, SecretStoreError> {
+        fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
             self.store.list(prefix)
         }
     }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use alloy::primitives::Address;
+use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::{
     backbone::Embedding,
     envelope::{self, EnvelopeHeader},
@@ -17,7 +18,6 @@ use crate::{
     outbox::UpdateRecord,
     privacy::Budget,
     repository::{self, RepositoryError},
-    store::{SecretStore, SecretStoreError},
     training::{TrainingSignal, Watch},
 };
 
@@ -74,7 +74,7 @@ pub enum WorkError {
     Family(#[from] FamilyError),
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
-    Store(#[from] SecretStoreError),
+    Store(#[from] VaultError),
     /// The model changed before the update was made.
     #[error("the model changed before the update was made")]
     Outdated,

@@ -198,6 +198,7 @@ impl Home {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::SecretStore;
 
     const KIND: HomeKind =
         HomeKind { program: "capsule", title: "Capsule", daemon: "capsule serve", lock: "lock", in_use: Code::InUse };

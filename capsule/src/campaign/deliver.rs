@@ -1,5 +1,6 @@
 //! The delivery: seals the finished model to the data scientist, and hands over the seed of every version for the audit.
 
+use sonar_node::vault::SecretStore;
 use sonar_protocol::{
     delivery::FinishedModel,
     pgp,
@@ -10,9 +11,9 @@ use super::{
     record::Delivery,
     worker::{WorkError, Worker},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Seals the finished model to the data scientist.
     pub(super) async fn deliver(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
         let loaded = self.load(campaign).await?;

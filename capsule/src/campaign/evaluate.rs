@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use sonar_contracts::{CloseReason, Outcome, OutcomeError, Submission, Terms};
-use sonar_node::ipfs::IpfsError;
+use sonar_node::{ipfs::IpfsError, vault::SecretStore};
 use sonar_protocol::{
     envelope::{self, EnvelopeHeader, ProtocolReject},
     families::{EvaluationWindow, ModelFile, WindowEvaluation},
@@ -19,7 +19,7 @@ use super::{
     record::{Evaluation, Settlement, Slot},
     worker::{CampaignInputs, WorkError, Worker, compute},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
 /// Updates that are opened at the same time: each takes some times its size, and a network's may be large.
 const OPENED_AT_ONCE: usize = 2;
@@ -29,7 +29,7 @@ type Payload = Zeroizing<Vec<u8>>;
 /// A window's updates: opened and of the right form, or refused by protocol.
 type WindowUpdates = Vec<Result<Payload, ProtocolReject>>;
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Evaluates a closed window: protocol first, without any secret key of the version; then, once the leak meter has been
     /// written down, content.
     pub(super) async fn evaluate(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {

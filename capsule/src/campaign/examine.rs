@@ -6,7 +6,7 @@ use std::{
 };
 
 use sonar_contracts::{Terms, campaign_id};
-use sonar_node::ipfs::IpfsError;
+use sonar_node::{ipfs::IpfsError, vault::SecretStore};
 use sonar_protocol::{
     backbone::Embedding,
     bundle::{Bundle, BundleError, CheckedBundle, certificate_needed_until},
@@ -23,9 +23,9 @@ use super::{
     record::{Decision, Proposal},
     worker::{CampaignInputs, WorkError, Worker, compute},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Decides whether a proposed campaign is run, and publishes version 1 if it is.
     pub(super) async fn examine(
         &mut self,

@@ -6,6 +6,7 @@
 
 use alloy::primitives::{B256, hex};
 use sonar_contracts::{CloseReason, State, Tree};
+use sonar_node::vault::SecretStore;
 use sonar_protocol::{families::ModelFile, handover::Published, ids::Version, manifest::Manifest, view::CampaignView};
 use syft::VersionSeed;
 
@@ -13,7 +14,7 @@ use super::{
     record::{CampaignRecord, Slot, SlotId},
     worker::{WorkError, Worker, compute},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
 /// Something that only the Capsule has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,7 +63,7 @@ pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secr
     dead
 }
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Publishes the next version of the model, under keys that are made for it or as it is, and seals its seed to the data scientist;
     /// made again, all is the same. The caller writes slot and hand-over down together with what refers to them.
     pub(super) async fn publish(

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::hex;
-use sonar_node::{chain, ipfs::IpfsError, vault::VaultError};
+use sonar_node::{
+    chain,
+    ipfs::IpfsError,
+    vault::{SecretStore, VaultError},
+};
 use sonar_protocol::{
     bundle::CheckedBundle,
     ids::CampaignId,
@@ -15,7 +19,7 @@ use sonar_protocol::{
 use super::record::{CampaignRecord, RecordError};
 use crate::{
     attest::Attester,
-    ports::{Artefacts, Chain, Store},
+    ports::{Artefacts, Chain},
 };
 
 /// How patient the Capsule is.
@@ -111,7 +115,7 @@ pub struct Worker<S, A, C> {
     pub(super) loaded: Option<Arc<CampaignInputs>>,
 }
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Goes on from what was written down.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! What the Mine last decided about each campaign, in the vault, for `mine status` and `mine campaigns`.
 
 use serde::{Deserialize, Serialize};
+use sonar_node::{
+    files::FileError,
+    vault::{SecretStore, VaultError},
+};
 use sonar_protocol::{
     ids::{CampaignId, Version},
     regime::Regime,
@@ -8,13 +12,7 @@ use sonar_protocol::{
 };
 
 use super::state::CampaignState;
-use crate::{
-    planner::Action,
-    reasons::Trouble,
-    repository::Fit,
-    store::{SecretStore, SecretStoreError},
-    training::TrainingStatus,
-};
+use crate::{planner::Action, reasons::Trouble, repository::Fit, training::TrainingStatus};
 
 /// Where `mine status` finds what the run last decided.
 const JOURNAL: &str = "journal";
@@ -52,17 +50,16 @@ impl Journal {
     ///
     /// # Errors
     /// When the store does not work.
-    pub fn load(store: &dyn SecretStore) -> Result<Self, SecretStoreError> {
-        if store.list(JOURNAL)?.is_empty() {
-            return Ok(Self::default());
-        }
+    pub fn load(store: &dyn SecretStore) -> Result<Self, VaultError> {
+        let written = store.find(JOURNAL)?;
         // One of an older version, which held sentences, counts as empty: the next run writes all of it again.
-        Ok(serde_json::from_slice(&store.get(JOURNAL)?).unwrap_or_default())
+        Ok(written.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
     }
 
     /// Replaces what the last run wrote.
-    pub(super) fn persist(&self, store: &dyn SecretStore) -> Result<(), SecretStoreError> {
-        let bytes = serde_json::to_vec(self).map_err(|error| SecretStoreError(error.into()))?;
+    pub(super) fn persist(&self, store: &dyn SecretStore) -> Result<(), VaultError> {
+        let bytes =
+            serde_json::to_vec(self).map_err(|error| FileError::new("encode", JOURNAL.as_ref())(error.into()))?;
         store.put(JOURNAL, &bytes)
     }
 }

@@ -25,6 +25,7 @@ use sonar_node::{
     config::ConfigError,
     ipfs::Node,
     jobs::EndedJob,
+    vault::{SecretStore, VaultError},
 };
 use sonar_protocol::{event::Batch, ids::CampaignId, units::Amount};
 
@@ -40,7 +41,6 @@ use crate::{
     policy::Policy,
     reasons::Trouble,
     repository::{self, DataName, RepositoryError},
-    store::{SecretStore, SecretStoreError},
     training,
 };
 
@@ -75,7 +75,7 @@ pub struct Setup {
 pub enum RunError {
     /// The store does not work.
     #[error(transparent)]
-    Store(#[from] SecretStoreError),
+    Store(#[from] VaultError),
     /// The outbox does not work.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
