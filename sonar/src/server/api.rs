@@ -25,8 +25,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     App,
     dto::{
-        Artefact, CampaignPage, CampaignQuery, CapsuleQuery, EventQuery, EventView, Info, MinerQuery, Page, PageQuery,
-        Readiness, RelayReceipt, StreamQuery, SubmissionQuery, bounded,
+        Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, Page, PageQuery, Readiness, RelayReceipt,
+        StreamQuery, SubmissionQuery, bounded,
     },
     event_id::EventId,
     extract::{BODY_LIMIT, Body, Params, Segment},
@@ -317,12 +317,12 @@ async fn event_page(
 
 /// Registered Capsules, in the order of their operators' addresses.
 #[utoipa::path(
-    get, path = "/api/v1/capsules", params(CapsuleQuery),
+    get, path = "/api/v1/capsules", params(PageQuery),
     responses((status = OK, body = Page<CapsuleSummary>), (status = BAD_REQUEST, body = Problem))
 )]
 async fn capsules(
     State(app): State<Arc<App>>,
-    Params(query): Params<CapsuleQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Json<Page<CapsuleSummary>>, Problem> {
     let after = query.after.as_deref().map(parse_address).transpose()?;
     let page = app.index.read(|world| {
@@ -334,13 +334,13 @@ async fn capsules(
 
 /// What an account did and earned as a miner, newest campaigns first.
 #[utoipa::path(
-    get, path = "/api/v1/miners/{address}", params(("address" = String, Path, description = "Account"), MinerQuery),
+    get, path = "/api/v1/miners/{address}", params(("address" = String, Path, description = "Account"), PageQuery),
     responses((status = OK, body = Miner), (status = BAD_REQUEST, body = Problem), (status = NOT_FOUND, body = Problem))
 )]
 async fn miner(
     State(app): State<Arc<App>>,
     Segment(address): Segment<String>,
-    Params(query): Params<MinerQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Json<Miner>, Problem> {
     let address = parse_address(&address)?;
     let after = parse_optional::<CampaignId>(query.after.as_deref())?;

@@ -137,17 +137,6 @@ pub struct CampaignQuery {
     pub token: Option<String>,
     /// Begin after this campaign.
     pub after: Option<String>,
-    /// At most so many, 1 to 500.
-    pub limit: Option<u32>,
-}
-
-/// Which Capsules.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct CapsuleQuery {
-    /// Begin after the Capsule of this operator.
-    pub after: Option<String>,
     /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
@@ -157,18 +146,7 @@ pub struct CapsuleQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
-    /// Begin after the item with this number.
-    pub after: Option<String>,
-    /// At most so many, 1 to 500.
-    pub limit: Option<u32>,
-}
-
-/// Which campaigns of a miner.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct MinerQuery {
-    /// Begin after this campaign.
+    /// Begin after this item: what `next` of the part before names.
     pub after: Option<String>,
     /// At most this number, 1 to 500.
     pub limit: Option<u32>,
@@ -183,7 +161,7 @@ pub struct SubmissionQuery {
     pub miner: Option<String>,
     /// Begin after the submission with this number.
     pub after: Option<String>,
-    /// At most so many, 1 to 500.
+    /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
@@ -199,7 +177,7 @@ pub struct EventQuery {
     pub account: Option<String>,
     /// Begin after the event with this id.
     pub after: Option<String>,
-    /// At most so many, 1 to 500.
+    /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
