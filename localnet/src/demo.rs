@@ -305,12 +305,12 @@ pub struct Campaign {
 /// When any of it fails.
 pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn Observer) -> Result<Campaign> {
     #[derive(Deserialize)]
-    struct Launched {
+    struct LaunchReply {
         id: CampaignId,
     }
     let file = file.display().to_string();
     let launch = ["campaign", "launch", &file, "--again"];
-    let (launched, warnings): (Launched, _) = network.scientist().call_with_warnings(&launch).await?;
+    let (launched, warnings): (LaunchReply, _) = network.scientist().call_with_warnings(&launch).await?;
     warnings.iter().for_each(|warning| observer.warned(warning));
     let id = launched.id;
     let followed = follow::follow(network, id, observer).await?;
@@ -330,11 +330,11 @@ pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn
 /// Lets the data scientist recompute all that the Capsule published, and free its stake: how many versions she found honest.
 async fn audit(network: &Network, id: &str) -> Result<usize> {
     #[derive(Deserialize)]
-    struct Audited {
+    struct AuditReply {
         versions: Vec<serde::de::IgnoredAny>,
     }
     // The command fails if one of them is not.
-    let audited: Audited = network.scientist().call(&["campaign", "audit", id, "--release"]).await?;
+    let audited: AuditReply = network.scientist().call(&["campaign", "audit", id, "--release"]).await?;
     Ok(audited.versions.len())
 }
 

@@ -310,10 +310,10 @@ impl Network {
     /// When the Capsule's program does not say it.
     pub async fn capsule_certificate(&self) -> Result<String> {
         #[derive(Deserialize)]
-        struct Exported {
+        struct CertificateReply {
             certificate: String,
         }
-        let exported: Exported = self.capsule_program.call(&["export-cert"]).await?;
+        let exported: CertificateReply = self.capsule_program.call(&["export-cert"]).await?;
         Ok(exported.certificate)
     }
 

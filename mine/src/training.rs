@@ -237,12 +237,12 @@ mod tests {
     }
 
     /// A store under a process that is killed after so many writes.
-    struct Dying<'a> {
+    struct MortalStore<'a> {
         store: &'a Memory,
         guard: Mutex<(usize, Option<TrainingGuard>)>,
     }
 
-    impl SecretStore for Dying<'_> {
+    impl SecretStore for MortalStore<'_> {
         fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
             let mut guard = self.guard.lock().unwrap();
             guard.0 -= 1;
@@ -278,7 +278,7 @@ mod tests {
     ) -> (Option<TrainingStatus>, Result<Vec<u8>, WorkError>) {
         let (clear, guard, examples) = (clear(), TrainingGuard::default(), examples(rows));
         let signal = guard.signal();
-        let store = Dying { store, guard: Mutex::new((writes, Some(guard))) };
+        let store = MortalStore { store, guard: Mutex::new((writes, Some(guard))) };
         let model = clear.open(&plain_network(&clear.initial()).unwrap(), &BINDING).unwrap();
         let mut watch = Watch { every, ..Watch::new(&store, CampaignId::from([1; 32]), Version(2), &signal) };
         let coins = &mut rand::rng();
