@@ -1,4 +1,4 @@
-//! What the Capsule needs of the world: a store that survives crashes, IPFS, and the chain.
+//! What the Capsule needs of the world besides its vault: IPFS, and the chain.
 
 use std::{future::Future, time::Duration};
 
@@ -7,50 +7,13 @@ use sonar_contracts::{Submission, Terms};
 use sonar_node::{
     chain::{self, Client},
     ipfs::{ArtefactStore, IpfsError, Node},
-    vault::{Vault, VaultError},
 };
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
 };
-use zeroize::Zeroizing;
 
-use crate::{campaign::record::Settlement, relay::Relay};
-
-/// Named pieces of bytes that outlive the process.
-pub trait Store: Send + Sync + 'static {
-    /// Keeps bytes; when this returns they survive a crash.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError>;
-
-    /// The bytes of a name, if there are any.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError>;
-
-    /// Destroys what has the name; nothing there is no error.
-    ///
-    /// # Errors
-    /// When it cannot be destroyed.
-    fn remove(&self, name: &str) -> Result<(), VaultError>;
-}
-
-impl Store for Vault {
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
-        Vault::put(self, name, bytes)
-    }
-
-    fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        Vault::find(self, name)
-    }
-
-    fn remove(&self, name: &str) -> Result<(), VaultError> {
-        Vault::remove(self, name)
-    }
-}
+use crate::{campaign::record::Settlement, relay::RelayClient};
 
 /// Artefacts by content.
 pub trait Artefacts: Send + Sync + 'static {
@@ -129,7 +92,7 @@ pub struct Account {
     /// Sends from the operator's account.
     pub client: Client,
     /// Keeps settlements in case the account's own transaction does not arrive.
-    pub relay: Option<Relay>,
+    pub relay: Option<RelayClient>,
 }
 
 impl Chain for Account {

@@ -14,12 +14,12 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A relay.
 #[derive(Clone, Debug)]
-pub struct Relay {
+pub struct RelayClient {
     url: String,
     http: reqwest::Client,
 }
 
-impl Relay {
+impl RelayClient {
     /// The relay of the Sonar at this URL.
     ///
     /// # Errors

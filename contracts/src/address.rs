@@ -39,9 +39,9 @@ pub fn parse(text: &str) -> Result<Address, AddressError> {
 
 /// An address in a file that a person may have written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Written(Address);
+struct ParsedAddress(Address);
 
-impl<'de> Deserialize<'de> for Written {
+impl<'de> Deserialize<'de> for ParsedAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         parse(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
     }
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for Written {
 /// # Errors
 /// As [`parse`].
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
-    Written::deserialize(deserializer).map(|address| address.0)
+    ParsedAddress::deserialize(deserializer).map(|address| address.0)
 }
 
 /// For `deserialize_with` of an address that may be missing.
@@ -60,7 +60,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address
 /// # Errors
 /// As [`parse`].
 pub fn deserialize_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
-    Ok(Option::<Written>::deserialize(deserializer)?.map(|address| address.0))
+    Ok(Option::<ParsedAddress>::deserialize(deserializer)?.map(|address| address.0))
 }
 
 /// For `deserialize_with` of a list of addresses.
@@ -68,7 +68,7 @@ pub fn deserialize_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 /// # Errors
 /// As [`parse`].
 pub fn deserialize_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Address>, D::Error> {
-    Ok(BTreeSet::<Written>::deserialize(deserializer)?.into_iter().map(|address| address.0).collect())
+    Ok(BTreeSet::<ParsedAddress>::deserialize(deserializer)?.into_iter().map(|address| address.0).collect())
 }
 
 /// For `deserialize_with` of a table whose keys are addresses.
@@ -80,7 +80,7 @@ where
     D: Deserializer<'de>,
     V: Deserialize<'de>,
 {
-    let table = BTreeMap::<Written, V>::deserialize(deserializer)?;
+    let table = BTreeMap::<ParsedAddress, V>::deserialize(deserializer)?;
     Ok(table.into_iter().map(|(address, value)| (address.0, value)).collect())
 }
 

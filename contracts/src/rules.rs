@@ -9,9 +9,6 @@ use alloy::{
 
 use crate::{Submission, Terms};
 
-/// Submissions that one window may accept.
-pub const MAX_ACCEPTS_PER_WINDOW: usize = 4;
-
 /// Stakes of submissions are whole multiples of so many wei: a millionth of the chain's coin.
 pub const STAKE_UNIT: u128 = 1_000_000_000_000;
 

@@ -65,7 +65,7 @@ pub struct Report {
     /// One entry for each accepted update, in order.
     pub payouts: Vec<Payout>,
     /// What each Mine did and got.
-    pub miners: Vec<Miner>,
+    pub miners: Vec<MinerReport>,
     /// Windows that were settled.
     pub windows: u32,
     /// Bits that public verdicts of this campaign can carry about the model, or in the clear regime about the validation set.
@@ -97,7 +97,7 @@ pub struct Payout {
 
 /// One Mine's part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Miner {
+pub struct MinerReport {
     /// Its name here.
     pub name: String,
     /// Its account.

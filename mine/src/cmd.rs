@@ -3,7 +3,6 @@
 mod campaigns;
 mod data;
 mod earnings;
-mod help;
 mod init;
 mod policy;
 mod privacy;
@@ -17,14 +16,14 @@ use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
 use sonar_node::{
     chain::{Client, WorldReader},
-    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
+    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Program, Report},
     config::{self, Config},
     discovery,
 };
 use sonar_protocol::view::World;
 use zeroize::Zeroizing;
 
-use crate::home::Home;
+use crate::home::MineHome;
 
 /// Let your data teach models that you cannot read, and be paid for what they learn. The data never leave this process.
 #[derive(Debug, Parser)]
@@ -80,7 +79,8 @@ enum Command {
     /// What was told about each data set, and what still may be
     Privacy,
     /// Print a script that completes commands in your shell
-    Completions(help::Completions),
+    #[command(after_help = "Example:\n  mine completions bash > /etc/bash_completion.d/mine")]
+    Completions(cli::Completions),
     /// Version of the program and of the contracts that it speaks to
     Version,
 }
@@ -88,47 +88,51 @@ enum Command {
 /// What a command has to work with.
 struct Context {
     globals: Globals,
-    home: Home,
+    home: MineHome,
     config: Config,
 }
 
 /// The program: reads the command line, does what it says, and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
-    match cli::parse::<Cli>("mine") {
-        Ok(cli) => run(cli),
-        Err(code) => code,
-    }
+    cli::main::<Cli>()
 }
 
-fn run(cli: Cli) -> ExitCode {
-    let logging = match cli.command {
-        Command::Run(_) => Logging::Daemon,
-        _ => Logging::Command,
-    };
-    cli::init_tracing(&cli.globals, logging);
-    let output = Output::new(&cli.globals, cli.command.schema());
-    cli::run(cli.globals.timeout, output, async |output| execute(cli, output).await)
-}
-
-async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
-    match cli.command {
-        Command::Completions(command) => return command.run(),
-        Command::Version => return help::version(),
-        _ => {}
+impl Program for Cli {
+    fn globals(&self) -> &Globals {
+        &self.globals
     }
-    let context = Context::new(cli.globals, &cli.place)?;
-    match cli.command {
-        Command::Init(command) => command.run(&context, output).await,
-        Command::Data(command) => command.run(&context),
-        Command::Run(command) => command.run(&context, output).await,
-        Command::Status => status::run(&context, output).await,
-        Command::Campaigns => campaigns::run(&context).await,
-        Command::Earnings => earnings::run(&context).await,
-        Command::Withdraw(command) => command.run(&context, output).await,
-        Command::Policy(command) => command.run(&context).await,
-        Command::Privacy => privacy::run(&context),
-        Command::Completions(_) | Command::Version => unreachable!("done above"),
+
+    fn schema(&self) -> &'static str {
+        self.command.schema()
+    }
+
+    fn logging(&self) -> Logging {
+        match self.command {
+            Command::Run(_) => Logging::Daemon,
+            _ => Logging::Command,
+        }
+    }
+
+    async fn execute(self, output: &Output) -> Result<Report, Failure> {
+        match self.command {
+            Command::Completions(command) => return command.run::<Self>(),
+            Command::Version => return cli::version::<Self>(),
+            _ => {}
+        }
+        let context = Context::new(self.globals, &self.place)?;
+        match self.command {
+            Command::Init(command) => command.run(&context, output).await,
+            Command::Data(command) => command.run(&context),
+            Command::Run(command) => command.run(&context, output).await,
+            Command::Status => status::run(&context, output).await,
+            Command::Campaigns => campaigns::run(&context).await,
+            Command::Earnings => earnings::run(&context).await,
+            Command::Withdraw(command) => command.run(&context, output).await,
+            Command::Policy(command) => command.run(&context).await,
+            Command::Privacy => privacy::run(&context),
+            Command::Completions(_) | Command::Version => unreachable!("done above"),
+        }
     }
 }
 
@@ -156,11 +160,11 @@ impl Context {
         let home = config::home(place.home.as_deref(), "MINE_HOME", "mine")?;
         let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
         let config = config.with_ipfs(place.ipfs.clone());
-        Ok(Self { globals, home: Home::new(home), config })
+        Ok(Self { globals, home: MineHome::new(home), config })
     }
 
     fn passphrase(&self, ask: Ask) -> Result<Zeroizing<String>, Failure> {
-        cli::passphrase(&self.globals, "mine", "the Mine", ask)
+        self.home.passphrase(&self.globals, ask)
     }
 
     async fn client(&self, signer: Option<PrivateKeySigner>) -> Result<Client, Failure> {
@@ -170,7 +174,7 @@ impl Context {
     /// What this Mine needs of all that the contracts have said until now.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
         let confirmations = self.config.confirmations(client.deployment().chain_id);
-        let reader = WorldReader::of(self.home.address()?, client.clone(), Duration::ZERO, confirmations);
+        let reader = WorldReader::of(self.home.account_address()?, client.clone(), Duration::ZERO, confirmations);
         Ok(reader.with_snapshot(self.home.path()).read().await?)
     }
 }

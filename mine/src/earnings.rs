@@ -23,7 +23,7 @@ pub struct Statement {
     /// What transactions cost.
     pub gas: GasStatement,
     /// Submissions that are not settled yet.
-    pub pending: Vec<Pending>,
+    pub pending: Vec<PendingSubmission>,
     /// Stakes of submissions.
     pub stakes: StakeStatement,
     /// In wei: what the account can claim of the stakes of Capsules that stopped answering. Not part of the totals.
@@ -127,7 +127,7 @@ pub struct WithdrawalRow {
 
 /// A submission that waits for its settlement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pending {
+pub struct PendingSubmission {
     /// The campaign.
     pub campaign: CampaignId,
     /// The window.
@@ -260,7 +260,7 @@ fn token_statement(
     account: Address,
     token: &TokenUnit,
     (gas, forfeited): (&GasStatement, Amount),
-    pending: &[Pending],
+    pending: &[PendingSubmission],
 ) -> TokenStatement {
     let campaigns = || world.in_order().filter(|campaign| campaign.terms.token == token.address);
     let awards: Vec<_> = campaigns().flat_map(|campaign| awards(campaign, account)).collect();
@@ -286,7 +286,7 @@ fn token_statement(
 }
 
 /// In one campaign only one of several pending submissions can go the whole way.
-fn at_most(pending: &[Pending], token: Address) -> Amount {
+fn at_most(pending: &[PendingSubmission], token: Address) -> Amount {
     let by_campaign: BTreeMap<_, _> = pending
         .iter()
         .filter(|pending| pending.token == token)
@@ -360,13 +360,13 @@ fn pending_at(campaign: &CampaignView, account: Address) -> impl Iterator<Item =
         .map(|((index, submission), at)| (index, submission.content.into(), *at))
 }
 
-fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Pending> {
+fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = PendingSubmission> {
     let terms = &campaign.terms;
     let window = &campaign.window;
     let at_most = sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm, u32::MAX);
     // A window of a campaign whose Capsule went away is never settled.
     let open = campaign.state == State::Open;
-    pending_at(campaign, account).filter(move |_| open).map(move |(index, content, at)| Pending {
+    pending_at(campaign, account).filter(move |_| open).map(move |(index, content, at)| PendingSubmission {
         campaign: campaign.id,
         window: window.index,
         index,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, B256, U256};
 use sonar_contracts::{AuditTerms, CloseReason, Outcome, State, Terms, payout};
+use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::{
     event::{Event, LogPosition, Record},
     handover::Published,
@@ -212,8 +213,8 @@ impl Story {
 }
 
 /// What is remembered about an update that these data sets taught.
-pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> crate::outbox::Record {
-    crate::outbox::Record {
+pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> crate::outbox::UpdateRecord {
+    crate::outbox::UpdateRecord {
         campaign: CampaignId::from([campaign; 32]),
         version: Version(version),
         data: data.iter().map(ToString::to_string).collect(),
@@ -231,24 +232,24 @@ pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> 
 #[derive(Default)]
 pub struct Memory(std::sync::Mutex<std::collections::BTreeMap<String, Vec<u8>>>);
 
-impl crate::store::SecretStore for Memory {
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), crate::store::SecretStoreError> {
+impl SecretStore for Memory {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
         self.0.lock().unwrap().insert(name.into(), bytes.to_vec());
         Ok(())
     }
 
-    fn get(&self, name: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, crate::store::SecretStoreError> {
+    fn get(&self, name: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, VaultError> {
         let entries = self.0.lock().unwrap();
         let bytes = entries.get(name).cloned();
-        bytes.map(zeroize::Zeroizing::new).ok_or_else(|| crate::store::SecretStoreError(format!("no {name}").into()))
+        bytes.map(zeroize::Zeroizing::new).ok_or_else(|| VaultError::Missing(name.into()))
     }
 
-    fn remove(&self, name: &str) -> Result<(), crate::store::SecretStoreError> {
+    fn remove(&self, name: &str) -> Result<(), VaultError> {
         self.0.lock().unwrap().remove(name);
         Ok(())
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, crate::store::SecretStoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
         let entries = self.0.lock().unwrap();
         Ok(entries.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
     }

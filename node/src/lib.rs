@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod discovery;
 pub mod files;
+pub mod home;
 pub mod http;
 pub mod ipfs;
 pub mod jobs;

@@ -42,12 +42,12 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 pub struct SnapshotFile {
     path: PathBuf,
-    identity: Identity,
+    identity: SnapshotIdentity,
 }
 
 /// What a snapshot is of, and who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
+struct SnapshotIdentity {
     form: u32,
     version: String,
     subject: String,
@@ -76,7 +76,7 @@ impl SnapshotFile {
     /// `subject` names what the world is made of, completely: a snapshot with another subject is not used.
     #[must_use]
     pub fn new(path: PathBuf, subject: String) -> Self {
-        let identity = Identity { form: FORM, version: env!("CARGO_PKG_VERSION").into(), subject };
+        let identity = SnapshotIdentity { form: FORM, version: env!("CARGO_PKG_VERSION").into(), subject };
         Self { path, identity }
     }
 
@@ -118,12 +118,12 @@ impl SnapshotFile {
     /// The file cannot be written.
     pub fn write(&self, snapshot: &Snapshot) -> Result<(), FileError> {
         files::write_atomic_with(&self.path, Access::Private, |file| {
-            let mut out = BufWriter::new(Hashed::new(file));
+            let mut out = BufWriter::new(HashingStream::new(file));
             out.write_all(MAGIC)?;
             let head = (&self.identity, snapshot.block, snapshot.hash);
             form().serialize_into(&mut out, &head).map_err(|error| io_error(*error))?;
             form().serialize_into(&mut out, &snapshot.world).map_err(|error| io_error(*error))?;
-            let Hashed { inner, hash } = out.into_inner()?;
+            let HashingStream { inner, hash } = out.into_inner()?;
             inner.write_all(hash.finalize().as_slice())
         })
     }
@@ -133,13 +133,13 @@ impl SnapshotFile {
         let content = length.checked_sub(CHECKSUM).ok_or("it is too short")?;
         // No list in the file is longer than the file, whatever damage says.
         let form = || form().with_limit(length);
-        let mut input = BufReader::new(Hashed::new(file.take(content)));
+        let mut input = BufReader::new(HashingStream::new(file.take(content)));
         let mut magic = [0; MAGIC.len()];
         input.read_exact(&mut magic)?;
         if magic != *MAGIC {
             return Err("it is not a snapshot".into());
         }
-        let (identity, block, hash): (Identity, u64, B256) = form().deserialize_from(&mut input)?;
+        let (identity, block, hash): (SnapshotIdentity, u64, B256) = form().deserialize_from(&mut input)?;
         if identity != self.identity {
             return Err(Unusable::Foreign);
         }
@@ -147,7 +147,7 @@ impl SnapshotFile {
         if input.read(&mut [0])? != 0 {
             return Err("something follows the campaigns".into());
         }
-        let Hashed { inner, hash: computed } = input.into_inner();
+        let HashingStream { inner, hash: computed } = input.into_inner();
         let mut checksum = [0; CHECKSUM as usize];
         inner.into_inner().read_exact(&mut checksum)?;
         if computed.finalize() != checksum {
@@ -170,18 +170,18 @@ fn io_error(error: bincode::ErrorKind) -> io::Error {
 }
 
 /// Hashes what passes.
-struct Hashed<T> {
+struct HashingStream<T> {
     inner: T,
     hash: Keccak256,
 }
 
-impl<T> Hashed<T> {
+impl<T> HashingStream<T> {
     fn new(inner: T) -> Self {
         Self { inner, hash: Keccak256::new() }
     }
 }
 
-impl<W: Write> Write for Hashed<W> {
+impl<W: Write> Write for HashingStream<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.hash.update(&bytes[..written]);
@@ -193,7 +193,7 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for HashingStream<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(bytes)?;
         self.hash.update(&bytes[..read]);

@@ -37,7 +37,7 @@ pub struct Auditor<'a> {
 
 /// What was found out about a version.
 #[derive(Debug)]
-pub struct Audited {
+pub struct VersionAudit {
     /// The version.
     pub version: Version,
     /// Its accuracy on the grid, as attested on chain.
@@ -120,8 +120,13 @@ impl Auditor<'_> {
 
     /// Audits a version, of which this was fetched, or could not be for this reason.
     #[must_use]
-    pub fn version(&self, version: &VersionView, handover: &Handover, material: Result<Vec<u8>, String>) -> Audited {
-        let mut audited = Audited {
+    pub fn version(
+        &self,
+        version: &VersionView,
+        handover: &Handover,
+        material: Result<Vec<u8>, String>,
+    ) -> VersionAudit {
+        let mut audited = VersionAudit {
             version: version.version,
             attested_ppm: attested(self.campaign, version),
             measured_ppm: None,
@@ -156,7 +161,7 @@ impl Auditor<'_> {
     }
 
     /// Compares the model of a version with what was attested and launched.
-    fn measure(&self, audited: &mut Audited, model: &[u8]) {
+    fn measure(&self, audited: &mut VersionAudit, model: &[u8]) {
         let trial = match self.manifest.trial(self.examples, Some(model)) {
             Ok(trial) => trial,
             Err(why) => return audited.findings.push(Finding::Unreadable(why.to_string())),

@@ -16,8 +16,8 @@ use crate::{
 
 /// How large a validation set may be. Packed, it must not become larger than a bundle: whoever unpacks it did not choose it.
 #[must_use]
-pub fn validation_limits() -> data::Limits {
-    data::Limits { bytes: limits::BUNDLE as u64, ..data::Limits::default() }
+pub fn validation_limits() -> data::TableLimits {
+    data::TableLimits { bytes: limits::BUNDLE as u64, ..data::TableLimits::default() }
 }
 /// How it begins.
 const MAGIC: &[u8] = b"sonar.bundle/1\n";

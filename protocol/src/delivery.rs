@@ -15,14 +15,14 @@ const FORM: &str = "sonar.model/1";
 
 /// A campaign's finished model.
 #[derive(Debug)]
-pub struct Finished<'a> {
+pub struct FinishedModel<'a> {
     manifest: &'a Manifest,
     model: &'a [u8],
     metadata: BTreeMap<String, String>,
     safetensors: Vec<u8>,
 }
 
-impl<'a> Finished<'a> {
+impl<'a> FinishedModel<'a> {
     /// The model in this file, that `campaign` ended with at this attested accuracy.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ impl ProtocolReject {
 /// What an update is for and who made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub struct EnvelopeHeader {
     /// The chain's number.
     pub chain_id: u64,
     /// The contract that the campaign lives in.
@@ -102,7 +102,7 @@ pub struct Header {
     pub nonce: B256,
 }
 
-impl Header {
+impl EnvelopeHeader {
     /// The header that the chain leads to expect of a submission; its nonce is zero.
     #[must_use]
     pub const fn new(chain_id: u64, contract: Address, campaign: CampaignId, version: Version, miner: Address) -> Self {
@@ -141,7 +141,7 @@ pub fn largest(payload: usize) -> usize {
 ///
 /// # Errors
 /// If the Capsule's certificate cannot be encrypted to.
-pub fn seal_update(header: &Header, update: &[u8], capsule: &Certificate) -> Result<Vec<u8>, PgpError> {
+pub fn seal_update(header: &EnvelopeHeader, update: &[u8], capsule: &Certificate) -> Result<Vec<u8>, PgpError> {
     let header = serde_json::to_vec(header).map_err(|error| PgpError::Make(error.to_string()))?;
     let mut plain = Vec::with_capacity(MAGIC.len() + 4 + header.len() + update.len());
     plain.extend_from_slice(MAGIC);
@@ -158,7 +158,7 @@ pub fn seal_update(header: &Header, update: &[u8], capsule: &Certificate) -> Res
 pub fn open_update(
     sealed: &[u8],
     identity: &Identity,
-    expected: &Header,
+    expected: &EnvelopeHeader,
     payload: usize,
 ) -> Result<Zeroizing<Vec<u8>>, ProtocolReject> {
     if sealed.len() > largest(payload) {
@@ -177,7 +177,7 @@ pub fn open_update(
     Ok(Zeroizing::new(update.to_vec()))
 }
 
-fn split(plain: &[u8]) -> Option<(Header, &[u8])> {
+fn split(plain: &[u8]) -> Option<(EnvelopeHeader, &[u8])> {
     let (len, rest) = plain.strip_prefix(MAGIC.as_slice())?.split_at_checked(4)?;
     let len = u32::from_le_bytes(len.try_into().ok()?) as usize;
     if len > HEADER_LIMIT {
@@ -195,11 +195,17 @@ mod tests {
 
     static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate("capsule", "c").unwrap());
 
-    fn header() -> Header {
-        Header::new(31337, Address::repeat_byte(1), CampaignId([2; 32].into()), Version(3), Address::repeat_byte(4))
+    fn header() -> EnvelopeHeader {
+        EnvelopeHeader::new(
+            31337,
+            Address::repeat_byte(1),
+            CampaignId([2; 32].into()),
+            Version(3),
+            Address::repeat_byte(4),
+        )
     }
 
-    fn open(sealed: &[u8], expected: &Header) -> Result<Vec<u8>, ProtocolReject> {
+    fn open(sealed: &[u8], expected: &EnvelopeHeader) -> Result<Vec<u8>, ProtocolReject> {
         open_update(sealed, &CAPSULE, expected, 6).map(|update| update.to_vec())
     }
 
@@ -214,7 +220,7 @@ mod tests {
     #[test]
     fn each_fault_of_form_has_its_reason() {
         let sealed = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
-        let with = |change: fn(&mut Header)| {
+        let with = |change: fn(&mut EnvelopeHeader)| {
             let mut expected = header();
             change(&mut expected);
             open(&sealed, &expected).unwrap_err()

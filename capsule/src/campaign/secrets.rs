@@ -6,14 +6,15 @@
 
 use alloy::primitives::{B256, hex};
 use sonar_contracts::{CloseReason, State, Tree};
-use sonar_protocol::{handover::Published, ids::Version, manifest::Manifest, view::CampaignView};
+use sonar_node::vault::SecretStore;
+use sonar_protocol::{families::ModelFile, handover::Published, ids::Version, manifest::Manifest, view::CampaignView};
 use syft::VersionSeed;
 
 use super::{
-    record::{Record, Slot, SlotId},
-    worker::{ModelFile, WorkError, Worker, compute},
+    record::{CampaignRecord, Slot, SlotId},
+    worker::{WorkError, Worker, compute},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
 /// Something that only the Capsule has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,7 +36,7 @@ pub enum SecretKind {
 
 /// Secrets that exist though nothing needs them any more: what the chain says is final, because only confirmed blocks
 /// are read.
-pub(super) fn dead(campaign: &CampaignView, record: &Record) -> Vec<Secret> {
+pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secret> {
     let last = record.final_model(campaign).map(|slot| slot.id);
     let needed = |slot: &Slot| match campaign.state {
         State::None => (true, true),
@@ -62,7 +63,7 @@ pub(super) fn dead(campaign: &CampaignView, record: &Record) -> Vec<Secret> {
     dead
 }
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Publishes the next version of the model, under keys that are made for it or as it is, and seals its seed to the data scientist;
     /// made again, all is the same. The caller writes slot and hand-over down together with what refers to them.
     pub(super) async fn publish(

@@ -24,7 +24,8 @@ use sonar_node::{
     chain::{self, Client, WorldReader},
     config::ConfigError,
     ipfs::Node,
-    jobs::Ended,
+    jobs::EndedJob,
+    vault::{SecretStore, VaultError},
 };
 use sonar_protocol::{event::Batch, ids::CampaignId, units::Amount};
 
@@ -36,11 +37,10 @@ use self::{
 use crate::{
     home,
     outbox::{Outbox, OutboxError},
-    planner::{self, Action, Offer, Situation, Skip},
+    planner::{self, Action, Offer, PlannerInput, Skip},
     policy::Policy,
     reasons::Trouble,
     repository::{self, DataName, RepositoryError},
-    store::{SecretStore, SecretStoreError},
     training,
 };
 
@@ -75,7 +75,7 @@ pub struct Setup {
 pub enum RunError {
     /// The store does not work.
     #[error(transparent)]
-    Store(#[from] SecretStoreError),
+    Store(#[from] VaultError),
     /// The outbox does not work.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
@@ -161,7 +161,7 @@ impl Miner {
 
     /// Trainings stop at their next step, and what is being sent may arrive. A restart resumes from chain and vault.
     async fn stop(&mut self) {
-        self.states.values_mut().for_each(CampaignState::drop_leash);
+        self.states.values_mut().for_each(CampaignState::cancel_training);
         self.jobs.stop().await;
         tracing::debug!("{}", self.jobs.durations().render("mine"));
     }
@@ -204,7 +204,7 @@ impl Miner {
             let stage = outbox.stage(id, campaign.version());
             drop(outbox);
             let at_stake_elsewhere = at_stake.saturating_sub(state.at_stake);
-            let action = planner::next(&Situation {
+            let action = planner::next(&PlannerInput {
                 campaign,
                 me: self.shop.setup.me,
                 now,
@@ -223,7 +223,7 @@ impl Miner {
             }
             if matches!(action, Action::Skip(_)) {
                 // What is being trained is not wanted any more.
-                state.drop_leash();
+                state.cancel_training();
             }
             journal.campaigns.push(JournalLine::new(campaign, state, &action));
             idle &= matches!(action, Action::Skip(_)) && !self.jobs.is_running(&id);
@@ -282,7 +282,7 @@ impl Miner {
         Ok(())
     }
 
-    fn apply(&mut self, ended: Ended<CampaignId, StepResult, StepError>) {
+    fn apply(&mut self, ended: EndedJob<CampaignId, StepResult, StepError>) {
         let id = ended.key;
         let state = self.states.entry(id).or_default();
         match ended.result {

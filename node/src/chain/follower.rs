@@ -9,7 +9,7 @@ use sonar_protocol::{
 };
 
 use super::{Client, Error};
-use crate::snapshot::SnapshotFile;
+use crate::snapshot::{Snapshot, SnapshotFile};
 
 /// Looks that a chain may spoil by changing in the middle of them, one after the other.
 const SPOILT_LOOKS: usize = 8;
@@ -28,7 +28,7 @@ pub struct Follower {
     // Where to start, instead of the first block, and the world at the first block.
     snapshot: Option<(SnapshotFile, World)>,
     // What the last restart started from.
-    base: Option<World>,
+    base: Option<Snapshot>,
 }
 
 impl Follower {
@@ -44,8 +44,8 @@ impl Follower {
         Self { snapshot: Some((file, empty)), ..self }
     }
 
-    /// The world after which the last batch that began anew begins; `None` for the first block.
-    pub(super) fn take_base(&mut self) -> Option<World> {
+    /// The snapshot after which the last batch that began anew begins; `None` for the first block.
+    pub(super) fn take_base(&mut self) -> Option<Snapshot> {
         self.base.take()
     }
 
@@ -124,7 +124,7 @@ impl Follower {
             return Ok(None);
         }
         let restarted = self.last.replace(target).is_none();
-        self.base = resumed.map(|snapshot| snapshot.world);
+        self.base = resumed;
         Ok(Some(Batch { restarted, records, head }))
     }
 

@@ -29,6 +29,6 @@ pub use error::Error;
 pub use facts::Charge;
 pub use follower::Follower;
 pub use node::Node;
-pub use replacement::Unmined;
+pub use replacement::UnminedReason;
 pub use sender::Sender;
 pub use world::WorldReader;

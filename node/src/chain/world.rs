@@ -18,7 +18,8 @@ use std::{
 use alloy::primitives::{Address, B256};
 use sonar_contracts::Deployment;
 use sonar_protocol::{
-    event::{Batch, Head},
+    event::{Batch, Head, Record},
+    ids::CampaignId,
     view::{ViewError, World},
 };
 use tokio::task::{JoinError, spawn_blocking};
@@ -44,6 +45,8 @@ const WHAT: &str = "follow the chain";
 pub struct WorldReader {
     follower: Follower,
     world: World,
+    // The last block of the snapshot that the world was started from.
+    base: Option<u64>,
     snapshots: Option<Snapshots>,
 }
 
@@ -72,7 +75,7 @@ impl WorldReader {
     }
 
     fn onto(world: World, client: Client, poll: Duration, confirmations: u64) -> Self {
-        Self { follower: Follower::new(client, poll, confirmations), world, snapshots: None }
+        Self { follower: Follower::new(client, poll, confirmations), world, base: None, snapshots: None }
     }
 
     /// The same from the snapshot in `home` on, if there is one, which is written again from time to time. The first batch, and one
@@ -127,9 +130,23 @@ impl WorldReader {
         Ok(self.world)
     }
 
+    /// The events of a campaign that are not in the last batch that began anew, because its snapshot has them: from the
+    /// campaign's first event to the end of the snapshot. Empty if there was no snapshot, or it does not have the campaign.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn events_before_start(&self, id: CampaignId) -> Result<Vec<Record>, Error> {
+        match (self.base, self.world.campaign(id)) {
+            (Some(end), Some(campaign)) => self.follower.client().campaign_logs(id, campaign.opened.block, end).await,
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn absorb(&mut self, batch: Batch) -> Result<Batch, Error> {
         if batch.restarted {
-            self.world = self.follower.take_base().unwrap_or_else(|| self.world.emptied());
+            let base = self.follower.take_base();
+            self.base = base.as_ref().map(|snapshot| snapshot.block);
+            self.world = base.map_or_else(|| self.world.emptied(), |snapshot| snapshot.world);
             self.snapshots.iter_mut().for_each(Snapshots::restart);
         }
         self.world.head = batch.head;
@@ -141,7 +158,7 @@ impl WorldReader {
                 Ok(batch)
             }
             Err(error) => {
-                self.world = self.world.emptied();
+                (self.world, self.base) = (self.world.emptied(), None);
                 self.follower.start_anew();
                 if let Some(snapshots) = &mut self.snapshots {
                     snapshots.restart();

@@ -171,7 +171,7 @@ pub trait Family: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// When the file is not a model of the campaign.
-    fn publish(&self, model: &[u8], seed: &VersionSeed, binding: &Binding) -> Result<Published, FamilyError>;
+    fn publish(&self, model: &[u8], seed: &VersionSeed, binding: &Binding) -> Result<PublishedMaterial, FamilyError>;
 
     /// Reads what a Capsule published, untrusted, for a training.
     ///
@@ -192,10 +192,10 @@ pub trait Family: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// When the best model cannot be read, or the examples are for another family.
-    fn evaluate(&self, window: &Window<'_>) -> Result<Evaluated, FamilyError>;
+    fn evaluate(&self, window: &EvaluationWindow<'_>) -> Result<WindowEvaluation, FamilyError>;
 
     /// Makes again what was published for a version, of which the seed is known if its hand-over could be opened.
-    fn recompute(&self, material: &[u8], seed: Option<&VersionSeed>, binding: &Binding) -> Recomputed;
+    fn recompute(&self, material: &[u8], seed: Option<&VersionSeed>, binding: &Binding) -> Recomputation;
 
     /// What a campaign with this number of uploads of one Mine discloses to whom.
     fn secrecy(&self, uploads: u32) -> Secrecy;
@@ -239,7 +239,7 @@ impl dyn Family {
 
 /// What Mines fetch for a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishedMaterial {
     /// The file.
     pub material: Vec<u8>,
     /// The hash by which updates name it.
@@ -248,7 +248,7 @@ pub struct Published {
 
 /// What was found out by making a version's material again.
 #[derive(Debug, Default)]
-pub struct Recomputed {
+pub struct Recomputation {
     /// The model in it, unless it is unknown.
     pub model: Option<ModelFile>,
     /// Why no Mine can have read it.
@@ -281,19 +281,19 @@ pub trait Trial: Any + fmt::Debug + Send + Sync {
 }
 
 /// The trial of a model that `syft` can evaluate.
-pub struct Measured<M: Trainable> {
+pub struct MeasuredTrial<M: Trainable> {
     model: M,
     validation: Validation<M::Inputs>,
     file: fn(&M) -> Result<ModelFile, FamilyError>,
 }
 
-impl<M: Trainable> fmt::Debug for Measured<M> {
+impl<M: Trainable> fmt::Debug for MeasuredTrial<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Measured").field("rows", &self.validation.rows()).finish_non_exhaustive()
+        f.debug_struct("MeasuredTrial").field("rows", &self.validation.rows()).finish_non_exhaustive()
     }
 }
 
-impl<M> Measured<M>
+impl<M> MeasuredTrial<M>
 where
     M: Trainable<Inputs: Send + Sync> + PartialEq + Send + Sync + 'static,
 {
@@ -311,21 +311,21 @@ where
     /// # Errors
     /// When the window's examples are for another family.
     pub fn evaluate(
-        window: &Window<'_>,
+        window: &EvaluationWindow<'_>,
         best: &M,
         updates: impl IntoIterator<Item = Option<M::Delta>>,
-    ) -> Result<Evaluated, FamilyError> {
+    ) -> Result<WindowEvaluation, FamilyError> {
         let other = "the starting model is of another family than the campaign";
         let trial: &dyn Any = window.trial;
         let Self { validation, file, .. } = trial.downcast_ref().ok_or_else(|| FamilyError::new(other))?;
         let outcome = evaluate_window(best, window.best_ppm, updates, validation, window.ladder, window.most);
         let best_ppm = window.ladder.grid().value(outcome.best_step);
         let best_ppm = best_ppm.ok_or_else(|| FamilyError::new("an accuracy above one"))?;
-        Ok(Evaluated { verdicts: outcome.verdicts, best: file(&outcome.best)?, best_ppm })
+        Ok(WindowEvaluation { verdicts: outcome.verdicts, best: file(&outcome.best)?, best_ppm })
     }
 }
 
-impl<M> Trial for Measured<M>
+impl<M> Trial for MeasuredTrial<M>
 where
     M: Trainable<Inputs: Send + Sync> + PartialEq + Send + Sync + 'static,
 {
@@ -353,7 +353,7 @@ where
 
 /// A window of opened updates, and what they are tried on.
 #[derive(Clone, Copy, Debug)]
-pub struct Window<'a> {
+pub struct EvaluationWindow<'a> {
     /// The examples, of any model of the campaign.
     pub trial: &'a dyn Trial,
     /// The file of the published model.
@@ -376,7 +376,7 @@ pub struct Window<'a> {
 
 /// What a window led to.
 #[derive(Debug)]
-pub struct Evaluated {
+pub struct WindowEvaluation {
     /// One verdict for each update.
     pub verdicts: Vec<ContentVerdict>,
     /// The best model.
@@ -423,7 +423,7 @@ pub trait TrainingWatch {
     ///
     /// # Errors
     /// When the training must not begin.
-    fn checkpoint(&mut self) -> Result<Option<ModelFile>, Stopped>;
+    fn checkpoint(&mut self) -> Result<Option<ModelFile>, TrainingStopped>;
 
     /// Notes that the training resumed from the checkpoint.
     fn resumed(&mut self, progress: TrainingProgress);
@@ -432,7 +432,7 @@ pub trait TrainingWatch {
     ///
     /// # Errors
     /// When the training must stop.
-    fn step(&mut self, progress: TrainingProgress, checkpoint: &dyn Fn() -> ModelFile) -> Result<(), Stopped>;
+    fn step(&mut self, progress: TrainingProgress, checkpoint: &dyn Fn() -> ModelFile) -> Result<(), TrainingStopped>;
 
     /// Notes that nothing but the form of the update is left to do.
     fn trained(&mut self);
@@ -441,14 +441,14 @@ pub trait TrainingWatch {
 /// The watch stopped a training, for a reason that it knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the training was stopped")]
-pub struct Stopped;
+pub struct TrainingStopped;
 
 /// Why there is no update.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// The watch stopped it.
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Stopped(#[from] TrainingStopped),
     /// The data do not fit, or nothing could be learnt.
     #[error(transparent)]
     Family(#[from] FamilyError),

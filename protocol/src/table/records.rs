@@ -18,7 +18,7 @@ pub struct Records<'t> {
 
 /// A record with its cells, without the space around them.
 #[derive(Debug)]
-pub struct Record<'t> {
+pub struct CsvRecord<'t> {
     /// The cells, as many as are kept.
     pub cells: Vec<Cell<'t>>,
     /// Number of cells.
@@ -111,7 +111,7 @@ impl<'t> Records<'t> {
         Ok(if has_escapes { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) })
     }
 
-    fn record(&mut self) -> Result<Option<Record<'t>>, TableError> {
+    fn record(&mut self) -> Result<Option<CsvRecord<'t>>, TableError> {
         loop {
             self.skip_space();
             if self.rest().is_empty() {
@@ -121,7 +121,7 @@ impl<'t> Records<'t> {
                 break;
             }
         }
-        let mut record = Record { cells: Vec::new(), count: 0, line: self.line, quoted_from: Vec::new() };
+        let mut record = CsvRecord { cells: Vec::new(), count: 0, line: self.line, quoted_from: Vec::new() };
         loop {
             let line = self.line;
             let cell = self.cell()?;
@@ -141,7 +141,7 @@ impl<'t> Records<'t> {
 }
 
 impl<'t> Iterator for Records<'t> {
-    type Item = Result<Record<'t>, TableError>;
+    type Item = Result<CsvRecord<'t>, TableError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
@@ -153,7 +153,7 @@ impl<'t> Iterator for Records<'t> {
     }
 }
 
-impl Record<'_> {
+impl CsvRecord<'_> {
     /// First and last line of a quoted cell that contains whole rows: the quote was not closed where it was opened, and another one, such as
     /// the inches of `5"`, closed it. One of its lines has as many cells as a row has there, numbers where this record has numbers, and at
     /// least one of them; text in several lines does not.

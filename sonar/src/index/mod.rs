@@ -30,8 +30,8 @@ use tokio::sync::watch;
 
 pub(crate) use store::put_aside;
 pub use store::{
-    BlockRef, Body, Changes, Database, DatabaseUrl, EventStore, Filter, Identity, InvalidDatabaseUrl, Lease,
-    NotAPosition, Opened, Position, Rollback, StoreError, Stored,
+    BlockRef, Body, Changes, ContractIdentity, Database, DatabaseUrl, EventStore, Filter, InvalidDatabaseUrl, Lease,
+    NotAPosition, OpenOutcome, Position, Rollback, StoreError, StoredEvent,
 };
 
 use self::snapshot::Snapshots;
@@ -105,7 +105,7 @@ impl IndexError {
 
 /// How far the index is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct IndexProgress {
     /// The newest indexed block.
     pub indexed: Option<BlockRef>,
     /// The newest block that should be indexed.
@@ -118,7 +118,7 @@ pub struct Progress {
     pub follows: bool,
 }
 
-impl Progress {
+impl IndexProgress {
     /// Whether everything that can be indexed is.
     #[must_use]
     pub fn caught_up(&self) -> bool {
@@ -156,7 +156,7 @@ struct UndoBatch {
 
 /// A world without the newest batches.
 #[derive(Debug, Default)]
-struct Rewound {
+struct RewoundWorld {
     world: World,
     cursor: Option<Position>,
     /// How many batches were taken back.
@@ -175,11 +175,11 @@ impl State {
     }
 
     /// The world without events after block `common`: an empty one if that is further back than is remembered.
-    fn rewound(&self, common: Option<u64>) -> Rewound {
+    fn rewound(&self, common: Option<u64>) -> RewoundWorld {
         if common < self.undo_floor {
-            return Rewound { batches: self.undo.len(), ..Rewound::default() };
+            return RewoundWorld { batches: self.undo.len(), ..RewoundWorld::default() };
         }
-        let mut rewound = Rewound { world: self.world.clone(), cursor: self.cursor, batches: 0 };
+        let mut rewound = RewoundWorld { world: self.world.clone(), cursor: self.cursor, batches: 0 };
         for batch in self.undo.iter().rev().take_while(|batch| Some(batch.end) > common) {
             rewound.world.revert(&batch.undo);
             rewound.cursor = batch.before;
@@ -195,7 +195,7 @@ pub struct Index {
     store: Arc<dyn EventStore>,
     snapshots: Snapshots,
     state: RwLock<State>,
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<IndexProgress>,
 }
 
 impl Index {
@@ -204,7 +204,11 @@ impl Index {
     /// # Errors
     /// The file cannot be created, or the database refuses or does not answer. A damaged file is replaced. Events in a
     /// shared database that make no sense are read from the chain again, unless another server follows it.
-    pub async fn open(database: &Database, identity: Identity, home: &Path) -> Result<(Arc<Self>, Opened), IndexError> {
+    pub async fn open(
+        database: &Database,
+        identity: ContractIdentity,
+        home: &Path,
+    ) -> Result<(Arc<Self>, OpenOutcome), IndexError> {
         let (store, mut opened) = database.events(identity).await?;
         let snapshots = Snapshots::new(home, identity);
         let (state, tip) = match folded(&*store, &snapshots).await {
@@ -216,11 +220,11 @@ impl Index {
                     return Err(error);
                 };
                 store.truncate_after(lease, None).await?;
-                opened = Opened::Replaced(error.to_string());
+                opened = OpenOutcome::Replaced(error.to_string());
                 folded(&*store, &snapshots).await?
             }
         };
-        let progress = Progress { indexed: tip, ..Progress::default() };
+        let progress = IndexProgress { indexed: tip, ..IndexProgress::default() };
         let index = Self { store, snapshots, state: RwLock::new(state), progress: watch::Sender::new(progress) };
         Ok((Arc::new(index), opened))
     }
@@ -247,7 +251,7 @@ impl Index {
 
     /// How far the index is, and a signal when that changes.
     #[must_use]
-    pub fn progress(&self) -> watch::Receiver<Progress> {
+    pub fn progress(&self) -> watch::Receiver<IndexProgress> {
         self.progress.subscribe()
     }
 
@@ -310,7 +314,7 @@ impl Index {
         let survivor = rollbacks.iter().map(|rollback| rollback.survivor).min().flatten();
         let seen = rollbacks.last().map_or(0, |rollback| rollback.number);
         self.snapshots.roll_back(survivor);
-        let Rewound { mut world, mut cursor, batches } = self.locked().rewound(survivor);
+        let RewoundWorld { mut world, mut cursor, batches } = self.locked().rewound(survivor);
         // A batch may begin before the surviving block and end after it: its first part is read again.
         let before = cursor;
         if let Some(survivor) = survivor
@@ -393,12 +397,12 @@ async fn keep(store: &dyn EventStore, lease: Lease) -> StoreError {
     }
 }
 
-fn store_form(record: &Record) -> Result<Stored, IndexError> {
+fn store_form(record: &Record) -> Result<StoredEvent, IndexError> {
     let position = Position { block: record.at.block, log: record.at.index };
-    Stored::new(record).map_err(|source| IndexError::Event { position, source })
+    StoredEvent::new(record).map_err(|source| IndexError::Event { position, source })
 }
 
-fn parse(stored: &Stored) -> Result<Record, IndexError> {
+fn parse(stored: &StoredEvent) -> Result<Record, IndexError> {
     stored.record().map_err(|source| IndexError::Event { position: stored.position, source })
 }
 
@@ -458,7 +462,7 @@ impl<S: Source> Indexer<S> {
             let follows = lead && store.lease().await?.is_some();
             let indexed = self.index.sync().await?;
             let before = *self.index.progress.borrow();
-            self.publish(Progress { indexed, follows, ..before });
+            self.publish(IndexProgress { indexed, follows, ..before });
             if follows && !before.follows {
                 return Ok(());
             }
@@ -467,7 +471,7 @@ impl<S: Source> Indexer<S> {
 
     async fn resign(&self) {
         let progress = *self.index.progress.borrow();
-        self.publish(Progress { follows: false, ..progress });
+        self.publish(IndexProgress { follows: false, ..progress });
         if let Err(error) = self.index.store.resign().await {
             tracing::warn!(%error, "cannot give the lease back; other servers wait until it expires");
         }
@@ -480,7 +484,7 @@ impl<S: Source> Indexer<S> {
         let store = Arc::clone(&self.index.store);
         let Some(lease) = store.lease().await? else {
             let indexed = self.index.sync().await?;
-            self.publish(Progress { indexed, follows: false, ..self.progress_at(head) });
+            self.publish(IndexProgress { indexed, follows: false, ..self.progress_at(head) });
             return Ok(true);
         };
         tokio::select! {
@@ -489,9 +493,9 @@ impl<S: Source> Indexer<S> {
         }
     }
 
-    fn progress_at(&self, head: BlockRef) -> Progress {
+    fn progress_at(&self, head: BlockRef) -> IndexProgress {
         let wanted = head.number.checked_sub(self.confirmations).filter(|&block| block >= self.first_block);
-        Progress { wanted, head: Some(head), ..Progress::default() }
+        IndexProgress { wanted, head: Some(head), ..IndexProgress::default() }
     }
 
     /// May end at any await when the lease is lost: what is stored by then, the next look folds.
@@ -514,7 +518,7 @@ impl<S: Source> Indexer<S> {
             indexed = Some(block);
         }
         let done = indexed.map(|block| block.number) >= wanted;
-        self.publish(Progress { indexed, follows: true, ..progress });
+        self.publish(IndexProgress { indexed, follows: true, ..progress });
         self.report(indexed, wanted, done);
         Ok(done)
     }
@@ -569,8 +573,8 @@ impl<S: Source> Indexer<S> {
         Ok(self.source.block(block.number).await?.is_some_and(|present| present.hash == block.hash))
     }
 
-    fn publish(&self, progress: Progress) {
-        let progress = Progress { rollbacks: self.index.rollbacks(), ..progress };
+    fn publish(&self, progress: IndexProgress) {
+        let progress = IndexProgress { rollbacks: self.index.rollbacks(), ..progress };
         self.index.progress.send_if_modified(|old| {
             let modified = *old != progress;
             *old = progress;

@@ -12,7 +12,7 @@ use sonar_node::snapshot::{Snapshot, SnapshotFile};
 use sonar_protocol::view::World;
 use tokio::task::spawn_blocking;
 
-use super::{EventStore, Identity, Position, StoreError};
+use super::{ContractIdentity, EventStore, Position, StoreError};
 
 /// Blocks after which a snapshot is worth being written again.
 const EVERY: u64 = 1_000;
@@ -25,7 +25,7 @@ pub(super) struct Snapshots {
 }
 
 impl Snapshots {
-    pub(super) fn new(home: &Path, identity: Identity) -> Self {
+    pub(super) fn new(home: &Path, identity: ContractIdentity) -> Self {
         let subject = format!("index of {} on chain {}", identity.contract, identity.chain_id);
         let file = SnapshotFile::new(home.join("index.snapshot"), subject);
         Self { file, written: Arc::default() }

@@ -76,7 +76,7 @@ pub struct BlockRef {
 
 /// One event as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredEvent {
     /// Where it is.
     pub position: Position,
     /// The hash of its block.
@@ -124,7 +124,7 @@ impl PartialEq for Body {
 
 impl Eq for Body {}
 
-impl Stored {
+impl StoredEvent {
     /// What is stored of an event.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ pub struct Filter {
 
 /// Which contract an index is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct ContractIdentity {
     /// Chain.
     pub chain_id: u64,
     /// Sonar's contract on it.
@@ -188,7 +188,7 @@ pub struct Identity {
 
 /// How a store was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opened {
+pub enum OpenOutcome {
     /// With what an earlier run had put there.
     Continued,
     /// Empty.
@@ -211,7 +211,7 @@ impl Database {
     ///
     /// # Errors
     /// The file cannot be created, or the database refuses or does not answer.
-    pub async fn events(&self, identity: Identity) -> Result<(Arc<dyn EventStore>, Opened), StoreError> {
+    pub async fn events(&self, identity: ContractIdentity) -> Result<(Arc<dyn EventStore>, OpenOutcome), StoreError> {
         match self {
             Self::Directory(directory) => {
                 let (store, opened) = sqlite::SqliteStore::open(&directory.join("index.sqlite"), identity).await?;
@@ -273,7 +273,7 @@ pub struct Changes {
     /// Rollbacks, oldest first. If there are any, `records` is empty: what is new depends on how far back the reader went.
     pub rollbacks: Vec<Rollback>,
     /// Events, in chain order.
-    pub records: Vec<Stored>,
+    pub records: Vec<StoredEvent>,
     /// The newest indexed block.
     pub tip: Option<BlockRef>,
 }
@@ -305,11 +305,11 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     /// Indexed blocks, newest first.
     fn newest_blocks(&self, limit: u32) -> Answer<'_, Vec<BlockRef>>;
     /// Adds the events up to and including block `tip`, all or nothing.
-    fn append<'a>(&'a self, lease: Lease, records: &'a [Stored], tip: BlockRef) -> Answer<'a, ()>;
+    fn append<'a>(&'a self, lease: Lease, records: &'a [StoredEvent], tip: BlockRef) -> Answer<'a, ()>;
     /// Forgets everything after `block`, or everything if there is none, and records the rollback for readers.
     fn truncate_after(&self, lease: Lease, block: Option<u64>) -> Answer<'_, ()>;
     /// Events after a position, in chain order.
-    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<Stored>>;
+    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<StoredEvent>>;
     /// The hash of an indexed block that has events, or of the newest.
     fn block_hash(&self, number: u64) -> Answer<'_, Option<B256>>;
     /// Whether the database answers.
@@ -354,7 +354,7 @@ fn migrator(scripts: &[&'static str]) -> Migrator {
 }
 
 /// A row of a query that begins with [`EVENT_COLUMNS`].
-fn stored<R: Row>(row: R) -> Result<Stored, sqlx::Error>
+fn stored<R: Row>(row: R) -> Result<StoredEvent, sqlx::Error>
 where
     usize: ColumnIndex<R>,
     i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
@@ -362,7 +362,7 @@ where
     Option<String>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
 {
     let optional = |column: usize| row.try_get::<Option<String>, _>(column);
-    Ok(Stored {
+    Ok(StoredEvent {
         position: Position { block: unsigned(row.try_get(0)?)?, log: unsigned(row.try_get(1)?)? },
         block_hash: parsed(row.try_get(2)?)?,
         time: unsigned(row.try_get(3)?)?,

@@ -16,7 +16,7 @@ use sonar_protocol::{
     view::CampaignView,
 };
 
-const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
+const IDENTITY: ContractIdentity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
 const FIRST: u64 = 3;
 
 /// A chain that tests write: block `n` holds the events at index `n`.
@@ -134,7 +134,7 @@ impl Place {
         self.written(Some(&before)).await;
     }
 
-    async fn open(&self) -> (Arc<Index>, Opened) {
+    async fn open(&self) -> (Arc<Index>, OpenOutcome) {
         Index::open(&self.database, IDENTITY, self.home.path()).await.unwrap()
     }
 }
@@ -380,7 +380,7 @@ async fn a_start_folds_only_the_events_after_the_snapshot(place: Place) {
     let hash = chain.block_ref(1_001).unwrap().hash;
     place.write_snapshot(Snapshot { block: 1_001, hash, world: marked }).await;
     let (continued, found) = place.open().await;
-    assert_eq!(found, Opened::Continued);
+    assert_eq!(found, OpenOutcome::Continued);
     assert_eq!(continued.read(|world| world.order.clone()), kept.order);
     assert_eq!(continued.read(|world| world.campaigns[&id(1)].best_ppm), 7);
 }
@@ -407,7 +407,7 @@ async fn a_snapshot_that_does_not_fit_is_set_aside(place: Place) {
     let hash = chain.block_ref(1_001).unwrap().hash;
     place.write_snapshot(Snapshot { block: 1_001, hash, world: World::default() }).await;
     let (continued, found) = place.open().await;
-    assert_eq!(found, Opened::Continued, "the events are not at fault");
+    assert_eq!(found, OpenOutcome::Continued, "the events are not at fault");
     assert_eq!(continued.read(World::clone), anew(&chain).await);
     assert!(!place.snapshot().exists());
 }
@@ -532,7 +532,7 @@ async fn contracts_share_a_database_without_seeing_one_another() {
     let (_, mut indexer) = open(&place, &chain, 0).await;
     chain.mine(0, vec![opened(1)]);
     indexer.catch_up().await.unwrap();
-    let other = Identity { chain_id: u64::MAX, ..IDENTITY };
+    let other = ContractIdentity { chain_id: u64::MAX, ..IDENTITY };
     let (index, opened) = Index::open(&place.database, other, place.home.path()).await.unwrap();
-    assert_eq!((opened, index.read(|world| world.order.len())), (Opened::Fresh, 0));
+    assert_eq!((opened, index.read(|world| world.order.len())), (OpenOutcome::Fresh, 0));
 }

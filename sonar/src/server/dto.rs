@@ -6,7 +6,7 @@ use sonar_contracts::{Deployment, State};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, event_id::EventId, pins::Kind, problem::Problem};
-use crate::index::{Body, Stored};
+use crate::index::{Body, StoredEvent};
 use sonar_protocol::{
     ids::{CampaignId, Digest},
     manifest::Manifest,
@@ -137,7 +137,7 @@ pub struct CampaignQuery {
     pub token: Option<String>,
     /// Begin after this campaign.
     pub after: Option<String>,
-    /// At most so many, 1 to 500.
+    /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
@@ -146,18 +146,7 @@ pub struct CampaignQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
-    /// Begin after the item with this number.
-    pub after: Option<String>,
-    /// At most so many, 1 to 500.
-    pub limit: Option<u32>,
-}
-
-/// Which campaigns of a miner.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct MinerQuery {
-    /// Begin after this campaign.
+    /// Begin after this item: what `next` of the part before names.
     pub after: Option<String>,
     /// At most this number, 1 to 500.
     pub limit: Option<u32>,
@@ -172,7 +161,7 @@ pub struct SubmissionQuery {
     pub miner: Option<String>,
     /// Begin after the submission with this number.
     pub after: Option<String>,
-    /// At most so many, 1 to 500.
+    /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
@@ -188,7 +177,7 @@ pub struct EventQuery {
     pub account: Option<String>,
     /// Begin after the event with this id.
     pub after: Option<String>,
-    /// At most so many, 1 to 500.
+    /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
@@ -247,8 +236,8 @@ pub struct EventView {
     pub data: Body,
 }
 
-impl From<&Stored> for EventView {
-    fn from(stored: &Stored) -> Self {
+impl From<&StoredEvent> for EventView {
+    fn from(stored: &StoredEvent) -> Self {
         Self {
             id: EventId::of(stored),
             kind: stored.kind.clone(),
@@ -287,7 +276,7 @@ pub struct RelayReceipt {
 
 /// Whether everything that is needed answers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Ready {
+pub struct Readiness {
     /// Whether all of them do, and the index has caught up.
     pub ready: bool,
     /// Why not; empty if ready.
@@ -337,7 +326,7 @@ pub struct IpfsHealth {
     pub missing: usize,
 }
 
-impl Ready {
+impl Readiness {
     /// Looks at everything.
     pub(super) async fn look(app: &App) -> Self {
         // A chain that was replaced answers too.

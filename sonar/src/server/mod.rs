@@ -33,7 +33,7 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 pub use dto::{Artefact, CampaignPage, EventView, Info, Page, RelayReceipt};
 pub use problem::Problem;
 
-use crate::index::{Database, DatabaseUrl, Identity, Index, IndexError, Indexer, Opened, Source};
+use crate::index::{ContractIdentity, Database, DatabaseUrl, Index, IndexError, Indexer, OpenOutcome, Source};
 use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
@@ -129,7 +129,7 @@ impl Server {
         files::private_directory(&config.home)?;
         let lock = lock(&config)?;
         let deployment = *chain.deployment();
-        let identity = Identity { chain_id: deployment.chain_id, contract: deployment.campaigns };
+        let identity = ContractIdentity { chain_id: deployment.chain_id, contract: deployment.campaigns };
         let database = match config.database {
             None => Database::Directory(config.home.clone()),
             Some(url) => Database::Postgres(url),
@@ -192,7 +192,7 @@ impl Server {
     /// Returns when everything that the chain says is indexed.
     pub async fn caught_up(&self) {
         // Fails only when the index is gone, and it is kept here.
-        let _ = self.app.index.progress().wait_for(crate::index::Progress::caught_up).await;
+        let _ = self.app.index.progress().wait_for(crate::index::IndexProgress::caught_up).await;
     }
 
     /// Returns, with the reason, when one of the server's tasks has ended: nothing repairs that but a new start.
@@ -232,11 +232,11 @@ fn lock(config: &Config) -> Result<File, ServeError> {
     Ok(file)
 }
 
-fn log_opened(opened: &Opened) {
+fn log_opened(opened: &OpenOutcome) {
     match opened {
-        Opened::Continued => {}
-        Opened::Fresh => tracing::info!("there is no index yet; reading the chain from the start"),
-        Opened::Replaced(reason) => {
+        OpenOutcome::Continued => {}
+        OpenOutcome::Fresh => tracing::info!("there is no index yet; reading the chain from the start"),
+        OpenOutcome::Replaced(reason) => {
             tracing::warn!(%reason, "the index cannot be used; reading the chain from the start");
         }
     }
