@@ -1,13 +1,13 @@
-//! Commands that only tell.
+//! `sonar completions`, `exit-codes` and `version`.
 
 use clap_complete::Shell;
 use sonar_node::cli::{self, EXIT_CODES, Failure, Report};
 
-/// Print a script that completes commands in your shell.
+/// Print a completion script for your shell.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar completions bash > /etc/bash_completion.d/sonar")]
 pub struct Completions {
-    /// Which shell
+    /// Shell to complete commands for
     shell: Shell,
 }
 
