@@ -19,19 +19,19 @@ use sonar_protocol::{
 
 /// The account that pays for transactions and owns the stake.
 const OPERATOR: &str = "operator";
-/// The key that attests.
+/// The attestation key.
 const ATTESTER: &str = "attester";
 
-/// Where things are in a Capsule's directory.
+/// Paths in a Capsule's home directory.
 #[derive(Clone, Debug)]
 pub struct Home(PathBuf);
 
-/// A Capsule that was opened with its passphrase.
+/// The keys and the vault of a Capsule, decrypted with its passphrase.
 #[derive(Debug)]
 pub struct Opened {
     /// The account that pays for transactions and owns the stake.
     pub operator: PrivateKeySigner,
-    /// The key that attests.
+    /// The attestation key.
     pub attester: PrivateKeySigner,
     /// The key that bundles and updates are sealed to.
     pub identity: Identity,
@@ -40,13 +40,13 @@ pub struct Opened {
 }
 
 impl Home {
-    /// The directory.
+    /// The home directory.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
 
-    /// The directory.
+    /// The home directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
@@ -70,17 +70,17 @@ impl Home {
         self.0.join("vault")
     }
 
-    /// Whether all keys are here.
+    /// Whether the home has all keys.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        // The OpenPGP key is made last.
+        // The OpenPGP key is created last.
         self.openpgp().exists()
     }
 
-    /// Makes what is missing. What an interrupted `capsule init` left is used.
+    /// Creates what is missing. Resumes an interrupted `capsule init`.
     ///
     /// # Errors
-    /// When the passphrase does not open what is there, or nothing can be written.
+    /// When the passphrase is wrong for existing files, or nothing can be written.
     pub fn complete(&self, operator: Option<&PrivateKeySigner>, passphrase: &str) -> Result<Opened, Failure> {
         files::private_directory(&self.0)?;
         let vault = match Vault::unlock(&self.vault(), passphrase) {
@@ -116,7 +116,7 @@ impl Home {
         }
     }
 
-    /// Opens everything.
+    /// Decrypts keys and vault.
     ///
     /// # Errors
     /// Before `capsule init`, or with the wrong passphrase.
@@ -131,10 +131,10 @@ impl Home {
         })
     }
 
-    /// Opens the OpenPGP key.
+    /// Decrypts the OpenPGP key.
     ///
     /// # Errors
-    /// When it is not there, or the passphrase is wrong.
+    /// When the key is missing, or the passphrase is wrong.
     pub fn identity(&self, passphrase: &str) -> Result<Identity, Failure> {
         let bytes = files::read_limited(&self.openpgp(), limits::CERTIFICATE as u64)?;
         Identity::load(&bytes, passphrase).map_err(|error| match error {
@@ -143,7 +143,7 @@ impl Home {
         })
     }
 
-    /// The operator's address, which is no secret.
+    /// The operator's address; needs no passphrase.
     ///
     /// # Errors
     /// Before `capsule init`.
@@ -152,7 +152,7 @@ impl Home {
         let name: AccountName = OPERATOR.parse()?;
         let accounts = Keystore::new(&self.0).list()?;
         let account = accounts.into_iter().find(|account| account.name == name);
-        account.map(|account| account.address).ok_or_else(|| Failure::internal("the keystore file holds no address"))
+        account.map(|account| account.address).ok_or_else(|| Failure::internal("the keystore file has no address"))
     }
 
     fn require(&self) -> Result<(), Failure> {
@@ -160,13 +160,13 @@ impl Home {
             return Ok(());
         }
         Err(Failure::new(Code::NotInitialised, format!("there is no Capsule in {}", self.0.display()))
-            .help("make one with `capsule init`, or say where it is with --home"))
+            .help("create one with `capsule init`, or pass its directory with --home"))
     }
 
-    /// Holds the home until the file is dropped.
+    /// Locks the home until the file is dropped.
     ///
     /// # Errors
-    /// When another process holds it.
+    /// When another process has locked it.
     pub fn occupy(&self) -> Result<File, Failure> {
         let path = self.0.join("capsule.lock");
         let file = File::options()

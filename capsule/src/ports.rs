@@ -1,4 +1,4 @@
-//! What the Capsule needs of the world: a store that survives crashes, IPFS, and the chain.
+//! The services that the Capsule needs: a store that survives crashes, IPFS, and the chain.
 
 use std::{future::Future, time::Duration};
 
@@ -17,21 +17,21 @@ use zeroize::Zeroizing;
 
 use crate::{campaign::record::Settlement, relay::Relay};
 
-/// Named pieces of bytes that outlive the process.
+/// A persistent store of named byte strings.
 pub trait Store: Send + Sync + 'static {
-    /// Keeps bytes; when this returns they survive a crash.
+    /// Stores bytes under a name. They survive a crash once this returns.
     ///
     /// # Errors
     /// When they cannot be written.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError>;
 
-    /// The bytes of a name, if there are any.
+    /// The bytes of a name; `None` if there are none.
     ///
     /// # Errors
     /// When they cannot be read.
     fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError>;
 
-    /// Destroys what has the name; nothing there is no error.
+    /// Destroys the bytes of a name; succeeds if there are none.
     ///
     /// # Errors
     /// When it cannot be destroyed.
@@ -52,12 +52,12 @@ impl Store for Vault {
     }
 }
 
-/// Artefacts by content.
+/// Artefacts by content, on IPFS.
 pub trait Artefacts: Send + Sync + 'static {
     /// Publishes bytes; the same bytes always have the same digest.
     fn add(&self, bytes: Vec<u8>) -> impl Future<Output = Result<Digest, IpfsError>> + Send;
 
-    /// Fetches at most so many bytes within this time.
+    /// Fetches an artefact of at most `max_bytes` within the time limit.
     fn get(
         &self,
         digest: Digest,
@@ -76,9 +76,9 @@ impl Artefacts for Node {
     }
 }
 
-/// What is sent to the contract.
+/// The transactions of the Capsule.
 pub trait Chain: Send + Sync + 'static {
-    /// The contract's own hash of the present window.
+    /// The contract's hash of the current window.
     fn window_hash(&self, id: CampaignId) -> impl Future<Output = Result<B256, chain::Error>> + Send;
 
     /// Sends an activation.
@@ -123,12 +123,12 @@ pub trait Chain: Send + Sync + 'static {
     fn release(&self, terms: &Terms) -> impl Future<Output = Result<(), chain::Error>> + Send;
 }
 
-/// The operator's account on the chain, with Sonar's relay beside it.
+/// The operator's account on the chain, with Sonar's relay as backup for settlements.
 #[derive(Debug)]
 pub struct Account {
     /// Sends from the operator's account.
     pub client: Client,
-    /// Keeps settlements in case the account's own transaction does not arrive.
+    /// Sends settlements if the account's own transaction does not arrive.
     pub relay: Option<Relay>,
 }
 

@@ -1,12 +1,12 @@
-//! Commands that only tell.
+//! `capsule completions` and `version`.
 
 use clap_complete::Shell;
 use sonar_node::cli::{self, Failure, Report};
 
-/// Print a script that completes commands in your shell.
+/// Print a completion script for your shell.
 #[derive(Debug, clap::Args)]
 pub struct Completions {
-    /// Which shell
+    /// Shell to complete commands for
     shell: Shell,
 }
 
