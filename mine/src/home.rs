@@ -22,38 +22,38 @@ use crate::{
     store::{SecretStore, SecretStoreError},
 };
 
-/// A policy is a page of text.
+/// Size limit of a policy file in bytes.
 const POLICY_LIMIT: u64 = 64 << 10;
 /// The Mine's only account.
 const ACCOUNT: &str = "mine";
 
-/// Where things are in a Mine's directory.
+/// Paths in a Mine's home directory.
 #[derive(Clone, Debug)]
 pub struct Home(PathBuf);
 
-/// A Mine that was opened with its passphrase.
+/// Account and vault of a Mine, decrypted with its passphrase.
 #[derive(Clone)]
 pub struct UnlockedMine {
     /// Its account.
     pub signer: PrivateKeySigner,
-    /// Its secrets.
+    /// Its vault.
     pub store: Arc<dyn SecretStore>,
 }
 
 impl Home {
-    /// The directory.
+    /// The home directory.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
 
-    /// The directory.
+    /// The home directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The owner's rules.
+    /// The policy file.
     #[must_use]
     pub fn policy(&self) -> PathBuf {
         self.0.join("policy.toml")
@@ -81,19 +81,19 @@ impl Home {
         Ok(Keystore::new(&self.0).path(&Self::account()?))
     }
 
-    /// Whether `mine init` was completed here.
+    /// Whether `mine init` has completed in this home.
     ///
     /// # Errors
     /// As `keystore`.
     pub fn is_complete(&self) -> Result<bool, Failure> {
-        // The account is made last.
+        // The account is created last.
         Ok(self.keystore()?.exists())
     }
 
-    /// Makes what is missing. What an interrupted `mine init` left is used.
+    /// Creates what is missing. Resumes an interrupted `mine init`.
     ///
     /// # Errors
-    /// When the passphrase does not open what is there, or nothing can be written.
+    /// When the passphrase is wrong for existing files, or nothing can be written.
     pub fn complete(&self, key: Option<&PrivateKeySigner>, passphrase: &str) -> Result<UnlockedMine, Failure> {
         files::private_directory(&self.0)?;
         let vault = match Vault::unlock(&self.vault(), passphrase) {
@@ -114,7 +114,7 @@ impl Home {
         Ok(UnlockedMine { signer, store: Arc::new(vault) })
     }
 
-    /// Opens account and vault.
+    /// Decrypts account and vault.
     ///
     /// # Errors
     /// Before `mine init`, or with the wrong passphrase.
@@ -125,7 +125,7 @@ impl Home {
         })
     }
 
-    /// Opens the vault only.
+    /// Decrypts only the vault.
     ///
     /// # Errors
     /// As `open`.
@@ -134,7 +134,7 @@ impl Home {
         Ok(Arc::new(Vault::unlock(&self.vault(), passphrase).map_err(locked)?))
     }
 
-    /// Opens the account only.
+    /// Decrypts only the account.
     ///
     /// # Errors
     /// As `open`.
@@ -143,7 +143,7 @@ impl Home {
         Ok(Keystore::new(&self.0).unlock(&Self::account()?, passphrase)?)
     }
 
-    /// The account's address, which is no secret.
+    /// The account's address; needs no passphrase.
     ///
     /// # Errors
     /// Before `mine init`.
@@ -155,7 +155,7 @@ impl Home {
             .into_iter()
             .find(|account| account.name == name)
             .map(|account| account.address)
-            .ok_or_else(|| Failure::internal("the keystore file holds no address"))
+            .ok_or_else(|| Failure::internal("the keystore file has no address"))
     }
 
     fn require(&self) -> Result<(), Failure> {
@@ -163,10 +163,10 @@ impl Home {
             return Ok(());
         }
         Err(Failure::new(Code::NotInitialised, format!("there is no Mine in {}", self.0.display()))
-            .help("make one with `mine init`, or say where it is with --home"))
+            .help("create one with `mine init`, or pass its directory with --home"))
     }
 
-    /// Holds the home for a run until the file is dropped; `None` while another run holds it.
+    /// Locks the home for a run until the file is dropped; `None` if another run has locked it.
     ///
     /// # Errors
     /// When the file cannot be opened.
@@ -182,10 +182,10 @@ impl Home {
     }
 }
 
-/// Reads the owner's rules; a missing file allows everything.
+/// Reads the policy; a missing file gives the default policy.
 ///
 /// # Errors
-/// Unreadable, or with a rule that does not exist.
+/// When the file is unreadable, or has an unknown rule.
 pub fn read_policy(path: &Path) -> Result<Policy, ConfigError> {
     let bytes = match files::read_limited(path, POLICY_LIMIT) {
         Err(error) if error.source.kind() == ErrorKind::NotFound => return Ok(Policy::default()),
@@ -196,7 +196,7 @@ pub fn read_policy(path: &Path) -> Result<Policy, ConfigError> {
     toml::from_str(text).map_err(|error| content(error.to_string()))
 }
 
-/// Writes the owner's rules.
+/// Writes the policy.
 ///
 /// # Errors
 /// When the file cannot be written.

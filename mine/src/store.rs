@@ -1,17 +1,17 @@
-//! Named pieces of bytes that outlive the process. On disk they are in the vault, under the passphrase.
+//! A persistent store of named byte strings. On disk it is the vault, encrypted under the passphrase.
 
 use std::error::Error;
 
 use zeroize::Zeroizing;
 
-/// Why the store does not work.
+/// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct SecretStoreError(#[from] pub Box<dyn Error + Send + Sync>);
 
-/// Where a Mine keeps what nobody else may see.
+/// The private storage of a Mine.
 pub trait SecretStore: Send + Sync {
-    /// Keeps bytes under a name; when this returns they survive a crash.
+    /// Stores bytes under a name. They survive a crash once this returns.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -23,13 +23,13 @@ pub trait SecretStore: Send + Sync {
     /// When there are none, or they cannot be read.
     fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, SecretStoreError>;
 
-    /// Forgets a name; that it is unknown is no error.
+    /// Removes a name; succeeds if it does not exist.
     ///
     /// # Errors
     /// When it cannot be removed.
     fn remove(&self, name: &str) -> Result<(), SecretStoreError>;
 
-    /// Names that begin like this, sorted.
+    /// Names with this prefix, sorted.
     ///
     /// # Errors
     /// When they cannot be listed.

@@ -1,4 +1,5 @@
-//! A training may take long: it keeps checkpoints, resumes where a killed run stopped, and stops when nobody wants its update any more.
+//! Long trainings: they write checkpoints, resume where a killed run stopped, and stop when their update is no longer
+//! needed.
 
 use std::{
     fmt,
@@ -22,21 +23,21 @@ use crate::{
 };
 
 const CHECKPOINT: &str = "training-";
-/// A killed run loses no more work than this …
+/// A killed run loses at most this much work, …
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(1);
-/// … or than this many times what keeping a checkpoint takes.
+/// … or this many times the duration of writing a checkpoint.
 const SHARE: u32 = 20;
 
-/// How far a training is.
+/// Progress of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainingStatus {
-    /// The epoch under way, from one.
+    /// Current epoch, from 1.
     pub epoch: u32,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: u32,
-    /// Steps that are done.
+    /// Number of finished steps.
     pub step: u64,
-    /// Steps in all.
+    /// Total number of steps.
     pub steps: u64,
 }
 
@@ -46,11 +47,11 @@ impl From<syft_nets::TrainingProgress> for TrainingStatus {
     }
 }
 
-/// Whoever drops it does not want the training any more.
+/// The owner's end of a training: dropping it cancels the training.
 #[derive(Debug, Default)]
 pub struct Leash(Held);
 
-/// The other end of a leash.
+/// The training's end of a leash.
 #[derive(Clone, Debug, Default)]
 pub struct Held(Arc<(AtomicBool, Mutex<Option<TrainingStatus>>)>);
 
@@ -61,13 +62,13 @@ impl Drop for Leash {
 }
 
 impl Leash {
-    /// The end for the training.
+    /// The training's end.
     #[must_use]
     pub fn hold(&self) -> Held {
         self.0.clone()
     }
 
-    /// How far the training is that holds the other end, as a restart would find it.
+    /// Progress of the training as of its last checkpoint.
     #[must_use]
     pub fn progress(&self) -> Option<TrainingStatus> {
         *self.0.0.1.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,7 +85,7 @@ impl Held {
     }
 }
 
-/// Watches the training for one update.
+/// Creates the monitor of the training for one update.
 pub struct Watch<'a> {
     store: &'a dyn SecretStore,
     campaign: CampaignId,
@@ -110,20 +111,20 @@ impl fmt::Debug for Watch<'_> {
 }
 
 impl<'a> Watch<'a> {
-    /// Keeps checkpoints in the store, until the leash is dropped.
+    /// Writes checkpoints to the store, and cancels the training when the leash is dropped.
     #[must_use]
     pub fn new(store: &'a dyn SecretStore, campaign: CampaignId, version: Version, held: &'a Held) -> Self {
         let every = BETWEEN_CHECKPOINTS;
         Self { store, campaign, version, held, every, last: None, epoch: 1, trained: None, trouble: None }
     }
 
-    /// When training was over; now if it is not.
+    /// When the training ended; now if it has not.
     #[must_use]
     pub fn trained_at(&self) -> Instant {
         self.trained.unwrap_or_else(Instant::now)
     }
 
-    /// Why there is no update.
+    /// Why the training ended without an update.
     #[must_use]
     pub fn explain(self, error: TrainError) -> WorkError {
         match (error, self.trouble) {
@@ -138,7 +139,7 @@ impl<'a> Watch<'a> {
         if self.store.list(&name)?.is_empty() { Ok(None) } else { self.store.get(&name).map(Some) }
     }
 
-    /// Keeps what a restart resumes from, and only then reports how far it is.
+    /// Writes a checkpoint, and only then reports the progress.
     fn keep(&self, progress: TrainingProgress, checkpoint: &ModelFile) -> Result<Kept, SecretStoreError> {
         let begin = Instant::now();
         self.store.put(&name(self.campaign, self.version), checkpoint)?;
@@ -160,7 +161,7 @@ impl TrainingWatch for Watch<'_> {
     fn resumed(&mut self, progress: TrainingProgress) {
         tracing::info!(
             campaign = %self.campaign, version = %self.version, step = progress.step, steps = progress.steps,
-            "goes on with a training that was interrupted"
+            "resuming an interrupted training"
         );
         self.epoch = progress.epoch;
         self.held.tell(progress.into());
@@ -175,7 +176,7 @@ impl TrainingWatch for Watch<'_> {
             tracing::info!(campaign = %self.campaign, version = %self.version, "epoch {epoch} of {epochs} is done");
             self.epoch = progress.epoch;
         }
-        // The first step is kept at once, so that its owner can see that it trains.
+        // The first step is written at once, so that `mine status` shows the training.
         if self.last.as_ref().is_none_or(|last| last.at.elapsed() >= self.every.max(last.took * SHARE)) {
             self.last = Some(self.keep(progress, &checkpoint()).map_err(|trouble| self.stop(trouble))?);
         }
@@ -197,10 +198,10 @@ fn name(campaign: CampaignId, version: Version) -> String {
     format!("{CHECKPOINT}{campaign}-{version}")
 }
 
-/// Forgets the trainings that do not go on: their updates were made, or their models have changed.
+/// Removes checkpoints of trainings that do not continue: their updates were made, or their models have changed.
 ///
 /// # Errors
-/// When the store does not work.
+/// When the store fails.
 pub fn tidy(store: &dyn SecretStore, goes_on: impl Fn(CampaignId, Version) -> bool) -> Result<(), SecretStoreError> {
     for entry in store.list(CHECKPOINT)? {
         let known = entry[CHECKPOINT.len()..].rsplit_once('-').and_then(|(campaign, version)| {
@@ -239,7 +240,7 @@ mod tests {
         Clear { network, seed: 1, schedule, release: Release::default() }
     }
 
-    /// A store under a process that is killed after so many writes.
+    /// A store of a process that is killed after this number of writes.
     struct Dying<'a> {
         store: &'a Memory,
         leash: Mutex<(usize, Option<Leash>)>,
@@ -268,7 +269,7 @@ mod tests {
         }
     }
 
-    /// Runs until the store was written to so often, or to the end.
+    /// Runs until this number of writes to the store, or to the end.
     fn run(store: &Memory, writes: usize, rows: usize) -> (Option<TrainingStatus>, Result<Vec<u8>, WorkError>) {
         run_with(store, writes, rows, Duration::ZERO)
     }

@@ -126,7 +126,7 @@ fn killed_in_the_middle_of_an_epoch_a_mine_ends_with_the_same_bits() {
             models.push((delivered(&network, &campaign).await, outcomes));
         }
         assert!(models.windows(2).all(|pair| pair[0] == pair[1]), "a kill changed the model");
-        assert!(log(&network, "mine-1").contains("goes on with a training that was interrupted"));
+        assert!(log(&network, "mine-1").contains("resuming an interrupted training"));
         network.stop().await;
     });
 }

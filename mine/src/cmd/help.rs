@@ -1,13 +1,13 @@
-//! Commands that only tell.
+//! `mine completions` and `version`.
 
 use clap_complete::Shell;
 use sonar_node::cli::{self, Failure, Report};
 
-/// Print a script that completes commands in your shell.
+/// Print a completion script for your shell.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  mine completions bash > /etc/bash_completion.d/mine")]
 pub struct Completions {
-    /// Which shell
+    /// Shell to complete commands for
     shell: Shell,
 }
 

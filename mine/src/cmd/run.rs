@@ -15,12 +15,12 @@ use sonar_node::{
 
 use super::{Context, repository_failure, store_failure};
 
-/// Attempts to hold the home.
+/// Attempts to lock the home.
 const OCCUPY_ATTEMPTS: u32 = 10;
-/// Pause between them.
+/// Delay between two attempts.
 const OCCUPY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serve campaigns until stopped. All connections go out; nobody can connect to a Mine.
+/// Serve campaigns until stopped. A Mine opens only outgoing connections.
 #[derive(Debug, clap::Args)]
 pub struct Run {
     /// End when nothing is left to do for the campaigns that are open now
@@ -63,7 +63,7 @@ impl Run {
         if !self.once {
             Ready::new(None, Vec::new()).announce(home.path(), output)?;
         }
-        output.progress(format!("Mine {me} is at work"));
+        output.progress(format!("Mine {me} is running"));
         miner.run(stop).await.map_err(failure)?;
         Ready::clear(home.path());
         Ok(done)
@@ -77,7 +77,7 @@ impl Run {
     }
 }
 
-/// Holds the home. `mine status` holds it for a moment too, so one refusal means nothing.
+/// Locks the home. Retries, because `mine status` also locks it for a moment.
 async fn occupy(home: &Home) -> Result<File, Failure> {
     for _ in 0..OCCUPY_ATTEMPTS {
         if let Some(file) = home.occupy()? {
@@ -96,7 +96,7 @@ fn failure(error: RunError) -> Failure {
         RunError::Repository(error) => repository_failure(error),
         RunError::Policy(error) => error.into(),
         error @ RunError::Trouble { .. } => {
-            Failure::new(Code::Trouble, error).help("run it again, or without --once to keep trying")
+            Failure::new(Code::Trouble, error).help("run it again, or without --once to retry until it works")
         }
     }
 }
