@@ -72,7 +72,7 @@ pub struct CapsuleView {
     pub stake: Amount,
     /// The part of its stake that campaigns hold.
     pub locked: Amount,
-    /// Sonar contracts that may lock its stake.
+    /// Campaigns contracts that may lock its stake.
     pub authorized: BTreeSet<Address>,
 }
 

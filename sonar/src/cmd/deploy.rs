@@ -86,7 +86,7 @@ fn remember(context: &Context, path: &std::path::Path) -> Result<(), Failure> {
 
 fn report(deployment: &Deployment) -> Result<Report, Failure> {
     let human = format!(
-        "chain     {}\nsonar     {}\nregistry  {}\ndatacoin  {}",
+        "chain     {}\ncampaigns {}\nregistry  {}\ndatacoin  {}",
         deployment.chain_id, deployment.campaigns, deployment.registry, deployment.datacoin
     );
     Report::new(deployment, human)
