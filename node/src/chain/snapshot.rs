@@ -1,8 +1,8 @@
-//! What the contracts said until a final block, folded and kept in a file, so that a program that starts does not read the chain from
-//! its first block.
+//! Snapshots: the fold of the contracts' events up to a final block, in a file, so that a program does not read the
+//! chain from its first block at each start.
 //!
-//! A snapshot is a shortcut and never a source: it is used only if it is whole, of this deployment, written by this version of the
-//! program, and if the chain still has its block. Otherwise it is set aside, and the chain is read anew.
+//! A snapshot is only a cache: it is used only if it is complete, of this deployment, written by this version of the
+//! program, and if the chain still has its block. Otherwise it is renamed, and the chain is read from its first block.
 //!
 //! ```text
 //! magic | header: form, program version, chain, contracts, block and its hash | world | keccak256 of all before
@@ -23,30 +23,30 @@ use sonar_protocol::view::World;
 use crate::files::{self, Access, FileError};
 
 const MAGIC: &[u8; 8] = b"sonarsnp";
-/// Counts changes of the form of [`World`] or of the header. A test fails when the form changes and this does not.
+/// Version of the format of [`World`] and of the header. A test fails if the format changes and this does not.
 const FORM: u32 = 1;
-/// Bytes of the hash at the end.
+/// Length in bytes of the hash at the end.
 const CHECKSUM: u64 = 32;
 
 /// The world at a final block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Snapshot {
-    /// The last block that is in it.
+    /// Number of the last block in it.
     pub(super) block: u64,
     /// Its hash.
     pub(super) hash: B256,
-    /// All that the contracts said until then.
+    /// State of all campaigns at that block.
     pub(super) world: World,
 }
 
-/// Where a program keeps its snapshot of one deployment.
+/// The file of a program's snapshot of one deployment.
 #[derive(Clone, Debug)]
 pub(super) struct SnapshotFile {
     path: PathBuf,
     identity: Identity,
 }
 
-/// What a snapshot is of, and who wrote it.
+/// Header of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Identity {
     form: u32,
@@ -57,7 +57,7 @@ struct Identity {
     first_block: u64,
 }
 
-/// Why a file cannot be used.
+/// Why a snapshot cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error("it is damaged: {0}")]
@@ -66,7 +66,7 @@ enum Unusable {
     Form(#[from] bincode::Error),
     #[error("it cannot be read: {0}")]
     File(#[from] io::Error),
-    #[error("it is of another deployment, or of another version of this program")]
+    #[error("it belongs to another deployment, or to another version of this program")]
     Foreign,
 }
 
@@ -89,13 +89,13 @@ impl SnapshotFile {
         Self { path: home.join("chain.snapshot"), identity }
     }
 
-    /// The snapshot, if there is one that can be used. Another file is set aside with a warning.
+    /// Reads the snapshot, if it is usable. An unusable file is renamed with a warning.
     pub(super) fn load(&self) -> Option<Snapshot> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                tracing::warn!("cannot read {}: {error}; the chain is read from its first block", self.path.display());
+                tracing::warn!("cannot read {}: {error}; reading the chain from its first block", self.path.display());
                 return None;
             }
         };
@@ -108,15 +108,15 @@ impl SnapshotFile {
         }
     }
 
-    /// Moves the file away from its place, for the reason.
+    /// Renames an unusable file and logs the reason.
     pub(super) fn set_aside(&self, reason: impl std::fmt::Display) {
         let aside = self.path.with_extension("snapshot.unusable");
         let moved = match fs::rename(&self.path, &aside) {
-            Ok(()) => format!("it is now {}", aside.display()),
-            Err(error) => format!("it cannot be moved: {error}"),
+            Ok(()) => format!("it was renamed to {}", aside.display()),
+            Err(error) => format!("it cannot be renamed: {error}"),
         };
         tracing::warn!(
-            "the snapshot of the chain {} is not used: {reason}; {moved}; the chain is read from its first block",
+            "the snapshot of the chain {} is not used: {reason}; {moved}; reading the chain from its first block",
             self.path.display()
         );
     }
@@ -137,7 +137,7 @@ impl SnapshotFile {
     fn read(&self, file: File) -> Result<Snapshot, Unusable> {
         let length = file.metadata()?.len();
         let content = length.checked_sub(CHECKSUM).ok_or("it is too short")?;
-        // No list in the file is longer than the file, whatever damage says.
+        // No list in the file is longer than the file, even if a damaged length claims so.
         let form = || form().with_limit(length);
         let mut input = BufReader::new(Hashed::new(file.take(content)));
         let mut magic = [0; MAGIC.len()];
@@ -151,7 +151,7 @@ impl SnapshotFile {
         }
         let world = form().deserialize_from(&mut input)?;
         if input.read(&mut [0])? != 0 {
-            return Err("something follows the campaigns".into());
+            return Err("there are extra bytes after the campaigns".into());
         }
         let Hashed { inner, hash: computed } = input.into_inner();
         let mut checksum = [0; CHECKSUM as usize];
@@ -163,7 +163,7 @@ impl SnapshotFile {
     }
 }
 
-/// Small numbers take one byte. What follows is read by the next call.
+/// Small numbers take one byte. The rest is read by the next call.
 fn form() -> impl Options {
     bincode::DefaultOptions::new().allow_trailing_bytes()
 }
@@ -175,7 +175,7 @@ fn io_error(error: bincode::ErrorKind) -> io::Error {
     }
 }
 
-/// Hashes what passes.
+/// Hashes everything that is written or read through it.
 struct Hashed<T> {
     inner: T,
     hash: Keccak256,
@@ -335,8 +335,8 @@ mod tests {
         assert_eq!(names(home.path()), ["chain.snapshot"]);
     }
 
-    /// Whoever changes the form of the world, or of what is in it, must count `FORM` up: a program must not misread what another
-    /// wrote.
+    /// When the format of the world or of its parts changes, increase `FORM`, so that a program does not misread the
+    /// file of another version.
     #[test]
     fn the_form_is_the_one_that_its_number_names() {
         let bytes = form().serialize(&snapshot().world).unwrap();
