@@ -188,7 +188,7 @@ fn two_mines_train_a_network_on_digits() {
     let report = run(&clear("digits", 2, "clear-digits"));
     check(&report);
     assert!(report.final_accuracy_ppm >= 900_000, "{}", report.final_accuracy_ppm);
-    assert!(report.warnings[0].contains("sees the model"), "{:?}", report.warnings);
+    assert!(report.warnings[0].contains("every version of the model is public"), "{:?}", report.warnings);
     let manifest = std::fs::read(directory("clear-digits").join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["method"]["regime"], "clear");

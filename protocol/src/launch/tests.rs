@@ -126,7 +126,7 @@ fn a_validation_set_may_not_be_too_long() {
     let bundle = Bundle { validation, ..plan.bundle.clone() };
     let manifest = Manifest { commitments: bundle.commitments(), ..plan.manifest(Digest([9; 32])) };
     let long = bundle.check(&manifest, &Embedding::none()).unwrap_err().to_string();
-    assert!(long.contains("rows; with this model at most"), "{long}");
+    assert!(long.contains("rows, but at most"), "{long}");
 }
 
 #[test]
