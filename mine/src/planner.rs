@@ -405,7 +405,7 @@ mod tests {
         assert!(matches!(picky.next(&story), Action::Skip(Skip::Policy(_))));
         let careful = Policy { max_stake: Amount::from(STAKE - 1), ..Policy::default() };
         let careful = Case { policy: careful, ..Case::new() };
-        assert!(careful.next(&story).to_string().contains("puts 0.000003 ETH at stake"));
+        assert!(careful.next(&story).to_string().contains("the stake of a submission is 0.000003 ETH"));
     }
 
     #[test]

@@ -288,7 +288,10 @@ mod tests {
             (Policy { min_bounty: [(Address::ZERO, Amount::from(101))].into(), ..Policy::default() }, "below 101"),
             (Policy { min_bounty: [(DATA, Amount::from(1))].into(), ..Policy::default() }, "token 0x0000"),
             (Policy { max_stake: Amount::from(9), ..Policy::default() }, "more than 0.000000000000000009 ETH"),
-            (Policy { max_at_stake: Amount::from(14), ..Policy::default() }, "0.000000000000000015 ETH with"),
+            (
+                Policy { max_at_stake: Amount::from(14), ..Policy::default() },
+                "0.000000000000000015 ETH for all unsettled",
+            ),
             (
                 Policy { algorithms: [algorithm("local-steps")].into(), ..Policy::default() },
                 "proximal is not on the list",

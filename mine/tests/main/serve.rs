@@ -221,7 +221,7 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     let binding = stage.binding(&spoilt).await;
     let (_, material) = stage.publish(&spoilt, &binding).await;
     stage.activate(&spoilt, material).await;
-    mine.work_until_it_says(&stage, &node, "the manifest cannot be used").await;
+    mine.work_until_it_says(&stage, &node, "unusable manifest").await;
 
     // Material that was made for another version, with keys that somebody could have prepared.
     let stale = stage.open(|_| {}).await;
@@ -242,11 +242,11 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     let told = told.iter().find(|line| line["campaign"] == unbound.id.to_string()).unwrap();
     assert!(told["next"].as_str().unwrap().contains(why), "{told}");
 
-    // A stake above what the owner of a Mine allows unless he says otherwise.
+    // A stake above the default limit of a Mine.
     let dear = stage.open(|terms| terms.submissionStake *= 2).await;
     let (_, material) = stage.publish(&dear, &stage.binding(&dear).await).await;
     stage.activate(&dear, material).await;
-    mine.work_until_it_says(&stage, &node, "a submission puts 0.002 ETH at stake").await;
+    mine.work_until_it_says(&stage, &node, "the stake of a submission is 0.002 ETH").await;
 
     for campaign in [&spoilt, &stale, &unbound, &dear] {
         assert_eq!(stage.view(campaign.id).await.submissions, 0);
