@@ -306,7 +306,7 @@ where
         }
         self.jobs.abort_all();
         while let Some(one) = self.next().await {
-            tracing::warn!(key = %one.key, step = one.step, "a step was cancelled when the program stopped; the next start repeats it");
+            tracing::warn!(key = %one.key, step = one.step, "cancelled a step at the stop; the next start repeats it");
             ended.push(one);
         }
         ended

@@ -46,7 +46,9 @@ impl std::fmt::Display for Unmined {
             Self::Funds => f.write_str(
                 "the account cannot pay higher fees; it may be mined when fees fall, or send ETH to the account and try again",
             ),
-            Self::Displaced => f.write_str("another transaction of the account used its nonce, so it can never be mined; try again"),
+            Self::Displaced => {
+                f.write_str("another transaction of the account used its nonce, so it can never be mined; try again")
+            }
         }
     }
 }

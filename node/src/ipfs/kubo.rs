@@ -360,7 +360,7 @@ async fn keep_linked(rpc: Rpc, peers: Vec<(PeerId, Multiaddr)>) {
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "retrying"),
+            Err(error) => tracing::warn!(%error, "cannot list the peers of Kubo; retrying"),
         }
         sleep(LINK_EVERY).await;
     }

@@ -348,7 +348,7 @@ async fn miner(
 
 /// A live artefact, and whether the hub has it.
 #[utoipa::path(
-    get, path = "/api/v1/artefacts/{cid}", params(("cid" = String, Path, description = "CID, or digest as on the chain")),
+    get, path = "/api/v1/artefacts/{cid}", params(("cid" = String, Path, description = "CID, or digest as on chain")),
     responses(
         (status = OK, body = Artefact),
         (status = BAD_REQUEST, body = Problem),
