@@ -1,4 +1,4 @@
-//! What the Capsule signs.
+//! Attestations: what the Capsule signs for the contract.
 
 use alloy::{
     primitives::Address,
@@ -27,13 +27,13 @@ impl std::fmt::Debug for Attester {
 }
 
 impl Attester {
-    /// Signs for this chain and contract only.
+    /// Creates the key's signer for one chain and contract.
     #[must_use]
     pub fn new(signer: PrivateKeySigner, chain_id: u64, campaigns: Address) -> Self {
         Self { signer, chain_id, campaigns }
     }
 
-    /// The key's address, as campaigns name it.
+    /// The key's address, as in the terms of campaigns.
     #[must_use]
     pub fn address(&self) -> Address {
         self.signer.address()
@@ -51,7 +51,7 @@ impl Attester {
         self.campaigns
     }
 
-    /// "This campaign starts here."
+    /// Signs an activation: the campaign runs and has this starting accuracy.
     ///
     /// # Errors
     /// When the signer fails.
@@ -65,7 +65,7 @@ impl Attester {
         self.sign(&Activation { campaign: id.into(), startPpm: start_ppm, material, root, handover })
     }
 
-    /// "This campaign is not run."
+    /// Signs a refusal: the campaign is declined for this reason.
     ///
     /// # Errors
     /// When the signer fails.
@@ -73,7 +73,7 @@ impl Attester {
         self.sign(&Decline { campaign: id.into(), reason })
     }
 
-    /// "This is what became of the window." Signatures are deterministic: the same settlement gives the same bytes.
+    /// Signs the settlement of a window. Signatures are deterministic: the same settlement gives the same bytes.
     ///
     /// # Errors
     /// When the signer fails.
@@ -92,7 +92,7 @@ impl Attester {
         })
     }
 
-    /// "This is the finished model."
+    /// Signs the delivery of the finished model.
     ///
     /// # Errors
     /// When the signer fails.

@@ -1,5 +1,5 @@
-//! One file with all that a Capsule cannot make again: configuration, keys and vault. All of it is encrypted already, but for
-//! the configuration, which is public.
+//! Backups: one file with everything that cannot be recreated, that is configuration, keys and vault. All of it is
+//! already encrypted, except the configuration, which is public.
 
 use std::{fs, path::Path};
 
@@ -11,15 +11,15 @@ use sonar_node::{
 
 use crate::home::CapsuleHome;
 
-/// The form of backups.
+/// Version of the backup format.
 const SCHEMA: &str = "capsule.backup/1";
-/// A backup is at most this large.
+/// Size limit of a backup in bytes.
 const LIMIT: u64 = 4 << 30;
-/// A file in it is at most this large.
+/// Size limit of a file in a backup in bytes.
 const FILE_LIMIT: u64 = 2 << 30;
-/// Directories whose files are in it.
+/// Directories whose files are in a backup.
 const DIRECTORIES: [&str; 2] = ["keystore", "vault"];
-/// The other files in it. The OpenPGP key is last: with it, a Capsule is complete.
+/// The other files in a backup. The OpenPGP key is last: a home with it counts as complete.
 const FILES: [&str; 2] = ["config.toml", "openpgp.asc"];
 
 #[derive(Serialize, Deserialize)]
@@ -37,7 +37,7 @@ struct Entry {
     content: String,
 }
 
-/// Writes a backup of a home that is not in use. Gives the number of files.
+/// Writes a backup of a home that is not in use. Returns the number of files.
 ///
 /// # Errors
 /// When a file cannot be read or written, or `to` exists and may not be overwritten: it may be the only backup of another Capsule.
@@ -67,24 +67,24 @@ pub fn write(home: &CapsuleHome, to: &Path, overwrite: bool) -> Result<usize, Fa
     Ok(archive.files.len())
 }
 
-/// Brings back a backup. Gives the number of files.
+/// Restores a backup. Returns the number of files.
 ///
 /// # Errors
-/// When it is none, or a file cannot be written.
+/// When it is not a valid backup, or a file cannot be written.
 pub fn read(home: &CapsuleHome, from: &Path) -> Result<usize, Failure> {
     let bytes = files::read_limited(from, LIMIT)?;
     let bad = |reason: &str| {
-        let message = format!("{} is no backup of a Capsule: {reason}", from.display());
+        let message = format!("{} is not a backup of a Capsule: {reason}", from.display());
         Failure::new(Code::Backup, message)
     };
     let archive: Archive = serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
     if archive.schema != SCHEMA {
-        return Err(bad("it is of another form"));
+        return Err(bad("another version of the program wrote it"));
     }
     let mut contents = Vec::new();
     for entry in &archive.files {
         if !is_ours(&entry.name) {
-            return Err(bad("it holds a file that does not belong there"));
+            return Err(bad("it contains a file that is not part of a Capsule"));
         }
         let content = alloy::hex::decode(&entry.content);
         contents.push((&entry.name, content.map_err(|error| bad(&error.to_string()))?));
@@ -98,7 +98,7 @@ pub fn read(home: &CapsuleHome, from: &Path) -> Result<usize, Failure> {
     Ok(archive.files.len())
 }
 
-/// Nothing may be written anywhere else.
+/// Restoring must not write outside the home.
 fn is_ours(name: &str) -> bool {
     let plain = |file: &str| !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\']);
     FILES.contains(&name)

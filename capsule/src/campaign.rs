@@ -1,7 +1,7 @@
-//! What the Capsule does about one campaign. [`next`] decides: a pure function of what the chain shows, the Capsule's own
-//! [`record`] and the time. `Worker::step` carries the decision out: `examine` a proposal, `evaluate` its windows, `deliver`
-//! the model, destroy [`secrets`]. Every step is written to the record before anything is sent, and a step that is repeated has the
-//! same result; so a Capsule may be killed at any moment, and a chain may go back.
+//! The Capsule's work on one campaign. [`next`] decides: a pure function of the chain's state, the Capsule's own
+//! [`record`] and the time. `Worker::step` carries out the decision: `examine` a proposal, `evaluate` its windows,
+//! `deliver` the model, destroy [`secrets`]. Every step is written to the record before anything is sent, and a
+//! repeated step has the same result. So a Capsule can be killed at any moment, and the chain can be rolled back.
 //!
 //! ```text
 //!  chain      what the record has                                     action
@@ -32,7 +32,7 @@
 //!  in any state, first: secrets that nothing needs any more ────────▶ DestroySecrets
 //! ```
 //!
-//! An action that was carried out is due again until the chain shows its effect; [`crate::service`] lets the pauses grow.
+//! An action stays due until the chain shows its effect; [`crate::service`] retries it with growing delays.
 
 mod deliver;
 mod evaluate;
@@ -58,41 +58,41 @@ use self::{
 };
 use crate::ports::{Artefacts, Chain};
 
-/// The next thing to do.
+/// The next action for a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Open the bundle and decide whether to run the campaign.
     Examine,
     /// Send the activation.
     Activate,
-    /// Send the refusal.
+    /// Send the refusal of the campaign.
     Decline(u8),
-    /// Evaluate a window that is closed.
+    /// Evaluate a closed window.
     Evaluate(WindowIndex),
-    /// The chain forgot the block that the next version's keys are bound to: make them anew.
+    /// Renew the keys of the next version: the block that they are bound to was rolled back.
     RenewMaterial(WindowIndex),
-    /// Send what a window led to.
+    /// Send the settlement of a window.
     SendSettlement(WindowIndex),
-    /// Close the campaign: its deadline has passed.
+    /// Close the campaign: the deadline has passed.
     Close,
     /// Seal the finished model to the data scientist.
     Deliver,
     /// Send the delivery.
     Finalize,
-    /// Free the stake: the time for the audit is over.
+    /// Free the stake: the audit period has ended.
     Release,
-    /// Destroy secrets that nothing needs any more.
+    /// Destroy secrets that are no longer needed.
     DestroySecrets(Vec<Secret>),
-    /// Nothing until this unix time, or until something happens.
+    /// Wait until this unix time or the next event.
     Wait(u64),
-    /// Nothing ever again.
+    /// The campaign needs no further action.
     Done,
-    /// The Capsule does not have what it needs: its files were lost or are older than the chain.
+    /// The Capsule cannot continue: its files were lost or are older than the chain.
     Lost(Version),
 }
 
 impl Action {
-    /// Its name in logs.
+    /// Name in logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -114,7 +114,7 @@ impl Action {
     }
 }
 
-/// The next thing to do.
+/// The next action for a campaign.
 #[must_use]
 pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Action {
     let dead = secrets::dead(campaign, record);
@@ -171,7 +171,7 @@ fn open(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Action {
     }
 }
 
-/// Whether the next version's keys, if there is one, are bound to the block that everybody expects.
+/// Whether the keys of the next version, if any, are bound to the block that the contract expects.
 fn is_bound(campaign: &CampaignView, record: &CampaignRecord, settlement: &Settlement) -> bool {
     settlement.next.is_none() || record.slot(settlement.model).is_some_and(|slot| slot.beacon == campaign.next_beacon())
 }
@@ -194,10 +194,10 @@ fn closed(campaign: &CampaignView, record: &CampaignRecord) -> Action {
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
-    /// Decides on the next action and carries it out.
+    /// Decides on the next action and performs it.
     ///
     /// # Errors
-    /// When it was not completed.
+    /// When the action was not completed.
     pub async fn step(
         &mut self,
         campaign: &CampaignView,

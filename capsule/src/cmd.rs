@@ -16,7 +16,7 @@ use sonar_node::{
 };
 use zeroize::Zeroizing;
 
-/// Hold the keys of models that nobody else may read, and attest what each update was worth.
+/// Hold the keys of encrypted models, evaluate updates, and attest their results.
 #[derive(Debug, Parser)]
 #[command(name = "capsule", version, after_help = EXIT_CODES, arg_required_else_help = true)]
 pub struct Cli {
@@ -28,7 +28,7 @@ pub struct Cli {
     command: Command,
 }
 
-/// Where things are.
+/// Options that locate the home, the chain and Sonar.
 #[derive(Debug, clap::Args)]
 struct Place {
     /// Directory of this Capsule
@@ -37,10 +37,10 @@ struct Place {
     /// JSON-RPC of the chain
     #[arg(long, global = true, env = "CAPSULE_RPC", value_name = "URL")]
     rpc: Option<String>,
-    /// Sonar's API, which tells where the contracts and the IPFS hub are
+    /// Sonar's API, which returns the addresses of the contracts and the IPFS hub
     #[arg(long, global = true, env = "CAPSULE_SONAR", value_name = "URL")]
     sonar: Option<String>,
-    /// Deployment file that `sonar deploy` wrote; wins over what Sonar tells
+    /// Deployment file that `sonar deploy` wrote; overrides what Sonar returns
     #[arg(long, global = true, env = "CAPSULE_CONTRACTS", value_name = "FILE")]
     contracts: Option<PathBuf>,
     #[command(flatten)]
@@ -49,26 +49,26 @@ struct Place {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make keys and vault, and register the Capsule on the chain
+    /// Create keys and vault, and register the Capsule on the chain
     Init(init::Init),
     /// Run the Capsule
     Serve(serve::Serve),
-    /// Registration, stake and campaigns of this Capsule
+    /// Show registration, stake and campaigns of this Capsule
     Status,
     /// Print the OpenPGP certificate that bundles and updates are sealed to
     ExportCert,
-    /// Copy keys and vault into one file; everything in it stays encrypted
+    /// Copy keys and vault into one file; everything secret in it stays encrypted
     Backup(backup::Backup),
-    /// Bring back what `capsule backup` wrote
+    /// Restore a backup into a home that has no Capsule
     Restore(backup::Restore),
-    /// Print a script that completes commands in your shell
+    /// Print a completion script for your shell
     #[command(after_help = "Example:\n  capsule completions bash > /etc/bash_completion.d/capsule")]
     Completions(cli::Completions),
-    /// Version of the program and of the contracts that it speaks to
+    /// Print the version of the program and the hash of the contracts' ABI
     Version,
 }
 
-/// What a command has to work with.
+/// What every command needs: the options, the configuration and the home.
 struct Context {
     globals: Globals,
     home: CapsuleHome,
@@ -126,7 +126,7 @@ impl Command {
 }
 
 impl Context {
-    /// Flags and environment win over the configuration file.
+    /// Options and environment override the configuration file.
     fn new(globals: Globals, place: &Place) -> Result<Self, Failure> {
         let home = config::home(place.home.as_deref(), "CAPSULE_HOME", "capsule")?;
         let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());

@@ -24,19 +24,19 @@ const KIND: HomeKind = HomeKind {
 };
 /// The account that pays for transactions and owns the stake.
 const OPERATOR: &str = "operator";
-/// The key that attests.
+/// The attestation key.
 const ATTESTER: &str = "attester";
 
 /// A Capsule's directory.
 #[derive(Clone, Debug)]
 pub struct CapsuleHome(Home);
 
-/// A Capsule that was opened with its passphrase.
+/// The keys and the vault of a Capsule, decrypted with its passphrase.
 #[derive(Debug)]
 pub struct UnlockedCapsule {
     /// The account that pays for transactions and owns the stake.
     pub operator: PrivateKeySigner,
-    /// The key that attests.
+    /// The attestation key.
     pub attester: PrivateKeySigner,
     /// The key that bundles and updates are sealed to.
     pub identity: Identity,
@@ -65,17 +65,17 @@ impl CapsuleHome {
         self.path().join("openpgp.asc")
     }
 
-    /// Whether all keys are here.
+    /// Whether the home has all keys.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        // The OpenPGP key is made last.
+        // The OpenPGP key is created last.
         self.openpgp().exists()
     }
 
-    /// Makes what is missing. What an interrupted `capsule init` left is used.
+    /// Creates what is missing. Resumes an interrupted `capsule init`.
     ///
     /// # Errors
-    /// When the passphrase does not open what is there, or nothing can be written.
+    /// When the passphrase is wrong for existing files, or nothing can be written.
     pub fn complete(&self, operator: Option<&PrivateKeySigner>, passphrase: &str) -> Result<UnlockedCapsule, Failure> {
         let vault = self.create_vault(passphrase)?;
         let operator = self.create_account(&name(OPERATOR)?, operator, passphrase)?;
@@ -91,7 +91,7 @@ impl CapsuleHome {
         Ok(UnlockedCapsule { operator, attester, identity, vault })
     }
 
-    /// Opens everything.
+    /// Decrypts keys and vault.
     ///
     /// # Errors
     /// Before `capsule init`, or with the wrong passphrase.
@@ -105,10 +105,10 @@ impl CapsuleHome {
         })
     }
 
-    /// Opens the OpenPGP key.
+    /// Decrypts the OpenPGP key.
     ///
     /// # Errors
-    /// When it is not there, or the passphrase is wrong.
+    /// When the key is missing, or the passphrase is wrong.
     pub fn identity(&self, passphrase: &str) -> Result<Identity, Failure> {
         let bytes = files::read_limited(&self.openpgp(), limits::CERTIFICATE as u64)?;
         Identity::load(&bytes, passphrase).map_err(|error| match error {
@@ -117,7 +117,7 @@ impl CapsuleHome {
         })
     }
 
-    /// The operator's address, which is no secret.
+    /// The operator's address; needs no passphrase.
     ///
     /// # Errors
     /// Before `capsule init`.

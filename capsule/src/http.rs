@@ -1,4 +1,4 @@
-//! What the Capsule tells about itself over HTTP, on loopback: public facts only.
+//! The Capsule's HTTP API, on loopback: public facts only.
 
 use std::fmt::Write;
 
@@ -41,7 +41,7 @@ async fn metrics(State(status): State<SharedStatus>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 
-/// The exposition format of Prometheus. Everything here is on the chain too.
+/// Metrics in the text format of Prometheus. Everything here is also on the chain.
 fn render(status: &CapsuleStatus) -> String {
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, values: Vec<(String, f64)>| {
@@ -52,17 +52,17 @@ fn render(status: &CapsuleStatus) -> String {
         }
     };
     let flag = |value: bool| vec![(String::new(), f64::from(u8::from(value)))];
-    gauge("chain_up", "Whether the last look at the chain succeeded.", flag(status.chain));
+    gauge("chain_up", "Whether the last query of the chain succeeded.", flag(status.chain));
     #[allow(clippy::cast_precision_loss)] // Block numbers are small.
-    gauge("block", "The last block.", vec![(String::new(), status.block as f64)]);
+    gauge("block", "Number of the newest block.", vec![(String::new(), status.block as f64)]);
     let campaigns = |value: fn(&crate::service::CampaignStatus) -> f64| {
         let label = |id: &sonar_protocol::ids::CampaignId| format!("{{campaign=\"{id}\"}}");
         status.campaigns.iter().map(|(id, campaign)| (label(id), value(campaign))).collect::<Vec<_>>()
     };
     gauge("version", "Version of the model.", campaigns(|c| f64::from(c.version)));
     gauge("best_ppm", "Attested accuracy.", campaigns(|c| f64::from(c.best_ppm)));
-    gauge("leak_bits", "Bits said in public.", campaigns(|c| c.leak_bits));
-    gauge("leak_bits_allowed", "Bits that may be said.", campaigns(|c| c.leak_bits_allowed));
+    gauge("leak_bits", "Bits disclosed by public verdicts.", campaigns(|c| c.leak_bits));
+    gauge("leak_bits_allowed", "Limit of bits that public verdicts may disclose.", campaigns(|c| c.leak_bits_allowed));
     text
 }
 

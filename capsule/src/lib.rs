@@ -1,9 +1,10 @@
-//! The Capsule: holds the keys of encrypted models, evaluates updates, attests what they contributed, delivers the result.
+//! The Capsule: holds the keys of encrypted models, evaluates updates, attests the results, delivers the finished
+//! model.
 //!
-//! [`campaign`] decides what to do next about one campaign and carries it out; [`service`] follows the chain and lets every
-//! campaign proceed by itself.
+//! [`campaign`] decides on the next action for one campaign and performs it; [`service`] follows the chain and runs all
+//! campaigns independently.
 
-// Their macros panic when the reader of the stream is gone.
+// These macros panic when the reader of the stream is gone.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod attest;

@@ -1,6 +1,6 @@
 //! `capsule`: the operator's command line, and the Capsule itself.
 
-// Their macros panic when the reader of the stream is gone.
+// These macros panic when the reader of the stream is gone.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod cmd;

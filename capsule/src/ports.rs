@@ -15,12 +15,12 @@ use sonar_protocol::{
 
 use crate::{campaign::record::Settlement, relay::RelayClient};
 
-/// Artefacts by content.
+/// Artefacts by content, on IPFS.
 pub trait Artefacts: Send + Sync + 'static {
     /// Publishes bytes; the same bytes always have the same digest.
     fn add(&self, bytes: Vec<u8>) -> impl Future<Output = Result<Digest, IpfsError>> + Send;
 
-    /// Fetches at most so many bytes within this time.
+    /// Fetches an artefact of at most `max_bytes` within the time limit.
     fn get(
         &self,
         digest: Digest,
@@ -39,9 +39,9 @@ impl Artefacts for Node {
     }
 }
 
-/// What is sent to the contract.
+/// The transactions of the Capsule.
 pub trait Chain: Send + Sync + 'static {
-    /// The contract's own hash of the present window.
+    /// The contract's hash of the current window.
     fn window_hash(&self, id: CampaignId) -> impl Future<Output = Result<B256, chain::Error>> + Send;
 
     /// Sends an activation.
@@ -86,12 +86,12 @@ pub trait Chain: Send + Sync + 'static {
     fn release(&self, terms: &Terms) -> impl Future<Output = Result<(), chain::Error>> + Send;
 }
 
-/// The operator's account on the chain, with Sonar's relay beside it.
+/// The operator's account on the chain, with Sonar's relay as backup for settlements.
 #[derive(Debug)]
 pub struct Account {
     /// Sends from the operator's account.
     pub client: Client,
-    /// Keeps settlements in case the account's own transaction does not arrive.
+    /// Sends settlements if the account's own transaction does not arrive.
     pub relay: Option<RelayClient>,
 }
 

@@ -1,4 +1,4 @@
-//! Sonar's relay: keeps a signed settlement and sends it when the Capsule's own transaction does not arrive.
+//! Client of Sonar's relay, which sends a signed settlement if the Capsule's own transaction does not arrive.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use sonar_protocol::wire::{SettlementRequest, SubmissionJson, TermsJson};
 
 use crate::campaign::record::Settlement;
 
-/// Time for an answer: the relay is a precaution, and settling must not wait for it.
+/// Time limit for a response. Short, because the relay is only a precaution and must not delay the settlement.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A relay.
+/// A client of one relay.
 #[derive(Clone, Debug)]
 pub struct RelayClient {
     url: String,
@@ -20,7 +20,7 @@ pub struct RelayClient {
 }
 
 impl RelayClient {
-    /// The relay of the Sonar at this URL.
+    /// Creates a client for the Sonar at this URL.
     ///
     /// # Errors
     /// When no HTTP client can be made.
@@ -30,7 +30,7 @@ impl RelayClient {
         Ok(Self { url, http })
     }
 
-    /// Leaves a settlement there. That it cannot is no failure.
+    /// Sends a settlement to the relay. A failure is only logged.
     pub async fn offer(&self, terms: &Terms, submissions: &[Submission], settlement: &Settlement, signature: &[u8]) {
         let request = SettlementRequest {
             terms: TermsJson::from(terms),
@@ -43,7 +43,7 @@ impl RelayClient {
         let answer = self.http.post(&self.url).json(&request).send().await;
         if let Err(error) = answer.and_then(reqwest::Response::error_for_status) {
             let reason = http::reason(&self.url, &error);
-            tracing::debug!(reason, "Sonar does not keep the settlement");
+            tracing::debug!(reason, "Sonar's relay did not accept the settlement");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! All campaigns of a Capsule: follows the chain, and starts the next step of each campaign when it is due, so that none blocks
-//! another.
+//! The service: follows the chain, and starts the next step of each of the Capsule's campaigns when it is due, so that
+//! campaigns do not block one another.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,55 +29,55 @@ use crate::{
     ports::{Artefacts, Chain},
 };
 
-/// Steps that run at the same time, at most. Most of them wait for others, and none may make another campaign late.
+/// Maximum number of concurrent steps. High, because most steps only wait, and one campaign must not delay another.
 const STEPS_AT_ONCE: usize = 256;
-/// Something that was done and still has to be done is on its way to the chain, or did not work: pauses grow.
+/// An action that stays due after it was performed is on its way to the chain, or failed: retries with growing delays.
 const PATIENCE: Patience = Patience {
     first_pause: Duration::from_millis(250),
     longest_pause: Duration::from_secs(30),
     grace: Duration::from_secs(5),
 };
 
-/// What everybody may know about the Capsule's work.
+/// Public status of the Capsule.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CapsuleStatus {
-    /// The last block.
+    /// Number of the newest block.
     pub block: u64,
-    /// Whether the chain was read up to its end at least once.
+    /// Whether the chain was read up to its newest block at least once.
     pub caught_up: bool,
-    /// Whether the last look at the chain succeeded.
+    /// Whether the last query of the chain succeeded.
     pub chain: bool,
-    /// Why not, if it failed.
+    /// Why it failed, if it did.
     pub problem: Option<String>,
     /// Campaigns that name this Capsule.
     pub campaigns: BTreeMap<CampaignId, CampaignStatus>,
 }
 
-/// What everybody may know about the Capsule's work on a campaign: nothing that depends on updates that were not accepted.
+/// Public status of a campaign. Contains nothing that depends on updates that were not accepted.
 #[derive(Clone, Debug, Serialize)]
 pub struct CampaignStatus {
-    /// Where the campaign stands.
+    /// State of the campaign.
     pub state: State,
-    /// The version that it is at.
+    /// Current version of the model.
     pub version: u32,
-    /// Windows settled.
+    /// Number of settled windows.
     pub windows: usize,
-    /// The best accuracy.
+    /// Best accuracy so far.
     pub best_ppm: u32,
-    /// What was done last.
+    /// Last action.
     pub last: &'static str,
-    /// Bits that were said in public so far.
+    /// Bits disclosed by public verdicts so far.
     pub leak_bits: f64,
-    /// Bits that may be said.
+    /// Limit of bits that public verdicts may disclose.
     pub leak_bits_allowed: f64,
     /// Why the last step was not completed.
     pub problem: Option<String>,
 }
 
-/// What the service shares with its HTTP interface.
+/// Status that the service shares with its HTTP API.
 pub type SharedStatus = Arc<Mutex<CapsuleStatus>>;
 
-/// A step that was not completed. Its worker goes on from there.
+/// A step that was not completed, with its worker.
 struct FailedStep<S, A, C> {
     worker: Worker<S, A, C>,
     error: WorkError,
@@ -90,14 +90,14 @@ type EndedStep<S, A, C> = EndedJob<CampaignId, Worker<S, A, C>, FailedStep<S, A,
 pub struct Service<S, A, C> {
     tools: Arc<Tools<S, A, C>>,
     operator: Address,
-    // Of campaigns of which no step is running.
+    // Workers of campaigns without a running step.
     resting: HashMap<CampaignId, Worker<S, A, C>>,
     driver: Driver<S, A, C>,
     status: SharedStatus,
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
-    /// Works for this operator.
+    /// Creates the service of this operator.
     #[must_use]
     pub fn new(tools: Arc<Tools<S, A, C>>, operator: Address) -> Self {
         Self {
@@ -109,13 +109,14 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
         }
     }
 
-    /// What everybody may know.
+    /// The public status.
     #[must_use]
     pub fn status(&self) -> SharedStatus {
         self.status.clone()
     }
 
-    /// Works until `stop`, and gives steps that run a moment to end. Nothing is lost by dropping the future at any moment.
+    /// Runs until `stop`, then waits a short time for running steps. The future can be dropped at any moment without
+    /// loss.
     pub async fn run(mut self, mut reader: WorldReader, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
         let mut errors = 0_u32;
@@ -126,7 +127,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
                 Some(ended) = self.driver.next() => {
                     self.finish(ended);
                     self.start_steps(reader.world());
-                    // What it sent may be on the chain already. Other steps wait, so that looks are completed.
+                    // What the step sent may be on the chain already, so read the chain before handling other steps.
                     tokio::select! {
                         () = &mut stop => break,
                         look = reader.look_now() => look,
@@ -141,7 +142,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
                 Err(error) => {
                     fail(&self.status, &error);
                     if errors == 0 {
-                        tracing::warn!(%error, "the chain cannot be read; it is tried again");
+                        tracing::warn!(%error, "cannot read the chain; retrying");
                     }
                     errors = errors.saturating_add(1);
                 }
@@ -153,7 +154,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
         }
     }
 
-    /// Notes what the chain says of this Capsule's campaigns.
+    /// Updates the state of this Capsule's campaigns from the chain.
     fn update_status(&self, world: &World) {
         let mut status = lock(&self.status);
         status.block = world.head.number;
@@ -166,7 +167,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
             .collect();
     }
 
-    /// Starts the next step of every campaign of which it is due.
+    /// Starts the next step of every campaign that is due.
     fn start_steps(&mut self, world: &World) {
         let own = world.capsules.get(&self.operator);
         let now = world.head.now;
@@ -181,7 +182,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
             let worker = match resumed {
                 Ok(worker) => worker,
                 Err(error) => {
-                    tracing::error!(campaign = %campaign.id, %error, "the record cannot be read");
+                    tracing::error!(campaign = %campaign.id, %error, "cannot read the record");
                     continue;
                 }
             };
@@ -196,7 +197,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
         }
     }
 
-    /// Takes a worker back. One that did not come back is made anew from what was written down.
+    /// Handles the end of a step. A worker that was lost is recreated from the record.
     fn finish(&mut self, ended: EndedStep<S, A, C>) {
         let EndedJob { key: id, step, result, .. } = ended;
         let (worker, problem) = match result {
@@ -207,7 +208,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
             Err(JobError::HandedBack { .. }) => (None, None),
         };
         if let Some(problem) = problem.as_ref().filter(|_| worker.is_none()) {
-            tracing::error!(campaign = %id, action = step, problem, "not done; it is tried again");
+            tracing::error!(campaign = %id, action = step, problem, "step not completed; retrying");
         }
         if let Some(entry) = lock(&self.status).campaigns.get_mut(&id) {
             if let Some(meter) = worker.as_ref().and_then(|worker| worker.record().meter.as_ref()) {
@@ -219,7 +220,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
     }
 }
 
-/// Carries out what is next for a campaign.
+/// Performs the next action for a campaign.
 async fn take_step<S: SecretStore + 'static, A: Artefacts, C: Chain>(
     mut worker: Worker<S, A, C>,
     campaign: CampaignView,
@@ -239,15 +240,15 @@ async fn take_step<S: SecretStore + 'static, A: Artefacts, C: Chain>(
     }
 }
 
-/// The longest time that a step may take: what the campaign gives for all that must be done meanwhile. Whoever is later loses the
-/// stake anyway.
+/// Time limit of a step: the time that the campaign gives for the duty. A later result would come too late to save the
+/// stake.
 fn time_limit(action: &Action, terms: &Terms) -> Duration {
     let seconds = match action {
         Action::Examine | Action::Activate | Action::Decline(_) => terms.activationSeconds,
         Action::Evaluate(_) | Action::RenewMaterial(_) | Action::SendSettlement(_) => terms.evaluationSeconds,
         _ => terms.deliverySeconds,
     };
-    // Terms that give less are declined, for which there must be time, too.
+    // Terms that give less time are declined, and declining needs time too.
     Duration::from_secs(seconds.max(LEAST_SECONDS).into())
 }
 
@@ -255,10 +256,10 @@ fn report(campaign: &CampaignView, action: &str, error: &WorkError) {
     let expected =
         matches!(error, WorkError::Ahead(_)) || matches!(error, WorkError::Chain(error) if error.revert().is_some());
     if expected {
-        // Usually somebody else sent it, and the chain will say so.
-        tracing::debug!(campaign = %campaign.id, action, %error, "not now");
+        // Usually another party sent it, and the chain will show it.
+        tracing::debug!(campaign = %campaign.id, action, %error, "not possible yet; retrying");
     } else {
-        tracing::warn!(campaign = %campaign.id, action, %error, "not done; it is tried again");
+        tracing::warn!(campaign = %campaign.id, action, %error, "step not completed; retrying");
     }
 }
 
@@ -275,13 +276,13 @@ fn describe(campaign: &CampaignView, before: Option<&CampaignStatus>) -> Campaig
     }
 }
 
-/// Notes that the last look at the chain failed.
+/// Records that the last query of the chain failed.
 fn fail(status: &Mutex<CapsuleStatus>, error: impl std::fmt::Display) {
     let mut status = lock(status);
     (status.chain, status.problem) = (false, Some(error.to_string()));
 }
 
-/// The status, also after a thread died with it.
+/// Locks the status, even after a panic of another thread.
 pub fn lock(status: &Mutex<CapsuleStatus>) -> MutexGuard<'_, CapsuleStatus> {
     status.lock().unwrap_or_else(PoisonError::into_inner)
 }

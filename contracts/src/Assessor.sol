@@ -6,18 +6,18 @@ import { MerkleProof } from "@openzeppelin/contracts/utils/cryptography/MerklePr
 import { IAssessor } from "./interfaces/IAssessor.sol";
 import { Handover, KeyProof, WordProof } from "./interfaces/ICampaigns.sol";
 
-/// @title Judges accusations against a Capsule.
+/// @title Verifies proofs of a Capsule's misconduct.
 /// @notice An honest Capsule is never convicted:
 ///
-/// * Its hand-over opens under the key that the owner published. Whoever would reveal another key needs two with the same
+/// * Its hand-over decrypts under the key that the owner published. Revealing another key needs two keys with the same
 ///   two addresses: 2^160 steps, even for an owner who chooses both.
-/// * Nobody finds another seed for its commitment, or another chunk or header for its root: 2^128 steps at least, and
-///   2^256 for whoever did not make them.
-/// * With its own seed, header and chunk, what is computed here is what it computed itself: the word minus masks times
-///   key is the message and its error. The message is zero in the public key, and a weight within the public bound in
-///   the rows. The error is a Gaussian of deviation 2^24, rounded to multiples of 2^16, and compared with 2^28. The
-///   generator cannot leave 13.3 deviations (its logarithm is of a number above 2^-126), so the bound is not reached
-///   at all; a true Gaussian would be beyond it once in 10^56 words.
+/// * Another seed for its commitment, or another chunk or header for its root, cannot be found: at least 2^128 steps,
+///   and 2^256 for anyone who did not create them.
+/// * With its own seed, header and chunk, this contract computes the same values as the Capsule: the word minus masks
+///   times key is the message and its error. The message is zero in the public key, and a weight within the public
+///   bound in the rows. The error is a Gaussian of deviation 2^24, rounded to multiples of 2^16, and compared with
+///   2^28. The generator cannot exceed 13.3 deviations (it takes the logarithm of a number above 2^-126), so it never
+///   reaches the bound; a true Gaussian would exceed it once in 10^56 words.
 contract Assessor is IAssessor {
     /// @notice Order of the group of secp256k1.
     uint256 private constant ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
@@ -28,12 +28,12 @@ contract Assessor is IAssessor {
     string private constant PROTOCOL = "syft/linear/3";
     /// @notice Bits of a key, and masks of a row.
     uint256 private constant DIMENSION = 2048;
-    /// @notice Bytes of a published word: the upper ones, the lowest first.
+    /// @notice Bytes of a published word: the upper ones, in little-endian order.
     uint256 private constant WORD = 6;
     /// @notice Words of a chunk.
     uint256 private constant CHUNK = 160;
 
-    /// @dev What is known about a word before its masks are.
+    /// @dev Properties of a word that do not depend on its masks.
     struct Place {
         bytes32 maskSeed;
         bytes8 maskLabel;
@@ -55,7 +55,7 @@ contract Assessor is IAssessor {
             _multiple(proof.key, GENERATOR), _multiple(addmod(proof.key, 1, ORDER), GENERATOR)
         );
         if (!MerkleProof.verifyCalldata(proof.branch, auditKeys, _leaf(version, key))) revert WrongKey(version);
-        // Zero if the point is none.
+        // Zero if the point is invalid.
         address common = _multiple(proof.key, uint256(h.point));
         bytes32 pad = sha256(abi.encodePacked("sonar/hand-over/1", id, version, common));
         if (common != address(0) && _commitment(h.ciphertext ^ pad) == h.commitment) revert NotGuilty();
@@ -81,7 +81,7 @@ contract Assessor is IAssessor {
         if (rest <= place.bound) revert NotGuilty();
     }
 
-    /// @dev Row and coefficient of a word, which masks it has, and how large what it encrypts can be.
+    /// @dev Row and coefficient of a word, its masks, and the bound on its message.
     function _place(WordProof calldata proof) private pure returns (Place memory place) {
         uint256 outputs = _constant(proof.params, 1);
         uint256 weights = _constant(proof.params, 0) * outputs;
@@ -136,7 +136,7 @@ contract Assessor is IAssessor {
         }
     }
 
-    /// @dev One of the encryption's constants: four bytes, the lowest first.
+    /// @dev One of the encryption's constants: four bytes, little-endian.
     function _constant(bytes calldata params, uint256 index) private pure returns (uint256 value) {
         bytes4 bytes_ = bytes4(params[4 * index:4 * index + 4]);
         for (uint256 i = 0; i < 4; ++i) {
@@ -148,7 +148,7 @@ contract Assessor is IAssessor {
         return sha256(abi.encodePacked(_label("commitment"), _part(seed)));
     }
 
-    /// @dev How the encryption's hashes begin.
+    /// @dev The prefix of the encryption's hashes.
     function _label(bytes memory label) private pure returns (bytes memory) {
         return abi.encodePacked(_part(bytes(PROTOCOL)), _part(label));
     }
@@ -157,7 +157,7 @@ contract Assessor is IAssessor {
         return _part(abi.encodePacked(part));
     }
 
-    /// @dev A part of what is hashed, after its length in eight bytes, the lowest first. Parts are short.
+    /// @dev A part of a hash's input, after its length in eight bytes, little-endian. Parts are short.
     function _part(bytes memory part) private pure returns (bytes memory) {
         return abi.encodePacked(uint8(part.length), bytes7(0), part);
     }
@@ -172,7 +172,7 @@ contract Assessor is IAssessor {
         if (!MerkleProof.verifyCalldata(branch, root, _leaf(uint32(index), chunk))) revert WrongChunk(index);
     }
 
-    /// @dev Leaves say their place, and are hashed twice, so that no node of the tree is one.
+    /// @dev Leaves contain their index, and are hashed twice, so that an inner node cannot pass as a leaf.
     function _leaf(uint32 index, bytes memory content) private pure returns (bytes32) {
         return keccak256(bytes.concat(keccak256(abi.encodePacked(index, content))));
     }

@@ -28,7 +28,7 @@ import {
 } from "./interfaces/ICampaigns.sol";
 
 /// @title Campaigns: a bounty in escrow, paid by attested improvements of accuracy.
-/// @notice No account can move a campaign's money anywhere but to the campaign's miners, owner and Capsule, by the
+/// @notice No account can move a campaign's money anywhere except to the campaign's miners, owner and Capsule, by the
 /// rules below. There is no administrator, no upgrade and no pause. Tokens that change balances by themselves
 /// (rebasing) must not be used as bounties.
 contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
@@ -38,54 +38,54 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         Meter meter;
         bytes32 windowHash;
         bytes32 material;
-        // Miners' earnings in all.
+        // Total earnings of miners.
         uint128 awarded;
         uint40 changedAt;
         // The part of `awarded` that was withdrawn.
         uint128 paid;
     }
 
-    /// @notice EIP-712 type of the Capsule's statement that a campaign can start.
+    /// @notice EIP-712 type of the Capsule's attestation that a campaign is activated.
     bytes32 public constant ACTIVATION_TYPEHASH =
         keccak256("Activation(bytes32 campaign,uint32 startPpm,bytes32 material,bytes32 root,bytes32 handover)");
-    /// @notice EIP-712 type of the Capsule's statement that it will not run a campaign.
+    /// @notice EIP-712 type of the Capsule's attestation that it declines a campaign.
     bytes32 public constant DECLINE_TYPEHASH = keccak256("Decline(bytes32 campaign,uint8 reason)");
-    /// @notice EIP-712 type of the Capsule's statement about a window.
+    /// @notice EIP-712 type of the Capsule's attestation of a window's settlement.
     bytes32 public constant SETTLEMENT_TYPEHASH = keccak256(
         "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 material,bytes32 root,bytes32 handover,uint8 close)"
     );
-    /// @notice EIP-712 type of the Capsule's statement that it delivered.
+    /// @notice EIP-712 type of the Capsule's attestation that it has delivered the model.
     bytes32 public constant DELIVERY_TYPEHASH = keccak256("Delivery(bytes32 campaign,bytes32 result)");
 
-    /// @notice Submissions that one window may accept.
+    /// @notice Maximum number of accepted submissions of a window.
     uint256 public constant MAX_ACCEPTS_PER_WINDOW = 4;
 
     /// @notice Parts per million in one.
     uint32 private constant ONE = 1_000_000;
     /// @notice The finest grid on which accuracies may be published.
     uint32 private constant FINEST_GRID_PPM = 1_000;
-    /// @notice Outcomes from here on are not accuracies.
+    /// @notice From this code on, outcomes are not accuracies.
     uint16 private constant REJECTED = 0xF000;
 
-    /// @notice Stakes of submissions are whole multiples of this: a millionth of the chain's coin.
+    /// @notice Unit of submission stakes: a millionth of the native token.
     uint256 private constant STAKE_UNIT = 1e12;
-    /// @notice No owner may keep a Capsule's stake locked for longer.
+    /// @notice Maximum audit period, in which an owner keeps a Capsule's stake locked.
     uint32 private constant LONGEST_AUDIT = 30 days;
 
-    /// @notice Where this contract's Capsules are registered.
+    /// @notice The registry of this contract's Capsules.
     ICapsuleRegistry public immutable REGISTRY;
-    /// @notice What judges a Capsule that is accused.
+    /// @notice The contract that verifies proofs of a Capsule's misconduct.
     IAssessor public immutable ASSESSOR;
 
     mapping(bytes32 id => Campaign) private _campaigns;
     mapping(bytes32 id => mapping(address miner => Account)) private _accounts;
     // Credits of owners and Capsules.
     mapping(bytes32 id => mapping(address account => uint256)) private _credits;
-    // What each version's material and the hand-over of its seed must be.
+    // Commitments to each version's material and to the hand-over of its seed.
     mapping(bytes32 id => mapping(uint256 version => bytes32)) private _seals;
 
-    /// @param registry Where this contract's Capsules are registered.
-    /// @param assessor What judges them. It has no state and no say in anything else.
+    /// @param registry The registry of this contract's Capsules.
+    /// @param assessor The contract that verifies proofs of their misconduct. It has no state and no other rights.
     constructor(ICapsuleRegistry registry, IAssessor assessor) EIP712("Sonar", "1") {
         REGISTRY = registry;
         ASSESSOR = assessor;
@@ -114,7 +114,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         if (t.token == address(0)) revert PermitForEth();
         uint256 amount;
         (id, amount) = _propose(t);
-        // Somebody may have used the permit already, to disturb: then the allowance is there all the same.
+        // An attacker may have used the permit already; then the allowance exists anyway.
         try IERC20Permit(t.token).permit(msg.sender, address(this), amount, permitDeadline, v, r, s) { } catch { }
         _pull(IERC20(t.token), amount);
     }
@@ -235,7 +235,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         emit Finalized(id, result, handovers);
     }
 
-    // The registry knows whether a stake is still locked: it is released or slashed once.
+    // The registry checks that the stake is still locked: it is released or slashed only once.
 
     /// @inheritdoc ICampaigns
     function release(Terms calldata t) external {
@@ -433,7 +433,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         if (t.deadline <= block.timestamp) revert DeadlinePassed(t.deadline);
         _checkRange("deadline", t.deadline, 0, type(uint40).max);
         if (t.targetPpm <= t.startPpm) revert TargetNotAboveStart(t.startPpm, t.targetPpm);
-        // Otherwise the target could be passed but not reached.
+        // Otherwise the target could be exceeded but never reached exactly.
         if (t.targetPpm % t.gridPpm != 0) revert OffGrid("targetPpm", t.targetPpm, t.gridPpm);
     }
 
@@ -456,7 +456,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         if (apart > t.tolerancePpm + t.gridPpm) revert StartOutOfTolerance(t.startPpm, startPpm, t.tolerancePpm);
     }
 
-    /// @dev Takes exactly `amount`, from tokens that deliver exactly what they say.
+    /// @dev Takes exactly `amount`; reverts if the token delivers another amount.
     function _pull(IERC20 token, uint256 amount) private {
         uint256 before = token.balanceOf(address(this));
         token.safeTransferFrom(msg.sender, address(this), amount);
@@ -488,7 +488,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         }
     }
 
-    /// @dev The submissions given are those of the window, none missing, in order.
+    /// @dev Checks that the given submissions are exactly those of the window, in order.
     function _requireWindow(bytes32 id, Campaign storage c, Meter m, Submission[] calldata subs)
         private
         view
@@ -535,7 +535,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         _seals[id][version] = keccak256(abi.encode(p.root, p.handover));
     }
 
-    /// @dev The hand-over is the one to which the Capsule bound itself when it published the version.
+    /// @dev Checks that the hand-over is the one that the Capsule committed to when it published the version.
     function _requireSealed(bytes32 id, uint256 version, Handover calldata h) private view {
         bytes32 handover = keccak256(abi.encode(h.commitment, h.point, h.ciphertext));
         if (_seals[id][version] != keccak256(abi.encode(h.root, handover))) revert WrongHandover(version);
@@ -546,14 +546,14 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         _slash(id, t);
     }
 
-    /// @dev Gives the stake that the campaign locked to its owner.
+    /// @dev Slashes the stake that the campaign locked, in favour of its owner.
     function _slash(bytes32 id, Terms calldata t) private {
         address[] memory to = new address[](1);
         to[0] = t.owner;
         REGISTRY.slash(t.capsule, id, to);
     }
 
-    /// @dev The hash that a window starts with. Never zero, so that no submission pays for a fresh slot.
+    /// @dev The hash of an empty window. Never zero, so that no submission pays for a new storage slot.
     function _windowStart(bytes32 id, uint256 version, uint256 windowIndex) private pure returns (bytes32) {
         return keccak256(abi.encode(id, version, windowIndex));
     }
@@ -562,7 +562,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         return keccak256(abi.encode(h, miner, content));
     }
 
-    /// @dev The meter with one more submission. A window that is full closes now.
+    /// @dev The meter after one more submission. A full window closes now.
     function _afterSubmission(Meter m) private view returns (Meter) {
         uint8 count = m.windowCount();
         uint16 submissions = m.submissions();
@@ -582,8 +582,8 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         return m.withWindowCount(count).withSubmissions(submissions);
     }
 
-    /// @dev One more upload by the sender to the present version, and the stake that stands behind it: a returned one, or
-    /// else one that comes along.
+    /// @dev Counts an upload of the sender to the current version, and holds its stake: a returned one, or else the one
+    /// that is sent along.
     function _countUpload(bytes32 id, Meter m) private {
         Account account = _accounts[id][msg.sender];
         uint16 version = m.version();
@@ -595,7 +595,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         uint256 due = stakes == held ? _stake(m) : 0;
         if (msg.value != due) revert WrongValue(due, msg.value);
         unchecked {
-            // None is more than the campaign's submissions; `held` is at most those of a window.
+            // No count exceeds the campaign's submissions; `held` is at most the number of a window's submissions.
             ++uploads;
             if (stakes == held) ++stakes;
             ++held;
@@ -604,8 +604,8 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
             .withStakesWindow(m.windowIndex()).withPending(uint8(held));
     }
 
-    /// @dev How many stakes of an account stand behind submissions of a window that is not settled. Those of earlier
-    /// windows are returned without a transaction of their own, as all are when the campaign closes.
+    /// @dev Number of an account's stakes that are held for submissions of an unsettled window. Stakes of earlier
+    /// windows are returned without a separate transaction, and all stakes when the campaign closes.
     function _held(Account account, Meter m) private pure returns (uint16) {
         bool waits = m.state() == State.Open && account.stakesWindow() == m.windowIndex();
         return waits ? account.pending() : 0;
@@ -615,8 +615,8 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         return m.stakeMicro() * STAKE_UNIT;
     }
 
-    /// @dev A miner's first rejected submission in a campaign costs nothing, each further one its stake, which becomes one
-    /// of the owner's. Whoever decides about rejections, the Capsule, gains nothing by them.
+    /// @dev A miner's first rejected submission in a campaign costs nothing; each further one forfeits its stake to the
+    /// owner. The Capsule, which decides on rejections, gains nothing from them.
     function _reject(bytes32 id, Meter m, Terms calldata t, address miner, uint256 index) private {
         Account account = _accounts[id][miner];
         if (!account.warned()) {
@@ -629,7 +629,8 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         emit Forfeited(id, miner, m.windowIndex(), uint32(index), t.submissionStake);
     }
 
-    /// @dev Credits the accepted submissions and moves the best accuracy, strictly in order. Notes the rejected ones.
+    /// @dev Credits the accepted submissions and raises the best accuracy, strictly in order. Records the rejected
+    /// ones.
     function _award(
         bytes32 id,
         Campaign storage c,

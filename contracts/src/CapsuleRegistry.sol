@@ -3,13 +3,13 @@ pragma solidity ^0.8.30;
 
 import { Capsule, ICapsuleRegistry } from "./interfaces/ICapsuleRegistry.sol";
 
-/// @title Where Capsules say who they are and stake on their own good conduct.
-/// @notice There is no administrator. Stake moves by its operator's wish, or by the verdict of a Campaigns contract
-/// that the operator authorised beforehand, and then only what that contract locked.
+/// @title The registry of Capsules, their keys, fees and stakes.
+/// @notice There is no administrator. Stake is moved only by its operator, or by a Campaigns contract that the operator
+/// has authorised, and then only the part that this contract has locked.
 contract CapsuleRegistry is ICapsuleRegistry {
-    /// @notice The highest fee that may be registered, in parts per million.
+    /// @notice Maximum fee, in parts per million.
     uint32 public constant FEE_CAP_PPM = 200_000;
-    /// @notice The longest endpoint that may be registered, in bytes.
+    /// @notice Maximum length of an endpoint, in bytes.
     uint256 public constant ENDPOINT_LIMIT = 256;
 
     mapping(address operator => Capsule) private _capsules;
@@ -96,7 +96,7 @@ contract CapsuleRegistry is ICapsuleRegistry {
         _capsules[operator].stake -= amount;
         emit Slashed(operator, msg.sender, id, amount);
         uint256 share = amount / to.length;
-        // What the division leaves over goes to the first, so that nothing is lost.
+        // The remainder of the division goes to the first, so that nothing is lost.
         _credit(to[0], operator, id, amount - share * (to.length - 1));
         for (uint256 i = 1; i < to.length; ++i) {
             _credit(to[i], operator, id, share);

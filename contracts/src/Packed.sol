@@ -3,14 +3,13 @@ pragma solidity ^0.8.30;
 
 import { CloseReason, State } from "./interfaces/ICampaigns.sol";
 
-// Structs of one storage slot each, kept as the number that the slot holds: they are read once and written once,
-// where the members of a struct would each cost a read and a write of their own. `with...` takes the place of
-// assignment.
+// Structs of one storage slot each, as the number in the slot: they are read once and written once, while each member
+// of a struct would cost its own read and write. `with...` replaces assignment.
 
-/// @notice All that `submit` reads and writes of a campaign besides its window's hash.
+/// @notice Everything that `submit` reads and writes of a campaign, except its window's hash.
 type Meter is uint256;
 
-/// @notice A miner in a campaign. An award to somebody who submitted takes no fresh slot.
+/// @notice A miner in a campaign. An award to a miner who has submitted needs no new storage slot.
 type Account is uint256;
 
 using {

@@ -1,4 +1,5 @@
-//! Addresses as people write them. Money that goes to a mistyped one is lost, so the checksum of EIP-55 is checked wherever there is one.
+//! Parsing of addresses. Money that is sent to a mistyped address is lost, so the checksum of EIP-55 is checked if
+//! there is one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,21 +9,19 @@ use std::{
 use alloy::primitives::Address;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-/// A text that is not an address.
+/// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Not 40 hexadecimal digits after `0x`.
+    /// It is not `0x` and 40 hexadecimal digits.
     #[error("`{0}` is not an address: write 0x and 40 hexadecimal digits")]
     Form(String),
-    /// Upper and lower case that do not go with the digits.
-    #[error(
-        "the checksum of `{0}` is wrong, so a digit is mistyped: copy the address again from where it is known to be right"
-    )]
+    /// Its checksum is wrong.
+    #[error("the checksum of `{0}` is wrong, so a digit is mistyped: copy the address again from a trusted source")]
     Checksum(String),
 }
 
-/// Reads an address: `0x` and 40 hexadecimal digits. Digits in upper and lower case are a checksum, which must be right; digits in one case
-/// have none.
+/// Parses an address: `0x` and 40 hexadecimal digits. Digits in mixed case are a checksum, which must be right; digits
+/// in one case have no checksum.
 ///
 /// # Errors
 /// Any other text, and a wrong checksum.
@@ -37,7 +36,7 @@ pub fn parse(text: &str) -> Result<Address, AddressError> {
     if is_mixed && address.to_checksum(None) != text { Err(AddressError::Checksum(text.into())) } else { Ok(address) }
 }
 
-/// An address in a file that a person may have written.
+/// An address in a hand-written file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct ParsedAddress(Address);
 
@@ -55,7 +54,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address
     ParsedAddress::deserialize(deserializer).map(|address| address.0)
 }
 
-/// For `deserialize_with` of an address that may be missing.
+/// For `deserialize_with` of an optional address.
 ///
 /// # Errors
 /// As [`parse`].

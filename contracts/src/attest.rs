@@ -1,4 +1,4 @@
-//! The statements that a Capsule signs (EIP-712).
+//! The attestations of a Capsule (EIP-712).
 
 use alloy::{
     primitives::{Address, B256},
@@ -7,7 +7,7 @@ use alloy::{
 };
 
 sol! {
-    /// The campaign can start from this measured accuracy.
+    /// Activation: the campaign runs with this measured starting accuracy.
     #[derive(Debug, PartialEq, Eq)]
     struct Activation {
         bytes32 campaign;
@@ -17,14 +17,14 @@ sol! {
         bytes32 handover;
     }
 
-    /// The Capsule will not run the campaign.
+    /// Refusal: the Capsule declines the campaign.
     #[derive(Debug, PartialEq, Eq)]
     struct Decline {
         bytes32 campaign;
         uint8 reason;
     }
 
-    /// What became of a window's submissions.
+    /// Settlement: the outcomes of a window's submissions.
     #[derive(Debug, PartialEq, Eq)]
     struct Settlement {
         bytes32 campaign;
@@ -38,7 +38,7 @@ sol! {
         uint8 close;
     }
 
-    /// The finished model was delivered.
+    /// Delivery of the finished model.
     #[derive(Debug, PartialEq, Eq)]
     struct Delivery {
         bytes32 campaign;
@@ -46,7 +46,7 @@ sol! {
     }
 }
 
-/// The EIP-712 domain of a Campaigns contract: a signature for one chain and contract is worth nothing on another.
+/// The EIP-712 domain of a Campaigns contract, so that a signature for one chain and contract is invalid on another.
 #[must_use]
 pub fn domain(chain_id: u64, campaigns: Address) -> Eip712Domain {
     eip712_domain! {
@@ -57,7 +57,7 @@ pub fn domain(chain_id: u64, campaigns: Address) -> Eip712Domain {
     }
 }
 
-/// A statement that the contract takes.
+/// An attestation that the contract accepts.
 pub trait Attestation: SolStruct {
     /// The hash that the attestation key signs.
     fn signing_hash(&self, chain_id: u64, campaigns: Address) -> B256 {

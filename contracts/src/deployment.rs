@@ -1,25 +1,25 @@
-//! Where the contracts are.
+//! Addresses of the deployed contracts.
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::address;
 
-/// Where the contracts are.
+/// Addresses of the deployed contracts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
-    /// The chain they are on.
+    /// Chain id.
     pub chain_id: u64,
-    /// Campaigns and their escrow.
+    /// Campaigns, with the escrow.
     #[serde(deserialize_with = "address::deserialize")]
     pub campaigns: Address,
-    /// The registry that it asks about Capsules.
+    /// CapsuleRegistry.
     #[serde(deserialize_with = "address::deserialize")]
     pub registry: Address,
     /// DataCoin.
     #[serde(deserialize_with = "address::deserialize")]
     pub datacoin: Address,
-    /// The block of the first of them: no event of theirs is older.
+    /// Block of the first deployment: no event is older.
     pub block: u64,
 }

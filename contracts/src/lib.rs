@@ -1,6 +1,5 @@
-//! Sonar's contracts for Rust: typed bindings generated from the committed artefacts, the EIP-712 attestations,
-//! twins of the contract's
-//! formulas, and where the contracts are. Types and encoding only: calls are made elsewhere.
+//! Sonar's contracts for Rust: typed bindings generated from the committed artefacts, the EIP-712 attestations, twins
+//! of the contract's formulas, and the addresses of deployments. Only types and encoding; `sonar-node` makes the calls.
 
 pub mod address;
 mod attest;
@@ -20,32 +19,32 @@ pub use rules::{
 };
 pub use seal::{CHUNK, HEADER, Tree, chunks, handover_hash, is_sealed};
 
-/// The facts of a campaign that never change.
+/// The terms of a campaign, which never change.
 pub type Terms = Campaigns::Terms;
-/// One sealed update of a window.
+/// A sealed update of a window.
 pub type Submission = Campaigns::Submission;
-/// How the owner audits.
+/// Parameters of the owner's audit.
 pub type AuditTerms = Campaigns::AuditTerms;
-/// What the Capsule published for a version.
+/// The Capsule's commitments to a version.
 pub type Publication = Campaigns::Publication;
-/// How the owner gets the seed of a version.
+/// The hand-over of a version's seed to the owner.
 pub type Handover = Campaigns::Handover;
-/// Shows that a hand-over does not open.
+/// Proof that a hand-over does not decrypt.
 pub type KeyProof = Campaigns::KeyProof;
-/// Shows that a published word cannot be an honest one.
+/// Proof that a published word is not honest.
 pub type WordProof = Campaigns::WordProof;
-/// What changes during a campaign's life.
+/// The current status of a campaign.
 pub type Status = Campaigns::Status;
-/// The present window of a campaign.
+/// The current window of a campaign.
 pub type Window = Campaigns::Window;
-/// Where a campaign's money is.
+/// The ledger of a campaign.
 pub type Ledger = Campaigns::Ledger;
-/// An account's stakes in a campaign.
+/// The stakes of an account in a campaign.
 pub type Stakes = Campaigns::Stakes;
-/// What the registry knows about one Capsule.
+/// The registration and stake of a Capsule.
 pub type Capsule = CapsuleRegistry::Capsule;
 
-/// Keccak-256 over the committed artefacts: two programs with the same value speak to the same contracts.
+/// Keccak-256 over the committed artefacts: two programs with the same value are for the same contracts.
 #[must_use]
 pub fn abi_hash() -> alloy::primitives::B256 {
     let mut hasher = alloy::primitives::Keccak256::new();

@@ -1,4 +1,4 @@
-//! Why a contract refused, in words.
+//! Errors of the contracts, as text.
 
 use std::fmt;
 
@@ -12,24 +12,24 @@ use crate::{
     DataCoin::DataCoinErrors, State,
 };
 
-/// Why a contract refused.
+/// The error of a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Revert {
-    /// Sonar did.
+    /// An error of Campaigns.
     Campaigns(CampaignsErrors),
-    /// The registry did.
+    /// An error of CapsuleRegistry.
     Registry(CapsuleRegistryErrors),
-    /// The Assessor did.
+    /// An error of Assessor.
     Assessor(AssessorErrors),
-    /// DataCoin, or another ERC-20 with the standard errors, did.
+    /// An error of DataCoin, or of another ERC-20 with the standard errors.
     Token(DataCoinErrors),
     /// `require` with a message.
     Message(String),
-    /// A broken assertion inside a contract.
+    /// A failed assertion in a contract.
     Panic(String),
 }
 
-/// Understands what a failed call returned, if it is an error of one of our contracts.
+/// Decodes the data of a failed call, if it is an error of one of our contracts.
 #[must_use]
 pub fn decode_revert(data: &[u8]) -> Option<Revert> {
     if let Ok(error) = CampaignsErrors::abi_decode(data) {
@@ -58,7 +58,7 @@ impl fmt::Display for Revert {
             Self::Assessor(error) => assessor(error, f),
             Self::Token(error) => token(error, f),
             Self::Message(message) => write!(f, "the contract refused: {message}"),
-            Self::Panic(panic) => write!(f, "the contract broke an assertion of its own: {panic}"),
+            Self::Panic(panic) => write!(f, "an assertion in the contract failed: {panic}"),
         }
     }
 }
@@ -84,7 +84,7 @@ fn campaigns(error: &CampaignsErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result
             write!(f, "the Capsule's attestation key is {}, not {}", e.registered, e.given)
         }
         E::FeeMismatch(e) => write!(f, "the Capsule's fee is {} ppm, not {} ppm", e.registeredPpm, e.givenPpm),
-        E::DuplicateCampaign(e) => write!(f, "campaign {} was opened before", e.id),
+        E::DuplicateCampaign(e) => write!(f, "campaign {} exists already", e.id),
         E::WrongValue(e) => write!(f, "{} wei were sent instead of {}", e.sent, e.expected),
         E::WrongAmountReceived(e) => write!(
             f,
@@ -94,17 +94,21 @@ fn campaigns(error: &CampaignsErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result
         E::PermitForEth(_) => f.write_str("a bounty in ETH needs no permit"),
         E::UnknownCampaign(e) => write!(f, "there is no campaign {} on this contract", e.id),
         E::WrongState(e) => {
-            write!(f, "campaign {} is {}; this needs one that is {}", e.id, state(e.actual), state(e.needed))
+            write!(f, "campaign {} is {}, but it must be {}", e.id, state(e.actual), state(e.needed))
         }
-        E::NotOpen(e) => write!(f, "campaign {} is {}, it takes no submissions", e.id, state(e.actual)),
+        E::NotOpen(e) => write!(f, "campaign {} is {} and takes no submissions", e.id, state(e.actual)),
         E::DeadlinePassed(e) => write!(f, "the deadline (unix time {}) has passed", e.deadline),
-        E::TooEarly(e) => write!(f, "this may not be done before unix time {}", e.notBefore),
-        E::StaleVersion(e) => write!(f, "the submission is for another version; the present one is {}", e.current),
+        E::TooEarly(e) => write!(f, "this is not allowed before unix time {}", e.notBefore),
+        E::StaleVersion(e) => write!(f, "the submission is for another version; the current version is {}", e.current),
         E::WindowClosed(e) => {
-            write!(f, "window {} closed at unix time {}; submissions go on when it is settled", e.window, e.closedAt)
+            write!(
+                f,
+                "window {} closed at unix time {}; submissions are accepted again when it is settled",
+                e.window, e.closedAt
+            )
         }
-        E::CapReached(e) => write!(f, "this miner has sent all the {} submissions it may send to this version", e.cap),
-        E::LimitReached(e) => write!(f, "the campaign has all its {} submissions", e.maxSubmissions),
+        E::CapReached(e) => write!(f, "this miner has reached the limit of {} submissions to this version", e.cap),
+        E::LimitReached(e) => write!(f, "the campaign has reached its limit of {} submissions", e.maxSubmissions),
         E::WindowOpen(e) if e.closesAt == 0 => {
             write!(f, "window {} has no submissions yet", e.window)
         }
@@ -114,12 +118,12 @@ fn campaigns(error: &CampaignsErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result
         }
         E::WrongCount(e) => write!(
             f,
-            "{} submissions and {} outcomes were given for a window of {}",
+            "{} submissions and {} outcomes were given for a window with {} submissions",
             e.submissions, e.outcomes, e.windowCount
         ),
         E::WrongWindow(e) => write!(
             f,
-            "the submissions given are not those of the window, in order (window hash {}, given {})",
+            "the given submissions are not those of the window, in order (window hash {}, given {})",
             e.expected, e.given
         ),
         E::WrongSigner(e) => write!(
@@ -132,31 +136,33 @@ fn campaigns(error: &CampaignsErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result
             "the measured starting accuracy of {} ppm is more than {} ppm (and one grid step) from the claim of {} ppm",
             e.measuredPpm, e.tolerancePpm, e.claimedPpm
         ),
-        E::BadOutcome(e) => write!(f, "outcome {} has the code {:#06x}, which means nothing", e.index, e.outcome),
+        E::BadOutcome(e) => write!(f, "outcome {} has the unknown code {:#06x}", e.index, e.outcome),
         E::BadStep(e) => write!(
             f,
             "outcome {} claims {} ppm, which does not improve on {} ppm or is above 100 %",
             e.index, e.ppm, e.bestPpm
         ),
-        E::TooManyAccepts(e) => write!(f, "{} submissions were accepted where {} are allowed", e.accepts, e.limit),
+        E::TooManyAccepts(e) => write!(f, "{} submissions were accepted, but only {} are allowed", e.accepts, e.limit),
         E::BadMaterial(e) if e.needed => f.write_str("material for the next version is missing"),
-        E::BadMaterial(_) => f.write_str("material was given for a next version that there will not be"),
+        E::BadMaterial(_) => f.write_str("material was given, but there is no next version"),
         E::WrongHandovers(e) => write!(f, "{} hand-overs were given for {} versions", e.given, e.versions),
         E::WrongHandover(e) => {
-            write!(f, "the hand-over of version {} is not the one that was sealed when it was published", e.version)
+            write!(f, "the hand-over of version {} is not the one that the Capsule committed to", e.version)
         }
         E::BadCloseReason(e) => match CloseReason::try_from(e.reason) {
-            Ok(reason) => write!(f, "an attestation cannot close a campaign for {reason:?}"),
-            Err(_) => write!(f, "close reason {} means nothing", e.reason),
+            Ok(reason) => write!(f, "an attestation cannot close a campaign with the reason {reason:?}"),
+            Err(_) => write!(f, "close reason {} is unknown", e.reason),
         },
-        E::CapsuleTimedOut(e) => write!(f, "the Capsule missed its time in campaign {}", e.id),
+        E::CapsuleTimedOut(e) => write!(f, "the Capsule missed a deadline in campaign {}", e.id),
         E::NothingOwed(e) => write!(f, "{} has no credit in campaign {}", e.account, e.id),
         E::ZeroAddress(_) => f.write_str("money cannot go to the zero address"),
-        E::TransferFailed(e) => write!(f, "{} did not take {} wei", e.to, e.amount),
+        E::TransferFailed(e) => write!(f, "{} did not accept {} wei", e.to, e.amount),
         E::SafeERC20FailedOperation(e) => {
-            write!(f, "the token {} refused the transfer; are balance and allowance enough?", e.token)
+            write!(f, "the token {} refused the transfer; check balance and allowance", e.token)
         }
-        E::ReentrancyGuardReentrantCall(_) => f.write_str("the contract was called back from its own call"),
+        E::ReentrancyGuardReentrantCall(_) => {
+            f.write_str("the contract was called again during its own call (reentrancy)")
+        }
         other => other_error(&other.abi_encode(), f),
     }
 }
@@ -165,7 +171,7 @@ fn registry(error: &CapsuleRegistryErrors, f: &mut fmt::Formatter<'_>) -> fmt::R
     use CapsuleRegistryErrors as E;
     match error {
         E::NotRegistered(e) => write!(f, "{} has registered no Capsule", e.operator),
-        E::AlreadyRegistered(e) => write!(f, "{} has registered a Capsule already; update it", e.operator),
+        E::AlreadyRegistered(e) => write!(f, "{} has already registered a Capsule; update it", e.operator),
         E::Missing(e) => write!(f, "{} must not be empty", e.field),
         E::EndpointTooLong(e) => write!(f, "the endpoint has {} bytes; the limit is {}", e.length, e.limit),
         E::FeeTooHigh(e) => write!(f, "a fee of {} ppm is above the cap of {} ppm", e.feePpm, e.cap),
@@ -175,23 +181,23 @@ fn registry(error: &CapsuleRegistryErrors, f: &mut fmt::Formatter<'_>) -> fmt::R
         E::NotAuthorized(e) => {
             write!(f, "the Capsule operator {} has not authorised the contract {}", e.operator, e.campaigns)
         }
-        E::AlreadyLocked(e) => write!(f, "campaign {} holds stake of {} already", e.id, e.operator),
-        E::NotLocked(e) => write!(f, "{} holds no stake of {} for campaign {}", e.campaigns, e.operator, e.id),
-        E::NoBeneficiaries(_) => f.write_str("slashed stake needs somebody to go to"),
+        E::AlreadyLocked(e) => write!(f, "campaign {} has already locked stake of {}", e.id, e.operator),
+        E::NotLocked(e) => write!(f, "{} has locked no stake of {} for campaign {}", e.campaigns, e.operator, e.id),
+        E::NoBeneficiaries(_) => f.write_str("slashed stake needs a recipient"),
         E::NothingToClaim(e) => write!(f, "{} has nothing to claim", e.account),
-        E::TransferFailed(e) => write!(f, "{} did not take {} wei", e.to, e.amount),
+        E::TransferFailed(e) => write!(f, "{} did not accept {} wei", e.to, e.amount),
     }
 }
 
 fn assessor(error: &AssessorErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     use AssessorErrors as E;
     match error {
-        E::WrongKey(e) => write!(f, "the key given is not the one that the campaign has for version {}", e.version),
-        E::WrongSeed(_) => f.write_str("the seed given is not the one that the Capsule committed to"),
-        E::WrongParameters(_) => f.write_str("the constants given are not those of the published material"),
+        E::WrongKey(e) => write!(f, "the given key is not the campaign's audit key for version {}", e.version),
+        E::WrongSeed(_) => f.write_str("the given seed is not the one that the Capsule committed to"),
+        E::WrongParameters(_) => f.write_str("the given constants are not those of the published material"),
         E::WrongChunk(e) => write!(f, "chunk {} is not part of the published material", e.index),
-        E::NoSuchWord(e) => write!(f, "there is no word {}; the rows and the public key have {}", e.word, e.words),
-        E::NotGuilty(_) => f.write_str("what was shown can be honest: the Capsule is not convicted"),
+        E::NoSuchWord(e) => write!(f, "there is no word {}; rows and public key have {} words", e.word, e.words),
+        E::NotGuilty(_) => f.write_str("the proof does not show misconduct, so the Capsule is not convicted"),
     }
 }
 
@@ -199,7 +205,7 @@ fn token(error: &DataCoinErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     use DataCoinErrors as E;
     match error {
         E::ERC20InsufficientAllowance(e) => {
-            write!(f, "{} may take {} of the token, not {}", e.spender, e.allowance, e.needed)
+            write!(f, "{} has an allowance of {} of the token, not {}", e.spender, e.allowance, e.needed)
         }
         E::ERC20InsufficientBalance(e) => write!(f, "{} has {} of the token, not {}", e.sender, e.balance, e.needed),
         E::ERC2612ExpiredSignature(e) => {
@@ -210,7 +216,7 @@ fn token(error: &DataCoinErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// Errors of the libraries that no call of ours can meet.
+/// Errors of the libraries that none of our calls can cause.
 fn other_error(data: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "the contract refused with {}", hex::encode_prefixed(data))
 }

@@ -1,4 +1,4 @@
-//! Twins of what the contract computes, so that every party can compute it beforehand.
+//! Rule twins: the formulas of the contract, so that every party can compute results beforehand.
 
 use std::fmt;
 
@@ -12,18 +12,18 @@ use crate::{Submission, Terms};
 /// Stakes of submissions are whole multiples of so many wei: a millionth of the chain's coin.
 pub const STAKE_UNIT: u128 = 1_000_000_000_000;
 
-/// The largest stake that a submission can need.
+/// Maximum stake of a submission in wei.
 pub const MAX_SUBMISSION_STAKE: u128 = 0xFF_FFFF * STAKE_UNIT;
 
 const ONE_PPM: u128 = 1_000_000;
 
-/// The id that terms have on a chain and contract.
+/// The campaign id of terms on a chain and contract.
 #[must_use]
 pub fn campaign_id(chain_id: u64, campaigns: Address, terms: &Terms) -> B256 {
     keccak256((U256::from(chain_id), campaigns, terms.clone()).abi_encode_params())
 }
 
-/// The hash that a window starts with.
+/// The hash of an empty window.
 #[must_use]
 pub fn window_start(id: B256, version: u32, window: u32) -> B256 {
     keccak256((id, U256::from(version), U256::from(window)).abi_encode_params())
@@ -41,8 +41,8 @@ pub fn window_hash(id: B256, version: u32, window: u32, submissions: &[Submissio
     submissions.iter().fold(window_start(id, version, window), window_fold)
 }
 
-/// What an accepted submission earns that moves the best accuracy from `best_ppm` to `new_ppm`:
-/// `floor(bounty × (min(new, target) − min(best, target)) / target)`, zero if that would be negative.
+/// The payout of an accepted submission that raises the best accuracy from `best_ppm` to `new_ppm`: `floor(bounty ×
+/// (min(new, target) − min(best, target)) / target)`, zero if that would be negative.
 #[must_use]
 pub fn payout(bounty: u128, target_ppm: u32, best_ppm: u32, new_ppm: u32) -> u128 {
     let delta = new_ppm.min(target_ppm).saturating_sub(best_ppm.min(target_ppm));
@@ -60,18 +60,18 @@ pub fn fee(bounty: u128, fee_ppm: u32) -> U256 {
     U256::from(bounty) * U256::from(fee_ppm) / U256::from(ONE_PPM)
 }
 
-/// What became of one submission.
+/// Outcome of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It did not improve the model. Nothing more is ever said about it.
+    /// It did not improve the model. Nothing more about it is ever published.
     NotImproved,
-    /// It is the new best; the value is its accuracy in grid steps.
+    /// It improved the model; the value is the new best accuracy in grid steps.
     Accepted(u16),
-    /// It broke the protocol, for this reason.
+    /// It was rejected by protocol, for this reason.
     Rejected(u8),
 }
 
-/// Codes from here on are not accuracies.
+/// From this code on, codes are not accuracies.
 const REJECTED: u16 = 0xF000;
 
 impl Outcome {
@@ -92,7 +92,7 @@ impl Outcome {
     /// The meaning of a code on chain.
     ///
     /// # Errors
-    /// Some codes mean nothing; the contract takes none of them.
+    /// When the code is unknown; the contract refuses such codes.
     pub fn decode(code: u16) -> Result<Self, OutcomeError> {
         match (code, code.to_be_bytes()) {
             (0, _) => Ok(Self::NotImproved),
@@ -103,7 +103,7 @@ impl Outcome {
     }
 }
 
-/// An outcome that the contract would not take.
+/// An outcome that the contract would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutcomeError {
     /// Grid step out of range.
@@ -113,36 +113,36 @@ pub enum OutcomeError {
     #[error("a rejection needs a reason from 1 to 255")]
     Reason,
     /// Unused code.
-    #[error("outcome code {0:#06x} means nothing")]
+    #[error("unknown outcome code {0:#06x}")]
     Code(u16),
 }
 
-/// A number that names no state or reason.
+/// A number that is not a known state or reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the contract's {kind} {code} is unknown to this program; is it older than the contract?")]
+#[error("the contract's {kind} {code} is unknown: this program may be older than the contract")]
 pub struct UnknownCode {
-    /// What the number should have named.
+    /// Kind of the number.
     pub kind: &'static str,
     /// The number.
     pub code: u8,
 }
 
-/// Where a campaign stands.
+/// State of a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum State {
-    /// There is no such campaign.
+    /// The campaign does not exist.
     None,
-    /// In escrow, waiting for its Capsule.
+    /// The bounty is in escrow; the Capsule has not activated the campaign yet.
     Proposed,
-    /// Takes submissions.
+    /// The campaign takes submissions.
     Open,
-    /// Takes none any more, waiting for delivery.
+    /// The campaign takes no more submissions; the model is not delivered yet.
     Closed,
-    /// Delivered.
+    /// The model is delivered.
     Finalized,
-    /// Given back before it opened.
+    /// The campaign was refunded before it was active.
     Refunded,
 }
 
@@ -165,10 +165,10 @@ impl TryFrom<u8> for State {
 }
 
 impl State {
-    /// All states that a campaign can be in, in order.
+    /// All states of an existing campaign, in order.
     pub const ALL: [Self; 5] = [Self::Proposed, Self::Open, Self::Closed, Self::Finalized, Self::Refunded];
 
-    /// Its name, as JSON has it, too.
+    /// Its name, as in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -193,7 +193,7 @@ impl fmt::Display for State {
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum CloseReason {
-    /// It has not.
+    /// It is not closed.
     None,
     /// The target accuracy was reached.
     Target,
@@ -201,11 +201,11 @@ pub enum CloseReason {
     Deadline,
     /// The Capsule's leak budget is spent.
     LeakBudget,
-    /// Its owner wished so.
+    /// Its owner closed it.
     Owner,
-    /// It has all its submissions or accepts.
+    /// It has reached its limit of submissions or accepts.
     Limit,
-    /// The Capsule stopped answering.
+    /// The Capsule missed a deadline.
     CapsuleTimeout,
 }
 

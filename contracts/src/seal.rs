@@ -1,4 +1,4 @@
-//! What a Capsule binds itself to when it publishes a version: trees as the contract climbs them.
+//! Commitments of a Capsule to a published version: Merkle trees in the form that the contract verifies.
 
 use alloy::{
     primitives::{B256, keccak256},
@@ -7,27 +7,27 @@ use alloy::{
 
 use crate::{Handover, Publication};
 
-/// Bytes of a material's first chunk, its header.
+/// Size in bytes of a material's first chunk, its header.
 pub const HEADER: usize = 200;
-/// Bytes of the other chunks: a whole number of words of the encryption.
+/// Size in bytes of the other chunks: a whole number of words of the encryption.
 pub const CHUNK: usize = 960;
 
-/// A Merkle tree over numbered pieces of bytes. Leaves say their number and are hashed twice, so that no node is one; pairs are
-/// hashed in the order of their values, so that branches need no directions.
+/// A Merkle tree over numbered byte strings. Leaves contain their number and are hashed twice, so that an inner node
+/// cannot pass as a leaf. Pairs are hashed in the order of their values, so that branches need no directions.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    /// From the leaves to the root.
+    /// Levels from the leaves to the root.
     levels: Vec<Vec<B256>>,
 }
 
 impl Tree {
-    /// Over these numbers and pieces.
+    /// Builds the tree over these numbers and pieces.
     #[must_use]
     pub fn new<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = (u32, P)>) -> Self {
         let leaves = pieces.into_iter().map(|(index, piece)| leaf(index, piece.as_ref())).collect();
         let mut levels: Vec<Vec<B256>> = vec![leaves];
         while let Some(level) = levels.last().filter(|level| level.len() > 1) {
-            // A node without a partner moves up as it is.
+            // A node without a sibling moves up unchanged.
             let next = level
                 .chunks(2)
                 .map(|pair| pair.iter().copied().reduce(parent).expect("chunks are not empty"))
@@ -37,19 +37,19 @@ impl Tree {
         Self { levels }
     }
 
-    /// Over the chunks of a material: header first.
+    /// Builds the tree over the chunks of a material, header first.
     #[must_use]
     pub fn of_material(material: &[u8]) -> Self {
         Self::new((0..).zip(chunks(material)))
     }
 
-    /// The root; zero if there is nothing under it.
+    /// The root; zero for an empty tree.
     #[must_use]
     pub fn root(&self) -> B256 {
         self.levels.last().and_then(|level| level.first()).copied().unwrap_or_default()
     }
 
-    /// The siblings on the way from a leaf, by its place, to the root.
+    /// The siblings on the path from the leaf at this index to the root.
     #[must_use]
     pub fn branch(&self, place: usize) -> Vec<B256> {
         let sibling = |(height, level): (usize, &Vec<B256>)| level.get(place >> height ^ 1).copied();
@@ -57,19 +57,19 @@ impl Tree {
     }
 }
 
-/// The pieces of a material that its tree is over: its header, and then words.
+/// The chunks of a material: its header, and then its words.
 pub fn chunks(material: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (header, words) = material.split_at(HEADER.min(material.len()));
     std::iter::once(header).chain(words.chunks(CHUNK))
 }
 
-/// What a publication says about a hand-over.
+/// The commitment to a hand-over in a publication.
 #[must_use]
 pub fn handover_hash(handover: &Handover) -> B256 {
     keccak256((handover.commitment, handover.point, handover.ciphertext).abi_encode())
 }
 
-/// Whether a hand-over is the one that was sealed when a version was published.
+/// Whether a hand-over matches the commitment of a published version.
 #[must_use]
 pub fn is_sealed(publication: &Publication, handover: &Handover) -> bool {
     publication.root == handover.root && publication.handover == handover_hash(handover)

@@ -1,4 +1,4 @@
-//! The main job from launch to payout, on real parts, with a story and a report.
+//! The demo: one campaign from launch to payout, with the real programs, a progress story and a report.
 
 use std::{
     collections::BTreeMap,
@@ -39,28 +39,28 @@ use crate::{
     twin::{self, Twin, TwinError},
 };
 
-/// Why the demo did not come to its end.
+/// Why the demo failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The network does not work.
+    /// The local network failed.
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// A command failed.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// The campaign did not come to its end.
+    /// The campaign did not finish.
     #[error(transparent)]
     Follow(#[from] FollowError),
-    /// The chain refused something.
+    /// The chain refused a request.
     #[error(transparent)]
     Chain(#[from] chain::Error),
-    /// What was asked for makes no sense.
+    /// The options are inconsistent.
     #[error(transparent)]
     Campaign(#[from] CampaignFileError),
-    /// What was asked for cannot be launched.
+    /// The campaign cannot be launched.
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    /// The procedure could not be repeated in the clear.
+    /// The training could not be repeated without encryption.
     #[error(transparent)]
     Twin(#[from] TwinError),
     /// A file could not be read or written.
@@ -71,7 +71,7 @@ pub enum DemoError {
         /// What went wrong.
         source: io::Error,
     },
-    /// A file does not say what it should.
+    /// A file has invalid content.
     #[error("{}: {message}", .path.display())]
     Content {
         /// The file.
@@ -79,60 +79,60 @@ pub enum DemoError {
         /// What is wrong.
         message: String,
     },
-    /// The chain does not tell what a transaction was charged.
-    #[error("the chain does not know the receipt of transaction {0}")]
+    /// The chain has no receipt of a transaction.
+    #[error("the chain node has no receipt of transaction {0}")]
     Receipt(B256),
 }
 
 type Result<T> = std::result::Result<T, DemoError>;
 
-/// What to demonstrate.
+/// Settings of a demo.
 #[derive(Clone, Debug)]
 pub struct DemoConfig {
     /// Name of the data set: `NAME.toml`, `NAME-train.csv` and `NAME-validation.csv`, or the latter two with `.gz`.
     pub dataset: String,
-    /// Where the data sets are.
+    /// Directory of the data sets.
     pub data: PathBuf,
     /// Number of Mines.
     pub mines: usize,
-    /// Who owns which rows.
+    /// How the rows are divided among the Mines.
     pub split: Split,
-    /// Who may see the model, if not as the campaign file says.
+    /// Regime (default: that of the campaign file).
     pub regime: Option<Regime>,
-    /// What network is trained, if not as the campaign file says.
+    /// Network of the clear regime (default: chosen for the data).
     pub network: Option<NetworkKind>,
-    /// What the model reads, if not as the campaign file says.
+    /// Feature map of the encrypted regime (default: that of the campaign file).
     pub features: Option<FeatureKind>,
-    /// A public network as safetensors, of which the linear model reads the activations.
+    /// Public network as safetensors, whose activations the linear model reads.
     pub backbone: Option<PathBuf>,
-    /// Accuracy that earns the whole bounty, if not as the campaign file says.
+    /// Target accuracy that pays the full bounty (default: that of the campaign file).
     pub target: Option<f64>,
-    /// Where everything is written.
+    /// Output directory.
     pub out: PathBuf,
-    /// Keep homes and logs.
+    /// Whether to keep homes and logs.
     pub keep: bool,
-    /// No story.
+    /// Whether to suppress the story.
     pub quiet: bool,
 }
 
-/// A campaign file on disk, and the Mines' rows that go with it.
+/// A campaign file with its validation set, and the rows of each Mine.
 #[derive(Clone, Debug)]
 pub struct DemoInputs {
-    /// The campaign file's text.
+    /// Text of the campaign file.
     pub campaign: String,
-    /// The validation set's text.
+    /// Text of the validation set.
     pub validation: String,
-    /// Each Mine's rows.
+    /// Rows of each Mine, as CSV.
     pub data: Vec<String>,
-    /// What all rows go through first.
+    /// Backbone that transforms all rows first.
     pub embedding: Embedding,
 }
 
 impl DemoInputs {
-    /// Reads a data set, deals its rows, and sets the window of its campaign to one update of each Mine.
+    /// Reads a data set, divides its rows, and sets the window size of its campaign to one update per Mine.
     ///
     /// # Errors
-    /// When a file is missing or does not say what it should.
+    /// When a file is missing or invalid.
     pub fn read(config: &DemoConfig) -> Result<Self> {
         let file = |suffix: &str| config.data.join(format!("{}{suffix}", config.dataset));
         let path = file(".toml");
@@ -146,7 +146,7 @@ impl DemoInputs {
             0 => Vec::new(),
             mines => config.split.deal(&read_table(&file("-train.csv"))?, target, mines).map_err(content)?,
         };
-        // Without Mines of ours, one that somebody brings has its windows settled at once.
+        // Without own Mines, the window size is 1, so that a Mine of the user has its windows settled at once.
         let window = i64::try_from(config.mines.max(1)).map_err(|_| content("too many Mines".into()))?;
         set(&mut campaign, "limits", "window", window).map_err(content)?;
         if let Some(regime) = config.regime {
@@ -173,15 +173,15 @@ impl DemoInputs {
         }
         let campaign = campaign.to_string();
         let prepared = Self { campaign, validation: read_table(&file("-validation.csv"))?, data, embedding };
-        // What cannot be launched is refused before anything is started.
+        // A campaign that cannot be launched is refused before anything is started.
         prepared.plan()?;
         Ok(prepared)
     }
 
-    /// Plans the launch, with nobody's keys.
+    /// Plans the launch with throwaway keys.
     ///
     /// # Errors
-    /// What a launch would be refused for.
+    /// When a launch would be refused.
     pub fn plan(&self) -> Result<Plan> {
         let inputs = Inputs {
             validation: self.validation.clone().into_bytes().into(),
@@ -206,7 +206,7 @@ impl DemoInputs {
         Ok(launch::plan(&CampaignFile::parse(&self.campaign)?, inputs)?)
     }
 
-    /// Writes campaign file and validation set side by side, as the data scientist has them.
+    /// Writes campaign file and validation set to one directory, as a data scientist has them.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -225,21 +225,22 @@ impl DemoInputs {
     }
 }
 
-/// Accuracies that earn the whole bounty in the clear regime, unless told otherwise: networks reach more than linear models do. And epochs: the
-/// fewer rows a Mine has, the more often it must see them.
+/// Default targets and epochs of the clear regime. Networks reach a higher accuracy than linear models. The fewer rows
+/// a Mine has, the more epochs it needs.
 const CLEAR: [(&str, f64, i64); 2] = [("digits", 0.95, 20), ("mnist", 0.98, 3)];
 
-/// Seconds after its first submission at which a window closes. Linear models are trained in seconds, so a Mine that sends nothing does
-/// not hold up the others for long. (Networks take minutes, and a Mine that comes too late would have to train again.)
+/// Time in seconds from the first submission of a window until it closes. Linear models are trained in seconds, so a
+/// Mine that submits nothing does not delay the others for long. (Networks take minutes, and a Mine that misses the
+/// window would have to train again.)
 const WINDOW_SECONDS: i64 = 30;
 
-/// Whether the campaign is of the clear regime. What the file does not say is encrypted.
+/// Whether the campaign is of the clear regime; the default is encrypted.
 fn trains_networks(campaign: &toml::Table) -> bool {
     let regime = campaign.get("model").and_then(|model| model.get("regime")).and_then(|regime| regime.as_str());
     regime == Some(Regime::Clear.name())
 }
 
-/// Takes a regime, and forgets what the campaign file chose for another.
+/// Sets the regime, and removes settings of the other regime from the campaign file.
 fn choose(campaign: &mut toml::Table, config: &DemoConfig, regime: Regime) -> std::result::Result<(), String> {
     let before = campaign.get("model").and_then(|model| model.get("regime")).and_then(|regime| regime.as_str());
     let name = regime.name();
@@ -259,7 +260,7 @@ fn choose(campaign: &mut toml::Table, config: &DemoConfig, regime: Regime) -> st
     set(campaign, "model", "regime", name)
 }
 
-/// Takes a backbone. Features that the campaign file chose for raw columns are not for what a backbone makes of them.
+/// Sets the backbone, and removes the feature map, which the campaign file chose for raw columns.
 fn read_through(campaign: &mut toml::Table, backbone: &str, forget: bool) -> std::result::Result<(), String> {
     if let Some(model) = campaign.get_mut("model").and_then(toml::Value::as_table_mut).filter(|_| forget) {
         model.remove("features");
@@ -267,7 +268,7 @@ fn read_through(campaign: &mut toml::Table, backbone: &str, forget: bool) -> std
     set(campaign, "model", "backbone", backbone)
 }
 
-/// Sets a value of a table that may not be there yet.
+/// Sets a value of a table; creates the table if it is missing.
 fn set(
     campaign: &mut toml::Table,
     table: &str,
@@ -280,22 +281,22 @@ fn set(
     Ok(())
 }
 
-/// A campaign that ran to its end.
+/// A finished campaign.
 #[derive(Clone, Debug)]
 pub struct Campaign {
-    /// What the data scientist was warned of at its launch.
+    /// Warnings of the launch.
     pub warnings: Vec<String>,
-    /// All that the chain says about it.
+    /// Its state and events on chain.
     pub followed: CampaignHistory,
-    /// The delivered model.
+    /// Path of the delivered model.
     pub model: PathBuf,
-    /// The message that the Capsule delivered, as it came.
+    /// The OpenPGP message that the Capsule delivered.
     pub sealed: PathBuf,
-    /// Versions that its data scientist's audit found honest.
+    /// Number of versions that the data scientist's audit found honest.
     pub audited: usize,
-    /// Its money at the end.
+    /// Its ledger at the end.
     pub ledger: Ledger,
-    /// What each miner withdrew.
+    /// Amount that each miner withdrew.
     pub withdrawn: BTreeMap<Address, Amount>,
 }
 
@@ -327,18 +328,18 @@ pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn
     Ok(Campaign { warnings, followed, model, sealed, audited, ledger, withdrawn })
 }
 
-/// Lets the data scientist recompute all that the Capsule published, and free its stake: how many versions she found honest.
+/// Runs the data scientist's audit, which frees the Capsule's stake; returns the number of honest versions.
 async fn audit(network: &Network, id: &str) -> Result<usize> {
     #[derive(Deserialize)]
     struct AuditReply {
         versions: Vec<serde::de::IgnoredAny>,
     }
-    // The command fails if one of them is not.
+    // The command fails if a version is not honest.
     let audited: AuditReply = network.scientist().call(&["campaign", "audit", id, "--release"]).await?;
     Ok(audited.versions.len())
 }
 
-/// Lets every miner withdraw what the campaign owes him.
+/// Lets every miner withdraw what the campaign owes them.
 async fn withdraw(network: &Network, view: &CampaignView) -> Result<BTreeMap<Address, Amount>> {
     #[derive(Deserialize)]
     struct Withdrawals {
@@ -398,7 +399,7 @@ pub async fn run(config: &DemoConfig) -> Result<Report> {
     Ok(report)
 }
 
-/// Writes what others need to check the delivered model: the manifest, and the Capsule's OpenPGP certificate.
+/// Writes what others need to verify the delivered model: the manifest, and the Capsule's OpenPGP certificate.
 async fn save_public(network: &Network, campaign: &Campaign) -> Result<()> {
     let out = network.directory();
     let manifest = network.manifest(campaign.followed.view.id).await?;
@@ -408,10 +409,10 @@ async fn save_public(network: &Network, campaign: &Campaign) -> Result<()> {
     write(&out.join("capsule.asc"), &network.capsule_certificate().await?)
 }
 
-/// Puts together what chain, Mines, Capsule and the data scientist's own measurement say.
+/// Builds the report from chain, Mines, Capsule and the data scientist's own measurement.
 ///
 /// # Errors
-/// When one of them does not answer, or the campaign cannot be repeated in the clear.
+/// When one of them does not answer, or the training cannot be repeated without encryption.
 pub async fn measure(
     config: &DemoConfig,
     prepared: &DemoInputs,
@@ -431,7 +432,7 @@ pub async fn measure(
             let accuracy = twin.clear_accuracy(&prepared.data, &mines, view)?;
             (Some(accuracy.get()), Some(encrypt), evaluate)
         }
-        // There is no encryption that could have cost anything.
+        // Nothing is encrypted, so there is nothing to compare with.
         None => (None, None, twin::evaluation_seconds(&manifest, &*delivered, view)?),
     };
     Ok(Report {
@@ -502,7 +503,8 @@ fn miner(mine: &MineNode, view: &CampaignView) -> MinerReport {
     }
 }
 
-/// Bits that transcripts with as many evaluated submissions and accepts can carry: what the Capsule's meter shows.
+/// Bits that the public verdicts of this number of evaluated submissions and accepts can carry, as in the Capsule's
+/// leak meter.
 fn leak_bits(manifest: &Manifest, view: &CampaignView) -> Result<f64> {
     let ladder = manifest.accuracy.ladder_from(twin::start_accuracy(view)?).map_err(TwinError::from)?;
     let evaluated: usize = view.settled.iter().map(|window| window.submissions.len()).sum();
@@ -529,7 +531,7 @@ async fn gas(network: &Network, records: &[Record]) -> Result<Gas> {
     Ok(Gas { open, submit, settle_per_evaluation: settle / evaluations.max(1) })
 }
 
-/// What the Mines say about their updates.
+/// What the Mines report about their updates.
 #[derive(Debug, Default)]
 struct Updates {
     count: u64,
@@ -569,7 +571,7 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(at(path))
 }
 
-/// A CSV file, or the compressed one beside it.
+/// Reads a CSV file, or the compressed file next to it.
 fn read_table(path: &Path) -> Result<String> {
     let compressed = path.with_extension("csv.gz");
     if path.exists() || !compressed.exists() {

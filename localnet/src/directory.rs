@@ -7,18 +7,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Marks a directory as ours. Its lock belongs to the process that uses the directory, and its first line names that process.
+/// File that marks a directory as ours. The process that uses the directory locks it and writes its process id into the
+/// first line.
 const MARKER: &str = ".sonar-localnet";
 
 /// Why a directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
-    /// The directory has something else in it.
-    #[error("{} is not empty and no local network's: give another --out", .0.display())]
+    /// The directory has other files.
+    #[error("{} is not empty and was not made by localnet: choose another --out", .0.display())]
     NotOurs(PathBuf),
     /// A local network is running there.
     #[error(
-        "{} is in use by the local network of process {pid}: end it (Ctrl-C, or `kill {pid}`), or give another --out",
+        "{} is in use by the local network of process {pid}: stop it (Ctrl-C, or `kill {pid}`), or choose another --out",
         .path.display()
     )]
     InUse {
@@ -37,7 +38,7 @@ pub enum DirectoryError {
     },
 }
 
-/// A directory that this process alone uses, as long as it keeps this.
+/// A directory that is locked for this process until this is dropped.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
@@ -46,10 +47,10 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Locks a directory, and clears it. It must be empty, not there, or a local network's.
+    /// Locks a directory, and clears it. It must be missing, empty, or made by a local network.
     ///
     /// # Errors
-    /// When it has something else in it, or a local network uses it; nothing in it was changed then.
+    /// When it has other files, or a local network uses it; then nothing in it was changed.
     pub fn claim(path: &Path) -> Result<Self, DirectoryError> {
         let path = std::path::absolute(path).map_err(file(path))?;
         let marker = path.join(MARKER);
@@ -57,7 +58,7 @@ impl Directory {
         if !marker.exists() && entries(&path)?.next().is_some() {
             return Err(DirectoryError::NotOurs(path));
         }
-        // Not truncated before it is locked: it may be another process's.
+        // Not truncated before it is locked, because it may belong to another process.
         let open = File::options().create(true).truncate(false).write(true).open(&marker);
         let mut lock = open.map_err(file(&marker))?;
         match lock.try_lock() {
@@ -85,13 +86,13 @@ impl Directory {
     }
 }
 
-/// What is in a directory.
+/// Kind of content of a directory.
 fn entries(path: &Path) -> Result<impl Iterator<Item = PathBuf>, DirectoryError> {
     let read = || fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
     Ok(read().map_err(file(path))?.into_iter())
 }
 
-/// The process that uses a directory.
+/// Id of the process that uses a directory.
 fn user(marker: &Path) -> String {
     let text = fs::read_to_string(marker).unwrap_or_default();
     let pid = text.lines().next().filter(|line| line.parse::<u32>().is_ok());

@@ -1,5 +1,5 @@
-//! Money for accounts of a local network. It comes from the first account of the chain, which deployed the contracts, and whose
-//! key everybody knows.
+//! The faucet: sends money to accounts of a local network. It comes from the first account of the chain, which deployed
+//! the contracts and whose key is public.
 
 use std::path::Path;
 
@@ -18,18 +18,18 @@ use sonar_node::{
 };
 use sonar_protocol::units::Amount;
 
-/// The key of the first account, in the directory of a network.
+/// Path of the first account's key in the directory of a network.
 pub const KEY: &str = "faucet.key";
-/// Where the contracts are, in the directory of a network.
+/// Path of the deployment file in the directory of a network.
 pub const DEPLOYMENT: &str = "deployment.json";
-/// Where the chain answers, in the directory of a network.
+/// Path of the file with the chain's URL in the directory of a network.
 pub const RPC: &str = "rpc";
 
 /// Why no money was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum FaucetError {
     /// There is no network in the directory.
-    #[error("no local network was started in {0}: start one with `localnet up`, or name its directory with --out")]
+    #[error("no local network was started in {0}: start one with `localnet up`, or pass its directory with --out")]
     NoNetwork(String),
     /// Its files are damaged.
     #[error(transparent)]
@@ -49,7 +49,7 @@ pub struct Faucet {
 }
 
 impl Faucet {
-    /// A faucet of the chain at `rpc`, whose first account has this key.
+    /// Creates a faucet of the chain at `rpc`, whose first account has this key.
     ///
     /// # Errors
     /// Not a URL.
@@ -58,7 +58,7 @@ impl Faucet {
         Ok(Self { sender: Sender::new(Node::new(rpc, options.patience)?, signer, options) })
     }
 
-    /// The faucet of the network that runs in a directory, and the address of its DataCoin.
+    /// Finds the faucet of the network that runs in a directory, and the address of its DataCoin.
     ///
     /// # Errors
     /// When no network runs there.
@@ -70,7 +70,7 @@ impl Faucet {
         let node = Node::new(rpc.trim(), Options::default().patience)?;
         let found = node.chain_id().await?;
         if found != deployment.chain_id || !node.has_code(deployment.datacoin).await? {
-            // Another chain took the port since.
+            // Another chain may have taken the port since.
             return Err(FaucetError::NoNetwork(directory.display().to_string()));
         }
         let signer = read_key(&directory.join(KEY), "")?;
@@ -80,7 +80,7 @@ impl Faucet {
     /// Sends an amount of ETH.
     ///
     /// # Errors
-    /// When the chain does not take the transfer.
+    /// When the chain refuses the transfer.
     pub async fn give_eth(&self, account: Address, amount: Amount) -> Result<(), FaucetError> {
         let request = TransactionRequest::default().with_to(account).with_value(amount.0);
         self.sender.send("send ETH on the local chain", request).await?;
@@ -90,7 +90,7 @@ impl Faucet {
     /// Sends an amount of a token.
     ///
     /// # Errors
-    /// When the chain does not take the transfer.
+    /// When the chain refuses the transfer.
     pub async fn give_token(&self, token: Address, account: Address, amount: Amount) -> Result<(), FaucetError> {
         let transfer = DataCoin::transferCall { to: account, value: amount.0 };
         let request = TransactionRequest::default().with_to(token).with_input(transfer.abi_encode());
@@ -99,13 +99,14 @@ impl Faucet {
     }
 }
 
-/// So many whole tokens of 18 decimals, as ETH and DATA have.
+/// Converts whole tokens to the smallest unit (18 decimals, as ETH and DATA have).
 #[must_use]
 pub fn whole(tokens: u64) -> Amount {
     Amount(U256::from(tokens) * U256::from(10).pow(U256::from(18)))
 }
 
-/// Reads an address. Capitals in it are a checksum (EIP-55), which must be right: money that is sent to a mistyped address is lost.
+/// Parses an address. Capital letters are a checksum (EIP-55), which must be right: money that is sent to a mistyped
+/// address is lost.
 ///
 /// # Errors
 /// Not an address, or its checksum is wrong.

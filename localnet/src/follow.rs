@@ -1,4 +1,4 @@
-//! One campaign, watched on the chain from its launch to its delivery.
+//! Follows one campaign on the chain from its launch to its delivery.
 
 use std::time::Duration;
 
@@ -13,53 +13,53 @@ use tokio::time::{self, Instant};
 
 use crate::network::{Network, NetworkError};
 
-/// Time between looks at the chain.
+/// Time between two queries of the chain.
 const POLL: Duration = Duration::from_millis(50);
-/// Longest time without any event before we give up: Mines that share a machine train networks for minutes.
+/// Longest time without any event. Long, because Mines that share a machine train networks for minutes.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Why a campaign could not be followed to its end.
+/// Why a campaign did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
-    /// A part of the network does not work.
+    /// A part of the local network failed.
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// The chain does not answer.
     #[error(transparent)]
     Chain(#[from] chain::Error),
-    /// Nothing happens any more.
+    /// The campaign makes no progress.
     #[error(
         "nothing happened for {} s in campaign {id}, which is {state}; the logs end with\n{logs}",
         PATIENCE.as_secs()
     )]
     Stuck {
-        /// The campaign.
+        /// Id of the campaign.
         id: CampaignId,
-        /// Where it stands.
+        /// Its state.
         state: State,
-        /// The ends of all logs.
+        /// The last lines of all logs.
         logs: String,
     },
 }
 
-/// Whoever wants to know, or to disturb.
+/// An observer of a campaign, which may also disturb it.
 pub trait Observer {
-    /// The data scientist was warned before the campaign began.
+    /// The launch warned the data scientist.
     fn warned(&mut self, _warning: &str) {}
-    /// Something happened in the campaign; each event is told once.
+    /// An event of the campaign; each event is reported once.
     fn happened(&mut self, record: &Record, view: &CampaignView, network: &mut Network);
-    /// A process had ended and runs again.
+    /// A process has ended and was restarted.
     fn revived(&mut self, name: &str);
 }
 
-/// What has to be done so that a campaign goes on.
+/// What the caller must do for a campaign to continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Others act.
+    /// Nothing; the other parties act.
     Wait,
-    /// No Mine can improve the model any more, so its owner closes the campaign.
+    /// Close the campaign: no Mine can improve the model any more.
     Close,
-    /// It is over.
+    /// The campaign has ended.
     Done,
 }
 
@@ -75,20 +75,20 @@ fn next_step(view: &CampaignView) -> Step {
     }
 }
 
-/// Everything that happened in a campaign.
+/// State and events of a campaign.
 #[derive(Clone, Debug)]
 pub struct CampaignHistory {
     /// Its state at the end.
     pub view: CampaignView,
-    /// Its events in order.
+    /// Its events, in chain order.
     pub records: Vec<Record>,
 }
 
-/// Follows a campaign until it is delivered. Starts processes again that end, and closes the campaign in its owner's name when
-/// a window brought no improvement.
+/// Follows a campaign until it is delivered. Restarts processes that end, and closes the campaign as its owner when a
+/// window brought no improvement.
 ///
 /// # Errors
-/// When nothing happens for a long time, or a process does not come back.
+/// When nothing happens for a long time, or a process cannot be restarted.
 pub async fn follow(
     network: &mut Network,
     id: CampaignId,
@@ -105,7 +105,7 @@ pub async fn follow(
         }
         let batch = match time::timeout(PATIENCE, reader.next()).await {
             Ok(Ok(batch)) => batch,
-            // A chain that was killed is started again in the next turn.
+            // A chain that was killed is restarted in the next turn.
             Ok(Err(error)) if error.is_transient() && last_news.elapsed() < PATIENCE => continue,
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => return Err(stuck(network, id, reader.world())),
@@ -118,7 +118,7 @@ pub async fn follow(
         let Some(view) = reader.world().campaign(id) else {
             continue;
         };
-        // After a restart of the chain all events come again; whoever listens has heard them.
+        // After a restart of the chain all events come again; the observer has seen them.
         for record in records.iter().skip(told) {
             observer.happened(record, view, network);
         }
@@ -128,7 +128,7 @@ pub async fn follow(
         match next_step(view) {
             Step::Done => {
                 let view = view.clone();
-                // What ended with the last event is needed for what comes after.
+                // A process that ended after the last event is still needed, for example for the audit.
                 network.revive().await?.iter().for_each(|name| observer.revived(name));
                 return Ok(CampaignHistory { view, records });
             }
@@ -145,7 +145,7 @@ async fn close(network: &mut Network, id: CampaignId) -> Result<(), FollowError>
     let id = id.to_string();
     let closed: Result<serde_json::Value, _> = network.scientist().call(&["campaign", "close", &id]).await;
     match closed {
-        // The chain may have been killed in the middle of it; then the next turn tries again.
+        // The chain may have been killed meanwhile; then the next turn retries.
         Err(error) if error.is_retryable() => Ok(()),
         Err(error) => Err(NetworkError::from(error).into()),
         Ok(_) => Ok(()),

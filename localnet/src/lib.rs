@@ -1,7 +1,7 @@
 //! Everything on one machine: a chain, Sonar, a Capsule and Mines as separate processes of the real programs, and one
 //! campaign run through all of them.
 
-// Their macros panic when the reader of the stream is gone.
+// These macros panic when the reader of the stream is gone.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod demo;

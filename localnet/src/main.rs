@@ -1,6 +1,6 @@
 //! `localnet`: everything on one machine.
 
-// Their macros panic when the reader of the stream is gone.
+// These macros panic when the reader of the stream is gone.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 use std::{
@@ -49,10 +49,10 @@ enum Command {
     Demo {
         #[command(flatten)]
         cast: Cast,
-        /// How many Mines
+        /// Number of Mines
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64))]
         mines: u16,
-        /// Where everything is written; cleared first
+        /// Output directory; cleared first
         #[arg(long, default_value = "target/demo", value_name = "DIR")]
         out: PathBuf,
         /// Keep the homes of all programs and the chain
@@ -65,16 +65,16 @@ enum Command {
     Up {
         #[command(flatten)]
         cast: Cast,
-        /// How many Mines; 0 if you start your own
+        /// Number of Mines; 0 if you start your own
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=64))]
         mines: u16,
-        /// Where everything is written; cleared first
+        /// Output directory; cleared first
         #[arg(long, default_value = "target/localnet", value_name = "DIR")]
         out: PathBuf,
-        /// Port of the chain's RPC on 127.0.0.1; 0 takes a free one
+        /// Port of the chain's RPC on 127.0.0.1; 0 takes a free port
         #[arg(long, default_value_t = 8545)]
         rpc_port: u16,
-        /// Port of Sonar's API on 127.0.0.1; 0 takes a free one
+        /// Port of Sonar's API on 127.0.0.1; 0 takes a free port
         #[arg(long, default_value_t = 8080)]
         http_port: u16,
     },
@@ -82,13 +82,13 @@ enum Command {
     ///
     /// Example: localnet fund 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed --eth 1 --data 1000
     Fund {
-        /// Who receives it
+        /// Address that receives the money
         #[arg(value_parser = faucet::address)]
         address: Address,
-        /// How much ETH, for gas and stakes
+        /// Amount of ETH, for gas and stakes
         #[arg(long, default_value = "1", value_name = "AMOUNT", value_parser = eth)]
         eth: Amount,
-        /// How much DATA, for bounties
+        /// Amount of DATA, for bounties
         #[arg(long, default_value = "1000", value_name = "AMOUNT", value_parser = data)]
         data: Amount,
         /// Directory of the running network
@@ -97,32 +97,33 @@ enum Command {
     },
 }
 
-/// Who takes part, and with which data.
+/// Options for the data and the participants.
 #[derive(Debug, clap::Args)]
 struct Cast {
-    /// The data set
+    /// Name of the data set
     #[arg(long, default_value = "digits", value_parser = ["digits", "breast-cancer", "diabetes", "mnist"])]
     dataset: String,
-    /// How its rows are dealt to the Mines: iid or by-label
+    /// How the rows are divided among the Mines: iid or by-label
     #[arg(long, default_value = "iid")]
     split: Split,
-    /// Who may see the model; as the campaign file says if not given
+    /// Regime: whether the model is encrypted or public (default: that of the campaign file)
     #[arg(long, value_enum)]
     regime: Option<Regime>,
-    /// What network the clear regime trains: mlp:64,32 or cnn:16,32, for example; chosen for the data if not given
+    /// Network of the clear regime, such as mlp:64,32 or cnn:16,32 (default: chosen for the data)
     #[arg(long, value_name = "KIND")]
     network: Option<NetworkKind>,
-    /// What the linear model of the encrypted regime reads: identity, polynomial, random-relu:N or random-conv:N; as the campaign file says if not given
+    /// Feature map of the encrypted regime: identity, polynomial, random-relu:N or random-conv:N (default: that of the
+    /// campaign file)
     #[arg(long, value_name = "KIND")]
     features: Option<FeatureKind>,
-    /// A public network as safetensors, such as the model that a clear campaign delivered: the linear model reads its activations in place of
-    /// raw columns
+    /// Public network as safetensors, such as the delivered model of a clear campaign; the linear model reads its
+    /// activations instead of raw columns
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
-    /// Accuracy that earns the whole bounty, as a fraction; as the campaign file says if not given
+    /// Target accuracy that pays the full bounty, as a fraction (default: that of the campaign file)
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     target: Option<f64>,
-    /// Where the data sets are
+    /// Directory of the data sets
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -153,7 +154,7 @@ fn fraction(text: &str) -> Result<f64, String> {
     }
 }
 
-/// `data` here, else in the checkout that this program was built from.
+/// `data` in the current directory, or else in the checkout that this program was built from.
 fn data_directory() -> PathBuf {
     let here = PathBuf::from("data");
     if here.join("digits.toml").is_file() {
@@ -162,7 +163,8 @@ fn data_directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../data")
 }
 
-// Children end with the thread that started them: all start from this one, which lives as long as the program.
+// The kernel kills children when the thread that started them ends, so all are started from this thread, which lives as
+// long as the program.
 #[tokio::main]
 async fn main() -> process::ExitCode {
     let cli = match cli::parse::<Cli>() {
@@ -206,7 +208,7 @@ async fn fund(directory: &Path, account: Address, eth: Amount, data: Amount) -> 
     Report::new(&json!({"address": account, "eth": eth, "data": data}), human)
 }
 
-/// Our own token, whose decimals need not be asked for.
+/// DataCoin, whose decimals are known.
 fn datacoin_unit() -> TokenUnit {
     TokenUnit { symbol: "DATA".into(), ..TokenUnit::eth() }
 }
@@ -228,12 +230,12 @@ fn faucet_failure(error: FaucetError) -> Failure {
     }
 }
 
-/// Why everything is stopped before it is done.
+/// Why everything is stopped early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Somebody wants it: Ctrl-C, SIGTERM, or the terminal was closed.
+    /// A signal: Ctrl-C, SIGTERM, or the terminal was closed.
     Signal,
-    /// The time of `--timeout` is over.
+    /// The time limit of `--timeout` has passed.
     Timeout(Duration),
 }
 
@@ -242,14 +244,14 @@ impl From<End> for Failure {
         match end {
             End::Signal => Self::new(cli::Code::Interrupted, "interrupted; all processes were stopped"),
             End::Timeout(limit) => {
-                let message = format!("not done within {} s; all processes were stopped", limit.as_secs_f64());
-                Self::new(cli::Code::TimedOut, message).help("give a longer --timeout")
+                let message = format!("not finished within {} s; all processes were stopped", limit.as_secs_f64());
+                Self::new(cli::Code::TimedOut, message).help("pass a longer --timeout")
             }
         }
     }
 }
 
-/// Returns when everything is to be stopped.
+/// Returns when everything must be stopped.
 async fn end(limit: Option<Duration>) -> End {
     let timeout = async {
         match limit {
@@ -267,7 +269,7 @@ async fn end(limit: Option<Duration>) -> End {
 }
 
 async fn run_demo(config: DemoConfig, end: impl Future<Output = End>) -> Result<Report, Failure> {
-    // Whichever comes first, the other is dropped, and with the demo all its processes end.
+    // When one of the two ends, the other is dropped; dropping the demo ends all its processes.
     let done = tokio::select! {
         done = demo::run(&config) => done.map_err(failure)?,
         end = end => return Err(end.into()),
@@ -312,10 +314,10 @@ impl Addresses {
     fn human(&self) -> String {
         let mines: String = self.mines.iter().map(|mine| format!("  Mine            {mine}\n")).collect();
         format!(
-            "  chain           {}\n  Sonar           {}\n  contract Sonar  {}\n  DataCoin        {}\n  Capsule         {}\n{mines}\
+            "  chain           {}\n  Sonar           {}\n  Campaigns       {}\n  DataCoin        {}\n  Capsule         {}\n{mines}\
              Launch a campaign as the data scientist {} with\n  \
              SONAR_HOME={} SONAR_PASSPHRASE_FILE={} sonar campaign launch {}\n\
-             Fund an account of yours with\n  localnet fund ADDRESS --out {}\nCtrl-C ends everything.",
+             Fund your own account with\n  localnet fund ADDRESS --out {}\nCtrl-C stops everything.",
             self.rpc,
             self.sonar,
             self.contracts.campaigns,
@@ -352,7 +354,7 @@ async fn run_up(
     let ended = tokio::select! {
         failure = revive(&mut network, &story) => Err(failure),
         end = end => match end {
-            // Nothing else ends it.
+            // Only a signal or the time limit ends it.
             End::Signal => Ok(()),
             End::Timeout(_) => Err(end.into()),
         },
@@ -362,19 +364,19 @@ async fn run_up(
     ended
 }
 
-/// Starts again what ends, until something does not come back.
+/// Restarts processes that end, until one cannot be restarted.
 async fn revive(network: &mut Network, story: &Story) -> Failure {
     let mut looks = tokio::time::interval(Duration::from_millis(500));
     loop {
         looks.tick().await;
         match network.revive().await {
-            Ok(revived) => revived.iter().for_each(|name| story.tell(&format!("{name} had ended, and runs again"))),
+            Ok(revived) => revived.iter().for_each(|name| story.tell(&format!("{name} ended and was restarted"))),
             Err(error) => return Failure::internal(error),
         }
     }
 }
 
-/// What was asked for may make no sense; all else is not the user's fault.
+/// Inconsistent options are the user's fault; everything else is not.
 fn failure(error: DemoError) -> Failure {
     match error {
         DemoError::Campaign(error) => error.into(),

@@ -29,9 +29,9 @@ use crate::{
     supervisor::{Service, Supervisor, SupervisorError},
 };
 
-/// Everybody's passphrase here. It protects nothing: chain and money exist on this machine only.
+/// Passphrase of all accounts. It protects nothing: chain and money exist only on this machine.
 const PASSPHRASE: &str = "local network";
-/// Time for one request to Sonar's API.
+/// Time limit of a request to Sonar's API.
 const API_TIMEOUT: Duration = Duration::from_secs(30);
 /// Name of the chain among the processes.
 pub const ANVIL: &str = "anvil";
@@ -39,10 +39,10 @@ pub const ANVIL: &str = "anvil";
 pub const SONAR: &str = "sonar";
 /// Name of the Capsule among the processes.
 pub const CAPSULE: &str = "capsule";
-/// Milliseconds between looks at the chain: blocks come as fast as transactions here.
+/// Milliseconds between two queries of the chain. Short, because each transaction makes a block at once.
 const POLL_MS: u64 = 100;
 
-/// Why there is no local network.
+/// Why the local network failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// The directory cannot be used.
@@ -53,43 +53,43 @@ pub enum NetworkError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The chain does not run.
+    /// The chain failed.
     #[error(transparent)]
     Anvil(#[from] AnvilError),
-    /// A process does not run.
+    /// A process failed.
     #[error(transparent)]
     Supervisor(#[from] SupervisorError),
     /// A command failed.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// The chain refused something.
+    /// The chain refused a request.
     #[error(transparent)]
     Chain(#[from] chain::Error),
     /// A configuration could not be written.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Sonar's API did not answer as it should.
+    /// A request to Sonar's API failed.
     #[error("{url}: {source}")]
     Api {
-        /// What was asked.
+        /// The URL.
         url: String,
         /// What went wrong.
         source: reqwest::Error,
     },
-    /// An account could not be given money.
+    /// An account could not be funded.
     #[error(transparent)]
     Faucet(#[from] FaucetError),
 }
 
 type Result<T> = std::result::Result<T, NetworkError>;
 
-/// What network to start.
+/// Settings of a local network.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
-    /// Where all files go. Cleared first.
+    /// Directory for all files. Cleared first.
     pub directory: PathBuf,
     /// The data of each Mine, as CSV.
     pub data: Vec<String>,
@@ -99,23 +99,23 @@ pub struct NetworkConfig {
     pub http_port: u16,
 }
 
-/// A Mine.
+/// A Mine of the network.
 #[derive(Clone, Debug)]
 pub struct MineNode {
-    /// Its name among the processes.
+    /// Name of its process.
     pub name: String,
     /// Its account.
     pub address: Address,
     /// Its program with its home.
     pub program: Program,
-    /// Rows of data that it holds.
+    /// Number of rows of its data.
     pub rows: usize,
 }
 
-/// A running network. Dropping it ends every process.
+/// A running network. Dropping it ends all processes.
 #[derive(Debug)]
 pub struct Network {
-    // In this order they end: first who needs the chain, then the chain, and then another network may come.
+    // Dropped in this order: first the processes that need the chain, then the chain, then the lock of the directory.
     supervisor: Supervisor,
     chain: AnvilConfig,
     anvil: Anvil,
@@ -129,18 +129,18 @@ pub struct Network {
     mines: Vec<MineNode>,
 }
 
-/// What `account new` and `init` answer.
+/// Output of `account new` and `init`.
 #[derive(Debug, Deserialize)]
 struct CreatedAccount {
     address: Address,
 }
 
 impl Network {
-    /// Starts everything and waits until it is ready: the contracts are deployed, the Capsule is registered, and the Mines
-    /// hold their data and wait for a campaign.
+    /// Starts everything and waits until it is ready: the contracts are deployed, the Capsule is registered, and the
+    /// Mines have their data and wait for a campaign.
     ///
     /// # Errors
-    /// Says which part does not run, and shows the end of its log.
+    /// Names the part that failed, with the end of its log.
     pub async fn start(config: &NetworkConfig, tell: impl Fn(&str)) -> Result<Self> {
         let claimed = Directory::claim(&config.directory)?;
         let directory = claimed.path().to_owned();
@@ -158,7 +158,7 @@ impl Network {
         chain.port = anvil.port();
         let rpc = directory.join(faucet::RPC);
         fs::write(&rpc, anvil.endpoint()).map_err(file(&rpc))?;
-        tell(&format!("A chain runs at {}", anvil.endpoint()));
+        tell(&format!("The chain runs at {}", anvil.endpoint()));
 
         let setup = Setup {
             directory: &directory,
@@ -170,11 +170,11 @@ impl Network {
         let scientist = setup.program("sonar", "SONAR", "scientist")?;
         let deployment = setup.deploy().await?;
         let client = Client::connect(&anvil.endpoint(), deployment, None).await?;
-        tell(&format!("Contracts are deployed: Sonar at {}", deployment.campaigns));
+        tell(&format!("The contracts are deployed: Campaigns at {}", deployment.campaigns));
 
         let server = setup.sonar_server().await?;
         supervisor.start(vec![server]).await?;
-        tell(&format!("Sonar answers at {}", setup.sonar_url()));
+        tell(&format!("Sonar runs at {}", setup.sonar_url()));
 
         let (capsule_program, capsule) = setup.capsule().await?;
         let serve = Service {
@@ -194,7 +194,7 @@ impl Network {
         let sonar_url = setup.sonar_url();
         supervisor.start(mines.iter().map(MineNode::service).collect()).await?;
         if !mines.is_empty() {
-            tell(&format!("{} Mines hold their data and wait", mines.len()));
+            tell(&format!("{} Mines have their data and wait", mines.len()));
         }
         Ok(Self {
             supervisor,
@@ -218,7 +218,7 @@ impl Network {
     pub fn kill9(&mut self, name: &str) -> Result<()> {
         if name == ANVIL {
             if let Ok(pid) = i32::try_from(self.anvil.pid()) {
-                // Fails only when it has ended already.
+                // Fails only if it has already ended.
                 let _ = signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
             return Ok(());
@@ -242,10 +242,10 @@ impl Network {
         Ok(self.supervisor.resume(name)?)
     }
 
-    /// Starts every process again that has ended, and says which these were.
+    /// Restarts every process that has ended, and returns their names.
     ///
     /// # Errors
-    /// When one does not come back.
+    /// When one cannot be restarted.
     pub async fn revive(&mut self) -> Result<Vec<String>> {
         let mut revived = Vec::new();
         if self.anvil.try_wait().is_some() {
@@ -256,19 +256,19 @@ impl Network {
         Ok(revived)
     }
 
-    /// Ends all processes, as dropping does, without blocking the caller's thread.
+    /// Ends all processes, like dropping, but without blocking the caller's thread.
     pub async fn stop(self) {
-        // Fails only if a destructor panics, which was reported then.
+        // Fails only if a destructor panics, which has been reported.
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 
-    /// The ends of all logs.
+    /// The last lines of all logs.
     #[must_use]
     pub fn tails(&self) -> String {
         self.supervisor.tails()
     }
 
-    /// A client of the chain that only reads.
+    /// A client of the chain without an account.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -307,7 +307,7 @@ impl Network {
     /// The Capsule's OpenPGP certificate as text.
     ///
     /// # Errors
-    /// When the Capsule's program does not say it.
+    /// When the command of the Capsule fails.
     pub async fn capsule_certificate(&self) -> Result<String> {
         #[derive(Deserialize)]
         struct CertificateReply {
@@ -329,7 +329,7 @@ impl Network {
         &self.mines
     }
 
-    /// A campaign's manifest, as Sonar tells it to everybody.
+    /// A campaign's manifest, from Sonar's API.
     ///
     /// # Errors
     /// When Sonar does not have it.
@@ -346,7 +346,7 @@ impl Network {
         Ok(answer.json::<Campaign>().await.map_err(failed)?.manifest)
     }
 
-    /// Where all files are.
+    /// Directory of all files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -358,14 +358,14 @@ impl Network {
         self.directory().join("homes").join(name)
     }
 
-    /// The file with everybody's passphrase.
+    /// File with the passphrase of all accounts.
     #[must_use]
     pub fn passphrase_file(&self) -> PathBuf {
         self.directory().join("passphrase")
     }
 }
 
-/// What the steps of the start have in common.
+/// State shared by the steps of the start.
 struct Setup<'a> {
     directory: &'a Path,
     anvil: &'a Anvil,
@@ -395,7 +395,7 @@ impl Setup<'_> {
         format!("http://{}", self.capsule_address())
     }
 
-    /// A program with a configured home of its own.
+    /// A program with its own configured home.
     fn program(&self, program: &str, variable: &'static str, owner: &str) -> Result<Program> {
         let home = self.home(owner);
         fs::create_dir_all(&home).map_err(file(&home))?;
@@ -418,7 +418,7 @@ impl Setup<'_> {
             .with(passphrase_variable, self.directory.join("passphrase")))
     }
 
-    /// Deploys from the first account of the local chain, whose key everybody knows.
+    /// Deploys from the first account of the local chain, whose key is public.
     async fn deploy(&self) -> Result<Deployment> {
         let sonar = self.program("sonar", "SONAR", "deployer")?;
         let key = self.key_file(faucet::KEY, &self.anvil.signers()[0])?;
@@ -458,7 +458,7 @@ impl Setup<'_> {
         Ok((program, self.anvil.signers()[1].address()))
     }
 
-    /// One of the local chain's accounts, whose keys everybody knows, as a file.
+    /// Writes the key of one of the local chain's accounts, which are public, to a file.
     fn key_file(&self, name: &str, signer: &PrivateKeySigner) -> Result<String> {
         let path = self.directory.join(name);
         let key = alloy::hex::encode_prefixed(signer.to_bytes());
@@ -466,7 +466,7 @@ impl Setup<'_> {
         Ok(path.display().to_string())
     }
 
-    /// The data scientist gets an account, gas and the money for bounties.
+    /// Gives the data scientist an account, gas and the money for bounties.
     async fn scientist(&self, sonar: &Program, deployment: &Deployment) -> Result<Address> {
         let created: CreatedAccount = sonar.call(&["account", "new", "scientist"]).await?;
         self.give_eth(created.address).await?;
@@ -482,7 +482,7 @@ impl Setup<'_> {
         let created: CreatedAccount = program.call(&["init"]).await?;
         let path = data.display().to_string();
         let _: serde_json::Value = program.call(&["data", "add", "own", &path]).await?;
-        // Nothing here is anybody's secret.
+        // Nothing here is secret.
         let _: serde_json::Value = program.call(&["policy", "set", "--clear", "allow", "--backbone", "allow"]).await?;
         self.give_eth(created.address).await?;
         Ok(MineNode { name, address: created.address, program, rows: csv.lines().count().saturating_sub(1) })
@@ -518,7 +518,7 @@ fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
 }
 
-/// The given port, or one that was free a moment ago.
+/// The given port, or a port that was free a moment ago.
 fn pick(port: u16, directory: &Path) -> Result<u16> {
     if port != 0 {
         return Ok(port);

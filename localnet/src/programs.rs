@@ -1,4 +1,4 @@
-//! The programs under test and in the demo: the real ones, found beside our own.
+//! The programs of the demo and the tests: the real ones, found next to the running program.
 
 use std::{
     ffi::OsString,
@@ -11,60 +11,60 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::{process::Command, time};
 
-/// No command of a demo takes longer on a loaded machine.
+/// Time limit of a command. Long enough for a loaded machine.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Why a command did not do what it should.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The program is not there.
+    /// The program is missing.
     #[error(
         "the program {} is missing: run `make build` (or `cargo build --release --workspace`) first",
         .0.display()
     )]
     Missing(PathBuf),
-    /// It could not be run.
+    /// The program could not be started.
     #[error("cannot run `{command}`: {source}")]
     Start {
-        /// What was run.
+        /// The command.
         command: String,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// It took too long.
+    /// The command exceeded its time limit.
     #[error("`{command}` did not end within {} s", COMMAND_TIMEOUT.as_secs())]
     TimedOut {
-        /// What was run.
+        /// The command.
         command: String,
     },
-    /// It failed.
+    /// The command failed.
     #[error("`{command}` ended with {code}: {message}")]
     Failed {
-        /// What was run.
+        /// The command.
         command: String,
         /// The exit code.
         code: i32,
-        /// The failure's stable name.
+        /// Failure code.
         name: String,
         /// Whether the same command may succeed later.
         retryable: bool,
-        /// What it said on stderr.
+        /// Error message.
         message: String,
     },
-    /// It said something else than the expected JSON.
-    #[error("`{command}` answered with something unexpected ({reason}): {output}")]
+    /// The output is not the expected JSON.
+    #[error("`{command}` printed unexpected output ({reason}): {output}")]
     Answer {
-        /// What was run.
+        /// The command.
         command: String,
-        /// What is wrong with the answer.
+        /// What is wrong with the output.
         reason: String,
-        /// The answer.
+        /// The output.
         output: String,
     },
 }
 
 impl CommandError {
-    /// The stable name of the failure that the program reported, if it did.
+    /// The failure code that the program reported, if any.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -80,17 +80,17 @@ impl CommandError {
     }
 }
 
-/// One of the project's programs with the arguments and environment that it always gets here.
+/// One of the project's programs, with fixed arguments and environment.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The executable.
     pub path: PathBuf,
-    /// Environment variables: where its home and its passphrase are.
+    /// Environment variables: paths of its home and its passphrase.
     pub environment: Vec<(&'static str, OsString)>,
 }
 
 impl Program {
-    /// The program `name` beside the running one, which may also be a test in `deps/`.
+    /// Finds the program `name` next to the running program, which may also be a test in `deps/`.
     ///
     /// # Errors
     /// When it was not built.
@@ -114,15 +114,15 @@ impl Program {
         self
     }
 
-    /// Runs a command to its end and returns the `data` of its JSON answer.
+    /// Runs a command to its end and returns the `data` of its JSON output.
     ///
     /// # Errors
-    /// When it fails, takes too long, or answers with something else.
+    /// When it fails, takes too long, or prints something else.
     pub async fn call<T: DeserializeOwned>(&self, arguments: &[impl AsRef<str>]) -> Result<T, CommandError> {
         Ok(self.call_with_warnings(arguments).await?.0)
     }
 
-    /// The same, with what the command warned of.
+    /// The same, with the command's warnings.
     ///
     /// # Errors
     /// As [`Program::call`].
@@ -169,7 +169,7 @@ impl Program {
         }
     }
 
-    /// The command as a person would type it.
+    /// The command line as a user would type it.
     fn describe(&self, arguments: &[&str]) -> String {
         let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
         format!("{name} {}", arguments.join(" "))

@@ -1,4 +1,4 @@
-//! What a demo says at its end, for programs (`report.json`) and people (a table).
+//! The report of a demo, as JSON (`report.json`) and as a table.
 
 use std::{
     fs, io,
@@ -17,36 +17,36 @@ use sonar_protocol::{
 
 use crate::split::Split;
 
-/// Everything that was measured. Amounts are decimal strings in the token's smallest unit, accuracies parts per million.
+/// All measurements. Amounts are decimal strings in the token's smallest unit, accuracies are in parts per million.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// The data set.
+    /// Name of the data set.
     pub dataset: String,
-    /// Who may see the model.
+    /// Regime.
     pub regime: Regime,
-    /// Weights of the model.
+    /// Number of weights of the model.
     pub weights: usize,
-    /// How its rows were dealt to the Mines.
+    /// How the rows were divided among the Mines.
     pub split: Split,
     /// Number of Mines.
     pub mines: usize,
-    /// The campaign.
+    /// Id of the campaign.
     pub campaign: CampaignId,
-    /// What the data scientist was warned of at the launch.
+    /// Warnings of the launch.
     pub warnings: Vec<String>,
-    /// Versions of the model that the data scientist recomputed and found honest.
+    /// Number of versions that the audit found honest.
     pub audited_versions: usize,
-    /// Accuracy of the starting model, attested.
+    /// Attested starting accuracy.
     pub start_accuracy_ppm: u32,
-    /// Accuracy at which the campaign ends.
+    /// Target accuracy.
     pub target_accuracy_ppm: u32,
     /// The accuracy grid.
     pub grid_ppm: u32,
-    /// Accuracy of the final model as the chain has it, on the grid.
+    /// Attested accuracy of the final model, on the grid.
     pub attested_accuracy_ppm: u32,
-    /// Accuracy of the delivered file, recomputed by the data scientist's side.
+    /// Accuracy of the delivered file, as measured by the data scientist.
     pub final_accuracy_ppm: u32,
-    /// Accuracy of the same procedure without encryption; none in the clear regime, where nothing is encrypted that it could differ by.
+    /// Accuracy of the same training without encryption (the plaintext twin); `None` in the clear regime.
     pub clear_accuracy_ppm: Option<u32>,
     /// Why the campaign closed.
     pub close_reason: CloseReason,
@@ -54,85 +54,85 @@ pub struct Report {
     pub token: TokenUnit,
     /// The bounty in escrow.
     pub bounty: Amount,
-    /// Earned and withdrawn by miners.
+    /// Amount that miners earned and withdrew.
     pub paid: Amount,
-    /// Earned and not withdrawn.
+    /// Amount that miners earned and did not withdraw.
     pub owed: Amount,
-    /// Given back to the data scientist.
+    /// Amount returned to the data scientist.
     pub refunded: Amount,
     /// The Capsule's fee.
     pub fee: Amount,
     /// One entry for each accepted update, in order.
     pub payouts: Vec<Payout>,
-    /// What each Mine did and got.
+    /// Submissions and earnings of each Mine.
     pub miners: Vec<MinerReport>,
-    /// Windows that were settled.
+    /// Number of settled windows.
     pub windows: u32,
-    /// Bits that public verdicts of this campaign can carry about the model, or in the clear regime about the validation set.
+    /// Bits that the public verdicts can disclose about the model, or in the clear regime about the validation set.
     pub leak_bits: f64,
-    /// Gas as the chain charged it.
+    /// Gas used on chain.
     pub gas: Gas,
-    /// Bytes of the model, and of its keys if it is encrypted, that one Mine fetched in all.
+    /// Bytes of models and key material that one Mine fetched in all.
     pub bytes_down_per_mine: u64,
-    /// Bytes of a sealed update.
+    /// Size of a sealed update in bytes.
     pub bytes_up_per_update: u64,
-    /// Wall-clock times.
+    /// Wall-clock times in seconds.
     pub seconds: Seconds,
-    /// The delivered model.
+    /// Path of the delivered model.
     pub model: PathBuf,
 }
 
-/// The pay of an accepted update.
+/// Payout of an accepted update.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payout {
-    /// Who is paid.
+    /// Account of the miner.
     pub miner: Address,
-    /// The sealed update.
+    /// Digest of the sealed update.
     pub submission: Digest,
-    /// How far it moved the attested accuracy towards the target.
+    /// Improvement of the attested accuracy, in parts per million.
     pub accuracy_delta_ppm: u32,
-    /// The pay.
+    /// Payout.
     pub amount: Amount,
 }
 
-/// One Mine's part.
+/// Submissions and earnings of a Mine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinerReport {
-    /// Its name here.
+    /// Its name in the local network.
     pub name: String,
     /// Its account.
     pub address: Address,
-    /// Rows of data that it holds.
+    /// Number of rows of its data.
     pub rows: usize,
-    /// Updates that it submitted.
+    /// Number of its submissions.
     pub submitted: usize,
-    /// Updates that were accepted.
+    /// Number of its accepted updates.
     pub accepted: usize,
-    /// What it earned.
+    /// Its earnings.
     pub earned: Amount,
 }
 
-/// Gas as the chain charged it.
+/// Gas used on chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gas {
-    /// Putting the campaign into escrow.
+    /// Gas of `open`.
     pub open: u64,
-    /// One submission (the dearest).
+    /// Gas of the most expensive submission.
     pub submit: u64,
-    /// Settling all windows, divided by all evaluated updates.
+    /// Gas of all settlements, divided by the number of evaluated updates.
     pub settle_per_evaluation: u64,
 }
 
-/// Wall-clock times.
+/// Wall-clock times in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
-    /// The whole demo.
+    /// Duration of the demo.
     pub total: f64,
-    /// Key generation and encryption of one version of the model; none in the clear regime.
+    /// Key generation and encryption of one version of the model; `None` in the clear regime.
     pub encrypt_model: Option<f64>,
-    /// One Mine's training, and encryption or compression.
+    /// Training of one update, and its encryption or compression.
     pub train_per_update: f64,
-    /// Decryption, if it is encrypted, and evaluation of one update.
+    /// Decryption (if encrypted) and evaluation of one update.
     pub evaluate_per_update: f64,
 }
 
@@ -146,7 +146,7 @@ impl Report {
         fs::write(path, text + "\n")
     }
 
-    /// The money of the campaign adds up: what was escrowed is somewhere, and exactly once.
+    /// Checks that the ledger of the campaign adds up.
     #[must_use]
     pub fn balances(&self) -> bool {
         let ends = [self.paid, self.owed, self.refunded, self.fee];
@@ -154,7 +154,7 @@ impl Report {
         ends == self.bounty.saturating_add(self.fee)
     }
 
-    /// The report for people.
+    /// The report as a table.
     #[must_use]
     pub fn table(&self) -> String {
         let amount = |amount: Amount| self.token.format(amount);
@@ -173,7 +173,7 @@ impl Report {
         facts.load_style(presets::UTF8_FULL_CONDENSED);
         let gas = &self.gas;
         let seconds = &self.seconds;
-        let clear = self.clear_accuracy_ppm.map_or_else(|| "no twin: it is in the clear".into(), percent);
+        let clear = self.clear_accuracy_ppm.map_or_else(|| "no twin in the clear regime".into(), percent);
         let encrypt = seconds.encrypt_model.map_or_else(|| "not encrypted".into(), milliseconds);
         for (name, value) in [
             ("regime", self.regime.to_string()),
@@ -186,7 +186,7 @@ impl Report {
             ("bounty", amount(self.bounty)),
             ("paid to miners", amount(self.paid)),
             ("owed to miners", amount(self.owed)),
-            ("back to the data scientist", amount(self.refunded)),
+            ("returned to the data scientist", amount(self.refunded)),
             ("fee of the Capsule", amount(self.fee)),
             ("windows", self.windows.to_string()),
             ("public leak", format!("at most {:.1} bits", self.leak_bits)),

@@ -1,17 +1,17 @@
-//! Who owns which rows of a data set.
+//! Divides the rows of a data set among owners.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How a data set is dealt to its owners.
+/// How a data set is divided among its owners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Split {
-    /// In turn, as cards: everybody has the same kinds of rows.
+    /// In turn, so that all owners have similar rows.
     #[default]
     Iid,
-    /// Sorted by label and cut: everybody knows few labels.
+    /// Sorted by label and cut, so that each owner has few labels.
     ByLabel,
 }
 
@@ -22,26 +22,26 @@ impl FromStr for Split {
         match text {
             "iid" => Ok(Self::Iid),
             "by-label" => Ok(Self::ByLabel),
-            other => Err(format!("`{other}` is no split: write iid or by-label")),
+            other => Err(format!("`{other}` is not a split: write iid or by-label")),
         }
     }
 }
 
 impl Split {
-    /// Deals the rows of a CSV text without quoted fields, whose label is in column `label`, to `owners`. Every part has
-    /// the header.
+    /// Divides the rows of a CSV text without quoted fields, whose label is in column `label`, among `owners`. Every
+    /// part has the header.
     ///
     /// # Errors
     /// When the column is missing or there are fewer rows than owners.
     pub fn deal(self, csv: &str, label: &str, owners: usize) -> Result<Vec<String>, String> {
-        let (header, body) = csv.split_once('\n').ok_or("the data have no rows")?;
+        let (header, body) = csv.split_once('\n').ok_or("the data has no rows")?;
         let column = header
             .split(',')
             .position(|name| name == label)
-            .ok_or_else(|| format!("the data have no column `{label}`"))?;
+            .ok_or_else(|| format!("the data has no column `{label}`"))?;
         let mut rows: Vec<&str> = body.lines().collect();
         if owners == 0 || rows.len() < owners {
-            return Err(format!("{} rows are too few for {owners} owners", rows.len()));
+            return Err(format!("{} rows are too few for {owners} Mines", rows.len()));
         }
         let owner = |index: usize| match self {
             Self::Iid => index % owners,
@@ -49,7 +49,7 @@ impl Split {
         };
         let owner_of: Vec<usize> = (0..rows.len()).map(owner).collect();
         if self == Self::ByLabel {
-            // Stable: among equal labels the order stays. Numbers are sorted as numbers.
+            // Stable, so that the order within a label is kept. Numbers are sorted numerically.
             let label = |row: &&str| row.split(',').nth(column).unwrap_or_default().to_owned();
             rows.sort_by_cached_key(|row| {
                 let text = label(row);

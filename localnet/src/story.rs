@@ -1,4 +1,4 @@
-//! What happens, told to people as it happens.
+//! The story: prints events for people as they happen.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use sonar_protocol::{
 
 use crate::{follow::Observer, network::Network};
 
-/// Tells a story on stderr, each line with the time since the start.
+/// Prints the story to stderr, each line with the time since the start.
 #[derive(Debug)]
 pub struct Story {
     start: Instant,
@@ -26,13 +26,13 @@ pub struct Story {
 }
 
 impl Story {
-    /// A story that begins now.
+    /// Creates a story that starts now.
     #[must_use]
     pub fn new(quiet: bool) -> Self {
         Self { start: Instant::now(), quiet, names: HashMap::new(), token: TokenUnit::eth() }
     }
 
-    /// Introduces the people and the money.
+    /// Sets the names of the accounts and the token.
     pub fn introduce(&mut self, network: &Network, token: TokenUnit) {
         self.token = token;
         let mines = network.mines().iter();
@@ -41,16 +41,16 @@ impl Story {
         self.names.insert(network.capsule(), "the Capsule".into());
     }
 
-    /// Seconds since the story began.
+    /// Seconds since the start.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
 
-    /// One line.
+    /// Prints a line.
     pub fn tell(&self, text: &str) {
         if !self.quiet {
-            // The story goes on when nobody reads it any more.
+            // A closed stderr must not end the demo.
             let _ = writeln!(io::stderr(), "{:6.1} s  {text}", self.seconds());
         }
     }
@@ -69,7 +69,10 @@ impl Story {
                 format!("{} is in escrow for campaign {}", self.amount(terms.bounty.into()), view.id.short())
             }
             Event::Activated { start_ppm, .. } => {
-                format!("The Capsule measured {} at the start and published the model, version 1", percent(*start_ppm))
+                format!(
+                    "The Capsule measured a starting accuracy of {} and published version 1 of the model",
+                    percent(*start_ppm)
+                )
             }
             Event::Submitted { miner, version, index, .. } => format!(
                 "{} sent a sealed update to version {version} ({} of {})",
@@ -78,7 +81,7 @@ impl Story {
                 view.terms.windowSize
             ),
             Event::Awarded { miner, delta_ppm, amount, .. } => format!(
-                "{} improved the model by {} points and earns {}",
+                "{} improved the model by {} points and earned {}",
                 self.name(miner),
                 percent(*delta_ppm).trim_end_matches(" %"),
                 self.amount(*amount)
@@ -93,28 +96,28 @@ impl Story {
                 )
             }
             Event::Closed { reason, refunded, .. } => format!(
-                "The campaign is closed: {}; {} goes back to the data scientist",
+                "The campaign is closed: {}; {} returned to the data scientist",
                 because(*reason),
                 self.amount(*refunded)
             ),
             Event::Finalized { .. } => "The Capsule delivered the model, encrypted to the data scientist".into(),
-            Event::Released { .. } => "The Capsule's stake is free again".into(),
+            Event::Released { .. } => "The Capsule's stake is free".into(),
             Event::Convicted { version, amount, .. } => format!(
-                "What the Capsule published for version {version} was not honest: its stake of {} is the data scientist's",
+                "The Capsule was convicted for version {version}: its stake of {} goes to the data scientist",
                 TokenUnit::eth().format(*amount)
             ),
             Event::Withdrawn { account, amount, .. } => {
                 format!("{} withdrew {}", self.name(account), self.amount(*amount))
             }
             Event::StakeWithdrawn { account, amount, .. } => {
-                format!("{} took back a stake of {}", self.name(account), TokenUnit::eth().format(*amount))
+                format!("{} withdrew a stake of {}", self.name(account), TokenUnit::eth().format(*amount))
             }
             Event::Forfeited { miner, amount, .. } => {
                 format!("{} forfeited a stake of {}", self.name(miner), TokenUnit::eth().format(*amount))
             }
             Event::Declined { reason, .. } => format!("The Capsule declined (reason {reason})"),
             Event::Refunded { amount, .. } => {
-                format!("{} went back to the data scientist", self.amount(*amount))
+                format!("{} was returned to the data scientist", self.amount(*amount))
             }
             Event::Expired { .. } => "The Capsule did not deliver in time".into(),
             Event::Capsule { .. } => return None,
@@ -124,13 +127,13 @@ impl Story {
 
 fn because(reason: CloseReason) -> &'static str {
     match reason {
-        CloseReason::None => "for no reason",
+        CloseReason::None => "no reason given",
         CloseReason::Target => "the target is reached",
-        CloseReason::Deadline => "its deadline passed",
-        CloseReason::LeakBudget => "its leak budget is spent",
-        CloseReason::Owner => "nobody can improve it any more",
-        CloseReason::Limit => "it had all the updates that its terms allow",
-        CloseReason::CapsuleTimeout => "the Capsule did not answer",
+        CloseReason::Deadline => "the deadline passed",
+        CloseReason::LeakBudget => "the leak budget is spent",
+        CloseReason::Owner => "its owner closed it",
+        CloseReason::Limit => "it had the maximum number of updates",
+        CloseReason::CapsuleTimeout => "the Capsule missed a deadline",
     }
 }
 
@@ -146,6 +149,6 @@ impl Observer for Story {
     }
 
     fn revived(&mut self, name: &str) {
-        self.tell(&format!("{name} had ended, and runs again"));
+        self.tell(&format!("{name} ended and was restarted"));
     }
 }

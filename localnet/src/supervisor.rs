@@ -1,4 +1,4 @@
-//! Processes that must run, be killed without mercy, come back, and never outlive us.
+//! The supervisor: starts processes, kills and restarts them, and makes sure that none outlives this program.
 
 use std::{
     ffi::OsString,
@@ -19,13 +19,13 @@ use tokio::time;
 
 use crate::programs::Program;
 
-/// Time for a program to say that it is ready.
+/// Time limit for a program to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time for a program to end by itself when it is asked to.
+/// Time limit for a program to stop after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time between looks.
+/// Time between two checks.
 const LOOK: Duration = Duration::from_millis(10);
-/// What an error shows of a log.
+/// Size of the end of a log that an error shows.
 const TAIL: usize = 4_000;
 
 /// Why a process does not run.
@@ -34,39 +34,39 @@ pub enum SupervisorError {
     /// It could not be started.
     #[error("cannot start {name} ({}): {source}", .path.display())]
     Start {
-        /// The process.
+        /// Name of the process.
         name: String,
-        /// Its program or log.
+        /// Path of its program or log.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// It ended instead of becoming ready.
     #[error("{name} ended with {status} instead of becoming ready; its log ends with\n{log}")]
     Ended {
-        /// The process.
+        /// Name of the process.
         name: String,
-        /// How it ended.
+        /// Exit status.
         status: ExitStatus,
-        /// The end of its log.
+        /// Last lines of its log.
         log: String,
     },
-    /// It is not ready.
+    /// It did not become ready in time.
     #[error("{name} was not ready within {} s; its log ends with\n{log}", START_TIMEOUT.as_secs())]
     NotReady {
-        /// The process.
+        /// Name of the process.
         name: String,
-        /// The end of its log.
+        /// Last lines of its log.
         log: String,
     },
-    /// It dies again and again.
+    /// It ended too often.
     #[error("{name} ended {restarts} times by itself; its log ends with\n{log}")]
     Hopeless {
-        /// The process.
+        /// Name of the process.
         name: String,
-        /// How often it was started again.
+        /// Number of restarts.
         restarts: u32,
-        /// The end of its log.
+        /// Last lines of its log.
         log: String,
     },
     /// There is no such process.
@@ -79,22 +79,22 @@ type Result<T> = std::result::Result<T, SupervisorError>;
 /// A process to run.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// What we call it.
+    /// Name in messages and of the log file.
     pub name: String,
-    /// What it runs.
+    /// Program.
     pub program: Program,
-    /// With what.
+    /// Arguments.
     pub arguments: Vec<OsString>,
-    /// Where it writes `ready.json`.
+    /// Home of the program, in which it writes `ready.json`.
     pub home: PathBuf,
 }
 
-/// What a process says when it is ready.
+/// Content of `ready.json`.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ReadyService {
-    /// Where it answers HTTP, if it does.
+    /// URL of its HTTP API, if any.
     pub http: Option<String>,
-    /// Where its IPFS node listens, if it has one.
+    /// Addresses of its IPFS node, if any.
     #[serde(default)]
     pub ipfs: Vec<String>,
 }
@@ -109,7 +109,7 @@ struct Daemon {
     is_paused: bool,
 }
 
-/// Runs processes, each in its own process group and with its own log file. Dropping it ends them all.
+/// Runs processes, each in its own process group and with its own log file. Dropping it ends all of them.
 #[derive(Debug)]
 pub struct Supervisor {
     logs: PathBuf,
@@ -117,19 +117,19 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// How often a process that ends by itself is started again.
+    /// How often a process that ends by itself is restarted.
     pub const MOST_RESTARTS: u32 = 20;
 
-    /// A supervisor that writes logs into this directory.
+    /// Creates a supervisor that writes logs into this directory.
     ///
     /// # Errors
-    /// When the directory cannot be made.
+    /// When the directory cannot be created.
     pub fn new(logs: &Path) -> io::Result<Self> {
         fs::create_dir_all(logs)?;
         Ok(Self { logs: logs.to_owned(), daemons: Vec::new() })
     }
 
-    /// Starts processes side by side, and waits until each is ready.
+    /// Starts processes concurrently, and waits until all are ready.
     ///
     /// # Errors
     /// When one cannot be started, ends, or is not ready in time.
@@ -156,7 +156,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Halts a process until it is resumed, also if it is started again in the meantime.
+    /// Pauses a process until it is resumed, even if it is restarted meanwhile.
     ///
     /// # Errors
     /// When there is no such process.
@@ -167,7 +167,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Lets a paused process continue.
+    /// Resumes a paused process.
     ///
     /// # Errors
     /// When there is no such process.
@@ -178,7 +178,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Starts a process again that has ended.
+    /// Restarts a process that has ended.
     ///
     /// # Errors
     /// When there is no such process, or it does not become ready.
@@ -193,7 +193,7 @@ impl Supervisor {
         Ok(ready)
     }
 
-    /// Starts every process again that has ended, and says which these were.
+    /// Restarts every process that has ended, and returns their names.
     ///
     /// # Errors
     /// When one does not become ready, or has ended too often.
@@ -218,22 +218,23 @@ impl Supervisor {
         Ok(ended)
     }
 
-    /// The end of every log, for errors that concern all.
+    /// The last lines of all logs, for errors that concern all processes.
     #[must_use]
     pub fn tails(&self) -> String {
         let tail = |daemon: &Daemon| format!("== {}\n{}\n", daemon.service.name, tail(&daemon.log));
         self.daemons.iter().map(tail).collect()
     }
 
-    /// Asks all processes to end, and kills those that do not. Blocks for a few seconds at most, so that dropping can do it, too.
+    /// Sends SIGTERM to all processes, and kills those that do not stop. Blocks for at most a few seconds, so that
+    /// `drop` can call it too.
     pub fn stop(&mut self) {
         for daemon in &self.daemons {
             daemon.signal(Signal::SIGTERM);
-            // A paused one would not notice.
+            // A paused process would not react.
             daemon.signal(Signal::SIGCONT);
         }
         let end = Instant::now() + STOP_TIMEOUT;
-        // The last started first: whoever needs another goes before it.
+        // In reverse order of their start, so that a process ends before those that it needs.
         while let Some(mut daemon) = self.daemons.pop() {
             while !daemon.has_ended() && Instant::now() < end {
                 std::thread::sleep(LOOK);
@@ -264,7 +265,7 @@ impl Daemon {
     async fn wait_until_ready(&mut self) -> Result<ReadyService> {
         let end = Instant::now() + START_TIMEOUT;
         loop {
-            // The file is renamed into place, so whoever finds it finds all of it.
+            // The file is renamed into place, so it is complete as soon as it exists.
             let ready = fs::read(self.ready_file()).ok();
             if let Some(ready) = ready.and_then(|text| serde_json::from_slice(&text).ok()) {
                 return Ok(ready);
@@ -283,10 +284,10 @@ impl Daemon {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Its process group has its own process id as name.
+    /// The id of its process group is its own process id.
     fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
-            // Fails only when all of them have ended already.
+            // Fails only if all of them have already ended.
             let _ = signal::killpg(Pid::from_raw(pid), signal);
         }
     }
@@ -308,7 +309,7 @@ fn spawn(service: &Service, log: &Path) -> Result<Child> {
         let (name, path) = (service.name.clone(), path.to_owned());
         move |source| SupervisorError::Start { name, path, source }
     };
-    // Left by a process that was killed, it would tell of the past.
+    // A file left by a killed process would be out of date.
     match fs::remove_file(ready_file(&service.home)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(fail(&service.home)(error));
@@ -333,8 +334,8 @@ fn append(log: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(log)
 }
 
-/// However we end, the kernel kills the child. (The signal comes at the end of the thread that starts the child; all are
-/// started from the main thread, or from a test's.)
+/// The kernel kills the child when this program ends in any way. (More exactly: when the thread that started the child
+/// ends. All children are started from the main thread, or from the thread of a test.)
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "there is no other way to do something between fork and exec")]
 fn die_with_us(command: &mut Command) {
@@ -343,11 +344,11 @@ fn die_with_us(command: &mut Command) {
     unsafe { command.pre_exec(kill) };
 }
 
-/// Elsewhere than on Linux, a `kill -9` of this process leaves the children alive.
+/// On other systems than Linux, a `kill -9` of this process leaves the children alive.
 #[cfg(not(target_os = "linux"))]
 fn die_with_us(_: &mut Command) {}
 
-/// The end of a log.
+/// Reads the last lines of a log.
 #[must_use]
 pub fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
@@ -359,7 +360,7 @@ pub fn tail(log: &Path) -> String {
 mod tests {
     use super::*;
 
-    /// A shell in the place of a program.
+    /// A shell script in place of a program.
     fn service(home: &Path, name: &str, script: &str) -> Service {
         Service {
             name: name.into(),
@@ -387,7 +388,7 @@ mod tests {
         assert_eq!(log.matches("started").count(), 2);
     }
 
-    /// Whatever ends the work of this process drops its supervisor: a signal, a timeout, an error.
+    /// A signal, a timeout and an error all drop the supervisor.
     #[tokio::test]
     async fn a_dropped_supervisor_lets_its_processes_end_cleanly() {
         let home = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! The same campaign without encryption, and what the data scientist finds when she measures the delivered model herself.
+//! The plaintext twin: the same campaign without encryption. Also the data scientist's own measurement of the delivered
+//! model.
 
 use std::{
     fs, io,
@@ -19,41 +20,41 @@ use syft::{
     ValidationError, VersionSeed, Weights, encrypt_update, evaluate_window,
 };
 
-/// Why there is nothing to compare with.
+/// Why the twin or the measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TwinError {
-    /// The data are no table.
-    #[error("the data of {whose} are no table: {source}")]
+    /// The data is not a table.
+    #[error("the data of {whose} is not a table: {source}")]
     Table {
-        /// Whose data.
+        /// Owner of the data.
         whose: String,
-        /// Why not.
+        /// The cause.
         source: TableError,
     },
-    /// The data do not fit.
-    #[error("the data of {whose} do not fit the campaign: {source}")]
+    /// The data does not fit the campaign.
+    #[error("the data of {whose} does not fit the campaign: {source}")]
     Misfit {
-        /// Whose data.
+        /// Owner of the data.
         whose: String,
-        /// Why not.
+        /// The cause.
         source: FitReport,
     },
-    /// The features cannot be made.
+    /// The features cannot be computed.
     #[error(transparent)]
     Features(#[from] DataError),
-    /// Nothing can be measured.
+    /// The accuracy cannot be measured.
     #[error(transparent)]
     Validation(#[from] ValidationError),
-    /// Nothing can be learned.
+    /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
-    /// Nothing can be encrypted.
+    /// Encryption failed.
     #[error(transparent)]
     Encrypt(#[from] EncryptError),
-    /// The accuracies make no ladder.
+    /// The accuracies are inconsistent.
     #[error(transparent)]
     Ladder(#[from] LadderError),
-    /// The starting accuracy is none.
+    /// The starting accuracy is invalid.
     #[error(transparent)]
     Unit(#[from] UnitError),
     /// The campaign was never activated.
@@ -64,22 +65,22 @@ pub enum TwinError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The delivered file is no model, or cannot be measured.
+    /// The delivered file is not a model, or cannot be measured.
     #[error("{}: {source}", .path.display())]
     Model {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: TrialError,
     },
 }
 
 type Result<T> = std::result::Result<T, TwinError>;
 
-/// The accuracy that a campaign starts from.
+/// The starting accuracy of a campaign.
 ///
 /// # Errors
 /// When it was not activated.
@@ -87,14 +88,14 @@ pub fn start_accuracy(view: &CampaignView) -> Result<Ppm> {
     Ok(Ppm::new(view.start_ppm.ok_or(TwinError::NotActivated)?)?)
 }
 
-/// Everything that both sides of the comparison need, in the clear.
+/// Unencrypted inputs of the comparison.
 #[derive(Debug)]
 pub struct Twin<'a> {
     /// The campaign's manifest.
     pub manifest: &'a Manifest,
-    /// What it says of the model.
+    /// The model's family and parameters from the manifest.
     pub linear: &'a Linear,
-    /// What raw columns go through first.
+    /// The backbone that transforms raw columns first.
     pub embedding: &'a Embedding,
     /// The data scientist's validation set.
     pub validation: Validation,
@@ -112,10 +113,10 @@ impl<'a> Twin<'a> {
         Ok(Self { validation, linear, embedding, manifest })
     }
 
-    /// What each Mine's data say, as an affine map of the model.
+    /// The update of each Mine as an affine map of the model.
     ///
     /// # Errors
-    /// When data do not fit, or cannot be trained on.
+    /// When data does not fit, or cannot be trained on.
     pub fn updates(&self, data: &[String]) -> Result<Vec<AffineUpdate>> {
         let update = |(index, csv): (usize, &String)| {
             let examples = examples(self.manifest, self.embedding, csv, &format!("Mine {}", index + 1))?;
@@ -127,11 +128,12 @@ impl<'a> Twin<'a> {
         data.iter().enumerate().map(update).collect()
     }
 
-    /// The accuracy that the same procedure reaches without encryption: windows of the same Mines in the same order, the last one
-    /// again as long as it improves the model. `mines` are the accounts of those who hold `data`.
+    /// The accuracy that the same training reaches without encryption: windows of the same Mines in the same order, and
+    /// then the last window repeated as long as it improves the model. `mines` are the accounts of the owners of
+    /// `data`.
     ///
     /// # Errors
-    /// When data do not fit, or cannot be trained on.
+    /// When data does not fit, or cannot be trained on.
     pub fn clear_accuracy(&self, data: &[String], mines: &[Address], view: &CampaignView) -> Result<Ppm> {
         let ladder = self.manifest.accuracy.ladder_from(start_accuracy(view)?)?;
         let updates = self.updates(data)?;
@@ -154,11 +156,11 @@ impl<'a> Twin<'a> {
         Ok(self.validation.accuracy(&best))
     }
 
-    /// What the Capsule's work takes on this machine, by the same library calls: seconds to make keys and encrypt the model,
-    /// and seconds to decrypt and evaluate one update.
+    /// Duration of the Capsule's work on this machine, by the same library calls: seconds to generate keys and encrypt
+    /// the model, and seconds to decrypt and evaluate one update.
     ///
     /// # Errors
-    /// When data do not fit, or nothing can be encrypted.
+    /// When data does not fit, or encryption fails.
     pub fn capsule_seconds(&self, data: &[String], view: &CampaignView) -> Result<(f64, f64)> {
         let params = &self.linear.parameters;
         let start = Weights::zeros(self.linear.shape);
@@ -166,7 +168,7 @@ impl<'a> Twin<'a> {
         let ladder = self.manifest.accuracy.ladder_from(start_ppm)?;
         let binding = Binding { chain_id: 0, contract: [0; 20], campaign: view.id.0.0, version: 1, beacon: [0; 32] };
         let clock = Instant::now();
-        // The seed is no secret: nobody uses this key.
+        // The seed need not be secret: this key is only for the measurement.
         let key = SecretKey::derive(&VersionSeed::from_bytes([0; 32]), params, &binding);
         let material = key.publish(&start);
         let encrypt = clock.elapsed().as_secs_f64();
@@ -180,7 +182,7 @@ impl<'a> Twin<'a> {
     }
 }
 
-/// Who submitted to each window, in order and as places among the Mines; then the last window again and again.
+/// The submitters of each window, in order, as indexes of Mines; then the last window repeated forever.
 fn orders(mines: &[Address], view: &CampaignView) -> impl Iterator<Item = Vec<usize>> {
     let order = |window: &SettledWindow| -> Vec<usize> {
         let places =
@@ -192,17 +194,17 @@ fn orders(mines: &[Address], view: &CampaignView) -> impl Iterator<Item = Vec<us
     orders.into_iter().chain(std::iter::repeat(last))
 }
 
-/// The delivered model with the data scientist's validation set.
+/// Loads the delivered model and the data scientist's validation set.
 ///
 /// # Errors
-/// When the file is no model, or nothing can be measured.
+/// When the file is not a model, or cannot be measured.
 pub fn delivered(manifest: &Manifest, embedding: &Embedding, validation: &str, path: &Path) -> Result<Box<dyn Trial>> {
     let examples = examples(manifest, embedding, validation, "the data scientist")?;
     let file = fs::read(path).map_err(|source| TwinError::File { path: path.to_owned(), source })?;
     manifest.trial(&examples, Some(&file)).map_err(|source| TwinError::Model { path: path.to_owned(), source })
 }
 
-/// Seconds that trying one update takes here; each costs the same, whatever it contains.
+/// Seconds to evaluate one update on this machine; each costs the same, whatever its content.
 ///
 /// # Errors
 /// When the accuracies make no ladder.

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::home::MineHome;
 
-/// Let your data teach models that you cannot read, and be paid for what they learn. The data never leave this process.
+/// Train encrypted models on your data, and be paid for measured improvements. The data never leaves this process.
 #[derive(Debug, Parser)]
 #[command(name = "mine", version, after_help = EXIT_CODES, arg_required_else_help = true)]
 struct Cli {
@@ -37,7 +37,7 @@ struct Cli {
     command: Command,
 }
 
-/// Where things are.
+/// Options that locate the home, the chain and Sonar.
 #[derive(Debug, clap::Args)]
 struct Place {
     /// Directory of this Mine
@@ -46,10 +46,10 @@ struct Place {
     /// JSON-RPC of the chain
     #[arg(long, global = true, env = "MINE_RPC", value_name = "URL")]
     rpc: Option<String>,
-    /// Sonar's API, which tells where the contracts and the IPFS hub are
+    /// Sonar's API, which returns the addresses of the contracts and the IPFS hub
     #[arg(long, global = true, env = "MINE_SONAR", value_name = "URL")]
     sonar: Option<String>,
-    /// Deployment file that `sonar deploy` wrote; wins over what Sonar tells
+    /// Deployment file that `sonar deploy` wrote; overrides what Sonar returns
     #[arg(long, global = true, env = "MINE_CONTRACTS", value_name = "FILE")]
     contracts: Option<PathBuf>,
     #[command(flatten)]
@@ -58,41 +58,41 @@ struct Place {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make account and vault, and write the configuration
+    /// Create account and vault, and write the configuration
     Init(init::Init),
-    /// Data sets: kept encrypted, never sent anywhere
+    /// Manage data sets: stored encrypted, never sent anywhere
     #[command(subcommand)]
     Data(data::Command),
     /// Serve campaigns
     Run(run::Run),
-    /// What this Mine has and does
+    /// Show account, data, current work, and updates
     Status,
-    /// Campaigns, how the data fit them, and what is done about each
+    /// Show each campaign, how the data fits it, and the next action
     Campaigns,
-    /// What was earned and spent, down to each submission
+    /// Show earnings and costs, down to each submission
     Earnings,
-    /// Take what was earned
+    /// Withdraw earnings and returned stakes
     Withdraw(withdraw::Withdraw),
-    /// Which campaigns are served
+    /// Show or change the rules for which campaigns are served
     #[command(subcommand)]
     Policy(policy::Command),
-    /// What was told about each data set, and what still may be
+    /// Show what was disclosed about each data set, and what is left of its budget
     Privacy,
-    /// Print a script that completes commands in your shell
+    /// Print a completion script for your shell
     #[command(after_help = "Example:\n  mine completions bash > /etc/bash_completion.d/mine")]
     Completions(cli::Completions),
-    /// Version of the program and of the contracts that it speaks to
+    /// Print the version of the program and the hash of the contracts' ABI
     Version,
 }
 
-/// What a command has to work with.
+/// What every command needs: the options, the configuration and the home.
 struct Context {
     globals: Globals,
     home: MineHome,
     config: Config,
 }
 
-/// The program: reads the command line, does what it says, and says how it ended.
+/// The program: parses the command line, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     cli::main::<Cli>()
@@ -155,7 +155,7 @@ impl Command {
 }
 
 impl Context {
-    /// Flags and environment win over the configuration file.
+    /// Options and environment override the configuration file.
     fn new(globals: Globals, place: &Place) -> Result<Self, Failure> {
         let home = config::home(place.home.as_deref(), "MINE_HOME", "mine")?;
         let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
@@ -179,7 +179,7 @@ impl Context {
     }
 }
 
-/// What goes wrong with data sets, as the command line says it.
+/// Converts a failure with data sets to a failure of the command line.
 fn repository_failure(error: crate::repository::RepositoryError) -> Failure {
     use crate::repository::RepositoryError as E;
     let code = match error {
@@ -193,7 +193,7 @@ fn repository_failure(error: crate::repository::RepositoryError) -> Failure {
     Failure::new(code, error)
 }
 
-/// What goes wrong with the vault, as the command line says it.
+/// Converts a failure of the vault to a failure of the command line.
 fn store_failure(error: impl std::fmt::Display) -> Failure {
     Failure::new(cli::Code::Vault, error)
 }

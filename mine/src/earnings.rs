@@ -1,4 +1,5 @@
-//! What a Mine has earned and spent. Each total is the sum of rows, and each row names what on the chain it comes from.
+//! Earnings and costs of a Mine. Each total is the sum of rows, and each row names the transaction or event that it
+//! comes from.
 
 use std::collections::BTreeMap;
 
@@ -13,38 +14,39 @@ use sonar_protocol::{
     view::{CampaignView, SettledSubmission, SettledWindow, Stakes, Withdrawal, World},
 };
 
-/// All that an account earned and spent.
+/// Earnings and costs of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Statement {
-    /// The account.
+    /// The Mine's account.
     pub account: Address,
-    /// Earnings, a part for each token.
+    /// Earnings by token.
     pub tokens: Vec<TokenStatement>,
-    /// What transactions cost.
+    /// Cost of gas.
     pub gas: GasStatement,
     /// Submissions that are not settled yet.
     pub pending: Vec<PendingSubmission>,
     /// Stakes of submissions.
     pub stakes: StakeStatement,
-    /// In wei: what the account can claim of the stakes of Capsules that stopped answering. Not part of the totals.
+    /// In wei: what the account can claim of the shares of the stakes of Capsules that missed a deadline. Not part of
+    /// the totals.
     pub stake_claimable: Amount,
 }
 
-/// Stakes of submissions, in wei. Only what was forfeited is a loss.
+/// Stakes of submissions, in wei. Only forfeited stakes are a loss.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StakeStatement {
-    /// The sums of the rows.
+    /// Sums of the rows.
     pub total: Stakes,
-    /// Campaigns that the account staked in, in their order.
+    /// Campaigns in which the account has staked, in the order of their launch.
     pub rows: Vec<StakeRow>,
 }
 
-/// An account's stakes in one campaign.
+/// Stakes of an account in one campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StakeRow {
     /// The campaign.
     pub campaign: CampaignId,
-    /// Where they are.
+    /// Amounts by state of the stake.
     #[serde(flatten)]
     pub stakes: Stakes,
     /// Whether the next rejected submission forfeits its stake.
@@ -56,23 +58,23 @@ pub struct StakeRow {
 pub struct TokenStatement {
     /// The token.
     pub token: TokenUnit,
-    /// What can be withdrawn: the sum of the awards and credits that were not.
+    /// Claimable amount: the sum of the awards and credits that were not withdrawn yet.
     pub claimable: Amount,
-    /// The most that pending submissions can still bring. Only settlements say what they do.
+    /// Maximum that pending submissions can still earn; settlements decide the actual amount.
     pub pending_at_most: Amount,
-    /// The sum of the withdrawals.
+    /// Sum of the withdrawals.
     pub withdrawn: Amount,
-    /// What was spent on gas, in this token: zero except for ETH.
+    /// Cost of gas in this token; zero except for ETH.
     pub gas: Amount,
-    /// Stakes that were forfeited, in this token: zero except for ETH.
+    /// Forfeited stakes in this token; zero except for ETH.
     pub forfeited: Amount,
-    /// Claimable and withdrawn less gas and what was forfeited.
+    /// Claimable plus withdrawn, less gas and forfeited stakes.
     pub net: I256,
-    /// Awards in the order of their settlement.
+    /// Awards, in the order of their settlement.
     pub awards: Vec<AwardRow>,
     /// Other credits that can be withdrawn (refunds or fees, if the account has other roles).
     pub credits: Vec<CreditRow>,
-    /// Withdrawals in their order.
+    /// Withdrawals, in chain order.
     pub withdrawals: Vec<WithdrawalRow>,
 }
 
@@ -83,19 +85,19 @@ pub struct AwardRow {
     pub campaign: CampaignId,
     /// The window.
     pub window: WindowIndex,
-    /// The submission's place in the window.
+    /// Place of the submission in the window.
     pub index: u32,
     /// The submission.
     pub content: Digest,
-    /// The formula's bounty.
+    /// Bounty in the payout formula.
     pub bounty: Amount,
-    /// The formula's improvement.
+    /// Improvement in the payout formula, in parts per million.
     pub delta_ppm: u32,
-    /// The formula's target.
+    /// Target in the payout formula, in parts per million.
     pub target_ppm: u32,
-    /// `floor(bounty × delta / target)`, as the chain credited it.
+    /// Payout as credited on chain; expected to be `floor(bounty × delta / target)`.
     pub amount: Amount,
-    /// Whether the chain credited what the formula says.
+    /// Whether the credited payout equals the formula.
     pub agrees: bool,
     /// Whether it was withdrawn.
     pub withdrawn: bool,
@@ -103,12 +105,12 @@ pub struct AwardRow {
     pub transaction: B256,
 }
 
-/// A credit that is no award.
+/// A credit that is not an award.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CreditRow {
     /// The campaign.
     pub campaign: CampaignId,
-    /// How much.
+    /// Amount in the token's smallest unit.
     pub amount: Amount,
 }
 
@@ -117,28 +119,28 @@ pub struct CreditRow {
 pub struct WithdrawalRow {
     /// The campaign.
     pub campaign: CampaignId,
-    /// Where it went.
+    /// Recipient.
     pub to: Address,
-    /// How much.
+    /// Amount in the token's smallest unit.
     pub amount: Amount,
     /// The transaction.
     pub transaction: B256,
 }
 
-/// A submission that waits for its settlement.
+/// A submission that waits for settlement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PendingSubmission {
     /// The campaign.
     pub campaign: CampaignId,
     /// The window.
     pub window: WindowIndex,
-    /// The submission's place in the window.
+    /// Place of the submission in the window.
     pub index: u32,
-    /// The version that it is for.
+    /// The version of the model that it is for.
     pub version: Version,
     /// The submission.
     pub content: Digest,
-    /// What the formula gives for the whole way from here to the target.
+    /// Payout if this submission reached the target.
     pub at_most: Amount,
     /// The bounty's token.
     pub token: Address,
@@ -146,31 +148,31 @@ pub struct PendingSubmission {
     pub transaction: B256,
 }
 
-/// What transactions cost.
+/// Cost of gas.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GasStatement {
-    /// In wei: the sum of the rows.
+    /// Sum of the rows, in wei.
     pub spent: Amount,
-    /// Transactions in their order on the chain.
+    /// Transactions, in chain order.
     pub rows: Vec<GasRow>,
 }
 
-/// What a transaction cost.
+/// Cost of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GasRow {
     /// The campaign.
     pub campaign: CampaignId,
-    /// What it did.
+    /// Purpose of the transaction.
     pub what: Purpose,
     /// The transaction.
     pub transaction: B256,
-    /// Gas that it used.
+    /// Gas used.
     pub gas_used: u64,
-    /// Wei that it was charged.
+    /// Fee in wei.
     pub cost: Amount,
 }
 
-/// What a transaction was for.
+/// Purpose of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
@@ -187,9 +189,9 @@ pub enum Purpose {
 pub struct OwnTransaction {
     /// The campaign.
     pub campaign: CampaignId,
-    /// What it did.
+    /// Purpose of the transaction.
     pub what: Purpose,
-    /// Where it is.
+    /// Position and hash on the chain.
     pub at: LogPosition,
 }
 
@@ -217,7 +219,7 @@ pub fn transactions<'a>(world: &'a World, account: Address) -> Vec<OwnTransactio
     all
 }
 
-/// Puts an account's statement together from the chain's events, the tokens' names and what transactions were charged.
+/// Builds an account's statement from the chain's events, the tokens' symbols and the fees of the transactions.
 #[must_use]
 pub fn statement(
     world: &World,
@@ -285,7 +287,7 @@ fn token_statement(
     }
 }
 
-/// In one campaign only one of several pending submissions can go the whole way.
+/// Only one of several pending submissions of a campaign can reach the target.
 fn at_most(pending: &[PendingSubmission], token: Address) -> Amount {
     let by_campaign: BTreeMap<_, _> = pending
         .iter()
@@ -334,7 +336,7 @@ fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Awa
     })
 }
 
-/// What an account can take besides its awards.
+/// Credits of an account that are not awards.
 fn credit(campaign: &CampaignView, account: Address) -> Option<CreditRow> {
     let open = awards(campaign, account).filter(|award| !award.withdrawn).map(|award| award.amount);
     let amount = campaign.owed(account).saturating_sub(sum(open));
@@ -364,7 +366,7 @@ fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Pe
     let terms = &campaign.terms;
     let window = &campaign.window;
     let at_most = sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm, u32::MAX);
-    // A window of a campaign whose Capsule went away is never settled.
+    // A window of a campaign whose Capsule missed its deadline is never settled.
     let open = campaign.state == State::Open;
     pending_at(campaign, account).filter(move |_| open).map(move |(index, content, at)| PendingSubmission {
         campaign: campaign.id,

@@ -21,7 +21,7 @@ use crate::policy::Policy;
 
 const KIND: HomeKind =
     HomeKind { program: "mine", title: "Mine", daemon: "mine run", lock: "run.lock", in_use: Code::AlreadyRunning };
-/// A policy is a page of text.
+/// Size limit of a policy file in bytes.
 const POLICY_LIMIT: u64 = 64 << 10;
 /// The Mine's only account.
 const ACCOUNT: &str = "mine";
@@ -30,12 +30,12 @@ const ACCOUNT: &str = "mine";
 #[derive(Clone, Debug)]
 pub struct MineHome(Home);
 
-/// A Mine that was opened with its passphrase.
+/// Account and vault of a Mine, decrypted with its passphrase.
 #[derive(Clone)]
 pub struct UnlockedMine {
     /// Its account.
     pub signer: PrivateKeySigner,
-    /// Its secrets.
+    /// Its vault.
     pub store: Arc<dyn SecretStore>,
 }
 
@@ -68,26 +68,26 @@ impl MineHome {
         Ok(self.keystore().path(&account()?))
     }
 
-    /// Whether `mine init` was completed here.
+    /// Whether `mine init` has completed in this home.
     ///
     /// # Errors
     /// As `key_file`.
     pub fn is_complete(&self) -> Result<bool, Failure> {
-        // The account is made last.
+        // The account is created last.
         Ok(self.key_file()?.exists())
     }
 
-    /// Makes what is missing. What an interrupted `mine init` left is used.
+    /// Creates what is missing. Resumes an interrupted `mine init`.
     ///
     /// # Errors
-    /// When the passphrase does not open what is there, or nothing can be written.
+    /// When the passphrase is wrong for existing files, or nothing can be written.
     pub fn complete(&self, key: Option<&PrivateKeySigner>, passphrase: &str) -> Result<UnlockedMine, Failure> {
         let store = Arc::new(self.create_vault(passphrase)?);
         let signer = self.create_account(&account()?, key, passphrase)?;
         Ok(UnlockedMine { signer, store })
     }
 
-    /// Opens account and vault.
+    /// Decrypts account and vault.
     ///
     /// # Errors
     /// Before `mine init`, or with the wrong passphrase.
@@ -95,7 +95,7 @@ impl MineHome {
         Ok(UnlockedMine { store: self.store(passphrase)?, signer: self.signer(passphrase)? })
     }
 
-    /// Opens the vault only.
+    /// Decrypts only the vault.
     ///
     /// # Errors
     /// As `open`.
@@ -104,7 +104,7 @@ impl MineHome {
         Ok(Arc::new(self.unlock_vault(passphrase)?))
     }
 
-    /// Opens the account only.
+    /// Decrypts only the account.
     ///
     /// # Errors
     /// As `open`.
@@ -113,7 +113,7 @@ impl MineHome {
         Ok(self.keystore().unlock(&account()?, passphrase)?)
     }
 
-    /// The account's address, which is no secret.
+    /// The account's address; needs no passphrase.
     ///
     /// # Errors
     /// Before `mine init`.
@@ -131,10 +131,10 @@ fn account() -> Result<AccountName, Failure> {
     Ok(ACCOUNT.parse()?)
 }
 
-/// Reads the owner's rules; a missing file allows everything.
+/// Reads the policy; a missing file gives the default policy.
 ///
 /// # Errors
-/// Unreadable, or with a rule that does not exist.
+/// When the file is unreadable, or has an unknown rule.
 pub fn read_policy(path: &Path) -> Result<Policy, ConfigError> {
     let bytes = match files::read_limited(path, POLICY_LIMIT) {
         Err(error) if error.source.kind() == ErrorKind::NotFound => return Ok(Policy::default()),
@@ -145,7 +145,7 @@ pub fn read_policy(path: &Path) -> Result<Policy, ConfigError> {
     toml::from_str(text).map_err(|error| content(error.to_string()))
 }
 
-/// Writes the owner's rules.
+/// Writes the policy.
 ///
 /// # Errors
 /// When the file cannot be written.

@@ -1,6 +1,6 @@
-//! A Mine: it holds data, finds campaigns that fit it, trains on the encrypted model, and is paid for what that teaches.
+//! A Mine: holds data, finds campaigns that fit it, trains the encrypted model, and is paid for measured improvements.
 
-// Their macros panic when the reader of the stream is gone.
+// These macros panic when the reader of the stream is gone.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod cmd;

@@ -1,5 +1,6 @@
-//! Updates on their way. There is at most one for each version of a campaign: it is kept before it is first sent, and sent
-//! again byte for byte after a crash, because a second ciphertext of the same update would wear down what hides the data.
+//! The outbox: updates that are sent or to be sent. There is at most one for each version of a campaign. It is stored
+//! before it is first sent, and sent again byte for byte after a crash, because a second ciphertext of the same update
+//! would weaken the protection of the data.
 
 use std::collections::BTreeMap;
 
@@ -17,44 +18,44 @@ const SEALED: &str = "outbox-";
 const SPENT: &str = "spent-";
 const MAGIC: &[u8; 8] = b"mine/ob1";
 
-/// What is remembered about an update.
+/// The record of an update.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UpdateRecord {
     /// The campaign.
     pub campaign: CampaignId,
-    /// The version that it is for.
+    /// The version of the model that it is for.
     pub version: Version,
-    /// Data sets that it was trained on.
+    /// Names of the data sets that it was trained on.
     pub data: Vec<String>,
-    /// Rows that it was trained on.
+    /// Number of rows that it was trained on.
     pub rows: usize,
-    /// What it tells about the records of each of these data sets; `None` for an exact update, which no budget covers.
+    /// Privacy cost for each of these data sets; `None` for an exact update, which no budget covers.
     #[serde(default)]
     pub cost: Option<Zcdp>,
     /// Unix time at which it was made.
     pub made_at: u64,
-    /// Milliseconds that training took.
+    /// Duration of the training in milliseconds.
     pub train_ms: u64,
-    /// Milliseconds that encryption took, or what a network's update is put through instead.
+    /// Duration in milliseconds of the encryption, or of the compression of a network's update.
     pub encrypt_ms: u64,
-    /// Bytes of the model, and of its keys if it is encrypted, that it was made from.
+    /// Size in bytes of the model and its key material.
     pub bytes_down: usize,
-    /// Bytes of the sealed update.
+    /// Size of the sealed update in bytes.
     pub bytes_up: usize,
 }
 
-/// Why the outbox is of no use.
+/// Why the outbox failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboxError {
-    /// The store does not work.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] VaultError),
-    /// What the vault gave back was never put there.
+    /// The stored data is damaged.
     #[error("the outbox's entry `{0}` is damaged")]
     Damaged(String),
-    /// The record of an update cannot be written down, so the update must not leave the process.
+    /// The record of an update cannot be encoded, so the update must not leave the process.
     #[error(
-        "the record of the update for version {version} of campaign {campaign} cannot be encoded ({reason}); the update was not kept"
+        "the record of the update for version {version} of campaign {campaign} cannot be encoded ({reason}); the update was discarded"
     )]
     Record {
         /// The campaign.
@@ -65,14 +66,14 @@ pub enum OutboxError {
         reason: String,
     },
     /// An update for this version exists.
-    #[error("an update for version {1} of campaign {0} was made before; there is only one a version")]
+    #[error("an update for version {1} of campaign {0} exists already; a Mine makes only one per version")]
     Exists(CampaignId, Version),
-    /// Enough was told about a data set.
+    /// The privacy budget of a data set is spent.
     #[error(transparent)]
     Exhausted(#[from] ExhaustedBudget),
 }
 
-/// The updates of this Mine.
+/// The outbox of this Mine.
 #[derive(Debug, Default)]
 pub struct Outbox {
     stages: BTreeMap<(CampaignId, Version), OutboxStage>,
@@ -80,13 +81,13 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Finds what an earlier run kept.
+    /// Opens the outbox with the updates of earlier runs.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn load(store: &dyn SecretStore) -> Result<Self, OutboxError> {
         let mut stages = BTreeMap::new();
-        // What is both (a crash while it was given up) can still be sent.
+        // An update that is in both places (after a crash while it was dropped) can still be sent.
         for (prefix, stage) in [(SPENT, OutboxStage::Spent), (SEALED, OutboxStage::Sealed)] {
             for name in store.list(prefix)? {
                 let key = parse(&name[prefix.len()..]).ok_or_else(|| OutboxError::Damaged(name))?;
@@ -98,27 +99,27 @@ impl Outbox {
         Ok(Self { stages, ledger })
     }
 
-    /// What there is for a version.
+    /// The update for a version, if any.
     #[must_use]
     pub fn stage(&self, campaign: CampaignId, version: Version) -> Option<OutboxStage> {
         self.stages.get(&(campaign, version)).copied()
     }
 
-    /// All versions with an update that can be sent.
+    /// All versions that have an update to send.
     pub fn sealed(&self) -> impl Iterator<Item = (CampaignId, Version)> {
         self.stages.iter().filter(|(_, stage)| **stage == OutboxStage::Sealed).map(|(key, _)| *key)
     }
 
-    /// What was told about each data set.
+    /// Privacy accounts of the data sets.
     #[must_use]
     pub const fn ledger(&self) -> &DisclosureLedger {
         &self.ledger
     }
 
-    /// Keeps a new update, and with it what it costs. Only then may it leave the process.
+    /// Stores a new update together with its privacy cost. It must not leave the process before.
     ///
     /// # Errors
-    /// When there is one for this version already, the budget of a data set is spent, or it cannot be kept.
+    /// When there is already an update for this version, the budget of a data set is spent, or it cannot be stored.
     pub fn keep(
         &mut self,
         store: &dyn SecretStore,
@@ -139,10 +140,10 @@ impl Outbox {
         Ok(())
     }
 
-    /// Gives up an update but remembers that it was made.
+    /// Drops an update, but keeps the record that it was made.
     ///
     /// # Errors
-    /// When the store does not work.
+    /// When the store fails.
     pub fn give_up(
         &mut self,
         store: &dyn SecretStore,
@@ -158,10 +159,10 @@ impl Outbox {
     }
 }
 
-/// The envelope that was kept for a version, exactly as it was.
+/// The stored envelope for a version, byte for byte.
 ///
 /// # Errors
-/// When there is none, or it is damaged.
+/// When there is no envelope, or it is damaged.
 pub fn open(
     store: &dyn SecretStore,
     campaign: CampaignId,
@@ -175,10 +176,10 @@ pub fn open(
         .ok_or(OutboxError::Damaged(name))
 }
 
-/// What is remembered about all updates, sent or given up.
+/// The records of all updates, including dropped ones.
 ///
 /// # Errors
-/// When the store does not work.
+/// When the store fails.
 pub fn records(store: &dyn SecretStore) -> Result<Vec<UpdateRecord>, OutboxError> {
     let mut records = BTreeMap::new();
     for prefix in [SEALED, SPENT] {

@@ -1,4 +1,4 @@
-//! What a Mine does next in one campaign: a pure function of what it knows.
+//! The planner: decides the next action for one campaign, as a pure function of the Mine's state.
 
 use std::fmt;
 
@@ -12,127 +12,127 @@ use crate::{
     reasons::{ManifestProblem, MaterialProblem, PrivacyProblem},
 };
 
-/// Seconds for which an update that is no longer of use is kept. A chain that was rolled back for less than this wants the
-/// same bytes again; a second ciphertext of the same version would say more about the data than one may.
+/// Time in seconds for which an obsolete update is kept. After a rollback of the chain the same bytes must be sent
+/// again, because a second ciphertext of the same version would disclose more about the data than one may.
 pub const KEEP_SECONDS: u64 = 3_600;
 
-/// What is known about a campaign's manifest.
+/// State of a campaign's manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// It was not fetched yet.
+    /// It is not fetched yet.
     Unknown,
-    /// It is not what it should be.
+    /// It is invalid.
     Unusable(ManifestProblem),
-    /// It is good.
+    /// It is valid.
     Known {
-        /// How to train.
+        /// Training algorithm.
         algorithm: Algorithm,
         /// Whether rows go through a network of the data scientist's choice.
         backbone: bool,
-        /// Rows of the Mine's data that fit.
+        /// Number of the Mine's rows that fit.
         rows: usize,
     },
 }
 
-/// What is known about the material of the present version.
+/// State of the current version's key material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Supply {
-    /// It was not fetched yet.
+    /// It is not fetched yet.
     Missing,
-    /// It is not what the chain names, or must not be used.
+    /// It is invalid, or differs from the chain.
     Refused(MaterialProblem),
-    /// It is at hand.
+    /// It is available.
     Ready,
 }
 
-/// What the outbox holds for the present version.
+/// State of the outbox for the current version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutboxStage {
-    /// A sealed update.
+    /// It has a sealed update.
     Sealed,
-    /// Only the memory that an update was made. No second one is.
+    /// An update was made and dropped. No second one is made.
     Spent,
 }
 
-/// All that the next action depends on.
+/// Input of the decision.
 #[derive(Clone, Copy, Debug)]
 pub struct PlannerInput<'a> {
-    /// The campaign as the chain has it.
+    /// The campaign on chain.
     pub campaign: &'a CampaignView,
     /// This Mine's account.
     pub me: Address,
     /// Unix time.
     pub now: u64,
-    /// The owner's rules.
+    /// The policy file.
     pub policy: &'a Policy,
-    /// The manifest.
+    /// State of the manifest.
     pub offer: &'a Offer,
-    /// The material of the present version.
+    /// State of the current version's key material.
     pub supply: &'a Supply,
-    /// The outbox for the present version; `None` when no update was made for it.
+    /// State of the outbox for the current version; `None` if no update was made for it.
     pub stage: Option<OutboxStage>,
-    /// Why the owner's privacy budget allows no further update of the data that fit.
+    /// Why the privacy budget allows no further update of the data that fits.
     pub exhausted: Option<&'a PrivacyProblem>,
-    /// Wei that our submissions to other campaigns put at stake.
+    /// Stake of this Mine's unsettled submissions to other campaigns, in wei.
     pub at_stake_elsewhere: Amount,
 }
 
-/// What to do next.
+/// The next action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
-    /// Nothing, unless something about the campaign, the policy or the data changes.
+    /// Do nothing until the campaign, the policy or the data changes.
     Skip(Skip),
-    /// Get something from IPFS.
+    /// Fetch an artefact from IPFS.
     Fetch(Artefact),
-    /// Train, encrypt or shorten, seal, and keep the result.
+    /// Train, encrypt or compress, seal, and store the update.
     Train,
-    /// Submit the update that was kept.
+    /// Submit the stored update.
     Send,
-    /// Nothing yet.
+    /// Wait.
     Wait(Wait),
 }
 
-/// Something on IPFS.
+/// An artefact on IPFS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "artefact", rename_all = "snake_case")]
 pub enum Artefact {
-    /// What the campaign is about.
+    /// The manifest of the campaign.
     Manifest,
-    /// The model of the present version, with its keys if it is encrypted, with the Capsule's certificate.
+    /// The model of the current version with its key material, and the Capsule's certificate.
     Material,
 }
 
-/// Why nothing is done.
+/// Why the Mine does nothing for a campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Skip {
-    /// The Capsule has not activated it.
+    /// The Capsule has not activated the campaign.
     NotOpen,
-    /// It takes no more submissions.
+    /// The campaign takes no more submissions.
     Over,
     /// The manifest cannot be used.
     UnusableManifest(ManifestProblem),
-    /// The owner does not want it.
+    /// The policy excludes the campaign.
     Policy(Objection),
     /// None of the Mine's data sets fits.
     NoData,
-    /// The owner's privacy budget allows no further update.
+    /// The privacy budget allows no further update.
     Privacy(PrivacyProblem),
     /// The material cannot be used.
     UnusableMaterial(MaterialProblem),
-    /// This version had our update and did not change.
+    /// The update for this version was submitted.
     Done,
-    /// An update was made for this version and given up long ago.
+    /// An update was made for this version and dropped.
     Spent,
 }
 
-/// What is waited for.
+/// What the Mine waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "for", rename_all = "snake_case")]
 pub enum Wait {
-    /// The settlement of the present window.
+    /// The settlement of the current window.
     Settlement,
     /// The end of the cool-down.
     CoolDown {
@@ -150,7 +150,7 @@ impl fmt::Display for Action {
             Self::Train => f.write_str("train"),
             Self::Send => f.write_str("submit the update"),
             Self::Wait(Wait::Settlement) => f.write_str("wait for the settlement of the window"),
-            Self::Wait(Wait::CoolDown { until }) => write!(f, "cool down until unix time {until}"),
+            Self::Wait(Wait::CoolDown { until }) => write!(f, "wait for the end of the cool-down (unix time {until})"),
         }
     }
 }
@@ -160,24 +160,24 @@ impl fmt::Display for Skip {
         match self {
             Self::NotOpen => f.write_str("not open yet"),
             Self::Over => f.write_str("takes no more submissions"),
-            Self::UnusableManifest(why) => write!(f, "the manifest cannot be used: {why}"),
+            Self::UnusableManifest(why) => write!(f, "unusable manifest: {why}"),
             Self::Policy(objection) => objection.fmt(f),
             Self::NoData => f.write_str("no data set fits"),
             Self::Privacy(why) => why.fmt(f),
-            Self::UnusableMaterial(why) => write!(f, "the published model is refused: {why}"),
-            Self::Done => f.write_str("submitted; nothing to add until the model changes"),
-            Self::Spent => f.write_str("an update for this version was given up; there is only one a version"),
+            Self::UnusableMaterial(why) => write!(f, "unusable model: {why}"),
+            Self::Done => f.write_str("update submitted; waiting for the next version of the model"),
+            Self::Spent => f.write_str("the update for this version was dropped; a Mine makes only one per version"),
         }
     }
 }
 
-/// Decides what to do next.
+/// Decides the next action.
 #[must_use]
 pub fn next(situation: &PlannerInput<'_>) -> Action {
     closed(situation).or_else(|| unwanted(situation)).or_else(|| blocked(situation)).unwrap_or_else(|| work(situation))
 }
 
-/// The campaign takes nothing, whatever anyone wants.
+/// Reasons of the campaign itself.
 fn closed(situation: &PlannerInput<'_>) -> Option<Action> {
     let PlannerInput { campaign, now, .. } = *situation;
     match campaign.state {
@@ -188,7 +188,7 @@ fn closed(situation: &PlannerInput<'_>) -> Option<Action> {
     }
 }
 
-/// The owner does not want it, or has nothing for it.
+/// Reasons of the policy and the data.
 fn unwanted(situation: &PlannerInput<'_>) -> Option<Action> {
     let later = match situation.policy.decide(&facts(situation)) {
         Decision::Refused(objection) => return Some(Action::Skip(Skip::Policy(objection))),
@@ -201,7 +201,7 @@ fn unwanted(situation: &PlannerInput<'_>) -> Option<Action> {
         Offer::Known { rows: 0, .. } => return Some(Action::Skip(Skip::NoData)),
         Offer::Known { .. } => {}
     }
-    // What was submitted needs no more patience than its settlement does.
+    // After the submission, only its settlement matters.
     let submitted = situation.campaign.uploads(situation.me) > 0;
     later.filter(|_| !submitted).map(|until| Action::Wait(Wait::CoolDown { until }))
 }
@@ -225,7 +225,7 @@ fn facts(situation: &PlannerInput<'_>) -> Facts {
     }
 }
 
-/// There is nothing to submit to at the moment, or we have submitted.
+/// Reasons of the current window.
 fn blocked(situation: &PlannerInput<'_>) -> Option<Action> {
     let PlannerInput { campaign, me, now, .. } = *situation;
     let window = &campaign.window.submissions;
@@ -243,7 +243,7 @@ fn blocked(situation: &PlannerInput<'_>) -> Option<Action> {
 }
 
 fn work(situation: &PlannerInput<'_>) -> Action {
-    // What was made has been charged, and may be sent.
+    // An update that was made has been charged to the budget, and may be sent.
     if let (None, Some(why)) = (situation.stage, situation.exhausted) {
         return Action::Skip(Skip::Privacy(why.clone()));
     }
@@ -274,7 +274,7 @@ pub fn last_submission(campaign: &CampaignView, me: Address) -> Option<u64> {
     settled.chain(pending).max()
 }
 
-/// Wei that our submissions to a campaign put at stake, the one that is on its way included.
+/// Stake of this Mine's unsettled submissions to a campaign in wei, including the one being sent.
 #[must_use]
 pub fn at_stake(campaign: &CampaignView, me: Address, action: &Action) -> Amount {
     let coming = match action {
@@ -284,7 +284,7 @@ pub fn at_stake(campaign: &CampaignView, me: Address, action: &Action) -> Amount
     campaign.stakes(me).held.saturating_add(coming)
 }
 
-/// Whether the update that was made for a version will never be sent again, not even to a chain that was rolled back.
+/// Whether the update for a version will never be sent again, not even after a rollback of the chain.
 #[must_use]
 pub fn is_useless(campaign: &CampaignView, version: Version, now: u64) -> bool {
     let replaced = campaign.versions.iter().find(|later| later.version > version).map(|later| later.at.timestamp);
@@ -400,12 +400,12 @@ mod tests {
         let no_data = Case { offer: Offer::Known { algorithm: PROXIMAL, backbone: false, rows: 0 }, ..Case::new() };
         assert_eq!(no_data.next(&story), Action::Skip(Skip::NoData));
         let forged = Case { supply: Supply::Refused(MaterialProblem::Unbound), ..Case::new() };
-        assert!(forged.next(&story).to_string().contains("not the material that the Capsule bound itself to"));
+        assert!(forged.next(&story).to_string().contains("not the key material that the Capsule committed to"));
         let picky = Case { policy: Policy { data_scientists: [ME].into(), ..Policy::default() }, ..Case::new() };
         assert!(matches!(picky.next(&story), Action::Skip(Skip::Policy(_))));
         let careful = Policy { max_stake: Amount::from(STAKE - 1), ..Policy::default() };
         let careful = Case { policy: careful, ..Case::new() };
-        assert!(careful.next(&story).to_string().contains("puts 0.000003 ETH at stake"));
+        assert!(careful.next(&story).to_string().contains("the stake of a submission is 0.000003 ETH"));
     }
 
     #[test]
@@ -457,8 +457,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens: nothing is trained or sent when it could not be taken, nothing is trained twice for one
-        /// version, and nothing is sent twice to one.
+        /// In every state: nothing is trained or sent that could not be accepted, and nothing is trained or sent twice
+        /// for one version.
         #[test]
         fn work_is_done_only_when_it_counts(steps in steps(), sealed: bool) {
             let mut story = Story::opened();

@@ -1,4 +1,5 @@
-//! What the owner of a Mine allows. A pure decision over public facts, with the rule that made it.
+//! The policy: the owner's rules for which campaigns are served. A pure decision over public facts, which names the
+//! rule that applied.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,36 +13,37 @@ use sonar_protocol::{
 
 use crate::privacy::Budget;
 
-/// Wei that one submission may put at stake unless the owner says otherwise: 0.001 ETH.
+/// Default maximum stake of one submission in wei: 0.001 ETH.
 const MAX_STAKE: u128 = 1_000 * STAKE_UNIT;
-/// Wei that all unsettled submissions together may put at stake: 0.01 ETH.
+/// Default maximum stake of all unsettled submissions in wei: 0.01 ETH.
 const MAX_AT_STAKE: u128 = 10 * MAX_STAKE;
 
-/// The owner's rules. The default allows everything but large stakes, the clear regime, and backbones without a privacy budget.
+/// The owner's rules. The default allows everything except large stakes, the clear regime, and backbones without a
+/// privacy budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Seconds that must pass between two submissions to one campaign.
+    /// Minimum time in seconds between two submissions to one campaign.
     pub cool_down_seconds: u64,
     /// Data scientists whose campaigns are served; empty means all.
     #[serde(deserialize_with = "address::deserialize_set")]
     pub data_scientists: BTreeSet<Address>,
-    /// Ways of training that are allowed; empty means all.
+    /// Algorithms that are allowed; empty means all.
     pub algorithms: BTreeSet<Algorithm>,
-    /// Least bounty by token, in the token's smallest unit; the zero address is ETH. When anything is listed, bounties in
-    /// other tokens are refused, because nobody can say what they are worth.
+    /// Minimum bounty by token, in the token's smallest unit; the zero address is ETH. If any token is listed, bounties
+    /// in other tokens are refused, because their worth is unknown.
     #[serde(deserialize_with = "address::deserialize_map")]
     pub min_bounty: BTreeMap<Address, Amount>,
-    /// What may be told about the records of each data set; without it Capsules learn exact updates.
+    /// Privacy budget of each data set; `None` means that Capsules learn exact updates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Budget>,
-    /// Whether campaigns are served in which Mines see the model.
+    /// Whether campaigns of the clear regime are served.
     pub clear: Consent,
     /// Whether campaigns are served that send rows through a network of the data scientist's choice.
     pub backbone: Backbones,
-    /// Most wei that one submission may put at stake.
+    /// Maximum stake of one submission in wei.
     pub max_stake: Amount,
-    /// Most wei that all submissions which are not settled may put at stake together.
+    /// Maximum stake of all unsettled submissions in wei.
     pub max_at_stake: Amount,
 }
 
@@ -61,37 +63,38 @@ impl Default for Policy {
     }
 }
 
-/// Whether something is done that has to be wanted.
+/// A choice that needs the owner's explicit consent.
 ///
-/// The clear regime has to be: each version of its model is public, so what an accepted update changed can be seen by everybody, and
-/// not by the Capsule alone.
+/// The clear regime needs it: each version of its model is public, so everybody, and not only the Capsule, can see what
+/// an accepted update changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Consent {
-    /// It is
+    /// Serve such campaigns
     Allow,
-    /// It is not
+    /// Do not serve such campaigns
     #[default]
     Refuse,
 }
 
-/// Whether a campaign may send rows through a network before anything is computed from them.
+/// Whether a campaign may send rows through a network of the data scientist's choice.
 ///
-/// It decides what an update says: one that answers to a single record, and to no other, makes the update that record's, for whoever has the
-/// secret key. A privacy budget bounds this as it bounds everything; without one the owner must trust data scientist and Capsule.
+/// The network determines what an update discloses: a network that responds only to one record makes the update
+/// disclose that record to the holder of the secret key. A privacy budget bounds this disclosure; without a budget, the
+/// owner must trust data scientist and Capsule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backbones {
-    /// It may
+    /// Serve such campaigns
     Allow,
-    /// It may if there is a privacy budget
+    /// Serve such campaigns only if there is a privacy budget
     #[default]
     WithBudget,
-    /// It may not
+    /// Do not serve such campaigns
     Refuse,
 }
 
-/// What a decision depends on.
+/// Input of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The data scientist.
@@ -100,13 +103,13 @@ pub struct Facts {
     pub token: Address,
     /// The bounty.
     pub bounty: Amount,
-    /// How to train; unknown until the manifest is there.
+    /// Training algorithm; `None` until the manifest is fetched.
     pub algorithm: Option<Algorithm>,
     /// Whether rows go through a network of the data scientist's choice.
     pub backbone: bool,
-    /// Wei that a submission puts at stake.
+    /// Stake of a submission in wei.
     pub stake: Amount,
-    /// Wei that this Mine's submissions to other campaigns put at stake.
+    /// Stake of this Mine's unsettled submissions to other campaigns, in wei.
     pub at_stake_elsewhere: Amount,
     /// Unix time of this Mine's last submission to the campaign.
     pub last_submission: Option<u64>,
@@ -114,14 +117,14 @@ pub struct Facts {
     pub now: u64,
 }
 
-/// A rule that speaks against a campaign.
+/// The rule that excludes a campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Objection {
     /// The data scientist is not on the list.
     #[error("policy data_scientists: {owner} is not on the list")]
     DataScientist {
-        /// Who launched the campaign.
+        /// Address of the data scientist.
         owner: Address,
     },
     /// The token is not on the list.
@@ -135,39 +138,39 @@ pub enum Objection {
     Bounty {
         /// The bounty.
         bounty: Amount,
-        /// The least that the owner wants.
+        /// The minimum.
         least: Amount,
     },
     /// The stake of a submission is too large.
-    #[error("policy max_stake: a submission puts {} at stake, more than {}", eth(.stake), eth(.most))]
+    #[error("policy max_stake: the stake of a submission is {}, more than {}", eth(.stake), eth(.most))]
     Stake {
         /// The stake.
         stake: Amount,
-        /// The most that the owner allows.
+        /// The maximum.
         most: Amount,
     },
     /// The stakes together would be too large.
-    #[error("policy max_at_stake: {} with the submissions that are not settled, more than {}", eth(.total), eth(.most))]
+    #[error("policy max_at_stake: {} for all unsettled submissions together, more than {}", eth(.total), eth(.most))]
     AtStake {
-        /// With this campaign's.
+        /// Stake of all unsettled submissions and this one.
         total: Amount,
-        /// The most that the owner allows.
+        /// The maximum.
         most: Amount,
     },
-    /// Mines see the model.
+    /// The model is public.
     #[error(
-        "policy clear: in this campaign Mines see the model, and everybody sees what accepted updates change in it; `mine policy set --clear allow` takes part"
+        "policy clear: the model of this campaign is public, so everybody can see what accepted updates change in it; `mine policy set --clear allow` serves such campaigns"
     )]
     Clear,
     /// Rows go through a network of the data scientist's choice.
     #[error(
-        "policy backbone: the data scientist chose a network that your rows go through, and one can be made to single out a row; `mine policy set --epsilon` bounds what that tells, `--backbone allow` takes part without"
+        "policy backbone: rows would go through a network of the data scientist's choice, which can be built to single out a row; `mine policy set --epsilon` bounds what it discloses, `--backbone allow` serves such campaigns without a bound"
     )]
     Backbone,
-    /// The way of training is not on the list.
+    /// The algorithm is not on the list.
     #[error("policy algorithms: {algorithm} is not on the list")]
     Algorithm {
-        /// What the campaign wants.
+        /// The campaign's algorithm.
         algorithm: Algorithm,
     },
 }
@@ -176,19 +179,19 @@ fn eth(amount: &Amount) -> String {
     TokenUnit::eth().format(*amount)
 }
 
-/// What the policy says.
+/// Decision of the policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing speaks against it.
+    /// The campaign may be served.
     Allowed,
-    /// Only the time speaks against it: the cool-down ends at this unix time.
+    /// The campaign may be served after this unix time, when the cool-down ends.
     Later(u64),
-    /// A rule speaks against it.
+    /// A rule excludes the campaign.
     Refused(Objection),
 }
 
 impl Policy {
-    /// Decides about one campaign at one moment.
+    /// Decides about one campaign at the given time.
     #[must_use]
     pub fn decide(&self, facts: &Facts) -> Decision {
         match self.objection(facts) {
@@ -285,7 +288,10 @@ mod tests {
             (Policy { min_bounty: [(Address::ZERO, Amount::from(101))].into(), ..Policy::default() }, "below 101"),
             (Policy { min_bounty: [(DATA, Amount::from(1))].into(), ..Policy::default() }, "token 0x0000"),
             (Policy { max_stake: Amount::from(9), ..Policy::default() }, "more than 0.000000000000000009 ETH"),
-            (Policy { max_at_stake: Amount::from(14), ..Policy::default() }, "0.000000000000000015 ETH with"),
+            (
+                Policy { max_at_stake: Amount::from(14), ..Policy::default() },
+                "0.000000000000000015 ETH for all unsettled",
+            ),
             (
                 Policy { algorithms: [algorithm("local-steps")].into(), ..Policy::default() },
                 "proximal is not on the list",

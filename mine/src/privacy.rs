@@ -1,16 +1,16 @@
-//! What the owner lets be told about the records of a data set, and what has been told. An update and what it costs are
-//! one entry of the outbox, so neither is ever there without the other.
+//! Privacy budgets and accounts of data sets. An update and its privacy cost are one entry of the outbox, so neither
+//! exists without the other.
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use syft::privacy::{PrivacyError, Zcdp};
 
-/// Sums of costs are off by less than this share.
+/// Relative tolerance for sums of costs.
 const ROUNDING: f64 = 1e-9;
 
-/// What may be told about the records of each data set, in all and for ever: (ε, δ)-differential privacy when one row is
-/// replaced by any other. It is spent in equal parts.
+/// Privacy budget of each data set over its whole life: (ε, δ)-differential privacy for replacing one row by any other.
+/// It is spent in equal parts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "BudgetForm", into = "BudgetForm")]
 pub struct Budget {
@@ -28,22 +28,22 @@ struct BudgetForm {
     uploads: u32,
 }
 
-/// A budget that promises nothing.
+/// Why a privacy budget is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum PrivacyBudgetError {
-    /// Not a privacy guarantee.
+    /// ε and δ are not a privacy guarantee.
     #[error(transparent)]
     Privacy(#[from] PrivacyError),
-    /// Nothing to spend it on.
+    /// The number of uploads is zero.
     #[error("a privacy budget must last for at least one upload")]
     Uploads,
 }
 
 impl Budget {
-    /// A budget that lasts for so many uploads of each data set.
+    /// Creates a budget for this number of uploads of each data set.
     ///
     /// # Errors
-    /// Without an upload, with ε not positive, or δ not between 0 and 1.
+    /// When the number of uploads is 0, ε is not positive, or δ is not between 0 and 1.
     pub fn new(epsilon: f64, delta: f64, uploads: u32) -> Result<Self, PrivacyBudgetError> {
         if uploads == 0 {
             return Err(PrivacyBudgetError::Uploads);
@@ -63,23 +63,23 @@ impl Budget {
         self.delta
     }
 
-    /// Uploads of one data set that it lasts for.
+    /// Number of uploads of a data set that it covers.
     #[must_use]
     pub const fn uploads(&self) -> u32 {
         self.uploads
     }
 
-    /// What one upload may cost.
+    /// Cost of one upload.
     #[must_use]
     pub fn per_upload(&self) -> Zcdp {
         self.total.share(self.uploads)
     }
 
-    /// How many more uploads there are of a data set of which so much was told.
+    /// Number of further uploads of a data set after this cost was spent.
     #[must_use]
     pub fn left(&self, spent: Disclosure) -> u32 {
         let left = (self.total.rho() - spent.cost.rho()) / self.per_upload().rho();
-        // A cast saturates; what was overspent under another budget leaves nothing.
+        // The cast saturates: a data set that spent more under another budget has no uploads left.
         (left + ROUNDING * f64::from(self.uploads)) as u32
     }
 }
@@ -104,18 +104,18 @@ impl fmt::Display for Budget {
     }
 }
 
-/// What was told about a data set.
+/// Privacy account of a data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Disclosure {
-    /// Cost of the private updates, which add up.
+    /// Sum of the costs of the private updates.
     pub cost: Zcdp,
-    /// Private updates.
+    /// Number of private updates.
     pub private: u32,
-    /// Updates that told their Capsule all there was to tell, because there was no budget. No ε covers them.
+    /// Number of exact updates, made without a budget. No ε covers them.
     pub exact: u32,
 }
 
-/// A data set of which enough was told.
+/// The privacy budget of a data set is spent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error(
     "the privacy budget of data set `{data}` is spent ({told} private updates, ε {epsilon:.2} of {allowed} at δ {delta:e}); \
@@ -124,22 +124,22 @@ pub struct Disclosure {
 pub struct ExhaustedBudget {
     /// The data set.
     pub data: String,
-    /// Private updates that it taught.
+    /// Number of its private updates.
     pub told: u32,
-    /// What they tell together.
+    /// Their total ε.
     pub epsilon: f64,
-    /// What is allowed.
+    /// ε of the budget.
     pub allowed: f64,
-    /// At this δ.
+    /// δ of the budget.
     pub delta: f64,
 }
 
-/// What was told about each data set, by its name. A name keeps its account after its data set is removed.
+/// Privacy accounts of all data sets by name. An account is kept after its data set is removed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DisclosureLedger(BTreeMap<String, Disclosure>);
 
 impl DisclosureLedger {
-    /// Charges an update to every data set that it was trained on; without a cost, as an exact one.
+    /// Charges an update to every data set that it was trained on; an update without a cost counts as exact.
     pub fn charge(&mut self, data: &[String], cost: Option<Zcdp>) {
         for data in data {
             let spent = self.0.entry(data.clone()).or_default();
@@ -153,7 +153,7 @@ impl DisclosureLedger {
         }
     }
 
-    /// What was told about a data set.
+    /// Privacy account of a data set.
     #[must_use]
     pub fn spent(&self, data: &str) -> Disclosure {
         self.0.get(data).copied().unwrap_or_default()
@@ -167,7 +167,7 @@ impl DisclosureLedger {
     /// Whether one more upload of these data sets is within the budget of each.
     ///
     /// # Errors
-    /// Names the first data set of which enough was told.
+    /// Names the first data set whose budget is spent.
     pub fn allow<'a>(&self, budget: &Budget, data: impl IntoIterator<Item = &'a str>) -> Result<(), ExhaustedBudget> {
         for data in data {
             let spent = self.spent(data);
@@ -220,7 +220,7 @@ mod tests {
         assert!(refused.to_string().contains("`a` is spent (2 private updates, ε 1.00 of 1"), "{refused}");
         assert_eq!(ledger.allow(&budget, ["b", "c", "d"]), Ok(()));
         assert_eq!((budget.left(ledger.spent("b")), ledger.spent("c").exact), (1, 1));
-        // A budget may be raised; what was spent stays spent.
+        // Raising a budget does not refund what was spent.
         let larger = Budget::new(2.0, 1e-6, 2).unwrap();
         assert_eq!(budget.left(ledger.spent("a")), 0);
         assert_eq!(larger.left(ledger.spent("a")), 1);
@@ -228,7 +228,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// However often the owner changes her mind: what was told never exceeds what she allowed when it was told.
+        /// However often the owner changes the budget, an upload never exceeds the budget at its time.
         #[test]
         fn no_budget_is_exceeded(changes in prop::collection::vec((0.01..20.0_f64, 1e-9..1e-3_f64, 1u32..10), 1..8)) {
             let mut ledger = DisclosureLedger::default();

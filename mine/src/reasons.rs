@@ -1,5 +1,5 @@
-//! Why a Mine does nothing for a campaign, and what went wrong, as data. The journal keeps these; sentences are made only where
-//! they are printed. What another crate reports is kept as `detail`, in its words.
+//! Reasons: why a Mine does nothing for a campaign, and what went wrong, as data. The journal stores these; text is
+//! produced only where it is printed. Messages of other crates are stored in `detail`.
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
@@ -10,60 +10,60 @@ use crate::privacy::ExhaustedBudget;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "problem", rename_all = "snake_case")]
 pub enum ManifestProblem {
-    /// Nobody reads that much.
+    /// The manifest is too large.
     #[error("it is larger than {limit} bytes")]
     TooLarge {
-        /// The most that is read.
+        /// The limit.
         limit: usize,
     },
-    /// Not a manifest.
+    /// It is not a valid manifest.
     #[error("{detail}")]
     Invalid {
         /// What is wrong with it.
         detail: String,
     },
-    /// It promises what the contract does not keep.
+    /// It differs from the terms on chain.
     #[error("{detail}")]
     OtherTerms {
         /// The difference.
         detail: String,
     },
-    /// Training would take too long.
-    #[error("its backbone would keep this machine busy for too long: it takes {most} rows, and {rows} fit")]
+    /// The backbone would make training too slow.
+    #[error("its backbone is too slow for this machine: at most {most} rows are feasible, and {rows} fit")]
     TooManyRows {
-        /// The most that the backbone can be applied to in reasonable time.
+        /// Maximum number of rows for the backbone in reasonable time.
         most: usize,
-        /// Rows that fit.
+        /// Number of rows that fit.
         rows: usize,
     },
 }
 
-/// Why the material of a version cannot be used.
+/// Why the key material of a version cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "problem", rename_all = "snake_case")]
 pub enum MaterialProblem {
-    /// Material or certificate have a largest size.
-    #[error("it is larger than it can be")]
+    /// Key material or certificate are too large.
+    #[error("it is larger than allowed")]
     TooLarge,
-    /// The backbone's size follows from its network.
+    /// The backbone is larger than its network requires.
     #[error("its backbone is larger than {limit} bytes")]
     BackboneTooLarge {
-        /// The most that it can have.
+        /// The limit.
         limit: usize,
     },
-    /// The backbone is not of the network that the manifest describes.
+    /// The backbone does not fit the network in the manifest.
     #[error("its backbone: {detail}")]
     Backbone {
         /// What is wrong with it.
         detail: String,
     },
-    /// Updates could not be sealed.
+    /// The Capsule's certificate is unusable.
     #[error("{detail}")]
     Certificate {
         /// What is wrong with the Capsule's certificate.
         detail: String,
     },
-    /// Updates would be sealed to somebody else.
+    /// The Capsule's certificate is not the one in the manifest.
     #[error("the Capsule's certificate is {found}, the manifest names {expected}")]
     OtherCapsule {
         /// Fingerprint of the certificate that was published.
@@ -71,10 +71,10 @@ pub enum MaterialProblem {
         /// Fingerprint in the manifest.
         expected: String,
     },
-    /// Nobody could hold the Capsule to it.
-    #[error("it is not the material that the Capsule bound itself to on chain")]
+    /// It differs from the material that the Capsule committed to on chain.
+    #[error("it is not the key material that the Capsule committed to on chain")]
     Unbound,
-    /// Not the material of this campaign and version.
+    /// It belongs to another campaign or version.
     #[error("{detail}")]
     Invalid {
         /// What is wrong with it.
@@ -82,22 +82,22 @@ pub enum MaterialProblem {
     },
 }
 
-/// Why the owner's privacy budget allows no further update of the data that fit.
+/// Why the privacy budget allows no further update of the data that fits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "problem", rename_all = "snake_case")]
 pub enum PrivacyProblem {
-    /// Enough was told about a data set.
+    /// The privacy budget of a data set is spent.
     #[error(transparent)]
     Spent(#[from] ExhaustedBudget),
-    /// The noise that the budget asks for would leave nothing to learn.
+    /// The noise that the budget requires would drown the update.
     #[error("{detail}")]
     Noise {
-        /// How large it would be.
+        /// The ratio of noise to update, as a message.
         detail: String,
     },
 }
 
-/// What went wrong in the last step for a campaign. It is tried again.
+/// What went wrong in the last step for a campaign. The step is retried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Trouble {
@@ -131,18 +131,18 @@ pub enum Trouble {
         /// The reason.
         detail: String,
     },
-    /// The Capsule has to publish one before anything can be sealed to it.
+    /// The Capsule has published no certificate to seal to.
     #[error("the Capsule {capsule} has published no certificate")]
     NoCertificate {
         /// Its account.
         capsule: Address,
     },
-    /// A step was ended because it took too long.
+    /// A step exceeded its time limit.
     #[error("the step `{step}` took longer than {seconds} s")]
     TimedOut {
         /// The step.
         step: String,
-        /// The longest time that it may take.
+        /// Time limit in seconds.
         seconds: u64,
     },
     /// A bug.
@@ -151,7 +151,7 @@ pub enum Trouble {
         /// The step.
         step: String,
     },
-    /// The Mine was stopped.
+    /// The Mine stopped during the step.
     #[error("the step `{step}` was not completed before the Mine stopped")]
     Stopped {
         /// The step.

@@ -1,4 +1,4 @@
-//! The Mine's data sets: CSV in the vault, in the clear only in this process.
+//! The Mine's data sets: CSV in the vault, decrypted only in this process.
 
 use std::{fmt, str::FromStr};
 
@@ -41,7 +41,7 @@ impl From<DataName> for String {
 }
 
 impl DataName {
-    /// The name as text.
+    /// The name as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,16 +54,16 @@ impl fmt::Display for DataName {
     }
 }
 
-/// What is known about a data set without opening it.
+/// Description of a data set, readable without decrypting the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// Its name.
     pub name: DataName,
-    /// Its columns.
+    /// Names of its columns.
     pub columns: Vec<String>,
-    /// Its rows.
+    /// Number of its rows.
     pub rows: usize,
-    /// Its size as CSV.
+    /// Size as CSV in bytes.
     pub bytes: usize,
     /// Unix time at which it was added.
     pub added_at: u64,
@@ -74,36 +74,37 @@ pub struct About {
 pub struct Fit {
     /// The data set.
     pub data: DataName,
-    /// Rows that can be trained on; zero when it does not fit.
+    /// Number of rows that fit; zero if the data set does not fit.
     pub rows: usize,
-    /// Why it does not fit: every reason, a line each.
+    /// Why it does not fit, one reason per line.
     pub problems: Option<String>,
 }
 
-/// Why a data set cannot be had.
+/// Why an operation on data sets failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
-    /// Not a name.
-    #[error("`{0}` is no name for a data set: use 1 to 64 letters, digits, - and _")]
+    /// The name is invalid.
+    #[error("`{0}` is not a valid name of a data set: use 1 to 64 letters, digits, - and _")]
     Name(String),
-    /// There is one of that name.
-    #[error("there is a data set `{0}` already; remove it first, or choose another name")]
+    /// The name is taken.
+    #[error("the data set `{0}` exists already; remove it first, or choose another name")]
     Exists(DataName),
-    /// There is none of that name.
+    /// No data set has this name.
     #[error("there is no data set `{0}`")]
     Unknown(DataName),
     /// The CSV cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// What the vault gave back was never put there.
+    /// The stored data is damaged.
     #[error("the description of a data set is damaged: {0}")]
     Damaged(#[from] serde_json::Error),
-    /// Two data sets that fit one schema fit each other, so this is a bug; training on some of them would go unnoticed.
+    /// Two data sets that fit one schema also fit each other, so this is a bug. It is an error, because training on
+    /// only some of them would go unnoticed.
     #[error(
-        "data set `{0}` cannot be joined with those before it, although all fit the campaign; remove it and report this as a bug"
+        "the data set `{0}` cannot be joined with the others, although all fit the campaign; remove it, and report this as a bug"
     )]
     Join(DataName),
-    /// The vault does not work.
+    /// The vault failed.
     #[error(transparent)]
     Store(#[from] VaultError),
 }
@@ -111,7 +112,7 @@ pub enum RepositoryError {
 /// Imports a CSV file into the vault.
 ///
 /// # Errors
-/// A taken name, or a file that is not a table; then nothing is changed.
+/// When the name is taken, or the file is not a table; then nothing is changed.
 pub fn add(
     store: &dyn SecretStore,
     name: DataName,
@@ -123,19 +124,19 @@ pub fn add(
         return Err(RepositoryError::Exists(name));
     }
     let table = data::read_csv_with(file, header, &TableLimits::default())?;
-    // One form for all files, so that separator, encoding and header are decided once.
+    // All files are stored in one format, so that separator, encoding and header are decided once.
     let csv = Zeroizing::new(table.to_csv());
     let about = About { columns: table.columns().to_vec(), rows: table.rows(), bytes: csv.len(), added_at, name };
-    // The description comes last: without it the data set is not there.
+    // The description is written last: without it the data set does not exist.
     store.put(&format!("{TABLE}{}", about.name), csv.as_bytes())?;
     store.put(&format!("{ABOUT}{}", about.name), &serde_json::to_vec(&about)?)?;
     Ok(about)
 }
 
-/// Forgets a data set.
+/// Removes a data set.
 ///
 /// # Errors
-/// When there is none of that name.
+/// When no data set has this name.
 pub fn remove(store: &dyn SecretStore, name: &DataName) -> Result<(), RepositoryError> {
     if !names(store)?.contains(name) {
         return Err(RepositoryError::Unknown(name.clone()));
@@ -148,7 +149,7 @@ pub fn remove(store: &dyn SecretStore, name: &DataName) -> Result<(), Repository
 /// The names of all data sets, sorted.
 ///
 /// # Errors
-/// When the store does not work.
+/// When the store fails.
 pub fn names(store: &dyn SecretStore) -> Result<Vec<DataName>, RepositoryError> {
     store.list(ABOUT)?.iter().map(|entry| entry[ABOUT.len()..].parse()).collect()
 }
@@ -156,7 +157,7 @@ pub fn names(store: &dyn SecretStore) -> Result<Vec<DataName>, RepositoryError> 
 /// All data sets by name.
 ///
 /// # Errors
-/// When the store does not work.
+/// When the store fails.
 pub fn list(store: &dyn SecretStore) -> Result<Vec<About>, RepositoryError> {
     names(store)?.iter().map(|name| Ok(serde_json::from_slice(&store.get(&format!("{ABOUT}{name}"))?)?)).collect()
 }
@@ -164,7 +165,7 @@ pub fn list(store: &dyn SecretStore) -> Result<Vec<About>, RepositoryError> {
 /// How each data set fits a campaign's schema.
 ///
 /// # Errors
-/// When the store does not work.
+/// When the store fails.
 pub fn fits(store: &dyn SecretStore, schema: &Schema) -> Result<Vec<Fit>, RepositoryError> {
     names(store)?
         .into_iter()
@@ -177,10 +178,10 @@ pub fn fits(store: &dyn SecretStore, schema: &Schema) -> Result<Vec<Fit>, Reposi
         .collect()
 }
 
-/// The examples of all data sets that fit, one after the other, and the names of these.
+/// The examples of all data sets that fit, concatenated, with the names of these data sets.
 ///
 /// # Errors
-/// When the store does not work.
+/// When the store fails.
 pub fn examples(
     store: &dyn SecretStore,
     schema: &Schema,
@@ -215,8 +216,8 @@ fn join(first: &Examples, second: &Examples) -> Option<Examples> {
     Examples::new(features, targets).ok()
 }
 
-/// The examples of a data set, or why it does not fit. A file that an older Mine accepted and that is ambiguous fits nothing; the others
-/// are served.
+/// The examples of a data set, or why it does not fit. An ambiguous file that an older version of the program accepted
+/// fits no campaign, without blocking the other data sets.
 fn fit(store: &dyn SecretStore, schema: &Schema, name: &DataName) -> Result<Result<Examples, String>, RepositoryError> {
     Ok(match load(store, name)? {
         Ok(table) => schema.fit(&table).map_err(|report| report.to_string()),

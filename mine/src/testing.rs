@@ -1,4 +1,4 @@
-//! A campaign as a test tells it: each step is an event of the chain.
+//! A campaign in a test: each step is an event of the chain.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ pub fn terms() -> Terms {
     }
 }
 
-/// What is published with a material that is none.
+/// The published form of a placeholder material.
 fn published(mark: u8) -> Published {
     Published { material: Digest([mark; 32]), root: B256::ZERO, handover: B256::ZERO }
 }
@@ -101,7 +101,7 @@ impl Story {
         self.say(event);
     }
 
-    /// Settles the window: for each submission the steps by which it improved the model, if it did.
+    /// Settles the window: for each submission the grid steps of its improvement, if any.
     pub fn settle(&mut self, gains: &[Option<u16>]) {
         let campaign = self.campaign();
         let (window, version) = (campaign.window.index, campaign.window.version);
@@ -128,7 +128,7 @@ impl Story {
         });
     }
 
-    /// Settles the window: everything in it broke the protocol.
+    /// Settles the window: all its submissions are rejected.
     pub fn reject(&mut self) {
         let campaign = self.campaign();
         let (window, version, best_ppm) = (campaign.window.index, campaign.window.version, campaign.best_ppm);
@@ -158,7 +158,7 @@ impl Story {
         });
     }
 
-    /// Settles the present window, if there is one; the first submission improves the model if `accept`.
+    /// Settles the current window, if any; the first submission is accepted if `accept`.
     pub fn settle_all(&mut self, accept: bool) {
         let count = self.campaign().window.submissions.len();
         if count == 0 || self.campaign().state != State::Open {
@@ -212,7 +212,7 @@ impl Story {
     }
 }
 
-/// What is remembered about an update that these data sets taught.
+/// The record of an update trained on these data sets.
 pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> crate::outbox::UpdateRecord {
     crate::outbox::UpdateRecord {
         campaign: CampaignId::from([campaign; 32]),

@@ -1,4 +1,5 @@
-//! A training may take long: it keeps checkpoints, resumes where a killed run stopped, and stops when nobody wants its update any more.
+//! Long trainings: they write checkpoints, resume where a killed run stopped, and stop when their update is no longer
+//! needed.
 
 use std::{
     fmt,
@@ -20,21 +21,21 @@ use syft_nets::TrainingProgress;
 use crate::work::WorkError;
 
 const CHECKPOINT: &str = "training-";
-/// A killed run loses no more work than this …
+/// A killed run loses at most this much work, …
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(1);
-/// … or than this many times what keeping a checkpoint takes.
+/// … or this many times the duration of writing a checkpoint.
 const SHARE: u32 = 20;
 
-/// How far a training is.
+/// Progress of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainingStatus {
-    /// The epoch under way, from one.
+    /// Current epoch, from 1.
     pub epoch: u32,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: u32,
-    /// Steps that are done.
+    /// Number of finished steps.
     pub step: u64,
-    /// Steps in all.
+    /// Total number of steps.
     pub steps: u64,
 }
 
@@ -82,7 +83,7 @@ impl TrainingSignal {
     }
 }
 
-/// Watches the training for one update.
+/// Creates the monitor of the training for one update.
 pub struct Watch<'a> {
     store: &'a dyn SecretStore,
     campaign: CampaignId,
@@ -108,20 +109,20 @@ impl fmt::Debug for Watch<'_> {
 }
 
 impl<'a> Watch<'a> {
-    /// Keeps checkpoints in the store, until the training is cancelled.
+    /// Writes checkpoints to the store, and cancels the training when the training is cancelled.
     #[must_use]
     pub fn new(store: &'a dyn SecretStore, campaign: CampaignId, version: Version, signal: &'a TrainingSignal) -> Self {
         let every = BETWEEN_CHECKPOINTS;
         Self { store, campaign, version, signal, every, last: None, epoch: 1, trained: None, trouble: None }
     }
 
-    /// When training was over; now if it is not.
+    /// When the training ended; now if it has not.
     #[must_use]
     pub fn trained_at(&self) -> Instant {
         self.trained.unwrap_or_else(Instant::now)
     }
 
-    /// Why there is no update.
+    /// Why the training ended without an update.
     #[must_use]
     pub fn explain(self, error: TrainError) -> WorkError {
         match (error, self.trouble) {
@@ -135,7 +136,7 @@ impl<'a> Watch<'a> {
         self.store.find(&name(self.campaign, self.version))
     }
 
-    /// Keeps what a restart resumes from, and only then reports how far it is.
+    /// Writes a checkpoint, and only then reports the progress.
     fn keep(&self, progress: TrainingProgress, checkpoint: &ModelFile) -> Result<Checkpoint, VaultError> {
         let begin = Instant::now();
         self.store.put(&name(self.campaign, self.version), checkpoint)?;
@@ -157,7 +158,7 @@ impl TrainingWatch for Watch<'_> {
     fn resumed(&mut self, progress: TrainingProgress) {
         tracing::info!(
             campaign = %self.campaign, version = %self.version, step = progress.step, steps = progress.steps,
-            "goes on with a training that was interrupted"
+            "resuming an interrupted training"
         );
         self.epoch = progress.epoch;
         self.signal.report(progress.into());
@@ -172,7 +173,7 @@ impl TrainingWatch for Watch<'_> {
             tracing::info!(campaign = %self.campaign, version = %self.version, "epoch {epoch} of {epochs} is done");
             self.epoch = progress.epoch;
         }
-        // The first step is kept at once, so that its owner can see that it trains.
+        // The first step is written at once, so that `mine status` shows the training.
         if self.last.as_ref().is_none_or(|last| last.at.elapsed() >= self.every.max(last.took * SHARE)) {
             self.last = Some(self.keep(progress, &checkpoint()).map_err(|trouble| self.stop(trouble))?);
         }
@@ -194,10 +195,10 @@ fn name(campaign: CampaignId, version: Version) -> String {
     format!("{CHECKPOINT}{campaign}-{version}")
 }
 
-/// Forgets the trainings that do not go on: their updates were made, or their models have changed.
+/// Removes checkpoints of trainings that do not continue: their updates were made, or their models have changed.
 ///
 /// # Errors
-/// When the store does not work.
+/// When the store fails.
 pub fn tidy(store: &dyn SecretStore, goes_on: impl Fn(CampaignId, Version) -> bool) -> Result<(), VaultError> {
     for entry in store.list(CHECKPOINT)? {
         let known = entry[CHECKPOINT.len()..].rsplit_once('-').and_then(|(campaign, version)| {
@@ -236,7 +237,7 @@ mod tests {
         Clear { network, seed: 1, schedule, release: Release::default() }
     }
 
-    /// A store under a process that is killed after so many writes.
+    /// A store of a process that is killed after this number of writes.
     struct MortalStore<'a> {
         store: &'a Memory,
         guard: Mutex<(usize, Option<TrainingGuard>)>,
@@ -265,7 +266,7 @@ mod tests {
         }
     }
 
-    /// Runs until the store was written to so often, or to the end.
+    /// Runs until this number of writes to the store, or to the end.
     fn run(store: &Memory, writes: usize, rows: usize) -> (Option<TrainingStatus>, Result<Vec<u8>, WorkError>) {
         run_with(store, writes, rows, Duration::ZERO)
     }

@@ -1,4 +1,4 @@
-//! The heavy part: from data and the published model to a sealed update. Nothing here waits or talks.
+//! The heavy computation: from data and the published model to a sealed update. No I/O except checkpoints.
 
 use std::{sync::Arc, time::Instant};
 
@@ -21,7 +21,7 @@ use crate::{
     training::{TrainingSignal, Watch},
 };
 
-/// One update to make.
+/// Input of an update.
 #[derive(Debug)]
 pub struct Order {
     /// The campaign.
@@ -30,28 +30,28 @@ pub struct Order {
     pub version: Version,
     /// This Mine's account.
     pub miner: Address,
-    /// What the campaign is about.
+    /// The manifest of the campaign.
     pub manifest: Arc<Manifest>,
     /// What the Capsule published.
     pub kit: Arc<Kit>,
-    /// What the update may tell about the data; all if `None`.
+    /// Privacy budget of the update; exact if `None`.
     pub budget: Option<Budget>,
-    /// Whether anybody still wants it.
+    /// Cancelled when the update is no longer needed.
     pub signal: TrainingSignal,
     /// Unix time.
     pub now: u64,
 }
 
-/// What the Capsule published for a version.
+/// The material that the Capsule published for a version.
 #[derive(Debug)]
 pub struct Kit {
-    /// What raw columns go through before anything else.
+    /// The backbone that transforms raw columns first.
     pub embedding: Arc<Embedding>,
-    /// The model, with all that training it takes.
+    /// The model, with everything that training needs.
     pub model: Box<dyn OpenedModel>,
-    /// What the update is bound to.
+    /// Digests that the update is bound to.
     pub binding: Binding,
-    /// The size of all.
+    /// Total size in bytes.
     pub bytes: usize,
     /// The certificate that updates are sealed to.
     pub capsule: Certificate,
@@ -60,16 +60,16 @@ pub struct Kit {
 /// Why no update could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
-    /// The data cannot be had.
+    /// The data cannot be read.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
-    /// No data set fits (any more).
+    /// No data set fits, or no longer fits.
     #[error("no data set fits")]
     NoData,
-    /// The data do not go with the backbone, or with the campaign's task.
+    /// The data does not fit the backbone or the campaign's task.
     #[error(transparent)]
     Data(#[from] syft::DataError),
-    /// Training or encryption failed, or the update's noise would drown it.
+    /// Training or encryption failed, or the noise would drown the update.
     #[error(transparent)]
     Family(#[from] FamilyError),
     /// A checkpoint cannot be read or written.
@@ -83,10 +83,10 @@ pub enum WorkError {
     Seal(#[from] sonar_protocol::pgp::PgpError),
 }
 
-/// Trains, encrypts or shortens, and seals. The result must be kept before it is sent.
+/// Trains, encrypts or compresses, and seals. The result must be stored before it is sent.
 ///
 /// # Errors
-/// When the data do not fit any more, or the operating system has no randomness.
+/// When the data no longer fits, or the operating system provides no randomness.
 pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(UpdateRecord, Vec<u8>), WorkError> {
     let manifest = &order.manifest;
     let begin = Instant::now();

@@ -1,4 +1,5 @@
-//! Accounts: keys in standard encrypted keystore files (Web3 Secret Storage version 3), which `cast wallet` reads too.
+//! Accounts: keys in encrypted keystore files of the standard format (Web3 Secret Storage version 3), which `cast
+//! wallet` reads too.
 
 mod form;
 
@@ -25,10 +26,10 @@ use crate::{
     files::{self, Access, FileError},
 };
 
-/// A keystore file is a page of JSON.
+/// Size limit of a keystore file in bytes.
 const SIZE_LIMIT: u64 = 64 << 10;
 
-/// The name of an account: also a file's name, so nothing that means something to a file system.
+/// The name of an account. It is also a file name, so it has no characters with a meaning to a file system.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AccountName(String);
@@ -63,27 +64,27 @@ impl fmt::Display for AccountName {
     }
 }
 
-/// Why an account is not to be had.
+/// Why an operation on accounts failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// Not a name.
-    #[error("`{0}` is no name for an account: use 1 to 64 letters, digits, - and _")]
+    /// The name is invalid.
+    #[error("`{0}` is not a valid account name: use 1 to 64 letters, digits, - and _")]
     Name(String),
-    /// There is one of that name.
-    #[error("there is an account `{0}` already; it is not overwritten")]
+    /// The name is taken.
+    #[error("the account `{0}` exists already; it is not overwritten")]
     Exists(AccountName),
-    /// There is none of that name.
+    /// No account has this name.
     #[error("there is no account `{name}` in {}", directory.display())]
     Unknown {
         /// The name.
         name: AccountName,
-        /// Where it was looked for.
+        /// Directory of the keystore.
         directory: PathBuf,
     },
-    /// The passphrase opens something else.
+    /// The passphrase is wrong.
     #[error("the passphrase of {} is wrong", .0.display())]
     WrongPassphrase(PathBuf),
-    /// Not a keystore file or key.
+    /// The file is neither a keystore file nor a key.
     #[error("{} is neither a keystore file (version 3) nor a private key in hexadecimal: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -91,12 +92,12 @@ pub enum AccountError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A keystore file that no program wrote as it is.
+    /// A field of the keystore file has an invalid value.
     #[error("the keystore file {} is damaged: {source}; restore it from a backup", path.display())]
     Form {
         /// The file.
         path: PathBuf,
-        /// The field, and what it must be.
+        /// The field, and its valid values.
         #[source]
         source: FormError,
     },
@@ -119,7 +120,7 @@ impl From<AccountError> for Failure {
     }
 }
 
-/// An account as anybody may know it.
+/// The public part of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AccountInfo {
     /// Its name.
@@ -141,26 +142,26 @@ impl Keystore {
         Self { directory: home.join("keystore") }
     }
 
-    /// Where an account's file is.
+    /// Path of an account's file.
     #[must_use]
     pub fn path(&self, name: &AccountName) -> PathBuf {
         self.directory.join(&name.0)
     }
 
-    /// Makes an account with a fresh key.
+    /// Creates an account with a new key.
     ///
     /// # Errors
-    /// When there is one of that name, or the file cannot be written.
+    /// When the name is taken, or the file cannot be written.
     pub fn create(&self, name: &AccountName, passphrase: &str) -> Result<PrivateKeySigner, AccountError> {
         let signer = PrivateKeySigner::random();
         self.store(name, &signer, passphrase)?;
         Ok(signer)
     }
 
-    /// Keeps a key that exists.
+    /// Imports an existing key.
     ///
     /// # Errors
-    /// When there is an account of that name, or the file cannot be written.
+    /// When the name is taken, or the file cannot be written.
     pub fn store(&self, name: &AccountName, signer: &PrivateKeySigner, passphrase: &str) -> Result<(), AccountError> {
         let path = self.path(name);
         if path.exists() {
@@ -172,10 +173,10 @@ impl Keystore {
         Ok(())
     }
 
-    /// Opens an account.
+    /// Decrypts an account.
     ///
     /// # Errors
-    /// Unknown, damaged, or the wrong passphrase.
+    /// When the account is unknown or damaged, or the passphrase is wrong.
     pub fn unlock(&self, name: &AccountName, passphrase: &str) -> Result<PrivateKeySigner, AccountError> {
         let path = self.path(name);
         if !path.exists() {
@@ -184,13 +185,13 @@ impl Keystore {
         open_file(&path, passphrase)
     }
 
-    /// That there is no account of that name.
+    /// The error for an unknown account.
     #[must_use]
     pub fn unknown(&self, name: &AccountName) -> AccountError {
         AccountError::Unknown { name: name.clone(), directory: self.directory.clone() }
     }
 
-    /// All accounts, by name. Files that are no accounts are left out.
+    /// All accounts, by name. Other files are ignored.
     ///
     /// # Errors
     /// When the directory cannot be read.
@@ -215,7 +216,7 @@ impl Keystore {
 /// Reads a key from a keystore file, or from a file with a private key in hexadecimal.
 ///
 /// # Errors
-/// Neither of these, or the wrong passphrase.
+/// When the file is neither, or the passphrase is wrong.
 pub fn read_key(path: &Path, passphrase: &str) -> Result<PrivateKeySigner, AccountError> {
     let bytes = Zeroizing::new(files::read_limited(path, SIZE_LIMIT)?);
     if bytes.first() == Some(&b'{') {
@@ -254,7 +255,7 @@ fn seal(directory: &Path, signer: &PrivateKeySigner, passphrase: &str) -> Result
     let written = PrivateKeySigner::encrypt_keystore(&scratch, &mut OsRng, key.as_slice(), passphrase, Some("key"))
         .map_err(|error| failed(error.to_string()))
         .and_then(|_| Ok(files::read_limited(&scratch.join("key"), SIZE_LIMIT)?));
-    // What is left behind is encrypted, and the first error matters more.
+    // A leftover file is encrypted, and the first error matters more.
     let _ = fs::remove_dir_all(&scratch);
     let mut content: Value = serde_json::from_slice(&written?).map_err(|error| failed(error.to_string()))?;
     content["address"] = hex::encode(signer.address()).into();

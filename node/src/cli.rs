@@ -1,5 +1,5 @@
-//! What all programs' command lines have in common: results on stdout, everything else on stderr, one JSON document
-//! with `--json`, the same exit codes, passphrases that never pass through the arguments.
+//! The common part of all command lines: results on stdout, everything else on stderr, one JSON document with `--json`,
+//! the same exit codes, and passphrases that are never arguments.
 
 use std::{
     fmt::Display,
@@ -33,46 +33,46 @@ pub use limit::run;
 pub use program::{Completions, Program, main, parse, version};
 pub use stop::stop_signal;
 
-/// A passphrase is a line of text.
+/// Size limit of a passphrase file in bytes.
 const PASSPHRASE_LIMIT: u64 = 4096;
 
 /// The exit codes, for the end of every `--help`.
 pub const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
+  0  success
   1  internal failure
-  2  the command line was not understood
+  2  invalid command line
   3  declined: a confirmation was not given
   4  locked: the passphrase is wrong or missing
   5  refused by a rule (validation, policy, contract); nothing was changed
   6  not found
-  7  chain, IPFS or Sonar cannot be reached, after retries
+  7  chain, IPFS or Sonar is unreachable, after retries
   8  the wait took longer than --timeout
   9  ended without success (for example: the campaign was refunded)";
 
-/// How a program ends.
+/// Exit code of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Done.
+    /// Success.
     Success = 0,
-    /// A bug or a broken machine.
+    /// A bug, or a failure of the machine.
     Internal = 1,
-    /// The command line was not understood.
+    /// The command line is invalid.
     Usage = 2,
     /// A confirmation was not given.
     Declined = 3,
     /// The passphrase is wrong or missing.
     Locked = 4,
-    /// A rule forbids it; nothing was changed.
+    /// Refused by a rule; nothing was changed.
     Refused = 5,
-    /// There is no such thing.
+    /// Not found.
     NotFound = 6,
-    /// Something that is needed does not answer, after retries.
+    /// A service that is needed does not answer, after retries.
     Unreachable = 7,
-    /// The wait took too long.
+    /// The time limit has passed.
     TimedOut = 8,
-    /// It ended, but not as wished.
+    /// It ended without success.
     Unsuccessful = 9,
 }
 
@@ -82,49 +82,49 @@ impl From<ExitCode> for process::ExitCode {
     }
 }
 
-/// Options that every command takes.
+/// Options of every command.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Globals {
-    /// Print one JSON document on stdout (for streams, one per line)
+    /// Print one JSON document on standard output; streams print one a line
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
-    /// No progress on stderr
+    /// No progress on standard error
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub quiet: bool,
-    /// More detail on stderr; twice for everything
+    /// More detail on standard error; -vv for everything, including libraries
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,
     /// Answer every confirmation with yes
     #[arg(long, global = true, help_heading = "Global options")]
     pub yes: bool,
-    /// Never ask anything
+    /// Never ask anything: a missing passphrase or confirmation is a failure
     #[arg(long, global = true, help_heading = "Global options")]
     pub no_input: bool,
-    /// Give up waiting after this time, for example 90s or 5m
+    /// Stop after this time, for example 90s or 5m
     #[arg(long, global = true, value_name = "TIME", value_parser = units::duration, help_heading = "Global options")]
     pub timeout: Option<Duration>,
-    /// Read the passphrase from the first line of this file
+    /// Read the passphrase from the first line of this file or pipe
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub passphrase_file: Option<PathBuf>,
 }
 
-/// Why a command did not do what it was asked, for people and for programs.
+/// Why a command failed, for people and for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What kind of failure it is. It decides how the program ends.
+    /// Failure code. It determines the exit code.
     pub code: Code,
-    /// What is wrong.
+    /// What was wrong.
     pub message: String,
-    /// Where: a file with line and column, an address.
+    /// Where: a file with line and column, or an address.
     pub place: Option<String>,
-    /// What to do about it.
+    /// The next action.
     pub help: Option<String>,
     /// Whether the same command may succeed later.
     pub retryable: bool,
 }
 
 impl Failure {
-    /// A failure without place and advice.
+    /// Creates a failure without `place` and `help`.
     pub fn new(code: Code, message: impl Display) -> Self {
         Self {
             code,
@@ -135,21 +135,21 @@ impl Failure {
         }
     }
 
-    /// Says where.
+    /// Sets the place.
     #[must_use]
     pub fn at(mut self, place: impl Display) -> Self {
         self.place = Some(place.to_string());
         self
     }
 
-    /// Says what to do.
+    /// Sets the advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// A bug or a broken machine.
+    /// A bug, or a failure of the machine.
     pub fn internal(message: impl Display) -> Self {
         Self::new(Code::Internal, message)
     }
@@ -201,7 +201,7 @@ impl From<FileError> for Failure {
 
 impl From<FileExists> for Failure {
     fn from(error: FileExists) -> Self {
-        Self::new(Code::FileExists, error).help("name another file, or pass --force to overwrite it")
+        Self::new(Code::FileExists, error).help("choose another file, or pass --force to overwrite it")
     }
 }
 
@@ -296,20 +296,20 @@ pub struct Envelope<T> {
     pub ok: bool,
     /// The result.
     pub data: T,
-    /// What the user should know besides.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
 /// The result of a command in both forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    // `None` when everything was said already, item by item.
+    // `None` for a stream whose items were printed already.
     data: Option<Value>,
     human: String,
 }
 
 impl Report {
-    /// A result that programs read as `data` and people as `human`.
+    /// Creates a result with its JSON form `data` and its text form `human`.
     ///
     /// # Errors
     /// When `data` has no JSON form, which is a bug.
@@ -317,14 +317,14 @@ impl Report {
         Ok(Self { data: Some(serde_json::to_value(data).map_err(Failure::internal)?), human: human.into() })
     }
 
-    /// The end of a stream, whose items have been printed already.
+    /// Creates the result of a stream, whose items have been printed already.
     #[must_use]
     pub fn streamed() -> Self {
         Self { data: None, human: String::new() }
     }
 }
 
-/// Where a command's words go.
+/// Output of a command.
 #[derive(Clone, Debug)]
 pub struct Output {
     schema: String,
@@ -334,20 +334,20 @@ pub struct Output {
 }
 
 impl Output {
-    /// Output of the command whose results have this schema, such as `sonar.campaign.show/1`.
+    /// Creates the output of the command whose results have this schema, such as `sonar.campaign.show/1`.
     #[must_use]
     pub fn new(globals: &Globals, schema: impl Into<String>) -> Self {
         Self { schema: schema.into(), json: globals.json, quiet: globals.quiet, warnings: Arc::default() }
     }
 
-    /// Tells people how it goes.
+    /// Prints progress on standard error.
     pub fn progress(&self, text: impl Display) {
         if !self.quiet {
             say(io::stderr(), &text);
         }
     }
 
-    /// Tells people and programs something that they should know.
+    /// Adds a warning, which is also printed on standard error.
     pub fn warn(&self, text: impl Display) {
         say(io::stderr(), &format_args!("warning: {text}"));
         if let Ok(mut warnings) = self.warnings.lock() {
@@ -355,7 +355,7 @@ impl Output {
         }
     }
 
-    /// One item of a stream: a line of JSON or of text on stdout.
+    /// Prints one item of a stream: a line of JSON or of text on stdout.
     ///
     /// # Errors
     /// When `data` has no JSON form, which is a bug.
@@ -373,7 +373,7 @@ impl Output {
         self.json || !is_terminal
     }
 
-    /// Prints the result and says how the program ends.
+    /// Prints the result and returns the exit code.
     pub fn finish(self, result: Result<Report, Failure>) -> process::ExitCode {
         let warnings = self.warnings.lock().map(|warnings| warnings.clone()).unwrap_or_default();
         match result {
@@ -404,13 +404,13 @@ impl Output {
     }
 }
 
-/// Prints a text for people. Strangers wrote parts of it, so what terminals obey is escaped.
+/// Prints a text for people. Parts of it are untrusted, so control characters are escaped.
 fn say(mut stream: impl Write, text: &impl Display) {
-    // A reader that went away (`| head`) is no failure of ours.
+    // A reader that went away (`| head`) is not a failure.
     let _ = writeln!(stream, "{}", text::escape(&text.to_string()));
 }
 
-/// Prints a document for programs, which people look at too.
+/// Prints a document for programs. Control characters are escaped here too, because people look at it.
 fn say_json(mut stream: impl Write, document: &Value) {
     let _ = writeln!(stream, "{}", text::escape_json(&document.to_string()));
 }
@@ -424,19 +424,20 @@ pub fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
     table
 }
 
-/// What a passphrase is asked for.
+/// Kind of a passphrase prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// One that exists.
+    /// An existing passphrase.
     Existing,
-    /// A new one, to be typed twice.
+    /// A new passphrase, typed twice.
     New,
 }
 
-/// Gets the passphrase from `--passphrase-file`, else from the file named by `<PROGRAM>_PASSPHRASE_FILE`, else by asking.
+/// Reads the passphrase from `--passphrase-file`, or else from the file named by `<PROGRAM>_PASSPHRASE_FILE`, or else
+/// from a prompt.
 ///
 /// # Errors
-/// Exit code 4 when there is no passphrase to be had, or an empty one.
+/// Exit code 4 if there is no passphrase, or an empty one.
 pub fn passphrase(globals: &Globals, program: &str, what: &str, ask: Ask) -> Result<Zeroizing<String>, Failure> {
     let variable = format!("{}_PASSPHRASE_FILE", program.to_uppercase());
     let file = globals
@@ -447,7 +448,7 @@ pub fn passphrase(globals: &Globals, program: &str, what: &str, ask: Ask) -> Res
         Some(path) => passphrase_from(&path)?,
         None if globals.no_input || !io::stdin().is_terminal() => {
             return Err(locked(format!("the passphrase of {what} is needed"))
-                .help(format!("give --passphrase-file or set {variable}")));
+                .help(format!("pass --passphrase-file or set {variable}")));
         }
         None => ask_passphrase(what, ask)?,
     };
@@ -464,7 +465,7 @@ fn locked(message: String) -> Failure {
 fn passphrase_from(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let bytes =
         files::read_stream(path, PASSPHRASE_LIMIT).map(Zeroizing::new).map_err(|error| locked(error.to_string()))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| locked(format!("{} is not text", path.display())))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| locked(format!("{} is not UTF-8 text", path.display())))?;
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 
@@ -482,7 +483,8 @@ fn ask_passphrase(what: &str, ask: Ask) -> Result<Zeroizing<String>, Failure> {
     Ok(first)
 }
 
-/// Asks before something that costs money or cannot be undone. `consequence` is one sentence that names the amount.
+/// Asks for confirmation of an action that costs money or cannot be undone. `consequence` is one sentence that names
+/// the amount.
 ///
 /// # Errors
 /// Exit code 3 unless the answer is yes.
@@ -492,9 +494,7 @@ pub fn confirm(globals: &Globals, consequence: &str) -> Result<(), Failure> {
     }
     let declined = |message: &str| Failure::new(Code::Declined, message);
     if globals.no_input || !io::stdin().is_terminal() {
-        return Err(
-            declined(&format!("not confirmed: {consequence}")).help("give --yes to confirm without being asked")
-        );
+        return Err(declined(&format!("not confirmed: {consequence}")).help("pass --yes to confirm without a prompt"));
     }
     let mut stderr = io::stderr();
     let _ = write!(stderr, "{}\nContinue? [y/N] ", text::escape(consequence));
@@ -508,28 +508,28 @@ pub fn confirm(globals: &Globals, consequence: &str) -> Result<(), Failure> {
     }
 }
 
-/// What a program logs unless told otherwise.
+/// Default log level of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logging {
-    /// A command: problems only.
+    /// A command: only problems.
     Command,
-    /// A daemon: what it does.
+    /// A daemon: its activity.
     Daemon,
 }
 
-/// Sends logs to stderr: `RUST_LOG` wins, else `--quiet` and `--verbose` decide. As JSON lines with `--json`.
+/// Sends logs to stderr, as JSON lines with `--json`. `RUST_LOG` overrides `--quiet` and `--verbose`.
 pub fn init_tracing(globals: &Globals, logging: Logging) {
     use tracing_subscriber::EnvFilter;
     let level = match (globals.quiet, globals.verbose, logging) {
         (true, ..) => "error",
-        // Whoever waits for a command is told what it waits for.
+        // Shown also for commands, so that users see what a command waits for.
         (_, 0, Logging::Command) => "error,sonar_node::retry=warn",
         (_, 0, Logging::Daemon) => "warn,sonar=info,capsule=info,mine=info",
         (_, 1, _) => "warn,sonar=debug,capsule=debug,mine=debug",
         (..) => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    // Its spans carry whole URLs, which may hold a provider's key.
+    // Its spans contain whole URLs, which may contain a provider's key.
     let filter = match "alloy_transport_http=warn".parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
@@ -540,7 +540,7 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
         .with_writer(stderr)
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
-    // Only the first subscriber of a process counts, which is what tests with several want.
+    // Only the first subscriber of a process counts, which is right for tests with several.
     let _ = match (globals.json, globals.verbose, logging) {
         (true, ..) => builder.json().with_writer(move || EscapedJson(stderr())).try_init(),
         (_, 0, Logging::Command) => builder.fmt_fields(fields()).without_time().with_target(false).try_init(),
@@ -548,32 +548,31 @@ pub fn init_tracing(globals: &Globals, logging: Logging) {
     };
 }
 
-/// What a daemon reports when it is ready: `<home>/ready.json`, and the same as one JSON line on stdout.
+/// Readiness report of a daemon: `<home>/ready.json`, and the same as one JSON line on stdout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Ready {
     /// Always true.
     pub ready: bool,
-    /// Base URL of its HTTP interface.
+    /// Base URL of its HTTP API.
     pub http: Option<String>,
     /// Addresses of its IPFS node.
     pub ipfs: Vec<String>,
 }
 
 impl Ready {
-    /// A daemon that answers here.
+    /// Creates the report of a daemon with these addresses.
     #[must_use]
     pub fn new(http: Option<SocketAddr>, ipfs: Vec<String>) -> Self {
         Self { ready: true, http: http.map(|address| format!("http://{address}")), ipfs }
     }
 
-    /// Removes the file that an earlier run left; call this first.
+    /// Removes the file of an earlier run; call this first.
     pub fn clear(home: &Path) {
-        // There is nothing to remove on the first start.
+        // On the first start there is no file.
         let _ = std::fs::remove_file(home.join("ready.json"));
     }
 
-    /// Writes the file, and prints the line for programs: with `--json`, or when standard output is not a terminal. At a terminal,
-    /// people read the progress on stderr instead.
+    /// Writes the file, and prints the line with `--json` or if standard output is not a terminal.
     ///
     /// # Errors
     /// When the file cannot be written.

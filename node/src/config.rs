@@ -1,4 +1,4 @@
-//! Where a program keeps its things, and how it reaches the rest: `<home>/config.toml`.
+//! Home directory and configuration of a program: `<home>/config.toml`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,32 +9,32 @@ use crate::{
     ipfs::{IpfsError, KuboConfig},
 };
 
-/// A configuration file is a page of text.
+/// Size limit of a configuration file in bytes.
 const SIZE_LIMIT: u64 = 64 << 10;
 
-/// anvil's and Hardhat's chain: a block there is final at once.
+/// Chain id of anvil and Hardhat, where each block is final at once.
 pub const LOCAL_CHAIN_ID: u64 = 31_337;
 
-/// What every program needs to reach the others.
+/// The configuration of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// JSON-RPC of the chain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc: Option<String>,
-    /// Sonar's API, which tells where the contracts and the IPFS hub are.
+    /// Sonar's API, which returns the addresses of the contracts and the IPFS hub.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sonar: Option<String>,
-    /// A deployment file that `sonar deploy` wrote; wins over what Sonar tells.
+    /// Deployment file that `sonar deploy` wrote; overrides what Sonar returns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contracts: Option<PathBuf>,
-    /// Milliseconds between looks at the chain.
+    /// Milliseconds between two queries of the chain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poll_ms: Option<u64>,
-    /// Blocks that must follow before an event is believed.
+    /// Confirmations: blocks that must follow before an event counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmations: Option<u64>,
-    /// RPC of a Kubo to be used instead of the embedded IPFS node.
+    /// RPC of a Kubo that is used instead of the embedded IPFS node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipfs: Option<String>,
     /// File with the value of the `Authorization` header for that RPC.
@@ -42,35 +42,35 @@ pub struct Config {
     pub ipfs_authorization_file: Option<PathBuf>,
 }
 
-/// Flags that choose an external IPFS node.
+/// Options that choose an external IPFS node.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct IpfsArgs {
     /// RPC of a Kubo to use instead of the embedded IPFS node, such as http://127.0.0.1:5001
     #[arg(long, global = true, value_name = "URL")]
     pub ipfs: Option<String>,
-    /// File with the value of the `Authorization` header for that RPC; without one, SONAR_IPFS_AUTHORIZATION is used
+    /// File with the value of the `Authorization` header for that RPC (default: the variable SONAR_IPFS_AUTHORIZATION)
     #[arg(long, global = true, value_name = "FILE")]
     pub ipfs_authorization_file: Option<PathBuf>,
 }
 
-/// A configuration that cannot be used.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file says something that this program does not understand.
+    /// The file has invalid content.
     #[error("{}: {message}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong and where.
+        /// What is wrong, and where.
         message: String,
     },
-    /// There is no place for the program's files.
-    #[error("no home directory is known: give --home or set {variable}")]
+    /// No home directory is known.
+    #[error("no home directory is known: pass --home or set {variable}")]
     NoHome {
-        /// The environment variable that would help.
+        /// Environment variable of the home directory.
         variable: &'static str,
     },
 }
@@ -79,7 +79,7 @@ impl Config {
     /// Reads `<home>/config.toml`; a missing file is an empty one.
     ///
     /// # Errors
-    /// Unreadable, too large, not TOML, or with an unknown key.
+    /// When the file is unreadable, too large, not TOML, or has an unknown key.
     pub fn load(home: &Path) -> Result<Self, ConfigError> {
         let path = home.join("config.toml");
         let bytes = match files::read_limited(&path, SIZE_LIMIT) {
@@ -90,20 +90,20 @@ impl Config {
         };
         let content = |message: String| ConfigError::Content { path: path.clone(), message };
         let text = std::str::from_utf8(&bytes).map_err(|error| content(error.to_string()))?;
-        // Not the library's whole text: it repeats the line, which may hold a provider's key.
+        // Not the library's whole message: it repeats the line, which may contain a provider's key.
         toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             content(format!("line {line}: {}", error.message()))
         })
     }
 
-    /// The same, but for what is given here: flags and environment win over the file.
+    /// Overrides values of the file by options and environment.
     #[must_use]
     pub fn with(self, rpc: Option<String>, sonar: Option<String>, contracts: Option<PathBuf>) -> Self {
         Self { rpc: rpc.or(self.rpc), sonar: sonar.or(self.sonar), contracts: contracts.or(self.contracts), ..self }
     }
 
-    /// The same with this Kubo, if one is given.
+    /// Overrides the external IPFS node, if one is given.
     #[must_use]
     pub fn with_ipfs(self, ipfs: IpfsArgs) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl Config {
         }
     }
 
-    /// The Kubo to be used instead of the embedded IPFS node, if one is configured.
+    /// The external IPFS node, if one is configured.
     ///
     /// # Errors
     /// When its address or its authorization cannot be used.
@@ -133,13 +133,13 @@ impl Config {
         Ok(files::write_atomic(&path, text.as_bytes(), files::Access::Private)?)
     }
 
-    /// Blocks that must follow before an event is believed: none on a local chain, else 12 unless configured.
+    /// Blocks that must follow before an event counts (default: 0 on a local chain, otherwise 12).
     #[must_use]
     pub fn confirmations(&self, chain_id: u64) -> u64 {
         self.confirmations.unwrap_or(if chain_id == LOCAL_CHAIN_ID { 0 } else { 12 })
     }
 
-    /// Time between looks at the chain: 250 ms on a local chain, else 4 s unless configured.
+    /// Time between two queries of the chain (default: 250 ms on a local chain, otherwise 4 s).
     #[must_use]
     pub fn poll(&self, chain_id: u64) -> std::time::Duration {
         let default = if chain_id == LOCAL_CHAIN_ID { 250 } else { 4000 };
@@ -147,11 +147,11 @@ impl Config {
     }
 }
 
-/// The directory of a program's files: as given, else from the environment variable, else the platform's data
-/// directory with the program's name.
+/// The home directory of a program: as given, or else from the environment variable, or else the program's directory in
+/// the platform's data directory.
 ///
 /// # Errors
-/// When the environment names no directory at all.
+/// When no home directory is known.
 pub fn home(given: Option<&Path>, variable: &'static str, program: &str) -> Result<PathBuf, ConfigError> {
     let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     given

@@ -1,4 +1,4 @@
-//! Finding the contracts and the IPFS hub: from a deployment file, or from Sonar, which tells both.
+//! Discovery of the contracts and the IPFS hub: the contracts from a deployment file or from Sonar, the hub from Sonar.
 
 use std::{future::Future, path::Path, time::Duration};
 
@@ -19,36 +19,36 @@ use crate::{
     retry::Retries,
 };
 
-/// A deployment file is a few lines.
+/// Size limit of a deployment file in bytes.
 const SIZE_LIMIT: u64 = 64 << 10;
-/// Time for all attempts to reach Sonar.
+/// Time limit of all attempts to reach Sonar.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pauses of a daemon that waits for others grow from here …
+/// Delays of a daemon that waits for others grow from this …
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// … to here.
+/// … up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// What Sonar tells everybody about itself: `GET /api/v1/info`.
+/// Response of Sonar's `GET /api/v1/info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info {
-    /// The chain.
+    /// Chain id.
     pub chain_id: u64,
-    /// The contracts on it.
+    /// Addresses of the contracts.
     pub contracts: Deployment,
-    /// Addresses of Sonar's IPFS node, the hub that everybody dials.
+    /// Addresses of Sonar's IPFS node, the hub.
     pub ipfs: Vec<String>,
-    /// Sonar's version.
+    /// Version of Sonar.
     pub version: String,
-    /// The last block that Sonar has seen.
+    /// Number of the newest block that Sonar has seen.
     pub block: u64,
 }
 
 impl Info {
-    /// Where Sonar's IPFS hub is dialled.
+    /// Addresses of the IPFS hub.
     ///
     /// # Errors
-    /// When Sonar tells what is no address.
+    /// When Sonar returns an invalid address.
     pub fn peers(&self) -> Result<Vec<Multiaddr>, Failure> {
         multiaddresses(&self.ipfs)
     }
@@ -57,14 +57,14 @@ impl Info {
 /// Why the contracts or the hub could not be found.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
-    /// Nobody said where.
+    /// Nothing is configured.
     #[error("{0} is not configured")]
     Missing(&'static str),
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] files::FileError),
-    /// The file or the answer is not what it should be.
-    #[error("{place} does not tell where the contracts are: {reason}")]
+    /// The file or the response is invalid.
+    #[error("{place} does not contain valid addresses of the contracts: {reason}")]
     Content {
         /// The file or URL.
         place: String,
@@ -76,10 +76,10 @@ pub enum DiscoveryError {
     Unreachable {
         /// Sonar's URL.
         url: String,
-        /// What was heard last.
+        /// The last failure.
         reason: String,
     },
-    /// The chain does not answer, or is another one.
+    /// The chain does not answer, or is another chain.
     #[error(transparent)]
     Chain(#[from] chain::Error),
 }
@@ -90,17 +90,17 @@ impl From<DiscoveryError> for Failure {
             DiscoveryError::File(error) => error.into(),
             DiscoveryError::Chain(error) => error.into(),
             DiscoveryError::Missing(what) => Self::new(Code::NotConfigured, format!("{what} is not configured"))
-                .help("give it on the command line or in config.toml in the program's home"),
+                .help("set it on the command line, or in config.toml in the program's home"),
             error @ DiscoveryError::Content { .. } => Self::new(Code::Discovery, error),
             error @ DiscoveryError::Unreachable { .. } => Self::new(Code::SonarUnreachable, error),
         }
     }
 }
 
-/// Asks Sonar about itself.
+/// Requests Sonar's information.
 ///
 /// # Errors
-/// When it does not answer, after retries, or not with what it should.
+/// When Sonar does not answer, after retries, or the response is invalid.
 pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
     let url = format!("{}/api/v1/info", sonar.trim_end_matches('/'));
     let unreachable = |error: Option<reqwest::Error>| DiscoveryError::Unreachable {
@@ -120,10 +120,10 @@ pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
         .map_err(|error| DiscoveryError::Content { place: http::shown(sonar), reason: error.to_string() })
 }
 
-/// The addresses of Sonar's IPFS hub. They are remembered in the home: a Sonar that is away for a moment is where it was.
+/// The addresses of Sonar's IPFS hub. They are stored in the home, for times when Sonar does not answer.
 ///
 /// # Errors
-/// When no Sonar is configured, or it tells no addresses, or it does not answer and none are remembered.
+/// When Sonar is not configured, returns no valid addresses, or does not answer and no addresses are stored.
 pub async fn hub(config: &Config, home: &Path, output: &Output) -> Result<Vec<Multiaddr>, Failure> {
     let sonar = config.sonar.as_deref().ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
     let path = home.join("hub.json");
@@ -137,7 +137,7 @@ pub async fn hub(config: &Config, home: &Path, output: &Output) -> Result<Vec<Mu
             let known = files::read_limited(&path, SIZE_LIMIT).ok();
             let known: Option<Vec<String>> = known.and_then(|known| serde_json::from_slice(&known).ok());
             let known = known.ok_or(error)?;
-            output.warn("Sonar does not answer; its hub is dialled where it was last time");
+            output.warn("Sonar does not answer; dialling the last known addresses of its hub");
             known
         }
         Err(error) => return Err(error.into()),
@@ -147,7 +147,7 @@ pub async fn hub(config: &Config, home: &Path, output: &Output) -> Result<Vec<Mu
 
 fn multiaddresses(addresses: &[String]) -> Result<Vec<Multiaddr>, Failure> {
     let parse = |address: &String| {
-        let message = || format!("Sonar tells an address that is none: {address}");
+        let message = || format!("Sonar returned an invalid address: {address}");
         address.parse().map_err(|_| Failure::new(Code::Discovery, message()))
     };
     addresses.iter().map(parse).collect()
@@ -156,22 +156,22 @@ fn multiaddresses(addresses: &[String]) -> Result<Vec<Multiaddr>, Failure> {
 /// Reads a deployment file that `sonar deploy` wrote.
 ///
 /// # Errors
-/// When the file cannot be read or is none.
+/// When the file cannot be read, or is not a deployment file.
 pub fn deployment(path: &Path) -> Result<Deployment, DiscoveryError> {
     let bytes = files::read_limited(path, SIZE_LIMIT)?;
     serde_json::from_slice(&bytes)
         .map_err(|error| DiscoveryError::Content { place: path.display().to_string(), reason: error.to_string() })
 }
 
-/// Finds the contracts as the configuration says: a file wins over Sonar.
+/// Finds the contracts by the configuration: a file overrides Sonar.
 ///
 /// # Errors
-/// When neither is configured, or the one that is cannot be read.
+/// When neither is configured, or the configured one cannot be read.
 pub async fn contracts(config: &Config) -> Result<Deployment, DiscoveryError> {
     match (&config.contracts, &config.sonar) {
         (Some(path), _) => deployment(path),
         (None, Some(sonar)) => Ok(info(sonar).await?.contracts),
-        (None, None) => Err(DiscoveryError::Missing("where the contracts are (`contracts` or `sonar`)")),
+        (None, None) => Err(DiscoveryError::Missing("the address of the contracts (`contracts` or `sonar`)")),
     }
 }
 
@@ -213,7 +213,7 @@ pub async fn ipfs_node(config: &Config, home: &Home, output: &Output) -> Result<
 /// Attempts what a daemon needs from others until they answer: it may be started before them. `None` if it is asked to stop first.
 ///
 /// # Errors
-/// Failures of other kinds, at once.
+/// Failures of other kinds, without a retry.
 pub async fn persist<T, F>(
     stop: &mut (impl Future<Output = ()> + Unpin),
     mut attempt: impl FnMut() -> F,
@@ -227,7 +227,7 @@ where
             match attempt().await {
                 Err(failure) if failure.code.exit() == ExitCode::Unreachable => {
                     if reported.as_ref() != Some(&failure.message) {
-                        tracing::warn!("{}; trying until it answers", failure.message);
+                        tracing::warn!("{}; retrying until it answers", failure.message);
                     }
                     reported = Some(failure.message);
                 }

@@ -1,4 +1,4 @@
-//! Files that are either as before or wholly new, whatever happens in between.
+//! Atomic file operations: a file has either its old or its new content, whatever happens.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -8,36 +8,36 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// A file operation that failed, with the file's name.
+/// A failed file operation.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", path.display())]
 pub struct FileError {
-    /// What was tried.
+    /// The attempted operation.
     pub action: &'static str,
-    /// On which file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
 
 impl FileError {
-    /// For `map_err`.
+    /// Creates the error, for `map_err`.
     pub fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self { action, path, source }
     }
 }
 
-/// A file that a user named for output is there already.
+/// An output file exists already.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} exists already and is not overwritten", .0.display())]
 pub struct FileExists(pub PathBuf);
 
-/// Checks that nothing is lost when a file that a user named is written: nothing is at its path, or the very content that is written.
+/// Checks that writing an output file loses nothing: the file does not exist, or already has this content.
 ///
 /// # Errors
-/// When something else is there.
+/// When the file has other content.
 pub fn check_overwrite(path: &Path, content: &[u8]) -> Result<(), FileExists> {
     let is_same = || {
         let is_as_long = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == content.len() as u64);
@@ -46,36 +46,36 @@ pub fn check_overwrite(path: &Path, content: &[u8]) -> Result<(), FileExists> {
     if !path.exists() || is_same() { Ok(()) } else { Err(FileExists(path.to_owned())) }
 }
 
-/// Who may read a file.
+/// Read permission of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Its owner only.
+    /// Only the owner.
     Private,
     /// Everybody.
     Public,
 }
 
-/// Replaces a file in one step, and makes it last before returning.
+/// Replaces a file in one step, and syncs it to disk before returning.
 ///
 /// # Errors
-/// Names the file and what could not be done with it.
+/// Names the file and the failed operation.
 pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
     write_atomic_with(path, access, |file| file.write_all(bytes))
 }
 
-/// The same for content that is too large to hold in memory: `write` gets the file that will replace the one at `path`.
+/// The same for content that is too large for memory: `write` gets the file that will replace the one at `path`.
 ///
 /// # Errors
-/// As [`write_atomic`], and what `write` fails with.
+/// As [`write_atomic`], and the errors of `write`.
 pub fn write_atomic_with(
     path: &Path,
     access: Access,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    // Threads of one process may write the same file at the same time, too.
+    // Threads of one process may also write the same file at the same time.
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let Some(name) = path.file_name() else {
-        let source = io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; name a file");
+        let source = io::Error::new(io::ErrorKind::IsADirectory, "it is a directory; choose a file");
         return Err(FileError::new("write", path)(source));
     };
     let mut name = name.to_owned();
@@ -97,14 +97,14 @@ pub fn write_atomic_with(
         })
         .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // Nothing better can be done with a half-written file, and the first error matters more.
+        // Removal of the half-written file is best effort; the first error matters more.
         let _ = fs::remove_file(&temporary);
     }
     written.map_err(FileError::new("write", path))?;
     sync_directory(path)
 }
 
-/// A rename lasts only when the directory does.
+/// A rename is durable only after the directory is synced.
 fn sync_directory(path: &Path) -> Result<(), FileError> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => {
@@ -114,7 +114,7 @@ fn sync_directory(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Makes a directory, with its parents, that only its owner may enter.
+/// Creates a directory, with its parents, that only its owner may enter.
 ///
 /// # Errors
 /// Names the directory.
@@ -122,7 +122,7 @@ pub fn private_directory(path: &Path) -> Result<(), FileError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::new("create", path))
 }
 
-/// Whether a path names a file with content of its own.
+/// Checks that a path is a plain file.
 fn check_plain(path: &Path) -> io::Result<()> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_file() {
@@ -137,10 +137,11 @@ fn check_plain(path: &Path) -> io::Result<()> {
     } else {
         (io::ErrorKind::Unsupported, "a device")
     };
-    Err(io::Error::new(error, format!("it is {what}; name a file")))
+    Err(io::Error::new(error, format!("it is {what}; choose a file")))
 }
 
-/// Reads a file that must not be larger than `limit` bytes. Pipes and devices are refused: opening one may block for ever.
+/// Reads a file that must not be larger than `limit` bytes. Pipes and devices are refused, because opening one may
+/// block forever.
 ///
 /// # Errors
 /// Names the file.
@@ -204,7 +205,7 @@ mod tests {
         ];
         for (path, what) in others {
             let error = read_limited(path, 10).unwrap_err();
-            assert_eq!(error.to_string(), format!("cannot read {}: it is {what}; name a file", path.display()));
+            assert_eq!(error.to_string(), format!("cannot read {}: it is {what}; choose a file", path.display()));
             assert_eq!(Failure::from(error).code, Code::FileRefused, "{what}");
         }
         let link = directory.path().join("good");

@@ -1,11 +1,11 @@
-//! HTTP clients, made in one place: how they encrypt, which proxies they use, and how URLs and failures are shown.
+//! HTTP clients: TLS, proxies, and how URLs and failures are shown.
 
 use std::{error::Error, net::IpAddr, sync::Once, time::Duration};
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Client, ClientBuilder, Url};
 
-/// A client for requests to `url`, each of which may take `timeout`.
+/// Creates a client for requests to `url` with this time limit per request.
 ///
 /// The environment's proxies are used, except for loopback addresses: no proxy can reach this machine's own services.
 ///
@@ -15,18 +15,19 @@ pub fn client(url: &str, timeout: Duration) -> Result<Client, reqwest::Error> {
     builder(url).timeout(timeout).build()
 }
 
-/// The same, to be given more settings.
+/// The same, as a builder for more settings.
 pub fn builder(url: &str) -> ClientBuilder {
     install_crypto();
     let builder = Client::builder();
     if is_loopback(url) { builder.no_proxy() } else { builder }
 }
 
-/// Chooses who encrypts for TLS. Without it, making a client panics: reqwest's own choice (aws-lc) compiles C for a minute.
+/// Installs the TLS implementation. Without it, creating a client panics: reqwest's default (aws-lc) is disabled
+/// because it compiles C for a minute.
 pub fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // It fails only when somebody has installed another one, which serves as well.
+        // Fails only if another implementation is installed, which works too.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
@@ -39,8 +40,8 @@ pub fn is_loopback(url: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// A URL as messages, logs and JSON show it: scheme, host and port. Users, passwords, paths and queries often hold secrets (a
-/// provider's key, for example), so that text that is not a URL with a host is not shown at all.
+/// A URL for messages, logs and JSON: scheme, host and port. Users, passwords, paths and queries often contain secrets
+/// (a provider's key, for example). Text that is not a URL with a host is not shown at all.
 #[must_use]
 pub fn shown(url: &str) -> String {
     let origin = |url: Url| {
@@ -62,12 +63,12 @@ pub fn reason(url: &str, error: &(dyn Error + 'static)) -> String {
     // reqwest appends the whole URL to errors without a cause, such as an HTTP status.
     let text = text.split(" for url (").next().unwrap_or_default();
     match proxy(url, &Matcher::from_env()) {
-        Some(proxy) => format!("{text} (through the proxy {proxy} that the environment names)"),
+        Some(proxy) => format!("{text} (through the proxy {proxy} of the environment)"),
         None => text.to_owned(),
     }
 }
 
-/// The proxy for a URL, as it is shown.
+/// The proxy for a URL, for messages.
 fn proxy(url: &str, environment: &Matcher) -> Option<String> {
     if is_loopback(url) {
         return None;

@@ -1,11 +1,11 @@
-//! Artefacts by content, wherever they are kept: in the embedded node, or in a Kubo that the operator runs.
+//! IPFS: artefacts by content, in the embedded node or in an external Kubo.
 //!
-//! An artefact is stored as UnixFS in 256 KiB chunks under CIDv1, dag-pb, SHA-256, so that the digest of its root block is all
-//! that the chain has to remember.
+//! An artefact is stored as UnixFS in 256 KiB chunks under CIDv1, dag-pb, SHA-256, so that the chain needs to store
+//! only the digest of its root block.
 //!
-//! [`ArtefactStore`] is what programs need of IPFS. The module `embedded` keeps blocks in a directory and talks to the peers that
-//! it is told of and to nobody else (no DHT, mDNS or bootstrap peers): everyone dials Sonar's node, which fetches and keeps what
-//! is live. The module `kubo` leaves all that to a Kubo, through its RPC.
+//! [`ArtefactStore`] has the operations that programs need. The module `embedded` stores blocks in a directory and
+//! connects only to configured peers (no DHT, mDNS or bootstrap peers): all programs dial Sonar's node, the hub, which
+//! fetches and pins live artefacts. The module `kubo` uses the RPC of an external Kubo.
 
 mod embedded;
 mod kubo;
@@ -23,32 +23,32 @@ use crate::files::FileError;
 use embedded::Embedded;
 use kubo::Kubo;
 
-/// What went wrong with IPFS.
+/// A failure of IPFS.
 #[derive(Debug, thiserror::Error)]
 pub enum IpfsError {
     /// The embedded node could not start.
     #[error("the IPFS node in {} cannot start: {reason}", repo.display())]
     Start {
-        /// Where it keeps its blocks.
+        /// Directory of its repository.
         repo: PathBuf,
         /// What the node reported.
         reason: String,
     },
-    /// A file beside the blocks: identity, authorization, own pins.
+    /// A file next to the blocks failed: identity, authorization or pins.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Nobody had it in time.
+    /// No peer delivered the artefact in time.
     #[error("artefact {digest} could not be fetched within {} s from any of {peers} connected peers", waited.as_secs())]
     NotFound {
         /// The artefact.
         digest: Digest,
-        /// How long it was tried.
+        /// Time limit.
         waited: Duration,
-        /// Connected peers at the end.
+        /// Number of connected peers at the end.
         peers: usize,
     },
-    /// It is larger than what was asked for can be.
-    #[error("artefact {digest} is larger than {limit} bytes and was not read further")]
+    /// The artefact is larger than allowed.
+    #[error("artefact {digest} is larger than {limit} bytes; reading was stopped")]
     TooLarge {
         /// The artefact.
         digest: Digest,
@@ -63,29 +63,29 @@ pub enum IpfsError {
         /// What is wrong.
         reason: String,
     },
-    /// A peer's address without the peer's identity.
+    /// A peer's address has no peer id.
     #[error("`{0}` does not end in /p2p/<peer id>")]
     Address(Multiaddr),
     /// The configuration of an external Kubo cannot be used.
     #[error("`--ipfs {url}`: {reason}")]
     Url {
-        /// What was given.
+        /// The given URL.
         url: String,
-        /// What is wrong with it, and what to do.
+        /// What is wrong, and what to do.
         reason: &'static str,
     },
     /// An external Kubo does not answer.
     #[error("Kubo at {url} does not answer: {reason}; start it with `ipfs daemon`, or correct `--ipfs`")]
     Unreachable {
-        /// Its RPC.
+        /// URL of its RPC.
         url: String,
-        /// What was heard instead.
+        /// The failure.
         reason: String,
     },
-    /// Any other refusal of the node.
+    /// Any other failure of the node.
     #[error("the IPFS node cannot {action}: {reason}")]
     Node {
-        /// What was tried.
+        /// The attempted operation.
         action: &'static str,
         /// What the node reported.
         reason: String,
@@ -96,35 +96,35 @@ fn node_error<E: fmt::Display>(action: &'static str) -> impl FnOnce(E) -> IpfsEr
     move |error| IpfsError::Node { action, reason: error.to_string() }
 }
 
-/// The digest that [`ArtefactStore::add`] gives to these bytes.
+/// Computes the digest that [`ArtefactStore::add`] returns for these bytes.
 #[must_use]
 pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest(sonar_swarm::root_of(bytes).0)
 }
 
-/// What a store holds.
+/// Statistics of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Blocks, pinned or not.
+    /// Number of blocks, pinned or not.
     pub blocks: u64,
-    /// Their size.
+    /// Total size of the blocks in bytes.
     pub bytes: u64,
-    /// Connected peers.
+    /// Number of connected peers.
     pub peers: usize,
 }
 
-/// Artefacts by content. Both implementations name the same bytes by the same digest.
+/// A store of artefacts by content. Both implementations give the same digest for the same bytes.
 pub trait ArtefactStore: fmt::Debug + Send + Sync {
-    /// Where others can dial the node, each ending in `/p2p/<peer id>`.
+    /// Addresses at which others can dial the node, each ending in `/p2p/<peer id>`.
     fn addresses(&self) -> &[Multiaddr];
 
     /// Connects to one more peer now.
     ///
     /// # Errors
-    /// If the address names no peer, or the peer cannot be reached.
+    /// If the address has no peer id, or the peer cannot be reached.
     fn connect<'a>(&'a self, address: &'a Multiaddr) -> BoxFuture<'a, Result<(), IpfsError>>;
 
-    /// How many peers are connected; none if the node does not answer.
+    /// Number of connected peers; 0 if the node does not answer.
     fn peers(&self) -> BoxFuture<'_, usize>;
 
     /// Stores and pins an artefact. The same bytes always have the same digest.
@@ -133,90 +133,91 @@ pub trait ArtefactStore: fmt::Debug + Send + Sync {
     /// If it cannot be stored.
     fn add(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Digest, IpfsError>>;
 
-    /// Fetches an artefact of at most `max_bytes`, from here or from any connected peer, waiting for one to have it.
+    /// Fetches an artefact of at most `max_bytes`, locally or from a connected peer; waits until a peer has it.
     ///
     /// # Errors
-    /// If nobody has it within `timeout`, if it is too large, or if it is not a file.
+    /// If no peer delivers it within `timeout`, it is too large, or it is not a file.
     fn get(&self, digest: Digest, max_bytes: usize, timeout: Duration) -> BoxFuture<'_, Result<Vec<u8>, IpfsError>>;
 
-    /// Keeps an artefact that is here, with all its chunks. Doing it twice is as good as once.
+    /// Pins a local artefact with all its chunks. Idempotent.
     ///
     /// # Errors
-    /// If it is not all here.
+    /// If a chunk is missing.
     fn pin(&self, digest: Digest) -> BoxFuture<'_, Result<(), IpfsError>>;
 
-    /// Lets go of an artefact; what is not pinned is no error.
+    /// Unpins an artefact; succeeds if it is not pinned.
     ///
     /// # Errors
     /// If the store cannot be written.
     fn unpin(&self, digest: Digest) -> BoxFuture<'_, Result<(), IpfsError>>;
 
-    /// Whether an artefact is pinned here by its root.
+    /// Whether an artefact is pinned by its root.
     ///
     /// # Errors
     /// If the store cannot be read.
     fn is_pinned(&self, digest: Digest) -> BoxFuture<'_, Result<bool, IpfsError>>;
 
-    /// All artefacts that were pinned through this store.
+    /// Digests of all artefacts that were pinned through this store.
     ///
     /// # Errors
     /// If the store cannot be read.
     fn pins(&self) -> BoxFuture<'_, Result<Vec<Digest>, IpfsError>>;
 
-    /// What the store holds.
+    /// Statistics of the store.
     ///
     /// # Errors
     /// If the store cannot be read.
     fn statistics(&self) -> BoxFuture<'_, Result<Statistics, IpfsError>>;
 
-    /// Whether the node works.
+    /// Checks that the node works.
     ///
     /// # Errors
-    /// Why it does not.
+    /// Why it does not work.
     fn health(&self) -> BoxFuture<'_, Result<(), IpfsError>>;
 
     /// Stops the node and releases its directory.
     fn shutdown(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
-/// What a node is for.
+/// Role of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Others dial it: it has the same peer id at every start, and removes now and then what it did not pin.
+    /// Others dial it: it has the same peer id at every start, and regularly removes blocks that are not pinned.
     Hub,
-    /// It dials out, under a new peer id at each start and after each lost connection: nobody can follow it.
+    /// It only dials out, under a new peer id at each start and after each lost connection, so that it cannot be
+    /// tracked.
     Client,
 }
 
-/// Where a node keeps its blocks, where it listens, and whom it dials.
+/// Settings of a node.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
-    /// What it is for.
+    /// Role.
     pub role: Role,
     /// Directory of blocks, pins and identity.
     pub repo: PathBuf,
-    /// Address to listen on; port 0 takes any free one.
+    /// Address to listen on; port 0 takes any free port.
     pub listen: Multiaddr,
     /// Peers to stay connected with, each ending in `/p2p/<peer id>`.
     pub peers: Vec<Multiaddr>,
-    /// A Kubo to be used instead of an embedded node. Role and address to listen on are then its own business.
+    /// External Kubo that is used instead of an embedded node. It then determines role and address itself.
     pub kubo: Option<KuboConfig>,
 }
 
 impl NodeConfig {
-    /// A node that others dial.
+    /// Settings of a node that others dial.
     #[must_use]
     pub fn hub(repo: PathBuf, listen: Multiaddr) -> Self {
         Self { role: Role::Hub, repo, listen, peers: Vec::new(), kubo: None }
     }
 
-    /// A node that dials these peers; it listens on the loopback interface only.
+    /// Settings of a node that dials these peers; it listens only on the loopback interface.
     #[must_use]
     pub fn client(repo: PathBuf, peers: Vec<Multiaddr>) -> Self {
         Self { role: Role::Client, repo, listen: loopback(), peers, kubo: None }
     }
 
-    /// The same through this Kubo, if there is one.
+    /// Uses this external Kubo, if given.
     #[must_use]
     pub fn through(self, kubo: Option<KuboConfig>) -> Self {
         Self { kubo, ..self }
@@ -246,8 +247,8 @@ impl Node {
     /// the node lives.
     ///
     /// # Errors
-    /// If the repository is in use or unreadable, an address is unusable, or the Kubo does not answer. Peers that cannot be
-    /// reached are no error: they are tried again and again.
+    /// If the repository is in use or unreadable, an address is unusable, or the Kubo does not answer. Peers that
+    /// cannot be reached are retried and are not an error.
     pub async fn start(config: NodeConfig) -> Result<Self, IpfsError> {
         Ok(match config.kubo.clone() {
             None => Self(Box::new(Embedded::start(config).await?)),
@@ -302,7 +303,7 @@ mod tests {
             let content = bytes(len);
             let lonely = node(directory.path(), &format!("lonely{len}"), &[]).await;
             let expected = lonely.add(content.clone()).await.unwrap();
-            // The taker and the hub ask before the maker has it.
+            // Fetches start before the artefact exists.
             let added = async {
                 sleep_until(Instant::now() + Duration::from_millis(200)).await;
                 maker.add(content.clone()).await.unwrap()
@@ -371,15 +372,19 @@ mod tests {
         assert_eq!(second.pins().await.unwrap(), [digest]);
         second.shutdown().await;
         let client = node(directory.path(), "", &[]).await;
-        assert_ne!(client.addresses()[0].iter().last(), address.iter().last(), "a client is somebody new each time");
+        assert_ne!(
+            client.addresses()[0].iter().last(),
+            address.iter().last(),
+            "a client has a new peer id at each start"
+        );
     }
 
     const CHILD_REPO: &str = "SONAR_TEST_IPFS_REPO";
     const CHILD_LISTEN: &str = "SONAR_TEST_IPFS_LISTEN";
 
-    /// The other half of the tests below: a hub that does what standard input says, until it is killed.
+    /// The child process of the tests below: a hub that executes commands from standard input until it is killed.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    #[ignore = "runs in a process of its own, to be killed"]
+    #[ignore = "runs in a separate process, which is killed"]
     async fn a_hub_in_a_process() {
         let Some(repo) = std::env::var_os(CHILD_REPO) else { return };
         let listen = std::env::var(CHILD_LISTEN).unwrap().parse().unwrap();
@@ -397,7 +402,7 @@ mod tests {
         }
     }
 
-    /// A hub in a process of its own.
+    /// A hub in a separate process.
     struct Hub {
         child: std::process::Child,
         answers: Box<dyn Iterator<Item = String>>,
@@ -449,16 +454,16 @@ mod tests {
         let first = node(directory.path(), "first", std::slice::from_ref(&hub.address)).await;
         for round in 0..3 {
             let digest = first.add(artefact(round)).await.unwrap();
-            assert_eq!(hub.ask(&format!("get {digest}")), digest.to_string(), "the {round}th of who was there before");
+            assert_eq!(hub.ask(&format!("get {digest}")), digest.to_string(), "round {round}, the old peer");
             let address = hub.address.clone();
             hub.kill();
             hub = Hub::start(directory.path(), &listen);
             assert_eq!(hub.address, address, "one identity");
-            // Somebody restarts at the same time, in the same repository.
+            // A peer with the same repository restarts at the same time.
             let second = node(directory.path(), "second", &[address]).await;
             assert_eq!(second.get(digest, 1 << 20, WAIT).await.unwrap(), artefact(round));
             let digest = second.add(artefact(10 + round)).await.unwrap();
-            assert_eq!(hub.ask(&format!("get {digest}")), digest.to_string(), "the {round}th of who restarts");
+            assert_eq!(hub.ask(&format!("get {digest}")), digest.to_string(), "round {round}, the restarted peer");
             second.shutdown().await;
         }
         hub.kill();

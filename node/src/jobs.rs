@@ -1,8 +1,9 @@
-//! One driver for the work of all programs: jobs that fetch, compute and send, each for one key (a campaign, an artefact).
+//! The job driver of all programs: runs jobs that fetch, compute and send, each for one key (a campaign or an
+//! artefact).
 //!
-//! A program's loop looks at the world, asks [`JobDriver::is_due`], and [starts](JobDriver::start) the next step of a key. The
-//! driver leases the key to that step, so that no two steps of one key run at once, and runs at most so many steps at the same
-//! time. The loop gets what came of a step from [`JobDriver::next`] and looks again:
+//! A program's loop reads the world, calls [`JobDriver::is_due`], and [starts](JobDriver::start) the next step of a
+//! key. The driver leases the key to that step, so that no two steps of one key run at once, and limits the number of
+//! concurrent steps. The loop gets the result of a step from [`JobDriver::next`] and starts over:
 //!
 //! ```text
 //!            start                     ends: done, failed, out of time, panicked
@@ -11,8 +12,8 @@
 //!                                                                     another step may start at once
 //! ```
 //!
-//! A step that is done and still wanted is on its way (to the chain, say), so it waits like one that failed. Nothing of this
-//! is on disk: a program that starts again asks the world what is to be done.
+//! A step that succeeded and is still due has an effect that is not visible yet (on the chain, for example), so it
+//! waits like a failed step. Nothing of this is on disk: a program that restarts decides from the world what to do.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -28,20 +29,21 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-/// How patient a driver is.
+/// Delays and time limits of a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// The pause before a step is tried again, which doubles each time …
+    /// Delay before the first retry of a step, which doubles each time …
     pub first_pause: Duration,
-    /// … up to this. A step that worked, and was not wanted again for longer than this, begins with the first pause.
+    /// … up to this. A step that succeeded, and was not started again for longer than this, starts with the first
+    /// delay.
     pub longest_pause: Duration,
-    /// Time that running jobs get to end when the program stops.
+    /// Time for running jobs to end when the program stops.
     pub grace: Duration,
 }
 
 impl Patience {
-    /// The pause after a number of attempts in a row. `random` is between 0 and 1: up to half of the pause is left out, so
-    /// that what failed together is not tried again together.
+    /// The delay after a number of attempts in a row. `random` is between 0 and 1: it shortens the delay by up to half,
+    /// so that steps that failed together are not retried together.
     #[must_use]
     pub fn pause(&self, attempts: u32, random: f64) -> Duration {
         let doubled = self.first_pause.saturating_mul(1 << attempts.saturating_sub(1).min(16));
@@ -52,40 +54,40 @@ impl Patience {
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Its name in logs and measurements. There should be few.
+    /// Name in logs and metrics. There should be few names.
     pub name: &'static str,
-    /// The longest time that one may take. What it has given to a thread of its own (`spawn_blocking`) is not ended by this.
+    /// Time limit of a step. Work on a separate thread (`spawn_blocking`) is not ended by it.
     pub limit: Duration,
-    /// Steps of this name that may run at the same time, if fewer than the driver allows. The others wait in line.
+    /// Maximum number of concurrent steps of this name, if lower than that of the driver. The others wait in a queue.
     pub at_most: Option<usize>,
 }
 
 impl Step {
-    /// A step that the driver's own limit suffices for.
+    /// A step without its own limit of concurrency.
     #[must_use]
     pub const fn new(name: &'static str, limit: Duration) -> Self {
         Self { name, limit, at_most: None }
     }
 
-    /// Only so many steps of this name at the same time.
+    /// Limits the number of concurrent steps of this name.
     #[must_use]
     pub const fn at_most(self, count: usize) -> Self {
         Self { at_most: Some(count), ..self }
     }
 }
 
-/// Why a step has no result. It may be tried again.
+/// Why a step has no result. It may be retried.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobError<E> {
     /// It failed.
     #[error(transparent)]
     Failed(#[from] E),
-    /// It was ended because it took too long.
+    /// It exceeded its time limit.
     #[error("the step `{step}` took longer than {limit:?}")]
     TimedOut {
         /// The step.
         step: &'static str,
-        /// The longest time that it may take.
+        /// Its time limit.
         limit: Duration,
     },
     /// A bug.
@@ -94,7 +96,7 @@ pub enum JobError<E> {
         /// The step.
         step: &'static str,
     },
-    /// The program stops.
+    /// The program stopped.
     #[error("the step `{step}` was not completed before the program stopped")]
     HandedBack {
         /// The step.
@@ -102,34 +104,34 @@ pub enum JobError<E> {
     },
 }
 
-/// What came of a step.
+/// The end of a step.
 #[derive(Debug)]
 pub struct EndedJob<K, T, E> {
-    /// Whose step it was.
+    /// Key of the step.
     pub key: K,
     /// Its name.
     pub step: &'static str,
-    /// How long it ran, without the time in line.
+    /// How long it ran, without the time in the queue.
     pub took: Duration,
-    /// What it returned.
+    /// The returned data.
     pub result: Result<T, JobError<E>>,
 }
 
-/// Who may work on a key, and when.
+/// Lease of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Lease<S> {
-    /// What runs or ran last. Only the same again has to wait.
+    /// The step that runs or ran last. Only the same step must wait.
     work: S,
-    /// How often it was started in a row.
+    /// Number of starts in a row.
     attempts: u32,
-    /// How often it failed in a row.
+    /// Number of failures in a row.
     failures: u32,
     /// When it may be started again; `None` while it runs.
     due: Option<Instant>,
 }
 
 impl<S: PartialEq> Lease<S> {
-    /// The lease when this work starts now.
+    /// The lease after the start of this work.
     fn started(before: Option<Self>, work: S, now: Instant, patience: &Patience) -> Self {
         let is_recent = |due: Instant| now.saturating_duration_since(due) <= patience.longest_pause;
         let goes_on = |lease: &Self| lease.failures > 0 || lease.due.is_some_and(is_recent);
@@ -138,7 +140,7 @@ impl<S: PartialEq> Lease<S> {
         Self { work, attempts: attempts.saturating_add(1), failures, due: None }
     }
 
-    /// The lease when its work ends now. `random` is between 0 and 1.
+    /// The lease after the end of its work. `random` is between 0 and 1.
     fn ended(self, succeeded: bool, now: Instant, random: f64, patience: &Patience) -> Self {
         let failures = if succeeded { 0 } else { self.failures.saturating_add(1) };
         Self { due: Some(now + patience.pause(self.attempts, random)), failures, ..self }
@@ -149,15 +151,15 @@ impl<S: PartialEq> Lease<S> {
     }
 }
 
-/// A job that was started.
+/// A started job.
 struct RunningJob<K> {
     key: K,
     step: &'static str,
     since: Instant,
 }
 
-/// Runs the steps of one program. `K` names whose step it is, `S` tells one piece of work from another (it may say more than the
-/// step's name: the version of a model, say), `T` and `E` are what a step returns.
+/// Runs the steps of one program. `K` is the key of a step, `S` identifies the work (more precisely than the step's
+/// name, for example with the version of a model), `T` and `E` are the result of a step.
 pub struct JobDriver<K, S, T, E> {
     patience: Patience,
     leases: BTreeMap<K, Lease<S>>,
@@ -175,7 +177,7 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    /// A driver that runs at most so many steps at the same time.
+    /// Creates a driver with a maximum number of concurrent steps.
     #[must_use]
     pub fn new(at_most: usize, patience: Patience) -> Self {
         Self {
@@ -195,13 +197,13 @@ where
         self.leases.get(key).is_none_or(|lease| lease.is_due(work, Instant::now()))
     }
 
-    /// Whether a step of the key was started and has not ended.
+    /// Whether a step of the key is running or queued.
     #[must_use]
     pub fn is_running(&self, key: &K) -> bool {
         self.leases.get(key).is_some_and(|lease| lease.due.is_none())
     }
 
-    /// Whether nothing runs.
+    /// Whether no step is running.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.jobs.is_empty()
@@ -219,20 +221,20 @@ where
         self.leases.get(key).map_or(0, |lease| lease.failures)
     }
 
-    /// When the next key that rests is due, for a loop that has nothing else to wake it.
+    /// When the next resting key is due, for a loop without other wake-ups.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
         let now = Instant::now();
         self.leases.values().filter_map(|lease| lease.due).filter(|due| *due > now).min()
     }
 
-    /// How long steps take.
+    /// Durations of the steps.
     #[must_use]
     pub fn durations(&self) -> StepDurations {
         self.durations.clone()
     }
 
-    /// Starts a step, or puts it in line. Returns false, and drops the job, when the work is not due.
+    /// Starts or queues a step. Returns false, and drops the job, if the work is not due.
     pub fn start(
         &mut self,
         key: K,
@@ -257,7 +259,7 @@ where
         true
     }
 
-    /// Waits for the next step that ends; `None` when none is running. Nothing is lost when the future is dropped.
+    /// Waits for the next step that ends; `None` if no step is running. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<EndedJob<K, T, E>> {
         loop {
             let joined = self.jobs.join_next_with_id().await?;
@@ -286,20 +288,20 @@ where
         }
     }
 
-    /// Lets the work that the key did last rest for at least this long from now.
+    /// Lets the key's last work rest for at least this time from now.
     pub fn rest(&mut self, key: &K, pause: Duration) {
         if let Some(lease) = self.leases.get_mut(key) {
             lease.due = lease.due.map(|due| due.max(Instant::now() + pause));
         }
     }
 
-    /// Keeps only the keys that may still have something to do, and those that are running.
+    /// Removes keys that have nothing more to do, except running ones.
     pub fn retain(&mut self, mut is_wanted: impl FnMut(&K) -> bool) {
         self.leases.retain(|key, lease| lease.due.is_none() || is_wanted(key));
     }
 
-    /// Starts nothing more, waits for what runs, and after the grace ends what still does; it returns what became of each.
-    /// What waits in line or was ended is handed back: whoever starts next finds the key free.
+    /// Starts nothing more, waits for running steps, and cancels them after the grace time. Returns the end of each.
+    /// Queued and cancelled steps release their keys.
     pub async fn stop(&mut self) -> Vec<EndedJob<K, T, E>> {
         self.slots.close();
         self.narrow.values().for_each(|slots| slots.close());
@@ -310,7 +312,7 @@ where
         }
         self.jobs.abort_all();
         while let Some(one) = self.next().await {
-            tracing::warn!(key = %one.key, step = one.step, "a step was still running when the program stopped; the next start repeats it");
+            tracing::warn!(key = %one.key, step = one.step, "cancelled a step at the stop; the next start repeats it");
             ended.push(one);
         }
         ended
@@ -326,7 +328,7 @@ impl<K: fmt::Debug, S: fmt::Debug, T, E> fmt::Debug for JobDriver<K, S, T, E> {
     }
 }
 
-/// Waits for a slot, and does the job within its time.
+/// Waits for a slot, and runs the job within its time limit.
 async fn run<T, E>(
     job: impl Future<Output = Result<T, E>>,
     step: Step,
@@ -334,7 +336,8 @@ async fn run<T, E>(
     narrow: Option<Arc<Semaphore>>,
 ) -> (Duration, Result<T, JobError<E>>) {
     let Step { name: step, limit, .. } = step;
-    // The narrow gate first: what waits there takes no slot from other steps. Both serve in the order of asking.
+    // The narrower limit first, so that a step that waits there takes no slot from other steps. Both queues are first
+    // in, first out.
     let Ok(_permits) = enter(narrow.as_deref(), &slots).await else {
         return (Duration::ZERO, Err(JobError::HandedBack { step }));
     };
@@ -357,14 +360,14 @@ async fn enter<'a>(
     Ok((narrow, slots.acquire().await?))
 }
 
-/// How a step ended, for measurements.
+/// Outcome of a step, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StepOutcome {
     /// It returned a result.
     Done,
     /// It returned an error.
     Failed,
-    /// It was ended because it took too long.
+    /// It exceeded its time limit.
     TimedOut,
     /// It panicked.
     Panicked,
@@ -373,7 +376,7 @@ pub enum StepOutcome {
 }
 
 impl StepOutcome {
-    /// The label in measurements.
+    /// The label in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -398,12 +401,12 @@ impl<T, E> From<&Result<T, JobError<E>>> for StepOutcome {
     }
 }
 
-/// Upper bounds of the histograms' buckets in milliseconds: from an answer of a local node to a training of hours.
+/// Upper bounds of the histograms' buckets in milliseconds: from a response of a local node to a training of hours.
 const BUCKETS_MS: [u64; 10] = [10, 30, 100, 300, 1_000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000];
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Histogram {
-    /// How many fell into each bucket, not cumulative; what is longer than the last bound counts only in `count`.
+    /// Count of each bucket, not cumulative; durations above the last bound count only in `count`.
     buckets: [u64; BUCKETS_MS.len()],
     count: u64,
     sum: Duration,
@@ -415,7 +418,7 @@ pub struct StepDurations(Arc<Mutex<BTreeMap<(&'static str, StepOutcome), Histogr
 
 impl StepDurations {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(&'static str, StepOutcome), Histogram>> {
-        // Every change is complete in itself.
+        // A panic elsewhere cannot leave a partial change, because every change is complete in itself.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -429,11 +432,11 @@ impl StepDurations {
         }
     }
 
-    /// The text that Prometheus reads, as the histogram `{program}_step_seconds`.
+    /// Renders the histogram `{program}_step_seconds` in the text format of Prometheus.
     #[must_use]
     pub fn render(&self, program: &str) -> String {
         let name = format!("{program}_step_seconds");
-        let mut lines = vec![format!("# HELP {name} How long steps take."), format!("# TYPE {name} histogram")];
+        let mut lines = vec![format!("# HELP {name} Duration of steps."), format!("# TYPE {name} histogram")];
         for ((step, outcome), histogram) in self.lock().iter() {
             let labels = format!("step=\"{step}\",outcome=\"{}\"", outcome.name());
             let mut below = 0;
@@ -526,7 +529,7 @@ mod tests {
         };
         assert_eq!(twice(true).attempts, 2);
         assert_eq!(started(Some(twice(true)), "fetch", now + LONG).attempts, 1);
-        // What failed and had to wait in line for that long still fails, as far as anybody knows.
+        // A step that failed and then waited in the queue for that long still counts as failing.
         let failed = started(Some(twice(false)), "fetch", now + LONG);
         assert_eq!((failed.attempts, failed.failures), (3, 2));
     }

@@ -1,8 +1,8 @@
 //! Adapters that every program needs: the chain, IPFS, files, secrets at rest, configuration, command lines.
 //!
-//! The protocol (`sonar-protocol`) decides; this crate reads, writes and waits.
+//! The protocol (`sonar-protocol`) decides; this crate does the I/O.
 
-// Their macros panic when the reader of the stream is gone.
+// These macros panic when the reader of the stream is gone.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod account;

@@ -1,4 +1,4 @@
-//! Where the log goes: to stderr, for as long as somebody reads it, and without anything in it that terminals obey.
+//! Logging to stderr: survives a reader that goes away, and escapes control characters.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ use tracing_subscriber::{
     },
 };
 
-/// How the fields of a log line are written: as usual, but strangers' texts in them are escaped. Colours are added later.
+/// Formatter of the fields of a log line: escapes control characters in untrusted text. Colours are added later.
 pub fn fields() -> impl for<'w> FormatFields<'w> + 'static {
     debug_fn(write_field).delimited(" ")
 }
@@ -29,7 +29,7 @@ fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -
     }
 }
 
-/// A stream of JSON documents. Whatever is written at once is escaped.
+/// A stream of JSON documents, whose control characters are escaped.
 #[derive(Debug)]
 pub struct EscapedJson<W>(pub W);
 
@@ -46,8 +46,8 @@ impl<W: Write> Write for EscapedJson<W> {
 
 /// A stream whose failures are ignored.
 ///
-/// When the reader of a pipe goes away (`tee`, an SSH connection, a log collector that restarts), every write fails. The
-/// subscriber would report that on the same broken stream, with a macro that panics; a log is not worth a program's life.
+/// When the reader of a pipe goes away (`tee`, an SSH connection, a log collector that restarts), every write fails.
+/// The subscriber would report that on the same broken stream with a macro that panics, which would end the program.
 #[derive(Debug)]
 pub struct BestEffort<W>(pub W);
 
@@ -131,7 +131,7 @@ mod tests {
 
     /// The other half of the test below.
     #[test]
-    #[ignore = "runs in a process of its own, whose log reader goes away"]
+    #[ignore = "runs in a separate process, whose log reader goes away"]
     fn a_program_that_logs() {
         if std::env::var_os(CHILD).is_none() {
             return;

@@ -1,5 +1,4 @@
-//! Requests that are tried again. The time for them is bounded in all, however long single attempts take, and a long wait is
-//! announced.
+//! Retries of requests. The total time is limited, however long single attempts take, and a long wait is logged.
 
 use std::{
     future::Future,
@@ -13,14 +12,14 @@ use std::{
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long somebody may be silent before the log says who is waited for.
+/// How long a peer may be silent before the wait is logged.
 const ANNOUNCED_AFTER: Duration = Duration::from_secs(2);
-/// Pauses between attempts grow from here …
+/// Delays between attempts grow from this …
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// … to here.
+/// … up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Attempts to get an answer from one peer. Clones share whether the peer is known to be silent.
+/// Retries requests to one peer. Clones share whether the peer is known to be silent.
 #[derive(Clone, Debug)]
 pub struct Retries {
     peer: String,
@@ -29,22 +28,23 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// `peer` is shown to people, as in "the chain at http://127.0.0.1:8545". `limit` bounds all attempts of one request together.
+    /// `peer` is shown to people, as in "the chain at http://127.0.0.1:8545". `limit` is the total time of all attempts
+    /// of one request.
     #[must_use]
     pub fn new(peer: String, limit: Duration) -> Self {
         Self { peer, limit, announced: Arc::default() }
     }
 
-    /// The time for one request with all its attempts.
+    /// Total time of one request with all its attempts.
     #[must_use]
     pub fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// Makes attempts until one succeeds, fails for good (`is_temporary` is false), or the time is over.
+    /// Makes attempts until one succeeds, fails permanently (`is_temporary` is false), or the time has passed.
     ///
     /// # Errors
-    /// The last failure; `None` if the time was over before any attempt ended.
+    /// The last failure; `None` if no attempt ended in time.
     pub async fn run<T, E, F>(
         &self,
         attempt: impl FnMut() -> F,
@@ -92,7 +92,7 @@ impl Retries {
         }
     }
 
-    /// One line until the peer answers again.
+    /// Logged once until the peer answers again.
     fn announce(&self) {
         if !self.announced.swap(true, Ordering::Relaxed) {
             let (waited, limit) = (ANNOUNCED_AFTER.as_secs(), self.limit.as_secs_f64());

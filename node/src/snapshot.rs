@@ -22,30 +22,30 @@ use sonar_protocol::view::World;
 use crate::files::{self, Access, FileError};
 
 const MAGIC: &[u8; 8] = b"sonarsnp";
-/// Counts changes of the form of [`World`] or of the header. A test fails when the form changes and this does not.
+/// Version of the format of [`World`] and of the header. A test fails if the format changes and this does not.
 const FORM: u32 = 2;
-/// Bytes of the hash at the end.
+/// Length in bytes of the hash at the end.
 const CHECKSUM: u64 = 32;
 
 /// The world at a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The last block that is in it.
+    /// Number of the last block in it.
     pub block: u64,
     /// Its hash.
     pub hash: B256,
-    /// All that the contracts said until then.
+    /// State of all campaigns at that block.
     pub world: World,
 }
 
-/// Where a program keeps its snapshot.
+/// The file of a program's snapshot.
 #[derive(Clone, Debug)]
 pub struct SnapshotFile {
     path: PathBuf,
     identity: SnapshotIdentity,
 }
 
-/// What a snapshot is of, and who wrote it.
+/// Header of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct SnapshotIdentity {
     form: u32,
@@ -53,7 +53,7 @@ struct SnapshotIdentity {
     subject: String,
 }
 
-/// Why a file cannot be used.
+/// Why a snapshot cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error("it is damaged: {0}")]
@@ -62,7 +62,7 @@ enum Unusable {
     Form(#[from] bincode::Error),
     #[error("it cannot be read: {0}")]
     File(#[from] io::Error),
-    #[error("it is of other contracts, of another account, or of another version of this program")]
+    #[error("it belongs to other contracts, of another account, or to another version of this program")]
     Foreign,
 }
 
@@ -80,7 +80,7 @@ impl SnapshotFile {
         Self { path, identity }
     }
 
-    /// The snapshot, if there is one that can be used. Another file is set aside with a warning.
+    /// Reads the snapshot, if it is usable. An unusable file is renamed with a warning.
     pub fn load(&self) -> Option<Snapshot> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
@@ -99,12 +99,12 @@ impl SnapshotFile {
         }
     }
 
-    /// Moves the file away from its place, for the reason.
+    /// Renames an unusable file and logs the reason.
     pub fn set_aside(&self, reason: impl std::fmt::Display) {
         let aside = self.path.with_extension("snapshot.unusable");
         let moved = match fs::rename(&self.path, &aside) {
-            Ok(()) => format!("it is now {}", aside.display()),
-            Err(error) => format!("it cannot be moved: {error}"),
+            Ok(()) => format!("it was renamed to {}", aside.display()),
+            Err(error) => format!("it cannot be renamed: {error}"),
         };
         tracing::warn!(
             "the snapshot {} is not used: {reason}; {moved}; everything is read from the first block",
@@ -131,7 +131,7 @@ impl SnapshotFile {
     fn read(&self, file: File) -> Result<Snapshot, Unusable> {
         let length = file.metadata()?.len();
         let content = length.checked_sub(CHECKSUM).ok_or("it is too short")?;
-        // No list in the file is longer than the file, whatever damage says.
+        // No list in the file is longer than the file, even if a damaged length claims so.
         let form = || form().with_limit(length);
         let mut input = BufReader::new(HashingStream::new(file.take(content)));
         let mut magic = [0; MAGIC.len()];
@@ -145,7 +145,7 @@ impl SnapshotFile {
         }
         let world = form().deserialize_from(&mut input)?;
         if input.read(&mut [0])? != 0 {
-            return Err("something follows the campaigns".into());
+            return Err("there are extra bytes after the campaigns".into());
         }
         let HashingStream { inner, hash: computed } = input.into_inner();
         let mut checksum = [0; CHECKSUM as usize];
@@ -157,7 +157,7 @@ impl SnapshotFile {
     }
 }
 
-/// Small numbers take one byte. What follows is read by the next call.
+/// Small numbers take one byte. The rest is read by the next call.
 fn form() -> impl Options {
     bincode::DefaultOptions::new().allow_trailing_bytes()
 }
@@ -169,7 +169,7 @@ fn io_error(error: bincode::ErrorKind) -> io::Error {
     }
 }
 
-/// Hashes what passes.
+/// Hashes everything that is written or read through it.
 struct HashingStream<T> {
     inner: T,
     hash: Keccak256,
@@ -326,8 +326,8 @@ mod tests {
         assert_eq!(names(home.path()), ["chain.snapshot"]);
     }
 
-    /// Whoever changes the form of the world, or of what is in it, must count `FORM` up: a program must not misread what another
-    /// wrote.
+    /// When the format of the world or of its parts changes, increase `FORM`, so that a program does not misread the
+    /// file of another version.
     #[test]
     fn the_form_is_the_one_that_its_number_names() {
         let bytes = form().serialize(&snapshot().world).unwrap();

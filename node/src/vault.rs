@@ -1,7 +1,8 @@
-//! Secrets at rest: files under one passphrase.
+//! The vault: secrets at rest, in files under one passphrase.
 //!
-//! A random master key encrypts every file (XChaCha20-Poly1305, the file's name bound to its content); the passphrase encrypts
-//! the master key (Argon2id, RFC 9106), so that the slow derivation runs once when a vault is unlocked.
+//! A random master key encrypts every file (XChaCha20-Poly1305, with the file's name as associated data). The
+//! passphrase encrypts the master key (Argon2id, RFC 9106), so that the slow derivation runs only once, when a vault is
+//! unlocked.
 
 use crate::files::{self, Access, FileError};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -23,13 +24,13 @@ const KEY_MAGIC: &[u8; 8] = b"SNRvkey1";
 const FILE_MAGIC: &[u8; 8] = b"SNRvfil1";
 const NONCE: usize = 24;
 const SALT: usize = 16;
-/// Stands for `/` in file names, and so may not occur in names.
+/// Replaces `/` in file names, and so must not occur in names.
 const SEPARATOR: char = '~';
 const ENDING: &str = ".sealed";
-/// Largest file that is read.
+/// Size limit of a file in bytes.
 const LIMIT: u64 = 2 << 30;
 
-/// What deriving a key from a passphrase costs.
+/// Cost parameters of Argon2id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Memory in KiB, at most 1 GiB.
@@ -39,7 +40,7 @@ pub struct Cost {
 }
 
 impl Default for Cost {
-    /// 64 MiB and three passes: RFC 9106's second recommendation.
+    /// 64 MiB and three passes: the second recommended option of RFC 9106.
     fn default() -> Self {
         Self { memory_kib: 64 * 1024, passes: 3 }
     }
@@ -48,23 +49,23 @@ impl Default for Cost {
 /// Why a vault or a file in it cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// The passphrase opens nothing here.
+    /// The passphrase is wrong.
     #[error("wrong passphrase")]
     WrongPassphrase,
-    /// There is no vault, or no such file in it.
+    /// There is no vault, or no secret with this name.
     #[error("there is nothing at {}", .0.display())]
     Missing(PathBuf),
-    /// A vault is there already.
-    #[error("there is a vault at {} already; nothing was changed", .0.display())]
+    /// The directory has a vault already.
+    #[error("there is already a vault at {}; nothing was changed", .0.display())]
     Exists(PathBuf),
-    /// The file was changed, cut, or moved from another name.
+    /// The file was changed, truncated, or moved from another name.
     #[error("{} is damaged or was not written by this vault; restore it from a backup", .0.display())]
     Damaged(PathBuf),
-    /// A name that cannot be a file's.
+    /// The name is invalid.
     #[error("`{0}` cannot be the name of a secret: use letters, digits, `.`, `_`, `-` and `/`")]
     Name(String),
-    /// The operating system gave no randomness.
-    #[error("the operating system gave no randomness: {0}")]
+    /// The operating system provided no randomness.
+    #[error("the operating system provided no randomness: {0}")]
     Randomness(String),
     /// Reading or writing failed.
     #[error(transparent)]
@@ -140,7 +141,7 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Makes a vault in a directory that has none.
+    /// Creates a vault in a directory.
     ///
     /// # Errors
     /// If there is one already, or the directory cannot be written.
@@ -148,7 +149,7 @@ impl Vault {
         Self::create_with(directory, passphrase, Cost::default())
     }
 
-    /// Makes a vault whose passphrase costs this much to try.
+    /// Creates a vault with these cost parameters.
     ///
     /// # Errors
     /// As [`Vault::create`].
@@ -174,7 +175,7 @@ impl Vault {
         Ok(Self { directory: directory.to_owned(), cipher: XChaCha20Poly1305::new((&*master).into()) })
     }
 
-    /// Opens a vault.
+    /// Unlocks a vault.
     ///
     /// # Errors
     /// If there is none, or the passphrase is wrong.
@@ -262,7 +263,7 @@ fn random(bytes: &mut [u8]) -> Result<(), VaultError> {
     SysRng.try_fill_bytes(bytes).map_err(|error| VaultError::Randomness(error.to_string()))
 }
 
-/// None if the costs are senseless, which an honest file's never are.
+/// `None` if the cost parameters are out of range.
 fn derive(passphrase: &str, salt: &[u8], cost: Cost) -> Option<XChaCha20Poly1305> {
     if cost.memory_kib > 1 << 20 || cost.passes > 16 {
         return None;

@@ -1,5 +1,5 @@
-//! What a data scientist finds out about each version of her campaign once the seeds are handed over (rule R9), and which of it the
-//! contract can punish.
+//! The audit (rule R9): with the seeds that the Capsule hands over, a data scientist checks each version of their
+//! campaign, and finds what misconduct the contract can punish.
 
 use std::fmt;
 
@@ -16,26 +16,26 @@ use crate::{
     view::{CampaignView, VersionView},
 };
 
-/// What the audit of a campaign works with.
+/// Input of the audit of a campaign.
 #[derive(Debug)]
 pub struct Auditor<'a> {
-    /// The campaign, delivered.
+    /// The delivered campaign.
     pub campaign: &'a CampaignView,
-    /// Its manifest.
+    /// Manifest of the campaign.
     pub manifest: &'a Manifest,
-    /// Opens the hand-overs.
+    /// Keys that decrypt the hand-overs.
     pub secret: &'a AuditSecret,
-    /// Her validation set.
+    /// The validation set.
     pub examples: &'a Examples,
-    /// The model that she started from, if it is at hand.
+    /// The starting model, if available.
     pub start: Option<&'a dyn Trial>,
-    /// The chain.
+    /// Chain id.
     pub chain_id: u64,
-    /// The contract on it.
+    /// Address of the contract Campaigns.
     pub contract: [u8; 20],
 }
 
-/// What was found out about a version.
+/// The result for one version.
 #[derive(Debug)]
 pub struct VersionAudit {
     /// The version.
@@ -44,30 +44,30 @@ pub struct VersionAudit {
     pub attested_ppm: Option<u32>,
     /// Its accuracy on the grid, as measured.
     pub measured_ppm: Option<u32>,
-    /// What is not as it should be; nothing if all is.
+    /// Findings; empty if the version is honest.
     pub findings: Vec<Finding>,
-    /// What convicts the Capsule on chain.
+    /// Proof for a conviction on chain, if there is one.
     pub conviction: Option<Conviction>,
 }
 
-/// Something that an honest Capsule does not do.
+/// A difference from what an honest Capsule publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// The hand-over does not hold the seed that the Capsule committed to.
+    /// The hand-over does not contain the seed that the Capsule committed to.
     Handover,
-    /// What was published is not to be had any more, for this reason.
+    /// The published material is unavailable, for this reason.
     Unavailable(String),
-    /// What is on IPFS is not what the Capsule bound itself to.
+    /// The material on IPFS is not what the Capsule committed to.
     Unsealed,
-    /// What was published has not the form that Mines take, for this reason.
+    /// The published material is malformed, for this reason.
     Unreadable(String),
-    /// Something does not follow from seed and model.
+    /// A part of the material does not follow from seed and model.
     Deviation(Deviation),
-    /// The model is not as good, or as bad, as attested.
+    /// The accuracy differs from the attested one.
     Accuracy {
-        /// On chain.
+        /// As attested on chain.
         attested: u32,
-        /// Here.
+        /// As measured.
         measured: u32,
     },
     /// The first version is not the model that the campaign was launched with.
@@ -77,13 +77,15 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Handover => f.write_str("the hand-over does not hold the seed that the Capsule committed to"),
-            Self::Unavailable(why) => write!(f, "what was published cannot be fetched any more: {why}"),
-            Self::Unsealed => f.write_str("what is on IPFS is not what the Capsule bound itself to"),
-            Self::Unreadable(why) => write!(f, "no Mine can have used what was published: {why}"),
+            Self::Handover => f.write_str("the hand-over does not contain the seed that the Capsule committed to"),
+            Self::Unavailable(why) => write!(f, "the published material is unavailable: {why}"),
+            Self::Unsealed => f.write_str("the material on IPFS is not what the Capsule committed to"),
+            Self::Unreadable(why) => {
+                write!(f, "the published material is malformed, so that no Mine can have used it: {why}")
+            }
             Self::Deviation(deviation) => deviation.fmt(f),
             Self::Accuracy { attested, measured } => {
-                write!(f, "its accuracy is {}, attested were {}", percent(*measured), percent(*attested))
+                write!(f, "its accuracy is {}, but {} was attested", percent(*measured), percent(*attested))
             }
             Self::Start => f.write_str("it is not the model that the campaign was launched with"),
         }
@@ -96,17 +98,17 @@ impl Serialize for Finding {
     }
 }
 
-/// What convicts a Capsule, and what everybody learns by it.
+/// A proof that convicts a Capsule, and what it publishes.
 #[derive(Clone, Debug)]
 pub enum Conviction {
-    /// The hand-over does not open: the key of the version becomes public.
+    /// The hand-over does not decrypt: the audit key of the version becomes public.
     Handover(KeyProof),
-    /// A word cannot be honest: the seed of the version becomes public, and with it that version of the model.
+    /// A word is not honest: the seed of the version becomes public, and with it that version of the model.
     Material(WordProof),
 }
 
 impl Auditor<'_> {
-    /// What a version is bound to.
+    /// The context that a version's keys are bound to.
     #[must_use]
     pub fn binding(&self, version: &VersionView) -> Binding {
         Binding {
@@ -118,7 +120,7 @@ impl Auditor<'_> {
         }
     }
 
-    /// Audits a version, of which this was fetched, or could not be for this reason.
+    /// Audits a version. `fetched` is its material, or why it could not be fetched.
     #[must_use]
     pub fn version(
         &self,
@@ -160,7 +162,7 @@ impl Auditor<'_> {
         audited
     }
 
-    /// Compares the model of a version with what was attested and launched.
+    /// Compares the model of a version with the attested accuracy, and version 1 with the starting model.
     fn measure(&self, audited: &mut VersionAudit, model: &[u8]) {
         let trial = match self.manifest.trial(self.examples, Some(model)) {
             Ok(trial) => trial,
@@ -177,7 +179,7 @@ impl Auditor<'_> {
     }
 }
 
-/// The accuracy that was attested for a version: of the start, or of the settlement that led to it.
+/// The attested accuracy of a version: of the activation, or of the settlement that led to the version.
 fn attested(campaign: &CampaignView, version: &VersionView) -> Option<u32> {
     if version.version == Version(1) {
         return campaign.start_ppm;

@@ -1,4 +1,5 @@
-//! A public network whose activations a linear model reads in place of raw columns: what is known already is not learnt again on ciphertexts.
+//! Backbones: a public network whose activations a linear model reads instead of raw columns, so that existing
+//! knowledge need not be learnt again on ciphertexts.
 
 use serde::{Deserialize, Serialize};
 use syft::{DataError, Examples, FeatureMap};
@@ -9,93 +10,91 @@ use crate::{
     ids::Digest,
 };
 
-/// A backbone takes at most so many multiplications a row: a Mine applies it to all of its rows, whoever the data scientist is.
+/// Maximum number of multiplications per row. Bounded, because a Mine applies a stranger's backbone to all of its rows.
 pub const MAX_WORK: usize = 1 << 28;
-/// And so many for a data set: about a minute.
+/// Maximum number of multiplications per data set: about a minute.
 const MAX_WORK_IN_ALL: usize = 1 << 38;
-/// Numbers that a thread may hold while it applies it: 64 MiB.
+/// Maximum number of values in memory per thread: 64 MiB.
 const MAX_SCRATCH: usize = 1 << 24;
-/// Bytes of a published file of a network besides its parameters, at most: names, shapes, the description.
+/// Maximum number of bytes of a network's file in addition to its parameters: names, shapes and the description.
 const FILE_HEADER: usize = 1 << 20;
-/// A file of its weights has at most so many bytes.
+/// Size limit of its weights file in bytes.
 pub const MAX_BYTES: usize = FILE_HEADER + MAX_PARAMETERS * size_of::<f32>();
 
-/// A network whose weights everybody may have. Its output layer is not used.
+/// A network with public weights. Its output layer is not used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backbone {
-    /// What it is made of, with the public constants that standardise raw columns.
+    /// Its layers, and the public constants that standardise raw columns.
     pub network: Network,
-    /// Its weights on IPFS, a safetensors file.
+    /// Digest of its weights on IPFS, a safetensors file.
     pub weights: Digest,
 }
 
-/// A backbone that cannot be used.
+/// Why a backbone cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BackboneError {
-    /// It takes too much work.
+    /// It needs too much computation or memory.
     #[error("the manifest's backbone: {0}")]
     Size(#[from] NetworkError),
-    /// It is for other data or other features.
+    /// It does not fit the data or the features.
     #[error("the manifest contradicts itself: {0}")]
     Contradiction(&'static str),
 }
 
 impl Backbone {
-    /// A file of its weights has at most so many bytes.
+    /// Size limit of its weights file in bytes.
     #[must_use]
     pub fn file_limit(&self) -> usize {
         network_file_limit(&self.network)
     }
 
-    /// Reads its weights, untrusted.
+    /// Parses its weights, which are untrusted.
     ///
     /// # Errors
-    /// When they are of another network, or no numbers to compute with.
+    /// When they belong to another network, or have values that are not finite.
     pub fn read(&self, file: &[u8]) -> Result<Embedding, ModelError> {
         Model::from_safetensors(file, &self.network).map(Embedding::of)
     }
 
-    /// Rows that it can be applied to in about a minute.
+    /// Number of rows to which it can be applied in about a minute.
     #[must_use]
     pub fn most_rows(&self) -> usize {
         MAX_WORK_IN_ALL / self.network.work().max(1)
     }
 
-    /// Checks what came from outside against the data that it reads, and the features that are made of what it says.
+    /// Checks an untrusted backbone against the columns that it reads, and the feature map that reads its activations.
     ///
     /// # Errors
-    /// Names what makes no sense.
+    /// Names what is invalid.
     pub fn check(&self, data: &Schema, features: &FeatureMap) -> Result<(), BackboneError> {
         check_size(&self.network)?;
         if self.network.input().columns() != data.inputs.len() {
-            return Err(BackboneError::Contradiction(
-                "the backbone reads another number of columns than the schema has",
-            ));
+            return Err(BackboneError::Contradiction("the backbone does not read the number of columns of the schema"));
         }
         if self.network.activations() != features.columns.len() {
             return Err(BackboneError::Contradiction(
-                "the feature map reads another number of columns than the backbone gives",
+                "the feature map does not read the number of activations of the backbone",
             ));
         }
         Ok(())
     }
 }
 
-/// A published file of this network has at most so many bytes.
+/// Size limit in bytes of a published file of this network.
 #[must_use]
 pub fn network_file_limit(network: &Network) -> usize {
     FILE_HEADER + network.parameters().saturating_mul(size_of::<f32>())
 }
 
-/// Checks that a stranger may ask for this network to be applied.
+/// Checks that the cost of applying an untrusted network is bounded.
 ///
 /// # Errors
-/// When it would take too long or too much memory.
+/// When it needs too much time or memory.
 pub fn check_size(network: &Network) -> Result<(), NetworkError> {
     let limits = [
         ("multiplications a row", network.work(), MAX_WORK),
-        ("numbers that are held at once", network.scratch(), MAX_SCRATCH),
+        ("values in memory at once", network.scratch(), MAX_SCRATCH),
         ("activations before its output", network.activations(), MAX_COLUMNS),
     ];
     match limits.into_iter().find(|(_, have, most)| have > most) {
@@ -104,18 +103,18 @@ pub fn check_size(network: &Network) -> Result<(), NetworkError> {
     }
 }
 
-/// What happens to raw columns before anything else: what the backbone makes of them, or nothing if there is none.
+/// The first step for raw columns: the backbone, or nothing if there is none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Embedding(Option<Model>);
 
 impl Embedding {
-    /// Of a campaign without backbone: raw columns stay as they are.
+    /// For a campaign without backbone: raw columns are unchanged.
     #[must_use]
     pub const fn none() -> Self {
         Self(None)
     }
 
-    /// By this backbone.
+    /// For a campaign with this backbone.
     #[must_use]
     pub const fn of(backbone: Model) -> Self {
         Self(Some(backbone))
@@ -127,10 +126,10 @@ impl Embedding {
         self.0.as_ref()
     }
 
-    /// Raw examples as the campaign's method reads them: the same bits on every machine.
+    /// Transforms raw examples for the campaign's method. Gives the same bits on every machine.
     ///
     /// # Errors
-    /// When the backbone is for other data.
+    /// When the backbone does not fit the data.
     pub fn apply(&self, examples: Examples) -> Result<Examples, DataError> {
         let Some(backbone) = &self.0 else { return Ok(examples) };
         let (have, need) = (examples.features().columns(), backbone.network().input().columns());
@@ -169,7 +168,7 @@ mod tests {
         assert_eq!(error, DataError::Columns { have: 15, need: 16 });
     }
 
-    /// Every Mine applies it to all of its rows, whoever asks for it.
+    /// Every Mine applies it to all of its rows.
     #[test]
     fn a_backbone_must_not_take_much() {
         let manifest = crate::launch::tests::planned("", "").unwrap().manifest(Digest([1; 32]));
@@ -181,9 +180,9 @@ mod tests {
         };
         let slow = check(vec![64, 256]);
         assert!(slow.starts_with("the manifest's backbone: the network has ") && slow.contains("a row"), "{slow}");
-        assert!(check(vec![250]).contains("held at once"));
+        assert!(check(vec![250]).contains("in memory at once"));
         assert!(check(vec![8]).contains("8192 activations"));
-        assert!(check(vec![4, 8]).contains("reads another number of columns"));
+        assert!(check(vec![4, 8]).contains("does not read the number of columns"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What only the Capsule may see of a campaign: the validation set, the starting model, the data scientist's certificate.
+//! The bundle: the parts of a campaign that only the Capsule may see, that is the validation set, the starting model,
+//! and the data scientist's certificate.
 
 use std::fmt;
 
@@ -14,34 +15,34 @@ use crate::{
     manifest::{Commitments, Manifest, commitment},
 };
 
-/// How large a validation set may be. Packed, it must not become larger than a bundle: whoever unpacks it did not choose it.
+/// Size limits of a validation set. Unpacked, it must not be larger than a bundle, because it is untrusted.
 #[must_use]
 pub fn validation_limits() -> data::TableLimits {
     data::TableLimits { bytes: limits::BUNDLE as u64, ..data::TableLimits::default() }
 }
-/// How it begins.
+/// Magic bytes at the start.
 const MAGIC: &[u8] = b"sonar.bundle/1\n";
 
-/// How much longer than its last possible use a data scientist's certificate has to be valid: clocks differ, and whoever receives
-/// the model wants to open it with a key that their programs still take for valid.
+/// Time for which a data scientist's certificate must remain valid after its last possible use, because clocks differ,
+/// and the owner needs time to decrypt the model with a key that their programs accept.
 const CERTIFICATE_MARGIN: u64 = 86_400;
 
-/// Unix time until which a data scientist's certificate has to be valid: a Capsule that could not deliver to it in time would lose its
-/// stake to the one who chose the certificate.
+/// Unix time until which a data scientist's certificate must be valid. Otherwise a Capsule that cannot deliver to it
+/// would lose its stake to the data scientist.
 #[must_use]
 pub fn certificate_needed_until(terms: &Terms) -> u64 {
     let latest = [terms.evaluationSeconds.into(), terms.deliverySeconds.into(), CERTIFICATE_MARGIN];
     latest.into_iter().fold(terms.deadline, u64::saturating_add)
 }
 
-/// What only the Capsule may see of a campaign.
+/// The parts of a campaign that only the Capsule may see.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bundle {
-    /// Makes the commitments say nothing.
+    /// Salt of the commitments, so that they disclose nothing.
     pub salt: Zeroizing<[u8; 32]>,
     /// The validation set as CSV.
     pub validation: Zeroizing<Vec<u8>>,
-    /// The starting model as safetensors; the one that follows from the manifest if there is none.
+    /// The starting model as safetensors; `None` for the one that follows from the manifest.
     pub initial: Option<Zeroizing<Vec<u8>>>,
     /// The data scientist's OpenPGP certificate.
     pub certificate: Vec<u8>,
@@ -53,37 +54,37 @@ impl fmt::Debug for Bundle {
     }
 }
 
-/// A bundle that cannot be used.
+/// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// Not a bundle, or cut off.
+    /// It is not a bundle, or truncated.
     #[error("the bundle cannot be read: {0}")]
     Form(&'static str),
-    /// A part is not the one that the manifest committed to.
-    #[error("the bundle's {0} is not what the manifest committed to")]
+    /// A part does not match the manifest's commitment.
+    #[error("the bundle's {0} does not match the manifest's commitment")]
     Commitment(&'static str),
-    /// The validation set is no table.
+    /// The validation set is not a table.
     #[error("the validation set: {0}")]
     Table(#[from] TableError),
     /// The validation set does not fit the schema.
     #[error("the validation set does not fit the campaign's schema:\n{0}")]
     Misfit(#[from] FitReport),
-    /// The validation set is too long.
+    /// The validation set has too many rows.
     #[error("the validation set: {0}")]
     Rows(#[from] TooManyRows),
-    /// Nothing can be measured.
+    /// The accuracy cannot be measured.
     #[error(transparent)]
     Trial(#[from] TrialError),
-    /// The grid is finer than one row of the validation set.
+    /// The accuracy grid is finer than one row of the validation set.
     #[error("the validation set: {0}")]
     Grid(#[from] syft::UnitError),
 }
 
-/// A bundle that is what the manifest says.
+/// A bundle that matches the manifest.
 pub struct CheckedBundle {
-    /// The starting model, with the validation set ready for evaluation.
+    /// The starting model and the validation set, ready for evaluation.
     pub start: Box<dyn Trial>,
-    /// The data scientist's OpenPGP certificate, as committed to but not otherwise checked.
+    /// The data scientist's OpenPGP certificate; only its commitment is checked.
     pub certificate: Vec<u8>,
 }
 
@@ -94,7 +95,7 @@ impl fmt::Debug for CheckedBundle {
 }
 
 impl Bundle {
-    /// What the manifest says about this bundle.
+    /// The commitments for the manifest.
     #[must_use]
     pub fn commitments(&self) -> Commitments {
         let commit = |bytes: &[u8]| commitment(&self.salt, bytes);
@@ -105,7 +106,7 @@ impl Bundle {
         }
     }
 
-    /// The bytes that are sealed.
+    /// Encodes the bundle for sealing.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let initial = self.initial.as_ref().map_or(&[][..], |bytes| bytes);
@@ -121,21 +122,21 @@ impl Bundle {
         bytes
     }
 
-    /// Reads what was sealed.
+    /// Decodes a bundle.
     ///
     /// # Errors
-    /// When it is no bundle.
+    /// When it is not a bundle.
     pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
         if bytes.len() > limits::BUNDLE {
             return Err(BundleError::Form("it is too large"));
         }
-        let rest = bytes.strip_prefix(MAGIC).ok_or(BundleError::Form("it is no sonar.bundle/1"))?;
-        let (salt, mut rest) = rest.split_first_chunk::<32>().ok_or(BundleError::Form("it is cut off"))?;
+        let rest = bytes.strip_prefix(MAGIC).ok_or(BundleError::Form("it is not a sonar.bundle/1"))?;
+        let (salt, mut rest) = rest.split_first_chunk::<32>().ok_or(BundleError::Form("it is truncated"))?;
         let mut part = || {
-            let cut = BundleError::Form("it is cut off");
+            let cut = BundleError::Form("it is truncated");
             let (length, after) = rest.split_first_chunk::<8>().ok_or(cut)?;
             let length = usize::try_from(u64::from_be_bytes(*length)).unwrap_or(usize::MAX);
-            let (part, after) = after.split_at_checked(length).ok_or(BundleError::Form("it is cut off"))?;
+            let (part, after) = after.split_at_checked(length).ok_or(BundleError::Form("it is truncated"))?;
             rest = after;
             Ok::<_, BundleError>(part.to_vec())
         };
@@ -143,7 +144,7 @@ impl Bundle {
         let initial = Zeroizing::new(part()?);
         let certificate = part()?;
         if !rest.is_empty() {
-            return Err(BundleError::Form("something follows it"));
+            return Err(BundleError::Form("there are extra bytes after it"));
         }
         Ok(Self {
             salt: Zeroizing::new(*salt),
@@ -153,10 +154,10 @@ impl Bundle {
         })
     }
 
-    /// Checks every part against the manifest, with what its backbone makes of raw columns.
+    /// Checks every part against the manifest; `embedding` is the manifest's backbone.
     ///
     /// # Errors
-    /// Names the part that is not what it should be.
+    /// Names the part that does not match.
     pub fn check(&self, manifest: &Manifest, embedding: &Embedding) -> Result<CheckedBundle, BundleError> {
         let Commitments { validation, initial, certificate } = self.commitments();
         let same = |name, ours: Option<Digest>, theirs| {
@@ -166,7 +167,7 @@ impl Bundle {
         same("validation set", Some(validation), Some(committed.validation))?;
         same("starting model", initial, committed.initial)?;
         same("certificate", Some(certificate), Some(committed.certificate))?;
-        // What a launch accepted is not refused here for looking like something else.
+        // A validation set that the launch has accepted must not be refused here by a guess about its header.
         let table = data::read_csv_with(&self.validation, &Header::FirstLine, &validation_limits())?;
         manifest.method.check_rows(table.rows())?;
         let examples = embedding.apply(manifest.data.fit(&table)?).map_err(TrialError::from)?;

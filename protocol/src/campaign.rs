@@ -1,4 +1,4 @@
-//! The file in which a data scientist describes a campaign.
+//! The campaign file, in which a data scientist describes a campaign.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -21,42 +21,42 @@ use crate::{
 
 mod parse;
 
-/// A campaign file is some pages of text.
+/// Size limit of a campaign file in bytes.
 pub const MAX_BYTES: u64 = 1 << 20;
 
-/// A campaign as its data scientist describes it.
+/// The content of a campaign file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CampaignFile {
     /// The campaign's name.
     pub name: String,
-    /// What it is about.
+    /// Description.
     #[serde(default)]
     pub description: String,
-    /// What the model is asked for.
+    /// The task: what the model predicts.
     pub task: TaskTable,
     /// The columns that the model reads, in the model's order.
     pub inputs: InputsTable,
-    /// Where the validation set is.
+    /// The validation set.
     pub validation: ValidationTable,
     /// The model.
     #[serde(default)]
     pub model: ModelTable,
-    /// How Mines train: what the family reads there.
+    /// Training parameters; the family defines the keys.
     pub training: Option<toml::Table>,
-    /// What is paid.
+    /// The bounty.
     pub reward: RewardTable,
     /// How accuracy is measured and paid.
     pub accuracy: AccuracyTable,
-    /// How much, and how fast.
+    /// Limits.
     #[serde(default)]
     pub limits: LimitsTable,
-    /// When it ends.
+    /// Deadline.
     pub deadline: Deadline,
     /// How updates are combined.
     #[serde(default)]
     pub mode: Mode,
-    /// The operator of the Capsule; the cheapest registered one if it is not given.
+    /// The operator of the Capsule (default: the cheapest registered one).
     #[serde(default, deserialize_with = "address::deserialize_option")]
     pub capsule: Option<Address>,
 }
@@ -67,26 +67,26 @@ pub struct CampaignFile {
 pub enum InputsTable {
     /// Columns by name.
     Columns(Vec<Input>),
-    /// A column a pixel.
+    /// An image: one column per pixel.
     Image(ImageTable),
 }
 
-/// An image whose pixels are columns of the same range.
+/// An image, whose pixels are columns of the same range.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageTable {
     /// The columns' names: `pixel_{row}_{column}`, counted from 0; `{channel}` too if there are several.
     pub columns: String,
-    /// Pixels from top to bottom.
+    /// Height in pixels.
     pub height: usize,
-    /// Pixels from left to right.
+    /// Width in pixels.
     pub width: usize,
-    /// Numbers of a pixel.
+    /// Number of channels per pixel.
     #[serde(default = "one")]
     pub channels: usize,
-    /// Least value.
+    /// Minimum.
     pub min: f64,
-    /// Greatest value.
+    /// Maximum.
     pub max: f64,
 }
 
@@ -99,7 +99,7 @@ impl ImageTable {
         Image { height: self.height, width: self.width, channels: self.channels }
     }
 
-    /// The columns, or none when there are too many to be a schema.
+    /// The columns; empty if there are more than a schema can have.
     fn inputs(&self) -> Vec<Input> {
         if self.image().columns() > MAX_COLUMNS {
             return Vec::new();
@@ -119,25 +119,25 @@ impl ImageTable {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TaskTable {
-    /// One of several named classes.
+    /// Classification into named classes.
     Classification {
-        /// The column that holds the class.
+        /// Name of the column with the class.
         target: String,
         /// The classes.
         classes: Vec<String>,
-        /// What accuracy means; the share of right answers if it is not given.
+        /// Metric (default: share of correct answers).
         #[serde(default = "accuracy")]
         metric: Metric,
     },
-    /// A number.
+    /// Regression of a number.
     Regression {
-        /// The column that holds the number.
+        /// Name of the column with the number.
         target: String,
-        /// Its least value.
+        /// Minimum.
         min: f64,
-        /// Its greatest value.
+        /// Maximum.
         max: f64,
-        /// What accuracy means; the share of explained variance if it is not given.
+        /// Metric (default: share of explained variance).
         #[serde(default = "r2")]
         metric: Metric,
     },
@@ -155,7 +155,7 @@ fn r2() -> Metric {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidationTable {
-    /// A CSV file, relative to the campaign file.
+    /// Path of a CSV file, relative to the campaign file.
     pub file: PathBuf,
 }
 
@@ -163,23 +163,25 @@ pub struct ValidationTable {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelTable {
-    /// Who may see the model.
+    /// Regime.
     #[serde(default)]
     pub regime: Regime,
-    /// The name of the model's family; the usual one of the regime if it is not given.
+    /// Family of the model (default: the first of the regime).
     pub family: Option<String>,
-    /// What a linear model reads: `identity`, `polynomial`, `random-relu:N` or `random-conv:N`; chosen for the data if it is not given.
+    /// Feature map of a linear model: `identity`, `polynomial`, `random-relu:N` or `random-conv:N` (default: chosen for
+    /// the data).
     #[serde(default, deserialize_with = "parsed")]
     pub features: Option<FeatureKind>,
-    /// What network: `mlp:64,32` or `cnn:16,32`; chosen for the data if it is not given.
+    /// Network: such as `mlp:64,32` or `cnn:16,32` (default: chosen for the data).
     #[serde(default, deserialize_with = "parsed")]
     pub network: Option<NetworkKind>,
-    /// A network that the data scientist makes public, as safetensors with its description, relative to the campaign file: a linear model
-    /// reads its activations in place of raw columns.
+    /// Path of the backbone, relative to the campaign file: a public network as safetensors with its description, whose
+    /// activations a linear model reads instead of raw columns.
     pub backbone: Option<PathBuf>,
-    /// From which random features, or a network's first weights, follow; a fresh one if it is not given.
+    /// Seed of random features, or of a network's initial weights (default: random).
     pub seed: Option<u32>,
-    /// The starting model as safetensors, relative to the campaign file; one that says the same about everything if it is not given.
+    /// Path of the starting model as safetensors, relative to the campaign file (default: a model that gives the same
+    /// output for every row).
     pub initial: Option<PathBuf>,
 }
 
@@ -187,7 +189,7 @@ pub struct ModelTable {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Each update is tried on the best model so far, in chain order.
+    /// Each update is evaluated on the best model so far, in chain order.
     #[default]
     Sequential,
 }
@@ -196,7 +198,7 @@ pub enum Mode {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RewardTable {
-    /// The bounty in whole tokens, as text so that it is exact.
+    /// The bounty in whole tokens; a string, so that it is exact.
     #[serde(deserialize_with = "amount")]
     pub bounty: String,
     /// `ETH`, `DATA`, or the address of an ERC-20.
@@ -212,16 +214,17 @@ fn eth() -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccuracyTable {
-    /// Of the starting model, as the data scientist claims; the launch claims what it measures if it is not given.
+    /// Claimed accuracy of the starting model (default: as measured by the launch).
     #[serde(default, deserialize_with = "some_fraction")]
     pub start: Option<Ppm>,
-    /// That earns the whole bounty.
+    /// Target accuracy that pays the full bounty.
     #[serde(default = "all", deserialize_with = "fraction")]
     pub target: Ppm,
-    /// Step in which accuracies are published and paid; the finest that target and validation set allow if it is not given.
+    /// Accuracy grid: step in which accuracies are published and paid (default: the finest that target and validation
+    /// set allow).
     #[serde(default, deserialize_with = "some_fraction")]
     pub grid: Option<Ppm>,
-    /// How far the measured starting accuracy may be from the claim.
+    /// Tolerance: maximum difference of the measured starting accuracy from the claim.
     #[serde(default = "two_percent", deserialize_with = "fraction")]
     pub tolerance: Ppm,
 }
@@ -237,14 +240,15 @@ fn two_percent() -> Ppm {
 fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ppm, D::Error> {
     let value = f64::deserialize(deserializer)?;
     if (0.0..=1.0).contains(&value) {
-        // No decimal fraction is exact in binary: to round down would make 518,499 ppm of 0.5185.
+        // Rounded to the nearest, because decimal fractions are not exact in binary: rounding down would turn 0.5185
+        // into 518,499 ppm.
         Ppm::new((value * 1e6).round() as u32).map_err(D::Error::custom)
     } else {
         Err(D::Error::custom(format!("{value} is not a fraction between 0 and 1")))
     }
 }
 
-/// An amount as text: numbers of TOML are not exact, and have no decimals if they are whole.
+/// An amount, as a string: TOML numbers are not exact.
 fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     match toml::Value::deserialize(deserializer)? {
         toml::Value::String(text) => Ok(text),
@@ -266,34 +270,34 @@ fn some_fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pp
     fraction(deserializer).map(Some)
 }
 
-/// `[limits]`: all optional.
+/// `[limits]`; all keys are optional.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsTable {
-    /// Submissions in all.
+    /// Maximum number of submissions.
     pub submissions: Option<u32>,
-    /// Accepted submissions in all.
+    /// Maximum number of accepted submissions.
     pub accepts: Option<u16>,
-    /// Submissions that fill a window.
+    /// Number of submissions that fill a window.
     pub window: Option<u16>,
-    /// Seconds after its first submission at which a window closes.
+    /// Time in seconds from the first submission of a window until it closes.
     pub window_seconds: Option<u32>,
-    /// Submissions of one miner to one version.
+    /// Maximum number of submissions of one miner per version.
     pub cap_per_version: Option<u16>,
-    /// What a miner deposits with a submission, in ETH.
+    /// Stake that a miner deposits with a submission, in ETH.
     #[serde(deserialize_with = "wei")]
     pub submission_stake: Option<Amount>,
-    /// Seconds the Capsule has to activate the campaign.
+    /// Time limit in seconds for the Capsule to activate the campaign.
     pub activation_seconds: Option<u32>,
-    /// Seconds the Capsule has to settle a closed window.
+    /// Time limit in seconds for the Capsule to settle a closed window.
     pub evaluation_seconds: Option<u32>,
-    /// Seconds the Capsule has to deliver after the campaign closed.
+    /// Time limit in seconds for the Capsule to deliver after the campaign has closed.
     pub delivery_seconds: Option<u32>,
-    /// Seconds after its delivery for which the Capsule's stake stays locked, so that the data scientist can audit.
+    /// Audit period in seconds: how long the Capsule's stake stays locked after the delivery.
     pub audit_seconds: Option<u32>,
 }
 
-/// A time, or how long from the launch.
+/// A deadline: a time, or a duration from the launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deadline {
     /// Seconds after the launch.
@@ -324,16 +328,16 @@ impl<'de> Deserialize<'de> for Deadline {
         let seconds = span.and_then(|span| span.to_duration(days).ok()).map(|time| time.as_secs());
         seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Self::After).ok_or_else(|| {
             D::Error::custom(format!(
-                "`{text}` is neither a length of time such as 2d nor a time such as 2030-01-31T12:00:00Z"
+                "`{text}` is neither a duration such as 2d nor a time such as 2030-01-31T12:00:00Z"
             ))
         })
     }
 }
 
-/// A campaign file that cannot be used.
+/// Why a campaign file cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CampaignFileError {
-    /// Not TOML, an unknown field, a wrong type.
+    /// It is not TOML, or has an unknown field or a wrong type.
     #[error("line {line}, column {column}: {message}")]
     Toml {
         /// Line.
@@ -343,16 +347,16 @@ pub enum CampaignFileError {
         /// What is wrong.
         message: String,
     },
-    /// A text that does something to a terminal.
+    /// A text has a control character.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// The schema makes no sense.
+    /// The schema is invalid.
     #[error("{0}")]
     Schema(#[from] SchemaError),
-    /// Something that does not go with the regime or the data.
+    /// A setting does not fit the regime or the data.
     #[error("{field}: {message}")]
     Model {
-        /// Where.
+        /// The field.
         field: &'static str,
         /// What is wrong, and what to do.
         message: String,
@@ -360,14 +364,14 @@ pub enum CampaignFileError {
 }
 
 impl CampaignFileError {
-    /// Refuses what a field says about the model.
+    /// Creates the error for a setting of the model.
     pub(crate) fn model(field: &'static str, message: impl Into<String>) -> Self {
         Self::Model { field, message: message.into() }
     }
 }
 
 impl CampaignFile {
-    /// What the data must look like.
+    /// The schema of the data.
     #[must_use]
     pub fn schema(&self) -> Schema {
         let (target, task, range) = match &self.task {
@@ -387,17 +391,17 @@ impl CampaignFile {
         Schema { inputs, target: target.clone(), task, range }
     }
 
-    /// The `[training]` table as a family reads it, if there is one.
+    /// Parses the `[training]` table as the type of a family.
     ///
     /// # Errors
-    /// Names the key that is not understood.
+    /// Names the invalid key.
     pub fn training<T: DeserializeOwned>(&self) -> Result<Option<T>, CampaignFileError> {
         let read = |table: &toml::Table| table.clone().try_into();
         let read = self.training.as_ref().map(read).transpose();
         read.map_err(|error: toml::de::Error| CampaignFileError::model("training", error.message()))
     }
 
-    /// The image that the inputs are, if they are one.
+    /// The image, if the inputs are an image.
     #[must_use]
     pub fn image(&self) -> Option<Image> {
         match &self.inputs {
@@ -406,7 +410,7 @@ impl CampaignFile {
         }
     }
 
-    /// What accuracy means.
+    /// The metric.
     #[must_use]
     pub fn metric(&self) -> Metric {
         match self.task {
@@ -420,7 +424,7 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A small campaign that is all right.
+    /// A small valid campaign.
     pub(crate) const TEXT: &str = r#"
 name = "test"
 deadline = "2d"

@@ -1,4 +1,4 @@
-//! What the data of a campaign look like, and CSV files that may or may not look like that.
+//! The schema of a campaign's data, and how CSV files are checked against it.
 
 use std::{collections::HashSet, fmt};
 
@@ -11,139 +11,139 @@ use crate::{
     text::{self, TextError},
 };
 
-/// Most misfits that a report lists one by one.
+/// Maximum number of misfits that a report lists.
 const MAX_LISTED: usize = 20;
-/// A column that the model reads.
+/// An input column of the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// Its name.
     pub name: String,
-    /// Least value.
+    /// Minimum.
     pub min: f64,
-    /// Greatest value.
+    /// Maximum.
     pub max: f64,
 }
 
-/// Least and greatest value of the number that a regression predicts.
+/// Range of the number that a regression predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
-    /// Least value.
+    /// Minimum.
     pub min: f64,
-    /// Greatest value.
+    /// Maximum.
     pub max: f64,
 }
 
-/// What the data of a campaign must look like: columns by name, with ranges.
+/// The schema of a campaign's data: columns by name, with ranges.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schema {
     /// The columns that the model reads, in the model's order.
     pub inputs: Vec<Input>,
-    /// The column that it predicts.
+    /// The column that the model predicts.
     pub target: String,
-    /// What that column holds.
+    /// Type of that column.
     pub task: Task,
-    /// Its range, for a regression.
+    /// Range of that column, for a regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<Range>,
 }
 
-/// A schema that makes no sense.
+/// Why a schema is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SchemaError {
-    /// No inputs, or too many.
+    /// There are no inputs, or too many.
     #[error("there are {0} inputs; 1 to {MAX_COLUMNS} are allowed")]
     Inputs(usize),
-    /// A name that does something to a terminal.
+    /// A name has a control character.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// A name that is empty or appears twice.
+    /// A name is empty or appears twice.
     #[error("the name `{0}` is empty or appears twice")]
     Name(String),
-    /// A range that is none.
-    #[error("the range of `{name}` must go from a finite number up to a greater one, not from {min} to {max}")]
+    /// A range is invalid.
+    #[error("the range of `{name}` is {min} to {max}; min and max must be finite, and min must be less than max")]
     Range {
         /// The column.
         name: String,
-        /// Least value.
+        /// Minimum.
         min: f64,
-        /// Greatest value.
+        /// Maximum.
         max: f64,
     },
-    /// Fewer than two classes, or one twice.
+    /// There are fewer than two classes, or one appears twice.
     #[error("a classification needs two different classes or more")]
     Classes,
-    /// A regression without range, or a classification with one.
-    #[error("a regression needs the range of its target (min and max), a classification has none")]
+    /// A regression has no range, or a classification has one.
+    #[error("a regression needs the range of its target (min and max), and a classification must not have one")]
     TargetRange,
 }
 
-/// One reason why data do not fit.
+/// One reason why data does not fit.
 #[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Misfit {
-    /// A column is not there.
+    /// A column is missing.
     #[error("column `{column}` is missing")]
     MissingColumn {
         /// The column.
         column: String,
     },
-    /// A cell holds no number.
+    /// A cell is not a number.
     #[error("column `{column}`, line {line}: `{text}` where a number is expected{}", comma_advice(.text))]
     NotANumber {
         /// The column.
         column: String,
         /// Line in the file.
         line: u64,
-        /// What is there.
+        /// Content of the cell.
         text: String,
     },
-    /// A cell holds NaN or infinity.
+    /// A cell is NaN or infinity.
     #[error("column `{column}`, line {line}: {text} is not a finite number")]
     NotFinite {
         /// The column.
         column: String,
         /// Line in the file.
         line: u64,
-        /// What is there.
+        /// Content of the cell.
         text: String,
     },
-    /// A number beyond the column's range.
+    /// A number is outside the column's range.
     #[error("column `{column}`, line {line}: {value} is outside {min} to {max}")]
     OutOfRange {
         /// The column.
         column: String,
         /// Line in the file.
         line: u64,
-        /// What is there.
+        /// Content of the cell.
         value: f64,
-        /// Least value.
+        /// Minimum.
         min: f64,
-        /// Greatest value.
+        /// Maximum.
         max: f64,
     },
-    /// A class that the campaign does not know.
-    #[error("column `{column}`, line {line}: `{text}` is none of the classes {}", .classes.join(", "))]
+    /// A class is not among the campaign's classes.
+    #[error("column `{column}`, line {line}: `{text}` is not one of the classes {}", .classes.join(", "))]
     UnknownClass {
         /// The column.
         column: String,
         /// Line in the file.
         line: u64,
-        /// What is there.
+        /// Content of the cell.
         text: String,
         /// The classes.
         classes: Vec<String>,
     },
 }
 
-/// Why data do not fit a schema: all missing columns, and the first wrong cells.
+/// Why data does not fit a schema: all missing columns, and the first invalid cells.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FitReport {
     /// The reasons.
     pub misfits: Vec<Misfit>,
-    /// Reasons that are not listed.
+    /// Number of reasons that are not listed.
     pub more: usize,
 }
 
@@ -175,7 +175,7 @@ impl Schema {
     /// Checks names, ranges and classes.
     ///
     /// # Errors
-    /// Names what makes no sense.
+    /// Names what is invalid.
     pub fn check(&self) -> Result<(), SchemaError> {
         if self.inputs.is_empty() || self.inputs.len() > MAX_COLUMNS {
             return Err(SchemaError::Inputs(self.inputs.len()));
@@ -211,24 +211,24 @@ impl Schema {
         }
     }
 
-    /// Least and greatest value of each input.
+    /// Range of each input.
     #[must_use]
     pub fn ranges(&self) -> Vec<(f64, f64)> {
         self.inputs.iter().map(|input| (input.min, input.max)).collect()
     }
 
-    /// The map of a regression's target onto [-1, 1]; classes need none.
+    /// The map of a regression's target onto [-1, 1]; `None` for classes.
     ///
     /// # Errors
-    /// When the range makes no sense.
+    /// When the range is invalid.
     pub fn target_map(&self) -> Result<Option<TargetMap>, DataError> {
         self.range.map(|range| TargetMap::from_range(range.min, range.max)).transpose()
     }
 
-    /// The targets of raw examples, bounded.
+    /// The targets of raw examples, clamped to their range.
     ///
     /// # Errors
-    /// When the range makes no sense.
+    /// When the range is invalid.
     pub fn targets(&self, examples: &Examples) -> Result<Targets, DataError> {
         Ok(match self.target_map()? {
             Some(map) => map.apply(examples.targets()),
@@ -236,7 +236,7 @@ impl Schema {
         })
     }
 
-    /// The examples in a table, in the model's order of columns; other columns are ignored.
+    /// Extracts the examples from a table, with the columns in the model's order; other columns are ignored.
     ///
     /// # Errors
     /// All reasons why the table does not fit.
@@ -274,7 +274,7 @@ impl Schema {
         if !report.misfits.is_empty() {
             return Err(report);
         }
-        // Every row gave a finite number for every input, and a target.
+        // Every row has a finite number for every input, and a target.
         Matrix::new(table.rows(), inputs.len(), values)
             .and_then(|matrix| Examples::new(matrix, labels.done()))
             .map_err(|_| report)
@@ -289,7 +289,7 @@ fn check_range(name: &str, min: f64, max: f64) -> Result<(), SchemaError> {
     }
 }
 
-/// Targets as they are read.
+/// Targets while they are read.
 enum Labels {
     Classes(Vec<usize>),
     Values(Vec<f64>),
@@ -318,7 +318,7 @@ impl Labels {
                 let range = schema.range.unwrap_or(Range { min: f64::MIN, max: f64::MAX });
                 labels.push(number(&schema.target, line, text, parse, (range.min, range.max))?);
             }
-            // The labels were made for this task.
+            // Cannot fail: the labels were built for this task.
             (Self::Classes(_), Task::Regression) => {}
         }
         Ok(())
@@ -332,7 +332,7 @@ impl Labels {
     }
 }
 
-/// How a table writes its numbers.
+/// Number format of a table.
 type Parse = fn(&str) -> Option<f64>;
 
 fn with_point(text: &str) -> Option<f64> {
@@ -355,7 +355,7 @@ fn number(column: &str, line: u64, text: &str, parse: Parse, (min, max): (f64, f
     }
 }
 
-/// Advice on a text that would be a number without its comma.
+/// Advice for a text that would be a number without its comma.
 fn comma_advice(text: &str) -> &'static str {
     if text.replace(',', "").parse::<f64>().is_ok() && text.contains(',') {
         ": write numbers with a decimal point and without separators of thousands"
@@ -403,7 +403,7 @@ mod tests {
         assert_eq!(lines[0], "column `a`, line 2: `x` where a number is expected");
         assert_eq!(lines[1], "column `b`, line 2: NaN is not a finite number");
         assert_eq!(lines[2], "column `b`, line 3: 11 is outside 0 to 10");
-        assert_eq!(lines[3], "column `y`, line 3: `maybe` is none of the classes no, yes");
+        assert_eq!(lines[3], "column `y`, line 3: `maybe` is not one of the classes no, yes");
     }
 
     #[test]

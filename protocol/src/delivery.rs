@@ -1,4 +1,4 @@
-//! The finished model as a file: what it says about itself, and the formats it comes in.
+//! The delivered model as a file: its metadata and its formats.
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +10,10 @@ use syft::{Task, export::Answer};
 pub use crate::families::{DeliveryError, Format, ParseFormatError};
 use crate::{backbone::Embedding, families::Export, ids::CampaignId, manifest::Manifest};
 
-/// Name and version of what a file says about itself, and of how scores follow from that.
+/// Name and version of the metadata of a file, and of the computation of scores from it.
 const FORM: &str = "sonar.model/1";
 
-/// A campaign's finished model.
+/// The finished model of a campaign.
 #[derive(Debug)]
 pub struct FinishedModel<'a> {
     manifest: &'a Manifest,
@@ -23,7 +23,7 @@ pub struct FinishedModel<'a> {
 }
 
 impl<'a> FinishedModel<'a> {
-    /// The model in this file, that `campaign` ended with at this attested accuracy.
+    /// Reads the model that `campaign` ended with, at this attested accuracy.
     ///
     /// # Errors
     /// When it is not a model of the campaign, or cannot be described.
@@ -52,16 +52,17 @@ impl<'a> FinishedModel<'a> {
         Ok(Self { manifest, model, metadata, safetensors })
     }
 
-    /// The file as the Capsule signs it: it names the backbone, and does not need it.
+    /// The file that the Capsule signs. It names the backbone without containing it.
     #[must_use]
     pub fn safetensors(&self) -> &[u8] {
         &self.safetensors
     }
 
-    /// The file in this format. What computes answers from raw columns has the campaign's backbone in it, if there is one.
+    /// The file in this format. Formats that compute answers from raw columns contain the campaign's backbone, if there
+    /// is one.
     ///
     /// # Errors
-    /// When there is no such file of a model of this kind, or the embedding lacks the campaign's backbone.
+    /// When this kind of model does not support the format, or the embedding lacks the campaign's backbone.
     pub fn encode(&self, format: Format, embedding: &Embedding) -> Result<Vec<u8>, DeliveryError> {
         if format == Format::Safetensors {
             return Ok(self.safetensors.clone());
@@ -82,7 +83,7 @@ impl<'a> FinishedModel<'a> {
     }
 }
 
-/// Where each format is written: safetensors alone under the very name that was asked for, else every file with its own ending.
+/// Path of each format: `out` itself for safetensors alone, otherwise with the extension of each format.
 #[must_use]
 pub fn paths(out: &Path, formats: &[Format]) -> BTreeMap<Format, PathBuf> {
     if formats == [Format::Safetensors] {

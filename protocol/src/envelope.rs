@@ -1,7 +1,7 @@
-//! A Mine's update, bound to its sender and sealed to the Capsule.
+//! The envelope of an update, bound to its sender and sealed to the Capsule.
 //!
-//! The header inside says for which chain, contract, campaign, version and miner the update was made; the Capsule compares it with
-//! the chain's own record of who submitted it, so that a copy of somebody else's envelope pays nobody.
+//! The header inside names the chain, contract, campaign, version and miner that the update was made for. The Capsule
+//! compares it with the submission on chain, so that a copy of another miner's envelope is worthless.
 
 use crate::{
     ids::{CampaignId, Version},
@@ -13,57 +13,58 @@ use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 8] = b"SNRupd01";
 const HEADER_LIMIT: usize = 1024;
-/// What OpenPGP adds to a message, at most.
+/// Maximum overhead of an OpenPGP message in bytes.
 const OVERHEAD: usize = 64 * 1024;
 
-/// A fault of form, decided without any homomorphic secret key: the only kind of refusal that has a reason.
+/// Why an update is rejected by protocol. Decided without any homomorphic secret key, so it is the only kind of refusal
+/// with a public reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum ProtocolReject {
-    /// Nobody had it within the time for fetching.
+    /// No peer delivered it in time.
     #[error("the update could not be fetched in time")]
     Unavailable = 1,
-    /// Larger than a sealed update of this campaign can be.
+    /// It is larger than a sealed update of this campaign can be.
     #[error("the update is too large")]
     TooLarge = 2,
-    /// Not an OpenPGP message, or a damaged one.
-    #[error("the update is not a whole OpenPGP message")]
+    /// It is not a valid OpenPGP message.
+    #[error("the update is not a complete OpenPGP message")]
     NotOpenPgp = 3,
-    /// Not encrypted to this Capsule.
+    /// It is not encrypted to this Capsule.
     #[error("the update is not encrypted to this Capsule")]
     NotForUs = 4,
     /// The header cannot be read.
     #[error("the header of the update cannot be read")]
     MalformedHeader = 5,
-    /// Made for another chain or contract.
+    /// It was made for another chain or contract.
     #[error("the update was made for another chain or contract")]
     WrongChain = 6,
-    /// Made for another campaign.
+    /// It was made for another campaign.
     #[error("the update was made for another campaign")]
     WrongCampaign = 7,
-    /// Made for another version of the model.
+    /// It was made for another version of the model.
     #[error("the update was made for another version of the model")]
     WrongVersion = 8,
-    /// Made by another miner: a copy.
+    /// It was made by another miner, so it is a copy.
     #[error("the update was made by another miner")]
     WrongMiner = 9,
-    /// Wrong parameters, size, or material.
+    /// Parameters, size or material do not match.
     #[error("the update does not conform to the campaign's parameters and material")]
     Conformance = 10,
-    /// The same bytes by the same miner as before, for the same version.
+    /// The same miner submitted the same bytes before, for the same version.
     #[error("the update was submitted before")]
     Duplicate = 11,
 }
 
 impl ProtocolReject {
-    /// The number on the chain.
+    /// The code on chain.
     #[must_use]
     pub fn code(self) -> u8 {
         self as u8
     }
 
-    /// The reason of a number on the chain, if it is one that is known here.
+    /// The reason of a code on chain; `None` if the code is unknown.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
         use ProtocolReject::*;
@@ -84,42 +85,42 @@ impl ProtocolReject {
     }
 }
 
-/// What an update is for and who made it.
+/// Purpose and author of an update.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvelopeHeader {
-    /// The chain's number.
+    /// Chain id.
     pub chain_id: u64,
-    /// The contract that the campaign lives in.
+    /// Address of the contract Campaigns.
     pub contract: Address,
     /// The campaign.
     pub campaign: CampaignId,
     /// The version of the model that the update was made from.
     pub version: Version,
-    /// The miner who is to be paid.
+    /// The miner, who is paid for the update.
     pub miner: Address,
-    /// Random, so that no two envelopes are alike.
+    /// Random, so that no two envelopes are equal.
     pub nonce: B256,
 }
 
 impl EnvelopeHeader {
-    /// The header that the chain leads to expect of a submission; its nonce is zero.
+    /// The expected header of a submission on chain; its nonce is zero.
     #[must_use]
     pub const fn new(chain_id: u64, contract: Address, campaign: CampaignId, version: Version, miner: Address) -> Self {
         Self { chain_id, contract, campaign, version, miner, nonce: B256::ZERO }
     }
 
-    /// The same header with 32 fresh random bytes, which tell envelopes apart. The message's session key is what has to be
+    /// The same header with 32 random bytes, which distinguish envelopes. Only the session key of the message must be
     /// unpredictable.
     #[must_use]
     pub const fn with_nonce(self, nonce: B256) -> Self {
         Self { nonce, ..self }
     }
 
-    /// Compares with what the chain says of a submission; the nonce is free.
+    /// Compares with the expected header of a submission, except the nonce.
     ///
     /// # Errors
-    /// The first thing that differs.
+    /// The first difference.
     pub fn check(&self, expected: &Self) -> Result<(), ProtocolReject> {
         let same = [
             ((self.chain_id, self.contract) == (expected.chain_id, expected.contract), ProtocolReject::WrongChain),
@@ -131,7 +132,7 @@ impl EnvelopeHeader {
     }
 }
 
-/// The largest envelope of an update of `payload` bytes.
+/// Maximum size of an envelope in bytes, for an update of `payload` bytes.
 #[must_use]
 pub fn largest(payload: usize) -> usize {
     MAGIC.len() + 4 + HEADER_LIMIT + payload + OVERHEAD
@@ -140,7 +141,7 @@ pub fn largest(payload: usize) -> usize {
 /// Seals an update to the Capsule.
 ///
 /// # Errors
-/// If the Capsule's certificate cannot be encrypted to.
+/// If the message cannot be encrypted to the Capsule's certificate.
 pub fn seal_update(header: &EnvelopeHeader, update: &[u8], capsule: &Certificate) -> Result<Vec<u8>, PgpError> {
     let header = serde_json::to_vec(header).map_err(|error| PgpError::Make(error.to_string()))?;
     let mut plain = Vec::with_capacity(MAGIC.len() + 4 + header.len() + update.len());
@@ -151,10 +152,10 @@ pub fn seal_update(header: &EnvelopeHeader, update: &[u8], capsule: &Certificate
     pgp::seal(&plain, capsule)
 }
 
-/// Opens an update of exactly `payload` bytes that must be for and from whom the chain says.
+/// Decrypts an update of exactly `payload` bytes, and compares its header with the submission on chain.
 ///
 /// # Errors
-/// The fault of form, in the order of the checks: size, OpenPGP, header, whom and what it is for, size of the payload.
+/// The first fault, in the order of the checks: size, OpenPGP, header, context and miner, size of the payload.
 pub fn open_update(
     sealed: &[u8],
     identity: &Identity,

@@ -1,4 +1,4 @@
-//! What the contracts reported, in order: the only input of the fold.
+//! Typed events of the contracts, in order: the only input of the fold.
 
 use alloy::{
     primitives::{Address, B256, Log},
@@ -15,55 +15,55 @@ use crate::{
     wire,
 };
 
-/// Where on the chain something was said.
+/// Place of an event on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct LogPosition {
-    /// The block.
+    /// Number of the block.
     pub block: u64,
-    /// Its hash.
+    /// Hash of the block.
     pub block_hash: B256,
-    /// Its unix time.
+    /// Unix time of the block.
     pub timestamp: u64,
-    /// The transaction.
+    /// Hash of the transaction.
     pub transaction: B256,
-    /// Place in the block.
+    /// Index of the log in the block.
     pub index: u64,
 }
 
-/// Something that the contracts said, and where.
+/// An event, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where.
+    /// Its place on the chain.
     pub at: LogPosition,
-    /// What.
+    /// The event.
     pub event: Event,
 }
 
-/// The end of the chain.
+/// The newest block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Head {
-    /// The last block.
+    /// Number of the newest block.
     pub number: u64,
-    /// Its hash.
+    /// Hash of the block.
     pub hash: B256,
-    /// Unix time that a transaction sent now would see: never before the last block, and on even when no block is
-    /// mined. Time-outs are decided by it.
+    /// Unix time at which a transaction sent now would be executed: never before the last block, and it advances even
+    /// if no block is mined. Time limits are decided by it.
     pub now: u64,
 }
 
-/// What happened on the chain since the last look.
+/// New events since the last query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The chain forgot blocks that were seen before: forget everything too, `records` begins with the contracts' first
-    /// event again. Also set on the very first batch.
+    /// Blocks that were read before were rolled back: discard all state, `records` starts again with the contracts'
+    /// first event. Also set on the first batch.
     pub restarted: bool,
-    /// What the contracts said, in order; often nothing.
+    /// The new events, in order; often none.
     pub records: Vec<Record>,
-    /// The end of the chain.
+    /// The newest block.
     pub head: Head,
 }
 
-/// What the contracts say: enough to rebuild all their state.
+/// An event of the contracts. The events suffice to rebuild all state of the contracts.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[allow(missing_docs)] // The fields are those of the contracts' events, documented there.
@@ -76,13 +76,13 @@ pub enum Event {
     },
     /// The Capsule measured the starting accuracy and published version 1.
     Activated { id: CampaignId, start_ppm: u32, first: Published },
-    /// The Capsule will not run the campaign.
+    /// The Capsule declined the campaign.
     Declined { id: CampaignId, reason: u8 },
-    /// A campaign that never opened gave everything back to its owner.
+    /// A campaign that was never active returned everything to its owner.
     Refunded { id: CampaignId, amount: Amount },
     /// A miner submitted an update.
     Submitted { id: CampaignId, miner: Address, version: Version, window: WindowIndex, index: u32, content: Digest },
-    /// A window was settled; `version` is the one its submissions were for.
+    /// A window was settled; `version` is the version that its submissions were for.
     Settled {
         id: CampaignId,
         window: WindowIndex,
@@ -92,51 +92,51 @@ pub enum Event {
         best_ppm: u32,
         next: Option<Published>,
     },
-    /// An accepted submission earned its part of the bounty. Comes before its window's `Settled`.
+    /// An accepted submission earned its part of the bounty. Emitted before its window's `Settled`.
     Awarded { id: CampaignId, miner: Address, window: WindowIndex, index: u32, delta_ppm: u32, amount: Amount },
     /// A campaign closed and credited its owner.
     Closed { id: CampaignId, reason: CloseReason, refunded: Amount },
     /// The Capsule delivered the model, and handed over the seeds of its versions.
     Finalized { id: CampaignId, result: Digest, handovers: Vec<Handover> },
-    /// The Capsule's stake is free again.
+    /// The Capsule's stake was freed.
     Released { id: CampaignId },
-    /// What the Capsule published for a version was not honest: its stake is the owner's.
+    /// The Capsule was convicted for a version: its stake goes to the owner.
     Convicted { id: CampaignId, version: Version, amount: Amount },
     /// The Capsule did not deliver in time; its fee went to the owner.
     Expired { id: CampaignId, refunded: Amount },
-    /// An account took its credit in a campaign.
+    /// An account withdrew its credit from a campaign.
     Withdrawn { id: CampaignId, account: Address, to: Address, amount: Amount },
-    /// A rejected submission, not its miner's first, lost its stake to the owner. Comes before its window's `Settled`.
+    /// A miner's repeated rejection forfeited the stake to the owner. Emitted before its window's `Settled`.
     Forfeited { id: CampaignId, miner: Address, window: WindowIndex, index: u32, amount: Amount },
-    /// An account took its free stakes in a campaign.
+    /// An account withdrew its free stakes from a campaign.
     StakeWithdrawn { id: CampaignId, account: Address, to: Address, amount: Amount },
-    /// Something about a Capsule changed in the registry.
+    /// The registration or stake of a Capsule changed.
     Capsule { operator: Address, change: CapsuleChange },
 }
 
-/// What the registry says about a Capsule.
+/// A change of a Capsule in the registry.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // The fields are those of the registry's events, documented there.
 pub enum CapsuleChange {
-    /// It registered, or changed what it had registered.
+    /// It registered, or changed its registration.
     Described { attester: Address, fingerprint: B256, certificate: Digest, endpoint: String, fee_ppm: u32 },
-    /// Its operator added to the stake.
+    /// Its operator deposited stake.
     Deposited(Amount),
-    /// Its operator took back stake.
+    /// Its operator withdrew stake.
     Unstaked(Amount),
-    /// Its operator allowed a Campaigns contract to lock stake, or stopped it.
+    /// Its operator authorised a Campaigns contract to lock stake, or revoked that.
     Authorized { campaigns: Address, allowed: bool },
     /// A campaign locked stake.
     Locked(Amount),
     /// A campaign released its lock.
     Unlocked(Amount),
-    /// A campaign took the stake that it had locked.
+    /// A campaign slashed the stake that it had locked.
     Slashed(Amount),
 }
 
 impl Event {
-    /// The campaign that it is about, if any.
+    /// The campaign that it concerns, if any.
     #[must_use]
     pub fn campaign(&self) -> Option<CampaignId> {
         match self {
@@ -159,7 +159,7 @@ impl Event {
         }
     }
 
-    /// The account that it is about, if it is about one.
+    /// The account that it concerns, if any.
     #[must_use]
     pub fn account(&self) -> Option<Address> {
         match self {
@@ -194,7 +194,7 @@ impl Event {
         }
     }
 
-    /// Understands a log of Sonar's contract; `None` for what is no part of the protocol.
+    /// Decodes a log of the contract Campaigns; `None` if it is not part of the protocol.
     pub fn from_campaigns(log: &Log) -> Result<Option<Self>, String> {
         use CampaignsEvents as E;
         let Some(event) = known::<E>(log, E::SELECTORS)? else {
@@ -266,12 +266,12 @@ impl Event {
             E::StakeWithdrawn(e) => {
                 Self::StakeWithdrawn { id: e.id.into(), account: e.account, to: e.to, amount: e.amount.into() }
             }
-            // Says nothing about campaigns.
+            // Not about campaigns.
             E::EIP712DomainChanged(_) => return Ok(None),
         }))
     }
 
-    /// Understands a log of the registry; `None` for what is no part of the protocol.
+    /// Decodes a log of the registry; `None` if it is not part of the protocol.
     pub fn from_registry(log: &Log) -> Result<Option<Self>, String> {
         use CapsuleRegistryEvents as E;
         let Some(event) = known::<E>(log, E::SELECTORS)? else {
@@ -304,7 +304,7 @@ impl Event {
             E::Locked(e) => (e.operator, CapsuleChange::Locked(e.amount.into())),
             E::Unlocked(e) => (e.operator, CapsuleChange::Unlocked(e.amount.into())),
             E::Slashed(e) => (e.operator, CapsuleChange::Slashed(e.amount.into())),
-            // Pull payments of slashed stake are between the registry and the account.
+            // Withdrawals of slashed stake concern only the registry and the account.
             E::Credited(_) | E::Claimed(_) => return Ok(None),
         };
         Ok(Some(Self::Capsule { operator, change }))

@@ -1,9 +1,9 @@
-//! How a Capsule hands the seed of each version to the data scientist, in a form that it cannot open itself.
+//! Hand-overs: a Capsule hands the seed of each version to the data scientist, in a form that it cannot decrypt itself.
 //!
-//! She publishes a key for every version that there can be. When the Capsule publishes a version it seals the version's seed to that
-//! key, binds itself on chain to what it sealed, and keeps nothing but the sealed seed when the version is dead. The
-//! contract takes no delivery without all of them. A hand-over that does not open is proven by telling the key, so each version
-//! has its own.
+//! The data scientist publishes a key for every possible version. When the Capsule publishes a version, it encrypts the
+//! version's seed to that key, commits to the ciphertext on chain, and keeps only the ciphertext when the version ends.
+//! The contract accepts no delivery without all hand-overs. A hand-over that does not decrypt is proven by publishing
+//! its key, so each version has its own key.
 
 use alloy::{
     primitives::{Address, B256, hex},
@@ -23,18 +23,18 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::ids::{CampaignId, Digest, Version};
 
-/// Keeps apart what this protocol hashes from what others do.
+/// Domain separation of this protocol's hashes.
 const KEY_LABEL: &[u8] = b"sonar/audit-key/1";
 const PAD_LABEL: &[u8] = b"sonar/hand-over/1";
 
 const _: () = assert!(syft::Material::HEADER == sonar_contracts::HEADER);
 const _: () = assert!(sonar_contracts::CHUNK.is_multiple_of(syft::Material::WORD));
 
-/// What a Capsule published for a version, and what it bound itself to.
+/// The published material of a version, and the Capsule's commitments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// The material on IPFS.
+    /// Digest of the material on IPFS.
     pub material: Digest,
     /// Merkle root over the material's chunks.
     pub root: B256,
@@ -43,20 +43,20 @@ pub struct Published {
 }
 
 impl Published {
-    /// What the chain says; zero stands for "nothing".
+    /// Converts the values on chain, where zero means `None`.
     #[must_use]
     pub fn from_chain(publication: &Publication) -> Option<Self> {
         let Publication { material, root, handover } = *publication;
         Digest::from_word(material).map(|material| Self { material, root, handover })
     }
 
-    /// What is published with this hand-over.
+    /// The published form of material and hand-over.
     #[must_use]
     pub fn new(material: Digest, handover: &Handover) -> Self {
         Self { material, root: handover.root, handover: handover_hash(&handover.into()) }
     }
 
-    /// Whether these bytes are the material that the Capsule bound itself to.
+    /// Whether these bytes are the material that the Capsule committed to.
     #[must_use]
     pub fn is_of(&self, material: &[u8]) -> bool {
         Tree::of_material(material).root() == self.root
@@ -69,7 +69,7 @@ impl From<Published> for Publication {
     }
 }
 
-/// The seed of a version, sealed.
+/// The encrypted seed of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handover {
@@ -77,9 +77,9 @@ pub struct Handover {
     pub root: B256,
     /// The commitment to the seed.
     pub commitment: B256,
-    /// x of a point made for this hand-over, with an even y.
+    /// The x-coordinate of a point created for this hand-over, with an even y.
     pub point: B256,
-    /// The seed, hidden by a hash of what point and key have in common.
+    /// The seed, masked by a hash of the shared secret of point and key.
     pub ciphertext: B256,
 }
 
@@ -97,12 +97,12 @@ impl From<sonar_contracts::Handover> for Handover {
     }
 }
 
-/// Text that is no key to seal to.
+/// Text that is not an audit key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an audit key is a point of secp256k1 in compressed form, 66 hexadecimal digits")]
 pub struct KeyError;
 
-/// The key to which the seed of one version is sealed.
+/// The public audit key of one version, to which its seed is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AuditKey(PublicKey);
@@ -113,7 +113,7 @@ impl TryFrom<String> for AuditKey {
     fn try_from(text: String) -> Result<Self, KeyError> {
         let bytes: [u8; 33] = hex::decode_to_array(&text).map_err(|_| KeyError)?;
         let key = PublicKey::from_sec1_bytes(&bytes).map_err(|_| KeyError)?;
-        // The one key whose successor is no point.
+        // The one key whose successor is not a point.
         let usable = key.to_projective() + ProjectivePoint::GENERATOR != ProjectivePoint::IDENTITY;
         usable.then_some(Self(key)).ok_or(KeyError)
     }
@@ -126,8 +126,9 @@ impl From<AuditKey> for String {
 }
 
 impl AuditKey {
-    /// What the contract checks a revealed key against. An address has 160 bits, so whoever makes the keys might look for two with
-    /// the same one (2^80 steps); two addresses leave no hope.
+    /// The commitment that the contract checks a revealed key against. One address has only 160 bits, so that the
+    /// creator of the keys might find two keys with the same address (2^80 steps); a collision of two addresses is
+    /// infeasible.
     fn fingerprint(&self) -> [u8; 40] {
         let mut bytes = [0; 40];
         bytes[..20].copy_from_slice(address(&self.0.to_projective()).as_slice());
@@ -135,8 +136,8 @@ impl AuditKey {
         bytes
     }
 
-    /// Seals the seed of a version whose material has this root. The same seed always gives the same bytes, and what could open
-    /// them besides the owner's key is gone with the seed.
+    /// Encrypts the seed of a version whose material has this root. Deterministic. After the seed is destroyed, only
+    /// the owner's key can decrypt the result.
     #[must_use]
     pub fn seal(&self, seed: &VersionSeed, binding: &Binding, root: B256) -> Handover {
         let to = self.0.to_encoded_point(true);
@@ -146,7 +147,7 @@ impl AuditKey {
                 let bytes = Zeroizing::new(seed.hand_over_secret(binding, &context));
                 let secret = SecretKey::from_slice(&*bytes).ok()?;
                 let point = secret.public_key().to_encoded_point(false);
-                // The contract can use only an x below the group's order; nearly all are.
+                // The contract needs an x below the group's order, which nearly all are.
                 let x = B256::from_slice(point.x()?);
                 SecretKey::from_slice(x.as_slice()).ok()?;
                 let odd = point.y()?.last()? & 1 == 1;
@@ -160,7 +161,7 @@ impl AuditKey {
     }
 }
 
-/// The keys of all versions, from a data scientist's account: whoever has the account and reads the chain has them again.
+/// The secret audit keys of all versions, derived from the data scientist's account and the chain.
 #[derive(Clone)]
 pub struct AuditSecret(Zeroizing<[u8; 32]>);
 
@@ -171,7 +172,7 @@ impl std::fmt::Debug for AuditSecret {
 }
 
 impl AuditSecret {
-    /// Of the campaign that has this salt in its terms.
+    /// Derives the keys of the campaign with this salt in its terms.
     #[must_use]
     pub fn of(account: &PrivateKeySigner, salt: B256) -> Self {
         let mut key = account.to_bytes();
@@ -189,18 +190,18 @@ impl AuditSecret {
         })
     }
 
-    /// What is published: the keys of so many versions, the first first.
+    /// The public keys of the first `n` versions, in order.
     #[must_use]
     pub fn keys(&self, versions: u16) -> Vec<AuditKey> {
         let versions = 1..=u32::from(versions);
         versions.filter_map(|version| self.key(Version(version))).map(|key| AuditKey(key.public_key())).collect()
     }
 
-    /// Opens the hand-over of a version; nothing if it does not hold what the Capsule committed to.
+    /// Decrypts the hand-over of a version; `None` if it does not match the Capsule's commitment.
     #[must_use]
     pub fn open(&self, campaign: &CampaignId, version: Version, handover: &Handover) -> Option<VersionSeed> {
         let key = self.key(version)?;
-        // As the contract does: an x that is not below the group's order is none.
+        // As in the contract: an x that is not below the group's order is invalid.
         SecretKey::from_slice(handover.point.as_slice()).ok()?;
         let point = PublicKey::from_sec1_bytes(&[&[2], handover.point.as_slice()].concat()).ok()?;
         let common = address(&(point.to_projective() * *key.to_nonzero_scalar()));
@@ -208,7 +209,8 @@ impl AuditSecret {
         (seed.commitment() == handover.commitment.0).then_some(seed)
     }
 
-    /// What shows the contract that a hand-over does not open: the key of the version, which is a secret until then.
+    /// The proof for the contract that a hand-over does not decrypt: the secret key of the version, which the proof
+    /// publishes.
     #[must_use]
     pub fn proof(&self, version: Version, versions: u16) -> Option<KeyProof> {
         let key = self.key(version)?;
@@ -217,7 +219,7 @@ impl AuditSecret {
     }
 }
 
-/// What the terms say about the keys; zero if there are none.
+/// The Merkle root of the keys for the terms; zero if there are no keys.
 #[must_use]
 pub fn keys_root(keys: &[AuditKey]) -> B256 {
     tree(keys).root()
@@ -227,7 +229,7 @@ fn tree(keys: &[AuditKey]) -> Tree {
     Tree::new((1..).zip(keys.iter().map(AuditKey::fingerprint)))
 }
 
-/// The address of a point; zero for the neutral one, which has none.
+/// The address of a point; zero for the neutral element.
 fn address(point: &ProjectivePoint) -> Address {
     if bool::from(point.is_identity()) {
         return Address::ZERO;
@@ -236,7 +238,7 @@ fn address(point: &ProjectivePoint) -> Address {
     Address::from_raw_public_key(&point.as_bytes()[1..])
 }
 
-/// What hides a seed.
+/// The mask of a seed.
 fn pad(campaign: &CampaignId, version: Version, common: Address) -> B256 {
     let hash = Sha256::new_with_prefix(PAD_LABEL).chain_update(campaign.as_bytes());
     B256::new(hash.chain_update(version.0.to_be_bytes()).chain_update(common).finalize().into())
@@ -247,7 +249,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Of an account whose key is this byte over and over, less than the order of the group.
+    /// Keys of an account whose key repeats this byte, below the order of the group.
     fn secret(byte: u8) -> AuditSecret {
         let account = PrivateKeySigner::from_bytes(&B256::repeat_byte(byte)).unwrap();
         AuditSecret::of(&account, B256::repeat_byte(9))
@@ -262,7 +264,7 @@ mod tests {
         let keys = secret(1).keys(3);
         let text = serde_json::to_string(&keys).unwrap();
         assert_eq!(serde_json::from_str::<Vec<AuditKey>>(&text).unwrap(), keys);
-        // The order of the group less one: its successor is no point.
+        // The order of the group minus one: its successor is not a point.
         let last = SecretKey::from_slice(&(-alloy::signers::k256::Scalar::ONE).to_bytes()).unwrap();
         for text in ["", "02", &"0".repeat(66), &String::from(AuditKey(last.public_key()))] {
             assert!(AuditKey::try_from(text.to_owned()).is_err(), "{text}");

@@ -1,4 +1,4 @@
-//! Names of things, each of its own type, so that none is passed for another.
+//! Identifiers, each with its own type, so that one cannot be passed for another.
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +11,7 @@ const DAG_PB: u64 = 0x70;
 /// Multihash code of SHA-256.
 const SHA2_256: u64 = 0x12;
 
-/// A text that names nothing of its kind.
+/// Text that is not a valid identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {kind}: expected {expected}, optionally after 0x")]
 pub struct ParseIdError {
@@ -22,7 +22,7 @@ pub struct ParseIdError {
 
 impl ParseIdError {
     fn new(kind: &'static str, expected: &'static str, text: &str) -> Self {
-        // Long enough to recognise, short enough not to flood a log.
+        // Long enough to recognise, short enough for a log.
         Self { kind, expected, text: text.chars().take(80).collect() }
     }
 }
@@ -56,7 +56,7 @@ macro_rules! text_form {
             }
         }
 
-        // Text where people read it, else 32 bytes: a snapshot holds millions of them.
+        // Text in human-readable formats, otherwise 32 bytes: a snapshot has millions of them.
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
@@ -91,7 +91,7 @@ macro_rules! text_form {
     };
 }
 
-/// A campaign: the hash of its terms on one chain and contract.
+/// The id of a campaign: the hash of its terms on one chain and contract.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CampaignId(pub B256);
 
@@ -102,7 +102,7 @@ impl CampaignId {
         &self.0.0
     }
 
-    /// The first eight digits: enough to tell campaigns apart in a table.
+    /// The first eight digits: enough to distinguish campaigns in a table.
     #[must_use]
     pub fn short(&self) -> String {
         hex::encode_prefixed(&self.0[..4])
@@ -131,8 +131,8 @@ impl FromStr for CampaignId {
 
 text_form!(CampaignId);
 
-/// The sha2-256 digest of an artefact's root block on IPFS: what the chain stores instead of a CID. As a text it is the CID, which every
-/// IPFS tool takes; the chain's hexadecimal form is read, too.
+/// The SHA-256 digest of an artefact's root block on IPFS, which the chain stores instead of a CID. Its text form is
+/// the CID, which every IPFS tool accepts; the hexadecimal form of the chain is parsed too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(pub [u8; 32]);
 
@@ -143,7 +143,7 @@ impl Digest {
         &self.0
     }
 
-    /// The digest in a word of the chain, where zero stands for "nothing".
+    /// Converts a word of the chain, where zero means `None`.
     #[must_use]
     pub fn from_word(word: B256) -> Option<Self> {
         (!word.is_zero()).then_some(Self(word.0))
@@ -209,12 +209,12 @@ macro_rules! counter {
 }
 
 counter! {
-    /// A version of a campaign's model; the first is 1.
+    /// The number of a version of a campaign's model; the first is 1.
     Version
 }
 
 counter! {
-    /// A window of a campaign; the first is 0.
+    /// The index of a window of a campaign; the first is 0.
     WindowIndex
 }
 
@@ -237,14 +237,14 @@ mod tests {
         let json = serde_json::to_string(&digest).unwrap();
         assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
         assert_eq!(hex::encode_prefixed(digest.0).parse(), Ok(digest));
-        // Another codec, another hash, a version that has none of both.
+        // Another codec, another hash, and a version that has neither.
         let raw = Cid::new_v1(0x55, *digest.to_cid().hash());
         let version_0 = Cid::new_v0(*digest.to_cid().hash()).unwrap();
         for text in [raw.to_string(), digest.to_string()[1..].to_owned(), "Qm".into()] {
             let error = text.parse::<Digest>().unwrap_err().to_string();
             assert!(error.contains("is not an artefact's CID"), "{error}");
         }
-        assert_eq!(version_0.to_string().parse(), Ok(digest), "the same block under its old name");
+        assert_eq!(version_0.to_string().parse(), Ok(digest), "the same block under its CID of version 0");
     }
 
     #[test]

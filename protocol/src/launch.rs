@@ -1,4 +1,4 @@
-//! From a campaign file to what goes on IPFS and on the chain: decisions only, no I/O.
+//! Launch: from a campaign file to the artefacts on IPFS and the terms on chain. Decisions only, no I/O.
 //!
 //! [`plan`] goes through the steps in order: the validation set is read, the family drafts a model for it, the starting model is measured,
 //! accuracy and limits follow from that, and then manifest, bundle and terms.
@@ -34,32 +34,32 @@ use crate::{
 };
 use terms::Deal;
 
-/// All that a launch depends on, besides the campaign file.
+/// Input of a launch, in addition to the campaign file.
 #[derive(Clone, Debug)]
 pub struct Inputs {
     /// The validation set as CSV.
     pub validation: Zeroizing<Vec<u8>>,
     /// The starting model as safetensors.
     pub initial: Option<Zeroizing<Vec<u8>>>,
-    /// The network that the campaign file names as backbone, and where its weights are on IPFS.
+    /// The backbone that the campaign file names, with the digest of its weights on IPFS.
     pub backbone: Option<(Model, Digest)>,
     /// The data scientist's account.
     pub owner: Address,
-    /// To whom the model is delivered.
+    /// The certificate to which the model is delivered.
     pub scientist: Recipient,
     /// Contract of the token; zero for ETH.
     pub token: Address,
     /// The bounty in the token's smallest unit.
     pub bounty: Amount,
-    /// The Capsule.
+    /// The Capsule of the campaign.
     pub capsule: CapsuleTerms,
     /// Unix time.
     pub now: u64,
-    /// 32 fresh random bytes, kept from everybody but the Capsule.
+    /// 32 random bytes that only the Capsule learns: the salt of the commitments.
     pub bundle_salt: Zeroizing<[u8; 32]>,
-    /// 32 random bytes that make the campaign unlike any other.
+    /// 32 random bytes that make the campaign unique.
     pub salt: B256,
-    /// The keys to which seeds are handed over.
+    /// Public audit keys, to which seeds are handed over.
     pub audit: AuditSecret,
 }
 
@@ -70,7 +70,7 @@ pub struct Recipient {
     pub certificate: Vec<u8>,
     /// In upper-case hexadecimal.
     pub fingerprint: String,
-    /// Unix time; nothing if it does not expire.
+    /// Unix time of its expiry; `None` if it does not expire.
     pub expires: Option<u64>,
 }
 
@@ -84,57 +84,57 @@ impl From<&Certificate> for Recipient {
     }
 }
 
-/// What the terms say about the Capsule.
+/// The Capsule's part of the terms.
 #[derive(Clone, Debug)]
 pub struct CapsuleTerms {
     /// Its operator.
     pub operator: Address,
     /// Its attestation key.
     pub attester: Address,
-    /// Its fee.
+    /// Its fee in parts per million of the bounty.
     pub fee_ppm: u32,
-    /// Wei of its stake that the campaign locks.
+    /// Part of its stake that the campaign locks, in wei.
     pub stake: Amount,
     /// Its OpenPGP fingerprint.
     pub fingerprint: String,
 }
 
-/// What a launch will do.
+/// The plan of a launch.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The manifest, without the digest of the sealed bundle.
     manifest: Manifest,
-    /// To be sealed to the Capsule.
+    /// The bundle, to be sealed to the Capsule.
     pub bundle: Bundle,
     /// The terms, without the digest of the manifest.
     terms: Terms,
-    /// What the data scientist should know before she pays.
+    /// What the data scientist should know before they pay.
     pub outlook: Outlook,
 }
 
-/// What the data scientist should know before she pays.
+/// What the data scientist should know before they pay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outlook {
-    /// Accuracy of the starting model, as measured here.
+    /// Measured accuracy of the starting model.
     pub start_ppm: u32,
-    /// Bits that public verdicts can say about the model at most.
+    /// Maximum number of bits that public verdicts can disclose.
     pub leak_bits: f64,
-    /// Who may see the model.
+    /// Regime.
     pub regime: Regime,
-    /// What the model reads, or what network it is, and why if the campaign file does not say.
+    /// Description of the feature map or network, with the reason if it was chosen by default.
     pub model: String,
-    /// What speaks against it.
+    /// Warnings.
     pub warnings: Vec<String>,
 }
 
 impl Plan {
-    /// The manifest, now that the sealed bundle is on IPFS.
+    /// Completes the manifest with the digest of the sealed bundle.
     #[must_use]
     pub fn manifest(&self, bundle: Digest) -> Manifest {
         Manifest { bundle, ..self.manifest.clone() }
     }
 
-    /// The terms, now that the manifest is on IPFS.
+    /// Completes the terms with the digest of the manifest.
     #[must_use]
     pub fn terms(&self, manifest: Digest) -> Terms {
         Terms { manifest: manifest.into(), ..self.terms.clone() }
@@ -144,7 +144,7 @@ impl Plan {
 /// Plans a launch, and refuses one that could not succeed, before any money moves.
 ///
 /// # Errors
-/// The first reason that speaks against it.
+/// The first reason for which the launch is refused.
 pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     let bounty = u128::try_from(inputs.bounty.0).ok().filter(|bounty| *bounty > 0);
     let bounty = bounty.ok_or(LaunchError::Bounty)?;
@@ -203,7 +203,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     Ok(Plan { manifest, bundle, terms, outlook })
 }
 
-/// The validation set as the backbone leaves it, if there is one.
+/// The validation set, transformed by the backbone if there is one.
 fn read(
     data: &Schema,
     validation: &[u8],
@@ -222,7 +222,7 @@ fn read(
     Ok((examples, backbone))
 }
 
-/// The accuracy of the starting model, as the Capsule will measure it.
+/// The accuracy of the starting model, measured in the way of the Capsule.
 fn measure(
     file: &CampaignFile,
     data: &Schema,
@@ -243,19 +243,19 @@ fn with_weights((model, weights): (Model, Digest)) -> (Backbone, Embedding) {
 fn warnings(method: &Method) -> Vec<String> {
     let weights = method.weights();
     let clear = method.regime().is_public().then(|| {
-        "clear regime: every Mine, and anyone who fetches it from IPFS, sees the model and each version of it; only the updates and \
-         your validation set are sealed"
+        "clear regime: every version of the model is public: each Mine, and anyone who fetches it from IPFS, can read \
+         it; only the updates and your validation set are sealed"
             .into()
     });
     let small = (clear.is_none() && budget::not_secret(weights)).then(|| {
         format!(
-            "the model has {weights} weights; below {} it cannot be called secret: what is said in public about accepted updates may \
-             be enough to rebuild it",
+            "the model has {weights} weights; a model with fewer than {} cannot be called secret, because the public \
+             verdicts may be enough to reconstruct it",
             budget::LEAST_SECRET_WEIGHTS
         )
     });
     let backbone = method.backbone().map(|_| {
-        "the backbone becomes public, for good: whatever it has learnt by heart of the data that it was trained on, everybody can read".into()
+        "the backbone becomes public for good, with everything that it has memorised of its training data".into()
     });
     clear.into_iter().chain(small).chain(backbone).collect()
 }

@@ -1,4 +1,4 @@
-//! The campaign protocol: what data scientist, Capsule, Mines and Sonar say to each other on the chain and on IPFS.
+//! The campaign protocol: the data that data scientists, Capsules, Mines and Sonar exchange on the chain and on IPFS.
 //!
 //! Pure: no I/O and no tasks. Time and randomness are arguments.
 

@@ -1,7 +1,7 @@
-//! The largest artefact of each kind, in bytes.
+//! Size limits of artefacts, in bytes.
 //!
-//! One limit for everybody who makes, keeps, fetches or reads one. An artefact that passes one party and not the next would hold up a
-//! campaign, and may cost a stake.
+//! All parties use the same limit. An artefact that passes one party and not the next would block a campaign, and may
+//! cost a stake.
 
 use crate::backbone;
 
@@ -11,16 +11,16 @@ const MIB: usize = 1 << 20;
 pub const CERTIFICATE: usize = MIB;
 /// The public description of a campaign.
 pub const MANIFEST: usize = MIB;
-/// What a data scientist sealed to the Capsule, before and after it is sealed.
+/// A bundle, before and after it is sealed.
 pub const BUNDLE: usize = 256 * MIB;
-/// What a Capsule publishes for a version; a campaign's method has a smaller limit of its own.
+/// The material of a version; each method has its own, smaller limit.
 pub const MATERIAL: usize = 256 * MIB;
-/// A sealed update: a row each of the most inputs, for the most outputs, is 100 MB.
+/// A sealed update: one row for the maximum number of inputs and outputs is 100 MB.
 pub const UPDATE: usize = 128 * MIB;
 /// The delivered model, before and after it is sealed.
 pub const RESULT: usize = 256 * MIB;
 /// The weights of a public network.
 pub const BACKBONE: usize = backbone::MAX_BYTES;
 
-// A network in the clear is published for every version, and delivered.
+// A public network is published for every version, and delivered.
 const _: () = assert!(BACKBONE <= MATERIAL && BACKBONE <= RESULT);

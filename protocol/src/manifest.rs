@@ -1,4 +1,4 @@
-//! What everybody may know about a campaign, in one file on IPFS whose digest is among the campaign's terms.
+//! The manifest: the public description of a campaign, in one file on IPFS whose digest is in the campaign's terms.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -18,48 +18,48 @@ use crate::{
     text::{self, TextError},
 };
 
-/// Name and version of the form.
+/// Name and version of the format.
 const SCHEMA: &str = "sonar.manifest/3";
-/// Most characters of name and description.
+/// Maximum number of characters of name and description.
 const MAX_TEXT: usize = 4_096;
 
-/// How accuracy is measured and paid.
+/// Accuracies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accuracy {
-    /// The data scientist's claim about the starting model.
+    /// Claimed starting accuracy.
     pub start: Ppm,
-    /// Accuracy that earns the whole bounty.
+    /// Target accuracy that pays the full bounty.
     pub target: Ppm,
-    /// Accuracies are multiples of this.
+    /// Accuracy grid: attested accuracies are multiples of this.
     pub grid: Grid,
-    /// How far the measured starting accuracy may be from the claim.
+    /// Tolerance: maximum difference of the measured starting accuracy from the claim.
     pub tolerance: Ppm,
 }
 
-/// Limits that the contract keeps too.
+/// Limits that the contract enforces too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CampaignLimits {
-    /// Submissions in all.
+    /// Maximum number of submissions.
     pub submissions: u32,
-    /// Accepted submissions in all.
+    /// Maximum number of accepted submissions.
     pub accepts: u16,
-    /// Submissions that fill a window.
+    /// Number of submissions that fill a window.
     pub window: u16,
-    /// Seconds after its first submission at which a window closes.
+    /// Time in seconds from the first submission of a window until it closes.
     pub window_seconds: u32,
-    /// Submissions of one miner to one version.
+    /// Maximum number of submissions of one miner per version.
     pub cap_per_version: u16,
 }
 
-/// `sha256(salt ‖ bytes)` of what the sealed bundle holds. The salt is in the bundle.
+/// Commitments to the parts of the sealed bundle: `sha256(salt ‖ bytes)`, with the salt in the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Commitments {
     /// The validation set as CSV.
     pub validation: Digest,
-    /// The starting model, if it is not all zeros.
+    /// The starting model, unless it is the default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial: Option<Digest>,
     /// The data scientist's OpenPGP certificate.
@@ -72,107 +72,108 @@ pub fn commitment(salt: &[u8; 32], bytes: &[u8]) -> Digest {
     Digest(Sha256::new_with_prefix(salt).chain_update(bytes).finalize().into())
 }
 
-/// What everybody may know about a campaign.
+/// The public description of a campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Name and version of this form.
+    /// Name and version of this format.
     pub schema: String,
     /// The campaign's name.
     pub name: String,
-    /// What it is about.
+    /// Description.
     pub description: String,
     /// How updates are combined.
     pub mode: Mode,
-    /// What the data must look like.
+    /// Schema of the data.
     pub data: Schema,
-    /// What accuracy means.
+    /// Metric.
     pub metric: Metric,
-    /// What is trained, how, and who may see it.
+    /// Method: model, training and regime.
     pub method: Method,
-    /// How accuracy is measured and paid.
+    /// Accuracies.
     pub accuracy: Accuracy,
-    /// Limits that the contract keeps too.
+    /// Limits that the contract enforces too.
     pub limits: CampaignLimits,
     /// OpenPGP fingerprint of the data scientist, to whom the model is delivered.
     pub scientist: String,
     /// OpenPGP fingerprint of the Capsule, to which updates are sealed.
     pub capsule: String,
-    /// The keys to which the Capsule seals the seeds of versions 1, 2 and so on: one for each that there can be.
+    /// Public audit keys, to which the Capsule seals the seeds of versions 1, 2 and so on: one for each possible
+    /// version.
     pub audit: Vec<AuditKey>,
-    /// The sealed bundle on IPFS.
+    /// Digest of the sealed bundle on IPFS.
     pub bundle: Digest,
-    /// What the bundle holds.
+    /// Commitments to the parts of the bundle.
     pub commitments: Commitments,
 }
 
-/// A manifest that cannot be used.
+/// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// Too large.
-    #[error("the manifest has {0} bytes; at most {limit} are read", limit = limits::MANIFEST)]
+    /// It is too large.
+    #[error("the manifest has {0} bytes, more than the limit of {limit}", limit = limits::MANIFEST)]
     TooLarge(usize),
-    /// Not the JSON that it should be.
+    /// It is not valid JSON of this format.
     #[error("the manifest cannot be read: {0}")]
     Json(#[from] serde_json::Error),
-    /// Another version.
-    #[error("the manifest is of form `{0}`; this program knows {SCHEMA}")]
+    /// It has another format.
+    #[error("the manifest has format `{0}`; this program reads {SCHEMA}")]
     Form(String),
-    /// A text that does something to a terminal.
+    /// A text has a control character.
     #[error("the manifest: {0}")]
     Characters(#[from] TextError),
-    /// Too much text.
+    /// A text is too long.
     #[error("the manifest's {0} has more than {MAX_TEXT} characters")]
     Text(&'static str),
-    /// The schema makes no sense.
+    /// The schema is invalid.
     #[error("the manifest's schema: {0}")]
     Schema(#[from] SchemaError),
-    /// What is trained, or how, makes no sense.
+    /// The method is invalid.
     #[error(transparent)]
     Method(#[from] MethodError),
-    /// Accuracies make no ladder.
+    /// The accuracies are inconsistent.
     #[error("the manifest's accuracies: {0}")]
     Ladder(#[from] LadderError),
-    /// The limits would say too much about the model.
+    /// The limits would disclose too much.
     #[error("the manifest's limits: {0}")]
     Budget(#[from] BudgetError),
-    /// Parts that contradict each other.
+    /// Parts contradict each other.
     #[error("the manifest contradicts itself: {0}")]
     Contradiction(&'static str),
 }
 
-/// A manifest and terms that are not of the same campaign.
+/// Why manifest and terms do not match.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the manifest says {field} = {manifest}, the terms on chain say {terms}")]
+#[error("{field} is {manifest} in the manifest, but {terms} in the terms on chain")]
 pub struct Mismatch {
-    /// What differs.
+    /// Name of the field.
     pub field: &'static str,
-    /// In the manifest.
+    /// Value in the manifest.
     pub manifest: String,
-    /// On the chain.
+    /// Value on chain.
     pub terms: String,
 }
 
 impl Accuracy {
-    /// The grid values from the claimed start upwards.
+    /// The accuracy ladder from the claimed starting accuracy upwards.
     ///
     /// # Errors
-    /// When the target is not above the start.
+    /// When the target is not above the starting accuracy.
     pub fn ladder(&self) -> Result<Ladder, LadderError> {
         self.ladder_from(self.start.floor_to_grid(self.grid))
     }
 
-    /// The grid values from a measured start upwards.
+    /// The accuracy ladder from a measured starting accuracy upwards.
     ///
     /// # Errors
-    /// When the start is off the grid, or the target not above it.
+    /// When the starting accuracy is off the grid, or the target is not above it.
     pub fn ladder_from(&self, start: Ppm) -> Result<Ladder, LadderError> {
         Ladder::new(self.grid, start, self.target)
     }
 }
 
 impl CampaignLimits {
-    /// What the leak meter keeps.
+    /// Limits of the leak meter.
     #[must_use]
     pub fn budget(&self) -> Limits {
         Limits { submissions: u64::from(self.submissions), accepts: u32::from(self.accepts) }
@@ -180,16 +181,16 @@ impl CampaignLimits {
 }
 
 impl Manifest {
-    /// Name and version of the form that this program writes.
+    /// Name and version of the format that this program writes.
     #[must_use]
     pub fn form() -> String {
         SCHEMA.into()
     }
 
-    /// The file. The same manifest always gives the same bytes.
+    /// Encodes the manifest. The same manifest always gives the same bytes.
     ///
     /// # Errors
-    /// When it makes no sense or is too large.
+    /// When it is invalid or too large.
     pub fn encode(&self) -> Result<Vec<u8>, ManifestError> {
         self.check()?;
         let bytes = serde_json::to_vec(self)?;
@@ -199,7 +200,7 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// Reads a file of anybody's, and checks all that can be checked without the terms.
+    /// Decodes an untrusted file, and checks everything that can be checked without the terms.
     ///
     /// # Errors
     /// Names what is wrong.
@@ -231,17 +232,17 @@ impl Manifest {
         self.data.check()?;
         self.method.check(&self.data)?;
         if !self.metric.is_payable() || !fits(self.metric, &self.data) {
-            return Err(Contradiction("the metric is none for this task that a bounty can be paid by"));
+            return Err(Contradiction("the metric does not fit the task, or cannot determine a bounty"));
         }
-        // The last accept ends the campaign, so it leads to no version.
+        // The last accept ends the campaign, so there is no version after it.
         if self.audit.len() != usize::from(self.limits.accepts) {
-            return Err(Contradiction("there must be one audit key for each accept"));
+            return Err(Contradiction("there must be one audit key per accept"));
         }
         self.meter(&self.accuracy.ladder()?)?;
         Ok(())
     }
 
-    /// Checks that these terms are of this campaign.
+    /// Checks that these terms match the manifest.
     ///
     /// # Errors
     /// The first difference.
@@ -267,15 +268,16 @@ impl Manifest {
         Ok(())
     }
 
-    /// A meter of which nothing is spent.
+    /// A leak meter with nothing spent.
     ///
     /// # Errors
-    /// When the limits would say too much.
+    /// When the limits would disclose too much.
     pub fn meter(&self, ladder: &Ladder) -> Result<LeakMeter, BudgetError> {
         LeakMeter::new(self.method.weights(), ladder, self.limits.budget())
     }
 
-    /// The model in this file, or the one that the campaign starts with, on examples as the backbone leaves them, if there is one.
+    /// Prepares the evaluation of the model in this file, or of the default starting model, on examples that were
+    /// transformed by the backbone if there is one.
     ///
     /// # Errors
     /// When the file is not a model of the campaign, or nothing can be measured on the examples.
@@ -283,10 +285,10 @@ impl Manifest {
         self.method.trial(examples, self.targets(examples)?, self.metric, file)
     }
 
-    /// The targets of raw examples, bounded.
+    /// The targets of raw examples, clamped to their range.
     ///
     /// # Errors
-    /// When the schema gives them a range that is none.
+    /// When the schema has an invalid range.
     pub fn targets(&self, examples: &syft::Examples) -> Result<Targets, DataError> {
         self.data.targets(examples)
     }

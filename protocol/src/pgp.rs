@@ -1,4 +1,5 @@
-//! OpenPGP (RFC 4880 profile, Curve25519 only) for what one party seals to another: readable by GnuPG and `sq`.
+//! OpenPGP (RFC 4880 profile, Curve25519 only) for messages that one party seals to another. Compatible with GnuPG and
+//! `sq`.
 
 use sequoia_openpgp::{
     Cert, Fingerprint, KeyHandle, Packet, PacketPile, Profile, Result as PgpResult,
@@ -28,49 +29,50 @@ use zeroize::Zeroizing;
 
 use crate::limits;
 
-/// What went wrong with OpenPGP.
+/// Why an OpenPGP operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PgpError {
-    /// Not a certificate, or none that is used here.
+    /// It is not a certificate, or not a usable one.
     #[error("this OpenPGP certificate cannot be used: {0}")]
     Certificate(String),
-    /// A secret key that the passphrase does not open.
+    /// The passphrase of the secret key is wrong.
     #[error("wrong passphrase for the OpenPGP key {0}")]
     WrongPassphrase(String),
-    /// Not an OpenPGP message.
+    /// It is not an OpenPGP message.
     #[error("this is not an OpenPGP message: {0}")]
     NotOpenPgp(String),
-    /// Encrypted to somebody else.
+    /// It is not encrypted to this key.
     #[error("this OpenPGP message is not encrypted to {0}")]
     NotForUs(String),
-    /// Larger inside than it may be.
-    #[error("the OpenPGP message holds more than {0} bytes and was not read further")]
+    /// Its content is larger than allowed.
+    #[error("the OpenPGP message has more than {0} bytes; reading was stopped")]
     TooLarge(usize),
-    /// Not signed by whom it should be.
+    /// It is not signed by the expected key.
     #[error("the OpenPGP message is not signed by {0}")]
     NotSigned(String),
-    /// A message could not be made.
-    #[error("an OpenPGP message could not be made: {0}")]
+    /// A key or message could not be created.
+    #[error("an OpenPGP key or message could not be created: {0}")]
     Make(String),
 }
 
-/// A certificate that was valid at a certain time and has only keys on Curve25519.
+/// A certificate that is valid at a reference time and has only keys on Curve25519.
 ///
-/// That time, not the clock, decides which of its keys are sealed to. So whoever promised to deliver to a certificate while it was
-/// valid can still do so after it has expired.
+/// The reference time, and not the clock, decides which of its keys a message is encrypted to. So a Capsule that has
+/// promised to deliver to a certificate while it was valid can still do so after it has expired.
 #[derive(Clone, Debug)]
 pub struct Certificate {
     cert: Cert,
-    /// The time at which its keys have to be valid.
+    /// The reference time.
     at: SystemTime,
     expires: Option<u64>,
 }
 
 impl Certificate {
-    /// Reads an untrusted certificate, armoured or not, as of a unix time.
+    /// Parses an untrusted certificate, armoured or not, as of a unix time.
     ///
     /// # Errors
-    /// If it is not a certificate, was expired or revoked at that time, cannot be encrypted to or cannot sign, or has keys of another kind.
+    /// If it is not a certificate, was expired or revoked at that time, has no key for encryption or for signing, or
+    /// has keys of another kind.
     pub fn decode(bytes: &[u8], at: u64) -> Result<Self, PgpError> {
         if bytes.len() > limits::CERTIFICATE {
             return Err(PgpError::Certificate(format!("it is larger than {} bytes", limits::CERTIFICATE)));
@@ -83,7 +85,7 @@ impl Certificate {
         let fingerprint = cert.fingerprint();
         let refuse = |reason: String| PgpError::Certificate(format!("{fingerprint}: {reason}"));
         if let Some(key) = cert.keys().find(|key| !on_curve25519(key.key())) {
-            return Err(refuse(format!("a key uses {}; only Curve25519 is used here", key.key().pk_algo())));
+            return Err(refuse(format!("a key uses {}, but only Curve25519 is supported", key.key().pk_algo())));
         }
         let at = reference_time(&cert, at);
         let mut certificate = Self { cert, at, expires: None };
@@ -97,9 +99,10 @@ impl Certificate {
         let recipients = certificate.valid_keys(&policy).for_transport_encryption();
         let ends: Vec<_> = recipients.map(|key| end(key.key_expiration_time(), key.binding_signature())).collect();
         if ends.is_empty() || certificate.valid_keys(&policy).for_signing().next().is_none() {
-            return Err(refuse("it has no valid key to encrypt to, or none that signs".into()));
+            return Err(refuse("it has no valid key for encryption, or none for signing".into()));
         }
-        // One recipient key without an end is enough; the certificate's own end holds for all of them.
+        // One recipient key that does not expire is enough; the expiry of the certificate itself applies to all of
+        // them.
         let last = ends.into_iter().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
         certificate.expires = [primary, last].into_iter().flatten().min().map(unix);
         Ok(certificate)
@@ -110,7 +113,7 @@ impl Certificate {
         self.cert.keys().with_policy(policy, self.at).supported().alive().revoked(false)
     }
 
-    /// Unix time from which nobody else would encrypt to it; nothing if it does not expire.
+    /// Unix time of its expiry; `None` if it does not expire.
     #[must_use]
     pub const fn expires(&self) -> Option<u64> {
         self.expires
@@ -141,8 +144,8 @@ impl Certificate {
     }
 }
 
-/// The time as of which a certificate is looked at. A chain's clock may be behind the one of the machine that made the keys or
-/// signed them last; without that signature there would be nothing to look at.
+/// The reference time for a certificate: at least that of its last self-signature, because the clock of a chain may be
+/// behind that of the machine that signed it.
 fn reference_time(cert: &Cert, at: u64) -> SystemTime {
     let made = |signature: &Signature| signature.signature_creation_time();
     let keys = cert.keys().flat_map(|key| key.self_signatures().filter_map(made).collect::<Vec<_>>());
@@ -152,7 +155,7 @@ fn reference_time(cert: &Cert, at: u64) -> SystemTime {
     keys.chain(names).fold(at, SystemTime::max)
 }
 
-/// When a key ends that is bound by this signature, which may end itself.
+/// Expiry of a key that is bound by this signature, which may itself expire.
 fn end(key: Option<SystemTime>, binding: &Signature) -> Option<SystemTime> {
     [key, binding.signature_expiration_time()].into_iter().flatten().min()
 }
@@ -184,9 +187,9 @@ where
     }
 }
 
-/// A secret key, unlocked, and its certificate.
+/// An unlocked secret key, with its certificate.
 pub struct Identity {
-    /// With secrets, which stay encrypted under the passphrase.
+    /// With its secrets, which stay encrypted under the passphrase.
     locked: Cert,
     certificate: Certificate,
     decryption: Vec<KeyPair>,
@@ -200,11 +203,11 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Makes a key for signing and encryption, its secrets encrypted under the passphrase. It does not expire: nothing here would
-    /// renew it in time.
+    /// Creates a key for signing and encryption, with its secrets encrypted under the passphrase. It does not expire,
+    /// because no program would renew it in time.
     ///
     /// # Errors
-    /// If the library cannot.
+    /// If the library fails.
     pub fn generate(userid: &str, passphrase: &str) -> Result<Self, PgpError> {
         let make = || {
             CertBuilder::general_purpose(Some(userid))
@@ -219,11 +222,11 @@ impl Identity {
         Self::unlock(cert, passphrase)
     }
 
-    /// Reads a secret key, armoured or not: our own or one exported from GnuPG. It may have expired: it still opens what was sealed to
-    /// it before.
+    /// Parses a secret key, armoured or not: our own or one exported from GnuPG. It may have expired, because it must
+    /// still decrypt old messages.
     ///
     /// # Errors
-    /// If it is no secret key of the kind used here, or the passphrase is wrong.
+    /// If it is not a secret key of the supported kind, or the passphrase is wrong.
     pub fn load(bytes: &[u8], passphrase: &str) -> Result<Self, PgpError> {
         if bytes.len() > limits::CERTIFICATE {
             return Err(PgpError::Certificate(format!("it is larger than {} bytes", limits::CERTIFICATE)));
@@ -234,11 +237,10 @@ impl Identity {
 
     fn unlock(locked: Cert, passphrase: &str) -> Result<Self, PgpError> {
         if locked.keys().unencrypted_secret().next().is_some() {
-            let reason =
-                "its secret is not under a passphrase; give it one first, for example with `gpg --change-passphrase`";
+            let reason = "its secret has no passphrase; set one first, for example with `gpg --change-passphrase`";
             return Err(PgpError::Certificate(reason.into()));
         }
-        // As of its last signature, when it cannot have expired yet.
+        // As of its last self-signature, when it had not expired.
         let certificate = Certificate::check(locked.clone().strip_secret_key_material(), 0)?;
         let policy = StandardPolicy::at(certificate.at);
         let password = Password::from(passphrase);
@@ -249,21 +251,22 @@ impl Identity {
         };
         let keys = || locked.keys().with_policy(&policy, certificate.at).supported().secret();
         let opened: Vec<_> = keys().for_transport_encryption().map(|key| open(key.key().clone())).collect();
-        // One that was replaced may be under an older passphrase, or not be here at all.
+        // A replaced subkey may have an older passphrase, or be missing.
         let decryption = if opened.iter().any(Result::is_ok) {
             opened.into_iter().flatten().collect()
         } else {
             opened.into_iter().collect::<Result<Vec<_>, _>>()?
         };
         let signing = keys().alive().revoked(false).for_signing().next().map(|key| open(key.key().clone()));
-        let signing = signing.ok_or_else(|| PgpError::Certificate("it has no secret key that signs".into()))??;
+        let signing = signing.ok_or_else(|| PgpError::Certificate("it has no secret key for signing".into()))??;
         if decryption.is_empty() {
-            return Err(PgpError::Certificate("it has no secret key that decrypts".into()));
+            return Err(PgpError::Certificate("it has no secret key for decryption".into()));
         }
         Ok(Self { locked, certificate, decryption, signing })
     }
 
-    /// The secret key as text, encrypted under the passphrase that it was made or loaded with. `gpg --import` reads it.
+    /// The secret key as text, encrypted under the passphrase that it was created or loaded with. `gpg --import`
+    /// accepts it.
     #[must_use]
     pub fn export_secret_armored(&self) -> Vec<u8> {
         let mut text = Vec::new();
@@ -290,8 +293,8 @@ impl Identity {
     }
 }
 
-/// What GnuPG understands too, whatever else a certificate says that its owner's software can do: version 1 of encryption with
-/// integrity protection (RFC 9580, section 5.13.1).
+/// Forces version 1 of encryption with integrity protection (RFC 9580, section 5.13.1), which GnuPG supports too,
+/// whatever features a certificate announces.
 fn features() -> Features {
     Features::empty().set_seipdv1()
 }
@@ -299,7 +302,7 @@ fn features() -> Features {
 /// Encrypts to the keys of a certificate that were valid at its reference time.
 ///
 /// # Errors
-/// If the library cannot.
+/// If the library fails.
 pub fn seal(plaintext: &[u8], recipient: &Certificate) -> Result<Vec<u8>, PgpError> {
     write_message(plaintext, recipient, None)
 }
@@ -307,7 +310,7 @@ pub fn seal(plaintext: &[u8], recipient: &Certificate) -> Result<Vec<u8>, PgpErr
 /// As [`seal`], and signs inside.
 ///
 /// # Errors
-/// If the library cannot.
+/// If the library fails.
 pub fn seal_signed(plaintext: &[u8], recipient: &Certificate, signer: &Identity) -> Result<Vec<u8>, PgpError> {
     write_message(plaintext, recipient, Some(signer))
 }
@@ -333,10 +336,10 @@ fn write_message(plaintext: &[u8], recipient: &Certificate, signer: Option<&Iden
     Ok(sealed)
 }
 
-/// Decrypts a message to `identity` that holds at most `limit` bytes; a signature, if any, is not looked at.
+/// Decrypts a message to `identity` of at most `limit` bytes; ignores a signature.
 ///
 /// # Errors
-/// If it is no OpenPGP message, not for this identity, tampered with, or too large.
+/// If it is not an OpenPGP message, not for this identity, tampered with, or too large.
 pub fn open(sealed: &[u8], identity: &Identity, limit: usize) -> Result<Zeroizing<Vec<u8>>, PgpError> {
     read_message(sealed, identity, None, limit)
 }
@@ -344,7 +347,7 @@ pub fn open(sealed: &[u8], identity: &Identity, limit: usize) -> Result<Zeroizin
 /// Decrypts a message that must be signed by `signer`.
 ///
 /// # Errors
-/// As [`open`], and if the signature is missing, wrong, or somebody else's.
+/// As [`open`], and if the signature is missing, wrong, or by another key.
 pub fn open_verified(
     sealed: &[u8],
     identity: &Identity,
@@ -374,18 +377,18 @@ fn read_message(
     if plaintext.len() > limit {
         return Err(PgpError::TooLarge(limit));
     }
-    // What was not encrypted at all has no secret to protect, but nobody here sends such a thing.
+    // A message without encryption has no secret to protect, but the protocol never sends one.
     if !decryptor.helper_ref().opened {
         return Err(PgpError::NotForUs(identity.fingerprint()));
     }
     Ok(plaintext)
 }
 
-/// Bytes of an encrypted packet at least: a random block with two bytes repeated, and the packet with the digest. The library
-/// panics on less.
+/// Minimum size in bytes of an encrypted packet: a random block with two bytes repeated, and the packet with the
+/// digest. The library panics on less.
 const LEAST_ENCRYPTED: usize = 16 + 2 + 22;
 
-/// Checks that a message is whole: session keys encrypted to OpenPGP keys, then one encrypted packet.
+/// Checks the structure of a message: session keys encrypted to OpenPGP keys, then one encrypted packet.
 fn check_frame(sealed: &[u8]) -> Result<(), PgpError> {
     let not = |reason: &str| Err(PgpError::NotOpenPgp(reason.into()));
     let packets = match PacketPile::from_bytes(sealed) {
@@ -393,14 +396,14 @@ fn check_frame(sealed: &[u8]) -> Result<(), PgpError> {
         Err(error) => return not(&error.to_string()),
     };
     let Some((Packet::SEIP(encrypted), keys)) = packets.split_last() else {
-        return not("it is cut off, or not encrypted");
+        return not("it is truncated, or not encrypted");
     };
     if keys.is_empty() || keys.iter().any(|key| !matches!(key, Packet::PKESK(_))) {
         return not("it is not encrypted to an OpenPGP key");
     }
     // Its content and one byte for its version.
     if encrypted.serialized_len() <= LEAST_ENCRYPTED {
-        return not("it is cut off");
+        return not("it is truncated");
     }
     Ok(())
 }
@@ -414,7 +417,7 @@ fn refusal(error: &sequoia_openpgp::anyhow::Error, identity: &Identity, signer: 
     }
 }
 
-/// What the helper below says to the library, and gets back from it.
+/// Input and result of the library's callbacks.
 #[derive(Debug, thiserror::Error)]
 enum HelperError {
     #[error("not encrypted to this key")]
@@ -498,7 +501,7 @@ mod tests {
         assert!(matches!(Identity::load(&text, "wrong"), Err(PgpError::WrongPassphrase(_))));
         let certificate = Certificate::decode(&ANNA.certificate().encode(), 0).unwrap();
         assert_eq!(certificate.encode(), ANNA.certificate().encode());
-        assert_eq!(certificate.expires(), None, "nobody would renew it");
+        assert_eq!(certificate.expires(), None, "no program would renew it");
         assert_eq!(certificate.fingerprint_word()[20..], [0; 12]);
     }
 
@@ -516,7 +519,7 @@ mod tests {
         }
         let error = Certificate::decode(&bytes, made + week).unwrap_err().to_string();
         assert!(error.contains(&expired.fingerprint()), "{error}");
-        // A chain whose clock is behind: the key is looked at as of its own beginning.
+        // If the clock of the chain is behind, the reference time is the creation of the key.
         assert_eq!(Certificate::decode(&bytes, made - 3_600).unwrap().expires(), Some(made + week));
     }
 
@@ -544,7 +547,7 @@ mod tests {
         for cut in 0..sealed.len() {
             assert!(matches!(open(&sealed[..cut], &ANNA, 100), Err(PgpError::NotOpenPgp(_))), "{cut}");
         }
-        // Whole by its frame, but with too little in it: a sender who knows the session key can make that.
+        // Well-formed outside but too short inside, which a sender who knows the session key can create.
         let packets = PacketPile::from_bytes(&sealed).unwrap();
         let key = Packet::clone(packets.path_ref(&[0]).unwrap()).to_vec().unwrap();
         let stump = [&key[..], &[0xd2, 31, 1], &[7; 30]].concat();
@@ -565,7 +568,8 @@ mod tests {
             let mut sealed = SEALED.clone();
             let at = at % sealed.len();
             sealed[at] ^= change;
-            // X25519 ignores the top bit of a public key (RFC 7748, section 5), so that one change opens to the same text.
+            // X25519 ignores the top bit of a public key (RFC 7748, section 5), so that this one change decrypts to the
+            // same text.
             if let Ok(text) = open(&sealed, &ANNA, 100) {
                 prop_assert_eq!((change, text.as_slice()), (128, &b"model"[..]), "byte {} of {}", at, sealed.len());
             }
@@ -577,11 +581,11 @@ mod tests {
         let (cert, _) =
             CertBuilder::general_purpose(Some("bare")).set_cipher_suite(CipherSuite::Cv25519).generate().unwrap();
         let error = Identity::load(&cert.as_tsk().to_vec().unwrap(), "").unwrap_err().to_string();
-        assert!(error.contains("not under a passphrase"), "{error}");
+        assert!(error.contains("has no passphrase"), "{error}");
     }
 
-    /// GnuPG imports our key, opens and verifies our message, and we open its, unless it is compressed: what is small outside
-    /// and large inside is not unpacked.
+    /// GnuPG imports our key, and decrypts and verifies our message. We decrypt its message unless it is compressed,
+    /// because a small message could expand to a large one.
     #[test]
     fn gnupg_understands_us_and_we_understand_it() {
         if Command::new("gpg").arg("--version").output().is_err() {

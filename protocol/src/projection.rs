@@ -1,5 +1,5 @@
-//! What is said of campaigns, submissions, Capsules and miners as JSON. The API, the command line and the relay say it with these
-//! types, so that they cannot differ. Artefacts are named by their CIDs.
+//! The JSON forms of campaigns, submissions, Capsules and miners. API, command line and relay use these types, so that
+//! they cannot differ. Artefacts are named by their CIDs.
 
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
@@ -17,12 +17,12 @@ use crate::{
     wire::TermsJson,
 };
 
-/// What lists take from a campaign's manifest.
+/// The part of a campaign's manifest that lists show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// The campaign's name.
     pub name: String,
-    /// Who may see its model.
+    /// Regime.
     pub regime: Regime,
 }
 
@@ -38,15 +38,15 @@ pub struct CampaignSummary {
     /// Its id.
     #[schema(value_type = String)]
     pub id: CampaignId,
-    /// Its name, if its manifest is here.
+    /// Its name, if its manifest is available.
     pub name: Option<String>,
-    /// Who may see the model, if its manifest is here: `encrypted`, no Mine; `clear`, every Mine and whoever fetches it.
+    /// Regime, if its manifest is available: `encrypted` (Mines never see the model) or `clear` (the model is public).
     #[schema(value_type = Option<String>)]
     pub regime: Option<Regime>,
-    /// Where it stands.
+    /// Its state.
     #[schema(value_type = String)]
     pub state: State,
-    /// Why it closed.
+    /// Reason for closing.
     #[schema(value_type = Option<String>)]
     pub reason: Option<CloseReason>,
     /// The data scientist.
@@ -61,84 +61,84 @@ pub struct CampaignSummary {
     /// The bounty in the token's smallest unit.
     #[schema(value_type = String)]
     pub bounty: Amount,
-    /// What miners have earned of it.
+    /// Amount of the bounty that miners have earned.
     #[schema(value_type = String)]
     pub awarded: Amount,
     /// The attested starting accuracy.
     pub start_ppm: Option<u32>,
     /// The attested best accuracy; absent before activation.
     pub best_ppm: Option<u32>,
-    /// The accuracy that earns the whole bounty.
+    /// Target accuracy that pays the full bounty.
     pub target_ppm: u32,
-    /// Present version of the model; 0 before activation.
+    /// Current version of the model; 0 before activation.
     pub version: u32,
-    /// Submissions so far.
+    /// Number of submissions so far.
     pub submissions: u32,
-    /// Accepted submissions so far.
+    /// Number of accepted submissions so far.
     pub accepts: u32,
-    /// Accounts that have submitted.
+    /// Number of accounts that have submitted.
     pub miners: u32,
-    /// Windows that were settled.
+    /// Number of settled windows.
     pub windows: usize,
-    /// Unix time after which nothing is submitted.
+    /// Deadline: unix time after which no update can be submitted.
     pub deadline: u64,
-    /// Unix time at which it was opened.
+    /// Unix time of its launch.
     pub opened_at: u64,
 }
 
-/// One campaign.
+/// Details of a campaign.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CampaignDetail {
-    /// As in the list.
+    /// The summary, as in lists.
     #[serde(flatten)]
     pub summary: CampaignSummary,
-    /// Its facts that never change.
+    /// Its terms, which never change.
     pub terms: TermsJson,
-    /// Where its money is.
+    /// Its ledger.
     pub ledger: LedgerJson,
     /// Stakes of submissions, in wei.
     pub stakes: Stakes,
-    /// The present window.
+    /// The current window.
     pub window: WindowJson,
-    /// The last window that was settled.
+    /// The last settled window.
     pub last_settled: Option<SettledJson>,
-    /// What the Capsule published for the present version.
+    /// What the Capsule published for the current version.
     #[schema(value_type = Option<String>)]
     pub material: Option<Digest>,
-    /// The delivered model.
+    /// Digest of the delivered model.
     #[schema(value_type = Option<String>)]
     pub result: Option<Digest>,
-    /// What became of the Capsule's stake after the delivery.
+    /// Whether the Capsule's stake was freed or slashed after the delivery.
     pub stake_fate: Option<StakeFate>,
-    /// Why the Capsule declined.
+    /// Code of the Capsule's refusal.
     pub declined: Option<u8>,
-    /// The same in words.
+    /// The same as text.
     pub declined_because: Option<String>,
-    /// Unix time of opening, activation, closing or delivery, whichever was last.
+    /// Unix time of the last change of state: launch, activation, closing or delivery.
     pub changed_at: u64,
-    /// Where it was opened.
+    /// Block, time and transaction of the launch.
     pub opened: PlaceJson,
 }
 
-/// Where a campaign's money is: `deposited = paid + owed + refunded + fee + escrowed`.
+/// The ledger of a campaign: `deposited = paid + owed + refunded + fee + escrowed`.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct LedgerJson {
-    /// Bounty and fee.
+    /// Bounty plus fee.
     #[schema(value_type = String)]
     pub deposited: Amount,
-    /// What miners have withdrawn.
+    /// Amount that miners have withdrawn.
     #[schema(value_type = String)]
     pub paid: Amount,
-    /// What miners can withdraw.
+    /// Amount that miners can withdraw.
     #[schema(value_type = String)]
     pub owed: Amount,
-    /// What was credited back to the owner.
+    /// Amount credited back to the owner.
     #[schema(value_type = String)]
     pub refunded: Amount,
-    /// What was credited to the Capsule.
+    /// Amount credited to the Capsule.
     #[schema(value_type = String)]
     pub fee: Amount,
-    /// What is not yet anybody's.
+    /// Amount still in escrow.
     #[schema(value_type = String)]
     pub escrowed: Amount,
 }
@@ -156,31 +156,31 @@ impl From<&Ledger> for LedgerJson {
     }
 }
 
-/// A campaign's present window.
+/// A campaign's current window.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct WindowJson {
     /// Its index.
     pub index: u32,
     /// The version that its submissions are for.
     pub version: u32,
-    /// Its submissions.
+    /// Number of its submissions.
     pub submissions: usize,
-    /// Unix time at which it closes or closed; absent while it is empty.
+    /// Unix time at which it closes or has closed; absent while it is empty.
     pub closes_at: Option<u64>,
 }
 
-/// A window that was settled.
+/// A settled window.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SettledJson {
     /// Its index.
     pub index: u32,
     /// The version that its submissions were for.
     pub version: u32,
-    /// Its submissions.
+    /// Number of its submissions.
     pub submissions: usize,
-    /// The best accuracy after it.
+    /// Best accuracy after it.
     pub best_ppm: u32,
-    /// Where it was settled.
+    /// Block, time and transaction of its settlement.
     pub at: PlaceJson,
 }
 
@@ -196,14 +196,14 @@ impl From<&SettledWindow> for SettledJson {
     }
 }
 
-/// Where on the chain something happened.
+/// Place of an event on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PlaceJson {
-    /// The block.
+    /// Number of the block.
     pub block: u64,
-    /// Its unix time.
+    /// Unix time of the block.
     pub time: u64,
-    /// The transaction.
+    /// Hash of the transaction.
     #[schema(value_type = String)]
     pub transaction: B256,
 }
@@ -214,31 +214,32 @@ impl From<&LogPosition> for PlaceJson {
     }
 }
 
-/// A submission and its public verdict. Nothing else is ever said about one that did not improve the model.
+/// A submission and its public verdict. Nothing else about a submission that did not improve the model is ever
+/// published.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SubmissionView {
-    /// Place among the campaign's submissions; the first is 1.
+    /// Number among the campaign's submissions; the first is 1.
     pub number: u32,
-    /// Its window.
+    /// Index of its window.
     pub window: u32,
     /// Its place in the window.
     pub index: u32,
-    /// The version it is for.
+    /// The version that it is for.
     pub version: u32,
-    /// Who sent it.
+    /// Address of the miner.
     #[schema(value_type = String)]
     pub miner: Address,
-    /// The sealed update on IPFS.
+    /// Digest of the sealed update on IPFS.
     #[schema(value_type = String)]
     pub content: Digest,
-    /// Where it was submitted.
+    /// Block, time and transaction of the submission.
     pub at: PlaceJson,
-    /// What became of it.
+    /// Outcome.
     pub verdict: Verdict,
 }
 
 impl SubmissionView {
-    /// All submissions to a campaign in chain order.
+    /// All submissions to a campaign, in chain order.
     pub fn all(view: &CampaignView) -> impl Iterator<Item = Self> + '_ {
         let grid = view.terms.gridPpm;
         let settled = view.settled.iter().flat_map(move |window| {
@@ -268,7 +269,7 @@ impl SubmissionView {
     }
 }
 
-/// What became of a submission.
+/// Outcome of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Verdict {
@@ -280,21 +281,21 @@ pub enum Verdict {
     Accepted {
         /// The new best accuracy.
         best_ppm: u32,
-        /// How far it moved the best accuracy towards the target.
+        /// Improvement of the best accuracy towards the target, in parts per million.
         delta_ppm: u32,
-        /// What it earned.
+        /// Payout.
         #[schema(value_type = String)]
         amount: Amount,
     },
-    /// It broke the protocol.
+    /// It was rejected by protocol.
     Rejected {
-        /// Stable code of the rule that it broke.
+        /// Stable code of the reason.
         reason: u8,
     },
 }
 
 impl Verdict {
-    /// The verdict of a settled submission.
+    /// Converts the outcome of a settled submission.
     #[must_use]
     pub fn of(outcome: Outcome, award: Option<Award>, grid_ppm: u32) -> Self {
         match outcome {
@@ -324,20 +325,20 @@ pub struct CapsuleSummary {
     /// Its OpenPGP certificate on IPFS.
     #[schema(value_type = Option<String>)]
     pub certificate: Option<Digest>,
-    /// Where it answers.
+    /// URL that its operator published.
     pub endpoint: String,
     /// Its fee in parts per million of the bounty.
     pub fee_ppm: u32,
-    /// Its stake in wei, the locked part included.
+    /// Its stake in wei, including the locked part.
     #[schema(value_type = String)]
     pub stake: Amount,
-    /// The part of its stake that campaigns hold.
+    /// The part of its stake that campaigns have locked, in wei.
     #[schema(value_type = String)]
     pub locked: Amount,
 }
 
 impl CapsuleSummary {
-    /// What is said of a Capsule.
+    /// The JSON form of a Capsule.
     #[must_use]
     pub fn new(operator: Address, view: &CapsuleView) -> Self {
         Self {
@@ -353,21 +354,21 @@ impl CapsuleSummary {
     }
 }
 
-/// What an account did and earned as a miner.
+/// Submissions and earnings of a miner.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Miner {
     /// The account.
     #[schema(value_type = String)]
     pub address: Address,
-    /// Per campaign, newest first.
+    /// By campaign, newest first.
     pub campaigns: Vec<MinerCampaign>,
-    /// Give this as `after` to get older campaigns; absent at the end.
+    /// Pass this as `after` to get older campaigns; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub next: Option<CampaignId>,
 }
 
-/// What an account did and earned in one campaign.
+/// Submissions and earnings of a miner in one campaign.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MinerCampaign {
     /// The campaign.
@@ -376,19 +377,19 @@ pub struct MinerCampaign {
     /// Token of its bounty.
     #[schema(value_type = String)]
     pub token: Address,
-    /// Submissions.
+    /// Number of submissions.
     pub submitted: u32,
-    /// Of these, accepted.
+    /// Number of accepted submissions.
     pub accepted: u32,
-    /// How far they moved the best accuracy towards the target.
+    /// Improvement of the best accuracy towards the target, in parts per million.
     pub delta_ppm: u32,
-    /// What they earned.
+    /// Earnings.
     #[schema(value_type = String)]
     pub earned: Amount,
-    /// What the account can withdraw.
+    /// Amount that the account can withdraw.
     #[schema(value_type = String)]
     pub owed: Amount,
-    /// What it has withdrawn.
+    /// Amount that the account has withdrawn.
     #[schema(value_type = String)]
     pub withdrawn: Amount,
     /// Its stakes, in wei.
@@ -396,7 +397,7 @@ pub struct MinerCampaign {
 }
 
 impl CampaignSummary {
-    /// What a list says of a campaign.
+    /// The summary of a campaign.
     #[must_use]
     pub fn new(view: &CampaignView, label: Option<Label>) -> Self {
         let (name, regime) = label.map(|Label { name, regime }| (name, regime)).unzip();
@@ -426,7 +427,7 @@ impl CampaignSummary {
 }
 
 impl CampaignDetail {
-    /// What is said of a campaign, in a size that does not grow with its history.
+    /// The details of a campaign, in a size that does not grow with its history.
     #[must_use]
     pub fn new(view: &CampaignView, label: Option<Label>) -> Self {
         let window = &view.window;
@@ -454,7 +455,7 @@ impl CampaignDetail {
 }
 
 impl MinerCampaign {
-    /// What an account did in a campaign; `None` if it never submitted to it.
+    /// Submissions and earnings of an account in a campaign; `None` if it has not submitted.
     #[must_use]
     pub fn new(view: &CampaignView, address: Address) -> Option<Self> {
         let account = view.accounts.get(&address).filter(|account| account.submitted > 0)?;

@@ -1,55 +1,55 @@
-//! Why a Capsule does not run a campaign.
+//! Why a Capsule declines a campaign.
 
-/// Why a campaign is not run. The codes are on chain.
+/// Why a Capsule declines a campaign. The codes are on chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[repr(u8)]
 pub enum Refusal {
-    /// Manifest, bundle or backbone were not to be had.
+    /// Manifest, bundle or backbone are unavailable.
     #[error("manifest, bundle or backbone could not be fetched")]
     Unavailable = 1,
-    /// The manifest is no manifest, or makes no sense.
+    /// The manifest is invalid.
     #[error("the manifest cannot be used")]
     Manifest = 2,
-    /// The manifest is of another campaign.
+    /// The manifest does not match the terms.
     #[error("the manifest does not match the terms on chain")]
     Terms = 3,
-    /// The bundle does not open.
+    /// The bundle cannot be decrypted or decoded.
     #[error("the bundle cannot be opened")]
     Bundle = 4,
-    /// The bundle is not what the manifest committed to.
+    /// The bundle does not match the manifest's commitments.
     #[error("the bundle does not match the manifest's commitments")]
     Commitment = 5,
-    /// Validation data or starting model do not fit.
-    #[error("validation data or starting model do not fit the manifest")]
+    /// The validation set or the starting model does not fit.
+    #[error("the validation set or the starting model does not fit the manifest")]
     Content = 6,
     /// The certificate of the data scientist cannot be used.
     #[error("the data scientist's certificate cannot be used")]
     Certificate = 7,
-    /// The starting accuracy is not as claimed.
-    #[error("the measured starting accuracy is not what was claimed")]
+    /// The measured starting accuracy differs from the claim.
+    #[error("the measured starting accuracy differs from the claim")]
     Start = 8,
     /// The target is reached already, or off the grid.
     #[error("the target is not above the measured starting accuracy")]
     Target = 9,
-    /// The limits would say too much about the model.
+    /// The limits would disclose too much.
     #[error("the limits do not fit the leak budget")]
     LeakBudget = 10,
-    /// The terms name keys or a fee that are not this Capsule's.
-    #[error("the terms are not what this Capsule offers")]
+    /// The terms have other keys, times or another fee than this Capsule's.
+    #[error("the terms do not match what this Capsule offers")]
     Offer = 11,
-    /// The stake is not there.
+    /// The free stake is too small.
     #[error("the Capsule has less free stake than the terms lock")]
     Stake = 12,
     /// The deadline has passed.
     #[error("the deadline has passed")]
     TooLate = 13,
-    /// The backbone's weights are none of its network.
+    /// The backbone's weights do not fit its network.
     #[error("the backbone cannot be used")]
     Backbone = 14,
     /// Evaluating a window would take too long.
     #[error("a full window cannot be evaluated in the time that the terms give")]
     TooSlow = 15,
-    /// The model might be delivered to a certificate that has expired.
+    /// The data scientist's certificate might expire before the delivery.
     #[error("the data scientist's certificate expires before the model is certain to be delivered")]
     CertificateExpires = 16,
 }
@@ -80,10 +80,10 @@ impl Refusal {
         all.into_iter().find(|refusal| *refusal as u8 == code)
     }
 
-    /// What a number on the chain means; a Capsule of another version may have given one that is not known here.
+    /// The meaning of a code on chain; a Capsule of another version may use codes that are unknown here.
     #[must_use]
     pub fn words(code: u8) -> String {
-        let unknown = || format!("for a reason that this program does not know, {code}");
+        let unknown = || format!("unknown reason {code}");
         Self::from_code(code).map_or_else(unknown, |refusal| refusal.to_string())
     }
 }
@@ -99,6 +99,6 @@ mod tests {
             assert_eq!(refusal as u8, code);
             assert_eq!(Refusal::words(code), refusal.to_string());
         }
-        assert_eq!(Refusal::words(200), "for a reason that this program does not know, 200");
+        assert_eq!(Refusal::words(200), "unknown reason 200");
     }
 }

@@ -1,4 +1,4 @@
-//! Who may see a campaign's model.
+//! The regime: who may see a campaign's model.
 
 use std::{fmt, str::FromStr};
 
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Regime {
-    /// The Capsule and the data scientist: Mines train on ciphertexts
+    /// Only the Capsule and the data scientist see the model: Mines train on ciphertexts
     #[default]
     Encrypted,
-    /// Everybody: the model is public, and only updates are sealed
+    /// The model is public, and only updates are sealed
     Clear,
 }
 
-/// A text that names no regime.
+/// Text that is not a regime.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a regime: write `encrypted` (Mines never see the model) or `clear` (the model is public)")]
 pub struct ParseRegimeError(String);
@@ -39,7 +39,7 @@ impl Regime {
         }
     }
 
-    /// Whether everybody may see the model.
+    /// Whether the model is public.
     #[must_use]
     pub const fn is_public(self) -> bool {
         matches!(self, Self::Clear)

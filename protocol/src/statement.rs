@@ -1,5 +1,5 @@
-//! What each party of a campaign can learn, and what that rests on: the privacy statement that a data scientist sees before she pays,
-//! and that anybody can ask for later.
+//! The privacy statement: what each party of a campaign can learn, and what that rests on. The data scientist sees it
+//! before they pay, and anyone can request it later.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -17,77 +17,77 @@ use crate::{
     view::CampaignView,
 };
 
-/// How far a campaign has come.
+/// Progress of a campaign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CampaignProgress {
-    /// Measured starting accuracy, once there is one.
+    /// Measured starting accuracy; `None` before activation.
     pub start_ppm: Option<u32>,
-    /// Submissions so far.
+    /// Number of submissions so far.
     pub submissions: u32,
-    /// Accepted ones among them.
+    /// Number of accepted submissions.
     pub accepts: u32,
 }
 
 /// What each party of a campaign can learn, and what that rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PrivacyStatement {
-    /// Who may see the model: `encrypted`, no Mine; `clear`, everybody.
+    /// Regime: `encrypted` (Mines never see the model) or `clear` (the model is public).
     #[schema(value_type = String)]
     pub regime: Regime,
     /// Whether the model can be called secret.
     pub model: ModelSecrecy,
-    /// What public verdicts can say: about model and keys, or in the clear regime about the validation set.
+    /// What public verdicts can disclose: about model and keys, or in the clear regime about the validation set.
     pub transcript: TranscriptBits,
-    /// What updates say about a Mine's data to the Capsule.
+    /// What updates disclose about a Mine's data to the Capsule.
     pub updates: UpdateSecrecy,
     /// Hardness figures, each under its cost model.
     pub security: Vec<SecurityFigure>,
-    /// Who learns what.
+    /// What each party learns.
     pub parties: Vec<PartyStatement>,
 }
 
 /// Whether the model can be called secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ModelSecrecy {
-    /// Weights of the model.
+    /// Number of weights of the model.
     pub weights: usize,
-    /// Weights of the backbone that it reads through, which everybody can read; none without one.
+    /// Number of weights of the backbone, which are public; `None` without a backbone.
     pub public_weights: usize,
-    /// Fewer cannot be called secret, whatever the encryption.
+    /// Minimum number of weights of a secret model, whatever the encryption.
     pub least_weights: usize,
-    /// Whether it can.
+    /// Whether the model can be called secret.
     pub secret: bool,
 }
 
-/// Bits that the public transcript can say.
+/// Bits that the public transcript can disclose.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TranscriptBits {
-    /// By the whole campaign within its limits.
+    /// In the whole campaign, within its limits.
     pub allowed: f64,
     /// So far.
     pub spent: f64,
-    /// From now on.
+    /// In the rest of the campaign.
     pub left: f64,
-    /// What no campaign may exceed.
+    /// Maximum of any campaign.
     pub hard_limit: f64,
 }
 
-/// What updates say about a Mine's data to whoever decrypts them.
+/// What updates disclose about a Mine's data when they are decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct UpdateSecrecy {
-    /// Updates that one Mine can make, at most: one for each version.
+    /// Maximum number of updates of one Mine: one per version.
     pub most_uploads: u32,
-    /// What their encryption adds; nothing in the clear regime, where there is none.
+    /// Effect of their homomorphic encryption; `None` in the clear regime.
     pub encryption: Option<UpdateEncryption>,
 }
 
-/// A statement that cannot be made; no manifest that was checked is the cause.
+/// Why a statement cannot be computed. Cannot happen with a checked manifest.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum StatementError {
-    /// Accuracies make no ladder.
+    /// The accuracies are inconsistent.
     #[error(transparent)]
     Ladder(#[from] LadderError),
-    /// An accuracy that is none.
+    /// An accuracy is invalid.
     #[error(transparent)]
     Accuracy(#[from] syft::UnitError),
 }
@@ -99,10 +99,10 @@ impl From<&CampaignView> for CampaignProgress {
 }
 
 impl PrivacyStatement {
-    /// The statement of a campaign that has come so far.
+    /// Computes the statement of a campaign with this progress.
     ///
     /// # Errors
-    /// When the starting accuracy is none, or not below the target.
+    /// When the starting accuracy is invalid, or not below the target.
     pub fn new(manifest: &Manifest, progress: CampaignProgress) -> Result<Self, StatementError> {
         let method = &manifest.method;
         let (regime, weights) = (method.regime(), method.weights());
@@ -146,39 +146,39 @@ impl Display for PrivacyStatement {
         if regime.is_public() {
             writeln!(
                 f,
-                "The model is not secret: every Mine, and anyone who fetches it, sees its {} weights.",
+                "The model is not secret: every Mine, and anyone who fetches it, can read its {} weights.",
                 model.weights
             )?;
         } else if model.secret {
             writeln!(
                 f,
-                "The model's {} weights stay secret from everybody but Capsule and data scientist.",
+                "The model's {} weights stay secret from everyone except Capsule and data scientist.",
                 model.weights
             )?;
         } else {
             let (weights, least) = (model.weights, model.least_weights);
             writeln!(
                 f,
-                "The model is not secret: it has {weights} weights, and verdicts say too much about one of fewer than {least}."
+                "The model is not secret: it has {weights} weights, and public verdicts disclose too much about a model with fewer than {least}."
             )?;
         }
         if model.public_weights > 0 {
             let weights = model.public_weights;
             writeln!(
                 f,
-                "It reads through a public network: its {weights} weights, and what they tell of the data behind them, are everybody's."
+                "It reads the activations of a public network: its {weights} weights, and what they disclose about its training data, are public."
             )?;
         }
         writeln!(
             f,
-            "Public verdicts say at most {:.0} bits about {about}: {:.0} so far, {:.0} left (never more than {:.0}).",
+            "Public verdicts disclose at most {:.0} bits about {about}: {:.0} so far, {:.0} left (never more than {:.0}).",
             transcript.allowed, transcript.spent, transcript.left, transcript.hard_limit
         )?;
         match &updates.encryption {
             Some(encryption) => writeln!(
                 f,
-                "The Capsule learns each update that it decrypts, at most {} of a Mine; from {} exact ones it can solve for averages of its data.\n\
-                 Beyond the updates, their ciphertexts say no more than ε = {:.2} at δ = {:e} in all. A Mine's privacy budget bounds the updates, too.",
+                "The Capsule learns each update that it decrypts, at most {} per Mine; from {} exact updates it can compute averages of the Mine's data.\n\
+                 In addition to the updates, their ciphertexts disclose at most ε = {:.2} at δ = {:e} in all. A Mine's privacy budget also bounds the updates.",
                 updates.most_uploads,
                 encryption.solvable_from,
                 encryption.ciphertext_epsilon,
@@ -186,7 +186,7 @@ impl Display for PrivacyStatement {
             )?,
             None => writeln!(
                 f,
-                "The Capsule learns each update, at most {} of a Mine; everybody learns what accepted ones changed. A Mine's privacy budget bounds both.",
+                "The Capsule learns each update, at most {} per Mine; everybody learns what accepted updates changed. A Mine's privacy budget bounds both.",
                 updates.most_uploads
             )?,
         }

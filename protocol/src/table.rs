@@ -1,7 +1,8 @@
-//! CSV files as people have them: what is unambiguous is read, everything else is refused with its line.
+//! CSV files: unambiguous files are read, all others are refused with the line of the problem.
 //!
-//! [`encoding`] makes text of bytes (gzip, UTF-16, Windows-1252), [`records`] splits the text into records, and this module decides about
-//! separator, header and limits. Launch, Capsule and Mine read with the same function, so they see the same rows.
+//! [`encoding`] decodes the bytes to text (gzip, UTF-16, Windows-1252), [`records`] splits the text into records, and
+//! this module detects separator and header and checks the limits. Launch, Capsule and Mine use the same function, so
+//! they read the same rows.
 
 mod encoding;
 mod records;
@@ -16,15 +17,15 @@ use std::{
 
 use records::{CsvRecord, Records};
 
-/// Most columns of a table, and most inputs of a campaign.
+/// Maximum number of columns of a table, and of inputs of a campaign.
 pub const MAX_COLUMNS: usize = 4_096;
-/// Records that decide about separator and header.
+/// Number of records that are used to detect separator and header.
 const SAMPLE: usize = 100;
-/// Most characters of a cell that are shown.
+/// Maximum number of characters of a cell that a message shows.
 const SHOWN: usize = 40;
-/// In the order of preference when two split a file equally well.
+/// Supported separators, in the order of preference when two split a file equally well.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
-/// Separators that are recognised, so that they can be named, and not read. Spaces are one too.
+/// Separators that are detected only for the error message. Spaces are detected too.
 const OTHER_SEPARATORS: [(char, &str); 6] = [
     (':', "colons"),
     ('^', "`^`"),
@@ -33,17 +34,17 @@ const OTHER_SEPARATORS: [(char, &str); 6] = [
     ('\u{1}', "the control character U+0001"),
     ('，', "`，`"),
 ];
-/// What stands for a missing value, in any case.
+/// Texts of missing values, in any case.
 const MISSING: [&str; 12] = ["", "?", "-", "--", ".", "na", "n/a", "#n/a", "<na>", "null", "none", "missing"];
 
-/// How large a table may be.
+/// Size limits of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableLimits {
-    /// Bytes of the file, and of the text in it once it is unpacked.
+    /// Maximum number of bytes of the file, and of its unpacked text.
     pub bytes: u64,
-    /// Columns.
+    /// Maximum number of columns.
     pub columns: usize,
-    /// Rows without the header.
+    /// Maximum number of rows, without the header.
     pub rows: usize,
 }
 
@@ -53,45 +54,45 @@ impl Default for TableLimits {
     }
 }
 
-/// Where the names of the columns come from.
+/// Source of the column names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Header {
-    /// From the first line, unless that looks like data.
+    /// The first line, unless it looks like data.
     #[default]
     Checked,
-    /// From the first line, unless that looks like data and lacks one of these names.
+    /// The first line, unless it looks like data and lacks one of these names.
     Expected(Vec<String>),
-    /// From the first line, whatever it looks like.
+    /// The first line, whatever it looks like.
     FirstLine,
-    /// There is no header line: these are the names, or `column1`, `column2`, … if there are none.
+    /// These names, or `column1`, `column2`, … if empty: the file has no header line.
     Absent(Option<Vec<String>>),
 }
 
-/// A file that is not a table.
+/// Why a file is not a table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    /// An archive, or another kind of file.
-    #[error("the file is {0}, not CSV: unpack or export it, and give the CSV file")]
+    /// It is an archive, or another kind of file.
+    #[error("the file is {0}, not CSV: unpack or export it, and use the CSV file")]
     Kind(&'static str),
-    /// Compressed, but damaged.
-    #[error("the file is compressed with gzip and cannot be unpacked: {0}; compress it again, or give the CSV file")]
+    /// It is compressed, but damaged.
+    #[error("the file is compressed with gzip and cannot be unpacked: {0}; compress it again, or use the CSV file")]
     Gzip(String),
-    /// UTF-16 with half a character.
+    /// It is UTF-16 with invalid characters.
     #[error("the file is UTF-16 by its first bytes and has invalid characters: save it as UTF-8")]
     Utf16,
-    /// An encoding that can only be guessed.
+    /// Its encoding can only be guessed.
     #[error(
         "line {line}: byte 0x{byte:02X} is not UTF-8, and {place} is not read in a guessed encoding: save the file as UTF-8"
     )]
     Encoding {
         /// Line in the file.
         line: u64,
-        /// What is there.
+        /// Description of the text at this place.
         byte: u8,
-        /// Where a guess is not good enough.
+        /// Kind of text for which a guess is not safe.
         place: &'static str,
     },
-    /// Binary, or UTF-16 without byte order mark.
+    /// It is binary, or UTF-16 without byte order mark.
     #[error(
         "line {0} contains a NUL byte: the file is binary, damaged, or UTF-16 without byte order mark; save it as UTF-8"
     )]
@@ -99,27 +100,27 @@ pub enum TableError {
     /// It has no header or no rows.
     #[error("the file is empty: it needs a header line with column names, and at least one row")]
     Empty,
-    /// Too many bytes.
+    /// It is too large.
     #[error("the file is larger than {0} bytes")]
     TooManyBytes(u64),
-    /// Too many columns.
-    #[error("the file has {have} columns; at most {most} are read")]
+    /// It has too many columns.
+    #[error("the file has {have} columns, more than the limit of {most}")]
     TooManyColumns {
         /// Columns in the header.
         have: usize,
-        /// Most that are read.
+        /// The limit.
         most: usize,
     },
-    /// Too many rows.
+    /// It has too many rows.
     #[error("the file has more than {0} rows")]
     TooManyRows(usize),
-    /// Two columns of the same name.
+    /// Two columns have the same name.
     #[error("column `{0}` appears twice: rename one of the two")]
     DuplicateColumn(String),
-    /// A quote that does not end.
+    /// A quote is not closed.
     #[error("the quote opened in line {0} is not closed: close it, or write \"\" for a quote within a quoted cell")]
     UnclosedQuote(u64),
-    /// Text between a closing quote and the next separator.
+    /// There is text between a closing quote and the next separator.
     #[error(
         "line {line}: `{text}` follows a closing quote (the quote opened in line {opened}): quote the whole cell, and write \"\" for a quote within it"
     )]
@@ -131,9 +132,9 @@ pub enum TableError {
         /// The text.
         text: String,
     },
-    /// A quoted cell that contains whole rows.
+    /// A quoted cell contains whole rows.
     #[error(
-        "the quote opened in line {opened} is closed in line {closed} only, after what looks like whole rows: close it in line {opened}"
+        "the quote opened in line {opened} is closed only in line {closed}, after text that looks like whole rows: close it in line {opened}"
     )]
     SwallowedRows {
         /// Line in which the quote was opened.
@@ -141,52 +142,52 @@ pub enum TableError {
         /// Line in which it was closed.
         closed: u64,
     },
-    /// A row with more or fewer cells than the header.
+    /// A row has more or fewer cells than the header.
     #[error("line {line} has {have} cells, the header has {expected} (separated by {separator}): correct the line")]
     Ragged {
         /// Line in the file.
         line: u64,
-        /// Its cells.
+        /// Number of its cells.
         have: usize,
-        /// Cells of the header.
+        /// Number of cells of the header.
         expected: usize,
         /// Name of the separator.
         separator: &'static str,
     },
-    /// Columns separated by something else.
+    /// The columns have an unsupported separator.
     #[error(
         "the columns are separated by {0}: save the file with commas, semicolons, tabs or vertical bars between them"
     )]
     Separator(String),
-    /// No header.
+    /// There is no header line.
     #[error("the first line looks like data (`{0}`): a CSV file starts with a line of column names; add one")]
     LooksLikeData(String),
-    /// The header a second time, as in files that were joined.
+    /// The header line is repeated, as in concatenated files.
     #[error("line {0} repeats the header line: remove it")]
     RepeatedHeader(u64),
-    /// As many names as there are columns are needed.
+    /// The number of given names is not the number of columns.
     #[error("{given} column names were given, but line {line} has {have} cells (separated by {separator})")]
     Names {
-        /// Names given.
+        /// Number of given names.
         given: usize,
         /// Line in the file.
         line: u64,
-        /// Its cells.
+        /// Number of its cells.
         have: usize,
         /// Name of the separator.
         separator: &'static str,
     },
 }
 
-/// The cells of a CSV file.
+/// A table: the cells of a CSV file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Table {
     columns: Vec<String>,
-    /// All cells, one after the other.
+    /// All cells, concatenated.
     text: String,
-    /// Where each cell ends in `text`.
+    /// End of each cell in `text`.
     ends: Vec<u32>,
-    /// The line of each row.
+    /// Line of each row in the file.
     lines: Vec<u64>,
     has_commas: bool,
 }
@@ -197,18 +198,18 @@ impl fmt::Debug for Table {
     }
 }
 
-/// Reads a CSV file with a header line.
+/// Parses a CSV file with a header line.
 ///
 /// # Errors
-/// Not a table, ambiguous, or beyond the limits.
+/// When the file is not a table, is ambiguous, or exceeds the limits.
 pub fn read_csv(bytes: &[u8], limits: &TableLimits) -> Result<Table, TableError> {
     read_csv_with(bytes, &Header::Checked, limits)
 }
 
-/// Reads a CSV file whose header line is there, or is not.
+/// Parses a CSV file with or without a header line.
 ///
 /// # Errors
-/// Not a table, ambiguous, or beyond the limits.
+/// When the file is not a table, is ambiguous, or exceeds the limits.
 pub fn read_csv_with(bytes: &[u8], header: &Header, limits: &TableLimits) -> Result<Table, TableError> {
     let limits = &TableLimits { bytes: limits.bytes.min(u32::MAX.into()), ..*limits };
     if bytes.len() as u64 > limits.bytes {
@@ -271,7 +272,7 @@ pub fn read_csv_with(bytes: &[u8], header: &Header, limits: &TableLimits) -> Res
     Ok(table)
 }
 
-/// Spreadsheets export empty columns without names; nobody can mean these, so they may be several.
+/// Several columns may have an empty name, because spreadsheets export empty columns without names.
 fn check_names(columns: &[String]) -> Result<(), TableError> {
     if columns.iter().all(String::is_empty) {
         return Err(TableError::Empty);
@@ -283,7 +284,7 @@ fn check_names(columns: &[String]) -> Result<(), TableError> {
     }
 }
 
-/// Spreadsheets write a line `sep=;` before the header. Returns where that line ends, and the separator.
+/// Parses a line `sep=;` before the header, as spreadsheets write it. Returns the end of that line, and the separator.
 fn declared_separator(text: &str) -> Result<(usize, Option<char>), TableError> {
     let line = text.split(['\n', '\r']).next().unwrap_or(text);
     let declaration = line.strip_prefix('"').unwrap_or(line);
@@ -296,9 +297,9 @@ fn declared_separator(text: &str) -> Result<(usize, Option<char>), TableError> {
     }
 }
 
-/// The separator that splits header and first rows evenly, and best: its cells contain the other separators least often, decimal commas
-/// aside; among equals the one with most columns. If none splits them evenly, the one that splits the header into most columns, so that the
-/// uneven line is reported with it.
+/// Detects the separator: the one that splits header and first rows evenly, and whose cells contain the other
+/// separators least often, except decimal commas; among equals the one with the most columns. If no separator splits
+/// them evenly, the one that splits the header into the most columns, so that the uneven line is reported with it.
 fn infer_separator<'t>(records: impl Fn(char) -> Records<'t>) -> char {
     let is_torn = |cell: &&Cell<'t>| cell.contains(SEPARATORS) && comma_number(cell).is_none();
     let split = |separator| {
@@ -309,14 +310,14 @@ fn infer_separator<'t>(records: impl Fn(char) -> Records<'t>) -> char {
         (separator, columns, is_even, torn)
     };
     let splits: Vec<_> = SEPARATORS.map(split).into_iter().filter(|(_, columns, ..)| *columns > 1).collect();
-    // `max_by_key` takes the last of equals, and the preferred one comes first.
+    // `max_by_key` returns the last of equals, and the preferred one comes first.
     let even = splits.iter().rev().filter(|(.., is_even, _)| *is_even);
     even.max_by_key(|(_, columns, _, torn)| (Reverse(*torn), *columns))
         .or_else(|| splits.iter().rev().max_by_key(|(_, columns, ..)| *columns))
         .map_or(',', |(separator, ..)| *separator)
 }
 
-/// Checks that a file has one column because it has one, and not because its separator is another one than those that are read.
+/// Checks that a file with one column really has one column, and not an unsupported separator.
 fn check_single(first: &CsvRecord<'_>, below: Records<'_>) -> Result<(), TableError> {
     let rows: Vec<CsvRecord<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
     let lines = || iter::once(first).chain(&rows).filter_map(|record| record.cells.first());
@@ -343,10 +344,10 @@ fn is_missing(cell: &str) -> bool {
     MISSING.iter().any(|missing| cell.eq_ignore_ascii_case(missing))
 }
 
-/// Whether a first line is a row like those below it: values above values, or texts that occur again below.
+/// Whether a first line looks like data: it has values above values, or texts that occur again below.
 fn looks_like_data(names: &[String], below: Records<'_>) -> bool {
     let rows: Vec<CsvRecord<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
-    // The same line again may be the header of a second file.
+    // A repeated first line may be the header of a second file.
     let others = || rows.iter().filter(|row| row.cells != names);
     let cells = |column: usize| {
         let cells = others().filter_map(move |row| row.cells.get(column).map(|cell| &**cell));
@@ -369,12 +370,12 @@ fn is_value(text: &str) -> bool {
     is_number(text) || (has_digit && starts_as_value(text) && text.chars().all(is_of_values))
 }
 
-/// With a point or a comma before the decimals.
+/// With a decimal point or a decimal comma.
 fn is_number(text: &str) -> bool {
     text.parse::<f64>().is_ok() || comma_number(text).is_some()
 }
 
-/// `1,68` as `1.68`; none if it is not digits, a comma and digits.
+/// Converts `1,68` to `1.68`; `None` if it is not digits, a comma and digits.
 pub(crate) fn comma_number(text: &str) -> Option<f64> {
     let (whole, decimals) = text.split_once(',')?;
     let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
@@ -384,14 +385,14 @@ pub(crate) fn comma_number(text: &str) -> Option<f64> {
     fits.then(|| format!("{whole}.{decimals}").parse().ok()).flatten()
 }
 
-/// Whether the comma in a number may as well separate thousands: `1,234`.
+/// Whether the comma in a number may be a separator of thousands: `1,234`.
 fn may_be_thousands(text: &str) -> bool {
     let Some((whole, decimals)) = text.split_once(',') else { return false };
     let digits = whole.trim_start_matches(['+', '-']);
     decimals.len() == 3 && decimals.bytes().all(|c| c.is_ascii_digit()) && digits.len() <= 3 && !digits.starts_with('0')
 }
 
-/// The start of a text that is shown.
+/// The part of a text that a message shows.
 pub(crate) fn shorten(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
@@ -408,7 +409,7 @@ impl Table {
         for cell in &record.cells {
             self.has_commas |= cell.contains(',');
             self.text.push_str(cell);
-            // A file in another encoding becomes longer than its limit when it is decoded.
+            // A file in another encoding may exceed the limit when it is decoded.
             let end = u32::try_from(self.text.len()).map_err(|_| TableError::TooManyBytes(u32::MAX.into()))?;
             self.ends.push(end);
         }
@@ -428,19 +429,20 @@ impl Table {
         self.lines.len()
     }
 
-    /// The line of a row in the file.
+    /// Line of a row in the file.
     pub(crate) fn line(&self, row: usize) -> u64 {
         self.lines[row]
     }
 
-    /// A cell without the space around it.
+    /// A cell, trimmed.
     pub(crate) fn cell(&self, row: usize, column: usize) -> &str {
         let at = row * self.columns.len() + column;
         let start = if at == 0 { 0 } else { self.ends[at - 1] as usize };
         &self.text[start..self.ends[at] as usize]
     }
 
-    /// Whether commas stand before the decimals in these columns: only if each comma can, one cannot separate thousands, and there is no point.
+    /// Whether these columns use decimal commas: only if each comma can be one, at least one cannot separate thousands,
+    /// and there is no decimal point.
     pub(crate) fn has_decimal_commas(&self, columns: &[usize]) -> bool {
         if !self.has_commas {
             return false;
@@ -452,7 +454,8 @@ impl Table {
             && with_comma().any(|cell| !may_be_thousands(cell))
     }
 
-    /// The table as a CSV file in UTF-8 with commas and a header line, which [`Header::FirstLine`] reads as the same table.
+    /// Encodes the table as a CSV file in UTF-8 with commas and a header line, which [`Header::FirstLine`] parses to
+    /// the same table.
     #[must_use]
     pub fn to_csv(&self) -> String {
         let mut csv = String::with_capacity(self.text.len() + self.ends.len());
@@ -470,7 +473,7 @@ impl Table {
 }
 
 fn write_cell(csv: &mut String, cell: &str, column: usize, columns: usize) {
-    // A line without anything in it is not a row.
+    // An empty line is not a row.
     let is_blank = cell.is_empty() && columns == 1;
     if is_blank || cell.contains([',', '"', '\n', '\r', ';', '\t', '|']) {
         // Writing to a string cannot fail.

@@ -1,23 +1,23 @@
-//! Texts that strangers wrote: names, descriptions, columns, classes, endpoints, errors of nodes.
+//! Untrusted texts: names, descriptions, columns, classes, endpoints, errors of nodes.
 //!
-//! Terminals obey control characters, bidirectional marks show a text in another order than it is read, and two names that differ in an
-//! invisible character look the same. These are refused where a text is read ([`check_line`], [`check_lines`]), and escaped where any text is
-//! printed ([`escape`], [`escape_json`]).
+//! Terminals execute control characters, bidirectional marks change the visible order of a text, and two names that
+//! differ in an invisible character look the same. These are refused where a text is read ([`check_line`],
+//! [`check_lines`]), and escaped where any text is printed ([`escape`], [`escape_json`]).
 
 use std::{borrow::Cow, fmt::Write as _};
 
-/// A text with a character that does something to the reader's screen.
+/// A text with an invisible or control character.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place} contains the invisible character U+{:04X}: remove it", u32::from(*.character))]
 pub struct TextError {
-    /// Which text.
+    /// Name of the text.
     pub place: String,
     /// The first such character.
     pub character: char,
 }
 
-/// Whether a character moves the cursor, changes colours, reorders the text around it, or is not seen. Line ends and tabs are among these;
-/// the joiners of Persian, of Indian scripts and of emoji are not.
+/// Whether a character moves the cursor, changes colours, reorders the text around it, or is invisible. Includes line
+/// ends and tabs, but not the joiners of Persian, of Indian scripts and of emoji.
 fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -25,7 +25,7 @@ fn is_obeyed(c: char) -> bool {
             | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
-/// As [`is_obeyed`], without what a text of several lines has.
+/// As [`is_obeyed`], without the line ends and tabs of a multi-line text.
 fn is_obeyed_in_lines(c: char) -> bool {
     is_obeyed(c) && c != '\n' && c != '\t'
 }
@@ -50,13 +50,13 @@ fn check(place: impl Into<String>, found: Option<char>) -> Result<(), TextError>
     found.map_or(Ok(()), |character| Err(TextError { place: place.into(), character }))
 }
 
-/// A text for people: what terminals obey becomes visible, such as `\u{1b}`; line ends and tabs stay.
+/// Escapes a text for people: control characters become visible, such as `\u{1b}`; line ends and tabs stay.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
     escape_with(text, |escaped, c| write!(escaped, "\\u{{{:x}}}", u32::from(c)))
 }
 
-/// A JSON document with the same content and nothing in it that terminals obey. JSON allows such characters within strings only.
+/// Escapes a JSON document without changing its content. JSON allows control characters only within strings.
 #[must_use]
 pub fn escape_json(document: &str) -> Cow<'_, str> {
     escape_with(document, |escaped, c| {

@@ -1,4 +1,4 @@
-//! Money and time as people write them, and exactly as the chain counts them.
+//! Units: amounts and times, in the form that people write and in the exact form of the chain.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -8,29 +8,29 @@ use alloy::primitives::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Unix time as people read it.
+/// Formats a unix time.
 #[must_use]
 pub fn time(unix: u64) -> String {
     let time = i64::try_from(unix).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     time.map_or_else(|| unix.to_string(), |time| time.to_string())
 }
 
-/// An amount of money in its token's smallest unit. A decimal string in JSON, never a number.
+/// An amount in its token's smallest unit. In JSON a decimal string and never a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Amount(pub U256);
 
 impl Amount {
-    /// No money.
+    /// Zero.
     pub const ZERO: Self = Self(U256::ZERO);
 
-    /// The sum; stops at the largest amount there is.
+    /// The saturating sum.
     #[must_use]
     pub fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// The difference; stops at zero.
+    /// The saturating difference.
     #[must_use]
     pub fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -47,7 +47,7 @@ impl FromStr for Amount {
     type Err = AmountError;
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
-        // The parser would also read underscores, and nothing as zero.
+        // The parser would also accept underscores, and empty text as zero.
         let is_whole = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
         let value = is_whole.then(|| U256::from_str_radix(text, 10).ok()).flatten();
         value.map(Self).ok_or_else(|| AmountError::Whole(text.into()))
@@ -80,16 +80,16 @@ impl From<u128> for Amount {
     }
 }
 
-/// An amount of money that cannot be understood.
+/// Why a text is not an amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    /// Not a decimal number.
+    /// It is not a decimal number.
     #[error("`{0}` is not an amount: write a decimal number such as 1000 or 12.5")]
     Number(String),
-    /// Not a number of smallest units.
+    /// It is not a whole number of smallest units.
     #[error("`{0}` is not an amount in a token's smallest unit: write a whole number such as 1000000")]
     Whole(String),
-    /// Another token than expected.
+    /// It has the symbol of another token.
     #[error("`{given}` is not the expected token {expected}")]
     Token {
         /// The symbol given.
@@ -97,10 +97,10 @@ pub enum AmountError {
         /// The symbol expected.
         expected: String,
     },
-    /// More decimals than the token has.
+    /// It has more decimals than the token.
     #[error("`{text}` has more than the {decimals} decimals of {symbol}")]
     Decimals {
-        /// The amount given.
+        /// The given text.
         text: String,
         /// The token's decimals.
         decimals: u8,
@@ -109,34 +109,34 @@ pub enum AmountError {
     },
 }
 
-/// A token with the name and precision that people know it by.
+/// A token's symbol and decimals.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenUnit {
-    /// What people call it.
+    /// Symbol.
     pub symbol: String,
-    /// One token is 10^decimals of the smallest unit.
+    /// Decimals: one token is 10^decimals of the smallest unit.
     pub decimals: u8,
     /// The ERC-20 contract; zero for ETH.
     pub address: Address,
 }
 
 impl TokenUnit {
-    /// The chain's own money.
+    /// The native token of the chain.
     #[must_use]
     pub fn eth() -> Self {
         Self { symbol: "ETH".into(), decimals: 18, address: Address::ZERO }
     }
 
-    /// Reads `12.5` or `12.5 ETH`.
+    /// Parses `12.5` or `12.5 ETH`.
     ///
     /// # Errors
-    /// Another token's symbol, not a number, negative, or too precise.
+    /// When it has another token's symbol, is not a number, is negative, or has too many decimals.
     pub fn parse(&self, text: &str) -> Result<Amount, AmountError> {
         let text = text.trim();
         let split = text.find(|c: char| c.is_alphabetic() || c.is_whitespace()).unwrap_or(text.len());
         let (number, rest) = text.split_at(split);
         let symbol = rest.trim_start();
-        // A symbol has letters; digits without a space before them belong to the number: `1 000`, `1e5`, `0x10`.
+        // A symbol has letters, so that `1 000`, `1e5` and `0x10` are invalid numbers and not amounts with a symbol.
         let is_symbol = match symbol.len() == rest.len() {
             _ if symbol.is_empty() => true,
             true => !symbol.contains(|c: char| c.is_ascii_digit()),
@@ -165,17 +165,17 @@ impl TokenUnit {
         }
     }
 
-    /// Writes an amount exactly, without trailing zeros: `12.5 ETH`.
+    /// Formats an amount exactly, without trailing zeros: `12.5 ETH`.
     #[must_use]
     pub fn format(&self, amount: Amount) -> String {
-        // Only more than 77 decimals fail; then the smallest unit is the honest answer.
+        // Fails only for more than 77 decimals; then the smallest unit is shown.
         let number = format_units(amount.0, self.decimals).unwrap_or_else(|_| amount.to_string());
         let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
         format!("{number} {}", self.symbol)
     }
 }
 
-/// Parts per million as a percentage, exactly: `92.5 %`.
+/// Formats parts per million as an exact percentage: `92.5 %`.
 #[must_use]
 pub fn percent(ppm: u32) -> String {
     let (whole, part) = (ppm / 10_000, ppm % 10_000);
@@ -183,15 +183,15 @@ pub fn percent(ppm: u32) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A text that is not a length of time.
+/// Text that is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a length of time: write for example 90s, 15m or 2h 30m")]
+#[error("`{0}` is not a duration: write for example 90s, 15m or 2h 30m")]
 pub struct ParseDurationError(String);
 
-/// Reads `90s`, `15m`, `2h 30m`.
+/// Parses `90s`, `15m`, `2h 30m`.
 ///
 /// # Errors
-/// Any other text, and negative times.
+/// Any other text, and negative durations.
 pub fn duration(text: &str) -> Result<Duration, ParseDurationError> {
     text.parse::<jiff::SignedDuration>()
         .ok()

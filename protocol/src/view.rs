@@ -1,4 +1,4 @@
-//! The state of all campaigns as a pure fold of the contracts' events. Whoever saw the same events knows the same.
+//! The fold: the state of all campaigns as a pure function of the contracts' events.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,9 +18,9 @@ use crate::{
     wire,
 };
 
-/// Events that do not follow from those before: the node lied or left something out.
+/// An event that is inconsistent with the events before it: the node returned wrong or incomplete events.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("block {block}, log {index}: `{event}` does not follow from the events before it: {reason}")]
+#[error("block {block}, log {index}: `{event}` is inconsistent with the events before it: {reason}")]
 pub struct ViewError {
     block: u64,
     index: u64,
@@ -28,28 +28,28 @@ pub struct ViewError {
     reason: &'static str,
 }
 
-/// Everything that the contracts have said, put together. Its serde form is for snapshots: binary formats only, and of one version
+/// The state of all campaigns and Capsules. Its serde form is for snapshots: only binary formats, and only one version
 /// of this program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct World {
-    /// All campaigns. Each is shared, so that a copy of this map, or of a page of it, copies no campaign.
+    /// All campaigns. Each is an `Arc`, so that a copy of this map, or of a page of it, copies no campaign.
     #[serde(with = "shared_campaigns")]
     pub campaigns: BTreeMap<CampaignId, Arc<CampaignView>>,
-    /// Their ids in the order in which they were opened.
+    /// Their ids in the order of their launch.
     pub order: Vec<CampaignId>,
     /// All Capsules by operator.
     pub capsules: BTreeMap<Address, CapsuleView>,
-    /// The end of the chain.
+    /// The newest block.
     pub head: Head,
     // Whose part is kept of what is settled and over; everyone's if `None`.
     scope: Option<Address>,
 }
 
-/// Events that were applied to copies of what they concern, see [`World::stage`].
+/// Events that were applied to copies of the campaigns and Capsules that they concern, see [`World::stage`].
 #[derive(Debug)]
 pub struct StagedChanges(World);
 
-/// What stood in the place of committed changes; `None` where nothing did.
+/// The previous values of committed changes; `None` for additions.
 #[derive(Debug)]
 pub struct Undo {
     opened: usize,
@@ -57,7 +57,7 @@ pub struct Undo {
     capsules: Vec<(Address, Option<CapsuleView>)>,
 }
 
-/// A Capsule as the registry knows it.
+/// The registration and stake of a Capsule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapsuleView {
     /// Its attestation key.
@@ -66,78 +66,78 @@ pub struct CapsuleView {
     pub fingerprint: B256,
     /// Its OpenPGP certificate on IPFS.
     pub certificate: Option<Digest>,
-    /// Where it answers.
+    /// URL that its operator published.
     pub endpoint: String,
     /// Its fee.
     pub fee_ppm: u32,
-    /// Its stake in wei, the locked part included.
+    /// Its stake in wei, including the locked part.
     pub stake: Amount,
-    /// The part of its stake that campaigns hold.
+    /// The part of its stake that campaigns have locked, in wei.
     pub locked: Amount,
-    /// Sonar contracts that may lock its stake.
+    /// Campaigns contracts that may lock its stake.
     pub authorized: BTreeSet<Address>,
 }
 
-/// One campaign.
+/// Details of a campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CampaignView {
     /// Its id.
     pub id: CampaignId,
-    /// Its facts that never change.
+    /// Its terms, which never change.
     #[serde(serialize_with = "wire::terms::serialize", deserialize_with = "deserialize_terms")]
     pub terms: Terms,
-    /// Where it was opened.
+    /// Block, time and transaction of the launch.
     pub opened: LogPosition,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// Why it closed.
+    /// Reason for closing.
     pub reason: CloseReason,
     /// The attested starting accuracy.
     pub start_ppm: Option<u32>,
     /// The attested best accuracy.
     pub best_ppm: u32,
-    /// Accepted submissions so far.
+    /// Number of accepted submissions so far.
     pub accepts: u32,
-    /// Submissions so far.
+    /// Number of submissions so far.
     pub submissions: u32,
-    /// Accounts that have submitted.
+    /// Number of accounts that have submitted.
     pub miners: u32,
-    /// What accepted submissions have earned.
+    /// Earnings of accepted submissions.
     pub awarded: Amount,
-    /// The present window.
+    /// The current window.
     pub window: Window,
-    /// Windows that were settled, in order.
+    /// Settled windows, in order.
     pub settled: Vec<SettledWindow>,
-    /// What the Capsule published for each version, in order; the last is the present one.
+    /// What the Capsule published for each version, in order; the last is current.
     pub versions: Vec<VersionView>,
-    /// Unix time of opening, activation, closing or delivery, whichever was last.
+    /// Unix time of the last change of state: launch, activation, closing or delivery.
     pub changed_at: u64,
-    /// Why the Capsule declined.
+    /// Code of the Capsule's refusal.
     pub declined: Option<u8>,
-    /// The delivered model on IPFS.
+    /// Digest of the delivered model on IPFS.
     pub result: Option<Digest>,
     /// The sealed seeds of all versions, in order, once the model is delivered.
     pub handovers: Vec<Handover>,
-    /// What became of the stake that the Capsule had locked, once that is decided after the delivery.
+    /// Whether the Capsule's locked stake was freed or slashed after the delivery; `None` until then.
     #[serde(with = "stake_fate")]
     pub stake_fate: Option<StakeFate>,
-    /// Where it stopped taking submissions.
+    /// Place of the event that closed it.
     pub closed: Option<LogPosition>,
-    /// Who has earned what.
+    /// Submissions and money of accounts.
     pub accounts: BTreeMap<Address, Account>,
-    /// Withdrawals in order.
+    /// Withdrawals, in order.
     pub withdrawals: Vec<Withdrawal>,
-    /// Withdrawals of stakes in order.
+    /// Withdrawals of stakes, in order.
     pub stake_withdrawals: Vec<Withdrawal>,
 }
 
-/// What became of the stake of a Capsule that delivered.
+/// What happened to the stake of a Capsule after the delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StakeFate {
-    /// It is free again.
+    /// It was freed.
     Released,
-    /// It is the owner's, for what was published for this version.
+    /// It was slashed and paid to the owner, for misconduct in this version.
     Convicted {
         /// The version.
         #[schema(value_type = u32)]
@@ -152,10 +152,10 @@ pub struct VersionView {
     pub version: Version,
     /// What the Capsule published for it.
     pub published: Published,
-    /// Where it was announced.
+    /// Place of the event that published it.
     pub at: LogPosition,
-    /// Hash of a block that the Capsule could not choose when it made its keys: that of `Opened` for version 1, of the
-    /// settlement before for the others.
+    /// The beacon: hash of a block that the Capsule could not choose when it generated the keys. For version 1 that of
+    /// `Opened`, for the others that of the previous settlement.
     pub beacon: B256,
 }
 
@@ -169,9 +169,9 @@ pub struct Window {
     /// Its submissions in chain order.
     #[serde(with = "wire::submissions")]
     pub submissions: Vec<Submission>,
-    /// Where they were submitted.
+    /// Places of the submissions on the chain.
     pub positions: Vec<LogPosition>,
-    /// Unix time at which it closes or closed; 0 while it is empty.
+    /// Unix time at which it closes or has closed; 0 while it is empty.
     pub closes_at: u64,
     awards: BTreeMap<u32, Award>,
 }
@@ -181,71 +181,71 @@ impl Window {
         Self { index, version, submissions: Vec::new(), positions: Vec::new(), closes_at: 0, awards: BTreeMap::new() }
     }
 
-    /// Whether it can be settled at this unix time.
+    /// Whether it is closed at this unix time, so that it can be settled.
     #[must_use]
     pub fn is_closed(&self, now: u64) -> bool {
         !self.submissions.is_empty() && now >= self.closes_at
     }
 }
 
-/// A window that was settled.
+/// A settled window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledWindow {
     /// Its index.
     pub index: WindowIndex,
     /// The version that its submissions were for.
     pub version: Version,
-    /// Its submissions, in chain order, with what became of them.
+    /// Its submissions, in chain order, with their outcomes.
     pub submissions: Vec<SettledSubmission>,
-    /// The best accuracy after it.
+    /// Best accuracy after it.
     pub best_ppm: u32,
-    /// Where it was settled.
+    /// Block, time and transaction of its settlement.
     pub at: LogPosition,
 }
 
-/// A submission that was settled.
+/// A settled submission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledSubmission {
     /// Its place in the window.
     pub index: u32,
     /// Who sent it.
     pub miner: Address,
-    /// The sealed update on IPFS.
+    /// Digest of the sealed update on IPFS.
     pub content: Digest,
-    /// Where it was submitted.
+    /// Block, time and transaction of the submission.
     pub at: LogPosition,
-    /// What became of it.
+    /// Outcome.
     #[serde(with = "wire::outcome")]
     pub outcome: Outcome,
-    /// What it earned, if it was accepted.
+    /// Its payout, if it was accepted.
     pub award: Option<Award>,
 }
 
-/// What an accepted submission earned.
+/// The payout of an accepted submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Award {
-    /// How far it moved the best accuracy towards the target.
+    /// Improvement of the best accuracy towards the target, in parts per million.
     pub delta_ppm: u32,
-    /// Its share of the bounty.
+    /// Amount.
     pub amount: Amount,
 }
 
-/// What an account did in a campaign, and its money there.
+/// Submissions and money of an account in a campaign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// Submissions.
+    /// Number of submissions.
     pub submitted: u32,
-    /// Of these, accepted.
+    /// Number of accepted submissions.
     pub accepted: u32,
-    /// How far they moved the best accuracy towards the target, in parts per million.
+    /// Improvement of the best accuracy towards the target, in parts per million.
     pub delta_ppm: u32,
-    /// Earned by accepted submissions.
+    /// Amount earned by accepted submissions.
     pub earned: Amount,
-    /// Credited otherwise: refund of the owner, fee of the Capsule.
+    /// Amount credited otherwise: refund of the owner, or fee of the Capsule.
     pub credited: Amount,
-    /// Taken so far.
+    /// Amount withdrawn so far.
     pub withdrawn: Amount,
-    // Of what was earned, what was taken.
+    // The part of the earnings that was withdrawn.
     paid: Amount,
     // The version that `uploads` counts for.
     version: Version,
@@ -253,12 +253,12 @@ pub struct Account {
     stakes: Counts,
 }
 
-/// Stakes of an account, in number.
+/// Counts of an account's stakes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Counts {
-    // Those that the contract has.
+    // Stakes that the contract holds.
     present: u32,
-    // The window of the last submission, and the stakes behind submissions to it.
+    // The window of the last submission, and the number of stakes of submissions to it.
     window: WindowIndex,
     pending: u32,
     deposited: u32,
@@ -267,20 +267,20 @@ struct Counts {
     warned: bool,
 }
 
-/// Stakes of submissions, in wei of the chain's own coin. Over a whole campaign `deposited = held + free + withdrawn`; what
-/// miners forfeited is among the owner's.
+/// Stakes of submissions, in wei. Over a whole campaign `deposited = held + free + withdrawn`; forfeited stakes are
+/// among the owner's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Stakes {
-    /// Sent with submissions.
+    /// Deposited with submissions.
     #[schema(value_type = String)]
     pub deposited: Amount,
-    /// Behind submissions that are not settled.
+    /// Held for unsettled submissions.
     #[schema(value_type = String)]
     pub held: Amount,
-    /// Returned: stand behind the next submissions, or can be withdrawn.
+    /// Returned: used for the next submissions, or can be withdrawn.
     #[schema(value_type = String)]
     pub free: Amount,
-    /// Lost by rejected submissions.
+    /// Forfeited by rejected submissions.
     #[schema(value_type = String)]
     pub forfeited: Amount,
     /// Withdrawn.
@@ -303,7 +303,7 @@ impl Stakes {
 }
 
 impl Account {
-    /// What the account can take now.
+    /// Amount that the account can withdraw now.
     #[must_use]
     pub fn owed(&self) -> Amount {
         self.earned.saturating_add(self.credited).saturating_sub(self.withdrawn)
@@ -313,13 +313,13 @@ impl Account {
 /// A withdrawal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
-    /// Whose credit.
+    /// Account whose credit was withdrawn.
     pub account: Address,
-    /// Where it went.
+    /// Recipient.
     pub to: Address,
-    /// How much.
+    /// Amount.
     pub amount: Amount,
-    /// Where on the chain.
+    /// Place on the chain.
     pub at: LogPosition,
 }
 
@@ -347,7 +347,7 @@ impl World {
     /// Takes what a follower brought; starts anew when the chain did.
     ///
     /// # Errors
-    /// When the events do not follow from one another. The world is then of no use until the follower restarts.
+    /// When the events are inconsistent. The world is then unusable until the follower restarts.
     pub fn absorb(&mut self, batch: &Batch) -> Result<(), ViewError> {
         if batch.restarted {
             *self = self.emptied();
@@ -356,11 +356,11 @@ impl World {
         batch.records.iter().try_for_each(|record| self.apply(record))
     }
 
-    /// Applies events to copies of the campaigns and Capsules that they concern; the others are not touched.
-    /// [`Self::commit`] puts the copies in place.
+    /// Applies events to copies of the campaigns and Capsules that they concern. [`Self::commit`] puts the copies in
+    /// place.
     ///
     /// # Errors
-    /// When an event does not follow from those before; this world is unchanged.
+    /// When an event is inconsistent with the events before it; this world is unchanged.
     pub fn stage<'a>(&self, records: impl IntoIterator<Item = &'a Record> + Clone) -> Result<StagedChanges, ViewError> {
         let mut part = self.emptied();
         for record in records.clone() {
@@ -377,8 +377,8 @@ impl World {
         Ok(StagedChanges(part))
     }
 
-    /// Puts staged changes in place, and returns what [`Self::revert`] needs to take them back. They must have been
-    /// staged from this world as it is now.
+    /// Puts staged changes in place, and returns what [`Self::revert`] needs to undo them. They must have been staged
+    /// from the current state of this world.
     pub fn commit(&mut self, StagedChanges(part): StagedChanges) -> Undo {
         let undo = Undo {
             opened: part.order.len(),
@@ -391,7 +391,7 @@ impl World {
         undo
     }
 
-    /// Takes back the newest changes that were committed and not yet taken back.
+    /// Undoes the newest committed changes.
     pub fn revert(&mut self, undo: &Undo) {
         self.order.truncate(self.order.len().saturating_sub(undo.opened));
         for (id, before) in &undo.campaigns {
@@ -408,17 +408,17 @@ impl World {
         }
     }
 
-    /// Takes one event.
+    /// Applies one event.
     ///
     /// # Errors
-    /// When it does not follow from those before.
+    /// When it is inconsistent with the events before it.
     pub fn apply(&mut self, record: &Record) -> Result<(), ViewError> {
         let fault =
             |reason| ViewError { block: record.at.block, index: record.at.index, event: record.event.name(), reason };
         match (&record.event, record.event.campaign()) {
             (Event::Opened { id, terms }, _) => {
                 if self.campaigns.contains_key(id) {
-                    return Err(fault("the campaign was opened before"));
+                    return Err(fault("the campaign was already opened"));
                 }
                 self.campaigns.insert(*id, Arc::new(CampaignView::new(*id, (**terms).clone(), record.at)));
                 self.order.push(*id);
@@ -438,13 +438,13 @@ impl World {
         }
     }
 
-    /// A campaign by its id.
+    /// Finds a campaign by id.
     #[must_use]
     pub fn campaign(&self, id: CampaignId) -> Option<&CampaignView> {
         self.campaigns.get(&id).map(Arc::as_ref)
     }
 
-    /// All campaigns in the order in which they were opened.
+    /// All campaigns in the order of their launch.
     pub fn in_order(&self) -> impl DoubleEndedIterator<Item = &CampaignView> {
         self.order.iter().filter_map(|id| self.campaign(*id))
     }
@@ -477,7 +477,7 @@ impl CapsuleView {
         }
     }
 
-    /// Stake in wei that no campaign holds.
+    /// Free stake in wei.
     #[must_use]
     pub fn free_stake(&self) -> Amount {
         self.stake.saturating_sub(self.locked)
@@ -513,26 +513,26 @@ impl CampaignView {
         }
     }
 
-    /// The present version; 0 before activation.
+    /// The current version; 0 before activation.
     #[must_use]
     pub fn version(&self) -> Version {
         self.window.version
     }
 
-    /// What the Capsule published for the present version.
+    /// What the Capsule published for the current version.
     #[must_use]
     pub fn material(&self) -> Option<Digest> {
         self.versions.last().map(|version| version.published.material)
     }
 
-    /// Block hash that keys of the next version are bound to: of `Opened` before activation, else of the last
-    /// settlement.
+    /// Block hash that the keys of the next version are bound to: before activation that of `Opened`, then that of the
+    /// last settlement.
     #[must_use]
     pub fn next_beacon(&self) -> B256 {
         self.settled.last().map_or(self.opened.block_hash, |window| window.at.block_hash)
     }
 
-    /// Submissions that a miner has sent to the present version.
+    /// Number of a miner's submissions to the current version.
     #[must_use]
     pub fn uploads(&self, miner: Address) -> u16 {
         self.accounts
@@ -541,32 +541,32 @@ impl CampaignView {
             .map_or(0, |account| account.uploads)
     }
 
-    /// What an account can withdraw.
+    /// Amount that an account can withdraw.
     #[must_use]
     pub fn owed(&self, account: Address) -> Amount {
         self.accounts.get(&account).map_or(Amount::ZERO, Account::owed)
     }
 
-    /// An account's stakes.
+    /// Stakes of an account.
     #[must_use]
     pub fn stakes(&self, account: Address) -> Stakes {
         self.accounts.get(&account).map_or_else(Stakes::default, |account| self.stakes_of(&account.stakes))
     }
 
-    /// The stakes of all accounts.
+    /// Stakes of all accounts.
     #[must_use]
     pub fn all_stakes(&self) -> Stakes {
         let stakes = self.accounts.values().map(|account| self.stakes_of(&account.stakes));
         stakes.fold(Stakes::default(), Stakes::saturating_add)
     }
 
-    /// What an account's next submission must send.
+    /// Stake in wei that an account must deposit with its next submission.
     #[must_use]
     pub fn stake_due(&self, account: Address) -> Amount {
         if self.stakes(account).free == Amount::ZERO { self.terms.submissionStake.into() } else { Amount::ZERO }
     }
 
-    /// Whether an account's next rejected submission forfeits its stake.
+    /// Whether an account's next rejection forfeits the stake.
     #[must_use]
     pub fn is_warned(&self, account: Address) -> bool {
         self.accounts.get(&account).is_some_and(|account| account.stakes.warned)
@@ -584,13 +584,13 @@ impl CampaignView {
         }
     }
 
-    /// Stakes behind submissions that are not settled; those of earlier windows were returned.
+    /// Stakes of unsettled submissions; those of earlier windows were returned.
     fn held(&self, counts: &Counts) -> u32 {
         let waits = self.state == State::Open && counts.window == self.window.index;
         if waits { counts.pending } else { 0 }
     }
 
-    /// Whether a submission sent at this unix time can be taken, as far as it does not depend on the miner.
+    /// Whether a submission at this unix time can be accepted, without the conditions that depend on the miner.
     #[must_use]
     pub fn takes_submissions(&self, now: u64) -> bool {
         self.state == State::Open
@@ -599,7 +599,7 @@ impl CampaignView {
             && (self.window.submissions.is_empty() || now < self.window.closes_at)
     }
 
-    /// What became of a miner's submission, once its window is settled.
+    /// Outcome of a miner's submission; `None` until its window is settled.
     #[must_use]
     pub fn outcome(&self, miner: Address, content: Digest) -> Option<&SettledSubmission> {
         self.settled
@@ -608,7 +608,7 @@ impl CampaignView {
             .find(|submission| submission.miner == miner && submission.content == content)
     }
 
-    /// Hash of the present window, as the contract has it.
+    /// Hash of the current window, as computed by the contract.
     #[must_use]
     pub fn window_hash(&self) -> B256 {
         if self.versions.is_empty() {
@@ -618,7 +618,7 @@ impl CampaignView {
         self.window.submissions.iter().fold(start, window_fold)
     }
 
-    /// The status that the contract gives.
+    /// The status, as returned by the contract.
     #[must_use]
     pub fn status(&self) -> Status {
         Status {
@@ -637,7 +637,7 @@ impl CampaignView {
         }
     }
 
-    /// The ledger that the contract gives.
+    /// The ledger, as returned by the contract.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         let fee = fee(self.terms.bounty, self.terms.feePpm);
@@ -679,14 +679,14 @@ impl CampaignView {
         if self.state == state { Ok(()) } else { Err("the campaign is in another state") }
     }
 
-    /// Takes one event about this campaign.
+    /// Applies one event of this campaign.
     ///
     /// # Errors
-    /// The reason why it does not follow from those before.
+    /// The reason why it is inconsistent with the events before it.
     pub fn apply(&mut self, record: &Record) -> Result<(), &'static str> {
         let at = record.at;
         match &record.event {
-            Event::Opened { .. } => return Err("the campaign was opened before"),
+            Event::Opened { .. } => return Err("the campaign was already opened"),
             Event::Capsule { .. } => {}
             Event::Activated { start_ppm, first, .. } => {
                 self.require(State::Proposed)?;
@@ -799,7 +799,7 @@ impl CampaignView {
         self.require(State::Finalized)?;
         match self.stake_fate.replace(fate) {
             None => Ok(()),
-            Some(_) => Err("the stake was released or taken before"),
+            Some(_) => Err("the stake was already freed or slashed"),
         }
     }
 
@@ -813,7 +813,7 @@ impl CampaignView {
         let count = self.window.submissions.len();
         let expected = u32::try_from(count).map_err(|_| "the window is too large")?;
         if place != (self.window.version, self.window.index, expected) {
-            return Err("it is not the next submission of the present window");
+            return Err("it is not the next submission of the current window");
         }
         if count == 0 {
             let end = at.timestamp + u64::from(self.terms.windowSeconds);
@@ -839,7 +839,7 @@ impl CampaignView {
         Ok(())
     }
 
-    /// A returned stake stands behind a submission, or else one that came along.
+    /// A submission uses a returned stake, or else the stake that was sent with it.
     fn staked(&mut self, miner: Address) {
         let window = self.window.index;
         let mut counts = self.account(miner).stakes;
@@ -854,7 +854,7 @@ impl CampaignView {
 
     fn forfeited(&mut self, miner: Address) -> Result<(), &'static str> {
         let counts = &mut self.account(miner).stakes;
-        counts.present = counts.present.checked_sub(1).ok_or("the miner has no stake to lose")?;
+        counts.present = counts.present.checked_sub(1).ok_or("the miner has no stake to forfeit")?;
         counts.forfeited += 1;
         self.account(self.terms.owner).stakes.present += 1;
         Ok(())
@@ -869,7 +869,7 @@ impl CampaignView {
         at: LogPosition,
     ) -> Result<(), &'static str> {
         if index != self.window.index || outcomes.len() != self.window.submissions.len() {
-            return Err("it does not fit the present window");
+            return Err("it does not match the current window");
         }
         self.warn(outcomes);
         let window = Window::new(WindowIndex(index.0.saturating_add(1)), self.window.version);
@@ -881,7 +881,8 @@ impl CampaignView {
             self.account(submission.miner).accepted += 1;
         }
         self.best_ppm = best_ppm;
-        // The keys of the next version were made before this settlement, from what was known until then.
+        // The keys of the next version were generated before this settlement, and are bound to the block hash known
+        // then.
         let beacon = self.next_beacon();
         let submissions = (0..)
             .zip(window.submissions)
@@ -903,7 +904,7 @@ impl CampaignView {
         Ok(())
     }
 
-    /// Notes whose next reject forfeits a stake.
+    /// Records the miners whose next rejection forfeits the stake.
     fn warn(&mut self, outcomes: &[Outcome]) {
         if self.terms.submissionStake == 0 {
             return;
@@ -930,7 +931,7 @@ impl CampaignView {
     ) -> Result<(), &'static str> {
         let account = self.account(address);
         if account.owed() != amount {
-            return Err("another amount was owed");
+            return Err("a different amount was owed");
         }
         account.withdrawn = account.withdrawn.saturating_add(amount);
         account.paid = account.earned;
@@ -946,7 +947,7 @@ impl CampaignView {
         at: LogPosition,
     ) -> Result<(), &'static str> {
         if self.stakes(address).free != amount {
-            return Err("another stake was free");
+            return Err("a different stake was free");
         }
         let mut counts = self.account(address).stakes;
         let held = self.held(&counts);
@@ -962,7 +963,7 @@ fn deserialize_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Terms
     wire::terms::deserialize(deserializer).map(|terms| *terms)
 }
 
-/// `#[serde(with)]` for what shares campaigns.
+/// `#[serde(with)]` for shared campaigns.
 mod shared_campaigns {
     use super::{Arc, BTreeMap, CampaignId, CampaignView, Deserialize, Deserializer};
     use serde::Serializer;
@@ -982,7 +983,7 @@ mod shared_campaigns {
     }
 }
 
-/// `#[serde(with)]` for the fate of a stake: the tagged form that people read cannot be read from a binary one.
+/// `#[serde(with)]` for the fate of a stake: serde cannot read a tagged form from a binary format.
 mod stake_fate {
     use super::{Deserialize, Deserializer, Serialize, StakeFate, Version};
     use serde::Serializer;

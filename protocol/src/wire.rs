@@ -1,4 +1,4 @@
-//! JSON forms of what the contracts' bindings define: amounts and ids as strings, names in snake case.
+//! JSON forms of the types of the contracts' bindings: amounts and ids as strings, names in snake case.
 
 use alloy::primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{handover::Published, ids::Digest, units::Amount};
 
-/// The facts of a campaign that never change.
+/// The terms of a campaign, which never change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TermsJson {
@@ -22,31 +22,31 @@ pub struct TermsJson {
     pub bounty: Amount,
     /// Claimed starting accuracy.
     pub start_ppm: u32,
-    /// How far the measured starting accuracy may be from the claim.
+    /// Tolerance: maximum difference of the measured starting accuracy from the claim.
     pub tolerance_ppm: u32,
-    /// Accuracy that earns the whole bounty.
+    /// Target accuracy that pays the full bounty.
     pub target_ppm: u32,
-    /// Accuracies are multiples of this.
+    /// Accuracy grid: attested accuracies are multiples of this.
     pub grid_ppm: u32,
-    /// Submissions in all.
+    /// Maximum number of submissions.
     pub max_submissions: u32,
-    /// Accepted submissions in all.
+    /// Maximum number of accepted submissions.
     pub max_accepts: u16,
-    /// Submissions that fill a window.
+    /// Number of submissions that fill a window.
     pub window_size: u16,
-    /// Seconds after its first submission at which a window closes.
+    /// Time in seconds from the first submission of a window until it closes.
     pub window_seconds: u32,
-    /// Submissions of one miner to one version.
+    /// Maximum number of submissions of one miner per version.
     pub cap_per_version: u16,
-    /// Unix time after which nothing is submitted.
+    /// Deadline: unix time after which no update can be submitted.
     pub deadline: u64,
-    /// Seconds the Capsule has to activate the campaign.
+    /// Time limit in seconds for the Capsule to activate the campaign.
     pub activation_seconds: u32,
-    /// Seconds the Capsule has to settle a window that closed.
+    /// Time limit in seconds for the Capsule to settle a closed window.
     pub evaluation_seconds: u32,
-    /// Seconds the Capsule has to deliver after the campaign closed.
+    /// Time limit in seconds for the Capsule to deliver after the campaign has closed.
     pub delivery_seconds: u32,
-    /// Seconds after the delivery for which the Capsule's stake stays locked.
+    /// Audit period in seconds: how long the Capsule's stake stays locked after the delivery.
     pub audit_seconds: u32,
     /// The Capsule's operator.
     #[schema(value_type = String)]
@@ -56,19 +56,19 @@ pub struct TermsJson {
     pub attester: Address,
     /// The Capsule's fee in parts per million of the bounty.
     pub fee_ppm: u32,
-    /// Wei of the Capsule's stake that the campaign locks.
+    /// Part of the Capsule's stake that the campaign locks, in wei.
     #[schema(value_type = String)]
     pub stake: Amount,
-    /// Wei that a miner deposits with a submission.
+    /// Stake that a miner deposits with a submission, in wei.
     #[schema(value_type = String)]
     pub submission_stake: Amount,
-    /// The manifest on IPFS.
+    /// Digest of the manifest on IPFS.
     #[schema(value_type = String)]
     pub manifest: Digest,
-    /// Merkle root over the keys to which seeds are handed over; zero if none is.
+    /// Merkle root over the audit keys; zero if there are none.
     #[schema(value_type = String)]
     pub audit_keys: B256,
-    /// Makes otherwise equal campaigns different.
+    /// Salt that distinguishes campaigns with otherwise equal terms.
     #[schema(value_type = String)]
     pub salt: B256,
 }
@@ -105,7 +105,7 @@ impl From<&Terms> for TermsJson {
     }
 }
 
-/// An amount that is larger than a contract's terms can hold.
+/// An amount that is larger than the contract supports.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} is {amount}, more than 2^128 - 1")]
 pub struct TooLarge {
@@ -162,9 +162,9 @@ pub struct SettlementRequest {
     pub terms: TermsJson,
     /// The window's submissions in chain order.
     pub submissions: Vec<SubmissionJson>,
-    /// Codes of what became of them, as on chain.
+    /// Outcome codes, as on chain.
     pub outcomes: Vec<u16>,
-    /// What was published for the next version, if there is one.
+    /// The published next version, if there is one.
     #[schema(value_type = Option<Object>)]
     pub next: Option<Published>,
     /// 0, or the reason to close.
@@ -175,14 +175,14 @@ pub struct SettlementRequest {
     pub signature: Bytes,
 }
 
-/// A submission as the contract takes it.
+/// A submission in the form of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionJson {
-    /// Who sent it.
+    /// Address of the miner.
     #[schema(value_type = String)]
     pub miner: Address,
-    /// The sealed update on IPFS.
+    /// Digest of the sealed update on IPFS.
     #[schema(value_type = String)]
     pub content: Digest,
 }
@@ -239,7 +239,7 @@ pub mod outcomes {
     /// Reads the codes.
     ///
     /// # Errors
-    /// Those of the deserializer, and codes that mean nothing.
+    /// Those of the deserializer, and unknown codes.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
         let codes = Vec::<u16>::deserialize(deserializer)?;
         codes.into_iter().map(Outcome::decode).collect::<Result<_, _>>().map_err(D::Error::custom)
@@ -262,7 +262,7 @@ pub mod outcome {
     /// Reads the code.
     ///
     /// # Errors
-    /// Those of the deserializer, and a code that means nothing.
+    /// Those of the deserializer, and an unknown code.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Outcome, D::Error> {
         Outcome::decode(u16::deserialize(deserializer)?).map_err(D::Error::custom)
     }

@@ -21,7 +21,7 @@ use sonar_node::{
 use sonar_protocol::view::World;
 use zeroize::Zeroizing;
 
-/// How long a chain that does not answer is asked again.
+/// How long to retry when the chain does not answer.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Train models on data you never see, and pay for measured accuracy.
@@ -36,7 +36,7 @@ pub struct Cli {
     command: Command,
 }
 
-/// Where things are.
+/// Options that locate the home, the chain and Sonar.
 #[derive(Debug, clap::Args)]
 struct Place {
     /// Directory of accounts, launches and configuration
@@ -45,42 +45,42 @@ struct Place {
     /// JSON-RPC of the chain
     #[arg(long, global = true, env = "SONAR_RPC", value_name = "URL")]
     rpc: Option<String>,
-    /// Sonar's API, which tells where the contracts and the IPFS hub are
+    /// Sonar's API, which returns the addresses of the contracts and the IPFS hub
     #[arg(long, global = true, env = "SONAR_URL", value_name = "URL")]
     sonar: Option<String>,
-    /// Deployment file that `sonar deploy` wrote; wins over what Sonar tells
+    /// Deployment file that `sonar deploy` wrote; overrides what Sonar returns
     #[arg(long, global = true, env = "SONAR_CONTRACTS", value_name = "FILE")]
     contracts: Option<PathBuf>,
     #[command(flatten)]
     ipfs: config::IpfsArgs,
-    /// Account that signs; needed when there are several
+    /// Account that signs; required if there are several
     #[arg(long, global = true, env = "SONAR_ACCOUNT", value_name = "NAME")]
     account: Option<AccountName>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Put the contracts on a chain, once
+    /// Deploy the contracts to a chain, once
     Deploy(deploy::Deploy),
-    /// Accounts: keys in encrypted keystore files
+    /// Manage accounts: keys in encrypted keystore files
     #[command(subcommand)]
     Account(account::Command),
-    /// Campaigns: launch, follow, close, and fetch the model
+    /// Manage campaigns: launch, follow, close, and fetch the model
     #[command(subcommand, visible_alias = "c")]
     Campaign(campaign::Command),
-    /// Run Sonar: index, IPFS hub, relay, HTTP interface
+    /// Run the coordinator: index, IPFS hub, relay, HTTP API
     Serve(serve::Serve),
-    /// Print a script that completes commands in your shell
+    /// Print a completion script for your shell
     #[command(after_help = "Example:\n  sonar completions bash > /etc/bash_completion.d/sonar")]
     Completions(cli::Completions),
-    /// What the exit codes mean
+    /// Print the exit codes
     #[command(long_about = EXIT_CODES)]
     ExitCodes,
-    /// Version of the program and of the contracts that it speaks to
+    /// Print the version of the program and the hash of the contracts' ABI
     Version,
 }
 
-/// What a command has to work with.
+/// What every command needs: the options, the configuration and the home.
 struct Context {
     globals: Globals,
     place: Place,
@@ -139,7 +139,7 @@ impl Command {
 }
 
 impl Context {
-    /// Flags and environment win over the configuration file.
+    /// Options and environment override the configuration file.
     fn new(globals: Globals, place: Place) -> Result<Self, Failure> {
         let home = config::home(place.home.as_deref(), "SONAR_HOME", "sonar")?;
         let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
@@ -160,7 +160,7 @@ impl Context {
         Ok(discovery::client(&self.config, None).await?)
     }
 
-    /// A client that signs with the account that was named, or the only one.
+    /// A client that signs with the account named by `--account`, or with the only account.
     async fn signer(&self) -> Result<Client, Failure> {
         let name = self.account()?;
         let passphrase = self.passphrase(&name, Ask::Existing)?;
@@ -173,12 +173,12 @@ impl Context {
         Ok(self.reader().await?.with_signer(signer))
     }
 
-    /// What the contracts have said, as far as it is confirmed.
+    /// The state of all campaigns, from the confirmed events of the contracts.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
         Ok(discovery::world(&self.config, client, &self.home).await?)
     }
 
-    /// The account that was named, or the only one.
+    /// The account named by `--account`, or the only account.
     fn account(&self) -> Result<AccountName, Failure> {
         if let Some(name) = &self.place.account {
             return Ok(name.clone());
@@ -188,14 +188,14 @@ impl Context {
             (Some(only), true) => Ok(only.name),
             (None, _) => {
                 Err(Failure::new(cli::Code::NoAccount, format!("there is no account in {}", self.home.display()))
-                    .help("make one with `sonar account new NAME`"))
+                    .help("create one with `sonar account new NAME`"))
             }
             (Some(_), false) => Err(Failure::new(cli::Code::AccountAmbiguous, "there are several accounts")
-                .help("say which with --account NAME")),
+                .help("choose one with --account NAME")),
         }
     }
 
-    /// The address of the account that was named, or the only one.
+    /// The address of the account named by `--account`, or of the only account.
     fn address(&self) -> Result<Address, Failure> {
         let name = self.account()?;
         let keystore = Keystore::new(&self.home);
@@ -209,7 +209,7 @@ impl Context {
     }
 }
 
-/// Waits for a future while telling people what for.
+/// Awaits a future and shows a progress line meanwhile.
 async fn tell<T>(output: &Output, what: &str, work: impl Future<Output = T>) -> T {
     output.progress(what);
     work.await

@@ -1,6 +1,6 @@
-//! Sonar's coordinator: the index of what the contracts said, and the server that answers from it.
+//! Sonar's coordinator: the index of the contracts' events, and the server that answers from it.
 
-// Their macros panic when the reader of the stream is gone.
+// These macros panic when the reader of the stream is gone.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod index;

@@ -1,6 +1,6 @@
 //! `sonar`: the data scientist's command line, and the coordinator.
 
-// Their macros panic when the reader of the stream is gone.
+// These macros panic when the reader of the stream is gone.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod cmd;

@@ -584,7 +584,7 @@ async fn without_an_account_nothing_is_relayed_and_one_directory_serves_one_serv
         relay_after: NEVER,
     };
     let second = Server::start(config, reader).await.unwrap_err().to_string();
-    assert!(second.contains("another sonar serve"), "{second}");
+    assert!(second.contains("another `sonar serve`"), "{second}");
     site.server.stop().await;
 }
 

@@ -1,4 +1,4 @@
-//! OpenPGP keys that expire. No program of this project makes one, but people bring them.
+//! OpenPGP keys that expire. No program of this project creates them, but users may have them.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use sequoia_openpgp::{
     serialize::MarshalInto,
 };
 
-/// A secret key under this passphrase, made at this unix time and valid for so many seconds.
+/// A secret key under this passphrase, created at this unix time and valid for this number of seconds.
 pub fn expiring(passphrase: &str, made: u64, seconds: u64) -> Vec<u8> {
     let builder = CertBuilder::general_purpose(Some("expiring")).set_cipher_suite(CipherSuite::Cv25519);
     let builder = builder.set_profile(Profile::RFC4880).unwrap().set_password(Some(passphrase.into()));

@@ -1,5 +1,5 @@
-//! A PostgreSQL server of the test process's own, from Debian's package: in a temporary directory, behind a Unix socket, without
-//! fsync.
+//! A PostgreSQL server for the test process, from Debian's package: in a temporary directory, behind a Unix socket,
+//! without fsync.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,7 +10,8 @@ use std::{
     },
 };
 
-/// Runs in a shell, so that the server ends with the test process however that ends: nobody else holds its standard input open.
+/// Runs in a shell, so that the server ends with the test process, however that ends: only the test process holds the
+/// shell's standard input open.
 const SCRIPT: &str = r#"
 "$1/initdb" -D "$2/data" -U sonar -A trust -N >"$2/log" 2>&1 || exit 1
 "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=200 >>"$2/log" 2>&1 &
@@ -72,7 +73,7 @@ fn start() -> Option<Cluster> {
     Some(Cluster { programs, directory, _shell: shell })
 }
 
-/// The directory of PostgreSQL's programs: Debian puts only some of them into the path.
+/// The directory of PostgreSQL's programs, of which Debian puts only some into the path.
 fn programs() -> Option<PathBuf> {
     let packaged = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let packaged = packaged.map(|version| version.path().join("bin"));

@@ -1,4 +1,4 @@
-//! A real chain with the contracts on it and a registered Capsule whose keys the test holds.
+//! A real chain with the contracts and a registered Capsule whose keys the test has.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ use sonar_protocol::{
     view::CampaignView,
 };
 
-/// What is handed over for a material that is none.
+/// The hand-over of a placeholder material.
 pub fn handover(material: Digest) -> Handover {
     let word = |mark: u8| B256::repeat_byte(material.0[0] ^ mark);
     Handover { root: word(1), commitment: word(2), point: word(3), ciphertext: word(4) }
 }
 
-/// What is published with it.
+/// The published form of the placeholder.
 pub fn published(material: Digest) -> Published {
     Published::new(material, &handover(material))
 }
@@ -46,7 +46,7 @@ pub const OPTIONS: Options = Options {
     poll: Duration::from_millis(5),
 };
 
-/// Puts the contracts on a new chain.
+/// Deploys the contracts to a new chain.
 pub async fn deployed(anvil: &Anvil, supply: U256) -> Deployment {
     let node = Node::new(&anvil.endpoint(), OPTIONS.patience).unwrap();
     deploy(&Sender::new(node, anvil.signers()[0].clone(), OPTIONS), supply).await.unwrap()
@@ -123,7 +123,7 @@ impl Stage {
         self.capsule.activate(terms, start_ppm, first, &signature).await.unwrap();
     }
 
-    /// Delivers, with the hand-overs that were sealed.
+    /// Delivers, with the sealed hand-overs.
     pub async fn finalize(&self, terms: &Terms, result: Digest) -> Result<(), sonar_node::chain::Error> {
         let id = self.owner.id(terms);
         let handovers: Vec<_> =
@@ -132,7 +132,7 @@ impl Stage {
         self.capsule.finalize(terms, result, &handovers, &signature).await.map(drop)
     }
 
-    /// What a settlement of the present window needs: codes, next material, signature.
+    /// Input of a settlement of the current window: codes, next material, signature.
     pub fn settlement(
         &self,
         view: &CampaignView,
@@ -168,7 +168,7 @@ impl Stage {
         self.capsule.settle(&view.terms, subs, &codes, next.map(published), close, &signature).await.map(drop)
     }
 
-    /// A campaign as the chain tells it now.
+    /// Reads the current state of a campaign from the chain.
     pub async fn view(&self, id: CampaignId) -> CampaignView {
         self.owner.world(0, None).await.unwrap().campaign(id).unwrap().clone()
     }

@@ -1,5 +1,5 @@
-//! A campaign that the tests of several crates run: is `a` above `b`? They include this file by its path, because no crate depends
-//! on the tests of another.
+//! A campaign for the tests of several crates: is `a` above `b`? They include this file by its path, because no crate
+//! depends on the tests of another.
 
 /// The campaign file, with these limits.
 pub fn campaign(limits: &str) -> String {
@@ -28,7 +28,7 @@ window_seconds = 60
     )
 }
 
-/// Rows whose class anyone can see, as many of one as of the other.
+/// Rows with an obvious class, in equal numbers of both classes.
 pub fn csv(rows: u32) -> String {
     let line = |row: u32| {
         let (a, b) = (row * 37 % 100, row * 61 % 100 + 1);

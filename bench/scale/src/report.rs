@@ -135,8 +135,8 @@ pub fn page(settings: &Settings, machine: &Machine, whole: &Figures, part: &Figu
     let Settings { size, clients, requests, streams } = settings;
     let Size { campaigns, submissions, miners } = *size;
     let mut text = String::from(
-        "# Scale\n\nWhat `sonar serve` and a Mine cost when the world has a long history. `make scale` measures it and writes this \
-         page.\n\n",
+        "# Scale\n\nTime and memory of `sonar serve` and a Mine with a long history. `make scale` measures them and \
+         writes this page.\n\n",
     );
     let mut line = |content: String| text.push_str(&format!("{content}\n"));
     line(format!(
@@ -175,8 +175,9 @@ pub fn page(settings: &Settings, machine: &Machine, whole: &Figures, part: &Figu
         line(format!("| {what} | {measured} | {aim} |"));
     }
     line(format!(
-        "\n## Routes\n\n{clients} clients with a connection each ask without a pause, {} times in all. `?after` are the pages that \
-         follow the first.\n\n| GET | p50 | p99 | slowest | bytes | answers |\n| --- | ---: | ---: | ---: | ---: | --- |",
+        "\n## Routes\n\n{clients} clients with one connection each send requests without a pause, {} in total. \
+         `?after` are the pages after the first.\n\n| GET | p50 | p99 | slowest | bytes | answers |\n| --- | ---: | \
+         ---: | ---: | ---: | --- |",
         grouped(*requests as u64),
     ));
     for (route, figures) in &whole.routes {
@@ -192,9 +193,9 @@ pub fn page(settings: &Settings, machine: &Machine, whole: &Figures, part: &Figu
         ));
     }
     line(format!(
-        "\n## Event streams\n\n{} of {streams} clients were connected at the same time, and {} got the event of a block that was added \
-         then: half of them within {:.0} ms, 99 of 100 within {:.0} ms of the block. Of that, up to 250 ms are the time between looks \
-         at the chain.",
+        "\n## Event streams\n\n{} of {streams} clients were connected at the same time, and {} got the event of a \
+         block that was added then: half of them within {:.0} ms, 99 of 100 within {:.0} ms of the block. Of that, up \
+         to 250 ms are the time between two queries of the chain.",
         whole.streams.open, whole.streams.received, whole.streams.latency.p50_ms, whole.streams.latency.p99_ms,
     ));
     line("\n## A tenth of the history\n\n| what | whole | tenth |\n| --- | ---: | ---: |".into());
@@ -211,17 +212,17 @@ pub fn page(settings: &Settings, machine: &Machine, whole: &Figures, part: &Figu
 const HOW: &str = "
 ## How it is measured
 
-- A generator makes up the history: campaigns are opened, activated, served, settled, closed, delivered and paid, with the real
-  contracts' events. Some dozens run at a time; the first gets up to 50,000 submissions, the others about a thousand each. The last
+- A generator creates the history: campaigns are opened, activated, served, settled, closed, delivered and paid, with the real
+  contracts' events. Several dozen run at a time; the first gets up to 50,000 submissions, the others about a thousand each. The last
   twentieth stays open. The history is the same in every run.
 - A small JSON-RPC server in the harness is the chain node. Harness, node and programs share the machine's cores.
-- The programs are the release builds, with the confirmations of a public chain (12) and a look at the chain every 250 ms.
-- `sonar serve` is ready when `/readyz` says so and the last block that it must believe is indexed.
-- A Mine is ready when it says so and has worked through all events: it has asked the node for the head again after it read the
-  last of them. Before its restart one more event comes. It has no data, so it serves no campaign.
+- The programs are the release builds, with the confirmations of a public chain (12) and a query of the chain every 250 ms.
+- `sonar serve` is ready when `/readyz` reports it and the last confirmed block is indexed.
+- A Mine is ready when it reports it and has read all events: it has queried the head of the chain again after it read the last
+  event. Before its restart one more event is added. It has no data, so it serves no campaign.
 - Memory is the peak of the resident set. That of `sonar serve` is the larger of the process that reads the history and the
   restarted one, which answers all requests and streams. The ratio for ten times the history compares only the former.
-- The harness serves no IPFS artefacts, so the hub keeps looking for them, and the privacy statement, which needs a manifest,
+- The harness serves no IPFS artefacts, so the hub keeps retrying to fetch them, and the privacy statement, which needs a manifest,
   answers 404.
 - Run `make scale` on a quiet machine; `make scale ARGS=--quick` tries it with one hundredth and leaves this page alone.
 ";

@@ -1,4 +1,5 @@
-//! What a closed window leads to: opens its updates, tries those of the right form, writes the settlement down, and sends it.
+//! Evaluation of a closed window: decrypts its updates, evaluates those that pass the protocol's checks, records the
+//! settlement, and sends it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,14 +25,15 @@ use crate::ports::{Artefacts, Chain};
 /// Updates that are opened at the same time: each takes some times its size, and a network's may be large.
 const OPENED_AT_ONCE: usize = 2;
 
-/// An update of the right form, as short as it was sent: what it stands for may be as large as the model.
+/// An update that passed the protocol's checks, in the compact form in which it was sent; expanded, it may be as large
+/// as the model.
 type Payload = Zeroizing<Vec<u8>>;
-/// A window's updates: opened and of the right form, or refused by protocol.
+/// The updates of a window: decrypted and conforming, or rejected by protocol.
 type WindowUpdates = Vec<Result<Payload, ProtocolReject>>;
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
-    /// Evaluates a closed window: protocol first, without any secret key of the version; then, once the leak meter has been
-    /// written down, content.
+    /// Evaluates a closed window: first the protocol, without any secret key of the version; then, after the leak meter
+    /// has been recorded, the content.
     pub(super) async fn evaluate(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
         // A node may show a window before its last submission.
         if self.tools.chain.window_hash(campaign.id).await? != campaign.window_hash() {
@@ -48,7 +50,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
                 let most = allowance.min(left).min(MAX_ACCEPTS_PER_WINDOW);
                 self.try_updates(campaign, loaded.clone(), &slot, best, opened, most).await?
             }
-            // The budget is spent: nothing is decrypted.
+            // The leak budget is spent, so nothing is decrypted.
             None => {
                 let verdicts = vec![ContentVerdict::NotImproved; opened.len()];
                 WindowEvaluation { verdicts, best, best_ppm: Ppm::new(campaign.best_ppm).map_err(WorkError::internal)? }
@@ -57,7 +59,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.conclude(campaign, &loaded, slot, &evaluation, tried).await
     }
 
-    /// Fetches and opens the window's updates. Those that were refused before stay refused.
+    /// Fetches and decrypts the window's updates. Those that were rejected before stay rejected.
     async fn open(
         &self,
         campaign: &CampaignView,
@@ -81,7 +83,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
                     None => {
                         let opened = self.open_one(campaign, loaded, slot, submission, turns).await?;
                         match opened {
-                            // It passed once, so it exists: wait for it.
+                            // It passed before, so it exists: retry.
                             Err(ProtocolReject::Unavailable) if known.is_some() => {
                                 Err(WorkError::Ahead("an update that was here before"))
                             }
@@ -111,7 +113,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             Err(IpfsError::NotFound { .. }) => return Ok(Err(ProtocolReject::Unavailable)),
             Err(IpfsError::TooLarge { .. }) => return Ok(Err(ProtocolReject::TooLarge)),
             Err(IpfsError::Malformed { .. }) => return Ok(Err(ProtocolReject::NotOpenPgp)),
-            // A failure of our own node is no fault of the miner, whose stake a rejection may take: try again.
+            // A failure of our own node is not the miner's fault, and a rejection may cost their stake: retry.
             Err(error) => return Err(error.into()),
         };
         let attester = &self.tools.attester;
@@ -133,14 +135,14 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         .await
     }
 
-    /// Writes down what will be decrypted, before it is.
+    /// Records what will be decrypted, before it is decrypted.
     fn begin(&mut self, campaign: &CampaignView, opened: &WindowUpdates) -> Result<Evaluation, WorkError> {
         let window_hash = campaign.window_hash();
         if let Some(known) = &self.record.evaluation {
             if known.window_hash == window_hash {
                 return Ok(known.clone());
             }
-            // The chain forgot a window in the middle of its evaluation; nothing was said about it.
+            // The window was rolled back during its evaluation; nothing was published about it.
             if let (Some(meter), Some(_)) = (&mut self.record.meter, known.allowance) {
                 meter.finish(known.number, 0).map_err(WorkError::internal)?;
             }
@@ -166,7 +168,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(evaluation)
     }
 
-    /// A record that is older than the chain (restored from a backup) must not count less than what was said in public.
+    /// A record that is older than the chain (restored from a backup) must not count fewer verdicts than were
+    /// published.
     fn catch_up(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
         let pending = campaign.window.submissions.len() as u64;
         let settled = u64::from(campaign.submissions).saturating_sub(pending);
@@ -214,7 +217,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         .await?
     }
 
-    /// Writes down what the window led to.
+    /// Records the settlement of the window.
     async fn conclude(
         &mut self,
         campaign: &CampaignView,
@@ -258,8 +261,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.persist()
     }
 
-    /// The block hash has changed that the next version's keys must be bound to: the same model, new keys. Both are kept
-    /// until the chain has one of them.
+    /// Renews the keys of the next version, because the block hash that they must be bound to has changed. The model
+    /// stays the same. Both slots are kept until the chain has one of them.
     pub(super) async fn renew(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
         let mut settlement = self.settled(campaign)?.clone();
         let loaded = self.load(campaign).await?;
@@ -287,7 +290,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 }
 
-/// Whether a submission of the present window was there before, in this window or an earlier one of the same version.
+/// Whether an update of the current window was submitted before, in this window or an earlier one of the same version.
 fn repeats(campaign: &CampaignView, index: usize) -> bool {
     let window = &campaign.window;
     let Some((last, before)) = window.submissions.get(..=index).and_then(<[Submission]>::split_last) else {
@@ -298,7 +301,7 @@ fn repeats(campaign: &CampaignView, index: usize) -> bool {
     before.contains(last) || earlier.any(|known| known.miner == last.miner && known.content == last.content.into())
 }
 
-/// The codes of a window: reasons of those refused by protocol, verdicts in order for the others.
+/// The codes of a window: reasons for updates rejected by protocol, verdicts in order for the others.
 ///
 /// # Errors
 /// When a verdict or a reason has no code.
@@ -315,32 +318,32 @@ fn outcomes(refused: &[Option<u8>], verdicts: &[ContentVerdict]) -> Result<Vec<u
         .collect()
 }
 
-/// Where a campaign stands after a window.
+/// State of a campaign after a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct StateAfterWindow {
-    /// Accepts in all.
+    /// Total number of accepts.
     accepts: u32,
-    /// Submissions in all.
+    /// Total number of submissions.
     submissions: u32,
-    /// The best accuracy.
+    /// Best accuracy so far.
     best_ppm: u32,
-    /// Whether the leak meter allows nothing more.
+    /// Whether the leak budget is spent.
     spent: bool,
 }
 
-/// What follows a window.
+/// What happens after a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Continuation {
-    /// The campaign goes on.
+    /// The campaign continues.
     Open,
-    /// The contract closes it by itself.
+    /// The contract closes the campaign by itself.
     Over,
-    /// The Capsule closes it.
+    /// The Capsule closes the campaign.
     Close(CloseReason),
 }
 
 impl Continuation {
-    /// The code in the settlement.
+    /// The close code in the settlement.
     #[must_use]
     fn code(self) -> u8 {
         match self {
@@ -350,7 +353,7 @@ impl Continuation {
     }
 }
 
-/// Decides as the contract will.
+/// Decides by the contract's rules.
 #[must_use]
 fn continuation(terms: &Terms, after: StateAfterWindow) -> Continuation {
     let over = after.best_ppm >= terms.targetPpm

@@ -1,4 +1,5 @@
-//! Whether a proposed campaign is run: fetches its artefacts, decides from them alone, and sends what was decided.
+//! Examination of a proposed campaign: fetches its artefacts, decides from them alone whether to run it, and sends the
+//! decision.
 
 use std::{
     sync::Arc,
@@ -26,7 +27,7 @@ use super::{
 use crate::ports::{Artefacts, Chain};
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
-    /// Decides whether a proposed campaign is run, and publishes version 1 if it is.
+    /// Decides whether to run a proposed campaign, and if so publishes version 1.
     pub(super) async fn examine(
         &mut self,
         campaign: &CampaignView,
@@ -62,7 +63,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         .await?;
         let start = start?;
         check_time(once, &campaign.terms)?;
-        // A meter that has counted already goes on counting.
+        // A leak meter that has counted is kept.
         self.record.meter.get_or_insert(start.meter);
         let model = loaded.bundle.start.file().map_err(WorkError::internal)?;
         let slot = self.publish(campaign, model, &loaded.manifest).await?;
@@ -71,7 +72,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(Decision::Activate { start_ppm: start.accuracy.get(), first })
     }
 
-    /// Manifest and bundle, fetched and checked once.
+    /// Fetches and checks manifest and bundle; the result is cached.
     pub(super) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<CampaignInputs>, WorkError> {
         if let Some(loaded) = &self.loaded {
             return Ok(loaded.clone());
@@ -87,7 +88,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             None => None,
         };
         let tools = self.tools.clone();
-        // The same at the examination and at the delivery, so that what was deliverable once stays so, whatever has expired since.
+        // The same time at the examination and at the delivery, so that a model that was deliverable once stays
+        // deliverable, even if the certificate has expired since.
         let opened_at = campaign.opened.timestamp;
         let loaded = compute(move || {
             let embedding = check_backbone(backbone.as_deref(), &manifest)?;
@@ -127,29 +129,29 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 }
 
-/// Seconds that a campaign must give for each thing that the Capsule loses its stake for when it is late.
+/// Minimum time in seconds that the terms must give for each duty whose delay costs the Capsule's stake.
 pub(crate) const LEAST_SECONDS: u32 = 600;
 
-/// A campaign that will be run.
+/// A campaign that the Capsule accepts.
 #[derive(Debug)]
 pub(super) struct Start {
-    /// The measured accuracy on the grid.
+    /// Measured starting accuracy, on the grid.
     pub accuracy: Ppm,
-    /// A meter of which nothing is spent.
+    /// Leak meter with nothing spent.
     pub meter: LeakMeter,
 }
 
-/// Whether the terms are what this Capsule offers.
+/// Checks whether the terms match what this Capsule offers.
 ///
 /// # Errors
-/// What they lack.
+/// The first mismatch.
 pub(super) fn check_terms(campaign: &CampaignView, capsule: Option<&CapsuleView>) -> Result<(), Refusal> {
     let capsule = capsule.ok_or(Refusal::Offer)?;
     let terms = &campaign.terms;
     if terms.attester != capsule.attester || terms.feePpm != capsule.fee_ppm {
         return Err(Refusal::Offer);
     }
-    // Shorter times would let an owner close, or a miner submit, and take the stake before anybody could answer.
+    // With shorter times, an owner could close, or a miner submit, and take the stake before the Capsule can respond.
     let times = [terms.activationSeconds, terms.evaluationSeconds, terms.deliverySeconds];
     if times.into_iter().any(|time| time < LEAST_SECONDS) {
         return Err(Refusal::Offer);
@@ -161,20 +163,21 @@ pub(super) fn check_terms(campaign: &CampaignView, capsule: Option<&CapsuleView>
     Ok(())
 }
 
-/// Whether a full window can be evaluated in half of the time that the terms give, if measuring a model once takes so long.
+/// Checks whether a full window can be evaluated in half of the time that the terms give, if one measurement of the
+/// model takes this long.
 ///
 /// # Errors
-/// When it cannot: whoever is late loses its stake.
+/// When it cannot: a late Capsule loses its stake.
 pub(super) fn check_time(once: Duration, terms: &Terms) -> Result<(), Refusal> {
     let trials = u32::from(terms.windowSize).saturating_mul(STEP_SIZES.len() as u32);
     let given = Duration::from_secs(terms.evaluationSeconds.into());
     if once.saturating_mul(trials) > given / 2 { Err(Refusal::TooSlow) } else { Ok(()) }
 }
 
-/// Whether the model can be delivered to this certificate, however long the campaign takes.
+/// Checks whether the model can be delivered to this certificate, however long the campaign takes.
 ///
 /// # Errors
-/// When it may have expired by then.
+/// When the certificate may have expired by then.
 pub(super) fn check_certificate(certificate: &Certificate, terms: &Terms) -> Result<(), Refusal> {
     let needed = certificate_needed_until(terms);
     if certificate.expires().is_some_and(|expires| expires < needed) {
@@ -197,7 +200,7 @@ pub(super) fn check_manifest(bytes: &[u8], campaign: &CampaignView) -> Result<Ma
 /// Reads the weights of the backbone, if the manifest names one.
 ///
 /// # Errors
-/// When they are none of its network.
+/// When they do not fit the network in the manifest.
 pub(super) fn check_backbone(bytes: Option<&[u8]>, manifest: &Manifest) -> Result<Embedding, Refusal> {
     match (manifest.method.backbone(), bytes) {
         (None, _) => Ok(Embedding::none()),
@@ -219,18 +222,18 @@ pub(super) fn check_bundle(bytes: &[u8], manifest: &Manifest, embedding: &Embedd
     })
 }
 
-/// The ladder of a campaign that starts here.
+/// The accuracy ladder of a campaign with this starting accuracy.
 ///
 /// # Errors
-/// When there is nothing to reach.
+/// When the target is already reached.
 pub(super) fn ladder(manifest: &Manifest, start: Ppm) -> Result<Ladder, Refusal> {
     manifest.accuracy.ladder_from(start).map_err(|_| Refusal::Target)
 }
 
-/// Measures the start, as the contract will check it, and sets up the leak meter.
+/// Measures the starting accuracy by the rules that the contract checks, and sets up the leak meter.
 ///
 /// # Errors
-/// When the claim is wrong, nothing is left to reach, or the limits would say too much.
+/// When the claim is wrong, the target is already reached, or the limits would disclose too much.
 pub(super) fn start(manifest: &Manifest, bundle: &CheckedBundle) -> Result<Start, Refusal> {
     let rules = &manifest.accuracy;
     let accuracy = bundle.start.accuracy().floor_to_grid(rules.grid);
@@ -243,7 +246,7 @@ pub(super) fn start(manifest: &Manifest, bundle: &CheckedBundle) -> Result<Start
     Ok(Start { accuracy, meter })
 }
 
-/// Manifest and bundle are looked for during three quarters of the time for activation.
+/// Manifest and bundle are fetched during the first three quarters of the time for activation.
 fn patience_is_over(campaign: &CampaignView, now: u64) -> bool {
     let share = u64::from(campaign.terms.activationSeconds) * 3 / 4;
     now >= campaign.changed_at.saturating_add(share)

@@ -1,6 +1,6 @@
-//! What the Capsule remembers of a campaign besides the chain. The record holds no secret: seeds and models are entries of
-//! their own in the vault, so that each can be destroyed by itself. Nothing here depends on the content of an update that
-//! did not improve the model.
+//! The record: what the Capsule stores about a campaign in addition to the chain. It contains no secret: seeds and
+//! models are separate entries in the vault, so that each can be destroyed on its own. Nothing here depends on the
+//! content of an update that did not improve the model.
 
 use std::collections::BTreeMap;
 
@@ -14,38 +14,38 @@ use sonar_protocol::{
 };
 use syft::budget::LeakMeter;
 
-/// The form of records that this program reads and writes.
+/// Version of the record format.
 const SCHEMA: u32 = 2;
-/// Settlements that are kept, so that a chain that forgets some can be told again.
+/// Number of settlements that are kept, so that they can be sent again after a rollback of the chain.
 const SETTLEMENTS_KEPT: usize = 256;
 
-/// What the Capsule remembers of a campaign.
+/// What the Capsule stores about a campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CampaignRecord {
     schema: u32,
     /// The campaign.
     pub campaign: CampaignId,
-    /// Whether it is activated or declined.
+    /// The decision whether to run it.
     pub proposal: Option<Proposal>,
-    /// What its public verdicts may still say.
+    /// Leak meter of its public verdicts.
     pub meter: Option<LeakMeter>,
-    /// Windows that were evaluated, counting those that the chain forgot.
+    /// Number of evaluated windows, including windows that were rolled back.
     pub evaluations: u64,
     /// The window under evaluation.
     pub evaluation: Option<Evaluation>,
-    /// What windows led to, the latest last.
+    /// Settlements of windows, the latest last.
     pub settlements: Vec<Settlement>,
-    /// Where models and seeds are.
+    /// Slots of models and seeds in the vault.
     pub slots: Vec<Slot>,
-    /// For each material that was published the seed of its version, sealed to the data scientist. All that is kept of the
-    /// seed of a dead version, and nothing that is here opens it.
+    /// For each published key material the seed of its version, sealed to the data scientist. Of an old version's seed
+    /// only this is kept, and no key here decrypts it.
     pub handovers: BTreeMap<Digest, Handover>,
     /// The delivered model.
     pub delivery: Option<Delivery>,
 }
 
-/// What becomes of a proposed campaign.
+/// Decision about a proposed campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proposal {
@@ -55,31 +55,31 @@ pub struct Proposal {
     pub decision: Decision,
 }
 
-/// Whether a campaign is run.
+/// The outcome of the examination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Decision {
-    /// It is, from this start.
+    /// The campaign runs.
     Activate {
         /// Measured starting accuracy on the grid.
         start_ppm: u32,
-        /// What was published for version 1.
+        /// Slot of version 1.
         first: Published,
     },
-    /// It is not, for this reason.
+    /// The campaign is declined.
     Decline {
         /// A code of [`sonar_protocol::refusal::Refusal`].
         reason: u8,
     },
 }
 
-/// Where a model is kept, with the seed of the keys under which it is published.
+/// A model in the vault, with the seed of the keys under which it is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SlotId(pub B256);
 
 impl SlotId {
-    /// The slot of the version that a window leads to. Made anew for another window or beacon, found again for the same.
+    /// Id of the slot for the version after a window. The same window and beacon always give the same id.
     #[must_use]
     pub fn new(version: Version, window_hash: B256, beacon: B256) -> Self {
         let parts: [&[u8]; 3] = [&version.0.to_be_bytes(), window_hash.as_slice(), beacon.as_slice()];
@@ -91,69 +91,69 @@ impl SlotId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slot {
-    /// Names its entries in the vault.
+    /// Name of its entries in the vault.
     pub id: SlotId,
-    /// The version as which it is published.
+    /// Version under which it is published.
     pub version: Version,
-    /// The block hash that its keys are bound to.
+    /// Block hash that its keys are bound to.
     pub beacon: B256,
-    /// What was published; nothing yet, or nothing ever if the campaign ended with this model.
+    /// The published artefact; `None` if not published yet, or if the campaign ended with this model.
     pub published: Option<Published>,
-    /// SHA-256 of what was published, which updates name.
+    /// SHA-256 of the published artefact, which updates name.
     pub material_hash: B256,
-    /// Whether the seed still exists.
+    /// Whether the vault still has the seed.
     pub seed: bool,
-    /// Whether the model still exists.
+    /// Whether the vault still has the model.
     pub model: bool,
 }
 
 impl Slot {
-    /// What was published, on IPFS.
+    /// Digest of the published artefact on IPFS.
     #[must_use]
     pub fn material(&self) -> Option<Digest> {
         self.published.map(|published| published.material)
     }
 
-    /// Whether all is there that an evaluation needs.
+    /// Whether the slot has everything that an evaluation needs.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.seed && self.model
     }
 }
 
-/// A window whose submissions passed or failed the protocol's checks, written before anything is decrypted.
+/// A window whose submissions have passed or failed the protocol's checks. Recorded before anything is decrypted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluation {
-    /// Its number for the leak meter.
+    /// Number of the evaluation in the leak meter.
     pub number: u64,
     /// The window.
     pub window: WindowIndex,
-    /// Its hash.
+    /// Hash of the window.
     pub window_hash: B256,
-    /// For each submission the reason why it was refused by protocol, if it was.
+    /// For each submission the reason for its rejection by protocol; `None` if it passed.
     pub refused: Vec<Option<u8>>,
-    /// Accepts that the leak meter allows; nothing when it allows no evaluation.
+    /// Number of accepts that the leak meter allows; `None` if it allows no evaluation.
     pub allowance: Option<u32>,
 }
 
-/// What a window led to. Its signature follows from it, so the same window is always settled by the same bytes.
+/// The settlement of a window. Its signature is deterministic, so the same window is always settled by the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settlement {
     /// The window.
     pub window: WindowIndex,
-    /// The version that it was for.
+    /// Version of the model that the window's updates are for.
     pub version: Version,
-    /// The window's hash.
+    /// Hash of the window.
     pub window_hash: B256,
-    /// One code for each submission, as on chain.
+    /// One code per submission, as on chain.
     pub outcomes: Vec<u16>,
-    /// What was published for the next version.
+    /// Slot of the next version, if there is one.
     pub next: Option<Published>,
     /// 0, or the reason to close.
     pub close: u8,
-    /// The best model after the window.
+    /// Slot of the best model after the window.
     pub model: SlotId,
 }
 
@@ -161,28 +161,28 @@ pub struct Settlement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// Which model.
+    /// Slot of the model.
     pub model: SlotId,
-    /// The sealed file on IPFS.
+    /// Digest of the sealed file on IPFS.
     pub result: Digest,
 }
 
-/// A record that cannot be used.
+/// Why a record cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// Not a record.
+    /// It is not a valid record.
     #[error("the record of a campaign cannot be read: {0}")]
     Content(#[from] serde_json::Error),
-    /// Written by another version of this program.
-    #[error("the record is of form {0}; this program knows {SCHEMA}")]
+    /// Another version of this program wrote it.
+    #[error("the record has format {0}; this program reads format {SCHEMA}")]
     Form(u32),
-    /// Of another campaign.
-    #[error("the record is of campaign {0}")]
+    /// It belongs to another campaign.
+    #[error("the record belongs to campaign {0}")]
     Campaign(CampaignId),
 }
 
 impl CampaignRecord {
-    /// Of a campaign about which nothing is known yet.
+    /// An empty record of a new campaign.
     #[must_use]
     pub fn new(campaign: CampaignId) -> Self {
         Self {
@@ -199,10 +199,10 @@ impl CampaignRecord {
         }
     }
 
-    /// Reads what [`Self::encode`] wrote.
+    /// Decodes the output of [`Self::encode`].
     ///
     /// # Errors
-    /// Not a record, of another form, or of another campaign.
+    /// Not a record, of another format, or of another campaign.
     pub fn decode(bytes: &[u8], campaign: CampaignId) -> Result<Self, RecordError> {
         #[derive(Deserialize)]
         struct Form {
@@ -219,7 +219,7 @@ impl CampaignRecord {
         Ok(record)
     }
 
-    /// The bytes to keep.
+    /// Encodes the record for the vault.
     ///
     /// # Errors
     /// Never in practice: every field has a JSON form.
@@ -227,37 +227,37 @@ impl CampaignRecord {
         Ok(serde_json::to_vec(self)?)
     }
 
-    /// What was decided about the proposal that this block opened.
+    /// The decision about the proposal of this block, if any.
     #[must_use]
     pub fn decision(&self, beacon: B256) -> Option<Decision> {
         self.proposal.as_ref().filter(|proposal| proposal.beacon == beacon).map(|proposal| proposal.decision)
     }
 
-    /// A slot by its id.
+    /// Finds a slot by id.
     #[must_use]
     pub fn slot(&self, id: SlotId) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.id == id)
     }
 
-    /// The slot that published this material.
+    /// Finds the slot of a published artefact.
     #[must_use]
     pub fn published(&self, material: Digest) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.material() == Some(material))
     }
 
-    /// Puts a slot in the place of the one with the same id.
+    /// Adds a slot, or replaces the one with the same id.
     pub fn set_slot(&mut self, slot: Slot) {
         self.slots.retain(|known| known.id != slot.id);
         self.slots.push(slot);
     }
 
-    /// What a window led to.
+    /// Finds the settlement of a window.
     #[must_use]
     pub fn settlement(&self, window: WindowIndex, hash: B256) -> Option<&Settlement> {
         self.settlements.iter().find(|settlement| settlement.window == window && settlement.window_hash == hash)
     }
 
-    /// Puts a settlement in the place of the one of the same window.
+    /// Adds a settlement, or replaces the one of the same window.
     pub fn set_settlement(&mut self, settlement: Settlement) {
         self.settlements
             .retain(|known| (known.window, known.window_hash) != (settlement.window, settlement.window_hash));
@@ -266,7 +266,7 @@ impl CampaignRecord {
         self.settlements.drain(..surplus);
     }
 
-    /// The slot of the version that the chain has.
+    /// The slot of the campaign's current version on the chain.
     #[must_use]
     pub fn current(&self, campaign: &CampaignView) -> Option<&Slot> {
         self.published(campaign.material()?)
@@ -279,18 +279,18 @@ impl CampaignRecord {
             .settled
             .last()
             .and_then(|window| self.settlement(window.index, settled_hash(campaign, window)))
-            // With a next version, the chain says which of the slots it is.
+            // With a next version, the chain determines which slot it is.
             .filter(|settlement| settlement.next.is_none());
         match last {
             Some(settlement) => self.slot(settlement.model),
-            // A record from before the last settlement does not have the model that this led to.
+            // A record older than the last settlement does not have the model of that settlement.
             None if improved_last(campaign) => None,
             None => self.current(campaign),
         }
     }
 }
 
-/// Whether the last window improved the model that was published last, and ended the campaign.
+/// Whether the last window improved the last published model and ended the campaign.
 fn improved_last(campaign: &CampaignView) -> bool {
     campaign.settled.last().is_some_and(|window| {
         let accepted = |outcome: &Outcome| matches!(outcome, Outcome::Accepted(_));

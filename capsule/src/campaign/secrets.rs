@@ -1,8 +1,8 @@
-//! What only the Capsule has, from the moment it is made until it is destroyed: the seed of a version's keys, and the model
-//! under them.
+//! Secrets that only the Capsule has, from creation to destruction: the seed of a version's keys, and the model under
+//! them.
 //!
-//! A slot is written to the record before its secrets are written to the vault, so that none is ever forgotten; and it leaves the
-//! record after they have left the vault.
+//! A slot is added to the record before its secrets are written to the vault, and removed after they are destroyed, so
+//! that no secret is ever left behind without a slot.
 
 use alloy::primitives::{B256, hex};
 use sonar_contracts::{CloseReason, State, Tree};
@@ -16,16 +16,16 @@ use super::{
 };
 use crate::ports::{Artefacts, Chain};
 
-/// Something that only the Capsule has.
+/// A secret that only the Capsule has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Secret {
-    /// Where it is.
+    /// Slot that it belongs to.
     pub slot: SlotId,
     /// What it is.
     pub kind: SecretKind,
 }
 
-/// What is secret about a version.
+/// The two secrets of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SecretKind {
     /// The seed of its keys.
@@ -34,8 +34,7 @@ pub enum SecretKind {
     Model,
 }
 
-/// Secrets that exist though nothing needs them any more: what the chain says is final, because only confirmed blocks
-/// are read.
+/// Secrets that still exist but are no longer needed. The decision is final, because only confirmed blocks are read.
 pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secret> {
     let last = record.final_model(campaign).map(|slot| slot.id);
     let needed = |slot: &Slot| match campaign.state {
@@ -64,8 +63,9 @@ pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secr
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
-    /// Publishes the next version of the model, under keys that are made for it or as it is, and seals its seed to the data scientist;
-    /// made again, all is the same. The caller writes slot and hand-over down together with what refers to them.
+    /// Publishes the next version of the model, encrypted under its own keys or in the clear, and seals its seed to the
+    /// data scientist. A repeated call has the same result. The caller records slot and hand-over together with what
+    /// refers to them.
     pub(super) async fn publish(
         &mut self,
         campaign: &CampaignView,
@@ -80,7 +80,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot = Slot { id, version, beacon, published: None, material_hash: B256::ZERO, seed: true, model: true };
         self.reserve(slot)?;
         self.keep_model(id, &model)?;
-        // In the clear regime it protects nothing, and is handed over all the same: the contract has one rule for all.
+        // In the clear regime the seed protects nothing. It is handed over anyway, because the contract has one rule
+        // for both regimes.
         let seed = self.seed_or_new(id)?;
         let binding = self.binding(campaign, slot);
         let method = manifest.method.clone();
@@ -96,7 +97,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(Slot { published, material_hash: hash.into(), ..slot })
     }
 
-    /// What the keys of a version are bound to.
+    /// The context that the keys of a version are bound to.
     pub(super) fn binding(&self, campaign: &CampaignView, slot: Slot) -> syft::Binding {
         syft::Binding {
             chain_id: self.tools.attester.chain_id(),
@@ -107,7 +108,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         }
     }
 
-    /// A place for the model that ends the campaign.
+    /// The slot of the model that ends the campaign.
     pub(super) fn keep_last(&mut self, campaign: &CampaignView, model: &ModelFile) -> Result<Slot, WorkError> {
         let version = Version(campaign.version().0.saturating_add(1));
         let beacon = campaign.next_beacon();
@@ -125,7 +126,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(slot)
     }
 
-    /// Writes a slot down before its secrets are, so that none is ever forgotten.
+    /// Records a slot before its secrets are written, so that no secret is ever left behind without a slot.
     fn reserve(&mut self, slot: Slot) -> Result<(), WorkError> {
         if self.record.slot(slot.id).is_none() {
             self.record.set_slot(slot);
@@ -178,7 +179,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.persist()
     }
 
-    /// Where a secret is in the vault.
+    /// Name of a secret in the vault.
     #[must_use]
     pub fn secret_name(&self, id: SlotId, kind: SecretKind) -> String {
         let kind = match kind {

@@ -1,4 +1,4 @@
-//! What every step on a campaign works with: the record, the tools that all campaigns share, and why a step failed.
+//! The worker of a campaign: its record, the services that all campaigns share, and why a step failed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,12 +22,12 @@ use crate::{
     ports::{Artefacts, Chain},
 };
 
-/// How patient the Capsule is.
+/// Time limits for fetching artefacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FetchPatience {
-    /// For an update of a miner; never more than a quarter of the time that the campaign gives for an evaluation.
+    /// For a miner's update; at most a quarter of the campaign's time for an evaluation.
     pub update: Duration,
-    /// For manifest and bundle, each time they are tried.
+    /// For manifest and bundle, per attempt.
     pub artefact: Duration,
 }
 
@@ -37,10 +37,10 @@ impl Default for FetchPatience {
     }
 }
 
-/// What all campaigns share.
+/// Services that all campaigns share.
 #[derive(Debug)]
 pub struct Tools<S, A, C> {
-    /// Under the passphrase.
+    /// The vault.
     pub store: S,
     /// IPFS.
     pub artefacts: A,
@@ -48,13 +48,13 @@ pub struct Tools<S, A, C> {
     pub chain: C,
     /// The key that bundles and updates are sealed to.
     pub identity: Identity,
-    /// The key that attests.
+    /// The attestation key.
     pub attester: Attester,
-    /// How long artefacts are waited for.
+    /// Time limits for fetching artefacts.
     pub patience: FetchPatience,
 }
 
-/// Why a step was not completed. It is tried again.
+/// Why a step was not completed. The step is retried.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
     /// The store.
@@ -75,35 +75,35 @@ pub enum WorkError {
     /// The signer.
     #[error("cannot sign: {0}")]
     Sign(#[from] alloy::signers::Error),
-    /// What was fine before is not any more.
+    /// Artefacts that passed the checks before now fail them.
     #[error("the campaign's artefacts: {0}")]
     Refused(#[from] Refusal),
     /// A file in the vault is missing.
     #[error("the vault has no {0}; restore a backup")]
     Lost(String),
-    /// The chain says something else than what was read from it.
-    #[error("the chain does not agree with what was read from it yet: {0}")]
+    /// The chain does not match what was read from it before; retry.
+    #[error("the chain does not match what was read from it: {0}")]
     Ahead(&'static str),
-    /// A bug or a broken machine.
+    /// A bug, or a failure of the machine.
     #[error("{0}")]
     Internal(String),
 }
 
 impl WorkError {
-    /// For `map_err`.
+    /// Converts any error, for `map_err`.
     pub fn internal(error: impl std::fmt::Display) -> Self {
         Self::Internal(error.to_string())
     }
 }
 
-/// Manifest and bundle of a campaign, checked.
+/// Checked manifest and bundle of a campaign.
 #[derive(Debug)]
 pub struct CampaignInputs {
     /// Public.
     pub manifest: Manifest,
     /// Sealed to the Capsule.
     pub bundle: CheckedBundle,
-    /// To whom the model is delivered.
+    /// Certificate that the model is sealed to.
     pub scientist: Certificate,
 }
 
@@ -116,7 +116,7 @@ pub struct Worker<S, A, C> {
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
-    /// Goes on from what was written down.
+    /// Resumes from the stored record.
     ///
     /// # Errors
     /// When the record cannot be read.
@@ -128,7 +128,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(Self { tools, record, loaded: None })
     }
 
-    /// What was written down.
+    /// The current record.
     #[must_use]
     pub fn record(&self) -> &CampaignRecord {
         &self.record
@@ -140,13 +140,13 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 }
 
-/// Where a campaign's record is in the vault.
+/// Name of a campaign's record in the vault.
 #[must_use]
 pub fn record_name(id: CampaignId) -> String {
     format!("campaign/{}", hex::encode(id.as_bytes()))
 }
 
-/// Works outside the threads that answer requests.
+/// Runs heavy work outside the threads that answer requests.
 pub(super) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkError> {
     tokio::task::spawn_blocking(work).await.map_err(WorkError::internal)
 }

@@ -8,26 +8,26 @@ use sonar_node::cli::{Ask, Code, Failure, Report};
 
 use super::Context;
 
-/// Copy keys and vault into one file. Everything in it stays encrypted under the Capsule's passphrase.
+/// Copy keys and vault into one file. Everything secret in it stays encrypted under the Capsule's passphrase.
 #[derive(Debug, clap::Args)]
 pub struct Backup {
-    /// The file to write
+    /// File to write
     file: PathBuf,
     /// Overwrite the file if it exists
     #[arg(long)]
     force: bool,
 }
 
-/// Bring back what `capsule backup` wrote, into a home that has no Capsule.
+/// Restore a backup into a home that has no Capsule.
 #[derive(Debug, clap::Args)]
 pub struct Restore {
-    /// The file to read
+    /// File to read
     file: PathBuf,
 }
 
 impl Backup {
     pub async fn run(self, context: &Context) -> Result<Report, Failure> {
-        // A backup that nobody can open is none.
+        // A backup that cannot be decrypted is useless.
         context.home.open(&context.passphrase(Ask::Existing)?)?;
         let _lock = context.home.lock().await?;
         let files = backup::write(&context.home, &self.file, self.force)?;
@@ -39,11 +39,11 @@ impl Backup {
 impl Restore {
     pub fn run(self, context: &Context) -> Result<Report, Failure> {
         if context.home.is_complete() {
-            let message = format!("there is a Capsule in {}", context.home.path().display());
+            let message = format!("the home {} has a Capsule already", context.home.path().display());
             return Err(Failure::new(Code::Exists, message).help("restore into another --home, or move this one away"));
         }
         let passphrase = context.passphrase(Ask::Existing)?;
-        // What cannot be opened is not written over a home.
+        // Checked before anything is written to the home.
         let trial = CapsuleHome::new(context.home.path().join("restoring"));
         let tried = backup::read(&trial, &self.file).and_then(|_| trial.open(&passphrase).map(drop));
         let _ = std::fs::remove_dir_all(trial.path());

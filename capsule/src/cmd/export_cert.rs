@@ -5,7 +5,7 @@ use sonar_node::cli::{Ask, Failure, Report};
 
 use super::Context;
 
-/// The certificate that bundles and updates are sealed to.
+/// Print the OpenPGP certificate that bundles and updates are sealed to.
 pub fn run(context: &Context) -> Result<Report, Failure> {
     let identity = context.home.identity(&context.passphrase(Ask::Existing)?)?;
     let armored = identity.certificate().armored();

@@ -19,12 +19,11 @@ use sonar_protocol::{
 
 use super::Context;
 
-/// What a Capsule says of itself if its operator does not.
+/// Defaults of the registration.
 const FEE_PPM: u32 = 10_000;
 const ENDPOINT: &str = "http://127.0.0.1:8090";
 
-/// Make keys and vault, and register the Capsule on the chain. Run again, it completes what is missing, and updates what
-/// was registered.
+/// Create keys and vault, and register the Capsule on the chain. A second run completes or updates the registration.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  capsule init --rpc http://127.0.0.1:8545 --sonar http://127.0.0.1:8080 --stake 1ETH"
@@ -36,10 +35,10 @@ pub struct Init {
     /// Stake to deposit when registering
     #[arg(long, default_value = "0", value_name = "AMOUNT")]
     stake: String,
-    /// Share of each bounty that the Capsule takes on top, in millionths; 10000 if it was never said
+    /// Fee in addition to each bounty, in millionths of the bounty (default: 10000, or the registered fee)
     #[arg(long, value_name = "PPM")]
     fee_ppm: Option<u32>,
-    /// Where this Capsule says it answers; only told, never dialled; http://127.0.0.1:8090 if it was never said
+    /// URL of this Capsule, published but never dialled (default: http://127.0.0.1:8090, or the registered URL)
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
 }
@@ -55,7 +54,7 @@ impl Init {
         context.config.save(home.path())?;
         let operator = opened.operator.address();
         if key.is_some_and(|key| key.address() != operator) {
-            output.warn(format!("this Capsule has an operator already: {operator}; the key in the file is not used"));
+            output.warn(format!("this Capsule already has the operator {operator}; the key in the file is not used"));
         }
         let _lock = home.lock().await?;
         output.progress(format!("Registering {operator}…"));
@@ -76,7 +75,7 @@ impl Init {
         Report::new(&data, human)
     }
 
-    /// Registers, or updates what was registered; each part only if it is not so already.
+    /// Registers the Capsule, or updates the parts of the registration that differ.
     async fn register(
         &self,
         client: &Client,
@@ -112,7 +111,7 @@ impl Init {
     }
 }
 
-/// Puts the certificate into the Capsule's own IPFS repository, from where Sonar's hub fetches it.
+/// Adds the certificate to the Capsule's own IPFS repository, from which Sonar's hub fetches it.
 async fn publish(context: &Context, opened: &UnlockedCapsule) -> Result<Digest, Failure> {
     let config = NodeConfig::client(context.home.ipfs(), Vec::new()).through(context.config.kubo()?);
     let node = Node::start(config).await?;

@@ -20,13 +20,13 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinError};
 
 use super::Context;
 
-/// Run the Capsule until it is stopped. It may be killed at any moment: it goes on where it was.
+/// Run the Capsule until it is stopped. After a restart, every campaign resumes where it was.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
-    /// Where to answer HTTP requests; port 0 takes any free one
+    /// Address of the HTTP API; port 0 takes any free port
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDR:PORT", env = "CAPSULE_LISTEN")]
     listen: SocketAddr,
-    /// How long a miner's update is waited for, at most a quarter of the campaign's time for an evaluation
+    /// Time to wait for a miner's update, at most a quarter of the campaign's time for an evaluation
     #[arg(long, default_value = "2m", value_name = "TIME", value_parser = units::duration)]
     update_patience: Duration,
 }
@@ -48,7 +48,7 @@ impl Serve {
             return Ok(done);
         };
         let deployment = *client.deployment();
-        // Where others find the certificate; the same bytes are the same artefact.
+        // Publishes the certificate; adding the same bytes again has no effect.
         let certificate = opened.identity.certificate().encode();
         node.add(certificate).await?;
         let addresses = node.addresses().iter().map(ToString::to_string).collect();
@@ -67,7 +67,7 @@ impl Serve {
         let router = http::router(service.status());
         Ready::new(Some(address), addresses).announce(home.path(), output)?;
         output.progress(format!("Capsule {operator} answers at http://{address}"));
-        // A task of its own, so that a panic in it ends the Capsule in an orderly way.
+        // A separate task, so that a panic in it stops the Capsule cleanly.
         let (stop_service, stopped) = oneshot::channel::<()>();
         let mut working = tokio::spawn(service.run(reader, async { stopped.await.unwrap_or_default() }));
         let ended = tokio::select! {
@@ -76,10 +76,10 @@ impl Serve {
             () = stop => Ok(()),
         };
         if !working.is_finished() {
-            // The service notices, and gives running steps a moment to end.
+            // The service then waits a short time for running steps.
             drop(stop_service);
             if let Err(broken) = working.await {
-                tracing::error!(%broken, "the service did not stop in an orderly way");
+                tracing::error!(%broken, "the service did not stop cleanly");
             }
         }
         Ready::clear(home.path());
@@ -87,7 +87,7 @@ impl Serve {
     }
 }
 
-/// The service works until it is stopped, so that only a bug ends it.
+/// The service runs until it is stopped, so only a bug ends it earlier.
 fn service_ended(ended: &Result<(), JoinError>) -> Failure {
     let reason = ended.as_ref().map_or_else(ToString::to_string, |()| "it returned".into());
     ended_early(format!("the Capsule's service ended: {reason}"))
@@ -95,11 +95,11 @@ fn service_ended(ended: &Result<(), JoinError>) -> Failure {
 
 fn http_ended(served: std::io::Result<()>) -> Failure {
     let reason = served.map_or_else(|error| error.to_string(), |()| "it returned".into());
-    ended_early(format!("the HTTP interface ended: {reason}"))
+    ended_early(format!("the HTTP API ended: {reason}"))
 }
 
 fn ended_early(message: String) -> Failure {
-    let help = "start `capsule serve` again: every campaign resumes where it was";
+    let help = "start `capsule serve` again; every campaign resumes where it was";
     Failure::new(Code::TaskEnded, message).help(help)
 }
 

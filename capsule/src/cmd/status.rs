@@ -9,7 +9,7 @@ use sonar_protocol::units::{TokenUnit, percent};
 
 use super::Context;
 
-/// Registration, stake and campaigns, as the chain has them.
+/// Show registration, stake and campaigns from the chain.
 pub async fn run(context: &Context) -> Result<Report, Failure> {
     let operator = context.home.operator()?;
     let client = discovery::client(&context.config, None).await?;
@@ -26,7 +26,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
             percent(capsule.fee_ppm)
         );
     } else {
-        human += "not registered: run `capsule init`\n";
+        human += "not registered; run `capsule init`\n";
     }
     let mut campaigns = Vec::<Value>::new();
     for campaign in world.in_order().filter(|c| c.terms.capsule == operator) {

@@ -1,25 +1,25 @@
-//! A local chain: anvil, spawned, watched over, and made durable.
+//! A local chain: anvil as a supervised child process, made durable.
 //!
 //! # What survives `kill -9`
 //!
-//! Anvil keeps its chain in memory. It can write it to a file when it ends (`--state`), which a `kill -9` prevents,
-//! or every so many seconds (`--state-interval`), which loses seconds, writes in place, and so may leave half a file.
-//! With [`AnvilConfig::state_dir`] set, anvil therefore does not mine by itself. A task here mines for it, and around
-//! each block does what a database does around a transaction:
+//! Anvil keeps its chain in memory. It can write it to a file when it ends (`--state`), which a `kill -9` prevents, or
+//! at intervals (`--state-interval`), which loses seconds, and may leave a half-written file, because it writes in
+//! place. With [`AnvilConfig::state_dir`] set, anvil therefore does not mine by itself. A task here mines for it, and
+//! treats each block like a database transaction:
 //!
 //! 1. the block's transactions and its time go to a journal (written aside, then renamed);
-//! 2. the block is mined: only now can anybody see a receipt;
+//! 2. the block is mined: only now a receipt is visible;
 //! 3. the whole chain (state, blocks, receipts) goes to the state file (written aside, then renamed).
 //!
 //! A restart loads the state file and, if the journal is for the block after it, mines that block again with the same
-//! transactions at the same time. So a transaction that anybody saw a receipt of is there after the restart, with its
-//! logs, balances and nonces; the last block may have another hash (anvil draws its randomness anew), and no other
-//! block changes. Transactions that were sent and not yet mined are forgotten, as any node may forget them: whoever
-//! sent them sends them again. One gap is known and left: a transaction that arrives in the instant between 1 and 2
-//! is mined without being in the journal, and is lost if anvil is killed before 3 ends, some milliseconds later.
+//! transactions at the same time. So a transaction with a visible receipt still exists after the restart, with its
+//! logs, balances and nonces. The last block may have another hash (anvil chooses new randomness), and no other block
+//! changes. Pending transactions are lost, as on any node: the sender sends them again. One gap is known: a transaction
+//! that arrives between 1 and 2 is mined without being in the journal, and is lost if anvil is killed before 3 ends,
+//! some milliseconds later.
 //!
-//! Anvil also dies with its parent, however that ends: a shell watches a pipe from here and kills it when the pipe
-//! closes. So a supervisor that was killed finds port and state file free when it comes back.
+//! Anvil also ends with its parent, however that ends: a shell watches a pipe from the parent and kills anvil when the
+//! pipe closes. So a supervisor that was killed finds port and state file free after its restart.
 
 use std::{
     fs,
@@ -44,19 +44,19 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tempfile::{NamedTempFile, TempDir};
 use tokio::{task::JoinHandle, time};
 
-/// How long anvil has to answer after its start.
+/// Time limit for anvil's first answer after its start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often the chain is asked whether there is something to mine.
+/// Interval of checks whether there is something to mine.
 const MINE_INTERVAL: Duration = Duration::from_millis(20);
-/// How long mining a block and keeping the chain may take. The chain is kept whole, so this grows with it: a chain of
-/// 2,000 full blocks takes a tenth of a second.
+/// Time limit for mining a block and writing the chain. The whole chain is written, so the time grows with it: a chain
+/// of 2,000 full blocks takes a tenth of a second.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long to wait after a block could not be mined.
+/// Delay after a block could not be mined.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// Attempts to find a free port that nobody else takes in the meantime.
+/// Attempts to find a free port that no other process takes meanwhile.
 const PORT_ATTEMPTS: usize = 5;
 
-/// A client for a chain on this machine. Without a choice of who encrypts, making one panics.
+/// An HTTP client for a chain on this machine. Without an installed TLS provider, creating one panics.
 fn http() -> reqwest::Client {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -65,24 +65,25 @@ fn http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("a client without settings that can fail")
 }
 
-/// What chain to run.
+/// Settings of a local chain.
 #[derive(Clone, Debug)]
 pub struct AnvilConfig {
-    /// Port on 127.0.0.1; 0 takes a free one.
+    /// Port on 127.0.0.1; 0 takes a free port.
     pub port: u16,
-    /// The chain's id.
+    /// Chain id.
     pub chain_id: u64,
-    /// Accounts that start with ETH.
+    /// Number of accounts that start with ETH.
     pub accounts: u8,
-    /// Whole ETH that each of them starts with.
+    /// Initial balance of each account, in whole ETH.
     pub balance: u64,
-    /// Mine a block at this interval even if it is empty. A block is mined for transactions at once in any case.
+    /// Interval at which a block is mined even if it is empty. Transactions are mined at once anyway.
     pub block_time: Option<Duration>,
-    /// Keep the chain in this directory, and go on from there. Without it the chain is gone when anvil ends.
+    /// Directory in which the chain is stored, and from which it resumes. Without it, the chain is lost when anvil
+    /// ends.
     pub state_dir: Option<PathBuf>,
-    /// Where anvil's own output goes; nowhere if it is not given.
+    /// File for anvil's own output; discarded if `None`.
     pub log: Option<PathBuf>,
-    /// The program; else `SONAR_ANVIL`, else what npm installed in `contracts/node_modules`.
+    /// Path of the program (default: `SONAR_ANVIL`, or else the one that npm installed in `contracts/node_modules`).
     pub binary: Option<PathBuf>,
 }
 
@@ -101,10 +102,10 @@ impl Default for AnvilConfig {
     }
 }
 
-/// Why there is no local chain.
+/// Why the local chain failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AnvilError {
-    /// The program is not there.
+    /// The program is missing.
     #[error(
         "anvil is not at {}: run `npm ci --ignore-scripts` in contracts/, or set SONAR_ANVIL to the program",
         .0.display()
@@ -113,33 +114,33 @@ pub enum AnvilError {
     /// A file of the chain could not be read or written.
     #[error("cannot {what} {}: {source}", .path.display())]
     File {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: io::Error,
     },
-    /// The program ended at once.
+    /// The program ended at its start.
     #[error("anvil ended at its start with {status}: {output}")]
     Ended {
-        /// How it ended.
+        /// Exit status.
         status: ExitStatus,
-        /// The end of what it said.
+        /// Last lines of its output.
         output: String,
     },
-    /// The program did not answer.
+    /// The program did not answer in time.
     #[error("anvil did not answer on port {port} within {} seconds", START_TIMEOUT.as_secs())]
     Silent {
-        /// The port.
+        /// Port of the RPC.
         port: u16,
     },
     /// The chain answered with an error.
     #[error("anvil failed to {what}: {source}")]
     Rpc {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
-        /// What went wrong.
+        /// The cause.
         source: TransportError,
     },
 }
@@ -150,7 +151,7 @@ type Result<T> = std::result::Result<T, AnvilError>;
 #[derive(Debug)]
 pub struct Anvil {
     child: Child,
-    // Its closing is what tells the watcher of our death.
+    // The watcher kills anvil when this closes.
     leash: Option<ChildStdin>,
     miner: Option<JoinHandle<()>>,
     port: u16,
@@ -163,7 +164,7 @@ impl Anvil {
     /// Starts the chain and waits until it answers.
     ///
     /// # Errors
-    /// Says why it does not run.
+    /// When it cannot be started, or does not answer.
     pub async fn spawn(config: AnvilConfig) -> Result<Self> {
         let mut attempt = 1;
         loop {
@@ -178,7 +179,7 @@ impl Anvil {
         let binary = locate(config.binary.as_deref())?;
         let port = if config.port == 0 { free_port()? } else { config.port };
         let store = config.state_dir.as_deref().map(ChainFiles::open).transpose()?;
-        let scratch = TempDir::new().map_err(file("make a directory in", &std::env::temp_dir()))?;
+        let scratch = TempDir::new().map_err(file("create a directory in", &std::env::temp_dir()))?;
         let accounts = scratch.path().join("accounts.json");
         let output = config.log.clone().unwrap_or_else(|| scratch.path().join("anvil.log"));
 
@@ -221,7 +222,7 @@ impl Anvil {
         Ok(anvil)
     }
 
-    /// Waits until the chain answers and has written its accounts, which it does in its own time and in place.
+    /// Waits until the chain answers and has written its accounts, which it writes asynchronously and in place.
     async fn wait_until_ready(&mut self, accounts: &Path, output: &Path) -> Result<Vec<PrivateKeySigner>> {
         let provider = self.provider();
         let end = Instant::now() + START_TIMEOUT;
@@ -239,37 +240,37 @@ impl Anvil {
         Err(AnvilError::Silent { port: self.port })
     }
 
-    /// Where the chain answers.
+    /// URL of the chain's RPC.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The port where the chain answers.
+    /// Port of the chain's RPC.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The chain's id.
+    /// Chain id.
     #[must_use]
     pub fn chain_id(&self) -> u64 {
         self.chain_id
     }
 
-    /// The process, for tests that kill it.
+    /// Process id, for tests that kill it.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Keys of the accounts that started with ETH. They are anvil's public test keys: worthless anywhere else.
+    /// Keys of the accounts that start with ETH. They are anvil's public test keys, and must not be used anywhere else.
     #[must_use]
     pub fn signers(&self) -> &[PrivateKeySigner] {
         &self.signers
     }
 
-    /// A client that only reads.
+    /// A client without an account.
     #[must_use]
     pub fn provider(&self) -> DynProvider {
         ProviderBuilder::new().connect_reqwest(http(), self.url()).erased()
@@ -285,7 +286,7 @@ impl Anvil {
         self.endpoint().parse().expect("an address with a port is a URL")
     }
 
-    /// How the process ended, if it has.
+    /// Exit status of the process, if it has ended.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -296,17 +297,17 @@ impl Drop for Anvil {
         if let Some(miner) = self.miner.take() {
             miner.abort();
         }
-        // Both fail only if it has ended already.
+        // Both fail only if it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(mut leash) = self.leash.take() {
-            // A line, not only the end of the pipe: the watcher need not kill any more.
+            // A line, and not only the end of the pipe, tells the watcher that it need not kill anvil.
             let _ = leash.write_all(b"\n");
         }
     }
 }
 
-/// The program's place.
+/// Path of the program.
 fn locate(given: Option<&Path>) -> Result<PathBuf> {
     let path = given.map(Path::to_path_buf).or_else(|| std::env::var_os("SONAR_ANVIL").map(PathBuf::from));
     let path = path.unwrap_or_else(|| {
@@ -332,7 +333,7 @@ fn free_port() -> Result<u16> {
         .map_err(file("find a free port on", Path::new("127.0.0.1")))
 }
 
-/// Starts a program that dies when our end of its watcher's pipe closes. The shell becomes the program, so the
+/// Starts a program that is killed when our end of its watcher's pipe closes. The shell becomes the program, so the
 /// child's process id is the program's.
 fn leashed(binary: &Path, arguments: &[String], output: &Path) -> Result<Child> {
     const LEASH: &str = r#"exec 3<&0; (read -r _ <&3 || kill -9 $$) & exec "$0" "$@" 3<&- </dev/null"#;
@@ -358,7 +359,7 @@ fn rpc(what: &'static str) -> impl FnOnce(TransportError) -> AnvilError {
     move |source| AnvilError::Rpc { what, source }
 }
 
-/// The end of what the program said.
+/// Reads the last lines of the program's output.
 fn tail(path: &Path) -> String {
     const SHOWN: usize = 2_000;
     let text = fs::read(path).unwrap_or_default();
@@ -385,7 +386,7 @@ fn read_signers(path: &Path) -> Result<Vec<PrivateKeySigner>> {
     accounts.private_keys.iter().map(signer).collect()
 }
 
-/// The block that is about to be mined.
+/// The journal: the block that is about to be mined.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Journal {
     number: u64,
@@ -413,7 +414,7 @@ impl ChainFiles {
         self.directory.join("journal.json")
     }
 
-    /// The state in the form that anvil loads, if there is one.
+    /// Path of the state that anvil loads, if there is one.
     fn unpacked(&self) -> Result<Option<PathBuf>> {
         let packed = self.state();
         if !packed.exists() {
@@ -437,7 +438,7 @@ impl ChainFiles {
         self.replace(&self.journal(), &text)
     }
 
-    /// Whoever reads sees the old content or the new one.
+    /// Replaces a file: readers see the old or the new content.
     fn replace(&self, path: &Path, content: &[u8]) -> Result<()> {
         let mut aside = NamedTempFile::new_in(&self.directory).map_err(file("write in", &self.directory))?;
         aside.write_all(content).map_err(file("write", path))?;
@@ -446,7 +447,7 @@ impl ChainFiles {
     }
 }
 
-/// Mines in anvil's place, so that nothing is seen that could be lost.
+/// The miner, which mines instead of anvil, so that no receipt is visible that could be lost.
 #[derive(Debug)]
 struct Miner {
     provider: DynProvider,
@@ -455,15 +456,15 @@ struct Miner {
 }
 
 impl Miner {
-    /// Mines again the block that the journal has and the state has not. Returns the number of the last block.
+    /// Mines the block again that is in the journal but not in the state. Returns the number of the last block.
     async fn recover(&self) -> Result<u64> {
-        let head = self.provider.get_block_number().await.map_err(rpc("say its last block"))?;
+        let head = self.provider.get_block_number().await.map_err(rpc("return its last block"))?;
         if let Some(journal) = self.store.read_journal()?.filter(|journal| journal.number == head + 1) {
             for transaction in &journal.transactions {
                 let sent = self.provider.send_raw_transaction(transaction).await;
-                let _receipt_comes_with_the_block = sent.map_err(rpc("take back a transaction"))?;
+                let _receipt_comes_with_the_block = sent.map_err(rpc("accept a transaction again"))?;
             }
-            // A chain that starts believes that its last block is of now; this one was mined earlier.
+            // After its start, anvil gives the last block the current time, but this block was mined earlier.
             self.set_clock(journal.timestamp - 1).await?;
             let head = self.mine(journal.number, journal.timestamp).await?;
             let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
@@ -498,16 +499,16 @@ impl Miner {
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "anvil does not answer".to_owned(),
             };
-            // Anvil was killed, or the disk is full: nothing is mined, so nothing is lost.
-            tracing::warn!("the local chain stands still: {error}");
+            // If anvil was killed or the disk is full, nothing is mined, so nothing is lost.
+            tracing::warn!("the local chain cannot mine: {error}");
             time::sleep(RETRY_INTERVAL).await;
         }
     }
 
-    /// Mines one block if there are transactions, or if one is due. Returns the number of the last block.
+    /// Mines one block if there are transactions, or if a block is due. Returns the number of the last block.
     async fn step(&self, head: u64, due: bool) -> Result<u64> {
-        // Somebody may have asked anvil for a block by hand.
-        let last = self.provider.get_block_number().await.map_err(rpc("say its last block"))?;
+        // A user may have told anvil to mine a block.
+        let last = self.provider.get_block_number().await.map_err(rpc("return its last block"))?;
         if last != head {
             self.save().await?;
             return Ok(last);
@@ -516,7 +517,7 @@ impl Miner {
             return Ok(head);
         }
         let block = self.provider.get_block_by_number(BlockNumberOrTag::Pending).full().await;
-        let Some(block) = block.map_err(rpc("show its pending block"))? else {
+        let Some(block) = block.map_err(rpc("return its pending block"))? else {
             return Ok(head);
         };
         let transactions = block.transactions.txns().map(|tx| tx.inner.encoded_2718().into()).collect();
@@ -531,7 +532,7 @@ impl Miner {
             pending: U64,
         }
         let pool: Pool =
-            self.provider.raw_request("txpool_status".into(), ()).await.map_err(rpc("show its transactions"))?;
+            self.provider.raw_request("txpool_status".into(), ()).await.map_err(rpc("return its transactions"))?;
         Ok(!pool.pending.is_zero())
     }
 
@@ -548,7 +549,7 @@ impl Miner {
 
     async fn save(&self) -> Result<()> {
         let state: Bytes =
-            self.provider.raw_request("anvil_dumpState".into(), ()).await.map_err(rpc("show its state"))?;
+            self.provider.raw_request("anvil_dumpState".into(), ()).await.map_err(rpc("return its state"))?;
         self.store.replace(&self.store.state(), &state)
     }
 }
@@ -577,8 +578,8 @@ mod tests {
         assert!(!ended(&mut child).success());
     }
 
-    /// The block that was about to be mined when the chain was killed has the time that others may have seen, however late the
-    /// chain starts again; then its clock is right again.
+    /// The block that was being mined when the chain was killed keeps its time, however late the chain restarts;
+    /// afterwards the chain's clock is right again.
     #[tokio::test]
     async fn an_interrupted_block_keeps_its_time() {
         let directory = TempDir::new().unwrap();

@@ -53,7 +53,7 @@ async fn of_submissions() {
     let id = world.opened(&world.terms()).await;
     let stale = submit(id, 2).await;
     assert!(matches!(&stale, Revert::Campaigns(CampaignsErrors::StaleVersion(e)) if e.current == 1));
-    assert_eq!(stale.to_string(), "the submission is for another version; the present one is 1");
+    assert_eq!(stale.to_string(), "the submission is for another version; the current version is 1");
     let staked = submit(id, 1).await;
     assert!(matches!(&staked, Revert::Campaigns(CampaignsErrors::WrongValue(_))));
     assert_eq!(staked.to_string(), format!("0 wei were sent instead of {SUBMISSION_STAKE}"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
-/// @notice What the registry knows about one Capsule.
+/// @notice Registration and stake of a Capsule.
 struct Capsule {
     /// Key that signs attestations.
     address attester;
@@ -11,15 +11,15 @@ struct Capsule {
     bytes32 fingerprint;
     /// IPFS digest (sha2-256) of the public OpenPGP certificate.
     bytes32 certificate;
-    /// Where the Capsule answers.
+    /// URL that the operator publishes.
     string endpoint;
-    /// Wei deposited as stake, locked part included.
+    /// Stake in wei, including the locked part.
     uint256 stake;
-    /// Wei of the stake that running campaigns hold.
+    /// Part of the stake that campaigns have locked, in wei.
     uint256 locked;
 }
 
-/// @title Where Capsules say who they are and stake on their own good conduct.
+/// @title The registry of Capsules, their keys, fees and stakes.
 interface ICapsuleRegistry {
     /// @notice An operator registered its Capsule.
     event Registered(
@@ -30,7 +30,7 @@ interface ICapsuleRegistry {
         string endpoint,
         uint32 feePpm
     );
-    /// @notice An operator changed what it had registered.
+    /// @notice An operator changed its registration.
     event Updated(
         address indexed operator,
         address indexed attester,
@@ -39,17 +39,17 @@ interface ICapsuleRegistry {
         string endpoint,
         uint32 feePpm
     );
-    /// @notice An operator added to its stake.
+    /// @notice An operator deposited stake.
     event Deposited(address indexed operator, uint256 amount);
-    /// @notice An operator took back stake that was not locked.
+    /// @notice An operator withdrew free stake.
     event Unstaked(address indexed operator, uint256 amount);
-    /// @notice An operator allowed, or stopped allowing, a Campaigns contract to lock its stake.
+    /// @notice An operator authorised a Campaigns contract to lock its stake, or revoked that.
     event Authorized(address indexed operator, address indexed campaigns, bool allowed);
     /// @notice A campaign locked stake.
     event Locked(address indexed operator, address indexed campaigns, bytes32 indexed id, uint256 amount);
     /// @notice A campaign released its lock.
     event Unlocked(address indexed operator, address indexed campaigns, bytes32 indexed id, uint256 amount);
-    /// @notice A campaign took the stake it had locked.
+    /// @notice A campaign slashed the stake that it had locked.
     event Slashed(address indexed operator, address indexed campaigns, bytes32 indexed id, uint256 amount);
     /// @notice Slashed stake was credited to an account.
     event Credited(address indexed account, address indexed operator, bytes32 indexed id, uint256 amount);
@@ -58,7 +58,7 @@ interface ICapsuleRegistry {
 
     /// @notice The operator has not registered.
     error NotRegistered(address operator);
-    /// @notice The operator has registered before; use `update`.
+    /// @notice The operator has already registered; use `update`.
     error AlreadyRegistered(address operator);
     /// @notice A field that must not be empty is empty.
     error Missing(string field);
@@ -66,19 +66,19 @@ interface ICapsuleRegistry {
     error EndpointTooLong(uint256 length, uint256 limit);
     /// @notice The fee is above the cap.
     error FeeTooHigh(uint32 feePpm, uint32 cap);
-    /// @notice The operator has less free stake than asked for.
+    /// @notice The operator has less free stake than requested.
     error InsufficientStake(address operator, uint256 free, uint256 wanted);
     /// @notice The operator has not authorised this Campaigns contract.
     error NotAuthorized(address operator, address campaigns);
-    /// @notice This campaign holds a lock already.
+    /// @notice This campaign already has a lock.
     error AlreadyLocked(address operator, address campaigns, bytes32 id);
-    /// @notice The caller holds no lock for this campaign.
+    /// @notice The caller has no lock for this campaign.
     error NotLocked(address operator, address campaigns, bytes32 id);
-    /// @notice Slashed stake needs somebody to go to.
+    /// @notice Slashed stake needs a recipient.
     error NoBeneficiaries();
     /// @notice The account has nothing to claim.
     error NothingToClaim(address account);
-    /// @notice The receiver did not take the ETH.
+    /// @notice The recipient did not accept the ETH.
     error TransferFailed(address to, uint256 amount);
 
     /// @notice Registers the caller's Capsule; ETH sent along becomes stake.
@@ -89,14 +89,14 @@ interface ICapsuleRegistry {
         string calldata endpoint,
         uint32 feePpm
     ) external payable;
-    /// @notice Changes what the caller registered. Running campaigns keep the attester and fee in their terms.
+    /// @notice Changes the caller's registration. Running campaigns keep the attester and fee in their terms.
     function update(address attester, bytes32 fingerprint, bytes32 certificate, string calldata endpoint, uint32 feePpm)
         external;
     /// @notice Adds the ETH sent to the caller's stake.
     function deposit() external payable;
-    /// @notice Allows a Campaigns contract to lock the caller's stake, or stops it. Locks that exist stay.
+    /// @notice Authorises a Campaigns contract to lock the caller's stake, or revokes that. Existing locks stay.
     function authorize(address campaigns, bool allowed) external;
-    /// @notice Takes back stake that no campaign holds.
+    /// @notice Withdraws free stake of the caller.
     function unstake(uint256 amount) external;
     /// @notice Withdraws the caller's share of slashed stakes.
     function claim(address to) external;
@@ -108,14 +108,14 @@ interface ICapsuleRegistry {
     /// @notice Splits the stake that the calling Campaigns contract locked equally among `to`.
     function slash(address operator, bytes32 id, address[] calldata to) external;
 
-    /// @notice Everything known about an operator's Capsule; all zero if it has not registered.
+    /// @notice The registration and stake of an operator's Capsule; all zero if it has not registered.
     function capsule(address operator) external view returns (Capsule memory);
-    /// @notice The two facts that a campaign's terms repeat; zero attester if the operator has not registered.
+    /// @notice Attester and fee, which a campaign's terms repeat; zero attester if the operator has not registered.
     function quote(address operator) external view returns (address attester, uint32 feePpm);
-    /// @notice Whether an operator allows a Campaigns contract to lock its stake.
+    /// @notice Whether an operator has authorised a Campaigns contract to lock its stake.
     function authorized(address operator, address campaigns) external view returns (bool);
-    /// @notice Stake that a campaign of a Campaigns contract holds.
+    /// @notice Stake that a campaign of a Campaigns contract has locked.
     function lockedFor(address operator, address campaigns, bytes32 id) external view returns (uint256);
-    /// @notice What an account can claim.
+    /// @notice Amount that an account can claim.
     function claimable(address account) external view returns (uint256);
 }

@@ -120,13 +120,17 @@ fn killed_in_the_middle_of_an_epoch_a_mine_ends_with_the_same_bits() {
             let campaign = run_in_order(&mut network, &file, &mut killer).await;
             let campaign = campaign.unwrap_or_else(|error| panic!("{revived:?} killed: {error}"));
             assert_eq!(killer.revived, revived);
-            assert!(campaign.warnings.iter().any(|warning| warning.contains("every Mine")), "{:?}", campaign.warnings);
+            assert!(
+                campaign.warnings.iter().any(|warning| warning.contains("every version of the model is public")),
+                "{:?}",
+                campaign.warnings
+            );
             let outcomes: Vec<_> = campaign.followed.view.settled[0].submissions.iter().map(|s| s.outcome).collect();
             assert!(matches!(outcomes[0], Outcome::Accepted(_)), "{outcomes:?}");
             models.push((delivered(&network, &campaign).await, outcomes));
         }
         assert!(models.windows(2).all(|pair| pair[0] == pair[1]), "a kill changed the model");
-        assert!(log(&network, "mine-1").contains("goes on with a training that was interrupted"));
+        assert!(log(&network, "mine-1").contains("resuming an interrupted training"));
         network.stop().await;
     });
 }
@@ -188,7 +192,7 @@ fn two_mines_train_a_network_on_digits() {
     let report = run(&clear("digits", 2, "clear-digits"));
     check(&report);
     assert!(report.final_accuracy_ppm >= 900_000, "{}", report.final_accuracy_ppm);
-    assert!(report.warnings[0].contains("sees the model"), "{:?}", report.warnings);
+    assert!(report.warnings[0].contains("every version of the model is public"), "{:?}", report.warnings);
     let manifest = std::fs::read(directory("clear-digits").join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["method"]["regime"], "clear");
@@ -309,7 +313,7 @@ fn senseless_combinations_are_refused_with_the_reason() {
     let nobody = refusal(DemoConfig { target: Some(0.01), ..config("digits", 2, "unused") });
     assert!(nobody.contains("must be above"), "{nobody}");
     let crowd = refusal(config("diabetes", 1_000, "unused"));
-    assert!(crowd.contains("too few for 1000 owners"), "{crowd}");
+    assert!(crowd.contains("too few for 1000 Mines"), "{crowd}");
     for dataset in ["digits", "breast-cancer", "diabetes", "mnist"] {
         DemoInputs::read(&clear(dataset, 3, "unused")).unwrap();
     }

@@ -89,7 +89,7 @@ fn human(lines: &[Line]) -> String {
             TokenUnit::eth().format(line.submission_stake),
             percent(line.best_ppm),
             percent(line.target_ppm),
-            line.next.clone().unwrap_or_else(|| "`mine run` has not looked at it".into()),
+            line.next.clone().unwrap_or_else(|| "`mine run` has not examined it yet".into()),
         ]);
     }
     let misfits: String = lines

@@ -15,19 +15,20 @@ use zeroize::Zeroizing;
 use super::{Context, repository_failure as failure};
 
 const NO_HEADER_HELP: &str =
-    "add the file with `--columns a,b,c` or `--no-header`, or with `--header` if its first line does name the columns";
+    "add the file with `--columns a,b,c` or `--no-header`, or with `--header` if its first line names the columns";
 
-/// Data sets
+/// Manage data sets
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Take a CSV file into the vault; the file itself stays where it is
+    /// Import a CSV file into the vault; the file itself is not changed
     #[command(
         after_help = "Examples:\n  mine data add digits digits-train.csv\n  mine data add flowers iris.data --columns sepal_length,sepal_width,petal_length,petal_width,kind"
     )]
     Add {
-        /// What to call it
+        /// Name of the data set
         name: DataName,
-        /// CSV with a header line; separated by commas, semicolons, tabs or vertical bars; may be compressed with gzip
+        /// CSV file with a header line; separated by commas, semicolons, tabs or vertical bars; may be compressed with
+        /// gzip
         file: PathBuf,
         /// The first line names the columns, even if it looks like data
         #[arg(long, conflicts_with_all = ["no_header", "columns"])]
@@ -45,7 +46,7 @@ pub enum Command {
     /// Remove a data set from the vault
     #[command(visible_alias = "rm")]
     Remove {
-        /// Which
+        /// Name of the data set
         name: DataName,
     },
 }
@@ -111,6 +112,6 @@ fn listing(all: &[About]) -> String {
 fn now() -> Result<u64, Failure> {
     let elapsed = SystemTime::UNIX_EPOCH.elapsed();
     let time =
-        elapsed.map_err(|_| Failure::internal("the clock of this machine is set to a time before 1970; correct it"))?;
+        elapsed.map_err(|_| Failure::internal("the clock of this machine shows a time before 1970; correct it"))?;
     Ok(time.as_secs())
 }

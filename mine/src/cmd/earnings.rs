@@ -57,7 +57,7 @@ fn human(statement: &Statement) -> String {
         .pending
         .iter()
         .map(|row| {
-            format!("\n{} window {} place {}: waits for its settlement", row.campaign.short(), row.window, row.index)
+            format!("\n{} window {} place {}: waits for settlement", row.campaign.short(), row.window, row.index)
         })
         .collect();
     let gas: String = statement
@@ -71,7 +71,9 @@ fn human(statement: &Statement) -> String {
         .collect();
     let stake = match statement.stake_claimable {
         Amount::ZERO => String::new(),
-        amount => format!("\nof the stakes of Capsules that stopped answering: {}", TokenUnit::eth().format(amount)),
+        amount => {
+            format!("\nshare of the stakes of Capsules that missed a deadline: {}", TokenUnit::eth().format(amount))
+        }
     };
     format!("{totals}\n{awards}{pending}{}{stake}{gas}", stakes(&statement.stakes))
 }
@@ -81,7 +83,7 @@ fn stakes(statement: &StakeStatement) -> String {
         let [held, free, forfeited, withdrawn] =
             [row.stakes.held, row.stakes.free, row.stakes.forfeited, row.stakes.withdrawn]
                 .map(|amount| TokenUnit::eth().format(amount));
-        let warning = if row.warned { "; the next rejected submission forfeits its stake" } else { "" };
+        let warning = if row.warned { "; the next rejection forfeits the stake" } else { "" };
         format!(
             "\n{} stakes: {held} held, {free} returned, {withdrawn} withdrawn, {forfeited} forfeited{warning}",
             row.campaign.short()

@@ -10,11 +10,12 @@ use sonar_node::{
 
 use super::Context;
 
-/// Make account and vault, and write the configuration. Run again, it completes what is missing and changes nothing else.
+/// Create account and vault, and write the configuration. A second run completes what is missing and changes nothing
+/// else.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  mine init --rpc http://127.0.0.1:8545 --sonar http://127.0.0.1:8080")]
 pub struct Init {
-    /// Use the key in this file (keystore file under the same passphrase, or hexadecimal) instead of a fresh one
+    /// Use the key in this file (keystore file under the same passphrase, or hexadecimal) instead of a new key
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
@@ -29,12 +30,12 @@ impl Init {
         let opened = home.complete(key.as_ref(), &passphrase)?;
         let address = opened.signer.address();
         if key.is_some_and(|key| key.address() != address) {
-            output.warn(format!("this Mine has an account already: {address}; the key in the file is not used"));
+            output.warn(format!("this Mine already has the account {address}; the key in the file is not used"));
         }
         context.config.save(home.path())?;
         let human = format!(
-            "{} {address} in {}\nIt needs a little ETH for gas. Add data next: mine data add NAME FILE.csv",
-            if fresh { "made Mine" } else { "Mine" },
+            "{} {address} in {}\nThe account needs some ETH for gas. Next, add data: mine data add NAME FILE.csv",
+            if fresh { "created Mine" } else { "Mine" },
             home.path().display(),
         );
         let data = json!({

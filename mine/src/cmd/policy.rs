@@ -24,24 +24,24 @@ use sonar_protocol::{
 
 use super::Context;
 
-/// A δ below one in a million rows.
+/// Default δ: suits up to about a million rows.
 const DELTA: f64 = 1e-6;
-/// Uploads of a campaign or two.
+/// Default number of uploads: enough for one or two campaigns.
 const UPLOADS: u32 = 20;
 
-/// Which campaigns are served
+/// Show or change the rules for which campaigns are served
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the rules
+    /// Show the policy
     Show,
-    /// Change rules; those not named stay as they are. A run that is going on follows at once
+    /// Change rules; all others stay as they are. A running Mine follows at once
     #[command(
         after_help = "Examples:\n  mine policy set --min-bounty \"10 ETH\" --cool-down 1h\n  mine policy set --any-data-scientist\n  mine policy set --epsilon 3 --uploads 50"
     )]
     Set(Set),
 }
 
-/// The ways of training of all families, with what they do.
+/// The training algorithms of all families, with a description each.
 fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
     let known = families::algorithms().into_iter();
     let values = known.map(|algorithm| PossibleValue::new(algorithm.name).help(algorithm.description));
@@ -52,46 +52,49 @@ fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 pub struct Set {
-    /// Least bounty, such as "10 ETH", "500 DATA" or "5 0x…"; repeat it for several tokens, others are then refused
+    /// Minimum bounty, such as "10 ETH", "500 DATA" or "5 0x…". Repeat it for several tokens; bounties in other tokens
+    /// are then refused
     #[arg(long, value_name = "AMOUNT TOKEN")]
     min_bounty: Vec<String>,
-    /// Any bounty in any token
+    /// Accept any bounty in any token
     #[arg(long, conflicts_with = "min_bounty")]
     any_bounty: bool,
-    /// Serve only this data scientist; repeat it for several
+    /// Serve only this data scientist; may be repeated
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     data_scientist: Vec<Address>,
     /// Serve every data scientist
     #[arg(long, conflicts_with = "data_scientist")]
     any_data_scientist: bool,
-    /// Train only this way; repeat it for several
+    /// Train only with this algorithm; may be repeated
     #[arg(long, value_name = "NAME", value_parser = algorithm())]
     algorithm: Vec<Algorithm>,
-    /// Train in every way
+    /// Train with every algorithm
     #[arg(long, conflicts_with = "algorithm")]
     any_algorithm: bool,
-    /// Serve campaigns of the clear regime, in which Mines see the model and everybody sees what accepted updates change in it
+    /// Whether to serve campaigns of the clear regime, whose model is public, so that everybody can see what accepted
+    /// updates change in it
     #[arg(long, value_name = "ANSWER")]
     clear: Option<Consent>,
-    /// Serve campaigns that send your rows through a network of the data scientist's choice, which can be made to single out a row
+    /// Whether to serve campaigns that send rows through a network of the data scientist's choice, which can be built
+    /// to single out a row
     #[arg(long, value_name = "ANSWER")]
     backbone: Option<Backbones>,
-    /// Most that one submission may put at stake, such as "0.001 ETH"
+    /// Maximum stake of one submission, such as "0.001 ETH"
     #[arg(long, value_name = "AMOUNT")]
     max_stake: Option<String>,
-    /// Most that all submissions which are not settled may put at stake together, such as "0.01 ETH"
+    /// Maximum stake of all unsettled submissions together, such as "0.01 ETH"
     #[arg(long, value_name = "AMOUNT")]
     max_at_stake: Option<String>,
-    /// Pause between two submissions to one campaign, such as 10m; 0s for none
+    /// Minimum time between two submissions to one campaign, such as 10m
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     cool_down: Option<std::time::Duration>,
-    /// Most that may be told about a row of any data set, in all: the ε of differential privacy, such as 3
+    /// Privacy budget: the ε of differential privacy for each data set in all, such as 3
     #[arg(long, value_name = "NUMBER")]
     epsilon: Option<f64>,
-    /// Chance that ε does not hold; well below one in as many rows as you have [default: 1e-6]
+    /// Probability δ that the guarantee fails; should be well below 1 / number of rows [default: 1e-6]
     #[arg(long, value_name = "NUMBER")]
     delta: Option<f64>,
-    /// Uploads of each data set that the budget is to last for [default: 20]
+    /// Number of uploads into which the budget is divided [default: 20]
     #[arg(long, value_name = "N")]
     uploads: Option<u32>,
     /// No privacy budget: Capsules learn exact updates
@@ -147,14 +150,14 @@ impl Set {
         Ok(())
     }
 
-    /// The budget with what was named changed; `None` when nothing was.
+    /// The budget with the given changes; `None` if there are none.
     fn budget(&self, old: Option<Budget>) -> Result<Option<Budget>, Failure> {
         if (self.epsilon, self.delta, self.uploads) == (None, None, None) {
             return Ok(None);
         }
         let bad = |message: String| Failure::new(Code::PrivacyBudget, message);
         let epsilon = self.epsilon.or(old.map(|old| old.epsilon()));
-        let epsilon = epsilon.ok_or_else(|| bad("there is no privacy budget yet: name its --epsilon".into()))?;
+        let epsilon = epsilon.ok_or_else(|| bad("there is no privacy budget yet; pass --epsilon".into()))?;
         let delta = self.delta.or(old.map(|old| old.delta())).unwrap_or(DELTA);
         let uploads = self.uploads.or(old.map(|old| old.uploads())).unwrap_or(UPLOADS);
         Budget::new(epsilon, delta, uploads).map(Some).map_err(|error| bad(error.to_string()))
@@ -171,7 +174,8 @@ fn stake(text: &str) -> Result<Amount, Failure> {
     TokenUnit::eth().parse(text).map_err(|error| Failure::new(Code::MaxStake, error))
 }
 
-/// Finds the token that is meant: a symbol that anyone can give to any contract means only ETH and DataCoin.
+/// Finds the token of a symbol or address. Only the symbols of ETH and DataCoin are accepted, because any contract can
+/// have any symbol.
 async fn bounty(context: &Context, text: &str) -> Result<(Address, Amount), Failure> {
     let bad = |message: String| Failure::new(Code::MinBounty, message);
     let (number, token) = text
@@ -196,7 +200,7 @@ async fn bounty(context: &Context, text: &str) -> Result<(Address, Amount), Fail
 
 fn token_address(token: &str) -> Result<Address, String> {
     if !token.starts_with("0x") {
-        return Err(format!("`{token}` is neither ETH, nor DATA, nor a token's address"));
+        return Err(format!("`{token}` is neither ETH, DATA nor the address of a token"));
     }
     address::parse(token).map_err(|error| error.to_string())
 }
@@ -210,7 +214,7 @@ fn human(policy: &Policy) -> String {
         .iter()
         .map(|(token, least)| match *token {
             Address::ZERO => TokenUnit::eth().format(*least),
-            token => format!("{least} (smallest unit) of {token}"),
+            token => format!("{least} (smallest units) of {token}"),
         })
         .collect();
     format!(
@@ -219,11 +223,11 @@ fn human(policy: &Policy) -> String {
         list(policy.data_scientists.iter().map(Address::to_string).collect()),
         list(policy.algorithms.iter().map(Algorithm::to_string).collect()),
         match policy.clear {
-            Consent::Allow => "allowed: Mines see the model, and everybody sees what accepted updates change in it",
+            Consent::Allow => "allowed: the model is public, so everybody can see what accepted updates change in it",
             Consent::Refuse => "refused",
         },
         match policy.backbone {
-            Backbones::Allow => "allowed: one can be made to single out a row",
+            Backbones::Allow => "allowed: a backbone can be built to single out a row",
             Backbones::WithBudget => "allowed with a privacy budget",
             Backbones::Refuse => "refused",
         },

@@ -24,7 +24,7 @@ struct Line {
     data: String,
     private: u32,
     exact: u32,
-    /// What the private updates tell together; unknown without a δ.
+    /// Total ε of the private updates; `None` without a δ.
     epsilon: Option<f64>,
     left: Option<u32>,
 }
@@ -53,8 +53,8 @@ fn line(budget: Option<&Budget>, spent: Disclosure, data: String) -> Line {
 
 fn human(privacy: &Privacy) -> String {
     let head = match &privacy.budget {
-        Some(budget) => format!("each data set may tell {budget}"),
-        None => "no privacy budget: Capsules learn exact updates; set one with `mine policy set --epsilon`".into(),
+        Some(budget) => format!("budget of each data set: {budget}"),
+        None => "no privacy budget: Capsules learn exact updates; set a budget with `mine policy set --epsilon`".into(),
     };
     let mut table = cli::table(["DATA SET", "PRIVATE UPDATES", "EXACT UPDATES", "EPSILON", "LEFT"]);
     for line in &privacy.data {
@@ -67,6 +67,6 @@ fn human(privacy: &Privacy) -> String {
         ]);
     }
     let exact = privacy.data.iter().any(|line| line.exact > 0);
-    let warning = if exact { "\nExact updates were made without a budget; epsilon does not cover them." } else { "" };
+    let warning = if exact { "\nExact updates were made without a budget; ε does not cover them." } else { "" };
     format!("{head}\n\n{table}{warning}")
 }

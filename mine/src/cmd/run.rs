@@ -54,7 +54,7 @@ impl Run {
         if !self.once {
             Ready::new(None, Vec::new()).announce(home.path(), output)?;
         }
-        output.progress(format!("Mine {me} is at work"));
+        output.progress(format!("Mine {me} is running"));
         miner.run(stop).await.map_err(failure)?;
         Ready::clear(home.path());
         Ok(done)
@@ -68,7 +68,7 @@ fn failure(error: RunError) -> Failure {
         RunError::Repository(error) => repository_failure(error),
         RunError::Policy(error) => error.into(),
         error @ RunError::Trouble { .. } => {
-            Failure::new(Code::Trouble, error).help("run it again, or without --once to keep trying")
+            Failure::new(Code::Trouble, error).help("run it again, or without --once to retry until it works")
         }
     }
 }

@@ -12,7 +12,7 @@ use sonar_protocol::units::{Amount, TokenUnit};
 
 use super::{Context, repository_failure, store_failure};
 
-/// What the journal holds, and the sentence that people read.
+/// A line of the journal, with its text form.
 #[derive(Serialize)]
 struct Line {
     #[serde(flatten)]
@@ -51,7 +51,7 @@ pub async fn run(context: &Context, output: &Output) -> Result<Report, Failure> 
     Report::new(&status, human(&status))
 }
 
-/// A status is of use without the chain, too.
+/// The status is useful even without the chain.
 async fn balance(context: &Context, output: &Output, address: Address) -> Option<Amount> {
     let balance = async { Ok::<_, Failure>(context.client(None).await?.balance(address).await?) };
     balance.await.inspect_err(|failure| output.warn(&failure.message)).ok()

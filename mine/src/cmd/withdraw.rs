@@ -18,31 +18,31 @@ use sonar_protocol::{
 
 use super::Context;
 
-/// Take what was earned, and the stakes that came back from campaigns that are over. Shows first what the gas costs, and
-/// does not spend more ETH on gas than it brings.
+/// Withdraw earnings, and returned stakes of campaigns that have ended. Shows the cost of gas first, and leaves out
+/// withdrawals that would cost more gas than they bring.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  mine withdraw --to 0x000000000000000000000000000000000000dEaD")]
 pub struct Withdraw {
-    /// Where the money goes; this Mine's account unless given
+    /// Recipient of the money (default: this Mine's account)
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     to: Option<Address>,
-    /// Only from this campaign; while it is open, too, stakes that would stand behind the next submission
+    /// Withdraw only from this campaign, and its returned stakes even while it is open
     #[arg(long, value_name = "ID")]
     campaign: Option<CampaignId>,
 }
 
-/// Where money can be taken from.
+/// Source of a withdrawal.
 #[derive(Clone, Copy)]
 enum Source<'a> {
-    /// What a campaign owes.
+    /// Earnings of a campaign.
     Campaign(&'a CampaignView),
-    /// Stakes of submissions that came back, in ETH.
+    /// Returned stakes of submissions, in ETH.
     Returned(&'a CampaignView),
-    /// A share of the stakes of Capsules that stopped answering, in ETH.
+    /// Shares of the stakes of Capsules that missed a deadline, in ETH.
     Capsules,
 }
 
-/// A withdrawal that can be made.
+/// A possible withdrawal.
 struct Offer<'a> {
     source: Source<'a>,
     token: TokenUnit,
@@ -52,11 +52,11 @@ struct Offer<'a> {
 
 #[derive(Serialize)]
 struct WithdrawalReceipt {
-    /// Missing for a share of Capsules' stakes.
+    /// `None` for the shares of Capsules' stakes.
     campaign: Option<CampaignId>,
     amount: Amount,
     token: TokenUnit,
-    /// Whether it is a stake that came back.
+    /// Whether it is a returned stake.
     stake: bool,
     gas_used: u64,
     transaction: B256,
@@ -101,7 +101,7 @@ impl Withdraw {
         Report::new(&json!({"to": to, "withdrawals": made}), human)
     }
 
-    /// Where there is something to take.
+    /// Sources with something to withdraw.
     async fn sources<'a>(&self, client: &Client, world: &'a World, me: Address) -> Result<Vec<Source<'a>>, Failure> {
         let mut sources = Vec::new();
         for campaign in world.in_order().filter(|campaign| self.campaign.is_none_or(|id| id == campaign.id)) {
@@ -124,7 +124,8 @@ impl Withdraw {
 }
 
 impl<'a> Source<'a> {
-    /// What can be taken from here. The contract's word counts, not what was seen some blocks ago.
+    /// The amount that can be withdrawn from this source, read from the contract, because the indexed state is some
+    /// blocks old.
     async fn offer(self, client: &Client, me: Address, to: Address) -> Result<Offer<'a>, Failure> {
         let (amount, cost) = match self {
             Self::Campaign(CampaignView { id, terms, .. }) => {
@@ -169,12 +170,12 @@ impl Display for Source<'_> {
         match self {
             Self::Campaign(campaign) => campaign.id.fmt(f),
             Self::Returned(campaign) => write!(f, "the stakes in {}", campaign.id),
-            Self::Capsules => f.write_str("stakes of Capsules that stopped answering"),
+            Self::Capsules => f.write_str("shares of the stakes of Capsules that missed a deadline"),
         }
     }
 }
 
-/// Leaves out what costs more than it brings. Only ETH can be compared with gas.
+/// Leaves out withdrawals that cost more than they bring. Only ETH can be compared with gas.
 fn weed<'a>(offers: Vec<Offer<'a>>, output: &Output) -> Result<Vec<Offer<'a>>, Failure> {
     let (worth_it, losses): (Vec<_>, Vec<_>) =
         offers.into_iter().partition(|offer| offer.token.address != Address::ZERO || offer.cost <= offer.amount);
@@ -188,7 +189,7 @@ fn weed<'a>(offers: Vec<Offer<'a>>, output: &Output) -> Result<Vec<Offer<'a>>, F
     };
     match (worth_it.is_empty(), losses.first()) {
         (true, Some(loss)) => Err(Failure::new(Code::GasExceedsAmount, explain(loss))
-            .help("wait until more is owed or gas is cheaper; what is owed does not expire")),
+            .help("wait until more is owed or gas is cheaper; amounts owed do not expire")),
         _ => {
             losses.iter().for_each(|loss| output.warn(format!("left out: {}", explain(loss))));
             Ok(worth_it)

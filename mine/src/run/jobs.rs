@@ -1,4 +1,4 @@
-//! The steps that are more than a decision: each fetches, computes or sends something, and may be repeated.
+//! The steps behind the planner's actions: each fetches, computes or sends something, and may be repeated.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -36,24 +36,25 @@ use crate::{
     work::{self, Kit, Order, WorkError},
 };
 
-/// Time for one artefact from IPFS.
+/// Time limit for one artefact from IPFS.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time for all that belongs to one artefact, and for reading the data sets that it is compared with.
+/// Time limit for an artefact with everything that belongs to it, and for reading the data sets that it is compared
+/// with.
 const FETCH_LIMIT: Duration = Duration::from_secs(600);
-/// Time for a submission to be in a block, the replacement of transactions that are stuck included.
+/// Time limit for a submission to be mined, including the replacement of stuck transactions.
 const SEND_LIMIT: Duration = Duration::from_secs(3_600);
-/// Steps at the same time, over all campaigns.
+/// Maximum number of concurrent steps, over all campaigns.
 const SLOTS: usize = 16;
-/// Trainings at the same time: one takes all cores and most memory.
+/// Maximum number of concurrent trainings: one uses all cores and most of the memory.
 const TRAININGS: usize = 1;
 const PATIENCE: Patience = Patience {
     first_pause: Duration::from_millis(250),
     longest_pause: Duration::from_secs(60),
-    // Shorter than the time after which supervisors kill.
+    // Shorter than the time after which supervisors kill a process.
     grace: Duration::from_secs(3),
 };
 
-/// A finished step.
+/// The result of a step.
 pub(super) enum StepResult {
     Manifest(Result<Arc<Manifest>, ManifestProblem>, Vec<Fit>),
     Material(Version, Result<Arc<Kit>, MaterialProblem>),
@@ -63,7 +64,7 @@ pub(super) enum StepResult {
     Submission,
 }
 
-/// A failure that another try may mend.
+/// A failure of a step; a retry may succeed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StepError {
     #[error(transparent)]
@@ -82,7 +83,7 @@ pub(super) enum StepError {
     NoCertificate(Address),
 }
 
-/// What a failure is called in the journal.
+/// Converts a failure for the journal.
 pub(super) fn trouble(error: JobError<StepError>) -> Trouble {
     let error = match error {
         JobError::Failed(error) => error,
@@ -103,7 +104,7 @@ pub(super) fn trouble(error: JobError<StepError>) -> Trouble {
     }
 }
 
-/// The same step for another version of the model is other work.
+/// A step for another version of the model is different work.
 pub(super) type StepKey = (Version, &'static str);
 /// The Mine's job driver.
 pub(super) type Jobs = JobDriver<CampaignId, StepKey, StepResult, StepError>;
@@ -113,7 +114,7 @@ pub(super) fn driver() -> Jobs {
     Jobs::new(SLOTS, PATIENCE)
 }
 
-/// The step behind an action, if there is any. A training has time until the campaign's deadline.
+/// The step behind an action, if any, with its time limit. A training may run until the campaign's deadline.
 pub(super) fn step(campaign: &CampaignView, action: &Action, now: u64) -> Option<Step> {
     Some(match action {
         Action::Fetch(Artefact::Manifest) => Step::new("fetch_manifest", FETCH_LIMIT),
@@ -127,7 +128,7 @@ pub(super) fn step(campaign: &CampaignView, action: &Action, now: u64) -> Option
     })
 }
 
-/// What jobs share.
+/// Services that all jobs share.
 #[derive(Clone)]
 pub(super) struct Workshop {
     pub setup: Arc<Setup>,
@@ -136,7 +137,7 @@ pub(super) struct Workshop {
 }
 
 impl Workshop {
-    /// The work behind an action, if there is any.
+    /// The work behind an action, if any.
     pub fn job(
         &self,
         world: &World,
@@ -200,13 +201,13 @@ fn check_manifest(bytes: &[u8], terms: &Terms) -> Result<Manifest, ManifestProbl
     Ok(manifest)
 }
 
-/// What must be fetched for a version, as the chain says.
+/// The artefacts of a version, as named on chain.
 struct MaterialRequest {
     version: Version,
     published: Published,
     certificate: Option<Digest>,
     operator: Address,
-    /// Unix time: the Capsule's key has to be valid when the campaign is opened.
+    /// Unix time of the launch, when the Capsule's key must be valid.
     opened_at: u64,
     binding: Binding,
 }
@@ -233,7 +234,8 @@ impl MaterialRequest {
     }
 }
 
-/// The backbone of a campaign and its size; an error that another try may mend, or the reason why it is of no use.
+/// Fetches the backbone of a campaign. Returns it with its size in bytes, or why it is unusable; the outer error can be
+/// retried.
 async fn fetch_embedding(
     shop: &Workshop,
     manifest: &Manifest,
@@ -278,8 +280,8 @@ async fn fetch_kit(
     }
 }
 
-/// Refuses what is not for exactly these parameters and this version, what the Capsule did not bind itself to, and a Capsule that
-/// is not the manifest's.
+/// Refuses material that is not for exactly these parameters and this version, material that the Capsule did not commit
+/// to, and a Capsule that is not the manifest's.
 fn open_kit(
     material: &[u8],
     certificate: &[u8],
@@ -308,7 +310,7 @@ async fn make(shop: Workshop, order: Order) -> Result<StepResult, StepError> {
             Err(WorkError::Outdated) => return Ok(StepResult::Outdated),
             made => made?,
         };
-        // From here on this update is the only one of its version.
+        // From here on, this is the only update of its version.
         lock(&shop.outbox).keep(&*shop.store, &record, &envelope, order.budget.as_ref())?;
         Ok(StepResult::Update(version))
     })
@@ -327,7 +329,7 @@ async fn send(shop: Workshop, id: CampaignId, version: Version) -> Result<StepRe
     Ok(StepResult::Submission)
 }
 
-/// Whether the submission is in a block that is not deep enough yet to be believed.
+/// Whether the submission is mined but not yet confirmed.
 async fn is_on_chain(setup: &Setup, id: CampaignId, content: Digest) -> Result<bool, StepError> {
     let head = setup.client.head().await?.number;
     let first = head.saturating_sub(setup.confirmations + 1);

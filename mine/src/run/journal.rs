@@ -1,4 +1,4 @@
-//! What the Mine last decided about each campaign, in the vault, for `mine status` and `mine campaigns`.
+//! The journal: what the Mine last decided about each campaign, in the vault, for `mine status` and `mine campaigns`.
 
 use serde::{Deserialize, Serialize};
 use sonar_node::{
@@ -14,49 +14,49 @@ use sonar_protocol::{
 use super::state::CampaignState;
 use crate::{planner::Action, reasons::Trouble, repository::Fit, training::TrainingStatus};
 
-/// Where `mine status` finds what the run last decided.
+/// Name of the journal in the vault.
 const JOURNAL: &str = "journal";
 
-/// What the Mine last decided, for `mine status`.
+/// The journal.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Journal {
-    /// A line for each campaign, in the order in which they were opened.
+    /// A line per campaign, in the order of their launch.
     pub campaigns: Vec<JournalLine>,
 }
 
-/// What the Mine last decided about one campaign.
+/// The Mine's last decision about one campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JournalLine {
     /// The campaign.
     pub campaign: CampaignId,
-    /// Its name, once its manifest is known.
+    /// Name of the campaign; `None` until the manifest is fetched.
     pub name: Option<String>,
-    /// Who may see the model, once the manifest is known.
+    /// Regime of the campaign; `None` until the manifest is fetched.
     pub regime: Option<Regime>,
-    /// The model's present version.
+    /// Current version of the model.
     pub version: Version,
-    /// How far the training of a network is, as a restart would find it.
+    /// Progress of the training of a network, as of the last checkpoint.
     pub progress: Option<TrainingStatus>,
-    /// What is done next, or why nothing is.
+    /// The next action, or why there is none.
     pub action: Action,
-    /// What went wrong last, if it was not made good yet.
+    /// What went wrong last; `None` after a success.
     pub trouble: Option<Trouble>,
-    /// How each data set fits, once the manifest is known.
+    /// How each data set fits; empty until the manifest is fetched.
     pub fits: Vec<Fit>,
 }
 
 impl Journal {
-    /// What the last run wrote; empty before the first.
+    /// Reads the journal; empty before the first run.
     ///
     /// # Errors
-    /// When the store does not work.
+    /// When the store fails.
     pub fn load(store: &dyn SecretStore) -> Result<Self, VaultError> {
         let written = store.find(JOURNAL)?;
-        // One of an older version, which held sentences, counts as empty: the next run writes all of it again.
+        // A journal of an older version of the program counts as empty; the next run rewrites it.
         Ok(written.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
     }
 
-    /// Replaces what the last run wrote.
+    /// Replaces the journal.
     pub(super) fn persist(&self, store: &dyn SecretStore) -> Result<(), VaultError> {
         let bytes =
             serde_json::to_vec(self).map_err(|error| FileError::new("encode", JOURNAL.as_ref())(error.into()))?;
@@ -65,7 +65,7 @@ impl Journal {
 }
 
 impl JournalLine {
-    /// What is done next, or why nothing is, as a sentence.
+    /// The next action, or why there is none, as text.
     #[must_use]
     pub fn describe(&self) -> String {
         match (&self.action, self.progress) {

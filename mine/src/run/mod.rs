@@ -1,5 +1,5 @@
-//! The Mine at work: it looks at the chain, decides for each campaign, and does what was decided. All that it needs after
-//! `kill -9` is on the chain, on IPFS and in its vault, so the loop only ever asks what is to be done now.
+//! The run loop of a Mine: reads the chain, decides for each campaign, and performs the decisions. Everything that it
+//! needs after `kill -9` is on the chain, on IPFS and in its vault, so each turn of the loop decides anew from these.
 //!
 //! ```text
 //!  chain ──look──► plan ──(planner::next)──► Skip, Wait                       journal
@@ -44,45 +44,45 @@ use crate::{
     training,
 };
 
-/// Pause after a submission, for the chain to show it.
+/// Delay after a submission, until the chain shows it.
 const SENT_PAUSE: Duration = Duration::from_secs(2);
-/// With `--once`, a campaign that fails so often in a row is given up.
+/// With `--once`, a campaign is given up after this number of failures in a row.
 const ONCE_ATTEMPTS: u32 = 8;
 
-/// What a running Mine needs.
+/// Settings and services of a running Mine.
 #[derive(Debug)]
 pub struct Setup {
-    /// The chain, with the account that signs.
+    /// Client of the chain, with the Mine's account.
     pub client: Client,
-    /// The account.
+    /// The Mine's account.
     pub me: Address,
     /// IPFS.
     pub node: Arc<Node>,
-    /// Directory of the snapshot of the chain.
+    /// Home directory, which has the snapshot of the chain.
     pub home: PathBuf,
-    /// The owner's rules.
+    /// The policy file.
     pub policy: PathBuf,
-    /// Time between looks at the chain.
+    /// Time between two queries of the chain.
     pub poll: Duration,
-    /// Blocks that must follow before an event is believed.
+    /// Confirmations: blocks that must follow before an event counts.
     pub confirmations: u64,
-    /// Whether to end when nothing is to be done.
+    /// Whether to end when nothing is left to do.
     pub once: bool,
 }
 
-/// Why the Mine cannot go on.
+/// Why the Mine cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The store does not work.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] VaultError),
-    /// The outbox does not work.
+    /// The outbox failed.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
     /// The data sets cannot be listed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
-    /// The owner's rules cannot be read.
+    /// The policy cannot be read.
     #[error(transparent)]
     Policy(#[from] ConfigError),
     /// With `--once`: a campaign could not be served.
@@ -95,10 +95,10 @@ pub enum RunError {
     },
 }
 
-/// A future of which others need to know only what comes of it.
+/// A boxed future.
 pub type Pinned<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A Mine at work.
+/// A running Mine.
 pub struct Miner {
     shop: Workshop,
     reader: WorldReader,
@@ -111,10 +111,10 @@ pub struct Miner {
 }
 
 impl Miner {
-    /// Picks up where the last run ended.
+    /// Resumes where the last run ended.
     ///
     /// # Errors
-    /// When the store does not work.
+    /// When the store fails.
     pub fn new(setup: Setup, store: Arc<dyn SecretStore>) -> Result<Self, RunError> {
         Ok(Self {
             reader: WorldReader::of(setup.me, setup.client.clone(), setup.poll, setup.confirmations)
@@ -129,10 +129,10 @@ impl Miner {
         })
     }
 
-    /// Works until `stop`, or with `--once` until nothing is to be done.
+    /// Runs until `stop`, or with `--once` until nothing is left to do.
     ///
     /// # Errors
-    /// When the store does not work, or with `--once` a campaign cannot be served.
+    /// When the store fails, or with `--once` a campaign cannot be served.
     pub fn run<'a>(&'a mut self, stop: Pinned<'a, ()>) -> Pinned<'a, Result<(), RunError>> {
         Box::pin(async {
             let result = self.serve(stop).await;
@@ -159,21 +159,22 @@ impl Miner {
         }
     }
 
-    /// Trainings stop at their next step, and what is being sent may arrive. A restart resumes from chain and vault.
+    /// Stops trainings at their next step, and waits for transactions that are being sent. A restart resumes from chain
+    /// and vault.
     async fn stop(&mut self) {
         self.states.values_mut().for_each(CampaignState::cancel_training);
         self.jobs.stop().await;
         tracing::debug!("{}", self.jobs.durations().render("mine"));
     }
 
-    /// Whether the world is as the chain says.
+    /// Applies the result of reading the chain; returns whether that succeeded.
     fn look(&mut self, batch: Result<Batch, chain::Error>) -> bool {
         let good = batch.is_ok();
         self.complain("cannot follow the chain", batch.err().map(|error| error.to_string()));
         good
     }
 
-    /// Says once that something does not work.
+    /// Logs a failure once.
     fn complain(&mut self, what: &'static str, reason: Option<String>) {
         let Some(reason) = reason else {
             self.complaints.remove(what);
@@ -185,7 +186,7 @@ impl Miner {
         }
     }
 
-    /// Decides for every campaign and starts what was decided. True when nothing is left to do for any.
+    /// Decides for every campaign and starts the decided steps. Returns true if nothing is left to do for any campaign.
     fn plan(&mut self) -> Result<bool, RunError> {
         self.notice_policy();
         self.notice_data()?;
@@ -222,7 +223,7 @@ impl Miner {
                 (state.embedding, state.kit) = (None, None);
             }
             if matches!(action, Action::Skip(_)) {
-                // What is being trained is not wanted any more.
+                // Cancels a training whose update is no longer needed.
                 state.cancel_training();
             }
             journal.campaigns.push(JournalLine::new(campaign, state, &action));
@@ -249,7 +250,7 @@ impl Miner {
         Ok(idle)
     }
 
-    /// What is at stake in all campaigns: what the chain holds, or what was about to be sent when it was last decided.
+    /// Stake in all campaigns in wei: on chain, or about to be sent at the last decision.
     fn at_stake(&mut self) -> Amount {
         let me = self.shop.setup.me;
         let mut total = Amount::ZERO;
@@ -261,7 +262,7 @@ impl Miner {
         total
     }
 
-    /// Follows changes of the rules; the last good ones stay in force while the file cannot be read.
+    /// Reloads the policy; the last valid one stays in force while the file is invalid.
     fn notice_policy(&mut self) {
         let read = home::read_policy(&self.shop.setup.policy);
         let (policy, reason) = match read {
@@ -269,10 +270,10 @@ impl Miner {
             Err(error) => (None, Some(error.to_string())),
         };
         self.policy = policy.unwrap_or_else(|| std::mem::take(&mut self.policy));
-        self.complain("the policy stays as it was", reason);
+        self.complain("the policy file is invalid; the last valid policy stays in force", reason);
     }
 
-    /// After data sets came or went, every campaign is measured against them anew.
+    /// After data sets were added or removed, checks again how they fit each campaign.
     fn notice_data(&mut self) -> Result<(), RunError> {
         let data = repository::names(&*self.shop.store)?;
         if data != self.data {
@@ -314,7 +315,7 @@ impl Miner {
             .collect();
         for (id, version) in useless {
             outbox.give_up(&*self.shop.store, id, version)?;
-            tracing::info!(campaign = %id, %version, "dropped an update that nobody needs any more");
+            tracing::info!(campaign = %id, %version, "dropped an obsolete update");
         }
         let goes_on = |id, version| {
             let open = self

@@ -1,4 +1,4 @@
-//! What the Mine knows about one campaign beyond the chain, and how the result of a step changes it.
+//! The Mine's state of one campaign in addition to the chain, and how the result of a step changes it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     work::Kit,
 };
 
-/// What the Mine knows about one campaign beyond the chain.
+/// The Mine's state of one campaign in addition to the chain.
 #[derive(Debug)]
 pub(super) struct CampaignState {
     pub offer: Offer,
@@ -52,7 +52,7 @@ impl Default for CampaignState {
 }
 
 impl CampaignState {
-    /// What was published for another version is of no use.
+    /// Material of another version is useless.
     pub fn turn_to(&mut self, version: Version) {
         if self.version != version {
             self.version = version;
@@ -62,7 +62,7 @@ impl CampaignState {
         }
     }
 
-    /// Why the owner's budget allows no further update of the data that fit.
+    /// Why the privacy budget allows no further update of the data that fits.
     pub fn exhausted(&self, budget: Option<&Budget>, ledger: &DisclosureLedger) -> Option<PrivacyProblem> {
         let (budget, manifest) = (budget?, self.manifest.as_ref()?);
         let fitting = || self.fits.iter().filter(|fit| fit.rows > 0);
@@ -75,7 +75,7 @@ impl CampaignState {
         bears.err().map(|error| PrivacyProblem::Noise { detail: error.to_string() })
     }
 
-    /// Ends a training that nobody wants any more.
+    /// Cancels a training whose update is no longer needed.
     pub fn cancel_training(&mut self) {
         self.training = TrainingGuard::default();
     }
@@ -89,24 +89,24 @@ impl CampaignState {
                 self.fits = fits;
             }
             StepResult::Manifest(Err(why), _) => {
-                tracing::warn!(campaign = %id, "the manifest cannot be used: {why}");
+                tracing::warn!(campaign = %id, "unusable manifest: {why}");
                 self.offer = Offer::Unusable(why);
             }
             StepResult::Material(version, result) if version == self.version => match result {
                 Ok(kit) => {
-                    // All versions have the same.
+                    // All versions have the same backbone.
                     self.embedding = Some(kit.embedding.clone());
                     self.kit = Some(kit);
                     self.supply = Supply::Ready;
                 }
                 Err(why) => {
-                    tracing::warn!(campaign = %id, %version, "the published model is refused: {why}");
+                    tracing::warn!(campaign = %id, %version, "unusable model: {why}");
                     self.supply = Supply::Refused(why);
                 }
             },
             StepResult::Update(version) => {
                 tracing::info!(campaign = %id, %version, "made an update");
-                // The next version brings its own.
+                // The next version has new material.
                 self.kit = None;
                 self.cancel_training();
             }
@@ -115,7 +115,7 @@ impl CampaignState {
     }
 }
 
-/// What a campaign with a good manifest is to a Mine with so many rows that fit.
+/// The planner's view of a valid manifest, with this number of rows that fit.
 fn offer(manifest: &Manifest, rows: usize) -> Offer {
     let backbone = manifest.method.backbone();
     match backbone.map(Backbone::most_rows) {

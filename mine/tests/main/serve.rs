@@ -1,4 +1,4 @@
-//! A Mine at work.
+//! A running Mine.
 
 use std::{sync::Arc, time::Duration};
 
@@ -226,7 +226,7 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     let binding = stage.binding(&spoilt).await;
     let (_, material) = stage.publish(&spoilt, &binding).await;
     stage.activate(&spoilt, material).await;
-    mine.work_until_it_says(&stage, &node, "the manifest cannot be used").await;
+    mine.work_until_it_says(&stage, &node, "unusable manifest").await;
 
     // Material that was made for another version, with keys that somebody could have prepared.
     let stale = stage.open(|_| {}).await;
@@ -234,24 +234,24 @@ async fn what_is_not_what_it_should_be_is_refused_and_nothing_is_sent() {
     binding.beacon = [7; 32];
     let (_, material) = stage.publish(&stale, &binding).await;
     stage.activate(&stale, material).await;
-    mine.work_until_it_says(&stage, &node, "the published model is refused").await;
+    mine.work_until_it_says(&stage, &node, "unusable model").await;
 
     // Good material, but the Capsule bound itself to another: nobody could hold it to what the Mine would train on.
     let unbound = stage.open(|_| {}).await;
     let (_, material) = stage.publish(&unbound, &stage.binding(&unbound).await).await;
     let root = B256::repeat_byte(1);
     stage.activate_with(&unbound, Published { root, ..stage.published(material).await }).await;
-    let why = "the published model is refused: it is not the material that the Capsule bound itself to on chain";
+    let why = "unusable model: it is not the key material that the Capsule committed to on chain";
     mine.work_until_it_says(&stage, &node, why).await;
     let told = mine.cli.good(&["status"])["campaigns"].as_array().unwrap().clone();
     let told = told.iter().find(|line| line["campaign"] == unbound.id.to_string()).unwrap();
     assert!(told["next"].as_str().unwrap().contains(why), "{told}");
 
-    // A stake above what the owner of a Mine allows unless he says otherwise.
+    // A stake above the default limit of a Mine.
     let dear = stage.open(|terms| terms.submissionStake *= 2).await;
     let (_, material) = stage.publish(&dear, &stage.binding(&dear).await).await;
     stage.activate(&dear, material).await;
-    mine.work_until_it_says(&stage, &node, "a submission puts 0.002 ETH at stake").await;
+    mine.work_until_it_says(&stage, &node, "the stake of a submission is 0.002 ETH").await;
 
     for campaign in [&spoilt, &stale, &unbound, &dear] {
         assert_eq!(stage.view(campaign.id).await.submissions, 0);

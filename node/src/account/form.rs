@@ -1,29 +1,30 @@
-//! The form of keystore files (Web3 Secret Storage version 3): lengths and costs, checked before anything is derived from a passphrase. The
-//! library that opens such files takes them as they are: it panics on short ones, and derives for hours if a file asks for that.
+//! Validation of keystore files (Web3 Secret Storage version 3): lengths and costs are checked before a key is derived
+//! from the passphrase. The library that decrypts such files does not check them: it panics on short fields, and
+//! derives for hours if a file requires that.
 
 use std::ops::RangeInclusive;
 
 use alloy::primitives::hex;
 use serde_json::Value;
 
-/// Bytes of the derived key: 32 are used, some programs derive more.
+/// Length of the derived key in bytes: 32 are used, some programs derive more.
 const KEY: RangeInclusive<u64> = 32..=128;
-/// Bytes of the salt.
+/// Length of the salt in bytes.
 const SALT: RangeInclusive<usize> = 1..=1_024;
-/// Most memory of scrypt, as `n·r` and `p·r` blocks of 128 bytes: 1 GiB each, four times what is usual.
+/// Limit of scrypt's memory, as `n·r` and `p·r` blocks of 128 bytes: 1 GiB each, four times the usual value.
 const SCRYPT_MEMORY: u64 = 1 << 23;
-/// Most work of scrypt, as `n·r·p`: sixteen times what is usual, some ten seconds.
+/// Limit of scrypt's work, as `n·r·p`: sixteen times the usual value, about ten seconds.
 const SCRYPT_WORK: u64 = 1 << 25;
-/// Most rounds of PBKDF2: forty times what is usual, some ten seconds.
+/// Limit of PBKDF2's rounds: forty times the usual value, about ten seconds.
 const PBKDF2_ROUNDS: u64 = 10_000_000;
 
-/// A field of a keystore file that no program writes so.
+/// A field of a keystore file with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` must be {must}")]
 pub struct FormError {
-    /// Which field.
+    /// Name of the field.
     pub field: &'static str,
-    /// What it must be.
+    /// Valid values.
     pub must: String,
 }
 
@@ -38,7 +39,7 @@ fn check_bytes(value: &Value, field: &'static str, lengths: RangeInclusive<usize
     check(bytes.is_some_and(|bytes| lengths.contains(&bytes.len())), field, format!("{must} bytes in hexadecimal"))
 }
 
-/// Checks all that deriving and deciphering depend on.
+/// Checks all fields that key derivation and decryption depend on.
 pub fn check_form(content: &Value) -> Result<(), FormError> {
     check(content["version"] == 3, "version", "3")?;
     let crypto = &content["crypto"];
@@ -53,7 +54,7 @@ pub fn check_form(content: &Value) -> Result<(), FormError> {
     check_bytes(&parameters["salt"], "crypto.kdfparams.salt", SALT)?;
     match crypto["kdf"].as_str() {
         Some("scrypt") => {
-            // The library would take a file with both for PBKDF2.
+            // The library would treat a file with both as PBKDF2.
             check(parameters["c"].is_null(), "crypto.kdfparams.c", "absent for scrypt")?;
             let factor = |name: &str, field: &'static str| {
                 let value = number(name).filter(|value| (1..=SCRYPT_WORK).contains(value));
@@ -64,7 +65,7 @@ pub fn check_form(content: &Value) -> Result<(), FormError> {
             let p = factor("p", "crypto.kdfparams.p")?;
             check(n > 1 && n.is_power_of_two(), "crypto.kdfparams.n", "a power of two, and 2 or more")?;
             let too_large = "smaller: scrypt would need more than 1 GiB of memory";
-            // Each is below 2^26, and each product is checked before the next, so none overflows.
+            // Each is below 2^26, and each product is checked before the next, so no product overflows.
             check(n * r <= SCRYPT_MEMORY, "crypto.kdfparams.n", too_large)?;
             check(p * r <= SCRYPT_MEMORY, "crypto.kdfparams.p", too_large)?;
             check(n * r * p <= SCRYPT_WORK, "crypto.kdfparams.p", "smaller: scrypt would take too much time")

@@ -1,4 +1,4 @@
-//! Transactions of campaigns: of the data scientist, miners and the Capsule.
+//! Transactions on campaigns by data scientists, miners and Capsules.
 
 use alloy::{
     network::TransactionBuilder,
@@ -16,12 +16,12 @@ use sonar_protocol::{
 
 use super::{Client, Error, TxOutcome};
 
-/// How long a permit for the bounty is good: the transaction is sent at once.
+/// Validity of a permit for the bounty. Short, because the transaction is sent at once.
 const PERMIT_SECONDS: u64 = 3_600;
 
 impl Client {
-    /// Opens a campaign: bounty and fee go into escrow. A token's permission comes along (EIP-2612) if the token knows
-    /// that, else the exact amount is approved first.
+    /// Opens a campaign: bounty and fee go into escrow. The allowance of a token is a signed permit (EIP-2612) if the
+    /// token supports it; otherwise the exact amount is approved first.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -40,7 +40,7 @@ impl Client {
         self.send(what, &open, U256::ZERO).await
     }
 
-    /// `open` with a signed permit, if the token knows permits.
+    /// `open` with a signed permit, if the token supports permits.
     async fn permitted(&self, terms: &Terms, amount: U256) -> Result<Option<Campaigns::openWithPermitCall>, Error> {
         let what = "read the token's permits";
         let owner = self.sender(what)?.address();
@@ -78,7 +78,7 @@ impl Client {
         self.send("close the campaign", &call, U256::ZERO).await
     }
 
-    /// Gives a campaign back that was not activated in time.
+    /// Refunds a campaign that was not activated in time.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -96,7 +96,7 @@ impl Client {
         self.send("abandon the campaign", &call, U256::ZERO).await
     }
 
-    /// Gives fee and stake of a Capsule that did not deliver in time to the owner.
+    /// Expires a campaign whose Capsule did not deliver in time; its fee and stake go to the owner.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -113,7 +113,7 @@ impl Client {
         self.send("withdraw", &withdraw_call(terms, to), U256::ZERO).await
     }
 
-    /// Wei that `withdraw` would cost at present prices.
+    /// Estimated cost of `withdraw` at current gas prices, in wei.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -130,7 +130,7 @@ impl Client {
         self.send("withdraw the stake", &Campaigns::withdrawStakeCall { id: id.0, to }, U256::ZERO).await
     }
 
-    /// Wei that `withdraw_stake` would cost at present prices.
+    /// Estimated cost of `withdraw_stake` at current gas prices, in wei.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -139,7 +139,7 @@ impl Client {
         self.cost("estimate the cost of a withdrawal", self.deployment().campaigns, &call).await
     }
 
-    /// Submits a sealed update, with the stake that is due.
+    /// Submits a sealed update, with the required stake.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -150,7 +150,7 @@ impl Client {
         self.send(what, &call, due).await
     }
 
-    /// Brings the Capsule's activation.
+    /// Sends the Capsule's activation.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -170,7 +170,7 @@ impl Client {
         self.send("activate the campaign", &call, U256::ZERO).await
     }
 
-    /// Brings the Capsule's refusal.
+    /// Sends the Capsule's refusal.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -179,7 +179,7 @@ impl Client {
         self.send("decline the campaign", &call, U256::ZERO).await
     }
 
-    /// Brings the Capsule's settlement of a window; outcomes, next version and close reason as on chain.
+    /// Sends the Capsule's settlement of a window.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -196,7 +196,7 @@ impl Client {
         self.send("settle the window", &call, U256::ZERO).await
     }
 
-    /// Whether the contract would take a settlement now. Sends nothing and needs no account.
+    /// Simulates a settlement. Sends nothing and needs no account.
     ///
     /// # Errors
     /// When the contract would refuse, or the chain does not answer.
@@ -214,7 +214,7 @@ impl Client {
         self.shared.node.simulate("settle the window", &request).await
     }
 
-    /// Brings the Capsule's delivery, with the hand-overs of all versions in order.
+    /// Sends the Capsule's delivery, with the hand-overs of all versions in order.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -234,7 +234,7 @@ impl Client {
         self.send("finalize the campaign", &call, U256::ZERO).await
     }
 
-    /// Frees the stake of a Capsule that delivered.
+    /// Frees the stake of a Capsule that has delivered.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -242,7 +242,7 @@ impl Client {
         self.send("release the Capsule's stake", &Campaigns::releaseCall { t: terms.clone() }, U256::ZERO).await
     }
 
-    /// Takes the stake of a Capsule whose hand-over does not open. Tells everybody the key of the version.
+    /// Takes the stake of a Capsule whose hand-over does not decrypt. Publishes the audit key of the version.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -257,7 +257,7 @@ impl Client {
         self.send("convict the Capsule", &call, U256::ZERO).await
     }
 
-    /// Takes the stake of a Capsule that published a word which cannot be an honest one. Tells everybody the seed of the version.
+    /// Takes the stake of a Capsule that published a dishonest word. Publishes the seed of the version.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.

@@ -1,4 +1,4 @@
-//! One deployment of the contracts on one chain, and the ways to reach it that all roles share.
+//! The client of one deployment of the contracts on one chain.
 
 use std::{
     collections::HashMap,
@@ -23,16 +23,16 @@ use tokio::sync::Mutex;
 
 use super::{Error, Node, Sender, span::LogSpan};
 
-/// How patient the client is.
+/// Time limits of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How long a request is tried again when the node does not answer.
+    /// How long a request is retried when the node does not answer.
     pub patience: Duration,
-    /// How long a transaction may take until it is mined.
+    /// How long to wait until a transaction is mined.
     pub receipt: Duration,
-    /// How long a transaction may wait for a block until its fees are raised.
+    /// How long to wait before the fees of a transaction are raised.
     pub stuck: Duration,
-    /// Time between looks for a receipt.
+    /// Time between two queries of a receipt.
     pub poll: Duration,
 }
 
@@ -47,12 +47,12 @@ impl Default for Options {
     }
 }
 
-/// A transaction that was mined and did what it should.
+/// A transaction that was mined and succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TxOutcome {
     /// The transaction.
     pub hash: B256,
-    /// Gas that it was charged.
+    /// Gas used.
     pub gas_used: u64,
     /// Its block.
     pub block: u64,
@@ -83,7 +83,7 @@ impl Client {
         Self::connect_with(rpc, deployment, signer, Options::default()).await
     }
 
-    /// As `connect`, with other patience.
+    /// As `connect`, with other time limits.
     ///
     /// # Errors
     /// As `connect`.
@@ -117,8 +117,8 @@ impl Client {
         Self { shared: self.shared.clone(), sender: Some(sender) }
     }
 
-    /// Checks that the node still has the chain with the contracts. A node that restarts without its state, or a URL that leads to
-    /// another node, answers as if nothing had ever happened.
+    /// Checks that the node still has the chain with the contracts. A node that restarts without its state, or a URL
+    /// that now leads to another node, returns an empty history.
     ///
     /// # Errors
     /// No answer, another chain, or no contract.
@@ -136,13 +136,13 @@ impl Client {
         Ok(())
     }
 
-    /// Where the contracts are.
+    /// Addresses of the contracts.
     #[must_use]
     pub fn deployment(&self) -> &Deployment {
         &self.shared.deployment
     }
 
-    /// The node's URL as messages show it: without secrets.
+    /// The node's URL without secrets, for messages.
     #[must_use]
     pub fn url(&self) -> String {
         self.shared.node.url()
@@ -154,7 +154,7 @@ impl Client {
         self.sender.as_ref().map(Sender::address)
     }
 
-    /// The id that terms have on this chain and contract.
+    /// The campaign id of terms on this chain and contract.
     #[must_use]
     pub fn id(&self, terms: &Terms) -> CampaignId {
         let deployment = self.deployment();
@@ -173,12 +173,12 @@ impl Client {
         self.shared.node.ask(what, request).await
     }
 
-    /// Reads from the campaigns' contract.
+    /// Calls a view function of the contract Campaigns.
     pub(super) async fn view<C: SolCall>(&self, what: &'static str, call: &C) -> Result<C::Return, Error> {
         self.read(what, self.deployment().campaigns, call).await
     }
 
-    /// Reads from any contract.
+    /// Calls a view function of any contract.
     pub(super) async fn read<C: SolCall>(&self, what: &'static str, to: Address, call: &C) -> Result<C::Return, Error> {
         let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
         let data =
@@ -186,12 +186,12 @@ impl Client {
         C::abi_decode_returns(&data).map_err(|error| Error::Nonsense { what, reason: error.to_string() })
     }
 
-    /// Sends to the campaigns' contract.
+    /// Sends a transaction to the contract Campaigns.
     pub(super) async fn send<C: SolCall>(&self, what: &'static str, call: &C, value: U256) -> Result<TxOutcome, Error> {
         self.send_to(what, self.deployment().campaigns, call, value).await
     }
 
-    /// Sends to any contract.
+    /// Sends a transaction to any contract.
     pub(super) async fn send_to<C: SolCall>(
         &self,
         what: &'static str,

@@ -1,4 +1,4 @@
-//! Puts the contracts on a chain.
+//! Deployment of the contracts.
 
 use alloy::{
     network::TransactionBuilder,
@@ -10,7 +10,8 @@ use sonar_contracts::{Assessor, Campaigns, CapsuleRegistry, DataCoin, Deployment
 
 use super::{Error, Sender};
 
-/// Deploys registry, Assessor, Campaigns and DataCoin from an account, which receives `datacoin_supply`.
+/// Deploys CapsuleRegistry, Assessor, Campaigns and DataCoin from an account, which receives `datacoin_supply` in the
+/// smallest unit.
 ///
 /// # Errors
 /// Names the contract that could not be deployed.
@@ -35,6 +36,6 @@ async fn create(
     let receipt = sender.send(what, TransactionRequest::default().with_deploy_code(code)).await?;
     match (receipt.contract_address, receipt.block_number) {
         (Some(address), Some(block)) => Ok((address, block)),
-        _ => Err(Error::Nonsense { what, reason: "the receipt names no contract".into() }),
+        _ => Err(Error::Nonsense { what, reason: "the receipt has no contract address".into() }),
     }
 }

@@ -8,60 +8,60 @@ use sonar_protocol::{
     units::{Amount, TokenUnit},
 };
 
-/// Why the chain did not do what was asked.
+/// Why a request to the chain failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// Not a URL, or of another scheme; as it is shown.
+    /// The text is not a URL, or has another scheme. The text is shown without secrets.
     #[error("`{0}` is not the URL of a chain's JSON-RPC, such as http://127.0.0.1:8545")]
     Url(String),
     /// The node does not answer, after retries.
     #[error("cannot {what}: the chain at {url} does not answer: {reason}")]
     Unreachable {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
         /// The node.
         url: String,
-        /// What was heard last.
+        /// The last failure.
         reason: String,
     },
-    /// The node answers, but not with what was asked for.
+    /// The node returned an error.
     #[error("cannot {what}: the node refused: {message}")]
     Node {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
-        /// What it said.
+        /// The node's message.
         message: String,
     },
-    /// The node refuses logs even of a single block.
+    /// The node refuses logs even for a single block.
     #[error(
-        "cannot read the contracts' events: the chain at {url} refuses even those of block {block} alone: {message}; \
-         use another RPC endpoint, or raise its limits"
+        "cannot read the contracts' events: the chain at {url} refuses even a request for block {block} alone: \
+         {message}; use another RPC endpoint, or raise its limits"
     )]
     LogsRefused {
         /// The block.
         block: u64,
         /// The node.
         url: String,
-        /// What it said.
+        /// The node's message.
         message: String,
     },
-    /// A contract refused, for a reason that it named.
+    /// A contract refused with a known reason.
     #[error("cannot {what}: {revert}")]
     Refused {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
         /// Why not.
         revert: Box<Revert>,
     },
-    /// A contract refused without a reason that this program knows.
+    /// A contract refused with unknown data.
     #[error("cannot {what}: the contract refused with {data}")]
     UnknownRevert {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
-        /// What it returned.
+        /// The returned data.
         data: Bytes,
     },
-    /// Another chain than the deployment's.
+    /// The node is on another chain than the deployment.
     #[error("{url} is chain {found}, but the contracts are on chain {expected}")]
     WrongChain {
         /// The node.
@@ -71,7 +71,7 @@ pub enum Error {
         /// The node's chain.
         found: u64,
     },
-    /// No contract where one should be.
+    /// There is no contract at the address.
     #[error(
         "there is no contract at {address} on chain {chain_id} at {url}: the chain was replaced, or the node is not synchronised; \
          start the node with its state, or run `sonar deploy` and start again with the new deployment file"
@@ -79,42 +79,42 @@ pub enum Error {
     NoContract {
         /// The node.
         url: String,
-        /// Where it should be.
+        /// Address of the contract.
         address: Address,
-        /// The chain.
+        /// Chain id.
         chain_id: u64,
     },
-    /// A transaction needs an account.
-    #[error("cannot {what}: no account was unlocked to sign it")]
+    /// A transaction needs an unlocked account.
+    #[error("cannot {what}: no unlocked account to sign the transaction")]
     NoSigner {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
     },
     /// The account cannot pay.
-    #[error("cannot {what}: {account} has {}, and {} is needed", eth(.balance), eth(.needed))]
+    #[error("cannot {what}: {account} has {} and needs {}", eth(.balance), eth(.needed))]
     Funds {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
         /// The account.
         account: Address,
-        /// What it has, in wei.
+        /// Its balance in wei.
         balance: U256,
-        /// What it needs, in wei.
+        /// The required amount in wei.
         needed: U256,
     },
-    /// No such campaign.
+    /// No campaign has this id.
     #[error("there is no campaign {0} on this contract")]
     UnknownCampaign(CampaignId),
-    /// A transaction was sent but is not in a block yet.
+    /// A transaction was sent but not mined in time.
     #[error("cannot {what}: transaction {hash} was not mined within {seconds} s: {reason}")]
     NotMined {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
-        /// The transaction, with the fees that it had last.
+        /// Hash of the transaction with its latest fees.
         hash: B256,
-        /// How long was waited.
+        /// Time waited.
         seconds: u64,
-        /// Why it is not.
+        /// Why it was not mined.
         reason: UnminedReason,
     },
     /// An earlier transaction of the account blocks all later ones.
@@ -123,7 +123,7 @@ pub enum Error {
          wait until it is mined, or replace it with a wallet"
     )]
     Blocked {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
         /// The account.
         account: Address,
@@ -131,22 +131,22 @@ pub enum Error {
         nonce: u64,
     },
     /// A transaction was mined and failed.
-    #[error("cannot {what}: transaction {hash} failed on chain: something changed while it was on its way")]
+    #[error("cannot {what}: transaction {hash} was mined and failed, because the state changed in between")]
     Failed {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
         /// The transaction.
         hash: B256,
     },
-    /// The node told something that these contracts cannot have said.
-    #[error("cannot {what}: the node's answer makes no sense: {reason}")]
+    /// The node returned inconsistent events or an invalid answer.
+    #[error("cannot {what}: the chain node returned an invalid answer: {reason}")]
     Nonsense {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
         /// What is wrong with it.
         reason: String,
     },
-    /// A signature could not be made.
+    /// A signature could not be created.
     #[error("cannot sign: {0}")]
     Sign(String),
 }
@@ -156,7 +156,7 @@ fn eth(wei: &U256) -> String {
 }
 
 impl Error {
-    /// Whether a rule of a contract forbids it (so that trying again changes nothing).
+    /// Whether a rule of a contract forbids it, so that a retry is useless.
     #[must_use]
     pub fn revert(&self) -> Option<&Revert> {
         match self {
@@ -165,7 +165,7 @@ impl Error {
         }
     }
 
-    /// Whether the same request may succeed later without anybody changing anything.
+    /// Whether a retry may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::NotMined { .. } | Self::Blocked { .. } | Self::Failed { .. })

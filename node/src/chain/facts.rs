@@ -1,4 +1,4 @@
-//! What the chain knows now: campaigns as the contract sees them, balances, tokens, blocks and receipts.
+//! Reads of the current state: campaigns, balances, tokens, blocks and receipts.
 
 use alloy::{
     eips::BlockNumberOrTag,
@@ -15,17 +15,17 @@ use sonar_protocol::{
 
 use super::{Client, Error};
 
-/// What a mined transaction was charged.
+/// Gas and fee of a mined transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Charge {
-    /// Gas that it used.
+    /// Gas used.
     pub gas_used: u64,
-    /// Wei that it paid for the gas.
+    /// Fee in wei.
     pub cost: Amount,
 }
 
 impl Client {
-    /// What changes during a campaign's life.
+    /// Current status of a campaign.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -33,7 +33,7 @@ impl Client {
         self.view("read the campaign's status", &Campaigns::statusCall { id: id.0 }).await
     }
 
-    /// Where a campaign's money is.
+    /// Ledger of a campaign.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -42,7 +42,7 @@ impl Client {
         self.view("read the campaign's ledger", &call).await
     }
 
-    /// What an account can withdraw from a campaign.
+    /// Amount that an account can withdraw from a campaign.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -82,7 +82,7 @@ impl Client {
     /// A token's symbol and decimals; the zero token is ETH.
     ///
     /// # Errors
-    /// When the address is no ERC-20 with these, or the chain cannot be read.
+    /// When the address is not an ERC-20 with symbol and decimals, or the chain cannot be read.
     pub async fn token(&self, address: Address) -> Result<TokenUnit, Error> {
         if address.is_zero() {
             return Ok(TokenUnit::eth());
@@ -91,14 +91,14 @@ impl Client {
         let symbol = self.read(what, address, &DataCoin::symbolCall {}).await?;
         let decimals = self.read(what, address, &DataCoin::decimalsCall {}).await?;
         Ok(TokenUnit {
-            // A token's name is a stranger's text: it must not break a table or a terminal.
+            // A token's symbol is untrusted text: it must not break a table or a terminal.
             symbol: symbol.chars().filter(|c| c.is_ascii_alphanumeric()).take(16).collect(),
             decimals,
             address,
         })
     }
 
-    /// The end of the chain.
+    /// The newest block.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -110,7 +110,7 @@ impl Client {
         let latest = block(BlockNumberOrTag::Latest)
             .await?
             .ok_or_else(|| Error::Nonsense { what, reason: "the chain has no block".into() })?;
-        // Some nodes know no pending block; then time goes on with the blocks.
+        // Some nodes have no pending block; then the time of the newest block is used.
         let pending = block(BlockNumberOrTag::Pending).await.unwrap_or_default();
         Ok(Head {
             number: latest.header.number,
@@ -119,7 +119,7 @@ impl Client {
         })
     }
 
-    /// Unix time that a transaction sent now would see.
+    /// Unix time of the block in which a transaction sent now would be executed.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -137,7 +137,7 @@ impl Client {
         Ok(block.map(|block| (block.header.hash, block.header.timestamp)))
     }
 
-    /// What a transaction was charged; `None` while it is in no block.
+    /// Gas and fee of a transaction; `None` until it is mined.
     ///
     /// # Errors
     /// When the chain does not answer.

@@ -11,10 +11,10 @@ use sonar_protocol::{
 use super::{Client, Error};
 use crate::snapshot::{Snapshot, SnapshotFile};
 
-/// Looks that a chain may spoil by changing in the middle of them, one after the other.
+/// Maximum number of queries in a row that fail because the chain changes meanwhile.
 const SPOILT_LOOKS: usize = 8;
 
-/// Follows the contracts' events through everything a chain may do.
+/// Follows the contracts' events, through rollbacks and replacements of the chain.
 #[derive(Debug)]
 pub struct Follower {
     client: Client,
@@ -22,29 +22,30 @@ pub struct Follower {
     confirmations: u64,
     // The last block that was read.
     last: Option<(u64, B256)>,
-    // Whether the chain changed so much that it may be another one.
+    // Whether the chain changed so much that it may be another chain.
     doubtful: bool,
     due: Instant,
-    // Where to start, instead of the first block, and the world at the first block.
+    // Where to start instead of the first block, and the world at the first block.
     snapshot: Option<(SnapshotFile, World)>,
-    // What the last restart started from.
+    // The base of the last restart.
     base: Option<Snapshot>,
 }
 
 impl Follower {
-    /// Follows from the contracts' first block. Looks every `poll`; blocks are read when `confirmations` others follow.
+    /// Follows from the contracts' first block. Queries every `poll`; a block is read when `confirmations` blocks
+    /// follow.
     #[must_use]
     pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
         let due = Instant::now();
         Self { client, poll, confirmations, last: None, doubtful: false, due, snapshot: None, base: None }
     }
 
-    /// The same, but a batch that begins anew begins after what [`Self::take_base`] returns.
+    /// The same, but a batch that restarts begins after the base that [`Self::take_base`] returns.
     pub(super) fn with_snapshot(self, file: SnapshotFile, empty: World) -> Self {
         Self { snapshot: Some((file, empty)), ..self }
     }
 
-    /// The snapshot after which the last batch that began anew begins; `None` for the first block.
+    /// The snapshot at which the last restarted batch begins; `None` for the first block.
     pub(super) fn take_base(&mut self) -> Option<Snapshot> {
         self.base.take()
     }
@@ -58,8 +59,8 @@ impl Follower {
         &self.client
     }
 
-    /// Waits until the next look is due, and looks. What comes back may hold no event: time went on.
-    /// After an error nothing is lost: call again.
+    /// Waits until the next query is due, and queries. The batch may have no events, when only time has passed. After
+    /// an error nothing is lost: call again.
     ///
     /// # Errors
     /// When the chain cannot be read, or was replaced by one without the contracts.
@@ -74,7 +75,7 @@ impl Follower {
         Err(Error::Nonsense { what: "follow the chain", reason: "blocks change faster than they can be read".into() })
     }
 
-    /// Looks at once, without waiting until it is due.
+    /// Queries at once, without waiting until it is due.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -83,12 +84,12 @@ impl Follower {
         self.next().await
     }
 
-    /// Reads everything again with the next look.
+    /// Makes the next query read everything again.
     pub fn start_anew(&mut self) {
         self.last = None;
     }
 
-    /// One look; `None` when the chain changed in the middle of it.
+    /// One query; `None` if the chain changed meanwhile.
     async fn look(&mut self) -> Result<Option<Batch>, Error> {
         let head = self.client.head().await?;
         if self.last == Some((head.number, head.hash)) {
@@ -97,11 +98,11 @@ impl Follower {
         if let Some((number, hash)) = self.last
             && !self.is_still(number, hash).await?
         {
-            tracing::warn!(block = number, "the chain was rolled back; reading it anew");
+            tracing::warn!(block = number, "the chain was rolled back; reading it again");
             (self.last, self.doubtful) = (None, true);
         }
         if self.doubtful {
-            // A chain without the contracts would read as one on which nothing has happened.
+            // A chain without the contracts would look like a chain without events.
             self.client.check_deployment().await?;
             self.doubtful = false;
         }
@@ -115,7 +116,7 @@ impl Follower {
         let before = self.last.or(resumed.as_ref().map(|snapshot| (snapshot.block, snapshot.hash)));
         let start = before.map_or_else(|| self.client.deployment().block, |(number, _)| number.saturating_add(1));
         let records = self.client.logs(start, target.0).await?;
-        // What was read belongs to one chain only if both its ends are still there.
+        // What was read belongs to one chain only if its first and last block still exist.
         let mut whole = self.is_still(target.0, target.1).await?;
         if let Some((number, hash)) = before {
             whole = whole && self.is_still(number, hash).await?;
@@ -128,7 +129,7 @@ impl Follower {
         Ok(Some(Batch { restarted, records, head }))
     }
 
-    /// The last block that is deep enough, with its hash; `None` when it is gone again.
+    /// The newest confirmed block, with its hash; `None` if it is gone.
     async fn target(&self, head: &Head) -> Result<Option<(u64, B256)>, Error> {
         if self.confirmations == 0 {
             return Ok(Some((head.number, head.hash)));

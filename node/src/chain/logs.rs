@@ -1,4 +1,4 @@
-//! What the contracts said: their events, read in spans that the node allows.
+//! The contracts' events, read in spans that the node allows.
 
 use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
 
@@ -20,17 +20,18 @@ use super::{
 };
 
 const WHAT: &str = "read the contracts' events";
-/// Pause after a refusal that may be a rate limit.
+/// Delay after a refusal that may be a rate limit.
 const UNCLEAR_PAUSE: Duration = Duration::from_millis(250);
 
-/// A node's answer to one request for logs.
+/// The node's answer to a request for logs.
 enum Page {
     Logs(Vec<Log>),
     Refused(SpanRefusal, String),
 }
 
 impl Node {
-    /// Logs of the blocks that `filter` spans. A refusal that a shorter request may avoid is an answer, not an error.
+    /// Requests the logs of the blocks that `filter` spans. A refusal that a shorter request may avoid is an answer and
+    /// not an error.
     async fn page(&self, filter: &Filter, is_one_block: bool) -> Result<Page, Error> {
         let request = || async {
             match self.provider().get_logs(filter).await {
@@ -49,10 +50,10 @@ impl Node {
 }
 
 impl Client {
-    /// What the contracts said in these blocks, in order.
+    /// The contracts' events in these blocks, in order.
     ///
     /// # Errors
-    /// When the chain cannot be read, or the node tells nonsense.
+    /// When the chain cannot be read, or the node returns inconsistent events.
     pub async fn logs(&self, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
         let deployment = self.deployment();
         let filter = Filter::new().address(vec![deployment.campaigns, deployment.registry]);
@@ -111,7 +112,7 @@ impl Client {
         if self.id(&terms) != id {
             return Err(Error::Nonsense {
                 what: "read the campaign's terms",
-                reason: format!("they do not hash to {id}"),
+                reason: format!("their hash is not {id}"),
             });
         }
         self.shared.terms.lock().await.insert(id, terms.clone());
@@ -122,7 +123,7 @@ impl Client {
         let (Some(block), Some(block_hash), Some(transaction), Some(index)) =
             (log.block_number, log.block_hash, log.transaction_hash, log.log_index)
         else {
-            return Err(nonsense(log, "it is in no block"));
+            return Err(nonsense(log, "it has no block number"));
         };
         let timestamp = match log.block_timestamp.or_else(|| times.get(&block).copied()) {
             Some(time) => time,
@@ -167,7 +168,7 @@ impl Client {
         *self.shared.span.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers what a node allows, for the next reader: each has its own blocks, all have the same node.
+    /// Stores the span that the node allows, for the next reader of the same node.
     fn set_span(&self, span: LogSpan) {
         *self.shared.span.lock().unwrap_or_else(PoisonError::into_inner) = span;
     }

@@ -1,13 +1,13 @@
-//! The chain as the protocol sees it: typed events in, typed transactions out.
+//! The chain: typed events in, typed transactions out.
 //!
 //! | role | modules |
 //! | --- | --- |
-//! | one deployment of the contracts, with or without an account | `client` |
-//! | reading what is now | `facts`, `registry` |
-//! | reading what happened | `logs` (with `span`), `follower`, `world` |
-//! | transactions by what they do | `campaigns`, `registry`, `deploy` |
-//! | how a transaction gets into a block | `sender` (with `replacement`) |
-//! | requests to the node, and what its answers mean | `node`, `error` |
+//! | client of one deployment of the contracts, with or without an account | `client` |
+//! | reads of the current state | `facts`, `registry` |
+//! | reads of events | `logs` (with `span`), `follower`, `world` |
+//! | transactions by purpose | `campaigns`, `registry`, `deploy` |
+//! | sending a transaction until it is mined | `sender` (with `replacement`) |
+//! | requests to the node, and the meaning of its answers | `node`, `error` |
 
 mod campaigns;
 mod client;

@@ -16,10 +16,10 @@ use super::Error;
 use crate::{http, retry::Retries};
 use sonar_protocol::units::Amount;
 
-/// Time for one request.
+/// Time limit of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A chain's node, with or without our contracts on it.
+/// A chain node, with or without our contracts.
 #[derive(Clone, Debug)]
 pub struct Node {
     provider: DynProvider,
@@ -28,7 +28,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that is asked over HTTP. A request that gets no answer is tried again; `patience` bounds all attempts together.
+    /// Connects to a node over HTTP. A request without an answer is retried; `patience` limits all attempts together.
     ///
     /// # Errors
     /// Not a URL.
@@ -44,7 +44,7 @@ impl Node {
         Ok(Self { provider, url, retries })
     }
 
-    /// Where it is, as messages show it: without secrets.
+    /// Its URL without secrets, for messages.
     #[must_use]
     pub fn url(&self) -> String {
         http::shown(self.url.as_str())
@@ -85,9 +85,9 @@ impl Node {
         Ok(balance.into())
     }
 
-    /// Tries a transaction without sending it.
+    /// Simulates a transaction.
     pub(super) async fn simulate(&self, what: &'static str, request: &TransactionRequest) -> Result<(), Error> {
-        // The pending block has the time that a transaction sent now will see.
+        // The pending block has the time at which a transaction sent now will be executed.
         let call = || async { self.provider.call(request.clone()).block(BlockId::pending()).await };
         self.ask(what, call).await.map(drop)
     }
@@ -96,7 +96,7 @@ impl Node {
         &self.provider
     }
 
-    /// Asks the node, again and again for a bounded time while it does not answer. What it does answer is final.
+    /// Sends a request; retries for a limited time while the node does not answer. An answer is final.
     pub(super) async fn ask<T, R>(&self, what: &'static str, request: impl Fn() -> R) -> Result<T, Error>
     where
         R: IntoFuture<Output = Result<T, TransportError>>,
@@ -105,7 +105,7 @@ impl Node {
         self.ask_while(what, request, is_silence).await
     }
 
-    /// The same, for requests of which other failures are temporary.
+    /// The same, for requests for which other failures are temporary too.
     pub(super) async fn ask_while<T, R>(
         &self,
         what: &'static str,
@@ -120,7 +120,7 @@ impl Node {
         result.map_err(|error| self.explain(what, error))
     }
 
-    /// What the node says about a request that failed.
+    /// The node's message about a failed request.
     pub(super) fn message(&self, error: &TransportError) -> String {
         match error {
             RpcError::ErrorResp(payload) => payload.message.clone().into_owned(),
@@ -128,7 +128,7 @@ impl Node {
         }
     }
 
-    /// What a failed request means; `None` is one that no attempt at got an answer.
+    /// The error of a failed request; `None` means that no attempt was answered.
     fn explain(&self, what: &'static str, error: Option<TransportError>) -> Error {
         let unreachable = |reason| Error::Unreachable { what, url: self.url(), reason };
         match error {
@@ -146,7 +146,7 @@ impl Node {
     }
 }
 
-/// No answer, or one that asks for patience.
+/// Whether there was no answer, or an answer that asks to retry later.
 fn is_silence(error: &TransportError) -> bool {
     match error {
         RpcError::Transport(_) => true,

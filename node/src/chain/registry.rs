@@ -1,4 +1,4 @@
-//! Capsules in the registry: what they registered, their stake, and the transactions of their operators.
+//! The registry of Capsules: registrations, stakes, and the transactions of operators.
 
 use alloy::primitives::{Address, B256, U256};
 use sonar_contracts::{Capsule, CapsuleRegistry};
@@ -7,7 +7,7 @@ use sonar_protocol::{ids::Digest, units::Amount};
 use super::{Client, Error, TxOutcome};
 
 impl Client {
-    /// What the registry knows about an operator's Capsule; `None` if it has not registered.
+    /// The registration of an operator's Capsule; `None` if there is none.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -18,7 +18,7 @@ impl Client {
         Ok((!capsule.attester.is_zero()).then_some(capsule))
     }
 
-    /// Whether an operator lets this Sonar contract lock its stake.
+    /// Whether an operator lets this Campaigns contract lock their stake.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -52,7 +52,7 @@ impl Client {
         self.send_to("register the Capsule", registry, &call, stake.0).await
     }
 
-    /// Changes what the account's Capsule registered.
+    /// Changes the registration of the account's Capsule.
     ///
     /// # Errors
     /// When the registry refuses, or the chain does not answer.
@@ -75,7 +75,7 @@ impl Client {
         self.send_to("update the Capsule's registration", registry, &call, U256::ZERO).await
     }
 
-    /// Lets this Sonar contract lock the account's stake, or stops it.
+    /// Lets this Campaigns contract lock the account's stake, or revokes that.
     ///
     /// # Errors
     /// When the registry refuses, or the chain does not answer.
@@ -94,7 +94,7 @@ impl Client {
         self.send_to("deposit stake", registry, &CapsuleRegistry::depositCall {}, stake.0).await
     }
 
-    /// What an account can claim of the stakes of Capsules that stopped answering.
+    /// Amount that an account can claim from stakes of Capsules that missed a deadline, in wei.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -104,7 +104,7 @@ impl Client {
         self.read("read the registry", registry, &call).await.map(Amount)
     }
 
-    /// Sends what the account can claim to `to`.
+    /// Sends the claimable amount of the account to `to`.
     ///
     /// # Errors
     /// When the registry refuses, or the chain does not answer.
@@ -114,7 +114,7 @@ impl Client {
         self.send_to("claim a share of stake", registry, &call, U256::ZERO).await
     }
 
-    /// Wei that `claim` would cost at present prices.
+    /// Estimated cost of `claim` at current gas prices, in wei.
     ///
     /// # Errors
     /// When the registry refuses, or the chain does not answer.

@@ -1,4 +1,4 @@
-//! When a transaction is sent again, replaced with higher fees, or given up: decisions without I/O.
+//! Decides when a transaction is sent again, replaced with higher fees, or given up. No I/O.
 //!
 //! ```text
 //!            in no block for `stuck`
@@ -13,20 +13,20 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-/// Fees rise by at least this part of themselves. Nodes ask for a tenth more, of both fees.
+/// Fees rise by at least this part. Nodes require a tenth more, for both fees.
 const RAISE: u128 = 8;
-/// Fees rise to at most this multiple of the first ones.
+/// Fees rise to at most this multiple of the initial fees.
 const CAP: u128 = 4;
-/// How long a nonce has to be used before its transaction is called displaced: behind one URL there may be several nodes, of which
-/// one knows the new nonce and another not yet the receipt.
+/// How long a nonce must be used before its transaction counts as displaced. Behind one URL there may be several nodes,
+/// of which one has the new nonce and another not yet the receipt.
 const DISPLACED_AFTER: Duration = Duration::from_secs(10);
 
-/// Why a transaction is not in a block.
+/// Why a transaction was not mined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnminedReason {
-    /// Nobody has taken it in.
+    /// No block has included it.
     Slow,
-    /// Its fees reached the most that is paid without asking.
+    /// Its fees have reached the limit.
     FeeCap,
     /// The account cannot pay higher fees.
     Funds,
@@ -37,21 +37,23 @@ pub enum UnminedReason {
 impl std::fmt::Display for UnminedReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Slow => f.write_str("it may be mined later; run the same command again to send it with present fees"),
+            Self::Slow => f.write_str("it may be mined later; run the same command again to send it with current fees"),
             Self::FeeCap => write!(
                 f,
-                "its fees were raised to the limit, {CAP} times the first ones; it may be mined when fees fall, and the same \
-                 command sends it again with present fees"
+                "its fees were raised to the limit, {CAP} times the initial fees; it may be mined when fees fall, or \
+                 run the same command again to send it with current fees"
             ),
             Self::Funds => f.write_str(
                 "the account cannot pay higher fees; it may be mined when fees fall, or send ETH to the account and try again",
             ),
-            Self::Displaced => f.write_str("another transaction of the account used its nonce, so it never will be; try again"),
+            Self::Displaced => {
+                f.write_str("another transaction of the account used its nonce, so it can never be mined; try again")
+            }
         }
     }
 }
 
-/// Fees for a unit of gas, in wei (EIP-1559).
+/// Fees per unit of gas, in wei (EIP-1559).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fees {
     pub max: u128,
@@ -59,12 +61,13 @@ pub(super) struct Fees {
 }
 
 impl Fees {
-    /// The most that is paid instead of these.
+    /// The limit for replacements of a transaction with these fees.
     pub(super) fn cap(self) -> u128 {
         self.max.saturating_mul(CAP)
     }
 
-    /// Fees for a replacement: what the market asks, and enough more for nodes to take it. `None` if that is above the cap.
+    /// Fees for a replacement: at least the market's fees, and enough more for nodes to accept it. `None` if that is
+    /// above the limit.
     pub(super) fn raised(self, market: Self, cap: u128) -> Option<Self> {
         let raise = |fee: u128| fee.saturating_add(fee.div_ceil(RAISE).max(1));
         let least = raise(self.max);
@@ -76,29 +79,29 @@ impl Fees {
     }
 }
 
-/// What happened to a transaction that was sent.
+/// An observation about a transaction that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// It has no receipt.
     Unmined,
-    /// It has no receipt, and the node was asked whether it knows it and whether its nonce is used.
+    /// It has no receipt, and the node reported whether it has the transaction and whether its nonce is used.
     Examined { is_known: bool, is_nonce_used: bool },
-    /// The node does not take it for its fees.
+    /// The node refused it because of its fees.
     TooCheap,
-    /// The market's fees are these.
+    /// The market's fees.
     Market(Fees),
-    /// The account cannot pay the fees that were decided.
+    /// The account cannot pay the new fees.
     Unaffordable,
 }
 
-/// What to do about it.
+/// The next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Look again later.
+    /// Query again later.
     Wait,
     /// Send the same transaction again.
     Resend,
-    /// Ask for the market's fees.
+    /// Query the market's fees.
     Reprice,
     /// Send it with these fees.
     Replace(Fees),
@@ -106,18 +109,18 @@ pub(super) enum Action {
     GiveUp(UnminedReason),
 }
 
-/// A transaction that was sent and is in no block. Times count from when it was first sent.
+/// A transaction that was sent and is not mined. Times count from when it was first sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pending {
     stuck: Duration,
     give_up: Duration,
     fees: Fees,
     cap: u128,
-    /// When the present fees were sent.
+    /// When the current fees were sent.
     priced: Duration,
-    /// Since when its nonce is used.
+    /// When its nonce was first seen as used.
     displaced: Option<Duration>,
-    /// Why its fees rise no more.
+    /// Why its fees do not rise further.
     halted: Option<UnminedReason>,
 }
 
@@ -156,22 +159,22 @@ impl Pending {
     }
 }
 
-/// Which nonce an account's next transaction takes.
+/// The nonce for an account's next transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// One that no transaction has.
+    /// A nonce without a transaction.
     Free(u64),
-    /// That of a transaction which nobody here waits for, and which blocks all later ones.
+    /// The nonce of a transaction that this program does not wait for, and that blocks all later ones.
     TakeOver(u64),
-    /// None yet: such a transaction may still be mined.
+    /// Wait: such a transaction may still be mined.
     Wait,
 }
 
-/// `mined` and `pending` are the account's next nonces without and with transactions that are in no block; `ours` are the nonces of
-/// those that somebody here waits for.
+/// `mined` and `pending` are the account's next nonces without and with pending transactions; `ours` are the nonces of
+/// the transactions that this program waits for.
 pub(super) fn slot(mined: u64, pending: u64, ours: &BTreeSet<u64>, waited: Duration, stuck: Duration) -> Slot {
     match (mined..pending).find(|nonce| !ours.contains(nonce)) {
-        // Ours may be missing from `pending`: some nodes count only what is mined.
+        // Our transactions may be missing from `pending`: some nodes count only mined ones.
         None => (pending.max(mined)..).find(|nonce| !ours.contains(nonce)).map_or(Slot::Wait, Slot::Free),
         Some(nonce) if waited >= stuck => Slot::TakeOver(nonce),
         Some(_) => Slot::Wait,

@@ -1,16 +1,17 @@
-//! Transactions of one account: nonce, gas, fees, signature, and waiting until they are mined.
+//! The sender: transactions of one account, from nonce, gas, fees and signature until they are mined.
 //!
-//! Every transaction of every program goes through here. [`replacement`](super::replacement) decides when one is sent again, replaced
-//! with higher fees, or given up; this module asks the node and does it.
+//! Every transaction of every program is sent here. [`replacement`](super::replacement) decides when a transaction is
+//! sent again, replaced with higher fees, or given up; this module performs the decision.
 //!
 //! # After a crash
 //!
-//! Nothing is written down. A transaction that was sent before a crash may be mined or not; programs decide anew from the chain what
-//! to send, and the contracts refuse what was done already. If the old transaction is stuck, the node still has it, and it would block
-//! all later ones of the account. So before an account sends, transactions that nobody here waits for get the time to be mined, and
-//! then the first of them is replaced by the new one. Whoever sent it, in another process with the same key, finds its nonce used and
-//! is told that its transaction was displaced: of two transactions with one nonce at most one is ever mined. A node that has forgotten
-//! the old transaction cannot tell of it; then the new one takes its nonce in any case.
+//! Nothing is stored. A transaction that was sent before a crash may be mined or not; programs decide anew from the
+//! chain what to send, and the contracts refuse duplicates. If the old transaction is stuck, the node still has it, and
+//! it would block all later transactions of the account. So before an account sends, transactions that this program
+//! does not wait for get time to be mined, and then the first of them is replaced by the new one. If another process
+//! with the same key sent it, that process finds the nonce used and reports that its transaction was displaced: of two
+//! transactions with one nonce at most one is ever mined. If the node has dropped the old transaction, it cannot report
+//! it; then the new transaction takes its nonce anyway.
 
 use std::{
     collections::BTreeSet,
@@ -36,14 +37,14 @@ use super::{
     replacement::{self, Action, Event, Fees, Pending, Slot},
 };
 
-/// Attempts to get a transaction in when others with the same nonce are faster.
+/// Attempts to send a transaction when others with the same nonce are faster.
 const NONCE_ATTEMPTS: usize = 5;
-/// Percent of the estimated gas that a transaction may use, because others come in between.
+/// Gas limit in percent of the estimate, because other transactions may come in between.
 const GAS_MARGIN_PERCENT: u64 = 130;
-/// The node is asked every so many looks for a receipt whether it still knows the transaction.
+/// After this number of queries of the receipt, the node is asked whether it still has the transaction.
 const LOOKS_PER_EXAMINATION: u32 = 20;
 
-/// Sends the transactions of one account. Clones share the account's turn, so that they never take the same nonce.
+/// Sends the transactions of one account. Clones share a lock, so that they never take the same nonce.
 #[derive(Clone)]
 pub struct Sender {
     node: Node,
@@ -53,9 +54,9 @@ pub struct Sender {
 
 struct Account {
     signer: PrivateKeySigner,
-    /// Held from choosing the nonce until the transaction is sent.
+    /// Locked from choosing the nonce until the transaction is sent.
     turn: Mutex<()>,
-    /// Nonces of transactions that somebody here waits for.
+    /// Nonces of transactions that this program waits for.
     waited_for: std::sync::Mutex<BTreeSet<u64>>,
 }
 
@@ -65,23 +66,23 @@ impl std::fmt::Debug for Sender {
     }
 }
 
-/// One signed form of a transaction; replacements have others.
+/// One signed form of a transaction; each replacement has another.
 struct SignedTransaction {
     hash: B256,
     raw: Bytes,
 }
 
-/// A transaction on its way to a block.
+/// A transaction that waits to be mined.
 struct InFlightTransaction<'a> {
     request: TransactionRequest,
     nonce: ReservedNonce<'a>,
     fees: Fees,
     cap: u128,
-    /// The last is the present one, but any of them may be mined.
+    /// The last one is current, but any of them may be mined.
     forms: Vec<SignedTransaction>,
 }
 
-/// A nonce whose transaction is waited for, until this is dropped.
+/// A nonce whose transaction this program waits for, until this is dropped.
 struct ReservedNonce<'a> {
     account: &'a Account,
     nonce: u64,
@@ -100,7 +101,7 @@ impl Drop for ReservedNonce<'_> {
     }
 }
 
-/// What a node does with a transaction that it is given.
+/// The node's reaction to a transaction.
 enum Verdict {
     Accepted,
     TooCheap,
@@ -109,7 +110,7 @@ enum Verdict {
 }
 
 impl Sender {
-    /// Sends through a node from an account.
+    /// Creates the sender of an account through a node.
     #[must_use]
     pub fn new(node: Node, signer: PrivateKeySigner, options: Options) -> Self {
         let account = Account { signer, turn: Mutex::default(), waited_for: std::sync::Mutex::default() };
@@ -130,7 +131,7 @@ impl Sender {
         &self.node
     }
 
-    /// Tries a transaction without sending it, so that a refusal costs nothing and has a name; then sends it and waits until it is
+    /// Simulates a transaction, so that a refusal costs nothing and has a reason; then sends it and waits until it is
     /// mined.
     ///
     /// # Errors
@@ -145,14 +146,14 @@ impl Sender {
         let sent = self.dispatch(what, request.clone()).await?;
         let receipt = self.wait(what, sent).await?;
         if !receipt.status() {
-            // Its name, if what changed on the way can still be seen.
+            // The reason, if the simulation still shows it.
             self.node.simulate(what, &request).await?;
             return Err(Error::Failed { what, hash: receipt.transaction_hash });
         }
         Ok(receipt)
     }
 
-    /// Wei that a transaction would cost at present prices.
+    /// Estimated cost of a transaction at current gas prices, in wei.
     ///
     /// # Errors
     /// When a contract refuses, or the chain does not answer.
@@ -203,18 +204,18 @@ impl Sender {
                     if is_free {
                         tracing::debug!(transaction = %form.hash, nonce, "sent: {what}");
                     } else {
-                        tracing::warn!(transaction = %form.hash, nonce, "replaced an earlier transaction that was stuck: {what}");
+                        tracing::warn!(transaction = %form.hash, nonce, "replaced a stuck transaction: {what}");
                     }
                     let nonce = ReservedNonce::new(&self.account, nonce);
                     return Ok(InFlightTransaction { request, nonce, fees, cap, forms: vec![form] });
                 }
-                // A nonce that is refused again and again has a transaction that the node does not count.
+                // If a nonce is refused repeatedly, it has a transaction that the node does not count.
                 (Verdict::TooCheap, _) if !is_free || attempts >= NONCE_ATTEMPTS => {
                     let blocked = Error::Blocked { what, account: self.address(), nonce };
                     fees = fees.raised(fees, cap).ok_or(blocked)?;
                     self.check_funds(what, most(&request, fees)).await?;
                 }
-                // Somebody with the same account was faster, or fees rose.
+                // Another process with the same account was faster, or fees rose.
                 (Verdict::TooCheap | Verdict::NonceUsed, _) if attempts < NONCE_ATTEMPTS => {
                     attempts += 1;
                     fees = self.market(what).await?;
@@ -224,7 +225,7 @@ impl Sender {
         }
     }
 
-    /// The next nonce, and whether no other transaction has it.
+    /// The next nonce, and whether it is free of other transactions.
     async fn nonce(&self, what: &'static str, start: Instant) -> Result<(u64, bool), Error> {
         let (from, provider) = (self.address(), self.node.provider());
         loop {
@@ -248,7 +249,7 @@ impl Sender {
         Ok(SignedTransaction { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() })
     }
 
-    /// Gives the node a signed transaction. Returns what it does with it, and its words.
+    /// Sends a signed transaction to the node. Returns its reaction and message.
     async fn broadcast(&self, what: &'static str, form: &SignedTransaction) -> Result<(Verdict, String), Error> {
         let answer = self.node.ask(what, || async { self.node.provider().send_raw_transaction(&form.raw).await }).await;
         let message = match answer {
@@ -258,7 +259,7 @@ impl Sender {
         };
         let verdict = match verdict(&message) {
             Some(Verdict::Accepted) => Verdict::Accepted,
-            // It may have been mined already.
+            // It may already be mined.
             _ if matches!(self.receipt(what, form.hash).await, Ok(Some(_))) => Verdict::Accepted,
             Some(verdict) => verdict,
             None => return Err(Error::Node { what, message }),
@@ -278,7 +279,7 @@ impl Sender {
         loop {
             match self.mined(what, &sent.forms).await {
                 Ok(Some(receipt)) => return Ok(receipt),
-                // What was sent is sent: a node that is away for a moment changes nothing.
+                // The transaction is sent, so a short outage of the node changes nothing.
                 Ok(None) | Err(Error::Unreachable { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -333,7 +334,7 @@ impl Sender {
         Ok(Event::Examined { is_known: known.is_some(), is_nonce_used: mined > sent.nonce.nonce })
     }
 
-    /// Sends a transaction with other fees. Returns what else happened.
+    /// Sends a transaction with other fees. Returns the resulting observation.
     async fn replace(
         &self,
         what: &'static str,
@@ -362,10 +363,10 @@ impl InFlightTransaction<'_> {
 }
 
 impl Verdict {
-    /// What it means for a transaction on its way.
+    /// The observation about a pending transaction.
     fn event(&self) -> Option<Event> {
         match self {
-            // The next looks show whether it is mined or displaced.
+            // The next queries show whether it is mined or displaced.
             Self::Accepted | Self::NonceUsed => None,
             Self::TooCheap => Some(Event::TooCheap),
             Self::Unaffordable => Some(Event::Unaffordable),
@@ -373,13 +374,13 @@ impl Verdict {
     }
 }
 
-/// Wei that a transaction takes from the account, at most.
+/// Maximum cost of a transaction in wei.
 fn most(request: &TransactionRequest, fees: Fees) -> U256 {
     let gas = U256::from(request.gas.unwrap_or_default());
     request.value.unwrap_or_default().saturating_add(gas * U256::from(fees.max))
 }
 
-/// Nodes have no codes for these, only words.
+/// Nodes have no codes for these errors, only messages.
 fn verdict(message: &str) -> Option<Verdict> {
     let message = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));

@@ -1,16 +1,16 @@
-//! How many blocks one request for logs spans.
+//! Chooses how many blocks one request for logs spans.
 //!
-//! Every node has limits of its own, of blocks or of results, and its own words for them. A refusal shrinks the span at once, as far
-//! as the node suggests or else by half. Successes let it grow slowly, because results depend on how busy the blocks are. A limit of
-//! blocks does not change, so it is remembered.
+//! Every node has its own limits, of blocks or of results, and its own messages. A refusal shrinks the span at once, as
+//! far as the node suggests or else by half. Successes let it grow slowly, because the number of results depends on how
+//! busy the blocks are. A limit of blocks does not change, so it is stored.
 
 use alloy::transports::{RpcError, TransportError};
 
-/// Blocks of the first request.
+/// Number of blocks of the first request.
 const FIRST: u64 = 5_000;
-/// Blocks of a request, at most.
+/// Maximum number of blocks of a request.
 const MOST: u64 = 10_000;
-/// A success lets the span grow by this part of itself: a node that limits results refuses one request in seven.
+/// A success lets the span grow by this part: a node that limits results refuses about one request in seven.
 const GROWTH: u64 = 8;
 
 /// JSON-RPC's "limit exceeded". Some providers use it for requests per second, some for blocks or results.
@@ -20,7 +20,7 @@ const TOO_MANY_REQUESTS: i64 = 429;
 const HTTP_BAD_REQUEST: u16 = 400;
 const HTTP_PAYLOAD_TOO_LARGE: u16 = 413;
 
-/// Words of nodes that ask for fewer requests.
+/// Messages of nodes that ask for fewer requests.
 const RATE: [&str; 11] = [
     "rate limit",
     "rate exceeded",
@@ -34,25 +34,25 @@ const RATE: [&str; 11] = [
     "credits",
     "throttle",
 ];
-/// Words of nodes that do not have the blocks yet: behind one URL there may be several nodes.
+/// Messages of nodes that do not have the blocks yet: behind one URL there may be several nodes.
 const LAGGING: [&str; 5] =
     ["beyond current head", "cannot be found", "header not found", "unknown block", "invalid block range params"];
-/// Words of nodes that ask for shorter requests.
+/// Messages of nodes that ask for shorter requests.
 const SIZE: [&str; 8] =
     ["range", "results", "response", "too large", "too big", "too many logs", "too many blocks", "blocks distance"];
 
-/// What a failed request for logs means.
+/// Meaning of a failed request for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SpanRefusal {
     /// The request asks for too much.
     TooLarge,
-    /// Some limit was exceeded, of requests or of size.
+    /// A limit was exceeded, of requests or of size.
     Unclear,
     /// The same request may succeed later.
     Later,
 }
 
-/// Reads what a node reports; `None` if that says nothing about the request.
+/// Classifies a node's error; `None` if it is not about the request.
 pub(super) fn refusal(error: &TransportError) -> Option<SpanRefusal> {
     match error {
         RpcError::ErrorResp(answer) => {
@@ -60,7 +60,8 @@ pub(super) fn refusal(error: &TransportError) -> Option<SpanRefusal> {
                 LIMIT_EXCEEDED => SpanRefusal::Unclear,
                 TOO_MANY_REQUESTS => SpanRefusal::Later,
                 _ if answer.is_retry_err() => SpanRefusal::Later,
-                // Nodes have many codes and words for this; where it means something else, one block is soon refused too.
+                // Nodes have many codes and messages for this. If it means something else, a request for one block is
+                // soon refused too.
                 _ => SpanRefusal::TooLarge,
             };
             Some(by_words(&answer.message).unwrap_or(or_else))
@@ -84,7 +85,7 @@ fn by_words(message: &str) -> Option<SpanRefusal> {
     has(&SIZE).then_some(SpanRefusal::TooLarge)
 }
 
-/// The span for a node, as far as its limits are known.
+/// The span for a node, with its known limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LogSpan {
     blocks: u64,
@@ -98,19 +99,19 @@ impl Default for LogSpan {
 }
 
 impl LogSpan {
-    /// The last block of the next request from `from` on, of those up to `to`.
+    /// The last block of the next request, which starts at `from` and ends at `to` at the latest.
     pub(super) fn end(self, from: u64, to: u64) -> u64 {
         to.min(from.saturating_add(self.blocks - 1))
     }
 
-    /// The span after a request for these blocks was answered.
+    /// Updates the span after an answered request.
     pub(super) fn after_success(self, from: u64, end: u64) -> Self {
-        // A shorter request says nothing about a longer one.
+        // A shorter request gives no information about a longer one.
         let grown = self.blocks.saturating_add((self.blocks / GROWTH).max(1)).min(self.most);
         if count(from, end) < self.blocks { self } else { Self { blocks: grown, ..self } }
     }
 
-    /// The span after a request for these blocks was refused; `None` if it was for one block.
+    /// The span after a refused request; `None` if it was for one block.
     pub(super) fn after_refusal(self, from: u64, end: u64, message: &str) -> Option<Self> {
         let blocks = suggested(from, end, message).unwrap_or(count(from, end) / 2);
         let most = if is_block_limit(message) { self.most.min(blocks) } else { self.most };
@@ -122,7 +123,7 @@ fn count(from: u64, end: u64) -> u64 {
     end.saturating_sub(from).saturating_add(1)
 }
 
-/// Blocks that a node suggests, as in "try with this block range [0x10, 0x1f]" or "retry with the range 16-31".
+/// The span that a node suggests, as in "try with this block range [0x10, 0x1f]" or "retry with the range 16-31".
 fn suggested(from: u64, end: u64, message: &str) -> Option<u64> {
     let number = |token: &str| match token.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
@@ -134,7 +135,7 @@ fn suggested(from: u64, end: u64, message: &str) -> Option<u64> {
     numbers.windows(2).find(fits).map(|pair| count(pair[0], pair[1]))
 }
 
-/// Whether a refusal names a limit of blocks, not of what is found in them.
+/// Whether a refusal names a limit of blocks and not of results.
 fn is_block_limit(message: &str) -> bool {
     let message = message.to_lowercase();
     let has = |word| message.contains(word);

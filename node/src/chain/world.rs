@@ -1,14 +1,13 @@
-//! The fold of what the contracts said, as far as it is believed. Whoever decides from it reads it here, so that all of them believe
-//! the same.
+//! The fold of the contracts' confirmed events. All programs decide from this fold, so that they agree.
 //!
 //! With a snapshot in a program's home, the chain need not be read from its first block:
 //!
-//! | the chain | what is done |
+//! | the chain | action |
 //! | --- | --- |
 //! | begins to be read, or was rolled back | The snapshot is the start, if the chain still has its block. What became final since is folded in, and the snapshot is written again, so that the next start reads only what follows. |
 //! | grows | After a thousand blocks the world is kept, and written when its block is final. |
 //!
-//! A program that is killed at any moment finds a snapshot that is at most some thousand blocks old, so stopping it needs no care.
+//! A program that is killed at any moment finds a snapshot that is at most a few thousand blocks old.
 
 use std::{
     path::Path,
@@ -27,11 +26,11 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::{Client, Error, Follower};
 use crate::snapshot::{Snapshot, SnapshotFile};
 
-/// Blocks after which a snapshot is worth being written again: they are read with one request.
+/// A snapshot is written again after this number of blocks, which can be read with one request.
 const EVERY: u64 = 1_000;
-/// A snapshot is not written more often, however fast blocks come: it may be large.
+/// Minimum time between two snapshots, because they may be large.
 const PAUSE: Duration = Duration::from_secs(60);
-/// Blocks that must follow before a block counts as final: two epochs of Ethereum.
+/// Number of blocks that must follow before a block counts as final: two epochs of Ethereum.
 const FINAL: u64 = 64;
 /// Events that are held in memory at a time while the past is read, about.
 const PART_EVENTS: usize = 10_000;
@@ -50,11 +49,11 @@ pub struct WorldReader {
     snapshots: Option<Snapshots>,
 }
 
-/// When the snapshot of a reader is written.
+/// Schedule of a reader's snapshots.
 #[derive(Debug)]
 struct Snapshots {
     file: SnapshotFile,
-    // What is written once it is final.
+    // The world that is written once it is final.
     candidate: Option<Snapshot>,
     // The block from which the next snapshot is counted.
     written: Option<u64>,
@@ -62,7 +61,7 @@ struct Snapshots {
 }
 
 impl WorldReader {
-    /// Reads from the contracts' first block. Looks every `poll`; blocks are believed when `confirmations` others follow.
+    /// Reads from the contracts' first block. Queries every `poll`; a block counts when `confirmations` blocks follow.
     #[must_use]
     pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
         Self::onto(World::default(), client, poll, confirmations)
@@ -78,8 +77,8 @@ impl WorldReader {
         Self { follower: Follower::new(client, poll, confirmations), world, base: None, snapshots: None }
     }
 
-    /// The same from the snapshot in `home` on, if there is one, which is written again from time to time. The first batch, and one
-    /// after a rollback, has only the events after the snapshot.
+    /// The same, starting from the snapshot in `home` if there is one. The snapshot is rewritten from time to time. The
+    /// first batch, and a batch after a rollback, has only the events after the snapshot.
     #[must_use]
     pub fn with_snapshot(self, home: &Path) -> Self {
         let file = SnapshotFile::new(home.join("chain.snapshot"), self.subject());
@@ -97,22 +96,23 @@ impl WorldReader {
         }
     }
 
-    /// What was read until now.
+    /// The world as read so far.
     #[must_use]
     pub fn world(&self) -> &World {
         &self.world
     }
 
-    /// Waits until the next look is due, looks, and returns what is new. Nothing is lost if this is dropped while it waits.
+    /// Waits until the next query is due, queries, and returns the new events. Nothing is lost if this is dropped while
+    /// it waits.
     ///
     /// # Errors
-    /// When the chain cannot be read. After events that do not follow from one another, all is read anew.
+    /// When the chain cannot be read. After inconsistent events, everything is read again.
     pub async fn next(&mut self) -> Result<Batch, Error> {
         let batch = self.follower.next().await?;
         self.absorb(batch)
     }
 
-    /// The same at once, without waiting until a look is due.
+    /// The same at once, without waiting until a query is due.
     ///
     /// # Errors
     /// As `next`.
@@ -175,9 +175,9 @@ impl Snapshots {
         (self.candidate, self.written) = (None, None);
     }
 
-    /// Keeps the world if a snapshot is due, and writes what was kept once it is final.
+    /// Copies the world if a snapshot is due, and writes the copy once it is final.
     fn keep(&mut self, world: &World, (block, hash): (u64, B256)) {
-        // At the start, `resume` has just written a snapshot if that was worth it.
+        // At the start, `resume` has just written a snapshot if it was worthwhile.
         let written = *self.written.get_or_insert(block);
         if let Some(snapshot) = self.candidate.take_if(|kept| kept.block.saturating_add(FINAL) <= world.head.number) {
             (self.written, self.written_at) = (Some(snapshot.block), Some(Instant::now()));
@@ -193,11 +193,11 @@ impl Snapshots {
 }
 
 impl Client {
-    /// All that the contracts have said until now, without what fewer than `confirmations` blocks follow; with the snapshot in
+    /// The world of all events that are followed by at least `confirmations` blocks; starts from the snapshot in
     /// `home`, if one is given.
     ///
     /// # Errors
-    /// When the chain cannot be read, or its events do not follow from one another.
+    /// When the chain cannot be read, or its events are inconsistent.
     pub async fn world(&self, confirmations: u64, home: Option<&Path>) -> Result<World, Error> {
         let reader = WorldReader::new(self.clone(), Duration::ZERO, confirmations);
         match home {
@@ -211,19 +211,19 @@ fn inconsistent(error: &ViewError) -> Error {
     Error::Nonsense { what: WHAT, reason: error.to_string() }
 }
 
-/// A program works without a snapshot, too.
+/// A failure is only logged, because a program works without a snapshot too.
 fn write(file: &SnapshotFile, snapshot: &Snapshot) {
     match file.write(snapshot) {
         Ok(()) => tracing::debug!(block = snapshot.block, "the snapshot of the chain was written"),
-        // A command may be the first thing that is done with a home: then nothing is made there unasked.
+        // A command must not create a home that does not exist.
         Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => tracing::warn!("{error}; the next start reads more of the chain"),
+        Err(error) => tracing::warn!("{error}; the next start reads more blocks"),
     }
 }
 
 impl Follower {
-    /// The world at a block from which the chain is read on: from the snapshot and from what became final since, which is made the next
-    /// snapshot. `None` when the chain has to be read from its first block.
+    /// The world at the block from which the chain is read: the snapshot plus the blocks that have become final since,
+    /// which becomes the next snapshot. `None` if the chain must be read from its first block.
     pub(super) async fn resume(
         &self,
         file: &SnapshotFile,
@@ -256,7 +256,7 @@ impl Follower {
             start = last.saturating_add(1);
         }
         if !self.is_still(end, hash).await? {
-            return Err(Error::Nonsense { what: WHAT, reason: "its past changed while it was read".into() });
+            return Err(Error::Nonsense { what: WHAT, reason: "the chain changed while it was read".into() });
         }
         let snapshot = Snapshot { block: end, hash, world };
         let file = file.clone();
@@ -274,18 +274,18 @@ impl Follower {
             return Ok(None);
         };
         if snapshot.block <= target && self.is_still(snapshot.block, snapshot.hash).await? {
-            tracing::debug!(block = snapshot.block, "the chain is read from a snapshot on");
+            tracing::debug!(block = snapshot.block, "reading the chain from a snapshot");
             return Ok(Some(snapshot));
         }
         tracing::warn!(
             block = snapshot.block,
-            "the chain does not have the block of its snapshot; the chain is read from its first block"
+            "the chain does not have the block of the snapshot; reading it from its first block"
         );
         Ok(None)
     }
 }
 
-/// Nobody aborts these tasks: one that did not finish panicked.
+/// These tasks are never aborted, so a task that did not finish has panicked.
 fn finished<T>(result: Result<T, JoinError>) -> T {
     result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

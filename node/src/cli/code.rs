@@ -8,7 +8,7 @@ use super::ExitCode;
 
 macro_rules! codes {
     ($($variant:ident = $name:literal, $exit:ident, $meaning:literal;)*) => {
-        /// What kind of failure it is: stable, for programs.
+        /// A failure code: a stable name for programs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $meaning] $variant,)*
@@ -24,13 +24,13 @@ macro_rules! codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// How a program ends that fails so.
+            /// The exit code of a program that fails with this code.
             #[must_use]
             pub const fn exit(self) -> ExitCode {
                 match self { $(Self::$variant => ExitCode::$exit,)* }
             }
 
-            /// What it means, in Markdown.
+            /// The meaning, in Markdown.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }

@@ -1,7 +1,8 @@
 //! `--timeout`: a limit for everything that a command does.
 //!
-//! Work that waits for the network ends where it waits. Work that blocks its thread (a pipe without a writer, a hanging file system, a long
-//! computation) cannot be ended so; then a second thread ends the program. Files are replaced in one step, so none is left half-written.
+//! Work that waits for the network is cancelled where it waits. Work that blocks its thread (a pipe without a writer, a
+//! hanging file system, a long computation) cannot be cancelled; then a second thread ends the program. Files are
+//! replaced in one step, so no file is left half-written.
 
 use std::{
     future::Future,
@@ -16,17 +17,17 @@ use std::{
 
 use super::{Code, Failure, Output, Report};
 
-/// Time for work to end where it waits.
+/// Time for work to be cancelled before the program is ended.
 const GRACE: Duration = Duration::from_millis(500);
-/// Held while a person types unseen: ended there, the program would leave a terminal that shows nothing.
+/// Locked while a passphrase is typed: a program that ends there would leave a terminal without echo.
 static PROMPT: Mutex<()> = Mutex::new(());
 
-/// Keeps the program from being ended by its limit.
+/// Prevents the time limit from ending the program.
 pub(super) fn uninterrupted() -> MutexGuard<'static, ()> {
     PROMPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a command, in a limited time if `--timeout` gives one, and prints its result.
+/// Runs a command, within the limit of `--timeout` if given, and prints its result.
 pub fn run(
     limit: Option<Duration>,
     output: Output,
@@ -35,7 +36,7 @@ pub fn run(
     let result = match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let result = runtime.block_on(within(limit, &output, work(&output)));
-            // What was interrupted and still blocks a thread is not waited for: nothing of it is kept.
+            // Do not wait for cancelled work that still blocks a thread: its result is discarded.
             runtime.shutdown_background();
             result
         }
@@ -52,7 +53,7 @@ async fn within(
     let Some(limit) = limit else {
         return work.await;
     };
-    // Dropped when this function ends.
+    // Dropped when this function returns.
     let (_working, has_ended) = mpsc::channel::<()>();
     let output = output.clone();
     thread::spawn(move || {
@@ -68,7 +69,7 @@ async fn within(
 }
 
 fn timed_out(limit: Duration) -> Failure {
-    let message = format!("not done within {} s", limit.as_secs_f64());
+    let message = format!("not finished within {} s", limit.as_secs_f64());
     Failure::new(Code::TimedOut, message).help("nothing is lost: run the same command again to resume")
 }
 
@@ -89,14 +90,14 @@ mod tests {
     #[tokio::test]
     async fn work_that_waits_ends_at_the_limit() {
         let failure = within(LIMIT, &output(), std::future::pending()).await.unwrap_err();
-        assert_eq!((failure.code, failure.message.as_str()), (Code::TimedOut, "not done within 0.1 s"));
+        assert_eq!((failure.code, failure.message.as_str()), (Code::TimedOut, "not finished within 0.1 s"));
         let done = within(LIMIT, &output(), async { Report::new(&1, "done") }).await;
         assert!(done.is_ok());
     }
 
     /// The other half of the test below.
     #[tokio::test]
-    #[ignore = "runs in a process of its own, which its limit ends"]
+    #[ignore = "runs in a separate process, which its limit ends"]
     async fn a_program_that_blocks() {
         if std::env::var_os(CHILD).is_none() {
             return;

@@ -1,14 +1,14 @@
-//! When a daemon is asked to stop.
+//! Signals that stop a daemon.
 
 use std::future;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Returns when the process is asked to stop: SIGINT, SIGTERM, or SIGHUP, which it gets when its terminal is closed.
+/// Returns when the process receives SIGINT, SIGTERM, or SIGHUP (when its terminal is closed).
 ///
-/// Signals count from the first poll on; before, they end the process at once.
+/// Before the first poll, these signals end the process at once.
 pub async fn stop_signal() {
-    // Looked up first: listening would replace it.
+    // Read first, because listening replaces it.
     let is_hangup_ignored = ignores_hangup();
     let hangup =
         async { if is_hangup_ignored { future::pending().await } else { received(SignalKind::hangup()).await } };

@@ -16,7 +16,7 @@ use sonar_protocol::ids::Digest;
 
 use crate::files::{self, Access};
 
-/// Bytes of a stored identity, at most.
+/// Size limit of a stored identity in bytes.
 const IDENTITY_LIMIT: u64 = 4096;
 
 /// A running embedded node.
@@ -36,7 +36,8 @@ impl Embedded {
             identity,
             listen: config.listen,
             peers: config.peers.iter().map(peer_of).collect::<Result<_, _>>()?,
-            // What is being added may be lost before it is pinned, so only a node that can fetch it again should.
+            // A collection may remove what is added before it is pinned, so only a node that can fetch it again
+            // collects.
             cleanup: config.role == Role::Hub,
         };
         let swarm = Swarm::start(settings).await;
@@ -44,7 +45,7 @@ impl Embedded {
     }
 }
 
-/// The node's key: it decides its peer id, so it is kept.
+/// Reads or creates the node's key, which determines its peer id.
 fn identity(path: &Path) -> Result<Keypair, IpfsError> {
     if path.exists() {
         let bytes = files::read_limited(path, IDENTITY_LIMIT)?;

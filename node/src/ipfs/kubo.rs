@@ -1,10 +1,11 @@
-//! A Kubo that the operator runs, through its RPC (`/api/v0`).
+//! An external Kubo, through its RPC (`/api/v0`).
 //!
-//! Kubo's pins belong to all who use it, so those that were made through here are recorded, one empty file for each in
-//! `<repo>/kubo-pins/`: what somebody else pinned is not listed, and never let go of.
+//! Kubo's pins are shared by all its users. Pins that were made here are recorded, each as an empty file in
+//! `<repo>/kubo-pins/`, so that pins of others are never listed or removed.
 //!
-//! What Kubo calls an artefact that was added is compared with what we compute. What it returns for a name is not: a Kubo checks
-//! the hashes of blocks itself, and whoever can reach its RPC in our place could do worse than lie to us.
+//! The CID that Kubo returns for an added artefact is compared with our own. The bytes that it returns for a CID are
+//! not checked: Kubo checks the hashes of blocks itself, and an attacker between us and its RPC could do worse than
+//! send wrong bytes.
 
 use std::{
     fs,
@@ -35,27 +36,27 @@ use crate::{
 
 /// Environment variable with the value of the `Authorization` header, such as `Bearer …`.
 pub const AUTHORIZATION_VARIABLE: &str = "SONAR_IPFS_AUTHORIZATION";
-/// Bytes of a file with an `Authorization` header, at most.
+/// Size limit in bytes of a file with an `Authorization` header.
 const AUTHORIZATION_LIMIT: u64 = 4096;
-/// How long a TCP connection may take.
+/// Time limit for a TCP connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a question about Kubo itself may take.
+/// Time limit for a request about Kubo itself.
 const QUESTION: Duration = Duration::from_secs(15);
-/// How long an artefact may take to be sent to Kubo and stored.
+/// Time limit for sending an artefact to Kubo, which stores it.
 const ADD: Duration = Duration::from_secs(600);
-/// How long Kubo may take to pin what it has.
+/// Time limit for pinning an artefact that Kubo has.
 const PIN: Duration = Duration::from_secs(60);
-/// Pause before a Kubo that did not answer is asked for an artefact again.
+/// Delay before the next attempt to fetch an artefact when Kubo did not answer.
 const RETRY: Duration = Duration::from_millis(500);
-/// How often Kubo's connections to the configured peers are looked at.
+/// Interval of checks of Kubo's connections to the configured peers.
 const LINK_EVERY: Duration = Duration::from_secs(5);
-/// Bytes of an answer about Kubo itself, and of one line of a list, at most.
+/// Size limit in bytes of a response about Kubo itself, and of one line of a list.
 const ANSWER_LIMIT: usize = 1 << 20;
-/// What Kubo says of blocks that are no file.
+/// Kubo's messages about blocks that are not a file.
 const NO_FILE: [&str; 5] =
     ["is a directory", "unrecognized object type", "unexpected node type", "unmarshal", "protobuf"];
 
-/// How a Kubo is reached.
+/// URL and authorization of a Kubo.
 #[derive(Clone, Debug)]
 pub struct KuboConfig {
     url: Url,
@@ -63,26 +64,27 @@ pub struct KuboConfig {
 }
 
 impl KuboConfig {
-    /// Checks the address of a Kubo's RPC, such as `http://127.0.0.1:5001`, and reads the value of the `Authorization` header from
-    /// a file or, without one, from the environment ([`AUTHORIZATION_VARIABLE`]): never from the command line, where others see it.
+    /// Checks the URL of a Kubo's RPC, such as `http://127.0.0.1:5001`, and reads the value of the `Authorization`
+    /// header from a file or, without one, from the environment ([`AUTHORIZATION_VARIABLE`]). It is never read from the
+    /// command line, which other users can see.
     ///
     /// # Errors
-    /// If the address is none or contains a password, or the file cannot be read.
+    /// If the URL is invalid or contains a password, or the file cannot be read.
     pub fn new(url: &str, authorization_file: Option<&Path>) -> Result<Self, IpfsError> {
-        // The address is not repeated where it may contain a password.
+        // The URL is not shown if it may contain a password.
         let refused = |shown: &str, reason| IpfsError::Url { url: http::shown(shown), reason };
         let parsed: Url =
-            url.parse().map_err(|_| refused("…", "it is not a URL; give one like http://127.0.0.1:5001"))?;
+            url.parse().map_err(|_| refused("…", "it is not a URL; pass a URL such as http://127.0.0.1:5001"))?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(refused("…", "it contains a password; use an authorization file instead"));
         }
         if !matches!(parsed.scheme(), "http" | "https") || parsed.query().is_some() {
-            return Err(refused(url, "it is not the address of an RPC; give one like http://127.0.0.1:5001"));
+            return Err(refused(url, "it is not the URL of an RPC; pass a URL such as http://127.0.0.1:5001"));
         }
         let text = match authorization_file {
             Some(path) => {
                 let bytes = files::read_limited(path, AUTHORIZATION_LIMIT)?;
-                Some(String::from_utf8(bytes).map_err(|_| refused(url, "its authorization file is not text"))?)
+                Some(String::from_utf8(bytes).map_err(|_| refused(url, "its authorization file is not UTF-8 text"))?)
             }
             None => std::env::var(AUTHORIZATION_VARIABLE).ok().filter(|text| !text.trim().is_empty()),
         };
@@ -100,7 +102,7 @@ impl KuboConfig {
     }
 }
 
-/// A Kubo, and what was pinned through here.
+/// A Kubo, with the record of our pins.
 #[derive(Debug)]
 pub struct Kubo {
     rpc: Rpc,
@@ -116,13 +118,13 @@ impl Drop for Kubo {
 }
 
 impl Kubo {
-    /// Asks the Kubo who it is, and lets it connect to these peers now and whenever the connection is lost.
+    /// Reads the Kubo's peer id, and makes it connect to these peers now and whenever a connection is lost.
     pub async fn connect(config: KuboConfig, repo: &Path, peers: Vec<Multiaddr>) -> Result<Self, IpfsError> {
         let peers = peers.iter().map(peer_of).collect::<Result<Vec<_>, _>>()?;
         let own_pins = repo.join("kubo-pins");
         files::private_directory(&own_pins)?;
         let rpc = Rpc::new(config)?;
-        let me: IdAnswer = rpc.ask("tell who it is", "id", &[]).await?;
+        let me: IdAnswer = rpc.ask("report its peer id", "id", &[]).await?;
         let addresses = me.addresses.unwrap_or_default().iter().filter_map(|address| address.parse().ok()).collect();
         let link = (!peers.is_empty()).then(|| tokio::spawn(keep_linked(rpc.clone(), peers)));
         Ok(Self { rpc, addresses, own_pins, link })
@@ -132,7 +134,7 @@ impl Kubo {
         self.own_pins.join(digest.to_string())
     }
 
-    /// Records that a pin which is about to be made is ours, unless there is one that somebody else made.
+    /// Records the next pin as ours, unless another user has already pinned the artefact.
     async fn claim(&self, digest: Digest) -> Result<(), IpfsError> {
         let path = self.own_pin(digest);
         if path.exists() || self.is_pinned(digest).await? {
@@ -143,7 +145,7 @@ impl Kubo {
 
     async fn send(&self, bytes: Vec<u8>) -> Result<Digest, IpfsError> {
         const ACTION: &str = "store an artefact";
-        // Hashing takes a while.
+        // Hashing is slow, so it runs on another thread.
         let (bytes, expected) = spawn_blocking(move || {
             let expected = super::digest_of(&bytes);
             (bytes, expected)
@@ -176,7 +178,7 @@ impl Kubo {
             return Ok(expected);
         }
         let reason = format!(
-            "Kubo calls it {} instead of {}; reset the section `Import` of its configuration",
+            "Kubo stored it under {} instead of {}; reset the section `Import` of its configuration",
             added.hash,
             expected.to_cid()
         );
@@ -203,7 +205,7 @@ impl Kubo {
         Ok(bytes)
     }
 
-    /// All pins of Kubo that were made through here.
+    /// All pins of Kubo that were made here.
     async fn list(&self) -> Result<Vec<Digest>, IpfsError> {
         const ACTION: &str = "read its pins";
         let own = self.recorded()?;
@@ -212,12 +214,12 @@ impl Kubo {
         let mut pins = Vec::new();
         let mut rest = Vec::new();
         let mut chunks = response.bytes_stream();
-        // Others may have millions of pins, so the list is not kept.
+        // Others may have millions of pins, so the list is streamed.
         while let Some(chunk) = chunks.try_next().await.map_err(|error| self.rpc.unreachable(&error))? {
             rest.extend_from_slice(&chunk);
             let Some(end) = rest.iter().rposition(|&byte| byte == b'\n') else {
                 if rest.len() > ANSWER_LIMIT {
-                    return Err(node_error(ACTION)("a line of the answer is longer than 1 MiB"));
+                    return Err(node_error(ACTION)("a line of the response is longer than 1 MiB"));
                 }
                 continue;
             };
@@ -234,7 +236,7 @@ impl Kubo {
         Ok(pins)
     }
 
-    /// What was pinned through here, sorted.
+    /// Digests of our pins, sorted.
     fn recorded(&self) -> Result<Vec<Digest>, IpfsError> {
         let failed = FileError::new("list", &self.own_pins);
         let entries = fs::read_dir(&self.own_pins).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
@@ -272,7 +274,7 @@ impl ArtefactStore for Kubo {
             loop {
                 let left = deadline.saturating_duration_since(Instant::now());
                 match timeout(left, self.read(digest, max_bytes)).await {
-                    // Kubo waits for a peer to have it; one that restarts is asked again.
+                    // Kubo waits until a peer has it; if Kubo restarts, the request is repeated.
                     Ok(Err(IpfsError::Unreachable { .. })) if Instant::now() + RETRY < deadline => sleep(RETRY).await,
                     Ok(done) => return done,
                     Err(_) => {
@@ -339,7 +341,7 @@ impl ArtefactStore for Kubo {
     }
 
     fn health(&self) -> BoxFuture<'_, Result<(), IpfsError>> {
-        async { self.rpc.ask("tell who it is", "id", &[]).await.map(|_: IdAnswer| ()) }.boxed()
+        async { self.rpc.ask("report its peer id", "id", &[]).await.map(|_: IdAnswer| ()) }.boxed()
     }
 
     fn shutdown(self: Box<Self>) -> BoxFuture<'static, ()> {
@@ -347,24 +349,24 @@ impl ArtefactStore for Kubo {
     }
 }
 
-/// Connects to peers that are not connected, for as long as the task lives.
+/// Connects to peers that are not connected, as long as the task lives.
 async fn keep_linked(rpc: Rpc, peers: Vec<(PeerId, Multiaddr)>) {
     loop {
         match rpc.peers().await {
             Ok(connected) => {
                 for (peer, address) in peers.iter().filter(|(peer, _)| !connected.contains(&peer.to_string())) {
                     if let Err(error) = rpc.connect(address).await {
-                        tracing::debug!(%peer, %error, "an IPFS peer is not reachable, trying again");
+                        tracing::debug!(%peer, %error, "cannot reach an IPFS peer; retrying");
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "trying again"),
+            Err(error) => tracing::warn!(%error, "cannot list the peers of Kubo; retrying"),
         }
         sleep(LINK_EVERY).await;
     }
 }
 
-/// Kubo's HTTP interface.
+/// Client of Kubo's RPC.
 #[derive(Clone, Debug)]
 struct Rpc {
     http: reqwest::Client,
@@ -377,7 +379,7 @@ impl Rpc {
         let http = http::builder(config.url.as_str())
             .connect_timeout(CONNECT)
             .default_headers(HeaderMap::from_iter(headers))
-            // A redirect would take the authorization along.
+            // A redirect would leak the authorization header.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(node_error("be asked"))?;
@@ -390,7 +392,7 @@ impl Rpc {
         if !arguments.is_empty() {
             url.query_pairs_mut().extend_pairs(arguments);
         }
-        // Kubo takes nothing but POST.
+        // Kubo accepts only POST.
         self.http.request(Method::POST, url)
     }
 
@@ -401,13 +403,15 @@ impl Rpc {
             return Ok(response);
         }
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            let reason = format!("it answers {status}; give the value of the header in --ipfs-authorization-file");
+            let reason = format!(
+                "it answered {status}; pass the value of the `Authorization` header with --ipfs-authorization-file"
+            );
             return Err(node_error(action)(reason));
         }
         let body = self.body(action, response).await?;
         let reason = match serde_json::from_slice::<ErrorAnswer>(&body) {
             Ok(refusal) => refusal.message,
-            Err(_) => format!("it answers {status}, not as a Kubo would"),
+            Err(_) => format!("it answered {status}, unlike a Kubo"),
         };
         Err(node_error(action)(reason))
     }
@@ -424,14 +428,14 @@ impl Rpc {
 
     async fn json<T: for<'a> Deserialize<'a>>(&self, action: &'static str, response: Response) -> Result<T, IpfsError> {
         let body = self.body(action, response).await?;
-        serde_json::from_slice(&body).map_err(|_| node_error(action)("it does not answer as a Kubo would"))
+        serde_json::from_slice(&body).map_err(|_| node_error(action)("its response is not that of a Kubo"))
     }
 
     async fn body(&self, action: &'static str, mut response: Response) -> Result<Vec<u8>, IpfsError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
             if body.len() + chunk.len() > ANSWER_LIMIT {
-                return Err(node_error(action)("its answer is longer than 1 MiB"));
+                return Err(node_error(action)("its response is longer than 1 MiB"));
             }
             body.extend_from_slice(&chunk);
         }
@@ -472,7 +476,7 @@ struct AddAnswer {
     hash: String,
 }
 
-/// One line of a streamed list of pins.
+/// A line of a streamed list of pins.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
@@ -508,9 +512,9 @@ struct Peer {
 
 #[cfg(test)]
 mod tests {
-    //! Against a stand-in: no library that carries a Kubo serves its RPC, so these answers were written after Kubo's sources and
-    //! documentation (0.22 to 0.38) and not recorded from one that runs. What crosses the wire between a Kubo and our own node is
-    //! tested with a real Kubo in `localnet/tests/main/kubo.rs`.
+    //! Tests against a stand-in: no library that contains a Kubo serves its RPC, so these responses were written from
+    //! Kubo's source and documentation (0.22 to 0.38) and not recorded from a running Kubo. The exchange of blocks
+    //! between a Kubo and our own node is tested with a real Kubo in `localnet/tests/main/kubo.rs`.
 
     use std::{
         collections::{BTreeMap, BTreeSet, HashMap},
@@ -533,16 +537,16 @@ mod tests {
     const HUB: &str = "/ip4/10.0.0.1/tcp/4001/p2p/12D3KooWKRyzVWW6ChFjQjK4miCty85Niy48tpPV95XdKu1BcvMA";
     const WAIT: Duration = Duration::from_secs(30);
 
-    /// What a Kubo knows.
+    /// State of the stand-in.
     #[derive(Default)]
     struct Stand {
         artefacts: HashMap<String, Vec<u8>>,
         /// By content identifier.
         pins: BTreeSet<String>,
         peers: BTreeSet<String>,
-        /// The value of the header that it wants.
+        /// Required value of the `Authorization` header.
         authorization: Option<&'static str>,
-        /// What `add` calls an artefact instead of its name.
+        /// CID that `add` returns instead of the right one.
         misnomer: Option<String>,
         queries: Vec<(String, String)>,
     }
@@ -579,7 +583,7 @@ mod tests {
         }
         let cid = arguments.get("arg").cloned().unwrap_or_default();
         if command == "cat" && !lock(&stand).artefacts.contains_key(&cid) {
-            // A Kubo waits for a peer to have it.
+            // A Kubo waits until a peer has it.
             std::future::pending::<()>().await;
         }
         let mut stand = lock(&stand);
@@ -632,7 +636,7 @@ mod tests {
             })
             .to_string()
             .into_response(),
-            // A Kubo without peers says `null`.
+            // A Kubo without peers returns `null`.
             "swarm/peers" if stand.peers.is_empty() => r#"{"Peers":null}"#.into_response(),
             "swarm/peers" => {
                 let peers = stand.peers.iter().map(|peer| serde_json::json!({ "Addr": "/ip4/10.0.0.1", "Peer": peer }));
@@ -710,7 +714,7 @@ mod tests {
         assert!(node.pins().await.unwrap().is_empty());
         node.unpin(theirs).await.unwrap();
         assert!(node.is_pinned(theirs).await.unwrap());
-        // What was ours before a restart still is.
+        // Pins are still ours after a restart.
         let ours = node.add(content(20)).await.unwrap();
         drop(node);
         assert_eq!(stage.node().await.pins().await.unwrap(), [ours]);

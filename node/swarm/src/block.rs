@@ -1,4 +1,4 @@
-//! Blocks and their names.
+//! Blocks and their ids.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use sha2::{Digest, Sha256};
 
 /// Multicodecs of the two kinds of block that a file consists of.
 pub const DAG_PB: u64 = 0x70;
-/// A chunk of a file without anything around it.
+/// A raw chunk of a file.
 pub const RAW: u64 = 0x55;
 /// Multihash code of SHA-256, the only hash in use here.
 pub const SHA2_256: u64 = 0x12;
-/// Largest block that is stored or accepted, as everywhere in IPFS.
+/// Size limit of a block in bytes, as everywhere in IPFS.
 pub const BLOCK_LIMIT: usize = 2 << 20;
 
-/// The SHA-256 of a block. Content identifiers of the same bytes differ in version and codec; this does not.
+/// The SHA-256 of a block. Unlike content identifiers, it does not depend on version and codec.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlockId(pub [u8; 32]);
 
 impl BlockId {
-    /// The name of these bytes.
+    /// Computes the id of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
@@ -52,7 +52,7 @@ impl fmt::Debug for BlockId {
     }
 }
 
-/// Bytes whose name is known to be theirs.
+/// Bytes with their verified id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     id: BlockId,
@@ -60,13 +60,13 @@ pub struct Block {
 }
 
 impl Block {
-    /// Names these bytes.
+    /// Creates a block and computes its id.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self { id: BlockId::of(&bytes), bytes }
     }
 
-    /// The name.
+    /// The id.
     #[must_use]
     pub fn id(&self) -> BlockId {
         self.id

@@ -1,4 +1,4 @@
-//! The task that owns the network: it carries out what the [engine](crate::bitswap::engine) decides.
+//! The task that owns the network and performs the decisions of the [engine](crate::bitswap::engine).
 
 use std::{
     collections::HashMap,
@@ -33,35 +33,36 @@ use crate::{
     store::{BlockStore, BlockStoreError},
 };
 
-/// How long it takes at most to notice that a want was given up, a peer should be dialled or a message sent again.
+/// Longest delay until the task notices that a want was dropped, a peer should be dialled, or a message should be sent
+/// again.
 const TICK: Duration = Duration::from_millis(100);
-/// How long a connection may take, with its encryption.
+/// Time limit for a connection, including its encryption.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a peer may take to answer a ping. The answer waits behind what the line has still to carry, which takes half a
-/// minute at 1 Mbit/s.
+/// Time limit for the answer to a ping. The answer waits behind data that is already queued, which takes half a minute
+/// at 1 Mbit/s.
 const PING: Duration = Duration::from_secs(90);
-/// Pauses between attempts to reach a peer grow from here …
+/// Delays between attempts to reach a peer grow from this …
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// … to here, give or take a quarter, so that not all come back at once after a restart.
+/// … up to this, give or take a quarter, so that not all clients reconnect at once after a restart.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
-/// Peers that may connect to us.
+/// Maximum number of incoming peers.
 const PEERS: u32 = 1024;
-/// Connections that have not said who they are.
+/// Maximum number of connections before authentication.
 const STRANGERS: u32 = 128;
-/// The one that is used, and one from before that was not found dead yet.
+/// Maximum number of connections per peer: the current one, and an old one that was not found dead yet.
 const CONNECTIONS_PER_PEER: u32 = 2;
-/// Streams of one connection, of all protocols.
+/// Maximum number of streams of one connection, over all protocols.
 const STREAMS: usize = 64;
-/// How often a hub looks for blocks that nobody pinned, from how many bytes on, and how old they have to be.
+/// Collection of unpinned blocks at a hub: interval, minimum size in bytes, and minimum age.
 const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
 const CLEANUP_FROM: u64 = 64 << 20;
 const CLEANUP_AGE: Duration = Duration::from_secs(3600);
 
-/// What the task is asked to do.
+/// A command for the task.
 pub enum Command {
-    /// Get a block from here or from a peer.
+    /// Get a block, locally or from a peer.
     Want { cid: Cid, likely: Option<PeerId>, reply: oneshot::Sender<Result<FetchedBlock, Arc<BlockStoreError>>> },
-    /// These blocks are here now.
+    /// These blocks are now stored.
     Stored(Vec<BlockId>),
     /// Connect to a peer.
     Connect { peer: PeerId, address: Multiaddr, reply: oneshot::Sender<Result<(), String>> },
@@ -69,17 +70,17 @@ pub enum Command {
     Shutdown,
 }
 
-/// What the task needs.
+/// Settings of the task.
 pub struct Setup {
-    /// Who we are.
+    /// Our key.
     pub keypair: Keypair,
-    /// Whether to be somebody else after the connection to a peer of `links` was lost.
+    /// Whether to change the key after the connection to a peer of `links` was lost.
     pub is_renewed: bool,
-    /// Where to listen.
+    /// Address to listen on.
     pub listen: Multiaddr,
     /// Peers to stay connected with.
     pub links: Vec<(PeerId, Multiaddr)>,
-    /// Whether to remove blocks that nobody pinned.
+    /// Whether to remove unpinned blocks.
     pub cleanup: bool,
     /// Blocks.
     pub store: Arc<BlockStore>,
@@ -96,7 +97,7 @@ struct Behaviour {
 
 type Network = libp2p_swarm::Swarm<Behaviour>;
 
-/// A network without a connection.
+/// Creates the network, without connections.
 fn network(keypair: &Keypair) -> io::Result<Network> {
     let noise = libp2p_noise::Config::new(keypair).map_err(io::Error::other)?;
     let mut yamux = libp2p_yamux::Config::default();
@@ -111,7 +112,8 @@ fn network(keypair: &Keypair) -> io::Result<Network> {
         .with_max_pending_incoming(Some(STRANGERS))
         .with_max_established_incoming(Some(PEERS))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER));
-    // Kubo asks which protocols we speak before it asks for blocks. Where we listen is nobody's business who has not dialled us.
+    // Kubo asks for our protocols before it asks for blocks. Our addresses are not disclosed to peers that have not
+    // dialled us.
     let identify = libp2p_identify::Config::new("/ipfs/0.1.0".to_owned(), keypair.public())
         .with_agent_version(concat!("sonar/", env!("CARGO_PKG_VERSION")).to_owned())
         .with_hide_listen_addrs(true)
@@ -135,7 +137,7 @@ struct Link {
     pause: Duration,
 }
 
-/// Blocking work that has ended.
+/// The result of blocking work.
 enum FinishedWork {
     Encoded { peer: PeerId, connection: ConnectionId, message: Vec<u8> },
     Loaded { cid: Cid, block: Result<Option<Block>, BlockStoreError> },
@@ -160,7 +162,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts to listen. Returns the addresses too, each ending in `/p2p/<peer id>`.
+    /// Starts to listen. Also returns the addresses, each ending in `/p2p/<peer id>`.
     pub async fn new(setup: Setup, peers: watch::Sender<Vec<PeerId>>) -> io::Result<(Self, Vec<Multiaddr>)> {
         let mut network = network(&setup.keypair)?;
         let addresses = listen(&mut network, setup.listen.clone()).await?;
@@ -187,7 +189,7 @@ impl Driver {
         Ok((driver, addresses))
     }
 
-    /// Works until it is told to end, or nobody is left who could tell it.
+    /// Runs until it is stopped, or all senders of commands are dropped.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -200,7 +202,8 @@ impl Driver {
                 },
                 Some(done) = self.jobs.join_next() => match done {
                     Ok(done) => self.on_done(done),
-                    // A panic in blocking work is a bug, which the owner has to see. Else the runtime is shutting down.
+                    // A panic in blocking work is a bug, which the owner must see. Otherwise the runtime is shutting
+                    // down.
                     Err(error) => match error.try_into_panic() {
                         Ok(panic) => std::panic::resume_unwind(panic),
                         Err(_) => break,
@@ -210,7 +213,7 @@ impl Driver {
             }
             self.send_drafts();
         }
-        // What is being written has to end before another process may open the store.
+        // Writes must end before another process may open the store.
         while self.jobs.join_next().await.is_some() {}
     }
 
@@ -246,7 +249,7 @@ impl Driver {
         });
     }
 
-    /// A block that was made here may be one that is waited for here, too.
+    /// A block that was created here may also be waited for here.
     fn stored(&mut self, id: BlockId) {
         self.engine.unwant(id);
         self.engine.stored(id);
@@ -257,7 +260,7 @@ impl Driver {
 
     fn connect(&mut self, peer: PeerId, address: Multiaddr, reply: oneshot::Sender<Result<(), String>>) {
         if self.connections.contains_key(&peer) {
-            // Who asked may be gone.
+            // The caller may be gone.
             let _ = reply.send(Ok(()));
             return;
         }
@@ -282,7 +285,7 @@ impl Driver {
             }
             FinishedWork::Loaded { cid, block } => match block {
                 Ok(Some(block)) => self.deliver(&block, None),
-                // It was damaged: somebody else may have it.
+                // It was damaged; a peer may have it.
                 Ok(None) => self.engine.want(cid, None, Instant::now()),
                 Err(error) => self.refuse(&cid, error),
             },
@@ -294,21 +297,21 @@ impl Driver {
                     self.deliver(&block, Some(from));
                 }
                 Err(error) => {
-                    tracing::error!(%error, "a block cannot be stored");
+                    tracing::error!(%error, "cannot store a block");
                     self.refuse(&block.id().to_cid(DAG_PB), error);
                 }
             },
             FinishedWork::Collected(Ok(0)) => {}
-            FinishedWork::Collected(Ok(removed)) => tracing::info!(removed, "blocks that nobody pinned were removed"),
+            FinishedWork::Collected(Ok(removed)) => tracing::info!(removed, "removed unpinned blocks"),
             FinishedWork::Collected(Err(error)) => {
-                tracing::warn!(%error, "blocks that nobody pinned cannot be removed")
+                tracing::warn!(%error, "cannot remove unpinned blocks")
             }
         }
     }
 
     fn deliver(&mut self, block: &Block, from: Option<PeerId>) {
         for waiter in self.waiters.remove(&block.id()).into_iter().flatten() {
-            // Who waited may be gone.
+            // The caller may be gone.
             let _ = waiter.send(Ok(FetchedBlock { bytes: block.bytes().clone(), from }));
         }
     }
@@ -356,7 +359,7 @@ impl Driver {
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Bitswap(event)) => self.on_report(event),
-            // Whoever does not answer is gone; who only does not know the protocol is there.
+            // A peer that does not answer is gone; a peer that only lacks the protocol is not.
             SwarmEvent::Behaviour(BehaviourEvent::Ping(libp2p_ping::Event {
                 connection, result: Err(error), ..
             })) if !matches!(error, libp2p_ping::Failure::Unsupported) => {
@@ -375,7 +378,7 @@ impl Driver {
                 }
             }
             SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
-                panic!("the IPFS node cannot listen any more: {error}")
+                panic!("the IPFS node can no longer listen: {error}")
             }
             _ => {}
         }
@@ -399,7 +402,7 @@ impl Driver {
         self.publish_peers();
     }
 
-    /// What was on its way to a peer may be lost: it is told everything again, over the newest of its connections.
+    /// Messages to the peer may be lost: everything is sent again, over the newest of its connections.
     fn forget(&mut self, peer: PeerId) {
         self.engine.disconnected(peer);
         self.engine.connected(peer);
@@ -423,7 +426,7 @@ impl Driver {
         self.publish_peers();
     }
 
-    /// Goes on as somebody else. Nobody but the peers of `links` has to find us, and we dial those.
+    /// Changes the key. Only the peers of `links` need to find us, and we dial those.
     fn renew(&mut self) {
         let keypair = Keypair::generate_ed25519();
         let renewed = network(&keypair).and_then(|mut network| {
@@ -484,10 +487,10 @@ impl Driver {
                 for cid in blocks {
                     match BlockId::from_cid(&cid).map_or(Ok(None), |id| store.get(id)) {
                         Ok(Some(block)) => message.blocks.push((cid, block)),
-                        // It was removed in the meantime, or is damaged.
+                        // It was removed meanwhile, or is damaged.
                         Ok(None) => message.presences.push(Presence { cid, has: false }),
                         Err(error) => {
-                            tracing::error!(%error, "a block cannot be read");
+                            tracing::error!(%error, "cannot read a block");
                             message.presences.push(Presence { cid, has: false });
                         }
                     }
@@ -500,13 +503,13 @@ impl Driver {
 
 impl Link {
     fn failed(&mut self, now: Instant, error: &dyn std::fmt::Display) {
-        tracing::debug!(peer = %self.peer, %error, "an IPFS peer is not reachable; trying again");
+        tracing::debug!(peer = %self.peer, %error, "cannot reach an IPFS peer; retrying");
         self.next = now + self.pause.mul_f64(rand::random_range(0.75..1.25));
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Listens, and waits for the addresses, of which there are several for an interface address such as `0.0.0.0`.
+/// Listens, and waits for the addresses; a wildcard such as `0.0.0.0` has several.
 async fn listen(network: &mut Network, address: Multiaddr) -> io::Result<Vec<Multiaddr>> {
     network.listen_on(address).map_err(io::Error::other)?;
     let suffix = Protocol::P2p(*network.local_peer_id());
@@ -528,12 +531,12 @@ async fn listen(network: &mut Network, address: Multiaddr) -> io::Result<Vec<Mul
 
 #[cfg(test)]
 pub mod testing {
-    //! A peer that sends what it likes.
+    //! Tests with a misbehaving peer.
 
     use super::*;
     use crate::bitswap::message::Message;
 
-    /// A peer without manners.
+    /// A misbehaving peer.
     pub struct Stranger {
         network: Network,
         peer: PeerId,
@@ -554,7 +557,7 @@ pub mod testing {
             }
         }
 
-        /// Sends bytes, after their length. Returns whether they were taken.
+        /// Sends bytes, after their length. Returns whether they were accepted.
         pub async fn send(&mut self, bytes: &[u8]) -> bool {
             self.network.behaviour_mut().bitswap.send(self.peer, self.connection, bytes);
             loop {
@@ -570,7 +573,7 @@ pub mod testing {
             }
         }
 
-        /// The next message that comes; `None` if the connection is closed first.
+        /// Receives the next message; `None` if the connection is closed first.
         pub async fn receive(&mut self) -> Option<Message> {
             loop {
                 match self.network.select_next_some().await {

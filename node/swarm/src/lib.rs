@@ -1,6 +1,6 @@
 //! A small IPFS node: bitswap over libp2p (TCP, Noise, Yamux), a block store in a directory, files as UnixFS.
 //!
-//! It talks to the peers that it is told of and to those that dial it: no DHT, no mDNS, no bootstrap peers, no relays.
+//! It connects only to configured peers and to those that dial it: no DHT, no mDNS, no bootstrap peers, no relays.
 //!
 //! | module | |
 //! | --- | --- |
@@ -11,8 +11,8 @@
 //! | `driver` | the one task that owns the network |
 //! | `proto` | protobuf fields |
 //!
-//! All types of libp2p's behaviours stay behind a channel: the network's behaviour is one type of many nested parts, and each
-//! crate that saw a future with it inside would compile all of it anew.
+//! All types of libp2p's behaviours stay behind a channel: the network's behaviour is one deeply nested type, and each
+//! crate that sees a future that contains it would compile all of it again.
 
 mod bitswap;
 mod block;
@@ -48,53 +48,53 @@ use store::BlockStore;
 pub use store::{BlockStoreError, Totals};
 pub use unixfs::{WalkError, root_of};
 
-/// Blocks of one file that are on their way at the same time: 4 MiB of 256 KiB each.
+/// Maximum number of blocks of one file that are requested at once: 4 MiB of 256 KiB each.
 const WINDOW: usize = 16;
-/// Commands that wait for the task.
+/// Length of the command queue.
 const COMMANDS: usize = 256;
-/// How long a directory is waited for that another process has just let go of, and how often it is tried.
+/// How long and how often to retry to lock a directory that another process has just released.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 const LOCK_RETRY: Duration = Duration::from_millis(50);
-/// How long it may take to listen.
+/// Time limit until listening.
 const LISTEN_WAIT: Duration = Duration::from_secs(10);
 
-/// Who a node is.
+/// Identity of a node.
 #[derive(Clone, Debug)]
 pub enum Identity {
-    /// The holder of this key.
+    /// A fixed key.
     Kept(Box<Keypair>),
-    /// Somebody new at each start, and again after each lost connection to one of the configured peers: nobody can follow it.
+    /// A new key at each start and after each lost connection to a configured peer, so that the node cannot be tracked.
     Fresh,
 }
 
-/// How a node runs.
+/// Settings of a node.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Directory of blocks and pins; no other node may use it at the same time.
     pub directory: PathBuf,
-    /// Who it is.
+    /// Identity.
     pub identity: Identity,
-    /// Address to listen on; port 0 takes any free one.
+    /// Address to listen on; port 0 takes any free port.
     pub listen: Multiaddr,
     /// Peers to stay connected with.
     pub peers: Vec<(PeerId, Multiaddr)>,
-    /// Whether blocks that nobody pinned are removed from time to time.
+    /// Whether unpinned blocks are removed regularly.
     pub cleanup: bool,
 }
 
-/// Why a node cannot do something.
+/// A failure of a node.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address to listen on cannot be had.
+    /// The address to listen on is not available.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address.
         address: Multiaddr,
-        /// What the system reported.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// Blocks cannot be stored or found.
+    /// The block store failed.
     #[error(transparent)]
     Store(Arc<BlockStoreError>),
     /// An artefact is too large or not a file.
@@ -120,29 +120,29 @@ impl From<Arc<BlockStoreError>> for Error {
     }
 }
 
-/// A block, and who sent it if it was not here.
+/// A block, and the peer that sent it if it was not stored.
 struct FetchedBlock {
     bytes: Bytes,
     from: Option<PeerId>,
 }
 
-/// A running node. It ends when this is dropped, or for certain with [`Swarm::shutdown`].
+/// A running node. It ends when this is dropped; [`Swarm::shutdown`] also waits for the end.
 #[derive(Debug)]
 pub struct Swarm {
     store: Arc<BlockStore>,
     commands: mpsc::Sender<Command>,
     addresses: Vec<Multiaddr>,
     peers: watch::Receiver<Vec<PeerId>>,
-    /// Why the task has ended, once it has.
+    /// Why the task has ended; empty while it runs.
     ended: watch::Receiver<Option<String>>,
 }
 
 impl Swarm {
-    /// Opens the directory, listens, and keeps connections to the configured peers. Those that cannot be reached are no error:
-    /// they are tried again and again.
+    /// Opens the directory, listens, and keeps connections to the configured peers. Peers that cannot be reached are
+    /// retried and are not an error.
     ///
     /// # Errors
-    /// If the directory is in use or unreadable, or the address cannot be had.
+    /// If the directory is in use or unreadable, or the address is not available.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let store = Arc::new(open(config.directory).await?);
         let (is_renewed, keypair) = match config.identity {
@@ -175,19 +175,19 @@ impl Swarm {
         Ok(Self { store, commands, addresses, peers, ended })
     }
 
-    /// Where others can dial this node, each ending in `/p2p/<peer id>`: as they were at the start.
+    /// Addresses at which others can dial this node, each ending in `/p2p/<peer id>`, as of its start.
     #[must_use]
     pub fn addresses(&self) -> &[Multiaddr] {
         &self.addresses
     }
 
-    /// Connected peers.
+    /// Number of connected peers.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerId> {
         self.peers.borrow().clone()
     }
 
-    /// Blocks that are here.
+    /// Number and size of the stored blocks.
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.store.totals()
@@ -196,7 +196,7 @@ impl Swarm {
     /// Whether the node's task still runs.
     ///
     /// # Errors
-    /// Why it does not.
+    /// Why it does not run.
     pub fn health(&self) -> Result<(), Error> {
         self.ended.borrow().clone().map_or(Ok(()), |reason| Err(Error::Stopped(reason)))
     }
@@ -214,7 +214,7 @@ impl Swarm {
         }
     }
 
-    /// Stores and pins a file, and gives it to peers that wait for it.
+    /// Stores and pins a file, and sends it to peers that wait for it.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -234,14 +234,14 @@ impl Swarm {
         Ok(root)
     }
 
-    /// Reads a file of at most `limit` bytes, from here and from peers. Waits for as long as it takes for somebody to have it.
+    /// Reads a file of at most `limit` bytes, locally and from peers. Waits without a time limit until a peer has it.
     ///
     /// # Errors
-    /// If it is too large or no file, or a block cannot be stored.
+    /// If it is too large or not a file, or a block cannot be stored.
     pub async fn read(&self, root: &Cid, limit: usize) -> Result<Vec<u8>, Error> {
         let mut walk = unixfs::Walk::new(root, limit)?;
         let mut fetches = FuturesUnordered::new();
-        // Who sent one block of a file is likely to have the others.
+        // A peer that sent one block of a file is likely to have the others.
         let mut likely = None;
         loop {
             if let Some(content) = walk.advance()? {
@@ -252,7 +252,7 @@ impl Swarm {
                 let fetched = self.fetch(request.id.to_cid(request.codec), likely).await;
                 (request.ticket, fetched)
             }));
-            // A walk that is not complete waits for a block.
+            // An incomplete walk always waits for a block.
             let Some((ticket, fetched)) = fetches.next().await else { continue };
             let fetched = fetched?;
             likely = fetched.from.or(likely);
@@ -269,15 +269,15 @@ impl Swarm {
         }
     }
 
-    /// Keeps a file that is here, with all its blocks.
+    /// Pins a stored file with all its blocks.
     ///
     /// # Errors
-    /// If it is not all here, or it cannot be written.
+    /// If a block is missing, or the pin cannot be written.
     pub async fn pin(&self, root: BlockId) -> Result<(), Error> {
         self.blocking(move |store| store.pin(&root.to_cid(DAG_PB))).await
     }
 
-    /// Lets go of a file; what is not pinned is no error.
+    /// Unpins a file; succeeds if it is not pinned.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -297,13 +297,13 @@ impl Swarm {
         self.store.pins()
     }
 
-    /// Ends the node, and returns when another may use its directory.
+    /// Stops the node, and returns when another node may use its directory.
     pub async fn shutdown(self) {
-        // An error means that it has ended.
+        // An error means that it has already ended.
         let _ = self.commands.send(Command::Shutdown).await;
         let _ = self.stopped().await;
         let Self { store, .. } = self;
-        // Work of callers who did not wait for it.
+        // Work whose callers did not wait for it.
         let deadline = Instant::now() + LOCK_WAIT;
         while Arc::strong_count(&store) > 1 && Instant::now() < deadline {
             sleep(LOCK_RETRY).await;
@@ -317,7 +317,7 @@ impl Swarm {
         }
     }
 
-    /// Why the task has ended, once it has.
+    /// Why the task has ended; empty while it runs.
     async fn stopped(&self) -> Error {
         let mut ended = self.ended.clone();
         let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
@@ -336,7 +336,8 @@ impl Swarm {
     }
 }
 
-/// Opens a directory. One that another process has just let go of may be locked for a moment longer.
+/// Opens a directory. Retries, because a directory that another process has just released may still be locked for a
+/// moment.
 async fn open(directory: PathBuf) -> Result<BlockStore, Error> {
     let deadline = Instant::now() + LOCK_WAIT;
     loop {

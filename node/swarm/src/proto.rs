@@ -1,7 +1,7 @@
-//! The parts of Protocol Buffers that blocks and bitswap messages are made of.
+//! The parts of Protocol Buffers that blocks and bitswap messages need.
 //!
-//! Fields are read one by one from the message itself. A decoder that is generated from a schema builds every repeated field
-//! before anybody can count them: four megabytes of empty entries would become hundreds.
+//! Fields are read one by one from the message. A decoder that is generated from a schema builds every repeated field
+//! before they can be counted: four megabytes of empty entries would become hundreds.
 
 /// Bytes that are not a protobuf message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,24 +18,24 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The number, of a field that must be one.
+    /// The value of a field that must be a number.
     pub fn number(self) -> Result<u64, Malformed> {
         match self {
             Self::Number(number) => Ok(number),
-            Self::Bytes(_) => Err(Malformed("a number is expected where there are bytes")),
+            Self::Bytes(_) => Err(Malformed("expected a number, found bytes")),
         }
     }
 
-    /// The bytes, of a field that must have some.
+    /// The value of a field that must be bytes.
     pub fn bytes(self) -> Result<&'a [u8], Malformed> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::Number(_) => Err(Malformed("bytes are expected where there is a number")),
+            Self::Number(_) => Err(Malformed("expected bytes, found a number")),
         }
     }
 }
 
-/// The fields of a message in the order of the bytes. It ends after the first error.
+/// Iterator over the fields of a message, in the order of the bytes. Ends after the first error.
 #[derive(Clone, Debug)]
 pub struct Fields<'a>(&'a [u8]);
 
@@ -90,7 +90,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Takes a varint from the front.
+/// Reads a varint from the front.
 pub fn take_varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {

@@ -1,15 +1,15 @@
 //! Blocks and pins in a directory.
 //!
 //! ```text
-//! lock                  held by the process that uses the directory
-//! blocks/<xx>/<id>      one file for each block; `xx` are the last two digits of its SHA-256, `id` is all of it
-//! pins/<id>             one file for each pinned root: the SHA-256 of every block of its tree
-//! tmp/                  what is being written; emptied at the start
+//! lock                  locked by the process that uses the directory
+//! blocks/<xx>/<id>      one file per block; `xx` are the last two digits of its SHA-256, `id` is all of it
+//! pins/<id>             one file per pinned root: the SHA-256 of every block of its tree
+//! tmp/                  files being written; emptied at the start
 //! ```
 //!
-//! Every file appears under its name by a rename, so it is whole or absent. What is pinned was synced before, so it outlives a
-//! power failure. Other blocks may be lost or damaged by one; a block is therefore checked whenever it is read, and a damaged
-//! one is removed, as if it had never been here. Which blocks there are is kept in memory.
+//! Every file gets its name by a rename, so it is complete or absent. Pinned blocks are synced before, so they survive
+//! a power failure. Other blocks may be lost or damaged by it. So a block is checked whenever it is read, and a damaged
+//! one is removed. The index of blocks is in memory.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -31,30 +31,30 @@ use crate::{
     unixfs,
 };
 
-/// Blocks of one pinned tree, at most: a million leaves of 256 KiB.
+/// Maximum number of blocks of a pinned tree: a million leaves of 256 KiB.
 const TREE_LIMIT: usize = 1 << 20;
 
-/// Why blocks could not be stored or found.
+/// A failure of the block store.
 #[derive(Debug, thiserror::Error)]
 pub enum BlockStoreError {
-    /// Another process has the directory.
+    /// Another process uses the directory.
     #[error("another process uses {}", .0.display())]
     InUse(PathBuf),
     /// A file operation failed.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried.
+        /// The attempted operation.
         action: &'static str,
-        /// On which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system reported.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// Not all of a tree is here.
-    #[error("block {0} is not here")]
+    /// A block of the tree is missing.
+    #[error("block {0} is missing")]
     Missing(BlockId),
-    /// A tree is not a file's.
+    /// The tree is not that of a file.
     #[error("block {id} does not belong to a file: {reason}")]
     Malformed {
         /// The block.
@@ -68,30 +68,30 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
     move |source| BlockStoreError::File { action, path: path.to_owned(), source }
 }
 
-/// An open directory of blocks and pins. Its methods wait for the disk, except those that say otherwise.
+/// An open directory of blocks and pins. Its methods block on the disk unless documented otherwise.
 #[derive(Debug)]
 pub struct BlockStore {
     directory: PathBuf,
     index: Mutex<Index>,
     temporary: AtomicU64,
-    /// Closed when the store is, which lets go of the lock.
+    /// Closed with the store, which releases the lock.
     _lock: File,
 }
 
-/// What is in the directory.
+/// Index of the directory.
 #[derive(Debug, Default)]
 struct Index {
     blocks: HashMap<BlockId, Entry>,
     bytes: u64,
     pins: BTreeMap<BlockId, Arc<[BlockId]>>,
-    /// For each block of a pinned tree, how many trees it is in.
+    /// For each block of a pinned tree, the number of trees that contain it.
     pinned: HashMap<BlockId, u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     size: u32,
-    /// When it was last stored.
+    /// When the block was last stored.
     since: SystemTime,
 }
 
@@ -131,20 +131,20 @@ impl Index {
     }
 }
 
-/// What a store holds.
+/// Statistics of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Blocks, pinned or not.
+    /// Number of blocks, pinned or not.
     pub blocks: u64,
-    /// Their size.
+    /// Total size of the blocks in bytes.
     pub bytes: u64,
 }
 
 impl BlockStore {
-    /// Opens a directory, which is created if it is missing, for this process alone.
+    /// Opens a directory exclusively; creates it if it is missing.
     ///
     /// # Errors
-    /// If another process has it, or it cannot be read or written.
+    /// If another process uses it, or it cannot be read or written.
     pub fn open(directory: &Path) -> Result<Self, BlockStoreError> {
         for part in ["blocks", "pins", "tmp"] {
             let path = directory.join(part);
@@ -160,7 +160,7 @@ impl BlockStore {
         let mut index = Index::default();
         for shard in entries(&directory.join("blocks"))? {
             for file in entries(&shard)? {
-                // Other files are none of ours.
+                // Other files are ignored.
                 let Some(id) = id_of(&file) else { continue };
                 let metadata = fs::metadata(&file).map_err(failed("read", &file))?;
                 let size = u32::try_from(metadata.len()).unwrap_or(u32::MAX);
@@ -186,7 +186,7 @@ impl BlockStore {
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
-        // A change to the index is complete before anything can panic.
+        // A panic cannot leave a partial change of the index.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -199,18 +199,18 @@ impl BlockStore {
         self.directory.join("pins").join(root.to_string())
     }
 
-    /// The size of a block that is here. Does not wait for the disk.
+    /// The size of a stored block in bytes. Does not block.
     pub fn size(&self, id: BlockId) -> Option<u32> {
         self.index().blocks.get(&id).map(|entry| entry.size)
     }
 
-    /// What it holds. Does not wait for the disk.
+    /// Statistics of the store. Does not block.
     pub fn totals(&self) -> Totals {
         let index = self.index();
         Totals { blocks: index.blocks.len() as u64, bytes: index.bytes }
     }
 
-    /// A block, if it is here and undamaged.
+    /// Reads a block, if it is stored and undamaged.
     pub fn get(&self, id: BlockId) -> Result<Option<Block>, BlockStoreError> {
         if self.size(id).is_none() {
             return Ok(None);
@@ -218,7 +218,7 @@ impl BlockStore {
         let path = self.block_path(id);
         let block = match fs::read(&path) {
             Ok(bytes) => Some(Block::new(bytes)).filter(|block| block.id() == id),
-            // Removed in the meantime.
+            // Removed meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed("read", &path)(error)),
         };
@@ -227,13 +227,13 @@ impl BlockStore {
             index.remove(id);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path)(error)),
-                _ => tracing::warn!(%id, "a damaged block was removed"),
+                _ => tracing::warn!(%id, "removed a damaged block"),
             }
         }
         Ok(block)
     }
 
-    /// Keeps a block, at least until the next [`BlockStore::collect`].
+    /// Stores a block, at least until the next [`BlockStore::collect`].
     pub fn put(&self, block: &Block) -> Result<(), BlockStoreError> {
         let entry = Entry { size: u32::try_from(block.bytes().len()).unwrap_or(u32::MAX), since: SystemTime::now() };
         if let Some(known) = self.index().blocks.get_mut(&block.id()) {
@@ -244,7 +244,7 @@ impl BlockStore {
         let path = self.block_path(block.id());
         let shard = path.parent().expect("a block is in a shard");
         fs::create_dir_all(shard).map_err(failed("create", shard))?;
-        // Under the lock, so that what is removed at the same time is either the file from before or not removed.
+        // Under the lock, so that a concurrent collection removes only the old file, or nothing.
         let mut index = self.index();
         fs::rename(&temporary, &path).map_err(failed("write", &path))?;
         index.insert(block.id(), entry);
@@ -256,14 +256,14 @@ impl BlockStore {
         let path = self.directory.join("tmp").join(number.to_string());
         let written = File::create(&path).and_then(|mut file| file.write_all(bytes));
         if let Err(error) = written {
-            // A full disk is the likely reason: do not fill it further. The first error matters more than another.
+            // A full disk is the likely reason, so remove the file. The first error matters more than another.
             let _ = fs::remove_file(&path);
             return Err(failed("write", &path)(error));
         }
         Ok(path)
     }
 
-    /// Keeps a tree whose blocks are all here, also through a power failure. Doing it twice is as good as once.
+    /// Pins a tree whose blocks are all stored, durably. Idempotent.
     pub fn pin(&self, root: &Cid) -> Result<(), BlockStoreError> {
         let id = BlockId::from_cid(root).ok_or(BlockStoreError::Malformed {
             id: BlockId([0; 32]),
@@ -322,7 +322,7 @@ impl BlockStore {
         Ok(tree)
     }
 
-    /// Lets go of a tree; what is not pinned is no error.
+    /// Unpins a tree; succeeds if it is not pinned.
     pub fn unpin(&self, root: BlockId) -> Result<(), BlockStoreError> {
         let path = self.pin_path(root);
         let mut index = self.index();
@@ -335,18 +335,18 @@ impl BlockStore {
         }
     }
 
-    /// Whether a tree was pinned by its root. Does not wait for the disk.
+    /// Whether a tree is pinned by its root. Does not block.
     pub fn is_pinned(&self, root: BlockId) -> bool {
         self.index().pins.contains_key(&root)
     }
 
-    /// The roots of all pinned trees. Does not wait for the disk.
+    /// The roots of all pinned trees. Does not block.
     pub fn pins(&self) -> Vec<BlockId> {
         self.index().pins.keys().copied().collect()
     }
 
-    /// Removes blocks that belong to no pinned tree and were stored more than `age` ago: younger ones may be parts of a file
-    /// that is still being fetched. Returns how many.
+    /// Removes blocks that belong to no pinned tree and were stored more than `age` ago: younger blocks may be parts of
+    /// a file that is still being fetched. Returns their number.
     pub fn collect(&self, age: Duration, now: SystemTime) -> Result<usize, BlockStoreError> {
         let garbage: Vec<BlockId> = {
             let index = self.index();
@@ -355,7 +355,8 @@ impl BlockStore {
         let mut removed = 0;
         for id in garbage {
             let path = self.block_path(id);
-            // One at a time, so that nobody waits for long; it may have been stored again or pinned since.
+            // One block at a time, so that no other caller waits for long. It may have been stored again or pinned
+            // since.
             let mut index = self.index();
             if !index.is_garbage(id, age, now) {
                 continue;
@@ -370,7 +371,7 @@ impl BlockStore {
     }
 }
 
-/// Makes a file or the names in a directory last.
+/// Syncs a file or a directory to disk.
 fn sync(path: &Path) -> Result<(), BlockStoreError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(failed("sync", path))
 }
@@ -384,7 +385,7 @@ fn remove_all(directory: &Path) -> Result<(), BlockStoreError> {
     entries(directory)?.iter().try_for_each(|file| fs::remove_file(file).map_err(failed("remove", file)))
 }
 
-/// The block or root that a file is named after.
+/// The id of a block or root in a file name.
 fn id_of(file: &Path) -> Option<BlockId> {
     let name = file.file_name()?.to_str()?;
     let (digits, rest) = name.as_bytes().as_chunks::<2>();
@@ -457,7 +458,7 @@ mod tests {
         assert_eq!(store.collect(NO_AGE, later()).unwrap(), 1);
         assert!(store.get(loose.id()).unwrap().is_none());
         assert_eq!(store.totals().blocks, before.blocks - 1);
-        // The first leaf of the one is the second of the other: it stays for as long as either is pinned.
+        // The first leaf of one file is the second of the other: it stays as long as either is pinned.
         store.unpin(root).unwrap();
         let removed = store.collect(NO_AGE, later()).unwrap();
         assert!(removed > 0);

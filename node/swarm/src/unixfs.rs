@@ -1,8 +1,9 @@
 //! Files as trees of blocks: UnixFS in dag-pb.
 //!
-//! Written is one layout, that of `ipfs add --cid-version 1 --raw-leaves=false`: chunks of 256 KiB, each in a dag-pb node, and
-//! balanced levels of 174 links above them. Read is every layout that Kubo writes for files. [`encode`] and [`decode`] are pure;
-//! [`Walk`] says which blocks to fetch next and puts the file together, and never does more than its limits allow.
+//! Files are written in one layout, that of `ipfs add --cid-version 1 --raw-leaves=false`: chunks of 256 KiB, each in a
+//! dag-pb node, and balanced levels of 174 links above them. Every layout that Kubo writes for files can be read.
+//! [`encode`] and [`decode`] are pure; [`Walk`] decides which blocks to fetch next, assembles the file, and enforces
+//! the limits.
 
 use std::collections::VecDeque;
 
@@ -14,26 +15,26 @@ use crate::{
     proto::{Fields, Malformed, put_bytes, put_number},
 };
 
-/// Bytes of a file in one leaf.
+/// Bytes of a file per leaf.
 pub const CHUNK: usize = 256 << 10;
-/// Links of an inner node.
+/// Number of links of an inner node.
 const FAN_OUT: usize = 174;
-/// Most links that are followed from one node: about seven times what Kubo writes at most (1,024).
+/// Maximum number of links of a node: eight times the maximum that Kubo writes (1,024).
 const LINK_LIMIT: usize = 8192;
-/// Deepest tree: 174 links a level reach an exabyte at 7.
+/// Maximum depth of a tree: with 174 links per level, an exabyte has depth 7.
 const DEPTH_LIMIT: usize = 16;
-/// Nodes that a file may have besides one for each …
+/// Number of nodes that a file may have in addition to one per …
 const NODE_ALLOWANCE: usize = 1024;
-/// … of so many bytes: a tree of a million empty leaves is not a small file.
+/// … this number of bytes, so that a tree of a million empty leaves does not pass as a small file.
 const BYTES_PER_NODE: usize = 4096;
 /// UnixFS node types that a file consists of.
 const TYPE_RAW: u64 = 0;
 const TYPE_FILE: u64 = 2;
 
-/// Splits a file into blocks and hands out each, the root last.
+/// Splits a file into blocks and passes each to `store`, the root last.
 ///
 /// # Errors
-/// What `store` returns.
+/// The errors of `store`.
 pub fn encode<E>(content: &[u8], mut store: impl FnMut(Block) -> Result<(), E>) -> Result<BlockId, E> {
     // An empty file is one empty leaf.
     let chunks = content.chunks(CHUNK).chain(content.is_empty().then_some(content));
@@ -52,19 +53,19 @@ pub fn encode<E>(content: &[u8], mut store: impl FnMut(Block) -> Result<(), E>) 
     Ok(level[0].id)
 }
 
-/// The name of a file's root block, without keeping any block.
+/// The id of a file's root block, computed without storing any block.
 #[must_use]
 pub fn root_of(content: &[u8]) -> BlockId {
     let Ok(root) = encode(content, |_| Ok::<_, std::convert::Infallible>(()));
     root
 }
 
-/// A node as its parent links to it.
+/// A link to a node.
 struct Child {
     id: BlockId,
-    /// Bytes of the file below it.
+    /// Number of bytes of the file below it.
     file_size: u64,
-    /// Bytes of all blocks below it and of itself.
+    /// Total size in bytes of its block and all blocks below it.
     tree_size: u64,
 }
 
@@ -95,7 +96,7 @@ fn leaf(chunk: &[u8]) -> Vec<u8> {
     node
 }
 
-/// dag-pb has the links before the data, though their field number is the larger one.
+/// dag-pb writes the links before the data, although their field number is larger.
 fn inner(children: &[Child], file_size: u64) -> Vec<u8> {
     let mut node = Vec::new();
     for child in children {
@@ -116,15 +117,15 @@ fn inner(children: &[Child], file_size: u64) -> Vec<u8> {
 /// One node of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Node {
-    /// Bytes of the file that are in this node; they come before those below it.
+    /// Bytes of the file in this node; they come before those below it.
     pub data: Bytes,
-    /// Bytes of the file in this node and below it, as the node claims.
+    /// Number of bytes of the file in this node and below it, as claimed by the node.
     pub file_size: u64,
-    /// What is below it, in order.
+    /// Its links, in order.
     pub links: Vec<Cid>,
 }
 
-/// Reads a node of a file.
+/// Decodes a node of a file.
 ///
 /// # Errors
 /// If it is something else: a directory, a symbolic link, another format, or damaged.
@@ -158,7 +159,7 @@ fn decode_dag_pb(block: &Bytes) -> Result<Node, Malformed> {
                 value.number()?;
                 sizes += 1;
             }
-            // Mode, modification time and what may come.
+            // Mode, modification time and future fields.
             _ => {}
         }
     }
@@ -168,7 +169,7 @@ fn decode_dag_pb(block: &Bytes) -> Result<Node, Malformed> {
         _ => return Err(Malformed("a UnixFS node is not part of a file")),
     }
     if sizes != node.links.len() {
-        return Err(Malformed("a UnixFS node has not one size for each link"));
+        return Err(Malformed("a UnixFS node does not have one size per link"));
     }
     Ok(node)
 }
@@ -185,7 +186,7 @@ fn decode_link(link: &[u8]) -> Result<Cid, Malformed> {
 /// Why a file could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WalkError {
-    /// It has more bytes than were asked for.
+    /// It is larger than the limit.
     #[error("it is larger than the limit")]
     TooLarge,
     /// Its blocks do not form a file.
@@ -196,21 +197,21 @@ pub enum WalkError {
 /// A block that a walk needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Returned with the block.
+    /// Index that is returned with the block.
     pub ticket: u64,
     /// The block.
     pub id: BlockId,
-    /// How the block is to be read; peers are asked for it under this codec.
+    /// Codec of the block, also in requests to peers.
     pub codec: u64,
 }
 
-/// A file being read: from the root, in order, with a window of blocks on their way.
+/// A file being read: from the root, in order, with a window of requested blocks.
 #[derive(Debug)]
 pub struct Walk {
     limit: usize,
     nodes_left: usize,
     next_ticket: u64,
-    /// What is to come, in the order of the file.
+    /// Remaining parts, in the order of the file.
     queue: VecDeque<Slot>,
     content: Vec<u8>,
 }
@@ -230,10 +231,10 @@ enum State {
 }
 
 impl Walk {
-    /// Reads the file with this root, up to so many bytes.
+    /// Starts to read the file with this root, up to `limit` bytes.
     ///
     /// # Errors
-    /// If the root is no SHA-256.
+    /// If the root is not a SHA-256.
     pub fn new(root: &Cid, limit: usize) -> Result<Self, WalkError> {
         let nodes_left = NODE_ALLOWANCE + limit / BYTES_PER_NODE;
         let mut walk = Self { limit, nodes_left, next_ticket: 0, queue: VecDeque::new(), content: Vec::new() };
@@ -242,7 +243,7 @@ impl Walk {
         Ok(walk)
     }
 
-    /// Blocks to fetch now, so that `window` are on their way or waiting for an earlier one.
+    /// Blocks to request now, so that `window` blocks are requested or waiting for an earlier one.
     pub fn requests(&mut self, window: usize) -> Vec<Request> {
         let waiting = self.queue.iter_mut().take(window).filter(|slot| matches!(slot.state, State::Waiting));
         waiting
@@ -253,17 +254,17 @@ impl Walk {
             .collect()
     }
 
-    /// A block has come.
+    /// Adds a received block.
     pub fn arrived(&mut self, ticket: u64, bytes: Bytes) {
         if let Some(slot) = self.queue.iter_mut().find(|slot| slot.request.ticket == ticket) {
             slot.state = State::Arrived(bytes);
         }
     }
 
-    /// Uses what has come. Returns the file once it is complete.
+    /// Processes the received blocks. Returns the file once it is complete.
     ///
     /// # Errors
-    /// If it is no file, or a larger one.
+    /// If it is not a file, or larger than the limit.
     pub fn advance(&mut self) -> Result<Option<Vec<u8>>, WalkError> {
         while let Some(Slot { state: State::Arrived(_), .. }) = self.queue.front() {
             let Some(Slot { state: State::Arrived(bytes), request, depth }) = self.queue.pop_front() else { break };
@@ -312,7 +313,7 @@ mod tests {
         (root, blocks)
     }
 
-    /// Reads with a window; the blocks on their way come in the opposite order of the requests.
+    /// Reads with a window; blocks arrive in the opposite order of the requests.
     fn read(root: &Cid, blocks: &Blocks, limit: usize, window: usize) -> Result<Vec<u8>, WalkError> {
         let mut walk = Walk::new(root, limit)?;
         let mut on_their_way = Vec::new();
@@ -331,7 +332,7 @@ mod tests {
         (0..len).map(|i| (i * 31 % 251) as u8).collect()
     }
 
-    /// As two other implementations name these files, rust-unixfs 0.6.0 and, those of one leaf, Kubo 0.22.
+    /// Ids from two other implementations: rust-unixfs 0.6.0 and, for files of one leaf, Kubo 0.22.
     const GOLDEN: &[(usize, &str)] = &[
         (0, "bafybeif7ztnhq65lumvvtr4ekcwd2ifwgm3awq4zfr3srh462rwyinlb4y"),
         (1, "bafybeibyqyrkx66boqbutl5oktknecxgnl43cipcls3knonfmi727rdtnu"),

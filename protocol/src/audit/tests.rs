@@ -209,7 +209,7 @@ fn a_worse_model_than_attested_is_found_in_its_version_only() {
     for model in METHODS {
         let all = findings(model, |_, doings| doings[1].attested += 100_000);
         let accuracy = Finding::Accuracy { attested: 600_000, measured: 500_000 };
-        assert_eq!(accuracy.to_string(), "its accuracy is 50 %, attested were 60 %");
+        assert_eq!(accuracy.to_string(), "its accuracy is 50 %, but 60 % was attested");
         assert_eq!(all, [vec![], vec![accuracy], vec![]]);
     }
 }

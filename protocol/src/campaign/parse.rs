@@ -1,13 +1,13 @@
-//! Reads a campaign file: its tables, and what its family makes of them.
+//! Parses a campaign file: its tables, and the checks of its family.
 
 use super::{CampaignFile, CampaignFileError};
 use crate::{families, text};
 
 impl CampaignFile {
-    /// Reads a campaign file.
+    /// Parses a campaign file.
     ///
     /// # Errors
-    /// Names line and column of what is not understood.
+    /// Names line and column of the invalid part.
     pub fn parse(text: &str) -> Result<Self, CampaignFileError> {
         let file: Self = toml::from_str(text).map_err(|error| {
             let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
@@ -20,7 +20,7 @@ impl CampaignFile {
         text::check_line("`name`", &file.name)?;
         text::check_lines("`description`", &file.description)?;
         file.schema().check()?;
-        // What there is to choose follows from the family.
+        // The family decides which settings are valid.
         families::check_file(&file)?;
         Ok(file)
     }

@@ -1,4 +1,4 @@
-//! Networks that Mines train in the clear: the model is public, and only updates are sealed.
+//! The family of the clear regime: public networks, of which only updates are sealed.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,50 +30,50 @@ use crate::{
 
 const NETWORK: Algorithm = Algorithm {
     name: "network",
-    description: "Epochs of gradient descent on a network, in the clear: the clear regime",
+    description: "Epochs of gradient descent on a public network (clear regime)",
     regime: Regime::Clear,
 };
 
-/// A network, trained in the clear.
+/// A public network, with its training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Clear {
     /// What it is made of, with the public constants that standardise raw columns.
     pub network: Network,
-    /// From which the starting model follows, unless the data scientist brings one.
+    /// Seed of the starting model, unless the data scientist provides one.
     pub seed: u32,
-    /// How to train.
+    /// Training schedule.
     pub schedule: Schedule,
-    /// What of the training leaves a Mine.
+    /// How an update is compressed for its release.
     pub release: Release,
 }
 
-/// `[training]` of a network: all optional.
+/// `[training]` of a network; all keys are optional.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkTraining {
-    /// What becomes of a gradient: `"adam"` or `{ sgd = { momentum = 0.9 } }`.
+    /// Optimiser: `"adam"` or `{ sgd = { momentum = 0.9 } }`.
     pub optimiser: Option<Optimiser>,
-    /// Step size at the start.
+    /// Initial learning rate.
     pub rate: Option<f64>,
-    /// How it falls: `"constant"`, `"linear"` or `"cosine"`.
+    /// Decay of the learning rate: `"constant"`, `"linear"` or `"cosine"`.
     pub fall: Option<RateDecay>,
-    /// Examples of one step.
+    /// Batch size.
     pub batch: Option<usize>,
-    /// How often each example is used.
+    /// Number of epochs.
     pub epochs: Option<u32>,
-    /// In each step the parameters shrink by this share of the rate.
+    /// Weight decay: in each step the parameters shrink by this share of the learning rate.
     pub weight_decay: Option<f64>,
-    /// Euclidean norm to which an update is shortened.
+    /// Euclidean norm to which an update is clipped.
     pub clip: Option<f64>,
-    /// Share of an update's coordinates that is sent.
+    /// Share of an update's coordinates that are sent.
     pub keep: Option<f64>,
-    /// Bits of a coordinate.
+    /// Bits per coordinate.
     pub bits: Option<u32>,
 }
 
 impl NetworkTraining {
-    /// The usual schedule, with what the file says instead.
+    /// The default schedule, with the values of the file.
     fn schedule(&self, usual: Schedule) -> Schedule {
         Schedule {
             optimiser: self.optimiser.unwrap_or(usual.optimiser),
@@ -85,7 +85,7 @@ impl NetworkTraining {
         }
     }
 
-    /// The usual release, with what the file says instead.
+    /// The default release, with the values of the file.
     fn release(&self) -> Release {
         let usual = Release::default();
         Release {
@@ -97,8 +97,8 @@ impl NetworkTraining {
 }
 
 impl Clear {
-    /// Where training starts without a model of the data scientist's: a network that says the same about everything, because its output
-    /// layer is all zeros. So its accuracy can be foretold, and is that of a linear model of zeros.
+    /// The default starting model: a network whose output layer is all zeros, so that it gives the same output for
+    /// every row. Its accuracy is that of a linear model of zeros.
     #[must_use]
     pub fn initial(&self) -> Model {
         let mut seed = [0; 32];
@@ -111,16 +111,16 @@ impl Clear {
         Model::new(self.network.clone(), values).unwrap_or(model)
     }
 
-    /// A file of a model has at most this number of bytes.
+    /// Size limit of a model file in bytes.
     #[must_use]
     pub fn file_limit(&self) -> usize {
         network_file_limit(&self.network)
     }
 
-    /// Reads a model of the campaign's network, untrusted.
+    /// Parses a model of the campaign's network, which is untrusted.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not such a model.
     pub fn read(&self, file: &[u8]) -> Result<Model, ModelError> {
         Model::from_safetensors(file, &self.network)
     }
@@ -144,9 +144,7 @@ impl Family for Clear {
         self.release.check()?;
         let shape = (self.network.input().columns(), self.network.outputs());
         if shape != (data.inputs.len(), data.task.outputs()) {
-            return Err(MethodError::Contradiction(
-                "the network's inputs and outputs are not those of schema and task",
-            ));
+            return Err(MethodError::Contradiction("the network's inputs and outputs do not match schema and task"));
         }
         Ok(())
     }
@@ -179,7 +177,7 @@ impl Family for Clear {
         Ok(MeasuredTrial::trial(model, validation, write))
     }
 
-    /// It is published as it is; the seed protects nothing.
+    /// The model is published in the clear; the seed protects nothing.
     fn publish(&self, model: &[u8], _: &VersionSeed, _: &Binding) -> Result<PublishedMaterial, FamilyError> {
         Ok(PublishedMaterial { material: model.to_vec(), hash: Sha256::digest(model).into() })
     }
@@ -230,7 +228,7 @@ impl Family for Clear {
     }
 }
 
-/// A published network, with the hash of its file, from which the order of the examples follows.
+/// A published network, with the hash of its file, which seeds the order of the examples.
 #[derive(Debug)]
 struct PublicModel {
     clear: Clear,
@@ -239,7 +237,7 @@ struct PublicModel {
 }
 
 impl PublicModel {
-    /// Trains, or resumes. What it leads to has the same bits, however often it was stopped.
+    /// Trains, or resumes. The result has the same bits, however often the training was interrupted.
     fn delta(
         &self,
         examples: &Examples,
@@ -247,7 +245,7 @@ impl PublicModel {
         watch: &mut dyn TrainingWatch,
     ) -> Result<Delta, TrainError> {
         let (raw, schedule) = (examples.features(), &self.clear.schedule);
-        // A checkpoint of other data is of no use, and neither is one of another version of this program.
+        // A checkpoint of other data or of another version of this program is ignored.
         let resume =
             |checkpoint: ModelFile| Training::resume(&checkpoint, &self.model, schedule, raw, targets, self.hash).ok();
         let mut training = match watch.checkpoint()?.and_then(resume) {
@@ -265,11 +263,11 @@ impl PublicModel {
 }
 
 impl OpenedModel for PublicModel {
-    /// The change of the network, shortened and with a budget noised.
+    /// The change of the network, clipped, and with noise if there is a privacy budget.
     fn train(&self, task: TrainingTask<'_>) -> Result<Vec<u8>, TrainError> {
         let TrainingTask { examples, targets, cost, mut coins, watch } = task;
         if let Some(cost) = cost {
-            // Nobody trains for hours to find that nothing can be told.
+            // Checked before a training of hours.
             self.clear.bears(cost, examples.len())?;
         }
         let delta = self.delta(examples, targets, watch)?;
@@ -277,7 +275,7 @@ impl OpenedModel for PublicModel {
         let (release, rows) = (&self.clear.release, examples.len());
         let update = match cost {
             Some(cost) => Update::new(&delta, release, self.hash, Some(cost), rows, &mut coins),
-            // These coins only round, and hide nothing: what is made again after a crash is the same.
+            // These coins only round and hide nothing, so that a repeated run after a crash gives the same bytes.
             None => Update::new(&delta, release, self.hash, None, rows, &mut StdRng::from_seed(self.hash)),
         };
         Ok(update.map_err(FamilyError::new)?.encode())
@@ -295,26 +293,26 @@ impl Draft for Clear {
             return Err(CampaignFileError::model(
                 "model.features",
                 format!(
-                    "`{features}` is for linear models; a network of the clear regime finds its own features: leave it out, or take regime = \"encrypted\""
+                    "`{features}` is for linear models, and a network of the clear regime learns its own features: leave it out, or set regime = \"encrypted\""
                 ),
             ));
         }
         if model.backbone.is_some() {
             return Err(CampaignFileError::model(
                 "model.backbone",
-                "a network of the clear regime is trained whole: give the one to start with as model.initial, or take regime = \"encrypted\"",
+                "a backbone is for linear models: to start from this network, set it as model.initial, or set regime = \"encrypted\"",
             ));
         }
         if let (Some(network @ NetworkKind::Cnn(_)), None) = (&model.network, file.image()) {
             return Err(CampaignFileError::model(
                 "model.network",
-                format!("`{network}` needs an image, and the inputs are columns: take mlp:64,32, for example"),
+                format!("`{network}` needs an image, and the inputs are columns: use mlp:64,32, for example"),
             ));
         }
         if file.training.as_ref().is_some_and(|training| training.contains_key("rule")) {
             return Err(CampaignFileError::model(
                 "training.rule",
-                "rules are for linear models; a network has optimiser, rate, batch and epochs",
+                "a rule is for linear models; set optimiser, rate, batch and epochs for a network",
             ));
         }
         file.training::<NetworkTraining>().map(drop)
@@ -335,7 +333,7 @@ impl Draft for Clear {
     }
 }
 
-/// The network that the campaign file names, or one that goes with the data and the reason.
+/// The network that the campaign file names, or a default for the data with the reason.
 fn choose_network(file: &CampaignFile) -> (NetworkKind, Option<&'static str>) {
     match (&file.model.network, file.image()) {
         (Some(kind), _) => (kind.clone(), None),
@@ -345,7 +343,7 @@ fn choose_network(file: &CampaignFile) -> (NetworkKind, Option<&'static str>) {
         ),
         (None, None) => (
             NetworkKind::Mlp(vec![64, 32]),
-            Some("the columns are named quantities, of which layers find combinations"),
+            Some("the columns are named quantities, and layers find combinations of them"),
         ),
     }
 }
@@ -371,19 +369,19 @@ const PARTIES: [PartyStatement; 4] = [
     },
     PartyStatement {
         party: "anybody",
-        learns: "the same: versions are public, so the sum of what a window's accepted updates changed is, too",
+        learns: "the same: versions are public, and with them the sum of a window's accepted updates",
         never_learns: "the validation set, updates that were not accepted, any data",
         rests_on: "the same",
     },
     PartyStatement {
         party: "Capsule",
-        learns: "model, validation set, and every update: exactly, unless the Mine's owner set a privacy budget",
-        never_learns: "raw data, but for what a network has learnt of it by heart",
+        learns: "model, validation set, and every update: exactly, unless the Mine's owner has set a privacy budget",
+        never_learns: "raw data, except what a network has memorised",
         rests_on: "the Mine, which sends nothing else; differential privacy for the updates themselves",
     },
     PartyStatement {
         party: "data scientist",
-        learns: "the finished model, and what anybody does",
+        learns: "the finished model, and what everybody learns",
         never_learns: "any Mine's data; an update that was not accepted",
         rests_on: "the Capsule, and OpenPGP",
     },

@@ -1,5 +1,5 @@
-//! A toy family, to show that this file and its line of registration are all that a family is: a model that gives the same scores to
-//! every row, so that all it can learn is which class is the most frequent.
+//! A toy family for tests, which shows that a family needs only one file and its line of registration: a model that
+//! gives the same scores to every row, so that it can learn only which class is the most frequent.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ use crate::{
 const COUNTING: Algorithm =
     Algorithm { name: "counting", description: "Frequencies of the classes", regime: Regime::Clear };
 
-/// Scores of so many classes, the same for every row.
+/// Scores of this number of classes, the same for every row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Constant {
@@ -77,7 +77,7 @@ impl Constant {
         Ok(Frequencies(scores.iter().map(|score| f64::from_le_bytes(*score)).collect()))
     }
 
-    /// An update is the hash of what it was made from, and the change.
+    /// An update: the hash of the model that it was made from, and the change.
     fn update(&self, bytes: &[u8], material: &[u8; 32]) -> Option<Frequencies> {
         self.decode(bytes.strip_prefix(material)?).ok()
     }
@@ -232,7 +232,7 @@ mod tests {
     const CHOICE: &str = "[model]\nregime = \"clear\"\nfamily = \"constant\"\n[reward]";
     const BINDING: Binding = Binding { chain_id: 1, contract: [0; 20], campaign: [1; 32], version: 1, beacon: [0; 32] };
 
-    /// Trains at once, so that there is nothing to watch.
+    /// Trains in one step, so that the watch has nothing to do.
     struct NoWatch;
 
     impl TrainingWatch for NoWatch {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     fn planned(choice: &str) -> Plan {
-        // A coarse grid: about two weights little may be said.
+        // A coarse grid, because verdicts may disclose little about two weights.
         let text = TEXT.replace("[reward]", choice).replace("target = 0.9", "target = 0.9\ngrid = 0.3");
         plan(&CampaignFile::parse(&text).unwrap(), inputs()).unwrap()
     }
@@ -260,7 +260,7 @@ mod tests {
         let bundle = Bundle::decode(&plan.bundle.encode()).unwrap().check(&manifest, &Embedding::none()).unwrap();
         let (method, seed) = (&manifest.method, VersionSeed::from_bytes([1; 32]));
 
-        // The Capsule publishes, a Mine trains.
+        // The Capsule publishes; a Mine trains.
         let start = bundle.start.file().unwrap();
         let PublishedMaterial { material, hash } = method.publish(&start, &seed, &BINDING).unwrap();
         assert!(material.len() <= method.material_limit());
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(update.len(), method.update_len());
         assert!(method.conforms(&update, &hash) && !method.conforms(&update, &[0; 32]));
 
-        // The Capsule evaluates and delivers, the data scientist recomputes.
+        // The Capsule evaluates and delivers; the data scientist recomputes.
         let ladder = manifest.accuracy.ladder().unwrap();
         let window = EvaluationWindow {
             trial: &*bundle.start,

@@ -1,4 +1,4 @@
-//! How a campaign file chooses a family, and what of it.
+//! How a campaign file chooses a family and its settings.
 
 use syft::{DataError, Examples};
 
@@ -10,50 +10,50 @@ use crate::{
     regime::Regime,
 };
 
-/// A family that campaign files can choose.
+/// A family, as campaign files choose it.
 pub trait Draft: Family + Sized {
     /// Its name in `model.family`.
     const NAME: &'static str;
-    /// Who may see its models. The first family of a regime is the usual one.
+    /// Regime of its models. The first family of a regime is the default.
     const REGIME: Regime;
-    /// The ways in which Mines train its models.
+    /// Training algorithms of its models.
     const ALGORITHMS: &'static [Algorithm];
 
-    /// Refuses what a campaign file says that does not go with the family.
+    /// Checks the settings of a campaign file that depend on the family.
     ///
     /// # Errors
     /// Names the field, and what to do.
     fn check_file(file: &CampaignFile) -> Result<(), CampaignFileError>;
 
-    /// Chooses what the campaign file leaves open, and describes the choice.
+    /// Chooses the settings that the campaign file leaves open, and describes the choice.
     ///
     /// # Errors
-    /// When there is no such model of the data.
+    /// When the model does not fit the data.
     fn draft(brief: Brief<'_>) -> Result<(Self, String), DraftError>;
 }
 
-/// What a method is chosen for.
+/// Input of the choice of a method.
 #[derive(Debug)]
 pub struct Brief<'a> {
-    /// What the data scientist wants.
+    /// The campaign file.
     pub file: &'a CampaignFile,
-    /// What the data must look like.
+    /// The schema of the data.
     pub data: &'a Schema,
-    /// The validation set, as the backbone leaves it, if there is one.
+    /// The validation set, transformed by the backbone if there is one.
     pub examples: &'a Examples,
-    /// What raw columns go through first, if anything.
+    /// The backbone that transforms raw columns first, if any.
     pub backbone: Option<Backbone>,
-    /// From which random constants follow.
+    /// Seed of random constants.
     pub seed: u32,
 }
 
-/// Why there is no method for a campaign file.
+/// Why no method fits a campaign file.
 #[derive(Debug, thiserror::Error)]
 pub enum DraftError {
-    /// The validation set does not go with the model.
+    /// The validation set does not fit the model.
     #[error("the features of the validation set: {0}")]
     Examples(DataError),
-    /// The model does not go with the data, or is too large.
+    /// The model does not fit the data, or is too large.
     #[error(transparent)]
     Model(FamilyError),
 }
@@ -69,7 +69,7 @@ impl From<DataError> for DraftError {
     }
 }
 
-/// A choice with the reason for it, if the campaign file left it open.
+/// A choice, with its reason if the campaign file left it open.
 pub(super) fn explain(kind: &dyn std::fmt::Display, why: Option<&str>) -> String {
     why.map_or_else(|| kind.to_string(), |why| format!("{kind}: {why}"))
 }

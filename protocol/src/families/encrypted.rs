@@ -1,4 +1,5 @@
-//! Linear models that Mines train on ciphertexts: only the Capsule and the data scientist see them.
+//! The family of the encrypted regime: linear models that Mines train on ciphertexts. Only the Capsule and the data
+//! scientist see the model.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,16 +30,16 @@ use crate::{
     regime::Regime,
 };
 
-/// The δ for which the statement says an ε.
+/// The δ for which the statement gives an ε.
 const DELTA: f64 = 1e-6;
-/// Name and version of what a file says about itself when the model reads through a backbone.
+/// Name and version of the metadata of a file whose model has a backbone.
 const FORM_WITH_BACKBONE: &str = "sonar.model/2";
 
 const LOCAL_STEPS: Algorithm =
     Algorithm { name: "local-steps", description: "Steps of gradient descent", regime: Regime::Encrypted };
 const PROXIMAL: Algorithm = Algorithm {
     name: "proximal",
-    description: "The minimiser of loss plus distance from the published model",
+    description: "Minimiser of loss plus distance from the published model",
     regime: Regime::Encrypted,
 };
 
@@ -46,42 +47,42 @@ const PROXIMAL: Algorithm = Algorithm {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Linear {
-    /// What raw columns go through first, if anything.
+    /// The backbone that transforms raw columns first, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbone: Option<Backbone>,
-    /// Public constants that turn raw columns, or what the backbone makes of them, into features.
+    /// The feature map: public constants that turn raw columns, or the activations of the backbone, into features.
     pub features: FeatureMap,
     /// Shape of the model.
     pub shape: Shape,
-    /// How to train.
+    /// Training schedule.
     pub rule: Rule,
-    /// What the score of a class should be.
+    /// Target scores of the classes.
     pub labels: Labels,
-    /// How to encrypt.
+    /// Encryption parameters.
     pub parameters: Parameters,
 }
 
-/// A file that is not a model of the campaign.
+/// Why a file is not a model of the campaign.
 #[derive(Debug, thiserror::Error)]
 pub enum LinearFileError {
-    /// No linear model.
+    /// It is not a linear model.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A linear model of another shape.
-    #[error("the model has {have} weights, the campaign's has {need}")]
+    /// It is a linear model of another shape.
+    #[error("the model has {have} weights, but the campaign's model has {need}")]
     Shape {
-        /// Weights of the file.
+        /// Number of weights in the file.
         have: usize,
-        /// Weights of the campaign's model.
+        /// Number of weights of the campaign's model.
         need: usize,
     },
 }
 
 impl Linear {
-    /// Reads a model of the campaign's shape, untrusted.
+    /// Parses a model of the campaign's shape, which is untrusted.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not such a model.
     pub fn read(&self, file: &[u8]) -> Result<Weights, LinearFileError> {
         let weights = Weights::from_safetensors(file)?;
         if weights.shape() != self.shape {
@@ -100,13 +101,13 @@ impl Linear {
         let what = "keys: from encrypted model, public key and packing key";
         let mut figures = vec![SecurityFigure { what, bits: rows.matzov, cost_model: MATZOV }];
         figures.extend(rows.core_svp.map(|bits| SecurityFigure { what, bits, cost_model: "core-SVP" }));
-        let what = "a Mine's data: from the masks of its upload, also for who has every key";
+        let what = "a Mine's data: from the masks of its upload, even with all keys";
         let bits = self.parameters.rerandomisation_bits().matzov;
         figures.push(SecurityFigure { what, bits, cost_model: MATZOV });
         figures
     }
 
-    /// A model that reads these columns, for an export.
+    /// A model that reads raw columns, for an export.
     fn exported<'a>(
         &'a self,
         weights: &'a Weights,
@@ -141,13 +142,13 @@ impl Family for Linear {
         match &self.backbone {
             Some(backbone) => backbone.check(data, &self.features)?,
             None if self.features.columns.len() != data.inputs.len() => {
-                return Err(Contradiction("the feature map has another number of columns than the schema"));
+                return Err(Contradiction("the feature map does not read the number of columns of the schema"));
             }
             None => {}
         }
         let shape = Shape { inputs: self.features.inputs(), outputs: data.task.outputs() };
         if self.shape != shape || self.parameters.shape() != shape {
-            return Err(Contradiction("the model's shape is not that of schema and task"));
+            return Err(Contradiction("the model's shape does not match schema and task"));
         }
         Ok(())
     }
@@ -265,7 +266,7 @@ impl Family for Linear {
                 Format::Npz => linear.npz()?,
             });
         }
-        // One file from raw columns through the backbone to an answer.
+        // One file that computes answers from raw columns, through the backbone.
         let backbone = export.embedding.backbone().ok_or(DeliveryError::NoBackbone)?;
         let activations: Vec<String> =
             (0..self.features.columns.len()).map(|index| format!("activation_{index}")).collect();
@@ -285,7 +286,7 @@ impl Family for Linear {
     }
 }
 
-/// A published model that nobody here can read, with its public key.
+/// A published encrypted model, with its public key.
 #[derive(Debug)]
 struct EncryptedModel {
     linear: Linear,
@@ -303,7 +304,7 @@ impl OpenedModel for EncryptedModel {
         };
         let update = update.map_err(FamilyError::new)?;
         task.watch.trained();
-        // Its coins come from the operating system, whatever the caller has: the encryption is broken if anybody can derive them.
+        // Its coins always come from the operating system: anyone who can derive them breaks the encryption.
         Ok(encrypt_update(&self.material, &update).map_err(FamilyError::new)?.encode())
     }
 }
@@ -318,13 +319,15 @@ impl Draft for Linear {
             return Err(CampaignFileError::model(
                 "model.network",
                 format!(
-                    "`{network}` cannot be trained on ciphertexts: take regime = \"clear\", in which Mines see the model, or leave it out; a trained network that may be public can be a backbone"
+                    "`{network}` cannot be trained on ciphertexts: set regime = \"clear\", in which the model is public, or leave it out; a trained network that may be public can be a backbone"
                 ),
             ));
         }
         let no_image = match (file.image(), &file.model.backbone) {
-            (None, _) => Some("needs an image, and the inputs are columns: take random-relu:N, for example"),
-            (_, Some(_)) => Some("reads an image, which a backbone does not give: take identity, or leave it out"),
+            (None, _) => Some("needs an image, and the inputs are columns: use random-relu:N, for example"),
+            (_, Some(_)) => {
+                Some("reads an image, but the backbone has no image as its output: use identity, or leave it out")
+            }
             (Some(_), None) => None,
         };
         if let (Some(features @ FeatureKind::RandomConv(_)), Some(reason)) = (file.model.features, no_image) {
@@ -359,13 +362,13 @@ impl Draft for Linear {
     }
 }
 
-/// The features that the campaign file names, or some that go with the data and the reason.
+/// The feature map that the campaign file names, or a default for the data with the reason.
 fn choose_features(file: &CampaignFile, data: &Schema) -> (FeatureKind, Option<&'static str>) {
     if let Some(kind) = file.model.features {
         return (kind, None);
     }
     if file.model.backbone.is_some() {
-        return (FeatureKind::Identity, Some("what the backbone says tells the targets apart already"));
+        return (FeatureKind::Identity, Some("the activations of the backbone already separate the targets"));
     }
     let (kind, why) = match (file.image(), &data.task) {
         (Some(image), _) if image.height.min(image.width) >= 16 => (
@@ -373,20 +376,21 @@ fn choose_features(file: &CampaignFile, data: &Schema) -> (FeatureKind, Option<&
             "random convolutions recognise strokes and edges wherever they are in an image",
         ),
         (Some(_), _) => {
-            (FeatureKind::RandomRelu(512), "random combinations see more in a small image than single pixels do")
+            (FeatureKind::RandomRelu(512), "random combinations capture more of a small image than single pixels")
         }
         (None, Task::Regression) => (
             FeatureKind::RandomRelu(300),
-            "random combinations find what is not linear, and make the model large enough to be secret",
+            "random combinations capture what is not linear, and make the model large enough to stay secret",
         ),
-        (None, Task::Classification { .. }) => {
-            (FeatureKind::Identity, "the columns are named quantities, which tell classes apart as they are")
-        }
+        (None, Task::Classification { .. }) => (
+            FeatureKind::Identity,
+            "the columns are named quantities, which separate the classes without a feature map",
+        ),
     };
     (kind, Some(why))
 }
 
-/// Between which numbers all activations are. Those of a layer have one scale, unlike columns.
+/// Range of all activations. Unlike columns, the activations of a layer have one scale.
 fn spans(activations: &Matrix) -> Vec<(f64, f64)> {
     let values = activations.values().iter();
     let span = values.fold((0.0_f64, 0.0_f64), |(least, greatest), &x| (least.min(x), greatest.max(x)));
@@ -410,12 +414,12 @@ fn write(model: &Weights) -> Result<ModelFile, FamilyError> {
     plain(model).map_err(FamilyError::new)
 }
 
-/// What shows a contract a published word: the pieces of the material that it needs, and how they hang on the root.
+/// The proof of a published word for the contract: the pieces of the material that it needs, with their Merkle paths.
 #[must_use]
 pub fn word_proof(seed: &VersionSeed, params: &Parameters, material: &[u8], word: u32) -> WordProof {
     let place = 1 + word as usize * Material::WORD / sonar_contracts::CHUNK;
     let tree = Tree::of_material(material);
-    let chunk = |place: usize| chunks(material).nth(place).expect("the word is one of this material").to_vec().into();
+    let chunk = |place: usize| chunks(material).nth(place).expect("the word is in this material").to_vec().into();
     WordProof {
         seed: seed.expose().into(),
         params: params.constants().into(),
@@ -436,13 +440,13 @@ const PARTIES: [PartyStatement; 6] = [
     },
     PartyStatement {
         party: "anybody",
-        learns: "the same, and what the manifest says",
+        learns: "the same, and the manifest",
         never_learns: "the model, any update, any data",
         rests_on: "the same, and OpenPGP",
     },
     PartyStatement {
         party: "Capsule",
-        learns: "model, validation set, and every update it decrypts: exactly, unless the Mine's owner set a privacy budget",
+        learns: "model, validation set, and every update it decrypts: exactly, unless the Mine's owner has set a privacy budget",
         never_learns: "raw data; anything of a Mine beyond its updates, through the noise of ciphertexts",
         rests_on: "re-randomisation and flood (module-LWE); differential privacy for the updates themselves",
     },
@@ -454,14 +458,14 @@ const PARTIES: [PartyStatement; 6] = [
     },
     PartyStatement {
         party: "a cheating Capsule",
-        learns: "a Mine's matrix, if it publishes another model or key than it should and no privacy budget is set",
+        learns: "a Mine's matrix, if it publishes a wrong model or key and no privacy budget is set",
         never_learns: "rows of data of a Mine with a privacy budget, beyond that budget",
         rests_on: "its stake, and audits after the campaign; differential privacy",
     },
     PartyStatement {
         party: "data scientist and Capsule together",
-        learns: "a single row, if features or backbone were made to answer to that one only and no privacy budget is set",
+        learns: "a single row, if features or backbone were built to respond only to that row and no privacy budget is set",
         never_learns: "rows of data of a Mine with a privacy budget, beyond that budget",
-        rests_on: "differential privacy; a Mine's policy, which wants a budget or trust before it reads through a backbone",
+        rests_on: "differential privacy; a Mine's policy, which requires a budget or consent for a backbone",
     },
 ];

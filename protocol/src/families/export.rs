@@ -1,4 +1,4 @@
-//! The formats that a finished model comes in, and what a family needs to write them.
+//! The formats of a finished model, and what a family needs to write them.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -10,10 +10,10 @@ use syft::{
 use super::family::FamilyError;
 use crate::backbone::Embedding;
 
-/// What the data scientist loads the model with.
+/// File format of a finished model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
-    /// The file that the Capsule signed: the weights, and how to use them as metadata
+    /// The file that the Capsule signed: the weights, with metadata that describe their use
     Safetensors,
     /// A graph from raw columns to scores and answers
     Onnx,
@@ -21,7 +21,7 @@ pub enum Format {
     Npz,
 }
 
-/// A text that names no format.
+/// Text that is not a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a format: write `safetensors`, `onnx` or `npz`")]
 pub struct ParseFormatError(String);
@@ -38,7 +38,7 @@ impl Format {
     /// Every format.
     pub const ALL: [Self; 3] = [Self::Safetensors, Self::Onnx, Self::Npz];
 
-    /// How names of such files end.
+    /// File name extension.
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
@@ -49,38 +49,38 @@ impl Format {
     }
 }
 
-/// A model that cannot be written.
+/// Why a model cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     /// The file is not a model of the campaign, or cannot be written.
     #[error(transparent)]
     Family(#[from] FamilyError),
-    /// Constants that are no JSON.
+    /// The constants cannot be expressed in JSON.
     #[error("the model's description cannot be written: {0}")]
     Json(#[from] serde_json::Error),
-    /// A regression without the range of its target, which no manifest that was checked is.
+    /// A regression has no range of its target; a checked manifest always has one.
     #[error("the target's range is missing")]
     NoRange,
-    /// A model that reads through a backbone, which is not at hand.
+    /// The model has a backbone, which is not available.
     #[error("the backbone's weights are needed for this format")]
     NoBackbone,
-    /// A target with a range that is none.
+    /// The range of the target is invalid.
     #[error(transparent)]
     Target(#[from] DataError),
-    /// Not in another format.
+    /// The family does not support the format.
     #[error(transparent)]
     Export(#[from] ExportError),
 }
 
-/// What a file says besides the weights, for those who compute answers from raw columns.
+/// Metadata of a file for those who compute answers from raw columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Export<'a> {
     /// Names of the raw columns.
     pub columns: &'a [String],
-    /// What the scores mean.
+    /// Meaning of the scores.
     pub answer: Answer<'a>,
-    /// What the file says about itself.
+    /// Metadata of the file.
     pub metadata: &'a BTreeMap<String, String>,
-    /// What raw columns go through first.
+    /// The backbone that transforms raw columns first.
     pub embedding: &'a Embedding,
 }

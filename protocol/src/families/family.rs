@@ -1,7 +1,7 @@
-//! What a family of models is to the programs.
+//! The traits of a family of models.
 //!
-//! [`Family`] has everything that a program asks of a campaign's method. It is pure: what the Capsule and the Mines read, keep and
-//! send around it is theirs, and a training reports to a [`TrainingWatch`].
+//! [`Family`] has all operations on a campaign's method. It is pure: Capsule and Mines do the I/O around it, and a
+//! training reports to a [`TrainingWatch`].
 
 use std::{any::Any, collections::BTreeMap, error::Error, fmt};
 
@@ -24,54 +24,54 @@ use crate::{
     regime::Regime,
 };
 
-/// Numbers of a validation set as a model reads it, at most: half a gigabyte.
+/// Maximum number of values of a validation set in the form that a model reads: half a gigabyte.
 const MAX_NUMBERS: usize = 1 << 26;
-/// Multiplications to measure a model once, at most: some minutes.
+/// Maximum number of multiplications of one measurement: some minutes.
 const MAX_MEASURING: usize = 1 << 40;
 
 /// A model as a file, without metadata of a campaign.
 pub type ModelFile = Zeroizing<Vec<u8>>;
 
-/// What went wrong in a family, in its own words.
+/// An error of a family, as text.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct FamilyError(Box<dyn Error + Send + Sync>);
 
 impl FamilyError {
-    /// From an error of the family, or a text.
+    /// Converts an error of the family, or a text.
     #[must_use]
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(error.into())
     }
 }
 
-/// A method that cannot be used.
+/// Why a method cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MethodError {
-    /// Public constants make no sense.
+    /// The public constants are invalid.
     #[error("the manifest's features: {0}")]
     Features(#[from] DataError),
-    /// The backbone takes too much work, or reads other data.
+    /// The backbone needs too much computation, or does not fit the data.
     #[error(transparent)]
     Backbone(#[from] BackboneError),
-    /// The rule makes no sense.
+    /// The training rule is invalid.
     #[error("the manifest's training rule: {0}")]
     Rule(#[from] RuleError),
-    /// A network's schedule or release makes no sense.
+    /// A network's schedule or release is invalid.
     #[error("the manifest's training: {0}")]
     Constant(#[from] ConstantError),
-    /// Parts that contradict each other.
+    /// Parts contradict each other.
     #[error("the manifest contradicts itself: {0}")]
     Contradiction(&'static str),
 }
 
-/// Why nothing can be measured.
+/// Why the accuracy cannot be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
-    /// On these examples.
+    /// The examples are unusable.
     #[error("the validation set: {0}")]
     Validation(#[from] ValidationError),
-    /// Of this model.
+    /// The model is unusable.
     #[error("the model: {0}")]
     File(#[from] FamilyError),
 }
@@ -82,24 +82,24 @@ impl From<DataError> for TrialError {
     }
 }
 
-/// A validation set that is too long for its campaign's model.
+/// A validation set that is too large for its campaign's model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it has {rows} rows; with this model at most {most} can be measured on: take fewer")]
+#[error("it has {rows} rows, but at most {most} can be used with this model: remove some")]
 pub struct TooManyRows {
-    /// Its rows.
+    /// Number of its rows.
     pub rows: usize,
-    /// Rows that there may be.
+    /// Maximum number of rows.
     pub most: usize,
 }
 
-/// A way of training that a Mine's owner can allow.
+/// A training algorithm, which a Mine's owner can allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Algorithm {
     /// Its name in files and options.
     pub name: &'static str,
-    /// What it does.
+    /// Description.
     pub description: &'static str,
-    /// Who may see what is trained.
+    /// Regime.
     pub regime: Regime,
 }
 
@@ -115,29 +115,29 @@ impl Serialize for Algorithm {
     }
 }
 
-/// What measuring a model on one row takes.
+/// Cost of measuring a model on one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowCost {
-    /// Numbers that are held.
+    /// Number of values in memory.
     pub numbers: usize,
-    /// Multiplications.
+    /// Number of multiplications.
     pub work: usize,
 }
 
-/// A family of models with everything that a campaign chose of it.
+/// A family of models, with the settings of a campaign.
 pub trait Family: fmt::Debug + Send + Sync {
     /// Who may see the model.
     fn regime(&self) -> Regime;
 
-    /// How Mines train.
+    /// The training algorithm.
     fn algorithm(&self) -> Algorithm;
 
-    /// What raw columns go through first, if anything.
+    /// The backbone that transforms raw columns first, if any.
     fn backbone(&self) -> Option<&Backbone> {
         None
     }
 
-    /// Checks what came from outside, against the data that it is for.
+    /// Checks untrusted settings against the schema and the task.
     ///
     /// # Errors
     /// Names what makes no sense.
@@ -146,16 +146,17 @@ pub trait Family: fmt::Debug + Send + Sync {
     /// Number of weights.
     fn weights(&self) -> usize;
 
-    /// What measuring a model on one row takes.
+    /// Cost of measuring a model on one row.
     fn row_cost(&self) -> RowCost;
 
-    /// What a Capsule publishes for a version has at most this number of bytes.
+    /// Size limit in bytes of the material of a version.
     fn material_limit(&self) -> usize;
 
-    /// Bytes of every update, whatever it contains.
+    /// Size of an update in bytes; the same for every update.
     fn update_len(&self) -> usize;
 
-    /// The model in this file, untrusted, or the one that a campaign starts with, ready to be measured.
+    /// Parses the model in this file, which is untrusted, or takes the default starting model, and prepares its
+    /// evaluation.
     ///
     /// # Errors
     /// When the file is not a model of the campaign, or nothing can be measured on the examples.
@@ -167,116 +168,117 @@ pub trait Family: fmt::Debug + Send + Sync {
         file: Option<&[u8]>,
     ) -> Result<Box<dyn Trial>, TrialError>;
 
-    /// What Mines fetch for a version with this model. Made again, it is the same.
+    /// The material of a version with this model. Deterministic.
     ///
     /// # Errors
     /// When the file is not a model of the campaign.
     fn publish(&self, model: &[u8], seed: &VersionSeed, binding: &Binding) -> Result<PublishedMaterial, FamilyError>;
 
-    /// Reads what a Capsule published, untrusted, for a training.
+    /// Parses the material of a Capsule, which is untrusted, for a training.
     ///
     /// # Errors
-    /// When it is not for exactly this campaign and version.
+    /// When it is not exactly for this campaign and version.
     fn open(&self, material: &[u8], binding: &Binding) -> Result<Box<dyn OpenedModel>, FamilyError>;
 
-    /// Checks that an update of this cost, trained on this number of rows, leaves something to learn.
+    /// Checks that the noise of this privacy cost does not drown an update that is trained on this number of rows.
     ///
     /// # Errors
-    /// When its noise would drown it.
+    /// When the noise would drown it.
     fn bears(&self, cost: Zcdp, rows: usize) -> Result<(), FamilyError>;
 
-    /// Whether an opened update has the form that it must have, and was made from the material with this hash.
+    /// Whether a decrypted update is well-formed, and was made from the material with this hash.
     fn conforms(&self, update: &[u8], material: &[u8; 32]) -> bool;
 
-    /// Tries the updates of a window on the best model, in order.
+    /// Evaluates the updates of a window on the best model, in order.
     ///
     /// # Errors
     /// When the best model cannot be read, or the examples are for another family.
     fn evaluate(&self, window: &EvaluationWindow<'_>) -> Result<WindowEvaluation, FamilyError>;
 
-    /// Makes again what was published for a version, of which the seed is known if its hand-over could be opened.
+    /// Recomputes the material of a version; the seed is known if its hand-over could be decrypted.
     fn recompute(&self, material: &[u8], seed: Option<&VersionSeed>, binding: &Binding) -> Recomputation;
 
-    /// What a campaign with this number of uploads of one Mine discloses to whom.
+    /// The part of the privacy statement for a campaign with this number of uploads per Mine.
     fn secrecy(&self, uploads: u32) -> Secrecy;
 
-    /// What a finished model's file says about how to use it, besides what all families say.
+    /// Metadata of a finished model's file, in addition to those of all families.
     ///
     /// # Errors
-    /// When a constant is not JSON, which no manifest that was checked has.
+    /// When a constant cannot be expressed in JSON; a checked manifest has only such constants.
     fn metadata(&self) -> Result<BTreeMap<String, String>, serde_json::Error>;
 
-    /// The model in this file, as safetensors with metadata.
+    /// Converts the model in this file to safetensors with metadata.
     ///
     /// # Errors
     /// When the file is not a model of the campaign.
     fn describe(&self, model: &[u8], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, FamilyError>;
 
-    /// The model in this file, in a format that computes answers from raw columns.
+    /// Converts the model in this file to a format that computes answers from raw columns.
     ///
     /// # Errors
-    /// When there is no such file of this family, or the embedding lacks the campaign's backbone.
+    /// When the family does not support the format, or the embedding lacks the campaign's backbone.
     fn export(&self, model: &[u8], format: Format, export: &Export<'_>) -> Result<Vec<u8>, DeliveryError>;
 }
 
 impl dyn Family {
-    /// Rows of a validation set that a model can be measured on.
+    /// Maximum number of rows of a validation set.
     #[must_use]
     pub fn most_rows(&self) -> usize {
         let RowCost { numbers, work } = self.row_cost();
         (MAX_NUMBERS / numbers.max(1)).min(MAX_MEASURING / work.max(1))
     }
 
-    /// Checks that a validation set is not too long.
+    /// Checks that a validation set is not too large.
     ///
     /// # Errors
-    /// When measuring a model on it would take too long or too much memory.
+    /// When measuring a model on it would need too much time or memory.
     pub fn check_rows(&self, rows: usize) -> Result<(), TooManyRows> {
         let most = self.most_rows();
         if rows > most { Err(TooManyRows { rows, most }) } else { Ok(()) }
     }
 }
 
-/// What Mines fetch for a version.
+/// The material of a version, which Mines fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedMaterial {
     /// The file.
     pub material: Vec<u8>,
-    /// The hash by which updates name it.
+    /// Hash by which updates name it.
     pub hash: [u8; 32],
 }
 
-/// What was found out by making a version's material again.
+/// The result of recomputing a version's material.
 #[derive(Debug, Default)]
 pub struct Recomputation {
-    /// The model in it, unless it is unknown.
+    /// The model in it; `None` if it is unknown.
     pub model: Option<ModelFile>,
-    /// Why no Mine can have read it.
+    /// Why the material is malformed, if it is.
     pub unreadable: Option<FamilyError>,
-    /// What does not follow from seed and model.
+    /// The parts that do not follow from seed and model.
     pub deviations: Vec<Deviation>,
-    /// A word that cannot be honest.
+    /// A word that an honest Capsule cannot publish, if there is one.
     pub evidence: Option<WordProof>,
 }
 
-/// A model with the examples that it and its successors are measured on.
+/// A model with the examples for its evaluation and that of its successors.
 pub trait Trial: Any + fmt::Debug + Send + Sync {
-    /// The accuracy, exact to the part per million.
+    /// Accuracy, rounded to parts per million.
     fn accuracy(&self) -> Ppm;
 
     /// Number of examples.
     fn rows(&self) -> usize;
 
-    /// The model as a file: the same model always gives the same bytes.
+    /// Encodes the model as a file. The same model always gives the same bytes.
     ///
     /// # Errors
-    /// Never in practice: any model has such a file.
+    /// Never in practice.
     fn file(&self) -> Result<ModelFile, FamilyError>;
 
-    /// Whether another trial is of the same model.
+    /// Whether another trial has the same model.
     fn is_same_model(&self, other: &dyn Trial) -> bool;
 
-    /// Does the work of trying one update; each costs the same, whatever it contains.
+    /// Does the computation of evaluating one update, for measurements. Each update costs the same, whatever its
+    /// content.
     fn try_nothing(&self, start: Ppm, ladder: &Ladder);
 }
 
@@ -306,7 +308,7 @@ where
         Box::new(Self { model, validation, file })
     }
 
-    /// Tries the updates of a window on the best model; an update that cannot be read is none.
+    /// Evaluates the updates of a window on the best model; an update that cannot be read counts as no update.
     ///
     /// # Errors
     /// When the window's examples are for another family.
@@ -351,10 +353,10 @@ where
     }
 }
 
-/// A window of opened updates, and what they are tried on.
+/// Input of the evaluation of a window.
 #[derive(Clone, Copy, Debug)]
 pub struct EvaluationWindow<'a> {
-    /// The examples, of any model of the campaign.
+    /// A trial with the examples, of any model of the campaign.
     pub trial: &'a dyn Trial,
     /// The file of the published model.
     pub best: &'a [u8],
@@ -362,22 +364,22 @@ pub struct EvaluationWindow<'a> {
     pub best_ppm: Ppm,
     /// The updates, in the order of the chain.
     pub updates: &'a [&'a [u8]],
-    /// From which the version's keys follow.
+    /// Seed of the version's keys.
     pub seed: &'a VersionSeed,
-    /// What they are bound to.
+    /// The context that the keys are bound to.
     pub binding: &'a Binding,
-    /// The hash of the material that the updates were made from.
+    /// Hash of the material that the updates were made from.
     pub material: &'a [u8; 32],
-    /// The grid values from the campaign's start upwards.
+    /// The accuracy ladder from the campaign's starting accuracy upwards.
     pub ladder: &'a Ladder,
-    /// Updates that are accepted, at most.
+    /// Maximum number of accepted updates.
     pub most: u32,
 }
 
-/// What a window led to.
+/// The result of a window.
 #[derive(Debug)]
 pub struct WindowEvaluation {
-    /// One verdict for each update.
+    /// One verdict per update.
     pub verdicts: Vec<ContentVerdict>,
     /// The best model.
     pub best: ModelFile,
@@ -385,26 +387,26 @@ pub struct WindowEvaluation {
     pub best_ppm: Ppm,
 }
 
-/// A published model, with all that training it takes.
+/// A published model, with everything that training needs.
 pub trait OpenedModel: fmt::Debug + Send + Sync {
-    /// Trains, and makes the update that is sealed.
+    /// Trains, and builds the update that is sealed.
     ///
     /// # Errors
-    /// When the data do not fit, nothing could be learnt, or the watch stops it.
+    /// When the data does not fit, nothing could be learnt, or the watch stops it.
     fn train(&self, task: TrainingTask<'_>) -> Result<Vec<u8>, TrainError>;
 }
 
-/// What an update is made of, and who watches.
+/// Input of a training.
 pub struct TrainingTask<'a> {
-    /// The Mine's examples, as the backbone leaves them, if there is one.
+    /// The Mine's examples, transformed by the backbone if there is one.
     pub examples: &'a Examples,
-    /// Their targets, bounded.
+    /// Their targets, clamped to their range.
     pub targets: &'a Targets,
-    /// What the update may tell about the examples; all if `None`.
+    /// Privacy cost of the update; exact if `None`.
     pub cost: Option<Zcdp>,
-    /// Coins that nobody else can predict or repeat.
+    /// Random coins that nobody else can predict or repeat.
     pub coins: &'a mut dyn rand::CryptoRng,
-    /// Keeps checkpoints, and may stop it.
+    /// Monitor, which stores checkpoints and may stop the training.
     pub watch: &'a mut dyn TrainingWatch,
 }
 
@@ -417,39 +419,39 @@ impl fmt::Debug for TrainingTask<'_> {
     }
 }
 
-/// Watches a training. One that ends at once asks for no checkpoint and takes no steps.
+/// Monitor of a training. A training of one step uses no checkpoints and reports no steps.
 pub trait TrainingWatch {
-    /// What an earlier run kept.
+    /// The checkpoint of an earlier run, if any.
     ///
     /// # Errors
-    /// When the training must not begin.
+    /// When the training must not start.
     fn checkpoint(&mut self) -> Result<Option<ModelFile>, TrainingStopped>;
 
-    /// Notes that the training resumed from the checkpoint.
+    /// Reports that the training resumed from the checkpoint.
     fn resumed(&mut self, progress: TrainingProgress);
 
-    /// Notes a step, and keeps a checkpoint when it is due.
+    /// Reports a step, and stores a checkpoint if one is due.
     ///
     /// # Errors
     /// When the training must stop.
     fn step(&mut self, progress: TrainingProgress, checkpoint: &dyn Fn() -> ModelFile) -> Result<(), TrainingStopped>;
 
-    /// Notes that nothing but the form of the update is left to do.
+    /// Reports the end of the training; only the encoding of the update remains.
     fn trained(&mut self);
 }
 
-/// The watch stopped a training, for a reason that it knows.
+/// The watch stopped the training; it has the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the training was stopped")]
 pub struct TrainingStopped;
 
-/// Why there is no update.
+/// Why the training gave no update.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// The watch stopped it.
     #[error(transparent)]
     Stopped(#[from] TrainingStopped),
-    /// The data do not fit, or nothing could be learnt.
+    /// The data does not fit, or nothing could be learnt.
     #[error(transparent)]
     Family(#[from] FamilyError),
 }

@@ -1,7 +1,7 @@
-//! Families of models: all that differs between campaigns of one kind of model and another.
+//! Families of models: everything that differs between kinds of models.
 //!
-//! A family is one file with two traits: [`Draft`], by which a campaign file chooses it, and [`Family`], by which the programs use what was
-//! chosen. Its line in `register!` below makes both known. Nothing else depends on which families there are.
+//! A family is one file with two traits: [`Draft`], by which a campaign file chooses it, and [`Family`], by which the
+//! programs use it. A line in `register!` below registers both. Nothing else depends on the set of families.
 
 use std::{ops::Deref, str::FromStr};
 
@@ -31,7 +31,7 @@ pub use secrecy::{PartyStatement, Secrecy, SecurityFigure, UpdateEncryption};
 
 macro_rules! register {
     ($($(#[doc = $doc:literal])* $(#[cfg($cfg:meta)])? $name:ident($family:ty),)*) => {
-        /// What Mines train, and how: a family with everything that a campaign chose of it.
+        /// The method of a campaign: a family with the settings of the campaign.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "regime", rename_all = "kebab-case")]
         pub enum Method {
@@ -48,7 +48,7 @@ macro_rules! register {
             }
         }
 
-        /// Refuses what a campaign file says that does not go with its family.
+        /// Checks the settings of a campaign file that depend on its family.
         ///
         /// # Errors
         /// Names the field, and what to do.
@@ -59,10 +59,10 @@ macro_rules! register {
             Err(unknown(file))
         }
 
-        /// Chooses what the campaign file leaves open, and describes the choice.
+        /// Chooses the settings that the campaign file leaves open, and describes the choice.
         ///
         /// # Errors
-        /// When there is no such model of the data.
+        /// When the model does not fit the data.
         pub fn draft(brief: Brief<'_>) -> Result<(Method, String), DraftError> {
             $($(#[cfg($cfg)])? if is_chosen::<$family>(brief.file) {
                 let (family, what) = <$family>::draft(brief)?;
@@ -71,13 +71,13 @@ macro_rules! register {
             Err(DraftError::Model(FamilyError::new(unknown(brief.file))))
         }
 
-        /// The families that can be chosen in the regime of a campaign file.
+        /// The families of the campaign file's regime.
         fn names(file: &CampaignFile) -> Vec<&'static str> {
             let all = [$($(#[cfg($cfg)])? (<$family>::REGIME, <$family>::NAME)),*];
             all.into_iter().filter(|(regime, _)| *regime == file.model.regime).map(|(_, name)| name).collect()
         }
 
-        /// The ways of training of all families.
+        /// The training algorithms of all families.
         #[must_use]
         pub fn algorithms() -> Vec<Algorithm> {
             [$($(#[cfg($cfg)])? <$family>::ALGORITHMS),*].concat()
@@ -85,18 +85,19 @@ macro_rules! register {
     };
 }
 
-// The name of a variant is the value of `regime` in the manifest's form 3; a second family of a regime needs another.
+// The name of a variant is the value of `regime` in format 3 of the manifest; a second family of a regime needs another
+// name.
 register! {
-    /// A linear model that Mines never see.
+    /// A linear model, trained on ciphertexts.
     Encrypted(Linear),
-    /// A network in the clear.
+    /// A public network.
     Clear(Clear),
     /// Frequencies of classes.
     #[cfg(test)]
     Constant(constant::Constant),
 }
 
-/// Whether a campaign file chooses a family, if none before was chosen.
+/// Whether a campaign file chooses this family, if it did not choose an earlier one.
 fn is_chosen<F: Draft>(file: &CampaignFile) -> bool {
     file.model.regime == F::REGIME && file.model.family.as_deref().is_none_or(|family| family == F::NAME)
 }
@@ -104,27 +105,27 @@ fn is_chosen<F: Draft>(file: &CampaignFile) -> bool {
 fn unknown(file: &CampaignFile) -> CampaignFileError {
     let family = file.model.family.as_deref().unwrap_or_default();
     let (regime, names) = (file.model.regime.name(), names(file).join("` or `"));
-    let message = format!("`{family}` is not a family of the {regime} regime: write `{names}`, or take another regime");
+    let message = format!("`{family}` is not a family of the {regime} regime: write `{names}`, or set another regime");
     CampaignFileError::model("model.family", message)
 }
 
 impl Method {
-    /// The linear model, if it is one.
+    /// The linear model, if this is one.
     #[must_use]
     pub const fn linear(&self) -> Option<&Linear> {
         if let Self::Encrypted(linear) = self { Some(linear) } else { None }
     }
 
-    /// The network, if it is one.
+    /// The network, if this is one.
     #[must_use]
     pub const fn clear(&self) -> Option<&Clear> {
         if let Self::Clear(clear) = self { Some(clear) } else { None }
     }
 }
 
-/// A text that names no way of training.
+/// Text that is not a training algorithm.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not a way of training: write {}", names.join(", "))]
+#[error("`{name}` is not a training algorithm: write {}", names.join(", "))]
 pub struct ParseAlgorithmError {
     name: String,
     names: Vec<&'static str>,

@@ -1,4 +1,4 @@
-//! The start that a campaign claims, the target, and the grid between them.
+//! The claimed starting accuracy, the target, and the accuracy grid.
 
 use syft::{Grid, Ppm};
 
@@ -9,7 +9,8 @@ use crate::{
     units::percent,
 };
 
-/// How accuracy is measured and paid: as the file says, or as the measured start, the target and the number of rows allow.
+/// Chooses claim, target and grid: from the file, or as the measured starting accuracy, the target and the number of
+/// rows allow.
 pub(super) fn accuracy(file: &CampaignFile, measured: Ppm, rows: usize) -> Result<Accuracy, LaunchError> {
     let AccuracyTable { start, target, grid, tolerance } = file.accuracy;
     let grid = match grid {
@@ -17,12 +18,12 @@ pub(super) fn accuracy(file: &CampaignFile, measured: Ppm, rows: usize) -> Resul
         None => Grid::finest_for_target(target, rows)
             .ok_or(LaunchError::TargetBelowGrid { target, finest: Grid::finest_for_rows(rows).ppm() })?,
     };
-    // The claim is public: it says no more about the validation set than the Capsule will.
+    // The claim is public: it must not disclose more about the validation set than the Capsule's attestation.
     let start = start.unwrap_or_else(|| measured.floor_to_grid(grid));
     Ok(Accuracy { start, target, grid, tolerance })
 }
 
-/// Compares what the Capsule will measure with the claim as the contract will.
+/// Compares the measured starting accuracy with the claim, by the rules of the contract.
 pub(super) fn check_accuracy(accuracy: &Accuracy, measured: Ppm) -> Result<(), LaunchError> {
     let (grid, claimed) = (accuracy.grid, accuracy.start);
     let apart = measured.floor_to_grid(grid).get().abs_diff(claimed.floor_to_grid(grid).get());
@@ -32,19 +33,19 @@ pub(super) fn check_accuracy(accuracy: &Accuracy, measured: Ppm) -> Result<(), L
     if !accuracy.target.is_on(grid) {
         return Err(LaunchError::TargetOffGrid { target: accuracy.target, grid: grid.ppm() });
     }
-    // The target must be above what the Capsule will attest, too.
+    // The target must also be above the starting accuracy that the Capsule will attest.
     accuracy.ladder_from(measured.floor_to_grid(grid))?;
     Ok(())
 }
 
-/// The grid values around a target that is none of them.
+/// The grid values next to a target that is off the grid.
 pub(super) fn neighbours(target: Ppm, grid: u32) -> String {
     let below = target.get() / grid * grid;
     let around = [below, below + grid].into_iter().filter(|ppm| (1..=Ppm::ONE.get()).contains(ppm));
     around.map(percent).collect::<Vec<_>>().join(" or ")
 }
 
-/// Warns if few divisors of the target made the grid much coarser than the validation set allows.
+/// Warns if the grid is much coarser than the validation set allows, because the target has few divisors.
 pub(super) fn coarse_grid(file: &CampaignFile, accuracy: &Accuracy, rows: usize) -> Option<String> {
     let (grid, finest) = (accuracy.grid.ppm(), Grid::finest_for_rows(rows).ppm());
     (file.accuracy.grid.is_none() && grid >= 2 * finest).then(|| {

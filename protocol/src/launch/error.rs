@@ -1,4 +1,4 @@
-//! Why a campaign is not launched.
+//! Why a launch is refused.
 
 use sonar_contracts::{MAX_SUBMISSION_STAKE, STAKE_UNIT};
 use syft::{LadderError, Ppm};
@@ -12,16 +12,16 @@ use crate::{
     units::{Amount, TokenUnit, percent, time},
 };
 
-/// Why a campaign is not launched.
+/// Why a launch is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// The bounty is nothing, or more than the contract can hold.
-    #[error("the bounty must be more than nothing, and fit into 128 bits")]
+    /// The bounty is zero, or larger than the contract supports.
+    #[error("the bounty must be greater than zero and less than 2^128 of the token's smallest unit")]
     Bounty,
     /// The deadline has passed.
     #[error("the deadline has passed")]
     PastDeadline,
-    /// The Capsule might have to deliver to a certificate that has expired.
+    /// The certificate expires before the model is certain to be delivered.
     #[error(
         "the OpenPGP certificate {fingerprint} expires at {}, but the model may be delivered as late as {}: extend the \
          certificate and its subkeys (with GnuPG: `gpg --quick-set-expire`), use a key that does not expire, or choose an \
@@ -29,19 +29,19 @@ pub enum LaunchError {
         time(*.expires), time(*.needed)
     )]
     CertificateExpires {
-        /// The certificate.
+        /// Fingerprint of the certificate.
         fingerprint: String,
-        /// When it expires, as unix time.
+        /// Unix time of its expiry.
         expires: u64,
-        /// How long it is needed, as unix time.
+        /// Unix time until which it must be valid.
         needed: u64,
     },
-    /// The target is not above the start.
+    /// The target is not above the starting accuracy.
     #[error("{0}")]
     Ladder(#[from] LadderError),
-    /// The claimed start is not what the starting model does.
+    /// The claimed starting accuracy differs from the measured one.
     #[error(
-        "the starting model has an accuracy of {}, but accuracy.start claims {}; leave accuracy.start out to claim what is measured, or raise accuracy.tolerance",
+        "the starting model has an accuracy of {}, but accuracy.start claims {}; leave accuracy.start out to claim the measured accuracy, or raise accuracy.tolerance",
         percent(*.measured),
         percent(*.claimed)
     )]
@@ -51,31 +51,31 @@ pub enum LaunchError {
         /// As claimed.
         claimed: u32,
     },
-    /// The validation set is no table.
+    /// The validation set is not a table.
     #[error("the validation set: {0}")]
     Table(#[from] TableError),
     /// The validation set does not fit the file's inputs and task.
     #[error("the validation set does not fit inputs and task:\n{0}")]
     Misfit(#[from] FitReport),
-    /// The validation set is too long.
+    /// The validation set has too many rows.
     #[error("the validation set: {0}")]
     Rows(#[from] TooManyRows),
-    /// Nothing can be measured: of the starting model, or on the validation set.
+    /// The accuracy cannot be measured, because of the starting model or the validation set.
     #[error("{0}")]
     Trial(#[from] TrialError),
-    /// The backbone reads other data.
+    /// The backbone does not fit the data.
     #[error("model.backbone: {0}")]
     Backbone(syft::DataError),
     /// The backbone is too large.
     #[error("model.backbone: {0}")]
     BackboneSize(NetworkError),
-    /// There is no such model of the validation set.
+    /// The model does not fit the validation set.
     #[error(transparent)]
     Draft(#[from] DraftError),
     /// The grid does not fit the validation set.
     #[error("accuracy.grid: {0}")]
     Grid(#[from] syft::UnitError),
-    /// A target between two grid values, which no model could be attested to have reached.
+    /// The target is between two grid values, so that no attestation could reach it.
     #[error(
         "accuracy.target of {} is between two steps of the grid of {}: choose {}, or leave accuracy.grid out",
         percent(target.get()), percent(*grid), neighbours(*target, *grid)
@@ -86,7 +86,7 @@ pub enum LaunchError {
         /// The grid in parts per million.
         grid: u32,
     },
-    /// A target that is lower than every grid that the validation set allows.
+    /// The target is lower than every grid step that the validation set allows.
     #[error(
         "accuracy.target of {} is less than the finest grid for this validation set, {}: choose a higher target, or add rows to the \
          validation set",
@@ -98,42 +98,42 @@ pub enum LaunchError {
         /// The finest grid in parts per million.
         finest: u32,
     },
-    /// A limit that the contract would not take.
+    /// A limit that the contract would refuse.
     #[error("limits.{field} = {value} must be {must}")]
     Limit {
-        /// Which limit.
+        /// Name of the limit.
         field: &'static str,
         /// Its value.
         value: u64,
-        /// What is allowed.
+        /// Valid values.
         must: &'static str,
     },
-    /// A window that cannot become full.
+    /// A window that can never become full.
     #[error(
-        "limits.window = {window} is more than the {submissions} submissions that the campaign takes in all: take fewer, or a larger model, \
-         about which more may be said"
+        "limits.window = {window} is more than the {submissions} submissions that the campaign takes in all: choose a \
+         smaller window, or a larger model, which allows more submissions"
     )]
     Window {
-        /// Submissions that fill a window.
+        /// Number of submissions that fill a window.
         window: u16,
-        /// Submissions in all.
+        /// Maximum number of submissions.
         submissions: u32,
     },
-    /// A stake that the contract would not take.
+    /// A stake that the contract would refuse.
     #[error(
         "limits.submission_stake of {} must be between 0 ETH and {}, in steps of {}",
         eth(*.0), eth(MAX_SUBMISSION_STAKE.into()), eth(STAKE_UNIT.into())
     )]
     Stake(Amount),
-    /// A stake that is worth more than what it can bring.
+    /// A stake that is worth more than a submission can earn.
     #[error("limits.submission_stake of {} is more than the {} that one grid step pays", eth(*.stake), eth(*.step))]
     StakeAboveStep {
         /// The stake.
         stake: Amount,
-        /// What a grid step pays.
+        /// Payout of one grid step.
         step: Amount,
     },
-    /// The manifest makes no sense.
+    /// The manifest is invalid.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
 }

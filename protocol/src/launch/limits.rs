@@ -1,15 +1,15 @@
-//! How much a campaign takes of whom.
+//! Limits on submissions.
 
 use syft::budget;
 
 use super::LaunchError;
 use crate::{campaign::CampaignFile, manifest::CampaignLimits};
 
-/// Submissions that fill a window, if the file does not say.
+/// Default number of submissions that fill a window.
 const WINDOW: u16 = 8;
-/// Seconds until a window closes that is not full.
+/// Default time in seconds until a window that is not full closes.
 const WINDOW_SECONDS: u32 = 600;
-/// Submissions of one miner to one version.
+/// Maximum number of submissions of one miner per version.
 const CAP_PER_VERSION: u16 = 1;
 
 pub(super) fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<CampaignLimits, LaunchError> {
@@ -33,7 +33,7 @@ pub(super) fn limits(file: &CampaignFile, usual: budget::Limits) -> Result<Campa
     if let Some((field, value, _, must)) = bounds.into_iter().find(|(_, value, most, _)| !(1..=*most).contains(value)) {
         return Err(LaunchError::Limit { field, value: value.into(), must });
     }
-    // No window would ever be full, and all would wait for its time to pass.
+    // No window would ever be full, so each would wait until its time has passed.
     if u32::from(limits.window) > limits.submissions {
         let (window, submissions) = (limits.window, limits.submissions);
         return Err(LaunchError::Window { window, submissions });

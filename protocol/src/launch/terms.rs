@@ -1,4 +1,4 @@
-//! What goes on the chain.
+//! The terms of a campaign on chain.
 
 use alloy::primitives::{Address, B256};
 use sonar_contracts::{AuditTerms, MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
@@ -10,22 +10,22 @@ use crate::{
     manifest::{Accuracy, Manifest},
 };
 
-/// Seconds for activation and for each evaluation.
+/// Default time limits in seconds for activation and for each evaluation.
 const CAPSULE_SECONDS: u32 = 3_600;
-/// Seconds for delivery.
+/// Default time limit in seconds for delivery.
 const DELIVERY_SECONDS: u32 = 86_400;
-/// Seconds for the audit: a week.
+/// Default audit period in seconds: a week.
 const AUDIT_SECONDS: u32 = 604_800;
-/// No audit is over sooner than an hour, and no stake may be kept for more than thirty days.
+/// Range of the audit period: at least an hour for the audit, and at most thirty days of locked stake.
 const AUDIT_BOUNDS: std::ops::RangeInclusive<u32> = 3_600..=2_592_000;
-/// A campaign that does not say asks for this part of what one grid step pays as the stake of a submission …
+/// The default stake of a submission is this part of the payout of one grid step …
 const STAKE_PART: u128 = 10;
-/// … but for no more wei than this …
+/// … but at most this number of wei …
 const MOST_USUAL_STAKE: u128 = 1_000 * STAKE_UNIT;
-/// … and for so many when the bounty is not in ETH.
+/// … and this number of wei if the bounty is not in ETH.
 const TOKEN_STAKE: u128 = 500 * STAKE_UNIT;
 
-/// What the chain is about, besides the manifest.
+/// Parameters of the terms that are not in the manifest.
 pub(super) struct Deal {
     pub(super) owner: Address,
     pub(super) token: Address,
@@ -70,12 +70,12 @@ pub(super) fn terms(file: &CampaignFile, manifest: &Manifest, deal: Deal) -> Res
 /// How long the Capsule's stake stays locked after its delivery.
 fn audit_seconds(file: &CampaignFile) -> Result<u32, LaunchError> {
     let seconds = file.limits.audit_seconds.unwrap_or(AUDIT_SECONDS);
-    let must = "between 3600 and 2592000, an hour and thirty days";
+    let must = "between 3600 and 2592000 (an hour and thirty days)";
     let limit = LaunchError::Limit { field: "audit_seconds", value: seconds.into(), must };
     AUDIT_BOUNDS.contains(&seconds).then_some(seconds).ok_or(limit)
 }
 
-/// The stake of a submission: what the file says, or a part of what one grid step pays.
+/// The stake of a submission: as in the file, or a part of the payout of one grid step.
 fn submission_stake(
     file: &CampaignFile,
     token: Address,

@@ -65,7 +65,7 @@ fn a_network_is_planned_as_the_file_says() {
     let plan = plan(&file, inputs()).unwrap();
     assert_eq!(plan.outlook.regime, Regime::Clear);
     assert!(plan.outlook.model.starts_with("mlp:64,32: the columns are named quantities"), "{}", plan.outlook.model);
-    assert!(plan.outlook.warnings[0].contains("every Mine"), "{:?}", plan.outlook.warnings);
+    assert!(plan.outlook.warnings[0].contains("every version of the model is public"), "{:?}", plan.outlook.warnings);
     assert_eq!(plan.outlook.start_ppm, 100_000, "it says the same about everything");
     let manifest = plan.manifest(Digest([9; 32]));
     let bytes = manifest.encode().unwrap();
@@ -127,7 +127,7 @@ fn a_validation_set_may_not_be_too_long() {
     let bundle = Bundle { validation, ..plan.bundle.clone() };
     let manifest = Manifest { commitments: bundle.commitments(), ..plan.manifest(Digest([9; 32])) };
     let long = bundle.check(&manifest, &Embedding::none()).unwrap_err().to_string();
-    assert!(long.contains("rows; with this model at most"), "{long}");
+    assert!(long.contains("rows, but at most"), "{long}");
 }
 
 #[test]

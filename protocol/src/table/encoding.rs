@@ -1,4 +1,4 @@
-//! From a file's bytes to text: gzip, byte order marks, and Windows-1252 where UTF-8 fails.
+//! Decodes a file's bytes to text: gzip, byte order marks, and Windows-1252 where UTF-8 fails.
 
 use std::{borrow::Cow, io::Read};
 
@@ -6,7 +6,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::TableError;
 
-/// First bytes of files that people take for tables, or pack tables in.
+/// Magic bytes of files that users confuse with tables, or pack tables in.
 const KINDS: [(&[u8], &str); 16] = [
     (b"PK\x03\x04", "a zip archive or a spreadsheet (.xlsx, .ods)"),
     (b"PK\x05\x06", "an empty zip archive"),
@@ -26,23 +26,23 @@ const KINDS: [(&[u8], &str); 16] = [
     (b"SQLite format 3", "an SQLite database"),
 ];
 const GZIP: &[u8] = b"\x1F\x8B";
-/// Where a tar archive says what it is.
+/// Position of the magic bytes of a tar archive.
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
-/// Windows-1252 from 0x80 to 0x9F; `\0` for bytes that it does not define.
+/// Windows-1252 from 0x80 to 0x9F; `\0` for undefined bytes.
 const WINDOWS: [char; 32] = [
     '€', '\0', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\0', 'Ž', '\0', '\0', '‘', '’', '“', '”', '•',
     '–', '—', '˜', '™', 'š', '›', 'œ', '\0', 'ž', 'Ÿ',
 ];
 
-/// Text, and the bytes that it was made of if their encoding had to be guessed.
+/// Decoded text, with the original bytes if their encoding was guessed.
 #[derive(Debug)]
 pub struct Text<'b> {
     pub text: Cow<'b, str>,
     pub guessed_from: Option<Cow<'b, [u8]>>,
 }
 
-/// The text in a file of at most `limit` bytes when unpacked.
+/// Decodes a file of at most `limit` bytes when unpacked.
 pub fn text(bytes: &[u8], limit: u64) -> Result<Text<'_>, TableError> {
     if !bytes.starts_with(GZIP) {
         return decode(Cow::Borrowed(bytes));
@@ -83,7 +83,7 @@ fn decode(bytes: Cow<'_, [u8]>) -> Result<Text<'_>, TableError> {
     }
 }
 
-/// What a binary file is, if it is known. `PAR1` and `BZh` may be names of columns too.
+/// The kind of a binary file, if known. `PAR1` and `BZh` may also be names of columns.
 fn binary_kind(bytes: &[u8]) -> Option<&'static str> {
     let (at, mark) = TAR;
     let is_tar = bytes.get(at..).is_some_and(|rest| rest.starts_with(mark));
@@ -92,7 +92,7 @@ fn binary_kind(bytes: &[u8]) -> Option<&'static str> {
     std::str::from_utf8(bytes).map_or(true, |text| text.contains(is_binary)).then_some(kind)
 }
 
-/// What a text is that servers and programs give instead of CSV, if it is known.
+/// The kind of a text that servers and programs return instead of CSV, if known.
 fn text_kind(bytes: &[u8]) -> Option<&'static str> {
     let start: Vec<u8> =
         bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start().iter().take(64).copied().collect();
@@ -108,7 +108,7 @@ fn text_kind(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether a character is in no text.
+/// Whether a character never occurs in text.
 fn is_binary(c: char) -> bool {
     c.is_ascii_control() && !c.is_ascii_whitespace()
 }
@@ -119,7 +119,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, TableError> {
     String::from_utf16(&units).map_err(|_| TableError::Utf16)
 }
 
-/// Windows-1252, of which Latin-1 is a part as far as texts use it. Bytes that no text has mean that it is something else.
+/// Decodes Windows-1252, which includes the printable part of Latin-1. Bytes that never occur in text mean another
+/// encoding.
 fn windows(bytes: &[u8]) -> Result<String, TableError> {
     let mut line = 1;
     let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
@@ -132,7 +133,7 @@ fn windows(bytes: &[u8]) -> Result<String, TableError> {
             '\0' if byte == 0 => return Err(TableError::Nul(line)),
             '\t' | '\r' | '\u{C}' => {}
             '\n' => line += 1,
-            '\0'..' ' => return Err(TableError::Encoding { line, byte, place: "a byte that texts do not have" }),
+            '\0'..' ' => return Err(TableError::Encoding { line, byte, place: "a byte that never occurs in text" }),
             _ => {}
         }
         text.push(letter);
@@ -140,9 +141,9 @@ fn windows(bytes: &[u8]) -> Result<String, TableError> {
     Ok(text)
 }
 
-/// A part of a text that is not good enough as a guess.
+/// Checks that a part of a text was not guessed.
 pub fn guessed(bytes: &[u8], text: &str, part: &str, place: &'static str) -> TableError {
     let line = text.find(part).map_or(1, |at| super::records::line_of(text, at));
-    let byte = *bytes.iter().find(|byte| !byte.is_ascii()).expect("bytes without others would have been UTF-8");
+    let byte = *bytes.iter().find(|byte| !byte.is_ascii()).expect("without such bytes the text would be UTF-8");
     TableError::Encoding { line, byte, place }
 }

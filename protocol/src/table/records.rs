@@ -1,40 +1,41 @@
-//! Records of a CSV text, strictly: a quote that does not end, or ends within a cell, is an error with its line.
+//! Splits a CSV text into records, strictly: a quote that is not closed, or is closed within a cell, is an error with
+//! its line.
 
 use std::{borrow::Cow, ops::Range};
 
 use super::{Cell, TableError, is_missing, is_number, shorten};
 
-/// The records of a text. Lines end with `\n`, `\r\n` or `\r`; lines without anything in them are left out.
+/// Iterator over the records of a text. Lines end with `\n`, `\r\n` or `\r`; empty lines are skipped.
 #[derive(Clone, Debug)]
 pub struct Records<'t> {
     text: &'t str,
     separator: char,
-    /// Most cells of a record that are kept.
+    /// Maximum number of cells of a record that are kept.
     most: usize,
     at: usize,
     line: u64,
     failed: bool,
 }
 
-/// A record with its cells, without the space around them.
+/// A record with its trimmed cells.
 #[derive(Debug)]
 pub struct CsvRecord<'t> {
-    /// The cells, as many as are kept.
+    /// The kept cells.
     pub cells: Vec<Cell<'t>>,
     /// Number of cells.
     pub count: usize,
     /// Line in which it starts.
     pub line: u64,
-    /// The quoted cells of several lines, by place, and the line in which each starts.
+    /// The quoted cells that span several lines, by index, and the line in which each starts.
     quoted_from: Vec<(usize, u64)>,
 }
 
-/// The line, counted from one, in which a byte of a text is.
+/// The line of a byte in a text, from 1.
 pub fn line_of(text: &str, at: usize) -> u64 {
     1 + line_ends(&text[..at])
 }
 
-/// How many lines end in a text.
+/// Number of line ends in a text.
 fn line_ends(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let ends = bytes.iter().enumerate().filter(|&(at, &byte)| match byte {
@@ -46,7 +47,7 @@ fn line_ends(text: &str) -> u64 {
 }
 
 impl<'t> Records<'t> {
-    /// The records from a place in the first line on.
+    /// Iterates from an offset in the first line.
     pub fn new(text: &'t str, at: usize, separator: char, most: usize) -> Self {
         Self { text, separator, most, at, line: 1, failed: false }
     }
@@ -55,7 +56,7 @@ impl<'t> Records<'t> {
         &self.text[self.at..]
     }
 
-    /// Passes over a line end, if one is here.
+    /// Skips a line end, if any.
     fn end_line(&mut self) -> bool {
         let rest = self.rest();
         let len = if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with(['\r', '\n'])) };
@@ -64,7 +65,7 @@ impl<'t> Records<'t> {
         len > 0
     }
 
-    /// Passes over space that separates nothing.
+    /// Skips white space that is not a separator.
     fn skip_space(&mut self) {
         let separator = self.separator;
         let is_space = |c: char| c.is_whitespace() && c != separator && c != '\n' && c != '\r';
@@ -72,7 +73,7 @@ impl<'t> Records<'t> {
         self.at += rest.len() - rest.trim_start_matches(is_space).len();
     }
 
-    /// A cell up to its separator or line end, without what ends it.
+    /// Reads a cell up to its separator or line end.
     fn cell(&mut self) -> Result<Cell<'t>, TableError> {
         self.skip_space();
         if self.rest().starts_with('"') {
@@ -154,16 +155,16 @@ impl<'t> Iterator for Records<'t> {
 }
 
 impl CsvRecord<'_> {
-    /// First and last line of a quoted cell that contains whole rows: the quote was not closed where it was opened, and another one, such as
-    /// the inches of `5"`, closed it. One of its lines has as many cells as a row has there, numbers where this record has numbers, and at
-    /// least one of them; text in several lines does not.
+    /// First and last line of a quoted cell that contains whole rows: the quote was not closed in its line, and another
+    /// quote, such as the inches of `5"`, closed it. One of its lines has the number of cells of a row, with numbers
+    /// where this record has numbers, and at least one number; ordinary multi-line text does not.
     pub fn swallowed(&self, separator: char) -> Option<(u64, u64)> {
         self.quoted_from.iter().find_map(|&(place, opened)| {
             let text = self.cells.get(place)?;
             let lines: Vec<&str> = text.split(['\n', '\r']).filter(|line| !line.trim().is_empty()).collect();
             let last = lines.len().checked_sub(1)?;
             let is_row = |(index, line): (usize, &&str)| {
-                // The first line begins with the quoted cell, and the last one ends with it.
+                // The first line starts with the quoted cell, and the last line ends with it.
                 let columns = if index == 0 { place } else { 0 }..if index == last { place + 1 } else { self.count };
                 self.is_like(columns, place, line, separator)
             };
@@ -171,7 +172,7 @@ impl CsvRecord<'_> {
         })
     }
 
-    /// Whether a line looks like these columns of this record; the cell at `quoted` may hold anything.
+    /// Whether a line looks like these columns of this record; the cell at `quoted` may have any content.
     fn is_like(&self, columns: Range<usize>, quoted: usize, line: &str, separator: char) -> bool {
         let cells: Vec<&str> = line.split(separator).map(str::trim).collect();
         let pairs = || {

@@ -17,27 +17,27 @@ use super::{Context, identity};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make an account: a key for the chain and an OpenPGP key, under one passphrase
+    /// Create an account: a key for the chain and an OpenPGP key, under one passphrase
     #[command(after_help = "Example:\n  sonar account new alice --passphrase-file secret.txt")]
     New {
-        /// Its name
+        /// Name of the account
         name: AccountName,
     },
-    /// Keep a key that exists: from a keystore file, or from a file with a private key in hexadecimal
+    /// Import a key from a keystore file, or from a file with a private key in hexadecimal
     #[command(after_help = "Example:\n  sonar account import alice --key-file UTC--2026-01-01--alice")]
     Import {
-        /// Its name
+        /// Name of the account
         name: AccountName,
-        /// The key; a keystore file is opened with the same passphrase
+        /// File with the key; a keystore file is decrypted with the same passphrase
         #[arg(long, value_name = "FILE")]
         key_file: PathBuf,
     },
-    /// List the accounts
+    /// List accounts
     #[command(visible_alias = "ls")]
     List,
-    /// Balances in ETH and DataCoin
+    /// Show balances in ETH and DataCoin
     Balance {
-        /// Account or address; all accounts if it is not given
+        /// Account or address (default: all accounts)
         #[arg(value_name = "ACCOUNT")]
         whose: Option<String>,
     },
@@ -96,7 +96,7 @@ fn made(keystore: &Keystore, name: &AccountName, address: Address) -> Result<Rep
 fn list(keystore: &Keystore) -> Result<Report, Failure> {
     let accounts = keystore.list()?;
     let human = if accounts.is_empty() {
-        "no accounts; make one with `sonar account new NAME`".into()
+        "no accounts; create one with `sonar account new NAME`".into()
     } else {
         accounts.iter().map(|account| format!("{}  {}\n", account.address, account.name)).collect::<String>()
     };
@@ -119,7 +119,7 @@ async fn balance(
 ) -> Result<Report, Failure> {
     let accounts = wanted(keystore, account)?;
     let node = context.node()?;
-    // Without contracts there is ETH all the same.
+    // Without contracts there is still ETH.
     let client = match (&context.config.contracts, &context.config.sonar) {
         (None, None) => None,
         _ => Some(context.reader().await?),

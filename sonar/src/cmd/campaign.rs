@@ -28,24 +28,24 @@ use super::Context;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start a campaign: seal its data to a Capsule, and put the bounty into escrow
+    /// Start a campaign: seal its bundle to a Capsule, and put bounty and fee into escrow
     Launch(launch::Launch),
     /// List the campaigns on this contract
     #[command(visible_alias = "ls")]
     List(inspect::List),
-    /// Everything about one campaign
+    /// Show everything about one campaign
     Show(inspect::Show),
-    /// What each party of a campaign can learn, and what that rests on
+    /// Show what each party can learn, what was disclosed so far, and what that rests on
     Privacy(inspect::Privacy),
-    /// Follow a campaign until it ends, one line per event
+    /// Follow a campaign until it ends, one line an event
     Watch(watch::Watch),
-    /// End a campaign: close it, or take the money back from a Capsule that missed its time
+    /// End a campaign: close it, or take the money back from a Capsule that missed a deadline
     Close(end::Close),
-    /// Fetch the finished model: decrypt it, check who signed it, and measure it again
+    /// Fetch the finished model, decrypt it, check its signature, and measure it again
     Result(result::Fetch),
-    /// Audit a delivered campaign: recompute all that its Capsule published, version by version
+    /// Audit a delivered campaign: recompute everything that the Capsule published, version by version
     Audit(audit::Audit),
-    /// Withdraw what you are owed: the unearned part of the bounty, and stakes
+    /// Withdraw everything that is owed to you: the unearned part of the bounty, and stakes
     Withdraw(end::Withdraw),
 }
 
@@ -79,27 +79,27 @@ impl Command {
     }
 }
 
-/// The campaign that a whole id, or the beginning of one, names.
+/// Finds a campaign by its id or the first digits of it.
 fn find<'a>(world: &'a World, text: &str) -> Result<&'a CampaignView, Failure> {
     let digits = text.strip_prefix("0x").unwrap_or(text).to_lowercase();
     let is_hex = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_hexdigit());
     if !is_hex || digits.len() > 64 {
-        return Err(Failure::new(Code::CampaignId, format!("`{text}` is not a campaign id or the beginning of one")));
+        return Err(Failure::new(Code::CampaignId, format!("`{text}` is not a campaign id or its first digits")));
     }
     let named = |id: &CampaignId| id.to_string()[2..].starts_with(&digits);
     let mut found = world.in_order().filter(|view| named(&view.id));
     match (found.next(), found.next()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(Failure::new(Code::UnknownCampaign, format!("there is no campaign {text} on this contract"))
-            .help("`sonar campaign list` shows all; one that was just launched appears when its block is confirmed")),
+            .help("`sonar campaign list` shows all campaigns; a new one appears when its block is confirmed")),
         (Some(_), Some(_)) => {
-            Err(Failure::new(Code::CampaignAmbiguous, format!("several campaigns begin with {text}"))
-                .help("give more digits"))
+            Err(Failure::new(Code::CampaignAmbiguous, format!("several campaign ids start with {text}"))
+                .help("give more digits of the id"))
         }
     }
 }
 
-/// A token's name and precision; a token that does not say them is counted in its smallest unit.
+/// A token's symbol and decimals; amounts of a token without them are shown in its smallest unit.
 async fn token(client: &Client, address: Address) -> Result<TokenUnit, Failure> {
     match client.token(address).await {
         Err(Error::Nonsense { .. } | Error::UnknownRevert { .. } | Error::Refused { .. }) => {

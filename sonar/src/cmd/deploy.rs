@@ -15,13 +15,13 @@ use sonar_node::{
 
 use super::Context;
 
-/// Put the contracts on a chain, once.
+/// Deploy the contracts to a chain, once.
 ///
-/// Writes where they are to <home>/deployment.json. Run again, it finds them there and changes nothing.
+/// Writes their addresses to <home>/deployment.json. A second run finds them and changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar deploy --rpc http://127.0.0.1:8545 --yes")]
 pub struct Deploy {
-    /// Whole DataCoins that the deployer receives; no more can ever be made
+    /// Whole DataCoins that the deployer receives; this is the final supply
     #[arg(long, default_value_t = 1_000_000_000, value_name = "DATA")]
     supply: u64,
     /// Write the deployment to this file instead
@@ -39,10 +39,10 @@ impl Deploy {
         let chain_id = super::tell(output, "Asking the chain…", node.chain_id()).await?;
         if path.exists() {
             if let Some(deployment) = standing(&node, &path, chain_id).await? {
-                output.progress("The contracts are there already; nothing was changed.");
+                output.progress("The contracts are already deployed; nothing was changed.");
                 return report(&deployment);
             }
-            // Of a chain that does not answer here; nothing else may say where its contracts are.
+            // The deployment of another chain, which must not be lost.
             if !self.force {
                 return Err(FileExists(path).into());
             }
@@ -76,7 +76,7 @@ async fn standing(node: &Node, path: &std::path::Path, chain_id: u64) -> Result<
     Ok(there.then_some(deployment))
 }
 
-/// Later commands find chain and contracts without being told again.
+/// Stores chain and contracts in the configuration, so that later commands need no options for them.
 fn remember(context: &Context, path: &std::path::Path) -> Result<(), Failure> {
     let mut config = Config::load(&context.home)?;
     config.rpc = context.config.rpc.clone();
@@ -86,7 +86,7 @@ fn remember(context: &Context, path: &std::path::Path) -> Result<(), Failure> {
 
 fn report(deployment: &Deployment) -> Result<Report, Failure> {
     let human = format!(
-        "chain     {}\nsonar     {}\nregistry  {}\ndatacoin  {}",
+        "chain     {}\ncampaigns {}\nregistry  {}\ndatacoin  {}",
         deployment.chain_id, deployment.campaigns, deployment.registry, deployment.datacoin
     );
     Report::new(deployment, human)

@@ -11,12 +11,12 @@ use sonar_protocol::{limits, pgp::Identity};
 
 use super::Context;
 
-/// Where an account's key is.
+/// Path of an account's OpenPGP key.
 pub fn path(context: &Context, name: &AccountName) -> PathBuf {
     context.home.join("openpgp").join(format!("{name}.asc"))
 }
 
-/// The key of an account; made on first use.
+/// Reads the key of an account; creates it on first use.
 pub fn open(context: &Context, name: &AccountName, passphrase: &str) -> Result<Identity, Failure> {
     let path = path(context, name);
     if path.exists() {

@@ -16,27 +16,28 @@ use sonar_protocol::units;
 
 use super::Context;
 
-/// Index of public facts, IPFS hub that everybody dials, relay of settlements, HTTP interface.
+/// Run the coordinator: index of public facts, IPFS hub, relay of settlements, HTTP API.
 ///
-/// What it keeps is rebuilt from the chain, except settlements that wait to be sent. With an account it sends settlements that the
-/// Capsule's own transaction does not bring; the account pays the gas and needs nothing else.
+/// Everything that it stores can be rebuilt from the chain, except pending settlements. With an account, it sends the
+/// settlements that a Capsule does not send itself in time; the account pays the gas and needs no other rights.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar serve --rpc http://127.0.0.1:8545 --account sonar --passphrase-file pass")]
 pub struct Serve {
-    /// Where to answer HTTP requests
+    /// Address of the HTTP API
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR:PORT", env = "SONAR_LISTEN")]
     listen: SocketAddr,
-    /// Where the embedded IPFS node answers
+    /// Address of the embedded IPFS node
     #[arg(long, default_value = "/ip4/127.0.0.1/tcp/0", value_name = "MULTIADDR", env = "SONAR_IPFS_LISTEN")]
     ipfs_listen: sonar_node::ipfs::Multiaddr,
-    /// PostgreSQL database that several servers share; without it, files in the home directory
+    /// PostgreSQL database that several servers share (default: SQLite files in the home)
     ///
-    /// Each contract has a schema of its own there. One of the servers follows the chain at a time; all of them answer.
-    /// Put the password into `PGPASSWORD` or `~/.pgpass`, because others on this machine can read command lines.
+    /// Each contract has its own schema there. One of the servers follows the chain at a time; all of them answer
+    /// requests. Put the password into `PGPASSWORD` or `~/.pgpass`, because other users of this machine can read
+    /// command lines.
     #[arg(long, value_name = "URL", env = "SONAR_DATABASE", hide_env_values = true)]
-    // Parsed later: a message about an invalid argument repeats it, with the password.
+    // Parsed later, because clap's message about an invalid argument repeats it, with the password.
     database: Option<String>,
-    /// How long a Capsule's own settlement has to arrive before the relay sends it
+    /// How long to wait for the Capsule's own settlement before the relay sends it
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = units::duration)]
     relay_after: Duration,
 }
@@ -90,11 +91,11 @@ impl Serve {
     }
 }
 
-/// The relay's account, if there is an account.
+/// The relay's account; `None` if the home has no account.
 fn signer(context: &Context, output: &Output) -> Result<Option<PrivateKeySigner>, Failure> {
     let keystore = Keystore::new(&context.home);
     if context.place.account.is_none() && keystore.list()?.is_empty() {
-        output.warn("there is no account to pay for transactions: settlements are not relayed");
+        output.warn("there is no account to pay for transactions; settlements are not relayed");
         return Ok(None);
     }
     let name = context.account()?;

@@ -1,11 +1,11 @@
 //! The index: a copy of the contract's events in a database, and their fold in memory.
 //!
-//! What the API answers is [`World`], the same pure fold of events that Capsule and Mines use, so it equals what the
-//! chain says. The database only saves reading the chain again: without it, or with a damaged one, the index is made
-//! anew from the chain. A snapshot of the world ([`snapshot`]) saves folding all of the database at each start.
+//! The API answers from [`World`], the same pure fold of events that Capsule and Mines use, so it agrees with the
+//! chain. The database only saves reading the chain again: if it is missing or damaged, the index is rebuilt from the
+//! chain. A snapshot of the world ([`snapshot`]) saves folding all of the database at each start.
 //!
-//! Several servers may share a PostgreSQL database. The one with the lease follows the chain and writes; all of them fold what
-//! is written into a world of their own, and answer from that:
+//! Several servers may share a PostgreSQL database. The server with the lease follows the chain and writes; each server
+//! folds the stored events into its own world and answers from it:
 //!
 //! ```text
 //!            lease free or own                        lease of another server
@@ -41,23 +41,23 @@ use sonar_protocol::{
     view::{StagedChanges, Undo, ViewError, World},
 };
 
-/// Blocks that are read at once.
+/// Blocks per query of the chain.
 const BATCH_BLOCKS: u64 = 2_000;
-/// Events that are read from the database at once.
+/// Events per query of the database.
 const PAGE: u32 = 1_000;
-/// A rollback of this number of blocks is taken back without reading the database from its beginning.
+/// A rollback of up to this number of blocks is undone without reading the database from its beginning.
 const UNDO_BLOCKS: u64 = 256;
-/// How often a server looks at a shared database for what others have written, and renews its lease. Well below the time
+/// How often a server reads what others have written to a shared database, and renews its lease. Well below the time
 /// after which the lease expires.
 const SHARED_POLL: Duration = Duration::from_secs(1);
-/// How often a long catching up is reported.
+/// How often the progress of a long catch-up is logged.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Where events come from: the chain, or a made-up one in tests.
+/// Source of events: the chain, or a simulated chain in tests.
 pub trait Source: Send + Sync {
     /// The newest block.
     fn head(&self) -> impl Future<Output = Result<BlockRef, SourceError>> + Send;
-    /// A block of the present chain; `None` if the chain is shorter.
+    /// A block of the current chain; `None` if the chain is shorter.
     fn block(&self, number: u64) -> impl Future<Output = Result<Option<BlockRef>, SourceError>> + Send;
     /// The contract's events in these blocks, in order.
     fn events(&self, from: u64, to: u64) -> impl Future<Output = Result<Vec<Record>, SourceError>> + Send;
@@ -68,19 +68,19 @@ pub trait Source: Send + Sync {
 #[error("{0}")]
 pub struct SourceError(pub Box<dyn std::error::Error + Send + Sync>);
 
-/// Why the index cannot go on.
+/// Why the index cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// The chain did not answer; it may later.
+    /// The chain did not answer; retry later.
     #[error("cannot read the chain: {0}")]
     Chain(#[from] SourceError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The chain told a history that cannot be.
-    #[error("the chain's events make no sense: {0}")]
+    /// The chain returned inconsistent events.
+    #[error("the chain returned inconsistent events: {0}")]
     View(#[from] ViewError),
-    /// An event has no JSON form, or what the database holds is none.
+    /// An event has no JSON form, or the stored JSON is not an event.
     #[error("event {position} cannot be stored or read: {source}")]
     Event {
         /// Which.
@@ -91,7 +91,7 @@ pub enum IndexError {
 }
 
 impl IndexError {
-    /// Whether what the store holds cannot be used; otherwise trying again may help.
+    /// Whether the stored content is unusable; otherwise a retry may help.
     fn is_damage(&self) -> bool {
         match self {
             Self::View(_) | Self::Event { .. } => true,
@@ -103,50 +103,50 @@ impl IndexError {
     }
 }
 
-/// How far the index is.
+/// Progress of the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexProgress {
     /// The newest indexed block.
     pub indexed: Option<BlockRef>,
     /// The newest block that should be indexed.
     pub wanted: Option<u64>,
-    /// The newest block of the chain, as far as it was seen.
+    /// The newest block of the chain that this server has seen.
     pub head: Option<BlockRef>,
-    /// How often the chain was rolled back since the program started.
+    /// Number of rollbacks of the chain since the program started.
     pub rollbacks: usize,
-    /// Whether this server follows the chain itself; otherwise it reads what another one has indexed.
+    /// Whether this server follows the chain itself; otherwise it reads what another server has indexed.
     pub follows: bool,
 }
 
 impl IndexProgress {
-    /// Whether everything that can be indexed is.
+    /// Whether every confirmed block is indexed.
     #[must_use]
     pub fn caught_up(&self) -> bool {
         match self.wanted {
             Some(wanted) => self.indexed.is_some_and(|indexed| indexed.number >= wanted),
-            // A chain that is younger than the contracts' confirmations has nothing to index.
+            // A chain shorter than the number of confirmations has nothing to index.
             None => self.head.is_some(),
         }
     }
 }
 
-/// The fold, and what happened to it.
+/// The fold, with what is needed to undo its newest batches.
 #[derive(Debug, Default)]
 struct State {
     world: World,
-    /// The newest event in the world; it has all that the store has up to here.
+    /// Position of the newest event in the world, which has all stored events up to here.
     cursor: Option<Position>,
-    /// The newest rollback of the store that the world has followed.
+    /// Number of the newest rollback that the world has applied.
     seen: u64,
-    /// The newest batches, oldest first.
+    /// The batches that can be undone, oldest first.
     undo: VecDeque<UndoBatch>,
-    /// The newest block whose events cannot be taken back.
+    /// The newest block whose events cannot be undone.
     undo_floor: Option<u64>,
     /// Per rollback that this server has seen, the newest block that survived it.
     rollbacks: Vec<Option<u64>>,
 }
 
-/// How to take back the events after `before`, up to block `end`.
+/// How to undo the events after `before`, up to block `end`.
 #[derive(Debug)]
 struct UndoBatch {
     before: Option<Position>,
@@ -154,12 +154,12 @@ struct UndoBatch {
     undo: Undo,
 }
 
-/// A world without the newest batches.
+/// The result of undoing batches.
 #[derive(Debug, Default)]
 struct RewoundWorld {
     world: World,
     cursor: Option<Position>,
-    /// How many batches were taken back.
+    /// Number of batches that were undone.
     batches: usize,
 }
 
@@ -168,13 +168,14 @@ impl State {
         let undo = self.world.commit(staged);
         self.undo.push_back(UndoBatch { before: self.cursor, end: last.block, undo });
         self.cursor = Some(last);
-        // What is kept of a campaign is a whole copy, so none is kept while the index catches up with a long history.
+        // Undo information is a copy of each campaign that the batch changes, so none is kept while the index catches
+        // up with a long history.
         while let Some(oldest) = self.undo.pop_front_if(|oldest| oldest.end + UNDO_BLOCKS <= last.block) {
             self.undo_floor = Some(oldest.end);
         }
     }
 
-    /// The world without events after block `common`: an empty one if that is further back than is remembered.
+    /// The world without events after block `common`; an empty world if that is further back than the batches reach.
     fn rewound(&self, common: Option<u64>) -> RewoundWorld {
         if common < self.undo_floor {
             return RewoundWorld { batches: self.undo.len(), ..RewoundWorld::default() };
@@ -189,7 +190,7 @@ impl State {
     }
 }
 
-/// The indexed facts, for any number of readers.
+/// The index, shared by any number of readers.
 #[derive(Debug)]
 pub struct Index {
     store: Arc<dyn EventStore>,
@@ -202,8 +203,8 @@ impl Index {
     /// Opens a contract's index and folds what it holds, from the snapshot in `home` on if there is one.
     ///
     /// # Errors
-    /// The file cannot be created, or the database refuses or does not answer. A damaged file is replaced. Events in a
-    /// shared database that make no sense are read from the chain again, unless another server follows it.
+    /// The file cannot be created, or the database refuses or does not answer. A damaged file is replaced. Inconsistent
+    /// events in a shared database are read from the chain again, unless another server holds the lease.
     pub async fn open(
         database: &Database,
         identity: ContractIdentity,
@@ -215,7 +216,7 @@ impl Index {
             Ok(folded) => folded,
             Err(error) if store.is_shared() && !error.is_damage() => return Err(error),
             Err(error) => {
-                // What another server writes is not this one's to remove.
+                // Another server holds the lease, and only that server may remove events.
                 let Some(lease) = store.lease().await? else {
                     return Err(error);
                 };
@@ -235,7 +236,7 @@ impl Index {
         &*self.store
     }
 
-    /// Calls `read` with the fold of all indexed events.
+    /// Calls `read` with the fold of all indexed events, under a read lock.
     pub fn read<T>(&self, read: impl FnOnce(&World) -> T) -> T {
         read(&self.locked().world)
     }
@@ -249,25 +250,26 @@ impl Index {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// How far the index is, and a signal when that changes.
+    /// Progress of the index, with a signal when it changes.
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<IndexProgress> {
         self.progress.subscribe()
     }
 
-    /// How often the chain was rolled back since the program started.
+    /// Number of rollbacks of the chain since the program started.
     #[must_use]
     pub fn rollbacks(&self) -> usize {
         self.locked().rollbacks.len()
     }
 
-    /// The newest block that survived all rollbacks after the first `seen` ones; `None` if there were no more.
+    /// The newest block that survived all rollbacks after the first `seen`; `None` if there were no more.
     #[must_use]
     pub fn rolled_back_since(&self, seen: usize) -> Option<Option<u64>> {
         self.locked().rollbacks.get(seen..).and_then(|after| after.iter().min().copied())
     }
 
-    /// Makes the world equal to the store, to which other servers may have written; returns the newest indexed block.
+    /// Brings the world up to date with the store, to which other servers may have written; returns the newest indexed
+    /// block.
     async fn sync(&self) -> Result<Option<BlockRef>, IndexError> {
         loop {
             let (seen, cursor) = {
@@ -320,14 +322,14 @@ impl Index {
         if let Some(survivor) = survivor
             && fold(&*self.store, seen, &mut world, &mut cursor, survivor).await?.is_none()
         {
-            // Rolled back once more: the next look sees both.
+            // Rolled back once more: the next call applies both.
             return Ok(());
         }
         self.change(|state| {
             state.world = world;
             state.undo.truncate(state.undo.len().saturating_sub(batches));
             if cursor != before || state.undo_floor > survivor {
-                // What was read again cannot be taken back.
+                // What was read again cannot be undone.
                 state.undo_floor = survivor;
             }
             state.cursor = cursor;
@@ -338,7 +340,7 @@ impl Index {
     }
 }
 
-/// What a store holds, and its newest block.
+/// The world of all stored events, and the newest indexed block.
 async fn folded(store: &dyn EventStore, snapshots: &Snapshots) -> Result<(State, Option<BlockRef>), IndexError> {
     loop {
         // Asked first, so that a rollback after the snapshot was compared with the store is noticed.
@@ -406,8 +408,8 @@ fn parse(stored: &StoredEvent) -> Result<Record, IndexError> {
     stored.record().map_err(|source| IndexError::Event { position: stored.position, source })
 }
 
-/// Keeps an index equal to the chain: writes to the store while it has the lease, and otherwise reads what the server
-/// with the lease writes.
+/// Keeps the index in step with the chain: writes to the store while it has the lease, and otherwise reads what the
+/// server with the lease writes.
 #[derive(Debug)]
 pub struct Indexer<S> {
     index: Arc<Index>,
@@ -423,10 +425,10 @@ impl<S: Source> Indexer<S> {
         Self { index, source, first_block, confirmations, reported: Instant::now() }
     }
 
-    /// Indexes until there is nothing more to index for now.
+    /// Indexes until all confirmed blocks are indexed.
     ///
     /// # Errors
-    /// The chain does not answer (try again later), or the database failed. Another server may follow the chain then.
+    /// The chain does not answer (retry later), or the database failed. Another server may then follow the chain.
     pub async fn catch_up(&mut self) -> Result<(), IndexError> {
         loop {
             match self.step().await {
@@ -441,8 +443,8 @@ impl<S: Source> Indexer<S> {
         }
     }
 
-    /// Waits before the chain is asked again. A shared store is looked at meanwhile. With `lead`, ends early when this server
-    /// obtains the lease; without, the server lets others have it.
+    /// Waits before the next query of the chain, and reads a shared store meanwhile. With `lead`, returns early when
+    /// this server obtains the lease; without, it leaves the lease to others.
     ///
     /// # Errors
     /// The database failed.
@@ -473,13 +475,13 @@ impl<S: Source> Indexer<S> {
         let progress = *self.index.progress.borrow();
         self.publish(IndexProgress { follows: false, ..progress });
         if let Err(error) = self.index.store.resign().await {
-            tracing::warn!(%error, "cannot give the lease back; other servers wait until it expires");
+            tracing::warn!(%error, "cannot release the lease; other servers wait until it expires");
         }
     }
 
     /// One batch; true if nothing is left for now.
     async fn step(&mut self) -> Result<bool, IndexError> {
-        // Asked first: a server that the chain does not answer must not have the lease.
+        // Queried first: a server that cannot reach the chain must not hold the lease.
         let head = self.source.head().await?;
         let store = Arc::clone(&self.index.store);
         let Some(lease) = store.lease().await? else {
@@ -498,7 +500,7 @@ impl<S: Source> Indexer<S> {
         IndexProgress { wanted, head: Some(head), ..IndexProgress::default() }
     }
 
-    /// May end at any await when the lease is lost: what is stored by then, the next look folds.
+    /// May be cancelled at any await when the lease is lost; the next step folds what is stored by then.
     async fn advance(&mut self, lease: Lease, head: BlockRef) -> Result<bool, IndexError> {
         let tip = self.index.sync().await?;
         let tip = self.surviving_tip(lease, tip).await?;
@@ -508,8 +510,8 @@ impl<S: Source> Indexer<S> {
         let to = wanted.filter(|&to| to >= from).map(|to| to.min(from.saturating_add(BATCH_BLOCKS - 1)));
         let mut indexed = tip;
         if let Some(to) = to {
-            // The hash is asked for before the events: if the chain changes in between, the hash is that of the old
-            // chain, and the next step finds that it is gone.
+            // The hash is read before the events: if the chain changes in between, the hash is that of the old chain,
+            // and the next step detects that it is gone.
             let Some(block) = self.source.block(to).await? else {
                 return Ok(false);
             };
@@ -528,15 +530,15 @@ impl<S: Source> Indexer<S> {
         let Some(last) = stored.last() else {
             return Ok(self.index.store.append(lease, &[], block).await?);
         };
-        // Staged, so that events that do not follow from one another change nothing. Only this task writes, so what was
-        // staged still fits after the database has answered.
+        // Staged, so that inconsistent events change nothing. Only this task writes, so what was staged still fits
+        // after the database has answered.
         let staged = self.index.read(|world| world.stage(records))?;
         self.index.store.append(lease, &stored, block).await?;
         self.index.change(|state| state.commit(staged, last.position));
         Ok(())
     }
 
-    /// The newest indexed block, after forgetting blocks that the chain does not have any more.
+    /// Removes indexed blocks that are no longer on the chain; returns the newest indexed block.
     async fn surviving_tip(&self, lease: Lease, tip: Option<BlockRef>) -> Result<Option<BlockRef>, IndexError> {
         let Some(tip) = tip else {
             return Ok(None);
@@ -556,7 +558,7 @@ impl<S: Source> Indexer<S> {
 
     async fn common_ancestor(&self) -> Result<Option<BlockRef>, IndexError> {
         let blocks = self.index.store.newest_blocks(u32::MAX).await?;
-        // Newest first: those that are gone come before those that exist.
+        // Newest first: blocks that are gone come before those that exist.
         let (mut gone, mut unknown) = (0, blocks.len());
         while gone < unknown {
             let middle = gone.midpoint(unknown);

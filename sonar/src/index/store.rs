@@ -1,7 +1,8 @@
-//! Where the index keeps raw typed events by position, and the hashes of their blocks: an SQLite file of one server's
-//! own, or a PostgreSQL database that several servers share.
+//! Where the index keeps raw typed events by position, and the hashes of their blocks: an SQLite file of one server, or
+//! a PostgreSQL database that several servers share.
 //!
-//! Only the server that holds the [`Lease`] appends and takes back. All others read what has changed ([`EventStore::changes`]).
+//! Only the server that holds the [`Lease`] appends events and rolls back. The others read what has changed
+//! ([`EventStore::changes`]).
 
 mod postgres;
 mod sqlite;
@@ -22,10 +23,10 @@ use sonar_protocol::event::{LogPosition, Record};
 pub use postgres::{DatabaseUrl, InvalidDatabaseUrl};
 pub(crate) use sqlite::put_aside;
 
-/// Blocks without events that are remembered below the newest, to find a common ancestor after a rollback.
+/// Number of newest blocks that are stored even without events, to find a common ancestor after a rollback.
 const REMEMBERED_BLOCKS: i64 = 256;
 
-/// Where an event is on the chain. Ordered as the chain orders.
+/// Position of an event on the chain; ordered as on the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// Block number.
@@ -48,9 +49,9 @@ impl fmt::Display for Position {
     }
 }
 
-/// Text that is no position.
+/// Text that is not a position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no position of an event; expected BLOCK-LOG, for example 12-0")]
+#[error("\"{0}\" is not the position of an event; expected BLOCK-LOG, for example 12-0")]
 pub struct NotAPosition(String);
 
 impl FromStr for Position {
@@ -74,10 +75,10 @@ pub struct BlockRef {
     pub time: u64,
 }
 
-/// One event as it is stored.
+/// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Where it is.
+    /// Its position on the chain.
     pub position: Position,
     /// The hash of its block.
     pub block_hash: B256,
@@ -87,9 +88,9 @@ pub struct StoredEvent {
     pub tx: TxHash,
     /// The name of the event.
     pub kind: String,
-    /// The campaign it is about, if it is about one.
+    /// The campaign that it concerns, if any.
     pub campaign: Option<B256>,
-    /// The account it is about, if it is about one.
+    /// The account that it concerns, if any.
     pub account: Option<Address>,
     /// The typed event.
     pub body: Body,
@@ -125,7 +126,7 @@ impl PartialEq for Body {
 impl Eq for Body {}
 
 impl StoredEvent {
-    /// What is stored of an event.
+    /// The stored form of an event.
     ///
     /// # Errors
     /// The event has no JSON form.
@@ -143,12 +144,12 @@ impl StoredEvent {
         })
     }
 
-    /// The block it is in.
+    /// Number, hash and time of its block.
     fn block(&self) -> BlockRef {
         BlockRef { number: self.position.block, hash: self.block_hash, time: self.time }
     }
 
-    /// The event again.
+    /// Parses the stored JSON.
     ///
     /// # Errors
     /// The body is not the JSON form of an event.
@@ -166,7 +167,7 @@ impl StoredEvent {
     }
 }
 
-/// Which events are wanted; a field that is `None` does not restrict.
+/// Filter of events; a field that is `None` does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Of this campaign.
@@ -177,7 +178,7 @@ pub struct Filter {
     pub account: Option<Address>,
 }
 
-/// Which contract an index is about.
+/// The contract that an index covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContractIdentity {
     /// Chain.
@@ -186,23 +187,23 @@ pub struct ContractIdentity {
     pub contract: Address,
 }
 
-/// How a store was found.
+/// State of a store when it was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenOutcome {
-    /// With what an earlier run had put there.
+    /// It has the events of an earlier run.
     Continued,
     /// Empty.
     Fresh,
-    /// Useless for the given reason; it was put aside and replaced by an empty one.
+    /// It was unusable for the given reason; it was renamed and replaced by an empty one.
     Replaced(String),
 }
 
-/// Where a server keeps what it must remember.
+/// Where a server stores its index and the pending settlements.
 #[derive(Clone, Debug)]
 pub enum Database {
     /// In SQLite files in this directory.
     Directory(PathBuf),
-    /// In a PostgreSQL database that other servers may share.
+    /// In a PostgreSQL database, which other servers may share.
     Postgres(DatabaseUrl),
 }
 
@@ -238,7 +239,7 @@ pub enum StoreError {
         /// What the database reported.
         source: sqlx::Error,
     },
-    /// The shared database does not answer; it may later.
+    /// The shared database does not answer; retry later.
     #[error("the index {place} does not answer: {source}")]
     Unreachable {
         /// The database.
@@ -247,18 +248,18 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// The lease expired before the change, so nothing was changed.
-    #[error("another server may follow the chain now: the lease was not renewed in time")]
+    #[error("the lease was not renewed in time; another server may follow the chain now")]
     LeaseLost,
 }
 
-/// The right to append and to take back, until another server obtains it.
+/// The right to append events and to roll back, until another server obtains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Counts the times that the right was obtained anew. A change under an earlier term is refused.
+    /// Increases each time that the lease is obtained anew. A change under an earlier term is refused.
     term: i64,
 }
 
-/// Events after `survivor` were taken back.
+/// A rollback: events after `survivor` were removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollback {
     /// Increases with each rollback.
@@ -267,7 +268,7 @@ pub struct Rollback {
     pub survivor: Option<u64>,
 }
 
-/// What a reader has not seen yet. All parts are of one moment.
+/// What a reader has not seen yet; a consistent snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
     /// Rollbacks, oldest first. If there are any, `records` is empty: what is new depends on how far back the reader went.
@@ -279,24 +280,24 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Whether the store has nothing after these, which were asked for with this limit.
+    /// Whether these are the last events of the store, if they were read with this limit.
     pub(super) fn is_last(&self, limit: u32) -> bool {
         self.rollbacks.is_empty() && self.records.len() < limit as usize
     }
 }
 
-/// What a database call returns; boxed, so that the choice of the database is no type parameter of the server.
+/// What a database call returns. Boxed, so that the server needs no type parameter for the database.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// A store of one contract's events.
 ///
-/// Every call fails if the database cannot be read or written; nothing was changed then.
+/// Every call fails if the database cannot be read or written; then nothing was changed.
 pub trait EventStore: fmt::Debug + Send + Sync {
     /// Whether other servers may write to it.
     fn is_shared(&self) -> bool;
     /// Obtains or renews the right to write; `None` while another server has it.
     fn lease(&self) -> Answer<'_, Option<Lease>>;
-    /// Gives the right to write back, so that another server need not wait until it expires.
+    /// Releases the lease, so that another server need not wait until it expires.
     fn resign(&self) -> Answer<'_, ()>;
     /// The number of the newest rollback; 0 if there was none.
     fn last_rollback(&self) -> Answer<'_, u64>;
@@ -306,7 +307,7 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     fn newest_blocks(&self, limit: u32) -> Answer<'_, Vec<BlockRef>>;
     /// Adds the events up to and including block `tip`, all or nothing.
     fn append<'a>(&'a self, lease: Lease, records: &'a [StoredEvent], tip: BlockRef) -> Answer<'a, ()>;
-    /// Forgets everything after `block`, or everything if there is none, and records the rollback for readers.
+    /// Removes everything after `block`, or everything if it is `None`, and records the rollback for readers.
     fn truncate_after(&self, lease: Lease, block: Option<u64>) -> Answer<'_, ()>;
     /// Events after a position, in chain order.
     fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<StoredEvent>>;
@@ -314,7 +315,7 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     fn block_hash(&self, number: u64) -> Answer<'_, Option<B256>>;
     /// Whether the database answers.
     fn alive(&self) -> BoxFuture<'_, bool>;
-    /// Gives the lease back and ends all connections; what was written stays.
+    /// Releases the lease and closes all connections.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -323,8 +324,8 @@ const EVENT_COLUMNS: &str =
     "SELECT e.block, e.log_index, e.block_hash, b.time, e.tx, e.kind, e.campaign, e.account, e.body
      FROM events e JOIN blocks b ON b.number = e.block WHERE (e.block, e.log_index) > (";
 
-/// Completes a query that begins with [`EVENT_COLUMNS`]. Only the conditions that are asked for: SQLite uses no index for
-/// one that a parameter switches off.
+/// Completes a query that begins with [`EVENT_COLUMNS`]. Adds only the conditions that are needed: SQLite uses no index
+/// for a condition that a parameter switches off.
 macro_rules! events_after {
     ($query:ident, $filter:expr, $after:expr, $limit:expr) => {{
         let (filter, after): (&Filter, Option<Position>) = ($filter, $after);
@@ -374,7 +375,7 @@ where
     })
 }
 
-/// A row of number, hash and time.
+/// Converts a row of number, hash and time.
 fn block<R: Row>(row: R) -> Result<BlockRef, sqlx::Error>
 where
     usize: ColumnIndex<R>,
@@ -388,7 +389,7 @@ where
     })
 }
 
-/// A row of number and survivor.
+/// Converts a row of number and survivor.
 fn rollback<R: Row>(row: R) -> Result<Rollback, sqlx::Error>
 where
     usize: ColumnIndex<R>,
@@ -406,7 +407,7 @@ where
     text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-/// The databases have signed integers only. Block numbers and times fit; what does not is as good as the end of time.
+/// The databases have only signed integers. Block numbers and times fit; larger numbers are clamped.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The chain and the IPFS node behind the seams of index, hub and relay.
+//! Adapters: the chain client and the IPFS node behind the traits of index, hub and relay.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,12 +21,12 @@ use sonar_protocol::{
     wire::SettlementRequest,
 };
 
-/// The chain as the index reads it.
+/// The chain client as source of the index.
 #[derive(Clone, Debug)]
 pub struct ChainSource(Client);
 
 impl ChainSource {
-    /// Reads with this client.
+    /// Wraps a client without an account.
     pub fn new(client: Client) -> Self {
         Self(client)
     }
@@ -54,18 +54,18 @@ impl Source for ChainSource {
     }
 }
 
-/// The chain as the relay uses it.
+/// The chain client as the relay's chain.
 #[derive(Clone, Debug)]
 pub struct Settlements(Client);
 
 impl Settlements {
-    /// Sends from this client's account.
+    /// Wraps a client with the relay's account.
     pub fn new(client: Client) -> Self {
         Self(client)
     }
 }
 
-/// A settlement as the client takes it.
+/// Converts a settlement from the API to the client's type.
 struct Call {
     terms: Terms,
     submissions: Vec<Submission>,
@@ -127,12 +127,12 @@ impl Settler for Settlements {
     }
 }
 
-/// The IPFS node as the hub uses it.
+/// The IPFS node as the hub's store.
 #[derive(Clone, Debug)]
 pub struct HubNode(Arc<ipfs::Node>);
 
 impl HubNode {
-    /// Works on this node.
+    /// Wraps a running node.
     pub fn new(node: Arc<ipfs::Node>) -> Self {
         Self(node)
     }

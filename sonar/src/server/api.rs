@@ -1,4 +1,4 @@
-//! The HTTP interface.
+//! The HTTP API: routes, handlers and their OpenAPI descriptions.
 
 use std::{
     sync::{
@@ -44,7 +44,7 @@ use sonar_protocol::{
     wire::SettlementRequest,
 };
 
-/// How long a handler may take.
+/// Time limit of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -63,9 +63,9 @@ pub fn router(app: Arc<App>) -> Router {
     router
         .route("/", axum::routing::get(async || axum::response::Redirect::temporary("/docs")))
         .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", document))
-        .fallback(|| async { Problem::not_found("there is nothing here; /docs lists what there is") })
+        .fallback(|| async { Problem::not_found("no such route; /docs lists all routes") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD", "this address does not take this method")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD", "this route does not accept this method")
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::custom(problem::from_panic))
@@ -91,7 +91,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(metrics))
 }
 
-/// Gives every request an id and a time limit, and counts it.
+/// Adds a request id, the time limit and the metrics to every request.
 async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let id = format!("{:x}-{:x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -137,7 +137,7 @@ fn unknown(id: CampaignId) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "UNKNOWN_CAMPAIGN", format!("there is no campaign {id} on this contract"))
 }
 
-/// What this server is about.
+/// Chain, contracts, IPFS hub and state of this server.
 #[utoipa::path(get, path = "/api/v1/info", responses((status = OK, body = Info)))]
 async fn info(State(app): State<Arc<App>>) -> Json<Info> {
     let deployment = app.chain.deployment();
@@ -172,7 +172,7 @@ async fn campaigns(
     };
     let after = parse_optional::<CampaignId>(query.after.as_deref())?;
     let limit = bounded(query.limit)? as usize;
-    // Only the page's campaigns are summarised, and the indexer does not wait for it.
+    // Only the campaigns of the page are summarised, after the lock is released, so that the indexer does not wait.
     let page = app.index.read(|world| live::campaigns(world, &filter, after, limit)).map_err(unknown)?;
     Ok(Json(page.map(|view| live::summary(&view, &|manifest| app.shelf.manifest(manifest)))))
 }
@@ -192,19 +192,19 @@ async fn campaign(State(app): State<Arc<App>>, Segment(id): Segment<String>) -> 
     page.map(Json).map_err(|error| Problem::internal(&error))
 }
 
-/// A campaign as it is now. What is made of it is made after the world is unlocked.
+/// A copy of the campaign, so that the world is not locked while the response is built.
 fn campaign_of(app: &App, id: &str) -> Result<Arc<CampaignView>, Problem> {
     let id = parse(id)?;
     app.index.read(|world| world.campaigns.get(&id).cloned()).ok_or_else(|| unknown(id))
 }
 
-/// What each party of a campaign can learn, what was said in public so far, and what that rests on.
+/// What each party of a campaign can learn, what was disclosed so far, and what that rests on.
 #[utoipa::path(
     get, path = "/api/v1/campaigns/{id}/privacy", params(("id" = String, Path, description = "Campaign id")),
     responses(
         (status = OK, body = PrivacyStatement),
         (status = BAD_REQUEST, body = Problem),
-        (status = NOT_FOUND, description = "No such campaign, or its manifest is not here", body = Problem)
+        (status = NOT_FOUND, description = "No such campaign, or the hub does not have its manifest", body = Problem)
     )
 )]
 async fn campaign_privacy(
@@ -217,7 +217,11 @@ async fn campaign_privacy(
         .read(|world| world.campaign(id).map(|view| (Digest(view.terms.manifest.0), CampaignProgress::from(view))))
         .ok_or_else(|| unknown(id))?;
     let manifest = app.shelf.manifest(manifest).ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "NO_MANIFEST", format!("the manifest of campaign {id} is not here"))
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "NO_MANIFEST",
+            format!("the hub does not have the manifest of campaign {id}"),
+        )
     })?;
     PrivacyStatement::new(&manifest, progress).map(Json).map_err(|error| Problem::internal(&error))
 }
@@ -249,7 +253,7 @@ async fn submissions(
     Page::first(found, query.limit, total.into(), |submission| submission.number.to_string()).map(Json)
 }
 
-/// The windows of a campaign that were settled, in order.
+/// A campaign's settled windows, in order.
 #[utoipa::path(
     get, path = "/api/v1/campaigns/{id}/windows",
     params(("id" = String, Path, description = "Campaign id"), PageQuery),
@@ -332,7 +336,7 @@ async fn capsules(
     page.map(Json)
 }
 
-/// What an account did and earned as a miner, newest campaigns first.
+/// Submissions and earnings of a miner by campaign, newest campaign first.
 #[utoipa::path(
     get, path = "/api/v1/miners/{address}", params(("address" = String, Path, description = "Account"), PageQuery),
     responses((status = OK, body = Miner), (status = BAD_REQUEST, body = Problem), (status = NOT_FOUND, body = Problem))
@@ -346,16 +350,16 @@ async fn miner(
     let after = parse_optional::<CampaignId>(query.after.as_deref())?;
     let limit = bounded(query.limit)? as usize;
     let nothing = || match after {
-        None => Problem::not_found(format!("{address} has submitted nothing")),
-        Some(after) => Problem::not_found(format!("{address} has submitted nothing to campaigns older than {after}")),
+        None => Problem::not_found(format!("{address} has no submissions")),
+        Some(after) => Problem::not_found(format!("{address} has no submissions to campaigns older than {after}")),
     };
     let found = app.index.read(|world| live::miner(world, address, after, limit)).map_err(unknown)?;
     found.map(Json).ok_or_else(nothing)
 }
 
-/// Whether the hub holds a live artefact.
+/// A live artefact, and whether the hub has it.
 #[utoipa::path(
-    get, path = "/api/v1/artefacts/{cid}", params(("cid" = String, Path, description = "CID, or the digest that is on the chain")),
+    get, path = "/api/v1/artefacts/{cid}", params(("cid" = String, Path, description = "CID, or digest as on chain")),
     responses(
         (status = OK, body = Artefact),
         (status = BAD_REQUEST, body = Problem),
@@ -367,15 +371,15 @@ async fn artefact(State(app): State<Arc<App>>, Segment(cid): Segment<String>) ->
     let (kind, bytes) = app
         .shelf
         .artefact(cid)
-        .ok_or_else(|| Problem::not_found(format!("no live campaign or Capsule needs {cid}")))?;
+        .ok_or_else(|| Problem::not_found(format!("{cid} is not an artefact of a live campaign or Capsule")))?;
     Ok(Json(Artefact { cid, kind, pinned: bytes.is_some(), bytes }))
 }
 
 /// Every event of the contracts as it is indexed (server-sent events).
 ///
-/// Begins with an `open` message. Each event has an id; a client that connects again with `Last-Event-ID` (or `after`)
-/// misses nothing. A `rollback` message says that the chain was rolled back: what came from later blocks than the one
-/// it names is void, and what the chain says instead follows. Without a starting point only new events come.
+/// Begins with an `open` message. Each event has an id; a client that reconnects with `Last-Event-ID` (or `after`)
+/// misses nothing. A `rollback` message reports that the chain was rolled back: events of later blocks than the one it
+/// names are void, and the events of the new chain follow. Without a starting point the stream has only new events.
 #[utoipa::path(
     get, path = "/api/v1/events", params(StreamQuery, ("Last-Event-ID" = Option<String>, Header,)),
     responses(
@@ -399,7 +403,7 @@ async fn events(
     sse::open(app, filter, after).await
 }
 
-/// Leaves a signed settlement with Sonar, which sends it if the chain does not settle the window soon.
+/// Submits a signed settlement to Sonar, which sends it if the window is not settled in time.
 #[utoipa::path(
     post, path = "/api/v1/relay/settlement", request_body = SettlementRequest,
     responses(
@@ -407,7 +411,7 @@ async fn events(
         (status = BAD_REQUEST, body = Problem),
         (status = PAYLOAD_TOO_LARGE, body = Problem),
         (status = UNSUPPORTED_MEDIA_TYPE, body = Problem),
-        (status = UNPROCESSABLE_ENTITY, description = "The contract would refuse it", body = Problem),
+        (status = UNPROCESSABLE_ENTITY, description = "The contract would refuse the settlement", body = Problem),
         (status = SERVICE_UNAVAILABLE, body = Problem)
     )
 )]
@@ -415,20 +419,19 @@ async fn relay_settlement(
     State(app): State<Arc<App>>,
     Body(settlement): Body<SettlementRequest>,
 ) -> Result<(StatusCode, Json<RelayReceipt>), Problem> {
-    let relay = app
-        .relay
-        .as_ref()
-        .ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "NO_ACCOUNT", "this server relays nothing"))?;
+    let relay = app.relay.as_ref().ok_or_else(|| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "NO_ACCOUNT", "this server has no account and relays nothing")
+    })?;
     relay.accept(&settlement).await.map(|receipt| (StatusCode::ACCEPTED, Json(receipt)))
 }
 
-/// Whether the process answers.
+/// Liveness: whether the process answers.
 #[utoipa::path(get, path = "/healthz", responses((status = OK, body = String, content_type = "text/plain")))]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether everything that is needed answers, and the index has caught up.
+/// Readiness: whether chain, database and IPFS node answer, and the index has caught up.
 #[utoipa::path(
     get, path = "/readyz",
     responses((status = OK, body = Readiness), (status = SERVICE_UNAVAILABLE, body = Readiness))
@@ -439,7 +442,7 @@ async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
     (status, Json(ready))
 }
 
-/// Measurements for Prometheus.
+/// Metrics for Prometheus.
 #[utoipa::path(get, path = "/metrics", responses((status = OK, body = String, content_type = "text/plain")))]
 async fn metrics(State(app): State<Arc<App>>) -> Response<HttpBody> {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()

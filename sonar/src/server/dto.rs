@@ -1,4 +1,4 @@
-//! What the API says, as JSON.
+//! The JSON bodies and query parameters of the API.
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
@@ -16,25 +16,25 @@ use sonar_protocol::{
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 500;
-/// Who asks whether the server is ready wants to know soon.
+/// Time limit of the readiness check, because callers expect a quick answer.
 const CHAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// What this server is about.
+/// Chain, contracts, IPFS hub and state of this server.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Info {
     /// The chain.
     pub chain_id: u64,
     /// The contracts on it.
     pub contracts: Contracts,
-    /// Addresses of the IPFS hub that everybody dials.
+    /// Addresses of the IPFS hub.
     pub ipfs: Vec<String>,
-    /// Sonar's version.
+    /// Version of the program.
     pub version: String,
-    /// The newest indexed block; 0 before the first.
+    /// Number of the newest indexed block; 0 before the first.
     pub block: u64,
-    /// The newest block of the chain, as far as this server has seen it.
+    /// Number of the newest block of the chain that this server has seen.
     pub head: u64,
-    /// How many campaigns there are.
+    /// Number of campaigns.
     pub campaigns: usize,
     /// Whether this server relays settlements.
     pub relay: bool,
@@ -42,21 +42,21 @@ pub struct Info {
     pub uptime_seconds: u64,
 }
 
-/// Where the contracts are.
+/// Addresses of the contracts.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Contracts {
-    /// The chain they are on.
+    /// Chain id.
     pub chain_id: u64,
-    /// Sonar.
+    /// Address of the contract Campaigns.
     #[schema(value_type = String)]
     pub campaigns: Address,
-    /// The registry of Capsules.
+    /// Address of CapsuleRegistry.
     #[schema(value_type = String)]
     pub registry: Address,
-    /// DataCoin.
+    /// Address of DataCoin.
     #[schema(value_type = String)]
     pub datacoin: Address,
-    /// No event is older than this block.
+    /// Block of the deployment; no event is older.
     pub block: u64,
 }
 
@@ -72,29 +72,29 @@ impl From<&Deployment> for Contracts {
     }
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Page<T> {
-    /// The part.
+    /// Items of the page.
     pub items: Vec<T>,
-    /// Give this as `after` to get the next part; absent at the end.
+    /// Pass this as `after` to get the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Length of the whole list; absent for events, whose number would have to be counted.
+    /// Length of the whole list; absent for events, which are not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
 }
 
 impl<T> Page<T> {
-    /// The same part of the list, with each item turned into what is shown of it.
+    /// The same page, with each item converted by `show`.
     pub fn map<U>(self, show: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(show).collect(), next: self.next, total: self.total }
     }
 
-    /// The first part of what is left of a list.
+    /// The first page of the rest of a list.
     ///
     /// # Errors
-    /// A limit out of range.
+    /// The limit is out of range.
     pub fn first(
         rest: impl Iterator<Item = T>,
         limit: Option<u32>,
@@ -113,7 +113,7 @@ impl<T> Page<T> {
 /// The limit of a page, within its range.
 ///
 /// # Errors
-/// Out of range.
+/// The limit is out of range.
 pub fn bounded(limit: Option<u32>) -> Result<u32, Problem> {
     match limit.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(limit),
@@ -121,7 +121,7 @@ pub fn bounded(limit: Option<u32>) -> Result<u32, Problem> {
     }
 }
 
-/// Which campaigns.
+/// Query of the list of campaigns.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -133,39 +133,39 @@ pub struct CampaignQuery {
     pub owner: Option<String>,
     /// Only campaigns of this Capsule.
     pub capsule: Option<String>,
-    /// Only campaigns with bounties in this token (the zero address stands for ETH).
+    /// Only campaigns with bounties in this token (zero address: ETH).
     pub token: Option<String>,
-    /// Begin after this campaign.
+    /// Start after this campaign.
     pub after: Option<String>,
     /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
-/// Which part of a list.
+/// Query of a page of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
     /// Begin after this item: what `next` of the part before names.
     pub after: Option<String>,
-    /// At most this number, 1 to 500.
+    /// Maximum number of items, 1 to 500.
     pub limit: Option<u32>,
 }
 
-/// Which submissions.
+/// Query of a campaign's submissions.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct SubmissionQuery {
-    /// Only those of this miner.
+    /// Only submissions of this miner.
     pub miner: Option<String>,
-    /// Begin after the submission with this number.
+    /// Start after the submission with this number.
     pub after: Option<String>,
     /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
-/// Which events of a campaign.
+/// Query of a campaign's events.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -173,15 +173,15 @@ pub struct EventQuery {
     /// Only events with this name.
     #[param(example = "submitted")]
     pub kind: Option<String>,
-    /// Only events about this account.
+    /// Only events that concern this account.
     pub account: Option<String>,
-    /// Begin after the event with this id.
+    /// Start after the event with this id.
     pub after: Option<String>,
     /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
-/// Which events of the stream.
+/// Query of the event stream.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -191,28 +191,28 @@ pub struct StreamQuery {
     /// Only events with this name.
     #[param(example = "settled")]
     pub kind: Option<String>,
-    /// Only events about this account.
+    /// Only events that concern this account.
     pub account: Option<String>,
-    /// Begin after the event with this id; `0-0` is before all.
+    /// Start after the event with this id; `0-0` is before all events.
     pub after: Option<String>,
 }
 
 /// One campaign.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CampaignPage {
-    /// What the chain says.
+    /// State on the chain.
     #[serde(flatten)]
     pub detail: CampaignDetail,
-    /// The manifest, if it is here.
+    /// The manifest, if the hub has it.
     #[schema(value_type = Option<Object>)]
     pub manifest: Option<serde_json::Value>,
 }
 
 impl CampaignPage {
-    /// Everything that is said of a campaign.
+    /// Builds the response from campaign and manifest.
     ///
     /// # Errors
-    /// A manifest that JSON cannot say.
+    /// The manifest cannot be expressed in JSON.
     pub fn new(view: &CampaignView, manifest: Option<&Manifest>) -> Result<Self, serde_json::Error> {
         let detail = CampaignDetail::new(view, manifest.map(Label::from));
         Ok(Self { detail, manifest: manifest.map(serde_json::to_value).transpose()? })
@@ -222,14 +222,14 @@ impl CampaignPage {
 /// One event of the contracts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EventView {
-    /// Its id: give it as `after` or `Last-Event-ID`.
+    /// Its id, to be passed as `after` or `Last-Event-ID`.
     pub id: String,
     /// Its name.
     pub kind: String,
-    /// The campaign it is about.
+    /// The campaign that it concerns.
     #[schema(value_type = Option<String>)]
     pub campaign: Option<CampaignId>,
-    /// Where it happened.
+    /// Block, time and transaction.
     pub at: PlaceJson,
     /// Its fields, as in the contracts' ABI but in snake case.
     #[schema(value_type = Object)]
@@ -254,15 +254,15 @@ pub struct Artefact {
     /// Its CID.
     #[schema(value_type = String)]
     pub cid: Digest,
-    /// What it is for.
+    /// Kind of artefact.
     pub kind: Kind,
-    /// Whether the hub holds it.
+    /// Whether the hub has it.
     pub pinned: bool,
-    /// Its size, if the hub holds it.
+    /// Its size in bytes, if the hub has it.
     pub bytes: Option<u64>,
 }
 
-/// A settlement that Sonar keeps.
+/// A pending settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RelayReceipt {
     /// The campaign.
@@ -270,16 +270,16 @@ pub struct RelayReceipt {
     pub campaign: CampaignId,
     /// The window.
     pub window: u32,
-    /// Unix time after which Sonar sends it, unless the chain has settled the window.
+    /// Unix time after which Sonar sends it, unless the window is settled by then.
     pub send_after: u64,
 }
 
-/// Whether everything that is needed answers.
+/// State of the server and of the services that it needs.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// Whether all of them do, and the index has caught up.
+    /// Whether all services answer, and the index has caught up.
     pub ready: bool,
-    /// Why not; empty if ready.
+    /// Reasons; empty if ready.
     pub reasons: Vec<String>,
     /// The chain.
     pub chain: Dependency,
@@ -287,20 +287,20 @@ pub struct Readiness {
     pub index: IndexHealth,
     /// The IPFS node.
     pub ipfs: IpfsHealth,
-    /// The relay's account.
+    /// The relay and its account.
     pub relay: bool,
 }
 
-/// Something that is needed.
+/// State of a service.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Dependency {
     /// Whether it answers.
     pub ok: bool,
-    /// What it says, or why it does not answer.
+    /// Details, or why it does not answer.
     pub detail: String,
 }
 
-/// How far the index is.
+/// Progress of the index.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct IndexHealth {
     /// Whether the database answers and the index has caught up.
@@ -313,23 +313,23 @@ pub struct IndexHealth {
     pub follows: bool,
 }
 
-/// What the hub holds.
+/// State of the hub.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct IpfsHealth {
     /// Whether the node works.
     pub ok: bool,
-    /// Live artefacts that are here.
+    /// Number of live artefacts that the hub has.
     pub pinned: usize,
-    /// Their size.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// Live artefacts that are not here yet.
+    /// Number of live artefacts that the hub does not have yet.
     pub missing: usize,
 }
 
 impl Readiness {
-    /// Looks at everything.
+    /// Checks chain, index, IPFS node and relay.
     pub(super) async fn look(app: &App) -> Self {
-        // A chain that was replaced answers too.
+        // A replaced chain answers too, so its identity is checked.
         let look = async { tokio::try_join!(app.chain.head(), app.chain.check_deployment()) };
         let chain = match tokio::time::timeout(CHAIN_TIMEOUT, look).await {
             Ok(Ok((head, ()))) => Dependency { ok: true, detail: format!("block {}", head.number) },

@@ -1,10 +1,10 @@
-//! Ids of events, in pages and in the event stream: a client resumes after the last one that it has seen.
+//! Ids of events, in pages and in the event stream. A client resumes after the last id that it has seen.
 
 use alloy::primitives::hex;
 
 use crate::index::{NotAPosition, Position, StoredEvent};
 
-/// The id of an event: its position, and the start of its block's hash, which tells after a reconnection whether the
+/// The id of an event: its position, and the start of its block's hash, which shows after a reconnection whether the
 /// chain was rolled back meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventId {
@@ -13,7 +13,7 @@ pub struct EventId {
 }
 
 impl EventId {
-    /// Where the event is.
+    /// Position of the event.
     #[must_use]
     pub fn position(&self) -> Position {
         self.position

@@ -1,4 +1,4 @@
-//! Reading requests: what cannot be understood is answered with a problem that names it.
+//! Extractors: an invalid request is answered with a problem that names what is wrong.
 
 use axum::{
     body::Bytes,
@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 
-/// The largest body that is read.
+/// Size limit of a body in bytes.
 pub const BODY_LIMIT: usize = 256 << 10;
 
-/// Parameters of the query.
+/// Query parameters.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
 
@@ -26,7 +26,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// The variable part of the path.
+/// Path parameters.
 #[derive(Debug)]
 pub struct Segment<T>(pub T);
 
@@ -67,6 +67,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         })?;
         serde_json::from_slice(&bytes)
             .map(Self)
-            .map_err(|error| Problem::usage(format!("the body cannot be understood: {error}")))
+            .map_err(|error| Problem::usage(format!("the body is invalid: {error}")))
     }
 }

@@ -1,4 +1,4 @@
-//! The IPFS hub that everybody dials: fetches and pins what is live, lets go of what is dead.
+//! The IPFS hub that all programs dial: fetches and pins live artefacts, unpins the others.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -21,48 +21,49 @@ use super::{
 use crate::index::Index;
 use sonar_protocol::{ids::Digest, manifest::Manifest};
 
-/// How long something stays here that is not live any more: a rolled back chain may want it again.
+/// How long an artefact stays pinned after it is no longer live, because it may be live again after a rollback of the
+/// chain.
 const GRACE: Duration = Duration::from_secs(300);
-/// How often the node's pins are compared with what is live.
+/// Interval between comparisons of the node's pins with the live artefacts.
 const RELEASE_INTERVAL: Duration = Duration::from_secs(10);
-/// How long to wait for an artefact that was not tried yet …
+/// Time limit for the first attempt to fetch an artefact.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(5);
-/// … and for one that could not be fetched before.
+/// Time limit for later attempts.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 const PATIENCE: Patience = Patience {
     first_pause: Duration::from_millis(500),
     longest_pause: Duration::from_secs(30),
-    // A fetch that is ended is repeated by the next start.
+    // A cancelled fetch is repeated after the next start.
     grace: Duration::ZERO,
 };
-/// How long to wait for the node to pin or unpin something that it has.
+/// Time limit for the node to pin or unpin an artefact that it has.
 const PIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest time without looking whether something is to be done.
+/// Longest time between two checks for work.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// A failure of the IPFS node, in words.
+/// A failure of the IPFS node, as text.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BlobError(pub String);
 
-/// What the hub needs of an IPFS node.
+/// The operations of an IPFS node that the hub needs.
 pub trait Blobs: Clone + Send + Sync + 'static {
-    /// The artefact with this digest, from here or from a peer.
+    /// Fetches the artefact with this digest, locally or from a peer.
     fn get(
         &self,
         digest: Digest,
         max_bytes: usize,
         timeout: Duration,
     ) -> impl Future<Output = Result<Vec<u8>, BlobError>> + Send;
-    /// Keeps it.
+    /// Pins an artefact.
     fn pin(&self, digest: Digest) -> impl Future<Output = Result<(), BlobError>> + Send;
-    /// Lets go of it.
+    /// Unpins an artefact.
     fn unpin(&self, digest: Digest) -> impl Future<Output = Result<(), BlobError>> + Send;
-    /// What is kept.
+    /// Digests of all pinned artefacts.
     fn pins(&self) -> impl Future<Output = Result<Vec<Digest>, BlobError>> + Send;
 }
 
-/// What the hub knows, for readers.
+/// State of the hub, shared with the handlers.
 #[derive(Debug, Default)]
 pub struct Shelf {
     inner: Mutex<Inner>,
@@ -76,23 +77,23 @@ struct Inner {
 
 impl Shelf {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every change is complete in itself.
+        // A panic elsewhere cannot leave a partial change, because every change is complete in itself.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The kind of a live artefact, and its size if it is here.
+    /// The kind of a live artefact, and its size in bytes if the hub has it.
     #[must_use]
     pub fn artefact(&self, digest: Digest) -> Option<(Kind, Option<u64>)> {
         self.lock().pins.get(digest)
     }
 
-    /// A live campaign's manifest, if it is here and well-formed.
+    /// A live campaign's manifest, if the hub has it and it is well-formed.
     #[must_use]
     pub fn manifest(&self, digest: Digest) -> Option<Arc<Manifest>> {
         self.lock().manifests.get(&digest).cloned()
     }
 
-    /// How many live artefacts are here, their size, and how many are missing.
+    /// Number and size in bytes of the live artefacts that the hub has, and number of the missing ones.
     #[must_use]
     pub fn totals(&self) -> (usize, u64, usize) {
         self.lock().pins.totals()
@@ -101,7 +102,7 @@ impl Shelf {
 
 type Fetches = JobDriver<Digest, (), (Kind, Vec<u8>), BlobError>;
 
-/// The task that keeps the node's pins equal to what is live.
+/// The task that keeps the node's pins equal to the live artefacts.
 #[derive(Debug)]
 pub struct Hub<B> {
     blobs: B,
@@ -114,13 +115,13 @@ pub struct Hub<B> {
 }
 
 impl<B: Blobs> Hub<B> {
-    /// A hub over a node.
+    /// Creates the hub of an IPFS node.
     pub fn new(blobs: B, index: Arc<Index>, shelf: Arc<Shelf>, metrics: Arc<Metrics>) -> Self {
         let fetches = Fetches::new(SLOTS, PATIENCE);
         Self { blobs, index, shelf, metrics, dead_since: HashMap::new(), release_at: Instant::now(), fetches }
     }
 
-    /// Works until `stopping` becomes true.
+    /// Runs until `stopping` becomes true.
     pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let mut progress = self.index.progress();
         while !*stopping.borrow() {
@@ -213,7 +214,7 @@ impl<B: Blobs> Hub<B> {
         self.metrics.step(step, StepOutcome::from(&result), took);
         let (kind, bytes) = match result {
             Ok(obtained) => obtained,
-            Err(error) => return tracing::debug!(%digest, %error, "not obtained yet"),
+            Err(error) => return tracing::debug!(%digest, %error, "not fetched yet"),
         };
         tracing::info!(%digest, ?kind, bytes = bytes.len(), "pinned");
         let mut inner = self.shelf.lock();

@@ -1,4 +1,4 @@
-//! Questions that the server asks the fold of all events. Pure.
+//! Queries of the world that only the server needs. Pure.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
@@ -19,7 +19,7 @@ use sonar_protocol::{
 /// Artefacts that a manifest names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ManifestArtefacts {
-    /// What is sealed to the Capsule.
+    /// The bundle that is sealed to the Capsule.
     pub bundle: Digest,
     /// The weights of the backbone, if there is one.
     pub backbone: Option<Digest>,
@@ -31,23 +31,25 @@ impl From<&Manifest> for ManifestArtefacts {
     }
 }
 
-/// Artefacts that somebody still needs. `named` tells what a manifest names, if the manifest is here.
+/// Artefacts that a party still needs. `named` returns what a manifest names, if the hub has the manifest.
 pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<ManifestArtefacts>) -> BTreeMap<Digest, Kind> {
     let mut live = BTreeMap::new();
-    // What a stranger calls an update may be another campaign's manifest: the first use decides, updates come last.
+    // A stranger may submit another campaign's manifest as an update: the first use decides the kind, and updates come
+    // last.
     let certificates = world.capsules.values().filter_map(|capsule| capsule.certificate);
     live.extend(certificates.map(|digest| (digest, Kind::Certificate)));
     let campaigns = || world.in_order().filter(|campaign| needs_artefacts(campaign));
     for campaign in campaigns() {
         let manifest = Digest(campaign.terms.manifest.0);
         live.entry(manifest).or_insert(Kind::Manifest);
-        // Dead versions too, until their data scientist had time to audit them: their Capsule might rather forget them.
+        // Old versions too, until the data scientist has had time to audit them: a dishonest Capsule would rather lose
+        // them.
         if campaign.stake_fate.is_none() && (campaign.terms.stake > 0 || campaign.result.is_none()) {
             let materials = campaign.versions.iter().map(|version| version.published.material);
             materials.for_each(|material| _ = live.entry(material).or_insert(Kind::Material));
         }
         let named = named(manifest);
-        // Whoever fetches the model needs it, too.
+        // Also needed to measure the delivered model.
         if let Some(backbone) = named.and_then(|named| named.backbone) {
             live.entry(backbone).or_insert(Kind::Backbone);
         }
@@ -67,7 +69,7 @@ pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<ManifestArtefac
     live
 }
 
-/// Whether a campaign still runs, or has a model to be fetched.
+/// Whether a campaign still runs, or has a model that its owner may fetch.
 fn needs_artefacts(campaign: &CampaignView) -> bool {
     match campaign.state {
         State::Proposed | State::Open | State::Finalized => true,
@@ -76,8 +78,7 @@ fn needs_artefacts(campaign: &CampaignView) -> bool {
     }
 }
 
-/// Whether a window needs no settlement any more. Of a campaign that is not known (yet, or not again after a rollback)
-/// nothing can be said.
+/// Whether a window no longer needs a settlement; false for a campaign that is not indexed (yet, or after a rollback).
 pub fn is_settled(world: &World, id: CampaignId, window: u32) -> bool {
     world.campaign(id).is_some_and(|campaign| match campaign.state {
         State::None | State::Proposed => false,
@@ -86,17 +87,17 @@ pub fn is_settled(world: &World, id: CampaignId, window: u32) -> bool {
     })
 }
 
-/// How many campaigns there are.
+/// Number of campaigns.
 pub fn count(world: &World) -> usize {
     world.order.len()
 }
 
-/// Whether there is such a campaign.
+/// Whether this campaign is indexed.
 pub fn exists(world: &World, id: CampaignId) -> bool {
     world.campaign(id).is_some()
 }
 
-/// How many campaigns there are in each state.
+/// Number of campaigns by state.
 pub fn by_state(world: &World) -> BTreeMap<&'static str, usize> {
     let mut counts: BTreeMap<_, _> = State::ALL.into_iter().map(|state| (state.name(), 0)).collect();
     for campaign in world.in_order() {
@@ -105,8 +106,8 @@ pub fn by_state(world: &World) -> BTreeMap<&'static str, usize> {
     counts
 }
 
-/// Whether in every campaign deposited = paid + owed + refunded + fee + escrowed, and of stakes deposited = held + free +
-/// withdrawn.
+/// Whether the ledger of every campaign adds up: deposited = paid + owed + refunded + fee + escrowed, and for stakes
+/// deposited = held + free + withdrawn.
 pub fn ledgers_add_up(world: &World) -> bool {
     world.in_order().all(|campaign| {
         let l = campaign.ledger();
@@ -117,7 +118,7 @@ pub fn ledgers_add_up(world: &World) -> bool {
     })
 }
 
-/// What the contract must hold per token: everything deposited and not withdrawn, stakes among the ETH.
+/// What the contract must hold per token: everything deposited and not withdrawn. Stakes count as ETH.
 pub fn held(world: &World) -> BTreeMap<Address, U256> {
     let mut held = BTreeMap::new();
     let mut hold = |token, amount| {
@@ -134,7 +135,7 @@ pub fn held(world: &World) -> BTreeMap<Address, U256> {
     held
 }
 
-/// Which campaigns are asked for; what is `None` does not restrict.
+/// Filter of campaigns; a field that is `None` does not restrict.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CampaignFilter {
     /// In this state.
@@ -163,11 +164,11 @@ fn manifest(view: &CampaignView, manifests: Manifests<'_>) -> Option<Arc<Manifes
     manifests(Digest(view.terms.manifest.0))
 }
 
-/// At most `limit` campaigns, newest first, beginning with those older than `after`. Copies no campaign, so that the
-/// caller can summarise them after the world is unlocked.
+/// At most `limit` campaigns, newest first, that are older than `after`. Shares the campaigns, so that the caller can
+/// summarise them after the world is unlocked.
 ///
 /// # Errors
-/// There is no campaign `after`; its id comes back.
+/// Returns `after` if there is no such campaign.
 pub fn campaigns(
     world: &World,
     filter: &CampaignFilter,
@@ -195,15 +196,15 @@ fn newest_first(
     Ok(world.order[..end].iter().rev().filter_map(|id| world.campaigns.get(id)))
 }
 
-/// What a list shows of a campaign.
+/// The summary of a campaign in a list.
 pub fn summary(view: &CampaignView, manifests: Manifests<'_>) -> CampaignSummary {
     CampaignSummary::new(view, manifest(view, manifests).as_deref().map(Label::from))
 }
 
-/// What a campaign's page shows.
+/// The details of a campaign.
 ///
 /// # Errors
-/// A manifest that JSON cannot say.
+/// The manifest cannot be expressed in JSON.
 pub fn detail(view: &CampaignView, manifests: Manifests<'_>) -> Result<CampaignPage, serde_json::Error> {
     CampaignPage::new(view, manifest(view, manifests).as_deref())
 }
@@ -215,11 +216,11 @@ pub fn capsules(world: &World, after: Option<Address>) -> impl Iterator<Item = C
     rest.map(|(&operator, view)| CapsuleSummary::new(operator, view))
 }
 
-/// What an account did as a miner in at most `limit` campaigns, beginning with those older than `after`. `None` if it
-/// submitted to none of them.
+/// Submissions and earnings of a miner in at most `limit` campaigns that are older than `after`. `None` if there are
+/// none.
 ///
 /// # Errors
-/// There is no campaign `after`; its id comes back.
+/// Returns `after` if there is no such campaign.
 pub fn miner(
     world: &World,
     address: Address,
@@ -344,7 +345,7 @@ mod tests {
 
         let filter = CampaignFilter { owner: Some(Address::repeat_byte(1)), ..all };
         let ids = |page: Page<Arc<CampaignView>>| page.items.iter().map(|view| view.id).collect::<Vec<_>>();
-        // A campaign that does not match any more is still a place in the list.
+        // A campaign that no longer matches is still a valid cursor.
         assert_eq!(ids(campaigns(&world, &filter, Some(id(4)), 9).unwrap()), [id(3), id(1)]);
         assert_eq!(campaigns(&world, &all, Some(id(9)), 9).unwrap_err(), id(9));
     }

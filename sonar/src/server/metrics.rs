@@ -1,4 +1,4 @@
-//! What Prometheus reads. The recorder belongs to one server, so that several can run in one process.
+//! Metrics for Prometheus. Each server has its own recorder, so that several can run in one process.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use sonar_node::jobs::StepOutcome;
 /// Upper bounds in seconds of the buckets for request durations.
 const BUCKETS: [f64; 9] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
 
-/// The server's own measurements.
+/// The metrics of one server.
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        // Fails only for an empty list of buckets.
+        // Fails only if the list of buckets is empty.
         let builder = PrometheusBuilder::new();
         let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS).unwrap_or(builder).build_recorder();
         let handle = recorder.handle();
@@ -44,20 +44,20 @@ fn describe() {
     describe_gauge!("sonar_index_lag_blocks", "blocks that are not yet indexed");
     describe_gauge!(
         "sonar_index_follows",
-        "1 if this server follows the chain, 0 if it reads what another one indexes"
+        "1 if this server follows the chain, 0 if it reads what another server indexes"
     );
-    describe_counter!("sonar_index_rollbacks_total", "times that the chain was rolled back");
+    describe_counter!("sonar_index_rollbacks_total", "rollbacks of the chain");
     describe_gauge!("sonar_campaigns", "campaigns by state");
     describe_counter!("sonar_http_requests_total", "answered requests by route and status");
     describe_histogram!("sonar_http_request_seconds", "time to answer by route");
     describe_gauge!("sonar_sse_clients", "open event streams");
-    describe_gauge!("sonar_ipfs_pinned", "live artefacts that are here");
-    describe_gauge!("sonar_ipfs_pinned_bytes", "size of the live artefacts that are here");
-    describe_gauge!("sonar_ipfs_missing", "live artefacts that are not here yet");
-    describe_histogram!("sonar_step_seconds", "time that a job took by step and outcome");
-    describe_gauge!("sonar_relay_pending", "settlements that wait for their window to be settled");
-    describe_counter!("sonar_relay_sent_total", "settlements that Sonar had to send");
-    describe_gauge!("sonar_escrow", "money in the contract by token, in the token's smallest unit");
+    describe_gauge!("sonar_ipfs_pinned", "live artefacts that the hub has");
+    describe_gauge!("sonar_ipfs_pinned_bytes", "total size of the live artefacts that the hub has");
+    describe_gauge!("sonar_ipfs_missing", "live artefacts that the hub does not have yet");
+    describe_histogram!("sonar_step_seconds", "duration of job steps by step and outcome");
+    describe_gauge!("sonar_relay_pending", "pending settlements");
+    describe_counter!("sonar_relay_sent_total", "settlements that Sonar sent");
+    describe_gauge!("sonar_escrow", "balance of the contract by token, in the token's smallest unit");
     describe_gauge!(
         "sonar_conservation_ok",
         "1 if every campaign's deposit is paid + owed + refunded + fee + escrowed and the contract holds it"
@@ -65,7 +65,7 @@ fn describe() {
 }
 
 impl Metrics {
-    /// The text that Prometheus reads.
+    /// Renders all metrics in the text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> String {
         self.handle.run_upkeep();
@@ -76,7 +76,7 @@ impl Metrics {
         with_local_recorder(&self.recorder, record);
     }
 
-    /// How far chain and index are.
+    /// Records the newest block of the chain and of the index.
     pub fn blocks(&self, head: u64, head_age: Duration, indexed: Option<u64>) {
         self.with(|| {
             gauge!("sonar_chain_head_block").set(approximate(head));
@@ -86,17 +86,17 @@ impl Metrics {
         });
     }
 
-    /// Whether this server follows the chain itself.
+    /// Records whether this server follows the chain itself.
     pub fn follows(&self, follows: bool) {
         self.with(|| gauge!("sonar_index_follows").set(f64::from(u8::from(follows))));
     }
 
-    /// The chain was rolled back.
+    /// Counts a rollback of the chain.
     pub fn rollback(&self) {
         self.with(|| counter!("sonar_index_rollbacks_total").increment(1));
     }
 
-    /// Campaigns by state.
+    /// Records the number of campaigns by state.
     pub fn campaigns(&self, by_state: &BTreeMap<&'static str, usize>) {
         self.with(|| {
             for (&state, &count) in by_state {
@@ -105,7 +105,7 @@ impl Metrics {
         });
     }
 
-    /// A request was answered. `route` is the pattern, not the path, so that there are few of them.
+    /// Records an answered request. `route` is the pattern and not the path, to bound the number of time series.
     pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
         let (method, route) = (method.to_owned(), route.to_owned());
         self.with(|| {
@@ -118,7 +118,7 @@ impl Metrics {
         });
     }
 
-    /// Counts an event stream in, unless there are `limit` already.
+    /// Counts a new event stream; returns false if `limit` streams are open.
     pub fn sse_enter(&self, limit: usize) -> bool {
         let entered = self
             .sse_clients
@@ -128,7 +128,7 @@ impl Metrics {
         entered
     }
 
-    /// Counts an event stream out.
+    /// Counts the end of an event stream.
     pub fn sse_leave(&self) {
         self.sse_clients.fetch_sub(1, Ordering::Relaxed);
         self.sse_gauge();
@@ -139,7 +139,7 @@ impl Metrics {
         self.with(|| gauge!("sonar_sse_clients").set(approximate(clients as u64)));
     }
 
-    /// What the hub holds.
+    /// State of the hub.
     pub fn pins(&self, pinned: usize, bytes: u64, missing: usize) {
         self.with(|| {
             gauge!("sonar_ipfs_pinned").set(approximate(pinned as u64));
@@ -148,24 +148,24 @@ impl Metrics {
         });
     }
 
-    /// A job's step ended.
+    /// Records the duration and outcome of a job's step.
     pub fn step(&self, step: &'static str, outcome: StepOutcome, took: Duration) {
         self.with(|| {
             histogram!("sonar_step_seconds", "step" => step, "outcome" => outcome.name()).record(took.as_secs_f64());
         });
     }
 
-    /// Settlements that wait.
+    /// Records the number of pending settlements.
     pub fn relay_pending(&self, pending: usize) {
         self.with(|| gauge!("sonar_relay_pending").set(approximate(pending as u64)));
     }
 
-    /// A settlement that Sonar sent.
+    /// Counts a settlement that Sonar sent.
     pub fn relay_sent(&self) {
         self.with(|| counter!("sonar_relay_sent_total").increment(1));
     }
 
-    /// Money in the contract by token symbol or address, and whether it adds up.
+    /// Records the contract's balance by token symbol or address, and whether it covers the ledgers.
     pub fn money(&self, escrow: &BTreeMap<String, f64>, conserved: bool) {
         self.with(|| {
             for (token, &amount) in escrow {
@@ -176,7 +176,7 @@ impl Metrics {
     }
 }
 
-/// Prometheus knows only floating point numbers.
+/// Prometheus has only floating point numbers.
 #[allow(clippy::cast_precision_loss)]
 fn approximate(value: u64) -> f64 {
     value as f64

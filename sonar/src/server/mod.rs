@@ -1,7 +1,7 @@
 //! `sonar serve`: an index of public facts, a hub for public content, a relay for settlements, and an HTTP interface.
 //!
-//! Sonar holds no data, no model, no secret but its own account's key, and no custody of money: everything here can
-//! be lost and is rebuilt from the chain and from those who made it.
+//! Sonar holds no data, no model, no custody of money, and no secret except its own account's key. Everything that it
+//! stores can be rebuilt from the chain, except pending settlements, which Capsules can send again.
 
 mod adapters;
 mod api;
@@ -40,48 +40,48 @@ use relay::Relay;
 use sonar_node::{chain, files, ipfs};
 use tasks::{Fault, Tasks};
 
-/// How long to wait between attempts to reach a chain that does not answer: this, doubled, up to the limit.
+/// Delay before the first retry when the chain does not answer; doubles up to the limit.
 const CHAIN_RETRY: Duration = Duration::from_millis(250);
 const CHAIN_RETRY_LIMIT: Duration = Duration::from_secs(10);
-/// How long open requests have to end when the server stops.
+/// Time limit for open requests when the server stops.
 const GRACEFUL_STOP: Duration = Duration::from_secs(5);
 
-/// How a server runs.
+/// Settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where its IPFS repository is, and its index if there is no `database`.
+    /// Directory of the IPFS repository, and of the index if there is no `database`.
     pub home: PathBuf,
-    /// A database that it shares with other servers.
+    /// PostgreSQL database that several servers share.
     pub database: Option<DatabaseUrl>,
-    /// Where it answers.
+    /// Address of the HTTP API.
     pub listen: SocketAddr,
-    /// Where its IPFS node answers.
+    /// Address of the embedded IPFS node.
     pub ipfs_listen: ipfs::Multiaddr,
-    /// A Kubo to be used instead.
+    /// External IPFS node that is used instead.
     pub kubo: Option<ipfs::KuboConfig>,
-    /// Time between looks at the chain.
+    /// Time between two queries of the chain.
     pub poll: Duration,
-    /// Blocks that must follow before an event is indexed.
+    /// Confirmations: blocks that must follow before an event is indexed.
     pub confirmations: u64,
-    /// How long a Capsule's own settlement has to arrive before the relay sends it.
+    /// How long to wait for the Capsule's own settlement before the relay sends it.
     pub relay_after: Duration,
 }
 
-/// Why a server cannot run.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Another server uses the same directory.
-    #[error("another sonar serve uses {}", .0.display())]
+    #[error("another `sonar serve` uses {}; stop it, or choose another --home", .0.display())]
     Busy(PathBuf),
     /// A file cannot be made.
     #[error(transparent)]
     File(#[from] files::FileError),
-    /// The address is taken or not ours.
+    /// The address is in use or not available.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The index failed.
@@ -124,7 +124,7 @@ impl Server {
     /// Starts answering. The index may still be catching up: see [`Server::caught_up`].
     ///
     /// # Errors
-    /// A file, a port or the IPFS node cannot be had.
+    /// A file, the address or the IPFS node is unavailable.
     pub async fn start(config: Config, chain: chain::Client) -> Result<Self, ServeError> {
         files::private_directory(&config.home)?;
         let lock = lock(&config)?;
@@ -177,37 +177,37 @@ impl Server {
         Ok(Self { address, app, stop, tasks, _lock: lock })
     }
 
-    /// Where it answers.
+    /// Address of the HTTP API.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where its IPFS node can be dialled.
+    /// Addresses at which its IPFS node can be dialled.
     #[must_use]
     pub fn ipfs_addresses(&self) -> Vec<String> {
         self.app.node.addresses().iter().map(ToString::to_string).collect()
     }
 
-    /// Returns when everything that the chain says is indexed.
+    /// Returns when all confirmed blocks are indexed.
     pub async fn caught_up(&self) {
-        // Fails only when the index is gone, and it is kept here.
+        // Cannot fail: the index lives as long as `self`.
         let _ = self.app.index.progress().wait_for(crate::index::IndexProgress::caught_up).await;
     }
 
-    /// Returns, with the reason, when one of the server's tasks has ended: nothing repairs that but a new start.
+    /// Returns the reason when one of the server's tasks has ended; only a restart repairs that.
     pub async fn failed(&self) -> String {
         let mut fault = self.tasks.fault();
         match fault.wait_for(Option::is_some).await.map(|fault| fault.clone()) {
             Ok(Some(reason)) => reason,
-            // The sender is kept here, so that nothing else happens.
+            // Cannot fail: the sender lives as long as `self`.
             _ => std::future::pending().await,
         }
     }
 
-    /// Ends open streams, lets requests end, closes index and IPFS node.
+    /// Ends open streams, waits for open requests, and closes index and IPFS node.
     pub async fn stop(mut self) {
-        // Nobody listens any more if all tasks have ended.
+        // Fails only if all tasks have ended.
         let _ = self.stop.send(true);
         let ended = timeout(GRACEFUL_STOP, self.tasks.join()).await;
         if ended.is_err() {
@@ -218,7 +218,7 @@ impl Server {
         if let Some(relay) = &self.app.relay {
             relay.close().await;
         }
-        // All who shared the node have ended, unless a request outlived its time.
+        // The last reference, unless a request exceeded its time limit.
         if let Some(node) = Arc::into_inner(self.app).and_then(|app| Arc::into_inner(app.node)) {
             node.shutdown().await;
         }
@@ -259,7 +259,7 @@ async fn follow<S: Source>(
                     (poll, true)
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the index cannot go on; trying again");
+                    tracing::warn!(%error, "the index failed; retrying");
                     pause = (pause * 2).min(CHAIN_RETRY_LIMIT);
                     (pause, false)
                 }
@@ -270,13 +270,13 @@ async fn follow<S: Source>(
             rollbacks += 1;
             app.metrics.rollback();
         }
-        // A server that cannot read the chain leaves following it to others.
+        // A server that cannot read the chain leaves the lease to others.
         let rested = tokio::select! {
             rested = indexer.rest(wait, reached) => rested,
             _ = stopping.changed() => break,
         };
         if let Err(error) = rested {
-            tracing::warn!(%error, "the index cannot be read; trying again");
+            tracing::warn!(%error, "cannot read the index; retrying");
             tokio::select! {
                 () = tokio::time::sleep(CHAIN_RETRY) => {}
                 _ = stopping.changed() => {}
@@ -287,7 +287,7 @@ async fn follow<S: Source>(
 
 async fn answer(listener: TcpListener, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let stopped = async move {
-        // An error means that the server is gone, which is the same.
+        // An error means that the server is gone, which also ends the task.
         let _ = stopping.wait_for(|&stop| stop).await;
     };
     if let Err(error) = axum::serve(listener, api::router(app)).with_graceful_shutdown(stopped).await {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use sonar_protocol::{ids::Digest, limits};
 
-/// Fetches at the same time.
+/// Maximum number of concurrent fetches.
 pub const SLOTS: usize = 8;
-/// Of these, slots for what could not be fetched before: what never appears must not block what is new.
+/// Slots of these for artefacts that failed before, so that artefacts that never appear do not block new ones.
 pub const RETRY_SLOTS: usize = 4;
 
-/// What an artefact is for.
+/// Kind of artefact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -17,20 +17,20 @@ pub enum Kind {
     Certificate,
     /// The public description of a campaign.
     Manifest,
-    /// What a data scientist sealed to the Capsule.
+    /// The bundle that a data scientist sealed to the Capsule.
     Bundle,
-    /// The weights of a public network that a campaign's model reads through.
+    /// The weights of the public network whose activations a campaign's model reads.
     Backbone,
-    /// Public keys and encrypted model of the present version.
+    /// Key material and encrypted model of the current version.
     Material,
-    /// A sealed update of the present window.
+    /// A sealed update of the current window.
     Update,
     /// The delivered model, sealed to the data scientist.
     Result,
 }
 
 impl Kind {
-    /// The largest artefact of this kind that is fetched.
+    /// Size limit in bytes of an artefact of this kind.
     #[must_use]
     pub fn max_bytes(self) -> usize {
         match self {
@@ -45,31 +45,31 @@ impl Kind {
     }
 }
 
-/// An artefact that is wanted and not here.
+/// A wanted artefact that the hub does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MissingArtefact {
     /// Which.
     pub digest: Digest,
-    /// What it is for.
+    /// Kind of artefact.
     pub kind: Kind,
-    /// How often it could not be fetched.
+    /// Number of failed attempts.
     pub failures: u32,
-    /// What is being done about it.
+    /// State of its fetch.
     pub attempt: Attempt,
 }
 
-/// What is being done about an artefact that is not here.
+/// State of the fetch of a missing artefact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// It is being fetched.
     Running,
     /// It may be fetched now.
     Due,
-    /// It could not be fetched a moment ago.
+    /// It failed recently and waits for a retry.
     Resting,
 }
 
-/// What to fetch now, what is new first.
+/// The artefacts to fetch now, new ones first.
 pub fn choose(missing: &[MissingArtefact]) -> Vec<MissingArtefact> {
     let running = || missing.iter().filter(|one| one.attempt == Attempt::Running);
     let mut slots = SLOTS.saturating_sub(running().count());
@@ -88,15 +88,15 @@ pub fn choose(missing: &[MissingArtefact]) -> Vec<MissingArtefact> {
     due
 }
 
-/// What is wanted, and what of it is here.
+/// The wanted artefacts, and which of them the hub has.
 #[derive(Debug, Default)]
 pub struct Pins {
-    /// The size of what is here.
+    /// Total size in bytes of the artefacts that the hub has.
     entries: HashMap<Digest, (Kind, Option<u64>)>,
 }
 
 impl Pins {
-    /// Replaces what is wanted; what is not wanted any more is forgotten.
+    /// Replaces the set of wanted artefacts; drops those that are no longer wanted.
     pub fn want(&mut self, live: &BTreeMap<Digest, Kind>) {
         self.entries.retain(|digest, _| live.contains_key(digest));
         for (&digest, &kind) in live {
@@ -104,18 +104,18 @@ impl Pins {
         }
     }
 
-    /// What is wanted and not here.
+    /// The missing artefacts.
     pub fn missing(&self) -> impl Iterator<Item = (Digest, Kind)> {
         self.entries.iter().filter(|(_, (_, size))| size.is_none()).map(|(&digest, &(kind, _))| (digest, kind))
     }
 
-    /// Whether this is wanted and not here.
+    /// Whether this artefact is missing.
     #[must_use]
     pub fn is_missing(&self, digest: Digest) -> bool {
         self.entries.get(&digest).is_some_and(|(_, size)| size.is_none())
     }
 
-    /// Notes that an artefact is here, with its size. Returns whether it is still wanted.
+    /// Records that the hub has an artefact of this size. Returns whether it is still wanted.
     pub fn add(&mut self, digest: Digest, bytes: u64) -> bool {
         let entry = self.entries.get_mut(&digest);
         let is_wanted = entry.is_some();
@@ -125,13 +125,13 @@ impl Pins {
         is_wanted
     }
 
-    /// The kind of a live artefact, and its size if it is here.
+    /// The kind of a live artefact, and its size in bytes if the hub has it.
     #[must_use]
     pub fn get(&self, digest: Digest) -> Option<(Kind, Option<u64>)> {
         self.entries.get(&digest).copied()
     }
 
-    /// How many artefacts are here, their size, and how many are missing.
+    /// Number and size in bytes of the artefacts that the hub has, and number of the missing ones.
     #[must_use]
     pub fn totals(&self) -> (usize, u64, usize) {
         let here = || self.entries.values().filter_map(|(_, size)| *size);

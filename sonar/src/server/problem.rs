@@ -1,4 +1,4 @@
-//! Errors on the wire: RFC 9457, with the codes that the command line uses.
+//! Error responses (RFC 9457), with the failure codes of the command line.
 
 use std::any::Any;
 
@@ -10,17 +10,17 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Why a request was not answered (RFC 9457).
+/// An error response (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// Always `about:blank`: `code` tells problems apart.
+    /// Always `about:blank`: `code` identifies the problem.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The HTTP status in words.
+    /// Reason phrase of the HTTP status.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// A stable name of the problem, the same as on the command line.
+    /// Stable name of the problem, as on the command line.
     #[schema(example = "NOT_FOUND")]
     pub code: String,
     /// What was wrong, where, and what to do.
@@ -43,29 +43,29 @@ impl Problem {
         }
     }
 
-    /// There is no such thing.
+    /// 404: the resource does not exist.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", detail)
     }
 
-    /// The request cannot be understood.
+    /// 400: the request is invalid.
     #[must_use]
     pub fn usage(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "USAGE", detail)
     }
 
-    /// Something that is needed does not answer.
+    /// 503: a service that is needed does not answer.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNREACHABLE", detail)
     }
 
-    /// A fault of this program. What happened goes to the log, not to strangers.
+    /// 500: a fault of this program. Details go to the log and not to the client.
     #[must_use]
     pub fn internal(error: &(dyn std::fmt::Display + Sync)) -> Self {
         tracing::error!(%error, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the server failed; its log says more")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the server failed; its log has the reason")
     }
 }
 
@@ -78,7 +78,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Turns a panic of a handler into a problem.
+/// Converts a panic of a handler to a problem.
 pub fn from_panic(panic: Box<dyn Any + Send>) -> Response<Body> {
     let message = panic
         .downcast_ref::<&str>()

@@ -1,4 +1,4 @@
-//! The relay: keeps a Capsule's signed settlement, and sends it when the Capsule's own transaction does not arrive.
+//! The relay: stores a Capsule's signed settlement, and sends it if the Capsule's own transaction does not arrive.
 //!
 //! Two leases apply. A claim in the database keeps other servers from sending the same settlement; the job driver keeps this server
 //! from sending it twice, limits the time of each, and lets what is being sent end when the server stops.
@@ -23,11 +23,11 @@ use super::{dto::RelayReceipt, metrics::Metrics, problem::Problem};
 use crate::index::Index;
 use sonar_protocol::{ids::CampaignId, wire::SettlementRequest};
 
-/// Settlements that may wait at the same time.
+/// Maximum number of pending settlements.
 const MAX_WAITING: usize = 10_000;
-/// Validations at the same time: each costs the node a simulation.
+/// Maximum number of concurrent validations, because each costs the node a simulation.
 const VALIDATIONS: usize = 4;
-/// After this, nobody waits for a settlement any more: the campaign was abandoned, or the chain forgot it for good.
+/// After this time a settlement is dropped: the campaign was abandoned, or a rollback removed it for good.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
 const TICK: Duration = Duration::from_secs(1);
 /// Settlements that are sent at the same time.
@@ -41,7 +41,7 @@ const PATIENCE: Patience = Patience {
     grace: Duration::from_secs(3),
 };
 
-/// Why a settlement was not taken by the chain.
+/// Why the chain did not accept a settlement.
 #[derive(Debug, thiserror::Error)]
 pub enum SettleError {
     /// The contract refuses it.
@@ -70,7 +70,7 @@ type Jobs = JobDriver<PendingKey, (), B256, SendError>;
 
 /// What the relay needs of the chain.
 pub trait Settler: Send + Sync + 'static {
-    /// The campaign that a settlement is for, and the window it would settle now.
+    /// Validates a settlement; returns its campaign and the window that it would settle now.
     fn simulate(
         &self,
         settlement: &SettlementRequest,
@@ -79,13 +79,13 @@ pub trait Settler: Send + Sync + 'static {
     fn send(&self, settlement: &SettlementRequest) -> impl Future<Output = Result<B256, SettleError>> + Send;
 }
 
-/// Keeps and sends settlements.
+/// Stores and sends settlements.
 #[derive(Debug)]
 pub struct Relay<S> {
     settler: S,
     index: Arc<Index>,
     settlements: Arc<dyn PendingSettlements>,
-    /// About how many wait: counted with each round, so that nobody who leaves one waits for a count.
+    /// Approximate number of pending settlements. Counted with each round, so that a request does not wait for a count.
     pending: AtomicUsize,
     metrics: Arc<Metrics>,
     after: Duration,
@@ -93,7 +93,7 @@ pub struct Relay<S> {
 }
 
 impl<S: Settler> Relay<S> {
-    /// A relay that waits `after` before it sends.
+    /// Creates a relay that waits `after` before it sends.
     pub fn new(
         settler: S,
         index: Arc<Index>,
@@ -105,18 +105,18 @@ impl<S: Settler> Relay<S> {
         Self { settler, index, settlements, pending, metrics, after, validations }
     }
 
-    /// Keeps a settlement that the contract would take now.
+    /// Stores a settlement that the contract would accept now.
     ///
     /// # Errors
-    /// The contract would not take it, or too many wait.
+    /// The contract would refuse it, or too many settlements are pending.
     pub async fn accept(&self, settlement: &SettlementRequest) -> Result<RelayReceipt, Problem> {
         let _permit = self.validations.acquire().await.map_err(|error| Problem::internal(&error))?;
         let (campaign, window) = self.settler.simulate(settlement).await.map_err(problem)?;
         let failed = |error| Problem::internal(&error);
         let full = self.pending.load(Ordering::Relaxed) >= MAX_WAITING;
-        // One for a window that already has one takes its place.
+        // A settlement for the same window is replaced, so it does not count.
         if full && !self.settlements.contains(campaign.0, window).await.map_err(failed)? {
-            return Err(Problem::unavailable(format!("{MAX_WAITING} settlements wait already; try again later")));
+            return Err(Problem::unavailable(format!("{MAX_WAITING} settlements are pending; try again later")));
         }
         let body = serde_json::to_string(settlement).map_err(|error| Problem::internal(&error))?;
         let entry = PendingSettlement { campaign: campaign.0, window, body, received: unix_now() };
@@ -127,12 +127,12 @@ impl<S: Settler> Relay<S> {
         Ok(RelayReceipt { campaign, window, send_after: received + self.after.as_secs() })
     }
 
-    /// Ends the connections to its database.
+    /// Closes the connections to its database.
     pub async fn close(&self) {
         self.settlements.close().await;
     }
 
-    /// Works until `stopping` becomes true.
+    /// Runs until `stopping` becomes true.
     pub async fn run(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let mut progress = self.index.progress();
         let mut jobs = Jobs::new(JOBS, PATIENCE);
@@ -141,7 +141,7 @@ impl<S: Settler> Relay<S> {
             if progress.borrow().caught_up()
                 && let Err(error) = self.start_due(&mut jobs).await
             {
-                tracing::warn!(%error, "the relay cannot work");
+                tracing::warn!(%error, "the relay failed; retrying");
             }
             tokio::select! {
                 Some(ended) = jobs.next() => self.finish(ended),
@@ -183,7 +183,7 @@ impl<S: Settler> Relay<S> {
         Ok(())
     }
 
-    /// Whether the chain has settled the window, or never will.
+    /// Whether the window is settled, or never will be.
     fn is_over(&self, entry: &PendingKey) -> bool {
         let age = Duration::from_secs(unix_now().saturating_sub(entry.received));
         age > LONGEST_WAIT
@@ -201,11 +201,11 @@ impl<S: Settler> Relay<S> {
         match result {
             Ok(tx) => {
                 self.metrics.relay_sent();
-                tracing::info!(settlement = %key, %tx, "settled in the Capsule's place");
+                tracing::info!(settlement = %key, %tx, "sent a settlement in the Capsule's place");
             }
             Err(JobError::HandedBack { .. }) => {}
-            // It may have been settled a moment ago; the index will say.
-            Err(error) => tracing::warn!(settlement = %key, %error, "cannot settle in the Capsule's place"),
+            // The window may have just been settled; the index will show it.
+            Err(error) => tracing::warn!(settlement = %key, %error, "cannot send a settlement in the Capsule's place"),
         }
     }
 }
@@ -272,7 +272,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let database = Database::Directory(home.path().to_owned());
         let identity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
-        let (index, _) = Index::open(&database, identity).await.unwrap();
+        let (index, _) = Index::open(&database, identity, home.path()).await.unwrap();
         let store = settlements::open(&database, identity).await.unwrap();
         let unreadable = PendingSettlement { body: "?".into(), ..pending(GOOD + 1) };
         for entry in [pending(STUCK), pending(BROKEN), unreadable, pending(GOOD)] {

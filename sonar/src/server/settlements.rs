@@ -1,9 +1,9 @@
-//! Signed settlements that wait for their window to be settled: in an SQLite file of their own, or in the PostgreSQL
-//! database that several servers share.
+//! Pending settlements: signed settlements whose window is not settled yet. They are in a separate SQLite file, or in
+//! the PostgreSQL database that several servers share.
 //!
-//! The index can be read from the chain again, these cannot: so a damaged index, or one of another contract, never takes
-//! them along. Each contract has its own file or schema, so that none is offered to another. Whichever server claims a
-//! settlement sends it; the others leave it alone until its next turn.
+//! The index can be rebuilt from the chain, these cannot. They are stored separately, so that they survive when a
+//! damaged index is replaced. Each contract has its own file or schema. The server that claims a settlement sends it;
+//! the others skip it until its next turn.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ use crate::index::{self, ContractIdentity, Database};
 
 const CONNECTIONS: u32 = 2;
 
-/// A signed settlement that waits for its window to be settled.
+/// A pending settlement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingSettlement {
     /// The campaign.
@@ -32,18 +32,18 @@ pub struct PendingSettlement {
     pub window: u32,
     /// The settlement as JSON.
     pub body: String,
-    /// The unix time at which it came.
+    /// Unix time at which it was received.
     pub received: u64,
 }
 
-/// Which window a settlement waits for, and since when.
+/// Window of a pending settlement, and when it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PendingKey {
     /// The campaign.
     pub campaign: B256,
     /// The window.
     pub window: u32,
-    /// The unix time at which the first settlement for it came.
+    /// Unix time at which the first settlement for the window was received.
     pub received: u64,
 }
 
@@ -72,27 +72,27 @@ pub struct SettlementsError {
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, SettlementsError>>;
 
-/// Pending settlements of one contract.
+/// Store of the pending settlements of one contract.
 ///
-/// Every call fails if the database cannot be read or written; nothing was changed then.
+/// Every call fails if the database cannot be read or written; then nothing was changed.
 pub trait PendingSettlements: fmt::Debug + Send + Sync {
-    /// Keeps a settlement until its window is settled; a later one for the same window replaces it. Returns the time at which the
-    /// first came.
+    /// Stores a settlement; a later one for the same window replaces it. Returns the unix time at which the first was
+    /// received.
     fn put<'a>(&'a self, waiting: &'a PendingSettlement) -> Answer<'a, u64>;
-    /// Whether one waits for this window.
+    /// Whether a settlement for this window is pending.
     fn contains(&self, campaign: B256, window: u32) -> Answer<'_, bool>;
-    /// The windows that are waited for, oldest first.
+    /// The windows with a pending settlement, oldest first.
     fn keys(&self) -> Answer<'_, Vec<PendingKey>>;
-    /// The oldest settlement that came until `received` and was not claimed since `tried`. Marked as claimed `now`, so that no
-    /// other server gets it, too.
+    /// Claims the oldest settlement that was received until `received` and not claimed since `tried`. It is marked as
+    /// claimed at `now`, so that no other server gets it too.
     fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<PendingSettlement>>;
-    /// Forgets a settlement.
+    /// Removes a settlement.
     fn remove(&self, campaign: B256, window: u32) -> Answer<'_, ()>;
-    /// Ends all connections; what was written stays.
+    /// Closes all connections.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// Opens the settlements of a contract, creates them if there are none. A damaged file is renamed to `….unusable`.
+/// Opens the store of a contract, and creates it if it is missing. A damaged file is renamed to `….unusable`.
 ///
 /// # Errors
 /// The file cannot be created, or the database refuses or does not answer.
@@ -131,14 +131,16 @@ impl SettlementStore<SqlitePool> {
         let path = file(directory, of);
         let error = match Self::connect(&path).await {
             Ok(settlements) => return Ok(settlements),
-            // A full disk, say, is no reason to put a good file aside.
+            // Only a damaged file is renamed; a full disk, for example, is a failure.
             Err(error) if is_damage(&error.source) => error,
             Err(error) => return Err(error),
         };
-        tracing::error!("{error}; the file is renamed to `….unusable`, and Capsules have to send theirs again");
+        tracing::error!(
+            "{error}; the file was renamed to `….unusable`, and Capsules must send their settlements again"
+        );
         index::put_aside(&path).map_err(|source| SettlementsError {
             place: path.display().to_string(),
-            what: "be put aside",
+            what: "be renamed",
             source: sqlx::Error::Io(source),
         })?;
         Self::connect(&path).await
@@ -166,7 +168,7 @@ impl SettlementStore<SqlitePool> {
     }
 }
 
-/// Brings the table up to date, and checks the file.
+/// Migrates the table, and checks the file.
 async fn prepare(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let table = "CREATE TABLE IF NOT EXISTS settlements (
          campaign BLOB NOT NULL, window INTEGER NOT NULL, body TEXT NOT NULL, received INTEGER NOT NULL,
@@ -180,7 +182,7 @@ async fn prepare(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     if check == "ok" { Ok(()) } else { Err(sqlx::Error::Protocol(check)) }
 }
 
-/// Both databases understand the same statements, but their drivers have no type in common.
+/// Both databases accept the same statements, but their drivers have no common type.
 macro_rules! pending_settlements {
     ($pool:ty) => {
         impl PendingSettlements for SettlementStore<$pool> {
@@ -215,8 +217,8 @@ macro_rules! pending_settlements {
             }
 
             fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<PendingSettlement>> {
-                // The condition on `tried` stands twice for servers that choose the same row at the same time: the
-                // second to change it compares again.
+                // The condition on `tried` is repeated for servers that choose the same row at the same time: the
+                // second one compares again.
                 let update = sqlx::query(
                     r#"UPDATE settlements SET tried = $1
                        WHERE (tried IS NULL OR tried <= $3) AND (campaign, "window") = (
@@ -286,7 +288,7 @@ fn unsigned(seconds: i64) -> Result<u64, sqlx::Error> {
     seconds.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-/// Whether SQLite says that the file is corrupt, or no database at all.
+/// Whether SQLite reports that the file is corrupt or not a database.
 fn is_damage(error: &sqlx::Error) -> bool {
     const CORRUPT: u32 = 11;
     const NOT_A_DATABASE: u32 = 26;

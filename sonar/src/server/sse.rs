@@ -1,4 +1,4 @@
-//! The event stream: every event of the contract in chain order, resumable, honest about rollbacks.
+//! The event stream: every event of the contract in chain order, resumable, with rollbacks as messages.
 //!
 //! A stream reads the index from its own cursor, so a slow reader costs nothing and loses nothing.
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::index::{Filter, IndexProgress, Position, StoredEvent};
 
-/// Streams that may be open at the same time.
+/// Maximum number of open streams.
 const MAX_STREAMS: usize = 2_048;
 const PAGE: u32 = 256;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -38,7 +38,7 @@ impl Drop for Reader {
     }
 }
 
-/// Opens a stream of the events after `after`; of those to come if there is no `after`.
+/// Opens a stream of the events after `after`, or of new events if it is `None`.
 ///
 /// # Errors
 /// Too many streams, or the index cannot be read.
@@ -48,7 +48,7 @@ pub async fn open(
     after: Option<EventId>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     if !app.metrics.sse_enter(MAX_STREAMS) {
-        return Err(Problem::unavailable(format!("{MAX_STREAMS} event streams are open already; try again later")));
+        return Err(Problem::unavailable(format!("{MAX_STREAMS} event streams are open; try again later")));
     }
     let progress = app.index.progress();
     let seen = *progress.borrow();
@@ -70,7 +70,8 @@ pub async fn open(
 }
 
 impl Reader {
-    /// Goes on after an event that the client has seen; from the start if that event does not exist any more.
+    /// Resumes after an event that the client has seen. If that event no longer exists, sends a `rollback` message and
+    /// starts from the first event.
     async fn resume(&mut self, after: EventId) -> Result<(), Problem> {
         let known = match after.block() {
             None => true,

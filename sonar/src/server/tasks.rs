@@ -1,15 +1,15 @@
-//! The server's tasks. Each of them works until the server stops, so one that ends before is a fault: the server is not ready
-//! any more, says why, and ends.
+//! The server's tasks. Each runs until the server stops. A task that ends earlier is a fault: the server reports the
+//! reason, is no longer ready, and stops.
 
 use std::{future::Future, panic::AssertUnwindSafe};
 
 use futures::FutureExt;
 use tokio::{sync::watch, task::JoinSet};
 
-/// Why the server cannot go on, once it cannot.
+/// The first fault of a task, if any.
 pub type Fault = Option<String>;
 
-/// Tasks that work until `stopping` becomes true.
+/// Tasks that run until `stopping` becomes true.
 #[derive(Debug)]
 pub struct Tasks {
     running: JoinSet<()>,
@@ -18,7 +18,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// No task yet.
+    /// Creates an empty set.
     pub fn new(stopping: watch::Receiver<bool>) -> Self {
         Self { running: JoinSet::new(), stopping, fault: watch::Sender::new(None) }
     }
@@ -28,7 +28,7 @@ impl Tasks {
         self.fault.subscribe()
     }
 
-    /// Starts a task. That it ends, by itself or with a panic, is a fault until the server stops.
+    /// Starts a task. If it ends, normally or with a panic, before the server stops, that is a fault.
     pub fn start(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         let (stopping, fault) = (self.stopping.clone(), self.fault.clone());
         self.running.spawn(async move {
@@ -51,7 +51,7 @@ impl Tasks {
         while self.running.join_next().await.is_some() {}
     }
 
-    /// Ends all tasks wherever they are.
+    /// Aborts all tasks.
     pub async fn abort(&mut self) {
         self.running.shutdown().await;
     }

@@ -1,4 +1,4 @@
-//! Watches the money rules from outside: every campaign's ledger adds up, and the contract holds what it should.
+//! Checks the money rules from outside: every campaign's ledger adds up, and the contract holds what it should.
 
 use std::{
     sync::Arc,
@@ -10,12 +10,12 @@ use tokio::sync::watch;
 
 use super::{App, live};
 
-/// Time between looks when nothing happens.
+/// Longest time between two checks.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// Tokens that are measured: anybody can make tokens, and each costs Prometheus memory.
+/// Maximum number of tokens that are measured: anyone can create tokens, and each costs memory in Prometheus.
 const MAX_TOKENS: usize = 50;
 
-/// Works until `stopping` becomes true.
+/// Runs until `stopping` becomes true.
 pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let mut progress = app.index.progress();
     while !*stopping.borrow() {
@@ -42,14 +42,14 @@ async fn check(app: &App) {
     let block = app.index.progress().borrow().indexed;
     let (mut conserved, held) = app.index.read(|world| (live::ledgers_add_up(world), live::held(world)));
     let deployment = app.chain.deployment();
-    // A stranger's token may say what it likes, so only those that are known to count honestly are asked.
+    // Only tokens that are known to report honest balances are checked; a stranger's token may return anything.
     for token in [Address::ZERO, deployment.datacoin] {
         let expected = held.get(&token).copied().unwrap_or_default();
-        // A chain that does not answer proves nothing; the next look does.
+        // No conclusion if the chain does not answer; the next check decides.
         let Ok(balance) = app.chain.token_balance(token, deployment.campaigns).await else {
             return;
         };
-        // Anybody can give the contract more than it asked for, so less is the fault.
+        // Anyone can send the contract more than it asked for, so only a smaller balance is a fault.
         conserved &= balance.0 >= expected;
     }
     let escrow = held
@@ -57,10 +57,12 @@ async fn check(app: &App) {
         .map(|(token, amount)| (token_name(token, deployment.datacoin), approximate(amount)))
         .take(MAX_TOKENS)
         .collect();
-    // The balance belongs to the newest block; a difference counts only if nothing happened meanwhile.
+    // The balance is that of the newest block, so a difference counts only if no event came meanwhile.
     let unchanged = app.index.progress().borrow().indexed == block && is_head(app, block).await;
     if !conserved && unchanged {
-        tracing::error!("the contract holds less than the campaigns' ledgers say, or a ledger does not add up");
+        tracing::error!(
+            "the contract holds less than the ledgers of its campaigns require, or a ledger does not add up"
+        );
     }
     if conserved || unchanged {
         app.metrics.money(&escrow, conserved);
@@ -82,7 +84,7 @@ fn token_name(token: Address, datacoin: Address) -> String {
     }
 }
 
-/// Prometheus knows only floating point numbers.
+/// Prometheus has only floating point numbers.
 fn approximate(amount: U256) -> f64 {
     f64::from(amount)
 }

@@ -309,7 +309,7 @@ mod tests {
         assert!(Model::from_described(&plain).unwrap_err().to_string().contains("does not describe its network"));
     }
 
-    /// Anybody can compute where a training starts; should these bits ever change, nobody could any more.
+    /// Anyone can compute the start of a training; if these bits changed, old starts could no longer be reproduced.
     #[test]
     fn initial_values_never_change() {
         let network = NetworkKind::Mlp(vec![2]).network(columns(3), 2).unwrap();

@@ -28,7 +28,7 @@ impl Conv {
         if image.columns() != columns {
             let Image { height, width, channels } = image;
             return Err(DataError::Map(format!(
-                "an image of {height}×{width} pixels with {channels} channels has {} numbers, the data have {columns} columns",
+                "an image of {height}×{width} pixels with {channels} channels has {} numbers, but the data has {columns} columns",
                 image.columns()
             )));
         }

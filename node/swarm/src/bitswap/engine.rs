@@ -1,16 +1,16 @@
-//! What to tell to which peer: a state machine without I/O, clock or randomness.
+//! The bitswap engine: decides what to send to which peer. A state machine without I/O, clock or randomness.
 //!
-//! For each peer there are two sides. As a *client* we want blocks: with one peer connected, or one that just delivered, we ask
-//! it for the block; else we ask everybody who has it, and then one of those. Peers remember what they were asked, so a want is
-//! sent once to each, and again after a while in case it was lost.
+//! Each peer has two sides. As a *client* we want blocks: if only one peer is connected, or one has just delivered, we
+//! ask it for the block; otherwise we ask all peers who has it, and then ask one of those. Peers remember wants, so a
+//! want is sent once to each, and again after a while in case it was lost.
 //!
 //! ```text
 //! of one block at one peer:   (nothing) ──ask──▶ Have? ──HAVE──▶ Has ──ask──▶ Block? ──block──▶ (no longer wanted)
 //!                                                  └──DONT_HAVE──▶ Lacks ◀──DONT_HAVE──┘
 //! ```
 //!
-//! As a *server* we remember what each peer wants, up to a limit, and answer as soon as the block is here. Answers wait in a
-//! queue for each peer, one message is on its way to it at a time, and blocks are loaded only for that message.
+//! As a *server* we remember the wants of each peer, up to a limit, and answer as soon as we have the block. Each peer
+//! has a queue of answers, only one message at a time is sent to it, and blocks are loaded only for that message.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -23,15 +23,16 @@ use libp2p_identity::PeerId;
 use super::message::{Message, Presence, Want, WantKind};
 use crate::block::{Block, BlockId};
 
-/// Wants of one peer that are remembered; as many as Kubo does. Further ones are ignored until some are answered.
+/// Maximum number of remembered wants of one peer, as in Kubo. Further wants are ignored until some are answered.
 pub const WANTS_PER_PEER: usize = 1024;
-/// Entries of each kind in one message.
+/// Maximum number of entries of each kind in a message.
 const ENTRIES_PER_MESSAGE: usize = 1024;
-/// No further block is put into a message from so many bytes on.
+/// Size in bytes from which no further block is added to a message.
 const MESSAGE_TARGET: usize = 512 << 10;
-/// A want that was not answered is sent again after this time, then after twice that, and so on up to the longest.
+/// An unanswered want is sent again after this time, then after twice that, and so on up to the longest.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
-/// Who was asked for a block itself is not asked again before: a block that is on its way over a slow line would come twice.
+/// A peer that was asked for a block itself is not asked again before this time: over a slow connection, the block
+/// would be sent twice.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(32);
 
 /// The state of both sides.
@@ -39,29 +40,29 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(32);
 pub struct Engine {
     peers: BTreeMap<PeerId, Peer>,
     wanted: HashMap<BlockId, Wanted>,
-    /// Peers to which a message may be sent now.
+    /// Peers that can receive a message now.
     ready: BTreeSet<PeerId>,
 }
 
 #[derive(Debug, Default)]
 struct Peer {
-    /// A message is on its way.
+    /// A message to it is being sent.
     busy: bool,
-    /// What it wants of us.
+    /// Its wants.
     wants: HashMap<BlockId, PeerWant>,
-    /// Which of those have an answer.
+    /// Wants that can be answered.
     answers: VecDeque<BlockId>,
-    /// What it wants that we never can have, as it is not named by a SHA-256.
+    /// Wants that we can never answer, because the block is not named by a SHA-256.
     refusals: VecDeque<Cid>,
-    /// What it was asked.
+    /// Our wants as sent to it.
     asked: HashMap<BlockId, WantState>,
-    /// What it has to be told about our wants.
+    /// Changes of our wants that were not sent to it yet.
     updates: BTreeMap<BlockId, Update>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct PeerWant {
-    /// As the peer calls it.
+    /// CID as used by the peer.
     cid: Cid,
     kind: WantKind,
     send_dont_have: bool,
@@ -90,22 +91,22 @@ struct Wanted {
     again: Instant,
 }
 
-/// A message to be sent, whose blocks are still to be loaded.
+/// A message to send, whose blocks must still be loaded.
 #[derive(Debug, Default)]
 pub struct MessageDraft {
-    /// Everything but the blocks.
+    /// The message without blocks.
     pub message: Message,
-    /// Blocks that the peer wants, as it calls them.
+    /// Blocks that the peer wants, with its CIDs.
     pub blocks: Vec<Cid>,
 }
 
 impl Engine {
-    /// Connected peers.
+    /// Number of connected peers.
     pub fn peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
         self.peers.keys().copied()
     }
 
-    /// A peer is there, and knows nothing yet.
+    /// A peer has connected.
     pub fn connected(&mut self, peer: PeerId) {
         let kind = if self.peers.is_empty() { WantKind::Block } else { WantKind::Have };
         self.peers.insert(peer, Peer::default());
@@ -113,7 +114,7 @@ impl Engine {
         wanted.into_iter().for_each(|cid| self.ask(peer, cid, kind));
     }
 
-    /// A peer is gone, with all that it was told.
+    /// A peer has disconnected; its state is dropped.
     pub fn disconnected(&mut self, peer: PeerId) {
         let Some(gone) = self.peers.remove(&peer) else { return };
         self.ready.remove(&peer);
@@ -124,7 +125,7 @@ impl Engine {
         }
     }
 
-    /// Asks for a block, first of the peer that is likely to have it. Wanting it twice is as good as once.
+    /// Adds a want, and asks the peer first that is likely to have the block. Idempotent.
     pub fn want(&mut self, cid: Cid, likely: Option<PeerId>, now: Instant) {
         let Some(id) = BlockId::from_cid(&cid) else { return };
         if self.wanted.contains_key(&id) {
@@ -137,12 +138,12 @@ impl Engine {
         }
     }
 
-    /// A block is not wanted any more, because it is here or nobody waits for it.
+    /// Removes a want, because the block has arrived or is no longer needed.
     pub fn unwant(&mut self, id: BlockId) {
         if let Some(wanted) = self.wanted.remove(&id) {
             for (peer, state) in &mut self.peers {
                 let untold = matches!(state.updates.remove(&id), Some(Update::Ask(..)));
-                // Who has answered that it is not there remembers the want, too.
+                // A peer that answered "don't have" also remembers the want.
                 if state.asked.remove(&id).is_some() && !untold {
                     state.updates.insert(id, Update::Cancel(wanted.cid));
                     self.ready.insert(*peer);
@@ -151,12 +152,12 @@ impl Engine {
         }
     }
 
-    /// What is wanted.
+    /// The wanted blocks.
     pub fn wanted(&self) -> impl Iterator<Item = BlockId> {
         self.wanted.keys().copied()
     }
 
-    /// Asks again for what was not answered.
+    /// Repeats unanswered wants.
     pub fn tick(&mut self, now: Instant) {
         let overdue = self.wanted.values_mut().filter(|wanted| wanted.again <= now);
         let overdue: Vec<_> = overdue
@@ -180,12 +181,13 @@ impl Engine {
                     _ => again.push((peer, WantKind::Have)),
                 }
             }
-            // Who has the block is asked for it, even if another was before and has not sent it.
+            // Asks a peer that has the block, even if another peer was asked before and has not sent it.
             again.into_iter().chain(holder).for_each(|(peer, kind)| self.ask(peer, cid, kind));
         }
     }
 
-    /// A peer sent a message. Returns the blocks in it that were wanted, each once. `size` is the size of a block that is here.
+    /// Handles a message from a peer. Returns the wanted blocks in it, each once. `size` returns the size of a stored
+    /// block.
     pub fn received(&mut self, peer: PeerId, message: Message, size: impl Fn(BlockId) -> Option<u32>) -> Vec<Block> {
         let Some(state) = self.peers.get_mut(&peer) else { return Vec::new() };
         if message.full {
@@ -207,7 +209,7 @@ impl Engine {
         for (_, block) in message.blocks {
             if self.wanted.contains_key(&block.id()) {
                 if let Some(state) = self.peers.get_mut(&peer) {
-                    // It does not remember the want of what it has sent.
+                    // A peer that has sent a block no longer remembers the want.
                     state.asked.remove(&block.id());
                 }
                 self.unwant(block.id());
@@ -217,7 +219,7 @@ impl Engine {
         received
     }
 
-    /// A block is here now: peers that wanted it get it.
+    /// A block is now stored: queues it for the peers that want it.
     pub fn stored(&mut self, id: BlockId) {
         for (peer, state) in &mut self.peers {
             if let Some(want) = state.wants.get_mut(&id) {
@@ -230,7 +232,7 @@ impl Engine {
         }
     }
 
-    /// A message has been sent to a peer, which may get the next one.
+    /// A message was sent to a peer, so the next one may be sent.
     pub fn sent(&mut self, peer: PeerId) {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.busy = false;
@@ -238,7 +240,7 @@ impl Engine {
         }
     }
 
-    /// Messages to be sent now, at most one for each peer; [`Engine::sent`] reports each.
+    /// Messages to send now, at most one per peer; the caller reports each by [`Engine::sent`].
     pub fn drafts(&mut self, size: impl Fn(BlockId) -> Option<u32>) -> Vec<(PeerId, MessageDraft)> {
         let ready = std::mem::take(&mut self.ready);
         let drafts = ready.into_iter().filter_map(|peer| {
@@ -269,7 +271,7 @@ impl Engine {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         let before = state.asked.insert(id, if has { WantState::Has } else { WantState::Lacks });
         match (before, has) {
-            // It will come.
+            // It will be sent.
             (Some(WantState::Block), true) => {
                 state.asked.insert(id, WantState::Block);
             }
@@ -279,7 +281,7 @@ impl Engine {
         }
     }
 
-    /// Who was asked for a block does not deliver it.
+    /// A peer that was asked for a block does not deliver it.
     fn ask_another(&mut self, id: BlockId) {
         let Some(cid) = self.wanted.get(&id).map(|wanted| wanted.cid) else { return };
         if self.peers.values().any(|state| state.asked.get(&id) == Some(&WantState::Block)) {
@@ -300,7 +302,7 @@ impl Peer {
         !self.answers.is_empty() || !self.refusals.is_empty()
     }
 
-    /// The peer wants something, or does not any more.
+    /// Handles an entry of the peer's wantlist.
     fn wants(&mut self, want: Want, size: &impl Fn(BlockId) -> Option<u32>) {
         match want {
             Want::Cancel(cid) => {
@@ -320,7 +322,7 @@ impl Peer {
                 if before.is_none() && self.wants.len() >= WANTS_PER_PEER {
                     return;
                 }
-                // Who asked for the block is content with nothing less, whatever comes after.
+                // A want for the block is not downgraded by a later want for its presence.
                 let kind = match before {
                     Some(PeerWant { kind: WantKind::Block, .. }) => WantKind::Block,
                     _ => kind,
@@ -416,7 +418,7 @@ mod tests {
         Message { blocks: vec![(cid(block), block.clone())], ..Message::default() }
     }
 
-    /// An engine with peers 1 to `count`, and what it sends: each message is taken at once.
+    /// An engine with peers 1 to `count`, whose messages are taken at once.
     struct Stage {
         engine: Engine,
         start: Instant,
@@ -435,7 +437,7 @@ mod tests {
             drafts.into_iter().collect()
         }
 
-        /// The wants that are sent now, and to whom.
+        /// The wants that are sent now, with their receivers.
         fn wants(&mut self) -> Vec<(PeerId, Want)> {
             let drafts = self.drafts(nothing);
             drafts
@@ -488,7 +490,7 @@ mod tests {
         stage.engine.received(peer(1), presence(&wanted, false), nothing);
         let others = sorted(vec![asked(2, &wanted, WantKind::Have), asked(3, &wanted, WantKind::Have)]);
         assert_eq!(stage.wants(), others);
-        // One that is gone is not asked.
+        // A disconnected peer is not asked.
         stage.engine.received(peer(2), presence(&wanted, true), nothing);
         assert_eq!(stage.wants(), [asked(2, &wanted, WantKind::Block)]);
         stage.engine.received(peer(3), presence(&wanted, true), nothing);
@@ -533,7 +535,7 @@ mod tests {
         stage.tick(31);
         let both = sorted(vec![asked(1, &wanted, WantKind::Block), asked(2, &wanted, WantKind::Have)]);
         assert_eq!(stage.wants(), both);
-        // A peer that said it had the block and does not send it is not waited for.
+        // Do not wait for a peer that announced the block but does not send it.
         stage.engine.received(peer(2), presence(&wanted, true), nothing);
         stage.tick(63);
         assert!(stage.wants().contains(&asked(2, &wanted, WantKind::Block)));
@@ -603,7 +605,7 @@ mod tests {
         }
         let state = &stage.engine.peers[&peer(1)];
         assert_eq!((state.wants.len(), state.answers.len()), (WANTS_PER_PEER, WANTS_PER_PEER));
-        // Less than one block more than the target is loaded for a message, and one message is on its way.
+        // At most one block more than the target is loaded for a message, and one message is being sent.
         let drafts = stage.engine.drafts(|_| Some(400_000));
         assert_eq!(drafts[0].1.blocks.len(), 2);
         assert!(stage.engine.drafts(|_| Some(400_000)).is_empty());
@@ -615,7 +617,10 @@ mod tests {
     fn blocks_that_nobody_asked_for_are_dropped() {
         let mut stage = Stage::new(1);
         assert!(stage.engine.received(peer(1), carrying(&block(1)), nothing).is_empty());
-        assert!(stage.engine.received(peer(2), carrying(&block(1)), nothing).is_empty(), "nor from who is not here");
+        assert!(
+            stage.engine.received(peer(2), carrying(&block(1)), nothing).is_empty(),
+            "nor from a disconnected peer"
+        );
         stage.engine.received(peer(1), presence(&block(1), true), nothing);
         assert!(stage.wants().is_empty());
     }

@@ -1,4 +1,4 @@
-//! Bitswap messages as bytes.
+//! The wire format of bitswap messages.
 
 use bytes::Bytes;
 use cid::Cid;
@@ -8,33 +8,33 @@ use crate::{
     proto::{Fields, Malformed, put_bytes, put_number, put_varint, take_varint},
 };
 
-/// Largest message, as the specification has it.
+/// Size limit of a message in bytes, from the specification.
 pub const MESSAGE_LIMIT: usize = 4 << 20;
-/// Wants and presences that are read from one message; those that follow are ignored.
+/// Maximum number of wants and presences that are read from a message; the rest is ignored.
 const ENTRY_LIMIT: usize = 4096;
 
-/// What is wanted of a peer.
+/// Kind of a want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WantKind {
     /// The block.
     Block,
-    /// Whether the peer has it.
+    /// Whether the peer has the block.
     Have,
 }
 
 /// An entry of a wantlist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
-    /// Something is wanted.
+    /// A want.
     Add {
         /// The block.
         cid: Cid,
-        /// The block, or whether it is there.
+        /// Kind of the want.
         kind: WantKind,
-        /// Whether to answer if it is not there.
+        /// Whether to answer if the block is missing.
         send_dont_have: bool,
     },
-    /// It is not wanted any more.
+    /// A cancelled want.
     Cancel(Cid),
 }
 
@@ -43,30 +43,30 @@ pub enum Want {
 pub struct Presence {
     /// The block.
     pub cid: Cid,
-    /// Whether it is there.
+    /// Whether the peer has it.
     pub has: bool,
 }
 
-/// A message. Blocks are named by the hash of what came.
+/// A message. The ids of blocks are computed from the received bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
-    /// Whether the wants replace all earlier ones.
+    /// Whether the wants replace all earlier wants.
     pub full: bool,
-    /// What the sender wants.
+    /// Wants of the sender.
     pub wants: Vec<Want>,
-    /// What the sender has and has not.
+    /// Presences that the sender reports.
     pub presences: Vec<Presence>,
-    /// Blocks, and the content identifiers under which they are sent.
+    /// Blocks, with the content identifiers under which they are sent.
     pub blocks: Vec<(Cid, Block)>,
 }
 
 impl Message {
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.wants.is_empty() && self.presences.is_empty() && self.blocks.is_empty()
     }
 
-    /// As bytes, without the length that precedes them in a stream.
+    /// Encodes it, without the length that precedes it in a stream.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut wantlist = Vec::new();
@@ -105,10 +105,10 @@ impl Message {
         out
     }
 
-    /// Reads a message and computes the names of its blocks.
+    /// Decodes a message and computes the ids of its blocks.
     ///
     /// # Errors
-    /// If it is none, or a block is too large.
+    /// If it is malformed, or a block is too large.
     pub fn decode(bytes: &Bytes) -> Result<Self, Malformed> {
         let mut message = Self::default();
         for field in Fields::new(bytes) {
@@ -125,7 +125,7 @@ impl Message {
                             _ => {}
                         }
                     }
-                    // A block under a hash that is never asked for is ignored like any other that nobody wants.
+                    // A block with another hash function is ignored, like any block that is not wanted.
                     if let Some(codec) = codec {
                         message.add_block(codec, data)?;
                     }
@@ -188,7 +188,7 @@ fn read_cid(bytes: &[u8]) -> Result<Cid, Malformed> {
     Cid::try_from(bytes).map_err(|_| Malformed("a content identifier is malformed"))
 }
 
-/// A content identifier without the hash itself: version, codec, hash function, length of the hash.
+/// The prefix of a content identifier: version, codec, hash function, and length of the hash.
 fn prefix(cid: &Cid) -> Vec<u8> {
     let mut prefix = Vec::new();
     let hash = cid.hash();

@@ -1,8 +1,8 @@
 //! Bitswap messages over libp2p streams.
 //!
-//! A peer opens as many streams as it likes, within a limit, and writes messages into them, each after its length. We write into
-//! one stream for each connection, and open another if that one breaks. A handler decodes and hashes what comes in, so that this
-//! happens in the task of the connection and not in the one that all share. What one connection can make us hold is bounded:
+//! A peer opens streams, up to a limit, and writes messages into them, each after its length. We write into one stream
+//! per connection, and open another if that one breaks. A handler decodes and hashes incoming messages, so that this
+//! happens in the task of the connection and not in the shared task. The memory per connection is bounded:
 //! [`READS_AT_ONCE`] messages that are being read, and one that waits to be handled.
 
 use std::{
@@ -33,20 +33,20 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::message::{MESSAGE_LIMIT, Message};
 use crate::proto::{put_varint, take_varint};
 
-/// What we speak.
+/// The protocol that we offer.
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
-/// What we also understand: the same format, without presences.
+/// Older protocols that we accept: the same format, without presences.
 const OLDER: [StreamProtocol; 2] =
     [StreamProtocol::new("/ipfs/bitswap/1.1.0"), StreamProtocol::new("/ipfs/bitswap/1.0.0")];
-/// Streams that a peer may have open; Kubo uses up to nine.
+/// Maximum number of open streams of a peer; Kubo uses up to nine.
 const INBOUND_STREAMS: usize = 32;
-/// Messages of one connection that are read at the same time.
+/// Maximum number of messages of one connection that are read at once.
 const READS_AT_ONCE: usize = 2;
-/// How long a message may take once its first byte is there, and how long a peer may take to read one: 2.5 MiB, our largest, at
-/// 70 kbit/s.
+/// Time limit for receiving a message after its first byte, and for a peer to read one: 2.5 MiB, our largest, at 70
+/// kbit/s.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Accepts what we understand.
+/// Protocol negotiation for incoming streams.
 #[derive(Clone, Copy, Debug)]
 pub struct Inbound;
 
@@ -69,18 +69,18 @@ impl InboundUpgrade<Stream> for Inbound {
     }
 }
 
-/// What a connection reports.
+/// Events of a connection.
 #[derive(Debug)]
 pub enum Report {
-    /// A message came.
+    /// A message was received.
     Received(Message),
-    /// Our message is written.
+    /// Our message was written.
     Sent,
-    /// The peer breaks the rules, does not speak bitswap, or does not read: the connection is of no use.
+    /// The connection is useless: the peer violates the protocol, does not support bitswap, or does not read.
     Useless(String),
 }
 
-/// One connection.
+/// The handler of one connection.
 pub struct Handler {
     inbound: SelectAll<BoxStream<'static, Result<Message, io::Error>>>,
     open_streams: Arc<Semaphore>,
@@ -93,11 +93,11 @@ pub struct Handler {
 enum Outbound {
     /// No stream is open.
     Closed,
-    /// One is asked for.
+    /// A stream is being opened.
     Opening,
-    /// One may be written to.
+    /// A stream is open and idle.
     Open(Stream),
-    /// One is being written to; whether it is a new one.
+    /// A message is being written; whether the stream is new.
     Writing(BoxFuture<'static, io::Result<Stream>>, bool),
 }
 
@@ -141,7 +141,7 @@ impl Handler {
         self.outbound = Outbound::Writing(written.boxed(), is_new);
     }
 
-    /// Returns whether a stream has to be opened.
+    /// Returns whether a stream must be opened.
     fn poll_outbound(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             match std::mem::replace(&mut self.outbound, Outbound::Closed) {
@@ -160,7 +160,7 @@ impl Handler {
                         self.queue.pop_front();
                         self.reports.push_back(Report::Sent);
                     }
-                    // The peer may have closed a stream that was idle: once more with a new one.
+                    // The peer may have closed an idle stream: retry once with a new one.
                     Poll::Ready(Err(error)) if is_new => return self.give_up(&error),
                     Poll::Ready(Err(_)) => {}
                 },
@@ -174,7 +174,7 @@ impl Handler {
 
     fn give_up(&mut self, reason: &dyn std::fmt::Display) -> bool {
         self.queue.clear();
-        self.reports.push_back(Report::Useless(format!("it takes no messages: {reason}")));
+        self.reports.push_back(Report::Useless(format!("it accepts no messages: {reason}")));
         false
     }
 }
@@ -184,7 +184,7 @@ async fn read(stream: &mut Stream, reads: &Semaphore) -> io::Result<Option<Messa
     let malformed = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
     let mut prefix = Vec::with_capacity(4);
     let mut byte = [0];
-    // It may wait for the first byte for as long as the connection lives. A stream that breaks just ends.
+    // There is no time limit for the first byte. A stream that breaks just ends.
     if stream.read(&mut byte).await.unwrap_or(0) == 0 {
         return Ok(None);
     }
@@ -201,7 +201,7 @@ async fn read(stream: &mut Stream, reads: &Semaphore) -> io::Result<Option<Messa
             return Err(malformed(format!("a message of {length} bytes is larger than 4 MiB")));
         }
         let _permit = reads.acquire().await.map_err(io::Error::other)?;
-        // It grows with what comes, not with what is announced.
+        // The buffer grows with the received bytes and not with the announced length.
         let mut bytes = Vec::new();
         match stream.take(length).read_to_end(&mut bytes).await {
             Ok(read) if read as u64 == length => {}
@@ -224,7 +224,7 @@ impl ConnectionHandler for Handler {
         SubstreamProtocol::new(Inbound, ())
     }
 
-    /// Whoever is connected stays so, to be told of blocks that do not exist yet.
+    /// Connections stay open, so that peers can be told of blocks that do not exist yet.
     fn connection_keep_alive(&self) -> bool {
         true
     }
@@ -270,20 +270,20 @@ impl ConnectionHandler for Handler {
     }
 }
 
-/// All connections.
+/// The network behaviour: all connections.
 #[derive(Default)]
 pub struct Behaviour {
     events: VecDeque<ToSwarm<Event, Bytes>>,
 }
 
-/// What one of the connections reports.
+/// An event of one of the connections.
 #[derive(Debug)]
 pub struct Event {
     /// The peer.
     pub peer: PeerId,
     /// The connection.
     pub connection: ConnectionId,
-    /// What it reports.
+    /// The event.
     pub report: Report,
 }
 

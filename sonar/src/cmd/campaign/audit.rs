@@ -30,34 +30,35 @@ use super::{
     result,
 };
 
-/// Audit a delivered campaign: recompute all that its Capsule published, version by version.
+/// Audit a delivered campaign: recompute everything that the Capsule published, version by version.
 ///
-/// The Capsule handed over the seed of every version. With it everything that it published for the version is made again and
-/// compared, and the model of each version is measured on your validation set. If anything is not as it should be, the command fails
-/// with exit code 9. Some of that the contract can punish: then `--convict` takes the Capsule's stake.
+/// The Capsule has handed over the seed of every version. From the seed, the command recomputes everything that the
+/// Capsule published for the version, compares the two, and measures the model of each version on your validation set.
+/// If anything differs, the command fails with exit code 9. If the contract can judge the misconduct, `--convict` takes
+/// the Capsule's stake.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  sonar campaign audit 0x3fa4\n  sonar campaign audit 0x3fa4 --release\n  sonar campaign audit 0x3fa4 --convict"
 )]
 pub struct Audit {
-    /// Its id, or the beginning of it
+    /// Campaign id, or its first digits
     id: String,
-    /// Take the Capsule's stake if it can be convicted. Everybody learns the seed of the version that convicts it, and with
-    /// it that version of the model
+    /// Take the Capsule's stake if its misconduct can be proven on chain. The proof publishes the seed of one version,
+    /// and with it that version of the model
     #[arg(long)]
     convict: bool,
-    /// Free the Capsule's stake at once if all is as it should be
+    /// Free the Capsule's stake at once if the audit finds nothing wrong
     #[arg(long, conflicts_with = "convict")]
     release: bool,
-    /// The validation set, if it is not where it was at the launch
+    /// Validation set, if it has moved since the launch
     #[arg(long, value_name = "FILE")]
     validation: Option<PathBuf>,
-    /// The starting model, if the campaign had one, to compare with version 1
+    /// Starting model, to compare with version 1, if the campaign had one
     #[arg(long, value_name = "FILE")]
     initial: Option<PathBuf>,
 }
 
-/// One version, for programs.
+/// One version in the JSON output.
 #[derive(Serialize)]
 struct Line<'a> {
     version: Version,
@@ -80,7 +81,7 @@ impl Audit {
         if account.address() != view.terms.owner {
             let message =
                 format!("only {} can audit this campaign: the seeds are sealed to its account", view.terms.owner);
-            return Err(Failure::new(Code::NotOwner, message).help("name the account with --account"));
+            return Err(Failure::new(Code::NotOwner, message).help("choose that account with --account"));
         }
         let secret = AuditSecret::of(&account, view.terms.salt);
 
@@ -92,7 +93,7 @@ impl Audit {
         let examples = result::examples(&manifest, &embedding, &validation)?;
         let start = self.start(draft.as_ref(), &manifest, &examples)?;
         if start.is_none() {
-            output.warn("version 1 is not compared with the starting model: give it with --initial FILE");
+            output.warn("version 1 was not compared with the starting model: pass it with --initial FILE");
         }
         let deployment = reader.deployment();
         let auditor = Auditor {
@@ -116,7 +117,8 @@ impl Audit {
         self.conclude(context, output, &client, view, audited).await
     }
 
-    /// The model that the campaign was launched with, if it is at hand: a campaign without one starts with what its manifest says.
+    /// The model that the campaign was launched with, if available. A campaign without one starts with the model of its
+    /// manifest.
     fn start(
         &self,
         draft: Option<&LaunchDraft>,
@@ -139,7 +141,7 @@ impl Audit {
         manifest.trial(examples, file.as_deref()).map(Some).map_err(|error| refused(&error))
     }
 
-    /// What follows from the audit.
+    /// Acts on the result of the audit: frees the stake, takes it, or changes nothing.
     async fn conclude(
         &self,
         context: &Context,
@@ -159,7 +161,7 @@ impl Audit {
             None if honest => {
                 if self.release && locked {
                     data["released"] = json!(client.release(&view.terms).await?);
-                    human.push(format!("the Capsule's stake of {stake} is free again"));
+                    human.push(format!("the Capsule's stake of {stake} is free"));
                 }
             }
             Some((version, conviction)) if self.convict && locked => {
@@ -169,7 +171,7 @@ impl Audit {
                 let (amount, transaction) = claim(client, view).await?;
                 (data["claimed"], data["claim"]) = (json!(amount), json!(transaction));
                 let amount = TokenUnit::eth().format(amount);
-                human.push(format!("the Capsule is convicted for version {version}: {amount} are in your account"));
+                human.push(format!("the Capsule was convicted for version {version}; you received {amount}"));
             }
             other => return Err(dishonest(&audited, other.is_some(), locked, &stake)),
         }
@@ -191,7 +193,7 @@ async fn convict(
     })
 }
 
-/// Takes what the registry owes the owner.
+/// Withdraws what the registry owes the owner.
 async fn claim(client: &Client, view: &CampaignView) -> Result<(Amount, TxOutcome), Failure> {
     let amount = client.claimable(view.terms.owner).await?;
     Ok((amount, client.claim(view.terms.owner).await?))
@@ -210,7 +212,7 @@ fn consequence(conviction: &Conviction, version: Version, stake: &str) -> String
 fn dishonest(audited: &[VersionAudit], provable: bool, locked: bool, stake: &str) -> Failure {
     let bad: Vec<String> = audited.iter().filter(|one| !one.findings.is_empty()).map(words).collect();
     let message = format!(
-        "{} of {} versions are not what an honest Capsule publishes:\n{}",
+        "{} of {} versions differ from what an honest Capsule publishes:\n{}",
         bad.len(),
         audited.len(),
         bad.join("\n")
@@ -218,10 +220,10 @@ fn dishonest(audited: &[VersionAudit], provable: bool, locked: bool, stake: &str
     let failure = Failure::new(Code::AuditFailed, message);
     match (provable, locked) {
         (true, true) => {
-            failure.help(format!("`--convict` proves it on chain and takes the Capsule's stake of {stake}"))
+            failure.help(format!("`--convict` proves this on chain and takes the Capsule's stake of {stake}"))
         }
-        (true, false) => failure.help("it could be proven on chain, but the Capsule's stake is not locked any more"),
-        (false, _) => failure.help("this cannot be proven on chain: choose another Capsule, and tell others"),
+        (true, false) => failure.help("this could be proven on chain, but the Capsule's stake is no longer locked"),
+        (false, _) => failure.help("this cannot be proven on chain; choose another Capsule for the next campaign"),
     }
 }
 
@@ -243,7 +245,6 @@ fn words(audited: &VersionAudit) -> String {
         return format!("version {}  honest, accuracy {accuracy} as attested", audited.version);
     }
     let findings: Vec<String> = audited.findings.iter().map(ToString::to_string).collect();
-    let provable =
-        if audited.conviction.is_some() { "the contract can punish it" } else { "the contract cannot judge it" };
+    let provable = if audited.conviction.is_some() { "can be proven on chain" } else { "cannot be proven on chain" };
     format!("version {}  {} ({provable})", audited.version, findings.join("; "))
 }

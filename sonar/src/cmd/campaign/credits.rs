@@ -8,10 +8,10 @@ use sonar_protocol::{
     units::{Amount, TokenUnit},
 };
 
-/// Credits of an account. The contracts keep them in three places, each with a withdrawal of its own.
+/// What the contracts owe an account. There are three sums, each with its own withdrawal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Credits {
-    /// The campaign's debt, in its token: the part of the bounty that came back, or that was earned.
+    /// From the campaign, in its token: the part of the bounty that was returned or earned.
     pub amount: Amount,
     /// Free stakes of submissions to the campaign, in wei: forfeited by miners, or returned.
     pub stake: Amount,

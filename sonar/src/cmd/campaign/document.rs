@@ -1,4 +1,4 @@
-//! What is said of a campaign, to programs and to people.
+//! A campaign as text and as JSON.
 
 use serde::Serialize;
 use sonar_contracts::{CloseReason, State};
@@ -35,7 +35,7 @@ impl Detail {
     }
 }
 
-/// State and reason in words: `closed (target reached)`.
+/// State and reason, as in `closed (target reached)`.
 pub fn state(view: &CampaignView) -> String {
     match view.reason {
         CloseReason::None => view.state.to_string(),
@@ -85,7 +85,7 @@ pub fn page(view: &CampaignView, token: &TokenUnit, label: Option<&Label>, owed:
         money(ledger.escrowed),
     );
     page += &stakes(view);
-    page += &format!("owner        can withdraw {}\n", owed.describe(token));
+    page += &format!("withdrawable {}\n", owed.describe(token));
     if let Some(code) = view.declined {
         page += &format!("declined     by the Capsule: {}\n", Refusal::words(code));
     }
@@ -113,30 +113,32 @@ fn stakes(view: &CampaignView) -> String {
     )
 }
 
-/// What became of the stake that the Capsule locked, or when it will be free.
+/// Whether the Capsule's locked stake was freed or slashed, or when it will be free.
 fn capsule_stake(view: &CampaignView) -> String {
     if view.terms.stake == 0 {
         return String::new();
     }
     let stake = TokenUnit::eth().format(view.terms.stake.into());
     let fate = match (view.stake_fate, view.state) {
-        (Some(StakeFate::Released), _) => "free again".into(),
+        (Some(StakeFate::Released), _) => "free".into(),
         (Some(StakeFate::Convicted { version }), _) => {
-            format!("taken from it and given to the owner, for what it published for version {version}")
+            format!("slashed and paid to the owner, for misconduct in version {version}")
         }
         (None, State::Finalized) => {
             let end = view.changed_at.saturating_add(view.terms.audit.period.into());
-            format!("locked for the owner's audit; from {} the Capsule may free it", time(end))
+            format!("locked for the owner's audit; the Capsule may free it from {}", time(end))
         }
-        (None, State::Proposed) => "to be locked when it activates the campaign".into(),
-        (None, State::Closed) if view.reason == CloseReason::CapsuleTimeout => "taken from it: it was late".into(),
+        (None, State::Proposed) => "will be locked when the Capsule activates the campaign".into(),
+        (None, State::Closed) if view.reason == CloseReason::CapsuleTimeout => {
+            "slashed: the Capsule missed a deadline".into()
+        }
         (None, State::Open | State::Closed) => "locked".into(),
         (None, State::None | State::Refunded) => return String::new(),
     };
     format!("its stake    {stake}: {fate}\n")
 }
 
-/// A length of time as people read it.
+/// A duration in its largest whole unit, as in `3 days`.
 pub fn span(seconds: u32) -> String {
     const DAY: u32 = 86_400;
     const HOUR: u32 = 3_600;

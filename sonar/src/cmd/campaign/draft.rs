@@ -1,4 +1,5 @@
-//! What a launch has decided, kept before any money moves: a launch that was interrupted goes on with the same campaign.
+//! Drafts: what a launch has decided, stored before any money moves, so that an interrupted launch resumes with the
+//! same campaign.
 
 use std::path::{Path, PathBuf};
 
@@ -17,42 +18,42 @@ use sonar_protocol::{
     wire::TermsJson,
 };
 
-/// A draft is a page of JSON; what it refers to lies beside it.
+/// Size limit of a draft in bytes; bundle and manifest are files next to it.
 const SIZE_LIMIT: u64 = 1 << 20;
 
 /// What a launch has decided.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LaunchDraft {
-    /// The campaign.
+    /// Id of the campaign.
     pub id: CampaignId,
-    /// Its name.
+    /// Name from the campaign file.
     pub name: String,
-    /// Its terms on chain.
+    /// Terms that the launch sends to the contract.
     pub terms: TermsJson,
-    /// The sealed bundle on IPFS.
+    /// CID of the sealed bundle.
     pub bundle: Digest,
-    /// Whose OpenPGP key opens the result.
+    /// Account whose OpenPGP key decrypts the result.
     pub account: String,
-    /// The validation set, wherever it was.
+    /// Path of the validation set at the launch.
     pub validation: PathBuf,
-    /// What the data scientist was told.
+    /// What the launch showed to the data scientist.
     pub outlook: Outlook,
-    /// What makes the commitments say nothing to others.
+    /// Secret salt that keeps the commitments from disclosing what they commit to.
     pub salt: Digest,
 }
 
-/// The drafts of one home.
+/// Directory of the drafts in one home.
 #[derive(Clone, Debug)]
 pub struct LaunchDrafts {
     directory: PathBuf,
 }
 
-/// What a draft belongs to: the same command on the same files finds it again.
+/// Key of a draft: the same command on the same files gives the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key(String);
 
 impl Key {
-    /// The key of a launch of these files by this account on this contract.
+    /// Derives the key from the files, the account and the contract.
     pub fn new(client: &Client, owner: impl AsRef<[u8]>, files: &[&[u8]]) -> Self {
         let deployment = client.deployment();
         let mut hash = Sha256::new();
@@ -67,7 +68,7 @@ impl Key {
     }
 }
 
-/// A draft with sealed bundle and manifest.
+/// A draft with its sealed bundle and manifest.
 type SavedDraft = (LaunchDraft, Vec<u8>, Vec<u8>);
 
 impl LaunchDrafts {
@@ -75,12 +76,12 @@ impl LaunchDrafts {
         Self { directory: home.join("launches") }
     }
 
-    /// Where a launch keeps its files.
+    /// Directory of one launch.
     pub fn directory(&self, key: &Key) -> PathBuf {
         self.directory.join(&key.0)
     }
 
-    /// The draft of a launch, with sealed bundle and manifest.
+    /// Reads the draft of a launch, with its sealed bundle and manifest.
     pub fn load(&self, key: &Key) -> Result<Option<SavedDraft>, Failure> {
         let directory = self.directory(key);
         let path = directory.join("draft.json");
@@ -93,7 +94,7 @@ impl LaunchDrafts {
         Ok(Some((draft, bundle, manifest)))
     }
 
-    /// Keeps a draft; the last file that is written makes it count.
+    /// Stores a draft. The draft exists once the last of its files is written.
     pub fn save(&self, key: &Key, draft: &LaunchDraft, bundle: &[u8], manifest: &[u8]) -> Result<(), Failure> {
         let directory = self.directory(key);
         files::private_directory(&directory)?;
@@ -104,7 +105,7 @@ impl LaunchDrafts {
         Ok(())
     }
 
-    /// Makes room for another launch of the same files; the campaign's draft stays findable by its id.
+    /// Makes room for another launch of the same files. The old draft can still be found by campaign id.
     pub fn retire(&self, key: &Key, id: CampaignId) -> Result<(), Failure> {
         let from = self.directory(key);
         let to = self.directory.join(id.to_string());
@@ -112,7 +113,7 @@ impl LaunchDrafts {
         Ok(())
     }
 
-    /// The draft of a campaign that was launched from this home.
+    /// Finds the draft of a campaign that was launched from this home.
     pub fn find(&self, id: CampaignId) -> Option<LaunchDraft> {
         let entries = std::fs::read_dir(&self.directory).ok()?;
         entries

@@ -1,4 +1,4 @@
-//! `sonar campaign close` and `withdraw`: the ways in which money comes back.
+//! `sonar campaign close` and `withdraw`: how money comes back.
 
 use alloy::primitives::Address;
 use serde_json::json;
@@ -13,47 +13,47 @@ use super::{Context, credits::Credits, document, find};
 
 /// End a campaign.
 ///
-/// An open one is closed, and what nobody has earned goes back to its owner. When its Capsule missed a time that the
-/// terms give it, the whole of what the Capsule holds up comes back, and its stake pays for the delay.
+/// An open campaign is closed, and the unearned part of the bounty goes back to its owner. If the Capsule missed a
+/// deadline of the terms, everything that it holds up comes back, and its stake pays for the delay.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar campaign close 0x3fa4 --yes")]
 pub struct Close {
-    /// Its id, or the beginning of it
+    /// Campaign id, or its first digits
     id: String,
 }
 
-/// Withdraw everything that you are owed: the part of the bounty that nobody earned, stakes that miners forfeited, and stakes
-/// of Capsules that missed a deadline or were convicted (of all your campaigns, which the registry keeps as one sum).
+/// Withdraw everything that is owed to you: the unearned part of the bounty, stakes that miners forfeited, and stakes
+/// of Capsules that missed a deadline or were convicted (of all your campaigns, because the registry keeps one sum).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar campaign withdraw 0x3fa4")]
 pub struct Withdraw {
-    /// Its id, or the beginning of it
+    /// Campaign id, or its first digits
     id: String,
-    /// Send it there instead of to your account
+    /// Send the money to this address instead of your account
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse)]
     to: Option<Address>,
 }
 
-/// The one way in which a campaign can be ended now.
+/// How a campaign can be ended now; at most one way applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    /// The Capsule did not activate it in time.
+    /// Refund: the Capsule did not activate the campaign in time.
     Refund,
-    /// No submission waits: it can be closed.
+    /// Close: no submission waits for settlement.
     Close,
-    /// The Capsule did not settle a window in time.
+    /// Abandon: the Capsule did not settle a window in time.
     Abandon,
-    /// The Capsule did not deliver in time.
+    /// Expire: the Capsule did not deliver in time.
     Expire,
 }
 
-/// Which way there is at this unix time; else why there is none.
+/// The way that applies at this unix time, or why no way applies.
 fn way(view: &CampaignView, now: u64) -> Result<Ending, Failure> {
     let refused = |code: Code, message: String| Err(Failure::new(code, message));
     let since = |start: u64, seconds: u32| start.saturating_add(u64::from(seconds));
     let wait = |end: u64, what: &str| {
         let time = document::time(end);
-        refused(Code::TooEarly, format!("the Capsule has until {time} to {what} it"))
+        refused(Code::TooEarly, format!("the Capsule has until {time} to {what} the campaign"))
     };
     let terms = &view.terms;
     match view.state {
@@ -66,9 +66,9 @@ fn way(view: &CampaignView, now: u64) -> Result<Ending, Failure> {
             end if now >= end => Ok(Ending::Abandon),
             _ => refused(
                 Code::UnsettledWindow,
-                format!("{} submissions wait for the Capsule; they are settled first", view.window.submissions.len()),
+                format!("{} submissions wait for settlement", view.window.submissions.len()),
             )
-            .map_err(|failure| Failure { retryable: true, ..failure.help("try again in a moment") }),
+            .map_err(|failure| Failure { retryable: true, ..failure.help("try again when they are settled") }),
         },
         State::Closed => match since(view.changed_at, terms.deliverySeconds) {
             _ if view.reason == sonar_contracts::CloseReason::CapsuleTimeout => {
@@ -78,7 +78,7 @@ fn way(view: &CampaignView, now: u64) -> Result<Ending, Failure> {
             end => wait(end, "deliver"),
         },
         State::None | State::Finalized | State::Refunded => {
-            refused(Code::Ended, format!("the campaign is {} already", document::state(view)))
+            refused(Code::Ended, format!("the campaign is already {}", document::state(view)))
         }
     }
 }
@@ -86,12 +86,14 @@ fn way(view: &CampaignView, now: u64) -> Result<Ending, Failure> {
 impl Ending {
     fn consequence(self) -> &'static str {
         match self {
-            Self::Refund => "The Capsule did not activate the campaign; bounty and fee come back.",
-            Self::Close => "This closes the campaign for good; what nobody has earned comes back to you.",
+            Self::Refund => "The Capsule did not activate the campaign in time. Bounty and fee go back to the owner.",
+            Self::Close => "This closes the campaign for good. You get the unearned part of the bounty back.",
             Self::Abandon => {
-                "The Capsule did not settle in time; this closes the campaign and pays its miners from the Capsule's stake."
+                "The Capsule did not settle in time. This closes the campaign and pays its miners from the Capsule's stake."
             }
-            Self::Expire => "The Capsule did not deliver in time; its fee and stake for this campaign go to the owner.",
+            Self::Expire => {
+                "The Capsule did not deliver in time. Its fee and its stake for this campaign go to the owner."
+            }
         }
     }
 
@@ -115,7 +117,7 @@ impl Close {
         cli::confirm(&context.globals, way.consequence())?;
         output.progress("Sending the transaction…");
         let transaction = way.go(&client, view).await?;
-        // The transaction is mined, though not confirmed.
+        // The transaction is mined but not yet confirmed.
         let after = client.world(0, Some(&context.home)).await?;
         let view = find(&after, &self.id)?;
         let owed = Credits::read(&client, view.id, view.terms.owner).await?;
@@ -160,7 +162,7 @@ impl Withdraw {
             Amount::ZERO => None,
             _ => Some(client.claim(to).await?),
         };
-        // Without any credit the contract refuses, and names the reason.
+        // If nothing is owed, the contract refuses and gives the reason.
         let transaction = match (owed.amount, &stake_transaction, &capsule_stake_transaction) {
             (Amount::ZERO, Some(_), _) | (Amount::ZERO, _, Some(_)) => None,
             _ => Some(client.withdraw(&view.terms, to).await?),

@@ -1,4 +1,4 @@
-//! The data scientist's IPFS node, which talks to Sonar's hub and to nobody else.
+//! The data scientist's IPFS node, which connects only to Sonar's hub.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -13,23 +13,23 @@ use tokio::time::{Instant, sleep};
 
 use super::Context;
 
-/// How long an artefact is waited for.
+/// Time limit for fetching an artefact.
 const FETCH: Duration = Duration::from_secs(60);
-/// How long Sonar may take to fetch what a launch offers.
+/// Time limit for Sonar to fetch the artefacts of a launch.
 const KEEP: Duration = Duration::from_secs(90);
-/// Time between looks whether it has.
+/// Time between two checks whether Sonar has fetched them.
 const POLL: Duration = Duration::from_millis(200);
 
-/// The way to Sonar's hub.
+/// A temporary IPFS node that is connected to Sonar's hub.
 pub struct HubClient {
-    // Before its repository, so that it ends first.
+    // Before its repository, so that it is dropped first.
     node: Node,
     _repo: Scratch,
     sonar: String,
     http: reqwest::Client,
 }
 
-/// A directory that goes when it is not needed any more.
+/// A directory that is removed on drop.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
@@ -49,7 +49,7 @@ impl HubClient {
         let sonar = context.config.sonar.clone().ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
         output.progress("Connecting to Sonar's IPFS hub…");
         let peers = discovery::info(&sonar).await?.peers()?;
-        // Commands may run at the same time, and a repository has one user.
+        // Each command has its own repository, because a repository has one user and commands may run at the same time.
         let repo = context.home.join(format!("ipfs-{}", std::process::id()));
         let node = Node::start(NodeConfig::client(repo.clone(), peers).through(context.config.kubo()?)).await?;
         Ok(Self {
@@ -60,12 +60,12 @@ impl HubClient {
         })
     }
 
-    /// Stores an artefact here, for the hub to fetch.
+    /// Stores an artefact in this node, for the hub to fetch.
     pub async fn add(&self, bytes: Vec<u8>) -> Result<Digest, Failure> {
         Ok(self.node.add(bytes).await?)
     }
 
-    /// Stores what may have been lost since.
+    /// Stores the artefacts of an earlier run again.
     pub async fn offer(&self, artefacts: Vec<Vec<u8>>) -> Result<Vec<Digest>, Failure> {
         let mut offered = Vec::new();
         for bytes in artefacts {
@@ -74,7 +74,7 @@ impl HubClient {
         Ok(offered)
     }
 
-    /// Fetches an artefact. One that is new may still be on its way to the hub, which answers only for what it has when asked.
+    /// Fetches an artefact. Retries, because a new artefact may still be on its way to the hub.
     pub async fn fetch(&self, digest: Digest, max_bytes: usize) -> Result<Vec<u8>, Failure> {
         let end = Instant::now() + FETCH;
         while !self.is_kept(digest).await && Instant::now() < end {
@@ -83,7 +83,7 @@ impl HubClient {
         Ok(self.node.get(digest, max_bytes, FETCH).await?)
     }
 
-    /// Waits until Sonar keeps the artefacts: then this node is not needed any more.
+    /// Waits until Sonar has pinned the artefacts; this node is not needed after that.
     pub async fn wait_until_kept(&self, artefacts: &[Digest]) -> Result<(), Failure> {
         let end = Instant::now() + KEEP;
         for digest in artefacts {
@@ -93,7 +93,7 @@ impl HubClient {
                         Code::NotKept,
                         format!("Sonar has not fetched {digest} within {} s", KEEP.as_secs()),
                     )
-                    .help("the bounty is in escrow; run the same command again to offer it again"));
+                    .help("the bounty is in escrow; run the same command again to resume"));
                 }
                 sleep(POLL).await;
             }
@@ -101,7 +101,7 @@ impl HubClient {
         Ok(())
     }
 
-    /// Whether Sonar says that it keeps an artefact; no answer is a no.
+    /// Whether Sonar has pinned an artefact; false if it does not answer.
     async fn is_kept(&self, digest: Digest) -> bool {
         let url = format!("{}/api/v1/artefacts/{digest}", self.sonar);
         let Ok(answer) = self.http.get(url).send().await else {
@@ -113,7 +113,7 @@ impl HubClient {
         }
     }
 
-    /// Lets the node end well; what it held is on the hub, or is made again by the same command.
+    /// Stops the node. Its artefacts are on the hub, or the same command creates them again.
     pub async fn close(self) {
         self.node.shutdown().await;
     }

@@ -18,7 +18,7 @@ use super::{Context, credits::Credits, document, find, hub::HubClient, label, re
 /// List the campaigns on this contract.
 #[derive(Debug, clap::Args)]
 pub struct List {
-    /// Only your own: of the account given with --account, or the only one
+    /// Only your own campaigns: those of the account given with --account, or of the only account
     #[arg(long)]
     mine: bool,
 }
@@ -57,7 +57,7 @@ impl List {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar campaign show 0x3fa4")]
 pub struct Show {
-    /// Its id, or the beginning of it
+    /// Campaign id, or its first digits
     id: String,
 }
 
@@ -75,11 +75,11 @@ impl Show {
     }
 }
 
-/// What each party of a campaign can learn, what was said in public so far, and what that rests on.
+/// Show what each party can learn, what was disclosed so far, and what that rests on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar campaign privacy 0x3fa4")]
 pub struct Privacy {
-    /// Its id, or the beginning of it
+    /// Campaign id, or its first digits
     id: String,
 }
 
@@ -97,7 +97,7 @@ impl Privacy {
     }
 }
 
-/// Tokens that were asked for before.
+/// Tokens whose symbol and decimals were read before.
 struct Tokens {
     client: Client,
     known: HashMap<Address, TokenUnit>,
@@ -108,7 +108,7 @@ impl Tokens {
         Self { client, known: HashMap::new() }
     }
 
-    /// A token, by its raw unit if it does not say its name.
+    /// The unit of a token; amounts of a token without a symbol are shown in its smallest unit.
     async fn unit(&mut self, address: Address) -> Result<TokenUnit, Failure> {
         if let Some(unit) = self.known.get(&address) {
             return Ok(unit.clone());

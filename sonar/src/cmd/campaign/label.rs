@@ -1,4 +1,4 @@
-//! Names of campaigns, and who may see their models: the chain does not say, but Sonar keeps the manifests.
+//! Names and regimes of campaigns. They are in the manifests, which Sonar keeps, and not on the chain.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,7 +7,7 @@ use sonar_protocol::{ids::CampaignId, projection::Label, regime::Regime};
 
 use super::Context;
 
-/// A label is not worth waiting for.
+/// Short, because a label is not worth waiting for.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Deserialize)]
@@ -28,14 +28,14 @@ impl Campaign {
     }
 }
 
-/// Of the newest campaigns, as far as Sonar knows and answers.
+/// Labels of the newest campaigns; empty if Sonar does not answer.
 pub async fn all(context: &Context) -> HashMap<CampaignId, Label> {
     let page: Option<Page> = ask(context, "campaigns?limit=500").await;
     let campaigns = page.map(|page| page.items).unwrap_or_default();
     campaigns.into_iter().filter_map(|campaign| Some((campaign.id, campaign.label()?))).collect()
 }
 
-/// Of one campaign, if Sonar knows and answers.
+/// The label of one campaign; `None` if Sonar does not have the manifest or does not answer.
 pub async fn of(context: &Context, id: CampaignId) -> Option<Label> {
     ask::<Campaign>(context, &format!("campaigns/{id}")).await?.label()
 }
@@ -48,5 +48,5 @@ async fn ask<T: DeserializeOwned>(context: &Context, what: &str) -> Option<T> {
 
 /// In words.
 pub fn words(regime: Option<Regime>) -> String {
-    regime.map_or_else(|| "unknown: Sonar, which keeps the manifests, does not say".into(), |regime| regime.to_string())
+    regime.map_or_else(|| "unknown (Sonar has no manifest)".into(), |regime| regime.to_string())
 }

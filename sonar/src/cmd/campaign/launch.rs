@@ -35,13 +35,13 @@ use super::{
 };
 use crate::cmd::identity;
 
-/// A campaign locks this part of the Capsule's free stake unless told otherwise, so that several fit beside each other.
+/// By default a campaign locks this part of the Capsule's free stake, so that several campaigns can run at once.
 const STAKE_SHARE: u64 = 16;
 
-/// Start a campaign: seal validation set and starting model to a Capsule, and put the bounty into escrow.
+/// Start a campaign: seal validation set and starting model to a Capsule, and put bounty and fee into escrow.
 ///
-/// Killed at any moment, the same command goes on with the same campaign. Run after the campaign is launched, it says
-/// how the campaign stands and changes nothing.
+/// If the command is interrupted, run it again: it resumes with the same campaign. After the launch it shows the state
+/// of the campaign and changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  sonar campaign launch digits.toml --dry-run\n  sonar campaign launch digits.toml --yes"
@@ -49,18 +49,18 @@ const STAKE_SHARE: u64 = 16;
 pub struct Launch {
     /// The campaign file
     file: PathBuf,
-    /// Show what would be done and what it would cost, and do nothing
+    /// Show terms, cost and privacy statement, and do nothing
     #[arg(long)]
     dry_run: bool,
     /// Launch another campaign from a file that was launched before
     #[arg(long)]
     again: bool,
-    /// ETH of the Capsule's stake that the campaign locks; a sixteenth of what is free if it is not given
+    /// Part of the Capsule's stake that the campaign locks, in ETH (default: a sixteenth of the free stake)
     #[arg(long, value_name = "ETH")]
     stake: Option<String>,
 }
 
-/// What the user gave: the campaign file and all it refers to.
+/// The campaign file and the files that it refers to.
 struct LaunchInputs {
     file: CampaignFile,
     text: Vec<u8>,
@@ -70,7 +70,8 @@ struct LaunchInputs {
     backbone: Option<PublicNetwork>,
 }
 
-/// The backbone that the campaign file names, and the file in which it is published: without whatever else was in the one on disk.
+/// The backbone that the campaign file names, and the file that is published: it has only the network, without anything
+/// else that was in the file on disk.
 struct PublicNetwork {
     model: Model,
     file: Vec<u8>,
@@ -85,7 +86,7 @@ impl Launch {
         let owner = client.address().ok_or_else(|| Failure::internal("no account"))?;
         let key = Key::new(&client, owner, &given.parts());
         let drafts = LaunchDrafts::new(&context.home);
-        // Whoever only wants to see begins nothing, and goes on with nothing.
+        // A dry run starts nothing and resumes nothing.
         let known = if self.dry_run { None } else { drafts.load(&key)? };
         let known = match known {
             Some((draft, ..)) if self.again => {
@@ -97,7 +98,7 @@ impl Launch {
         let hub = HubClient::connect(context, output).await?;
         let (draft, sealed, manifest) = match known {
             Some(known) => {
-                output.progress(format_args!("Going on with campaign {}…", known.0.id));
+                output.progress(format_args!("Resuming campaign {}…", known.0.id));
                 known
             }
             None => {
@@ -121,7 +122,7 @@ impl Launch {
         let offered = hub.offer(offered).await?;
         let opened = open(context, output, &client, &draft, &terms, &token, &statement).await?;
         if is_running(&client.status(draft.id).await?) {
-            output.progress("Waiting until Sonar holds manifest and bundle…");
+            output.progress("Waiting until Sonar has manifest and bundle…");
             hub.wait_until_kept(&offered).await?;
         }
         hub.close().await;
@@ -140,7 +141,7 @@ async fn open(
     statement: &PrivacyStatement,
 ) -> Result<Option<TxOutcome>, Failure> {
     if is_open(&client.status(draft.id).await?) {
-        output.progress("The bounty is in escrow already.");
+        output.progress("The bounty is already in escrow.");
         return Ok(None);
     }
     output.progress(summary(&draft.name, terms, token, &draft.outlook));
@@ -149,14 +150,14 @@ async fn open(
     output.progress("Putting the bounty into escrow…");
     match client.open(terms).await {
         Ok(transaction) => Ok(Some(transaction)),
-        // Another run of this launch was faster.
+        // Another run of this launch has sent it.
         Err(_) if is_open(&client.status(draft.id).await?) => Ok(None),
         Err(error) => Err(Failure::from(error)
-            .help("nothing was paid; `--again` plans the campaign anew, with fresh deadline and terms")),
+            .help("nothing was paid; `--again` launches the campaign with a new deadline and new terms")),
     }
 }
 
-/// Whether anybody still needs what was launched.
+/// Whether the artefacts of the launch are still needed.
 fn is_running(status: &Status) -> bool {
     matches!(State::try_from(status.state), Ok(State::Proposed | State::Open))
 }
@@ -206,12 +207,12 @@ async fn report(
     Report::new(&data, human)
 }
 
-/// What everybody will be able to learn.
+/// The privacy statement of a campaign without submissions.
 fn statement(manifest: &Manifest) -> Result<PrivacyStatement, Failure> {
     PrivacyStatement::new(manifest, CampaignProgress::default()).map_err(Failure::internal)
 }
 
-/// What a data scientist should see before and after she pays.
+/// Terms and cost, shown before and after the bounty is paid.
 fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> String {
     format!(
         "name      {name}\nbounty    {} (fee {})\naccuracy  {} as measured (the campaign claims {}) → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\naudit     {} of the Capsule's stake stay locked for {} after its delivery\nleak      public verdicts say at most {:.0} bits about {}\nopen to   {}",
@@ -252,7 +253,7 @@ impl LaunchInputs {
                     }
                 })
             })?;
-        // Other files are named relative to the campaign file.
+        // Paths in the campaign file are relative to it.
         let beside = |name: &Path| path.parent().unwrap_or(Path::new("")).join(name);
         let read = |name: &Path| {
             let bytes = files::read_limited(&beside(name), limits::BUNDLE as u64)?;
@@ -279,15 +280,16 @@ impl PublicNetwork {
     fn read(path: &Path) -> Result<Self, Failure> {
         let refused = |error: &dyn std::error::Error| Failure::new(Code::Backbone, error).at(path.display());
         let model = Model::from_described(&files::read_limited(path, limits::RESULT as u64)?).map_err(|error| {
-            refused(&error)
-                .help("a clear campaign's delivered model is such a file; docs/model-formats.md tells how to write one")
+            refused(&error).help(
+                "use the delivered model of a clear campaign, or write the file as docs/model-formats.md describes",
+            )
         })?;
         let file = plain_network(&model).map_err(|error| refused(&error))?.to_vec();
         Ok(Self { model, file })
     }
 }
 
-/// A launch that has nothing decided yet.
+/// A launch without a draft.
 struct LaunchContext<'a> {
     context: &'a Context,
     client: &'a Client,
@@ -297,7 +299,7 @@ struct LaunchContext<'a> {
     owner: Address,
 }
 
-/// What is launched, and to whom it is sealed.
+/// The plan of a launch, and the certificate of its Capsule.
 struct PlannedLaunch {
     plan: Plan,
     capsule: Certificate,
@@ -349,7 +351,8 @@ impl LaunchContext<'_> {
         Ok(PlannedLaunch { plan: launch::plan(&given.file, inputs)?, capsule, salt: Digest(salt) })
     }
 
-    /// The Capsule that the file names, or the one with the lowest fee of those that let this contract lock their stake.
+    /// The Capsule that the campaign file names, or the cheapest of those that have authorised this contract to lock
+    /// their stake.
     fn choose<'w>(&self, file: &CampaignFile, world: &'w World) -> Result<(Address, &'w CapsuleView), Failure> {
         let sonar = self.client.deployment().campaigns;
         let usable = |view: &CapsuleView| !view.attester.is_zero() && view.authorized.contains(&sonar);
@@ -357,7 +360,9 @@ impl LaunchContext<'_> {
         match file.capsule {
             Some(operator) => match world.capsules.get(&operator) {
                 Some(view) if usable(view) => Ok((operator, view)),
-                Some(_) => Err(refused(format!("the Capsule of {operator} has not authorised this Sonar contract"))),
+                Some(_) => Err(refused(format!(
+                    "the Capsule of {operator} has not authorised this contract to lock its stake"
+                ))),
                 None => Err(refused(format!("{operator} has registered no Capsule"))),
             },
             None => world
@@ -370,7 +375,7 @@ impl LaunchContext<'_> {
         }
     }
 
-    /// The Capsule's certificate, which must be the one that its operator registered.
+    /// Fetches the Capsule's certificate and compares it with the registered digest.
     async fn certificate(&self, operator: Address, view: &CapsuleView, now: u64) -> Result<Certificate, Failure> {
         let digest = view.certificate.ok_or_else(|| Failure::internal("a registered Capsule has a certificate"))?;
         let bytes = self.hub.fetch(digest, limits::CERTIFICATE).await?;
@@ -378,7 +383,7 @@ impl LaunchContext<'_> {
         if certificate.fingerprint_word() != view.fingerprint.0 {
             return Err(Failure::new(
                 Code::CapsuleCertificate,
-                format!("the certificate of {operator} is not the one that it registered"),
+                format!("the certificate of {operator} is not the registered one"),
             ));
         }
         Ok(certificate)
@@ -418,7 +423,7 @@ impl LaunchContext<'_> {
         Report::new(&data, human)
     }
 
-    /// Seals the bundle, and with its digest and that of the manifest decides the campaign's id.
+    /// Seals the bundle, and derives the campaign's id from the digests of bundle and manifest.
     async fn seal(
         &self,
         given: &LaunchInputs,

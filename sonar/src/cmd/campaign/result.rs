@@ -33,31 +33,31 @@ use super::{
 };
 use crate::cmd::identity;
 
-/// Fetch the finished model: decrypt it, check who signed it, and measure it again.
+/// Fetch the finished model, decrypt it, check its signature, and measure it again.
 ///
-/// The model is written as safetensors, or in the formats that you ask for. Its accuracy on your validation set must be, on
-/// the campaign's grid, what the Capsule attested on chain; otherwise the command fails with exit code 9, and the model is
-/// written anyway. Run again, it writes the same files again; a file with other content is not overwritten.
+/// The model is written as safetensors, or in the formats that you ask for. If its accuracy on your validation set
+/// differs, on the campaign's grid, from what the Capsule attested on chain, the command fails with exit code 9; the
+/// model is written anyway. A second run writes the same files again. A file with other content is not overwritten.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  sonar campaign result 0x3fa4 --out model.safetensors\n  sonar campaign result 0x3fa4 --format onnx,npz"
 )]
 pub struct Fetch {
-    /// Its id, or the beginning of it
+    /// Campaign id, or its first digits
     id: String,
-    /// Write the model to this file; formats other than safetensors alone get their own endings
+    /// Write the model to this file; with other or several formats, the extension of each format replaces its extension
     #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
     out: PathBuf,
-    /// Formats to write; may be given several times
+    /// Formats to write; repeat it or separate them by commas
     #[arg(long, value_enum, value_delimiter = ',', default_value = "safetensors")]
     format: Vec<Format>,
-    /// Keep the OpenPGP message beside it, with the ending .pgp
+    /// Keep the OpenPGP message next to the model, with the extension .pgp
     #[arg(long)]
     keep_message: bool,
     /// Keep the OpenPGP message in this file
     #[arg(long, value_name = "FILE", conflicts_with = "keep_message")]
     sealed: Option<PathBuf>,
-    /// The validation set, if it is not where it was at the launch
+    /// Validation set, if it has moved since the launch
     #[arg(long, value_name = "FILE")]
     validation: Option<PathBuf>,
     /// Overwrite files that exist
@@ -96,7 +96,7 @@ impl Fetch {
         self.report(view, measured, &manifest, &written)
     }
 
-    /// Writes the model in every format; the signed bytes stay as they are.
+    /// Writes the model in every format. The safetensors file has exactly the signed bytes.
     fn write(
         &self,
         view: &CampaignView,
@@ -111,7 +111,7 @@ impl Fetch {
             other => finished.encode(other, embedding).map(Cow::Owned).map_err(|error| unusable(&error)),
         };
         let paths = delivery::paths(&self.out, &self.format);
-        // All or none.
+        // All files or none.
         let files: Vec<_> = paths.keys().map(|format| file(*format)).collect::<Result<_, _>>()?;
         for (path, file) in paths.values().zip(&files) {
             self.check_overwrite(path, file)?;
@@ -145,7 +145,7 @@ impl Fetch {
             return Err(Failure::new(
                 Code::AccuracyNotAsAttested,
                 format!(
-                    "the model's accuracy is {}, on the grid {}; the Capsule attested {}",
+                    "the model's accuracy is {}, which is {} on the grid; the Capsule attested {}",
                     percent(measured.get()),
                     percent(on_grid),
                     percent(view.best_ppm)
@@ -175,17 +175,17 @@ impl Fetch {
     }
 }
 
-/// Where the delivered model is.
+/// CID of the delivered model.
 pub(super) fn delivered(view: &CampaignView) -> Result<Digest, Failure> {
     view.result.ok_or_else(|| {
-        let message = format!("there is no model yet: the campaign is {}", document::state(view));
+        let message = format!("the campaign has no delivered model yet: it is {}", document::state(view));
         let over = view.closed.is_some() && view.state == sonar_contracts::State::Refunded;
         let code = if over { Code::NeverDelivered } else { Code::NotDelivered };
         Failure::new(code, message).help("`sonar campaign watch` waits for the delivery")
     })
 }
 
-/// The account that launched the campaign, unless another was named.
+/// The account named by `--account`, or the one that launched the campaign.
 pub(super) fn account(context: &Context, draft: Option<&LaunchDraft>) -> Result<AccountName, Failure> {
     match (&context.place.account, draft) {
         (None, Some(draft)) => Ok(draft.account.parse::<AccountName>()?),
@@ -202,7 +202,7 @@ pub(super) async fn manifest_of(hub: &HubClient, view: &CampaignView) -> Result<
     Ok(manifest)
 }
 
-/// The certificate of the Capsule that the manifest names.
+/// Fetches the certificate of the Capsule that the manifest names.
 async fn signer_of(
     hub: &HubClient,
     world: &World,
@@ -222,7 +222,8 @@ async fn signer_of(
     }
 }
 
-/// The validation set, which must be the one that the Capsule measured on: at this path, or where it was at the launch.
+/// Reads the validation set from `path`, or from its path at the launch, and checks that it is the one that the Capsule
+/// measured on.
 pub(super) fn validation_set(
     path: Option<&Path>,
     draft: Option<&LaunchDraft>,
@@ -231,9 +232,9 @@ pub(super) fn validation_set(
     let path = path.or(draft.map(|draft| draft.validation.as_path())).ok_or_else(|| {
         Failure::new(
             Code::NoValidationSet,
-            "the campaign was not launched from this home: the validation set is needed",
+            "the validation set is needed: the campaign was not launched from this home",
         )
-        .help("give it with --validation FILE")
+        .help("pass it with --validation FILE")
     })?;
     let bytes = files::read_limited(path, limits::BUNDLE as u64)?;
     let same = draft.is_none_or(|draft| commitment(draft.salt.as_bytes(), &bytes) == manifest.commitments.validation);
@@ -244,14 +245,14 @@ pub(super) fn validation_set(
         .at(path.display()))
 }
 
-/// What raw columns go through: the backbone that the manifest names, or nothing.
+/// The backbone that the manifest names, which transforms raw columns; `None` if it names no backbone.
 pub(super) async fn embedding_of(hub: &HubClient, manifest: &Manifest) -> Result<Embedding, Failure> {
     let Some(backbone) = manifest.method.backbone() else { return Ok(Embedding::none()) };
     let file = hub.fetch(backbone.weights, backbone.file_limit()).await?;
     backbone.read(&file).map_err(|error| Failure::new(Code::Backbone, error))
 }
 
-/// The validation set as the campaign's method reads it.
+/// The validation set in the form that the campaign's method reads.
 pub(super) fn examples(manifest: &Manifest, embedding: &Embedding, validation: &[u8]) -> Result<Examples, Failure> {
     let limits = bundle::validation_limits();
     let table = data::read_csv_with(validation, &data::Header::FirstLine, &limits);
@@ -264,7 +265,7 @@ fn refused_data(error: &dyn std::error::Error) -> Failure {
     Failure::new(Code::ValidationData, error)
 }
 
-/// Measures the model exactly as the Capsule did.
+/// Measures the model in exactly the way of the Capsule.
 fn measure(manifest: &Manifest, examples: &Examples, model: &[u8]) -> Result<syft::Ppm, Failure> {
     let trial = manifest.trial(examples, Some(model)).map_err(|error| match &error {
         TrialError::Validation(_) => refused_data(&error),

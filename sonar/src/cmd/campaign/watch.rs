@@ -17,26 +17,26 @@ use sonar_protocol::{
 
 use super::{Context, document, find, label};
 
-/// Follow a campaign until it ends, one line per event.
+/// Follow a campaign until it ends, one line an event.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  sonar campaign watch 0x3fa4\n  sonar campaign watch 0x3fa4 --until open --timeout 10m --json"
 )]
 pub struct Watch {
-    /// Its id, or the beginning of it
+    /// Campaign id, or its first digits
     id: String,
-    /// Stop when it is so far
+    /// Stop at this point
     #[arg(long, value_enum, default_value_t = Until::End)]
     until: Until,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Until {
-    /// It takes submissions
+    /// The campaign takes submissions
     Open,
-    /// It takes none any more
+    /// The campaign takes no more submissions
     Closed,
-    /// The model is delivered
+    /// The model is delivered, or the campaign ended without one
     End,
 }
 
@@ -45,7 +45,7 @@ struct Line<'a> {
     #[serde(flatten)]
     event: &'a Event,
     at: LogPosition,
-    /// With the opening, if Sonar has the manifest.
+    /// Shown with the `Opened` event, if Sonar has the manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     regime: Option<Regime>,
 }
@@ -53,7 +53,7 @@ struct Line<'a> {
 impl Watch {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let client = context.reader().await?;
-        // It may have been launched a moment ago; its events are shown when they are confirmed.
+        // It may be new; its events are shown when they are confirmed.
         let id = find(&client.world(0, Some(&context.home)).await?, &self.id)?.id;
         let mut reader = discovery::reader(&context.config, client.clone(), &context.home);
         let mut token = None;
@@ -84,11 +84,11 @@ impl Watch {
     }
 }
 
-/// Whether there is nothing more to wait for, and whether it went well.
+/// `Some` when there is nothing more to wait for: success, or the failure that ended the campaign.
 fn end(view: &CampaignView, until: Until) -> Option<Result<(), Failure>> {
     let failed = |code: Code| {
         let message = format!("the campaign is {}", document::state(view));
-        Some(Err(Failure::new(code, message).help("`sonar campaign withdraw` takes your money back")))
+        Some(Err(Failure::new(code, message).help("`sonar campaign withdraw` returns your money")))
     };
     match view.state {
         State::Refunded => failed(Code::CampaignRefunded),
@@ -108,7 +108,7 @@ fn words(event: &Event, token: &TokenUnit) -> String {
             format!("opened with a bounty of {bounty}")
         }
         Event::Activated { start_ppm, .. } => {
-            format!("active: starts at {}", percent(*start_ppm))
+            format!("active: starting accuracy {}", percent(*start_ppm))
         }
         Event::Declined { reason, .. } => format!("the Capsule declined: {}", Refusal::words(*reason)),
         Event::Refunded { amount, .. } => format!("refunded {}", token.format(*amount)),
@@ -128,26 +128,24 @@ fn words(event: &Event, token: &TokenUnit) -> String {
             format!("{miner} earned {} for {}", token.format(*amount), percent(*delta_ppm))
         }
         Event::Closed { refunded, .. } => {
-            format!("closed; {} go back to the owner", token.format(*refunded))
+            format!("closed; {} returned to the owner", token.format(*refunded))
         }
         Event::Finalized { .. } => "delivered".into(),
         Event::Released { .. } => "the Capsule's stake is free again".into(),
         Event::Convicted { version, amount, .. } => {
             let amount = TokenUnit::eth().format(*amount);
-            format!(
-                "what the Capsule published for version {version} was not honest: its stake of {amount} is the owner's"
-            )
+            format!("the Capsule was convicted for version {version}: its stake of {amount} goes to the owner")
         }
         Event::Expired { refunded, .. } => {
-            format!("the Capsule did not deliver; {} go back to the owner", token.format(*refunded))
+            format!("the Capsule did not deliver; {} returned to the owner", token.format(*refunded))
         }
-        Event::Withdrawn { account, amount, .. } => format!("{account} took {}", token.format(*amount)),
+        Event::Withdrawn { account, amount, .. } => format!("{account} withdrew {}", token.format(*amount)),
         Event::Forfeited { miner, amount, .. } => {
-            format!("{miner} forfeited {}: rejected again", TokenUnit::eth().format(*amount))
+            format!("{miner} forfeited {}: repeated rejection", TokenUnit::eth().format(*amount))
         }
         Event::StakeWithdrawn { account, amount, .. } => {
-            format!("{account} took {} of stake", TokenUnit::eth().format(*amount))
+            format!("{account} withdrew {} of stake", TokenUnit::eth().format(*amount))
         }
-        Event::Capsule { .. } => "the Capsule changed".into(),
+        Event::Capsule { .. } => "the Capsule's registration changed".into(),
     }
 }

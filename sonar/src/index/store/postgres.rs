@@ -1,8 +1,8 @@
 //! The index in a PostgreSQL database that several servers share.
 //!
 //! One of them holds the lease: a row with the holder, the term and the time at which it expires by the clock of the
-//! database. Every change locks that row first and renews it. A server that lost the lease, however late it notices,
-//! changes nothing. Each contract has a schema of its own, so that one database serves several.
+//! database. Every change locks that row first and renews the lease, so a server that has lost the lease cannot change
+//! anything, however late it notices. Each contract has its own schema, so that one database serves several contracts.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -21,27 +21,28 @@ use super::{
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_index.sql")];
 const CONNECTIONS: u32 = 8;
-/// How long a server follows the chain without renewing its lease.
+/// Duration of a lease that is not renewed.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
-/// A server whose network fails in the middle of a change keeps the lease's row locked until the database ends its session.
+/// A server whose network fails during a change keeps the row of the lease locked until the database ends its session
+/// after this time.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(4);
-/// The network may fail without a sign of it, so each call ends after this time at the latest.
+/// Time limit for a call, because the network may fail without an error.
 const LONGEST_CALL: Duration = Duration::from_secs(20);
-/// Lets servers create the same schema one after the other. The number is arbitrary.
+/// Advisory lock under which a server creates the schema. The number is arbitrary.
 const SCHEMA_LOCK: i64 = 0x736f_6e61_7201;
 
-/// The address of a PostgreSQL database. Shown without the password.
+/// The address of a PostgreSQL database. `Display` and `Debug` omit the password.
 #[derive(Clone)]
 pub struct DatabaseUrl(Box<PgConnectOptions>);
 
-/// Text that is not the address of a database.
+/// Why text is not the address of a database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDatabaseUrl {
-    /// The address begins otherwise.
+    /// The address does not begin with `postgres://` or `postgresql://`.
     #[error("expected the address of a PostgreSQL database, for example postgres://sonar@db.example/sonar")]
     Scheme,
-    /// A part cannot be read. The address itself is not repeated because it may contain a password.
-    #[error("the address of the database cannot be read: {0}; expected postgres://USER:PASSWORD@HOST/DATABASE")]
+    /// A part is invalid. The message does not repeat the address, which may contain a password.
+    #[error("invalid address of the database: {0}; expected postgres://USER:PASSWORD@HOST/DATABASE")]
     Part(String),
 }
 
@@ -75,7 +76,7 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Connections whose tables are those of one contract; creates them if they are missing.
+    /// A pool of connections to the schema of one contract; creates the schema if it is missing.
     ///
     /// # Errors
     /// The database refuses, or does not answer.
@@ -92,7 +93,7 @@ impl DatabaseUrl {
             .fetch_one(&mut connection)
             .await?;
         if !exists {
-            // One transaction, as all that is sent at once.
+            // Statements that are sent together form one transaction.
             let create = format!("SELECT pg_advisory_xact_lock({SCHEMA_LOCK}); CREATE SCHEMA IF NOT EXISTS {schema}");
             sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut connection).await?;
         }
@@ -116,17 +117,17 @@ impl DatabaseUrl {
     }
 }
 
-/// The schema of a contract: letters, digits and underscores, at most 63 of them, as PostgreSQL's names.
+/// The name of a contract's schema. PostgreSQL allows 63 letters, digits and underscores.
 fn schema(identity: ContractIdentity) -> String {
     format!("sonar_{:x}_{}", identity.chain_id, alloy::primitives::hex::encode(identity.contract))
 }
 
-/// An index in a shared database. Cheap to clone; the clones are the same holder of the lease.
+/// An index in a shared database. Cheap to clone; clones share the lease.
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
     pool: PgPool,
     place: String,
-    /// Names this server among those that share the database.
+    /// Random name of this server as holder of the lease.
     holder: String,
 }
 
@@ -147,7 +148,7 @@ impl PostgresStore {
         Ok((store, opened))
     }
 
-    /// The answer of the database, within [`LONGEST_CALL`].
+    /// Awaits a call for at most [`LONGEST_CALL`].
     async fn bounded<T>(
         &self,
         what: &'static str,
@@ -156,7 +157,8 @@ impl PostgresStore {
         within_limit(work).await.map_err(|source| error(&self.place, what, source))
     }
 
-    /// Begins a change under a lease, if it is still this server's. Until the end of the transaction no other can obtain it.
+    /// Begins a change if this server still holds the lease. No other server can obtain the lease until the transaction
+    /// ends.
     async fn begin(&self, lease: Lease) -> Result<Option<PgTransaction<'static>>, sqlx::Error> {
         let mut tx = self.pool.begin().await?;
         let renewed = sqlx::query(
@@ -192,14 +194,14 @@ impl PostgresStore {
         Ok(Changes { rollbacks, records, tip })
     }
 
-    /// False if the lease was lost.
+    /// Returns false if the lease was lost.
     async fn append_all(&self, lease: Lease, records: &[StoredEvent], tip: BlockRef) -> Result<bool, sqlx::Error> {
         let Some(mut tx) = self.begin(lease).await? else {
             return Ok(false);
         };
         let before: Option<i64> = sqlx::query_scalar("SELECT MAX(number) FROM blocks").fetch_one(&mut *tx).await?;
         if !records.is_empty() {
-            // All at once: a batch has thousands of events, and each call would cost a round trip.
+            // In one statement: a batch has thousands of events, and each call costs a round trip.
             sqlx::query(
                 "INSERT INTO events (block, log_index, block_hash, tx, kind, campaign, account, body)
                  SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
@@ -217,7 +219,7 @@ impl PostgresStore {
             .await?;
         }
         let mut blocks: Vec<_> = records.iter().map(StoredEvent::block).chain([tip]).collect();
-        // One statement cannot write a row twice.
+        // One statement cannot write a row twice, so blocks are written separately.
         blocks.dedup_by_key(|block| block.number);
         sqlx::query(
             "INSERT INTO blocks (number, hash, time) SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::bigint[])
@@ -228,7 +230,7 @@ impl PostgresStore {
         .bind(column(&blocks, |block| signed(block.time)))
         .execute(&mut *tx)
         .await?;
-        // Older blocks were looked through when earlier ones were added.
+        // Older blocks were removed when earlier batches were added.
         sqlx::query(
             "DELETE FROM blocks WHERE number >= $1 AND number < $2
                AND NOT EXISTS (SELECT 1 FROM events WHERE events.block = blocks.number)",
@@ -241,7 +243,7 @@ impl PostgresStore {
         Ok(true)
     }
 
-    /// False if the lease was lost.
+    /// Returns false if the lease was lost.
     async fn truncate(&self, lease: Lease, survivor: Option<u64>) -> Result<bool, sqlx::Error> {
         let Some(mut tx) = self.begin(lease).await? else {
             return Ok(false);
@@ -272,7 +274,7 @@ fn error(place: &str, what: &'static str, source: sqlx::Error) -> StoreError {
     }
 }
 
-/// Whether the database starts or stops at this moment (`cannot_connect_now`, `admin_shutdown`).
+/// Whether the database is starting or stopping (`cannot_connect_now`, `admin_shutdown`).
 fn is_starting(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| matches!(&*code, "57P03" | "57P01"))
@@ -292,8 +294,8 @@ impl EventStore for PostgresStore {
     }
 
     fn lease(&self) -> Answer<'_, Option<Lease>> {
-        // A lease that expired counts as a new one even if nobody else obtained it meanwhile: this server may have slept so long
-        // that others did, and resigned.
+        // An expired lease is renewed as a new term even if this server held it last: another server may have obtained
+        // and released it in between.
         let update = sqlx::query_scalar(
             "UPDATE lease SET
                  term = CASE WHEN holder = $1 AND expires > clock_timestamp() THEN term ELSE term + 1 END,
@@ -366,7 +368,7 @@ impl EventStore for PostgresStore {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             if let Err(error) = self.resign().await {
-                tracing::warn!(%error, "cannot give the lease back; other servers wait until it expires");
+                tracing::warn!(%error, "cannot release the lease; other servers wait until it expires");
             }
             self.pool.close().await;
         })

@@ -23,7 +23,7 @@ const MIGRATIONS: [&str; 2] = [
     include_str!("../../../migrations/sqlite/0002_rollbacks.sql"),
 ];
 const CONNECTIONS: u32 = 4;
-/// The server's lock file keeps others away, so that the only term never ends.
+/// The server's lock file excludes other servers, so the only term never ends.
 const OWN: Lease = Lease { term: 0 };
 
 /// An index file. Cheap to clone.
@@ -34,7 +34,8 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens or creates the index at `path`. An index that is damaged, or of another chain or contract, is renamed.
+    /// Opens or creates the index at `path`. A file that is damaged, or belongs to another chain or contract, is
+    /// renamed.
     ///
     /// # Errors
     /// The file cannot be created.
@@ -56,7 +57,7 @@ impl SqliteStore {
             Err((_, source)) if existed => source.to_string(),
             Err((what, source)) => return Err(error(path, what, source)),
         };
-        put_aside(path).map_err(|source| error(path, "be put aside", sqlx::Error::Io(source)))?;
+        put_aside(path).map_err(|source| error(path, "be renamed", sqlx::Error::Io(source)))?;
         let store = Self::connect(path).await.map_err(|(what, source)| error(path, what, source))?;
         store.mismatch(identity).await.map_err(|source| store.error("be written", source))?;
         Ok((store, OpenOutcome::Replaced(reason)))
@@ -87,7 +88,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Brings the tables up to date; the reason why the content is of no use, if there is one.
+    /// Creates or migrates the tables; returns the reason if the content cannot be used.
     async fn mismatch(&self, identity: ContractIdentity) -> Result<Option<String>, sqlx::Error> {
         migrator(&MIGRATIONS).run(&self.pool).await?;
         sqlx::query("INSERT OR IGNORE INTO identity (only_row, chain_id, contract) VALUES (1, ?, ?)")
@@ -106,7 +107,7 @@ impl SqliteStore {
     }
 
     async fn changes_since(&self, seen: u64, after: Option<Position>, limit: u32) -> Result<Changes, sqlx::Error> {
-        // A transaction reads one moment.
+        // A transaction reads a consistent snapshot.
         let mut tx = self.pool.begin().await?;
         let rollbacks = sqlx::query("SELECT number, survivor FROM rollbacks WHERE number > ? ORDER BY number")
             .bind(signed(seen))
@@ -154,7 +155,7 @@ impl SqliteStore {
                 .execute(&mut *tx)
                 .await?;
         }
-        // Older blocks were looked through when earlier ones were added.
+        // Older blocks were removed when earlier batches were added.
         sqlx::query(
             "DELETE FROM blocks WHERE number >= ? AND number < ?
                AND NOT EXISTS (SELECT 1 FROM events WHERE events.block = blocks.number)",
@@ -258,7 +259,7 @@ fn error(path: &Path, what: &'static str, source: sqlx::Error) -> StoreError {
     StoreError::Database { place: path.display().to_string(), what, source }
 }
 
-/// Moves a database and its companions away, replacing what was put aside before.
+/// Renames a database file and its `-wal` and `-shm` files, replacing an earlier renamed file.
 pub(crate) fn put_aside(path: &Path) -> std::io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut from = path.as_os_str().to_owned();

@@ -6,13 +6,13 @@ use super::stage::{Stage, Volume};
 use syft::DataError;
 use thiserror::Error;
 
-/// Most parameters of a network.
+/// Maximum number of parameters of a network.
 pub const MAX_PARAMETERS: usize = 16 << 20;
-/// Most layers, without the output.
+/// Maximum number of layers, without the output.
 pub const MAX_LAYERS: usize = 64;
-/// Most activations of all layers together, per row.
+/// Maximum number of activations of all layers together, per row.
 pub const MAX_ACTIVATIONS: usize = 16 << 20;
-/// Most multiplications per row.
+/// Maximum number of multiplications per row.
 pub const MAX_WORK: usize = 1 << 32;
 
 /// A description that is not a valid network.

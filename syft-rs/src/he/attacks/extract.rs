@@ -1,5 +1,5 @@
-//! Copying the model through the verdicts: legal uploads that make every prediction the same turn the accuracy of a candidate into a
-//! comparison of two weights.
+//! Extracting the model through the verdicts: valid uploads that make all predictions equal turn the accuracy of a
+//! candidate into a comparison of two weights.
 
 use super::*;
 use crate::rule::{Labels, Rule};
@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 const CLASSES: usize = 10;
-/// Halvings of the interval in which a difference of two weights is looked for.
+/// Number of bisections of the interval that contains the difference of two weights.
 const HALVINGS: usize = 6;
 const WIDEST: f64 = 1.0;
 
@@ -22,7 +22,7 @@ struct Victim {
     targets: Vec<usize>,
 }
 
-/// A model of the handwritten digits, and the examples that candidates are measured on.
+/// A model of the handwritten digits, and the examples for the evaluation of candidates.
 fn victim() -> Victim {
     let ((raw, targets), (held, held_targets)) = (digits("digits-validation.csv"), digits("digits-train.csv"));
     let map = FeatureMap::fit(&raw, &[(0.0, 16.0); 64], FeatureKind::Identity, None, 1).unwrap();
@@ -44,7 +44,7 @@ fn victim() -> Victim {
     Victim { params, best: outcome.best, step, ladder, validation, targets }
 }
 
-/// Removes the model but for row `kept`, which is added to the weights of the constant input, and adds `bias` to those.
+/// Removes the model except row `kept`, which is added to the weights of the constant input, and adds `bias` to those.
 fn probe(victim: &Victim, kept: usize, bias: &[f64]) -> Delta {
     let shape = victim.best.shape();
     let one = victim.params.update_scale() / victim.params.weight_scale();
@@ -61,14 +61,15 @@ fn probe(victim: &Victim, kept: usize, bias: &[f64]) -> Delta {
     AffineUpdate::from_raw(shape, linear, constant).apply_clear(&victim.params.encode(&victim.best))
 }
 
-/// The attack, given what an upload is answered with: the public accuracy after it. All classes but two get a bias that rules
-/// them out; which of the two wins everywhere says which weight is greater. The attacker even knows how often classes occur.
+/// The attack, with an oracle that returns the public accuracy after an upload. All classes except two get a bias that
+/// excludes them; which of the two wins everywhere shows which weight is greater. The attacker even knows the
+/// frequencies of the classes.
 fn steal(shape: Shape, targets: &[usize], mut ask: impl FnMut(usize, &[f64]) -> f64) -> (Weights, usize) {
     let last = shape.inputs - 1;
     let mut uploads = 0;
     let counts = |class: usize| targets.iter().filter(|target| **target == class).count() as f64;
     let frequency = |class: usize| counts(class) / targets.len() as f64;
-    // A reference with which no other class agrees in frequency, as far as there is one.
+    // A reference class with a frequency that no other class has, if there is one.
     let reference =
         (0..CLASSES).max_by_key(|&one| (0..CLASSES).filter(|&other| counts(one) != counts(other)).count()).unwrap();
     let mut differ = |kept: usize, class: usize| {
@@ -104,7 +105,7 @@ fn extract_model() {
     let accuracy = |weights: &Weights, victim: &Victim| victim.validation.accuracy(weights).fraction();
     assert!(accuracy(&victim.best, &victim) > 0.9);
 
-    // The attack is real: where the accuracy of each upload is said, it copies the model.
+    // The attack is real: if the accuracy of each upload is published, it copies the model.
     let (copy, uploads) = steal(shape, &targets, |kept, bias| {
         let delta = probe(&victim, kept, bias);
         let values = victim.best.values().iter().zip(delta.values()).map(|(w, d)| w + d).collect();
@@ -113,7 +114,7 @@ fn extract_model() {
     let copied = accuracy(&copy, &victim);
     assert!(copied > 0.75, "{copied} after {uploads} uploads");
 
-    // What is said here: the best accuracy on the grid, which an upload without a model's worth in it hardly ever moves.
+    // What is published here: the best accuracy on the grid, which an upload without a good model hardly ever changes.
     let mut accepts = 0;
     let (copy, _) = steal(shape, &targets, |kept, bias| {
         let candidate = [Some(probe(&victim, kept, bias))];
@@ -129,7 +130,8 @@ fn extract_model() {
     assert!(stolen <= blind + 0.05, "{stolen} against {blind} without any upload");
     assert!(accepts <= 16, "each accept is counted by the budget: {accepts}");
 
-    // How often each class occurs stays hidden as well: predicting one everywhere is answered like predicting another.
+    // The frequencies of the classes also stay hidden: predicting one class everywhere gives the same answer as
+    // predicting another.
     for class in 0..CLASSES {
         let mut bias = [-1.5; CLASSES];
         bias[class] = 1.5;

@@ -56,13 +56,13 @@ fn seed_separation() {
     assert_ne!(words(row_mask(&[5; 32], 0)), words(key_mask(&[5; 32], 0)));
     assert_ne!(words(row_mask(&[5; 32], 0)), words(packing_mask(&[5; 32], 0)));
 
-    // No mask of one purpose comes up in another.
+    // No mask of one purpose is used for another.
     let party = party(DIGITS, 7, 1);
     let all: Vec<u64> = [party.material.rows(), party.material.public_key(), party.material.packing_masks()].concat();
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
 }
 
-/// The key of packed updates is not the key of the rows read again: there is no circle of keys.
+/// The key of packed updates is independent of the key of the rows: there is no circle of keys.
 #[test]
 fn independent_output_key() {
     let party = party(DIGITS, 6, 1);

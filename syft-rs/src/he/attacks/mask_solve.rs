@@ -1,5 +1,5 @@
-//! Solving for a Mine's map by linear algebra on the masks of an upload, which are public functions of the map except for the coins; and a
-//! public key that is crafted to read the coins.
+//! Solving for a Mine's map by linear algebra on the masks of an upload, which are public functions of the map except
+//! for the coins; also a public key that is crafted to read the coins.
 
 use super::*;
 use crate::he::ring::double;
@@ -92,7 +92,7 @@ fn solve(mut rows: [[u64; 5]; 4]) -> Option<[i64; 4]> {
     Some(rows.map(|row| row[4].cast_signed()))
 }
 
-/// A row of the map, if the coins are zeros and ones: guesses four of them, solves, and looks whether the rest fit.
+/// A row of the map, if the coins are zeros and ones: guesses four of them, solves, and checks whether the rest fit.
 fn recover(unmask: &Unmask, known: &[Vec<u64>], masks: &[u64]) -> Option<[i64; 4]> {
     let upload = unmask.apply(masks);
     let equation = |at: usize| [known[0][at], known[1][at], known[2][at], known[3][at], upload[at]];
@@ -126,20 +126,20 @@ fn mask_solve() {
     let truth: Vec<_> = linear.as_chunks::<4>().0.iter().copied().map(Some).collect();
 
     let raw = mapped_rows(&party, &update);
-    assert_eq!(recover_all(&raw), truth, "the bare map says everything");
+    assert_eq!(recover_all(&raw), truth, "the bare map discloses everything");
 
     let mut without_mask_errors = raw.clone();
     let evaluator = evaluator(&party);
     evaluator.zeros().add_zeros(&mut without_mask_errors, width, &mut Coins::fresh().unwrap());
     assert_eq!(recover_all(&without_mask_errors), truth, "binary coins alone hide nothing");
 
-    // Even who sees the rows before they are packed learns nothing from them.
+    // Even an attacker who sees the rows before packing learns nothing from them.
     let mut real = raw;
     evaluator.protect(&mut real, &mut Coins::fresh().unwrap());
     assert_eq!(recover_all(&real), [None; 4], "the real rows must not be solvable");
 }
 
-/// What the Capsule adds to its public key: each coefficient of an upload then shows four coins above the flood.
+/// What a cheating Capsule adds to its public key: each coefficient of an upload then shows four coins above the flood.
 fn crafted() -> [u64; DIMENSION] {
     let mut shifts = [0; DIMENSION];
     // X^-512 is -X^512: it brings the upper half of the coins down to the lower coefficients.
@@ -149,7 +149,7 @@ fn crafted() -> [u64; DIMENSION] {
     shifts
 }
 
-/// Reads the coins of a row, and says whether this row of the map explains what they leave of its masks.
+/// Reads the coins of a row, and returns whether this row of the map explains the rest of its masks.
 fn explains(party: &Party, row: &[u64], guess: &[i64]) -> bool {
     let phase = party.key.phase(row);
     let digits = |at: usize| phase[at].wrapping_add(1 << 53) >> 54;
@@ -174,8 +174,8 @@ fn explains(party: &Party, row: &[u64], guess: &[i64]) -> bool {
     })
 }
 
-/// A Capsule that publishes a public key with chosen bits reads the coins of every upload, and with them can check any guess of
-/// the Mine's matrix. No Mine can see it; the audit does, and names a word that convicts.
+/// A Capsule that publishes a public key with chosen bits reads the coins of every upload, and can then verify any
+/// guess of the Mine's matrix. No Mine can detect it; the audit does, and names a word that convicts.
 #[test]
 fn crafted_p() {
     let honest = party(SHAPE, 30, 1);
@@ -188,12 +188,12 @@ fn crafted_p() {
     let key = SecretKey::derive(&seed, &params, &binding(1));
     let crafted = Party { params, key, weights, material };
 
-    // Of a model of zeros a map without a constant leaves nothing: so it is in the columns of classes that a Mine does not have.
+    // A map without a constant gives zero for a model of zeros, as in the columns of classes that a Mine does not have.
     let linear: Vec<i64> = (0..16).map(|i| i * 251 - 1900).collect();
     let update = AffineUpdate::from_raw(SHAPE, linear.clone(), vec![0; SHAPE.weights()]);
     let upload = |party: &Party| {
         let mut rows = mapped_rows(party, &update);
-        // The Capsule knows its own model: what it encrypts is taken away from what comes back.
+        // The Capsule knows its own model, and subtracts it from the result.
         let clear = clear(party, &update);
         for (row, values) in rows.chunks_exact_mut(party.params.row_words()).zip(clear.raw().chunks(SHAPE.outputs)) {
             row[DIMENSION..]
@@ -207,7 +207,7 @@ fn crafted_p() {
     let row = upload(&crafted);
     assert!(explains(&crafted, &row, &linear[..4]), "the coins are read, and the matrix with them");
     let wrong = [linear[0] + 1, linear[1], linear[2], linear[3]];
-    assert!(!explains(&crafted, &row, &wrong), "a wrong guess is told from the right one");
+    assert!(!explains(&crafted, &row, &wrong), "a wrong guess is distinguished from the right one");
     assert!(!explains(&honest, &upload(&honest), &linear[..4]), "an honest key shows nothing");
 
     let audit = Audit::new(&seed, &crafted.material);

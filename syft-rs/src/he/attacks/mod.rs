@@ -1,15 +1,16 @@
-//! Attacks that must fail, each beside the weaker construction on which it succeeds, and the noise, which must be what the formulas say.
+//! Attacks that must fail, each next to the weaker construction on which it succeeds, and the noise, which must follow
+//! the formulas.
 //!
 //! | module | attack or property |
 //! | --- | --- |
 //! | `twin` | the encrypted update equals its clear twin except for the noise |
-//! | `noise` | the noise is what the formulas say, and as large for all data |
+//! | `noise` | the noise follows the formulas, and is equally large for all data |
 //! | `keys` | keys, masks and coins are used once |
 //! | `parity` | the verdict as an oracle for a bit of the key |
 //! | `wire` | malformed, foreign and data-dependent bytes |
 //! | `mask_solve` | linear algebra on the masks of an upload; a crafted public key |
 //! | `extract` | copying the model through verdicts |
-//! | `poisoning` | updates that harm the model, or that are to be paid for nothing |
+//! | `poisoning` | updates that harm the model, or aim at payment for nothing |
 
 use super::audit::{Audit, Deviation, Places};
 use super::binding::{Binding, VersionSeed};
@@ -88,14 +89,14 @@ fn evaluator(party: &Party) -> Evaluator {
     Evaluator::new(&party.material, Kernel::fastest())
 }
 
-/// All rows of the map's result, before anything protects them.
+/// All rows of the map's result, without protections.
 fn mapped_rows(party: &Party, update: &AffineUpdate) -> Vec<u64> {
     let evaluator = evaluator(party);
     let starts = (0..party.params.shape().inputs).step_by(evaluator.block());
     starts.flat_map(|start| evaluator.map(update, start)).collect()
 }
 
-/// What an upload opens to minus the update in the clear: the noise.
+/// The decrypted upload minus the update in the clear: the noise.
 fn noise_of(party: &Party, upload: &EncryptedUpdate, update: &AffineUpdate) -> Vec<f64> {
     let (opened, twin) = (party.key.decrypt(upload), clear(party, update));
     opened.raw().iter().zip(twin.raw()).map(|(have, want)| have.wrapping_sub(*want) as f64).collect()

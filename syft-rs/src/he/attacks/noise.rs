@@ -1,9 +1,9 @@
-//! The noise on an upload: each step adds what its formula says, and the sum does not depend on the data.
+//! The noise on an upload: each step adds the noise of its formula, and the sum does not depend on the data.
 
 use super::*;
 use crate::noise::Noise;
 
-/// What each step of the linear path adds to the noise of a row, for one key.
+/// The noise that each step of the linear path adds to a row, for one key.
 struct Steps {
     fresh: Vec<f64>,
     mapped: Vec<f64>,
@@ -13,8 +13,8 @@ struct Steps {
     all: Vec<f64>,
 }
 
-/// With one output, because the key's bits are not centred and so tie the noises of a row's coefficients to each other; with one
-/// entry in a row of the map, so that the rows stay independent.
+/// One output, because the key's bits are not centred and so correlate the noise of a row's coefficients; one entry in
+/// a row of the map, so that the rows stay independent.
 fn steps(seed: u8) -> Steps {
     const ROWS: usize = 512;
     let shape = Shape { inputs: ROWS, outputs: 1 };
@@ -49,7 +49,7 @@ fn steps(seed: u8) -> Steps {
     }
 }
 
-/// Every step of the linear path adds the noise that its formula says: a χ² test, and within 3 % of the standard deviation.
+/// Every step of the linear path adds the noise of its formula: a χ² test, and within 3 % of the standard deviation.
 #[test]
 fn noise_is_what_the_formulas_say() {
     let keys: Vec<Steps> = (0..24).map(steps).collect();

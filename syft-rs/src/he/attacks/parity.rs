@@ -5,7 +5,7 @@ use crate::evaluate::WindowOutcome;
 
 const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
 
-/// Ten examples on a line; the model that knows nothing gets 0.4, the true boundary 1.0.
+/// Ten examples on a line; the model of zeros has accuracy 0.4, the true boundary 1.0.
 fn evaluate(candidate: Delta, best: &Weights, best_ppm: u32) -> WindowOutcome {
     let raw = Matrix::new(10, 1, (0..10).map(|i| f64::from(i) / 10.0).collect()).unwrap();
     let features = FeatureMap::fit(&raw, &[(0.0, 1.0)], FeatureKind::Identity, None, 1).unwrap().apply(&raw).unwrap();
@@ -49,14 +49,14 @@ fn parties() -> (Party, Party) {
 #[test]
 fn parity_oracle() {
     let (even, odd) = parties();
-    // Nine of ten right, and no example so near the boundary that noise could move it across.
+    // Nine of ten are right, and no example is so near to the boundary that noise could change its class.
     let best = Weights::new(SHAPE, &[-0.5, 0.5, 0.0, 0.0]).unwrap();
     for useless in [[0.0; 4], [0.5, -0.5, 0.1, -0.1], [0.0, 0.0, 0.001, 0.0]] {
         let said = |party: &Party| evaluate(shifted(party, &update(&party.params, useless)), &best, 900_000);
         assert_eq!(said(&even), said(&odd));
         assert_eq!(said(&even).verdicts, [ContentVerdict::NotImproved]);
     }
-    // An update that does improve can carry the parity, which is what the budget of accepts pays for.
+    // An update that improves the model can carry the parity, which the budget of accepts accounts for.
     let (useful, nothing) = ([-0.5, 0.5, -0.1, 0.1], Weights::zeros(SHAPE));
     let accepts = |party: &Party| evaluate(shifted(party, &update(&party.params, useful)), &nothing, 400_000).accepts();
     assert_eq!((accepts(&even), accepts(&odd)), (1, 0));

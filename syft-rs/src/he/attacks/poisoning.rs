@@ -1,4 +1,4 @@
-//! Updates that are meant to harm, or to be paid for nothing: what they earn, and what becomes of the model.
+//! Poisoning: updates that aim to harm the model or to be paid for nothing, what they earn, and how the model changes.
 
 use super::*;
 use crate::clear;
@@ -41,7 +41,7 @@ impl Campaign {
         campaign
     }
 
-    /// What the rows of one Mine teach, with these labels.
+    /// The update of one Mine's rows, with these labels.
     fn learnt(&self, mine: usize, label: impl Fn(usize) -> usize) -> AffineUpdate {
         let rows: Vec<usize> = (mine..self.examples.len()).step_by(MINES).collect();
         let part = self.examples.select(&rows);
@@ -53,7 +53,7 @@ impl Campaign {
         train(&features, &targets, &rule, &labels, &self.params, &mut StdRng::seed_from_u64(mine as u64)).unwrap()
     }
 
-    /// Another's update, all of it times a factor, as far as it fits.
+    /// Another Mine's update, scaled by a factor and clipped to the bounds.
     fn scaled(&self, update: &AffineUpdate, factor: i64) -> AffineUpdate {
         let linear = update.linear().iter().map(|l| (i64::from(*l) * factor).clamp(-32_768, 32_767)).collect();
         let largest = 1 << 61;
@@ -61,7 +61,7 @@ impl Campaign {
         AffineUpdate::from_raw(self.params.shape(), linear, constant)
     }
 
-    /// A map that knows nothing: constants at random, up to a share of the bound.
+    /// A map of random constants, up to a share of the bound.
     fn random(&self, seed: u8) -> AffineUpdate {
         let shape = self.params.shape();
         let mut words = vec![0; shape.weights()];
@@ -73,8 +73,8 @@ impl Campaign {
         )
     }
 
-    /// What attackers earn, what the honest Mines earn, and the final accuracy, all in ppm. Who attacks comes first in every window,
-    /// but who copies has to wait for what she copies.
+    /// Earnings of the attackers, earnings of the honest Mines, and the final accuracy, all in ppm. Attackers come
+    /// first in every window, except copiers, who must come after what they copy.
     fn run(&self, attack: &Attack) -> (u32, u32, u32) {
         let (theirs, ours) =
             (attack.updates.iter().map(|update| (true, update)), self.honest.iter().map(|u| (false, u)));
@@ -94,7 +94,7 @@ impl Campaign {
                 }
             }
             let stalled = outcome.accepts() == 0;
-            // What is paid for is there: each grid step that anybody earns is one that the model has gained.
+            // Each paid grid step is one that the model has gained.
             assert_eq!(self.validation.accuracy(&outcome.best).floor_to_grid(self.ladder.grid()), best_ppm);
             best = outcome.best;
             if stalled {
@@ -110,7 +110,8 @@ struct Attack {
     updates: Vec<AffineUpdate>,
     /// Comes after the honest Mines.
     last: bool,
-    /// Grid steps that all attackers together may earn. Where nothing is said, what they send may really help the model.
+    /// Maximum number of grid steps that all attackers together may earn; `None` if their updates may really improve
+    /// the model.
     most: Option<u32>,
 }
 
@@ -120,8 +121,8 @@ impl Attack {
     }
 }
 
-/// Nobody is paid for harm, and the model gets as far as without the attackers, to one grid step. All is repeatable, so the
-/// documentation says what came out, to the digit.
+/// Nobody is paid for harm, and the final accuracy is the same as without the attackers, up to one grid step. The
+/// results are deterministic, so the documentation shows them to the digit.
 #[test]
 fn poisoning() {
     let campaign = Campaign::new();
@@ -175,8 +176,8 @@ fn poisoning() {
     assert!(documentation.contains(&table), "docs/security.md, Poisoning, should say:\n{table}");
 }
 
-/// A copy of an update that was tried already earns nothing: the model holds what it had to teach. (That nobody can take another's
-/// upload for a copy is the envelope's business.)
+/// A copy of an evaluated update earns nothing, because the model already contains it. (The envelope prevents that a
+/// miner submits another miner's upload.)
 #[test]
 fn a_copy_earns_nothing() {
     let campaign = Campaign::new();

@@ -43,7 +43,7 @@ fn rows_are_glwe_ciphertexts() {
     let degree = PolynomialSize(party.params.degree());
     let key = GlweSecretKey::from_container(party.key.row_key(), degree);
     for row in party.material.rows().chunks_exact(party.params.row_words()) {
-        // What carries nothing is not published, and so not looked at.
+        // Unused coefficients are not published, and so not compared.
         let mut words = row.to_vec();
         words.resize(DIMENSION + degree.0, 0);
         let row_ciphertext = GlweCiphertext::from_container(words, degree, CiphertextModulus::new_native());

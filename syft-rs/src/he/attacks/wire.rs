@@ -45,7 +45,7 @@ fn foreign_bytes_are_named() {
     assert_eq!(update(&newer, &PARTY.params, &digest), FormatError::Version { have: 3, need: 2 }.into());
 }
 
-/// The traffic of the MNIST campaign without features: what a Mine may be asked to fetch and to send for a version.
+/// The traffic of the MNIST campaign without features: the bytes that a Mine fetches and sends per version.
 #[test]
 fn mnist_fits_the_traffic_limits() {
     let params = Parameters::linear(Shape { inputs: 785, outputs: 10 }).unwrap();
@@ -55,7 +55,7 @@ fn mnist_fits_the_traffic_limits() {
     assert!(up <= 320_000, "{up}");
 }
 
-/// Neither what a Mine's data are nor what the model is shows in anything but words that keys and coins hide.
+/// Neither a Mine's data nor the model affects anything except words that are hidden by keys and coins.
 #[test]
 fn no_data_dependent_public() {
     let shape = Shape { inputs: 4, outputs: 3 };
@@ -70,7 +70,7 @@ fn no_data_dependent_public() {
     };
     let (little, one) = learnt(1, |_| 0.0, |_| 0);
     let (much, two) = learnt(500, |i| (i * 7919 % 1000) as f64 / 1000.0, |i| i % 3);
-    assert!(little != much, "the data differ so much that the updates do");
+    assert!(little != much, "the data differs enough for the updates to differ");
     assert_eq!(one.len(), two.len());
     let header = Format::HEADER + 64;
     assert_eq!(one[..header], two[..header], "form, constants and material, which are the campaign's");
@@ -78,12 +78,12 @@ fn no_data_dependent_public() {
     let other = PARTY.key.publish(&Weights::zeros(shape)).encode();
     let material = PARTY.material.encode();
     assert_eq!(material.len(), other.len());
-    // Two seeds of masks follow: they derive from a secret, and are anew for every model.
+    // Two seeds of masks follow: they derive from a secret, and are new for every model.
     let header = Material::HEADER - 64;
     assert_eq!(material[..header], other[..header]);
 }
 
-/// A pack whose coefficients are all used but a few, so that a change of a mask moves many of them.
+/// A pack with nearly all coefficients used, so that a change of a mask moves many of them.
 static FULL: LazyLock<(Party, Vec<u8>, Delta)> = LazyLock::new(|| {
     let party = party(Shape { inputs: 32, outputs: 10 }, 21, 1);
     let upload = encrypt_update(&party.material, &map(&party.params, 0.5)).unwrap();
@@ -92,8 +92,8 @@ static FULL: LazyLock<(Party, Vec<u8>, Delta)> = LazyLock::new(|| {
 });
 
 proptest! {
-    /// No byte of an upload or of a version's material is free to carry something else: what is not refused is another
-    /// ciphertext of another update, and other material is not the one that the chain names.
+    /// No byte of an upload or of a version's material can carry anything else: a change is refused, or gives another
+    /// ciphertext of another update, or other material than the one named on chain.
     #[test]
     fn smuggle(changes in prop::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..4), inside: bool) {
         let (party, upload, opened) = &*FULL;
