@@ -272,7 +272,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let database = Database::Directory(home.path().to_owned());
         let identity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
-        let (index, _) = Index::open(&database, identity).await.unwrap();
+        let (index, _) = Index::open(&database, identity, home.path()).await.unwrap();
         let store = settlements::open(&database, identity).await.unwrap();
         let unreadable = PendingSettlement { body: "?".into(), ..pending(GOOD + 1) };
         for entry in [pending(STUCK), pending(BROKEN), unreadable, pending(GOOD)] {
