@@ -47,6 +47,7 @@ use sonar_contracts::{CloseReason, State};
 use sonar_protocol::{
     ids::{Version, WindowIndex},
     refusal::Refusal,
+    units::Timestamp,
     view::{CampaignView, CapsuleView},
 };
 
@@ -65,7 +66,7 @@ pub enum Action {
     /// Send the activation.
     Activate,
     /// Send the refusal.
-    Decline(u8),
+    Decline(Refusal),
     /// Evaluate a window that is closed.
     Evaluate(WindowIndex),
     /// The chain forgot the block that the next version's keys are bound to: make them anew.
@@ -82,8 +83,8 @@ pub enum Action {
     Release,
     /// Destroy secrets that nothing needs any more.
     DestroySecrets(Vec<Secret>),
-    /// Nothing until this unix time, or until something happens.
-    Wait(u64),
+    /// Nothing until this time, or until something happens.
+    Wait(Timestamp),
     /// Nothing ever again.
     Done,
     /// The Capsule does not have what it needs: its files were lost or are older than the chain.
@@ -115,7 +116,7 @@ impl Action {
 
 /// The next thing to do.
 #[must_use]
-pub fn next(campaign: &CampaignView, record: &Record, now: u64) -> Action {
+pub fn next(campaign: &CampaignView, record: &Record, now: Timestamp) -> Action {
     let dead = secrets::dead(campaign, record);
     if !dead.is_empty() {
         return Action::DestroySecrets(dead);
@@ -129,8 +130,8 @@ pub fn next(campaign: &CampaignView, record: &Record, now: u64) -> Action {
     }
 }
 
-fn finalized(campaign: &CampaignView, now: u64) -> Action {
-    let end = campaign.changed_at.saturating_add(campaign.terms.audit.period.into());
+fn finalized(campaign: &CampaignView, now: Timestamp) -> Action {
+    let end = campaign.changed_at.plus(campaign.terms.audit.period);
     match campaign.stake_fate {
         None if campaign.terms.stake > 0 => {
             if now >= end {
@@ -143,21 +144,22 @@ fn finalized(campaign: &CampaignView, now: u64) -> Action {
     }
 }
 
-fn proposed(campaign: &CampaignView, record: &Record, now: u64) -> Action {
+fn proposed(campaign: &CampaignView, record: &Record, now: Timestamp) -> Action {
     let decision = record.decision(campaign.opened.block_hash);
     if let Some(Decision::Decline { reason }) = decision {
         return Action::Decline(reason);
     }
-    if now >= campaign.terms.deadline {
-        return Action::Decline(Refusal::TooLate as u8);
+    if now >= campaign.terms.deadline() {
+        return Action::Decline(Refusal::TooLate);
     }
     decision.map_or(Action::Examine, |_| Action::Activate)
 }
 
-fn open(campaign: &CampaignView, record: &Record, now: u64) -> Action {
+fn open(campaign: &CampaignView, record: &Record, now: Timestamp) -> Action {
     let window = &campaign.window;
     if window.submissions.is_empty() {
-        return if now >= campaign.terms.deadline { Action::Close } else { Action::Wait(campaign.terms.deadline) };
+        let deadline = campaign.terms.deadline();
+        return if now >= deadline { Action::Close } else { Action::Wait(deadline) };
     }
     if !window.is_closed(now) {
         return Action::Wait(window.closes_at);
@@ -201,7 +203,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         &mut self,
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
-        now: u64,
+        now: Timestamp,
     ) -> (Action, Result<(), WorkError>) {
         let action = next(campaign, &self.record, now);
         let done = self.carry_out(&action, campaign, own, now).await;
@@ -213,7 +215,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         action: &Action,
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<(), WorkError> {
         match action {
             Action::Examine => self.examine(campaign, own, now).await,

@@ -60,7 +60,7 @@ fn render(status: &Status) -> String {
         status.campaigns.iter().map(|(id, campaign)| (label(id), value(campaign))).collect::<Vec<_>>()
     };
     gauge("version", "Version of the model.", campaigns(|c| f64::from(c.version)));
-    gauge("best_ppm", "Attested accuracy.", campaigns(|c| f64::from(c.best_ppm)));
+    gauge("best_ppm", "Attested accuracy.", campaigns(|c| f64::from(c.best_ppm.get())));
     gauge("leak_bits", "Bits said in public.", campaigns(|c| c.leak_bits));
     gauge("leak_bits_allowed", "Bits that may be said.", campaigns(|c| c.leak_bits_allowed));
     text

@@ -23,10 +23,10 @@ use sonar_protocol::{
     launch::{self, CapsuleTerms, Inputs, LaunchError, Plan, Recipient},
     manifest::Manifest,
     regime::Regime,
-    units::Amount,
+    units::{Amount, Timestamp},
     view::CampaignView,
 };
-use syft::FeatureKind;
+use syft::{FeatureKind, Ppm};
 use syft_nets::{Model, NetworkKind};
 
 use crate::{
@@ -194,11 +194,11 @@ impl Prepared {
             capsule: CapsuleTerms {
                 operator: Address::ZERO,
                 attester: Address::ZERO,
-                fee_ppm: 0,
+                fee_ppm: Ppm::ZERO,
                 stake: Amount::ZERO,
                 fingerprint: String::new(),
             },
-            now: 0,
+            now: Timestamp::EPOCH,
             bundle_salt: [0; 32].into(),
             salt: B256::ZERO,
             audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
@@ -429,7 +429,7 @@ pub async fn measure(
             let (encrypt, evaluate) = twin.capsule_seconds(&prepared.data, view)?;
             let mines: Vec<Address> = network.mines().iter().map(|mine| mine.address).collect();
             let accuracy = twin.clear_accuracy(&prepared.data, &mines, view)?;
-            (Some(accuracy.get()), Some(encrypt), evaluate)
+            (Some(accuracy), Some(encrypt), evaluate)
         }
         // There is no encryption that could have cost anything.
         None => (None, None, twin::evaluation_seconds(&manifest, &*delivered, view)?),
@@ -443,11 +443,11 @@ pub async fn measure(
         campaign: view.id,
         warnings: campaign.warnings.clone(),
         audited_versions: campaign.audited,
-        start_accuracy_ppm: twin::start_accuracy(view)?.get(),
-        target_accuracy_ppm: view.terms.targetPpm,
-        grid_ppm: view.terms.gridPpm,
+        start_accuracy_ppm: twin::start_accuracy(view)?,
+        target_accuracy_ppm: view.terms.target(),
+        grid_ppm: view.terms.grid(),
         attested_accuracy_ppm: view.best_ppm,
-        final_accuracy_ppm: delivered.accuracy().get(),
+        final_accuracy_ppm: delivered.accuracy(),
         clear_accuracy_ppm: clear,
         close_reason: view.reason,
         token: network.client().token(view.terms.token).await?,

@@ -14,6 +14,7 @@ use sonar_protocol::{
     regime::Regime,
     units::{Amount, TokenUnit, percent},
 };
+use syft::Ppm;
 
 use crate::split::Split;
 
@@ -37,17 +38,17 @@ pub struct Report {
     /// Versions of the model that the data scientist recomputed and found honest.
     pub audited_versions: usize,
     /// Accuracy of the starting model, attested.
-    pub start_accuracy_ppm: u32,
+    pub start_accuracy_ppm: Ppm,
     /// Accuracy at which the campaign ends.
-    pub target_accuracy_ppm: u32,
+    pub target_accuracy_ppm: Ppm,
     /// The accuracy grid.
-    pub grid_ppm: u32,
+    pub grid_ppm: Ppm,
     /// Accuracy of the final model as the chain has it, on the grid.
-    pub attested_accuracy_ppm: u32,
+    pub attested_accuracy_ppm: Ppm,
     /// Accuracy of the delivered file, recomputed by the data scientist's side.
-    pub final_accuracy_ppm: u32,
+    pub final_accuracy_ppm: Ppm,
     /// Accuracy of the same procedure without encryption; none in the clear regime, where nothing is encrypted that it could differ by.
-    pub clear_accuracy_ppm: Option<u32>,
+    pub clear_accuracy_ppm: Option<Ppm>,
     /// Why the campaign closed.
     pub close_reason: CloseReason,
     /// The token of all amounts.
@@ -90,7 +91,7 @@ pub struct Payout {
     /// The sealed update.
     pub submission: Digest,
     /// How far it moved the attested accuracy towards the target.
-    pub accuracy_delta_ppm: u32,
+    pub accuracy_delta_ppm: Ppm,
     /// The pay.
     pub amount: Amount,
 }

@@ -15,7 +15,7 @@ use sonar_protocol::{
     view::{CampaignView, SettledWindow},
 };
 use syft::{
-    AffineUpdate, Binding, DataError, EncryptError, LadderError, Ppm, SecretKey, TrainError, UnitError, Validation,
+    AffineUpdate, Binding, DataError, EncryptError, LadderError, Ppm, SecretKey, TrainError, Validation,
     ValidationError, VersionSeed, Weights, encrypt_update, evaluate_window,
 };
 
@@ -53,9 +53,6 @@ pub enum TwinError {
     /// The accuracies make no ladder.
     #[error(transparent)]
     Ladder(#[from] LadderError),
-    /// The starting accuracy is none.
-    #[error(transparent)]
-    Unit(#[from] UnitError),
     /// The campaign was never activated.
     #[error("the campaign has no start accuracy: its Capsule did not activate it")]
     NotActivated,
@@ -84,7 +81,7 @@ type Result<T> = std::result::Result<T, TwinError>;
 /// # Errors
 /// When it was not activated.
 pub fn start_accuracy(view: &CampaignView) -> Result<Ppm> {
-    Ok(Ppm::new(view.start_ppm.ok_or(TwinError::NotActivated)?)?)
+    view.start_ppm.ok_or(TwinError::NotActivated)
 }
 
 /// Everything that both sides of the comparison need, in the clear.

@@ -12,6 +12,7 @@ use sonar_protocol::{
     units::{Amount, TokenUnit},
     view::{CampaignView, SettledSubmission, SettledWindow, Stakes, Withdrawal, World},
 };
+use syft::Ppm;
 
 /// All that an account earned and spent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -90,9 +91,9 @@ pub struct AwardRow {
     /// The formula's bounty.
     pub bounty: Amount,
     /// The formula's improvement.
-    pub delta_ppm: u32,
+    pub delta_ppm: Ppm,
     /// The formula's target.
-    pub target_ppm: u32,
+    pub target_ppm: Ppm,
     /// `floor(bounty × delta / target)`, as the chain credited it.
     pub amount: Amount,
     /// Whether the chain credited what the formula says.
@@ -323,7 +324,7 @@ fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Awa
         .map(|withdrawal| (withdrawal.at.block, withdrawal.at.index));
     settled(campaign, account).filter_map(move |(window, index, submission)| {
         let award = submission.award?;
-        let exact = U256::from(terms.bounty) * U256::from(award.delta_ppm) / U256::from(terms.targetPpm.max(1));
+        let exact = U256::from(terms.bounty) * U256::from(award.delta_ppm.get()) / U256::from(terms.targetPpm.max(1));
         Some(AwardRow {
             campaign: campaign.id,
             window: window.index,
@@ -331,7 +332,7 @@ fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Awa
             content: submission.content,
             bounty: terms.bounty.into(),
             delta_ppm: award.delta_ppm,
-            target_ppm: terms.targetPpm,
+            target_ppm: terms.target(),
             amount: award.amount,
             agrees: award.amount == Amount(exact),
             withdrawn: last.is_some_and(|last| (window.at.block, window.at.index) < last),
@@ -369,7 +370,7 @@ fn pending_at(campaign: &CampaignView, account: Address) -> impl Iterator<Item =
 fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Pending> {
     let terms = &campaign.terms;
     let window = &campaign.window;
-    let at_most = sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm, u32::MAX);
+    let at_most = sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm.get(), u32::MAX);
     // A window of a campaign whose Capsule went away is never settled.
     let open = campaign.state == State::Open;
     pending_at(campaign, account).filter(move |_| open).map(move |(index, content, at)| Pending {
@@ -419,7 +420,7 @@ mod tests {
         let award = &eth.awards[0];
         // floor(1_000_000_007 × 150_000 / 900_000)
         assert_eq!(award.amount, Amount::from(166_666_667));
-        assert_eq!((award.delta_ppm, award.target_ppm), (150_000, 900_000));
+        assert_eq!((award.delta_ppm, award.target_ppm), (Ppm::of(15, 100), Ppm::of(9, 10)));
         assert!(award.agrees && !award.withdrawn);
         assert_eq!(eth.claimable, award.amount);
         assert!(statement.pending.is_empty());
@@ -482,7 +483,7 @@ mod tests {
                     3 => story.withdraw(ME),
                     4 => story.withdraw_stake(ME),
                     5 if flag => story.reject(),
-                    _ => story.now += 61,
+                    _ => story.now = story.now.plus(61_u32),
                 }
             }
             let statement = of(&story);

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sonar_protocol::ids::{CampaignId, Version};
+use sonar_protocol::{
+    ids::{CampaignId, Version},
+    units::Timestamp,
+};
 use syft::privacy::Zcdp;
 
 use crate::{
@@ -31,8 +34,8 @@ pub struct Record {
     /// What it tells about the records of each of these data sets; `None` for an exact update, which no budget covers.
     #[serde(default)]
     pub cost: Option<Zcdp>,
-    /// Unix time at which it was made.
-    pub made_at: u64,
+    /// When it was made.
+    pub made_at: Timestamp,
     /// Milliseconds that training took.
     pub train_ms: u64,
     /// Milliseconds that encryption took, or what a network's update is put through instead.

@@ -10,6 +10,7 @@ use sonar_protocol::{
     ids::{CampaignId, Version},
     manifest::Manifest,
     pgp::Certificate,
+    units::Timestamp,
 };
 use syft::Binding;
 
@@ -38,8 +39,8 @@ pub struct Order {
     pub budget: Option<Budget>,
     /// Whether anybody still wants it.
     pub leash: Held,
-    /// Unix time.
-    pub now: u64,
+    /// The time.
+    pub now: Timestamp,
 }
 
 /// What the Capsule published for a version.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 use sonar_contracts::{KeyProof, WordProof};
-use syft::{Binding, Deviation, Examples};
+use syft::{Binding, Deviation, Examples, Ppm};
 
 use crate::{
     families::Trial,
@@ -41,9 +41,9 @@ pub struct Audited {
     /// The version.
     pub version: Version,
     /// Its accuracy on the grid, as attested on chain.
-    pub attested_ppm: Option<u32>,
+    pub attested_ppm: Option<Ppm>,
     /// Its accuracy on the grid, as measured.
-    pub measured_ppm: Option<u32>,
+    pub measured_ppm: Option<Ppm>,
     /// What is not as it should be; nothing if all is.
     pub findings: Vec<Finding>,
     /// What convicts the Capsule on chain.
@@ -66,9 +66,9 @@ pub enum Finding {
     /// The model is not as good, or as bad, as attested.
     Accuracy {
         /// On chain.
-        attested: u32,
+        attested: Ppm,
         /// Here.
-        measured: u32,
+        measured: Ppm,
     },
     /// The first version is not the model that the campaign was launched with.
     Start,
@@ -161,7 +161,7 @@ impl Auditor<'_> {
             Ok(trial) => trial,
             Err(why) => return audited.findings.push(Finding::Unreadable(why.to_string())),
         };
-        let measured = trial.accuracy().floor_to_grid(self.manifest.accuracy.grid).get();
+        let measured = trial.accuracy().floor_to_grid(self.manifest.accuracy.grid);
         audited.measured_ppm = Some(measured);
         if let Some(attested) = audited.attested_ppm.filter(|attested| *attested != measured) {
             audited.findings.push(Finding::Accuracy { attested, measured });
@@ -173,7 +173,7 @@ impl Auditor<'_> {
 }
 
 /// The accuracy that was attested for a version: of the start, or of the settlement that led to it.
-fn attested(campaign: &CampaignView, version: &VersionView) -> Option<u32> {
+fn attested(campaign: &CampaignView, version: &VersionView) -> Option<Ppm> {
     if version.version == Version(1) {
         return campaign.start_ppm;
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use sonar_contracts::Terms;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -12,6 +11,8 @@ use crate::{
     ids::Digest,
     limits,
     manifest::{Commitments, Manifest, commitment},
+    terms::CampaignTerms,
+    units::Timestamp,
 };
 
 /// How large a validation set may be. Packed, it must not become larger than a bundle: whoever unpacks it did not choose it.
@@ -24,14 +25,14 @@ const MAGIC: &[u8] = b"sonar.bundle/1\n";
 
 /// How much longer than its last possible use a data scientist's certificate has to be valid: clocks differ, and whoever receives
 /// the model wants to open it with a key that their programs still take for valid.
-const CERTIFICATE_MARGIN: u64 = 86_400;
+const CERTIFICATE_MARGIN: u32 = 86_400;
 
-/// Unix time until which a data scientist's certificate has to be valid: a Capsule that could not deliver to it in time would lose its
+/// Time until which a data scientist's certificate has to be valid: a Capsule that could not deliver to it in time would lose its
 /// stake to the one who chose the certificate.
 #[must_use]
-pub fn certificate_needed_until(terms: &Terms) -> u64 {
-    let latest = [terms.evaluationSeconds.into(), terms.deliverySeconds.into(), CERTIFICATE_MARGIN];
-    latest.into_iter().fold(terms.deadline, u64::saturating_add)
+pub fn certificate_needed_until(terms: &CampaignTerms) -> Timestamp {
+    let latest = [terms.evaluationSeconds, terms.deliverySeconds, CERTIFICATE_MARGIN];
+    latest.into_iter().fold(terms.deadline(), Timestamp::plus)
 }
 
 /// What only the Capsule may see of a campaign.

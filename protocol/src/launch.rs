@@ -12,7 +12,6 @@ pub(crate) mod tests;
 
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::Terms;
 use syft::{Examples, Ppm, budget};
 use syft_nets::Model;
 use zeroize::Zeroizing;
@@ -30,7 +29,8 @@ use crate::{
     manifest::Manifest,
     pgp::Certificate,
     regime::Regime,
-    units::Amount,
+    terms::CampaignTerms,
+    units::{Amount, Timestamp},
 };
 use terms::Deal;
 
@@ -53,8 +53,8 @@ pub struct Inputs {
     pub bounty: Amount,
     /// The Capsule.
     pub capsule: CapsuleTerms,
-    /// Unix time.
-    pub now: u64,
+    /// The time of the launch.
+    pub now: Timestamp,
     /// 32 fresh random bytes, kept from everybody but the Capsule.
     pub bundle_salt: Zeroizing<[u8; 32]>,
     /// 32 random bytes that make the campaign unlike any other.
@@ -70,8 +70,8 @@ pub struct Recipient {
     pub certificate: Vec<u8>,
     /// In upper-case hexadecimal.
     pub fingerprint: String,
-    /// Unix time; nothing if it does not expire.
-    pub expires: Option<u64>,
+    /// When it expires; nothing if it does not.
+    pub expires: Option<Timestamp>,
 }
 
 impl From<&Certificate> for Recipient {
@@ -92,7 +92,7 @@ pub struct CapsuleTerms {
     /// Its attestation key.
     pub attester: Address,
     /// Its fee.
-    pub fee_ppm: u32,
+    pub fee_ppm: Ppm,
     /// Wei of its stake that the campaign locks.
     pub stake: Amount,
     /// Its OpenPGP fingerprint.
@@ -107,7 +107,7 @@ pub struct Plan {
     /// To be sealed to the Capsule.
     pub bundle: Bundle,
     /// The terms, without the digest of the manifest.
-    terms: Terms,
+    terms: CampaignTerms,
     /// What the data scientist should know before she pays.
     pub outlook: Outlook,
 }
@@ -116,7 +116,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outlook {
     /// Accuracy of the starting model, as measured here.
-    pub start_ppm: u32,
+    pub start_ppm: Ppm,
     /// Bits that public verdicts can say about the model at most.
     pub leak_bits: f64,
     /// Who may see the model.
@@ -136,8 +136,8 @@ impl Plan {
 
     /// The terms, now that the manifest is on IPFS.
     #[must_use]
-    pub fn terms(&self, manifest: Digest) -> Terms {
-        Terms { manifest: manifest.into(), ..self.terms.clone() }
+    pub fn terms(&self, manifest: Digest) -> CampaignTerms {
+        self.terms.with_manifest(manifest)
     }
 }
 
@@ -194,7 +194,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     }
     let coarse = accuracy::coarse_grid(file, &accuracy, examples.len());
     let outlook = Outlook {
-        start_ppm: measured.get(),
+        start_ppm: measured,
         leak_bits: limits.budget().bits(&ladder),
         regime: manifest.method.regime(),
         model,

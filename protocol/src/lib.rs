@@ -22,6 +22,7 @@ pub mod refusal;
 pub mod regime;
 pub mod statement;
 pub mod table;
+pub mod terms;
 pub mod text;
 pub mod units;
 pub mod view;

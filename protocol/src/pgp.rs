@@ -26,7 +26,7 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-use crate::limits;
+use crate::{limits, units::Timestamp};
 
 /// What went wrong with OpenPGP.
 #[derive(Debug, thiserror::Error)]
@@ -63,15 +63,15 @@ pub struct Certificate {
     cert: Cert,
     /// The time at which its keys have to be valid.
     at: SystemTime,
-    expires: Option<u64>,
+    expires: Option<Timestamp>,
 }
 
 impl Certificate {
-    /// Reads an untrusted certificate, armoured or not, as of a unix time.
+    /// Reads an untrusted certificate, armoured or not, as of this time.
     ///
     /// # Errors
     /// If it is not a certificate, was expired or revoked at that time, cannot be encrypted to or cannot sign, or has keys of another kind.
-    pub fn decode(bytes: &[u8], at: u64) -> Result<Self, PgpError> {
+    pub fn decode(bytes: &[u8], at: Timestamp) -> Result<Self, PgpError> {
         if bytes.len() > limits::CERTIFICATE {
             return Err(PgpError::Certificate(format!("it is larger than {} bytes", limits::CERTIFICATE)));
         }
@@ -79,7 +79,7 @@ impl Certificate {
         Self::check(cert.strip_secret_key_material(), at)
     }
 
-    fn check(cert: Cert, at: u64) -> Result<Self, PgpError> {
+    fn check(cert: Cert, at: Timestamp) -> Result<Self, PgpError> {
         let fingerprint = cert.fingerprint();
         let refuse = |reason: String| PgpError::Certificate(format!("{fingerprint}: {reason}"));
         if let Some(key) = cert.keys().find(|key| !on_curve25519(key.key())) {
@@ -101,7 +101,7 @@ impl Certificate {
         }
         // One recipient key without an end is enough; the certificate's own end holds for all of them.
         let last = ends.into_iter().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
-        certificate.expires = [primary, last].into_iter().flatten().min().map(unix);
+        certificate.expires = [primary, last].into_iter().flatten().min().map(Timestamp::from);
         Ok(certificate)
     }
 
@@ -110,9 +110,9 @@ impl Certificate {
         self.cert.keys().with_policy(policy, self.at).supported().alive().revoked(false)
     }
 
-    /// Unix time from which nobody else would encrypt to it; nothing if it does not expire.
+    /// Time from which nobody else would encrypt to it; nothing if it does not expire.
     #[must_use]
-    pub const fn expires(&self) -> Option<u64> {
+    pub const fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
 
@@ -143,22 +143,18 @@ impl Certificate {
 
 /// The time as of which a certificate is looked at. A chain's clock may be behind the one of the machine that made the keys or
 /// signed them last; without that signature there would be nothing to look at.
-fn reference_time(cert: &Cert, at: u64) -> SystemTime {
+fn reference_time(cert: &Cert, at: Timestamp) -> SystemTime {
     let made = |signature: &Signature| signature.signature_creation_time();
     let keys = cert.keys().flat_map(|key| key.self_signatures().filter_map(made).collect::<Vec<_>>());
     let names = cert.userids().flat_map(|name| name.self_signatures().filter_map(made).collect::<Vec<_>>());
     // OpenPGP counts seconds in 32 bits.
-    let at = UNIX_EPOCH + Duration::from_secs(at.min(u32::MAX.into()));
+    let at = UNIX_EPOCH + Duration::from_secs(at.unix().min(u32::MAX.into()));
     keys.chain(names).fold(at, SystemTime::max)
 }
 
 /// When a key ends that is bound by this signature, which may end itself.
 fn end(key: Option<SystemTime>, binding: &Signature) -> Option<SystemTime> {
     [key, binding.signature_expiration_time()].into_iter().flatten().min()
-}
-
-fn unix(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn word(fingerprint: &Fingerprint) -> [u8; 32] {
@@ -239,7 +235,7 @@ impl Identity {
             return Err(PgpError::Certificate(reason.into()));
         }
         // As of its last signature, when it cannot have expired yet.
-        let certificate = Certificate::check(locked.clone().strip_secret_key_material(), 0)?;
+        let certificate = Certificate::check(locked.clone().strip_secret_key_material(), Timestamp::EPOCH)?;
         let policy = StandardPolicy::at(certificate.at);
         let password = Password::from(passphrase);
         let open = |key: sequoia_openpgp::packet::Key<_, _>| {
@@ -496,7 +492,7 @@ mod tests {
         let again = Identity::load(&text, "a").unwrap();
         assert_eq!(again.fingerprint(), ANNA.fingerprint());
         assert!(matches!(Identity::load(&text, "wrong"), Err(PgpError::WrongPassphrase(_))));
-        let certificate = Certificate::decode(&ANNA.certificate().encode(), 0).unwrap();
+        let certificate = Certificate::decode(&ANNA.certificate().encode(), Timestamp::EPOCH).unwrap();
         assert_eq!(certificate.encode(), ANNA.certificate().encode());
         assert_eq!(certificate.expires(), None, "nobody would renew it");
         assert_eq!(certificate.fingerprint_word()[20..], [0; 12]);
@@ -508,23 +504,24 @@ mod tests {
         let (made, week) = (1_577_836_800, 604_800);
         let expired = Identity::load(&testkit::openpgp::expiring("e", made, week), "e").unwrap();
         let bytes = expired.certificate().encode();
-        for at in [made, made + week - 1] {
-            let certificate = Certificate::decode(&bytes, at).unwrap();
-            assert_eq!(certificate.expires(), Some(made + week));
+        let at = Timestamp::from_unix;
+        for time in [made, made + week - 1] {
+            let certificate = Certificate::decode(&bytes, at(time)).unwrap();
+            assert_eq!(certificate.expires(), Some(at(made + week)));
             let sealed = seal_signed(b"model", &certificate, &BERT).unwrap();
             assert_eq!(&**open_verified(&sealed, &expired, BERT.certificate(), 100).unwrap(), b"model");
         }
-        let error = Certificate::decode(&bytes, made + week).unwrap_err().to_string();
+        let error = Certificate::decode(&bytes, at(made + week)).unwrap_err().to_string();
         assert!(error.contains(&expired.fingerprint()), "{error}");
         // A chain whose clock is behind: the key is looked at as of its own beginning.
-        assert_eq!(Certificate::decode(&bytes, made - 3_600).unwrap().expires(), Some(made + week));
+        assert_eq!(Certificate::decode(&bytes, at(made - 3_600)).unwrap().expires(), Some(at(made + week)));
     }
 
     #[test]
     fn other_curves_are_refused() {
         let make = CertBuilder::general_purpose(Some("nist")).set_cipher_suite(CipherSuite::P256);
         let (cert, _) = make.generate().unwrap();
-        let error = Certificate::decode(&cert.to_vec().unwrap(), 0).unwrap_err().to_string();
+        let error = Certificate::decode(&cert.to_vec().unwrap(), Timestamp::EPOCH).unwrap_err().to_string();
         assert!(error.contains("only Curve25519"), "{error}");
     }
 
@@ -556,7 +553,7 @@ mod tests {
         #[test]
         fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(open(&bytes, &ANNA, 100).is_err());
-            prop_assert!(Certificate::decode(&bytes, 0).is_err());
+            prop_assert!(Certificate::decode(&bytes, Timestamp::EPOCH).is_err());
         }
 
         #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use alloy::primitives::B256;
 use capsule::home::Opened;
+use clap::builder::TypedValueParser;
 use serde_json::json;
 use sonar_node::{
     account,
@@ -16,11 +17,16 @@ use sonar_protocol::{
     ids::Digest,
     units::{Amount, TokenUnit},
 };
+use syft::Ppm;
 
 use super::Context;
 
-/// What a Capsule says of itself if its operator does not.
-const FEE_PPM: u32 = 10_000;
+/// The share of a bounty that a Capsule takes if its operator does not say: 1 %.
+fn usual_fee() -> Ppm {
+    Ppm::of(1, 100)
+}
+
+/// Where a Capsule answers if its operator does not say.
 const ENDPOINT: &str = "http://127.0.0.1:8090";
 
 /// Make keys and vault, and register the Capsule on the chain. Run again, it completes what is missing, and updates what
@@ -37,8 +43,8 @@ pub struct Init {
     #[arg(long, default_value = "0", value_name = "AMOUNT")]
     stake: String,
     /// Share of each bounty that the Capsule takes on top, in millionths; 10000 if it was never said
-    #[arg(long, value_name = "PPM")]
-    fee_ppm: Option<u32>,
+    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).try_map(Ppm::new))]
+    fee_ppm: Option<Ppm>,
     /// Where this Capsule says it answers; only told, never dialled; http://127.0.0.1:8090 if it was never said
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
@@ -89,17 +95,19 @@ impl Init {
         let fingerprint = B256::new(opened.identity.certificate().fingerprint_word());
         match client.capsule(operator).await? {
             None => {
-                let (endpoint, fee) = (self.endpoint.as_deref().unwrap_or(ENDPOINT), self.fee_ppm.unwrap_or(FEE_PPM));
+                let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
+                let fee = self.fee_ppm.unwrap_or_else(usual_fee);
                 client.register(attester, fingerprint, certificate, endpoint, fee, stake).await?;
             }
             Some(known) => {
                 let endpoint = self.endpoint.as_deref().unwrap_or(&known.endpoint);
-                let fee = self.fee_ppm.unwrap_or(known.feePpm);
+                let registered = Ppm::new(known.feePpm).map_err(Failure::internal)?;
+                let fee = self.fee_ppm.unwrap_or(registered);
                 let same = known.attester == attester
                     && known.fingerprint == fingerprint
                     && known.certificate == B256::from(certificate)
                     && known.endpoint == endpoint
-                    && known.feePpm == fee;
+                    && registered == fee;
                 if !same {
                     client.update_capsule(attester, fingerprint, certificate, endpoint, fee).await?;
                 }

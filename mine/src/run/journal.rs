@@ -96,6 +96,7 @@ impl JournalLine {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use sonar_protocol::units::Timestamp;
 
     use super::*;
     use crate::{
@@ -154,7 +155,10 @@ mod tests {
             (Action::Train, json!({"action": "train"})),
             (Action::Send, json!({"action": "send"})),
             (Action::Wait(Wait::Settlement), json!({"action": "wait", "for": "settlement"})),
-            (Action::Wait(Wait::CoolDown { until: 7 }), json!({"action": "wait", "for": "cool_down", "until": 7})),
+            (
+                Action::Wait(Wait::CoolDown { until: Timestamp::from_unix(7) }),
+                json!({"action": "wait", "for": "cool_down", "until": 7}),
+            ),
         ];
         for (action, expected) in cases {
             assert_eq!(serde_json::to_value(&action).unwrap(), expected);

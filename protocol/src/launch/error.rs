@@ -1,7 +1,7 @@
 //! Why a campaign is not launched.
 
 use sonar_contracts::{MAX_SUBMISSION_STAKE, STAKE_UNIT};
-use syft::{LadderError, Ppm};
+use syft::{Grid, LadderError, Ppm};
 use syft_nets::NetworkError;
 
 use super::accuracy::neighbours;
@@ -9,7 +9,8 @@ use crate::{
     data::{FitReport, TableError},
     families::{DraftError, TooManyRows, TrialError},
     manifest::ManifestError,
-    units::{Amount, TokenUnit, percent, time},
+    terms::TermsError,
+    units::{Amount, Timestamp, TokenUnit, percent},
 };
 
 /// Why a campaign is not launched.
@@ -23,18 +24,17 @@ pub enum LaunchError {
     PastDeadline,
     /// The Capsule might have to deliver to a certificate that has expired.
     #[error(
-        "the OpenPGP certificate {fingerprint} expires at {}, but the model may be delivered as late as {}: extend the \
+        "the OpenPGP certificate {fingerprint} expires at {expires}, but the model may be delivered as late as {needed}: extend the \
          certificate and its subkeys (with GnuPG: `gpg --quick-set-expire`), use a key that does not expire, or choose an \
-         earlier deadline",
-        time(*.expires), time(*.needed)
+         earlier deadline"
     )]
     CertificateExpires {
         /// The certificate.
         fingerprint: String,
-        /// When it expires, as unix time.
-        expires: u64,
-        /// How long it is needed, as unix time.
-        needed: u64,
+        /// When it expires.
+        expires: Timestamp,
+        /// How long it is needed.
+        needed: Timestamp,
     },
     /// The target is not above the start.
     #[error("{0}")]
@@ -47,9 +47,9 @@ pub enum LaunchError {
     )]
     Start {
         /// As measured.
-        measured: u32,
+        measured: Ppm,
         /// As claimed.
-        claimed: u32,
+        claimed: Ppm,
     },
     /// The validation set is no table.
     #[error("the validation set: {0}")]
@@ -78,25 +78,25 @@ pub enum LaunchError {
     /// A target between two grid values, which no model could be attested to have reached.
     #[error(
         "accuracy.target of {} is between two steps of the grid of {}: choose {}, or leave accuracy.grid out",
-        percent(target.get()), percent(*grid), neighbours(*target, *grid)
+        percent(*target), percent((*grid).into()), neighbours(*target, *grid)
     )]
     TargetOffGrid {
         /// The target.
         target: Ppm,
-        /// The grid in parts per million.
-        grid: u32,
+        /// The grid.
+        grid: Grid,
     },
     /// A target that is lower than every grid that the validation set allows.
     #[error(
         "accuracy.target of {} is less than the finest grid for this validation set, {}: choose a higher target, or add rows to the \
          validation set",
-        percent(target.get()), percent(*finest)
+        percent(*target), percent((*finest).into())
     )]
     TargetBelowGrid {
         /// The target.
         target: Ppm,
-        /// The finest grid in parts per million.
-        finest: u32,
+        /// The finest grid.
+        finest: Grid,
     },
     /// A limit that the contract would not take.
     #[error("limits.{field} = {value} must be {must}")]
@@ -136,6 +136,9 @@ pub enum LaunchError {
     /// The manifest makes no sense.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
+    /// The terms are outside their units.
+    #[error("{0}")]
+    Terms(#[from] TermsError),
 }
 
 fn eth(amount: Amount) -> String {

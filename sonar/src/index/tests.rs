@@ -10,7 +10,9 @@ use sonar_protocol::{
     event::{Event, LogPosition},
     handover::Published,
     ids::{CampaignId, Digest},
+    units::Timestamp,
 };
+use syft::Ppm;
 
 const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
 const FIRST: u64 = 3;
@@ -36,7 +38,10 @@ impl Chain {
     }
 
     fn block_ref(&self, number: u64) -> Option<BlockRef> {
-        self.blocks().get(number as usize).map(|&(hash, _)| BlockRef { number, hash, time: 100 + number })
+        self.blocks().get(number as usize).map(|&(hash, _)| {
+            let time = Timestamp::from_unix(100 + number);
+            BlockRef { number, hash, time }
+        })
     }
 }
 
@@ -78,13 +83,13 @@ fn id(salt: u8) -> CampaignId {
 
 fn opened(salt: u8) -> Event {
     let terms = Terms { bounty: 1000, gridPpm: 5000, windowSize: 2, deadline: 10_000, ..Terms::default() };
-    Event::Opened { id: id(salt), terms: Box::new(terms) }
+    Event::Opened { id: id(salt), terms: Box::new(terms.try_into().unwrap()) }
 }
 
 fn activated(salt: u8) -> Event {
     Event::Activated {
         id: id(salt),
-        start_ppm: 100_000,
+        start_ppm: Ppm::of(1, 10),
         first: Published { material: Digest([salt; 32]), root: B256::ZERO, handover: B256::ZERO },
     }
 }

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use alloy::primitives::B256;
@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use super::settlements::{PendingSettlements, SettlementsError, Waiting, WaitingKey};
 use super::{dto::RelayReceipt, metrics::Metrics, problem::Problem};
 use crate::index::Index;
-use sonar_protocol::{ids::CampaignId, wire::SettlementRequest};
+use sonar_protocol::{ids::CampaignId, units::Timestamp, wire::SettlementRequest};
 
 /// Settlements that may wait at the same time.
 const MAX_WAITING: usize = 10_000;
@@ -93,12 +93,12 @@ impl<S: Settler> Relay<S> {
             return Err(Problem::unavailable(format!("{MAX_WAITING} settlements wait already; try again later")));
         }
         let body = serde_json::to_string(settlement).map_err(|error| Problem::internal(&error))?;
-        let entry = Waiting { campaign: campaign.0, window, body, received: unix_now() };
+        let entry = Waiting { campaign: campaign.0, window, body, received: now() };
         let received = self.settlements.put(&entry).await.map_err(failed)?;
         if received == entry.received {
             self.metrics.relay_pending(self.pending.fetch_add(1, Ordering::Relaxed) + 1);
         }
-        Ok(RelayReceipt { campaign, window, send_after: received + self.after.as_secs() })
+        Ok(RelayReceipt { campaign, window, send_after: received.plus(self.after.as_secs()) })
     }
 
     /// Ends the connections to its database.
@@ -136,8 +136,8 @@ impl<S: Settler> Relay<S> {
         self.pending.store(left, Ordering::Relaxed);
         self.metrics.relay_pending(left);
         loop {
-            let now = unix_now();
-            let before = |duration: Duration| now.saturating_sub(duration.as_secs());
+            let now = now();
+            let before = |duration: Duration| now.minus(duration.as_secs());
             let (received, tried) = (before(self.after), before(self.after.max(TICK)));
             let Some(entry) = self.settlements.claim(now, received, tried).await? else {
                 return Ok(());
@@ -148,7 +148,7 @@ impl<S: Settler> Relay<S> {
 
     /// Whether the chain has settled the window, or never will.
     fn is_over(&self, entry: &WaitingKey) -> bool {
-        let age = Duration::from_secs(unix_now().saturating_sub(entry.received));
+        let age = Duration::from_secs(now().since(entry.received));
         age > LONGEST_WAIT
             || self.index.read(|world| super::live::is_settled(world, CampaignId(entry.campaign), entry.window))
     }
@@ -182,6 +182,6 @@ fn problem(error: SettleError) -> Problem {
     }
 }
 
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+fn now() -> Timestamp {
+    SystemTime::now().into()
 }

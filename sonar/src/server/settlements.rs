@@ -20,6 +20,7 @@ use sqlx::{
 };
 
 use crate::index::{self, Database, Identity};
+use sonar_protocol::units::Timestamp;
 
 const CONNECTIONS: u32 = 2;
 
@@ -32,8 +33,8 @@ pub struct Waiting {
     pub window: u32,
     /// The settlement as JSON.
     pub body: String,
-    /// The unix time at which it came.
-    pub received: u64,
+    /// When it came.
+    pub received: Timestamp,
 }
 
 /// Which window a settlement waits for, and since when.
@@ -43,8 +44,8 @@ pub struct WaitingKey {
     pub campaign: B256,
     /// The window.
     pub window: u32,
-    /// The unix time at which the first settlement for it came.
-    pub received: u64,
+    /// When the first settlement for it came.
+    pub received: Timestamp,
 }
 
 /// Why the stored settlements cannot be used.
@@ -64,14 +65,14 @@ type Answer<'a, T> = BoxFuture<'a, Result<T, SettlementsError>>;
 pub trait PendingSettlements: fmt::Debug + Send + Sync {
     /// Keeps a settlement until its window is settled; a later one for the same window replaces it. Returns the time at which the
     /// first came.
-    fn put<'a>(&'a self, waiting: &'a Waiting) -> Answer<'a, u64>;
+    fn put<'a>(&'a self, waiting: &'a Waiting) -> Answer<'a, Timestamp>;
     /// Whether one waits for this window.
     fn contains(&self, campaign: B256, window: u32) -> Answer<'_, bool>;
     /// The windows that are waited for, oldest first.
     fn keys(&self) -> Answer<'_, Vec<WaitingKey>>;
     /// The oldest settlement that came until `received` and was not claimed since `tried`. Marked as claimed `now`, so that no
     /// other server gets it, too.
-    fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<Waiting>>;
+    fn claim(&self, now: Timestamp, received: Timestamp, tried: Timestamp) -> Answer<'_, Option<Waiting>>;
     /// Forgets a settlement.
     fn remove(&self, campaign: B256, window: u32) -> Answer<'_, ()>;
     /// Ends all connections; what was written stays.
@@ -170,7 +171,7 @@ async fn prepare(pool: &SqlitePool) -> Result<(), sqlx::Error> {
 macro_rules! pending_settlements {
     ($pool:ty) => {
         impl PendingSettlements for Store<$pool> {
-            fn put<'a>(&'a self, waiting: &'a Waiting) -> Answer<'a, u64> {
+            fn put<'a>(&'a self, waiting: &'a Waiting) -> Answer<'a, Timestamp> {
                 let insert = sqlx::query_scalar(
                     r#"INSERT INTO settlements (campaign, "window", body, received) VALUES ($1, $2, $3, $4)
                        ON CONFLICT (campaign, "window") DO UPDATE SET body = excluded.body RETURNING received"#,
@@ -180,7 +181,7 @@ macro_rules! pending_settlements {
                 .bind(&waiting.body)
                 .bind(signed(waiting.received))
                 .fetch_one(&self.pool);
-                Box::pin(async move { insert.await.and_then(unsigned).map_err(self.error("be written")) })
+                Box::pin(async move { insert.await.and_then(time).map_err(self.error("be written")) })
             }
 
             fn contains(&self, campaign: B256, window: u32) -> Answer<'_, bool> {
@@ -200,7 +201,7 @@ macro_rules! pending_settlements {
                 Box::pin(async move { select.await.map_err(self.error("be read")) })
             }
 
-            fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<Waiting>> {
+            fn claim(&self, now: Timestamp, received: Timestamp, tried: Timestamp) -> Answer<'_, Option<Waiting>> {
                 // The condition on `tried` stands twice for servers that choose the same row at the same time: the
                 // second to change it compares again.
                 let update = sqlx::query(
@@ -248,7 +249,7 @@ where
     Ok(WaitingKey {
         campaign: B256::try_from(campaign.as_slice()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         window: u32::try_from(window).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-        received: unsigned(row.try_get(2)?)?,
+        received: time(row.try_get(2)?)?,
     })
 }
 
@@ -264,12 +265,12 @@ where
     Ok(Waiting { campaign, window, body, received })
 }
 
-fn signed(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX)
+fn signed(time: Timestamp) -> i64 {
+    i64::try_from(time.unix()).unwrap_or(i64::MAX)
 }
 
-fn unsigned(seconds: i64) -> Result<u64, sqlx::Error> {
-    seconds.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+fn time(seconds: i64) -> Result<Timestamp, sqlx::Error> {
+    seconds.try_into().map(Timestamp::from_unix).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Whether SQLite says that the file is corrupt, or no database at all.
@@ -297,8 +298,12 @@ mod tests {
     const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
     const DAMAGED: &[u8] = b"not a database, but long enough to look like a file that somebody overwrote";
 
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
     fn settlement() -> Waiting {
-        Waiting { campaign: B256::repeat_byte(1), window: 2, body: "a".into(), received: 10 }
+        Waiting { campaign: B256::repeat_byte(1), window: 2, body: "a".into(), received: at(10) }
     }
 
     fn waits() -> WaitingKey {
@@ -323,15 +328,15 @@ mod tests {
     async fn a_settlement_waits_across_restarts_and_keeps_its_time() {
         each_database(async |database| {
             let settlements = open(&database, IDENTITY).await.unwrap();
-            assert_eq!(settlements.put(&settlement()).await.unwrap(), 10);
-            let later = Waiting { body: "b".into(), received: 99, ..settlement() };
-            assert_eq!(settlements.put(&later).await.unwrap(), 10);
+            assert_eq!(settlements.put(&settlement()).await.unwrap(), at(10));
+            let later = Waiting { body: "b".into(), received: at(99), ..settlement() };
+            assert_eq!(settlements.put(&later).await.unwrap(), at(10));
             settlements.close().await;
             let settlements = open(&database, IDENTITY).await.unwrap();
             assert_eq!(settlements.keys().await.unwrap(), [waits()]);
             assert!(settlements.contains(settlement().campaign, 2).await.unwrap());
             assert!(!settlements.contains(settlement().campaign, 3).await.unwrap());
-            let claimed = settlements.claim(100, 100, 0).await.unwrap();
+            let claimed = settlements.claim(at(100), at(100), at(0)).await.unwrap();
             assert_eq!(claimed, Some(Waiting { body: "b".into(), ..settlement() }));
             settlements.remove(settlement().campaign, settlement().window).await.unwrap();
             assert_eq!(settlements.keys().await.unwrap(), []);
@@ -343,15 +348,19 @@ mod tests {
     async fn one_server_claims_a_settlement_and_another_only_after_its_turn() {
         each_database(async |database| {
             let settlements = open(&database, IDENTITY).await.unwrap();
-            let younger = Waiting { window: 3, received: 20, ..settlement() };
+            let younger = Waiting { window: 3, received: at(20), ..settlement() };
             for waiting in [&younger, &settlement()] {
                 settlements.put(waiting).await.unwrap();
             }
-            assert_eq!(settlements.claim(9, 9, 0).await.unwrap(), None, "none has waited long enough");
-            assert_eq!(settlements.claim(30, 15, 20).await.unwrap(), Some(settlement()));
-            assert_eq!(settlements.claim(30, 15, 20).await.unwrap(), None);
-            assert_eq!(settlements.claim(31, 20, 21).await.unwrap(), Some(younger));
-            assert_eq!(settlements.claim(40, 30, 30).await.unwrap(), Some(settlement()), "its turn has come again");
+            assert_eq!(settlements.claim(at(9), at(9), at(0)).await.unwrap(), None, "none has waited long enough");
+            assert_eq!(settlements.claim(at(30), at(15), at(20)).await.unwrap(), Some(settlement()));
+            assert_eq!(settlements.claim(at(30), at(15), at(20)).await.unwrap(), None);
+            assert_eq!(settlements.claim(at(31), at(20), at(21)).await.unwrap(), Some(younger));
+            assert_eq!(
+                settlements.claim(at(40), at(30), at(30)).await.unwrap(),
+                Some(settlement()),
+                "its turn has come again"
+            );
             settlements.close().await;
         })
         .await;
@@ -411,7 +420,7 @@ mod tests {
         .unwrap();
         pool.close().await;
         let settlements = open(&place(&home), IDENTITY).await.unwrap();
-        let claimed = settlements.claim(20, 20, 20).await.unwrap();
+        let claimed = settlements.claim(at(20), at(20), at(20)).await.unwrap();
         assert_eq!(claimed, Some(Waiting { campaign: B256::ZERO, ..settlement() }));
     }
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sonar_contracts::Terms;
 use sonar_node::{
     chain::Client,
     cli::Failure,
@@ -14,7 +13,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest},
     launch::Outlook,
     limits,
-    wire::TermsJson,
+    terms::CampaignTerms,
 };
 
 /// A draft is a page of JSON; what it refers to lies beside it.
@@ -28,7 +27,7 @@ pub struct Draft {
     /// Its name.
     pub name: String,
     /// Its terms on chain.
-    pub terms: TermsJson,
+    pub terms: CampaignTerms,
     /// The sealed bundle on IPFS.
     pub bundle: Digest,
     /// Whose OpenPGP key opens the result.
@@ -125,10 +124,4 @@ impl Drafts {
 fn read(path: &Path) -> Result<Draft, Failure> {
     let bytes = files::read_limited(path, SIZE_LIMIT)?;
     serde_json::from_slice(&bytes).map_err(|error| Failure::internal(format!("{}: {error}", path.display())))
-}
-
-impl Draft {
-    pub fn terms(&self) -> Result<Terms, Failure> {
-        Terms::try_from(&self.terms).map_err(Failure::internal)
-    }
 }

@@ -7,7 +7,10 @@ use sonar_node::{
     chain::{Client, TxOutcome},
     cli::{self, Code, Failure, Output, Report},
 };
-use sonar_protocol::{units::Amount, view::CampaignView};
+use sonar_protocol::{
+    units::{Amount, Timestamp},
+    view::CampaignView,
+};
 
 use super::{Context, document, find, owed::Owed};
 
@@ -47,22 +50,19 @@ enum Way {
     Expire,
 }
 
-/// Which way there is at this unix time; else why there is none.
-fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
+/// Which way there is at this time; else why there is none.
+fn way(view: &CampaignView, now: Timestamp) -> Result<Way, Failure> {
     let refused = |code: Code, message: String| Err(Failure::new(code, message));
-    let since = |start: u64, seconds: u32| start.saturating_add(u64::from(seconds));
-    let wait = |end: u64, what: &str| {
-        let time = document::time(end);
-        refused(Code::TooEarly, format!("the Capsule has until {time} to {what} it"))
-    };
+    let wait =
+        |end: Timestamp, what: &str| refused(Code::TooEarly, format!("the Capsule has until {end} to {what} it"));
     let terms = &view.terms;
     match view.state {
-        State::Proposed => match since(view.changed_at, terms.activationSeconds) {
+        State::Proposed => match view.changed_at.plus(terms.activationSeconds) {
             end if now >= end => Ok(Way::Refund),
             end => wait(end, "activate"),
         },
         State::Open if view.window.submissions.is_empty() => Ok(Way::Close),
-        State::Open => match since(view.window.closes_at, terms.evaluationSeconds) {
+        State::Open => match view.window.closes_at.plus(terms.evaluationSeconds) {
             end if now >= end => Ok(Way::Abandon),
             _ => refused(
                 Code::UnsettledWindow,
@@ -70,7 +70,7 @@ fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
             )
             .map_err(|failure| Failure { retryable: true, ..failure.help("try again in a moment") }),
         },
-        State::Closed => match since(view.changed_at, terms.deliverySeconds) {
+        State::Closed => match view.changed_at.plus(terms.deliverySeconds) {
             _ if view.reason == sonar_contracts::CloseReason::CapsuleTimeout => {
                 refused(Code::Ended, format!("the campaign is {}", document::state(view)))
             }
