@@ -18,6 +18,7 @@ use sonar_protocol::{
     backbone::Embedding,
     campaign::{CampaignFile, FileError},
     event::{Event, Record},
+    fingerprint::Fingerprint,
     handover::AuditSecret,
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, LaunchError, Plan, Recipient},
@@ -183,12 +184,13 @@ impl Prepared {
     /// # Errors
     /// What a launch would be refused for.
     pub fn plan(&self) -> Result<Plan> {
+        let nobody = Fingerprint::V4([0; 20]);
         let inputs = Inputs {
             validation: self.validation.clone().into_bytes().into(),
             initial: None,
             backbone: self.embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
             owner: Address::ZERO,
-            scientist: Recipient::default(),
+            scientist: Recipient { certificate: Vec::new(), fingerprint: nobody, expires: None },
             token: Address::ZERO,
             bounty: Amount::from(u128::from(u64::MAX)),
             capsule: CapsuleTerms {
@@ -196,7 +198,7 @@ impl Prepared {
                 attester: Address::ZERO,
                 fee_ppm: Ppm::ZERO,
                 stake: Amount::ZERO,
-                fingerprint: String::new(),
+                fingerprint: nobody,
             },
             now: Timestamp::EPOCH,
             bundle_salt: [0; 32].into(),

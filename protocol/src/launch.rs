@@ -24,6 +24,7 @@ use crate::{
     campaign::CampaignFile,
     data::{self, Header, Schema},
     families::{self, Brief, Method, TooManyRows, TrialError},
+    fingerprint::Fingerprint,
     handover::AuditSecret,
     ids::Digest,
     manifest::Manifest,
@@ -64,12 +65,12 @@ pub struct Inputs {
 }
 
 /// The data scientist's OpenPGP certificate, as the manifest and the bundle carry it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// In binary form.
     pub certificate: Vec<u8>,
-    /// In upper-case hexadecimal.
-    pub fingerprint: String,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
     /// When it expires; nothing if it does not.
     pub expires: Option<Timestamp>,
 }
@@ -96,7 +97,7 @@ pub struct CapsuleTerms {
     /// Wei of its stake that the campaign locks.
     pub stake: Amount,
     /// Its OpenPGP fingerprint.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
 }
 
 /// What a launch will do.
@@ -178,8 +179,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         method,
         accuracy,
         limits,
-        scientist: inputs.scientist.fingerprint.clone(),
-        capsule: inputs.capsule.fingerprint.clone(),
+        scientist: inputs.scientist.fingerprint,
+        capsule: inputs.capsule.fingerprint,
         audit: inputs.audit.keys(limits.accepts),
         bundle: Digest([0; 32]),
         commitments: bundle.commitments(),

@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod envelope;
 pub mod event;
 pub mod families;
+pub mod fingerprint;
 pub mod handover;
 pub mod ids;
 pub mod launch;

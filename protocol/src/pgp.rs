@@ -1,7 +1,7 @@
 //! OpenPGP (RFC 4880 profile, Curve25519 only) for what one party seals to another: readable by GnuPG and `sq`.
 
 use sequoia_openpgp::{
-    Cert, Fingerprint, KeyHandle, Packet, PacketPile, Profile, Result as PgpResult,
+    Cert, KeyHandle, Packet, PacketPile, Profile, Result as PgpResult,
     armor::Kind,
     cert::{CertBuilder, CipherSuite, prelude::ValidKeyAmalgamationIter},
     crypto::{KeyPair, Password, SessionKey},
@@ -26,7 +26,7 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-use crate::{limits, units::Timestamp};
+use crate::{fingerprint::Fingerprint, limits, units::Timestamp};
 
 /// What went wrong with OpenPGP.
 #[derive(Debug, thiserror::Error)]
@@ -36,19 +36,19 @@ pub enum PgpError {
     Certificate(String),
     /// A secret key that the passphrase does not open.
     #[error("wrong passphrase for the OpenPGP key {0}")]
-    WrongPassphrase(String),
+    WrongPassphrase(Fingerprint),
     /// Not an OpenPGP message.
     #[error("this is not an OpenPGP message: {0}")]
     NotOpenPgp(String),
     /// Encrypted to somebody else.
     #[error("this OpenPGP message is not encrypted to {0}")]
-    NotForUs(String),
+    NotForUs(Fingerprint),
     /// Larger inside than it may be.
     #[error("the OpenPGP message holds more than {0} bytes and was not read further")]
     TooLarge(usize),
     /// Not signed by whom it should be.
     #[error("the OpenPGP message is not signed by {0}")]
-    NotSigned(String),
+    NotSigned(Fingerprint),
     /// A message could not be made.
     #[error("an OpenPGP message could not be made: {0}")]
     Make(String),
@@ -61,6 +61,7 @@ pub enum PgpError {
 #[derive(Clone, Debug)]
 pub struct Certificate {
     cert: Cert,
+    fingerprint: Fingerprint,
     /// The time at which its keys have to be valid.
     at: SystemTime,
     expires: Option<Timestamp>,
@@ -80,13 +81,13 @@ impl Certificate {
     }
 
     fn check(cert: Cert, at: Timestamp) -> Result<Self, PgpError> {
-        let fingerprint = cert.fingerprint();
+        let fingerprint = fingerprint(&cert)?;
         let refuse = |reason: String| PgpError::Certificate(format!("{fingerprint}: {reason}"));
         if let Some(key) = cert.keys().find(|key| !on_curve25519(key.key())) {
             return Err(refuse(format!("a key uses {}; only Curve25519 is used here", key.key().pk_algo())));
         }
         let at = reference_time(&cert, at);
-        let mut certificate = Self { cert, at, expires: None };
+        let mut certificate = Self { cert, fingerprint, at, expires: None };
         let policy = StandardPolicy::at(at);
         let valid = certificate.cert.with_policy(&policy, at).map_err(|error| refuse(error.to_string()))?;
         valid.alive().map_err(|error| refuse(error.to_string()))?;
@@ -128,16 +129,18 @@ impl Certificate {
         self.cert.armored().to_vec().expect("a parsed certificate can be written to memory")
     }
 
-    /// The fingerprint in upper-case hexadecimal.
+    /// Its fingerprint, which names it in manifests and in the registry.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
-        self.cert.fingerprint().to_hex()
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
+}
 
-    /// The fingerprint in a word of the chain: left-aligned, the rest zero.
-    #[must_use]
-    pub fn fingerprint_word(&self) -> [u8; 32] {
-        word(&self.cert.fingerprint())
+fn fingerprint(cert: &Cert) -> Result<Fingerprint, PgpError> {
+    match cert.fingerprint() {
+        sequoia_openpgp::Fingerprint::V4(bytes) => Ok(Fingerprint::V4(bytes)),
+        sequoia_openpgp::Fingerprint::V6(bytes) => Ok(Fingerprint::V6(bytes)),
+        other => Err(PgpError::Certificate(format!("{other}: it is neither of version 4 nor of version 6"))),
     }
 }
 
@@ -155,14 +158,6 @@ fn reference_time(cert: &Cert, at: Timestamp) -> SystemTime {
 /// When a key ends that is bound by this signature, which may end itself.
 fn end(key: Option<SystemTime>, binding: &Signature) -> Option<SystemTime> {
     [key, binding.signature_expiration_time()].into_iter().flatten().min()
-}
-
-fn word(fingerprint: &Fingerprint) -> [u8; 32] {
-    let mut word = [0; 32];
-    let bytes = fingerprint.as_bytes();
-    let len = bytes.len().min(32);
-    word[..len].copy_from_slice(&bytes[..len]);
-    word
 }
 
 fn on_curve25519<P, R>(key: &sequoia_openpgp::packet::Key<P, R>) -> bool
@@ -279,9 +274,9 @@ impl Identity {
         &self.certificate
     }
 
-    /// The fingerprint in upper-case hexadecimal.
+    /// The fingerprint of its certificate.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
+    pub const fn fingerprint(&self) -> Fingerprint {
         self.certificate.fingerprint()
     }
 }
@@ -495,7 +490,7 @@ mod tests {
         let certificate = Certificate::decode(&ANNA.certificate().encode(), Timestamp::EPOCH).unwrap();
         assert_eq!(certificate.encode(), ANNA.certificate().encode());
         assert_eq!(certificate.expires(), None, "nobody would renew it");
-        assert_eq!(certificate.fingerprint_word()[20..], [0; 12]);
+        assert_eq!(certificate.fingerprint().word()[20..], [0; 12]);
     }
 
     #[test]
@@ -512,7 +507,7 @@ mod tests {
             assert_eq!(&**open_verified(&sealed, &expired, BERT.certificate(), 100).unwrap(), b"model");
         }
         let error = Certificate::decode(&bytes, at(made + week)).unwrap_err().to_string();
-        assert!(error.contains(&expired.fingerprint()), "{error}");
+        assert!(error.contains(&expired.fingerprint().to_string()), "{error}");
         // A chain whose clock is behind: the key is looked at as of its own beginning.
         assert_eq!(Certificate::decode(&bytes, at(made - 3_600)).unwrap().expires(), Some(at(made + week)));
     }

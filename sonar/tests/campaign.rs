@@ -153,7 +153,7 @@ impl Capsule {
             .capsule
             .update_capsule(
                 stage.attester.address(),
-                identity.certificate().fingerprint_word().into(),
+                identity.fingerprint().word(),
                 certificate,
                 "http://127.0.0.1:1",
                 10_000_u32.try_into().unwrap(),

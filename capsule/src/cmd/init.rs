@@ -92,7 +92,7 @@ impl Init {
     ) -> Result<(), Failure> {
         let operator = opened.operator.address();
         let attester = opened.attester.address();
-        let fingerprint = B256::new(opened.identity.certificate().fingerprint_word());
+        let fingerprint = opened.identity.fingerprint().word();
         match client.capsule(operator).await? {
             None => {
                 let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);

@@ -292,7 +292,7 @@ fn open_kit(
     let capsule = Certificate::decode(certificate, request.opened_at)
         .map_err(|error| MaterialProblem::Certificate { detail: error.to_string() })?;
     if capsule.fingerprint() != manifest.capsule {
-        let (found, expected) = (capsule.fingerprint().to_string(), manifest.capsule.to_string());
+        let (found, expected) = (capsule.fingerprint(), manifest.capsule);
         return Err(MaterialProblem::OtherCapsule { found, expected });
     }
     if !request.published.is_of(material) {

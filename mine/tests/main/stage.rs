@@ -18,6 +18,7 @@ use sonar_node::{
 use sonar_protocol::{
     campaign::CampaignFile,
     families::Linear,
+    fingerprint::Fingerprint,
     handover::{AuditSecret, Published},
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, Recipient},
@@ -71,7 +72,7 @@ impl Stage {
         let capsule = Identity::generate("Capsule <capsule@example.org>", "secret").unwrap();
         let certificate = hub.add(capsule.certificate().encode()).await.unwrap();
         let attester = signers[9].clone();
-        let fingerprint = B256::new(capsule.certificate().fingerprint_word());
+        let fingerprint = capsule.fingerprint().word();
         let stake = Amount::from(10_u128.pow(18));
         operator
             .register(attester.address(), fingerprint, certificate, "http://127.0.0.1:1", Ppm::of(1, 100), stake)
@@ -116,7 +117,11 @@ impl Stage {
             initial: None,
             backbone,
             owner: self.owner.address().unwrap(),
-            scientist: Recipient { certificate: b"certificate".to_vec(), fingerprint: "AB".repeat(20), expires: None },
+            scientist: Recipient {
+                certificate: b"certificate".to_vec(),
+                fingerprint: Fingerprint::V4([0xAB; 20]),
+                expires: None,
+            },
             token: Address::ZERO,
             bounty: Amount::from(10_u128.pow(18)),
             capsule: CapsuleTerms {

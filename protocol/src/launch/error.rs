@@ -8,6 +8,7 @@ use super::accuracy::neighbours;
 use crate::{
     data::{FitReport, TableError},
     families::{DraftError, TooManyRows, TrialError},
+    fingerprint::Fingerprint,
     manifest::ManifestError,
     terms::TermsError,
     units::{Amount, Timestamp, TokenUnit, percent},
@@ -30,7 +31,7 @@ pub enum LaunchError {
     )]
     CertificateExpires {
         /// The certificate.
-        fingerprint: String,
+        fingerprint: Fingerprint,
         /// When it expires.
         expires: Timestamp,
         /// How long it is needed.

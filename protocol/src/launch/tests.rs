@@ -20,7 +20,11 @@ pub(crate) fn inputs() -> Inputs {
         initial: None,
         backbone: None,
         owner: Address::repeat_byte(1),
-        scientist: Recipient { certificate: b"certificate".to_vec(), fingerprint: "AB".repeat(20), expires: None },
+        scientist: Recipient {
+            certificate: b"certificate".to_vec(),
+            fingerprint: Fingerprint::V4([0xAB; 20]),
+            expires: None,
+        },
         token: Address::ZERO,
         bounty: Amount::from(1_000_u128),
         capsule: CapsuleTerms {
@@ -28,7 +32,7 @@ pub(crate) fn inputs() -> Inputs {
             attester: Address::repeat_byte(3),
             fee_ppm: Ppm::of(1, 100),
             stake: Amount::ZERO,
-            fingerprint: "CD".repeat(20),
+            fingerprint: Fingerprint::V4([0xCD; 20]),
         },
         now: Timestamp::from_unix(1_800_000_000),
         bundle_salt: Zeroizing::new([5; 32]),

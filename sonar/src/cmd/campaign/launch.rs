@@ -373,7 +373,7 @@ impl Launching<'_> {
         let digest = view.certificate.ok_or_else(|| Failure::internal("a registered Capsule has a certificate"))?;
         let bytes = self.hub.fetch(digest, limits::CERTIFICATE).await?;
         let certificate = Certificate::decode(&bytes, now)?;
-        if certificate.fingerprint_word() != view.fingerprint.0 {
+        if certificate.fingerprint().word() != view.fingerprint {
             return Err(Failure::new(
                 Code::CapsuleCertificate,
                 format!("the certificate of {operator} is not the one that it registered"),
