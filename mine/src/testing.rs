@@ -210,7 +210,7 @@ pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> 
     crate::outbox::Record {
         campaign: CampaignId::from([campaign; 32]),
         version: Version(version),
-        data: data.iter().map(ToString::to_string).collect(),
+        data: data.iter().map(|name| name.parse().unwrap()).collect(),
         rows: 7,
         cost,
         made_at: Timestamp::from_unix(1),

@@ -105,7 +105,7 @@ pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(Record, Vec<u8>),
     let record = Record {
         campaign: order.campaign,
         version: order.version,
-        data: data.into_iter().map(String::from).collect(),
+        data,
         rows: examples.len(),
         cost,
         made_at: order.now,

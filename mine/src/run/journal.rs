@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_decision_has_a_stable_name_and_survives_the_vault() {
-        let spent = Exhausted { data: "own".into(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
+        let spent = Exhausted { data: "own".parse().unwrap(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
         let skip = |skip| Action::Skip(skip);
         let cases = [
             (skip(Skip::NotOpen), json!({"action": "skip", "reason": "not_open"})),
