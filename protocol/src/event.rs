@@ -323,3 +323,37 @@ fn known<E: SolEventInterface>(log: &Log, selectors: &[[u8; 32]]) -> Result<Opti
     }
     E::decode_log(log).map(|log| Some(log.data)).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::sol_types::SolEvent;
+    use sonar_contracts::{Campaigns, Terms};
+
+    use super::*;
+
+    const ID: B256 = B256::repeat_byte(1);
+
+    fn read(event: &impl SolEvent) -> Result<Option<Event>, String> {
+        Event::from_campaigns(&Log { address: Address::ZERO, data: event.encode_log_data() })
+    }
+
+    #[test]
+    fn what_no_contract_of_ours_says_is_refused_with_its_value() {
+        let terms = Terms { feePpm: 1_000_001, ..Terms::default() };
+        let opened = read(&Campaigns::Opened { id: ID, owner: Address::ZERO, terms });
+        assert!(opened.unwrap_err().contains("fee: 1000001 ppm"));
+        let (miner, window, index) = (Address::ZERO, 0, 0);
+        let amount = Default::default();
+        let awarded = read(&Campaigns::Awarded { id: ID, miner, window, index, deltaPpm: 1_000_002, amount });
+        assert!(awarded.unwrap_err().contains("1000002 ppm"));
+        let closed = read(&Campaigns::Closed { id: ID, reason: 7, refunded: Default::default() });
+        assert!(closed.unwrap_err().contains("close reason 7"));
+    }
+
+    #[test]
+    fn any_capsule_may_decline_for_a_reason_of_its_own() {
+        let declined = read(&Campaigns::Declined { id: ID, reason: 200 }).unwrap().unwrap();
+        assert_eq!(declined, Event::Declined { id: ID.into(), reason: 200.into() });
+        assert_eq!(serde_json::to_value(declined).unwrap()["reason"], 200);
+    }
+}

@@ -12,7 +12,7 @@ use crate::{
     wire::{TermsJson, TooLarge},
 };
 
-/// The terms of a campaign. The contract opens no other, so terms that cannot become these are a forgery or an inconsistent chain node's.
+/// The terms of a campaign. The contract opens no others: terms that cannot become these are forged, or come from an inconsistent chain node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "TermsJson", into = "TermsJson")]
 pub struct CampaignTerms {
