@@ -31,7 +31,7 @@ use super::doubles::{Disk, Sent, Shelf, Wire};
 use crate::{
     attest::Attester,
     campaign::{
-        Action,
+        CapsuleAction,
         record::Settlement,
         worker::{FetchPatience, Tools, WorkError, Worker},
     },
@@ -200,7 +200,7 @@ impl Stage {
         *self.wire.window_hash.lock().unwrap() = self.view().window_hash();
     }
 
-    pub(super) async fn step(&mut self) -> (Action, Result<(), WorkError>) {
+    pub(super) async fn step(&mut self) -> (CapsuleAction, Result<(), WorkError>) {
         let own = CapsuleView {
             attester: self.signer.address(),
             fee_ppm: FEE_PPM,
@@ -220,7 +220,7 @@ impl Stage {
             for sent in sent {
                 self.take(sent);
             }
-            if matches!(action, Action::Wait(_) | Action::Done) {
+            if matches!(action, CapsuleAction::Wait(_) | CapsuleAction::Done) {
                 return Ok(());
             }
         }
@@ -396,7 +396,7 @@ impl Stage {
         fork.submit(content);
         let mut steps = Vec::new();
         let mut sent = Vec::new();
-        while !matches!(steps.last(), Some(Action::Wait(_) | Action::Done)) {
+        while !matches!(steps.last(), Some(CapsuleAction::Wait(_) | CapsuleAction::Done)) {
             let (action, done) = fork.step().await;
             done.unwrap();
             steps.push(action);
@@ -415,7 +415,7 @@ impl Stage {
 #[derive(Debug, PartialEq)]
 pub(super) struct Transcript {
     pub(super) outcomes: Vec<u16>,
-    pub(super) steps: Vec<Action>,
+    pub(super) steps: Vec<CapsuleAction>,
     pub(super) sent: Vec<Sent>,
     pub(super) published: BTreeSet<Digest>,
     pub(super) files: BTreeMap<String, Vec<u8>>,
