@@ -53,7 +53,7 @@ use sonar_protocol::{
 };
 
 use self::{
-    record::{CampaignRecord, Decision, Settlement, Slot},
+    record::{CampaignRecord, ProposalDecision, Settlement, Slot},
     secrets::Secret,
     worker::{WorkError, Worker},
 };
@@ -61,7 +61,7 @@ use crate::ports::{Artefacts, Chain};
 
 /// The next action for a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum CapsuleAction {
     /// Open the bundle and decide whether to run the campaign.
     Examine,
     /// Send the activation.
@@ -92,7 +92,7 @@ pub enum Action {
     Lost(Version),
 }
 
-impl Action {
+impl CapsuleAction {
     /// Name in logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -117,59 +117,59 @@ impl Action {
 
 /// The next action for a campaign.
 #[must_use]
-pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> Action {
+pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> CapsuleAction {
     let dead = secrets::dead(campaign, record);
     if !dead.is_empty() {
-        return Action::DestroySecrets(dead);
+        return CapsuleAction::DestroySecrets(dead);
     }
     match campaign.state {
         State::Proposed => proposed(campaign, record, now),
         State::Open => open(campaign, record, now),
         State::Closed => closed(campaign, record),
         State::Finalized => finalized(campaign, now),
-        State::None | State::Refunded => Action::Done,
+        State::None | State::Refunded => CapsuleAction::Done,
     }
 }
 
-fn finalized(campaign: &CampaignView, now: Timestamp) -> Action {
+fn finalized(campaign: &CampaignView, now: Timestamp) -> CapsuleAction {
     let end = campaign.changed_at.plus(campaign.terms.audit.period);
     match campaign.stake_fate {
         None if campaign.terms.stake > 0 => {
             if now >= end {
-                Action::Release
+                CapsuleAction::Release
             } else {
-                Action::Wait(end)
+                CapsuleAction::Wait(end)
             }
         }
-        _ => Action::Done,
+        _ => CapsuleAction::Done,
     }
 }
 
-fn proposed(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> Action {
+fn proposed(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> CapsuleAction {
     let decision = record.decision(campaign.opened.block_hash);
-    if let Some(Decision::Decline { reason }) = decision {
-        return Action::Decline(reason);
+    if let Some(ProposalDecision::Decline { reason }) = decision {
+        return CapsuleAction::Decline(reason);
     }
     if now >= campaign.terms.deadline() {
-        return Action::Decline(Refusal::TooLate);
+        return CapsuleAction::Decline(Refusal::TooLate);
     }
-    decision.map_or(Action::Examine, |_| Action::Activate)
+    decision.map_or(CapsuleAction::Examine, |_| CapsuleAction::Activate)
 }
 
-fn open(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> Action {
+fn open(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> CapsuleAction {
     let window = &campaign.window;
     if window.submissions.is_empty() {
         let deadline = campaign.terms.deadline();
-        return if now >= deadline { Action::Close } else { Action::Wait(deadline) };
+        return if now >= deadline { CapsuleAction::Close } else { CapsuleAction::Wait(deadline) };
     }
     if !window.is_closed(now) {
-        return Action::Wait(window.closes_at);
+        return CapsuleAction::Wait(window.closes_at);
     }
     match record.settlement(window.index, campaign.window_hash()) {
-        Some(settlement) if is_bound(campaign, record, settlement) => Action::SendSettlement(window.index),
-        Some(_) => Action::RenewMaterial(window.index),
-        None if has_keys(campaign, record) => Action::Evaluate(window.index),
-        None => Action::Lost(campaign.version()),
+        Some(settlement) if is_bound(campaign, record, settlement) => CapsuleAction::SendSettlement(window.index),
+        Some(_) => CapsuleAction::RenewMaterial(window.index),
+        None if has_keys(campaign, record) => CapsuleAction::Evaluate(window.index),
+        None => CapsuleAction::Lost(campaign.version()),
     }
 }
 
@@ -182,16 +182,16 @@ fn has_keys(campaign: &CampaignView, record: &CampaignRecord) -> bool {
     record.current(campaign).is_some_and(Slot::is_whole) && record.meter.is_some()
 }
 
-fn closed(campaign: &CampaignView, record: &CampaignRecord) -> Action {
+fn closed(campaign: &CampaignView, record: &CampaignRecord) -> CapsuleAction {
     if campaign.reason == CloseReason::CapsuleTimeout {
-        return Action::Done;
+        return CapsuleAction::Done;
     }
     let Some(model) = record.final_model(campaign).filter(|slot| slot.model) else {
-        return Action::Lost(campaign.version());
+        return CapsuleAction::Lost(campaign.version());
     };
     match record.delivery {
-        Some(delivery) if delivery.model == model.id => Action::Finalize,
-        _ => Action::Deliver,
+        Some(delivery) if delivery.model == model.id => CapsuleAction::Finalize,
+        _ => CapsuleAction::Deliver,
     }
 }
 
@@ -205,7 +205,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
         now: Timestamp,
-    ) -> (Action, Result<(), WorkError>) {
+    ) -> (CapsuleAction, Result<(), WorkError>) {
         let action = next(campaign, &self.record, now);
         let done = self.carry_out(&action, campaign, own, now).await;
         (action, done)
@@ -213,25 +213,25 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
 
     async fn carry_out(
         &mut self,
-        action: &Action,
+        action: &CapsuleAction,
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
         now: Timestamp,
     ) -> Result<(), WorkError> {
         match action {
-            Action::Examine => self.examine(campaign, own, now).await,
-            Action::Activate => self.activate(campaign).await,
-            Action::Decline(reason) => self.decline(campaign, *reason).await,
-            Action::Evaluate(_) => self.evaluate(campaign).await,
-            Action::RenewMaterial(_) => self.renew(campaign).await,
-            Action::SendSettlement(_) => self.send_settlement(campaign).await,
-            Action::Close => Ok(self.tools.chain.close(&campaign.terms).await?),
-            Action::Deliver => self.deliver(campaign).await,
-            Action::Finalize => self.finalize(campaign).await,
-            Action::Release => Ok(self.tools.chain.release(&campaign.terms).await?),
-            Action::DestroySecrets(secrets) => self.destroy(secrets),
-            Action::Wait(_) | Action::Done => Ok(()),
-            Action::Lost(version) => Err(WorkError::Lost(format!("keys of version {version}"))),
+            CapsuleAction::Examine => self.examine(campaign, own, now).await,
+            CapsuleAction::Activate => self.activate(campaign).await,
+            CapsuleAction::Decline(reason) => self.decline(campaign, *reason).await,
+            CapsuleAction::Evaluate(_) => self.evaluate(campaign).await,
+            CapsuleAction::RenewMaterial(_) => self.renew(campaign).await,
+            CapsuleAction::SendSettlement(_) => self.send_settlement(campaign).await,
+            CapsuleAction::Close => Ok(self.tools.chain.close(&campaign.terms).await?),
+            CapsuleAction::Deliver => self.deliver(campaign).await,
+            CapsuleAction::Finalize => self.finalize(campaign).await,
+            CapsuleAction::Release => Ok(self.tools.chain.release(&campaign.terms).await?),
+            CapsuleAction::DestroySecrets(secrets) => self.destroy(secrets),
+            CapsuleAction::Wait(_) | CapsuleAction::Done => Ok(()),
+            CapsuleAction::Lost(version) => Err(WorkError::Lost(format!("keys of version {version}"))),
         }
     }
 }

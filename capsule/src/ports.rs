@@ -91,14 +91,14 @@ pub trait Chain: Send + Sync + 'static {
 
 /// The operator's account on the chain, with Sonar's relay as backup for settlements.
 #[derive(Debug)]
-pub struct Account {
+pub struct ChainAccount {
     /// Sends from the operator's account.
     pub client: Client,
     /// Sends settlements if the account's own transaction does not arrive.
     pub relay: Option<RelayClient>,
 }
 
-impl Chain for Account {
+impl Chain for ChainAccount {
     async fn window_hash(&self, id: CampaignId) -> Result<B256, chain::Error> {
         Ok(self.client.status(id).await?.windowHash)
     }

@@ -25,7 +25,7 @@ use syft::Ppm;
 
 use crate::{
     campaign::{
-        self, Action, LEAST_SECONDS,
+        self, CapsuleAction, LEAST_SECONDS,
         worker::{Tools, WorkError, Worker},
     },
     ports::{Artefacts, Chain},
@@ -85,7 +85,7 @@ struct FailedStep<S, A, C> {
     error: WorkError,
 }
 
-type Driver<S, A, C> = JobDriver<CampaignId, Action, Worker<S, A, C>, FailedStep<S, A, C>>;
+type Driver<S, A, C> = JobDriver<CampaignId, CapsuleAction, Worker<S, A, C>, FailedStep<S, A, C>>;
 type EndedStep<S, A, C> = EndedJob<CampaignId, Worker<S, A, C>, FailedStep<S, A, C>>;
 
 /// The service.
@@ -189,7 +189,9 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
                 }
             };
             let action = campaign::next(campaign, worker.record(), now);
-            if matches!(action, Action::Wait(_) | Action::Done) || !self.driver.is_due(&campaign.id, &action) {
+            if matches!(action, CapsuleAction::Wait(_) | CapsuleAction::Done)
+                || !self.driver.is_due(&campaign.id, &action)
+            {
                 self.resting.insert(campaign.id, worker);
                 continue;
             }
@@ -244,10 +246,12 @@ async fn take_step<S: SecretStore + 'static, A: Artefacts, C: Chain>(
 
 /// Time limit of a step: the time that the campaign gives for the duty. A later result would come too late to save the
 /// stake.
-fn time_limit(action: &Action, terms: &Terms) -> Duration {
+fn time_limit(action: &CapsuleAction, terms: &Terms) -> Duration {
     let seconds = match action {
-        Action::Examine | Action::Activate | Action::Decline(_) => terms.activationSeconds,
-        Action::Evaluate(_) | Action::RenewMaterial(_) | Action::SendSettlement(_) => terms.evaluationSeconds,
+        CapsuleAction::Examine | CapsuleAction::Activate | CapsuleAction::Decline(_) => terms.activationSeconds,
+        CapsuleAction::Evaluate(_) | CapsuleAction::RenewMaterial(_) | CapsuleAction::SendSettlement(_) => {
+            terms.evaluationSeconds
+        }
         _ => terms.deliverySeconds,
     };
     // Terms that give less time are declined, and declining needs time too.
@@ -299,11 +303,11 @@ mod tests {
             Terms { activationSeconds: 1, evaluationSeconds: 3_600, deliverySeconds: 86_400, ..Terms::default() };
         let seconds = |action| time_limit(&action, &terms).as_secs();
         assert_eq!(
-            seconds(Action::Decline(sonar_protocol::refusal::Refusal::Terms)),
+            seconds(CapsuleAction::Decline(sonar_protocol::refusal::Refusal::Terms)),
             600,
             "also where nobody could be in time"
         );
-        assert_eq!(seconds(Action::RenewMaterial(sonar_protocol::ids::WindowIndex(0))), 3_600);
-        assert_eq!(seconds(Action::Deliver), 86_400);
+        assert_eq!(seconds(CapsuleAction::RenewMaterial(sonar_protocol::ids::WindowIndex(0))), 3_600);
+        assert_eq!(seconds(CapsuleAction::Deliver), 86_400);
     }
 }

@@ -34,7 +34,7 @@ use crate::{
     follow::{self, CampaignHistory, FollowError, Observer},
     network::{MineNode, Network, NetworkConfig, NetworkError},
     programs::CommandError,
-    report::{Gas, MinerReport, Payout, Report, Seconds},
+    report::{DemoReport, Gas, MinerReport, Payout, Seconds},
     split::Split,
     story::Story,
     twin::{self, Twin, TwinError},
@@ -369,7 +369,7 @@ async fn withdraw(network: &Network, view: &CampaignView) -> Result<BTreeMap<Add
 ///
 /// # Errors
 /// When any part of it fails; logs and homes are then kept.
-pub async fn run(config: &DemoConfig) -> Result<Report> {
+pub async fn run(config: &DemoConfig) -> Result<DemoReport> {
     let mut story = Story::new(config.quiet);
     let prepared = DemoInputs::read(config)?;
     let out = std::path::absolute(&config.out).map_err(at(&config.out))?;
@@ -420,7 +420,7 @@ pub async fn measure(
     prepared: &DemoInputs,
     network: &Network,
     campaign: &Campaign,
-) -> Result<Report> {
+) -> Result<DemoReport> {
     let CampaignHistory { view, records } = &campaign.followed;
     let ledger = &campaign.ledger;
     let manifest = network.manifest(view.id).await?;
@@ -437,7 +437,7 @@ pub async fn measure(
         // Nothing is encrypted, so there is nothing to compare with.
         None => (None, None, twin::evaluation_seconds(&manifest, &*delivered, view)?),
     };
-    Ok(Report {
+    Ok(DemoReport {
         dataset: config.dataset.clone(),
         regime: manifest.method.regime(),
         weights: manifest.method.weights(),

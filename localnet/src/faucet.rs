@@ -13,7 +13,7 @@ use alloy::{
 use sonar_contracts::DataCoin;
 use sonar_node::{
     account::{AccountError, read_key},
-    chain::{self, Node, Options, Sender},
+    chain::{self, Options, RpcNode, Sender},
     discovery::{self, DiscoveryError},
 };
 use sonar_protocol::units::Amount;
@@ -55,7 +55,7 @@ impl Faucet {
     /// Not a URL.
     pub fn new(rpc: &str, signer: PrivateKeySigner) -> Result<Self, FaucetError> {
         let options = Options::default();
-        Ok(Self { sender: Sender::new(Node::new(rpc, options.patience)?, signer, options) })
+        Ok(Self { sender: Sender::new(RpcNode::new(rpc, options.patience)?, signer, options) })
     }
 
     /// Finds the faucet of the network that runs in a directory, and the address of its DataCoin.
@@ -67,7 +67,7 @@ impl Faucet {
             return Err(FaucetError::NoNetwork(directory.display().to_string()));
         };
         let deployment = discovery::deployment(&directory.join(DEPLOYMENT))?;
-        let node = Node::new(rpc.trim(), Options::default().patience)?;
+        let node = RpcNode::new(rpc.trim(), Options::default().patience)?;
         let found = node.chain_id().await?;
         if found != deployment.chain_id || !node.has_code(deployment.datacoin).await? {
             // Another chain may have taken the port since.

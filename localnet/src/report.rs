@@ -20,7 +20,7 @@ use crate::split::Split;
 
 /// All measurements. Amounts are decimal strings in the token's smallest unit, accuracies are in parts per million.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
+pub struct DemoReport {
     /// Name of the data set.
     pub dataset: String,
     /// Regime.
@@ -137,7 +137,7 @@ pub struct Seconds {
     pub evaluate_per_update: f64,
 }
 
-impl Report {
+impl DemoReport {
     /// Writes the report as JSON.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use nix::{
     sys::signal::{self, Signal},
     unistd::Pid,
 };
-use serde::Deserialize;
+use sonar_node::cli::Ready;
 use tokio::time;
 
 use crate::programs::Program;
@@ -89,16 +89,6 @@ pub struct Service {
     pub home: PathBuf,
 }
 
-/// Content of `ready.json`.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct ReadyService {
-    /// URL of its HTTP API, if any.
-    pub http: Option<String>,
-    /// Addresses of its IPFS node, if any.
-    #[serde(default)]
-    pub ipfs: Vec<String>,
-}
-
 /// A supervised process.
 #[derive(Debug)]
 struct Daemon {
@@ -133,7 +123,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// When one cannot be started, ends, or is not ready in time.
-    pub async fn start(&mut self, services: Vec<Service>) -> Result<Vec<ReadyService>> {
+    pub async fn start(&mut self, services: Vec<Service>) -> Result<Vec<Ready>> {
         let first = self.daemons.len();
         for service in services {
             let log = self.logs.join(format!("{}.log", service.name));
@@ -182,7 +172,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// When there is no such process, or it does not become ready.
-    pub async fn restart(&mut self, name: &str) -> Result<ReadyService> {
+    pub async fn restart(&mut self, name: &str) -> Result<Ready> {
         let daemon = self.find(name)?;
         daemon.kill();
         daemon.child = spawn(&daemon.service, &daemon.log)?;
@@ -258,15 +248,11 @@ impl Drop for Supervisor {
 }
 
 impl Daemon {
-    fn ready_file(&self) -> PathBuf {
-        ready_file(&self.service.home)
-    }
-
-    async fn wait_until_ready(&mut self) -> Result<ReadyService> {
+    async fn wait_until_ready(&mut self) -> Result<Ready> {
         let end = Instant::now() + START_TIMEOUT;
         loop {
             // The file is renamed into place, so it is complete as soon as it exists.
-            let ready = fs::read(self.ready_file()).ok();
+            let ready = fs::read(Ready::path(&self.service.home)).ok();
             if let Some(ready) = ready.and_then(|text| serde_json::from_slice(&text).ok()) {
                 return Ok(ready);
             }
@@ -300,17 +286,13 @@ impl Daemon {
     }
 }
 
-fn ready_file(home: &Path) -> PathBuf {
-    home.join("ready.json")
-}
-
 fn spawn(service: &Service, log: &Path) -> Result<Child> {
     let fail = |path: &Path| {
         let (name, path) = (service.name.clone(), path.to_owned());
         move |source| SupervisorError::Start { name, path, source }
     };
     // A file left by a killed process would be out of date.
-    match fs::remove_file(ready_file(&service.home)) {
+    match fs::remove_file(Ready::path(&service.home)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(fail(&service.home)(error));
         }
@@ -370,7 +352,7 @@ mod tests {
         }
     }
 
-    const READY: &str = r#"echo started; echo '{"ready":true,"http":"http://here"}' > "$HOME_DIR/.r";
+    const READY: &str = r#"echo started; echo '{"ready":true,"http":"http://here","ipfs":[]}' > "$HOME_DIR/.r";
         mv "$HOME_DIR/.r" "$HOME_DIR/ready.json"; exec sleep 60"#;
 
     #[tokio::test]

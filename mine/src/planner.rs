@@ -90,7 +90,7 @@ pub enum Action {
     /// Do nothing until the campaign, the policy or the data changes.
     Skip(Skip),
     /// Fetch an artefact from IPFS.
-    Fetch(Artefact),
+    Fetch(CampaignArtefact),
     /// Train, encrypt or compress, seal, and store the update.
     Train,
     /// Submit the stored update.
@@ -102,7 +102,7 @@ pub enum Action {
 /// An artefact on IPFS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "artefact", rename_all = "snake_case")]
-pub enum Artefact {
+pub enum CampaignArtefact {
     /// The manifest of the campaign.
     Manifest,
     /// The model of the current version with its key material, and the Capsule's certificate.
@@ -150,8 +150,8 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Skip(skip) => skip.fmt(f),
-            Self::Fetch(Artefact::Manifest) => f.write_str("fetch the manifest"),
-            Self::Fetch(Artefact::Material) => f.write_str("fetch the model"),
+            Self::Fetch(CampaignArtefact::Manifest) => f.write_str("fetch the manifest"),
+            Self::Fetch(CampaignArtefact::Material) => f.write_str("fetch the model"),
             Self::Train => f.write_str("train"),
             Self::Send => f.write_str("submit the update"),
             Self::Wait(Wait::Settlement) => f.write_str("wait for the settlement of the window"),
@@ -203,7 +203,7 @@ fn unwanted(situation: &PlannerInput<'_>) -> Option<Action> {
         Decision::Allowed => None,
     };
     match situation.offer {
-        Offer::Unknown => return Some(Action::Fetch(Artefact::Manifest)),
+        Offer::Unknown => return Some(Action::Fetch(CampaignArtefact::Manifest)),
         Offer::Unusable(why) => return Some(Action::Skip(Skip::UnusableManifest(why.clone()))),
         Offer::Known { rows: 0, .. } => return Some(Action::Skip(Skip::NoData)),
         Offer::Known { .. } => {}
@@ -256,7 +256,7 @@ fn work(situation: &PlannerInput<'_>) -> Action {
     }
     match (situation.stage, situation.supply) {
         (Some(_), _) => Action::Send,
-        (None, Supply::Missing) => Action::Fetch(Artefact::Material),
+        (None, Supply::Missing) => Action::Fetch(CampaignArtefact::Material),
         (None, Supply::Refused(why)) => Action::Skip(Skip::UnusableMaterial(why.clone())),
         (None, Supply::Ready) => Action::Train,
     }
@@ -345,9 +345,9 @@ mod tests {
         let mut case = Case { offer: Offer::Unknown, supply: Supply::Missing, ..Case::new() };
         assert_eq!(case.next(&story), Action::Skip(Skip::NotOpen));
         story.activate();
-        assert_eq!(case.next(&story), Action::Fetch(Artefact::Manifest));
+        assert_eq!(case.next(&story), Action::Fetch(CampaignArtefact::Manifest));
         case.offer = KNOWN;
-        assert_eq!(case.next(&story), Action::Fetch(Artefact::Material));
+        assert_eq!(case.next(&story), Action::Fetch(CampaignArtefact::Material));
         case.supply = Supply::Ready;
         assert_eq!(case.next(&story), Action::Train);
         case.stage = Some(OutboxStage::Sealed);
@@ -360,7 +360,7 @@ mod tests {
         story.settle(&[Some(30)]);
         case.stage = None;
         case.supply = Supply::Missing;
-        assert_eq!(case.next(&story), Action::Fetch(Artefact::Material));
+        assert_eq!(case.next(&story), Action::Fetch(CampaignArtefact::Material));
         story.close();
         assert_eq!(case.next(&story), Action::Skip(Skip::Over));
     }

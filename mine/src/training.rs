@@ -18,7 +18,7 @@ use sonar_protocol::{
 };
 use syft_nets::TrainingProgress;
 
-use crate::work::WorkError;
+use crate::work::UpdateFailure;
 
 const CHECKPOINT: &str = "training-";
 /// A killed run loses at most this much work, …
@@ -124,11 +124,11 @@ impl<'a> Watch<'a> {
 
     /// Why the training ended without an update.
     #[must_use]
-    pub fn explain(self, error: TrainError) -> WorkError {
+    pub fn explain(self, error: TrainError) -> UpdateFailure {
         match (error, self.trouble) {
             (TrainError::Family(error), _) => error.into(),
             (TrainError::Stopped(_), Some(trouble)) => trouble.into(),
-            (TrainError::Stopped(_), None) => WorkError::Outdated,
+            (TrainError::Stopped(_), None) => UpdateFailure::Outdated,
         }
     }
 
@@ -267,7 +267,7 @@ mod tests {
     }
 
     /// Runs until this number of writes to the store, or to the end.
-    fn run(store: &Memory, writes: usize, rows: usize) -> (Option<TrainingStatus>, Result<Vec<u8>, WorkError>) {
+    fn run(store: &Memory, writes: usize, rows: usize) -> (Option<TrainingStatus>, Result<Vec<u8>, UpdateFailure>) {
         run_with(store, writes, rows, Duration::ZERO)
     }
 
@@ -276,7 +276,7 @@ mod tests {
         writes: usize,
         rows: usize,
         every: Duration,
-    ) -> (Option<TrainingStatus>, Result<Vec<u8>, WorkError>) {
+    ) -> (Option<TrainingStatus>, Result<Vec<u8>, UpdateFailure>) {
         let (clear, guard, examples) = (clear(), TrainingGuard::default(), examples(rows));
         let signal = guard.signal();
         let store = MortalStore { store, guard: Mutex::new((writes, Some(guard))) };
@@ -298,7 +298,7 @@ mod tests {
             let (progress, result) = run(&store, 1, 100);
             seen.insert(progress.unwrap().step, progress);
             match result {
-                Err(WorkError::Outdated) => {}
+                Err(UpdateFailure::Outdated) => {}
                 done => break done.unwrap(),
             }
         };
@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn a_checkpoint_of_other_data_is_of_no_use() {
         let store = Memory::default();
-        assert!(matches!(run(&store, 1, 100).1, Err(WorkError::Outdated)));
+        assert!(matches!(run(&store, 1, 100).1, Err(UpdateFailure::Outdated)));
         let expected = run(&Memory::default(), usize::MAX, 60).1.unwrap();
         assert_eq!(run(&store, usize::MAX, 60).1.unwrap(), expected);
     }

@@ -60,7 +60,7 @@ pub struct Kit {
 
 /// Why no update could be made.
 #[derive(Debug, thiserror::Error)]
-pub enum WorkError {
+pub enum UpdateFailure {
     /// The data cannot be read.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
@@ -88,11 +88,11 @@ pub enum WorkError {
 ///
 /// # Errors
 /// When the data no longer fits, or the operating system provides no randomness.
-pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(UpdateRecord, Vec<u8>), WorkError> {
+pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(UpdateRecord, Vec<u8>), UpdateFailure> {
     let manifest = &order.manifest;
     let begin = Instant::now();
     let (data, examples) = repository::examples(store, &manifest.data)?;
-    let examples = order.kit.embedding.apply(examples.ok_or(WorkError::NoData)?)?;
+    let examples = order.kit.embedding.apply(examples.ok_or(UpdateFailure::NoData)?)?;
     let targets = manifest.targets(&examples)?;
     let cost = order.budget.map(|budget| budget.per_upload());
     let mut watch = Watch::new(store, order.campaign, order.version, &order.signal);

@@ -568,10 +568,16 @@ impl Ready {
         Self { ready: true, http: http.map(|address| format!("http://{address}")), ipfs }
     }
 
+    /// Where a daemon with this home writes the report.
+    #[must_use]
+    pub fn path(home: &Path) -> PathBuf {
+        home.join("ready.json")
+    }
+
     /// Removes the file of an earlier run; call this first.
     pub fn clear(home: &Path) {
         // On the first start there is no file.
-        let _ = std::fs::remove_file(home.join("ready.json"));
+        let _ = std::fs::remove_file(Self::path(home));
     }
 
     /// Writes the file, and prints the line with `--json` or if standard output is not a terminal.
@@ -580,7 +586,7 @@ impl Ready {
     /// When the file cannot be written.
     pub fn announce(&self, home: &Path, output: &Output) -> Result<(), Failure> {
         let line = serde_json::to_string(self).map_err(Failure::internal)?;
-        files::write_atomic(&home.join("ready.json"), line.as_bytes(), Access::Public)?;
+        files::write_atomic(&Self::path(home), line.as_bytes(), Access::Public)?;
         if output.is_read_by_programs(io::stdout().is_terminal()) {
             say(io::stdout(), &line);
         }

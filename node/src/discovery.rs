@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Response of Sonar's `GET /api/v1/info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Info {
+pub struct SonarInfo {
     /// Chain id.
     pub chain_id: u64,
     /// Addresses of the contracts.
@@ -44,7 +44,7 @@ pub struct Info {
     pub block: u64,
 }
 
-impl Info {
+impl SonarInfo {
     /// Addresses of the IPFS hub.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl From<DiscoveryError> for Failure {
 ///
 /// # Errors
 /// When Sonar does not answer, after retries, or the response is invalid.
-pub async fn info(sonar: &str) -> Result<Info, DiscoveryError> {
+pub async fn info(sonar: &str) -> Result<SonarInfo, DiscoveryError> {
     let url = format!("{}/api/v1/info", sonar.trim_end_matches('/'));
     let unreachable = |error: Option<reqwest::Error>| DiscoveryError::Unreachable {
         url: http::shown(sonar),

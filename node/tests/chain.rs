@@ -362,7 +362,7 @@ async fn a_node_that_accepts_and_never_answers_is_given_up_in_time() {
     // The system accepts for the listener; nobody reads.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://user:s3cret@{}/s3cret", listener.local_addr().unwrap());
-    let node = sonar_node::chain::Node::new(&url, HASTY.patience).unwrap();
+    let node = sonar_node::chain::RpcNode::new(&url, HASTY.patience).unwrap();
     // A request alone may take much longer than that.
     let error = tokio::time::timeout(Duration::from_secs(10), node.chain_id()).await.unwrap().unwrap_err();
     let text = error.to_string();

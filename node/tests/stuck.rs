@@ -12,7 +12,7 @@ use alloy::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sonar_anvil::{Anvil, AnvilConfig};
-use sonar_node::chain::{Error, Node, Options, Sender, UnminedReason};
+use sonar_node::chain::{Error, Options, RpcNode, Sender, UnminedReason};
 use testkit::stage::OPTIONS;
 use tokio::time::{sleep, timeout};
 
@@ -56,7 +56,7 @@ impl Chain {
     }
 
     fn sender(&self, options: Options) -> Sender {
-        Sender::new(Node::new(&self.anvil.endpoint(), options.patience).unwrap(), self.signer(), options)
+        Sender::new(RpcNode::new(&self.anvil.endpoint(), options.patience).unwrap(), self.signer(), options)
     }
 
     /// The account's transactions that are in no block, by nonce.

@@ -13,7 +13,7 @@ use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
 use sonar_node::{
     account::{AccountName, Keystore},
-    chain::{Client, Node},
+    chain::{Client, RpcNode},
     cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Program, Report},
     config::{self, Config},
     discovery::{self, DiscoveryError},
@@ -151,8 +151,8 @@ impl Context {
         self.config.rpc.as_deref().ok_or(DiscoveryError::Missing("the chain (`rpc`)"))
     }
 
-    fn node(&self) -> Result<Node, Failure> {
-        Ok(Node::new(self.rpc()?, PATIENCE)?)
+    fn node(&self) -> Result<RpcNode, Failure> {
+        Ok(RpcNode::new(self.rpc()?, PATIENCE)?)
     }
 
     /// A client that only reads.

@@ -6,7 +6,7 @@ use alloy::{primitives::U256, providers::Provider};
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
-use sonar::server::{Config, Server};
+use sonar::server::{Server, ServerConfig};
 use sonar_contracts::{Outcome, Terms};
 use sonar_node::{chain::Client, ipfs};
 use sonar_protocol::{
@@ -35,7 +35,7 @@ impl Site {
     }
 
     async fn start_with(database: Option<&str>, chain: &Client, home: &Path, relay_after: Duration) -> Self {
-        let config = Config {
+        let config = ServerConfig {
             home: home.to_owned(),
             database: database.map(|url| url.parse().unwrap()),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -573,7 +573,7 @@ async fn without_an_account_nothing_is_relayed_and_one_directory_serves_one_serv
     let answer = call.json(&settlement(&stage, id).await).send().await.unwrap();
     expect_problem(answer, 503, "NO_ACCOUNT", "relay").await;
 
-    let config = Config {
+    let config = ServerConfig {
         home: home.path().to_owned(),
         database: None,
         listen: "127.0.0.1:0".parse().unwrap(),

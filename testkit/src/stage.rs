@@ -11,7 +11,7 @@ use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{
     Activation, Attestation, AuditTerms, Delivery, Deployment, Outcome, Publication, STAKE_UNIT, Settlement, Terms,
 };
-use sonar_node::chain::{Client, Node, Options, Sender, deploy};
+use sonar_node::chain::{Client, Options, RpcNode, Sender, deploy};
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
@@ -48,7 +48,7 @@ pub const OPTIONS: Options = Options {
 
 /// Deploys the contracts to a new chain.
 pub async fn deployed(anvil: &Anvil, supply: U256) -> Deployment {
-    let node = Node::new(&anvil.endpoint(), OPTIONS.patience).unwrap();
+    let node = RpcNode::new(&anvil.endpoint(), OPTIONS.patience).unwrap();
     deploy(&Sender::new(node, anvil.signers()[0].clone(), OPTIONS), supply).await.unwrap()
 }
 

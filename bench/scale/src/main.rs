@@ -7,7 +7,7 @@ use sonar_scale::{
     history::Size,
     measure::{Plan, measure},
     process::{Programs, raise_file_limit},
-    report::{Machine, PARTS, Report, Settings, page},
+    report::{Machine, PARTS, ScaleReport, Settings, page},
     rpc::NodeLimits,
 };
 
@@ -85,7 +85,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
     let part = Plan { size: size.divided_by(PARTS), requests: 0, ..whole.clone() };
     let settings = Settings { size, clients: whole.clients, requests: whole.requests, streams: whole.streams };
     let (part, whole) = (measure(&part, &say).await?, measure(&whole, &say).await?);
-    let report = serde_json::to_string_pretty(&Report::new(&whole, &part))?;
+    let report = serde_json::to_string_pretty(&ScaleReport::new(&whole, &part))?;
     let path = cli.out.join(if cli.quick { "report-quick.json" } else { "report.json" });
     fs::write(&path, format!("{report}\n"))?;
     println!("{report}");

@@ -15,7 +15,7 @@ pub const PARTS: u32 = 10;
 
 /// The report that programs read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct ScaleReport {
     /// Events in the history.
     pub events: usize,
     /// Seconds until `sonar serve` has read the history on a fresh home.
@@ -33,19 +33,19 @@ pub struct Report {
     /// Open event streams on which the event of a new block came.
     pub event_streams: usize,
     /// What ten times the data cost.
-    pub linear: Linear,
+    pub linear: Linearity,
 }
 
 /// Ratios between a history and one that is ten times smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Linear {
+pub struct Linearity {
     /// Of `sonar serve`'s time from scratch.
     pub x10_seconds: f64,
     /// Of its memory then.
     pub x10_bytes: f64,
 }
 
-impl Report {
+impl ScaleReport {
     /// Of a history and its tenth.
     #[must_use]
     pub fn new(whole: &Figures, part: &Figures) -> Self {
@@ -62,7 +62,7 @@ impl Report {
                 .map(|(route, figures)| (route.clone(), rounded(figures.latency.p99_ms)))
                 .collect(),
             event_streams: whole.streams.received,
-            linear: Linear {
+            linear: Linearity {
                 x10_seconds: ratio(whole.index.seconds, part.index.seconds),
                 x10_bytes: ratio(as_float(whole.index.peak_bytes), as_float(part.index.peak_bytes)),
             },
@@ -131,7 +131,7 @@ pub struct Settings {
 /// The page.
 #[must_use]
 pub fn page(settings: &Settings, machine: &Machine, whole: &Figures, part: &Figures) -> String {
-    let report = Report::new(whole, part);
+    let report = ScaleReport::new(whole, part);
     let Settings { size, clients, requests, streams } = settings;
     let Size { campaigns, submissions, miners } = *size;
     let mut text = String::from(
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_report_has_the_agreed_keys() {
-        let report = serde_json::to_value(Report::new(&figures(10), &figures(1))).unwrap();
+        let report = serde_json::to_value(ScaleReport::new(&figures(10), &figures(1))).unwrap();
         let expected = serde_json::json!({
             "events": 1_200_000,
             "index_seconds": 40.0,

@@ -23,7 +23,7 @@ use sonar_protocol::{
 use syft::{Ladder, Ppm, STEP_SIZES, budget::LeakMeter};
 
 use super::{
-    record::{Decision, Proposal},
+    record::{Proposal, ProposalDecision},
     worker::{CampaignInputs, WorkError, Worker, compute},
 };
 use crate::ports::{Artefacts, Chain};
@@ -38,9 +38,9 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     ) -> Result<(), WorkError> {
         let decision = match self.judge(campaign, own).await {
             Ok(decision) => decision,
-            Err(WorkError::Refused(refusal)) => Decision::Decline { reason: refusal },
+            Err(WorkError::Refused(refusal)) => ProposalDecision::Decline { reason: refusal },
             Err(WorkError::Ipfs(IpfsError::NotFound { .. })) if patience_is_over(campaign, now) => {
-                Decision::Decline { reason: Refusal::Unavailable }
+                ProposalDecision::Decline { reason: Refusal::Unavailable }
             }
             Err(error) => return Err(error),
         };
@@ -48,7 +48,11 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         self.persist()
     }
 
-    async fn judge(&mut self, campaign: &CampaignView, own: Option<&CapsuleView>) -> Result<Decision, WorkError> {
+    async fn judge(
+        &mut self,
+        campaign: &CampaignView,
+        own: Option<&CapsuleView>,
+    ) -> Result<ProposalDecision, WorkError> {
         let attester = &self.tools.attester;
         let id = campaign_id(attester.chain_id(), attester.campaigns(), &campaign.terms);
         if campaign.terms.attester != attester.address() || id != campaign.id.0 {
@@ -71,7 +75,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot = self.publish(campaign, model, &loaded.manifest).await?;
         self.record.set_slot(slot);
         let first = slot.published.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
-        Ok(Decision::Activate { start_ppm: start.accuracy, first })
+        Ok(ProposalDecision::Activate { start_ppm: start.accuracy, first })
     }
 
     /// Fetches and checks manifest and bundle; the result is cached.
@@ -116,7 +120,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     pub(super) async fn activate(&self, campaign: &CampaignView) -> Result<(), WorkError> {
-        let Some(Decision::Activate { start_ppm, first }) = self.record.decision(campaign.opened.block_hash) else {
+        let Some(ProposalDecision::Activate { start_ppm, first }) = self.record.decision(campaign.opened.block_hash)
+        else {
             return Err(WorkError::Internal("nothing was decided".into()));
         };
         let signature = self.tools.attester.activation(campaign.id, start_ppm, first)?;

@@ -55,13 +55,13 @@ pub struct Proposal {
     /// Hash of the block that opened the campaign.
     pub beacon: B256,
     /// What was decided.
-    pub decision: Decision,
+    pub decision: ProposalDecision,
 }
 
 /// The outcome of the examination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Decision {
+pub enum ProposalDecision {
     /// The campaign runs.
     Activate {
         /// Measured starting accuracy on the grid.
@@ -234,7 +234,7 @@ impl CampaignRecord {
 
     /// The decision about the proposal of this block, if any.
     #[must_use]
-    pub fn decision(&self, beacon: B256) -> Option<Decision> {
+    pub fn decision(&self, beacon: B256) -> Option<ProposalDecision> {
         self.proposal.as_ref().filter(|proposal| proposal.beacon == beacon).map(|proposal| proposal.decision)
     }
 
@@ -321,7 +321,7 @@ mod tests {
     fn a_record_survives_storage_and_no_other_is_taken_for_it() {
         let id = CampaignId::from([1; 32]);
         let mut record = CampaignRecord::new(id);
-        let decision = Decision::Decline { reason: Refusal::Terms };
+        let decision = ProposalDecision::Decline { reason: Refusal::Terms };
         record.proposal = Some(Proposal { beacon: B256::repeat_byte(2), decision });
         record.settlements.push(Settlement {
             window: WindowIndex(0),

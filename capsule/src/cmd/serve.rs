@@ -6,7 +6,7 @@ use capsule::{
     attest::Attester,
     campaign::worker::{FetchPatience, Tools},
     http,
-    ports::Account,
+    ports::ChainAccount,
     relay::RelayClient,
     service::Service,
 };
@@ -57,7 +57,7 @@ impl Serve {
         let tools = Tools {
             store: opened.vault,
             artefacts: node,
-            chain: Account { client, relay: relay.map_err(Failure::internal)? },
+            chain: ChainAccount { client, relay: relay.map_err(Failure::internal)? },
             identity: opened.identity,
             attester: Attester::new(opened.attester, deployment.chain_id, deployment.campaigns),
             patience: FetchPatience { update: self.update_patience, ..FetchPatience::default() },

@@ -9,7 +9,7 @@ use sonar_protocol::{
 use syft::{Matrix, Targets};
 
 use super::stage::{CAMPAIGN, CAPSULE, CHAIN_ID, SONAR, Stage};
-use crate::campaign::Action;
+use crate::campaign::CapsuleAction;
 
 /// Where the words of an update begin.
 const WORDS: usize = 72;
@@ -110,7 +110,7 @@ async fn smuggle() {
         let content = stage.sealed(&stage.header(), &stage.update(false));
         stage.submit(content);
         let (action, done) = stage.step().await;
-        assert!(matches!(action, Action::Evaluate(_)) && done.is_ok(), "{action:?}");
+        assert!(matches!(action, CapsuleAction::Evaluate(_)) && done.is_ok(), "{action:?}");
         let close = if spent == 12 { CloseReason::LeakBudget } else { CloseReason::None };
         assert_eq!(stage.worker.record().settlements.last().unwrap().close, close, "after {spent}");
         stage.world = before.clone();

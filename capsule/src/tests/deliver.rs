@@ -6,7 +6,7 @@ use sonar_protocol::{event::Event, handover::Published, units::Amount, view::Sta
 use syft::Ppm;
 
 use super::stage::{Stage, audit_secret};
-use crate::campaign::{Action, next};
+use crate::campaign::{CapsuleAction, next};
 
 /// The stake stays locked while the data scientist audits; then the Capsule frees it by itself.
 #[tokio::test]
@@ -28,11 +28,11 @@ async fn the_stake_is_freed_after_the_audit() {
     }
     let period = view.terms.audit.period;
     let end = view.changed_at.plus(period);
-    assert_eq!(next(&view, stage.worker.record(), view.changed_at.plus(period - 1)), Action::Wait(end));
+    assert_eq!(next(&view, stage.worker.record(), view.changed_at.plus(period - 1)), CapsuleAction::Wait(end));
     stage.block += u64::from(period);
     stage.work().await.unwrap();
     assert_eq!(stage.view().stake_fate, Some(StakeFate::Released));
-    assert_eq!(next(&stage.view(), stage.worker.record(), end), Action::Done);
+    assert_eq!(next(&stage.view(), stage.worker.record(), end), CapsuleAction::Done);
 }
 
 /// A record from before the last settlement does not know the model that this led to: the one before must not be delivered in
@@ -53,8 +53,8 @@ async fn an_old_backup_delivers_no_older_model() {
     });
     stage.happened(Event::Closed { id, reason: CloseReason::Target, refunded: Amount::ZERO });
     let (action, done) = stage.step().await;
-    assert!(matches!(action, Action::DestroySecrets(_)) && done.is_ok(), "the key is dead: {action:?}");
+    assert!(matches!(action, CapsuleAction::DestroySecrets(_)) && done.is_ok(), "the key is dead: {action:?}");
     let (action, done) = stage.step().await;
-    assert!(matches!(action, Action::Lost(_)) && done.is_err(), "{action:?}");
+    assert!(matches!(action, CapsuleAction::Lost(_)) && done.is_err(), "{action:?}");
     assert_eq!(stage.disk.names("model").len(), 1);
 }

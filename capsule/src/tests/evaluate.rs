@@ -13,7 +13,7 @@ use super::{
     doubles::Damage,
     stage::{CAMPAIGN, CHAIN_ID, MINER, SCIENTIST, SONAR, Stage},
 };
-use crate::campaign::Action;
+use crate::campaign::CapsuleAction;
 
 #[tokio::test]
 async fn protocol_rejects_have_a_reason_and_cost_no_key() {
@@ -119,7 +119,7 @@ async fn budget_meter() {
         let content = stage.sealed(&stage.header(), &stage.update(false));
         stage.submit(content);
         let (action, done) = stage.step().await;
-        assert!(matches!(action, Action::Evaluate(_)), "{action:?}");
+        assert!(matches!(action, CapsuleAction::Evaluate(_)), "{action:?}");
         done.unwrap();
         let record = stage.worker.record();
         let settlement = record.settlements.last().unwrap();

@@ -15,7 +15,7 @@ use super::{
     doubles::Shelf,
     stage::{CAMPAIGN, CAPSULE, Stage},
 };
-use crate::campaign::{Action, worker::WorkError};
+use crate::campaign::{CapsuleAction, worker::WorkError};
 
 /// Whoever chooses the certificate gets the stake of a Capsule that cannot deliver to it.
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn an_expiring_certificate_costs_no_stake() {
 
     let mut stage = Stage::delivering(&CAMPAIGN, key(needed - 1).certificate(), began, |_, _, _| {});
     stage.step().await.1.unwrap();
-    assert_eq!(stage.step().await.0, Action::Decline(Refusal::CertificateExpires));
+    assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::CertificateExpires));
     assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
 
     let scientist = key(needed);
@@ -60,12 +60,12 @@ async fn a_backbone_is_fetched_and_must_be_one() {
     let mut stage = through(b"no weights");
     // Nobody has them yet: the proposal is looked at again.
     let (action, done) = stage.step().await;
-    assert_eq!(action, Action::Examine);
+    assert_eq!(action, CapsuleAction::Examine);
     assert!(matches!(done, Err(WorkError::Ipfs(IpfsError::NotFound { .. }))), "{done:?}");
     stage.shelf.put(b"no weights".to_vec());
     let (_, done) = stage.step().await;
     done.unwrap();
-    assert_eq!(stage.step().await.0, Action::Decline(Refusal::Backbone));
+    assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::Backbone));
 
     let network = through(b"").manifest.method.backbone().unwrap().network.clone();
     let weights = plain_network(&syft_nets::Model::initial(&network, &[3; 32])).unwrap();
@@ -93,10 +93,10 @@ async fn proposals_that_are_not_as_promised_are_declined() {
     for (spoil, reason) in cases {
         let mut stage = Stage::proposed(spoil);
         let (action, done) = stage.step().await;
-        assert_eq!(action, Action::Examine);
+        assert_eq!(action, CapsuleAction::Examine);
         done.unwrap();
         let (action, _) = stage.step().await;
-        assert_eq!(action, Action::Decline(reason), "{reason}");
+        assert_eq!(action, CapsuleAction::Decline(reason), "{reason}");
         assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
     }
 }

@@ -33,7 +33,7 @@ use super::doubles::{Disk, Sent, Shelf, Wire};
 use crate::{
     attest::Attester,
     campaign::{
-        Action,
+        CapsuleAction,
         record::Settlement,
         worker::{FetchPatience, Tools, WorkError, Worker},
     },
@@ -207,7 +207,7 @@ impl Stage {
         *self.wire.window_hash.lock().unwrap() = self.view().window_hash();
     }
 
-    pub(super) async fn step(&mut self) -> (Action, Result<(), WorkError>) {
+    pub(super) async fn step(&mut self) -> (CapsuleAction, Result<(), WorkError>) {
         let own = CapsuleView {
             attester: self.signer.address(),
             fee_ppm: FEE_PPM.try_into().unwrap(),
@@ -227,7 +227,7 @@ impl Stage {
             for sent in sent {
                 self.take(sent);
             }
-            if matches!(action, Action::Wait(_) | Action::Done) {
+            if matches!(action, CapsuleAction::Wait(_) | CapsuleAction::Done) {
                 return Ok(());
             }
         }
@@ -403,7 +403,7 @@ impl Stage {
         fork.submit(content);
         let mut steps = Vec::new();
         let mut sent = Vec::new();
-        while !matches!(steps.last(), Some(Action::Wait(_) | Action::Done)) {
+        while !matches!(steps.last(), Some(CapsuleAction::Wait(_) | CapsuleAction::Done)) {
             let (action, done) = fork.step().await;
             done.unwrap();
             steps.push(action);
@@ -422,7 +422,7 @@ impl Stage {
 #[derive(Debug, PartialEq)]
 pub(super) struct Transcript {
     pub(super) outcomes: Vec<Outcome>,
-    pub(super) steps: Vec<Action>,
+    pub(super) steps: Vec<CapsuleAction>,
     pub(super) sent: Vec<Sent>,
     pub(super) published: BTreeSet<Digest>,
     pub(super) files: BTreeMap<String, Vec<u8>>,

@@ -16,7 +16,7 @@ use sonar_contracts::{
     Activation, Attestation, AuditTerms, Campaigns, CapsuleRegistry, DataCoin, Deployment, Handover, Outcome,
     Publication, Revert, Settlement, Submission, Terms, campaign_id, decode_revert, fee, handover_hash,
 };
-use sonar_node::chain::{Node, Options, Sender, deploy};
+use sonar_node::chain::{Options, RpcNode, Sender, deploy};
 
 pub const FEE_PPM: u32 = 20_000;
 pub const STAKE: u128 = 1_000_000_000_000_000_000;
@@ -42,7 +42,7 @@ impl World {
     pub async fn on(config: AnvilConfig) -> Self {
         let anvil = Anvil::spawn(config).await.expect("anvil starts");
         let options = Options { poll: Duration::from_millis(5), ..Options::default() };
-        let node = Node::new(&anvil.endpoint(), options.patience).expect("a URL");
+        let node = RpcNode::new(&anvil.endpoint(), options.patience).expect("a URL");
         let deployer = Sender::new(node, anvil.signers()[DEPLOYER].clone(), options);
         let deployment = deploy(&deployer, parse_ether("1000000").unwrap()).await.expect("deploys");
         let world = Self { anvil, deployment };

@@ -10,7 +10,7 @@ use std::{
 use flate2::read::GzDecoder;
 use localnet::{
     demo::{self, DemoConfig},
-    report::Report,
+    report::DemoReport,
 };
 use sonar_protocol::{
     campaign::CampaignFile,
@@ -70,7 +70,7 @@ fn trained(file: &CampaignFile, examples: &Examples) -> Model {
     start.moved(&training.finish(), 1.0)
 }
 
-fn run(config: DemoConfig) -> Report {
+fn run(config: DemoConfig) -> DemoReport {
     let report = runtime().block_on(demo::run(&config)).unwrap_or_else(|error| panic!("{error}"));
     check(&report);
     report

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use localnet::report::Report;
+use localnet::report::DemoReport;
 
 use crate::support::digits;
 
@@ -27,7 +27,7 @@ pub fn is_here(program: &Path, what: &str) -> bool {
 }
 
 /// The directory that the demo wrote.
-pub fn out(report: &Report) -> &Path {
+pub fn out(report: &DemoReport) -> &Path {
     report.model.parent().unwrap()
 }
 

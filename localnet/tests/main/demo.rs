@@ -1,6 +1,6 @@
 //! The main job, from launch to payout.
 
-use localnet::{demo::DemoConfig, report::Report};
+use localnet::{demo::DemoConfig, report::DemoReport};
 use sonar_contracts::{CloseReason, payout};
 use sonar_protocol::regime::Regime;
 use syft::{Grid, Ppm};
@@ -12,7 +12,7 @@ use crate::support::{config, digits, run, seeded};
 const NOISE_PPM: u32 = 3_000;
 
 /// What holds for every campaign that ran.
-pub fn check(report: &Report) {
+pub fn check(report: &DemoReport) {
     assert!(report.balances(), "money is missing: {report:#?}");
     assert_eq!(report.owed, 0u128.into(), "all miners have withdrawn");
     let grid = Grid::new(report.grid_ppm.get()).unwrap();
@@ -36,7 +36,7 @@ pub fn check(report: &Report) {
 }
 
 /// Every payout is the formula's, and together they are what was paid and what the miners earned.
-fn check_payouts(report: &Report) {
+fn check_payouts(report: &DemoReport) {
     let bounty: u128 = report.bounty.to_string().parse().unwrap();
     let mut best = report.start_accuracy_ppm.get();
     let mut paid = 0;
@@ -56,7 +56,7 @@ fn check_payouts(report: &Report) {
     }
 }
 
-fn check_costs(report: &Report) {
+fn check_costs(report: &DemoReport) {
     assert!(report.gas.submit <= 60_000, "{:?}", report.gas);
     assert!(report.gas.open <= 220_000, "{:?}", report.gas);
     assert!(report.leak_bits > 0.0 && report.leak_bits <= 384.0);

@@ -2,7 +2,7 @@
 
 use localnet::{
     demo::{self, DemoConfig, DemoInputs, run_campaign},
-    report::Report,
+    report::DemoReport,
     twin,
 };
 use syft::FeatureKind;
@@ -13,7 +13,7 @@ use crate::{
     support::{config, network, runtime},
 };
 
-fn encrypted(features: FeatureKind, name: &str) -> Report {
+fn encrypted(features: FeatureKind, name: &str) -> DemoReport {
     let config = DemoConfig { features: Some(features), ..config("mnist", 10, name) };
     let report = runtime().block_on(demo::run(&config)).unwrap_or_else(|error| panic!("{error}"));
     check(&report);

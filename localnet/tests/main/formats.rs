@@ -8,7 +8,7 @@ use std::{
 
 use localnet::{
     demo::{DemoConfig, DemoInputs},
-    report::Report,
+    report::DemoReport,
 };
 use serde::{Deserialize, Serialize};
 use sonar_protocol::{
@@ -81,7 +81,7 @@ impl Case {
     }
 
     /// The digits demo's.
-    fn delivered(report: &Report) -> Self {
+    fn delivered(report: &DemoReport) -> Self {
         let read = |name: &str| std::fs::read(out(report).join(name)).unwrap();
         let file = std::fs::read(&report.model).unwrap();
         let validation = String::from_utf8(std::fs::read(data().join("digits-validation.csv")).unwrap()).unwrap();

@@ -11,7 +11,7 @@ use localnet::{
     demo::{self, Campaign, DemoConfig, DemoInputs},
     follow::Observer,
     network::{Network, NetworkConfig},
-    report::Report,
+    report::DemoReport,
     split::Split,
 };
 use sonar_protocol::{
@@ -65,7 +65,7 @@ pub fn seeded(dataset: &str, seed: i64, name: &str) -> PathBuf {
 }
 
 /// Runs a demo to its end.
-pub fn run(config: &DemoConfig) -> Report {
+pub fn run(config: &DemoConfig) -> DemoReport {
     runtime().block_on(demo::run(config)).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -74,8 +74,8 @@ pub fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// The digits demo, run once for all tests that look at it.
-pub fn digits() -> &'static Report {
-    static REPORT: OnceLock<Report> = OnceLock::new();
+pub fn digits() -> &'static DemoReport {
+    static REPORT: OnceLock<DemoReport> = OnceLock::new();
     REPORT.get_or_init(|| run(&config("digits", 5, "digits")))
 }
 

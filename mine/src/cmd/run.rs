@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::run::{Miner, RunError, Setup};
+use crate::run::{MineLoop, RunError, Setup};
 use serde_json::json;
 use sonar_node::{
     cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
@@ -50,7 +50,7 @@ impl Run {
             confirmations: context.config.confirmations(chain_id),
             once: self.once,
         };
-        let mut miner = Miner::new(setup, opened.store).map_err(failure)?;
+        let mut miner = MineLoop::new(setup, opened.store).map_err(failure)?;
         if !self.once {
             Ready::new(None, Vec::new()).announce(home.path(), output)?;
         }

@@ -31,11 +31,11 @@ use tokio::task::JoinError;
 use super::{Pinned, Setup, state::CampaignState};
 use crate::{
     outbox::{self, Outbox, OutboxError},
-    planner::{Action, Artefact},
+    planner::{Action, CampaignArtefact},
     policy::Policy,
     reasons::{ManifestProblem, MaterialProblem, Trouble},
     repository::{self, Fit, RepositoryError},
-    work::{self, Kit, Order, WorkError},
+    work::{self, Kit, Order, UpdateFailure},
 };
 
 /// Time limit for one artefact from IPFS.
@@ -74,7 +74,7 @@ pub(super) enum StepError {
     #[error(transparent)]
     Chain(#[from] chain::Error),
     #[error(transparent)]
-    Work(#[from] WorkError),
+    Work(#[from] UpdateFailure),
     #[error(transparent)]
     Outbox(#[from] OutboxError),
     #[error(transparent)]
@@ -119,8 +119,8 @@ pub(super) fn driver() -> Jobs {
 /// The step behind an action, if any, with its time limit. A training may run until the campaign's deadline.
 pub(super) fn step(campaign: &CampaignView, action: &Action, now: Timestamp) -> Option<Step> {
     Some(match action {
-        Action::Fetch(Artefact::Manifest) => Step::new("fetch_manifest", FETCH_LIMIT),
-        Action::Fetch(Artefact::Material) => Step::new("fetch_material", FETCH_LIMIT),
+        Action::Fetch(CampaignArtefact::Manifest) => Step::new("fetch_manifest", FETCH_LIMIT),
+        Action::Fetch(CampaignArtefact::Material) => Step::new("fetch_material", FETCH_LIMIT),
         Action::Train => {
             let left = campaign.terms.deadline().since(now);
             Step::new("train", Duration::from_secs(left)).at_most(TRAININGS)
@@ -151,8 +151,8 @@ impl Workshop {
         let shop = self.clone();
         let (id, version) = (campaign.id, campaign.version());
         Some(match action {
-            Action::Fetch(Artefact::Manifest) => Box::pin(fetch_manifest(shop, campaign.terms.clone())),
-            Action::Fetch(Artefact::Material) => {
+            Action::Fetch(CampaignArtefact::Manifest) => Box::pin(fetch_manifest(shop, campaign.terms.clone())),
+            Action::Fetch(CampaignArtefact::Material) => {
                 let request = MaterialRequest::new(&self.setup, world, campaign)?;
                 Box::pin(fetch_kit(shop, state.manifest.clone()?, state.embedding.clone(), request))
             }
@@ -309,7 +309,7 @@ async fn make(shop: Workshop, order: Order) -> Result<StepResult, StepError> {
     let version = order.version;
     tokio::task::spawn_blocking(move || {
         let (record, envelope) = match work::make(&*shop.store, &order) {
-            Err(WorkError::Outdated) => return Ok(StepResult::Outdated),
+            Err(UpdateFailure::Outdated) => return Ok(StepResult::Outdated),
             made => made?,
         };
         // From here on, this is the only update of its version.

@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        planner::{Artefact, Skip, Wait},
+        planner::{CampaignArtefact, Skip, Wait},
         policy::Objection,
         privacy::ExhaustedBudget,
         reasons::{ManifestProblem, MaterialProblem, PrivacyProblem},
@@ -147,8 +147,8 @@ mod tests {
                     "data": "own", "told": 2, "epsilon": 1.5, "allowed": 2.0, "delta": 1e-6
                 }),
             ),
-            (Action::Fetch(Artefact::Manifest), json!({"action": "fetch", "artefact": "manifest"})),
-            (Action::Fetch(Artefact::Material), json!({"action": "fetch", "artefact": "material"})),
+            (Action::Fetch(CampaignArtefact::Manifest), json!({"action": "fetch", "artefact": "manifest"})),
+            (Action::Fetch(CampaignArtefact::Material), json!({"action": "fetch", "artefact": "material"})),
             (Action::Train, json!({"action": "train"})),
             (Action::Send, json!({"action": "send"})),
             (Action::Wait(Wait::Settlement), json!({"action": "wait", "for": "settlement"})),

@@ -99,7 +99,7 @@ pub enum RunError {
 pub type Pinned<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A running Mine.
-pub struct Miner {
+pub struct MineLoop {
     shop: Workshop,
     reader: WorldReader,
     states: BTreeMap<CampaignId, CampaignState>,
@@ -110,7 +110,7 @@ pub struct Miner {
     complaints: BTreeMap<&'static str, String>,
 }
 
-impl Miner {
+impl MineLoop {
     /// Resumes where the last run ended.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use alloy::{hex, primitives::B256};
 use mine::{
     home::{MineHome, UnlockedMine},
     outbox,
-    run::{Journal, Miner, Setup},
+    run::{Journal, MineLoop, Setup},
 };
 use sonar_contracts::Outcome;
 use sonar_node::ipfs::Node;
@@ -57,7 +57,7 @@ impl Mine {
         stage.node(self.home.ipfs()).await
     }
 
-    fn miner(&self, stage: &Stage, node: &Arc<Node>, once: bool) -> Miner {
+    fn miner(&self, stage: &Stage, node: &Arc<Node>, once: bool) -> MineLoop {
         let signer = self.opened.signer.clone();
         let setup = Setup {
             me: signer.address(),
@@ -69,7 +69,7 @@ impl Mine {
             confirmations: 0,
             once,
         };
-        Miner::new(setup, self.opened.store.clone()).unwrap()
+        MineLoop::new(setup, self.opened.store.clone()).unwrap()
     }
 
     /// Works until the chain shows that many submissions in all, and is then killed.

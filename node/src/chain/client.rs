@@ -21,7 +21,7 @@ use sonar_contracts::{Deployment, Terms, campaign_id};
 use sonar_protocol::{ids::CampaignId, terms::CampaignTerms, units::Amount};
 use tokio::sync::Mutex;
 
-use super::{Error, Node, Sender, span::LogSpan};
+use super::{Error, RpcNode, Sender, span::LogSpan};
 
 /// Time limits of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct Client {
 
 #[derive(Debug)]
 pub(super) struct ClientState {
-    pub(super) node: Node,
+    pub(super) node: RpcNode,
     deployment: Deployment,
     options: Options,
     pub(super) terms: Mutex<HashMap<CampaignId, CampaignTerms>>,
@@ -95,7 +95,7 @@ impl Client {
     ) -> Result<Self, Error> {
         let client = Self {
             shared: Arc::new(ClientState {
-                node: Node::new(rpc, options.patience)?,
+                node: RpcNode::new(rpc, options.patience)?,
                 deployment,
                 options,
                 terms: Mutex::default(),

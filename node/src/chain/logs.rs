@@ -17,7 +17,7 @@ use sonar_protocol::{
 use tokio::time::sleep;
 
 use super::{
-    Client, Error, Node,
+    Client, Error, RpcNode,
     span::{self, LogSpan, SpanRefusal},
 };
 
@@ -31,7 +31,7 @@ enum Page {
     Refused(SpanRefusal, String),
 }
 
-impl Node {
+impl RpcNode {
     /// Requests the logs of the blocks that `filter` spans. A refusal that a shorter request may avoid is an answer and
     /// not an error.
     async fn page(&self, filter: &Filter, is_one_block: bool) -> Result<Page, Error> {

@@ -28,7 +28,7 @@ pub use deploy::deploy;
 pub use error::Error;
 pub use facts::Charge;
 pub use follower::Follower;
-pub use node::Node;
+pub use node::RpcNode;
 pub use replacement::UnminedReason;
 pub use sender::Sender;
 pub use world::WorldReader;

@@ -21,13 +21,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A chain node, with or without our contracts.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct RpcNode {
     provider: DynProvider,
     url: reqwest::Url,
     retries: Retries,
 }
 
-impl Node {
+impl RpcNode {
     /// Connects to a node over HTTP. A request without an answer is retried; `patience` limits all attempts together.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ use tokio::{
 };
 
 use super::{
-    Error, Node, Options,
+    Error, Options, RpcNode,
     replacement::{self, Action, Event, Fees, Pending, Slot},
 };
 
@@ -47,7 +47,7 @@ const LOOKS_PER_EXAMINATION: u32 = 20;
 /// Sends the transactions of one account. Clones share a lock, so that they never take the same nonce.
 #[derive(Clone)]
 pub struct Sender {
-    node: Node,
+    node: RpcNode,
     account: Arc<Account>,
     options: Options,
 }
@@ -112,7 +112,7 @@ enum Verdict {
 impl Sender {
     /// Creates the sender of an account through a node.
     #[must_use]
-    pub fn new(node: Node, signer: PrivateKeySigner, options: Options) -> Self {
+    pub fn new(node: RpcNode, signer: PrivateKeySigner, options: Options) -> Self {
         let account = Account { signer, turn: Mutex::default(), waited_for: std::sync::Mutex::default() };
         Self { node, account: Arc::new(account), options }
     }
@@ -127,7 +127,7 @@ impl Sender {
         &self.account.signer
     }
 
-    pub(super) fn node(&self) -> &Node {
+    pub(super) fn node(&self) -> &RpcNode {
         &self.node
     }
 

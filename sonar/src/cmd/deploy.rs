@@ -6,7 +6,7 @@ use alloy::primitives::{U256, utils::parse_ether};
 use sonar_contracts::Deployment;
 use sonar_node::{
     account::Keystore,
-    chain::{self, Node, Options, Sender, deploy},
+    chain::{self, Options, RpcNode, Sender, deploy},
     cli::{self, Ask, Code, Failure, Output, Report},
     config::Config,
     discovery,
@@ -67,7 +67,7 @@ impl Deploy {
 }
 
 /// The deployment of an earlier run, if its contracts are on this chain.
-async fn standing(node: &Node, path: &std::path::Path, chain_id: u64) -> Result<Option<Deployment>, Failure> {
+async fn standing(node: &RpcNode, path: &std::path::Path, chain_id: u64) -> Result<Option<Deployment>, Failure> {
     let deployment = discovery::deployment(path)?;
     let there = deployment.chain_id == chain_id
         && node.has_code(deployment.registry).await?

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use alloy::signers::local::PrivateKeySigner;
 use sonar::{
     index::{DatabaseUrl, IndexError, StoreError},
-    server::{Config, ServeError, Server},
+    server::{ServeError, Server, ServerConfig},
 };
 use sonar_node::{
     account::Keystore,
@@ -52,7 +52,7 @@ impl Serve {
         let start = || async {
             let chain = discovery::client(&context.config, signer.clone()).await?;
             let chain_id = chain.deployment().chain_id;
-            let config = Config {
+            let config = ServerConfig {
                 home: context.home.join("serve"),
                 database: database.clone(),
                 listen: self.listen,

@@ -48,7 +48,7 @@ const GRACEFUL_STOP: Duration = Duration::from_secs(5);
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct ServerConfig {
     /// Directory of the IPFS repository, and of the index if there is no `database`.
     pub home: PathBuf,
     /// PostgreSQL database that several servers share.
@@ -125,7 +125,7 @@ impl Server {
     ///
     /// # Errors
     /// A file, the address or the IPFS node is unavailable.
-    pub async fn start(config: Config, chain: chain::Client) -> Result<Self, ServeError> {
+    pub async fn start(config: ServerConfig, chain: chain::Client) -> Result<Self, ServeError> {
         files::private_directory(&config.home)?;
         let lock = lock(&config)?;
         let deployment = *chain.deployment();
@@ -225,7 +225,7 @@ impl Server {
     }
 }
 
-fn lock(config: &Config) -> Result<File, ServeError> {
+fn lock(config: &ServerConfig) -> Result<File, ServeError> {
     let path = config.home.join("serve.lock");
     let file = File::create(&path).map_err(files::FileError::new("create", &path))?;
     file.try_lock().map_err(|_| ServeError::Busy(config.home.clone()))?;
