@@ -9,7 +9,7 @@ use sonar_node::{
     files::{self, Access, FileError, FileExists},
 };
 
-use crate::home::Home;
+use crate::home::CapsuleHome;
 
 /// Version of the backup format.
 const SCHEMA: &str = "capsule.backup/1";
@@ -41,7 +41,7 @@ struct Entry {
 ///
 /// # Errors
 /// When a file cannot be read or written, or `to` exists and may not be overwritten: it may be the only backup of another Capsule.
-pub fn write(home: &Home, to: &Path, overwrite: bool) -> Result<usize, Failure> {
+pub fn write(home: &CapsuleHome, to: &Path, overwrite: bool) -> Result<usize, Failure> {
     if to.exists() && !overwrite {
         return Err(FileExists(to.to_owned()).into());
     }
@@ -71,7 +71,7 @@ pub fn write(home: &Home, to: &Path, overwrite: bool) -> Result<usize, Failure> 
 ///
 /// # Errors
 /// When it is not a valid backup, or a file cannot be written.
-pub fn read(home: &Home, from: &Path) -> Result<usize, Failure> {
+pub fn read(home: &CapsuleHome, from: &Path) -> Result<usize, Failure> {
     let bytes = files::read_limited(from, LIMIT)?;
     let bad = |reason: &str| {
         let message = format!("{} is not a backup of a Capsule: {reason}", from.display());
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_backup_is_not_written_over_a_file() {
         let directory = tempfile::tempdir().unwrap();
-        let home = Home::new(directory.path().join("home"));
+        let home = CapsuleHome::new(directory.path().join("home"));
         for name in DIRECTORIES {
             files::private_directory(&home.path().join(name)).unwrap();
         }
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(fs::read(&to).unwrap(), b"another Capsule's");
 
         assert_eq!(write(&home, &to, true).unwrap(), 4);
-        let restored = Home::new(directory.path().join("restored"));
+        let restored = CapsuleHome::new(directory.path().join("restored"));
         assert_eq!(read(&restored, &to).unwrap(), 4);
         assert_eq!(fs::read(restored.path().join("vault/a.sealed")).unwrap(), b"vault/a.sealed");
     }

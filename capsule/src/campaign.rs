@@ -44,6 +44,7 @@ pub mod worker;
 pub(crate) use examine::LEAST_SECONDS;
 
 use sonar_contracts::{CloseReason, State};
+use sonar_node::vault::SecretStore;
 use sonar_protocol::{
     ids::{Version, WindowIndex},
     refusal::Refusal,
@@ -51,11 +52,11 @@ use sonar_protocol::{
 };
 
 use self::{
-    record::{Decision, Record, Settlement, Slot},
+    record::{CampaignRecord, Decision, Settlement, Slot},
     secrets::Secret,
     worker::{WorkError, Worker},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
 /// The next action for a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ impl Action {
 
 /// The next action for a campaign.
 #[must_use]
-pub fn next(campaign: &CampaignView, record: &Record, now: u64) -> Action {
+pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Action {
     let dead = secrets::dead(campaign, record);
     if !dead.is_empty() {
         return Action::DestroySecrets(dead);
@@ -143,7 +144,7 @@ fn finalized(campaign: &CampaignView, now: u64) -> Action {
     }
 }
 
-fn proposed(campaign: &CampaignView, record: &Record, now: u64) -> Action {
+fn proposed(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Action {
     let decision = record.decision(campaign.opened.block_hash);
     if let Some(Decision::Decline { reason }) = decision {
         return Action::Decline(reason);
@@ -154,7 +155,7 @@ fn proposed(campaign: &CampaignView, record: &Record, now: u64) -> Action {
     decision.map_or(Action::Examine, |_| Action::Activate)
 }
 
-fn open(campaign: &CampaignView, record: &Record, now: u64) -> Action {
+fn open(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Action {
     let window = &campaign.window;
     if window.submissions.is_empty() {
         return if now >= campaign.terms.deadline { Action::Close } else { Action::Wait(campaign.terms.deadline) };
@@ -171,15 +172,15 @@ fn open(campaign: &CampaignView, record: &Record, now: u64) -> Action {
 }
 
 /// Whether the keys of the next version, if any, are bound to the block that the contract expects.
-fn is_bound(campaign: &CampaignView, record: &Record, settlement: &Settlement) -> bool {
+fn is_bound(campaign: &CampaignView, record: &CampaignRecord, settlement: &Settlement) -> bool {
     settlement.next.is_none() || record.slot(settlement.model).is_some_and(|slot| slot.beacon == campaign.next_beacon())
 }
 
-fn has_keys(campaign: &CampaignView, record: &Record) -> bool {
+fn has_keys(campaign: &CampaignView, record: &CampaignRecord) -> bool {
     record.current(campaign).is_some_and(Slot::is_whole) && record.meter.is_some()
 }
 
-fn closed(campaign: &CampaignView, record: &Record) -> Action {
+fn closed(campaign: &CampaignView, record: &CampaignRecord) -> Action {
     if campaign.reason == CloseReason::CapsuleTimeout {
         return Action::Done;
     }
@@ -192,7 +193,7 @@ fn closed(campaign: &CampaignView, record: &Record) -> Action {
     }
 }
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Decides on the next action and performs it.
     ///
     /// # Errors

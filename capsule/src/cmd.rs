@@ -2,17 +2,16 @@
 
 mod backup;
 mod export_cert;
-mod help;
 mod init;
 mod serve;
 mod status;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
-use capsule::home::Home;
+use capsule::home::CapsuleHome;
 use clap::{Parser, Subcommand};
 use sonar_node::{
-    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
+    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Program, Report},
     config::{self, Config},
 };
 use zeroize::Zeroizing;
@@ -63,7 +62,8 @@ enum Command {
     /// Restore a backup into a home that has no Capsule
     Restore(backup::Restore),
     /// Print a completion script for your shell
-    Completions(help::Completions),
+    #[command(after_help = "Example:\n  capsule completions bash > /etc/bash_completion.d/capsule")]
+    Completions(cli::Completions),
     /// Print the version of the program and the hash of the contracts' ABI
     Version,
 }
@@ -71,36 +71,42 @@ enum Command {
 /// What every command needs: the options, the configuration and the home.
 struct Context {
     globals: Globals,
-    home: Home,
+    home: CapsuleHome,
     config: Config,
 }
 
-/// Runs a command and returns the exit code of the program.
-pub fn run(cli: Cli) -> ExitCode {
-    let logging = match cli.command {
-        Command::Serve(_) => Logging::Daemon,
-        _ => Logging::Command,
-    };
-    cli::init_tracing(&cli.globals, logging);
-    let output = Output::new(&cli.globals, cli.command.schema());
-    cli::run(cli.globals.timeout, output, async |output| execute(cli, output).await)
-}
-
-async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
-    match cli.command {
-        Command::Completions(command) => return command.run(),
-        Command::Version => return help::version(),
-        _ => {}
+impl Program for Cli {
+    fn globals(&self) -> &Globals {
+        &self.globals
     }
-    let context = Context::new(cli.globals, &cli.place)?;
-    match cli.command {
-        Command::Init(command) => command.run(&context, output).await,
-        Command::Serve(command) => command.run(&context, output).await,
-        Command::Status => status::run(&context).await,
-        Command::ExportCert => export_cert::run(&context),
-        Command::Backup(command) => command.run(&context),
-        Command::Restore(command) => command.run(&context),
-        Command::Completions(_) | Command::Version => unreachable!("done above"),
+
+    fn schema(&self) -> &'static str {
+        self.command.schema()
+    }
+
+    fn logging(&self) -> Logging {
+        match self.command {
+            Command::Serve(_) => Logging::Daemon,
+            _ => Logging::Command,
+        }
+    }
+
+    async fn execute(self, output: &Output) -> Result<Report, Failure> {
+        match self.command {
+            Command::Completions(command) => return command.run::<Self>(),
+            Command::Version => return cli::version::<Self>(),
+            _ => {}
+        }
+        let context = Context::new(self.globals, &self.place)?;
+        match self.command {
+            Command::Init(command) => command.run(&context, output).await,
+            Command::Serve(command) => command.run(&context, output).await,
+            Command::Status => status::run(&context).await,
+            Command::ExportCert => export_cert::run(&context),
+            Command::Backup(command) => command.run(&context).await,
+            Command::Restore(command) => command.run(&context),
+            Command::Completions(_) | Command::Version => unreachable!("done above"),
+        }
     }
 }
 
@@ -125,10 +131,10 @@ impl Context {
         let home = config::home(place.home.as_deref(), "CAPSULE_HOME", "capsule")?;
         let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
         let config = config.with_ipfs(place.ipfs.clone());
-        Ok(Self { globals, home: Home::new(home), config })
+        Ok(Self { globals, home: CapsuleHome::new(home), config })
     }
 
     fn passphrase(&self, ask: Ask) -> Result<Zeroizing<String>, Failure> {
-        cli::passphrase(&self.globals, "capsule", "the Capsule", ask)
+        self.home.passphrase(&self.globals, ask)
     }
 }

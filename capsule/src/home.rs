@@ -1,34 +1,40 @@
-//! A Capsule's directory: `config.toml`, `keystore/`, `openpgp.asc`, `vault/`, `ipfs/`.
+//! A Capsule's home directory: the common content of every home, with the accounts `operator` and `attester`, and
+//! `openpgp.asc`.
 
-use std::{
-    fs::{File, TryLockError},
-    path::{Path, PathBuf},
-};
+use std::{ops::Deref, path::PathBuf};
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use sonar_node::{
-    account::{AccountName, Keystore},
+    account::AccountName,
     cli::{Code, Failure},
-    files::{self, Access, FileError},
-    vault::{Vault, VaultError},
+    files::{self, Access},
+    home::{Home, HomeKind},
+    vault::Vault,
 };
 use sonar_protocol::{
     limits,
     pgp::{Identity, PgpError},
 };
 
+const KIND: HomeKind = HomeKind {
+    program: "capsule",
+    title: "Capsule",
+    daemon: "capsule serve",
+    lock: "capsule.lock",
+    in_use: Code::InUse,
+};
 /// The account that pays for transactions and owns the stake.
 const OPERATOR: &str = "operator";
 /// The attestation key.
 const ATTESTER: &str = "attester";
 
-/// Paths in a Capsule's home directory.
+/// A Capsule's home directory.
 #[derive(Clone, Debug)]
-pub struct Home(PathBuf);
+pub struct CapsuleHome(Home);
 
 /// The keys and the vault of a Capsule, decrypted with its passphrase.
 #[derive(Debug)]
-pub struct Opened {
+pub struct UnlockedCapsule {
     /// The account that pays for transactions and owns the stake.
     pub operator: PrivateKeySigner,
     /// The attestation key.
@@ -39,35 +45,25 @@ pub struct Opened {
     pub vault: Vault,
 }
 
-impl Home {
-    /// The home directory.
-    #[must_use]
-    pub fn new(path: PathBuf) -> Self {
-        Self(path)
-    }
+impl Deref for CapsuleHome {
+    type Target = Home;
 
-    /// The home directory.
-    #[must_use]
-    pub fn path(&self) -> &Path {
+    fn deref(&self) -> &Home {
         &self.0
     }
+}
 
-    /// Blocks and identity of the IPFS node.
+impl CapsuleHome {
+    /// The Capsule's home at this path, which need not exist.
     #[must_use]
-    pub fn ipfs(&self) -> PathBuf {
-        self.0.join("ipfs")
+    pub fn new(path: PathBuf) -> Self {
+        Self(Home::new(path, &KIND))
     }
 
-    /// The OpenPGP key.
+    /// Path of the OpenPGP key.
     #[must_use]
     pub fn openpgp(&self) -> PathBuf {
-        self.0.join("openpgp.asc")
-    }
-
-    /// Seeds, models and records.
-    #[must_use]
-    pub fn vault(&self) -> PathBuf {
-        self.0.join("vault")
+        self.path().join("openpgp.asc")
     }
 
     /// Whether the home has all keys.
@@ -81,15 +77,10 @@ impl Home {
     ///
     /// # Errors
     /// When the passphrase is wrong for existing files, or nothing can be written.
-    pub fn complete(&self, operator: Option<&PrivateKeySigner>, passphrase: &str) -> Result<Opened, Failure> {
-        files::private_directory(&self.0)?;
-        let vault = match Vault::unlock(&self.vault(), passphrase) {
-            Err(VaultError::Missing(_)) => Vault::create(&self.vault(), passphrase),
-            other => other,
-        }
-        .map_err(vault_failure)?;
-        let operator = self.key(OPERATOR, operator, passphrase)?;
-        let attester = self.key(ATTESTER, None, passphrase)?;
+    pub fn complete(&self, operator: Option<&PrivateKeySigner>, passphrase: &str) -> Result<UnlockedCapsule, Failure> {
+        let vault = self.create_vault(passphrase)?;
+        let operator = self.create_account(&name(OPERATOR)?, operator, passphrase)?;
+        let attester = self.create_account(&name(ATTESTER)?, None, passphrase)?;
         let identity = if self.is_complete() {
             self.identity(passphrase)?
         } else {
@@ -98,35 +89,19 @@ impl Home {
             files::write_atomic(&self.openpgp(), &identity.export_secret_armored(), Access::Private)?;
             identity
         };
-        Ok(Opened { operator, attester, identity, vault })
-    }
-
-    fn key(&self, name: &str, given: Option<&PrivateKeySigner>, passphrase: &str) -> Result<PrivateKeySigner, Failure> {
-        let keystore = Keystore::new(&self.0);
-        let name: AccountName = name.parse()?;
-        if keystore.path(&name).exists() {
-            return Ok(keystore.unlock(&name, passphrase)?);
-        }
-        match given {
-            None => Ok(keystore.create(&name, passphrase)?),
-            Some(key) => {
-                keystore.store(&name, key, passphrase)?;
-                Ok(key.clone())
-            }
-        }
+        Ok(UnlockedCapsule { operator, attester, identity, vault })
     }
 
     /// Decrypts keys and vault.
     ///
     /// # Errors
     /// Before `capsule init`, or with the wrong passphrase.
-    pub fn open(&self, passphrase: &str) -> Result<Opened, Failure> {
+    pub fn open(&self, passphrase: &str) -> Result<UnlockedCapsule, Failure> {
         self.require()?;
-        let keystore = Keystore::new(&self.0);
-        Ok(Opened {
-            vault: Vault::unlock(&self.vault(), passphrase).map_err(vault_failure)?,
-            operator: keystore.unlock(&OPERATOR.parse()?, passphrase)?,
-            attester: keystore.unlock(&ATTESTER.parse()?, passphrase)?,
+        Ok(UnlockedCapsule {
+            vault: self.unlock_vault(passphrase)?,
+            operator: self.keystore().unlock(&name(OPERATOR)?, passphrase)?,
+            attester: self.keystore().unlock(&name(ATTESTER)?, passphrase)?,
             identity: self.identity(passphrase)?,
         })
     }
@@ -149,47 +124,14 @@ impl Home {
     /// Before `capsule init`.
     pub fn operator(&self) -> Result<Address, Failure> {
         self.require()?;
-        let name: AccountName = OPERATOR.parse()?;
-        let accounts = Keystore::new(&self.0).list()?;
-        let account = accounts.into_iter().find(|account| account.name == name);
-        account.map(|account| account.address).ok_or_else(|| Failure::internal("the keystore file has no address"))
+        self.address(&name(OPERATOR)?)
     }
 
     fn require(&self) -> Result<(), Failure> {
-        if self.is_complete() {
-            return Ok(());
-        }
-        Err(Failure::new(Code::NotInitialised, format!("there is no Capsule in {}", self.0.display()))
-            .help("create one with `capsule init`, or pass its directory with --home"))
-    }
-
-    /// Locks the home until the file is dropped.
-    ///
-    /// # Errors
-    /// When another process has locked it.
-    pub fn occupy(&self) -> Result<File, Failure> {
-        let path = self.0.join("capsule.lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(FileError::new("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                Err(Failure::new(Code::InUse, format!("another process uses the Capsule in {}", self.0.display()))
-                    .help("stop `capsule serve` first"))
-            }
-            Err(TryLockError::Error(error)) => Err(FileError::new("lock", &path)(error).into()),
-        }
+        if self.is_complete() { Ok(()) } else { Err(self.not_initialised()) }
     }
 }
 
-fn vault_failure(error: VaultError) -> Failure {
-    match error {
-        VaultError::WrongPassphrase => Failure::new(Code::WrongPassphrase, error),
-        VaultError::Missing(_) => Failure::new(Code::VaultMissing, error),
-        error => Failure::new(Code::Vault, error),
-    }
+fn name(text: &str) -> Result<AccountName, Failure> {
+    Ok(text.parse()?)
 }

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use crate::service::{SharedStatus, Status, lock};
+use crate::service::{CapsuleStatus, SharedStatus, lock};
 
 /// `/healthz`, `/readyz`, `/metrics`, `/api/v1/status`.
 pub fn router(status: SharedStatus) -> Router {
@@ -32,7 +32,7 @@ async fn ready(State(status): State<SharedStatus>) -> impl IntoResponse {
     }
 }
 
-async fn tell(State(status): State<SharedStatus>) -> Json<Status> {
+async fn tell(State(status): State<SharedStatus>) -> Json<CapsuleStatus> {
     Json(lock(&status).clone())
 }
 
@@ -42,7 +42,7 @@ async fn metrics(State(status): State<SharedStatus>) -> impl IntoResponse {
 }
 
 /// Metrics in the text format of Prometheus. Everything here is also on the chain.
-fn render(status: &Status) -> String {
+fn render(status: &CapsuleStatus) -> String {
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, values: Vec<(String, f64)>| {
         // Writing to a string cannot fail.
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn metrics_are_in_the_format_of_prometheus() {
-        let text = render(&Status::default());
+        let text = render(&CapsuleStatus::default());
         assert!(text.contains("# TYPE capsule_chain_up gauge\ncapsule_chain_up 0\n"));
     }
 }

@@ -8,8 +8,5 @@ mod cmd;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match sonar_node::cli::parse::<cmd::Cli>("capsule") {
-        Ok(cli) => cmd::run(cli),
-        Err(code) => code,
-    }
+    sonar_node::cli::main::<cmd::Cli>()
 }

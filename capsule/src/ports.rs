@@ -1,4 +1,4 @@
-//! The services that the Capsule needs: a store that survives crashes, IPFS, and the chain.
+//! The services that the Capsule needs in addition to its vault: IPFS and the chain.
 
 use std::{future::Future, time::Duration};
 
@@ -7,50 +7,13 @@ use sonar_contracts::{Submission, Terms};
 use sonar_node::{
     chain::{self, Client},
     ipfs::{ArtefactStore, IpfsError, Node},
-    vault::{Vault, VaultError},
 };
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
 };
-use zeroize::Zeroizing;
 
-use crate::{campaign::record::Settlement, relay::Relay};
-
-/// A persistent store of named byte strings.
-pub trait Store: Send + Sync + 'static {
-    /// Stores bytes under a name. They survive a crash once this returns.
-    ///
-    /// # Errors
-    /// When they cannot be written.
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError>;
-
-    /// The bytes of a name; `None` if there are none.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError>;
-
-    /// Destroys the bytes of a name; succeeds if there are none.
-    ///
-    /// # Errors
-    /// When it cannot be destroyed.
-    fn remove(&self, name: &str) -> Result<(), VaultError>;
-}
-
-impl Store for Vault {
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
-        Vault::put(self, name, bytes)
-    }
-
-    fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        Vault::find(self, name)
-    }
-
-    fn remove(&self, name: &str) -> Result<(), VaultError> {
-        Vault::remove(self, name)
-    }
-}
+use crate::{campaign::record::Settlement, relay::RelayClient};
 
 /// Artefacts by content, on IPFS.
 pub trait Artefacts: Send + Sync + 'static {
@@ -129,7 +92,7 @@ pub struct Account {
     /// Sends from the operator's account.
     pub client: Client,
     /// Sends settlements if the account's own transaction does not arrive.
-    pub relay: Option<Relay>,
+    pub relay: Option<RelayClient>,
 }
 
 impl Chain for Account {

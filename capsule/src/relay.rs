@@ -14,12 +14,12 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A client of one relay.
 #[derive(Clone, Debug)]
-pub struct Relay {
+pub struct RelayClient {
     url: String,
     http: reqwest::Client,
 }
 
-impl Relay {
+impl RelayClient {
     /// Creates a client for the Sonar at this URL.
     ///
     /// # Errors

@@ -13,7 +13,8 @@ use serde::Serialize;
 use sonar_contracts::{State, Terms};
 use sonar_node::{
     chain::WorldReader,
-    jobs::{Ended, JobDriver, JobError, Patience, Step},
+    jobs::{EndedJob, JobDriver, JobError, Patience, Step},
+    vault::SecretStore,
 };
 use sonar_protocol::{
     ids::CampaignId,
@@ -25,7 +26,7 @@ use crate::{
         self, Action, LEAST_SECONDS,
         worker::{Tools, WorkError, Worker},
     },
-    ports::{Artefacts, Chain, Store},
+    ports::{Artefacts, Chain},
 };
 
 /// Maximum number of concurrent steps. High, because most steps only wait, and one campaign must not delay another.
@@ -39,7 +40,7 @@ const PATIENCE: Patience = Patience {
 
 /// Public status of the Capsule.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Status {
+pub struct CapsuleStatus {
     /// Number of the newest block.
     pub block: u64,
     /// Whether the chain was read up to its newest block at least once.
@@ -74,7 +75,7 @@ pub struct CampaignStatus {
 }
 
 /// Status that the service shares with its HTTP API.
-pub type SharedStatus = Arc<Mutex<Status>>;
+pub type SharedStatus = Arc<Mutex<CapsuleStatus>>;
 
 /// A step that was not completed, with its worker.
 struct FailedStep<S, A, C> {
@@ -83,7 +84,7 @@ struct FailedStep<S, A, C> {
 }
 
 type Driver<S, A, C> = JobDriver<CampaignId, Action, Worker<S, A, C>, FailedStep<S, A, C>>;
-type EndedStep<S, A, C> = Ended<CampaignId, Worker<S, A, C>, FailedStep<S, A, C>>;
+type EndedStep<S, A, C> = EndedJob<CampaignId, Worker<S, A, C>, FailedStep<S, A, C>>;
 
 /// The service.
 pub struct Service<S, A, C> {
@@ -95,7 +96,7 @@ pub struct Service<S, A, C> {
     status: SharedStatus,
 }
 
-impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
     /// Creates the service of this operator.
     #[must_use]
     pub fn new(tools: Arc<Tools<S, A, C>>, operator: Address) -> Self {
@@ -198,7 +199,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
 
     /// Handles the end of a step. A worker that was lost is recreated from the record.
     fn finish(&mut self, ended: EndedStep<S, A, C>) {
-        let Ended { key: id, step, result, .. } = ended;
+        let EndedJob { key: id, step, result, .. } = ended;
         let (worker, problem) = match result {
             Ok(worker) => (Some(worker), None),
             Err(JobError::Failed(FailedStep { worker, error })) => (Some(worker), Some(error.to_string())),
@@ -220,7 +221,7 @@ impl<S: Store, A: Artefacts, C: Chain> Service<S, A, C> {
 }
 
 /// Performs the next action for a campaign.
-async fn take_step<S: Store, A: Artefacts, C: Chain>(
+async fn take_step<S: SecretStore + 'static, A: Artefacts, C: Chain>(
     mut worker: Worker<S, A, C>,
     campaign: CampaignView,
     own: Option<CapsuleView>,
@@ -276,13 +277,13 @@ fn describe(campaign: &CampaignView, before: Option<&CampaignStatus>) -> Campaig
 }
 
 /// Records that the last query of the chain failed.
-fn fail(status: &Mutex<Status>, error: impl std::fmt::Display) {
+fn fail(status: &Mutex<CapsuleStatus>, error: impl std::fmt::Display) {
     let mut status = lock(status);
     (status.chain, status.problem) = (false, Some(error.to_string()));
 }
 
 /// Locks the status, even after a panic of another thread.
-pub fn lock(status: &Mutex<Status>) -> MutexGuard<'_, Status> {
+pub fn lock(status: &Mutex<CapsuleStatus>) -> MutexGuard<'_, CapsuleStatus> {
     status.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -38,9 +38,9 @@ pub fn parse(text: &str) -> Result<Address, AddressError> {
 
 /// An address in a hand-written file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Written(Address);
+struct ParsedAddress(Address);
 
-impl<'de> Deserialize<'de> for Written {
+impl<'de> Deserialize<'de> for ParsedAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         parse(&String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
     }
@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Written {
 /// # Errors
 /// As [`parse`].
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
-    Written::deserialize(deserializer).map(|address| address.0)
+    ParsedAddress::deserialize(deserializer).map(|address| address.0)
 }
 
 /// For `deserialize_with` of an optional address.
@@ -59,7 +59,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address
 /// # Errors
 /// As [`parse`].
 pub fn deserialize_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
-    Ok(Option::<Written>::deserialize(deserializer)?.map(|address| address.0))
+    Ok(Option::<ParsedAddress>::deserialize(deserializer)?.map(|address| address.0))
 }
 
 /// For `deserialize_with` of a list of addresses.
@@ -67,7 +67,7 @@ pub fn deserialize_option<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 /// # Errors
 /// As [`parse`].
 pub fn deserialize_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Address>, D::Error> {
-    Ok(BTreeSet::<Written>::deserialize(deserializer)?.into_iter().map(|address| address.0).collect())
+    Ok(BTreeSet::<ParsedAddress>::deserialize(deserializer)?.into_iter().map(|address| address.0).collect())
 }
 
 /// For `deserialize_with` of a table whose keys are addresses.
@@ -79,7 +79,7 @@ where
     D: Deserializer<'de>,
     V: Deserialize<'de>,
 {
-    let table = BTreeMap::<Written, V>::deserialize(deserializer)?;
+    let table = BTreeMap::<ParsedAddress, V>::deserialize(deserializer)?;
     Ok(table.into_iter().map(|(address, value)| (address.0, value)).collect())
 }
 

@@ -14,8 +14,8 @@ pub use bindings::{Assessor, Campaigns, CapsuleRegistry, DataCoin};
 pub use deployment::Deployment;
 pub use revert::{Revert, decode_revert};
 pub use rules::{
-    CloseReason, MAX_ACCEPTS_PER_WINDOW, MAX_SUBMISSION_STAKE, Outcome, OutcomeError, STAKE_UNIT, State, UnknownCode,
-    campaign_id, fee, payout, window_fold, window_hash, window_start,
+    CloseReason, MAX_SUBMISSION_STAKE, Outcome, OutcomeError, STAKE_UNIT, State, UnknownCode, campaign_id, fee, payout,
+    window_fold, window_hash, window_start,
 };
 pub use seal::{CHUNK, HEADER, Tree, chunks, handover_hash, is_sealed};
 

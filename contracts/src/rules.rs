@@ -9,9 +9,6 @@ use alloy::{
 
 use crate::{Submission, Terms};
 
-/// Maximum number of accepted submissions of a window.
-pub const MAX_ACCEPTS_PER_WINDOW: usize = 4;
-
 /// Unit of submission stakes in wei: a millionth of the native token.
 pub const STAKE_UNIT: u128 = 1_000_000_000_000;
 

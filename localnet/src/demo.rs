@@ -16,7 +16,7 @@ use sonar_contracts::{Ledger, Outcome};
 use sonar_node::chain;
 use sonar_protocol::{
     backbone::Embedding,
-    campaign::{CampaignFile, FileError},
+    campaign::{CampaignFile, CampaignFileError},
     event::{Event, Record},
     handover::AuditSecret,
     ids::{CampaignId, Digest},
@@ -30,10 +30,10 @@ use syft::FeatureKind;
 use syft_nets::{Model, NetworkKind};
 
 use crate::{
-    follow::{self, FollowError, Followed, Observer},
+    follow::{self, CampaignHistory, FollowError, Observer},
     network::{MineNode, Network, NetworkConfig, NetworkError},
     programs::CommandError,
-    report::{Gas, Miner, Payout, Report, Seconds},
+    report::{Gas, MinerReport, Payout, Report, Seconds},
     split::Split,
     story::Story,
     twin::{self, Twin, TwinError},
@@ -56,7 +56,7 @@ pub enum DemoError {
     Chain(#[from] chain::Error),
     /// The options are inconsistent.
     #[error(transparent)]
-    Campaign(#[from] FileError),
+    Campaign(#[from] CampaignFileError),
     /// The campaign cannot be launched.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -117,7 +117,7 @@ pub struct DemoConfig {
 
 /// A campaign file with its validation set, and the rows of each Mine.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub struct DemoInputs {
     /// Text of the campaign file.
     pub campaign: String,
     /// Text of the validation set.
@@ -128,7 +128,7 @@ pub struct Prepared {
     pub embedding: Embedding,
 }
 
-impl Prepared {
+impl DemoInputs {
     /// Reads a data set, divides its rows, and sets the window size of its campaign to one update per Mine.
     ///
     /// # Errors
@@ -287,7 +287,7 @@ pub struct Campaign {
     /// Warnings of the launch.
     pub warnings: Vec<String>,
     /// Its state and events on chain.
-    pub followed: Followed,
+    pub followed: CampaignHistory,
     /// Path of the delivered model.
     pub model: PathBuf,
     /// The OpenPGP message that the Capsule delivered.
@@ -306,12 +306,12 @@ pub struct Campaign {
 /// When any of it fails.
 pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn Observer) -> Result<Campaign> {
     #[derive(Deserialize)]
-    struct Launched {
+    struct LaunchReply {
         id: CampaignId,
     }
     let file = file.display().to_string();
     let launch = ["campaign", "launch", &file, "--again"];
-    let (launched, warnings): (Launched, _) = network.scientist().call_with_warnings(&launch).await?;
+    let (launched, warnings): (LaunchReply, _) = network.scientist().call_with_warnings(&launch).await?;
     warnings.iter().for_each(|warning| observer.warned(warning));
     let id = launched.id;
     let followed = follow::follow(network, id, observer).await?;
@@ -331,11 +331,11 @@ pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn
 /// Runs the data scientist's audit, which frees the Capsule's stake; returns the number of honest versions.
 async fn audit(network: &Network, id: &str) -> Result<usize> {
     #[derive(Deserialize)]
-    struct Audited {
+    struct AuditReply {
         versions: Vec<serde::de::IgnoredAny>,
     }
     // The command fails if a version is not honest.
-    let audited: Audited = network.scientist().call(&["campaign", "audit", id, "--release"]).await?;
+    let audited: AuditReply = network.scientist().call(&["campaign", "audit", id, "--release"]).await?;
     Ok(audited.versions.len())
 }
 
@@ -369,7 +369,7 @@ async fn withdraw(network: &Network, view: &CampaignView) -> Result<BTreeMap<Add
 /// When any part of it fails; logs and homes are then kept.
 pub async fn run(config: &DemoConfig) -> Result<Report> {
     let mut story = Story::new(config.quiet);
-    let prepared = Prepared::read(config)?;
+    let prepared = DemoInputs::read(config)?;
     let out = std::path::absolute(&config.out).map_err(at(&config.out))?;
     let network_config =
         NetworkConfig { directory: out.clone(), data: prepared.data.clone(), rpc_port: 0, http_port: 0 };
@@ -415,11 +415,11 @@ async fn save_public(network: &Network, campaign: &Campaign) -> Result<()> {
 /// When one of them does not answer, or the training cannot be repeated without encryption.
 pub async fn measure(
     config: &DemoConfig,
-    prepared: &Prepared,
+    prepared: &DemoInputs,
     network: &Network,
     campaign: &Campaign,
 ) -> Result<Report> {
-    let Followed { view, records } = &campaign.followed;
+    let CampaignHistory { view, records } = &campaign.followed;
     let ledger = &campaign.ledger;
     let manifest = network.manifest(view.id).await?;
     let delivered = twin::delivered(&manifest, &prepared.embedding, &prepared.validation, &campaign.model)?;
@@ -489,11 +489,11 @@ fn payouts(view: &CampaignView) -> Vec<Payout> {
         .collect()
 }
 
-fn miner(mine: &MineNode, view: &CampaignView) -> Miner {
+fn miner(mine: &MineNode, view: &CampaignView) -> MinerReport {
     let submissions = view.settled.iter().flat_map(|window| &window.submissions);
     let own: Vec<_> = submissions.filter(|submission| submission.miner == mine.address).collect();
     let accepted = own.iter().filter(|submission| matches!(submission.outcome, Outcome::Accepted(_)));
-    Miner {
+    MinerReport {
         name: mine.name.clone(),
         address: mine.address,
         rows: mine.rows,
@@ -616,7 +616,7 @@ mod tests {
     #[test]
     fn a_silent_mine_costs_half_a_minute_where_others_need_seconds() {
         let seconds = |regime| {
-            let prepared = Prepared::read(&config(2, regime)).unwrap();
+            let prepared = DemoInputs::read(&config(2, regime)).unwrap();
             CampaignFile::parse(&prepared.campaign).unwrap().limits.window_seconds
         };
         assert_eq!([None, Some(Regime::Encrypted)].map(seconds), [Some(30), Some(30)]);
@@ -625,7 +625,7 @@ mod tests {
 
     #[test]
     fn a_network_without_mines_has_a_campaign_that_can_be_launched() {
-        let prepared = Prepared::read(&config(0, None)).unwrap();
+        let prepared = DemoInputs::read(&config(0, None)).unwrap();
         assert!(prepared.data.is_empty());
         assert_eq!(CampaignFile::parse(&prepared.campaign).unwrap().limits.window, Some(1));
     }

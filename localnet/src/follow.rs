@@ -77,7 +77,7 @@ fn next_step(view: &CampaignView) -> Step {
 
 /// State and events of a campaign.
 #[derive(Clone, Debug)]
-pub struct Followed {
+pub struct CampaignHistory {
     /// Its state at the end.
     pub view: CampaignView,
     /// Its events, in chain order.
@@ -93,7 +93,7 @@ pub async fn follow(
     network: &mut Network,
     id: CampaignId,
     observer: &mut dyn Observer,
-) -> Result<Followed, FollowError> {
+) -> Result<CampaignHistory, FollowError> {
     let mut reader = WorldReader::new(network.client().clone(), POLL, 0);
     let mut records: Vec<Record> = Vec::new();
     let mut told = 0;
@@ -130,7 +130,7 @@ pub async fn follow(
                 let view = view.clone();
                 // A process that ended after the last event is still needed, for example for the audit.
                 network.revive().await?.iter().for_each(|name| observer.revived(name));
-                return Ok(Followed { view, records });
+                return Ok(CampaignHistory { view, records });
             }
             Step::Close => close(network, id).await?,
             Step::Wait if last_news.elapsed() > PATIENCE => {

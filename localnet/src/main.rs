@@ -14,7 +14,7 @@ use std::{
 use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
 use localnet::{
-    demo::{self, DemoConfig, DemoError, Prepared},
+    demo::{self, DemoConfig, DemoError, DemoInputs},
     directory::DirectoryError,
     faucet::{self, Faucet, FaucetError},
     network::{Network, NetworkConfig, NetworkError},
@@ -167,7 +167,7 @@ fn data_directory() -> PathBuf {
 // long as the program.
 #[tokio::main]
 async fn main() -> process::ExitCode {
-    let cli = match cli::parse::<Cli>("localnet") {
+    let cli = match cli::parse::<Cli>() {
         Ok(cli) => cli,
         Err(code) => return code,
     };
@@ -340,7 +340,7 @@ async fn run_up(
     output: &Output,
 ) -> Result<(), Failure> {
     let story = Story::new(config.quiet);
-    let prepared = Prepared::read(config).map_err(failure)?;
+    let prepared = DemoInputs::read(config).map_err(failure)?;
     let network_config =
         NetworkConfig { directory: config.out.clone(), data: prepared.data.clone(), rpc_port, http_port };
     let mut end = pin!(end);

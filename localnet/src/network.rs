@@ -131,7 +131,7 @@ pub struct Network {
 
 /// Output of `account new` and `init`.
 #[derive(Debug, Deserialize)]
-struct Created {
+struct CreatedAccount {
     address: Address,
 }
 
@@ -310,10 +310,10 @@ impl Network {
     /// When the command of the Capsule fails.
     pub async fn capsule_certificate(&self) -> Result<String> {
         #[derive(Deserialize)]
-        struct Exported {
+        struct CertificateReply {
             certificate: String,
         }
-        let exported: Exported = self.capsule_program.call(&["export-cert"]).await?;
+        let exported: CertificateReply = self.capsule_program.call(&["export-cert"]).await?;
         Ok(exported.certificate)
     }
 
@@ -422,7 +422,7 @@ impl Setup<'_> {
     async fn deploy(&self) -> Result<Deployment> {
         let sonar = self.program("sonar", "SONAR", "deployer")?;
         let key = self.key_file(faucet::KEY, &self.anvil.signers()[0])?;
-        let _: Created = sonar.call(&["account", "import", "faucet", "--key-file", &key]).await?;
+        let _: CreatedAccount = sonar.call(&["account", "import", "faucet", "--key-file", &key]).await?;
         let out = self.deployment_file().display().to_string();
         Ok(sonar.call(&["deploy", "--out", &out]).await?)
     }
@@ -430,7 +430,7 @@ impl Setup<'_> {
     /// Sonar's server, with an account that pays for settlements which the Capsule does not send itself.
     async fn sonar_server(&self) -> Result<Service> {
         let program = self.program("sonar", "SONAR", SONAR)?;
-        let created: Created = program.call(&["account", "new", "relay"]).await?;
+        let created: CreatedAccount = program.call(&["account", "new", "relay"]).await?;
         self.give_eth(created.address).await?;
         let arguments = [
             "serve".to_owned(),
@@ -468,7 +468,7 @@ impl Setup<'_> {
 
     /// Gives the data scientist an account, gas and the money for bounties.
     async fn scientist(&self, sonar: &Program, deployment: &Deployment) -> Result<Address> {
-        let created: Created = sonar.call(&["account", "new", "scientist"]).await?;
+        let created: CreatedAccount = sonar.call(&["account", "new", "scientist"]).await?;
         self.give_eth(created.address).await?;
         self.faucet()?.give_token(deployment.datacoin, created.address, whole(100_000)).await?;
         Ok(created.address)
@@ -479,7 +479,7 @@ impl Setup<'_> {
         let data = self.directory.join(format!("{name}.csv"));
         fs::write(&data, csv).map_err(file(&data))?;
         let program = self.program("mine", "MINE", &name)?;
-        let created: Created = program.call(&["init"]).await?;
+        let created: CreatedAccount = program.call(&["init"]).await?;
         let path = data.display().to_string();
         let _: serde_json::Value = program.call(&["data", "add", "own", &path]).await?;
         // Nothing here is secret.

@@ -65,7 +65,7 @@ pub struct Report {
     /// One entry for each accepted update, in order.
     pub payouts: Vec<Payout>,
     /// Submissions and earnings of each Mine.
-    pub miners: Vec<Miner>,
+    pub miners: Vec<MinerReport>,
     /// Number of settled windows.
     pub windows: u32,
     /// Bits that the public verdicts can disclose about the model, or in the clear regime about the validation set.
@@ -97,7 +97,7 @@ pub struct Payout {
 
 /// Submissions and earnings of a Mine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Miner {
+pub struct MinerReport {
     /// Its name in the local network.
     pub name: String,
     /// Its account.

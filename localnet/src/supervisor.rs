@@ -91,7 +91,7 @@ pub struct Service {
 
 /// Content of `ready.json`.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Ready {
+pub struct ReadyService {
     /// URL of its HTTP API, if any.
     pub http: Option<String>,
     /// Addresses of its IPFS node, if any.
@@ -133,7 +133,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// When one cannot be started, ends, or is not ready in time.
-    pub async fn start(&mut self, services: Vec<Service>) -> Result<Vec<Ready>> {
+    pub async fn start(&mut self, services: Vec<Service>) -> Result<Vec<ReadyService>> {
         let first = self.daemons.len();
         for service in services {
             let log = self.logs.join(format!("{}.log", service.name));
@@ -182,7 +182,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// When there is no such process, or it does not become ready.
-    pub async fn restart(&mut self, name: &str) -> Result<Ready> {
+    pub async fn restart(&mut self, name: &str) -> Result<ReadyService> {
         let daemon = self.find(name)?;
         daemon.kill();
         daemon.child = spawn(&daemon.service, &daemon.log)?;
@@ -262,7 +262,7 @@ impl Daemon {
         ready_file(&self.service.home)
     }
 
-    async fn wait_until_ready(&mut self) -> Result<Ready> {
+    async fn wait_until_ready(&mut self) -> Result<ReadyService> {
         let end = Instant::now() + START_TIMEOUT;
         loop {
             // The file is renamed into place, so it is complete as soon as it exists.

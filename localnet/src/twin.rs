@@ -217,7 +217,7 @@ pub fn evaluation_seconds(manifest: &Manifest, trial: &dyn Trial, view: &Campaig
 }
 
 fn examples(manifest: &Manifest, embedding: &Embedding, csv: &str, whose: &str) -> Result<syft::Examples> {
-    let table = data::read_csv(csv.as_bytes(), &data::Limits::default());
+    let table = data::read_csv(csv.as_bytes(), &data::TableLimits::default());
     let table = table.map_err(|source| TwinError::Table { whose: whose.into(), source })?;
     let examples = manifest.data.fit(&table);
     let examples = examples.map_err(|source| TwinError::Misfit { whose: whose.into(), source })?;

@@ -3,7 +3,6 @@
 mod campaigns;
 mod data;
 mod earnings;
-mod help;
 mod init;
 mod policy;
 mod privacy;
@@ -11,20 +10,20 @@ mod run;
 mod status;
 mod withdraw;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
 use sonar_node::{
-    chain::Client,
-    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
+    chain::{Client, WorldReader},
+    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Program, Report},
     config::{self, Config},
     discovery,
 };
 use sonar_protocol::view::World;
 use zeroize::Zeroizing;
 
-use crate::home::Home;
+use crate::home::MineHome;
 
 /// Train encrypted models on your data, and be paid for measured improvements. The data never leaves this process.
 #[derive(Debug, Parser)]
@@ -80,7 +79,8 @@ enum Command {
     /// Show what was disclosed about each data set, and what is left of its budget
     Privacy,
     /// Print a completion script for your shell
-    Completions(help::Completions),
+    #[command(after_help = "Example:\n  mine completions bash > /etc/bash_completion.d/mine")]
+    Completions(cli::Completions),
     /// Print the version of the program and the hash of the contracts' ABI
     Version,
 }
@@ -88,47 +88,51 @@ enum Command {
 /// What every command needs: the options, the configuration and the home.
 struct Context {
     globals: Globals,
-    home: Home,
+    home: MineHome,
     config: Config,
 }
 
 /// The program: parses the command line, runs the command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    match cli::parse::<Cli>("mine") {
-        Ok(cli) => run(cli),
-        Err(code) => code,
-    }
+    cli::main::<Cli>()
 }
 
-fn run(cli: Cli) -> ExitCode {
-    let logging = match cli.command {
-        Command::Run(_) => Logging::Daemon,
-        _ => Logging::Command,
-    };
-    cli::init_tracing(&cli.globals, logging);
-    let output = Output::new(&cli.globals, cli.command.schema());
-    cli::run(cli.globals.timeout, output, async |output| execute(cli, output).await)
-}
-
-async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
-    match cli.command {
-        Command::Completions(command) => return command.run(),
-        Command::Version => return help::version(),
-        _ => {}
+impl Program for Cli {
+    fn globals(&self) -> &Globals {
+        &self.globals
     }
-    let context = Context::new(cli.globals, &cli.place)?;
-    match cli.command {
-        Command::Init(command) => command.run(&context, output).await,
-        Command::Data(command) => command.run(&context),
-        Command::Run(command) => command.run(&context, output).await,
-        Command::Status => status::run(&context, output).await,
-        Command::Campaigns => campaigns::run(&context).await,
-        Command::Earnings => earnings::run(&context).await,
-        Command::Withdraw(command) => command.run(&context, output).await,
-        Command::Policy(command) => command.run(&context).await,
-        Command::Privacy => privacy::run(&context),
-        Command::Completions(_) | Command::Version => unreachable!("done above"),
+
+    fn schema(&self) -> &'static str {
+        self.command.schema()
+    }
+
+    fn logging(&self) -> Logging {
+        match self.command {
+            Command::Run(_) => Logging::Daemon,
+            _ => Logging::Command,
+        }
+    }
+
+    async fn execute(self, output: &Output) -> Result<Report, Failure> {
+        match self.command {
+            Command::Completions(command) => return command.run::<Self>(),
+            Command::Version => return cli::version::<Self>(),
+            _ => {}
+        }
+        let context = Context::new(self.globals, &self.place)?;
+        match self.command {
+            Command::Init(command) => command.run(&context, output).await,
+            Command::Data(command) => command.run(&context),
+            Command::Run(command) => command.run(&context, output).await,
+            Command::Status => status::run(&context, output).await,
+            Command::Campaigns => campaigns::run(&context).await,
+            Command::Earnings => earnings::run(&context).await,
+            Command::Withdraw(command) => command.run(&context, output).await,
+            Command::Policy(command) => command.run(&context).await,
+            Command::Privacy => privacy::run(&context),
+            Command::Completions(_) | Command::Version => unreachable!("done above"),
+        }
     }
 }
 
@@ -156,21 +160,22 @@ impl Context {
         let home = config::home(place.home.as_deref(), "MINE_HOME", "mine")?;
         let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
         let config = config.with_ipfs(place.ipfs.clone());
-        Ok(Self { globals, home: Home::new(home), config })
+        Ok(Self { globals, home: MineHome::new(home), config })
     }
 
     fn passphrase(&self, ask: Ask) -> Result<Zeroizing<String>, Failure> {
-        cli::passphrase(&self.globals, "mine", "the Mine", ask)
+        self.home.passphrase(&self.globals, ask)
     }
 
     async fn client(&self, signer: Option<PrivateKeySigner>) -> Result<Client, Failure> {
         Ok(discovery::client(&self.config, signer).await?)
     }
 
-    /// The state of all campaigns, from the contracts' events up to the newest block.
+    /// The part of the contracts' state that this Mine needs, up to the newest block.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
-        let chain_id = client.deployment().chain_id;
-        Ok(client.world(self.config.confirmations(chain_id), Some(self.home.path())).await?)
+        let confirmations = self.config.confirmations(client.deployment().chain_id);
+        let reader = WorldReader::of(self.home.account_address()?, client.clone(), Duration::ZERO, confirmations);
+        Ok(reader.with_snapshot(self.home.path()).read().await?)
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Statement {
     /// Cost of gas.
     pub gas: GasStatement,
     /// Submissions that are not settled yet.
-    pub pending: Vec<Pending>,
+    pub pending: Vec<PendingSubmission>,
     /// Stakes of submissions.
     pub stakes: StakeStatement,
     /// In wei: what the account can claim of the shares of the stakes of Capsules that missed a deadline. Not part of
@@ -129,7 +129,7 @@ pub struct WithdrawalRow {
 
 /// A submission that waits for settlement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pending {
+pub struct PendingSubmission {
     /// The campaign.
     pub campaign: CampaignId,
     /// The window.
@@ -202,7 +202,7 @@ pub fn transactions<'a>(world: &'a World, account: Address) -> Vec<OwnTransactio
         .in_order()
         .flat_map(|campaign| {
             let of = move |what, at| OwnTransaction { campaign: campaign.id, what, at };
-            let settled = settled(campaign, account).map(|(_, _, submission)| submission.at);
+            let settled = settled(campaign, account).map(|(_, submission)| submission.at);
             let pending = pending_at(campaign, account).map(|(_, _, at)| at);
             let own = move |what, all: &'a [Withdrawal]| {
                 let own = all.iter().filter(move |withdrawal| withdrawal.account == account);
@@ -262,7 +262,7 @@ fn token_statement(
     account: Address,
     token: &TokenUnit,
     (gas, forfeited): (&GasStatement, Amount),
-    pending: &[Pending],
+    pending: &[PendingSubmission],
 ) -> TokenStatement {
     let campaigns = || world.in_order().filter(|campaign| campaign.terms.token == token.address);
     let awards: Vec<_> = campaigns().flat_map(|campaign| awards(campaign, account)).collect();
@@ -288,7 +288,7 @@ fn token_statement(
 }
 
 /// Only one of several pending submissions of a campaign can reach the target.
-fn at_most(pending: &[Pending], token: Address) -> Amount {
+fn at_most(pending: &[PendingSubmission], token: Address) -> Amount {
     let by_campaign: BTreeMap<_, _> = pending
         .iter()
         .filter(|pending| pending.token == token)
@@ -305,15 +305,9 @@ fn signed(amount: Amount) -> I256 {
     I256::try_from(amount.0).unwrap_or(I256::MAX)
 }
 
-fn settled(
-    campaign: &CampaignView,
-    account: Address,
-) -> impl Iterator<Item = (&SettledWindow, u32, &SettledSubmission)> {
-    campaign
-        .settled
-        .iter()
-        .flat_map(|window| (0..).zip(&window.submissions).map(move |(i, s)| (window, i, s)))
-        .filter(move |(_, _, submission)| submission.miner == account)
+fn settled(campaign: &CampaignView, account: Address) -> impl Iterator<Item = (&SettledWindow, &SettledSubmission)> {
+    let submissions = campaign.settled.iter().flat_map(|window| window.submissions.iter().map(move |s| (window, s)));
+    submissions.filter(move |(_, submission)| submission.miner == account)
 }
 
 fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = AwardRow> {
@@ -323,13 +317,13 @@ fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Awa
         .iter()
         .rfind(|withdrawal| withdrawal.account == account)
         .map(|withdrawal| (withdrawal.at.block, withdrawal.at.index));
-    settled(campaign, account).filter_map(move |(window, index, submission)| {
+    settled(campaign, account).filter_map(move |(window, submission)| {
         let award = submission.award?;
         let exact = U256::from(terms.bounty) * U256::from(award.delta_ppm) / U256::from(terms.targetPpm.max(1));
         Some(AwardRow {
             campaign: campaign.id,
             window: window.index,
-            index,
+            index: submission.index,
             content: submission.content,
             bounty: terms.bounty.into(),
             delta_ppm: award.delta_ppm,
@@ -368,13 +362,13 @@ fn pending_at(campaign: &CampaignView, account: Address) -> impl Iterator<Item =
         .map(|((index, submission), at)| (index, submission.content.into(), *at))
 }
 
-fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Pending> {
+fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = PendingSubmission> {
     let terms = &campaign.terms;
     let window = &campaign.window;
     let at_most = sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm, u32::MAX);
     // A window of a campaign whose Capsule missed its deadline is never settled.
     let open = campaign.state == State::Open;
-    pending_at(campaign, account).filter(move |_| open).map(move |(index, content, at)| Pending {
+    pending_at(campaign, account).filter(move |_| open).map(move |(index, content, at)| PendingSubmission {
         campaign: campaign.id,
         window: window.index,
         index,
@@ -393,15 +387,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(story: &Story) -> Statement {
+        statement_from(&story.world)
+    }
+
+    fn statement_from(world: &World) -> Statement {
         let tokens = [(Address::ZERO, TokenUnit::eth())].into();
-        let charges = transactions(&story.world, ME)
+        let charges = transactions(world, ME)
             .into_iter()
             .map(|transaction| {
                 let charge = Charge { gas_used: 50_000, cost: Amount::from(100_000_u128) };
                 (transaction.at.transaction, charge)
             })
             .collect();
-        statement(&story.world, ME, &tokens, &charges, Amount::ZERO)
+        statement(world, ME, &tokens, &charges, Amount::ZERO)
     }
 
     #[test]
@@ -472,22 +470,26 @@ mod tests {
     }
 
     proptest! {
-        /// In every history, totals are the sums of their rows, and earnings are claimable or withdrawn.
+        /// In every history, totals are the sums of their rows, earnings are claimable or withdrawn, and the activity
+        /// of others is not needed to compute them.
         #[test]
-        fn totals_are_their_rows(steps in prop::collection::vec((0u8..6, any::<bool>()), 0..60)) {
+        fn totals_are_their_rows(steps in prop::collection::vec((0u8..7, any::<bool>()), 0..60)) {
             let mut story = Story::opened();
             story.activate();
             for (step, flag) in steps {
                 match step {
                     0 | 1 if story.takes() => story.submit(if flag { ME } else { OTHER }),
                     2 => story.settle_all(flag),
-                    3 => story.withdraw(ME),
-                    4 => story.withdraw_stake(ME),
+                    3 => story.withdraw(if flag { ME } else { OTHER }),
+                    4 => story.withdraw_stake(if flag { ME } else { OTHER }),
                     5 if flag => story.reject(),
+                    6 if flag => story.close_if_idle(),
                     _ => story.now += 61,
                 }
             }
             let statement = of(&story);
+            let of_everyone = serde_json::to_value(statement_from(&story.everyone)).unwrap();
+            prop_assert_eq!(serde_json::to_value(&statement).unwrap(), of_everyone);
             let eth = &statement.tokens[0];
             let campaign = story.campaign();
             prop_assert_eq!(eth.claimable, campaign.owed(ME));

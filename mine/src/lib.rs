@@ -13,7 +13,6 @@ pub mod privacy;
 pub mod reasons;
 pub mod repository;
 pub mod run;
-pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod training;

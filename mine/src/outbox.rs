@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::ids::{CampaignId, Version};
 use syft::privacy::Zcdp;
 
 use crate::{
-    planner::Stage,
-    privacy::{Budget, Exhausted, Ledger},
-    store::{SecretStore, SecretStoreError},
+    planner::OutboxStage,
+    privacy::{Budget, DisclosureLedger, ExhaustedBudget},
 };
 
 const SEALED: &str = "outbox-";
@@ -20,7 +20,7 @@ const MAGIC: &[u8; 8] = b"mine/ob1";
 
 /// The record of an update.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct UpdateRecord {
     /// The campaign.
     pub campaign: CampaignId,
     /// The version of the model that it is for.
@@ -49,7 +49,7 @@ pub struct Record {
 pub enum OutboxError {
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] SecretStoreError),
+    Store(#[from] VaultError),
     /// The stored data is damaged.
     #[error("the outbox's entry `{0}` is damaged")]
     Damaged(String),
@@ -70,14 +70,14 @@ pub enum OutboxError {
     Exists(CampaignId, Version),
     /// The privacy budget of a data set is spent.
     #[error(transparent)]
-    Exhausted(#[from] Exhausted),
+    Exhausted(#[from] ExhaustedBudget),
 }
 
 /// The outbox of this Mine.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    stages: BTreeMap<(CampaignId, Version), Stage>,
-    ledger: Ledger,
+    stages: BTreeMap<(CampaignId, Version), OutboxStage>,
+    ledger: DisclosureLedger,
 }
 
 impl Outbox {
@@ -88,31 +88,31 @@ impl Outbox {
     pub fn load(store: &dyn SecretStore) -> Result<Self, OutboxError> {
         let mut stages = BTreeMap::new();
         // An update that is in both places (after a crash while it was dropped) can still be sent.
-        for (prefix, stage) in [(SPENT, Stage::Spent), (SEALED, Stage::Sealed)] {
+        for (prefix, stage) in [(SPENT, OutboxStage::Spent), (SEALED, OutboxStage::Sealed)] {
             for name in store.list(prefix)? {
                 let key = parse(&name[prefix.len()..]).ok_or_else(|| OutboxError::Damaged(name))?;
                 stages.insert(key, stage);
             }
         }
-        let mut ledger = Ledger::default();
+        let mut ledger = DisclosureLedger::default();
         records(store)?.iter().for_each(|record| ledger.charge(&record.data, record.cost));
         Ok(Self { stages, ledger })
     }
 
     /// The update for a version, if any.
     #[must_use]
-    pub fn stage(&self, campaign: CampaignId, version: Version) -> Option<Stage> {
+    pub fn stage(&self, campaign: CampaignId, version: Version) -> Option<OutboxStage> {
         self.stages.get(&(campaign, version)).copied()
     }
 
     /// All versions that have an update to send.
     pub fn sealed(&self) -> impl Iterator<Item = (CampaignId, Version)> {
-        self.stages.iter().filter(|(_, stage)| **stage == Stage::Sealed).map(|(key, _)| *key)
+        self.stages.iter().filter(|(_, stage)| **stage == OutboxStage::Sealed).map(|(key, _)| *key)
     }
 
     /// Privacy accounts of the data sets.
     #[must_use]
-    pub const fn ledger(&self) -> &Ledger {
+    pub const fn ledger(&self) -> &DisclosureLedger {
         &self.ledger
     }
 
@@ -123,7 +123,7 @@ impl Outbox {
     pub fn keep(
         &mut self,
         store: &dyn SecretStore,
-        record: &Record,
+        record: &UpdateRecord,
         envelope: &[u8],
         budget: Option<&Budget>,
     ) -> Result<(), OutboxError> {
@@ -136,7 +136,7 @@ impl Outbox {
         }
         store.put(&name(SEALED, key), &encode(record, envelope)?)?;
         self.ledger.charge(&record.data, record.cost);
-        self.stages.insert(key, Stage::Sealed);
+        self.stages.insert(key, OutboxStage::Sealed);
         Ok(())
     }
 
@@ -154,7 +154,7 @@ impl Outbox {
         let (record, _) = open(store, campaign, version)?;
         store.put(&name(SPENT, key), &encode(&record, &[])?)?;
         store.remove(&name(SEALED, key))?;
-        self.stages.insert(key, Stage::Spent);
+        self.stages.insert(key, OutboxStage::Spent);
         Ok(())
     }
 }
@@ -163,7 +163,11 @@ impl Outbox {
 ///
 /// # Errors
 /// When there is no envelope, or it is damaged.
-pub fn open(store: &dyn SecretStore, campaign: CampaignId, version: Version) -> Result<(Record, Vec<u8>), OutboxError> {
+pub fn open(
+    store: &dyn SecretStore,
+    campaign: CampaignId,
+    version: Version,
+) -> Result<(UpdateRecord, Vec<u8>), OutboxError> {
     let name = name(SEALED, (campaign, version));
     let bytes = store.get(&name)?;
     decode(&bytes)
@@ -176,7 +180,7 @@ pub fn open(store: &dyn SecretStore, campaign: CampaignId, version: Version) -> 
 ///
 /// # Errors
 /// When the store fails.
-pub fn records(store: &dyn SecretStore) -> Result<Vec<Record>, OutboxError> {
+pub fn records(store: &dyn SecretStore) -> Result<Vec<UpdateRecord>, OutboxError> {
     let mut records = BTreeMap::new();
     for prefix in [SEALED, SPENT] {
         for name in store.list(prefix)? {
@@ -198,15 +202,15 @@ fn parse(text: &str) -> Option<(CampaignId, Version)> {
 }
 
 /// Magic, length of the record, record, envelope.
-fn encode(record: &Record, envelope: &[u8]) -> Result<Vec<u8>, OutboxError> {
-    let Record { campaign, version, .. } = *record;
+fn encode(record: &UpdateRecord, envelope: &[u8]) -> Result<Vec<u8>, OutboxError> {
+    let UpdateRecord { campaign, version, .. } = *record;
     let fail = |reason: String| OutboxError::Record { campaign, version, reason };
     let record = serde_json::to_vec(record).map_err(|error| fail(error.to_string()))?;
     let length = u32::try_from(record.len()).map_err(|_| fail(format!("it has {} bytes", record.len())))?;
     Ok([MAGIC.as_slice(), &length.to_le_bytes(), &record, envelope].concat())
 }
 
-fn decode(bytes: &[u8]) -> Option<(Record, &[u8])> {
+fn decode(bytes: &[u8]) -> Option<(UpdateRecord, &[u8])> {
     let rest = bytes.strip_prefix(MAGIC.as_slice())?;
     let (length, rest) = rest.split_first_chunk()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
@@ -220,7 +224,7 @@ mod tests {
     use crate::testing::{self, Memory};
     use proptest::prelude::*;
 
-    fn record(campaign: u8, version: u32) -> Record {
+    fn record(campaign: u8, version: u32) -> UpdateRecord {
         testing::update(campaign, version, &["own"], Zcdp::gaussian(5.0).ok())
     }
 
@@ -232,7 +236,7 @@ mod tests {
         outbox.keep(&store, &update, b"sealed", None).unwrap();
         // As after kill -9.
         let outbox = Outbox::load(&store).unwrap();
-        assert_eq!(outbox.stage(update.campaign, Version(3)), Some(Stage::Sealed));
+        assert_eq!(outbox.stage(update.campaign, Version(3)), Some(OutboxStage::Sealed));
         assert_eq!(outbox.stage(update.campaign, Version(4)), None);
         let (found, envelope) = open(&store, update.campaign, Version(3)).unwrap();
         assert_eq!((found, envelope.as_slice()), (update, b"sealed".as_slice()));
@@ -247,7 +251,7 @@ mod tests {
         assert!(matches!(outbox.keep(&store, &update, b"two", None), Err(OutboxError::Exists(..))));
         outbox.give_up(&store, update.campaign, Version(1)).unwrap();
         let mut outbox = Outbox::load(&store).unwrap();
-        assert_eq!(outbox.stage(update.campaign, Version(1)), Some(Stage::Spent));
+        assert_eq!(outbox.stage(update.campaign, Version(1)), Some(OutboxStage::Spent));
         assert!(matches!(outbox.keep(&store, &update, b"two", None), Err(OutboxError::Exists(..))));
         assert!(open(&store, update.campaign, Version(1)).is_err());
         assert_eq!(records(&store).unwrap(), [update]);
@@ -260,7 +264,7 @@ mod tests {
         Outbox::default().keep(&store, &update, b"one", None).unwrap();
         store.put(&name(SPENT, (update.campaign, update.version)), &encode(&update, &[]).unwrap()).unwrap();
         let outbox = Outbox::load(&store).unwrap();
-        assert_eq!(outbox.stage(update.campaign, Version(1)), Some(Stage::Sealed));
+        assert_eq!(outbox.stage(update.campaign, Version(1)), Some(OutboxStage::Sealed));
         assert_eq!(records(&store).unwrap().len(), 1);
     }
 
@@ -292,7 +296,7 @@ mod tests {
     fn records_from_before_there_were_budgets_are_exact() {
         let text = serde_json::to_string(&testing::update(1, 1, &["own"], None)).unwrap().replace("\"cost\":null,", "");
         assert!(!text.contains("cost"));
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap().cost, None);
+        assert_eq!(serde_json::from_str::<UpdateRecord>(&text).unwrap().cost, None);
     }
 
     proptest! {

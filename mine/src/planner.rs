@@ -48,7 +48,7 @@ pub enum Supply {
 /// State of the outbox for the current version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stage {
+pub enum OutboxStage {
     /// It has a sealed update.
     Sealed,
     /// An update was made and dropped. No second one is made.
@@ -57,7 +57,7 @@ pub enum Stage {
 
 /// Input of the decision.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation<'a> {
+pub struct PlannerInput<'a> {
     /// The campaign on chain.
     pub campaign: &'a CampaignView,
     /// This Mine's account.
@@ -71,7 +71,7 @@ pub struct Situation<'a> {
     /// State of the current version's key material.
     pub supply: &'a Supply,
     /// State of the outbox for the current version; `None` if no update was made for it.
-    pub stage: Option<Stage>,
+    pub stage: Option<OutboxStage>,
     /// Why the privacy budget allows no further update of the data that fits.
     pub exhausted: Option<&'a PrivacyProblem>,
     /// Stake of this Mine's unsettled submissions to other campaigns, in wei.
@@ -173,13 +173,13 @@ impl fmt::Display for Skip {
 
 /// Decides the next action.
 #[must_use]
-pub fn next(situation: &Situation<'_>) -> Action {
+pub fn next(situation: &PlannerInput<'_>) -> Action {
     closed(situation).or_else(|| unwanted(situation)).or_else(|| blocked(situation)).unwrap_or_else(|| work(situation))
 }
 
 /// Reasons of the campaign itself.
-fn closed(situation: &Situation<'_>) -> Option<Action> {
-    let Situation { campaign, now, .. } = *situation;
+fn closed(situation: &PlannerInput<'_>) -> Option<Action> {
+    let PlannerInput { campaign, now, .. } = *situation;
     match campaign.state {
         State::None | State::Proposed => Some(Action::Skip(Skip::NotOpen)),
         State::Closed | State::Finalized | State::Refunded => Some(Action::Skip(Skip::Over)),
@@ -189,7 +189,7 @@ fn closed(situation: &Situation<'_>) -> Option<Action> {
 }
 
 /// Reasons of the policy and the data.
-fn unwanted(situation: &Situation<'_>) -> Option<Action> {
+fn unwanted(situation: &PlannerInput<'_>) -> Option<Action> {
     let later = match situation.policy.decide(&facts(situation)) {
         Decision::Refused(objection) => return Some(Action::Skip(Skip::Policy(objection))),
         Decision::Later(until) => Some(until),
@@ -206,7 +206,7 @@ fn unwanted(situation: &Situation<'_>) -> Option<Action> {
     later.filter(|_| !submitted).map(|until| Action::Wait(Wait::CoolDown { until }))
 }
 
-fn facts(situation: &Situation<'_>) -> Facts {
+fn facts(situation: &PlannerInput<'_>) -> Facts {
     let (algorithm, backbone) = match situation.offer {
         Offer::Known { algorithm, backbone, .. } => (Some(*algorithm), *backbone),
         Offer::Unknown | Offer::Unusable(_) => (None, false),
@@ -226,14 +226,14 @@ fn facts(situation: &Situation<'_>) -> Facts {
 }
 
 /// Reasons of the current window.
-fn blocked(situation: &Situation<'_>) -> Option<Action> {
-    let Situation { campaign, me, now, .. } = *situation;
+fn blocked(situation: &PlannerInput<'_>) -> Option<Action> {
+    let PlannerInput { campaign, me, now, .. } = *situation;
     let window = &campaign.window.submissions;
     if campaign.uploads(me) > 0 {
         let pending = window.iter().any(|submission| submission.miner == me);
         return Some(if pending { Action::Wait(Wait::Settlement) } else { Action::Skip(Skip::Done) });
     }
-    if situation.stage == Some(Stage::Spent) {
+    if situation.stage == Some(OutboxStage::Spent) {
         return Some(Action::Skip(Skip::Spent));
     }
     if !campaign.takes_submissions(now) {
@@ -242,7 +242,7 @@ fn blocked(situation: &Situation<'_>) -> Option<Action> {
     None
 }
 
-fn work(situation: &Situation<'_>) -> Action {
+fn work(situation: &PlannerInput<'_>) -> Action {
     // An update that was made has been charged to the budget, and may be sent.
     if let (None, Some(why)) = (situation.stage, situation.exhausted) {
         return Action::Skip(Skip::Privacy(why.clone()));
@@ -306,7 +306,7 @@ mod tests {
     struct Case {
         offer: Offer,
         supply: Supply,
-        stage: Option<Stage>,
+        stage: Option<OutboxStage>,
         policy: Policy,
         exhausted: Option<PrivacyProblem>,
     }
@@ -318,7 +318,7 @@ mod tests {
         }
 
         fn next(&self, story: &Story) -> Action {
-            next(&Situation {
+            next(&PlannerInput {
                 campaign: story.campaign(),
                 me: ME,
                 now: story.now,
@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(case.next(&story), Action::Fetch(Artefact::Material));
         case.supply = Supply::Ready;
         assert_eq!(case.next(&story), Action::Train);
-        case.stage = Some(Stage::Sealed);
+        case.stage = Some(OutboxStage::Sealed);
         assert_eq!(case.next(&story), Action::Send);
         story.submit(ME);
         assert_eq!(case.next(&story), Action::Wait(Wait::Settlement));
@@ -362,7 +362,7 @@ mod tests {
     fn an_update_is_made_once_a_version() {
         let mut story = Story::opened();
         story.activate();
-        let spent = Case { stage: Some(Stage::Spent), ..Case::new() };
+        let spent = Case { stage: Some(OutboxStage::Spent), ..Case::new() };
         assert_eq!(spent.next(&story), Action::Skip(Skip::Spent));
     }
 
@@ -374,7 +374,7 @@ mod tests {
         let mut case = Case { exhausted: Some(spent.clone()), supply: Supply::Missing, ..Case::new() };
         let skip = case.next(&story);
         assert_eq!((skip.to_string().as_str(), skip), ("ε is spent", Action::Skip(Skip::Privacy(spent))));
-        case.stage = Some(Stage::Sealed);
+        case.stage = Some(OutboxStage::Sealed);
         assert_eq!(case.next(&story), Action::Send);
     }
 
@@ -472,7 +472,7 @@ mod tests {
                     Step::Close => story.close_if_idle(),
                     Step::Mine | Step::Theirs => {}
                 }
-                let case = Case { stage: sealed.then_some(Stage::Sealed), ..Case::new() };
+                let case = Case { stage: sealed.then_some(OutboxStage::Sealed), ..Case::new() };
                 let campaign = story.campaign();
                 match case.next(&story) {
                     action @ (Action::Train | Action::Send) => {

@@ -12,7 +12,7 @@ const ROUNDING: f64 = 1e-9;
 /// Privacy budget of each data set over its whole life: (ε, δ)-differential privacy for replacing one row by any other.
 /// It is spent in equal parts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "BudgetForm", into = "BudgetForm")]
 pub struct Budget {
     epsilon: f64,
     delta: f64,
@@ -22,7 +22,7 @@ pub struct Budget {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct BudgetForm {
     epsilon: f64,
     delta: f64,
     uploads: u32,
@@ -30,7 +30,7 @@ struct Written {
 
 /// Why a privacy budget is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-pub enum BudgetError {
+pub enum PrivacyBudgetError {
     /// ε and δ are not a privacy guarantee.
     #[error(transparent)]
     Privacy(#[from] PrivacyError),
@@ -44,9 +44,9 @@ impl Budget {
     ///
     /// # Errors
     /// When the number of uploads is 0, ε is not positive, or δ is not between 0 and 1.
-    pub fn new(epsilon: f64, delta: f64, uploads: u32) -> Result<Self, BudgetError> {
+    pub fn new(epsilon: f64, delta: f64, uploads: u32) -> Result<Self, PrivacyBudgetError> {
         if uploads == 0 {
-            return Err(BudgetError::Uploads);
+            return Err(PrivacyBudgetError::Uploads);
         }
         Ok(Self { epsilon, delta, uploads, total: Zcdp::within(epsilon, delta)? })
     }
@@ -77,22 +77,22 @@ impl Budget {
 
     /// Number of further uploads of a data set after this cost was spent.
     #[must_use]
-    pub fn left(&self, spent: Spent) -> u32 {
+    pub fn left(&self, spent: Disclosure) -> u32 {
         let left = (self.total.rho() - spent.cost.rho()) / self.per_upload().rho();
         // The cast saturates: a data set that spent more under another budget has no uploads left.
         (left + ROUNDING * f64::from(self.uploads)) as u32
     }
 }
 
-impl TryFrom<Written> for Budget {
-    type Error = BudgetError;
+impl TryFrom<BudgetForm> for Budget {
+    type Error = PrivacyBudgetError;
 
-    fn try_from(written: Written) -> Result<Self, BudgetError> {
+    fn try_from(written: BudgetForm) -> Result<Self, PrivacyBudgetError> {
         Self::new(written.epsilon, written.delta, written.uploads)
     }
 }
 
-impl From<Budget> for Written {
+impl From<Budget> for BudgetForm {
     fn from(budget: Budget) -> Self {
         Self { epsilon: budget.epsilon, delta: budget.delta, uploads: budget.uploads }
     }
@@ -106,7 +106,7 @@ impl fmt::Display for Budget {
 
 /// Privacy account of a data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Spent {
+pub struct Disclosure {
     /// Sum of the costs of the private updates.
     pub cost: Zcdp,
     /// Number of private updates.
@@ -121,7 +121,7 @@ pub struct Spent {
     "the privacy budget of data set `{data}` is spent ({told} private updates, ε {epsilon:.2} of {allowed} at δ {delta:e}); \
      a larger one can be set with `mine policy set --epsilon`"
 )]
-pub struct Exhausted {
+pub struct ExhaustedBudget {
     /// The data set.
     pub data: String,
     /// Number of its private updates.
@@ -136,9 +136,9 @@ pub struct Exhausted {
 
 /// Privacy accounts of all data sets by name. An account is kept after its data set is removed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ledger(BTreeMap<String, Spent>);
+pub struct DisclosureLedger(BTreeMap<String, Disclosure>);
 
-impl Ledger {
+impl DisclosureLedger {
     /// Charges an update to every data set that it was trained on; an update without a cost counts as exact.
     pub fn charge(&mut self, data: &[String], cost: Option<Zcdp>) {
         for data in data {
@@ -155,12 +155,12 @@ impl Ledger {
 
     /// Privacy account of a data set.
     #[must_use]
-    pub fn spent(&self, data: &str) -> Spent {
+    pub fn spent(&self, data: &str) -> Disclosure {
         self.0.get(data).copied().unwrap_or_default()
     }
 
     /// All accounts.
-    pub fn accounts(&self) -> impl Iterator<Item = (&str, Spent)> {
+    pub fn accounts(&self) -> impl Iterator<Item = (&str, Disclosure)> {
         self.0.iter().map(|(data, spent)| (data.as_str(), *spent))
     }
 
@@ -168,13 +168,13 @@ impl Ledger {
     ///
     /// # Errors
     /// Names the first data set whose budget is spent.
-    pub fn allow<'a>(&self, budget: &Budget, data: impl IntoIterator<Item = &'a str>) -> Result<(), Exhausted> {
+    pub fn allow<'a>(&self, budget: &Budget, data: impl IntoIterator<Item = &'a str>) -> Result<(), ExhaustedBudget> {
         for data in data {
             let spent = self.spent(data);
             if budget.left(spent) == 0 {
                 let epsilon = spent.cost.epsilon(budget.delta);
                 let (allowed, delta) = (budget.epsilon, budget.delta);
-                return Err(Exhausted { data: data.into(), told: spent.private, epsilon, allowed, delta });
+                return Err(ExhaustedBudget { data: data.into(), told: spent.private, epsilon, allowed, delta });
             }
         }
         Ok(())
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn charge(ledger: &mut Ledger, data: &[&str], cost: Option<Zcdp>) {
+    fn charge(ledger: &mut DisclosureLedger, data: &[&str], cost: Option<Zcdp>) {
         ledger.charge(&data.iter().map(ToString::to_string).collect::<Vec<_>>(), cost);
     }
 
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn every_data_set_of_an_update_is_charged() {
         let budget = Budget::new(1.0, 1e-6, 2).unwrap();
-        let mut ledger = Ledger::default();
+        let mut ledger = DisclosureLedger::default();
         for data in [&["a"][..], &["a", "b"]] {
             charge(&mut ledger, data, Some(budget.per_upload()));
         }
@@ -231,7 +231,7 @@ mod tests {
         /// However often the owner changes the budget, an upload never exceeds the budget at its time.
         #[test]
         fn no_budget_is_exceeded(changes in prop::collection::vec((0.01..20.0_f64, 1e-9..1e-3_f64, 1u32..10), 1..8)) {
-            let mut ledger = Ledger::default();
+            let mut ledger = DisclosureLedger::default();
             for (epsilon, delta, uploads) in changes {
                 let budget = Budget::new(epsilon, delta, uploads).unwrap();
                 let mut made = 0;
@@ -247,7 +247,7 @@ mod tests {
         #[test]
         fn a_budget_lasts_as_long_as_it_should(epsilon in 0.01..20.0_f64, uploads in 1u32..1_000) {
             let budget = Budget::new(epsilon, 1e-6, uploads).unwrap();
-            let mut spent = Spent::default();
+            let mut spent = Disclosure::default();
             for _ in 0..uploads {
                 prop_assert!(budget.left(spent) > 0);
                 spent.cost = spent.cost.plus(budget.per_upload());

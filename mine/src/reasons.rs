@@ -4,7 +4,7 @@
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 
-use crate::privacy::Exhausted;
+use crate::privacy::ExhaustedBudget;
 
 /// Why a campaign's manifest cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -88,7 +88,7 @@ pub enum MaterialProblem {
 pub enum PrivacyProblem {
     /// The privacy budget of a data set is spent.
     #[error(transparent)]
-    Spent(#[from] Exhausted),
+    Spent(#[from] ExhaustedBudget),
     /// The noise that the budget requires would drown the update.
     #[error("{detail}")]
     Noise {

@@ -3,11 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use sonar_protocol::data::{self, Header, Limits, Schema, Table, TableError};
+use sonar_node::vault::{SecretStore, VaultError};
+use sonar_protocol::data::{self, Header, Schema, Table, TableError, TableLimits};
 use syft::{Examples, Matrix, Targets};
 use zeroize::Zeroizing;
-
-use crate::store::{SecretStore, SecretStoreError};
 
 const ABOUT: &str = "about-";
 const TABLE: &str = "table-";
@@ -107,7 +106,7 @@ pub enum RepositoryError {
     Join(DataName),
     /// The vault failed.
     #[error(transparent)]
-    Store(#[from] SecretStoreError),
+    Store(#[from] VaultError),
 }
 
 /// Imports a CSV file into the vault.
@@ -124,7 +123,7 @@ pub fn add(
     if names(store)?.contains(&name) {
         return Err(RepositoryError::Exists(name));
     }
-    let table = data::read_csv_with(file, header, &Limits::default())?;
+    let table = data::read_csv_with(file, header, &TableLimits::default())?;
     // All files are stored in one format, so that separator, encoding and header are decided once.
     let csv = Zeroizing::new(table.to_csv());
     let about = About { columns: table.columns().to_vec(), rows: table.rows(), bytes: csv.len(), added_at, name };
@@ -229,7 +228,7 @@ fn fit(store: &dyn SecretStore, schema: &Schema, name: &DataName) -> Result<Resu
 fn load(store: &dyn SecretStore, name: &DataName) -> Result<Result<Table, TableError>, RepositoryError> {
     let csv: Zeroizing<Vec<u8>> = store.get(&format!("{TABLE}{name}"))?;
     // Quotes around cells with commas make the text longer than the file.
-    let limits = Limits { bytes: u64::MAX, ..Limits::default() };
+    let limits = TableLimits { bytes: u64::MAX, ..TableLimits::default() };
     Ok(data::read_csv_with(&csv, &Header::FirstLine, &limits))
 }
 

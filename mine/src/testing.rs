@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, B256, U256};
 use sonar_contracts::{AuditTerms, CloseReason, Outcome, State, Terms, payout};
+use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::{
     event::{Event, LogPosition, Record},
     handover::Published,
@@ -22,7 +23,10 @@ pub const STAKE: u128 = 3 * sonar_contracts::STAKE_UNIT;
 
 /// A campaign and the chain around it.
 pub struct Story {
+    /// The world that the Mine keeps.
     pub world: World,
+    /// The complete world, for comparison.
+    pub everyone: World,
     pub now: u64,
     logs: u64,
 }
@@ -63,13 +67,17 @@ fn published(mark: u8) -> Published {
 
 impl Story {
     pub fn opened() -> Self {
-        let mut story = Self { world: World::default(), now: 1_000, logs: 0 };
+        let mut story = Self { world: World::of(ME), everyone: World::default(), now: 1_000, logs: 0 };
         story.say(Event::Opened { id: ID, terms: Box::new(terms()) });
         story
     }
 
     pub fn campaign(&self) -> &CampaignView {
         self.world.campaign(ID).expect("it was opened")
+    }
+
+    fn with_everyone(&self) -> &CampaignView {
+        self.everyone.campaign(ID).expect("it was opened")
     }
 
     pub fn takes(&self) -> bool {
@@ -174,14 +182,14 @@ impl Story {
     }
 
     pub fn withdraw(&mut self, account: Address) {
-        let amount = self.campaign().owed(account);
+        let amount = self.with_everyone().owed(account);
         if amount != Amount::ZERO {
             self.say(Event::Withdrawn { id: ID, account, to: account, amount });
         }
     }
 
     pub fn withdraw_stake(&mut self, account: Address) {
-        let amount = self.campaign().stakes(account).free;
+        let amount = self.with_everyone().stakes(account).free;
         if amount != Amount::ZERO {
             self.say(Event::StakeWithdrawn { id: ID, account, to: account, amount });
         }
@@ -197,13 +205,16 @@ impl Story {
             transaction: B256::from(U256::from(self.logs)),
             index: 0,
         };
-        self.world.apply(&Record { at, event }).expect("tests tell possible stories");
+        let record = Record { at, event };
+        for world in [&mut self.world, &mut self.everyone] {
+            world.apply(&record).expect("tests tell possible stories");
+        }
     }
 }
 
 /// The record of an update trained on these data sets.
-pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> crate::outbox::Record {
-    crate::outbox::Record {
+pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> crate::outbox::UpdateRecord {
+    crate::outbox::UpdateRecord {
         campaign: CampaignId::from([campaign; 32]),
         version: Version(version),
         data: data.iter().map(ToString::to_string).collect(),
@@ -221,24 +232,24 @@ pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> 
 #[derive(Default)]
 pub struct Memory(std::sync::Mutex<std::collections::BTreeMap<String, Vec<u8>>>);
 
-impl crate::store::SecretStore for Memory {
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), crate::store::SecretStoreError> {
+impl SecretStore for Memory {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
         self.0.lock().unwrap().insert(name.into(), bytes.to_vec());
         Ok(())
     }
 
-    fn get(&self, name: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, crate::store::SecretStoreError> {
+    fn get(&self, name: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, VaultError> {
         let entries = self.0.lock().unwrap();
         let bytes = entries.get(name).cloned();
-        bytes.map(zeroize::Zeroizing::new).ok_or_else(|| crate::store::SecretStoreError(format!("no {name}").into()))
+        bytes.map(zeroize::Zeroizing::new).ok_or_else(|| VaultError::Missing(name.into()))
     }
 
-    fn remove(&self, name: &str) -> Result<(), crate::store::SecretStoreError> {
+    fn remove(&self, name: &str) -> Result<(), VaultError> {
         self.0.lock().unwrap().remove(name);
         Ok(())
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, crate::store::SecretStoreError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
         let entries = self.0.lock().unwrap();
         Ok(entries.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
     }

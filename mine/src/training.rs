@@ -11,16 +11,14 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::{
-    families::{ModelFile, Stopped, TrainError, TrainingWatch},
+    families::{ModelFile, TrainError, TrainingStopped, TrainingWatch},
     ids::{CampaignId, Version},
 };
 use syft_nets::TrainingProgress;
 
-use crate::{
-    store::{SecretStore, SecretStoreError},
-    work::WorkError,
-};
+use crate::work::WorkError;
 
 const CHECKPOINT: &str = "training-";
 /// A killed run loses at most this much work, …
@@ -47,24 +45,24 @@ impl From<syft_nets::TrainingProgress> for TrainingStatus {
     }
 }
 
-/// The owner's end of a training: dropping it cancels the training.
+/// Cancels its training when it is dropped.
 #[derive(Debug, Default)]
-pub struct Leash(Held);
+pub struct TrainingGuard(TrainingSignal);
 
-/// The training's end of a leash.
+/// The training's end of a [`TrainingGuard`]: whether the training is cancelled, and where it reports its progress.
 #[derive(Clone, Debug, Default)]
-pub struct Held(Arc<(AtomicBool, Mutex<Option<TrainingStatus>>)>);
+pub struct TrainingSignal(Arc<(AtomicBool, Mutex<Option<TrainingStatus>>)>);
 
-impl Drop for Leash {
+impl Drop for TrainingGuard {
     fn drop(&mut self) {
         self.0.0.0.store(true, Ordering::Relaxed);
     }
 }
 
-impl Leash {
+impl TrainingGuard {
     /// The training's end.
     #[must_use]
-    pub fn hold(&self) -> Held {
+    pub fn signal(&self) -> TrainingSignal {
         self.0.clone()
     }
 
@@ -75,12 +73,12 @@ impl Leash {
     }
 }
 
-impl Held {
-    fn is_dropped(&self) -> bool {
+impl TrainingSignal {
+    fn is_cancelled(&self) -> bool {
         self.0.0.load(Ordering::Relaxed)
     }
 
-    fn tell(&self, progress: TrainingStatus) {
+    fn report(&self, progress: TrainingStatus) {
         *self.0.1.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
     }
 }
@@ -90,13 +88,13 @@ pub struct Watch<'a> {
     store: &'a dyn SecretStore,
     campaign: CampaignId,
     version: Version,
-    held: &'a Held,
+    signal: &'a TrainingSignal,
     /// Time between checkpoints.
     every: Duration,
-    last: Option<Kept>,
+    last: Option<Checkpoint>,
     epoch: u32,
     trained: Option<Instant>,
-    trouble: Option<SecretStoreError>,
+    trouble: Option<VaultError>,
 }
 
 impl fmt::Debug for Watch<'_> {
@@ -111,11 +109,11 @@ impl fmt::Debug for Watch<'_> {
 }
 
 impl<'a> Watch<'a> {
-    /// Writes checkpoints to the store, and cancels the training when the leash is dropped.
+    /// Writes checkpoints to the store, until the training is cancelled.
     #[must_use]
-    pub fn new(store: &'a dyn SecretStore, campaign: CampaignId, version: Version, held: &'a Held) -> Self {
+    pub fn new(store: &'a dyn SecretStore, campaign: CampaignId, version: Version, signal: &'a TrainingSignal) -> Self {
         let every = BETWEEN_CHECKPOINTS;
-        Self { store, campaign, version, held, every, last: None, epoch: 1, trained: None, trouble: None }
+        Self { store, campaign, version, signal, every, last: None, epoch: 1, trained: None, trouble: None }
     }
 
     /// When the training ended; now if it has not.
@@ -134,27 +132,26 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn try_checkpoint(&self) -> Result<Option<ModelFile>, SecretStoreError> {
-        let name = name(self.campaign, self.version);
-        if self.store.list(&name)?.is_empty() { Ok(None) } else { self.store.get(&name).map(Some) }
+    fn try_checkpoint(&self) -> Result<Option<ModelFile>, VaultError> {
+        self.store.find(&name(self.campaign, self.version))
     }
 
     /// Writes a checkpoint, and only then reports the progress.
-    fn keep(&self, progress: TrainingProgress, checkpoint: &ModelFile) -> Result<Kept, SecretStoreError> {
+    fn keep(&self, progress: TrainingProgress, checkpoint: &ModelFile) -> Result<Checkpoint, VaultError> {
         let begin = Instant::now();
         self.store.put(&name(self.campaign, self.version), checkpoint)?;
-        self.held.tell(progress.into());
-        Ok(Kept { at: Instant::now(), took: begin.elapsed() })
+        self.signal.report(progress.into());
+        Ok(Checkpoint { at: Instant::now(), took: begin.elapsed() })
     }
 
-    fn stop(&mut self, trouble: SecretStoreError) -> Stopped {
+    fn stop(&mut self, trouble: VaultError) -> TrainingStopped {
         self.trouble = Some(trouble);
-        Stopped
+        TrainingStopped
     }
 }
 
 impl TrainingWatch for Watch<'_> {
-    fn checkpoint(&mut self) -> Result<Option<ModelFile>, Stopped> {
+    fn checkpoint(&mut self) -> Result<Option<ModelFile>, TrainingStopped> {
         self.try_checkpoint().map_err(|trouble| self.stop(trouble))
     }
 
@@ -164,12 +161,12 @@ impl TrainingWatch for Watch<'_> {
             "resuming an interrupted training"
         );
         self.epoch = progress.epoch;
-        self.held.tell(progress.into());
+        self.signal.report(progress.into());
     }
 
-    fn step(&mut self, progress: TrainingProgress, checkpoint: &dyn Fn() -> ModelFile) -> Result<(), Stopped> {
-        if self.held.is_dropped() {
-            return Err(Stopped);
+    fn step(&mut self, progress: TrainingProgress, checkpoint: &dyn Fn() -> ModelFile) -> Result<(), TrainingStopped> {
+        if self.signal.is_cancelled() {
+            return Err(TrainingStopped);
         }
         if progress.epoch > self.epoch {
             let (epoch, epochs) = (self.epoch, progress.epochs);
@@ -189,7 +186,7 @@ impl TrainingWatch for Watch<'_> {
 }
 
 /// The last checkpoint.
-struct Kept {
+struct Checkpoint {
     at: Instant,
     took: Duration,
 }
@@ -202,7 +199,7 @@ fn name(campaign: CampaignId, version: Version) -> String {
 ///
 /// # Errors
 /// When the store fails.
-pub fn tidy(store: &dyn SecretStore, goes_on: impl Fn(CampaignId, Version) -> bool) -> Result<(), SecretStoreError> {
+pub fn tidy(store: &dyn SecretStore, goes_on: impl Fn(CampaignId, Version) -> bool) -> Result<(), VaultError> {
     for entry in store.list(CHECKPOINT)? {
         let known = entry[CHECKPOINT.len()..].rsplit_once('-').and_then(|(campaign, version)| {
             Some((campaign.parse::<CampaignId>().ok()?, Version(version.parse().ok()?)))
@@ -241,30 +238,30 @@ mod tests {
     }
 
     /// A store of a process that is killed after this number of writes.
-    struct Dying<'a> {
+    struct MortalStore<'a> {
         store: &'a Memory,
-        leash: Mutex<(usize, Option<Leash>)>,
+        guard: Mutex<(usize, Option<TrainingGuard>)>,
     }
 
-    impl SecretStore for Dying<'_> {
-        fn put(&self, name: &str, bytes: &[u8]) -> Result<(), SecretStoreError> {
-            let mut leash = self.leash.lock().unwrap();
-            leash.0 -= 1;
-            if leash.0 == 0 {
-                leash.1 = None;
+    impl SecretStore for MortalStore<'_> {
+        fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
+            let mut guard = self.guard.lock().unwrap();
+            guard.0 -= 1;
+            if guard.0 == 0 {
+                guard.1 = None;
             }
             self.store.put(name, bytes)
         }
 
-        fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, SecretStoreError> {
+        fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
             self.store.get(name)
         }
 
-        fn remove(&self, name: &str) -> Result<(), SecretStoreError> {
+        fn remove(&self, name: &str) -> Result<(), VaultError> {
             self.store.remove(name)
         }
 
-        fn list(&self, prefix: &str) -> Result<Vec<String>, SecretStoreError> {
+        fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
             self.store.list(prefix)
         }
     }
@@ -280,16 +277,16 @@ mod tests {
         rows: usize,
         every: Duration,
     ) -> (Option<TrainingStatus>, Result<Vec<u8>, WorkError>) {
-        let (clear, leash, examples) = (clear(), Leash::default(), examples(rows));
-        let held = leash.hold();
-        let store = Dying { store, leash: Mutex::new((writes, Some(leash))) };
+        let (clear, guard, examples) = (clear(), TrainingGuard::default(), examples(rows));
+        let signal = guard.signal();
+        let store = MortalStore { store, guard: Mutex::new((writes, Some(guard))) };
         let model = clear.open(&plain_network(&clear.initial()).unwrap(), &BINDING).unwrap();
-        let mut watch = Watch { every, ..Watch::new(&store, CampaignId::from([1; 32]), Version(2), &held) };
+        let mut watch = Watch { every, ..Watch::new(&store, CampaignId::from([1; 32]), Version(2), &signal) };
         let coins = &mut rand::rng();
         let targets = examples.targets();
         let task = TrainingTask { examples: &examples, targets, cost: None, coins, watch: &mut watch };
         let update = model.train(task).map_err(|error| watch.explain(error));
-        (*held.0.1.lock().unwrap(), update)
+        (*signal.0.1.lock().unwrap(), update)
     }
 
     #[test]

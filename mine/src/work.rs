@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use alloy::primitives::Address;
+use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::{
     backbone::Embedding,
-    envelope::{self, Header},
+    envelope::{self, EnvelopeHeader},
     families::{FamilyError, OpenedModel, TrainingTask},
     ids::{CampaignId, Version},
     manifest::Manifest,
@@ -14,11 +15,10 @@ use sonar_protocol::{
 use syft::Binding;
 
 use crate::{
-    outbox::Record,
+    outbox::UpdateRecord,
     privacy::Budget,
     repository::{self, RepositoryError},
-    store::{SecretStore, SecretStoreError},
-    training::{Held, Watch},
+    training::{TrainingSignal, Watch},
 };
 
 /// Input of an update.
@@ -37,7 +37,7 @@ pub struct Order {
     /// Privacy budget of the update; exact if `None`.
     pub budget: Option<Budget>,
     /// Cancelled when the update is no longer needed.
-    pub leash: Held,
+    pub signal: TrainingSignal,
     /// Unix time.
     pub now: u64,
 }
@@ -74,7 +74,7 @@ pub enum WorkError {
     Family(#[from] FamilyError),
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
-    Store(#[from] SecretStoreError),
+    Store(#[from] VaultError),
     /// The model changed before the update was made.
     #[error("the model changed before the update was made")]
     Outdated,
@@ -87,21 +87,21 @@ pub enum WorkError {
 ///
 /// # Errors
 /// When the data no longer fits, or the operating system provides no randomness.
-pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(Record, Vec<u8>), WorkError> {
+pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(UpdateRecord, Vec<u8>), WorkError> {
     let manifest = &order.manifest;
     let begin = Instant::now();
     let (data, examples) = repository::examples(store, &manifest.data)?;
     let examples = order.kit.embedding.apply(examples.ok_or(WorkError::NoData)?)?;
     let targets = manifest.targets(&examples)?;
     let cost = order.budget.map(|budget| budget.per_upload());
-    let mut watch = Watch::new(store, order.campaign, order.version, &order.leash);
+    let mut watch = Watch::new(store, order.campaign, order.version, &order.signal);
     let task =
         TrainingTask { examples: &examples, targets: &targets, cost, coins: &mut rand::rng(), watch: &mut watch };
     let update = order.kit.model.train(task);
     let trained = watch.trained_at();
     let update = update.map_err(|error| watch.explain(error))?;
     let envelope = envelope::seal_update(&header(order), &update, &order.kit.capsule)?;
-    let record = Record {
+    let record = UpdateRecord {
         campaign: order.campaign,
         version: order.version,
         data: data.into_iter().map(String::from).collect(),
@@ -116,9 +116,9 @@ pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(Record, Vec<u8>),
     Ok((record, envelope))
 }
 
-fn header(order: &Order) -> Header {
+fn header(order: &Order) -> EnvelopeHeader {
     let Binding { chain_id, contract, .. } = order.kit.binding;
-    Header::new(chain_id, contract.into(), order.campaign, order.version, order.miner)
+    EnvelopeHeader::new(chain_id, contract.into(), order.campaign, order.version, order.miner)
         .with_nonce(rand::random::<[u8; 32]>().into())
 }
 

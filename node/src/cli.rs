@@ -11,8 +11,6 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory, Parser};
-use clap_complete::Shell;
 use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -27,10 +25,12 @@ use sonar_protocol::{campaign, families::DraftError, launch::LaunchError, pgp::P
 
 mod code;
 mod limit;
+mod program;
 mod stop;
 
 pub use code::Code;
 pub use limit::run;
+pub use program::{Completions, Program, main, parse, version};
 pub use stop::stop_signal;
 
 /// Size limit of a passphrase file in bytes.
@@ -241,16 +241,18 @@ impl From<PgpError> for Failure {
     }
 }
 
-impl From<campaign::FileError> for Failure {
-    fn from(error: campaign::FileError) -> Self {
+impl From<campaign::CampaignFileError> for Failure {
+    fn from(error: campaign::CampaignFileError) -> Self {
         let place = match &error {
-            campaign::FileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
-            campaign::FileError::Text(_) => "name and description".into(),
-            campaign::FileError::Schema(_) => "inputs and task".into(),
-            campaign::FileError::Model { field, .. } => (*field).into(),
+            campaign::CampaignFileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
+            campaign::CampaignFileError::Text(_) => "name and description".into(),
+            campaign::CampaignFileError::Schema(_) => "inputs and task".into(),
+            campaign::CampaignFileError::Model { field, .. } => (*field).into(),
         };
         let message = match error {
-            campaign::FileError::Toml { message, .. } | campaign::FileError::Model { message, .. } => message,
+            campaign::CampaignFileError::Toml { message, .. } | campaign::CampaignFileError::Model { message, .. } => {
+                message
+            }
             error => error.to_string(),
         };
         Self::new(Code::CampaignFile, message).at(place)
@@ -411,52 +413,6 @@ fn say(mut stream: impl Write, text: &impl Display) {
 /// Prints a document for programs. Control characters are escaped here too, because people look at it.
 fn say_json(mut stream: impl Write, document: &Value) {
     let _ = writeln!(stream, "{}", text::escape_json(&document.to_string()));
-}
-
-/// Parses the command line. An invalid command line ends with exit code 2, as JSON if `--json` is given; help and
-/// version end with 0.
-///
-/// # Errors
-/// The exit code, if the program must end at once.
-pub fn parse<C: Parser>(program: &str) -> Result<C, process::ExitCode> {
-    C::try_parse().map_err(|error| {
-        let json = std::env::args_os().any(|argument| argument == "--json");
-        if !error.use_stderr() {
-            // Help and version are results.
-            let _ = error.print();
-            return ExitCode::Success.into();
-        }
-        let _ = error.print();
-        if json {
-            let text = error.render().to_string();
-            let message = text.trim().trim_start_matches("error: ");
-            let failure = Failure::new(Code::Usage, message);
-            say_json(io::stdout(), &failure.envelope(&format!("{program}.usage/1"), &[]));
-        }
-        ExitCode::Usage.into()
-    })
-}
-
-/// The result of `completions`: a script for a shell.
-///
-/// # Errors
-/// When the script is not UTF-8.
-pub fn completions<C: CommandFactory>(program: &str, shell: Shell) -> Result<Report, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut C::command(), program, &mut script);
-    let script = String::from_utf8(script).map_err(Failure::internal)?;
-    let data = json!({"shell": shell.to_string(), "script": script});
-    Report::new(&data, script)
-}
-
-/// The result of `version`: the version of the program and the hash of the contracts' ABI.
-///
-/// # Errors
-/// None.
-pub fn version(program: &str, version: &str) -> Result<Report, Failure> {
-    let abi = sonar_contracts::abi_hash();
-    let human = format!("{program} {version}\ncontracts {abi}");
-    Report::new(&json!({"version": version, "contracts": abi}), human)
 }
 
 /// A table without borders.

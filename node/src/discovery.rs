@@ -6,14 +6,16 @@ use alloy::signers::local::PrivateKeySigner;
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use sonar_contracts::Deployment;
+use sonar_protocol::view::World;
 
 use crate::{
-    chain::{self, Client},
+    chain::{self, Client, WorldReader},
     cli::{Code, ExitCode, Failure, Output},
     config::Config,
     files::{self, Access},
+    home::Home,
     http,
-    ipfs::Multiaddr,
+    ipfs::{Multiaddr, Node, NodeConfig},
     retry::Retries,
 };
 
@@ -181,6 +183,30 @@ pub async fn client(config: &Config, signer: Option<PrivateKeySigner>) -> Result
     let rpc = config.rpc.as_deref().ok_or(DiscoveryError::Missing("the chain (`rpc`)"))?;
     let deployment = contracts(config).await?;
     Ok(Client::connect(rpc, deployment, signer).await?)
+}
+
+/// Follows the chain by the configuration: interval of queries, confirmations, and the snapshot in the home.
+#[must_use]
+pub fn reader(config: &Config, client: Client, home: &Path) -> WorldReader {
+    let chain_id = client.deployment().chain_id;
+    WorldReader::new(client, config.poll(chain_id), config.confirmations(chain_id)).with_snapshot(home)
+}
+
+/// All that the contracts have said until now, with the confirmations that are configured and the snapshot in the home.
+///
+/// # Errors
+/// When the chain cannot be read, or its events are inconsistent.
+pub async fn world(config: &Config, client: &Client, home: &Path) -> Result<World, chain::Error> {
+    client.world(config.confirmations(client.deployment().chain_id), Some(home)).await
+}
+
+/// An IPFS node that dials Sonar's hub, with its blocks in the home.
+///
+/// # Errors
+/// When the hub's addresses are unknown, or the node does not start.
+pub async fn ipfs_node(config: &Config, home: &Home, output: &Output) -> Result<Node, Failure> {
+    let peers = hub(config, home.path(), output).await?;
+    Ok(Node::start(NodeConfig::client(home.ipfs(), peers).through(config.kubo()?)).await?)
 }
 
 /// Retries an operation until the services that it needs answer, because a daemon may be started before them. `None` if

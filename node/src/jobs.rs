@@ -106,7 +106,7 @@ pub enum JobError<E> {
 
 /// The end of a step.
 #[derive(Debug)]
-pub struct Ended<K, T, E> {
+pub struct EndedJob<K, T, E> {
     /// Key of the step.
     pub key: K,
     /// Its name.
@@ -152,7 +152,7 @@ impl<S: PartialEq> Lease<S> {
 }
 
 /// A started job.
-struct Running<K> {
+struct RunningJob<K> {
     key: K,
     step: &'static str,
     since: Instant,
@@ -163,7 +163,7 @@ struct Running<K> {
 pub struct JobDriver<K, S, T, E> {
     patience: Patience,
     leases: BTreeMap<K, Lease<S>>,
-    running: HashMap<task::Id, Running<K>>,
+    running: HashMap<task::Id, RunningJob<K>>,
     jobs: JoinSet<(Duration, Result<T, JobError<E>>)>,
     slots: Arc<Semaphore>,
     narrow: BTreeMap<&'static str, Arc<Semaphore>>,
@@ -209,6 +209,12 @@ where
         self.jobs.is_empty()
     }
 
+    /// Number of running and queued steps.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// Number of failures in a row of the key's last step.
     #[must_use]
     pub fn failures(&self, key: &K) -> u32 {
@@ -249,26 +255,26 @@ where
             .map(|count| self.narrow.entry(step.name).or_insert_with(|| Arc::new(Semaphore::new(count))).clone());
         let span = tracing::info_span!("job", %key, step = step.name, attempt);
         let task = self.jobs.spawn(run(job, step, slots, narrow).instrument(span));
-        self.running.insert(task.id(), Running { key, step: step.name, since: now });
+        self.running.insert(task.id(), RunningJob { key, step: step.name, since: now });
         true
     }
 
     /// Waits for the next step that ends; `None` if no step is running. Nothing is lost if the future is dropped.
-    pub async fn next(&mut self) -> Option<Ended<K, T, E>> {
+    pub async fn next(&mut self) -> Option<EndedJob<K, T, E>> {
         loop {
             let joined = self.jobs.join_next_with_id().await?;
             let id = match &joined {
                 Ok((id, _)) => *id,
                 Err(error) => error.id(),
             };
-            let Some(Running { key, step, since }) = self.running.remove(&id) else { continue };
+            let Some(RunningJob { key, step, since }) = self.running.remove(&id) else { continue };
             let (took, result) = match joined {
                 Ok((_, ended)) => ended,
                 Err(error) if error.is_panic() => (since.elapsed(), Err(JobError::Panicked { step })),
                 Err(_) => (since.elapsed(), Err(JobError::HandedBack { step })),
             };
             self.end(&key, step, took, &result);
-            return Some(Ended { key, step, took, result });
+            return Some(EndedJob { key, step, took, result });
         }
     }
 
@@ -296,7 +302,7 @@ where
 
     /// Starts nothing more, waits for running steps, and cancels them after the grace time. Returns the end of each.
     /// Queued and cancelled steps release their keys.
-    pub async fn stop(&mut self) -> Vec<Ended<K, T, E>> {
+    pub async fn stop(&mut self) -> Vec<EndedJob<K, T, E>> {
         self.slots.close();
         self.narrow.values().for_each(|slots| slots.close());
         let end = Instant::now() + self.patience.grace;
@@ -605,7 +611,9 @@ mod tests {
             driver.start(key, "train", train, pending());
         }
         driver.start(5, "fetch", FETCH, async { Ok(1) });
+        assert_eq!(driver.running(), 5);
         assert_eq!(driver.next().await.unwrap().key, 5);
+        assert_eq!(driver.running(), 4);
     }
 
     #[tokio::test]

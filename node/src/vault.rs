@@ -15,6 +15,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use zeroize::Zeroizing;
 
@@ -69,6 +70,62 @@ pub enum VaultError {
     /// Reading or writing failed.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+/// A persistent store of named secrets: a [`Vault`], or a stand-in for tests.
+pub trait SecretStore: Send + Sync {
+    /// Keeps bytes under a name; when this returns they survive a crash.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError>;
+
+    /// The bytes under a name.
+    ///
+    /// # Errors
+    /// When there are none, or they cannot be read.
+    fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError>;
+
+    /// Destroys what has the name; nothing there is no error.
+    ///
+    /// # Errors
+    /// When it cannot be destroyed.
+    fn remove(&self, name: &str) -> Result<(), VaultError>;
+
+    /// Names that begin like this, sorted.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError>;
+
+    /// The bytes under a name; `None` if there are none.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        match self.get(name) {
+            Err(VaultError::Missing(_)) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+}
+
+impl<S: SecretStore + ?Sized> SecretStore for Arc<S> {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
+        (**self).put(name, bytes)
+    }
+
+    fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        (**self).get(name)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), VaultError> {
+        (**self).remove(name)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
+        (**self).list(prefix)
+    }
 }
 
 /// An unlocked vault.
@@ -145,11 +202,17 @@ impl Vault {
         Ok(Self { directory: directory.to_owned(), cipher })
     }
 
-    /// Writes or replaces a secret. It is synced to disk when this returns.
-    ///
-    /// # Errors
-    /// If the name is invalid, or the file cannot be written.
-    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
+    fn path(&self, name: &str) -> Result<PathBuf, VaultError> {
+        let fine = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+        if name.is_empty() || name.len() > 200 || !name.chars().all(fine) {
+            return Err(VaultError::Name(name.chars().take(80).collect()));
+        }
+        Ok(self.directory.join(name.replace('/', "~") + ENDING))
+    }
+}
+
+impl SecretStore for Vault {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
         let path = self.path(name)?;
         let mut nonce = [0; NONCE];
         random(&mut nonce)?;
@@ -159,11 +222,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Reads a secret.
-    ///
-    /// # Errors
-    /// If no secret has this name, or its file was tampered with.
-    pub fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let path = self.path(name)?;
         if !path.exists() {
             return Err(VaultError::Missing(path));
@@ -176,24 +235,8 @@ impl Vault {
         secret.map(Zeroizing::new).map_err(|_| VaultError::Damaged(path))
     }
 
-    /// Reads a secret; `None` if it does not exist.
-    ///
-    /// # Errors
-    /// If its file was tampered with.
-    pub fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        match self.get(name) {
-            Err(VaultError::Missing(_)) => Ok(None),
-            found => found.map(Some),
-        }
-    }
-
-    /// Destroys a secret: its file is overwritten, then removed. Succeeds if it does not exist.
-    ///
-    /// Overwriting is best effort: file systems and disks may keep old copies.
-    ///
-    /// # Errors
-    /// If the file cannot be written or removed.
-    pub fn remove(&self, name: &str) -> Result<(), VaultError> {
+    /// Overwrites the file, then removes it. Overwriting is best effort: file systems and disks may keep old copies.
+    fn remove(&self, name: &str) -> Result<(), VaultError> {
         let path = self.path(name)?;
         match overwrite(&path).and_then(|()| fs::remove_file(&path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -201,11 +244,7 @@ impl Vault {
         }
     }
 
-    /// Names of the secrets that start with `prefix`, in order.
-    ///
-    /// # Errors
-    /// If the directory cannot be read.
-    pub fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
+    fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
         let failed = || FileError::new("list", &self.directory);
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(failed())? {
@@ -216,14 +255,6 @@ impl Vault {
         }
         names.sort();
         Ok(names)
-    }
-
-    fn path(&self, name: &str) -> Result<PathBuf, VaultError> {
-        let fine = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-        if name.is_empty() || name.len() > 200 || !name.chars().all(fine) {
-            return Err(VaultError::Name(name.chars().take(80).collect()));
-        }
-        Ok(self.directory.join(name.replace('/', "~") + ENDING))
     }
 }
 

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use alloy::{primitives::U256, providers::Provider};
+use alloy::{
+    network::TransactionBuilder, primitives::U256, providers::Provider, rpc::types::TransactionRequest,
+    sol_types::SolCall,
+};
 use sonar_contracts::{
-    Campaigns::CampaignsErrors, CloseReason, MAX_ACCEPTS_PER_WINDOW, Outcome, Revert, State, payout,
+    Campaigns::{CampaignsErrors, MAX_ACCEPTS_PER_WINDOWCall},
+    CloseReason, Outcome, Revert, State, payout,
 };
 use sonar_node::chain::{Client, Error, Follower, Options, WorldReader};
 use sonar_protocol::{
@@ -12,6 +16,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest, Version},
     view::{CampaignView, World},
 };
+use syft::MAX_ACCEPTS_PER_WINDOW;
 
 use testkit::stage::{OPTIONS, Stage};
 
@@ -57,7 +62,7 @@ impl Dice {
 fn outcomes(dice: &mut Dice, view: &CampaignView) -> Vec<Outcome> {
     let terms = &view.terms;
     let mut step = view.best_ppm / terms.gridPpm;
-    let mut left = MAX_ACCEPTS_PER_WINDOW.min(usize::from(terms.maxAccepts) - view.accepts as usize);
+    let mut left = MAX_ACCEPTS_PER_WINDOW.min(u32::from(terms.maxAccepts) - view.accepts);
     let one = |_: &_| match dice.roll(3) {
         0 if left > 0 && step < 190 => {
             left -= 1;
@@ -243,6 +248,17 @@ async fn a_rolled_back_chain_is_read_anew() {
     catch_up(&mut follower, &mut world).await;
     assert_eq!(world.campaign(id).unwrap().best_ppm, 105_000);
     assert_equal_to_chain(&stage, world.campaign(id).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_window_is_evaluated_with_the_contracts_limit_of_accepts() {
+    let stage = Stage::new().await;
+    let call = TransactionRequest::default()
+        .with_to(stage.deployment.campaigns)
+        .with_input(MAX_ACCEPTS_PER_WINDOWCall {}.abi_encode());
+    let answer = stage.anvil.provider().call(call).await.unwrap();
+    let limit = MAX_ACCEPTS_PER_WINDOWCall::abi_decode_returns(&answer).unwrap();
+    assert_eq!(limit, U256::from(MAX_ACCEPTS_PER_WINDOW));
 }
 
 #[tokio::test]

@@ -15,9 +15,13 @@ use alloy::{
 };
 use axum::{Json, Router, extract::State, routing::post};
 use serde_json::{Value, json};
-use sonar_contracts::{CapsuleRegistry, Deployment};
+use sonar_contracts::{Campaigns, CapsuleRegistry, Deployment, Terms};
 use sonar_node::chain::{Client, WorldReader};
-use sonar_protocol::view::World;
+use sonar_protocol::{
+    event::{Event, Record},
+    ids::CampaignId,
+    view::World,
+};
 use testkit::stage::OPTIONS;
 
 const OPERATOR: Address = Address::repeat_byte(5);
@@ -29,7 +33,14 @@ const DEPLOYMENT: Deployment = Deployment {
     block: 1,
 };
 
-/// A chain on which a Capsule adds to its stake in every hundredth block: 1 wei, or 1,000 on a fork.
+const CAMPAIGN: B256 = B256::repeat_byte(6);
+/// The blocks in which the campaign is opened, declined and refunded.
+const OPENED: u64 = 1_050;
+const DECLINED: u64 = 2_050;
+const REFUNDED: u64 = 2_950;
+
+/// A chain on which a Capsule deposits stake in every hundredth block: 1 wei, or 1,000 on a fork. There is one
+/// campaign.
 struct Chain {
     head: u64,
     forked_from: u64,
@@ -70,15 +81,18 @@ impl Chain {
         let block = |name: &str| serde_json::from_value::<U64>(filter[name].clone()).unwrap().to();
         let range: RangeInclusive<u64> = block("fromBlock")..=block("toBlock");
         self.asked.push(range.clone());
-        let logs: Vec<Log> = range.filter(|number| number % 100 == 0).map(|number| self.log(number)).collect();
+        let is_of_campaign = !filter["topics"][1].is_null();
+        let logs: Vec<Log> = range
+            .filter_map(|number| self.log(number))
+            .filter(|log| !is_of_campaign || log.topics().get(1) == Some(&CAMPAIGN))
+            .collect();
         serde_json::to_value(logs).unwrap()
     }
 
-    fn log(&self, number: u64) -> Log {
-        let amount = U256::from(if self.is_fork(number) { 1_000 } else { 1 });
-        let data = CapsuleRegistry::Deposited { operator: OPERATOR, amount }.encode_log_data();
-        Log {
-            inner: alloy::primitives::Log { address: DEPLOYMENT.registry, data },
+    fn log(&self, number: u64) -> Option<Log> {
+        let inner = self.event(number)?;
+        Some(Log {
+            inner,
             block_hash: Some(self.hash(number)),
             block_number: Some(number),
             block_timestamp: Some(1_000 + number),
@@ -86,6 +100,22 @@ impl Chain {
             transaction_index: Some(0),
             log_index: Some(0),
             removed: false,
+        })
+    }
+
+    fn event(&self, number: u64) -> Option<alloy::primitives::Log> {
+        let (id, amount) = (CAMPAIGN, U256::ONE);
+        let campaigns = |data| Some(alloy::primitives::Log { address: DEPLOYMENT.campaigns, data });
+        match number {
+            OPENED => campaigns(Campaigns::Opened { id, owner: OPERATOR, terms: Terms::default() }.encode_log_data()),
+            DECLINED => campaigns(Campaigns::Declined { id, reason: 1 }.encode_log_data()),
+            REFUNDED => campaigns(Campaigns::Refunded { id, amount }.encode_log_data()),
+            _ if number % 100 == 0 => {
+                let amount = U256::from(if self.is_fork(number) { 1_000 } else { 1 });
+                let data = CapsuleRegistry::Deposited { operator: OPERATOR, amount }.encode_log_data();
+                Some(alloy::primitives::Log { address: DEPLOYMENT.registry, data })
+            }
+            _ => None,
         }
     }
 }
@@ -197,6 +227,32 @@ async fn a_restart_reads_only_the_blocks_after_the_snapshot() {
     assert_eq!(stage.read(0).await, Some(13_037));
     // A program that believes a block later than the snapshot's cannot use it.
     assert_eq!(stage.read(500).await, Some(1));
+}
+
+fn names(records: &[Record]) -> Vec<&'static str> {
+    let is_of_campaign = |record: &&Record| record.event.campaign() == Some(CampaignId(CAMPAIGN));
+    records.iter().filter(is_of_campaign).map(|record| Event::name(&record.event)).collect()
+}
+
+#[tokio::test]
+async fn the_events_of_a_campaign_before_the_snapshot_are_read_from_its_first_block_on() {
+    let stage = Stage::new(3_000).await;
+    let mut reader = WorldReader::new(stage.client.clone(), Duration::ZERO, 0);
+    let batch = reader.next().await.unwrap();
+    assert_eq!(names(&batch.records), ["opened", "declined", "refunded"]);
+    assert!(reader.events_before_start(CampaignId(CAMPAIGN)).await.unwrap().is_empty(), "nothing is missing");
+
+    // The snapshot ends at block 2,936.
+    stage.read(0).await;
+    let mut reader = stage.reader();
+    let batch = reader.next().await.unwrap();
+    assert_eq!(names(&batch.records), ["refunded"]);
+    stage.chain.lock().unwrap().asked.clear();
+    let before = reader.events_before_start(CampaignId(CAMPAIGN)).await.unwrap();
+    assert_eq!(names(&before), ["opened", "declined"]);
+    assert_eq!(before.len(), 2, "the node selects the campaign's events");
+    assert_eq!(stage.chain.lock().unwrap().asked, [OPENED..=2_936]);
+    assert!(reader.events_before_start(CampaignId(B256::ZERO)).await.unwrap().is_empty(), "there is no such campaign");
 }
 
 #[tokio::test]

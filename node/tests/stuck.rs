@@ -12,7 +12,7 @@ use alloy::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sonar_anvil::{Anvil, AnvilConfig};
-use sonar_node::chain::{Error, Node, Options, Sender, Unmined};
+use sonar_node::chain::{Error, Node, Options, Sender, UnminedReason};
 use testkit::stage::OPTIONS;
 use tokio::time::{sleep, timeout};
 
@@ -115,7 +115,7 @@ async fn fees_stop_at_the_cap_and_the_reason_says_so() {
     let chain = Chain::new().await;
     let options = Options { stuck: Duration::from_millis(20), receipt: Duration::from_secs(8), ..OPTIONS };
     let error = chain.sender(options).send("pay", payment()).await.unwrap_err();
-    let Error::NotMined { hash, reason: Unmined::FeeCap, .. } = error else { panic!("{error}") };
+    let Error::NotMined { hash, reason: UnminedReason::FeeCap, .. } = error else { panic!("{error}") };
     let waiting = &chain.pool().await[&0];
     assert_eq!(waiting.hash, hash, "the last form waits on");
     chain.mine().await;
@@ -167,7 +167,7 @@ async fn a_transaction_that_lost_its_nonce_is_given_up() {
     chain.mine().await;
     other.get_receipt().await.unwrap();
     let error = timeout(PATIENCE, sent).await.unwrap().unwrap().unwrap_err();
-    assert!(matches!(error, Error::NotMined { reason: Unmined::Displaced, .. }), "{error}");
+    assert!(matches!(error, Error::NotMined { reason: UnminedReason::Displaced, .. }), "{error}");
     assert!(error.is_transient());
     assert_eq!(chain.received().await, U256::from(5));
 }

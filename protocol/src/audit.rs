@@ -37,7 +37,7 @@ pub struct Auditor<'a> {
 
 /// The result for one version.
 #[derive(Debug)]
-pub struct Audited {
+pub struct VersionAudit {
     /// The version.
     pub version: Version,
     /// Its accuracy on the grid, as attested on chain.
@@ -122,8 +122,13 @@ impl Auditor<'_> {
 
     /// Audits a version. `fetched` is its material, or why it could not be fetched.
     #[must_use]
-    pub fn version(&self, version: &VersionView, handover: &Handover, material: Result<Vec<u8>, String>) -> Audited {
-        let mut audited = Audited {
+    pub fn version(
+        &self,
+        version: &VersionView,
+        handover: &Handover,
+        material: Result<Vec<u8>, String>,
+    ) -> VersionAudit {
+        let mut audited = VersionAudit {
             version: version.version,
             attested_ppm: attested(self.campaign, version),
             measured_ppm: None,
@@ -158,7 +163,7 @@ impl Auditor<'_> {
     }
 
     /// Compares the model of a version with the attested accuracy, and version 1 with the starting model.
-    fn measure(&self, audited: &mut Audited, model: &[u8]) {
+    fn measure(&self, audited: &mut VersionAudit, model: &[u8]) {
         let trial = match self.manifest.trial(self.examples, Some(model)) {
             Ok(trial) => trial,
             Err(why) => return audited.findings.push(Finding::Unreadable(why.to_string())),

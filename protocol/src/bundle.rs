@@ -17,8 +17,8 @@ use crate::{
 
 /// Size limits of a validation set. Unpacked, it must not be larger than a bundle, because it is untrusted.
 #[must_use]
-pub fn validation_limits() -> data::Limits {
-    data::Limits { bytes: limits::BUNDLE as u64, ..data::Limits::default() }
+pub fn validation_limits() -> data::TableLimits {
+    data::TableLimits { bytes: limits::BUNDLE as u64, ..data::TableLimits::default() }
 }
 /// Magic bytes at the start.
 const MAGIC: &[u8] = b"sonar.bundle/1\n";

@@ -336,7 +336,7 @@ impl<'de> Deserialize<'de> for Deadline {
 
 /// Why a campaign file cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum FileError {
+pub enum CampaignFileError {
     /// It is not TOML, or has an unknown field or a wrong type.
     #[error("line {line}, column {column}: {message}")]
     Toml {
@@ -363,7 +363,7 @@ pub enum FileError {
     },
 }
 
-impl FileError {
+impl CampaignFileError {
     /// Creates the error for a setting of the model.
     pub(crate) fn model(field: &'static str, message: impl Into<String>) -> Self {
         Self::Model { field, message: message.into() }
@@ -395,10 +395,10 @@ impl CampaignFile {
     ///
     /// # Errors
     /// Names the invalid key.
-    pub fn training<T: DeserializeOwned>(&self) -> Result<Option<T>, FileError> {
+    pub fn training<T: DeserializeOwned>(&self) -> Result<Option<T>, CampaignFileError> {
         let read = |table: &toml::Table| table.clone().try_into();
         let read = self.training.as_ref().map(read).transpose();
-        read.map_err(|error: toml::de::Error| FileError::model("training", error.message()))
+        read.map_err(|error: toml::de::Error| CampaignFileError::model("training", error.message()))
     }
 
     /// The image, if the inputs are an image.
@@ -566,7 +566,7 @@ target = 0.9
         fn no_text_makes_reading_panic(at in 0..TEXT.len(), cut in 0usize..20, put in "\\PC{0,8}|[0-9e.\"\\[\\]{}=,\n-]{0,8}") {
             let end = (at + cut).min(TEXT.len());
             let text = [&TEXT[..at], &put, &TEXT[end..]].concat();
-            if let Err(FileError::Toml { line, .. }) = CampaignFile::parse(&text) {
+            if let Err(CampaignFileError::Toml { line, .. }) = CampaignFile::parse(&text) {
                 prop_assert!(line <= text.matches('\n').count() + 1);
             }
         }

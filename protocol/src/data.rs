@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt};
 use serde::{Deserialize, Serialize};
 use syft::{DataError, Examples, Matrix, TargetMap, Targets, Task};
 
-pub use crate::table::{Header, Limits, MAX_COLUMNS, Table, TableError, read_csv, read_csv_with};
+pub use crate::table::{Header, MAX_COLUMNS, Table, TableError, TableLimits, read_csv, read_csv_with};
 use crate::{
     table::{comma_number, shorten},
     text::{self, TextError},
@@ -380,7 +380,7 @@ mod tests {
     }
 
     fn table(text: &str) -> Result<Table, TableError> {
-        read_csv(text.as_bytes(), &Limits::default())
+        read_csv(text.as_bytes(), &TableLimits::default())
     }
 
     fn misfits(text: &str) -> String {
@@ -420,11 +420,11 @@ mod tests {
         assert!(matches!(table("a,b\n1\n"), Err(TableError::Ragged { line: 2, have: 1, expected: 2, .. })));
         let wide = format!("{}\n", vec!["c"; 1_000_000].join(","));
         assert!(matches!(table(&wide), Err(TableError::TooManyColumns { have: 1_000_000, .. })));
-        let small = Limits { bytes: 10, ..Limits::default() };
+        let small = TableLimits { bytes: 10, ..TableLimits::default() };
         let read = |text: &str| read_csv(text.as_bytes(), &small);
         assert!(matches!(read("a,b\n1,2\n3,4\n"), Err(TableError::TooManyBytes(10))));
         assert!(read("a,b\n1,22\n").is_ok());
-        let short = Limits { rows: 1, ..Limits::default() };
+        let short = TableLimits { rows: 1, ..TableLimits::default() };
         let long = read_csv("a\n1\n2\n".as_bytes(), &short);
         assert!(matches!(long, Err(TableError::TooManyRows(1))));
     }
@@ -461,7 +461,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_file_makes_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read_csv(&bytes, &Limits::default());
+            let _ = read_csv(&bytes, &TableLimits::default());
         }
 
         #[test]

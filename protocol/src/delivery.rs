@@ -15,14 +15,14 @@ const FORM: &str = "sonar.model/1";
 
 /// The finished model of a campaign.
 #[derive(Debug)]
-pub struct Finished<'a> {
+pub struct FinishedModel<'a> {
     manifest: &'a Manifest,
     model: &'a [u8],
     metadata: BTreeMap<String, String>,
     safetensors: Vec<u8>,
 }
 
-impl<'a> Finished<'a> {
+impl<'a> FinishedModel<'a> {
     /// Reads the model that `campaign` ended with, at this attested accuracy.
     ///
     /// # Errors

@@ -88,7 +88,7 @@ impl ProtocolReject {
 /// Purpose and author of an update.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub struct EnvelopeHeader {
     /// Chain id.
     pub chain_id: u64,
     /// Address of the contract Campaigns.
@@ -103,7 +103,7 @@ pub struct Header {
     pub nonce: B256,
 }
 
-impl Header {
+impl EnvelopeHeader {
     /// The expected header of a submission on chain; its nonce is zero.
     #[must_use]
     pub const fn new(chain_id: u64, contract: Address, campaign: CampaignId, version: Version, miner: Address) -> Self {
@@ -142,7 +142,7 @@ pub fn largest(payload: usize) -> usize {
 ///
 /// # Errors
 /// If the message cannot be encrypted to the Capsule's certificate.
-pub fn seal_update(header: &Header, update: &[u8], capsule: &Certificate) -> Result<Vec<u8>, PgpError> {
+pub fn seal_update(header: &EnvelopeHeader, update: &[u8], capsule: &Certificate) -> Result<Vec<u8>, PgpError> {
     let header = serde_json::to_vec(header).map_err(|error| PgpError::Make(error.to_string()))?;
     let mut plain = Vec::with_capacity(MAGIC.len() + 4 + header.len() + update.len());
     plain.extend_from_slice(MAGIC);
@@ -159,7 +159,7 @@ pub fn seal_update(header: &Header, update: &[u8], capsule: &Certificate) -> Res
 pub fn open_update(
     sealed: &[u8],
     identity: &Identity,
-    expected: &Header,
+    expected: &EnvelopeHeader,
     payload: usize,
 ) -> Result<Zeroizing<Vec<u8>>, ProtocolReject> {
     if sealed.len() > largest(payload) {
@@ -178,7 +178,7 @@ pub fn open_update(
     Ok(Zeroizing::new(update.to_vec()))
 }
 
-fn split(plain: &[u8]) -> Option<(Header, &[u8])> {
+fn split(plain: &[u8]) -> Option<(EnvelopeHeader, &[u8])> {
     let (len, rest) = plain.strip_prefix(MAGIC.as_slice())?.split_at_checked(4)?;
     let len = u32::from_le_bytes(len.try_into().ok()?) as usize;
     if len > HEADER_LIMIT {
@@ -196,11 +196,17 @@ mod tests {
 
     static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate("capsule", "c").unwrap());
 
-    fn header() -> Header {
-        Header::new(31337, Address::repeat_byte(1), CampaignId([2; 32].into()), Version(3), Address::repeat_byte(4))
+    fn header() -> EnvelopeHeader {
+        EnvelopeHeader::new(
+            31337,
+            Address::repeat_byte(1),
+            CampaignId([2; 32].into()),
+            Version(3),
+            Address::repeat_byte(4),
+        )
     }
 
-    fn open(sealed: &[u8], expected: &Header) -> Result<Vec<u8>, ProtocolReject> {
+    fn open(sealed: &[u8], expected: &EnvelopeHeader) -> Result<Vec<u8>, ProtocolReject> {
         open_update(sealed, &CAPSULE, expected, 6).map(|update| update.to_vec())
     }
 
@@ -215,7 +221,7 @@ mod tests {
     #[test]
     fn each_fault_of_form_has_its_reason() {
         let sealed = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
-        let with = |change: fn(&mut Header)| {
+        let with = |change: fn(&mut EnvelopeHeader)| {
             let mut expected = header();
             change(&mut expected);
             open(&sealed, &expected).unwrap_err()

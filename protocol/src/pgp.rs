@@ -409,17 +409,17 @@ fn check_frame(sealed: &[u8]) -> Result<(), PgpError> {
 }
 
 fn refusal(error: &sequoia_openpgp::anyhow::Error, identity: &Identity, signer: Option<&Certificate>) -> PgpError {
-    let chain = || error.chain().find_map(|cause| cause.downcast_ref::<Refused>());
+    let chain = || error.chain().find_map(|cause| cause.downcast_ref::<HelperError>());
     match (chain(), signer) {
-        (Some(Refused::NotForUs), _) => PgpError::NotForUs(identity.fingerprint()),
-        (Some(Refused::NotSigned), Some(signer)) => PgpError::NotSigned(signer.fingerprint()),
+        (Some(HelperError::NotForUs), _) => PgpError::NotForUs(identity.fingerprint()),
+        (Some(HelperError::NotSigned), Some(signer)) => PgpError::NotSigned(signer.fingerprint()),
         _ => PgpError::NotOpenPgp(error.to_string()),
     }
 }
 
 /// Input and result of the library's callbacks.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum HelperError {
     #[error("not encrypted to this key")]
     NotForUs,
     #[error("not signed by the expected key")]
@@ -450,7 +450,7 @@ impl DecryptionHelper for Helper<'_> {
                 }
             }
         }
-        Err(Refused::NotForUs.into())
+        Err(HelperError::NotForUs.into())
     }
 }
 
@@ -467,7 +467,7 @@ impl VerificationHelper for Helper<'_> {
             MessageLayer::SignatureGroup { results } => results.iter().any(Result::is_ok),
             _ => false,
         });
-        if good { Ok(()) } else { Err(Refused::NotSigned.into()) }
+        if good { Ok(()) } else { Err(HelperError::NotSigned.into()) }
     }
 }
 

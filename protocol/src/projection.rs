@@ -243,10 +243,10 @@ impl SubmissionView {
     pub fn all(view: &CampaignView) -> impl Iterator<Item = Self> + '_ {
         let grid = view.terms.gridPpm;
         let settled = view.settled.iter().flat_map(move |window| {
-            (0..).zip(&window.submissions).map(move |(index, s)| Self {
+            window.submissions.iter().map(move |s| Self {
                 number: 0,
                 window: window.index.0,
-                index,
+                index: s.index,
                 version: window.version.0,
                 miner: s.miner,
                 content: s.content,

@@ -19,7 +19,7 @@ use crate::{
 
 /// Progress of a campaign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct CampaignProgress {
     /// Measured starting accuracy; `None` before activation.
     pub start_ppm: Option<u32>,
     /// Number of submissions so far.
@@ -92,7 +92,7 @@ pub enum StatementError {
     Accuracy(#[from] syft::UnitError),
 }
 
-impl From<&CampaignView> for Progress {
+impl From<&CampaignView> for CampaignProgress {
     fn from(view: &CampaignView) -> Self {
         Self { start_ppm: view.start_ppm, submissions: view.submissions, accepts: view.accepts }
     }
@@ -103,7 +103,7 @@ impl PrivacyStatement {
     ///
     /// # Errors
     /// When the starting accuracy is invalid, or not below the target.
-    pub fn new(manifest: &Manifest, progress: Progress) -> Result<Self, StatementError> {
+    pub fn new(manifest: &Manifest, progress: CampaignProgress) -> Result<Self, StatementError> {
         let method = &manifest.method;
         let (regime, weights) = (method.regime(), method.weights());
         let uploads = u32::from(manifest.limits.accepts) + 1;
@@ -127,7 +127,7 @@ impl PrivacyStatement {
 }
 
 impl TranscriptBits {
-    fn new(manifest: &Manifest, progress: Progress) -> Result<Self, StatementError> {
+    fn new(manifest: &Manifest, progress: CampaignProgress) -> Result<Self, StatementError> {
         let accuracy = &manifest.accuracy;
         let ladder = match progress.start_ppm {
             Some(start) => accuracy.ladder_from(Ppm::new(start)?)?,
@@ -206,22 +206,23 @@ mod tests {
     use super::*;
     use crate::launch::tests::planned;
 
-    fn statement(from: &str, to: &str, progress: Progress) -> PrivacyStatement {
+    fn statement(from: &str, to: &str, progress: CampaignProgress) -> PrivacyStatement {
         let manifest = planned(from, to).unwrap().manifest(crate::ids::Digest([9; 32]));
         PrivacyStatement::new(&manifest, progress).unwrap()
     }
 
     #[test]
     fn small_models_are_not_called_secret() {
-        let small = statement("", "", Progress::default());
+        let small = statement("", "", CampaignProgress::default());
         assert!(!small.model.secret && small.to_string().starts_with("The model is not secret: it has 6 weights"));
-        let large = statement("[reward]", "[model]\nfeatures = \"random-relu:200\"\n[reward]", Progress::default());
+        let large =
+            statement("[reward]", "[model]\nfeatures = \"random-relu:200\"\n[reward]", CampaignProgress::default());
         assert!(large.model.secret && large.to_string().contains("402 weights stay secret"), "{large}");
     }
 
     #[test]
     fn a_sealed_campaign_does_not_call_its_model_secret() {
-        let sealed = statement("[reward]", "[model]\nregime = \"clear\"\n[reward]", Progress::default());
+        let sealed = statement("[reward]", "[model]\nregime = \"clear\"\n[reward]", CampaignProgress::default());
         assert!(!sealed.model.secret && sealed.updates.encryption.is_none());
         let text = sealed.to_string();
         for expected in ["not secret: every Mine, and anyone", "bits about the validation set", "126 bit"] {
@@ -232,16 +233,16 @@ mod tests {
 
     #[test]
     fn what_was_said_is_not_left() {
-        let fresh = statement("", "", Progress::default());
+        let fresh = statement("", "", CampaignProgress::default());
         assert_eq!((fresh.transcript.spent, fresh.transcript.left), (0.0, fresh.transcript.allowed));
-        let later = statement("", "", Progress { start_ppm: Some(100_000), submissions: 3, accepts: 1 });
+        let later = statement("", "", CampaignProgress { start_ppm: Some(100_000), submissions: 3, accepts: 1 });
         assert!(later.transcript.spent > 0.0 && later.transcript.left < fresh.transcript.left);
         assert!(later.transcript.spent + later.transcript.left <= later.transcript.allowed + 1e-9);
     }
 
     #[test]
     fn every_figure_has_its_cost_model() {
-        let statement = statement("", "", Progress::default());
+        let statement = statement("", "", CampaignProgress::default());
         assert!(statement.security.iter().all(|figure| figure.bits >= 120 && !figure.cost_model.is_empty()));
         let text = statement.to_string();
         for expected in

@@ -15,7 +15,7 @@ use std::{
     iter,
 };
 
-use records::{Record, Records};
+use records::{CsvRecord, Records};
 
 /// Maximum number of columns of a table, and of inputs of a campaign.
 pub const MAX_COLUMNS: usize = 4_096;
@@ -39,7 +39,7 @@ const MISSING: [&str; 12] = ["", "?", "-", "--", ".", "na", "n/a", "#n/a", "<na>
 
 /// Size limits of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct TableLimits {
     /// Maximum number of bytes of the file, and of its unpacked text.
     pub bytes: u64,
     /// Maximum number of columns.
@@ -48,7 +48,7 @@ pub struct Limits {
     pub rows: usize,
 }
 
-impl Default for Limits {
+impl Default for TableLimits {
     fn default() -> Self {
         Self { bytes: 1 << 30, columns: MAX_COLUMNS, rows: 5_000_000 }
     }
@@ -202,7 +202,7 @@ impl fmt::Debug for Table {
 ///
 /// # Errors
 /// When the file is not a table, is ambiguous, or exceeds the limits.
-pub fn read_csv(bytes: &[u8], limits: &Limits) -> Result<Table, TableError> {
+pub fn read_csv(bytes: &[u8], limits: &TableLimits) -> Result<Table, TableError> {
     read_csv_with(bytes, &Header::Checked, limits)
 }
 
@@ -210,8 +210,8 @@ pub fn read_csv(bytes: &[u8], limits: &Limits) -> Result<Table, TableError> {
 ///
 /// # Errors
 /// When the file is not a table, is ambiguous, or exceeds the limits.
-pub fn read_csv_with(bytes: &[u8], header: &Header, limits: &Limits) -> Result<Table, TableError> {
-    let limits = &Limits { bytes: limits.bytes.min(u32::MAX.into()), ..*limits };
+pub fn read_csv_with(bytes: &[u8], header: &Header, limits: &TableLimits) -> Result<Table, TableError> {
+    let limits = &TableLimits { bytes: limits.bytes.min(u32::MAX.into()), ..*limits };
     if bytes.len() as u64 > limits.bytes {
         return Err(TableError::TooManyBytes(limits.bytes));
     }
@@ -303,7 +303,7 @@ fn declared_separator(text: &str) -> Result<(usize, Option<char>), TableError> {
 fn infer_separator<'t>(records: impl Fn(char) -> Records<'t>) -> char {
     let is_torn = |cell: &&Cell<'t>| cell.contains(SEPARATORS) && comma_number(cell).is_none();
     let split = |separator| {
-        let sample: Vec<Record<'t>> = records(separator).take(SAMPLE).map_while(Result::ok).collect();
+        let sample: Vec<CsvRecord<'t>> = records(separator).take(SAMPLE).map_while(Result::ok).collect();
         let columns = sample.first().map_or(0, |header| header.count);
         let is_even = sample.iter().all(|record| record.count == columns);
         let torn = sample.iter().flat_map(|record| &record.cells).filter(is_torn).count();
@@ -318,8 +318,8 @@ fn infer_separator<'t>(records: impl Fn(char) -> Records<'t>) -> char {
 }
 
 /// Checks that a file with one column really has one column, and not an unsupported separator.
-fn check_single(first: &Record<'_>, below: Records<'_>) -> Result<(), TableError> {
-    let rows: Vec<Record<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
+fn check_single(first: &CsvRecord<'_>, below: Records<'_>) -> Result<(), TableError> {
+    let rows: Vec<CsvRecord<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
     let lines = || iter::once(first).chain(&rows).filter_map(|record| record.cells.first());
     let is_even = |count: &dyn Fn(&str) -> usize| {
         let columns = lines().next().map_or(0, |line| count(line));
@@ -346,7 +346,7 @@ fn is_missing(cell: &str) -> bool {
 
 /// Whether a first line looks like data: it has values above values, or texts that occur again below.
 fn looks_like_data(names: &[String], below: Records<'_>) -> bool {
-    let rows: Vec<Record<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
+    let rows: Vec<CsvRecord<'_>> = below.take(SAMPLE).map_while(Result::ok).collect();
     // A repeated first line may be the header of a second file.
     let others = || rows.iter().filter(|row| row.cells != names);
     let cells = |column: usize| {
@@ -398,7 +398,7 @@ pub(crate) fn shorten(text: &str) -> String {
 }
 
 impl Table {
-    fn push(&mut self, record: &Record<'_>, separator: char) -> Result<(), TableError> {
+    fn push(&mut self, record: &CsvRecord<'_>, separator: char) -> Result<(), TableError> {
         if record.count != self.columns.len() {
             let (expected, separator) = (self.columns.len(), separator_name(separator));
             return Err(TableError::Ragged { line: record.line, have: record.count, expected, separator });
@@ -495,7 +495,7 @@ mod tests {
     use std::io::Write as _;
 
     fn read(bytes: impl AsRef<[u8]>) -> Result<Table, TableError> {
-        read_csv(bytes.as_ref(), &Limits::default())
+        read_csv(bytes.as_ref(), &TableLimits::default())
     }
 
     fn refusal(bytes: impl AsRef<[u8]>) -> String {
@@ -576,7 +576,7 @@ mod tests {
             "None,3,no\n4,5,yes\n",
         ] {
             assert!(matches!(read(text), Err(TableError::LooksLikeData(_))), "{text}");
-            let names = read_csv_with(text.as_bytes(), &Header::Absent(None), &Limits::default()).unwrap();
+            let names = read_csv_with(text.as_bytes(), &Header::Absent(None), &TableLimits::default()).unwrap();
             assert_eq!(names.columns()[0], "column1");
             assert_eq!(names.rows(), text.lines().count(), "no row is lost");
         }
@@ -589,7 +589,7 @@ mod tests {
     fn names_are_given_for_a_file_without_them() {
         let with = |names: &[&str]| {
             let names = names.iter().map(|name| (*name).into()).collect();
-            read_csv_with(b"1,2\n3,4\n", &Header::Absent(Some(names)), &Limits::default())
+            read_csv_with(b"1,2\n3,4\n", &Header::Absent(Some(names)), &TableLimits::default())
         };
         let table = with(&["a", "b"]).unwrap();
         assert_eq!((table.columns(), table.rows()), (&["a".to_owned(), "b".to_owned()][..], 2));
@@ -601,10 +601,10 @@ mod tests {
     fn a_first_line_with_the_expected_names_is_the_header() {
         let expecting = |text: &str| {
             let expected = Header::Expected(vec!["0".into(), "1".into()]);
-            read_csv_with(text.as_bytes(), &expected, &Limits::default())
+            read_csv_with(text.as_bytes(), &expected, &TableLimits::default())
         };
         assert_eq!(expecting("0,1,2\n5,6,7\n").unwrap().rows(), 1);
-        let first_line = read_csv_with(b"3,4\n5,6\n", &Header::FirstLine, &Limits::default()).unwrap();
+        let first_line = read_csv_with(b"3,4\n5,6\n", &Header::FirstLine, &TableLimits::default()).unwrap();
         assert_eq!(first_line.columns(), ["3", "4"]);
         assert!(matches!(expecting("5,6,7\n0,1,2\n"), Err(TableError::LooksLikeData(_))));
         assert_eq!(expecting("a,b\n0,1\n").unwrap().columns(), ["a", "b"], "what is missing is reported by the schema");
@@ -630,7 +630,7 @@ mod tests {
         assert_eq!(row(&empty_cells, 0), ["", "", "yes"]);
         let without_header = |text: &str| {
             let names = Header::Absent(None);
-            read_csv_with(text.as_bytes(), &names, &Limits::default()).unwrap()
+            read_csv_with(text.as_bytes(), &names, &TableLimits::default()).unwrap()
         };
         for text in ["1,68;2,5;no\n3,1;4,25;yes\n", "1,68\t2,5\tno\n3,1\t4,25\tyes\n"] {
             assert_eq!(row(&without_header(text), 1), ["3,1", "4,25", "yes"], "{text}");
@@ -727,7 +727,7 @@ mod tests {
         let twice = [gzip(b"a,b\n"), gzip(b"1,2\n")].concat();
         assert_eq!(read(twice).unwrap(), read(text).unwrap());
         let bomb = gzip(&vec![b'1'; 1 << 20]);
-        let limits = Limits { bytes: 1 << 16, ..Limits::default() };
+        let limits = TableLimits { bytes: 1 << 16, ..TableLimits::default() };
         assert!(bomb.len() < 1 << 16);
         assert_eq!(read_csv(&bomb, &limits), Err(TableError::TooManyBytes(1 << 16)));
         let packed = gzip(text);
@@ -772,7 +772,7 @@ mod tests {
                 }
                 table.lines.push(0);
             }
-            let read = read_csv_with(table.to_csv().as_bytes(), &Header::FirstLine, &Limits::default()).unwrap();
+            let read = read_csv_with(table.to_csv().as_bytes(), &Header::FirstLine, &TableLimits::default()).unwrap();
             prop_assert_eq!(read.columns, table.columns);
             prop_assert_eq!((read.text, read.ends), (table.text, table.ends));
         }

@@ -41,6 +41,8 @@ pub struct World {
     pub capsules: BTreeMap<Address, CapsuleView>,
     /// The newest block.
     pub head: Head,
+    // Account whose part of settled windows and ended campaigns is kept; everyone's if `None`.
+    scope: Option<Address>,
 }
 
 /// Events that were applied to copies of the campaigns and Capsules that they concern, see [`World::stage`].
@@ -204,6 +206,8 @@ pub struct SettledWindow {
 /// A settled submission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettledSubmission {
+    /// Its place in the window.
+    pub index: u32,
     /// Address of the miner.
     pub miner: Address,
     /// Digest of the sealed update on IPFS.
@@ -320,13 +324,33 @@ pub struct Withdrawal {
 }
 
 impl World {
+    /// An empty world that keeps only this account's part of settled windows and ended campaigns. Its memory does not
+    /// grow with the activity of others. [`CampaignView::ledger`] and [`CampaignView::all_stakes`] need the default, a
+    /// world of everyone.
+    #[must_use]
+    pub fn of(account: Address) -> Self {
+        Self { scope: Some(account), ..Self::default() }
+    }
+
+    /// The account whose part is kept; `None` if everyone's part is kept.
+    #[must_use]
+    pub fn scope(&self) -> Option<Address> {
+        self.scope
+    }
+
+    /// An empty world with the same scope.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self { scope: self.scope, ..Self::default() }
+    }
+
     /// Applies a batch of a follower; starts from an empty world if the batch restarts.
     ///
     /// # Errors
     /// When the events are inconsistent. The world is then unusable until the follower restarts.
     pub fn absorb(&mut self, batch: &Batch) -> Result<(), ViewError> {
         if batch.restarted {
-            *self = Self::default();
+            *self = self.emptied();
         }
         self.head = batch.head;
         batch.records.iter().try_for_each(|record| self.apply(record))
@@ -338,7 +362,7 @@ impl World {
     /// # Errors
     /// When an event is inconsistent with the events before it; this world is unchanged.
     pub fn stage<'a>(&self, records: impl IntoIterator<Item = &'a Record> + Clone) -> Result<StagedChanges, ViewError> {
-        let mut part = Self::default();
+        let mut part = self.emptied();
         for record in records.clone() {
             if let Some((id, campaign)) = record.event.campaign().and_then(|id| self.campaigns.get_key_value(&id)) {
                 part.campaigns.insert(*id, Arc::clone(campaign));
@@ -408,7 +432,7 @@ impl World {
                 .campaigns
                 .get_mut(&id)
                 .ok_or("there is no such campaign")
-                .and_then(|campaign| Arc::make_mut(campaign).apply(record))
+                .and_then(|campaign| Arc::make_mut(campaign).apply_within(self.scope, record))
                 .map_err(fault),
             (_, None) => Ok(()),
         }
@@ -733,6 +757,45 @@ impl CampaignView {
         Ok(())
     }
 
+    /// Applies one event, and keeps no more than `scope` needs.
+    fn apply_within(&mut self, scope: Option<Address>, record: &Record) -> Result<(), &'static str> {
+        let Some(scope) = scope else {
+            return self.apply(record);
+        };
+        match &record.event {
+            Event::Withdrawn { account, .. } | Event::StakeWithdrawn { account, .. }
+                if self.closed.is_some() && !self.parties(scope).contains(account) => {}
+            _ => self.apply(record)?,
+        }
+        match &record.event {
+            Event::Settled { .. } => self.forget_settled(scope),
+            Event::Closed { .. } | Event::Refunded { .. } => self.forget_accounts(scope),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Accounts that are kept when the campaign has ended: the one in `scope`, and those to which money is credited
+    /// then.
+    fn parties(&self, scope: Address) -> [Address; 3] {
+        [scope, self.terms.owner, self.terms.capsule]
+    }
+
+    fn forget_settled(&mut self, scope: Address) {
+        if let Some(window) = self.settled.last_mut() {
+            window.submissions.retain(|submission| submission.miner == scope);
+            window.submissions.shrink_to_fit();
+        }
+    }
+
+    fn forget_accounts(&mut self, scope: Address) {
+        let parties = self.parties(scope);
+        let keeps = |account: Address| parties.contains(&account);
+        self.accounts.retain(|account, _| keeps(*account));
+        self.withdrawals.retain(|withdrawal| keeps(withdrawal.account));
+        self.stake_withdrawals.retain(|withdrawal| keeps(withdrawal.account));
+    }
+
     fn judged(&mut self, fate: StakeFate) -> Result<(), &'static str> {
         self.require(State::Finalized)?;
         match self.stake_fate.replace(fate) {
@@ -827,6 +890,7 @@ impl CampaignView {
             .zip(window.positions)
             .zip(outcomes)
             .map(|(((index, submission), at), outcome)| SettledSubmission {
+                index,
                 miner: submission.miner,
                 content: submission.content.into(),
                 at,

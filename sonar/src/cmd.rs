@@ -3,18 +3,18 @@
 mod account;
 mod campaign;
 mod deploy;
-mod help;
+mod exit_codes;
 mod identity;
 mod serve;
 
-use std::{future::Future, path::PathBuf, process::ExitCode, time::Duration};
+use std::{future::Future, path::PathBuf, time::Duration};
 
 use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
 use sonar_node::{
     account::{AccountName, Keystore},
     chain::{Client, Node},
-    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Report},
+    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Program, Report},
     config::{self, Config},
     discovery::{self, DiscoveryError},
 };
@@ -71,7 +71,8 @@ enum Command {
     /// Run the coordinator: index, IPFS hub, relay, HTTP API
     Serve(serve::Serve),
     /// Print a completion script for your shell
-    Completions(help::Completions),
+    #[command(after_help = "Example:\n  sonar completions bash > /etc/bash_completion.d/sonar")]
+    Completions(cli::Completions),
     /// Print the exit codes
     #[command(long_about = EXIT_CODES)]
     ExitCodes,
@@ -87,32 +88,38 @@ struct Context {
     config: Config,
 }
 
-/// Runs a command and returns the exit code of the program.
-pub fn run(cli: Cli) -> ExitCode {
-    let logging = match cli.command {
-        Command::Serve(_) => Logging::Daemon,
-        _ => Logging::Command,
-    };
-    cli::init_tracing(&cli.globals, logging);
-    let output = Output::new(&cli.globals, cli.command.schema());
-    cli::run(cli.globals.timeout, output, async |output| execute(cli, output).await)
-}
-
-async fn execute(cli: Cli, output: &Output) -> Result<Report, Failure> {
-    match cli.command {
-        Command::Completions(command) => return command.run(),
-        Command::ExitCodes => return help::exit_codes(),
-        Command::Version => return help::version(),
-        _ => {}
+impl Program for Cli {
+    fn globals(&self) -> &Globals {
+        &self.globals
     }
-    let context = Context::new(cli.globals, cli.place)?;
-    match cli.command {
-        Command::Deploy(command) => command.run(&context, output).await,
-        Command::Account(command) => command.run(&context, output).await,
-        Command::Campaign(command) => command.run(&context, output).await,
-        Command::Serve(command) => command.run(&context, output).await,
-        Command::Completions(_) | Command::ExitCodes | Command::Version => {
-            unreachable!("done above")
+
+    fn schema(&self) -> &'static str {
+        self.command.schema()
+    }
+
+    fn logging(&self) -> Logging {
+        match self.command {
+            Command::Serve(_) => Logging::Daemon,
+            _ => Logging::Command,
+        }
+    }
+
+    async fn execute(self, output: &Output) -> Result<Report, Failure> {
+        match self.command {
+            Command::Completions(command) => return command.run::<Self>(),
+            Command::ExitCodes => return exit_codes::run(),
+            Command::Version => return cli::version::<Self>(),
+            _ => {}
+        }
+        let context = Context::new(self.globals, self.place)?;
+        match self.command {
+            Command::Deploy(command) => command.run(&context, output).await,
+            Command::Account(command) => command.run(&context, output).await,
+            Command::Campaign(command) => command.run(&context, output).await,
+            Command::Serve(command) => command.run(&context, output).await,
+            Command::Completions(_) | Command::ExitCodes | Command::Version => {
+                unreachable!("done above")
+            }
         }
     }
 }
@@ -168,7 +175,7 @@ impl Context {
 
     /// The state of all campaigns, from the confirmed events of the contracts.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
-        Ok(client.world(self.config.confirmations(client.deployment().chain_id), Some(&self.home)).await?)
+        Ok(discovery::world(&self.config, client, &self.home).await?)
     }
 
     /// The account named by `--account`, or the only account.

@@ -265,6 +265,12 @@ async fn lists_come_in_parts_and_filtered() {
     assert_eq!(site.ok("/api/v1/campaigns?state=open").await["total"], 1);
     assert_eq!(site.ok(&format!("/api/v1/campaigns?owner={}", stage.miners[0].address().unwrap())).await["total"], 0);
 
+    let operator = stage.capsule.address().unwrap();
+    let capsules = site.ok("/api/v1/capsules?limit=1").await;
+    assert_eq!((&capsules["total"], &capsules["next"]), (&json!(1), &Value::Null));
+    assert_eq!(capsules["items"][0]["operator"], json!(operator));
+    assert_eq!(site.ok(&format!("/api/v1/capsules?after={operator}")).await["items"], json!([]));
+
     let events = format!("/api/v1/campaigns/{id}/events");
     let first = site.ok(&format!("{events}?limit=2")).await;
     let next = first["next"].as_str().unwrap();
@@ -513,6 +519,10 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
         ("/api/v1/campaigns?state=happy".into(), 400, "USAGE"),
         ("/api/v1/campaigns?colour=red".into(), 400, "USAGE"),
         (format!("/api/v1/campaigns?after={unknown}"), 404, "UNKNOWN_CAMPAIGN"),
+        ("/api/v1/capsules?limit=0".into(), 400, "USAGE"),
+        ("/api/v1/capsules?limit=501".into(), 400, "USAGE"),
+        ("/api/v1/capsules?after=0x12".into(), 400, "USAGE"),
+        ("/api/v1/capsules?colour=red".into(), 400, "USAGE"),
         ("/api/v1/miners/0x12".into(), 400, "USAGE"),
         // A digit is mistyped, so the checksum is wrong.
         ("/api/v1/miners/0x5aAeb6063F3E94C9b9A09f33669435E7Ef1BeAed".into(), 400, "USAGE"),

@@ -14,8 +14,9 @@ use thiserror::Error;
 
 /// Step sizes that are tried, in descending order.
 pub const STEP_SIZES: [f64; 7] = [2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125];
-/// Most accepts of one window, whatever the caller allows. The keys change after a window.
-const MOST_ACCEPTS: u32 = 4;
+/// Maximum number of accepted updates of a window, whatever the caller allows. The keys change after a window. The
+/// contract has the same limit.
+pub const MAX_ACCEPTS_PER_WINDOW: u32 = 4;
 
 /// Accuracies that do not form a ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -242,7 +243,7 @@ pub fn evaluate_window<M: Trainable>(
     max_accepts: u32,
 ) -> WindowOutcome<M> {
     let mut state = State { best: best.clone(), step: best_ppm.steps(ladder.grid), accepts: 0 };
-    let most = max_accepts.min(MOST_ACCEPTS);
+    let most = max_accepts.min(MAX_ACCEPTS_PER_WINDOW);
     let judge = |candidate: Option<M::Delta>| {
         let usable = candidate.filter(|delta| best.takes(delta)).unwrap_or_else(|| best.nothing());
         let (step, trial) = best_trial(&state.best, &usable, validation, ladder.grid);

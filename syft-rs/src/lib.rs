@@ -35,8 +35,8 @@ pub mod wire;
 pub use affine::AffineUpdate;
 pub use data::{DataError, Examples, Matrix, TargetMap, Targets, Task};
 pub use evaluate::{
-    ContentVerdict, Ladder, LadderError, Rows, STEP_SIZES, Trainable, Validation, ValidationError, WindowOutcome,
-    evaluate_window,
+    ContentVerdict, Ladder, LadderError, MAX_ACCEPTS_PER_WINDOW, Rows, STEP_SIZES, Trainable, Validation,
+    ValidationError, WindowOutcome, evaluate_window,
 };
 pub use features::{Column, Expansion, FEATURE_LIMIT, FeatureKind, FeatureMap, Features, Image, Recipe};
 pub use he::noise::{self, Noise};

@@ -20,7 +20,7 @@ const GAS_LIMIT: u64 = 30_000_000;
 
 /// A submission as the chain keeps it: numbers instead of ids and addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Submitted {
+pub struct CompactSubmission {
     /// Place of the campaign among [`Chain::campaigns`].
     pub campaign: u32,
     /// Place of the miner among [`Chain::miners`].
@@ -35,12 +35,12 @@ pub struct Submitted {
 
 #[derive(Clone, Debug)]
 enum Entry {
-    Submitted(Submitted),
+    Submitted(CompactSubmission),
     Encoded(Box<(Address, LogData)>),
 }
 
 #[derive(Clone, Debug)]
-struct Kept {
+struct ChainLog {
     // Place of the transaction in the block.
     transaction: u16,
     entry: Entry,
@@ -63,7 +63,7 @@ pub struct Chain {
     campaigns: Vec<B256>,
     blocks: Vec<Block>,
     numbers: HashMap<B256, u64>,
-    logs: Vec<Kept>,
+    logs: Vec<ChainLog>,
     transactions: u16,
 }
 
@@ -140,14 +140,14 @@ impl Chain {
     }
 
     /// Adds a submission to the block that is being made.
-    pub fn submit(&mut self, submitted: Submitted) {
-        self.logs.push(Kept { transaction: self.transactions, entry: Entry::Submitted(submitted) });
+    pub fn submit(&mut self, submitted: CompactSubmission) {
+        self.logs.push(ChainLog { transaction: self.transactions, entry: Entry::Submitted(submitted) });
     }
 
     /// Adds an event of a contract to the block that is being made.
     pub fn emit(&mut self, contract: Address, event: LogData) {
         let entry = Entry::Encoded(Box::new((contract, event)));
-        self.logs.push(Kept { transaction: self.transactions, entry });
+        self.logs.push(ChainLog { transaction: self.transactions, entry });
     }
 
     /// Ends a transaction: the next log belongs to another one.
@@ -174,7 +174,7 @@ impl Chain {
         for log in logs {
             let transaction = u16::try_from(log.transaction_index.unwrap_or_default()).unwrap_or(u16::MAX);
             let entry = Entry::Encoded(Box::new((log.address(), log.inner.data)));
-            self.logs.push(Kept { transaction, entry });
+            self.logs.push(ChainLog { transaction, entry });
         }
         let (hash, timestamp) = (block.header.hash, block.header.timestamp);
         self.add(Block { hash, timestamp, end: self.logs.len(), copied: Some(Box::new(block)) });
@@ -255,7 +255,7 @@ impl Chain {
         match entry {
             Entry::Encoded(log) => alloy::primitives::Log { address: log.0, data: log.1.clone() },
             Entry::Submitted(submitted) => {
-                let Submitted { campaign, miner, version, window, index } = *submitted;
+                let CompactSubmission { campaign, miner, version, window, index } = *submitted;
                 let id = self.campaigns[campaign as usize];
                 let place = [window.to_be_bytes(), index.to_be_bytes()].concat();
                 let event = Campaigns::Submitted {

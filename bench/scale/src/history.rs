@@ -22,7 +22,7 @@ use sonar_contracts::{
 };
 
 use crate::{
-    chain::{Chain, Submitted},
+    chain::{Chain, CompactSubmission},
     contract::{self, Campaigns},
 };
 
@@ -426,7 +426,7 @@ impl History {
             }
             of_group = (of_group + 1) % campaign.group;
         };
-        chain.submit(Submitted {
+        chain.submit(CompactSubmission {
             campaign: place,
             miner,
             version: campaign.version,

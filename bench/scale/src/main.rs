@@ -8,7 +8,7 @@ use sonar_scale::{
     measure::{Plan, measure},
     process::{Programs, raise_file_limit},
     report::{Machine, PARTS, Report, Settings, page},
-    rpc::Limits,
+    rpc::NodeLimits,
 };
 
 /// `--quick` divides the history by this.
@@ -43,7 +43,7 @@ struct Cli {
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     streams: usize,
     #[command(flatten)]
-    limits: Limits,
+    limits: NodeLimits,
     /// Folder with the programs; that of this program if it is not given
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,

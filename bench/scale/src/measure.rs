@@ -21,7 +21,7 @@ use crate::{
     load::{self, RouteFigures, StreamFigures},
     process::{self, Daemon, ProcessError, Programs},
     routes::{self, Route},
-    rpc::{Limits, Node, SharedChain},
+    rpc::{Node, NodeLimits, SharedChain},
 };
 
 /// A chain that no program knows, so that none takes it for a local one.
@@ -55,7 +55,7 @@ pub struct Plan {
     /// Where it starts from.
     pub seed: u64,
     /// What the node refuses.
-    pub limits: Limits,
+    pub limits: NodeLimits,
     /// Clients that ask at the same time.
     pub clients: usize,
     /// Requests to each route; none leaves routes and streams out.

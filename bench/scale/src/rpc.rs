@@ -1,7 +1,7 @@
 //! A node's JSON-RPC over a chain that is in memory: what a program needs that reads blocks, events and balances.
 //!
 //! It sends no transactions. Public nodes refuse requests that span too many blocks or find too much, each in its own way:
-//! [`Limits`] imitates them. Each client can have a node of its own over the same chain; [`Node::followed`] says how far
+//! [`NodeLimits`] imitates them. Each client can have a node of its own over the same chain; [`Node::followed`] says how far
 //! that client has read.
 
 use std::{
@@ -48,7 +48,7 @@ pub type SharedChain = Arc<RwLock<Chain>>;
 
 /// How a node says that a request for logs is too large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Refusal {
+pub enum RefusalStyle {
     /// JSON-RPC error -32005, as Infura
     #[default]
     LimitExceeded,
@@ -60,7 +60,7 @@ pub enum Refusal {
 
 /// What a node refuses to answer at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
-pub struct Limits {
+pub struct NodeLimits {
     /// Most blocks that one request for logs may span
     #[arg(long, value_name = "N")]
     pub max_span: Option<u64>,
@@ -69,7 +69,7 @@ pub struct Limits {
     pub max_results: Option<usize>,
     /// How the node refuses what is more
     #[arg(long, value_enum, default_value_t)]
-    pub refusal: Refusal,
+    pub refusal: RefusalStyle,
 }
 
 /// A running node.
@@ -83,7 +83,7 @@ pub struct Node {
 #[derive(Debug)]
 struct NodeState {
     chain: SharedChain,
-    limits: Limits,
+    limits: NodeLimits,
     /// The last block whose logs were returned.
     read: AtomicU64,
     /// The same at the moment when the client asked for the head again.
@@ -95,7 +95,7 @@ impl Node {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn start(chain: SharedChain, limits: Limits) -> io::Result<Self> {
+    pub async fn start(chain: SharedChain, limits: NodeLimits) -> io::Result<Self> {
         let state = Arc::new(NodeState { chain, limits, read: AtomicU64::new(0), followed: AtomicU64::new(0) });
         let router =
             Router::new().route("/", post(answer)).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(state.clone());
@@ -272,9 +272,9 @@ impl NodeState {
 
     fn refuse(&self, message: String) -> Fault {
         match self.limits.refusal {
-            Refusal::LimitExceeded => Fault::Rpc(-32005, message),
-            Refusal::InvalidParams => Fault::Rpc(-32602, message),
-            Refusal::TooLarge => Fault::Http(StatusCode::PAYLOAD_TOO_LARGE),
+            RefusalStyle::LimitExceeded => Fault::Rpc(-32005, message),
+            RefusalStyle::InvalidParams => Fault::Rpc(-32602, message),
+            RefusalStyle::TooLarge => Fault::Http(StatusCode::PAYLOAD_TOO_LARGE),
         }
     }
 }
@@ -332,7 +332,7 @@ mod tests {
     use super::*;
     use crate::history::{History, Size};
 
-    fn node(limits: Limits) -> NodeState {
+    fn node(limits: NodeLimits) -> NodeState {
         let size = Size { campaigns: 3, submissions: 100, miners: 16 };
         let (_, chain) = History::generate(size, 1, contract::made_up(7));
         NodeState { chain: Arc::new(RwLock::new(chain)), limits, read: AtomicU64::new(0), followed: AtomicU64::new(0) }
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn blocks_are_linked_and_found_by_number_hash_and_tag() {
-        let node = node(Limits::default());
+        let node = node(NodeLimits::default());
         let get = |params| ask(&node, "eth_getBlockByNumber", params)["result"].clone();
         let latest = get(json!(["latest", false]));
         let head = ask(&node, "eth_blockNumber", json!([]))["result"].clone();
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn logs_are_filtered_by_blocks_address_and_topics() {
-        let node = node(Limits::default());
+        let node = node(NodeLimits::default());
         let chain = node.chain().clone();
         let (campaigns, id) = (contract::campaigns(chain.contracts()), chain.campaigns()[0]);
         let logs = |filter: Value| ask(&node, "eth_getLogs", json!([filter]))["result"].as_array().unwrap().clone();
@@ -381,20 +381,21 @@ mod tests {
     #[test]
     fn what_is_too_large_is_refused_as_nodes_do() {
         let whole = json!([{ "fromBlock": "0x0", "toBlock": "latest" }]);
-        let results = node(Limits { max_results: Some(10), ..Limits::default() });
+        let results = node(NodeLimits { max_results: Some(10), ..NodeLimits::default() });
         let error = ask(&results, "eth_getLogs", whole.clone())["error"].clone();
         assert_eq!(error, json!({ "code": -32005, "message": "query returned more than 10 results" }));
-        let span = node(Limits { max_span: Some(2), refusal: Refusal::InvalidParams, ..Limits::default() });
+        let span =
+            node(NodeLimits { max_span: Some(2), refusal: RefusalStyle::InvalidParams, ..NodeLimits::default() });
         assert_eq!(ask(&span, "eth_getLogs", whole.clone())["error"]["code"], -32602);
         assert!(ask(&span, "eth_getLogs", json!([{ "fromBlock": "0x1", "toBlock": "0x2" }])).get("result").is_some());
-        let proxy = node(Limits { max_span: Some(2), refusal: Refusal::TooLarge, ..Limits::default() });
+        let proxy = node(NodeLimits { max_span: Some(2), refusal: RefusalStyle::TooLarge, ..NodeLimits::default() });
         let request = json!({ "id": 1, "method": "eth_getLogs", "params": whole }).to_string();
         assert_eq!(proxy.answer(request.as_bytes()), Err(StatusCode::PAYLOAD_TOO_LARGE));
     }
 
     #[test]
     fn batches_are_answered_in_order_and_unknown_methods_refused() {
-        let node = node(Limits::default());
+        let node = node(NodeLimits::default());
         let batch = r#"[{"id":1,"method":"eth_chainId"},{"id":"b","method":"eth_mine"}]"#;
         let answer: Value = serde_json::from_str(&node.answer(batch.as_bytes()).unwrap()).unwrap();
         assert_eq!(answer[0], json!({ "jsonrpc": "2.0", "id": 1, "result": "0x7" }));

@@ -13,7 +13,7 @@ use sonar_protocol::{event::Batch, view::World};
 use sonar_scale::{
     contract,
     history::{History, Size},
-    rpc::{Limits, Node, Refusal, SharedChain},
+    rpc::{Node, NodeLimits, RefusalStyle, SharedChain},
 };
 
 const SIZE: Size = Size { campaigns: 40, submissions: 4_000, miners: 64 };
@@ -36,7 +36,7 @@ async fn world(url: &str, contracts: Deployment) -> World {
 }
 
 /// The same from our node with these limits.
-async fn folded(chain: &SharedChain, limits: Limits) -> World {
+async fn folded(chain: &SharedChain, limits: NodeLimits) -> World {
     let node = Node::start(chain.clone(), limits).await.unwrap();
     let contracts = *chain.read().unwrap().contracts();
     let folded = world(&node.url(), contracts).await;
@@ -51,7 +51,7 @@ async fn folded(chain: &SharedChain, limits: Limits) -> World {
 #[tokio::test]
 async fn the_fold_accepts_the_history_and_what_is_appended() {
     let (mut history, chain) = history();
-    let world = folded(&chain, Limits::default()).await;
+    let world = folded(&chain, NodeLimits::default()).await;
     assert_eq!(world.campaigns.len(), 40);
     assert_eq!(world.campaigns.values().map(|campaign| campaign.submissions).sum::<u32>(), SIZE.submissions);
     let states: BTreeSet<_> = world.campaigns.values().map(|campaign| campaign.state as u8).collect();
@@ -67,7 +67,7 @@ async fn the_fold_accepts_the_history_and_what_is_appended() {
         history.append_submission(&mut chain.write().unwrap());
     }
     history.append_empty(3, &mut chain.write().unwrap());
-    let longer = folded(&chain, Limits::default()).await;
+    let longer = folded(&chain, NodeLimits::default()).await;
     let submissions: u32 = longer.campaigns.values().map(|campaign| campaign.submissions).sum();
     assert_eq!(submissions, SIZE.submissions + 20);
 }
@@ -75,6 +75,6 @@ async fn the_fold_accepts_the_history_and_what_is_appended() {
 #[tokio::test]
 async fn a_node_that_refuses_large_requests_gives_the_same_history() {
     let (_, chain) = history();
-    let limits = Limits { max_span: Some(500), max_results: Some(300), refusal: Refusal::InvalidParams };
-    assert_eq!(folded(&chain, limits).await, folded(&chain, Limits::default()).await);
+    let limits = NodeLimits { max_span: Some(500), max_results: Some(300), refusal: RefusalStyle::InvalidParams };
+    assert_eq!(folded(&chain, limits).await, folded(&chain, NodeLimits::default()).await);
 }

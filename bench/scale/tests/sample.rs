@@ -19,7 +19,7 @@ use sonar_contracts::{
 use sonar_scale::{
     chain::Chain,
     contract::{self, Campaigns},
-    rpc::Limits,
+    rpc::NodeLimits,
 };
 
 use crate::folded;
@@ -251,7 +251,7 @@ async fn a_copy_of_real_transactions_reads_as_the_real_chain_does() {
     let submissions: u32 = real.campaigns.values().map(|campaign| campaign.submissions).sum();
     assert_eq!(submissions as usize, 2 * WINDOW * WINDOWS as usize);
     let chain = Arc::new(RwLock::new(sample.copied().await));
-    let copy = folded(&chain, Limits::default()).await;
+    let copy = folded(&chain, NodeLimits::default()).await;
     assert_eq!(real.campaigns, copy.campaigns);
     assert_eq!(real.capsules, copy.capsules);
     assert_eq!(real.head.hash, copy.head.hash);

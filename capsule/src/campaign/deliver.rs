@@ -1,7 +1,8 @@
 //! The delivery: seals the finished model to the data scientist, and hands over the seed of every version for the audit.
 
+use sonar_node::vault::SecretStore;
 use sonar_protocol::{
-    delivery::Finished,
+    delivery::FinishedModel,
     pgp,
     view::{CampaignView, VersionView},
 };
@@ -10,15 +11,15 @@ use super::{
     record::Delivery,
     worker::{WorkError, Worker},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Seals the finished model to the data scientist.
     pub(super) async fn deliver(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
         let loaded = self.load(campaign).await?;
         let slot = *self.record.final_model(campaign).ok_or_else(|| WorkError::Lost("finished model".into()))?;
         let model = self.model(slot.id)?;
-        let finished = Finished::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
+        let finished = FinishedModel::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
         let finished = finished.map_err(WorkError::internal)?;
         let sealed = pgp::seal_signed(finished.safetensors(), &loaded.scientist, &self.tools.identity)?;
         let result = self.tools.artefacts.add(sealed).await?;

@@ -5,25 +5,23 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use sonar_contracts::{CloseReason, Outcome, OutcomeError, Submission, Terms};
-use sonar_node::ipfs::IpfsError;
+use sonar_node::{ipfs::IpfsError, vault::SecretStore};
 use sonar_protocol::{
-    envelope::{self, Header, ProtocolReject},
-    families::{Evaluated, Window},
+    envelope::{self, EnvelopeHeader, ProtocolReject},
+    families::{EvaluationWindow, ModelFile, WindowEvaluation},
     view::CampaignView,
 };
-use syft::{ContentVerdict, Ppm, budget::BudgetError};
+use syft::{ContentVerdict, MAX_ACCEPTS_PER_WINDOW, Ppm, budget::BudgetError};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::{
     examine,
     record::{Evaluation, Settlement, Slot},
-    worker::{Loaded, ModelFile, WorkError, Worker, compute},
+    worker::{CampaignInputs, WorkError, Worker, compute},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
-/// Maximum number of accepts in a window.
-const MOST_ACCEPTS: u32 = 4;
 /// Maximum number of updates that are decrypted at once: each needs several times its size in memory, and an update of
 /// a network may be large.
 const OPENED_AT_ONCE: usize = 2;
@@ -32,9 +30,9 @@ const OPENED_AT_ONCE: usize = 2;
 /// as the model.
 type Payload = Zeroizing<Vec<u8>>;
 /// The updates of a window: decrypted and conforming, or rejected by protocol.
-type Opened = Vec<Result<Payload, ProtocolReject>>;
+type WindowUpdates = Vec<Result<Payload, ProtocolReject>>;
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Evaluates a closed window: first the protocol, without any secret key of the version; then, after the leak meter
     /// has been recorded, the content.
     pub(super) async fn evaluate(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
@@ -50,20 +48,25 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let tried = match evaluation.allowance {
             Some(allowance) => {
                 let left = u32::from(campaign.terms.maxAccepts).saturating_sub(campaign.accepts);
-                let most = allowance.min(left).min(MOST_ACCEPTS);
+                let most = allowance.min(left).min(MAX_ACCEPTS_PER_WINDOW);
                 self.try_updates(campaign, loaded.clone(), &slot, best, opened, most).await?
             }
             // The leak budget is spent, so nothing is decrypted.
             None => {
                 let verdicts = vec![ContentVerdict::NotImproved; opened.len()];
-                Evaluated { verdicts, best, best_ppm: Ppm::new(campaign.best_ppm).map_err(WorkError::internal)? }
+                WindowEvaluation { verdicts, best, best_ppm: Ppm::new(campaign.best_ppm).map_err(WorkError::internal)? }
             }
         };
         self.conclude(campaign, &loaded, slot, &evaluation, tried).await
     }
 
     /// Fetches and decrypts the window's updates. Those that were rejected before stay rejected.
-    async fn open(&self, campaign: &CampaignView, loaded: &Arc<Loaded>, slot: &Slot) -> Result<Opened, WorkError> {
+    async fn open(
+        &self,
+        campaign: &CampaignView,
+        loaded: &Arc<CampaignInputs>,
+        slot: &Slot,
+    ) -> Result<WindowUpdates, WorkError> {
         let window = &campaign.window;
         let known =
             self.record.evaluation.as_ref().filter(|evaluation| evaluation.window_hash == campaign.window_hash());
@@ -97,7 +100,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     async fn open_one(
         &self,
         campaign: &CampaignView,
-        loaded: &Arc<Loaded>,
+        loaded: &Arc<CampaignInputs>,
         slot: &Slot,
         submission: &Submission,
         turns: &Semaphore,
@@ -115,8 +118,13 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             Err(error) => return Err(error.into()),
         };
         let attester = &self.tools.attester;
-        let expected =
-            Header::new(attester.chain_id(), attester.campaigns(), campaign.id, campaign.version(), submission.miner);
+        let expected = EnvelopeHeader::new(
+            attester.chain_id(),
+            attester.campaigns(),
+            campaign.id,
+            campaign.version(),
+            submission.miner,
+        );
         let _turn = turns.acquire().await.map_err(WorkError::internal)?;
         let (tools, loaded) = (self.tools.clone(), loaded.clone());
         let material = slot.material_hash.0;
@@ -129,7 +137,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     /// Records what will be decrypted, before it is decrypted.
-    fn begin(&mut self, campaign: &CampaignView, opened: &Opened) -> Result<Evaluation, WorkError> {
+    fn begin(&mut self, campaign: &CampaignView, opened: &WindowUpdates) -> Result<Evaluation, WorkError> {
         let window_hash = campaign.window_hash();
         if let Some(known) = &self.record.evaluation {
             if known.window_hash == window_hash {
@@ -181,12 +189,12 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     async fn try_updates(
         &self,
         campaign: &CampaignView,
-        loaded: Arc<Loaded>,
+        loaded: Arc<CampaignInputs>,
         slot: &Slot,
         best: ModelFile,
-        opened: Opened,
+        opened: WindowUpdates,
         most: u32,
-    ) -> Result<Evaluated, WorkError> {
+    ) -> Result<WindowEvaluation, WorkError> {
         let start =
             campaign.start_ppm.ok_or_else(|| WorkError::internal("an active campaign has no start accuracy"))?;
         let ladder = examine::ladder(&loaded.manifest, Ppm::new(start).map_err(WorkError::internal)?)?;
@@ -194,7 +202,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         let (seed, binding, material) = (self.seed(slot.id)?, self.binding(campaign, *slot), slot.material_hash.0);
         compute(move || {
             let updates: Vec<&[u8]> = opened.iter().flatten().map(|bytes| bytes.as_slice()).collect();
-            let window = Window {
+            let window = EvaluationWindow {
                 trial: &*loaded.bundle.start,
                 best: &best,
                 best_ppm,
@@ -214,10 +222,10 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     async fn conclude(
         &mut self,
         campaign: &CampaignView,
-        loaded: &Loaded,
+        loaded: &CampaignInputs,
         slot: Slot,
         evaluation: &Evaluation,
-        Evaluated { verdicts, best, best_ppm }: Evaluated,
+        WindowEvaluation { verdicts, best, best_ppm }: WindowEvaluation,
     ) -> Result<(), WorkError> {
         let accepted = |verdict: &&ContentVerdict| **verdict != ContentVerdict::NotImproved;
         let accepts = u32::try_from(verdicts.iter().filter(accepted).count()).unwrap_or(u32::MAX);
@@ -227,7 +235,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
         }
         let continuation = continuation(
             &campaign.terms,
-            After {
+            StateAfterWindow {
                 accepts: campaign.accepts + accepts,
                 submissions: campaign.submissions,
                 best_ppm: best_ppm.get(),
@@ -313,7 +321,7 @@ fn outcomes(refused: &[Option<u8>], verdicts: &[ContentVerdict]) -> Result<Vec<u
 
 /// State of a campaign after a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct After {
+struct StateAfterWindow {
     /// Total number of accepts.
     accepts: u32,
     /// Total number of submissions.
@@ -348,7 +356,7 @@ impl Continuation {
 
 /// Decides by the contract's rules.
 #[must_use]
-fn continuation(terms: &Terms, after: After) -> Continuation {
+fn continuation(terms: &Terms, after: StateAfterWindow) -> Continuation {
     let over = after.best_ppm >= terms.targetPpm
         || after.accepts >= u32::from(terms.maxAccepts)
         || after.submissions >= terms.maxSubmissions;
@@ -374,13 +382,15 @@ mod tests {
     #[test]
     fn the_capsule_closes_only_what_would_stay_open() {
         let terms = Terms { targetPpm: 950_000, maxAccepts: 8, maxSubmissions: 100, ..Terms::default() };
-        let after = After { accepts: 7, submissions: 99, best_ppm: 900_000, spent: false };
+        let after = StateAfterWindow { accepts: 7, submissions: 99, best_ppm: 900_000, spent: false };
         assert_eq!(continuation(&terms, after), Continuation::Open);
-        let spent = After { spent: true, ..after };
+        let spent = StateAfterWindow { spent: true, ..after };
         assert_eq!(continuation(&terms, spent), Continuation::Close(CloseReason::LeakBudget));
-        for over in
-            [After { accepts: 8, ..spent }, After { submissions: 100, ..spent }, After { best_ppm: 950_000, ..spent }]
-        {
+        for over in [
+            StateAfterWindow { accepts: 8, ..spent },
+            StateAfterWindow { submissions: 100, ..spent },
+            StateAfterWindow { best_ppm: 950_000, ..spent },
+        ] {
             assert_eq!(continuation(&terms, over), Continuation::Over);
         }
     }

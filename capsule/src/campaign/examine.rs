@@ -7,7 +7,7 @@ use std::{
 };
 
 use sonar_contracts::{Terms, campaign_id};
-use sonar_node::ipfs::IpfsError;
+use sonar_node::{ipfs::IpfsError, vault::SecretStore};
 use sonar_protocol::{
     backbone::Embedding,
     bundle::{Bundle, BundleError, CheckedBundle, certificate_needed_until},
@@ -22,11 +22,11 @@ use syft::{Ladder, Ppm, STEP_SIZES, budget::LeakMeter};
 
 use super::{
     record::{Decision, Proposal},
-    worker::{Loaded, WorkError, Worker, compute},
+    worker::{CampaignInputs, WorkError, Worker, compute},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Decides whether to run a proposed campaign, and if so publishes version 1.
     pub(super) async fn examine(
         &mut self,
@@ -73,7 +73,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     /// Fetches and checks manifest and bundle; the result is cached.
-    pub(super) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<Loaded>, WorkError> {
+    pub(super) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<CampaignInputs>, WorkError> {
         if let Some(loaded) = &self.loaded {
             return Ok(loaded.clone());
         }
@@ -99,7 +99,7 @@ impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
             if scientist.fingerprint() != manifest.scientist {
                 return Err(Refusal::Certificate);
             }
-            Ok(Arc::new(Loaded { manifest, bundle, scientist }))
+            Ok(Arc::new(CampaignInputs { manifest, bundle, scientist }))
         })
         .await??;
         Ok(self.loaded.insert(loaded).clone())

@@ -22,7 +22,7 @@ const SETTLEMENTS_KEPT: usize = 256;
 /// What the Capsule stores about a campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Record {
+pub struct CampaignRecord {
     schema: u32,
     /// The campaign.
     pub campaign: CampaignId,
@@ -181,7 +181,7 @@ pub enum RecordError {
     Campaign(CampaignId),
 }
 
-impl Record {
+impl CampaignRecord {
     /// An empty record of a new campaign.
     #[must_use]
     pub fn new(campaign: CampaignId) -> Self {
@@ -315,15 +315,15 @@ mod tests {
     #[test]
     fn a_record_survives_storage_and_no_other_is_taken_for_it() {
         let id = CampaignId::from([1; 32]);
-        let mut record = Record::new(id);
+        let mut record = CampaignRecord::new(id);
         record.proposal = Some(Proposal { beacon: B256::repeat_byte(2), decision: Decision::Decline { reason: 3 } });
         let bytes = record.encode().unwrap();
-        assert_eq!(Record::decode(&bytes, id).unwrap(), record);
-        let other = Record::decode(&bytes, CampaignId::from([2; 32]));
+        assert_eq!(CampaignRecord::decode(&bytes, id).unwrap(), record);
+        let other = CampaignRecord::decode(&bytes, CampaignId::from([2; 32]));
         assert!(matches!(other, Err(RecordError::Campaign(_))));
         let newer = String::from_utf8(bytes).unwrap();
         let newer = newer.replace("\"schema\":2", "\"schema\":3");
-        let newer = Record::decode(newer.as_bytes(), id);
+        let newer = CampaignRecord::decode(newer.as_bytes(), id);
         assert!(matches!(newer, Err(RecordError::Form(3))));
     }
 }

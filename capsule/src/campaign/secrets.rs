@@ -6,14 +6,15 @@
 
 use alloy::primitives::{B256, hex};
 use sonar_contracts::{CloseReason, State, Tree};
-use sonar_protocol::{handover::Published, ids::Version, manifest::Manifest, view::CampaignView};
+use sonar_node::vault::SecretStore;
+use sonar_protocol::{families::ModelFile, handover::Published, ids::Version, manifest::Manifest, view::CampaignView};
 use syft::VersionSeed;
 
 use super::{
-    record::{Record, Slot, SlotId},
-    worker::{ModelFile, WorkError, Worker, compute},
+    record::{CampaignRecord, Slot, SlotId},
+    worker::{WorkError, Worker, compute},
 };
-use crate::ports::{Artefacts, Chain, Store};
+use crate::ports::{Artefacts, Chain};
 
 /// A secret that only the Capsule has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,7 +35,7 @@ pub enum SecretKind {
 }
 
 /// Secrets that still exist but are no longer needed. The decision is final, because only confirmed blocks are read.
-pub(super) fn dead(campaign: &CampaignView, record: &Record) -> Vec<Secret> {
+pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secret> {
     let last = record.final_model(campaign).map(|slot| slot.id);
     let needed = |slot: &Slot| match campaign.state {
         State::None => (true, true),
@@ -61,7 +62,7 @@ pub(super) fn dead(campaign: &CampaignView, record: &Record) -> Vec<Secret> {
     dead
 }
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Publishes the next version of the model, encrypted under its own keys or in the clear, and seals its seed to the
     /// data scientist. A repeated call has the same result. The caller records slot and hand-over together with what
     /// refers to them.

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::hex;
-use sonar_node::{chain, ipfs::IpfsError, vault::VaultError};
+use sonar_node::{
+    chain,
+    ipfs::IpfsError,
+    vault::{SecretStore, VaultError},
+};
 use sonar_protocol::{
     bundle::CheckedBundle,
     ids::CampaignId,
@@ -11,24 +15,23 @@ use sonar_protocol::{
     pgp::{Certificate, Identity, PgpError},
     refusal::Refusal,
 };
-use zeroize::Zeroizing;
 
-use super::record::{Record, RecordError};
+use super::record::{CampaignRecord, RecordError};
 use crate::{
     attest::Attester,
-    ports::{Artefacts, Chain, Store},
+    ports::{Artefacts, Chain},
 };
 
 /// Time limits for fetching artefacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct FetchPatience {
     /// For a miner's update; at most a quarter of the campaign's time for an evaluation.
     pub update: Duration,
     /// For manifest and bundle, per attempt.
     pub artefact: Duration,
 }
 
-impl Default for Patience {
+impl Default for FetchPatience {
     fn default() -> Self {
         Self { update: Duration::from_secs(120), artefact: Duration::from_secs(30) }
     }
@@ -48,7 +51,7 @@ pub struct Tools<S, A, C> {
     /// The attestation key.
     pub attester: Attester,
     /// Time limits for fetching artefacts.
-    pub patience: Patience,
+    pub patience: FetchPatience,
 }
 
 /// Why a step was not completed. The step is retried.
@@ -95,7 +98,7 @@ impl WorkError {
 
 /// Checked manifest and bundle of a campaign.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct CampaignInputs {
     /// Public.
     pub manifest: Manifest,
     /// Sealed to the Capsule.
@@ -104,33 +107,30 @@ pub struct Loaded {
     pub scientist: Certificate,
 }
 
-/// A model of any kind as safetensors, without metadata.
-pub(super) type ModelFile = Zeroizing<Vec<u8>>;
-
 /// Works on one campaign.
 #[derive(Debug)]
 pub struct Worker<S, A, C> {
     pub(crate) tools: Arc<Tools<S, A, C>>,
-    pub(super) record: Record,
-    pub(super) loaded: Option<Arc<Loaded>>,
+    pub(super) record: CampaignRecord,
+    pub(super) loaded: Option<Arc<CampaignInputs>>,
 }
 
-impl<S: Store, A: Artefacts, C: Chain> Worker<S, A, C> {
+impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Resumes from the stored record.
     ///
     /// # Errors
     /// When the record cannot be read.
     pub fn resume(tools: Arc<Tools<S, A, C>>, id: CampaignId) -> Result<Self, WorkError> {
         let record = match tools.store.find(&record_name(id))? {
-            Some(bytes) => Record::decode(&bytes, id)?,
-            None => Record::new(id),
+            Some(bytes) => CampaignRecord::decode(&bytes, id)?,
+            None => CampaignRecord::new(id),
         };
         Ok(Self { tools, record, loaded: None })
     }
 
     /// The current record.
     #[must_use]
-    pub fn record(&self) -> &Record {
+    pub fn record(&self) -> &CampaignRecord {
         &self.record
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use capsule::{backup, home::Home};
+use capsule::{backup, home::CapsuleHome};
 use serde_json::json;
 use sonar_node::cli::{Ask, Code, Failure, Report};
 
@@ -26,10 +26,10 @@ pub struct Restore {
 }
 
 impl Backup {
-    pub fn run(self, context: &Context) -> Result<Report, Failure> {
+    pub async fn run(self, context: &Context) -> Result<Report, Failure> {
         // A backup that cannot be decrypted is useless.
         context.home.open(&context.passphrase(Ask::Existing)?)?;
-        let _occupied = context.home.occupy()?;
+        let _lock = context.home.lock().await?;
         let files = backup::write(&context.home, &self.file, self.force)?;
         let human = format!("{files} files in {}", self.file.display());
         Report::new(&json!({"file": self.file, "files": files}), human)
@@ -44,7 +44,7 @@ impl Restore {
         }
         let passphrase = context.passphrase(Ask::Existing)?;
         // Checked before anything is written to the home.
-        let trial = Home::new(context.home.path().join("restoring"));
+        let trial = CapsuleHome::new(context.home.path().join("restoring"));
         let tried = backup::read(&trial, &self.file).and_then(|_| trial.open(&passphrase).map(drop));
         let _ = std::fs::remove_dir_all(trial.path());
         tried?;

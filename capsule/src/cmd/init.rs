@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alloy::primitives::B256;
-use capsule::home::Opened;
+use capsule::home::UnlockedCapsule;
 use serde_json::json;
 use sonar_node::{
     account,
@@ -56,7 +56,7 @@ impl Init {
         if key.is_some_and(|key| key.address() != operator) {
             output.warn(format!("this Capsule already has the operator {operator}; the key in the file is not used"));
         }
-        let _occupied = home.occupy()?;
+        let _lock = home.lock().await?;
         output.progress(format!("Registering {operator}…"));
         let certificate = publish(context, &opened).await?;
         let client = discovery::client(&context.config, Some(opened.operator.clone())).await?;
@@ -79,7 +79,7 @@ impl Init {
     async fn register(
         &self,
         client: &Client,
-        opened: &Opened,
+        opened: &UnlockedCapsule,
         certificate: Digest,
         stake: Amount,
     ) -> Result<(), Failure> {
@@ -112,7 +112,7 @@ impl Init {
 }
 
 /// Adds the certificate to the Capsule's own IPFS repository, from which Sonar's hub fetches it.
-async fn publish(context: &Context, opened: &Opened) -> Result<Digest, Failure> {
+async fn publish(context: &Context, opened: &UnlockedCapsule) -> Result<Digest, Failure> {
     let config = NodeConfig::client(context.home.ipfs(), Vec::new()).through(context.config.kubo()?);
     let node = Node::start(config).await?;
     let digest = node.add(opened.identity.certificate().encode()).await;

@@ -4,18 +4,16 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use capsule::{
     attest::Attester,
-    campaign::worker::{Patience, Tools},
+    campaign::worker::{FetchPatience, Tools},
     http,
     ports::Account,
-    relay::Relay,
+    relay::RelayClient,
     service::Service,
 };
 use serde_json::json;
 use sonar_node::{
-    chain::WorldReader,
     cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
     discovery,
-    ipfs::{Node, NodeConfig},
 };
 use sonar_protocol::units;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinError};
@@ -37,14 +35,14 @@ impl Serve {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let home = &context.home;
         let opened = home.open(&context.passphrase(Ask::Existing)?)?;
-        let _occupied = home.occupy()?;
+        let _lock = home.lock().await?;
         Ready::clear(home.path());
         let operator = opened.operator.address();
         let done = Report::new(&json!({"operator": operator}), "")?;
         let mut stop = Box::pin(stop_signal());
         let connect = || async {
             let client = discovery::client(&context.config, Some(opened.operator.clone())).await?;
-            Ok((client, node(context, output).await?))
+            Ok((client, discovery::ipfs_node(&context.config, home, output).await?))
         };
         let Some((client, node)) = discovery::persist(&mut stop, connect).await? else {
             return Ok(done);
@@ -54,20 +52,15 @@ impl Serve {
         let certificate = opened.identity.certificate().encode();
         node.add(certificate).await?;
         let addresses = node.addresses().iter().map(ToString::to_string).collect();
-        let reader = WorldReader::new(
-            client.clone(),
-            context.config.poll(deployment.chain_id),
-            context.config.confirmations(deployment.chain_id),
-        )
-        .with_snapshot(home.path());
-        let relay = context.config.sonar.as_deref().map(Relay::new).transpose();
+        let reader = discovery::reader(&context.config, client.clone(), home.path());
+        let relay = context.config.sonar.as_deref().map(RelayClient::new).transpose();
         let tools = Tools {
             store: opened.vault,
             artefacts: node,
             chain: Account { client, relay: relay.map_err(Failure::internal)? },
             identity: opened.identity,
             attester: Attester::new(opened.attester, deployment.chain_id, deployment.campaigns),
-            patience: Patience { update: self.update_patience, ..Patience::default() },
+            patience: FetchPatience { update: self.update_patience, ..FetchPatience::default() },
         };
         let service = Service::new(Arc::new(tools), operator);
         let (listener, address) = listen(self.listen).await?;
@@ -118,11 +111,4 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failur
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
-}
-
-/// An IPFS node that dials Sonar's hub.
-async fn node(context: &Context, output: &Output) -> Result<Node, Failure> {
-    let peers = discovery::hub(&context.config, context.home.path(), output).await?;
-    let config = NodeConfig::client(context.home.ipfs(), peers).through(context.config.kubo()?);
-    Ok(Node::start(config).await?)
 }

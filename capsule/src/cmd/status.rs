@@ -13,8 +13,7 @@ use super::Context;
 pub async fn run(context: &Context) -> Result<Report, Failure> {
     let operator = context.home.operator()?;
     let client = discovery::client(&context.config, None).await?;
-    let chain_id = client.deployment().chain_id;
-    let world = client.world(context.config.confirmations(chain_id), Some(context.home.path())).await?;
+    let world = discovery::world(&context.config, &client, context.home.path()).await?;
     let balance = client.balance(operator).await?;
     let capsule = world.capsules.get(&operator);
     let eth = TokenUnit::eth();

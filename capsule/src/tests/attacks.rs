@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 use sonar_contracts::{CloseReason, Outcome};
 use sonar_protocol::{
-    envelope::{Header, ProtocolReject, open_update, seal_update},
+    envelope::{EnvelopeHeader, ProtocolReject, open_update, seal_update},
     ids::Version,
 };
 use syft::{Matrix, Targets};
@@ -125,7 +125,7 @@ async fn malleability() {
     let file = CAMPAIGN.replace("window = 1", "window = 5");
     let mut stage = Stage::open_as(&file).await;
     let header = stage.header();
-    let own = |stage: &Stage| Header::new(CHAIN_ID, SONAR, stage.id, stage.view().version(), THIEF);
+    let own = |stage: &Stage| EnvelopeHeader::new(CHAIN_ID, SONAR, stage.id, stage.view().version(), THIEF);
     let update = stage.update_from(&stage.half_right());
     let sealed = stage.sealed(&header, &update);
     let nothing = combined(&stage.update(false), -1, &stage.update(false));
@@ -159,7 +159,7 @@ async fn malleability() {
     // Another campaign of the same Capsule, and what was made for it.
     let other = Stage::open_as(&file).await;
     let elsewhere = other.update(true);
-    let content = stage.sealed(&Header { miner: THIEF, ..other.header() }, &elsewhere);
+    let content = stage.sealed(&EnvelopeHeader { miner: THIEF, ..other.header() }, &elsewhere);
     stage.submit_as(THIEF, content);
     let content = stage.sealed(&own(&stage), &elsewhere);
     stage.submit_as(THIEF, content);

@@ -46,7 +46,7 @@ impl Stage {
 
     fn accuracy(&self, file: &[u8]) -> u32 {
         let table =
-            sonar_protocol::data::read_csv(csv(100).as_bytes(), &sonar_protocol::data::Limits::default()).unwrap();
+            sonar_protocol::data::read_csv(csv(100).as_bytes(), &sonar_protocol::data::TableLimits::default()).unwrap();
         let examples = self.manifest.data.fit(&table).unwrap();
         self.manifest.trial(&examples, Some(file)).unwrap().accuracy().get()
     }

@@ -11,7 +11,12 @@ use std::{
 
 use alloy::primitives::{B256, keccak256};
 use sonar_contracts::{Submission, Terms};
-use sonar_node::{chain, files::FileError, ipfs::IpfsError, vault::VaultError};
+use sonar_node::{
+    chain,
+    files::FileError,
+    ipfs::IpfsError,
+    vault::{SecretStore, VaultError},
+};
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
@@ -20,7 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     campaign::record::Settlement,
-    ports::{Artefacts, Chain, Store},
+    ports::{Artefacts, Chain},
 };
 
 /// A disk whose writes may stop arriving at any moment.
@@ -48,15 +53,20 @@ impl Disk {
     }
 }
 
-impl Store for Arc<Disk> {
+impl SecretStore for Disk {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
         self.write()?;
         self.files.lock().unwrap().insert(name.into(), bytes.into());
         Ok(())
     }
 
-    fn find(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        Ok(self.files.lock().unwrap().get(name).cloned().map(Zeroizing::new))
+    fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let bytes = self.files.lock().unwrap().get(name).cloned();
+        bytes.map(Zeroizing::new).ok_or_else(|| VaultError::Missing(name.into()))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
+        Ok(self.names(prefix))
     }
 
     fn remove(&self, name: &str) -> Result<(), VaultError> {

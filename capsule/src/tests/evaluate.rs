@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use alloy::primitives::Address;
 use sonar_contracts::{CloseReason, Outcome};
 use sonar_protocol::{
-    envelope::{Header, ProtocolReject, seal_update},
+    envelope::{EnvelopeHeader, ProtocolReject, seal_update},
     ids::{CampaignId, Digest, Version},
 };
 
@@ -20,10 +20,10 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
     let mut stage = Stage::open().await;
     let update = stage.update(true);
     let header = stage.header();
-    let copied = Header::new(CHAIN_ID, SONAR, stage.id, header.version, Address::repeat_byte(7));
-    let elsewhere = Header::new(1, SONAR, stage.id, header.version, MINER);
-    let other = Header::new(CHAIN_ID, SONAR, CampaignId([3; 32].into()), header.version, MINER);
-    let stale = Header::new(CHAIN_ID, SONAR, stage.id, Version(7), MINER);
+    let copied = EnvelopeHeader::new(CHAIN_ID, SONAR, stage.id, header.version, Address::repeat_byte(7));
+    let elsewhere = EnvelopeHeader::new(1, SONAR, stage.id, header.version, MINER);
+    let other = EnvelopeHeader::new(CHAIN_ID, SONAR, CampaignId([3; 32].into()), header.version, MINER);
+    let stale = EnvelopeHeader::new(CHAIN_ID, SONAR, stage.id, Version(7), MINER);
     let mut foreign = update.clone();
     // Made for another key: the hash of the material that an update names stands behind the form's first bytes.
     foreign[40..72].iter_mut().for_each(|byte| *byte ^= 0x55);

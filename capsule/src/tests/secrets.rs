@@ -2,11 +2,11 @@
 
 use alloy::primitives::{B256, hex};
 use sonar_contracts::{Outcome, State};
+use sonar_node::vault::SecretStore;
 use sonar_protocol::{handover::Handover, ids::Version};
 use syft::VersionSeed;
 
 use super::stage::{Stage, audit_secret};
-use crate::ports::Store;
 
 #[tokio::test]
 async fn key_dies() {

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use sonar_contracts::{CloseReason, Outcome, State, Terms, campaign_id};
 use sonar_protocol::{
     campaign::CampaignFile,
-    envelope::{Header, seal_update},
+    envelope::{EnvelopeHeader, seal_update},
     event::{Event, LogPosition, Record as ChainRecord},
     handover::AuditSecret,
     ids::{CampaignId, Digest, Version},
@@ -33,7 +33,7 @@ use crate::{
     campaign::{
         Action,
         record::Settlement,
-        worker::{Patience, Tools, WorkError, Worker},
+        worker::{FetchPatience, Tools, WorkError, Worker},
     },
 };
 
@@ -83,7 +83,7 @@ pub(super) fn tools(
         chain: wire.clone(),
         identity: Identity::load(&CAPSULE.export_secret_armored(), "c").unwrap(),
         attester: Attester::new(signer.clone(), CHAIN_ID, SONAR),
-        patience: Patience { update: Duration::from_secs(1), artefact: Duration::from_secs(1) },
+        patience: FetchPatience { update: Duration::from_secs(1), artefact: Duration::from_secs(1) },
     })
 }
 
@@ -278,7 +278,7 @@ impl Stage {
     /// Rows like the validation set's, and answers: `honest` or all turned round.
     pub(super) fn rows(&self, honest: bool) -> (Matrix, Targets) {
         let table =
-            sonar_protocol::data::read_csv(csv(200).as_bytes(), &sonar_protocol::data::Limits::default()).unwrap();
+            sonar_protocol::data::read_csv(csv(200).as_bytes(), &sonar_protocol::data::TableLimits::default()).unwrap();
         let examples = self.manifest.data.fit(&table).unwrap();
         let targets = match self.manifest.targets(&examples).unwrap() {
             Targets::Classes(classes) if !honest => {
@@ -342,11 +342,11 @@ impl Stage {
         key.decrypt(&EncryptedUpdate::decode(update, parameters, &material).unwrap()).raw().to_vec()
     }
 
-    pub(super) fn header(&self) -> Header {
-        Header::new(CHAIN_ID, SONAR, self.id, self.view().version(), MINER)
+    pub(super) fn header(&self) -> EnvelopeHeader {
+        EnvelopeHeader::new(CHAIN_ID, SONAR, self.id, self.view().version(), MINER)
     }
 
-    pub(super) fn sealed(&self, header: &Header, update: &[u8]) -> Digest {
+    pub(super) fn sealed(&self, header: &EnvelopeHeader, update: &[u8]) -> Digest {
         self.shelf.put(seal_update(header, update, CAPSULE.certificate()).unwrap())
     }
 

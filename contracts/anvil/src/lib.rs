@@ -178,7 +178,7 @@ impl Anvil {
     async fn start(config: &AnvilConfig) -> Result<Self> {
         let binary = locate(config.binary.as_deref())?;
         let port = if config.port == 0 { free_port()? } else { config.port };
-        let store = config.state_dir.as_deref().map(Store::open).transpose()?;
+        let store = config.state_dir.as_deref().map(ChainFiles::open).transpose()?;
         let scratch = TempDir::new().map_err(file("create a directory in", &std::env::temp_dir()))?;
         let accounts = scratch.path().join("accounts.json");
         let output = config.log.clone().unwrap_or_else(|| scratch.path().join("anvil.log"));
@@ -205,7 +205,7 @@ impl Anvil {
             ]),
             (None, None) => {}
         }
-        if let Some(state) = store.as_ref().map(Store::unpacked).transpose()?.flatten() {
+        if let Some(state) = store.as_ref().map(ChainFiles::unpacked).transpose()?.flatten() {
             arguments.extend(["--load-state".to_owned(), state.display().to_string()]);
         }
 
@@ -396,11 +396,11 @@ struct Journal {
 
 /// The chain's files.
 #[derive(Debug)]
-struct Store {
+struct ChainFiles {
     directory: PathBuf,
 }
 
-impl Store {
+impl ChainFiles {
     fn open(directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory).map_err(file("make", directory))?;
         Ok(Self { directory: directory.to_path_buf() })
@@ -451,7 +451,7 @@ impl Store {
 #[derive(Debug)]
 struct Miner {
     provider: DynProvider,
-    store: Store,
+    store: ChainFiles,
     block_time: Option<Duration>,
 }
 
@@ -592,7 +592,7 @@ mod tests {
         let (number, timestamp) = last(&anvil).await;
         drop(anvil);
         let journal = Journal { number: number + 1, timestamp: timestamp + 1, transactions: vec![] };
-        Store::open(directory.path()).unwrap().write_journal(&journal).unwrap();
+        ChainFiles::open(directory.path()).unwrap().write_journal(&journal).unwrap();
         let now = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
         while now() <= timestamp + 2 {
             time::sleep(Duration::from_millis(50)).await;
@@ -607,7 +607,7 @@ mod tests {
     #[test]
     fn a_journal_survives_its_file() {
         let directory = TempDir::new().unwrap();
-        let store = Store::open(directory.path()).unwrap();
+        let store = ChainFiles::open(directory.path()).unwrap();
         assert_eq!(store.read_journal().unwrap(), None);
         let journal = Journal { number: 7, timestamp: 9, transactions: vec![Bytes::from_static(b"raw")] };
         store.write_journal(&journal).unwrap();

@@ -14,7 +14,7 @@ use localnet::{
 };
 use sonar_protocol::{
     campaign::CampaignFile,
-    data::{Limits, read_csv},
+    data::{TableLimits, read_csv},
 };
 use syft::{Examples, FeatureKind};
 use syft_nets::{Input, Model, NetworkKind, Schedule, Training};
@@ -56,7 +56,7 @@ fn prepare(directory: &Path) {
 }
 
 fn examples(file: &CampaignFile, csv: &str) -> Examples {
-    file.schema().fit(&read_csv(csv.as_bytes(), &Limits::default()).unwrap()).unwrap()
+    file.schema().fit(&read_csv(csv.as_bytes(), &TableLimits::default()).unwrap()).unwrap()
 }
 
 fn trained(file: &CampaignFile, examples: &Examples) -> Model {

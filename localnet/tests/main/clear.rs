@@ -8,7 +8,7 @@ use std::{
 };
 
 use localnet::{
-    demo::{Campaign, DemoConfig, DemoError, Prepared},
+    demo::{Campaign, DemoConfig, DemoError, DemoInputs},
     follow::Observer,
     network::{CAPSULE, MineNode, Network},
     split::Split,
@@ -34,7 +34,7 @@ pub fn clear(dataset: &str, mines: usize, name: &str) -> DemoConfig {
 }
 
 /// A network of convolutions that two Mines train for some seconds, on a grid so coarse and with a target so low that the first window decides.
-fn slow() -> Prepared {
+fn slow() -> DemoInputs {
     let mut prepared = coarse(2, 2);
     let mut campaign: toml::Table = prepared.campaign.parse().unwrap();
     campaign.insert(
@@ -140,7 +140,7 @@ fn log(network: &Network, name: &str) -> String {
 }
 
 /// A network that is trained in no time.
-fn quick(mines: usize, window: usize) -> Prepared {
+fn quick(mines: usize, window: usize) -> DemoInputs {
     let mut prepared = coarse(mines, window);
     let mut campaign: toml::Table = prepared.campaign.parse().unwrap();
     campaign.insert("model".into(), toml::toml! { regime = "clear" network = "mlp:32" }.into());
@@ -225,10 +225,10 @@ fn two_mines_train_a_network_on_numbers() {
 }
 
 /// A campaign over a network so small that noise of some use is possible; each submission is settled at once.
-fn tiny() -> Prepared {
+fn tiny() -> DemoInputs {
     let network = Some("mlp:1".parse().unwrap());
     let config = DemoConfig { network, ..clear("breast-cancer", 2, "unused") };
-    let mut prepared = Prepared::read(&config).unwrap();
+    let mut prepared = DemoInputs::read(&config).unwrap();
     let mut campaign: toml::Table = prepared.campaign.parse().unwrap();
     campaign["limits"].as_table_mut().unwrap().insert("window".into(), 1.into());
     prepared.campaign = campaign.to_string();
@@ -288,7 +288,7 @@ fn a_privacy_budget_is_charged_where_a_network_bears_the_noise_and_refuses_where
 
 #[test]
 fn senseless_combinations_are_refused_with_the_reason() {
-    let refusal = |config: DemoConfig| match Prepared::read(&config) {
+    let refusal = |config: DemoConfig| match DemoInputs::read(&config) {
         Err(error @ (DemoError::Campaign(_) | DemoError::Launch(_) | DemoError::Content { .. })) => error.to_string(),
         other => panic!("{other:?}"),
     };
@@ -315,6 +315,6 @@ fn senseless_combinations_are_refused_with_the_reason() {
     let crowd = refusal(config("diabetes", 1_000, "unused"));
     assert!(crowd.contains("too few for 1000 Mines"), "{crowd}");
     for dataset in ["digits", "breast-cancer", "diabetes", "mnist"] {
-        Prepared::read(&clear(dataset, 3, "unused")).unwrap();
+        DemoInputs::read(&clear(dataset, 3, "unused")).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! What the documentation claims of whole campaigns on MNIST. They take minutes, so they run only when asked for: `make figures`.
 
 use localnet::{
-    demo::{self, DemoConfig, Prepared, run_campaign},
+    demo::{self, DemoConfig, DemoInputs, run_campaign},
     report::Report,
     twin,
 };
@@ -38,7 +38,7 @@ fn ten_mines_teach_an_encrypted_model_digits_by_random_features() {
 #[ignore = "takes some minutes"]
 fn four_mines_of_which_one_is_killed_teach_a_network_digits() {
     runtime().block_on(async {
-        let prepared = Prepared::read(&clear("mnist", 4, "unused")).unwrap();
+        let prepared = DemoInputs::read(&clear("mnist", 4, "unused")).unwrap();
         let mut network = network(&prepared, "figures-clear").await;
         let file = prepared.write(network.directory()).unwrap();
         let mut killer = Killer { trainer: Some(0), ..Killer::default() };
@@ -46,7 +46,7 @@ fn four_mines_of_which_one_is_killed_teach_a_network_digits() {
         assert_eq!(killer.revived, ["mine-1"]);
         let manifest = network.manifest(campaign.followed.view.id).await.unwrap();
         network.stop().await;
-        let Prepared { embedding, validation, .. } = &prepared;
+        let DemoInputs { embedding, validation, .. } = &prepared;
         let accuracy = twin::delivered(&manifest, embedding, validation, &campaign.model).unwrap().accuracy();
         println!("clear: {accuracy}");
         assert!(accuracy.get() >= 970_000, "{accuracy}");

@@ -7,14 +7,14 @@ use std::{
 };
 
 use localnet::{
-    demo::{DemoConfig, Prepared},
+    demo::{DemoConfig, DemoInputs},
     report::Report,
 };
 use serde::{Deserialize, Serialize};
 use sonar_protocol::{
     backbone::Embedding,
-    data::{Limits, read_csv},
-    delivery::{self, Finished, Format},
+    data::{TableLimits, read_csv},
+    delivery::{self, FinishedModel, Format},
     families::{plain, plain_network},
     ids::{CampaignId, Digest},
     manifest::Manifest,
@@ -66,7 +66,7 @@ struct Outcome {
 impl Case {
     /// A campaign as it would be launched, with a model of arbitrary weights and the first rows of its validation set.
     fn planned(config: &DemoConfig, rows: usize) -> Self {
-        let prepared = Prepared::read(config).unwrap();
+        let prepared = DemoInputs::read(config).unwrap();
         let manifest = prepared.plan().unwrap().manifest(Digest([9; 32]));
         let file = match manifest.method.linear() {
             Some(linear) => {
@@ -92,7 +92,7 @@ impl Case {
     /// Writes the model in every format, the data, and what we make of them.
     fn write(&self, directory: &Path) {
         std::fs::create_dir_all(directory).unwrap();
-        let finished = Finished::new(&self.manifest, &self.file, self.campaign, 0).unwrap();
+        let finished = FinishedModel::new(&self.manifest, &self.file, self.campaign, 0).unwrap();
         for (format, path) in delivery::paths(&directory.join("model"), &Format::ALL) {
             std::fs::write(path, finished.encode(format, &self.embedding).unwrap()).unwrap();
         }
@@ -101,7 +101,7 @@ impl Case {
     }
 
     fn expected(&self) -> Expected {
-        let table = read_csv(self.validation.as_bytes(), &Limits::default()).unwrap();
+        let table = read_csv(self.validation.as_bytes(), &TableLimits::default()).unwrap();
         let schema = &self.manifest.data;
         let examples = self.embedding.apply(schema.fit(&table).unwrap()).unwrap();
         let scores: Scores = match self.manifest.method.linear() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
-use localnet::{demo::Prepared, network::Network, twin::Twin};
+use localnet::{demo::DemoInputs, network::Network, twin::Twin};
 use sonar_contracts::{Campaigns::CampaignsErrors, Outcome, Revert};
 use sonar_node::{
     chain::{Client, Error, WorldReader},
@@ -11,7 +11,7 @@ use sonar_node::{
     ipfs::{Node, NodeConfig},
 };
 use sonar_protocol::{
-    envelope::{Header, ProtocolReject, seal_update},
+    envelope::{EnvelopeHeader, ProtocolReject, seal_update},
     ids::{CampaignId, Digest, Version},
     manifest::Manifest,
     pgp::Certificate,
@@ -49,10 +49,10 @@ impl Attacker {
         }
     }
 
-    pub fn header(&self, account: usize, id: CampaignId) -> Header {
+    pub fn header(&self, account: usize, id: CampaignId) -> EnvelopeHeader {
         let deployment = self.client.deployment();
         let miner = self.accounts[account].address();
-        Header::new(deployment.chain_id, deployment.campaigns, id, Version(1), miner)
+        EnvelopeHeader::new(deployment.chain_id, deployment.campaigns, id, Version(1), miner)
     }
 
     /// A well-formed update under a key of his own.
@@ -68,7 +68,7 @@ impl Attacker {
         };
         let key = SecretKey::derive(&VersionSeed::generate().unwrap(), params, &binding);
         let material = key.publish(&Weights::zeros(linear.shape));
-        let Prepared { validation, data, embedding, .. } = coarse(1, 1);
+        let DemoInputs { validation, data, embedding, .. } = coarse(1, 1);
         let twin = Twin::new(&self.manifest, linear, &embedding, &validation).unwrap();
         let update = twin.updates(&data).unwrap().remove(0);
         let encrypted = encrypt_update(&material, &update).unwrap().encode();

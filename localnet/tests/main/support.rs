@@ -8,7 +8,7 @@ use std::{
 };
 
 use localnet::{
-    demo::{self, Campaign, DemoConfig, Prepared},
+    demo::{self, Campaign, DemoConfig, DemoInputs},
     follow::Observer,
     network::{Network, NetworkConfig},
     report::Report,
@@ -81,7 +81,7 @@ pub fn digits() -> &'static Report {
 
 /// Decisions on these data are far from every grid boundary, so that the noise of encryption changes none: the first 300 rows
 /// of the digits dealt to two Mines, and a grid of 5 %.
-pub fn coarse(mines: usize, window: usize) -> Prepared {
+pub fn coarse(mines: usize, window: usize) -> DemoInputs {
     let read = |name: &str| fs::read_to_string(data().join(name)).unwrap();
     let mut campaign: toml::Table = read("digits.toml").parse().unwrap();
     let accuracy = campaign["accuracy"].as_table_mut().unwrap();
@@ -92,7 +92,7 @@ pub fn coarse(mines: usize, window: usize) -> Prepared {
     let train: String = read("digits-train.csv").lines().take(301).map(|line| format!("{line}\n")).collect();
     let mut data = Split::Iid.deal(&train, "digit", 2).unwrap();
     data.truncate(mines);
-    Prepared {
+    DemoInputs {
         campaign: campaign.to_string(),
         validation: read("digits-validation.csv"),
         data,
@@ -101,7 +101,7 @@ pub fn coarse(mines: usize, window: usize) -> Prepared {
 }
 
 /// A network whose Mines hold these data.
-pub async fn network(prepared: &Prepared, name: &str) -> Network {
+pub async fn network(prepared: &DemoInputs, name: &str) -> Network {
     let config = NetworkConfig { directory: directory(name), data: prepared.data.clone(), rpc_port: 0, http_port: 0 };
     Network::start(&config, |_| {}).await.unwrap_or_else(|error| panic!("{error}"))
 }

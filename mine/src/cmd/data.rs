@@ -9,7 +9,7 @@ use sonar_node::{
     cli::{self, Ask, Failure, Report, confirm},
     files,
 };
-use sonar_protocol::data::{Header, Limits, TableError};
+use sonar_protocol::data::{Header, TableError, TableLimits};
 use zeroize::Zeroizing;
 
 use super::{Context, repository_failure as failure};
@@ -64,7 +64,7 @@ impl Command {
         let store = context.home.store(&context.passphrase(Ask::Existing)?)?;
         match self {
             Self::Add { name, file, header, no_header, columns } => {
-                let csv = Zeroizing::new(files::read_limited(&file, Limits::default().bytes)?);
+                let csv = Zeroizing::new(files::read_limited(&file, TableLimits::default().bytes)?);
                 let header = match (columns.is_empty(), no_header, header) {
                     (false, ..) => Header::Absent(Some(columns)),
                     (true, true, _) => Header::Absent(None),

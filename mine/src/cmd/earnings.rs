@@ -16,7 +16,7 @@ use sonar_protocol::{
 use super::Context;
 
 pub async fn run(context: &Context) -> Result<Report, Failure> {
-    let account = context.home.address()?;
+    let account = context.home.account_address()?;
     let client = context.client(None).await?;
     let world = context.world(&client).await?;
     let statement = statement(&client, &world, account).await?;

@@ -42,7 +42,7 @@ impl Init {
             "address": address,
             "created": fresh,
             "home": home.path(),
-            "keystore": home.keystore()?,
+            "keystore": home.key_file()?,
         });
         Report::new(&data, human)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     home,
     outbox::Outbox,
-    privacy::{Budget, Spent},
+    privacy::{Budget, Disclosure},
     repository,
 };
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub fn run(context: &Context) -> Result<Report, Failure> {
     Report::new(&privacy, human(&privacy))
 }
 
-fn line(budget: Option<&Budget>, spent: Spent, data: String) -> Line {
+fn line(budget: Option<&Budget>, spent: Disclosure, data: String) -> Line {
     Line {
         data,
         private: spent.private,

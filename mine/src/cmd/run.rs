@@ -1,24 +1,15 @@
 //! `mine run`
 
-use std::{fs::File, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use crate::{
-    home::Home,
-    run::{Miner, RunError, Setup},
-};
+use crate::run::{Miner, RunError, Setup};
 use serde_json::json;
 use sonar_node::{
     cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
     discovery,
-    ipfs::{Node, NodeConfig},
 };
 
 use super::{Context, repository_failure, store_failure};
-
-/// Attempts to lock the home.
-const OCCUPY_ATTEMPTS: u32 = 10;
-/// Delay between two attempts.
-const OCCUPY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serve campaigns until stopped. A Mine opens only outgoing connections.
 #[derive(Debug, clap::Args)]
@@ -32,14 +23,14 @@ impl Run {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let home = &context.home;
         let opened = home.open(&context.passphrase(Ask::Existing)?)?;
-        let _occupied = occupy(home).await?;
+        let _lock = home.lock().await?;
         Ready::clear(home.path());
         let me = opened.signer.address();
         let done = Report::new(&json!({"address": me, "once": self.once}), "")?;
         let mut stop = Box::pin(stop_signal());
         let connect = || async {
             let client = context.client(Some(opened.signer.clone())).await?;
-            Ok((client, Arc::new(self.node(context, output).await?)))
+            Ok((client, Arc::new(discovery::ipfs_node(&context.config, home, output).await?)))
         };
         let (client, node) = if self.once {
             connect().await?
@@ -68,25 +59,6 @@ impl Run {
         Ready::clear(home.path());
         Ok(done)
     }
-
-    /// An IPFS node that dials Sonar's hub.
-    async fn node(&self, context: &Context, output: &Output) -> Result<Node, Failure> {
-        let peers = discovery::hub(&context.config, context.home.path(), output).await?;
-        let config = NodeConfig::client(context.home.ipfs(), peers).through(context.config.kubo()?);
-        Ok(Node::start(config).await?)
-    }
-}
-
-/// Locks the home. Retries, because `mine status` also locks it for a moment.
-async fn occupy(home: &Home) -> Result<File, Failure> {
-    for _ in 0..OCCUPY_ATTEMPTS {
-        if let Some(file) = home.occupy()? {
-            return Ok(file);
-        }
-        tokio::time::sleep(OCCUPY_PAUSE).await;
-    }
-    let message = format!("another `mine run` uses {}", home.path().display());
-    Err(Failure::new(Code::AlreadyRunning, message))
 }
 
 fn failure(error: RunError) -> Failure {

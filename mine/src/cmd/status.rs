@@ -1,7 +1,7 @@
 //! `mine status`
 
 use crate::{
-    outbox::{self, Record},
+    outbox::{self, UpdateRecord},
     repository::{self, About},
     run::{Journal, JournalLine},
 };
@@ -27,22 +27,22 @@ impl From<JournalLine> for Line {
 }
 
 #[derive(Serialize)]
-struct Status {
+struct MineStatus {
     address: Address,
     running: bool,
     balance: Option<Amount>,
     data: Vec<About>,
     campaigns: Vec<Line>,
-    updates: Vec<Record>,
+    updates: Vec<UpdateRecord>,
 }
 
 pub async fn run(context: &Context, output: &Output) -> Result<Report, Failure> {
     let home = &context.home;
     let store = home.store(&context.passphrase(Ask::Existing)?)?;
-    let address = home.address()?;
-    let status = Status {
+    let address = home.account_address()?;
+    let status = MineStatus {
         address,
-        running: home.occupy()?.is_none(),
+        running: home.try_lock()?.is_none(),
         balance: balance(context, output, address).await,
         data: repository::list(&*store).map_err(repository_failure)?,
         campaigns: Journal::load(&*store).map_err(store_failure)?.campaigns.into_iter().map(Line::from).collect(),
@@ -57,7 +57,7 @@ async fn balance(context: &Context, output: &Output, address: Address) -> Option
     balance.await.inspect_err(|failure| output.warn(&failure.message)).ok()
 }
 
-fn human(status: &Status) -> String {
+fn human(status: &MineStatus) -> String {
     let balance = status.balance.map_or_else(|| "unknown".into(), |balance| TokenUnit::eth().format(balance));
     let mut campaigns = cli::table(["CAMPAIGN", "NAME", "REGIME", "VERSION", "NEXT"]);
     for Line { line, next } in &status.campaigns {

@@ -51,7 +51,7 @@ struct Offer<'a> {
 }
 
 #[derive(Serialize)]
-struct Made {
+struct WithdrawalReceipt {
     /// `None` for the shares of Capsules' stakes.
     campaign: Option<CampaignId>,
     amount: Amount,
@@ -88,7 +88,7 @@ impl Withdraw {
         for offer in worth_it {
             let outcome = offer.source.take(&client, to).await?;
             output.progress(format!("withdrew {}", offer.token.format(offer.amount)));
-            made.push(Made {
+            made.push(WithdrawalReceipt {
                 campaign: offer.source.campaign(),
                 amount: offer.amount,
                 token: offer.token,

@@ -11,6 +11,7 @@ use sonar_node::{
     chain,
     ipfs::IpfsError,
     jobs::{JobDriver, JobError, Patience, Step},
+    vault::SecretStore,
 };
 use sonar_protocol::{
     backbone::Embedding,
@@ -32,7 +33,6 @@ use crate::{
     policy::Policy,
     reasons::{ManifestProblem, MaterialProblem, Trouble},
     repository::{self, Fit, RepositoryError},
-    store::SecretStore,
     work::{self, Kit, Order, WorkError},
 };
 
@@ -162,7 +162,7 @@ impl Workshop {
                     manifest: state.manifest.clone()?,
                     kit: state.kit.clone()?,
                     budget: policy.privacy,
-                    leash: state.leash.hold(),
+                    signal: state.training.signal(),
                     now: world.head.now,
                 };
                 Box::pin(make(shop, order))

@@ -1,6 +1,10 @@
 //! The journal: what the Mine last decided about each campaign, in the vault, for `mine status` and `mine campaigns`.
 
 use serde::{Deserialize, Serialize};
+use sonar_node::{
+    files::FileError,
+    vault::{SecretStore, VaultError},
+};
 use sonar_protocol::{
     ids::{CampaignId, Version},
     regime::Regime,
@@ -8,13 +12,7 @@ use sonar_protocol::{
 };
 
 use super::state::CampaignState;
-use crate::{
-    planner::Action,
-    reasons::Trouble,
-    repository::Fit,
-    store::{SecretStore, SecretStoreError},
-    training::TrainingStatus,
-};
+use crate::{planner::Action, reasons::Trouble, repository::Fit, training::TrainingStatus};
 
 /// Name of the journal in the vault.
 const JOURNAL: &str = "journal";
@@ -52,17 +50,16 @@ impl Journal {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn load(store: &dyn SecretStore) -> Result<Self, SecretStoreError> {
-        if store.list(JOURNAL)?.is_empty() {
-            return Ok(Self::default());
-        }
+    pub fn load(store: &dyn SecretStore) -> Result<Self, VaultError> {
+        let written = store.find(JOURNAL)?;
         // A journal of an older version of the program counts as empty; the next run rewrites it.
-        Ok(serde_json::from_slice(&store.get(JOURNAL)?).unwrap_or_default())
+        Ok(written.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
     }
 
     /// Replaces the journal.
-    pub(super) fn persist(&self, store: &dyn SecretStore) -> Result<(), SecretStoreError> {
-        let bytes = serde_json::to_vec(self).map_err(|error| SecretStoreError(error.into()))?;
+    pub(super) fn persist(&self, store: &dyn SecretStore) -> Result<(), VaultError> {
+        let bytes =
+            serde_json::to_vec(self).map_err(|error| FileError::new("encode", JOURNAL.as_ref())(error.into()))?;
         store.put(JOURNAL, &bytes)
     }
 }
@@ -84,7 +81,7 @@ impl JournalLine {
             campaign: campaign.id,
             name: state.manifest.as_ref().map(|manifest| manifest.name.clone()),
             regime: state.manifest.as_ref().map(|manifest| manifest.method.regime()),
-            progress: state.leash.progress(),
+            progress: state.training.progress(),
             version: campaign.version(),
             action: action.clone(),
             trouble: state.trouble.clone(),
@@ -101,7 +98,7 @@ mod tests {
     use crate::{
         planner::{Artefact, Skip, Wait},
         policy::Objection,
-        privacy::Exhausted,
+        privacy::ExhaustedBudget,
         reasons::{ManifestProblem, MaterialProblem, PrivacyProblem},
         testing::Memory,
     };
@@ -121,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_decision_has_a_stable_name_and_survives_the_vault() {
-        let spent = Exhausted { data: "own".into(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
+        let spent = ExhaustedBudget { data: "own".into(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
         let skip = |skip| Action::Skip(skip);
         let cases = [
             (skip(Skip::NotOpen), json!({"action": "skip", "reason": "not_open"})),

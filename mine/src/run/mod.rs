@@ -24,7 +24,8 @@ use sonar_node::{
     chain::{self, Client, WorldReader},
     config::ConfigError,
     ipfs::Node,
-    jobs::Ended,
+    jobs::EndedJob,
+    vault::{SecretStore, VaultError},
 };
 use sonar_protocol::{event::Batch, ids::CampaignId, units::Amount};
 
@@ -36,11 +37,10 @@ use self::{
 use crate::{
     home,
     outbox::{Outbox, OutboxError},
-    planner::{self, Action, Offer, Situation, Skip},
+    planner::{self, Action, Offer, PlannerInput, Skip},
     policy::Policy,
     reasons::Trouble,
     repository::{self, DataName, RepositoryError},
-    store::{SecretStore, SecretStoreError},
     training,
 };
 
@@ -75,7 +75,7 @@ pub struct Setup {
 pub enum RunError {
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] SecretStoreError),
+    Store(#[from] VaultError),
     /// The outbox failed.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
@@ -117,7 +117,8 @@ impl Miner {
     /// When the store fails.
     pub fn new(setup: Setup, store: Arc<dyn SecretStore>) -> Result<Self, RunError> {
         Ok(Self {
-            reader: WorldReader::new(setup.client.clone(), setup.poll, setup.confirmations).with_snapshot(&setup.home),
+            reader: WorldReader::of(setup.me, setup.client.clone(), setup.poll, setup.confirmations)
+                .with_snapshot(&setup.home),
             states: BTreeMap::new(),
             policy: home::read_policy(&setup.policy)?,
             data: repository::names(&*store)?,
@@ -161,7 +162,7 @@ impl Miner {
     /// Stops trainings at their next step, and waits for transactions that are being sent. A restart resumes from chain
     /// and vault.
     async fn stop(&mut self) {
-        self.states.values_mut().for_each(CampaignState::drop_leash);
+        self.states.values_mut().for_each(CampaignState::cancel_training);
         self.jobs.stop().await;
         tracing::debug!("{}", self.jobs.durations().render("mine"));
     }
@@ -204,7 +205,7 @@ impl Miner {
             let stage = outbox.stage(id, campaign.version());
             drop(outbox);
             let at_stake_elsewhere = at_stake.saturating_sub(state.at_stake);
-            let action = planner::next(&Situation {
+            let action = planner::next(&PlannerInput {
                 campaign,
                 me: self.shop.setup.me,
                 now,
@@ -223,7 +224,7 @@ impl Miner {
             }
             if matches!(action, Action::Skip(_)) {
                 // Cancels a training whose update is no longer needed.
-                state.drop_leash();
+                state.cancel_training();
             }
             journal.campaigns.push(JournalLine::new(campaign, state, &action));
             idle &= matches!(action, Action::Skip(_)) && !self.jobs.is_running(&id);
@@ -282,7 +283,7 @@ impl Miner {
         Ok(())
     }
 
-    fn apply(&mut self, ended: Ended<CampaignId, StepResult, StepError>) {
+    fn apply(&mut self, ended: EndedJob<CampaignId, StepResult, StepError>) {
         let id = ended.key;
         let state = self.states.entry(id).or_default();
         match ended.result {

@@ -12,10 +12,10 @@ use sonar_protocol::{
 use super::jobs::StepResult;
 use crate::{
     planner::{Offer, Supply},
-    privacy::{Budget, Ledger},
+    privacy::{Budget, DisclosureLedger},
     reasons::{ManifestProblem, PrivacyProblem, Trouble},
     repository::Fit,
-    training::Leash,
+    training::TrainingGuard,
     work::Kit,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct CampaignState {
     pub embedding: Option<Arc<Embedding>>,
     pub kit: Option<Arc<Kit>>,
     pub version: Version,
-    pub leash: Leash,
+    pub training: TrainingGuard,
     pub at_stake: Amount,
     pub trouble: Option<Trouble>,
 }
@@ -44,7 +44,7 @@ impl Default for CampaignState {
             embedding: None,
             kit: None,
             version: Version::default(),
-            leash: Leash::default(),
+            training: TrainingGuard::default(),
             at_stake: Amount::ZERO,
             trouble: None,
         }
@@ -58,12 +58,12 @@ impl CampaignState {
             self.version = version;
             self.supply = Supply::Missing;
             self.kit = None;
-            self.leash = Leash::default();
+            self.training = TrainingGuard::default();
         }
     }
 
     /// Why the privacy budget allows no further update of the data that fits.
-    pub fn exhausted(&self, budget: Option<&Budget>, ledger: &Ledger) -> Option<PrivacyProblem> {
+    pub fn exhausted(&self, budget: Option<&Budget>, ledger: &DisclosureLedger) -> Option<PrivacyProblem> {
         let (budget, manifest) = (budget?, self.manifest.as_ref()?);
         let fitting = || self.fits.iter().filter(|fit| fit.rows > 0);
         if let Err(error) = ledger.allow(budget, fitting().map(|fit| fit.data.as_str())) {
@@ -76,8 +76,8 @@ impl CampaignState {
     }
 
     /// Cancels a training whose update is no longer needed.
-    pub fn drop_leash(&mut self) {
-        self.leash = Leash::default();
+    pub fn cancel_training(&mut self) {
+        self.training = TrainingGuard::default();
     }
 
     pub fn apply(&mut self, id: CampaignId, result: StepResult) {
@@ -108,7 +108,7 @@ impl CampaignState {
                 tracing::info!(campaign = %id, %version, "made an update");
                 // The next version has new material.
                 self.kit = None;
-                self.drop_leash();
+                self.cancel_training();
             }
             StepResult::Material(..) | StepResult::Outdated | StepResult::Submission => {}
         }

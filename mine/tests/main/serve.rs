@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use alloy::{hex, primitives::B256};
 use mine::{
-    home::{Home, UnlockedMine},
+    home::{MineHome, UnlockedMine},
     outbox,
     run::{Journal, Miner, Setup},
 };
 use sonar_contracts::Outcome;
 use sonar_node::ipfs::Node;
 use sonar_protocol::{
-    envelope::{Header, open_update},
+    envelope::{EnvelopeHeader, open_update},
     families::plain_network,
     handover::Published,
     ids::{Digest, Version},
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Mine {
     cli: Cli,
     opened: UnlockedMine,
-    home: Home,
+    home: MineHome,
 }
 
 impl Mine {
@@ -43,7 +43,7 @@ impl Mine {
         let contracts = stage.contracts();
         let rpc = stage.anvil.endpoint();
         cli.good(&["init", "--key-file", &key, "--rpc", &rpc, "--contracts", &contracts]);
-        let home = Home::new(cli.home());
+        let home = MineHome::new(cli.home());
         let opened = home.open("right").unwrap();
         Self { cli, opened, home }
     }
@@ -104,8 +104,13 @@ impl Mine {
         let sealed = stage.hub.get(content, 1 << 24, PATIENCE).await.unwrap();
         let version = Version(key.binding().version);
         let deployment = stage.deployment;
-        let expected =
-            Header::new(deployment.chain_id, deployment.campaigns, campaign.id, version, self.opened.signer.address());
+        let expected = EnvelopeHeader::new(
+            deployment.chain_id,
+            deployment.campaigns,
+            campaign.id,
+            version,
+            self.opened.signer.address(),
+        );
         let payload = EncryptedUpdate::encoded_len(parameters);
         let update = open_update(&sealed, &stage.capsule, &expected, payload).unwrap();
         let material = key.publish(&syft::Weights::zeros(campaign.linear().shape));

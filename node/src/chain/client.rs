@@ -61,12 +61,12 @@ pub struct TxOutcome {
 /// A client of one deployment of the contracts. Clones share everything but the account.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ClientState>,
     sender: Option<Sender>,
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ClientState {
     pub(super) node: Node,
     deployment: Deployment,
     options: Options,
@@ -94,7 +94,7 @@ impl Client {
         options: Options,
     ) -> Result<Self, Error> {
         let client = Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(ClientState {
                 node: Node::new(rpc, options.patience)?,
                 deployment,
                 options,

@@ -1,7 +1,7 @@
 use alloy::primitives::{Address, B256, Bytes, U256};
 use sonar_contracts::Revert;
 
-use super::Unmined;
+use super::UnminedReason;
 use crate::cli::{Code, Failure};
 use sonar_protocol::{
     ids::CampaignId,
@@ -115,7 +115,7 @@ pub enum Error {
         /// Time waited.
         seconds: u64,
         /// Why it was not mined.
-        reason: Unmined,
+        reason: UnminedReason,
     },
     /// An earlier transaction of the account blocks all later ones.
     #[error(

@@ -8,7 +8,8 @@ use sonar_protocol::{
     view::World,
 };
 
-use super::{Client, Error, snapshot::SnapshotFile};
+use super::{Client, Error};
+use crate::snapshot::{Snapshot, SnapshotFile};
 
 /// Maximum number of queries in a row that fail because the chain changes meanwhile.
 const SPOILT_LOOKS: usize = 8;
@@ -24,10 +25,10 @@ pub struct Follower {
     // Whether the chain changed so much that it may be another chain.
     doubtful: bool,
     due: Instant,
-    // Where to start instead of the first block.
-    snapshot: Option<SnapshotFile>,
+    // Where to start instead of the first block, and the world at the first block.
+    snapshot: Option<(SnapshotFile, World)>,
     // The base of the last restart.
-    base: Option<World>,
+    base: Option<Snapshot>,
 }
 
 impl Follower {
@@ -40,12 +41,12 @@ impl Follower {
     }
 
     /// The same, but a batch that restarts begins after the base that [`Self::take_base`] returns.
-    pub(super) fn with_snapshot(self, file: SnapshotFile) -> Self {
-        Self { snapshot: Some(file), ..self }
+    pub(super) fn with_snapshot(self, file: SnapshotFile, empty: World) -> Self {
+        Self { snapshot: Some((file, empty)), ..self }
     }
 
-    /// The world at which the last restarted batch begins; `None` for the first block.
-    pub(super) fn take_base(&mut self) -> Option<World> {
+    /// The snapshot at which the last restarted batch begins; `None` for the first block.
+    pub(super) fn take_base(&mut self) -> Option<Snapshot> {
         self.base.take()
     }
 
@@ -109,7 +110,7 @@ impl Follower {
             return Ok(None);
         };
         let resumed = match &self.snapshot {
-            Some(file) if self.last.is_none() => self.resume(file, &head, target.0).await?,
+            Some((file, empty)) if self.last.is_none() => self.resume(file, empty, &head, target.0).await?,
             _ => None,
         };
         let before = self.last.or(resumed.as_ref().map(|snapshot| (snapshot.block, snapshot.hash)));
@@ -124,7 +125,7 @@ impl Follower {
             return Ok(None);
         }
         let restarted = self.last.replace(target).is_none();
-        self.base = resumed.map(|snapshot| snapshot.world);
+        self.base = resumed;
         Ok(Some(Batch { restarted, records, head }))
     }
 

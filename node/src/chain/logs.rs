@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::{
     Client, Error, Node,
-    span::{self, LogSpan, Refusal},
+    span::{self, LogSpan, SpanRefusal},
 };
 
 const WHAT: &str = "read the contracts' events";
@@ -26,7 +26,7 @@ const UNCLEAR_PAUSE: Duration = Duration::from_millis(250);
 /// The node's answer to a request for logs.
 enum Page {
     Logs(Vec<Log>),
-    Refused(Refusal, String),
+    Refused(SpanRefusal, String),
 }
 
 impl Node {
@@ -37,9 +37,9 @@ impl Node {
             match self.provider().get_logs(filter).await {
                 Ok(logs) => Ok(Page::Logs(logs)),
                 Err(error) => match span::refusal(&error) {
-                    Some(Refusal::TooLarge) => Ok(Page::Refused(Refusal::TooLarge, self.message(&error))),
-                    Some(Refusal::Unclear) if !is_one_block => {
-                        Ok(Page::Refused(Refusal::Unclear, self.message(&error)))
+                    Some(SpanRefusal::TooLarge) => Ok(Page::Refused(SpanRefusal::TooLarge, self.message(&error))),
+                    Some(SpanRefusal::Unclear) if !is_one_block => {
+                        Ok(Page::Refused(SpanRefusal::Unclear, self.message(&error)))
                     }
                     _ => Err(error),
                 },
@@ -57,7 +57,22 @@ impl Client {
     pub async fn logs(&self, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
         let deployment = self.deployment();
         let filter = Filter::new().address(vec![deployment.campaigns, deployment.registry]);
-        let logs = self.raw_logs(&filter, from_block, to_block).await?;
+        self.records(&filter, from_block, to_block).await
+    }
+
+    /// The events of one campaign in these blocks, in order. The node filters them, so a long chain costs few bytes.
+    ///
+    /// # Errors
+    /// As [`Self::logs`].
+    pub async fn campaign_logs(&self, id: CampaignId, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
+        // Every event about a campaign has its id as the first indexed parameter.
+        let filter = Filter::new().address(self.deployment().campaigns).topic1(id.0);
+        self.records(&filter, from_block, to_block).await
+    }
+
+    async fn records(&self, filter: &Filter, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
+        let deployment = self.deployment();
+        let logs = self.raw_logs(filter, from_block, to_block).await?;
         let mut times = BTreeMap::new();
         let mut records = Vec::with_capacity(logs.len());
         for log in &logs {
@@ -140,7 +155,7 @@ impl Client {
                     };
                     tracing::debug!(from = start, to = end, %message, "the node refused a request for logs");
                     self.set_span(shorter);
-                    if refusal == Refusal::Unclear {
+                    if refusal == SpanRefusal::Unclear {
                         sleep(UNCLEAR_PAUSE).await;
                     }
                 }

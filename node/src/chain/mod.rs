@@ -2,9 +2,9 @@
 //!
 //! | role | modules |
 //! | --- | --- |
-//! | client of one deployment of the contracts, with or without an account | `client` |
+//! | one deployment of the contracts, with or without an account | `client` |
 //! | reads of the current state | `facts`, `registry` |
-//! | reads of events | `logs` (with `span`), `follower`, `world` (with `snapshot`) |
+//! | reads of events | `logs` (with `span`), `follower`, `world` |
 //! | transactions by purpose | `campaigns`, `registry`, `deploy` |
 //! | sending a transaction until it is mined | `sender` (with `replacement`) |
 //! | requests to the node, and the meaning of its answers | `node`, `error` |
@@ -20,7 +20,6 @@ mod node;
 mod registry;
 mod replacement;
 mod sender;
-mod snapshot;
 mod span;
 mod world;
 
@@ -30,6 +29,6 @@ pub use error::Error;
 pub use facts::Charge;
 pub use follower::Follower;
 pub use node::Node;
-pub use replacement::Unmined;
+pub use replacement::UnminedReason;
 pub use sender::Sender;
 pub use world::WorldReader;

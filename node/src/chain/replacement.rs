@@ -23,7 +23,7 @@ const DISPLACED_AFTER: Duration = Duration::from_secs(10);
 
 /// Why a transaction was not mined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unmined {
+pub enum UnminedReason {
     /// No block has included it.
     Slow,
     /// Its fees have reached the limit.
@@ -34,7 +34,7 @@ pub enum Unmined {
     Displaced,
 }
 
-impl std::fmt::Display for Unmined {
+impl std::fmt::Display for UnminedReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Slow => f.write_str("it may be mined later; run the same command again to send it with current fees"),
@@ -106,7 +106,7 @@ pub(super) enum Action {
     /// Send it with these fees.
     Replace(Fees),
     /// Stop waiting.
-    GiveUp(Unmined),
+    GiveUp(UnminedReason),
 }
 
 /// A transaction that was sent and is not mined. Times count from when it was first sent.
@@ -121,7 +121,7 @@ pub(super) struct Pending {
     /// When its nonce was first seen as used.
     displaced: Option<Duration>,
     /// Why its fees do not rise further.
-    halted: Option<Unmined>,
+    halted: Option<UnminedReason>,
 }
 
 impl Pending {
@@ -140,16 +140,16 @@ impl Pending {
             Event::TooCheap => (self, Action::Reprice),
             Event::Market(market) => match self.fees.raised(market, self.cap) {
                 Some(fees) => (Self { fees, priced: now, ..self }, Action::Replace(fees)),
-                None => (Self { halted: Some(Unmined::FeeCap), ..self }, Action::Wait),
+                None => (Self { halted: Some(UnminedReason::FeeCap), ..self }, Action::Wait),
             },
-            Event::Unaffordable => (Self { halted: Some(Unmined::Funds), ..self }, Action::Wait),
+            Event::Unaffordable => (Self { halted: Some(UnminedReason::Funds), ..self }, Action::Wait),
         }
     }
 
     fn wait(self, is_known: bool, now: Duration) -> (Self, Action) {
         let action = match self.displaced {
-            Some(since) if now.saturating_sub(since) >= DISPLACED_AFTER => Action::GiveUp(Unmined::Displaced),
-            _ if now >= self.give_up => Action::GiveUp(self.halted.unwrap_or(Unmined::Slow)),
+            Some(since) if now.saturating_sub(since) >= DISPLACED_AFTER => Action::GiveUp(UnminedReason::Displaced),
+            _ if now >= self.give_up => Action::GiveUp(self.halted.unwrap_or(UnminedReason::Slow)),
             Some(_) => Action::Wait,
             None if self.halted.is_none() && now.saturating_sub(self.priced) >= self.stuck => Action::Reprice,
             None if !is_known => Action::Resend,
@@ -234,7 +234,7 @@ mod tests {
             }
         }
         assert_eq!(replaced, [(30, 1_125, 12), (60, 1_266, 14), (90, 1_425, 16)]);
-        assert_eq!(state.next(Event::Unmined, GIVE_UP).1, Action::GiveUp(Unmined::Slow));
+        assert_eq!(state.next(Event::Unmined, GIVE_UP).1, Action::GiveUp(UnminedReason::Slow));
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(steps, 11);
         assert_eq!(state.next(Event::TooCheap, at(2)).1, Action::Wait);
         assert_eq!(state.next(Event::Unmined, at(60)).1, Action::Wait, "its fees rise no more");
-        assert_eq!(state.next(Event::Unmined, GIVE_UP).1, Action::GiveUp(Unmined::FeeCap));
+        assert_eq!(state.next(Event::Unmined, GIVE_UP).1, Action::GiveUp(UnminedReason::FeeCap));
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
         let (state, action) = pending().next(Event::Unaffordable, at(31));
         assert_eq!(action, Action::Wait);
         assert_eq!(state.next(Event::Unmined, at(90)).1, Action::Wait);
-        assert_eq!(state.next(Event::Unmined, GIVE_UP).1, Action::GiveUp(Unmined::Funds));
+        assert_eq!(state.next(Event::Unmined, GIVE_UP).1, Action::GiveUp(UnminedReason::Funds));
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
         let (state, action) = pending().next(used, at(5));
         assert_eq!(action, Action::Wait, "its receipt may come");
         assert_eq!(state.next(Event::Unmined, at(14)).1, Action::Wait);
-        assert_eq!(state.next(used, at(15)).1, Action::GiveUp(Unmined::Displaced));
+        assert_eq!(state.next(used, at(15)).1, Action::GiveUp(UnminedReason::Displaced));
         // Not where only one of several nodes was ahead.
         let (state, _) = state.next(forgotten, at(14));
         assert_eq!(state.next(Event::Unmined, at(16)).1, Action::Wait);

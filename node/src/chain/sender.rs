@@ -67,35 +67,35 @@ impl std::fmt::Debug for Sender {
 }
 
 /// One signed form of a transaction; each replacement has another.
-struct Signed {
+struct SignedTransaction {
     hash: B256,
     raw: Bytes,
 }
 
 /// A transaction that waits to be mined.
-struct OnItsWay<'a> {
+struct InFlightTransaction<'a> {
     request: TransactionRequest,
-    nonce: Held<'a>,
+    nonce: ReservedNonce<'a>,
     fees: Fees,
     cap: u128,
     /// The last one is current, but any of them may be mined.
-    forms: Vec<Signed>,
+    forms: Vec<SignedTransaction>,
 }
 
 /// A nonce whose transaction this program waits for, until this is dropped.
-struct Held<'a> {
+struct ReservedNonce<'a> {
     account: &'a Account,
     nonce: u64,
 }
 
-impl<'a> Held<'a> {
+impl<'a> ReservedNonce<'a> {
     fn new(account: &'a Account, nonce: u64) -> Self {
         account.waited_for.lock().unwrap_or_else(PoisonError::into_inner).insert(nonce);
         Self { account, nonce }
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for ReservedNonce<'_> {
     fn drop(&mut self) {
         self.account.waited_for.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.nonce);
     }
@@ -184,7 +184,11 @@ impl Sender {
     }
 
     /// Chooses gas, fees and nonce, and sends.
-    async fn dispatch(&self, what: &'static str, request: TransactionRequest) -> Result<OnItsWay<'_>, Error> {
+    async fn dispatch(
+        &self,
+        what: &'static str,
+        request: TransactionRequest,
+    ) -> Result<InFlightTransaction<'_>, Error> {
         let request = request.clone().with_gas_limit(self.gas(what, &request).await?);
         let mut fees = self.market(what).await?;
         self.check_funds(what, most(&request, fees)).await?;
@@ -202,8 +206,8 @@ impl Sender {
                     } else {
                         tracing::warn!(transaction = %form.hash, nonce, "replaced a stuck transaction: {what}");
                     }
-                    let nonce = Held::new(&self.account, nonce);
-                    return Ok(OnItsWay { request, nonce, fees, cap, forms: vec![form] });
+                    let nonce = ReservedNonce::new(&self.account, nonce);
+                    return Ok(InFlightTransaction { request, nonce, fees, cap, forms: vec![form] });
                 }
                 // If a nonce is refused repeatedly, it has a transaction that the node does not count.
                 (Verdict::TooCheap, _) if !is_free || attempts >= NONCE_ATTEMPTS => {
@@ -237,16 +241,16 @@ impl Sender {
         }
     }
 
-    async fn sign(&self, request: &TransactionRequest, nonce: u64, fees: Fees) -> Result<Signed, Error> {
+    async fn sign(&self, request: &TransactionRequest, nonce: u64, fees: Fees) -> Result<SignedTransaction, Error> {
         let request = request.clone().with_nonce(nonce);
         let request = request.with_max_fee_per_gas(fees.max).with_max_priority_fee_per_gas(fees.priority);
         let wallet = EthereumWallet::from(self.account.signer.clone());
         let envelope = request.build(&wallet).await.map_err(|error| Error::Sign(error.to_string()))?;
-        Ok(Signed { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() })
+        Ok(SignedTransaction { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() })
     }
 
     /// Sends a signed transaction to the node. Returns its reaction and message.
-    async fn broadcast(&self, what: &'static str, form: &Signed) -> Result<(Verdict, String), Error> {
+    async fn broadcast(&self, what: &'static str, form: &SignedTransaction) -> Result<(Verdict, String), Error> {
         let answer = self.node.ask(what, || async { self.node.provider().send_raw_transaction(&form.raw).await }).await;
         let message = match answer {
             Ok(_) => return Ok((Verdict::Accepted, String::new())),
@@ -268,7 +272,7 @@ impl Sender {
     }
 
     /// Waits until one form of a transaction is mined.
-    async fn wait(&self, what: &'static str, mut sent: OnItsWay<'_>) -> Result<TransactionReceipt, Error> {
+    async fn wait(&self, what: &'static str, mut sent: InFlightTransaction<'_>) -> Result<TransactionReceipt, Error> {
         let start = Instant::now();
         let mut state = Pending::new(sent.fees, sent.cap, self.options.stuck, self.options.receipt);
         let mut looks = 0_u32;
@@ -310,7 +314,11 @@ impl Sender {
         }
     }
 
-    async fn mined(&self, what: &'static str, forms: &[Signed]) -> Result<Option<TransactionReceipt>, Error> {
+    async fn mined(
+        &self,
+        what: &'static str,
+        forms: &[SignedTransaction],
+    ) -> Result<Option<TransactionReceipt>, Error> {
         for form in forms.iter().rev() {
             if let Some(receipt) = self.receipt(what, form.hash).await? {
                 return Ok(Some(receipt));
@@ -319,7 +327,7 @@ impl Sender {
         Ok(None)
     }
 
-    async fn examine(&self, what: &'static str, sent: &OnItsWay<'_>) -> Result<Event, Error> {
+    async fn examine(&self, what: &'static str, sent: &InFlightTransaction<'_>) -> Result<Event, Error> {
         let (from, hash, provider) = (self.address(), sent.present().hash, self.node.provider());
         let known = self.node.ask(what, || async { provider.get_transaction_by_hash(hash).await }).await?;
         let mined = self.node.ask(what, || async { provider.get_transaction_count(from).await }).await?;
@@ -327,7 +335,12 @@ impl Sender {
     }
 
     /// Sends a transaction with other fees. Returns the resulting observation.
-    async fn replace(&self, what: &'static str, sent: &mut OnItsWay<'_>, fees: Fees) -> Result<Option<Event>, Error> {
+    async fn replace(
+        &self,
+        what: &'static str,
+        sent: &mut InFlightTransaction<'_>,
+        fees: Fees,
+    ) -> Result<Option<Event>, Error> {
         match self.check_funds(what, most(&sent.request, fees)).await {
             Err(Error::Funds { .. }) => return Ok(Some(Event::Unaffordable)),
             other => other?,
@@ -343,8 +356,8 @@ impl Sender {
     }
 }
 
-impl OnItsWay<'_> {
-    fn present(&self) -> &Signed {
+impl InFlightTransaction<'_> {
+    fn present(&self) -> &SignedTransaction {
         self.forms.last().expect("a transaction on its way was sent at least once")
     }
 }

@@ -43,7 +43,7 @@ const SIZE: [&str; 8] =
 
 /// Meaning of a failed request for logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum SpanRefusal {
     /// The request asks for too much.
     TooLarge,
     /// A limit was exceeded, of requests or of size.
@@ -53,36 +53,36 @@ pub(super) enum Refusal {
 }
 
 /// Classifies a node's error; `None` if it is not about the request.
-pub(super) fn refusal(error: &TransportError) -> Option<Refusal> {
+pub(super) fn refusal(error: &TransportError) -> Option<SpanRefusal> {
     match error {
         RpcError::ErrorResp(answer) => {
             let or_else = match answer.code {
-                LIMIT_EXCEEDED => Refusal::Unclear,
-                TOO_MANY_REQUESTS => Refusal::Later,
-                _ if answer.is_retry_err() => Refusal::Later,
+                LIMIT_EXCEEDED => SpanRefusal::Unclear,
+                TOO_MANY_REQUESTS => SpanRefusal::Later,
+                _ if answer.is_retry_err() => SpanRefusal::Later,
                 // Nodes have many codes and messages for this. If it means something else, a request for one block is
                 // soon refused too.
-                _ => Refusal::TooLarge,
+                _ => SpanRefusal::TooLarge,
             };
             Some(by_words(&answer.message).unwrap_or(or_else))
         }
         RpcError::Transport(error) => Some(match error.as_http_error() {
-            Some(error) if error.status == HTTP_PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+            Some(error) if error.status == HTTP_PAYLOAD_TOO_LARGE => SpanRefusal::TooLarge,
             // Other statuses come from proxies, with pages of text.
-            Some(error) if error.status == HTTP_BAD_REQUEST => by_words(&error.body).unwrap_or(Refusal::Later),
-            _ => Refusal::Later,
+            Some(error) if error.status == HTTP_BAD_REQUEST => by_words(&error.body).unwrap_or(SpanRefusal::Later),
+            _ => SpanRefusal::Later,
         }),
         _ => None,
     }
 }
 
-fn by_words(message: &str) -> Option<Refusal> {
+fn by_words(message: &str) -> Option<SpanRefusal> {
     let message = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if has(&RATE) || has(&LAGGING) {
-        return Some(Refusal::Later);
+        return Some(SpanRefusal::Later);
     }
-    has(&SIZE).then_some(Refusal::TooLarge)
+    has(&SIZE).then_some(SpanRefusal::TooLarge)
 }
 
 /// The span for a node, with its known limits.
@@ -149,11 +149,11 @@ mod tests {
 
     use super::*;
 
-    fn answer(code: i64, message: &str) -> Option<Refusal> {
+    fn answer(code: i64, message: &str) -> Option<SpanRefusal> {
         refusal(&RpcError::ErrorResp(serde_json::from_value(json!({ "code": code, "message": message })).unwrap()))
     }
 
-    fn status(status: u16, body: &str) -> Option<Refusal> {
+    fn status(status: u16, body: &str) -> Option<SpanRefusal> {
         refusal(&TransportErrorKind::http_error(status, body.into()))
     }
 
@@ -174,7 +174,7 @@ mod tests {
             (-32005, "eth_getLogs: too many logs in the answer"),
             (-32000, "a sentence that nobody has seen before"),
         ] {
-            assert_eq!(answer(code, message), Some(Refusal::TooLarge), "{message}");
+            assert_eq!(answer(code, message), Some(SpanRefusal::TooLarge), "{message}");
         }
         for (code, message) in [
             (-32005, "rate limit exceeded"),
@@ -187,19 +187,19 @@ mod tests {
             (-32000, "invalid block range params"),
             (-32602, "block range extends beyond current head block"),
         ] {
-            assert_eq!(answer(code, message), Some(Refusal::Later), "{message}");
+            assert_eq!(answer(code, message), Some(SpanRefusal::Later), "{message}");
         }
-        assert_eq!(answer(-32005, "limit exceeded"), Some(Refusal::Unclear));
+        assert_eq!(answer(-32005, "limit exceeded"), Some(SpanRefusal::Unclear));
     }
 
     #[test]
     fn http_statuses_are_told_apart() {
-        assert_eq!(status(413, ""), Some(Refusal::TooLarge));
-        assert_eq!(status(400, "the block range is too large"), Some(Refusal::TooLarge));
+        assert_eq!(status(413, ""), Some(SpanRefusal::TooLarge));
+        assert_eq!(status(400, "the block range is too large"), Some(SpanRefusal::TooLarge));
         for other in [429, 502, 503] {
-            assert_eq!(status(other, "<html>invalid response</html>"), Some(Refusal::Later), "{other}");
+            assert_eq!(status(other, "<html>invalid response</html>"), Some(SpanRefusal::Later), "{other}");
         }
-        assert_eq!(refusal(&TransportErrorKind::custom_str("connection refused")), Some(Refusal::Later));
+        assert_eq!(refusal(&TransportErrorKind::custom_str("connection refused")), Some(SpanRefusal::Later));
         assert_eq!(refusal(&RpcError::NullResp), None);
     }
 

@@ -14,17 +14,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
+use sonar_contracts::Deployment;
 use sonar_protocol::{
-    event::{Batch, Head},
+    event::{Batch, Head, Record},
+    ids::CampaignId,
     view::{ViewError, World},
 };
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::{
-    Client, Error, Follower,
-    snapshot::{Snapshot, SnapshotFile},
-};
+use super::{Client, Error, Follower};
+use crate::snapshot::{Snapshot, SnapshotFile};
 
 /// A snapshot is written again after this number of blocks, which can be read with one request.
 const EVERY: u64 = 1_000;
@@ -32,8 +32,10 @@ const EVERY: u64 = 1_000;
 const PAUSE: Duration = Duration::from_secs(60);
 /// Number of blocks that must follow before a block counts as final: two epochs of Ethereum.
 const FINAL: u64 = 64;
-/// Number of blocks whose events are in memory at once while the past is read.
-const PART: u64 = 50_000;
+/// Approximate number of events in memory at once while the past is read.
+const PART_EVENTS: usize = 10_000;
+/// Number of blocks that are read at once: initially, and at most while they have few events.
+const PART_BLOCKS: (u64, u64) = (1_000, 100_000);
 
 const WHAT: &str = "follow the chain";
 
@@ -42,6 +44,8 @@ const WHAT: &str = "follow the chain";
 pub struct WorldReader {
     follower: Follower,
     world: World,
+    // Last block of the snapshot that the world was started from.
+    base: Option<u64>,
     snapshots: Option<Snapshots>,
 }
 
@@ -60,18 +64,36 @@ impl WorldReader {
     /// Reads from the contracts' first block. Queries every `poll`; a block counts when `confirmations` blocks follow.
     #[must_use]
     pub fn new(client: Client, poll: Duration, confirmations: u64) -> Self {
-        let follower = Follower::new(client, poll, confirmations);
-        Self { follower, world: World::default(), snapshots: None }
+        Self::onto(World::default(), client, poll, confirmations)
+    }
+
+    /// The same, but keeps only the part that `account` needs, see [`World::of`].
+    #[must_use]
+    pub fn of(account: Address, client: Client, poll: Duration, confirmations: u64) -> Self {
+        Self::onto(World::of(account), client, poll, confirmations)
+    }
+
+    fn onto(world: World, client: Client, poll: Duration, confirmations: u64) -> Self {
+        Self { follower: Follower::new(client, poll, confirmations), world, base: None, snapshots: None }
     }
 
     /// The same, starting from the snapshot in `home` if there is one. The snapshot is rewritten from time to time. The
     /// first batch, and a batch after a rollback, has only the events after the snapshot.
     #[must_use]
     pub fn with_snapshot(self, home: &Path) -> Self {
-        let file = SnapshotFile::new(home, self.follower.client().deployment());
-        let follower = self.follower.with_snapshot(file.clone());
+        let file = SnapshotFile::new(home.join("chain.snapshot"), self.subject());
+        let follower = self.follower.with_snapshot(file.clone(), self.world.emptied());
         let snapshots = Snapshots { file, candidate: None, written: None, written_at: None };
         Self { follower, snapshots: Some(snapshots), ..self }
+    }
+
+    fn subject(&self) -> String {
+        let Deployment { chain_id, campaigns, registry, block, .. } = self.follower.client().deployment();
+        let contracts = format!("{campaigns} and {registry} on chain {chain_id} from block {block}");
+        match self.world.scope() {
+            Some(account) => format!("{contracts}, for {account}"),
+            None => contracts,
+        }
     }
 
     /// The world as read so far.
@@ -99,9 +121,33 @@ impl WorldReader {
         self.absorb(batch)
     }
 
+    /// Reads up to the newest block.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub async fn read(mut self) -> Result<World, Error> {
+        self.look_now().await?;
+        Ok(self.world)
+    }
+
+    /// The events of a campaign that are in the snapshot of the last restarted batch, and so not in the batch: from the
+    /// campaign's first event to the end of the snapshot. Empty if there was no snapshot, or it does not have the
+    /// campaign.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn events_before_start(&self, id: CampaignId) -> Result<Vec<Record>, Error> {
+        match (self.base, self.world.campaign(id)) {
+            (Some(end), Some(campaign)) => self.follower.client().campaign_logs(id, campaign.opened.block, end).await,
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn absorb(&mut self, batch: Batch) -> Result<Batch, Error> {
         if batch.restarted {
-            self.world = self.follower.take_base().unwrap_or_default();
+            let base = self.follower.take_base();
+            self.base = base.as_ref().map(|snapshot| snapshot.block);
+            self.world = base.map_or_else(|| self.world.emptied(), |snapshot| snapshot.world);
             self.snapshots.iter_mut().for_each(Snapshots::restart);
         }
         self.world.head = batch.head;
@@ -113,7 +159,7 @@ impl WorldReader {
                 Ok(batch)
             }
             Err(error) => {
-                self.world = World::default();
+                (self.world, self.base) = (self.world.emptied(), None);
                 self.follower.start_anew();
                 if let Some(snapshots) = &mut self.snapshots {
                     snapshots.restart();
@@ -154,12 +200,11 @@ impl Client {
     /// # Errors
     /// When the chain cannot be read, or its events are inconsistent.
     pub async fn world(&self, confirmations: u64, home: Option<&Path>) -> Result<World, Error> {
-        let mut reader = WorldReader::new(self.clone(), Duration::ZERO, confirmations);
-        if let Some(home) = home {
-            reader = reader.with_snapshot(home);
+        let reader = WorldReader::new(self.clone(), Duration::ZERO, confirmations);
+        match home {
+            Some(home) => reader.with_snapshot(home).read().await,
+            None => reader.read().await,
         }
-        reader.next().await?;
-        Ok(reader.world)
     }
 }
 
@@ -183,6 +228,7 @@ impl Follower {
     pub(super) async fn resume(
         &self,
         file: &SnapshotFile,
+        empty: &World,
         head: &Head,
         target: u64,
     ) -> Result<Option<Snapshot>, Error> {
@@ -196,19 +242,19 @@ impl Follower {
             return Ok(found);
         };
         let is_from_file = found.is_some();
-        let mut world = found.map(|snapshot| snapshot.world).unwrap_or_default();
-        let mut start = next;
+        let mut world = found.map_or_else(|| empty.clone(), |snapshot| snapshot.world);
+        let (mut start, (mut blocks, most)) = (next, PART_BLOCKS);
         while start <= end {
-            let part = end.min(start.saturating_add(PART - 1));
-            for record in self.client().logs(start, part).await? {
-                world.apply(&record).map_err(|error| {
-                    if is_from_file {
-                        file.set_aside(&error);
-                    }
-                    inconsistent(&error)
-                })?;
-            }
-            start = part.saturating_add(1);
+            let last = end.min(start.saturating_add(blocks - 1));
+            let records = self.client().logs(start, last).await?;
+            records.iter().try_for_each(|record| world.apply(record)).map_err(|error| {
+                if is_from_file {
+                    file.set_aside(&error);
+                }
+                inconsistent(&error)
+            })?;
+            blocks = if records.len() > PART_EVENTS { (blocks / 2).max(1) } else { (blocks * 2).min(most) };
+            start = last.saturating_add(1);
         }
         if !self.is_still(end, hash).await? {
             return Err(Error::Nonsense { what: WHAT, reason: "the chain changed while it was read".into() });

@@ -124,7 +124,7 @@ impl Kubo {
         let own_pins = repo.join("kubo-pins");
         files::private_directory(&own_pins)?;
         let rpc = Rpc::new(config)?;
-        let me: Identity = rpc.ask("report its peer id", "id", &[]).await?;
+        let me: IdAnswer = rpc.ask("report its peer id", "id", &[]).await?;
         let addresses = me.addresses.unwrap_or_default().iter().filter_map(|address| address.parse().ok()).collect();
         let link = (!peers.is_empty()).then(|| tokio::spawn(keep_linked(rpc.clone(), peers)));
         Ok(Self { rpc, addresses, own_pins, link })
@@ -173,7 +173,7 @@ impl Kubo {
         let request = self.rpc.request("add", &options).timeout(ADD).body(body);
         let request = request.header(CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"));
         let response = self.rpc.send(ACTION, request).await?;
-        let added: Added = self.rpc.json(ACTION, response).await?;
+        let added: AddAnswer = self.rpc.json(ACTION, response).await?;
         if added.hash == expected.to_cid().to_string() {
             return Ok(expected);
         }
@@ -341,7 +341,7 @@ impl ArtefactStore for Kubo {
     }
 
     fn health(&self) -> BoxFuture<'_, Result<(), IpfsError>> {
-        async { self.rpc.ask("report its peer id", "id", &[]).await.map(|_: Identity| ()) }.boxed()
+        async { self.rpc.ask("report its peer id", "id", &[]).await.map(|_: IdAnswer| ()) }.boxed()
     }
 
     fn shutdown(self: Box<Self>) -> BoxFuture<'static, ()> {
@@ -409,7 +409,7 @@ impl Rpc {
             return Err(node_error(action)(reason));
         }
         let body = self.body(action, response).await?;
-        let reason = match serde_json::from_slice::<Refusal>(&body) {
+        let reason = match serde_json::from_slice::<ErrorAnswer>(&body) {
             Ok(refusal) => refusal.message,
             Err(_) => format!("it answered {status}, unlike a Kubo"),
         };
@@ -459,19 +459,19 @@ impl Rpc {
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct ErrorAnswer {
     #[serde(rename = "Message")]
     message: String,
 }
 
 #[derive(Deserialize)]
-struct Identity {
+struct IdAnswer {
     #[serde(rename = "Addresses")]
     addresses: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
-struct Added {
+struct AddAnswer {
     #[serde(rename = "Hash")]
     hash: String,
 }

@@ -23,9 +23,9 @@ use tokio::{
 };
 
 use crate::{
-    Fetched,
+    FetchedBlock,
     bitswap::{
-        engine::{Draft, Engine},
+        engine::{Engine, MessageDraft},
         message::Presence,
         protocol::{self, Report},
     },
@@ -61,7 +61,7 @@ const CLEANUP_AGE: Duration = Duration::from_secs(3600);
 /// A command for the task.
 pub enum Command {
     /// Get a block, locally or from a peer.
-    Want { cid: Cid, likely: Option<PeerId>, reply: oneshot::Sender<Result<Fetched, Arc<BlockStoreError>>> },
+    Want { cid: Cid, likely: Option<PeerId>, reply: oneshot::Sender<Result<FetchedBlock, Arc<BlockStoreError>>> },
     /// These blocks are now stored.
     Stored(Vec<BlockId>),
     /// Connect to a peer.
@@ -138,14 +138,14 @@ struct Link {
 }
 
 /// The result of blocking work.
-enum Done {
+enum FinishedWork {
     Encoded { peer: PeerId, connection: ConnectionId, message: Vec<u8> },
     Loaded { cid: Cid, block: Result<Option<Block>, BlockStoreError> },
     Stored { block: Block, from: PeerId, result: Result<(), BlockStoreError> },
     Collected(Result<usize, BlockStoreError>),
 }
 
-type Waiters = Vec<oneshot::Sender<Result<Fetched, Arc<BlockStoreError>>>>;
+type Waiters = Vec<oneshot::Sender<Result<FetchedBlock, Arc<BlockStoreError>>>>;
 
 /// The task's state.
 pub struct Driver {
@@ -156,7 +156,7 @@ pub struct Driver {
     waiters: HashMap<BlockId, Waiters>,
     links: Vec<Link>,
     dials: HashMap<ConnectionId, oneshot::Sender<Result<(), String>>>,
-    jobs: JoinSet<Done>,
+    jobs: JoinSet<FinishedWork>,
     peers: watch::Sender<Vec<PeerId>>,
     next_cleanup: Instant,
 }
@@ -230,7 +230,7 @@ impl Driver {
         &mut self,
         cid: Cid,
         likely: Option<PeerId>,
-        reply: oneshot::Sender<Result<Fetched, Arc<BlockStoreError>>>,
+        reply: oneshot::Sender<Result<FetchedBlock, Arc<BlockStoreError>>>,
     ) {
         let Some(id) = BlockId::from_cid(&cid) else { return };
         self.waiters.entry(id).or_default().push(reply);
@@ -245,7 +245,7 @@ impl Driver {
         let store = self.setup.store.clone();
         self.jobs.spawn_blocking(move || {
             let block = BlockId::from_cid(&cid).map_or(Ok(None), |id| store.get(id));
-            Done::Loaded { cid, block }
+            FinishedWork::Loaded { cid, block }
         });
     }
 
@@ -276,20 +276,20 @@ impl Driver {
         }
     }
 
-    fn on_done(&mut self, done: Done) {
+    fn on_done(&mut self, done: FinishedWork) {
         match done {
-            Done::Encoded { peer, connection, message } => {
+            FinishedWork::Encoded { peer, connection, message } => {
                 if self.connections.get(&peer).is_some_and(|open| open.contains(&connection)) {
                     self.network.behaviour_mut().bitswap.send(peer, connection, &message);
                 }
             }
-            Done::Loaded { cid, block } => match block {
+            FinishedWork::Loaded { cid, block } => match block {
                 Ok(Some(block)) => self.deliver(&block, None),
                 // It was damaged; a peer may have it.
                 Ok(None) => self.engine.want(cid, None, Instant::now()),
                 Err(error) => self.refuse(&cid, error),
             },
-            Done::Stored { block, from, result } => match result {
+            FinishedWork::Stored { block, from, result } => match result {
                 Ok(()) => {
                     // It may have been wanted again while it was written.
                     self.engine.unwant(block.id());
@@ -301,16 +301,18 @@ impl Driver {
                     self.refuse(&block.id().to_cid(DAG_PB), error);
                 }
             },
-            Done::Collected(Ok(0)) => {}
-            Done::Collected(Ok(removed)) => tracing::info!(removed, "removed unpinned blocks"),
-            Done::Collected(Err(error)) => tracing::warn!(%error, "cannot remove unpinned blocks"),
+            FinishedWork::Collected(Ok(0)) => {}
+            FinishedWork::Collected(Ok(removed)) => tracing::info!(removed, "removed unpinned blocks"),
+            FinishedWork::Collected(Err(error)) => {
+                tracing::warn!(%error, "cannot remove unpinned blocks")
+            }
         }
     }
 
     fn deliver(&mut self, block: &Block, from: Option<PeerId>) {
         for waiter in self.waiters.remove(&block.id()).into_iter().flatten() {
             // The caller may be gone.
-            let _ = waiter.send(Ok(Fetched { bytes: block.bytes().clone(), from }));
+            let _ = waiter.send(Ok(FetchedBlock { bytes: block.bytes().clone(), from }));
         }
     }
 
@@ -335,7 +337,8 @@ impl Driver {
             self.next_cleanup = now + CLEANUP_EVERY;
             let store = self.setup.store.clone();
             if store.totals().bytes >= CLEANUP_FROM {
-                self.jobs.spawn_blocking(move || Done::Collected(store.collect(CLEANUP_AGE, SystemTime::now())));
+                self.jobs
+                    .spawn_blocking(move || FinishedWork::Collected(store.collect(CLEANUP_AGE, SystemTime::now())));
             }
         }
     }
@@ -459,7 +462,7 @@ impl Driver {
                     let store = store.clone();
                     self.jobs.spawn_blocking(move || {
                         let result = store.put(&block);
-                        Done::Stored { block, from: peer, result }
+                        FinishedWork::Stored { block, from: peer, result }
                     });
                 }
             }
@@ -473,7 +476,7 @@ impl Driver {
 
     fn send_drafts(&mut self) {
         let store = &self.setup.store;
-        for (peer, Draft { mut message, blocks }) in self.engine.drafts(|id| store.size(id)) {
+        for (peer, MessageDraft { mut message, blocks }) in self.engine.drafts(|id| store.size(id)) {
             let Some(&connection) = self.connections.get(&peer).and_then(|open| open.last()) else { continue };
             if blocks.is_empty() {
                 self.network.behaviour_mut().bitswap.send(peer, connection, &message.encode());
@@ -492,7 +495,7 @@ impl Driver {
                         }
                     }
                 }
-                Done::Encoded { peer, connection, message: message.encode() }
+                FinishedWork::Encoded { peer, connection, message: message.encode() }
             });
         }
     }

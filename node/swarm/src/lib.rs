@@ -121,7 +121,7 @@ impl From<Arc<BlockStoreError>> for Error {
 }
 
 /// A block, and the peer that sent it if it was not stored.
-struct Fetched {
+struct FetchedBlock {
     bytes: Bytes,
     from: Option<PeerId>,
 }
@@ -260,7 +260,7 @@ impl Swarm {
         }
     }
 
-    async fn fetch(&self, cid: Cid, likely: Option<PeerId>) -> Result<Fetched, Error> {
+    async fn fetch(&self, cid: Cid, likely: Option<PeerId>) -> Result<FetchedBlock, Error> {
         let (reply, answer) = oneshot::channel();
         self.command(Command::Want { cid, likely, reply }).await?;
         match answer.await {

@@ -10,7 +10,7 @@ use testkit::yes_or_no;
 use super::*;
 use crate::{
     campaign::CampaignFile,
-    data::{Limits, read_csv},
+    data::{TableLimits, read_csv},
     event::{Event, LogPosition, Record},
     families::{plain, plain_network},
     handover::Published,
@@ -69,7 +69,7 @@ fn models(manifest: &Manifest) -> [Vec<u8>; 3] {
 }
 
 fn examples(manifest: &Manifest) -> Examples {
-    manifest.data.fit(&read_csv(VALIDATION.as_bytes(), &Limits::default()).unwrap()).unwrap()
+    manifest.data.fit(&read_csv(VALIDATION.as_bytes(), &TableLimits::default()).unwrap()).unwrap()
 }
 
 fn measured(manifest: &Manifest, model: &[u8]) -> u32 {
@@ -147,7 +147,7 @@ impl Scene {
         Published::new(Digest([version as u8 + 1; 32]), &handover)
     }
 
-    fn audited(self, manifest: &Manifest) -> Vec<Audited> {
+    fn audited(self, manifest: &Manifest) -> Vec<VersionAudit> {
         let examples = examples(manifest);
         let start = manifest.trial(&examples, None).unwrap();
         let auditor = Auditor {

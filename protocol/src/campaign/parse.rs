@@ -1,6 +1,6 @@
 //! Parses a campaign file: its tables, and the checks of its family.
 
-use super::{CampaignFile, FileError};
+use super::{CampaignFile, CampaignFileError};
 use crate::{families, text};
 
 impl CampaignFile {
@@ -8,10 +8,10 @@ impl CampaignFile {
     ///
     /// # Errors
     /// Names line and column of the invalid part.
-    pub fn parse(text: &str) -> Result<Self, FileError> {
+    pub fn parse(text: &str) -> Result<Self, CampaignFileError> {
         let file: Self = toml::from_str(text).map_err(|error| {
             let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-            FileError::Toml {
+            CampaignFileError::Toml {
                 line: before.matches('\n').count() + 1,
                 column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
                 message: error.message().into(),

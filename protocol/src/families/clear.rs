@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use syft::{Binding, Examples, Metric, Targets, Validation, VersionSeed, privacy::Zcdp};
 use syft_nets::{
-    Delta, Fall, Input, Model, ModelError, Network, NetworkKind, Optimiser, Release, Schedule, Training, Update,
+    Delta, Input, Model, ModelError, Network, NetworkKind, Optimiser, RateDecay, Release, Schedule, Training, Update,
 };
 use zeroize::Zeroizing;
 
@@ -15,14 +15,15 @@ use super::{
     draft::{Brief, Draft, DraftError, explain},
     export::{DeliveryError, Export, Format},
     family::{
-        Algorithm, Evaluated, Family, FamilyError, Measured, MethodError, ModelFile, OpenedModel, Published,
-        Recomputed, RowCost, TrainError, TrainingTask, TrainingWatch, Trial, TrialError, Window,
+        Algorithm, EvaluationWindow, Family, FamilyError, MeasuredTrial, MethodError, ModelFile, OpenedModel,
+        PublishedMaterial, Recomputation, RowCost, TrainError, TrainingTask, TrainingWatch, Trial, TrialError,
+        WindowEvaluation,
     },
     secrecy::{PartyStatement, Secrecy},
 };
 use crate::{
     backbone::network_file_limit,
-    campaign::{CampaignFile, FileError},
+    campaign::{CampaignFile, CampaignFileError},
     data::Schema,
     regime::Regime,
 };
@@ -56,7 +57,7 @@ pub struct NetworkTraining {
     /// Initial learning rate.
     pub rate: Option<f64>,
     /// Decay of the learning rate: `"constant"`, `"linear"` or `"cosine"`.
-    pub fall: Option<Fall>,
+    pub fall: Option<RateDecay>,
     /// Batch size.
     pub batch: Option<usize>,
     /// Number of epochs.
@@ -173,12 +174,12 @@ impl Family for Clear {
     ) -> Result<Box<dyn Trial>, TrialError> {
         let validation = Validation::new(examples.features().clone(), targets, metric)?;
         let model = file.map_or_else(|| Ok(self.initial()), |file| self.model(file))?;
-        Ok(Measured::trial(model, validation, write))
+        Ok(MeasuredTrial::trial(model, validation, write))
     }
 
     /// The model is published in the clear; the seed protects nothing.
-    fn publish(&self, model: &[u8], _: &VersionSeed, _: &Binding) -> Result<Published, FamilyError> {
-        Ok(Published { material: model.to_vec(), hash: Sha256::digest(model).into() })
+    fn publish(&self, model: &[u8], _: &VersionSeed, _: &Binding) -> Result<PublishedMaterial, FamilyError> {
+        Ok(PublishedMaterial { material: model.to_vec(), hash: Sha256::digest(model).into() })
     }
 
     fn open(&self, material: &[u8], _: &Binding) -> Result<Box<dyn OpenedModel>, FamilyError> {
@@ -194,14 +195,14 @@ impl Family for Clear {
         Update::decode(update, &self.network, &self.release, material).is_ok()
     }
 
-    fn evaluate(&self, window: &Window<'_>) -> Result<Evaluated, FamilyError> {
+    fn evaluate(&self, window: &EvaluationWindow<'_>) -> Result<WindowEvaluation, FamilyError> {
         let decoded = |bytes: &&[u8]| Update::decode(bytes, &self.network, &self.release, window.material).ok();
         let deltas = window.updates.iter().map(|bytes| decoded(bytes).map(|update| update.delta()));
-        Measured::evaluate(window, &self.model(window.best)?, deltas)
+        MeasuredTrial::evaluate(window, &self.model(window.best)?, deltas)
     }
 
-    fn recompute(&self, material: &[u8], _: Option<&VersionSeed>, _: &Binding) -> Recomputed {
-        Recomputed { model: Some(Zeroizing::new(material.to_vec())), ..Recomputed::default() }
+    fn recompute(&self, material: &[u8], _: Option<&VersionSeed>, _: &Binding) -> Recomputation {
+        Recomputation { model: Some(Zeroizing::new(material.to_vec())), ..Recomputation::default() }
     }
 
     fn secrecy(&self, _: u32) -> Secrecy {
@@ -286,10 +287,10 @@ impl Draft for Clear {
     const REGIME: Regime = Regime::Clear;
     const ALGORITHMS: &'static [Algorithm] = &[NETWORK];
 
-    fn check_file(file: &CampaignFile) -> Result<(), FileError> {
+    fn check_file(file: &CampaignFile) -> Result<(), CampaignFileError> {
         let model = &file.model;
         if let Some(features) = model.features {
-            return Err(FileError::model(
+            return Err(CampaignFileError::model(
                 "model.features",
                 format!(
                     "`{features}` is for linear models, and a network of the clear regime learns its own features: leave it out, or set regime = \"encrypted\""
@@ -297,19 +298,19 @@ impl Draft for Clear {
             ));
         }
         if model.backbone.is_some() {
-            return Err(FileError::model(
+            return Err(CampaignFileError::model(
                 "model.backbone",
                 "a backbone is for linear models: to start from this network, set it as model.initial, or set regime = \"encrypted\"",
             ));
         }
         if let (Some(network @ NetworkKind::Cnn(_)), None) = (&model.network, file.image()) {
-            return Err(FileError::model(
+            return Err(CampaignFileError::model(
                 "model.network",
                 format!("`{network}` needs an image, and the inputs are columns: use mlp:64,32, for example"),
             ));
         }
         if file.training.as_ref().is_some_and(|training| training.contains_key("rule")) {
-            return Err(FileError::model(
+            return Err(CampaignFileError::model(
                 "training.rule",
                 "a rule is for linear models; set optimiser, rate, batch and epochs for a network",
             ));

@@ -12,13 +12,13 @@ use super::{
     draft::{Brief, Draft, DraftError},
     export::{DeliveryError, Export, Format},
     family::{
-        Algorithm, Evaluated, Family, FamilyError, Measured, MethodError, ModelFile, OpenedModel, Published,
-        Recomputed, RowCost, TrainError, TrainingTask, Trial, TrialError, Window,
+        Algorithm, EvaluationWindow, Family, FamilyError, MeasuredTrial, MethodError, ModelFile, OpenedModel,
+        PublishedMaterial, Recomputation, RowCost, TrainError, TrainingTask, Trial, TrialError, WindowEvaluation,
     },
     secrecy::Secrecy,
 };
 use crate::{
-    campaign::{CampaignFile, FileError},
+    campaign::{CampaignFile, CampaignFileError},
     data::Schema,
     regime::Regime,
 };
@@ -122,11 +122,11 @@ impl Family for Constant {
     ) -> Result<Box<dyn Trial>, TrialError> {
         let validation = Validation::new(examples.features().clone(), targets, metric)?;
         let model = model.map_or_else(|| Ok(Frequencies(vec![0.0; self.classes])), |model| self.decode(model))?;
-        Ok(Measured::trial(model, validation, file))
+        Ok(MeasuredTrial::trial(model, validation, file))
     }
 
-    fn publish(&self, model: &[u8], _: &VersionSeed, _: &Binding) -> Result<Published, FamilyError> {
-        Ok(Published { material: model.to_vec(), hash: Sha256::digest(model).into() })
+    fn publish(&self, model: &[u8], _: &VersionSeed, _: &Binding) -> Result<PublishedMaterial, FamilyError> {
+        Ok(PublishedMaterial { material: model.to_vec(), hash: Sha256::digest(model).into() })
     }
 
     fn open(&self, material: &[u8], _: &Binding) -> Result<Box<dyn OpenedModel>, FamilyError> {
@@ -142,13 +142,13 @@ impl Family for Constant {
         self.update(update, material).is_some()
     }
 
-    fn evaluate(&self, window: &Window<'_>) -> Result<Evaluated, FamilyError> {
+    fn evaluate(&self, window: &EvaluationWindow<'_>) -> Result<WindowEvaluation, FamilyError> {
         let deltas = window.updates.iter().map(|bytes| self.update(bytes, window.material));
-        Measured::evaluate(window, &self.decode(window.best)?, deltas)
+        MeasuredTrial::evaluate(window, &self.decode(window.best)?, deltas)
     }
 
-    fn recompute(&self, material: &[u8], _: Option<&VersionSeed>, _: &Binding) -> Recomputed {
-        Recomputed { model: Some(Zeroizing::new(material.to_vec())), ..Recomputed::default() }
+    fn recompute(&self, material: &[u8], _: Option<&VersionSeed>, _: &Binding) -> Recomputation {
+        Recomputation { model: Some(Zeroizing::new(material.to_vec())), ..Recomputation::default() }
     }
 
     fn secrecy(&self, _: u32) -> Secrecy {
@@ -194,9 +194,9 @@ impl Draft for Constant {
     const REGIME: Regime = Regime::Clear;
     const ALGORITHMS: &'static [Algorithm] = &[COUNTING];
 
-    fn check_file(file: &CampaignFile) -> Result<(), FileError> {
+    fn check_file(file: &CampaignFile) -> Result<(), CampaignFileError> {
         match &file.training {
-            Some(_) => Err(FileError::model("training", "there is nothing to choose")),
+            Some(_) => Err(CampaignFileError::model("training", "there is nothing to choose")),
             None => Ok(()),
         }
     }
@@ -212,14 +212,14 @@ mod tests {
     use syft_nets::TrainingProgress;
 
     use super::{
-        super::{Method, Stopped, TrainingWatch},
+        super::{Method, TrainingStopped, TrainingWatch},
         *,
     };
     use crate::{
         backbone::Embedding,
         bundle::Bundle,
-        data::{Limits, read_csv},
-        delivery::Finished,
+        data::{TableLimits, read_csv},
+        delivery::FinishedModel,
         ids::{CampaignId, Digest},
         launch::{
             Plan, plan,
@@ -236,11 +236,11 @@ mod tests {
     struct NoWatch;
 
     impl TrainingWatch for NoWatch {
-        fn checkpoint(&mut self) -> Result<Option<ModelFile>, Stopped> {
+        fn checkpoint(&mut self) -> Result<Option<ModelFile>, TrainingStopped> {
             Ok(None)
         }
         fn resumed(&mut self, _: TrainingProgress) {}
-        fn step(&mut self, _: TrainingProgress, _: &dyn Fn() -> ModelFile) -> Result<(), Stopped> {
+        fn step(&mut self, _: TrainingProgress, _: &dyn Fn() -> ModelFile) -> Result<(), TrainingStopped> {
             Ok(())
         }
         fn trained(&mut self) {}
@@ -262,9 +262,9 @@ mod tests {
 
         // The Capsule publishes; a Mine trains.
         let start = bundle.start.file().unwrap();
-        let Published { material, hash } = method.publish(&start, &seed, &BINDING).unwrap();
+        let PublishedMaterial { material, hash } = method.publish(&start, &seed, &BINDING).unwrap();
         assert!(material.len() <= method.material_limit());
-        let table = read_csv(&b"a,b,y\n0,0,yes\n1,0,yes\n2,0,no\n"[..], &Limits::default()).unwrap();
+        let table = read_csv(&b"a,b,y\n0,0,yes\n1,0,yes\n2,0,no\n"[..], &TableLimits::default()).unwrap();
         let examples = manifest.data.fit(&table).unwrap();
         let targets = manifest.targets(&examples).unwrap();
         let (coins, watch) = (&mut rand::rng(), &mut NoWatch);
@@ -275,7 +275,7 @@ mod tests {
 
         // The Capsule evaluates and delivers; the data scientist recomputes.
         let ladder = manifest.accuracy.ladder().unwrap();
-        let window = Window {
+        let window = EvaluationWindow {
             trial: &*bundle.start,
             best: &start,
             best_ppm: ladder.start(),
@@ -292,11 +292,11 @@ mod tests {
         let recomputed = method.recompute(&evaluated.best, Some(&seed), &BINDING);
         assert_eq!(recomputed.model.as_ref(), Some(&evaluated.best));
         let campaign = CampaignId::from([1; 32]);
-        let finished = Finished::new(&manifest, &evaluated.best, campaign, 900_000).unwrap();
+        let finished = FinishedModel::new(&manifest, &evaluated.best, campaign, 900_000).unwrap();
         assert!(String::from_utf8_lossy(finished.safetensors()).contains("sonar.classes"));
         let refused = finished.encode(Format::Onnx, &Embedding::none()).unwrap_err().to_string();
         assert!(refused.contains("no onnx form"), "{refused}");
-        let statement = PrivacyStatement::new(&manifest, crate::statement::Progress::default()).unwrap();
+        let statement = PrivacyStatement::new(&manifest, crate::statement::CampaignProgress::default()).unwrap();
         assert_eq!((statement.regime, statement.model.secret), (Regime::Clear, false));
     }
 

@@ -5,7 +5,7 @@ use syft::{DataError, Examples};
 use super::family::{Algorithm, Family, FamilyError};
 use crate::{
     backbone::Backbone,
-    campaign::{CampaignFile, FileError},
+    campaign::{CampaignFile, CampaignFileError},
     data::Schema,
     regime::Regime,
 };
@@ -23,7 +23,7 @@ pub trait Draft: Family + Sized {
     ///
     /// # Errors
     /// Names the field, and what to do.
-    fn check_file(file: &CampaignFile) -> Result<(), FileError>;
+    fn check_file(file: &CampaignFile) -> Result<(), CampaignFileError>;
 
     /// Chooses the settings that the campaign file leaves open, and describes the choice.
     ///

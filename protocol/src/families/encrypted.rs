@@ -18,14 +18,14 @@ use super::{
     draft::{Brief, Draft, DraftError, explain},
     export::{DeliveryError, Export, Format},
     family::{
-        Algorithm, Evaluated, Family, FamilyError, Measured, MethodError, ModelFile, OpenedModel, Published,
-        Recomputed, RowCost, TrainError, TrainingTask, Trial, TrialError, Window,
+        Algorithm, EvaluationWindow, Family, FamilyError, MeasuredTrial, MethodError, ModelFile, OpenedModel,
+        PublishedMaterial, Recomputation, RowCost, TrainError, TrainingTask, Trial, TrialError, WindowEvaluation,
     },
     secrecy::{PartyStatement, Secrecy, SecurityFigure, UpdateEncryption},
 };
 use crate::{
     backbone::Backbone,
-    campaign::{CampaignFile, FileError},
+    campaign::{CampaignFile, CampaignFileError},
     data::Schema,
     regime::Regime,
 };
@@ -184,13 +184,13 @@ impl Family for Linear {
     ) -> Result<Box<dyn Trial>, TrialError> {
         let validation = Validation::new(self.features.apply(examples.features())?, targets, metric)?;
         let model = file.map_or_else(|| Ok(Weights::zeros(self.shape)), |file| self.weights_of(file))?;
-        Ok(Measured::trial(model, validation, write))
+        Ok(MeasuredTrial::trial(model, validation, write))
     }
 
-    fn publish(&self, model: &[u8], seed: &VersionSeed, binding: &Binding) -> Result<Published, FamilyError> {
+    fn publish(&self, model: &[u8], seed: &VersionSeed, binding: &Binding) -> Result<PublishedMaterial, FamilyError> {
         let weights = self.weights_of(model)?;
         let material = SecretKey::derive(seed, &self.parameters, binding).publish(&weights);
-        Ok(Published { material: material.encode(), hash: material.digest() })
+        Ok(PublishedMaterial { material: material.encode(), hash: material.digest() })
     }
 
     fn open(&self, material: &[u8], binding: &Binding) -> Result<Box<dyn OpenedModel>, FamilyError> {
@@ -207,21 +207,21 @@ impl Family for Linear {
         EncryptedUpdate::decode(update, &self.parameters, material).is_ok()
     }
 
-    fn evaluate(&self, window: &Window<'_>) -> Result<Evaluated, FamilyError> {
+    fn evaluate(&self, window: &EvaluationWindow<'_>) -> Result<WindowEvaluation, FamilyError> {
         let key = SecretKey::derive(window.seed, &self.parameters, window.binding);
         let decoded = |bytes: &&[u8]| EncryptedUpdate::decode(bytes, &self.parameters, window.material).ok();
         let deltas = window.updates.iter().map(|bytes| decoded(bytes).map(|update| key.decrypt(&update)));
-        Measured::evaluate(window, &self.weights_of(window.best)?, deltas)
+        MeasuredTrial::evaluate(window, &self.weights_of(window.best)?, deltas)
     }
 
-    fn recompute(&self, material: &[u8], seed: Option<&VersionSeed>, binding: &Binding) -> Recomputed {
-        let Some(seed) = seed else { return Recomputed::default() };
+    fn recompute(&self, material: &[u8], seed: Option<&VersionSeed>, binding: &Binding) -> Recomputation {
+        let Some(seed) = seed else { return Recomputation::default() };
         let published = match Material::decode(material, &self.parameters, binding) {
             Ok(published) => published,
-            Err(why) => return Recomputed { unreadable: Some(FamilyError::new(why)), ..Recomputed::default() },
+            Err(why) => return Recomputation { unreadable: Some(FamilyError::new(why)), ..Recomputation::default() },
         };
         let audit = Audit::new(seed, &published);
-        Recomputed {
+        Recomputation {
             evidence: audit.evidence.map(|word| word_proof(seed, &self.parameters, material, word)),
             model: plain(&audit.weights).ok(),
             deviations: audit.deviations,
@@ -314,9 +314,9 @@ impl Draft for Linear {
     const REGIME: Regime = Regime::Encrypted;
     const ALGORITHMS: &'static [Algorithm] = &[LOCAL_STEPS, PROXIMAL];
 
-    fn check_file(file: &CampaignFile) -> Result<(), FileError> {
+    fn check_file(file: &CampaignFile) -> Result<(), CampaignFileError> {
         if let Some(network) = &file.model.network {
-            return Err(FileError::model(
+            return Err(CampaignFileError::model(
                 "model.network",
                 format!(
                     "`{network}` cannot be trained on ciphertexts: set regime = \"clear\", in which the model is public, or leave it out; a trained network that may be public can be a backbone"
@@ -331,10 +331,10 @@ impl Draft for Linear {
             (Some(_), None) => None,
         };
         if let (Some(features @ FeatureKind::RandomConv(_)), Some(reason)) = (file.model.features, no_image) {
-            return Err(FileError::model("model.features", format!("`{features}` {reason}")));
+            return Err(CampaignFileError::model("model.features", format!("`{features}` {reason}")));
         }
         if file.training.as_ref().is_some_and(|training| !training.contains_key("rule")) {
-            return Err(FileError::model(
+            return Err(CampaignFileError::model(
                 "training",
                 "the encrypted regime needs a rule: \"proximal\" or \"local-steps\"",
             ));

@@ -172,7 +172,7 @@ pub trait Family: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// When the file is not a model of the campaign.
-    fn publish(&self, model: &[u8], seed: &VersionSeed, binding: &Binding) -> Result<Published, FamilyError>;
+    fn publish(&self, model: &[u8], seed: &VersionSeed, binding: &Binding) -> Result<PublishedMaterial, FamilyError>;
 
     /// Parses the material of a Capsule, which is untrusted, for a training.
     ///
@@ -193,10 +193,10 @@ pub trait Family: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// When the best model cannot be read, or the examples are for another family.
-    fn evaluate(&self, window: &Window<'_>) -> Result<Evaluated, FamilyError>;
+    fn evaluate(&self, window: &EvaluationWindow<'_>) -> Result<WindowEvaluation, FamilyError>;
 
     /// Recomputes the material of a version; the seed is known if its hand-over could be decrypted.
-    fn recompute(&self, material: &[u8], seed: Option<&VersionSeed>, binding: &Binding) -> Recomputed;
+    fn recompute(&self, material: &[u8], seed: Option<&VersionSeed>, binding: &Binding) -> Recomputation;
 
     /// The part of the privacy statement for a campaign with this number of uploads per Mine.
     fn secrecy(&self, uploads: u32) -> Secrecy;
@@ -240,7 +240,7 @@ impl dyn Family {
 
 /// The material of a version, which Mines fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishedMaterial {
     /// The file.
     pub material: Vec<u8>,
     /// Hash by which updates name it.
@@ -249,7 +249,7 @@ pub struct Published {
 
 /// The result of recomputing a version's material.
 #[derive(Debug, Default)]
-pub struct Recomputed {
+pub struct Recomputation {
     /// The model in it; `None` if it is unknown.
     pub model: Option<ModelFile>,
     /// Why the material is malformed, if it is.
@@ -283,19 +283,19 @@ pub trait Trial: Any + fmt::Debug + Send + Sync {
 }
 
 /// The trial of a model that `syft` can evaluate.
-pub struct Measured<M: Trainable> {
+pub struct MeasuredTrial<M: Trainable> {
     model: M,
     validation: Validation<M::Inputs>,
     file: fn(&M) -> Result<ModelFile, FamilyError>,
 }
 
-impl<M: Trainable> fmt::Debug for Measured<M> {
+impl<M: Trainable> fmt::Debug for MeasuredTrial<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Measured").field("rows", &self.validation.rows()).finish_non_exhaustive()
+        f.debug_struct("MeasuredTrial").field("rows", &self.validation.rows()).finish_non_exhaustive()
     }
 }
 
-impl<M> Measured<M>
+impl<M> MeasuredTrial<M>
 where
     M: Trainable<Inputs: Send + Sync> + PartialEq + Send + Sync + 'static,
 {
@@ -313,21 +313,21 @@ where
     /// # Errors
     /// When the window's examples are for another family.
     pub fn evaluate(
-        window: &Window<'_>,
+        window: &EvaluationWindow<'_>,
         best: &M,
         updates: impl IntoIterator<Item = Option<M::Delta>>,
-    ) -> Result<Evaluated, FamilyError> {
+    ) -> Result<WindowEvaluation, FamilyError> {
         let other = "the starting model is of another family than the campaign";
         let trial: &dyn Any = window.trial;
         let Self { validation, file, .. } = trial.downcast_ref().ok_or_else(|| FamilyError::new(other))?;
         let outcome = evaluate_window(best, window.best_ppm, updates, validation, window.ladder, window.most);
         let best_ppm = window.ladder.grid().value(outcome.best_step);
         let best_ppm = best_ppm.ok_or_else(|| FamilyError::new("an accuracy above one"))?;
-        Ok(Evaluated { verdicts: outcome.verdicts, best: file(&outcome.best)?, best_ppm })
+        Ok(WindowEvaluation { verdicts: outcome.verdicts, best: file(&outcome.best)?, best_ppm })
     }
 }
 
-impl<M> Trial for Measured<M>
+impl<M> Trial for MeasuredTrial<M>
 where
     M: Trainable<Inputs: Send + Sync> + PartialEq + Send + Sync + 'static,
 {
@@ -355,7 +355,7 @@ where
 
 /// Input of the evaluation of a window.
 #[derive(Clone, Copy, Debug)]
-pub struct Window<'a> {
+pub struct EvaluationWindow<'a> {
     /// A trial with the examples, of any model of the campaign.
     pub trial: &'a dyn Trial,
     /// The file of the published model.
@@ -378,7 +378,7 @@ pub struct Window<'a> {
 
 /// The result of a window.
 #[derive(Debug)]
-pub struct Evaluated {
+pub struct WindowEvaluation {
     /// One verdict per update.
     pub verdicts: Vec<ContentVerdict>,
     /// The best model.
@@ -425,7 +425,7 @@ pub trait TrainingWatch {
     ///
     /// # Errors
     /// When the training must not start.
-    fn checkpoint(&mut self) -> Result<Option<ModelFile>, Stopped>;
+    fn checkpoint(&mut self) -> Result<Option<ModelFile>, TrainingStopped>;
 
     /// Reports that the training resumed from the checkpoint.
     fn resumed(&mut self, progress: TrainingProgress);
@@ -434,7 +434,7 @@ pub trait TrainingWatch {
     ///
     /// # Errors
     /// When the training must stop.
-    fn step(&mut self, progress: TrainingProgress, checkpoint: &dyn Fn() -> ModelFile) -> Result<(), Stopped>;
+    fn step(&mut self, progress: TrainingProgress, checkpoint: &dyn Fn() -> ModelFile) -> Result<(), TrainingStopped>;
 
     /// Reports the end of the training; only the encoding of the update remains.
     fn trained(&mut self);
@@ -443,14 +443,14 @@ pub trait TrainingWatch {
 /// The watch stopped the training; it has the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the training was stopped")]
-pub struct Stopped;
+pub struct TrainingStopped;
 
 /// Why the training gave no update.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// The watch stopped it.
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Stopped(#[from] TrainingStopped),
     /// The data does not fit, or nothing could be learnt.
     #[error(transparent)]
     Family(#[from] FamilyError),

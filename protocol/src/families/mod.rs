@@ -7,7 +7,7 @@ use std::{ops::Deref, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::campaign::{CampaignFile, FileError};
+use crate::campaign::{CampaignFile, CampaignFileError};
 
 mod clear;
 #[cfg(test)]
@@ -23,8 +23,9 @@ pub use draft::{Brief, Draft, DraftError};
 pub use encrypted::{Linear, LinearFileError, plain, word_proof};
 pub use export::{DeliveryError, Export, Format, ParseFormatError};
 pub use family::{
-    Algorithm, Evaluated, Family, FamilyError, Measured, MethodError, ModelFile, OpenedModel, Published, Recomputed,
-    RowCost, Stopped, TooManyRows, TrainError, TrainingTask, TrainingWatch, Trial, TrialError, Window,
+    Algorithm, EvaluationWindow, Family, FamilyError, MeasuredTrial, MethodError, ModelFile, OpenedModel,
+    PublishedMaterial, Recomputation, RowCost, TooManyRows, TrainError, TrainingStopped, TrainingTask, TrainingWatch,
+    Trial, TrialError, WindowEvaluation,
 };
 pub use secrecy::{PartyStatement, Secrecy, SecurityFigure, UpdateEncryption};
 
@@ -51,7 +52,7 @@ macro_rules! register {
         ///
         /// # Errors
         /// Names the field, and what to do.
-        pub fn check_file(file: &CampaignFile) -> Result<(), FileError> {
+        pub fn check_file(file: &CampaignFile) -> Result<(), CampaignFileError> {
             $($(#[cfg($cfg)])? if is_chosen::<$family>(file) {
                 return <$family>::check_file(file);
             })*
@@ -101,11 +102,11 @@ fn is_chosen<F: Draft>(file: &CampaignFile) -> bool {
     file.model.regime == F::REGIME && file.model.family.as_deref().is_none_or(|family| family == F::NAME)
 }
 
-fn unknown(file: &CampaignFile) -> FileError {
+fn unknown(file: &CampaignFile) -> CampaignFileError {
     let family = file.model.family.as_deref().unwrap_or_default();
     let (regime, names) = (file.model.regime.name(), names(file).join("` or `"));
     let message = format!("`{family}` is not a family of the {regime} regime: write `{names}`, or set another regime");
-    FileError::model("model.family", message)
+    CampaignFileError::model("model.family", message)
 }
 
 impl Method {

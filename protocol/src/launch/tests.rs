@@ -96,7 +96,8 @@ fn a_backbone_becomes_a_part_of_the_manifest() {
     let manifest = plan.manifest(Digest([9; 32]));
     let manifest = Manifest::decode(&manifest.encode().unwrap()).unwrap();
     assert_eq!(manifest.method.backbone().unwrap().weights, Digest([4; 32]));
-    let statement = crate::statement::PrivacyStatement::new(&manifest, crate::statement::Progress::default()).unwrap();
+    let statement =
+        crate::statement::PrivacyStatement::new(&manifest, crate::statement::CampaignProgress::default()).unwrap();
     assert!(statement.to_string().contains("a public network: its 214 weights"), "{statement}");
     assert_eq!(manifest.method.weights(), 31 * 2, "the backbone is not among what is trained");
 
@@ -309,7 +310,7 @@ fn the_campaigns_of_this_project_can_be_launched() {
         let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
         bundle.check(&manifest, &Embedding::none()).unwrap();
         let train = read(&format!("{name}-train.csv"));
-        let train = data::read_csv(train.as_slice(), &data::Limits::default()).unwrap();
+        let train = data::read_csv(train.as_slice(), &data::TableLimits::default()).unwrap();
         assert_eq!(manifest.data.fit(&train).unwrap().len(), train.rows(), "{name}");
     }
 }

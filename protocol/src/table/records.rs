@@ -19,7 +19,7 @@ pub struct Records<'t> {
 
 /// A record with its trimmed cells.
 #[derive(Debug)]
-pub struct Record<'t> {
+pub struct CsvRecord<'t> {
     /// The kept cells.
     pub cells: Vec<Cell<'t>>,
     /// Number of cells.
@@ -112,7 +112,7 @@ impl<'t> Records<'t> {
         Ok(if has_escapes { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) })
     }
 
-    fn record(&mut self) -> Result<Option<Record<'t>>, TableError> {
+    fn record(&mut self) -> Result<Option<CsvRecord<'t>>, TableError> {
         loop {
             self.skip_space();
             if self.rest().is_empty() {
@@ -122,7 +122,7 @@ impl<'t> Records<'t> {
                 break;
             }
         }
-        let mut record = Record { cells: Vec::new(), count: 0, line: self.line, quoted_from: Vec::new() };
+        let mut record = CsvRecord { cells: Vec::new(), count: 0, line: self.line, quoted_from: Vec::new() };
         loop {
             let line = self.line;
             let cell = self.cell()?;
@@ -142,7 +142,7 @@ impl<'t> Records<'t> {
 }
 
 impl<'t> Iterator for Records<'t> {
-    type Item = Result<Record<'t>, TableError>;
+    type Item = Result<CsvRecord<'t>, TableError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
@@ -154,7 +154,7 @@ impl<'t> Iterator for Records<'t> {
     }
 }
 
-impl Record<'_> {
+impl CsvRecord<'_> {
     /// First and last line of a quoted cell that contains whole rows: the quote was not closed in its line, and another
     /// quote, such as the inches of `5"`, closed it. One of its lines has the number of cells of a row, with numbers
     /// where this record has numbers, and at least one number; ordinary multi-line text does not.

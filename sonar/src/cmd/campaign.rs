@@ -1,14 +1,14 @@
 //! `sonar campaign …`.
 
 mod audit;
+mod credits;
 mod document;
 mod draft;
 mod end;
 mod hub;
+mod inspect;
 mod label;
 mod launch;
-mod look;
-mod owed;
 mod result;
 mod watch;
 
@@ -32,11 +32,11 @@ pub enum Command {
     Launch(launch::Launch),
     /// List the campaigns on this contract
     #[command(visible_alias = "ls")]
-    List(look::List),
+    List(inspect::List),
     /// Show everything about one campaign
-    Show(look::Show),
+    Show(inspect::Show),
     /// Show what each party can learn, what was disclosed so far, and what that rests on
-    Privacy(look::Privacy),
+    Privacy(inspect::Privacy),
     /// Follow a campaign until it ends, one line an event
     Watch(watch::Watch),
     /// End a campaign: close it, or take the money back from a Capsule that missed a deadline

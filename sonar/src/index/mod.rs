@@ -2,7 +2,7 @@
 //!
 //! The API answers from [`World`], the same pure fold of events that Capsule and Mines use, so it agrees with the
 //! chain. The database only saves reading the chain again: if it is missing or damaged, the index is rebuilt from the
-//! chain.
+//! chain. A snapshot of the world ([`snapshot`]) saves folding all of the database at each start.
 //!
 //! Several servers may share a PostgreSQL database. The server with the lease follows the chain and writes; each server
 //! folds the stored events into its own world and answers from it:
@@ -15,11 +15,13 @@
 //!              │ lease lost ──▶ nothing was appended; step again
 //! ```
 
+mod snapshot;
 mod store;
 
 use std::{
     collections::VecDeque,
     future::Future,
+    path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::{Duration, Instant},
 };
@@ -28,10 +30,12 @@ use tokio::sync::watch;
 
 pub(crate) use store::put_aside;
 pub use store::{
-    BlockRef, Changes, Database, DatabaseUrl, EventStore, Filter, Identity, InvalidDatabaseUrl, Lease, NotAPosition,
-    Opened, Position, Rollback, StoreError, Stored,
+    BlockRef, Body, Changes, ContractIdentity, Database, DatabaseUrl, EventStore, Filter, InvalidDatabaseUrl, Lease,
+    NotAPosition, OpenOutcome, Position, Rollback, StoreError, StoredEvent,
 };
 
+use self::snapshot::Snapshots;
+use sonar_node::snapshot::Snapshot;
 use sonar_protocol::{
     event::Record,
     view::{StagedChanges, Undo, ViewError, World},
@@ -101,7 +105,7 @@ impl IndexError {
 
 /// Progress of the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct IndexProgress {
     /// The newest indexed block.
     pub indexed: Option<BlockRef>,
     /// The newest block that should be indexed.
@@ -114,7 +118,7 @@ pub struct Progress {
     pub follows: bool,
 }
 
-impl Progress {
+impl IndexProgress {
     /// Whether every confirmed block is indexed.
     #[must_use]
     pub fn caught_up(&self) -> bool {
@@ -152,7 +156,7 @@ struct UndoBatch {
 
 /// The result of undoing batches.
 #[derive(Debug, Default)]
-struct Rewound {
+struct RewoundWorld {
     world: World,
     cursor: Option<Position>,
     /// Number of batches that were undone.
@@ -172,11 +176,11 @@ impl State {
     }
 
     /// The world without events after block `common`; an empty world if that is further back than the batches reach.
-    fn rewound(&self, common: Option<u64>) -> Rewound {
+    fn rewound(&self, common: Option<u64>) -> RewoundWorld {
         if common < self.undo_floor {
-            return Rewound { batches: self.undo.len(), ..Rewound::default() };
+            return RewoundWorld { batches: self.undo.len(), ..RewoundWorld::default() };
         }
-        let mut rewound = Rewound { world: self.world.clone(), cursor: self.cursor, batches: 0 };
+        let mut rewound = RewoundWorld { world: self.world.clone(), cursor: self.cursor, batches: 0 };
         for batch in self.undo.iter().rev().take_while(|batch| Some(batch.end) > common) {
             rewound.world.revert(&batch.undo);
             rewound.cursor = batch.before;
@@ -190,19 +194,25 @@ impl State {
 #[derive(Debug)]
 pub struct Index {
     store: Arc<dyn EventStore>,
+    snapshots: Snapshots,
     state: RwLock<State>,
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<IndexProgress>,
 }
 
 impl Index {
-    /// Opens a contract's index and folds what it holds.
+    /// Opens a contract's index and folds what it holds, from the snapshot in `home` on if there is one.
     ///
     /// # Errors
     /// The file cannot be created, or the database refuses or does not answer. A damaged file is replaced. Inconsistent
     /// events in a shared database are read from the chain again, unless another server holds the lease.
-    pub async fn open(database: &Database, identity: Identity) -> Result<(Arc<Self>, Opened), IndexError> {
+    pub async fn open(
+        database: &Database,
+        identity: ContractIdentity,
+        home: &Path,
+    ) -> Result<(Arc<Self>, OpenOutcome), IndexError> {
         let (store, mut opened) = database.events(identity).await?;
-        let (state, tip) = match folded(&*store).await {
+        let snapshots = Snapshots::new(home, identity);
+        let (state, tip) = match folded(&*store, &snapshots).await {
             Ok(folded) => folded,
             Err(error) if store.is_shared() && !error.is_damage() => return Err(error),
             Err(error) => {
@@ -211,12 +221,12 @@ impl Index {
                     return Err(error);
                 };
                 store.truncate_after(lease, None).await?;
-                opened = Opened::Replaced(error.to_string());
-                folded(&*store).await?
+                opened = OpenOutcome::Replaced(error.to_string());
+                folded(&*store, &snapshots).await?
             }
         };
-        let progress = Progress { indexed: tip, ..Progress::default() };
-        let index = Self { store, state: RwLock::new(state), progress: watch::Sender::new(progress) };
+        let progress = IndexProgress { indexed: tip, ..IndexProgress::default() };
+        let index = Self { store, snapshots, state: RwLock::new(state), progress: watch::Sender::new(progress) };
         Ok((Arc::new(index), opened))
     }
 
@@ -242,7 +252,7 @@ impl Index {
 
     /// Progress of the index, with a signal when it changes.
     #[must_use]
-    pub fn progress(&self) -> watch::Receiver<Progress> {
+    pub fn progress(&self) -> watch::Receiver<IndexProgress> {
         self.progress.subscribe()
     }
 
@@ -282,12 +292,31 @@ impl Index {
         }
     }
 
+    /// Writes a snapshot of the world if the next start would otherwise fold many events.
+    async fn keep_snapshot(&self) -> Result<(), IndexError> {
+        let (seen, block, world) = {
+            let state = self.locked();
+            match state.cursor {
+                Some(cursor) if self.snapshots.is_due(cursor.block) => (state.seen, cursor.block, state.world.clone()),
+                _ => return Ok(()),
+            }
+        };
+        // Without a rollback in between, the world has the events up to the store's block.
+        if let Some(hash) = self.store.block_hash(block).await?
+            && self.store.last_rollback().await? == seen
+        {
+            self.snapshots.write(Snapshot { block, hash, world });
+        }
+        Ok(())
+    }
+
     /// Rolls the world back to the newest block that survived. This is done on a copy, so that readers see one history
     /// or the other.
     async fn rewind(&self, rollbacks: &[Rollback]) -> Result<(), IndexError> {
         let survivor = rollbacks.iter().map(|rollback| rollback.survivor).min().flatten();
         let seen = rollbacks.last().map_or(0, |rollback| rollback.number);
-        let Rewound { mut world, mut cursor, batches } = self.locked().rewound(survivor);
+        self.snapshots.roll_back(survivor);
+        let RewoundWorld { mut world, mut cursor, batches } = self.locked().rewound(survivor);
         // A batch may begin before the surviving block and end after it: its first part is read again.
         let before = cursor;
         if let Some(survivor) = survivor
@@ -312,12 +341,23 @@ impl Index {
 }
 
 /// The world of all stored events, and the newest indexed block.
-async fn folded(store: &dyn EventStore) -> Result<(State, Option<BlockRef>), IndexError> {
+async fn folded(store: &dyn EventStore, snapshots: &Snapshots) -> Result<(State, Option<BlockRef>), IndexError> {
     loop {
+        // Read first, so that a rollback after the comparison of snapshot and store is detected.
         let mut state = State { seen: store.last_rollback().await?, ..State::default() };
-        if let Some(tip) = fold(store, state.seen, &mut state.world, &mut state.cursor, u64::MAX).await? {
-            state.undo_floor = state.cursor.map(|cursor| cursor.block);
-            return Ok((state, tip));
+        let snapshot = snapshots.load(store).await?;
+        let has_snapshot = snapshot.is_some();
+        if let Some((world, end)) = snapshot {
+            (state.world, state.cursor) = (world, Some(end));
+        }
+        match fold(store, state.seen, &mut state.world, &mut state.cursor, u64::MAX).await {
+            Ok(Some(tip)) => {
+                state.undo_floor = state.cursor.map(|cursor| cursor.block);
+                return Ok((state, tip));
+            }
+            Ok(None) => {}
+            Err(error) if has_snapshot && error.is_damage() => snapshots.set_aside(error),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -359,12 +399,12 @@ async fn keep(store: &dyn EventStore, lease: Lease) -> StoreError {
     }
 }
 
-fn store_form(record: &Record) -> Result<Stored, IndexError> {
+fn store_form(record: &Record) -> Result<StoredEvent, IndexError> {
     let position = Position { block: record.at.block, log: record.at.index };
-    Stored::new(record).map_err(|source| IndexError::Event { position, source })
+    StoredEvent::new(record).map_err(|source| IndexError::Event { position, source })
 }
 
-fn parse(stored: &Stored) -> Result<Record, IndexError> {
+fn parse(stored: &StoredEvent) -> Result<Record, IndexError> {
     stored.record().map_err(|source| IndexError::Event { position: stored.position, source })
 }
 
@@ -392,7 +432,7 @@ impl<S: Source> Indexer<S> {
     pub async fn catch_up(&mut self) -> Result<(), IndexError> {
         loop {
             match self.step().await {
-                Ok(true) => return Ok(()),
+                Ok(true) => return self.index.keep_snapshot().await,
                 Ok(false) => {}
                 Err(IndexError::Store(StoreError::LeaseLost)) => tracing::warn!("{}", StoreError::LeaseLost),
                 Err(error) => {
@@ -424,7 +464,7 @@ impl<S: Source> Indexer<S> {
             let follows = lead && store.lease().await?.is_some();
             let indexed = self.index.sync().await?;
             let before = *self.index.progress.borrow();
-            self.publish(Progress { indexed, follows, ..before });
+            self.publish(IndexProgress { indexed, follows, ..before });
             if follows && !before.follows {
                 return Ok(());
             }
@@ -433,7 +473,7 @@ impl<S: Source> Indexer<S> {
 
     async fn resign(&self) {
         let progress = *self.index.progress.borrow();
-        self.publish(Progress { follows: false, ..progress });
+        self.publish(IndexProgress { follows: false, ..progress });
         if let Err(error) = self.index.store.resign().await {
             tracing::warn!(%error, "cannot release the lease; other servers wait until it expires");
         }
@@ -446,7 +486,7 @@ impl<S: Source> Indexer<S> {
         let store = Arc::clone(&self.index.store);
         let Some(lease) = store.lease().await? else {
             let indexed = self.index.sync().await?;
-            self.publish(Progress { indexed, follows: false, ..self.progress_at(head) });
+            self.publish(IndexProgress { indexed, follows: false, ..self.progress_at(head) });
             return Ok(true);
         };
         tokio::select! {
@@ -455,9 +495,9 @@ impl<S: Source> Indexer<S> {
         }
     }
 
-    fn progress_at(&self, head: BlockRef) -> Progress {
+    fn progress_at(&self, head: BlockRef) -> IndexProgress {
         let wanted = head.number.checked_sub(self.confirmations).filter(|&block| block >= self.first_block);
-        Progress { wanted, head: Some(head), ..Progress::default() }
+        IndexProgress { wanted, head: Some(head), ..IndexProgress::default() }
     }
 
     /// May be cancelled at any await when the lease is lost; the next step folds what is stored by then.
@@ -480,7 +520,7 @@ impl<S: Source> Indexer<S> {
             indexed = Some(block);
         }
         let done = indexed.map(|block| block.number) >= wanted;
-        self.publish(Progress { indexed, follows: true, ..progress });
+        self.publish(IndexProgress { indexed, follows: true, ..progress });
         self.report(indexed, wanted, done);
         Ok(done)
     }
@@ -535,8 +575,8 @@ impl<S: Source> Indexer<S> {
         Ok(self.source.block(block.number).await?.is_some_and(|present| present.hash == block.hash))
     }
 
-    fn publish(&self, progress: Progress) {
-        let progress = Progress { rollbacks: self.index.rollbacks(), ..progress };
+    fn publish(&self, progress: IndexProgress) {
+        let progress = IndexProgress { rollbacks: self.index.rollbacks(), ..progress };
         self.index.progress.send_if_modified(|old| {
             let modified = *old != progress;
             *old = progress;

@@ -11,8 +11,12 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use alloy::primitives::{Address, B256, TxHash};
 use futures::future::BoxFuture;
-use serde::Deserialize;
-use sqlx::{ColumnIndex, Decode, Row, Type};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{
+    ColumnIndex, Decode, Row, SqlSafeStr, Type,
+    migrate::{Migration, MigrationType, Migrator},
+};
 
 use sonar_protocol::event::{LogPosition, Record};
 
@@ -73,7 +77,7 @@ pub struct BlockRef {
 
 /// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredEvent {
     /// Its position on the chain.
     pub position: Position,
     /// The hash of its block.
@@ -88,11 +92,40 @@ pub struct Stored {
     pub campaign: Option<B256>,
     /// The account that it concerns, if any.
     pub account: Option<Address>,
-    /// The typed event as JSON.
-    pub body: serde_json::Value,
+    /// The typed event.
+    pub body: Body,
 }
 
-impl Stored {
+/// An event as JSON. It stays text, because most readers only forward it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Body(Box<RawValue>);
+
+impl Body {
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl FromStr for Body {
+    type Err = serde_json::Error;
+
+    fn from_str(text: &str) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text.to_owned()).map(Self)
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Body {}
+
+impl StoredEvent {
     /// The stored form of an event.
     ///
     /// # Errors
@@ -107,7 +140,7 @@ impl Stored {
             kind: record.event.name().into(),
             campaign: record.event.campaign().map(|id| id.0),
             account: record.event.account(),
-            body: serde_json::to_value(&record.event)?,
+            body: Body(serde_json::value::to_raw_value(&record.event)?),
         })
     }
 
@@ -129,7 +162,7 @@ impl Stored {
                 transaction: self.tx,
                 index: self.position.log,
             },
-            event: Deserialize::deserialize(&self.body)?,
+            event: serde_json::from_str(self.body.as_str())?,
         })
     }
 }
@@ -147,7 +180,7 @@ pub struct Filter {
 
 /// The contract that an index covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct ContractIdentity {
     /// Chain.
     pub chain_id: u64,
     /// Sonar's contract on it.
@@ -156,7 +189,7 @@ pub struct Identity {
 
 /// State of a store when it was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Opened {
+pub enum OpenOutcome {
     /// It has the events of an earlier run.
     Continued,
     /// Empty.
@@ -179,7 +212,7 @@ impl Database {
     ///
     /// # Errors
     /// The file cannot be created, or the database refuses or does not answer.
-    pub async fn events(&self, identity: Identity) -> Result<(Arc<dyn EventStore>, Opened), StoreError> {
+    pub async fn events(&self, identity: ContractIdentity) -> Result<(Arc<dyn EventStore>, OpenOutcome), StoreError> {
         match self {
             Self::Directory(directory) => {
                 let (store, opened) = sqlite::SqliteStore::open(&directory.join("index.sqlite"), identity).await?;
@@ -241,7 +274,7 @@ pub struct Changes {
     /// Rollbacks, oldest first. If there are any, `records` is empty: what is new depends on how far back the reader went.
     pub rollbacks: Vec<Rollback>,
     /// Events, in chain order.
-    pub records: Vec<Stored>,
+    pub records: Vec<StoredEvent>,
     /// The newest indexed block.
     pub tip: Option<BlockRef>,
 }
@@ -273,11 +306,11 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     /// Indexed blocks, newest first.
     fn newest_blocks(&self, limit: u32) -> Answer<'_, Vec<BlockRef>>;
     /// Adds the events up to and including block `tip`, all or nothing.
-    fn append<'a>(&'a self, lease: Lease, records: &'a [Stored], tip: BlockRef) -> Answer<'a, ()>;
+    fn append<'a>(&'a self, lease: Lease, records: &'a [StoredEvent], tip: BlockRef) -> Answer<'a, ()>;
     /// Removes everything after `block`, or everything if it is `None`, and records the rollback for readers.
     fn truncate_after(&self, lease: Lease, block: Option<u64>) -> Answer<'_, ()>;
     /// Events after a position, in chain order.
-    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<Stored>>;
+    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<StoredEvent>>;
     /// The hash of an indexed block that has events, or of the newest.
     fn block_hash(&self, number: u64) -> Answer<'_, Option<B256>>;
     /// Whether the database answers.
@@ -312,8 +345,17 @@ macro_rules! events_after {
 }
 use events_after;
 
+/// Migrations of the tables, in order. Not by `sqlx::migrate!`, because its macro builds both database drivers once
+/// more, for the compiler.
+fn migrator(scripts: &[&'static str]) -> Migrator {
+    let migration = |(version, script): (i64, &&'static str)| {
+        Migration::new(version, "".into(), MigrationType::Simple, script.into_sql_str(), false)
+    };
+    Migrator::with_migrations((1..).zip(scripts).map(migration).collect())
+}
+
 /// Converts a row of a query that begins with [`EVENT_COLUMNS`].
-fn stored<R: Row>(row: R) -> Result<Stored, sqlx::Error>
+fn stored<R: Row>(row: R) -> Result<StoredEvent, sqlx::Error>
 where
     usize: ColumnIndex<R>,
     i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
@@ -321,7 +363,7 @@ where
     Option<String>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
 {
     let optional = |column: usize| row.try_get::<Option<String>, _>(column);
-    Ok(Stored {
+    Ok(StoredEvent {
         position: Position { block: unsigned(row.try_get(0)?)?, log: unsigned(row.try_get(1)?)? },
         block_hash: parsed(row.try_get(2)?)?,
         time: unsigned(row.try_get(3)?)?,

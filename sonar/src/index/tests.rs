@@ -1,6 +1,9 @@
 //! The index over both kinds of store, and servers that share one.
 
-use std::sync::{Mutex, MutexGuard};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard},
+};
 
 use alloy::primitives::{Address, B256, keccak256};
 use sonar_contracts::Terms;
@@ -10,9 +13,10 @@ use sonar_protocol::{
     event::{Event, LogPosition},
     handover::Published,
     ids::{CampaignId, Digest},
+    view::CampaignView,
 };
 
-const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
+const IDENTITY: ContractIdentity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
 const FIRST: u64 = 3;
 
 /// A chain that tests write: block `n` holds the events at index `n`.
@@ -92,19 +96,46 @@ fn activated(salt: u8) -> Event {
 /// Where a test keeps its index.
 struct Place {
     database: Database,
-    _directory: Option<tempfile::TempDir>,
+    home: tempfile::TempDir,
 }
 
 impl Place {
     fn file() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        Self { database: Database::Directory(directory.path().to_owned()), _directory: Some(directory) }
+        let home = tempfile::tempdir().unwrap();
+        Self { database: Database::Directory(home.path().to_owned()), home }
     }
 
     /// `None` where PostgreSQL is not installed.
     fn shared() -> Option<Self> {
         let url = testkit::postgres::database()?;
-        Some(Self { database: Database::Postgres(url.parse().unwrap()), _directory: None })
+        Some(Self { database: Database::Postgres(url.parse().unwrap()), home: tempfile::tempdir().unwrap() })
+    }
+
+    fn snapshot(&self) -> PathBuf {
+        self.home.path().join("index.snapshot")
+    }
+
+    /// The snapshot, once it is another than `before`. It is written by another thread.
+    async fn written(&self, before: Option<&[u8]>) -> Vec<u8> {
+        let changes = async {
+            loop {
+                match std::fs::read(self.snapshot()) {
+                    Ok(bytes) if Some(bytes.as_slice()) != before => return bytes,
+                    _ => tokio::task::yield_now().await,
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), changes).await.unwrap()
+    }
+
+    async fn write_snapshot(&self, snapshot: Snapshot) {
+        let before = std::fs::read(self.snapshot()).unwrap();
+        Snapshots::new(self.home.path(), IDENTITY).write(snapshot);
+        self.written(Some(&before)).await;
+    }
+
+    async fn open(&self) -> (Arc<Index>, OpenOutcome) {
+        Index::open(&self.database, IDENTITY, self.home.path()).await.unwrap()
     }
 }
 
@@ -138,10 +169,13 @@ over_both_stores! {
     a_silent_chain_changes_nothing_and_is_read_on_later
     a_history_that_cannot_be_is_not_stored
     a_block_copies_only_the_campaigns_that_it_changes
+    a_start_folds_only_the_events_after_the_snapshot
+    a_snapshot_whose_block_is_gone_is_not_used
+    a_snapshot_that_does_not_fit_is_set_aside
 }
 
 async fn open(place: &Place, chain: &Arc<Chain>, confirmations: u64) -> (Arc<Index>, Indexer<Arc<Chain>>) {
-    let (index, _) = Index::open(&place.database, IDENTITY).await.unwrap();
+    let (index, _) = place.open().await;
     let indexer = Indexer::new(index.clone(), chain.clone(), FIRST, confirmations);
     (index, indexer)
 }
@@ -175,7 +209,7 @@ async fn a_rebuilt_index_equals_one_that_was_kept(place: Place) {
     assert!(index.progress().borrow().caught_up());
     index.store().close().await;
 
-    let (continued, _) = Index::open(&place.database, IDENTITY).await.unwrap();
+    let (continued, _) = place.open().await;
     assert_eq!(continued.read(World::clone), kept);
     assert!(!continued.progress().borrow().caught_up(), "the chain was not asked yet");
     continued.store().close().await;
@@ -321,6 +355,63 @@ async fn a_block_copies_only_the_campaigns_that_it_changes(place: Place) {
     assert!(Arc::ptr_eq(&second, &campaign(2)), "the block has no events");
 }
 
+/// An index with one campaign in block 1001, and its snapshot.
+async fn with_snapshot(place: &Place) -> (Arc<Chain>, Arc<Index>, Indexer<Arc<Chain>>) {
+    let chain = chain_of(1_001);
+    let (index, mut indexer) = open(place, &chain, 0).await;
+    chain.mine(0, vec![opened(1)]);
+    indexer.catch_up().await.unwrap();
+    place.written(None).await;
+    (chain, index, indexer)
+}
+
+async fn a_start_folds_only_the_events_after_the_snapshot(place: Place) {
+    let (chain, index, mut indexer) = with_snapshot(&place).await;
+    let first = index.read(|world| Arc::clone(&world.campaigns[&id(1)]));
+    chain.mine(0, vec![opened(2)]);
+    indexer.catch_up().await.unwrap();
+    let kept = index.read(World::clone);
+    index.store().close().await;
+
+    // The snapshot says something else about campaign 1 than its event, so that it is seen which of them was read.
+    let mut marked = World::default();
+    marked.order.push(id(1));
+    marked.campaigns.insert(id(1), Arc::new(CampaignView { best_ppm: 7, ..(*first).clone() }));
+    let hash = chain.block_ref(1_001).unwrap().hash;
+    place.write_snapshot(Snapshot { block: 1_001, hash, world: marked }).await;
+    let (continued, found) = place.open().await;
+    assert_eq!(found, OpenOutcome::Continued);
+    assert_eq!(continued.read(|world| world.order.clone()), kept.order);
+    assert_eq!(continued.read(|world| world.campaigns[&id(1)].best_ppm), 7);
+}
+
+async fn a_snapshot_whose_block_is_gone_is_not_used(place: Place) {
+    let (chain, index, mut indexer) = with_snapshot(&place).await;
+    let snapshot = std::fs::read(place.snapshot()).unwrap();
+    chain.blocks().truncate(1_001);
+    chain.mine(7, vec![opened(2)]);
+    indexer.catch_up().await.unwrap();
+    index.store().close().await;
+    place.written(Some(&snapshot)).await;
+    // As if another server had followed the rollback.
+    std::fs::write(place.snapshot(), snapshot).unwrap();
+    let (continued, _) = place.open().await;
+    assert_eq!(continued.read(World::clone), anew(&chain).await);
+}
+
+async fn a_snapshot_that_does_not_fit_is_set_aside(place: Place) {
+    let (chain, index, mut indexer) = with_snapshot(&place).await;
+    chain.mine(0, vec![activated(1)]);
+    indexer.catch_up().await.unwrap();
+    index.store().close().await;
+    let hash = chain.block_ref(1_001).unwrap().hash;
+    place.write_snapshot(Snapshot { block: 1_001, hash, world: World::default() }).await;
+    let (continued, found) = place.open().await;
+    assert_eq!(found, OpenOutcome::Continued, "the events are not at fault");
+    assert_eq!(continued.read(World::clone), anew(&chain).await);
+    assert!(!place.snapshot().exists());
+}
+
 #[tokio::test]
 async fn one_server_follows_and_the_others_answer_the_same() {
     let Some(place) = Place::shared() else { return };
@@ -441,7 +532,7 @@ async fn contracts_share_a_database_without_seeing_one_another() {
     let (_, mut indexer) = open(&place, &chain, 0).await;
     chain.mine(0, vec![opened(1)]);
     indexer.catch_up().await.unwrap();
-    let other = Identity { chain_id: u64::MAX, ..IDENTITY };
-    let (index, opened) = Index::open(&place.database, other).await.unwrap();
-    assert_eq!((opened, index.read(|world| world.order.len())), (Opened::Fresh, 0));
+    let other = ContractIdentity { chain_id: u64::MAX, ..IDENTITY };
+    let (index, opened) = Index::open(&place.database, other, place.home.path()).await.unwrap();
+    assert_eq!((opened, index.read(|world| world.order.len())), (OpenOutcome::Fresh, 0));
 }

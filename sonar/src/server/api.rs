@@ -25,8 +25,8 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::{
     App,
     dto::{
-        Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, MinerQuery, Page, PageQuery, Ready,
-        RelayReceipt, StreamQuery, SubmissionQuery, bounded,
+        Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, Page, PageQuery, Readiness, RelayReceipt,
+        StreamQuery, SubmissionQuery, bounded,
     },
     event_id::EventId,
     extract::{BODY_LIMIT, Body, Params, Segment},
@@ -39,7 +39,7 @@ use sonar_contracts::address;
 use sonar_protocol::{
     ids::{CampaignId, Digest},
     projection::{CampaignSummary, CapsuleSummary, Miner, SettledJson, SubmissionView},
-    statement::{PrivacyStatement, Progress},
+    statement::{CampaignProgress, PrivacyStatement},
     view::CampaignView,
     wire::SettlementRequest,
 };
@@ -214,7 +214,7 @@ async fn campaign_privacy(
     let id = parse(&id)?;
     let (manifest, progress) = app
         .index
-        .read(|world| world.campaign(id).map(|view| (Digest(view.terms.manifest.0), Progress::from(view))))
+        .read(|world| world.campaign(id).map(|view| (Digest(view.terms.manifest.0), CampaignProgress::from(view))))
         .ok_or_else(|| unknown(id))?;
     let manifest = app.shelf.manifest(manifest).ok_or_else(|| {
         Problem::new(
@@ -319,21 +319,32 @@ async fn event_page(
     Ok(Page { items: found.iter().map(EventView::from).collect(), next, total: None })
 }
 
-/// Registered Capsules.
-#[utoipa::path(get, path = "/api/v1/capsules", responses((status = OK, body = [CapsuleSummary])))]
-async fn capsules(State(app): State<Arc<App>>) -> Json<Vec<CapsuleSummary>> {
-    Json(app.index.read(live::capsules))
+/// Registered Capsules, in the order of their operators' addresses.
+#[utoipa::path(
+    get, path = "/api/v1/capsules", params(PageQuery),
+    responses((status = OK, body = Page<CapsuleSummary>), (status = BAD_REQUEST, body = Problem))
+)]
+async fn capsules(
+    State(app): State<Arc<App>>,
+    Params(query): Params<PageQuery>,
+) -> Result<Json<Page<CapsuleSummary>>, Problem> {
+    let after = query.after.as_deref().map(parse_address).transpose()?;
+    let page = app.index.read(|world| {
+        let total = world.capsules.len() as u64;
+        Page::first(live::capsules(world, after), query.limit, total, |capsule| capsule.operator.to_string())
+    });
+    page.map(Json)
 }
 
 /// Submissions and earnings of a miner by campaign, newest campaign first.
 #[utoipa::path(
-    get, path = "/api/v1/miners/{address}", params(("address" = String, Path, description = "Account"), MinerQuery),
+    get, path = "/api/v1/miners/{address}", params(("address" = String, Path, description = "Account"), PageQuery),
     responses((status = OK, body = Miner), (status = BAD_REQUEST, body = Problem), (status = NOT_FOUND, body = Problem))
 )]
 async fn miner(
     State(app): State<Arc<App>>,
     Segment(address): Segment<String>,
-    Params(query): Params<MinerQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Json<Miner>, Problem> {
     let address = parse_address(&address)?;
     let after = parse_optional::<CampaignId>(query.after.as_deref())?;
@@ -423,10 +434,10 @@ async fn healthz() -> &'static str {
 /// Readiness: whether chain, database and IPFS node answer, and the index has caught up.
 #[utoipa::path(
     get, path = "/readyz",
-    responses((status = OK, body = Ready), (status = SERVICE_UNAVAILABLE, body = Ready))
+    responses((status = OK, body = Readiness), (status = SERVICE_UNAVAILABLE, body = Readiness))
 )]
-async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
-    let ready = Ready::look(&app).await;
+async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
+    let ready = Readiness::look(&app).await;
     let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready))
 }

@@ -6,7 +6,7 @@ use sonar_contracts::{Deployment, State};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, event_id::EventId, pins::Kind, problem::Problem};
-use crate::index::Stored;
+use crate::index::{Body, StoredEvent};
 use sonar_protocol::{
     ids::{CampaignId, Digest},
     manifest::Manifest,
@@ -146,18 +146,7 @@ pub struct CampaignQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
-    /// Start after the item with this number.
-    pub after: Option<String>,
-    /// Maximum number of items, 1 to 500.
-    pub limit: Option<u32>,
-}
-
-/// Query of a miner's campaigns.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct MinerQuery {
-    /// Start after this campaign.
+    /// Start after this item: `next` of the previous page.
     pub after: Option<String>,
     /// Maximum number of items, 1 to 500.
     pub limit: Option<u32>,
@@ -244,11 +233,11 @@ pub struct EventView {
     pub at: PlaceJson,
     /// Its fields, as in the contracts' ABI but in snake case.
     #[schema(value_type = Object)]
-    pub data: serde_json::Value,
+    pub data: Body,
 }
 
-impl From<&Stored> for EventView {
-    fn from(stored: &Stored) -> Self {
+impl From<&StoredEvent> for EventView {
+    fn from(stored: &StoredEvent) -> Self {
         Self {
             id: EventId::of(stored),
             kind: stored.kind.clone(),
@@ -287,7 +276,7 @@ pub struct RelayReceipt {
 
 /// State of the server and of the services that it needs.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Ready {
+pub struct Readiness {
     /// Whether all services answer, and the index has caught up.
     pub ready: bool,
     /// Reasons; empty if ready.
@@ -337,7 +326,7 @@ pub struct IpfsHealth {
     pub missing: usize,
 }
 
-impl Ready {
+impl Readiness {
     /// Checks chain, index, IPFS node and relay.
     pub(super) async fn look(app: &App) -> Self {
         // A replaced chain answers too, so its identity is checked.

@@ -2,7 +2,7 @@
 
 use alloy::primitives::hex;
 
-use crate::index::{NotAPosition, Position, Stored};
+use crate::index::{NotAPosition, Position, StoredEvent};
 
 /// The id of an event: its position, and the start of its block's hash, which shows after a reconnection whether the
 /// chain was rolled back meanwhile.
@@ -27,7 +27,7 @@ impl EventId {
 
     /// The id of a stored event.
     #[must_use]
-    pub fn of(record: &Stored) -> String {
+    pub fn of(record: &StoredEvent) -> String {
         format!("{}-{}", record.position, hash_prefix(record.block_hash.as_slice()))
     }
 }

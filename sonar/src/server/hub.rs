@@ -7,16 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sonar_node::jobs::{Ended, JobDriver, Patience, Step, StepOutcome};
+use sonar_node::jobs::{EndedJob, JobDriver, Patience, Step, StepOutcome};
 use tokio::{
     sync::watch,
     time::{self, sleep_until, timeout},
 };
 
 use super::{
-    live::{self, Named},
+    live::{self, ManifestArtefacts},
     metrics::Metrics,
-    pins::{Attempt, Kind, Missing, Pins, RETRY_SLOTS, SLOTS, choose},
+    pins::{Attempt, Kind, MissingArtefact, Pins, RETRY_SLOTS, SLOTS, choose},
 };
 use crate::index::Index;
 use sonar_protocol::{ids::Digest, manifest::Manifest};
@@ -151,7 +151,7 @@ impl<B: Blobs> Hub<B> {
             self.fetches.retain(|digest| inner.pins.is_missing(*digest));
             inner.pins.missing().map(|(digest, kind)| self.missing(digest, kind)).collect()
         };
-        for Missing { digest, kind, failures, .. } in choose(&missing) {
+        for MissingArtefact { digest, kind, failures, .. } in choose(&missing) {
             let (name, wait) = if failures == 0 { ("fetch", FIRST_TIMEOUT) } else { ("fetch_again", RETRY_TIMEOUT) };
             let mut step = Step::new(name, wait + PIN_TIMEOUT);
             if failures > 0 {
@@ -161,7 +161,7 @@ impl<B: Blobs> Hub<B> {
         }
     }
 
-    fn missing(&self, digest: Digest, kind: Kind) -> Missing {
+    fn missing(&self, digest: Digest, kind: Kind) -> MissingArtefact {
         let attempt = if self.fetches.is_running(&digest) {
             Attempt::Running
         } else if self.fetches.is_due(&digest, &()) {
@@ -169,7 +169,7 @@ impl<B: Blobs> Hub<B> {
         } else {
             Attempt::Resting
         };
-        Missing { digest, kind, failures: self.fetches.failures(&digest), attempt }
+        MissingArtefact { digest, kind, failures: self.fetches.failures(&digest), attempt }
     }
 
     async fn refresh(&mut self, now: Instant) {
@@ -190,7 +190,7 @@ impl<B: Blobs> Hub<B> {
     }
 
     fn live(&self) -> BTreeMap<Digest, Kind> {
-        let named = |manifest| self.shelf.manifest(manifest).map(|manifest| Named::from(&*manifest));
+        let named = |manifest| self.shelf.manifest(manifest).map(|manifest| ManifestArtefacts::from(&*manifest));
         self.index.read(|world| live::artefacts(world, named))
     }
 
@@ -209,8 +209,8 @@ impl<B: Blobs> Hub<B> {
         }
     }
 
-    fn finish(&self, ended: Ended<Digest, (Kind, Vec<u8>), BlobError>) {
-        let Ended { key: digest, step, took, result } = ended;
+    fn finish(&self, ended: EndedJob<Digest, (Kind, Vec<u8>), BlobError>) {
+        let EndedJob { key: digest, step, took, result } = ended;
         self.metrics.step(step, StepOutcome::from(&result), took);
         let (kind, bytes) = match result {
             Ok(obtained) => obtained,

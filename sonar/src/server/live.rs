@@ -1,6 +1,6 @@
 //! Queries of the world that only the server needs. Pure.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use alloy::primitives::{Address, U256};
 use sonar_contracts::{CloseReason, State};
@@ -18,21 +18,21 @@ use sonar_protocol::{
 
 /// Artefacts that a manifest names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct ManifestArtefacts {
     /// The bundle that is sealed to the Capsule.
     pub bundle: Digest,
     /// The weights of the backbone, if there is one.
     pub backbone: Option<Digest>,
 }
 
-impl From<&Manifest> for Named {
+impl From<&Manifest> for ManifestArtefacts {
     fn from(manifest: &Manifest) -> Self {
         Self { bundle: manifest.bundle, backbone: manifest.method.backbone().map(|backbone| backbone.weights) }
     }
 }
 
 /// Artefacts that a party still needs. `named` returns what a manifest names, if the hub has the manifest.
-pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<Named>) -> BTreeMap<Digest, Kind> {
+pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<ManifestArtefacts>) -> BTreeMap<Digest, Kind> {
     let mut live = BTreeMap::new();
     // A stranger may submit another campaign's manifest as an update: the first use decides the kind, and updates come
     // last.
@@ -57,7 +57,7 @@ pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<Named>) -> BTre
             live.entry(result).or_insert(Kind::Result);
             continue;
         }
-        if let Some(Named { bundle, .. }) = named {
+        if let Some(ManifestArtefacts { bundle, .. }) = named {
             live.entry(bundle).or_insert(Kind::Bundle);
         }
     }
@@ -209,9 +209,12 @@ pub fn detail(view: &CampaignView, manifests: Manifests<'_>) -> Result<CampaignP
     CampaignPage::new(view, manifest(view, manifests).as_deref())
 }
 
-/// Registered Capsules.
-pub fn capsules(world: &World) -> Vec<CapsuleSummary> {
-    world.capsules.iter().map(|(&operator, view)| CapsuleSummary::new(operator, view)).collect()
+/// Registered Capsules after `after`, in the order of their operators' addresses. Lazy: only the Capsules that are
+/// taken are summarised.
+pub fn capsules(world: &World, after: Option<Address>) -> impl Iterator<Item = CapsuleSummary> {
+    let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let rest = world.capsules.range((start, Bound::Unbounded));
+    rest.map(|(&operator, view)| CapsuleSummary::new(operator, view))
 }
 
 /// Submissions and earnings of a miner in at most `limit` campaigns that are older than `after`. `None` if there are
@@ -240,7 +243,7 @@ mod tests {
 
     use super::*;
     use sonar_protocol::{
-        event::{Event, LogPosition, Record},
+        event::{CapsuleChange, Event, LogPosition, Record},
         handover::Published,
         ids::{Version, WindowIndex},
         units::Amount,
@@ -250,7 +253,7 @@ mod tests {
     const MANIFEST: Digest = Digest([9; 32]);
     const BUNDLE: Digest = Digest([8; 32]);
     const BACKBONE: Digest = Digest([6; 32]);
-    const NAMED: Named = Named { bundle: BUNDLE, backbone: Some(BACKBONE) };
+    const NAMED: ManifestArtefacts = ManifestArtefacts { bundle: BUNDLE, backbone: Some(BACKBONE) };
     const RESULT: Digest = Digest([7; 32]);
     const MATERIALS: [Digest; 3] = [Digest([21; 32]), Digest([22; 32]), Digest([23; 32])];
 
@@ -346,6 +349,29 @@ mod tests {
         // A campaign that no longer matches is still a valid cursor.
         assert_eq!(ids(campaigns(&world, &filter, Some(id(4)), 9).unwrap()), [id(3), id(1)]);
         assert_eq!(campaigns(&world, &all, Some(id(9)), 9).unwrap_err(), id(9));
+    }
+
+    #[test]
+    fn capsules_come_in_parts_by_operator_and_an_operator_who_left_is_still_a_place() {
+        let mut world = World::default();
+        let operator = Address::repeat_byte;
+        for number in [4, 1, 3] {
+            let change = CapsuleChange::Deposited(Amount::from(1_u128));
+            say(&mut world, Event::Capsule { operator: operator(number), change });
+        }
+        let after = |after: Option<u8>| {
+            capsules(&world, after.map(operator)).map(|capsule| capsule.operator).collect::<Vec<_>>()
+        };
+        assert_eq!(after(None), [operator(1), operator(3), operator(4)]);
+        assert_eq!(after(Some(1)), [operator(3), operator(4)]);
+        assert_eq!(after(Some(2)), [operator(3), operator(4)]);
+        assert!(after(Some(4)).is_empty());
+
+        let page = |start| Page::first(capsules(&world, start), Some(2), 3, |capsule| capsule.operator.to_string());
+        let first = page(None).unwrap();
+        let next: Address = first.next.unwrap().parse().unwrap();
+        let last = page(Some(next)).unwrap();
+        assert_eq!((last.items[0].operator, last.next), (operator(4), None));
     }
 
     #[test]

@@ -33,7 +33,7 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 pub use dto::{Artefact, CampaignPage, EventView, Info, Page, RelayReceipt};
 pub use problem::Problem;
 
-use crate::index::{Database, DatabaseUrl, Identity, Index, IndexError, Indexer, Opened, Source};
+use crate::index::{ContractIdentity, Database, DatabaseUrl, Index, IndexError, Indexer, OpenOutcome, Source};
 use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
@@ -129,12 +129,12 @@ impl Server {
         files::private_directory(&config.home)?;
         let lock = lock(&config)?;
         let deployment = *chain.deployment();
-        let identity = Identity { chain_id: deployment.chain_id, contract: deployment.campaigns };
+        let identity = ContractIdentity { chain_id: deployment.chain_id, contract: deployment.campaigns };
         let database = match config.database {
             None => Database::Directory(config.home.clone()),
             Some(url) => Database::Postgres(url),
         };
-        let (index, opened) = Index::open(&database, identity).await?;
+        let (index, opened) = Index::open(&database, identity, &config.home).await?;
         log_opened(&opened);
         let settlements = settlements::open(&database, identity).await?;
         let hub = ipfs::NodeConfig::hub(config.home.join("ipfs"), config.ipfs_listen.clone());
@@ -192,7 +192,7 @@ impl Server {
     /// Returns when all confirmed blocks are indexed.
     pub async fn caught_up(&self) {
         // Cannot fail: the index lives as long as `self`.
-        let _ = self.app.index.progress().wait_for(crate::index::Progress::caught_up).await;
+        let _ = self.app.index.progress().wait_for(crate::index::IndexProgress::caught_up).await;
     }
 
     /// Returns the reason when one of the server's tasks has ended; only a restart repairs that.
@@ -232,11 +232,11 @@ fn lock(config: &Config) -> Result<File, ServeError> {
     Ok(file)
 }
 
-fn log_opened(opened: &Opened) {
+fn log_opened(opened: &OpenOutcome) {
     match opened {
-        Opened::Continued => {}
-        Opened::Fresh => tracing::info!("there is no index yet; reading the chain from the start"),
-        Opened::Replaced(reason) => {
+        OpenOutcome::Continued => {}
+        OpenOutcome::Fresh => tracing::info!("there is no index yet; reading the chain from the start"),
+        OpenOutcome::Replaced(reason) => {
             tracing::warn!(%reason, "the index cannot be used; reading the chain from the start");
         }
     }

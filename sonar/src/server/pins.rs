@@ -47,7 +47,7 @@ impl Kind {
 
 /// A wanted artefact that the hub does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingArtefact {
     /// Which.
     pub digest: Digest,
     /// Kind of artefact.
@@ -70,7 +70,7 @@ pub enum Attempt {
 }
 
 /// The artefacts to fetch now, new ones first.
-pub fn choose(missing: &[Missing]) -> Vec<Missing> {
+pub fn choose(missing: &[MissingArtefact]) -> Vec<MissingArtefact> {
     let running = || missing.iter().filter(|one| one.attempt == Attempt::Running);
     let mut slots = SLOTS.saturating_sub(running().count());
     let mut retries = RETRY_SLOTS.saturating_sub(running().filter(|one| one.failures > 0).count());
@@ -148,8 +148,8 @@ mod tests {
         range.map(|n| (Digest([n; 32]), Kind::Update)).collect()
     }
 
-    fn missing(n: u8, failures: u32, attempt: Attempt) -> Missing {
-        Missing { digest: Digest([n; 32]), kind: Kind::Update, failures, attempt }
+    fn missing(n: u8, failures: u32, attempt: Attempt) -> MissingArtefact {
+        MissingArtefact { digest: Digest([n; 32]), kind: Kind::Update, failures, attempt }
     }
 
     #[test]

@@ -19,13 +19,13 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::index::{self, Database, Identity};
+use crate::index::{self, ContractIdentity, Database};
 
 const CONNECTIONS: u32 = 2;
 
 /// A pending settlement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct PendingSettlement {
     /// The campaign.
     pub campaign: B256,
     /// The window.
@@ -37,14 +37,28 @@ pub struct Waiting {
 }
 
 /// Window of a pending settlement, and when it was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WaitingKey {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PendingKey {
     /// The campaign.
     pub campaign: B256,
     /// The window.
     pub window: u32,
     /// Unix time at which the first settlement for the window was received.
     pub received: u64,
+}
+
+impl PendingSettlement {
+    /// The window, and when the settlement was received.
+    #[must_use]
+    pub fn key(&self) -> PendingKey {
+        PendingKey { campaign: self.campaign, window: self.window, received: self.received }
+    }
+}
+
+impl fmt::Display for PendingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.campaign, self.window)
+    }
 }
 
 /// Why the stored settlements cannot be used.
@@ -64,14 +78,14 @@ type Answer<'a, T> = BoxFuture<'a, Result<T, SettlementsError>>;
 pub trait PendingSettlements: fmt::Debug + Send + Sync {
     /// Stores a settlement; a later one for the same window replaces it. Returns the unix time at which the first was
     /// received.
-    fn put<'a>(&'a self, waiting: &'a Waiting) -> Answer<'a, u64>;
+    fn put<'a>(&'a self, waiting: &'a PendingSettlement) -> Answer<'a, u64>;
     /// Whether a settlement for this window is pending.
     fn contains(&self, campaign: B256, window: u32) -> Answer<'_, bool>;
     /// The windows with a pending settlement, oldest first.
-    fn keys(&self) -> Answer<'_, Vec<WaitingKey>>;
+    fn keys(&self) -> Answer<'_, Vec<PendingKey>>;
     /// Claims the oldest settlement that was received until `received` and not claimed since `tried`. It is marked as
     /// claimed at `now`, so that no other server gets it too.
-    fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<Waiting>>;
+    fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<PendingSettlement>>;
     /// Removes a settlement.
     fn remove(&self, campaign: B256, window: u32) -> Answer<'_, ()>;
     /// Closes all connections.
@@ -82,38 +96,38 @@ pub trait PendingSettlements: fmt::Debug + Send + Sync {
 ///
 /// # Errors
 /// The file cannot be created, or the database refuses or does not answer.
-pub async fn open(database: &Database, of: Identity) -> Result<Arc<dyn PendingSettlements>, SettlementsError> {
+pub async fn open(database: &Database, of: ContractIdentity) -> Result<Arc<dyn PendingSettlements>, SettlementsError> {
     match database {
-        Database::Directory(directory) => Ok(Arc::new(Store::<SqlitePool>::open(directory, of).await?)),
+        Database::Directory(directory) => Ok(Arc::new(SettlementStore::<SqlitePool>::open(directory, of).await?)),
         Database::Postgres(url) => {
             let place = format!("the database {url}");
             let fail = |source| SettlementsError { place: place.clone(), what: "be opened", source };
             let pool = url.connect(of, CONNECTIONS).await.map_err(fail)?;
-            Ok(Arc::new(Store { pool, place }))
+            Ok(Arc::new(SettlementStore { pool, place }))
         }
     }
 }
 
 /// Settlements in a database.
 #[derive(Debug)]
-struct Store<P> {
+struct SettlementStore<P> {
     pool: P,
     place: String,
 }
 
-impl<P> Store<P> {
+impl<P> SettlementStore<P> {
     fn error(&self, what: &'static str) -> impl FnOnce(sqlx::Error) -> SettlementsError {
         let place = self.place.clone();
         move |source| SettlementsError { place, what, source }
     }
 }
 
-fn file(directory: &Path, of: Identity) -> PathBuf {
+fn file(directory: &Path, of: ContractIdentity) -> PathBuf {
     directory.join(format!("settlements-{}-{}.sqlite", of.chain_id, of.contract))
 }
 
-impl Store<SqlitePool> {
-    async fn open(directory: &Path, of: Identity) -> Result<Self, SettlementsError> {
+impl SettlementStore<SqlitePool> {
+    async fn open(directory: &Path, of: ContractIdentity) -> Result<Self, SettlementsError> {
         let path = file(directory, of);
         let error = match Self::connect(&path).await {
             Ok(settlements) => return Ok(settlements),
@@ -171,8 +185,8 @@ async fn prepare(pool: &SqlitePool) -> Result<(), sqlx::Error> {
 /// Both databases accept the same statements, but their drivers have no common type.
 macro_rules! pending_settlements {
     ($pool:ty) => {
-        impl PendingSettlements for Store<$pool> {
-            fn put<'a>(&'a self, waiting: &'a Waiting) -> Answer<'a, u64> {
+        impl PendingSettlements for SettlementStore<$pool> {
+            fn put<'a>(&'a self, waiting: &'a PendingSettlement) -> Answer<'a, u64> {
                 let insert = sqlx::query_scalar(
                     r#"INSERT INTO settlements (campaign, "window", body, received) VALUES ($1, $2, $3, $4)
                        ON CONFLICT (campaign, "window") DO UPDATE SET body = excluded.body RETURNING received"#,
@@ -193,7 +207,7 @@ macro_rules! pending_settlements {
                 Box::pin(async move { select.await.map(|row| row.is_some()).map_err(self.error("be read")) })
             }
 
-            fn keys(&self) -> Answer<'_, Vec<WaitingKey>> {
+            fn keys(&self) -> Answer<'_, Vec<PendingKey>> {
                 let select = sqlx::query(
                     r#"SELECT campaign, "window", received FROM settlements ORDER BY received, campaign, "window""#,
                 )
@@ -202,7 +216,7 @@ macro_rules! pending_settlements {
                 Box::pin(async move { select.await.map_err(self.error("be read")) })
             }
 
-            fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<Waiting>> {
+            fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<PendingSettlement>> {
                 // The condition on `tried` is repeated for servers that choose the same row at the same time: the
                 // second one compares again.
                 let update = sqlx::query(
@@ -239,7 +253,7 @@ macro_rules! pending_settlements {
 pending_settlements!(SqlitePool);
 pending_settlements!(PgPool);
 
-fn key<R: Row>(row: R) -> Result<WaitingKey, sqlx::Error>
+fn key<R: Row>(row: R) -> Result<PendingKey, sqlx::Error>
 where
     usize: ColumnIndex<R>,
     Vec<u8>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
@@ -247,14 +261,14 @@ where
 {
     let campaign: Vec<u8> = row.try_get(0)?;
     let window: i64 = row.try_get(1)?;
-    Ok(WaitingKey {
+    Ok(PendingKey {
         campaign: B256::try_from(campaign.as_slice()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         window: u32::try_from(window).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         received: unsigned(row.try_get(2)?)?,
     })
 }
 
-fn waiting<R: Row>(row: R) -> Result<Waiting, sqlx::Error>
+fn waiting<R: Row>(row: R) -> Result<PendingSettlement, sqlx::Error>
 where
     usize: ColumnIndex<R>,
     Vec<u8>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
@@ -262,8 +276,8 @@ where
     String: Type<R::Database> + for<'r> Decode<'r, R::Database>,
 {
     let body = row.try_get(3)?;
-    let WaitingKey { campaign, window, received } = key(row)?;
-    Ok(Waiting { campaign, window, body, received })
+    let PendingKey { campaign, window, received } = key(row)?;
+    Ok(PendingSettlement { campaign, window, body, received })
 }
 
 fn signed(seconds: u64) -> i64 {
@@ -294,18 +308,18 @@ mod tests {
     use alloy::primitives::Address;
 
     use super::*;
-    use crate::index::{Index, Opened};
+    use crate::index::{Index, OpenOutcome};
 
-    const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
+    const IDENTITY: ContractIdentity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
     const DAMAGED: &[u8] = b"not a database, but long enough to look like a file that somebody overwrote";
 
-    fn settlement() -> Waiting {
-        Waiting { campaign: B256::repeat_byte(1), window: 2, body: "a".into(), received: 10 }
+    fn settlement() -> PendingSettlement {
+        PendingSettlement { campaign: B256::repeat_byte(1), window: 2, body: "a".into(), received: 10 }
     }
 
-    fn waits() -> WaitingKey {
-        let Waiting { campaign, window, received, .. } = settlement();
-        WaitingKey { campaign, window, received }
+    fn waits() -> PendingKey {
+        let PendingSettlement { campaign, window, received, .. } = settlement();
+        PendingKey { campaign, window, received }
     }
 
     fn place(home: &tempfile::TempDir) -> Database {
@@ -326,7 +340,7 @@ mod tests {
         each_database(async |database| {
             let settlements = open(&database, IDENTITY).await.unwrap();
             assert_eq!(settlements.put(&settlement()).await.unwrap(), 10);
-            let later = Waiting { body: "b".into(), received: 99, ..settlement() };
+            let later = PendingSettlement { body: "b".into(), received: 99, ..settlement() };
             assert_eq!(settlements.put(&later).await.unwrap(), 10);
             settlements.close().await;
             let settlements = open(&database, IDENTITY).await.unwrap();
@@ -334,7 +348,7 @@ mod tests {
             assert!(settlements.contains(settlement().campaign, 2).await.unwrap());
             assert!(!settlements.contains(settlement().campaign, 3).await.unwrap());
             let claimed = settlements.claim(100, 100, 0).await.unwrap();
-            assert_eq!(claimed, Some(Waiting { body: "b".into(), ..settlement() }));
+            assert_eq!(claimed, Some(PendingSettlement { body: "b".into(), ..settlement() }));
             settlements.remove(settlement().campaign, settlement().window).await.unwrap();
             assert_eq!(settlements.keys().await.unwrap(), []);
         })
@@ -345,7 +359,7 @@ mod tests {
     async fn one_server_claims_a_settlement_and_another_only_after_its_turn() {
         each_database(async |database| {
             let settlements = open(&database, IDENTITY).await.unwrap();
-            let younger = Waiting { window: 3, received: 20, ..settlement() };
+            let younger = PendingSettlement { window: 3, received: 20, ..settlement() };
             for waiting in [&younger, &settlement()] {
                 settlements.put(waiting).await.unwrap();
             }
@@ -363,7 +377,7 @@ mod tests {
     async fn each_contract_has_its_own_settlements() {
         each_database(async |database| {
             open(&database, IDENTITY).await.unwrap().put(&settlement()).await.unwrap();
-            let other = Identity { chain_id: 1, ..IDENTITY };
+            let other = ContractIdentity { chain_id: 1, ..IDENTITY };
             assert_eq!(open(&database, other).await.unwrap().keys().await.unwrap(), []);
             assert_eq!(open(&database, IDENTITY).await.unwrap().keys().await.unwrap(), [waits()]);
         })
@@ -373,14 +387,14 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_index_does_not_take_the_pending_settlements_along() {
         let home = tempfile::tempdir().unwrap();
-        Index::open(&place(&home), IDENTITY).await.unwrap().0.store().close().await;
+        Index::open(&place(&home), IDENTITY, home.path()).await.unwrap().0.store().close().await;
         let settlements = open(&place(&home), IDENTITY).await.unwrap();
         settlements.put(&settlement()).await.unwrap();
         settlements.close().await;
 
         std::fs::write(home.path().join("index.sqlite"), DAMAGED).unwrap();
-        let (_, opened) = Index::open(&place(&home), IDENTITY).await.unwrap();
-        assert!(matches!(opened, Opened::Replaced(_)));
+        let (_, opened) = Index::open(&place(&home), IDENTITY, home.path()).await.unwrap();
+        assert!(matches!(opened, OpenOutcome::Replaced(_)));
         let settlements = open(&place(&home), IDENTITY).await.unwrap();
         assert_eq!(settlements.keys().await.unwrap(), [waits()]);
     }
@@ -414,6 +428,6 @@ mod tests {
         pool.close().await;
         let settlements = open(&place(&home), IDENTITY).await.unwrap();
         let claimed = settlements.claim(20, 20, 20).await.unwrap();
-        assert_eq!(claimed, Some(Waiting { campaign: B256::ZERO, ..settlement() }));
+        assert_eq!(claimed, Some(PendingSettlement { campaign: B256::ZERO, ..settlement() }));
     }
 }

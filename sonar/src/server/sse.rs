@@ -15,7 +15,7 @@ use super::{
     event_id::{EventId, hash_prefix},
     problem::Problem,
 };
-use crate::index::{Filter, Position, Progress, Stored};
+use crate::index::{Filter, IndexProgress, Position, StoredEvent};
 
 /// Maximum number of open streams.
 const MAX_STREAMS: usize = 2_048;
@@ -28,7 +28,7 @@ struct Reader {
     cursor: Option<Position>,
     rollbacks: usize,
     ready: VecDeque<Event>,
-    progress: watch::Receiver<Progress>,
+    progress: watch::Receiver<IndexProgress>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -124,7 +124,7 @@ impl Reader {
     }
 }
 
-fn event(record: &Stored) -> Event {
+fn event(record: &StoredEvent) -> Event {
     message(&record.kind, &json!(EventView::from(record))).id(EventId::of(record))
 }
 

@@ -35,6 +35,6 @@ pub use network::{
     Conv, Input, Layer, MAX_ACTIVATIONS, MAX_LAYERS, MAX_PARAMETERS, MAX_WORK, Network, NetworkError, Tensor,
 };
 pub use release::{Release, UpdateError};
-pub use schedule::{ConstantError, Fall, Optimiser, Schedule};
+pub use schedule::{ConstantError, Optimiser, RateDecay, Schedule};
 pub use training::{Training, TrainingError, TrainingProgress};
 pub use update::Update;

@@ -38,7 +38,7 @@ pub enum Optimiser {
 /// How the rate falls over the steps of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fall {
+pub enum RateDecay {
     /// The rate stays the same.
     Constant,
     /// Linear to zero.
@@ -47,7 +47,7 @@ pub enum Fall {
     Cosine,
 }
 
-impl Fall {
+impl RateDecay {
     /// The share of the rate that is left after a share of the steps.
     fn left(self, done: f64) -> f64 {
         match self {
@@ -67,7 +67,7 @@ pub struct Schedule {
     /// Rate of the first step, above 0 and at most 10.
     pub rate: f64,
     /// How the rate falls over the steps.
-    pub fall: Fall,
+    pub fall: RateDecay,
     /// Examples per step, 1 to 4096.
     pub batch: usize,
     /// Number of times that each example is used, 1 to 1000.
@@ -87,7 +87,7 @@ impl Schedule {
             Task::Classification { .. } => 0.003,
         };
         let (batch, epochs) = (32, if has_filters { 4 } else { 10 });
-        Self { optimiser: Optimiser::Adam, rate, fall: Fall::Linear, batch, epochs, weight_decay: 0.0 }
+        Self { optimiser: Optimiser::Adam, rate, fall: RateDecay::Linear, batch, epochs, weight_decay: 0.0 }
     }
 
     /// Checks constants from an untrusted source.
@@ -193,11 +193,11 @@ mod tests {
 
     #[test]
     fn rates_fall_to_zero() {
-        for (fall, middle) in [(Fall::Constant, 1.0), (Fall::Linear, 0.5), (Fall::Cosine, 0.5)] {
+        for (fall, middle) in [(RateDecay::Constant, 1.0), (RateDecay::Linear, 0.5), (RateDecay::Cosine, 0.5)] {
             assert!((fall.left(0.5) - middle).abs() < 1e-12);
             assert!((fall.left(0.0) - 1.0).abs() < 1e-12);
         }
-        assert!(Fall::Cosine.left(1.0).abs() < 1e-12 && Fall::Linear.left(1.0) == 0.0);
+        assert!(RateDecay::Cosine.left(1.0).abs() < 1e-12 && RateDecay::Linear.left(1.0) == 0.0);
     }
 
     /// A bowl with its bottom at 1: `g = x - 1`.
@@ -205,7 +205,7 @@ mod tests {
     fn optimisers_find_the_bottom() {
         for optimiser in [Optimiser::Sgd { momentum: 0.5 }, Optimiser::Adam] {
             let schedule =
-                Schedule { optimiser, rate: 0.1, fall: Fall::Linear, batch: 1, epochs: 1, weight_decay: 0.0 };
+                Schedule { optimiser, rate: 0.1, fall: RateDecay::Linear, batch: 1, epochs: 1, weight_decay: 0.0 };
             let (mut x, mut memory) = ([4.0], OptimiserState::new(optimiser, 1));
             for step in 0..200 {
                 let gradient = [x[0] - 1.0];

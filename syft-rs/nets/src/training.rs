@@ -316,7 +316,7 @@ fn fingerprint(model: &Model, schedule: &Schedule, data: &Data, seed: &[u8; 32])
 mod tests {
     use super::*;
     use crate::NetworkKind;
-    use crate::schedule::{Fall, Optimiser};
+    use crate::schedule::{Optimiser, RateDecay};
     use crate::testing::{columns, small_cnn};
     use syft::Metric;
 
@@ -334,7 +334,7 @@ mod tests {
     }
 
     fn schedule(optimiser: Optimiser) -> Schedule {
-        Schedule { optimiser, rate: 0.01, fall: Fall::Cosine, batch: 20, epochs: 3, weight_decay: 0.001 }
+        Schedule { optimiser, rate: 0.01, fall: RateDecay::Cosine, batch: 20, epochs: 3, weight_decay: 0.001 }
     }
 
     fn finish(mut training: Training) -> Delta {

@@ -55,7 +55,7 @@ struct Peer {
     /// Wants that we can never answer, because the block is not named by a SHA-256.
     refusals: VecDeque<Cid>,
     /// Our wants as sent to it.
-    asked: HashMap<BlockId, Asked>,
+    asked: HashMap<BlockId, WantState>,
     /// Changes of our wants that were not sent to it yet.
     updates: BTreeMap<BlockId, Update>,
 }
@@ -71,7 +71,7 @@ struct PeerWant {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum WantState {
     Have,
     Block,
     Has,
@@ -93,7 +93,7 @@ struct Wanted {
 
 /// A message to send, whose blocks must still be loaded.
 #[derive(Debug, Default)]
-pub struct Draft {
+pub struct MessageDraft {
     /// The message without blocks.
     pub message: Message,
     /// Blocks that the peer wants, with its CIDs.
@@ -119,7 +119,7 @@ impl Engine {
         let Some(gone) = self.peers.remove(&peer) else { return };
         self.ready.remove(&peer);
         for (id, asked) in gone.asked {
-            if asked == Asked::Block {
+            if asked == WantState::Block {
                 self.ask_another(id);
             }
         }
@@ -174,9 +174,9 @@ impl Engine {
             let mut again = Vec::new();
             for (&peer, state) in &self.peers {
                 match state.asked.get(&id) {
-                    Some(Asked::Block) if !is_last => {}
-                    Some(Asked::Block) => again.push((peer, WantKind::Block)),
-                    Some(Asked::Has) => holder = Some((peer, WantKind::Block)),
+                    Some(WantState::Block) if !is_last => {}
+                    Some(WantState::Block) => again.push((peer, WantKind::Block)),
+                    Some(WantState::Has) => holder = Some((peer, WantKind::Block)),
                     _ if is_only => again.push((peer, WantKind::Block)),
                     _ => again.push((peer, WantKind::Have)),
                 }
@@ -241,7 +241,7 @@ impl Engine {
     }
 
     /// Messages to send now, at most one per peer; the caller reports each by [`Engine::sent`].
-    pub fn drafts(&mut self, size: impl Fn(BlockId) -> Option<u32>) -> Vec<(PeerId, Draft)> {
+    pub fn drafts(&mut self, size: impl Fn(BlockId) -> Option<u32>) -> Vec<(PeerId, MessageDraft)> {
         let ready = std::mem::take(&mut self.ready);
         let drafts = ready.into_iter().filter_map(|peer| {
             let state = self.peers.get_mut(&peer)?;
@@ -252,7 +252,7 @@ impl Engine {
 
     fn ask(&mut self, peer: PeerId, cid: Cid, kind: WantKind) {
         let (Some(id), Some(state)) = (BlockId::from_cid(&cid), self.peers.get_mut(&peer)) else { return };
-        let asked = if kind == WantKind::Block { Asked::Block } else { Asked::Have };
+        let asked = if kind == WantKind::Block { WantState::Block } else { WantState::Have };
         state.asked.insert(id, asked);
         state.updates.insert(id, Update::Ask(cid, kind));
         self.ready.insert(peer);
@@ -266,16 +266,16 @@ impl Engine {
 
     fn presence(&mut self, peer: PeerId, id: BlockId, has: bool) {
         let Some(cid) = self.wanted.get(&id).map(|wanted| wanted.cid) else { return };
-        let asked_for_block = |state: &Peer| state.asked.get(&id) == Some(&Asked::Block);
+        let asked_for_block = |state: &Peer| state.asked.get(&id) == Some(&WantState::Block);
         let somebody_sends_it = self.peers.values().any(asked_for_block);
         let Some(state) = self.peers.get_mut(&peer) else { return };
-        let before = state.asked.insert(id, if has { Asked::Has } else { Asked::Lacks });
+        let before = state.asked.insert(id, if has { WantState::Has } else { WantState::Lacks });
         match (before, has) {
             // It will be sent.
-            (Some(Asked::Block), true) => {
-                state.asked.insert(id, Asked::Block);
+            (Some(WantState::Block), true) => {
+                state.asked.insert(id, WantState::Block);
             }
-            (Some(Asked::Block), false) => self.ask_another(id),
+            (Some(WantState::Block), false) => self.ask_another(id),
             (_, true) if !somebody_sends_it => self.ask(peer, cid, WantKind::Block),
             _ => {}
         }
@@ -284,10 +284,10 @@ impl Engine {
     /// A peer that was asked for a block does not deliver it.
     fn ask_another(&mut self, id: BlockId) {
         let Some(cid) = self.wanted.get(&id).map(|wanted| wanted.cid) else { return };
-        if self.peers.values().any(|state| state.asked.get(&id) == Some(&Asked::Block)) {
+        if self.peers.values().any(|state| state.asked.get(&id) == Some(&WantState::Block)) {
             return;
         }
-        let holder = self.peers.iter().find(|(_, state)| state.asked.get(&id) == Some(&Asked::Has));
+        let holder = self.peers.iter().find(|(_, state)| state.asked.get(&id) == Some(&WantState::Has));
         if let Some((&holder, _)) = holder {
             return self.ask(holder, cid, WantKind::Block);
         }
@@ -337,11 +337,11 @@ impl Peer {
         }
     }
 
-    fn draft(&mut self, size: &impl Fn(BlockId) -> Option<u32>) -> Option<Draft> {
+    fn draft(&mut self, size: &impl Fn(BlockId) -> Option<u32>) -> Option<MessageDraft> {
         if self.busy {
             return None;
         }
-        let mut draft = Draft::default();
+        let mut draft = MessageDraft::default();
         while draft.message.wants.len() < ENTRIES_PER_MESSAGE
             && let Some((_, update)) = self.updates.pop_first()
         {
@@ -431,7 +431,7 @@ mod tests {
             Self { engine, start: Instant::now() }
         }
 
-        fn drafts(&mut self, size: impl Fn(BlockId) -> Option<u32> + Copy) -> BTreeMap<PeerId, Draft> {
+        fn drafts(&mut self, size: impl Fn(BlockId) -> Option<u32> + Copy) -> BTreeMap<PeerId, MessageDraft> {
             let drafts = self.engine.drafts(size);
             drafts.iter().for_each(|(peer, _)| self.engine.sent(*peer));
             drafts.into_iter().collect()

@@ -11,7 +11,7 @@ use sonar_node::{
     files,
 };
 use sonar_protocol::{
-    audit::{Audited, Auditor, Conviction, Finding},
+    audit::{Auditor, Conviction, Finding, VersionAudit},
     families::Trial,
     handover::AuditSecret,
     ids::Version,
@@ -24,9 +24,9 @@ use syft::Examples;
 
 use super::{
     Context,
-    draft::{Draft, Drafts},
+    draft::{LaunchDraft, LaunchDrafts},
     find,
-    hub::Hub,
+    hub::HubClient,
     result,
 };
 
@@ -74,7 +74,7 @@ impl Audit {
         let world = context.world(&reader).await?;
         let view = find(&world, &self.id)?;
         result::delivered(view)?;
-        let draft = Drafts::new(&context.home).find(view.id);
+        let draft = LaunchDrafts::new(&context.home).find(view.id);
         let name = result::account(context, draft.as_ref())?;
         let passphrase = context.passphrase(&name, Ask::Existing)?;
         let account = Keystore::new(&context.home).unlock(&name, &passphrase)?;
@@ -85,7 +85,7 @@ impl Audit {
         }
         let secret = AuditSecret::of(&account, view.terms.salt);
 
-        let hub = Hub::connect(context, output).await?;
+        let hub = HubClient::connect(context, output).await?;
         output.progress("Fetching what the Capsule published…");
         let manifest = result::manifest_of(&hub, view).await?;
         let validation = result::validation_set(self.validation.as_deref(), draft.as_ref(), &manifest)?;
@@ -121,7 +121,7 @@ impl Audit {
     /// manifest.
     fn start(
         &self,
-        draft: Option<&Draft>,
+        draft: Option<&LaunchDraft>,
         manifest: &Manifest,
         examples: &Examples,
     ) -> Result<Option<Box<dyn Trial>>, Failure> {
@@ -148,7 +148,7 @@ impl Audit {
         output: &Output,
         client: &Client,
         view: &CampaignView,
-        audited: Vec<Audited>,
+        audited: Vec<VersionAudit>,
     ) -> Result<Report, Failure> {
         let stake = TokenUnit::eth().format(view.terms.stake.into());
         let locked = view.terms.stake > 0 && view.stake_fate.is_none();
@@ -209,7 +209,7 @@ fn consequence(conviction: &Conviction, version: Version, stake: &str) -> String
     format!("This takes the Capsule's stake of {stake}; {told}.")
 }
 
-fn dishonest(audited: &[Audited], provable: bool, locked: bool, stake: &str) -> Failure {
+fn dishonest(audited: &[VersionAudit], provable: bool, locked: bool, stake: &str) -> Failure {
     let bad: Vec<String> = audited.iter().filter(|one| !one.findings.is_empty()).map(words).collect();
     let message = format!(
         "{} of {} versions differ from what an honest Capsule publishes:\n{}",
@@ -227,8 +227,8 @@ fn dishonest(audited: &[Audited], provable: bool, locked: bool, stake: &str) -> 
     }
 }
 
-impl<'a> From<&'a Audited> for Line<'a> {
-    fn from(audited: &'a Audited) -> Self {
+impl<'a> From<&'a VersionAudit> for Line<'a> {
+    fn from(audited: &'a VersionAudit) -> Self {
         Self {
             version: audited.version,
             attested_ppm: audited.attested_ppm,
@@ -239,7 +239,7 @@ impl<'a> From<&'a Audited> for Line<'a> {
     }
 }
 
-fn words(audited: &Audited) -> String {
+fn words(audited: &VersionAudit) -> String {
     let accuracy = audited.measured_ppm.map_or_else(|| "not measured".into(), percent);
     if audited.findings.is_empty() {
         return format!("version {}  honest, accuracy {accuracy} as attested", audited.version);

@@ -9,7 +9,7 @@ use sonar_protocol::{
     view::{CampaignView, StakeFate},
 };
 
-use super::owed::Owed;
+use super::credits::Credits;
 
 pub use sonar_protocol::units::time;
 
@@ -19,13 +19,13 @@ pub struct Detail {
     #[serde(flatten)]
     detail: CampaignDetail,
     /// What the owner can withdraw now.
-    owed_to_owner: Owed,
+    owed_to_owner: Credits,
     settled: Vec<SettledJson>,
     submissions: Vec<SubmissionView>,
 }
 
 impl Detail {
-    pub fn new(view: &CampaignView, label: Option<Label>, owed_to_owner: Owed) -> Self {
+    pub fn new(view: &CampaignView, label: Option<Label>, owed_to_owner: Credits) -> Self {
         Self {
             detail: CampaignDetail::new(view, label),
             owed_to_owner,
@@ -53,7 +53,7 @@ pub fn accuracy(view: &CampaignView) -> String {
 }
 
 /// A campaign on one page.
-pub fn page(view: &CampaignView, token: &TokenUnit, label: Option<&Label>, owed: &Owed) -> String {
+pub fn page(view: &CampaignView, token: &TokenUnit, label: Option<&Label>, owed: &Credits) -> String {
     let ledger = LedgerJson::from(&view.ledger());
     let money = |amount: Amount| token.format(amount);
     let mut page = format!(

@@ -23,7 +23,7 @@ const SIZE_LIMIT: u64 = 1 << 20;
 
 /// What a launch has decided.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Draft {
+pub struct LaunchDraft {
     /// Id of the campaign.
     pub id: CampaignId,
     /// Name from the campaign file.
@@ -44,7 +44,7 @@ pub struct Draft {
 
 /// Directory of the drafts in one home.
 #[derive(Clone, Debug)]
-pub struct Drafts {
+pub struct LaunchDrafts {
     directory: PathBuf,
 }
 
@@ -69,9 +69,9 @@ impl Key {
 }
 
 /// A draft with its sealed bundle and manifest.
-type Saved = (Draft, Vec<u8>, Vec<u8>);
+type SavedDraft = (LaunchDraft, Vec<u8>, Vec<u8>);
 
-impl Drafts {
+impl LaunchDrafts {
     pub fn new(home: &Path) -> Self {
         Self { directory: home.join("launches") }
     }
@@ -82,7 +82,7 @@ impl Drafts {
     }
 
     /// Reads the draft of a launch, with its sealed bundle and manifest.
-    pub fn load(&self, key: &Key) -> Result<Option<Saved>, Failure> {
+    pub fn load(&self, key: &Key) -> Result<Option<SavedDraft>, Failure> {
         let directory = self.directory(key);
         let path = directory.join("draft.json");
         if !path.exists() {
@@ -95,7 +95,7 @@ impl Drafts {
     }
 
     /// Stores a draft. The draft exists once the last of its files is written.
-    pub fn save(&self, key: &Key, draft: &Draft, bundle: &[u8], manifest: &[u8]) -> Result<(), Failure> {
+    pub fn save(&self, key: &Key, draft: &LaunchDraft, bundle: &[u8], manifest: &[u8]) -> Result<(), Failure> {
         let directory = self.directory(key);
         files::private_directory(&directory)?;
         files::write_atomic(&directory.join("bundle.pgp"), bundle, Access::Private)?;
@@ -114,7 +114,7 @@ impl Drafts {
     }
 
     /// Finds the draft of a campaign that was launched from this home.
-    pub fn find(&self, id: CampaignId) -> Option<Draft> {
+    pub fn find(&self, id: CampaignId) -> Option<LaunchDraft> {
         let entries = std::fs::read_dir(&self.directory).ok()?;
         entries
             .filter_map(Result::ok)
@@ -123,12 +123,12 @@ impl Drafts {
     }
 }
 
-fn read(path: &Path) -> Result<Draft, Failure> {
+fn read(path: &Path) -> Result<LaunchDraft, Failure> {
     let bytes = files::read_limited(path, SIZE_LIMIT)?;
     serde_json::from_slice(&bytes).map_err(|error| Failure::internal(format!("{}: {error}", path.display())))
 }
 
-impl Draft {
+impl LaunchDraft {
     pub fn terms(&self) -> Result<Terms, Failure> {
         Terms::try_from(&self.terms).map_err(Failure::internal)
     }

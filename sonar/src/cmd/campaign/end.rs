@@ -9,7 +9,7 @@ use sonar_node::{
 };
 use sonar_protocol::{units::Amount, view::CampaignView};
 
-use super::{Context, document, find, owed::Owed};
+use super::{Context, credits::Credits, document, find};
 
 /// End a campaign.
 ///
@@ -36,7 +36,7 @@ pub struct Withdraw {
 
 /// How a campaign can be ended now; at most one way applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Ending {
     /// Refund: the Capsule did not activate the campaign in time.
     Refund,
     /// Close: no submission waits for settlement.
@@ -48,7 +48,7 @@ enum Way {
 }
 
 /// The way that applies at this unix time, or why no way applies.
-fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
+fn way(view: &CampaignView, now: u64) -> Result<Ending, Failure> {
     let refused = |code: Code, message: String| Err(Failure::new(code, message));
     let since = |start: u64, seconds: u32| start.saturating_add(u64::from(seconds));
     let wait = |end: u64, what: &str| {
@@ -58,12 +58,12 @@ fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
     let terms = &view.terms;
     match view.state {
         State::Proposed => match since(view.changed_at, terms.activationSeconds) {
-            end if now >= end => Ok(Way::Refund),
+            end if now >= end => Ok(Ending::Refund),
             end => wait(end, "activate"),
         },
-        State::Open if view.window.submissions.is_empty() => Ok(Way::Close),
+        State::Open if view.window.submissions.is_empty() => Ok(Ending::Close),
         State::Open => match since(view.window.closes_at, terms.evaluationSeconds) {
-            end if now >= end => Ok(Way::Abandon),
+            end if now >= end => Ok(Ending::Abandon),
             _ => refused(
                 Code::UnsettledWindow,
                 format!("{} submissions wait for settlement", view.window.submissions.len()),
@@ -74,7 +74,7 @@ fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
             _ if view.reason == sonar_contracts::CloseReason::CapsuleTimeout => {
                 refused(Code::Ended, format!("the campaign is {}", document::state(view)))
             }
-            end if now >= end => Ok(Way::Expire),
+            end if now >= end => Ok(Ending::Expire),
             end => wait(end, "deliver"),
         },
         State::None | State::Finalized | State::Refunded => {
@@ -83,7 +83,7 @@ fn way(view: &CampaignView, now: u64) -> Result<Way, Failure> {
     }
 }
 
-impl Way {
+impl Ending {
     fn consequence(self) -> &'static str {
         match self {
             Self::Refund => "The Capsule did not activate the campaign in time. Bounty and fee go back to the owner.",
@@ -120,7 +120,7 @@ impl Close {
         // The transaction is mined but not yet confirmed.
         let after = client.world(0, Some(&context.home)).await?;
         let view = find(&after, &self.id)?;
-        let owed = Owed::read(&client, view.id, view.terms.owner).await?;
+        let owed = Credits::read(&client, view.id, view.terms.owner).await?;
         let token = super::token(&client, view.terms.token).await?;
         let human = format!(
             "campaign {} is {}\nits owner can withdraw {} with `sonar campaign withdraw {}`",
@@ -148,7 +148,7 @@ impl Withdraw {
         let view = find(&world, &self.id)?;
         let account = client.address().ok_or_else(|| Failure::internal("no account"))?;
         let to = self.to.unwrap_or(account);
-        let owed = Owed::read(&client, view.id, account).await?;
+        let owed = Credits::read(&client, view.id, account).await?;
         let sums = owed.describe(&super::token(&client, view.terms.token).await?);
         if to != account {
             cli::confirm(&context.globals, &format!("This sends {sums} to {to}."))?;

@@ -21,7 +21,7 @@ const KEEP: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(200);
 
 /// A temporary IPFS node that is connected to Sonar's hub.
-pub struct Hub {
+pub struct HubClient {
     // Before its repository, so that it is dropped first.
     node: Node,
     _repo: Scratch,
@@ -43,7 +43,7 @@ struct Artefact {
     pinned: bool,
 }
 
-impl Hub {
+impl HubClient {
     /// Starts a node that dials the hub.
     pub async fn connect(context: &Context, output: &Output) -> Result<Self, Failure> {
         let sonar = context.config.sonar.clone().ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;

@@ -12,7 +12,7 @@ use sonar_node::{
     files,
 };
 use sonar_protocol::{
-    campaign::{self, CampaignFile, FileError},
+    campaign::{self, CampaignFile, CampaignFileError},
     families::plain_network,
     handover::AuditSecret,
     ids::Digest,
@@ -20,7 +20,7 @@ use sonar_protocol::{
     limits,
     manifest::Manifest,
     pgp::{self, Certificate},
-    statement::{PrivacyStatement, Progress},
+    statement::{CampaignProgress, PrivacyStatement},
     units::{Amount, TokenUnit, percent},
     view::{CapsuleView, World},
     wire::TermsJson,
@@ -30,8 +30,8 @@ use zeroize::Zeroizing;
 
 use super::{
     Context,
-    draft::{Draft, Drafts, Key},
-    hub::Hub,
+    draft::{Key, LaunchDraft, LaunchDrafts},
+    hub::HubClient,
 };
 use crate::cmd::identity;
 
@@ -61,7 +61,7 @@ pub struct Launch {
 }
 
 /// The campaign file and the files that it refers to.
-struct Given {
+struct LaunchInputs {
     file: CampaignFile,
     text: Vec<u8>,
     validation_path: PathBuf,
@@ -79,13 +79,13 @@ struct PublicNetwork {
 
 impl Launch {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
-        let given = Given::read(&self.file)?;
+        let given = LaunchInputs::read(&self.file)?;
         let name = context.account()?;
         let passphrase = context.passphrase(&name, Ask::Existing)?;
         let client = context.signer_of(&name, &passphrase).await?;
         let owner = client.address().ok_or_else(|| Failure::internal("no account"))?;
         let key = Key::new(&client, owner, &given.parts());
-        let drafts = Drafts::new(&context.home);
+        let drafts = LaunchDrafts::new(&context.home);
         // A dry run starts nothing and resumes nothing.
         let known = if self.dry_run { None } else { drafts.load(&key)? };
         let known = match known {
@@ -95,7 +95,7 @@ impl Launch {
             }
             other => other,
         };
-        let hub = Hub::connect(context, output).await?;
+        let hub = HubClient::connect(context, output).await?;
         let (draft, sealed, manifest) = match known {
             Some(known) => {
                 output.progress(format_args!("Resuming campaign {}…", known.0.id));
@@ -103,7 +103,7 @@ impl Launch {
             }
             None => {
                 let launching =
-                    Launching { context, client: &client, hub: &hub, name: &name, passphrase: &passphrase, owner };
+                    LaunchContext { context, client: &client, hub: &hub, name: &name, passphrase: &passphrase, owner };
                 let plan = launching.plan(&given, self.stake.as_deref(), output).await?;
                 if self.dry_run {
                     return launching.preview(&plan, output).await;
@@ -135,7 +135,7 @@ async fn open(
     context: &Context,
     output: &Output,
     client: &Client,
-    draft: &Draft,
+    draft: &LaunchDraft,
     terms: &Terms,
     token: &TokenUnit,
     statement: &PrivacyStatement,
@@ -178,7 +178,7 @@ fn consequence(terms: &Terms, token: &TokenUnit, client: &Client) -> String {
 
 async fn report(
     client: &Client,
-    draft: &Draft,
+    draft: &LaunchDraft,
     terms: &Terms,
     token: &TokenUnit,
     transaction: Option<TxOutcome>,
@@ -209,7 +209,7 @@ async fn report(
 
 /// The privacy statement of a campaign without submissions.
 fn statement(manifest: &Manifest) -> Result<PrivacyStatement, Failure> {
-    PrivacyStatement::new(manifest, Progress::default()).map_err(Failure::internal)
+    PrivacyStatement::new(manifest, CampaignProgress::default()).map_err(Failure::internal)
 }
 
 /// Terms and cost, shown before and after the bounty is paid.
@@ -237,7 +237,7 @@ fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> S
     )
 }
 
-impl Given {
+impl LaunchInputs {
     fn read(path: &Path) -> Result<Self, Failure> {
         let text = files::read_limited(path, campaign::MAX_BYTES)?;
         let place = &path.display();
@@ -245,10 +245,10 @@ impl Given {
         let file =
             std::str::from_utf8(&text).map_err(|error| invalid(error.to_string()).at(place)).and_then(|text| {
                 CampaignFile::parse(text).map_err(|error| match &error {
-                    FileError::Toml { line, column, message } => {
+                    CampaignFileError::Toml { line, column, message } => {
                         invalid(message.clone()).at(format_args!("{place}:{line}:{column}"))
                     }
-                    FileError::Text(_) | FileError::Schema(_) | FileError::Model { .. } => {
+                    CampaignFileError::Text(_) | CampaignFileError::Schema(_) | CampaignFileError::Model { .. } => {
                         invalid(error.to_string()).at(place)
                     }
                 })
@@ -290,24 +290,24 @@ impl PublicNetwork {
 }
 
 /// A launch without a draft.
-struct Launching<'a> {
+struct LaunchContext<'a> {
     context: &'a Context,
     client: &'a Client,
-    hub: &'a Hub,
+    hub: &'a HubClient,
     name: &'a AccountName,
     passphrase: &'a str,
     owner: Address,
 }
 
 /// The plan of a launch, and the certificate of its Capsule.
-struct Planned {
+struct PlannedLaunch {
     plan: Plan,
     capsule: Certificate,
     salt: Digest,
 }
 
-impl Launching<'_> {
-    async fn plan(&self, given: &Given, stake: Option<&str>, output: &Output) -> Result<Planned, Failure> {
+impl LaunchContext<'_> {
+    async fn plan(&self, given: &LaunchInputs, stake: Option<&str>, output: &Output) -> Result<PlannedLaunch, Failure> {
         let world = self.context.world(self.client).await?;
         let (operator, view) = self.choose(&given.file, &world)?;
         output.progress(format_args!("Fetching the certificate of Capsule {operator}…"));
@@ -348,7 +348,7 @@ impl Launching<'_> {
             salt: campaign_salt,
             audit: AuditSecret::of(&account, campaign_salt),
         };
-        Ok(Planned { plan: launch::plan(&given.file, inputs)?, capsule, salt: Digest(salt) })
+        Ok(PlannedLaunch { plan: launch::plan(&given.file, inputs)?, capsule, salt: Digest(salt) })
     }
 
     /// The Capsule that the campaign file names, or the cheapest of those that have authorised this contract to lock
@@ -398,7 +398,7 @@ impl Launching<'_> {
         Ok(self.client.token(address).await?)
     }
 
-    async fn preview(&self, planned: &Planned, output: &Output) -> Result<Report, Failure> {
+    async fn preview(&self, planned: &PlannedLaunch, output: &Output) -> Result<Report, Failure> {
         let plan = &planned.plan;
         plan.outlook.warnings.iter().for_each(|warning| output.warn(warning));
         let terms = plan.terms(Digest([0; 32]));
@@ -424,14 +424,18 @@ impl Launching<'_> {
     }
 
     /// Seals the bundle, and derives the campaign's id from the digests of bundle and manifest.
-    async fn seal(&self, given: &Given, planned: Planned) -> Result<(Draft, Vec<u8>, Vec<u8>), Failure> {
-        let Planned { plan, capsule, salt } = planned;
+    async fn seal(
+        &self,
+        given: &LaunchInputs,
+        planned: PlannedLaunch,
+    ) -> Result<(LaunchDraft, Vec<u8>, Vec<u8>), Failure> {
+        let PlannedLaunch { plan, capsule, salt } = planned;
         let sealed = pgp::seal(&plan.bundle.encode(), &capsule)?;
         let bundle = self.hub.add(sealed.clone()).await?;
         let manifest = plan.manifest(bundle);
         let encoded = manifest.encode().map_err(launch::LaunchError::from)?;
         let terms = plan.terms(self.hub.add(encoded.clone()).await?);
-        let draft = Draft {
+        let draft = LaunchDraft {
             id: self.client.id(&terms),
             name: manifest.name,
             terms: TermsJson::from(&terms),

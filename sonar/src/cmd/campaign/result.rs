@@ -14,7 +14,7 @@ use sonar_node::{
 use sonar_protocol::{
     backbone::Embedding,
     bundle, data,
-    delivery::{self, Finished},
+    delivery::{self, FinishedModel},
     families::{Format, TrialError},
     ids::Digest,
     limits,
@@ -27,9 +27,9 @@ use syft::Examples;
 
 use super::{
     Context, document,
-    draft::{Draft, Drafts},
+    draft::{LaunchDraft, LaunchDrafts},
     find,
-    hub::Hub,
+    hub::HubClient,
 };
 use crate::cmd::identity;
 
@@ -71,12 +71,12 @@ impl Fetch {
         let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
         let digest = delivered(view)?;
-        let draft = Drafts::new(&context.home).find(view.id);
+        let draft = LaunchDrafts::new(&context.home).find(view.id);
         let name = account(context, draft.as_ref())?;
         let passphrase = context.passphrase(&name, Ask::Existing)?;
         let identity = identity::open(context, &name, &passphrase)?;
 
-        let hub = Hub::connect(context, output).await?;
+        let hub = HubClient::connect(context, output).await?;
         output.progress("Fetching manifest, certificate and model…");
         let manifest = manifest_of(&hub, view).await?;
         let signer = signer_of(&hub, &world, view, &manifest).await?;
@@ -104,7 +104,7 @@ impl Fetch {
         embedding: &Embedding,
         signed: &[u8],
     ) -> Result<Vec<PathBuf>, Failure> {
-        let finished = Finished::new(manifest, signed, view.id, view.best_ppm);
+        let finished = FinishedModel::new(manifest, signed, view.id, view.best_ppm);
         let finished = finished.map_err(|error| unusable(&error))?;
         let file = |format| match format {
             Format::Safetensors => Ok(Cow::Borrowed(signed)),
@@ -186,14 +186,14 @@ pub(super) fn delivered(view: &CampaignView) -> Result<Digest, Failure> {
 }
 
 /// The account named by `--account`, or the one that launched the campaign.
-pub(super) fn account(context: &Context, draft: Option<&Draft>) -> Result<AccountName, Failure> {
+pub(super) fn account(context: &Context, draft: Option<&LaunchDraft>) -> Result<AccountName, Failure> {
     match (&context.place.account, draft) {
         (None, Some(draft)) => Ok(draft.account.parse::<AccountName>()?),
         _ => context.account(),
     }
 }
 
-pub(super) async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manifest, Failure> {
+pub(super) async fn manifest_of(hub: &HubClient, view: &CampaignView) -> Result<Manifest, Failure> {
     let digest = Digest::from(view.terms.manifest);
     let bytes = hub.fetch(digest, limits::MANIFEST).await?;
     let refused = |error: &dyn std::error::Error| Failure::new(Code::Manifest, error);
@@ -203,7 +203,12 @@ pub(super) async fn manifest_of(hub: &Hub, view: &CampaignView) -> Result<Manife
 }
 
 /// Fetches the certificate of the Capsule that the manifest names.
-async fn signer_of(hub: &Hub, world: &World, view: &CampaignView, manifest: &Manifest) -> Result<Certificate, Failure> {
+async fn signer_of(
+    hub: &HubClient,
+    world: &World,
+    view: &CampaignView,
+    manifest: &Manifest,
+) -> Result<Certificate, Failure> {
     let refused = |message: &str| Failure::new(Code::CapsuleCertificate, message);
     let capsule = world.capsules.get(&view.terms.capsule);
     let digest = capsule
@@ -221,7 +226,7 @@ async fn signer_of(hub: &Hub, world: &World, view: &CampaignView, manifest: &Man
 /// measured on.
 pub(super) fn validation_set(
     path: Option<&Path>,
-    draft: Option<&Draft>,
+    draft: Option<&LaunchDraft>,
     manifest: &Manifest,
 ) -> Result<Vec<u8>, Failure> {
     let path = path.or(draft.map(|draft| draft.validation.as_path())).ok_or_else(|| {
@@ -241,7 +246,7 @@ pub(super) fn validation_set(
 }
 
 /// The backbone that the manifest names, which transforms raw columns; `None` if it names no backbone.
-pub(super) async fn embedding_of(hub: &Hub, manifest: &Manifest) -> Result<Embedding, Failure> {
+pub(super) async fn embedding_of(hub: &HubClient, manifest: &Manifest) -> Result<Embedding, Failure> {
     let Some(backbone) = manifest.method.backbone() else { return Ok(Embedding::none()) };
     let file = hub.fetch(backbone.weights, backbone.file_limit()).await?;
     backbone.read(&file).map_err(|error| Failure::new(Code::Backbone, error))

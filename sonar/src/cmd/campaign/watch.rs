@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 use sonar_contracts::{CloseReason, Outcome, State};
 use sonar_node::{
-    chain::WorldReader,
     cli::{Code, Failure, Output, Report},
+    discovery,
 };
 use sonar_protocol::{
     event::{Event, LogPosition, Record},
@@ -55,14 +55,13 @@ impl Watch {
         let client = context.reader().await?;
         // It may be new; its events are shown when they are confirmed.
         let id = find(&client.world(0, Some(&context.home)).await?, &self.id)?.id;
-        let chain_id = client.deployment().chain_id;
-        let mut reader =
-            WorldReader::new(client.clone(), context.config.poll(chain_id), context.config.confirmations(chain_id));
+        let mut reader = discovery::reader(&context.config, client.clone(), &context.home);
         let mut token = None;
         loop {
             let batch = reader.next().await?;
+            let past = if batch.restarted { reader.events_before_start(id).await? } else { Vec::new() };
             let ours = |record: &&Record| record.event.campaign() == Some(id);
-            for record in batch.records.iter().filter(ours) {
+            for record in past.iter().chain(&batch.records).filter(ours) {
                 if let (Event::Opened { terms, .. }, None) = (&record.event, &token) {
                     token = Some(super::token(&client, terms.token).await?);
                 }

@@ -14,10 +14,12 @@ use sqlx::{
 };
 
 use super::{
-    Answer, BlockRef, Changes, EVENT_COLUMNS, EventStore, Filter, Identity, Lease, Opened, Position, REMEMBERED_BLOCKS,
-    StoreError, Stored, block, events_after, parsed, rollback, signed, stored, unsigned,
+    Answer, BlockRef, Changes, ContractIdentity, EVENT_COLUMNS, EventStore, Filter, Lease, OpenOutcome, Position,
+    REMEMBERED_BLOCKS, StoreError, StoredEvent, block, events_after, migrator, parsed, rollback, signed, stored,
+    unsigned,
 };
 
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_index.sql")];
 const CONNECTIONS: u32 = 8;
 /// Duration of a lease that is not renewed.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
@@ -78,11 +80,11 @@ impl DatabaseUrl {
     ///
     /// # Errors
     /// The database refuses, or does not answer.
-    pub(crate) async fn connect(&self, identity: Identity, connections: u32) -> Result<PgPool, sqlx::Error> {
+    pub(crate) async fn connect(&self, identity: ContractIdentity, connections: u32) -> Result<PgPool, sqlx::Error> {
         within_limit(self.prepare(identity, connections)).await
     }
 
-    async fn prepare(&self, identity: Identity, connections: u32) -> Result<PgPool, sqlx::Error> {
+    async fn prepare(&self, identity: ContractIdentity, connections: u32) -> Result<PgPool, sqlx::Error> {
         let schema = schema(identity);
         let options = PgConnectOptions::clone(&self.0).application_name("sonar");
         let mut connection = PgConnection::connect_with(&options).await?;
@@ -101,7 +103,7 @@ impl DatabaseUrl {
             LONGEST_CALL.as_millis()
         );
         sqlx::raw_sql(AssertSqlSafe(settings.clone())).execute(&mut connection).await?;
-        sqlx::migrate!("migrations/postgres").run(&mut connection).await?;
+        migrator(&MIGRATIONS).run(&mut connection).await?;
         connection.close().await?;
         PgPoolOptions::new()
             .max_connections(connections)
@@ -116,7 +118,7 @@ impl DatabaseUrl {
 }
 
 /// The name of a contract's schema. PostgreSQL allows 63 letters, digits and underscores.
-fn schema(identity: Identity) -> String {
+fn schema(identity: ContractIdentity) -> String {
     format!("sonar_{:x}_{}", identity.chain_id, alloy::primitives::hex::encode(identity.contract))
 }
 
@@ -134,14 +136,14 @@ impl PostgresStore {
     ///
     /// # Errors
     /// The database refuses, or does not answer.
-    pub async fn open(url: &DatabaseUrl, identity: Identity) -> Result<(Self, Opened), StoreError> {
+    pub async fn open(url: &DatabaseUrl, identity: ContractIdentity) -> Result<(Self, OpenOutcome), StoreError> {
         let place = format!("in the database {url}");
         let pool = url.connect(identity, CONNECTIONS).await.map_err(|source| error(&place, "be opened", source))?;
         let holder = format!("{:032x}", rand::random::<u128>());
         let store = Self { pool, place, holder };
         let opened = match store.newest_blocks(1).await?.is_empty() {
-            true => Opened::Fresh,
-            false => Opened::Continued,
+            true => OpenOutcome::Fresh,
+            false => OpenOutcome::Continued,
         };
         Ok((store, opened))
     }
@@ -193,7 +195,7 @@ impl PostgresStore {
     }
 
     /// Returns false if the lease was lost.
-    async fn append_all(&self, lease: Lease, records: &[Stored], tip: BlockRef) -> Result<bool, sqlx::Error> {
+    async fn append_all(&self, lease: Lease, records: &[StoredEvent], tip: BlockRef) -> Result<bool, sqlx::Error> {
         let Some(mut tx) = self.begin(lease).await? else {
             return Ok(false);
         };
@@ -212,11 +214,11 @@ impl PostgresStore {
             .bind(column(records, |record| record.kind.clone()))
             .bind(column(records, |record| record.campaign.map(|id| id.to_string())))
             .bind(column(records, |record| record.account.map(|account| account.to_string())))
-            .bind(column(records, |record| record.body.to_string()))
+            .bind(column(records, |record| record.body.as_str().to_owned()))
             .execute(&mut *tx)
             .await?;
         }
-        let mut blocks: Vec<_> = records.iter().map(Stored::block).chain([tip]).collect();
+        let mut blocks: Vec<_> = records.iter().map(StoredEvent::block).chain([tip]).collect();
         // One statement cannot write a row twice, so blocks are written separately.
         blocks.dedup_by_key(|block| block.number);
         sqlx::query(
@@ -333,7 +335,7 @@ impl EventStore for PostgresStore {
         Box::pin(self.bounded("be read", select))
     }
 
-    fn append<'a>(&'a self, lease: Lease, records: &'a [Stored], tip: BlockRef) -> Answer<'a, ()> {
+    fn append<'a>(&'a self, lease: Lease, records: &'a [StoredEvent], tip: BlockRef) -> Answer<'a, ()> {
         let work = self.append_all(lease, records, tip);
         Box::pin(async move { under_lease(self.bounded("be written", work).await?) })
     }
@@ -343,7 +345,7 @@ impl EventStore for PostgresStore {
         Box::pin(async move { under_lease(self.bounded("be written", work).await?) })
     }
 
-    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<Stored>> {
+    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<StoredEvent>> {
         Box::pin(async move {
             let mut query = QueryBuilder::<Postgres>::new(EVENT_COLUMNS);
             events_after!(query, filter, after, limit);
@@ -384,7 +386,7 @@ mod tests {
     async fn a_follower_that_hangs_in_the_middle_of_a_change_is_replaced_and_the_change_is_void() {
         let Some(url) = testkit::postgres::database() else { return };
         let url = url.parse().unwrap();
-        let identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
+        let identity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
         let (hanging, _) = PostgresStore::open(&url, identity).await.unwrap();
         let (other, _) = PostgresStore::open(&url, identity).await.unwrap();
         let lease = hanging.lease().await.unwrap().unwrap();

@@ -13,10 +13,15 @@ use sqlx::{
 };
 
 use super::{
-    Answer, BlockRef, Changes, EVENT_COLUMNS, EventStore, Filter, Identity, Lease, Opened, Position, REMEMBERED_BLOCKS,
-    StoreError, Stored, block, events_after, parsed, rollback, signed, stored, unsigned,
+    Answer, BlockRef, Changes, ContractIdentity, EVENT_COLUMNS, EventStore, Filter, Lease, OpenOutcome, Position,
+    REMEMBERED_BLOCKS, StoreError, StoredEvent, block, events_after, migrator, parsed, rollback, signed, stored,
+    unsigned,
 };
 
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/sqlite/0001_index.sql"),
+    include_str!("../../../migrations/sqlite/0002_rollbacks.sql"),
+];
 const CONNECTIONS: u32 = 4;
 /// The server's lock file excludes other servers, so the only term never ends.
 const OWN: Lease = Lease { term: 0 };
@@ -34,12 +39,12 @@ impl SqliteStore {
     ///
     /// # Errors
     /// The file cannot be created.
-    pub async fn open(path: &Path, identity: Identity) -> Result<(Self, Opened), StoreError> {
+    pub async fn open(path: &Path, identity: ContractIdentity) -> Result<(Self, OpenOutcome), StoreError> {
         let existed = path.exists();
         let reason = match Self::connect(path).await {
             Ok(store) => match store.mismatch(identity).await {
-                Ok(None) if existed => return Ok((store, Opened::Continued)),
-                Ok(None) => return Ok((store, Opened::Fresh)),
+                Ok(None) if existed => return Ok((store, OpenOutcome::Continued)),
+                Ok(None) => return Ok((store, OpenOutcome::Fresh)),
                 Ok(Some(other)) => {
                     store.pool.close().await;
                     other
@@ -55,7 +60,7 @@ impl SqliteStore {
         put_aside(path).map_err(|source| error(path, "be renamed", sqlx::Error::Io(source)))?;
         let store = Self::connect(path).await.map_err(|(what, source)| error(path, what, source))?;
         store.mismatch(identity).await.map_err(|source| store.error("be written", source))?;
-        Ok((store, Opened::Replaced(reason)))
+        Ok((store, OpenOutcome::Replaced(reason)))
     }
 
     async fn connect(path: &Path) -> Result<Self, (&'static str, sqlx::Error)> {
@@ -84,8 +89,8 @@ impl SqliteStore {
     }
 
     /// Creates or migrates the tables; returns the reason if the content cannot be used.
-    async fn mismatch(&self, identity: Identity) -> Result<Option<String>, sqlx::Error> {
-        sqlx::migrate!("migrations/sqlite").run(&self.pool).await?;
+    async fn mismatch(&self, identity: ContractIdentity) -> Result<Option<String>, sqlx::Error> {
+        migrator(&MIGRATIONS).run(&self.pool).await?;
         sqlx::query("INSERT OR IGNORE INTO identity (only_row, chain_id, contract) VALUES (1, ?, ?)")
             .bind(signed(identity.chain_id))
             .bind(identity.contract.to_string())
@@ -123,7 +128,7 @@ impl SqliteStore {
         Ok(Changes { rollbacks, records, tip })
     }
 
-    async fn append_all(&self, records: &[Stored], tip: BlockRef) -> Result<(), sqlx::Error> {
+    async fn append_all(&self, records: &[StoredEvent], tip: BlockRef) -> Result<(), sqlx::Error> {
         let mut tx = self.pool.begin().await?;
         let before: Option<i64> = sqlx::query_scalar("SELECT MAX(number) FROM blocks").fetch_one(&mut *tx).await?;
         for record in records {
@@ -138,11 +143,11 @@ impl SqliteStore {
             .bind(&record.kind)
             .bind(record.campaign.map(|id| id.to_string()))
             .bind(record.account.map(|account| account.to_string()))
-            .bind(record.body.to_string())
+            .bind(record.body.as_str())
             .execute(&mut *tx)
             .await?;
         }
-        for block in records.iter().map(Stored::block).chain([tip]) {
+        for block in records.iter().map(StoredEvent::block).chain([tip]) {
             sqlx::query("INSERT OR REPLACE INTO blocks (number, hash, time) VALUES (?, ?, ?)")
                 .bind(signed(block.number))
                 .bind(block.hash.to_string())
@@ -213,7 +218,7 @@ impl EventStore for SqliteStore {
         })
     }
 
-    fn append<'a>(&'a self, _: Lease, records: &'a [Stored], tip: BlockRef) -> Answer<'a, ()> {
+    fn append<'a>(&'a self, _: Lease, records: &'a [StoredEvent], tip: BlockRef) -> Answer<'a, ()> {
         Box::pin(async move { self.append_all(records, tip).await.map_err(|source| self.error("be written", source)) })
     }
 
@@ -221,7 +226,7 @@ impl EventStore for SqliteStore {
         Box::pin(async move { self.truncate(block).await.map_err(|source| self.error("be written", source)) })
     }
 
-    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<Stored>> {
+    fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<StoredEvent>> {
         Box::pin(async move {
             let mut query = QueryBuilder::<Sqlite>::new(EVENT_COLUMNS);
             events_after!(query, filter, after, limit);

@@ -1,13 +1,13 @@
 use super::*;
 
-const IDENTITY: Identity = Identity { chain_id: 31337, contract: Address::repeat_byte(1) };
+const IDENTITY: ContractIdentity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
 
 fn block(number: u64) -> BlockRef {
     BlockRef { number, hash: B256::with_last_byte(number as u8), time: 1000 + number }
 }
 
-fn event(number: u64, log: u64, kind: &str) -> Stored {
-    Stored {
+fn event(number: u64, log: u64, kind: &str) -> StoredEvent {
+    StoredEvent {
         position: Position { block: number, log },
         block_hash: block(number).hash,
         time: block(number).time,
@@ -15,13 +15,13 @@ fn event(number: u64, log: u64, kind: &str) -> Stored {
         kind: kind.into(),
         campaign: Some(B256::repeat_byte(log as u8)),
         account: None,
-        body: serde_json::json!({}),
+        body: "{}".parse().unwrap(),
     }
 }
 
 async fn open(database: &Database) -> (Arc<dyn EventStore>, Lease) {
     let (store, opened) = database.events(IDENTITY).await.unwrap();
-    assert_eq!(opened, Opened::Fresh);
+    assert_eq!(opened, OpenOutcome::Fresh);
     let lease = store.lease().await.unwrap().unwrap();
     (store, lease)
 }
@@ -102,19 +102,19 @@ async fn an_index_of_another_contract_or_a_damaged_one_is_replaced() {
     store.close().await;
 
     let (store, opened) = database.events(IDENTITY).await.unwrap();
-    assert_eq!((opened, store.newest_blocks(1).await.unwrap()), (Opened::Continued, vec![block(4)]));
+    assert_eq!((opened, store.newest_blocks(1).await.unwrap()), (OpenOutcome::Continued, vec![block(4)]));
     store.close().await;
 
-    let other = Identity { chain_id: 1, ..IDENTITY };
+    let other = ContractIdentity { chain_id: 1, ..IDENTITY };
     let (store, opened) = database.events(other).await.unwrap();
-    assert!(matches!(opened, Opened::Replaced(reason) if reason.contains("31337")));
+    assert!(matches!(opened, OpenOutcome::Replaced(reason) if reason.contains("31337")));
     assert_eq!(store.newest_blocks(1).await.unwrap(), []);
     store.close().await;
 
     let damaged = b"not a database, but long enough to look like a file that somebody overwrote";
     std::fs::write(directory.path().join("index.sqlite"), damaged).unwrap();
     let (store, opened) = database.events(IDENTITY).await.unwrap();
-    assert!(matches!(opened, Opened::Replaced(_)));
+    assert!(matches!(opened, OpenOutcome::Replaced(_)));
     assert_eq!(store.newest_blocks(1).await.unwrap(), []);
 }
 

@@ -9,11 +9,11 @@ use sonar_node::{
 };
 use sonar_protocol::{
     projection::CampaignSummary,
-    statement::{PrivacyStatement, Progress},
+    statement::{CampaignProgress, PrivacyStatement},
     units::TokenUnit,
 };
 
-use super::{Context, document, find, hub::Hub, label, owed::Owed, result::manifest_of};
+use super::{Context, credits::Credits, document, find, hub::HubClient, label, result::manifest_of};
 
 /// List the campaigns on this contract.
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ impl Show {
         output.progress("Reading the chain…");
         let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
-        let owed = Owed::read(&client, view.id, view.terms.owner).await?;
+        let owed = Credits::read(&client, view.id, view.terms.owner).await?;
         let token = Tokens::new(client).unit(view.terms.token).await?;
         let label = label::of(context, view.id).await;
         let page = document::page(view, &token, label.as_ref(), &owed);
@@ -89,10 +89,10 @@ impl Privacy {
         output.progress("Reading the chain…");
         let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
-        let hub = Hub::connect(context, output).await?;
+        let hub = HubClient::connect(context, output).await?;
         let manifest = manifest_of(&hub, view).await?;
         hub.close().await;
-        let statement = PrivacyStatement::new(&manifest, Progress::from(view)).map_err(Failure::internal)?;
+        let statement = PrivacyStatement::new(&manifest, CampaignProgress::from(view)).map_err(Failure::internal)?;
         Report::new(&statement, statement.to_string().trim_end().to_owned())
     }
 }

@@ -1,60 +1,56 @@
-//! Snapshots: the fold of the contracts' events up to a final block, in a file, so that a program does not read the
-//! chain from its first block at each start.
+//! Snapshots: the fold of the contracts' events up to a block, in a file, so that a program does not read everything
+//! from the first block at each start.
 //!
-//! A snapshot is only a cache: it is used only if it is complete, of this deployment, written by this version of the
-//! program, and if the chain still has its block. Otherwise it is renamed, and the chain is read from its first block.
+//! A snapshot is only a cache: it is used only if it is complete, of the right contracts, written by this version of
+//! the program, and if its block is still on the chain. Otherwise it is renamed, and everything is read again.
 //!
 //! ```text
-//! magic | header: form, program version, chain, contracts, block and its hash | world | keccak256 of all before
+//! magic | header: form, program version, subject, block and its hash | world | keccak256 of all before
 //! ```
 
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
-use alloy::primitives::{Address, B256, Keccak256};
+use alloy::primitives::{B256, Keccak256};
 use bincode::Options;
 use serde::{Deserialize, Serialize};
-use sonar_contracts::Deployment;
 use sonar_protocol::view::World;
 
 use crate::files::{self, Access, FileError};
 
 const MAGIC: &[u8; 8] = b"sonarsnp";
 /// Version of the format of [`World`] and of the header. A test fails if the format changes and this does not.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 /// Length in bytes of the hash at the end.
 const CHECKSUM: u64 = 32;
 
-/// The world at a final block.
+/// The world at a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Snapshot {
+pub struct Snapshot {
     /// Number of the last block in it.
-    pub(super) block: u64,
+    pub block: u64,
     /// Its hash.
-    pub(super) hash: B256,
+    pub hash: B256,
     /// State of all campaigns at that block.
-    pub(super) world: World,
+    pub world: World,
 }
 
-/// The file of a program's snapshot of one deployment.
+/// The file of a program's snapshot.
 #[derive(Clone, Debug)]
-pub(super) struct SnapshotFile {
+pub struct SnapshotFile {
     path: PathBuf,
-    identity: Identity,
+    identity: SnapshotIdentity,
 }
 
 /// Header of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
+struct SnapshotIdentity {
     form: u32,
     version: String,
-    chain_id: u64,
-    campaigns: Address,
-    registry: Address,
-    first_block: u64,
+    subject: String,
 }
 
 /// Why a snapshot cannot be used.
@@ -66,7 +62,7 @@ enum Unusable {
     Form(#[from] bincode::Error),
     #[error("it cannot be read: {0}")]
     File(#[from] io::Error),
-    #[error("it belongs to another deployment, or to another version of this program")]
+    #[error("it belongs to other contracts, another account, or another version of this program")]
     Foreign,
 }
 
@@ -77,25 +73,20 @@ impl From<&'static str> for Unusable {
 }
 
 impl SnapshotFile {
-    pub(super) fn new(home: &Path, deployment: &Deployment) -> Self {
-        let identity = Identity {
-            form: FORM,
-            version: env!("CARGO_PKG_VERSION").into(),
-            chain_id: deployment.chain_id,
-            campaigns: deployment.campaigns,
-            registry: deployment.registry,
-            first_block: deployment.block,
-        };
-        Self { path: home.join("chain.snapshot"), identity }
+    /// `subject` identifies the content of the world completely: a snapshot with another subject is not used.
+    #[must_use]
+    pub fn new(path: PathBuf, subject: String) -> Self {
+        let identity = SnapshotIdentity { form: FORM, version: env!("CARGO_PKG_VERSION").into(), subject };
+        Self { path, identity }
     }
 
     /// Reads the snapshot, if it is usable. An unusable file is renamed with a warning.
-    pub(super) fn load(&self) -> Option<Snapshot> {
+    pub fn load(&self) -> Option<Snapshot> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                tracing::warn!("cannot read {}: {error}; reading the chain from its first block", self.path.display());
+                tracing::warn!("cannot read {}: {error}; reading everything from the first block", self.path.display());
                 return None;
             }
         };
@@ -109,27 +100,30 @@ impl SnapshotFile {
     }
 
     /// Renames an unusable file and logs the reason.
-    pub(super) fn set_aside(&self, reason: impl std::fmt::Display) {
+    pub fn set_aside(&self, reason: impl std::fmt::Display) {
         let aside = self.path.with_extension("snapshot.unusable");
         let moved = match fs::rename(&self.path, &aside) {
             Ok(()) => format!("it was renamed to {}", aside.display()),
             Err(error) => format!("it cannot be renamed: {error}"),
         };
         tracing::warn!(
-            "the snapshot of the chain {} is not used: {reason}; {moved}; reading the chain from its first block",
+            "the snapshot {} is not used: {reason}; {moved}; reading everything from the first block",
             self.path.display()
         );
     }
 
     /// Replaces the snapshot.
-    pub(super) fn write(&self, snapshot: &Snapshot) -> Result<(), FileError> {
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, snapshot: &Snapshot) -> Result<(), FileError> {
         files::write_atomic_with(&self.path, Access::Private, |file| {
-            let mut out = BufWriter::new(Hashed::new(file));
+            let mut out = BufWriter::new(HashingStream::new(file));
             out.write_all(MAGIC)?;
             let head = (&self.identity, snapshot.block, snapshot.hash);
             form().serialize_into(&mut out, &head).map_err(|error| io_error(*error))?;
             form().serialize_into(&mut out, &snapshot.world).map_err(|error| io_error(*error))?;
-            let Hashed { inner, hash } = out.into_inner()?;
+            let HashingStream { inner, hash } = out.into_inner()?;
             inner.write_all(hash.finalize().as_slice())
         })
     }
@@ -139,13 +133,13 @@ impl SnapshotFile {
         let content = length.checked_sub(CHECKSUM).ok_or("it is too short")?;
         // No list in the file is longer than the file, even if a damaged length claims so.
         let form = || form().with_limit(length);
-        let mut input = BufReader::new(Hashed::new(file.take(content)));
+        let mut input = BufReader::new(HashingStream::new(file.take(content)));
         let mut magic = [0; MAGIC.len()];
         input.read_exact(&mut magic)?;
         if magic != *MAGIC {
             return Err("it is not a snapshot".into());
         }
-        let (identity, block, hash): (Identity, u64, B256) = form().deserialize_from(&mut input)?;
+        let (identity, block, hash): (SnapshotIdentity, u64, B256) = form().deserialize_from(&mut input)?;
         if identity != self.identity {
             return Err(Unusable::Foreign);
         }
@@ -153,7 +147,7 @@ impl SnapshotFile {
         if input.read(&mut [0])? != 0 {
             return Err("there are extra bytes after the campaigns".into());
         }
-        let Hashed { inner, hash: computed } = input.into_inner();
+        let HashingStream { inner, hash: computed } = input.into_inner();
         let mut checksum = [0; CHECKSUM as usize];
         inner.into_inner().read_exact(&mut checksum)?;
         if computed.finalize() != checksum {
@@ -176,18 +170,18 @@ fn io_error(error: bincode::ErrorKind) -> io::Error {
 }
 
 /// Hashes everything that is written or read through it.
-struct Hashed<T> {
+struct HashingStream<T> {
     inner: T,
     hash: Keccak256,
 }
 
-impl<T> Hashed<T> {
+impl<T> HashingStream<T> {
     fn new(inner: T) -> Self {
         Self { inner, hash: Keccak256::new() }
     }
 }
 
-impl<W: Write> Write for Hashed<W> {
+impl<W: Write> Write for HashingStream<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.hash.update(&bytes[..written]);
@@ -199,7 +193,7 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for HashingStream<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(bytes)?;
         self.hash.update(&bytes[..read]);
@@ -209,8 +203,9 @@ impl<R: Read> Read for Hashed<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Barrier, thread};
+    use std::{path::Path, sync::Barrier, thread};
 
+    use alloy::primitives::Address;
     use sonar_contracts::{CloseReason, Outcome, Terms};
     use sonar_protocol::{
         event::{CapsuleChange, Event, Head, LogPosition, Record},
@@ -221,13 +216,9 @@ mod tests {
 
     use super::*;
 
-    const DEPLOYMENT: Deployment = Deployment {
-        chain_id: 7,
-        campaigns: Address::repeat_byte(1),
-        registry: Address::repeat_byte(2),
-        datacoin: Address::repeat_byte(3),
-        block: 10,
-    };
+    fn file(home: &Path) -> SnapshotFile {
+        SnapshotFile::new(home.join("chain.snapshot"), "chain 7".into())
+    }
 
     /// A world in which every part of the fold has something.
     fn snapshot() -> Snapshot {
@@ -328,7 +319,7 @@ mod tests {
     #[test]
     fn a_world_survives_its_file() {
         let home = tempfile::tempdir().unwrap();
-        let file = SnapshotFile::new(home.path(), &DEPLOYMENT);
+        let file = file(home.path());
         assert_eq!(file.load(), None);
         file.write(&snapshot()).unwrap();
         assert_eq!(file.load(), Some(snapshot()));
@@ -341,13 +332,13 @@ mod tests {
     fn the_form_is_the_one_that_its_number_names() {
         let bytes = form().serialize(&snapshot().world).unwrap();
         let hash = alloy::primitives::keccak256(&bytes).to_string();
-        assert_eq!((FORM, hash.as_str()), (1, "0x28425bd822997d6a5d9df62dbe2351fb7ec88ebe5e1d3508a780f091b70dbc4f"));
+        assert_eq!((FORM, hash.as_str()), (2, "0xae0db0a94f8f9f02259bdd94493acbf1c9e300a81e754cdeb5b2b72f9ae924a4"));
     }
 
     #[test]
     fn damage_of_any_byte_is_noticed_and_the_file_is_set_aside() {
         let home = tempfile::tempdir().unwrap();
-        let file = SnapshotFile::new(home.path(), &DEPLOYMENT);
+        let file = file(home.path());
         file.write(&snapshot()).unwrap();
         let good = fs::read(&file.path).unwrap();
         let flipped = (0..good.len()).map(|at| {
@@ -365,29 +356,24 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_of_another_deployment_is_not_used() {
+    fn a_snapshot_of_something_else_is_not_used() {
         let home = tempfile::tempdir().unwrap();
-        let others = [
-            Deployment { chain_id: 8, ..DEPLOYMENT },
-            Deployment { campaigns: Address::repeat_byte(4), ..DEPLOYMENT },
-            Deployment { registry: Address::repeat_byte(4), ..DEPLOYMENT },
-            Deployment { block: 11, ..DEPLOYMENT },
-        ];
+        let ours = file(home.path());
+        let mut others = [ours.clone(), ours.clone(), ours.clone()];
+        others[0].identity.subject = "chain 8".into();
+        others[1].identity.version = "another".into();
+        others[2].identity.form += 1;
         for other in others {
-            SnapshotFile::new(home.path(), &DEPLOYMENT).write(&snapshot()).unwrap();
-            assert_eq!(SnapshotFile::new(home.path(), &other).load(), None, "{other:?}");
+            ours.write(&snapshot()).unwrap();
+            assert_eq!(other.load(), None, "{other:?}");
             assert_eq!(names(home.path()), ["chain.snapshot.unusable"]);
         }
-        let mut newer = SnapshotFile::new(home.path(), &DEPLOYMENT);
-        newer.write(&snapshot()).unwrap();
-        newer.identity.version = "another".into();
-        assert_eq!(newer.load(), None);
     }
 
     #[test]
     fn writers_at_the_same_time_leave_a_whole_snapshot() {
         let home = tempfile::tempdir().unwrap();
-        let file = SnapshotFile::new(home.path(), &DEPLOYMENT);
+        let file = file(home.path());
         let start = Barrier::new(4);
         thread::scope(|scope| {
             for block in 1..=4 {

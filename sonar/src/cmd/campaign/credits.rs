@@ -10,7 +10,7 @@ use sonar_protocol::{
 
 /// What the contracts owe an account. There are three sums, each with its own withdrawal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Owed {
+pub struct Credits {
     /// From the campaign, in its token: the part of the bounty that was returned or earned.
     pub amount: Amount,
     /// Free stakes of submissions to the campaign, in wei: forfeited by miners, or returned.
@@ -19,7 +19,7 @@ pub struct Owed {
     pub capsule_stake: Amount,
 }
 
-impl Owed {
+impl Credits {
     pub async fn read(client: &Client, id: CampaignId, account: Address) -> Result<Self, Failure> {
         Ok(Self {
             amount: client.owed(id, account).await?,
@@ -52,7 +52,7 @@ mod tests {
         let eth = 10_u128.pow(18);
         let describe = |amount: u128, stake: u128, capsule_stake: u128| {
             let [amount, stake, capsule_stake] = [amount, stake, capsule_stake].map(|eths| Amount::from(eths * eth));
-            Owed { amount, stake, capsule_stake }.describe(&TokenUnit::eth())
+            Credits { amount, stake, capsule_stake }.describe(&TokenUnit::eth())
         };
         assert_eq!(describe(0, 0, 0), "0 ETH");
         assert_eq!(describe(3, 0, 0), "3 ETH");
