@@ -48,6 +48,7 @@ use sonar_node::vault::SecretStore;
 use sonar_protocol::{
     ids::{Version, WindowIndex},
     refusal::Refusal,
+    units::Timestamp,
     view::{CampaignView, CapsuleView},
 };
 
@@ -66,7 +67,7 @@ pub enum Action {
     /// Send the activation.
     Activate,
     /// Send the refusal of the campaign.
-    Decline(u8),
+    Decline(Refusal),
     /// Evaluate a closed window.
     Evaluate(WindowIndex),
     /// Renew the keys of the next version: the block that they are bound to was rolled back.
@@ -83,8 +84,8 @@ pub enum Action {
     Release,
     /// Destroy secrets that are no longer needed.
     DestroySecrets(Vec<Secret>),
-    /// Wait until this unix time or the next event.
-    Wait(u64),
+    /// Wait until this time or the next event.
+    Wait(Timestamp),
     /// The campaign needs no further action.
     Done,
     /// The Capsule cannot continue: its files were lost or are older than the chain.
@@ -116,7 +117,7 @@ impl Action {
 
 /// The next action for a campaign.
 #[must_use]
-pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Action {
+pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> Action {
     let dead = secrets::dead(campaign, record);
     if !dead.is_empty() {
         return Action::DestroySecrets(dead);
@@ -130,8 +131,8 @@ pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Actio
     }
 }
 
-fn finalized(campaign: &CampaignView, now: u64) -> Action {
-    let end = campaign.changed_at.saturating_add(campaign.terms.audit.period.into());
+fn finalized(campaign: &CampaignView, now: Timestamp) -> Action {
+    let end = campaign.changed_at.plus(campaign.terms.audit.period);
     match campaign.stake_fate {
         None if campaign.terms.stake > 0 => {
             if now >= end {
@@ -144,21 +145,22 @@ fn finalized(campaign: &CampaignView, now: u64) -> Action {
     }
 }
 
-fn proposed(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Action {
+fn proposed(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> Action {
     let decision = record.decision(campaign.opened.block_hash);
     if let Some(Decision::Decline { reason }) = decision {
         return Action::Decline(reason);
     }
-    if now >= campaign.terms.deadline {
-        return Action::Decline(Refusal::TooLate as u8);
+    if now >= campaign.terms.deadline() {
+        return Action::Decline(Refusal::TooLate);
     }
     decision.map_or(Action::Examine, |_| Action::Activate)
 }
 
-fn open(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Action {
+fn open(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> Action {
     let window = &campaign.window;
     if window.submissions.is_empty() {
-        return if now >= campaign.terms.deadline { Action::Close } else { Action::Wait(campaign.terms.deadline) };
+        let deadline = campaign.terms.deadline();
+        return if now >= deadline { Action::Close } else { Action::Wait(deadline) };
     }
     if !window.is_closed(now) {
         return Action::Wait(window.closes_at);
@@ -202,7 +204,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         &mut self,
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
-        now: u64,
+        now: Timestamp,
     ) -> (Action, Result<(), WorkError>) {
         let action = next(campaign, &self.record, now);
         let done = self.carry_out(&action, campaign, own, now).await;
@@ -214,7 +216,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         action: &Action,
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<(), WorkError> {
         match action {
             Action::Examine => self.examine(campaign, own, now).await,

@@ -28,7 +28,7 @@ const OPERATOR: &str = "operator";
 /// The attestation key.
 const ATTESTER: &str = "attester";
 
-/// A Capsule's home directory.
+/// A Capsule's directory.
 #[derive(Clone, Debug)]
 pub struct CapsuleHome(Home);
 

@@ -9,7 +9,7 @@ use alloy::{
 
 use crate::{Submission, Terms};
 
-/// Unit of submission stakes in wei: a millionth of the native token.
+/// Stakes of submissions are whole multiples of so many wei: a millionth of the chain's coin.
 pub const STAKE_UNIT: u128 = 1_000_000_000_000;
 
 /// Maximum stake of a submission in wei.
@@ -189,11 +189,12 @@ impl fmt::Display for State {
 }
 
 /// Why a campaign closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum CloseReason {
     /// It is not closed.
+    #[default]
     None,
     /// The target accuracy was reached.
     Target,

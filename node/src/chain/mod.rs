@@ -2,7 +2,7 @@
 //!
 //! | role | modules |
 //! | --- | --- |
-//! | one deployment of the contracts, with or without an account | `client` |
+//! | client of one deployment of the contracts, with or without an account | `client` |
 //! | reads of the current state | `facts`, `registry` |
 //! | reads of events | `logs` (with `span`), `follower`, `world` |
 //! | transactions by purpose | `campaigns`, `registry`, `deploy` |

@@ -18,7 +18,10 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-use sonar_protocol::event::{LogPosition, Record};
+use sonar_protocol::{
+    event::{LogPosition, Record},
+    units::Timestamp,
+};
 
 pub use postgres::{DatabaseUrl, InvalidDatabaseUrl};
 pub(crate) use sqlite::put_aside;
@@ -71,8 +74,8 @@ pub struct BlockRef {
     pub number: u64,
     /// Hash.
     pub hash: B256,
-    /// Unix time.
-    pub time: u64,
+    /// When it was made.
+    pub time: Timestamp,
 }
 
 /// A stored event.
@@ -82,8 +85,8 @@ pub struct StoredEvent {
     pub position: Position,
     /// The hash of its block.
     pub block_hash: B256,
-    /// The unix time of its block.
-    pub time: u64,
+    /// The time of its block.
+    pub time: Timestamp,
     /// The transaction that caused it.
     pub tx: TxHash,
     /// The name of the event.
@@ -96,7 +99,7 @@ pub struct StoredEvent {
     pub body: Body,
 }
 
-/// An event as JSON. It stays text, because most readers only forward it.
+/// An event as JSON. It stays text, because most readers only pass it on.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct Body(Box<RawValue>);
@@ -345,8 +348,8 @@ macro_rules! events_after {
 }
 use events_after;
 
-/// Migrations of the tables, in order. Not by `sqlx::migrate!`, because its macro builds both database drivers once
-/// more, for the compiler.
+/// Scripts that bring the tables up to date, in order. Not `sqlx::migrate!`: its macro builds both database drivers once more, for the
+/// compiler.
 fn migrator(scripts: &[&'static str]) -> Migrator {
     let migration = |(version, script): (i64, &&'static str)| {
         Migration::new(version, "".into(), MigrationType::Simple, script.into_sql_str(), false)
@@ -366,7 +369,7 @@ where
     Ok(StoredEvent {
         position: Position { block: unsigned(row.try_get(0)?)?, log: unsigned(row.try_get(1)?)? },
         block_hash: parsed(row.try_get(2)?)?,
-        time: unsigned(row.try_get(3)?)?,
+        time: Timestamp::from_unix(unsigned(row.try_get(3)?)?),
         tx: parsed(row.try_get(4)?)?,
         kind: row.try_get(5)?,
         campaign: optional(6)?.map(parsed).transpose()?,
@@ -385,7 +388,7 @@ where
     Ok(BlockRef {
         number: unsigned(row.try_get(0)?)?,
         hash: parsed(row.try_get(1)?)?,
-        time: unsigned(row.try_get(2)?)?,
+        time: Timestamp::from_unix(unsigned(row.try_get(2)?)?),
     })
 }
 

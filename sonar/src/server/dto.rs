@@ -11,6 +11,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest},
     manifest::Manifest,
     projection::{CampaignDetail, Label, PlaceJson},
+    units::Timestamp,
     view::CampaignView,
 };
 
@@ -137,7 +138,7 @@ pub struct CampaignQuery {
     pub token: Option<String>,
     /// Start after this campaign.
     pub after: Option<String>,
-    /// Maximum number of items, 1 to 500.
+    /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
@@ -146,7 +147,7 @@ pub struct CampaignQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
-    /// Start after this item: `next` of the previous page.
+    /// Begin after this item: what `next` of the part before names.
     pub after: Option<String>,
     /// Maximum number of items, 1 to 500.
     pub limit: Option<u32>,
@@ -161,7 +162,7 @@ pub struct SubmissionQuery {
     pub miner: Option<String>,
     /// Start after the submission with this number.
     pub after: Option<String>,
-    /// Maximum number of items, 1 to 500.
+    /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
@@ -177,7 +178,7 @@ pub struct EventQuery {
     pub account: Option<String>,
     /// Start after the event with this id.
     pub after: Option<String>,
-    /// Maximum number of items, 1 to 500.
+    /// At most this number, 1 to 500.
     pub limit: Option<u32>,
 }
 
@@ -271,7 +272,8 @@ pub struct RelayReceipt {
     /// The window.
     pub window: u32,
     /// Unix time after which Sonar sends it, unless the window is settled by then.
-    pub send_after: u64,
+    #[schema(value_type = u64)]
+    pub send_after: Timestamp,
 }
 
 /// State of the server and of the services that it needs.
