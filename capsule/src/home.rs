@@ -28,7 +28,7 @@ const OPERATOR: &str = "operator";
 /// The attestation key.
 const ATTESTER: &str = "attester";
 
-/// A Capsule's directory.
+/// A Capsule's home directory.
 #[derive(Clone, Debug)]
 pub struct CapsuleHome(Home);
 

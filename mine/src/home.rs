@@ -26,7 +26,7 @@ const POLICY_LIMIT: u64 = 64 << 10;
 /// The Mine's only account.
 const ACCOUNT: &str = "mine";
 
-/// A Mine's directory.
+/// A Mine's home directory.
 #[derive(Clone, Debug)]
 pub struct MineHome(Home);
 
@@ -54,7 +54,7 @@ impl MineHome {
         Self(Home::new(path, &KIND))
     }
 
-    /// The owner's rules.
+    /// The policy file.
     #[must_use]
     pub fn policy(&self) -> PathBuf {
         self.path().join("policy.toml")

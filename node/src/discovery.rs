@@ -185,8 +185,7 @@ pub async fn client(config: &Config, signer: Option<PrivateKeySigner>) -> Result
     Ok(Client::connect(rpc, deployment, signer).await?)
 }
 
-/// Follows the chain as the configuration says: how often it looks, how many confirmations it waits for, and from the snapshot in
-/// the home on.
+/// Follows the chain by the configuration: interval of queries, confirmations, and the snapshot in the home.
 #[must_use]
 pub fn reader(config: &Config, client: Client, home: &Path) -> WorldReader {
     let chain_id = client.deployment().chain_id;
@@ -210,7 +209,8 @@ pub async fn ipfs_node(config: &Config, home: &Home, output: &Output) -> Result<
     Ok(Node::start(NodeConfig::client(home.ipfs(), peers).through(config.kubo()?)).await?)
 }
 
-/// Attempts what a daemon needs from others until they answer: it may be started before them. `None` if it is asked to stop first.
+/// Retries an operation until the services that it needs answer, because a daemon may be started before them. `None` if
+/// the daemon is stopped first.
 ///
 /// # Errors
 /// Failures of other kinds, without a retry.

@@ -235,8 +235,7 @@ impl SecretStore for Vault {
         secret.map(Zeroizing::new).map_err(|_| VaultError::Damaged(path))
     }
 
-    /// Overwrites the file, then removes it. Overwriting is all that a program can do; file systems and disks that keep old copies
-    /// are beyond it.
+    /// Overwrites the file, then removes it. Overwriting is best effort: file systems and disks may keep old copies.
     fn remove(&self, name: &str) -> Result<(), VaultError> {
         let path = self.path(name)?;
         match overwrite(&path).and_then(|()| fs::remove_file(&path)) {

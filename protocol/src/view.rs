@@ -173,7 +173,7 @@ pub struct Window {
     pub submissions: Vec<Submission>,
     /// Places of the submissions on the chain.
     pub positions: Vec<LogPosition>,
-    /// When it closes or has closed; [`Timestamp::EPOCH`] while it is empty.
+    /// Time at which it closes or has closed; [`Timestamp::EPOCH`] while it is empty.
     pub closes_at: Timestamp,
     awards: BTreeMap<u32, Award>,
 }
@@ -217,7 +217,7 @@ pub struct SettledWindow {
 pub struct SettledSubmission {
     /// Its place in the window.
     pub index: u32,
-    /// Who sent it.
+    /// Address of the miner.
     pub miner: Address,
     /// Digest of the sealed update on IPFS.
     pub content: Digest,
@@ -333,9 +333,9 @@ pub struct Withdrawal {
 }
 
 impl World {
-    /// An empty world that will keep only this account's part of settled windows and of campaigns that are over. Its memory does
-    /// not grow with what others did. [`CampaignView::ledger`] and [`CampaignView::all_stakes`] need the default, a world of
-    /// everyone.
+    /// An empty world that keeps only this account's part of settled windows and ended campaigns. Its memory does not
+    /// grow with the activity of others. [`CampaignView::ledger`] and [`CampaignView::all_stakes`] need the default, a
+    /// world of everyone.
     #[must_use]
     pub fn of(account: Address) -> Self {
         Self { scope: Some(account), ..Self::default() }
@@ -353,7 +353,7 @@ impl World {
         Self { scope: self.scope, ..Self::default() }
     }
 
-    /// Takes what a follower brought; starts anew when the chain did.
+    /// Applies a batch of a follower; starts from an empty world if the batch restarts.
     ///
     /// # Errors
     /// When the events are inconsistent. The world is then unusable until the follower restarts.

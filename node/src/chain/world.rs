@@ -32,7 +32,7 @@ const EVERY: u64 = 1_000;
 const PAUSE: Duration = Duration::from_secs(60);
 /// Number of blocks that must follow before a block counts as final: two epochs of Ethereum.
 const FINAL: u64 = 64;
-/// Events that are held in memory at a time while the past is read, about.
+/// Approximate number of events in memory at once while the past is read.
 const PART_EVENTS: usize = 10_000;
 /// Number of blocks that are read at once: initially, and at most while they have few events.
 const PART_BLOCKS: (u64, u64) = (1_000, 100_000);

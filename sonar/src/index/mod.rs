@@ -310,8 +310,8 @@ impl Index {
         Ok(())
     }
 
-    /// Takes the world back to the newest block that survived. This is done on a copy, so that readers see one history or
-    /// the other.
+    /// Rolls the world back to the newest block that survived. This is done on a copy, so that readers see one history
+    /// or the other.
     async fn rewind(&self, rollbacks: &[Rollback]) -> Result<(), IndexError> {
         let survivor = rollbacks.iter().map(|rollback| rollback.survivor).min().flatten();
         let seen = rollbacks.last().map_or(0, |rollback| rollback.number);

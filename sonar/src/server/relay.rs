@@ -68,7 +68,7 @@ enum SendError {
 
 type Jobs = JobDriver<PendingKey, (), B256, SendError>;
 
-/// What the relay needs of the chain.
+/// The operations of the chain that the relay needs.
 pub trait Settler: Send + Sync + 'static {
     /// Validates a settlement; returns its campaign and the window that it would settle now.
     fn simulate(

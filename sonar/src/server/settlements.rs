@@ -33,7 +33,7 @@ pub struct PendingSettlement {
     pub window: u32,
     /// The settlement as JSON.
     pub body: String,
-    /// When it came.
+    /// Time at which it was received.
     pub received: Timestamp,
 }
 
@@ -44,7 +44,7 @@ pub struct PendingKey {
     pub campaign: B256,
     /// The window.
     pub window: u32,
-    /// When the first settlement for it came.
+    /// Time at which the first settlement for the window was received.
     pub received: Timestamp,
 }
 
