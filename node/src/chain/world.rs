@@ -4,8 +4,8 @@
 //!
 //! | the chain | action |
 //! | --- | --- |
-//! | begins to be read, or was rolled back | The snapshot is the start, if the chain still has its block. What became final since is folded in, and the snapshot is written again, so that the next start reads only what follows. |
-//! | grows | After a thousand blocks the world is kept, and written when its block is final. |
+//! | begins to be read, or was rolled back | The snapshot is the start, if the chain still has its block. The blocks that have become final since are folded in, and the snapshot is written again, so that the next start reads only later blocks. |
+//! | grows | After a thousand blocks the world is copied, and written when its block is final. |
 //!
 //! A program that is killed at any moment finds a snapshot that is at most a few thousand blocks old.
 

@@ -9,9 +9,9 @@
 //!
 //! ```text
 //!            lease free or own                        lease of another server
-//!   step ──▶ read the database, follow the chain,     read the database ──▶ wait, look again each second
+//!   step ──▶ read the database, follow the chain,     read the database ──▶ wait, read again each second
 //!            append or roll back; renew meanwhile
-//!              │ chain does not answer ──▶ give the lease back, wait, step again
+//!              │ chain does not answer ──▶ release the lease, wait, step again
 //!              │ lease lost ──▶ nothing was appended; step again
 //! ```
 
