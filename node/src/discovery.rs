@@ -192,7 +192,7 @@ pub fn reader(config: &Config, client: Client, home: &Path) -> WorldReader {
     WorldReader::new(client, config.poll(chain_id), config.confirmations(chain_id)).with_snapshot(home)
 }
 
-/// All that the contracts have said until now, with the confirmations that are configured and the snapshot in the home.
+/// Reads up to the newest block, with the configured confirmations and the snapshot in the home.
 ///
 /// # Errors
 /// When the chain cannot be read, or its events are inconsistent.

@@ -83,16 +83,16 @@ pub trait SecretStore: Send + Sync {
     /// The bytes under a name.
     ///
     /// # Errors
-    /// When there are none, or they cannot be read.
+    /// When there is no such secret, or it cannot be read.
     fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError>;
 
-    /// Destroys what has the name; nothing there is no error.
+    /// Destroys the bytes under a name; succeeds if there are none.
     ///
     /// # Errors
     /// When it cannot be destroyed.
     fn remove(&self, name: &str) -> Result<(), VaultError>;
 
-    /// Names that begin like this, sorted.
+    /// Names with this prefix, sorted.
     ///
     /// # Errors
     /// When they cannot be listed.

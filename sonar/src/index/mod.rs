@@ -200,7 +200,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Opens a contract's index and folds what it holds, from the snapshot in `home` on if there is one.
+    /// Opens a contract's index and folds its events, starting from the snapshot in `home` if there is one.
     ///
     /// # Errors
     /// The file cannot be created, or the database refuses or does not answer. A damaged file is replaced. Inconsistent
