@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_cannot_be_dealt_is_named() {
         assert!(Split::Iid.deal(CSV, "z", 2).unwrap_err().contains("`z`"));
-        assert!(Split::Iid.deal(CSV, "y", 6).unwrap_err().contains("6 owners"));
+        assert!(Split::Iid.deal(CSV, "y", 6).unwrap_err().contains("6 Mines"));
         assert!(Split::Iid.deal(CSV, "y", 0).is_err());
     }
 }
