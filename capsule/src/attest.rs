@@ -4,11 +4,13 @@ use alloy::{
     primitives::Address,
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use sonar_contracts::{Activation, Attestation, Decline, Delivery, Publication, Settlement as Statement};
+use sonar_contracts::{Activation, Attestation, Decline, Delivery, Outcome, Publication, Settlement as Statement};
 use sonar_protocol::{
     handover::Published,
     ids::{CampaignId, Digest},
+    refusal::Refusal,
 };
+use syft::Ppm;
 
 use crate::campaign::record::Settlement;
 
@@ -55,40 +57,36 @@ impl Attester {
     ///
     /// # Errors
     /// When the signer fails.
-    pub fn activation(
-        &self,
-        id: CampaignId,
-        start_ppm: u32,
-        first: Published,
-    ) -> Result<Vec<u8>, alloy::signers::Error> {
+    pub fn activation(&self, id: CampaignId, start: Ppm, first: Published) -> Result<Vec<u8>, alloy::signers::Error> {
         let Publication { material, root, handover } = first.into();
-        self.sign(&Activation { campaign: id.into(), startPpm: start_ppm, material, root, handover })
+        self.sign(&Activation { campaign: id.into(), startPpm: start.get(), material, root, handover })
     }
 
     /// Signs a refusal: the campaign is declined for this reason.
     ///
     /// # Errors
     /// When the signer fails.
-    pub fn decline(&self, id: CampaignId, reason: u8) -> Result<Vec<u8>, alloy::signers::Error> {
-        self.sign(&Decline { campaign: id.into(), reason })
+    pub fn decline(&self, id: CampaignId, reason: Refusal) -> Result<Vec<u8>, alloy::signers::Error> {
+        self.sign(&Decline { campaign: id.into(), reason: reason.code() })
     }
 
     /// Signs the settlement of a window. Signatures are deterministic: the same settlement gives the same bytes.
     ///
     /// # Errors
-    /// When the signer fails.
+    /// When an outcome has no code on chain, or the signer fails.
     pub fn settlement(&self, id: CampaignId, settlement: &Settlement) -> Result<Vec<u8>, alloy::signers::Error> {
         let Publication { material, root, handover } = settlement.next.map(Publication::from).unwrap_or_default();
+        let codes = settlement.outcomes.iter().copied().map(Outcome::encode).collect::<Result<_, _>>();
         self.sign(&Statement {
             campaign: id.into(),
             version: settlement.version.0,
             window: settlement.window.0,
             windowHash: settlement.window_hash,
-            outcomes: settlement.outcomes.clone(),
+            outcomes: codes.map_err(alloy::signers::Error::other)?,
             material,
             root,
             handover,
-            close: settlement.close,
+            close: settlement.close as u8,
         })
     }
 

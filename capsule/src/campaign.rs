@@ -48,6 +48,7 @@ use sonar_node::vault::SecretStore;
 use sonar_protocol::{
     ids::{Version, WindowIndex},
     refusal::Refusal,
+    units::Timestamp,
     view::{CampaignView, CapsuleView},
 };
 
@@ -66,7 +67,7 @@ pub enum CapsuleAction {
     /// Send the activation.
     Activate,
     /// Send the refusal of the campaign.
-    Decline(u8),
+    Decline(Refusal),
     /// Evaluate a closed window.
     Evaluate(WindowIndex),
     /// Renew the keys of the next version: the block that they are bound to was rolled back.
@@ -83,8 +84,8 @@ pub enum CapsuleAction {
     Release,
     /// Destroy secrets that are no longer needed.
     DestroySecrets(Vec<Secret>),
-    /// Wait until this unix time or the next event.
-    Wait(u64),
+    /// Wait until this time or the next event.
+    Wait(Timestamp),
     /// The campaign needs no further action.
     Done,
     /// The Capsule cannot continue: its files were lost or are older than the chain.
@@ -116,7 +117,7 @@ impl CapsuleAction {
 
 /// The next action for a campaign.
 #[must_use]
-pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> CapsuleAction {
+pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> CapsuleAction {
     let dead = secrets::dead(campaign, record);
     if !dead.is_empty() {
         return CapsuleAction::DestroySecrets(dead);
@@ -130,8 +131,8 @@ pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> Capsu
     }
 }
 
-fn finalized(campaign: &CampaignView, now: u64) -> CapsuleAction {
-    let end = campaign.changed_at.saturating_add(campaign.terms.audit.period.into());
+fn finalized(campaign: &CampaignView, now: Timestamp) -> CapsuleAction {
+    let end = campaign.changed_at.plus(campaign.terms.audit.period);
     match campaign.stake_fate {
         None if campaign.terms.stake > 0 => {
             if now >= end {
@@ -144,25 +145,22 @@ fn finalized(campaign: &CampaignView, now: u64) -> CapsuleAction {
     }
 }
 
-fn proposed(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> CapsuleAction {
+fn proposed(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> CapsuleAction {
     let decision = record.decision(campaign.opened.block_hash);
     if let Some(ProposalDecision::Decline { reason }) = decision {
         return CapsuleAction::Decline(reason);
     }
-    if now >= campaign.terms.deadline {
-        return CapsuleAction::Decline(Refusal::TooLate as u8);
+    if now >= campaign.terms.deadline() {
+        return CapsuleAction::Decline(Refusal::TooLate);
     }
     decision.map_or(CapsuleAction::Examine, |_| CapsuleAction::Activate)
 }
 
-fn open(campaign: &CampaignView, record: &CampaignRecord, now: u64) -> CapsuleAction {
+fn open(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> CapsuleAction {
     let window = &campaign.window;
     if window.submissions.is_empty() {
-        return if now >= campaign.terms.deadline {
-            CapsuleAction::Close
-        } else {
-            CapsuleAction::Wait(campaign.terms.deadline)
-        };
+        let deadline = campaign.terms.deadline();
+        return if now >= deadline { CapsuleAction::Close } else { CapsuleAction::Wait(deadline) };
     }
     if !window.is_closed(now) {
         return CapsuleAction::Wait(window.closes_at);
@@ -206,7 +204,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         &mut self,
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
-        now: u64,
+        now: Timestamp,
     ) -> (CapsuleAction, Result<(), WorkError>) {
         let action = next(campaign, &self.record, now);
         let done = self.carry_out(&action, campaign, own, now).await;
@@ -218,7 +216,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         action: &CapsuleAction,
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<(), WorkError> {
         match action {
             CapsuleAction::Examine => self.examine(campaign, own, now).await,

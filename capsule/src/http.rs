@@ -60,7 +60,7 @@ fn render(status: &CapsuleStatus) -> String {
         status.campaigns.iter().map(|(id, campaign)| (label(id), value(campaign))).collect::<Vec<_>>()
     };
     gauge("version", "Version of the model.", campaigns(|c| f64::from(c.version)));
-    gauge("best_ppm", "Attested accuracy.", campaigns(|c| f64::from(c.best_ppm)));
+    gauge("best_ppm", "Attested accuracy.", campaigns(|c| f64::from(c.best_ppm.get())));
     gauge("leak_bits", "Bits disclosed by public verdicts.", campaigns(|c| c.leak_bits));
     gauge("leak_bits_allowed", "Limit of bits that public verdicts may disclose.", campaigns(|c| c.leak_bits_allowed));
     text

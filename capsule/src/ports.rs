@@ -11,7 +11,10 @@ use sonar_node::{
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
+    refusal::Refusal,
+    terms::CampaignTerms,
 };
+use syft::Ppm;
 
 use crate::{campaign::record::Settlement, relay::RelayClient};
 
@@ -48,7 +51,7 @@ pub trait Chain: Send + Sync + 'static {
     fn activate(
         &self,
         terms: &Terms,
-        start_ppm: u32,
+        start: Ppm,
         first: Published,
         signature: &[u8],
     ) -> impl Future<Output = Result<(), chain::Error>> + Send;
@@ -57,14 +60,14 @@ pub trait Chain: Send + Sync + 'static {
     fn decline(
         &self,
         terms: &Terms,
-        reason: u8,
+        reason: Refusal,
         signature: &[u8],
     ) -> impl Future<Output = Result<(), chain::Error>> + Send;
 
     /// Sends a settlement.
     fn settle(
         &self,
-        terms: &Terms,
+        terms: &CampaignTerms,
         submissions: &[Submission],
         settlement: &Settlement,
         signature: &[u8],
@@ -103,21 +106,21 @@ impl Chain for ChainAccount {
     async fn activate(
         &self,
         terms: &Terms,
-        start_ppm: u32,
+        start: Ppm,
         first: Published,
         signature: &[u8],
     ) -> Result<(), chain::Error> {
-        let sent = self.client.activate(terms, start_ppm, first, signature);
+        let sent = self.client.activate(terms, start, first, signature);
         sent.await.map(drop)
     }
 
-    async fn decline(&self, terms: &Terms, reason: u8, signature: &[u8]) -> Result<(), chain::Error> {
+    async fn decline(&self, terms: &Terms, reason: Refusal, signature: &[u8]) -> Result<(), chain::Error> {
         self.client.decline(terms, reason, signature).await.map(drop)
     }
 
     async fn settle(
         &self,
-        terms: &Terms,
+        terms: &CampaignTerms,
         submissions: &[Submission],
         settlement: &Settlement,
         signature: &[u8],

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use alloy::primitives::Bytes;
-use sonar_contracts::{Submission, Terms};
+use sonar_contracts::Submission;
 use sonar_node::http;
-use sonar_protocol::wire::{SettlementRequest, SubmissionJson, TermsJson};
+use sonar_protocol::{
+    terms::CampaignTerms,
+    wire::{SettlementRequest, SubmissionJson, TermsJson},
+};
 
 use crate::campaign::record::Settlement;
 
@@ -31,7 +34,13 @@ impl RelayClient {
     }
 
     /// Sends a settlement to the relay. A failure is only logged.
-    pub async fn offer(&self, terms: &Terms, submissions: &[Submission], settlement: &Settlement, signature: &[u8]) {
+    pub async fn offer(
+        &self,
+        terms: &CampaignTerms,
+        submissions: &[Submission],
+        settlement: &Settlement,
+        signature: &[u8],
+    ) {
         let request = SettlementRequest {
             terms: TermsJson::from(terms),
             submissions: submissions.iter().map(SubmissionJson::from).collect(),

@@ -18,8 +18,10 @@ use sonar_node::{
 };
 use sonar_protocol::{
     ids::CampaignId,
+    units::Timestamp,
     view::{CampaignView, CapsuleView, World},
 };
+use syft::Ppm;
 
 use crate::{
     campaign::{
@@ -63,7 +65,7 @@ pub struct CampaignStatus {
     /// Number of settled windows.
     pub windows: usize,
     /// Best accuracy so far.
-    pub best_ppm: u32,
+    pub best_ppm: Ppm,
     /// Last action.
     pub last: &'static str,
     /// Bits disclosed by public verdicts so far.
@@ -227,7 +229,7 @@ async fn take_step<S: SecretStore + 'static, A: Artefacts, C: Chain>(
     mut worker: Worker<S, A, C>,
     campaign: CampaignView,
     own: Option<CapsuleView>,
-    now: u64,
+    now: Timestamp,
 ) -> Result<Worker<S, A, C>, FailedStep<S, A, C>> {
     let (action, done) = worker.step(&campaign, own.as_ref(), now).await;
     match done {
@@ -300,7 +302,11 @@ mod tests {
         let terms =
             Terms { activationSeconds: 1, evaluationSeconds: 3_600, deliverySeconds: 86_400, ..Terms::default() };
         let seconds = |action| time_limit(&action, &terms).as_secs();
-        assert_eq!(seconds(CapsuleAction::Decline(3)), 600, "also where nobody could be in time");
+        assert_eq!(
+            seconds(CapsuleAction::Decline(sonar_protocol::refusal::Refusal::Terms)),
+            600,
+            "also where nobody could be in time"
+        );
         assert_eq!(seconds(CapsuleAction::RenewMaterial(sonar_protocol::ids::WindowIndex(0))), 3_600);
         assert_eq!(seconds(CapsuleAction::Deliver), 86_400);
     }

@@ -189,11 +189,12 @@ impl fmt::Display for State {
 }
 
 /// Why a campaign closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum CloseReason {
     /// It is not closed.
+    #[default]
     None,
     /// The target accuracy was reached.
     Target,

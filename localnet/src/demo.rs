@@ -18,15 +18,16 @@ use sonar_protocol::{
     backbone::Embedding,
     campaign::{CampaignFile, CampaignFileError},
     event::{Event, Record},
+    fingerprint::Fingerprint,
     handover::AuditSecret,
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, LaunchError, Plan, Recipient},
     manifest::Manifest,
     regime::Regime,
-    units::Amount,
+    units::{Amount, Timestamp},
     view::CampaignView,
 };
-use syft::FeatureKind;
+use syft::{FeatureKind, Ppm};
 use syft_nets::{Model, NetworkKind};
 
 use crate::{
@@ -183,22 +184,23 @@ impl DemoInputs {
     /// # Errors
     /// When a launch would be refused.
     pub fn plan(&self) -> Result<Plan> {
+        let nobody = Fingerprint::V4([0; 20]);
         let inputs = Inputs {
             validation: self.validation.clone().into_bytes().into(),
             initial: None,
             backbone: self.embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
             owner: Address::ZERO,
-            scientist: Recipient::default(),
+            scientist: Recipient { certificate: Vec::new(), fingerprint: nobody, expires: None },
             token: Address::ZERO,
             bounty: Amount::from(u128::from(u64::MAX)),
             capsule: CapsuleTerms {
                 operator: Address::ZERO,
                 attester: Address::ZERO,
-                fee_ppm: 0,
+                fee_ppm: Ppm::ZERO,
                 stake: Amount::ZERO,
-                fingerprint: String::new(),
+                fingerprint: nobody,
             },
-            now: 0,
+            now: Timestamp::EPOCH,
             bundle_salt: [0; 32].into(),
             salt: B256::ZERO,
             audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
@@ -430,7 +432,7 @@ pub async fn measure(
             let (encrypt, evaluate) = twin.capsule_seconds(&prepared.data, view)?;
             let mines: Vec<Address> = network.mines().iter().map(|mine| mine.address).collect();
             let accuracy = twin.clear_accuracy(&prepared.data, &mines, view)?;
-            (Some(accuracy.get()), Some(encrypt), evaluate)
+            (Some(accuracy), Some(encrypt), evaluate)
         }
         // Nothing is encrypted, so there is nothing to compare with.
         None => (None, None, twin::evaluation_seconds(&manifest, &*delivered, view)?),
@@ -444,11 +446,11 @@ pub async fn measure(
         campaign: view.id,
         warnings: campaign.warnings.clone(),
         audited_versions: campaign.audited,
-        start_accuracy_ppm: twin::start_accuracy(view)?.get(),
-        target_accuracy_ppm: view.terms.targetPpm,
-        grid_ppm: view.terms.gridPpm,
+        start_accuracy_ppm: twin::start_accuracy(view)?,
+        target_accuracy_ppm: view.terms.target(),
+        grid_ppm: view.terms.grid(),
         attested_accuracy_ppm: view.best_ppm,
-        final_accuracy_ppm: delivered.accuracy().get(),
+        final_accuracy_ppm: delivered.accuracy(),
         clear_accuracy_ppm: clear,
         close_reason: view.reason,
         token: network.client().token(view.terms.token).await?,

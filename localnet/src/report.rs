@@ -14,6 +14,7 @@ use sonar_protocol::{
     regime::Regime,
     units::{Amount, TokenUnit, percent},
 };
+use syft::Ppm;
 
 use crate::split::Split;
 
@@ -37,17 +38,17 @@ pub struct DemoReport {
     /// Number of versions that the audit found honest.
     pub audited_versions: usize,
     /// Attested starting accuracy.
-    pub start_accuracy_ppm: u32,
+    pub start_accuracy_ppm: Ppm,
     /// Target accuracy.
-    pub target_accuracy_ppm: u32,
+    pub target_accuracy_ppm: Ppm,
     /// The accuracy grid.
-    pub grid_ppm: u32,
+    pub grid_ppm: Ppm,
     /// Attested accuracy of the final model, on the grid.
-    pub attested_accuracy_ppm: u32,
+    pub attested_accuracy_ppm: Ppm,
     /// Accuracy of the delivered file, as measured by the data scientist.
-    pub final_accuracy_ppm: u32,
+    pub final_accuracy_ppm: Ppm,
     /// Accuracy of the same training without encryption (the plaintext twin); `None` in the clear regime.
-    pub clear_accuracy_ppm: Option<u32>,
+    pub clear_accuracy_ppm: Option<Ppm>,
     /// Why the campaign closed.
     pub close_reason: CloseReason,
     /// The token of all amounts.
@@ -90,7 +91,7 @@ pub struct Payout {
     /// Digest of the sealed update.
     pub submission: Digest,
     /// Improvement of the attested accuracy, in parts per million.
-    pub accuracy_delta_ppm: u32,
+    pub accuracy_delta_ppm: Ppm,
     /// Payout.
     pub amount: Amount,
 }

@@ -115,7 +115,7 @@ impl Story {
             Event::Forfeited { miner, amount, .. } => {
                 format!("{} forfeited a stake of {}", self.name(miner), TokenUnit::eth().format(*amount))
             }
-            Event::Declined { reason, .. } => format!("The Capsule declined (reason {reason})"),
+            Event::Declined { reason, .. } => format!("The Capsule declined: {reason}"),
             Event::Refunded { amount, .. } => {
                 format!("{} was returned to the data scientist", self.amount(*amount))
             }

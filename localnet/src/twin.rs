@@ -16,7 +16,7 @@ use sonar_protocol::{
     view::{CampaignView, SettledWindow},
 };
 use syft::{
-    AffineUpdate, Binding, DataError, EncryptError, LadderError, Ppm, SecretKey, TrainError, UnitError, Validation,
+    AffineUpdate, Binding, DataError, EncryptError, LadderError, Ppm, SecretKey, TrainError, Validation,
     ValidationError, VersionSeed, Weights, encrypt_update, evaluate_window,
 };
 
@@ -54,9 +54,6 @@ pub enum TwinError {
     /// The accuracies are inconsistent.
     #[error(transparent)]
     Ladder(#[from] LadderError),
-    /// The starting accuracy is invalid.
-    #[error(transparent)]
-    Unit(#[from] UnitError),
     /// The campaign was never activated.
     #[error("the campaign has no start accuracy: its Capsule did not activate it")]
     NotActivated,
@@ -85,7 +82,7 @@ type Result<T> = std::result::Result<T, TwinError>;
 /// # Errors
 /// When it was not activated.
 pub fn start_accuracy(view: &CampaignView) -> Result<Ppm> {
-    Ok(Ppm::new(view.start_ppm.ok_or(TwinError::NotActivated)?)?)
+    view.start_ppm.ok_or(TwinError::NotActivated)
 }
 
 /// Unencrypted inputs of the comparison.

@@ -13,6 +13,7 @@ use sonar_protocol::{
     units::{Amount, TokenUnit},
     view::{CampaignView, SettledSubmission, SettledWindow, Stakes, Withdrawal, World},
 };
+use syft::Ppm;
 
 /// Earnings and costs of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -92,9 +93,9 @@ pub struct AwardRow {
     /// Bounty in the payout formula.
     pub bounty: Amount,
     /// Improvement in the payout formula, in parts per million.
-    pub delta_ppm: u32,
+    pub delta_ppm: Ppm,
     /// Target in the payout formula, in parts per million.
-    pub target_ppm: u32,
+    pub target_ppm: Ppm,
     /// Payout as credited on chain; expected to be `floor(bounty × delta / target)`.
     pub amount: Amount,
     /// Whether the credited payout equals the formula.
@@ -319,7 +320,7 @@ fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Awa
         .map(|withdrawal| (withdrawal.at.block, withdrawal.at.index));
     settled(campaign, account).filter_map(move |(window, submission)| {
         let award = submission.award?;
-        let exact = U256::from(terms.bounty) * U256::from(award.delta_ppm) / U256::from(terms.targetPpm.max(1));
+        let exact = U256::from(terms.bounty) * U256::from(award.delta_ppm.get()) / U256::from(terms.targetPpm.max(1));
         Some(AwardRow {
             campaign: campaign.id,
             window: window.index,
@@ -327,7 +328,7 @@ fn awards(campaign: &CampaignView, account: Address) -> impl Iterator<Item = Awa
             content: submission.content,
             bounty: terms.bounty.into(),
             delta_ppm: award.delta_ppm,
-            target_ppm: terms.targetPpm,
+            target_ppm: terms.target(),
             amount: award.amount,
             agrees: award.amount == Amount(exact),
             withdrawn: last.is_some_and(|last| (window.at.block, window.at.index) < last),
@@ -365,7 +366,7 @@ fn pending_at(campaign: &CampaignView, account: Address) -> impl Iterator<Item =
 fn pending(campaign: &CampaignView, account: Address) -> impl Iterator<Item = PendingSubmission> {
     let terms = &campaign.terms;
     let window = &campaign.window;
-    let at_most = sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm, u32::MAX);
+    let at_most = sonar_contracts::payout(terms.bounty, terms.targetPpm, campaign.best_ppm.get(), u32::MAX);
     // A window of a campaign whose Capsule missed its deadline is never settled.
     let open = campaign.state == State::Open;
     pending_at(campaign, account).filter(move |_| open).map(move |(index, content, at)| PendingSubmission {
@@ -419,7 +420,7 @@ mod tests {
         let award = &eth.awards[0];
         // floor(1_000_000_007 × 150_000 / 900_000)
         assert_eq!(award.amount, Amount::from(166_666_667));
-        assert_eq!((award.delta_ppm, award.target_ppm), (150_000, 900_000));
+        assert_eq!((award.delta_ppm, award.target_ppm), (Ppm::of(15, 100), Ppm::of(9, 10)));
         assert!(award.agrees && !award.withdrawn);
         assert_eq!(eth.claimable, award.amount);
         assert!(statement.pending.is_empty());
@@ -484,7 +485,7 @@ mod tests {
                     4 => story.withdraw_stake(if flag { ME } else { OTHER }),
                     5 if flag => story.reject(),
                     6 if flag => story.close_if_idle(),
-                    _ => story.now += 61,
+                    _ => story.now = story.now.plus(61_u32),
                 }
             }
             let statement = of(&story);

@@ -6,12 +6,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sonar_node::vault::{SecretStore, VaultError};
-use sonar_protocol::ids::{CampaignId, Version};
+use sonar_protocol::{
+    ids::{CampaignId, Version},
+    units::Timestamp,
+};
 use syft::privacy::Zcdp;
 
 use crate::{
     planner::OutboxStage,
     privacy::{Budget, DisclosureLedger, ExhaustedBudget},
+    repository::DataName,
 };
 
 const SEALED: &str = "outbox-";
@@ -26,14 +30,14 @@ pub struct UpdateRecord {
     /// The version of the model that it is for.
     pub version: Version,
     /// Names of the data sets that it was trained on.
-    pub data: Vec<String>,
+    pub data: Vec<DataName>,
     /// Number of rows that it was trained on.
     pub rows: usize,
     /// Privacy cost for each of these data sets; `None` for an exact update, which no budget covers.
     #[serde(default)]
     pub cost: Option<Zcdp>,
-    /// Unix time at which it was made.
-    pub made_at: u64,
+    /// When it was made.
+    pub made_at: Timestamp,
     /// Duration of the training in milliseconds.
     pub train_ms: u64,
     /// Duration in milliseconds of the encryption, or of the compression of a network's update.
@@ -132,7 +136,7 @@ impl Outbox {
             return Err(OutboxError::Exists(key.0, key.1));
         }
         if let Some(budget) = budget {
-            self.ledger.allow(budget, record.data.iter().map(String::as_str))?;
+            self.ledger.allow(budget, &record.data)?;
         }
         store.put(&name(SEALED, key), &encode(record, envelope)?)?;
         self.ledger.charge(&record.data, record.cost);
@@ -273,13 +277,13 @@ mod tests {
         let store = Memory::default();
         let budget = Budget::new(1.0, 1e-6, 2).unwrap();
         let cost = Some(budget.per_upload());
-        let mut outbox = Outbox::default();
+        let (mut outbox, own) = (Outbox::default(), "own".parse().unwrap());
         for version in 1..=2 {
             let update = testing::update(1, version, &["own"], cost);
             outbox.keep(&store, &update, b"sealed", Some(&budget)).unwrap();
             // As after kill -9: what is on disk is all that was charged.
             outbox = Outbox::load(&store).unwrap();
-            assert_eq!(outbox.ledger().spent("own").private, version);
+            assert_eq!(outbox.ledger().spent(&own).private, version);
         }
         // Trained at the same time for another campaign: only one of the two finds room.
         let late = testing::update(2, 1, &["other", "own"], cost);
@@ -289,7 +293,7 @@ mod tests {
         // Giving up what may have been sent brings nothing back.
         let first = testing::update(1, 1, &["own"], cost);
         outbox.give_up(&store, first.campaign, first.version).unwrap();
-        assert_eq!(Outbox::load(&store).unwrap().ledger().spent("own").private, 2);
+        assert_eq!(Outbox::load(&store).unwrap().ledger().spent(&own).private, 2);
     }
 
     #[test]

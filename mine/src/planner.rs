@@ -5,7 +5,12 @@ use std::fmt;
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 use sonar_contracts::State;
-use sonar_protocol::{families::Algorithm, ids::Version, units::Amount, view::CampaignView};
+use sonar_protocol::{
+    families::Algorithm,
+    ids::Version,
+    units::{Amount, Timestamp},
+    view::CampaignView,
+};
 
 use crate::{
     policy::{Decision, Facts, Objection, Policy},
@@ -14,7 +19,7 @@ use crate::{
 
 /// Time in seconds for which an obsolete update is kept. After a rollback of the chain the same bytes must be sent
 /// again, because a second ciphertext of the same version would disclose more about the data than one may.
-pub const KEEP_SECONDS: u64 = 3_600;
+pub const KEEP_SECONDS: u32 = 3_600;
 
 /// State of a campaign's manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +67,8 @@ pub struct PlannerInput<'a> {
     pub campaign: &'a CampaignView,
     /// This Mine's account.
     pub me: Address,
-    /// Unix time.
-    pub now: u64,
+    /// The time by which the chain decides.
+    pub now: Timestamp,
     /// The policy file.
     pub policy: &'a Policy,
     /// State of the manifest.
@@ -136,8 +141,8 @@ pub enum Wait {
     Settlement,
     /// The end of the cool-down.
     CoolDown {
-        /// Unix time.
-        until: u64,
+        /// When it ends.
+        until: Timestamp,
     },
 }
 
@@ -150,7 +155,9 @@ impl fmt::Display for Action {
             Self::Train => f.write_str("train"),
             Self::Send => f.write_str("submit the update"),
             Self::Wait(Wait::Settlement) => f.write_str("wait for the settlement of the window"),
-            Self::Wait(Wait::CoolDown { until }) => write!(f, "wait for the end of the cool-down (unix time {until})"),
+            Self::Wait(Wait::CoolDown { until }) => {
+                write!(f, "wait for the end of the cool-down (unix time {})", until.unix())
+            }
         }
     }
 }
@@ -183,7 +190,7 @@ fn closed(situation: &PlannerInput<'_>) -> Option<Action> {
     match campaign.state {
         State::None | State::Proposed => Some(Action::Skip(Skip::NotOpen)),
         State::Closed | State::Finalized | State::Refunded => Some(Action::Skip(Skip::Over)),
-        State::Open if now >= campaign.terms.deadline => Some(Action::Skip(Skip::Over)),
+        State::Open if now >= campaign.terms.deadline() => Some(Action::Skip(Skip::Over)),
         State::Open => None,
     }
 }
@@ -255,9 +262,9 @@ fn work(situation: &PlannerInput<'_>) -> Action {
     }
 }
 
-/// Unix time of the last submission of a miner to a campaign.
+/// When a miner last submitted to a campaign.
 #[must_use]
-pub fn last_submission(campaign: &CampaignView, me: Address) -> Option<u64> {
+pub fn last_submission(campaign: &CampaignView, me: Address) -> Option<Timestamp> {
     let settled = campaign
         .settled
         .iter()
@@ -286,10 +293,10 @@ pub fn at_stake(campaign: &CampaignView, me: Address, action: &Action) -> Amount
 
 /// Whether the update for a version will never be sent again, not even after a rollback of the chain.
 #[must_use]
-pub fn is_useless(campaign: &CampaignView, version: Version, now: u64) -> bool {
+pub fn is_useless(campaign: &CampaignView, version: Version, now: Timestamp) -> bool {
     let replaced = campaign.versions.iter().find(|later| later.version > version).map(|later| later.at.timestamp);
     let over = campaign.closed.map(|at| at.timestamp);
-    [replaced, over].into_iter().flatten().min().is_some_and(|since| now >= since.saturating_add(KEEP_SECONDS))
+    [replaced, over].into_iter().flatten().min().is_some_and(|since| now >= since.plus(KEEP_SECONDS))
 }
 
 #[cfg(test)]
@@ -416,7 +423,7 @@ mod tests {
         let submitted_at = story.now;
         story.settle(&[Some(30)]);
         let patient = Case { policy: Policy { cool_down_seconds: 1_000, ..Policy::default() }, ..Case::new() };
-        let until = submitted_at + 1_000;
+        let until = submitted_at.plus(1_000_u32);
         assert_eq!(patient.next(&story), Action::Wait(Wait::CoolDown { until }));
         story.now = until;
         assert_eq!(patient.next(&story), Action::Train);
@@ -431,9 +438,9 @@ mod tests {
         let replaced = story.now;
         let useless = |now| is_useless(story.campaign(), Version(1), now);
         assert!(!useless(replaced));
-        assert!(!useless(replaced + KEEP_SECONDS - 1));
-        assert!(useless(replaced + KEEP_SECONDS));
-        assert!(!is_useless(story.campaign(), Version(2), u64::MAX));
+        assert!(!useless(replaced.plus(KEEP_SECONDS - 1)));
+        assert!(useless(replaced.plus(KEEP_SECONDS)));
+        assert!(!is_useless(story.campaign(), Version(2), Timestamp::from_unix(u64::MAX)));
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -468,7 +475,7 @@ mod tests {
                     Step::Mine if story.takes() && story.campaign().uploads(ME) == 0 => story.submit(ME),
                     Step::Theirs if story.takes() => story.submit(OTHER),
                     Step::Settle(accept) => story.settle_all(accept),
-                    Step::Later(seconds) => story.now += seconds,
+                    Step::Later(seconds) => story.now = story.now.plus(seconds),
                     Step::Close => story.close_if_idle(),
                     Step::Mine | Step::Theirs => {}
                 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sonar_contracts::{STAKE_UNIT, address};
 use sonar_protocol::{
     families::Algorithm,
-    units::{Amount, TokenUnit},
+    units::{Amount, Timestamp, TokenUnit},
 };
 
 use crate::privacy::Budget;
@@ -111,10 +111,10 @@ pub struct Facts {
     pub stake: Amount,
     /// Stake of this Mine's unsettled submissions to other campaigns, in wei.
     pub at_stake_elsewhere: Amount,
-    /// Unix time of this Mine's last submission to the campaign.
-    pub last_submission: Option<u64>,
-    /// Unix time now.
-    pub now: u64,
+    /// When this Mine last submitted to the campaign.
+    pub last_submission: Option<Timestamp>,
+    /// The time by which the chain decides.
+    pub now: Timestamp,
 }
 
 /// The rule that excludes a campaign.
@@ -184,8 +184,8 @@ fn eth(amount: &Amount) -> String {
 pub enum Decision {
     /// The campaign may be served.
     Allowed,
-    /// The campaign may be served after this unix time, when the cool-down ends.
-    Later(u64),
+    /// The campaign may be served after this unix time, when this is when the cool-down ends.
+    Later(Timestamp),
     /// A rule excludes the campaign.
     Refused(Objection),
 }
@@ -248,7 +248,7 @@ impl Policy {
     }
 
     fn cool_down(&self, facts: &Facts) -> Decision {
-        let until = facts.last_submission.map(|last| last.saturating_add(self.cool_down_seconds));
+        let until = facts.last_submission.map(|last| last.plus(self.cool_down_seconds));
         match until {
             Some(until) if facts.now < until => Decision::Later(until),
             _ => Decision::Allowed,
@@ -277,7 +277,7 @@ mod tests {
             stake: Amount::from(10),
             at_stake_elsewhere: Amount::from(5),
             last_submission: None,
-            now: 1_000,
+            now: Timestamp::from_unix(1_000),
         }
     }
 
@@ -367,6 +367,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_cool_down_ends_exactly_when_it_says(last in 0u64..2_000, pause in 0u64..2_000, now in 0u64..4_000) {
+            let (last, now) = (Timestamp::from_unix(last), Timestamp::from_unix(now));
             let policy = Policy { cool_down_seconds: pause, ..Policy::default() };
             let facts = Facts { last_submission: Some(last), now, ..facts() };
             match policy.decide(&facts) {
@@ -376,7 +377,7 @@ mod tests {
                 }
                 decision => {
                     prop_assert_eq!(decision, Decision::Allowed);
-                    prop_assert!(now >= last + pause);
+                    prop_assert!(now >= last.plus(pause));
                 }
             }
         }

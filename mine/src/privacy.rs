@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use syft::privacy::{PrivacyError, Zcdp};
 
+use crate::repository::DataName;
+
 /// Relative tolerance for sums of costs.
 const ROUNDING: f64 = 1e-9;
 
@@ -123,7 +125,7 @@ pub struct Disclosure {
 )]
 pub struct ExhaustedBudget {
     /// The data set.
-    pub data: String,
+    pub data: DataName,
     /// Number of its private updates.
     pub told: u32,
     /// Their total ε.
@@ -136,11 +138,11 @@ pub struct ExhaustedBudget {
 
 /// Privacy accounts of all data sets by name. An account is kept after its data set is removed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct DisclosureLedger(BTreeMap<String, Disclosure>);
+pub struct DisclosureLedger(BTreeMap<DataName, Disclosure>);
 
 impl DisclosureLedger {
     /// Charges an update to every data set that it was trained on; an update without a cost counts as exact.
-    pub fn charge(&mut self, data: &[String], cost: Option<Zcdp>) {
+    pub fn charge(&mut self, data: &[DataName], cost: Option<Zcdp>) {
         for data in data {
             let spent = self.0.entry(data.clone()).or_default();
             match cost {
@@ -155,26 +157,30 @@ impl DisclosureLedger {
 
     /// Privacy account of a data set.
     #[must_use]
-    pub fn spent(&self, data: &str) -> Disclosure {
+    pub fn spent(&self, data: &DataName) -> Disclosure {
         self.0.get(data).copied().unwrap_or_default()
     }
 
     /// All accounts.
-    pub fn accounts(&self) -> impl Iterator<Item = (&str, Disclosure)> {
-        self.0.iter().map(|(data, spent)| (data.as_str(), *spent))
+    pub fn accounts(&self) -> impl Iterator<Item = (&DataName, Disclosure)> {
+        self.0.iter().map(|(data, spent)| (data, *spent))
     }
 
     /// Whether one more upload of these data sets is within the budget of each.
     ///
     /// # Errors
     /// Names the first data set whose budget is spent.
-    pub fn allow<'a>(&self, budget: &Budget, data: impl IntoIterator<Item = &'a str>) -> Result<(), ExhaustedBudget> {
+    pub fn allow<'a>(
+        &self,
+        budget: &Budget,
+        data: impl IntoIterator<Item = &'a DataName>,
+    ) -> Result<(), ExhaustedBudget> {
         for data in data {
             let spent = self.spent(data);
             if budget.left(spent) == 0 {
                 let epsilon = spent.cost.epsilon(budget.delta);
                 let (allowed, delta) = (budget.epsilon, budget.delta);
-                return Err(ExhaustedBudget { data: data.into(), told: spent.private, epsilon, allowed, delta });
+                return Err(ExhaustedBudget { data: data.clone(), told: spent.private, epsilon, allowed, delta });
             }
         }
         Ok(())
@@ -186,8 +192,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn name(text: &str) -> DataName {
+        text.parse().unwrap()
+    }
+
     fn charge(ledger: &mut DisclosureLedger, data: &[&str], cost: Option<Zcdp>) {
-        ledger.charge(&data.iter().map(ToString::to_string).collect::<Vec<_>>(), cost);
+        ledger.charge(&data.iter().map(|text| name(text)).collect::<Vec<_>>(), cost);
     }
 
     #[test]
@@ -216,14 +226,15 @@ mod tests {
             charge(&mut ledger, data, Some(budget.per_upload()));
         }
         charge(&mut ledger, &["c"], None);
-        let refused = ledger.allow(&budget, ["b", "a"]).unwrap_err();
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(name);
+        let refused = ledger.allow(&budget, [&b, &a]).unwrap_err();
         assert!(refused.to_string().contains("`a` is spent (2 private updates, ε 1.00 of 1"), "{refused}");
-        assert_eq!(ledger.allow(&budget, ["b", "c", "d"]), Ok(()));
-        assert_eq!((budget.left(ledger.spent("b")), ledger.spent("c").exact), (1, 1));
+        assert_eq!(ledger.allow(&budget, [&b, &c, &d]), Ok(()));
+        assert_eq!((budget.left(ledger.spent(&b)), ledger.spent(&c).exact), (1, 1));
         // Raising a budget does not refund what was spent.
         let larger = Budget::new(2.0, 1e-6, 2).unwrap();
-        assert_eq!(budget.left(ledger.spent("a")), 0);
-        assert_eq!(larger.left(ledger.spent("a")), 1);
+        assert_eq!(budget.left(ledger.spent(&a)), 0);
+        assert_eq!(larger.left(ledger.spent(&a)), 1);
     }
 
     proptest! {
@@ -231,13 +242,13 @@ mod tests {
         /// However often the owner changes the budget, an upload never exceeds the budget at its time.
         #[test]
         fn no_budget_is_exceeded(changes in prop::collection::vec((0.01..20.0_f64, 1e-9..1e-3_f64, 1u32..10), 1..8)) {
-            let mut ledger = DisclosureLedger::default();
+            let (mut ledger, own) = (DisclosureLedger::default(), name("own"));
             for (epsilon, delta, uploads) in changes {
                 let budget = Budget::new(epsilon, delta, uploads).unwrap();
                 let mut made = 0;
-                while ledger.allow(&budget, ["own"]).is_ok() {
+                while ledger.allow(&budget, [&own]).is_ok() {
                     charge(&mut ledger, &["own"], Some(budget.per_upload()));
-                    prop_assert!(ledger.spent("own").cost.epsilon(delta) <= epsilon * (1.0 + 1e-6));
+                    prop_assert!(ledger.spent(&own).cost.epsilon(delta) <= epsilon * (1.0 + 1e-6));
                     made += 1;
                 }
                 prop_assert!(made <= uploads);

@@ -3,6 +3,7 @@
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
+use sonar_protocol::fingerprint::Fingerprint;
 
 use crate::privacy::ExhaustedBudget;
 
@@ -67,9 +68,9 @@ pub enum MaterialProblem {
     #[error("the Capsule's certificate is {found}, the manifest names {expected}")]
     OtherCapsule {
         /// Fingerprint of the certificate that was published.
-        found: String,
+        found: Fingerprint,
         /// Fingerprint in the manifest.
-        expected: String,
+        expected: Fingerprint,
     },
     /// It differs from the material that the Capsule committed to on chain.
     #[error("it is not the key material that the Capsule committed to on chain")]

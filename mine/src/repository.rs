@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sonar_node::vault::{SecretStore, VaultError};
-use sonar_protocol::data::{self, Header, Schema, Table, TableError, TableLimits};
+use sonar_protocol::{
+    data::{self, Header, Schema, Table, TableError, TableLimits},
+    units::Timestamp,
+};
 use syft::{Examples, Matrix, Targets};
 use zeroize::Zeroizing;
 
@@ -40,14 +43,6 @@ impl From<DataName> for String {
     }
 }
 
-impl DataName {
-    /// The name as a string.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl fmt::Display for DataName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -65,8 +60,8 @@ pub struct About {
     pub rows: usize,
     /// Size as CSV in bytes.
     pub bytes: usize,
-    /// Unix time at which it was added.
-    pub added_at: u64,
+    /// When it was added.
+    pub added_at: Timestamp,
 }
 
 /// How a data set fits a campaign.
@@ -118,7 +113,7 @@ pub fn add(
     name: DataName,
     file: &[u8],
     header: &Header,
-    added_at: u64,
+    added_at: Timestamp,
 ) -> Result<About, RepositoryError> {
     if names(store)?.contains(&name) {
         return Err(RepositoryError::Exists(name));
@@ -237,6 +232,8 @@ mod tests {
     use super::*;
     use crate::testing::Memory;
 
+    const NOW: Timestamp = Timestamp::from_unix(5);
+
     fn name(text: &str) -> DataName {
         text.parse().unwrap()
     }
@@ -244,10 +241,10 @@ mod tests {
     #[test]
     fn a_data_set_is_added_listed_and_removed() {
         let store = Memory::default();
-        let about = add(&store, name("own"), b"a,b\n1,2\n3,4\n", &Header::Checked, 5).unwrap();
+        let about = add(&store, name("own"), b"a,b\n1,2\n3,4\n", &Header::Checked, NOW).unwrap();
         assert_eq!((about.rows, about.columns.len()), (2, 2));
         assert_eq!(list(&store).unwrap(), [about]);
-        assert!(matches!(add(&store, name("own"), b"a\n1\n", &Header::Checked, 6), Err(RepositoryError::Exists(_))));
+        assert!(matches!(add(&store, name("own"), b"a\n1\n", &Header::Checked, NOW), Err(RepositoryError::Exists(_))));
         remove(&store, &name("own")).unwrap();
         assert!(list(&store).unwrap().is_empty());
         assert!(store.list("").unwrap().is_empty(), "nothing stays behind");
@@ -268,7 +265,7 @@ mod tests {
     fn what_is_no_table_is_not_kept() {
         let store = Memory::default();
         for csv in [&b""[..], b"a,b\n", b"a,b\n1\n", b"\xff\xfe\n1\n"] {
-            assert!(add(&store, name("bad"), csv, &Header::Checked, 0).is_err(), "{csv:?}");
+            assert!(add(&store, name("bad"), csv, &Header::Checked, NOW).is_err(), "{csv:?}");
         }
         assert!(store.list("").unwrap().is_empty());
     }
@@ -292,7 +289,7 @@ mod tests {
         ];
         for (file, header) in forms {
             let store = Memory::default();
-            add(&store, name("own"), file, header, 0).unwrap();
+            add(&store, name("own"), file, header, NOW).unwrap();
             let (used, examples) = examples(&store, &schema()).unwrap();
             let text = String::from_utf8_lossy(file);
             assert_eq!(used, [name("own")], "{text}");
@@ -303,8 +300,8 @@ mod tests {
     #[test]
     fn an_ambiguous_file_of_an_older_mine_does_not_stop_the_others() {
         let store = Memory::default();
-        add(&store, name("good"), b"a,b,y\n1,2,no\n", &Header::Checked, 0).unwrap();
-        add(&store, name("old"), b"a,b,y\n1,2,no\n", &Header::Checked, 0).unwrap();
+        add(&store, name("good"), b"a,b,y\n1,2,no\n", &Header::Checked, NOW).unwrap();
+        add(&store, name("old"), b"a,b,y\n1,2,no\n", &Header::Checked, NOW).unwrap();
         store.put("table-old", b"a,b,y\n1,2,\"no\n3,4,yes\n").unwrap();
         let fits = fits(&store, &schema()).unwrap();
         assert_eq!((fits[0].rows, fits[1].rows), (1, 0));

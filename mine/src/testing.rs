@@ -9,10 +9,10 @@ use sonar_protocol::{
     event::{Event, LogPosition, Record},
     handover::Published,
     ids::{CampaignId, Digest, Version, WindowIndex},
-    units::Amount,
+    units::{Amount, Timestamp},
     view::{CampaignView, World},
 };
-use syft::privacy::Zcdp;
+use syft::{Ppm, privacy::Zcdp};
 
 pub const ME: Address = Address::repeat_byte(0x4D);
 pub const OTHER: Address = Address::repeat_byte(0x0F);
@@ -27,7 +27,7 @@ pub struct Story {
     pub world: World,
     /// What a Mine that keeps everything would have.
     pub everyone: World,
-    pub now: u64,
+    pub now: Timestamp,
     logs: u64,
 }
 
@@ -60,6 +60,10 @@ pub fn terms() -> Terms {
     }
 }
 
+fn ppm(ppm: u32) -> Ppm {
+    Ppm::new(ppm).unwrap()
+}
+
 /// The published form of a placeholder material.
 fn published(mark: u8) -> Published {
     Published { material: Digest([mark; 32]), root: B256::ZERO, handover: B256::ZERO }
@@ -67,8 +71,9 @@ fn published(mark: u8) -> Published {
 
 impl Story {
     pub fn opened() -> Self {
-        let mut story = Self { world: World::of(ME), everyone: World::default(), now: 1_000, logs: 0 };
-        story.say(Event::Opened { id: ID, terms: Box::new(terms()) });
+        let mut story =
+            Self { world: World::of(ME), everyone: World::default(), now: Timestamp::from_unix(1_000), logs: 0 };
+        story.say(Event::Opened { id: ID, terms: Box::new(terms().try_into().unwrap()) });
         story
     }
 
@@ -85,7 +90,7 @@ impl Story {
     }
 
     pub fn activate(&mut self) {
-        self.say(Event::Activated { id: ID, start_ppm: START_PPM, first: published(1) });
+        self.say(Event::Activated { id: ID, start_ppm: ppm(START_PPM), first: published(1) });
     }
 
     pub fn submit(&mut self, miner: Address) {
@@ -106,7 +111,7 @@ impl Story {
         let campaign = self.campaign();
         let (window, version) = (campaign.window.index, campaign.window.version);
         let miners: Vec<_> = campaign.window.submissions.iter().map(|s| s.miner).collect();
-        let mut best = campaign.best_ppm;
+        let mut best = campaign.best_ppm.get();
         let mut outcomes = Vec::new();
         for ((index, miner), gain) in (0..).zip(miners).zip(gains) {
             let Some(gain) = gain else {
@@ -122,7 +127,7 @@ impl Story {
             id: ID,
             window,
             version,
-            best_ppm: best,
+            best_ppm: ppm(best),
             next: gains.iter().any(Option::is_some).then(|| published(u8::try_from(version.0 % 250).unwrap() + 2)),
             outcomes,
         });
@@ -153,7 +158,7 @@ impl Story {
             miner,
             window,
             index,
-            delta_ppm: new.min(terms.targetPpm) - best.min(terms.targetPpm),
+            delta_ppm: ppm(new.min(terms.targetPpm) - best.min(terms.targetPpm)),
             amount: payout(terms.bounty, terms.targetPpm, best, new).into(),
         });
     }
@@ -164,7 +169,7 @@ impl Story {
         if count == 0 || self.campaign().state != State::Open {
             return;
         }
-        let room = self.campaign().best_ppm + GRID_PPM <= 1_000_000;
+        let room = self.campaign().best_ppm.get() + GRID_PPM <= 1_000_000;
         let mut gains = vec![None; count];
         gains[0] = (accept && room).then_some(1);
         self.settle(&gains);
@@ -197,7 +202,7 @@ impl Story {
 
     fn say(&mut self, event: Event) {
         self.logs += 1;
-        self.now += 1;
+        self.now = self.now.plus(1_u32);
         let at = LogPosition {
             block: self.logs,
             block_hash: B256::from(U256::from(self.logs)),
@@ -217,10 +222,10 @@ pub fn update(campaign: u8, version: u32, data: &[&str], cost: Option<Zcdp>) -> 
     crate::outbox::UpdateRecord {
         campaign: CampaignId::from([campaign; 32]),
         version: Version(version),
-        data: data.iter().map(ToString::to_string).collect(),
+        data: data.iter().map(|name| name.parse().unwrap()).collect(),
         rows: 7,
         cost,
-        made_at: 1,
+        made_at: Timestamp::from_unix(1),
         train_ms: 2,
         encrypt_ms: 3,
         bytes_down: 4,

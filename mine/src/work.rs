@@ -11,6 +11,7 @@ use sonar_protocol::{
     ids::{CampaignId, Version},
     manifest::Manifest,
     pgp::Certificate,
+    units::Timestamp,
 };
 use syft::Binding;
 
@@ -38,8 +39,8 @@ pub struct Order {
     pub budget: Option<Budget>,
     /// Cancelled when the update is no longer needed.
     pub signal: TrainingSignal,
-    /// Unix time.
-    pub now: u64,
+    /// The time.
+    pub now: Timestamp,
 }
 
 /// The material that the Capsule published for a version.
@@ -104,7 +105,7 @@ pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(UpdateRecord, Vec
     let record = UpdateRecord {
         campaign: order.campaign,
         version: order.version,
-        data: data.into_iter().map(String::from).collect(),
+        data,
         rows: examples.len(),
         cost,
         made_at: order.now,

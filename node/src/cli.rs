@@ -282,6 +282,8 @@ impl From<LaunchError> for Failure {
             | LaunchError::Stake(_)
             | LaunchError::StakeAboveStep { .. } => Code::Limits,
             LaunchError::Manifest(_) => Code::Manifest,
+            // They are made from checked shares.
+            LaunchError::Terms(_) => Code::Internal,
         };
         Self::new(code, error)
     }

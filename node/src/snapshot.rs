@@ -211,8 +211,10 @@ mod tests {
         event::{CapsuleChange, Event, Head, LogPosition, Record},
         handover::{Handover, Published},
         ids::{CampaignId, Digest, Version, WindowIndex},
-        units::Amount,
+        terms::CampaignTerms,
+        units::{Amount, Timestamp},
     };
+    use syft::Ppm;
 
     use super::*;
 
@@ -247,6 +249,7 @@ mod tests {
             deadline: 1_900_000_000,
             ..Terms::default()
         };
+        let terms = CampaignTerms::try_from(terms).unwrap();
         let submitted = |version, window, index, byte| Event::Submitted {
             id,
             miner,
@@ -260,7 +263,7 @@ mod tests {
             miner,
             window: WindowIndex(0),
             index: 0,
-            delta_ppm: 450_000,
+            delta_ppm: Ppm::of(45, 100),
             amount: Amount::from(1_000_000_000_000_000_000_u128),
         };
         let settled = Event::Settled {
@@ -268,7 +271,7 @@ mod tests {
             window: WindowIndex(0),
             version: Version(1),
             outcomes: vec![Outcome::Accepted(110), Outcome::Rejected(4)],
-            best_ppm: 550_000,
+            best_ppm: Ppm::of(55, 100),
             next: Some(second),
         };
         let described = CapsuleChange::Described {
@@ -276,7 +279,7 @@ mod tests {
             fingerprint: B256::repeat_byte(12),
             certificate: Digest([13; 32]),
             endpoint: "http://capsule.example".into(),
-            fee_ppm: 10_000,
+            fee_ppm: Ppm::of(1, 100),
         };
         let operator = Address::repeat_byte(10);
         let events = [
@@ -284,7 +287,7 @@ mod tests {
             Event::Capsule { operator, change: CapsuleChange::Deposited(Amount::from(5_u128)) },
             Event::Opened { id, terms: Box::new(terms.clone()) },
             Event::Opened { id: CampaignId::from([4; 32]), terms: Box::new(terms) },
-            Event::Activated { id, start_ppm: 100_000, first },
+            Event::Activated { id, start_ppm: Ppm::of(1, 10), first },
             submitted(1, 0, 0, 20),
             submitted(1, 0, 1, 21),
             awarded,
@@ -294,18 +297,18 @@ mod tests {
             Event::Finalized { id, result: Digest([23; 32]), handovers: vec![handover] },
             Event::Convicted { id, version: Version(2), amount: Amount::from(1_u128) },
         ];
-        let mut world = World::default();
+        let (mut world, began) = (World::default(), Timestamp::from_unix(1_800_000_000));
         for (index, event) in (0..).zip(events) {
             let at = LogPosition {
                 block: 20 + index,
                 block_hash: B256::repeat_byte(30),
-                timestamp: 1_800_000_000 + index,
+                timestamp: began.plus(index),
                 transaction: B256::repeat_byte(31),
                 index,
             };
             world.apply(&Record { at, event }).unwrap();
         }
-        world.head = Head { number: 100, hash: B256::repeat_byte(32), now: 1_800_000_100 };
+        world.head = Head { number: 100, hash: B256::repeat_byte(32), now: began.plus(100_u64) };
         Snapshot { block: 40, hash: B256::repeat_byte(33), world }
     }
 

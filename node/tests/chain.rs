@@ -61,7 +61,7 @@ impl Dice {
 /// Outcomes that the contract takes, with accepts about a third of the time.
 fn outcomes(dice: &mut Dice, view: &CampaignView) -> Vec<Outcome> {
     let terms = &view.terms;
-    let mut step = view.best_ppm / terms.gridPpm;
+    let mut step = view.best_ppm.get() / terms.gridPpm;
     let mut left = MAX_ACCEPTS_PER_WINDOW.min(u32::from(terms.maxAccepts) - view.accepts);
     let one = |_: &_| match dice.roll(3) {
         0 if left > 0 && step < 190 => {
@@ -211,7 +211,7 @@ async fn awards_are_the_formula_and_time_closes_windows() {
     let submission = view.outcome(miner.address().unwrap(), content).unwrap();
     let expected = payout(terms.bounty, terms.targetPpm, 100_000, 550_000);
     assert_eq!(submission.award.unwrap().amount.0, U256::from(expected));
-    assert_eq!(view.best_ppm, 550_000);
+    assert_eq!(view.best_ppm.get(), 550_000);
     assert_eq!(view.version(), Version(2));
     assert_eq!(view.versions[1].beacon, view.opened.block_hash);
     assert_eq!(view.next_beacon(), view.settled[0].at.block_hash);
@@ -246,7 +246,7 @@ async fn a_rolled_back_chain_is_read_anew() {
     stage.activate(&terms, 105_000).await;
     stage.pass(1).await;
     catch_up(&mut follower, &mut world).await;
-    assert_eq!(world.campaign(id).unwrap().best_ppm, 105_000);
+    assert_eq!(world.campaign(id).unwrap().best_ppm.get(), 105_000);
     assert_equal_to_chain(&stage, world.campaign(id).unwrap()).await;
 }
 
@@ -323,7 +323,7 @@ async fn a_bounty_in_a_token_comes_with_its_permit() {
     let before = count(stage.owner.clone()).await;
     stage.owner.open(&terms).await.unwrap();
     assert_eq!(count(stage.owner.clone()).await, before + 1, "one transaction");
-    assert_eq!(stage.owner.terms(id).await.unwrap(), terms);
+    assert_eq!(*stage.owner.terms(id).await.unwrap(), terms);
     assert_eq!(stage.owner.ledger(&terms).await.unwrap().deposited, U256::from(1_000_003 + 10_000));
     let token = stage.owner.token(terms.token).await.unwrap();
     assert_eq!((token.symbol.as_str(), token.decimals), ("DATA", 18));

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 use sonar_contracts::{KeyProof, WordProof};
-use syft::{Binding, Deviation, Examples};
+use syft::{Binding, Deviation, Examples, Ppm};
 
 use crate::{
     families::Trial,
@@ -41,9 +41,9 @@ pub struct VersionAudit {
     /// The version.
     pub version: Version,
     /// Its accuracy on the grid, as attested on chain.
-    pub attested_ppm: Option<u32>,
+    pub attested_ppm: Option<Ppm>,
     /// Its accuracy on the grid, as measured.
-    pub measured_ppm: Option<u32>,
+    pub measured_ppm: Option<Ppm>,
     /// Findings; empty if the version is honest.
     pub findings: Vec<Finding>,
     /// Proof for a conviction on chain, if there is one.
@@ -66,9 +66,9 @@ pub enum Finding {
     /// The accuracy differs from the attested one.
     Accuracy {
         /// As attested on chain.
-        attested: u32,
+        attested: Ppm,
         /// As measured.
-        measured: u32,
+        measured: Ppm,
     },
     /// The first version is not the model that the campaign was launched with.
     Start,
@@ -168,7 +168,7 @@ impl Auditor<'_> {
             Ok(trial) => trial,
             Err(why) => return audited.findings.push(Finding::Unreadable(why.to_string())),
         };
-        let measured = trial.accuracy().floor_to_grid(self.manifest.accuracy.grid).get();
+        let measured = trial.accuracy().floor_to_grid(self.manifest.accuracy.grid);
         audited.measured_ppm = Some(measured);
         if let Some(attested) = audited.attested_ppm.filter(|attested| *attested != measured) {
             audited.findings.push(Finding::Accuracy { attested, measured });
@@ -180,7 +180,7 @@ impl Auditor<'_> {
 }
 
 /// The attested accuracy of a version: of the activation, or of the settlement that led to the version.
-fn attested(campaign: &CampaignView, version: &VersionView) -> Option<u32> {
+fn attested(campaign: &CampaignView, version: &VersionView) -> Option<Ppm> {
     if version.version == Version(1) {
         return campaign.start_ppm;
     }

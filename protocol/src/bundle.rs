@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use sonar_contracts::Terms;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -13,6 +12,8 @@ use crate::{
     ids::Digest,
     limits,
     manifest::{Commitments, Manifest, commitment},
+    terms::CampaignTerms,
+    units::Timestamp,
 };
 
 /// Size limits of a validation set. Unpacked, it must not be larger than a bundle, because it is untrusted.
@@ -25,14 +26,14 @@ const MAGIC: &[u8] = b"sonar.bundle/1\n";
 
 /// Time for which a data scientist's certificate must remain valid after its last possible use, because clocks differ,
 /// and the owner needs time to decrypt the model with a key that their programs accept.
-const CERTIFICATE_MARGIN: u64 = 86_400;
+const CERTIFICATE_MARGIN: u32 = 86_400;
 
-/// Unix time until which a data scientist's certificate must be valid. Otherwise a Capsule that cannot deliver to it
+/// Time until which a data scientist's certificate must be valid. Otherwise a Capsule that cannot deliver to it
 /// would lose its stake to the data scientist.
 #[must_use]
-pub fn certificate_needed_until(terms: &Terms) -> u64 {
-    let latest = [terms.evaluationSeconds.into(), terms.deliverySeconds.into(), CERTIFICATE_MARGIN];
-    latest.into_iter().fold(terms.deadline, u64::saturating_add)
+pub fn certificate_needed_until(terms: &CampaignTerms) -> Timestamp {
+    let latest = [terms.evaluationSeconds, terms.deliverySeconds, CERTIFICATE_MARGIN];
+    latest.into_iter().fold(terms.deadline(), Timestamp::plus)
 }
 
 /// The parts of a campaign that only the Capsule may see.

@@ -3,7 +3,6 @@
 use std::{path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
-use jiff::Timestamp;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, Error as _},
@@ -16,7 +15,7 @@ use crate::{
     data::{Input, MAX_COLUMNS, Range, Schema, SchemaError},
     regime::Regime,
     text::TextError,
-    units::{Amount, TokenUnit},
+    units::{Amount, Timestamp, TokenUnit},
 };
 
 mod parse;
@@ -302,16 +301,16 @@ pub struct LimitsTable {
 pub enum Deadline {
     /// Seconds after the launch.
     After(u64),
-    /// Unix seconds.
-    At(u64),
+    /// At this time.
+    At(Timestamp),
 }
 
 impl Deadline {
-    /// The deadline as unix seconds.
+    /// The deadline of a launch at this time.
     #[must_use]
-    pub fn from(self, now: u64) -> u64 {
+    pub fn from(self, now: Timestamp) -> Timestamp {
         match self {
-            Self::After(seconds) => now.saturating_add(seconds),
+            Self::After(seconds) => now.plus(seconds),
             Self::At(time) => time,
         }
     }
@@ -320,8 +319,9 @@ impl Deadline {
 impl<'de> Deserialize<'de> for Deadline {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if let Ok(time) = text.parse::<Timestamp>() {
-            return Ok(Self::At(u64::try_from(time.as_second()).unwrap_or(0)));
+        if let Ok(time) = text.parse::<jiff::Timestamp>() {
+            // A time before 1970 is in the past, which the launch refuses.
+            return Ok(Self::At(Timestamp::from_unix(u64::try_from(time.as_second()).unwrap_or(0))));
         }
         let span = text.parse::<jiff::Span>().ok();
         let days = jiff::SpanRelativeTo::days_are_24_hours();
@@ -452,7 +452,8 @@ target = 0.9
         assert_eq!(file.metric(), Metric::Accuracy);
         assert_eq!(file.accuracy.tolerance.get(), 20_000);
         assert_eq!(file.accuracy.grid, None);
-        assert_eq!(file.deadline.from(1_000), 1_000 + 2 * 86_400);
+        let now = Timestamp::from_unix(1_000);
+        assert_eq!(file.deadline.from(now).since(now), 2 * 86_400);
         assert_eq!(file.reward.token, "ETH");
         assert_eq!(file.schema().ranges(), [(0.0, 10.0), (0.0, 1.5)]);
     }
@@ -575,6 +576,6 @@ target = 0.9
     #[test]
     fn a_deadline_may_be_a_time() {
         let text = TEXT.replace("2d", "2030-01-01T00:00:00Z");
-        assert_eq!(CampaignFile::parse(&text).unwrap().deadline, Deadline::At(1_893_456_000));
+        assert_eq!(CampaignFile::parse(&text).unwrap().deadline, Deadline::At(Timestamp::from_unix(1_893_456_000)));
     }
 }

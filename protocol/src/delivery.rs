@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use syft::{Task, export::Answer};
+use syft::{Ppm, Task, export::Answer};
 
 pub use crate::families::{DeliveryError, Format, ParseFormatError};
 use crate::{backbone::Embedding, families::Export, ids::CampaignId, manifest::Manifest};
@@ -31,14 +31,14 @@ impl<'a> FinishedModel<'a> {
         manifest: &'a Manifest,
         model: &'a [u8],
         campaign: CampaignId,
-        accuracy_ppm: u32,
+        accuracy: Ppm,
     ) -> Result<Self, DeliveryError> {
         let mut metadata: BTreeMap<String, String> = BTreeMap::from([
             ("sonar.format".into(), FORM.into()),
             ("sonar.version".into(), env!("CARGO_PKG_VERSION").into()),
             ("sonar.name".into(), manifest.name.clone()),
             ("sonar.campaign".into(), campaign.to_string()),
-            ("sonar.accuracy_ppm".into(), accuracy_ppm.to_string()),
+            ("sonar.accuracy_ppm".into(), accuracy.get().to_string()),
             ("sonar.metric".into(), serde_json::to_string(&manifest.metric)?),
             ("sonar.regime".into(), serde_json::to_string(&manifest.method.regime())?),
             // Names of the columns, and the classes or the range of the target.

@@ -9,6 +9,7 @@ use crate::{
 };
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
+use sonar_contracts::UnknownCode;
 use zeroize::Zeroizing;
 
 const MAGIC: &[u8; 8] = b"SNRupd01";
@@ -19,7 +20,7 @@ const OVERHEAD: usize = 64 * 1024;
 /// Why an update is rejected by protocol. Decided without any homomorphic secret key, so it is the only kind of refusal
 /// with a public reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "u8", into = "u8")]
 #[repr(u8)]
 pub enum ProtocolReject {
     /// No peer delivered it in time.
@@ -63,10 +64,18 @@ impl ProtocolReject {
     pub fn code(self) -> u8 {
         self as u8
     }
+}
 
-    /// The reason of a code on chain; `None` if the code is unknown.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
+impl From<ProtocolReject> for u8 {
+    fn from(reason: ProtocolReject) -> Self {
+        reason.code()
+    }
+}
+
+impl TryFrom<u8> for ProtocolReject {
+    type Error = UnknownCode;
+
+    fn try_from(code: u8) -> Result<Self, UnknownCode> {
         use ProtocolReject::*;
         let all = [
             Unavailable,
@@ -81,7 +90,8 @@ impl ProtocolReject {
             Conformance,
             Duplicate,
         ];
-        all.into_iter().find(|reason| reason.code() == code)
+        let unknown = UnknownCode { kind: "reason for a rejection", code };
+        all.into_iter().find(|reason| reason.code() == code).ok_or(unknown)
     }
 }
 
@@ -264,8 +274,8 @@ mod tests {
     #[test]
     fn reasons_keep_their_numbers() {
         for code in 1..=11 {
-            assert_eq!(ProtocolReject::from_code(code).map(ProtocolReject::code), Some(code));
+            assert_eq!(ProtocolReject::try_from(code).map(ProtocolReject::code), Ok(code));
         }
-        assert_eq!(ProtocolReject::from_code(0).or(ProtocolReject::from_code(12)), None);
+        assert!(ProtocolReject::try_from(0).or(ProtocolReject::try_from(12)).is_err());
     }
 }

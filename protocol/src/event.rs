@@ -4,14 +4,15 @@ use alloy::{
     primitives::{Address, B256, Log},
     sol_types::SolEventInterface,
 };
-use sonar_contracts::{
-    Campaigns::CampaignsEvents, CapsuleRegistry::CapsuleRegistryEvents, CloseReason, Outcome, Terms,
-};
+use sonar_contracts::{Campaigns::CampaignsEvents, CapsuleRegistry::CapsuleRegistryEvents, CloseReason, Outcome};
+use syft::Ppm;
 
 use crate::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
-    units::Amount,
+    refusal::DeclineReason,
+    terms::CampaignTerms,
+    units::{Amount, Timestamp},
     wire,
 };
 
@@ -22,9 +23,9 @@ pub struct LogPosition {
     pub block: u64,
     /// Hash of the block.
     pub block_hash: B256,
-    /// Unix time of the block.
-    pub timestamp: u64,
-    /// Hash of the transaction.
+    /// Its time.
+    pub timestamp: Timestamp,
+    /// The transaction.
     pub transaction: B256,
     /// Index of the log in the block.
     pub index: u64,
@@ -46,9 +47,9 @@ pub struct Head {
     pub number: u64,
     /// Hash of the block.
     pub hash: B256,
-    /// Unix time at which a transaction sent now would be executed: never before the last block, and it advances even
+    /// Time at which a transaction sent now would be executed: never before the last block, and it advances even
     /// if no block is mined. Time limits are decided by it.
-    pub now: u64,
+    pub now: Timestamp,
 }
 
 /// New events since the last query.
@@ -69,15 +70,11 @@ pub struct Batch {
 #[allow(missing_docs)] // The fields are those of the contracts' events, documented there.
 pub enum Event {
     /// A bounty went into escrow.
-    Opened {
-        id: CampaignId,
-        #[serde(with = "wire::terms")]
-        terms: Box<Terms>,
-    },
+    Opened { id: CampaignId, terms: Box<CampaignTerms> },
     /// The Capsule measured the starting accuracy and published version 1.
-    Activated { id: CampaignId, start_ppm: u32, first: Published },
+    Activated { id: CampaignId, start_ppm: Ppm, first: Published },
     /// The Capsule declined the campaign.
-    Declined { id: CampaignId, reason: u8 },
+    Declined { id: CampaignId, reason: DeclineReason },
     /// A campaign that was never active returned everything to its owner.
     Refunded { id: CampaignId, amount: Amount },
     /// A miner submitted an update.
@@ -89,11 +86,11 @@ pub enum Event {
         version: Version,
         #[serde(with = "wire::outcomes")]
         outcomes: Vec<Outcome>,
-        best_ppm: u32,
+        best_ppm: Ppm,
         next: Option<Published>,
     },
     /// An accepted submission earned its part of the bounty. Emitted before its window's `Settled`.
-    Awarded { id: CampaignId, miner: Address, window: WindowIndex, index: u32, delta_ppm: u32, amount: Amount },
+    Awarded { id: CampaignId, miner: Address, window: WindowIndex, index: u32, delta_ppm: Ppm, amount: Amount },
     /// A campaign closed and credited its owner.
     Closed { id: CampaignId, reason: CloseReason, refunded: Amount },
     /// The Capsule delivered the model, and handed over the seeds of its versions.
@@ -120,7 +117,7 @@ pub enum Event {
 #[allow(missing_docs)] // The fields are those of the registry's events, documented there.
 pub enum CapsuleChange {
     /// It registered, or changed its registration.
-    Described { attester: Address, fingerprint: B256, certificate: Digest, endpoint: String, fee_ppm: u32 },
+    Described { attester: Address, fingerprint: B256, certificate: Digest, endpoint: String, fee_ppm: Ppm },
     /// Its operator deposited stake.
     Deposited(Amount),
     /// Its operator withdrew stake.
@@ -201,13 +198,16 @@ impl Event {
             return Ok(None);
         };
         Ok(Some(match event {
-            E::Opened(e) => Self::Opened { id: e.id.into(), terms: Box::new(e.terms) },
+            E::Opened(e) => {
+                let terms = CampaignTerms::try_from(e.terms).map_err(|error| error.to_string())?;
+                Self::Opened { id: e.id.into(), terms: Box::new(terms) }
+            }
             E::Activated(e) => Self::Activated {
                 id: e.id.into(),
-                start_ppm: e.startPpm,
+                start_ppm: share(e.startPpm)?,
                 first: Published::from_chain(&e.first).ok_or("a campaign was activated without material")?,
             },
-            E::Declined(e) => Self::Declined { id: e.id.into(), reason: e.reason },
+            E::Declined(e) => Self::Declined { id: e.id.into(), reason: e.reason.into() },
             E::Refunded(e) => Self::Refunded { id: e.id.into(), amount: e.amount.into() },
             E::Submitted(e) => Self::Submitted {
                 id: e.id.into(),
@@ -227,7 +227,7 @@ impl Event {
                     .map(Outcome::decode)
                     .collect::<Result<_, _>>()
                     .map_err(|error| error.to_string())?,
-                best_ppm: e.bestPpm,
+                best_ppm: share(e.bestPpm)?,
                 next: Published::from_chain(&e.next),
             },
             E::Awarded(e) => Self::Awarded {
@@ -235,7 +235,7 @@ impl Event {
                 miner: e.miner,
                 window: WindowIndex(e.window),
                 index: e.index,
-                delta_ppm: e.deltaPpm,
+                delta_ppm: share(e.deltaPpm)?,
                 amount: e.amount.into(),
             },
             E::Closed(e) => Self::Closed {
@@ -285,7 +285,7 @@ impl Event {
                     fingerprint: e.fingerprint,
                     certificate: e.certificate.into(),
                     endpoint: e.endpoint,
-                    fee_ppm: e.feePpm,
+                    fee_ppm: share(e.feePpm)?,
                 },
             ),
             E::Updated(e) => (
@@ -295,7 +295,7 @@ impl Event {
                     fingerprint: e.fingerprint,
                     certificate: e.certificate.into(),
                     endpoint: e.endpoint,
-                    fee_ppm: e.feePpm,
+                    fee_ppm: share(e.feePpm)?,
                 },
             ),
             E::Deposited(e) => (e.operator, CapsuleChange::Deposited(e.amount.into())),
@@ -311,6 +311,10 @@ impl Event {
     }
 }
 
+fn share(ppm: u32) -> Result<Ppm, String> {
+    Ppm::new(ppm).map_err(|error| error.to_string())
+}
+
 /// Decodes an event of the interface, and skips those of later contracts.
 fn known<E: SolEventInterface>(log: &Log, selectors: &[[u8; 32]]) -> Result<Option<E>, String> {
     let ours = log.topics().first().is_some_and(|topic| selectors.contains(&topic.0));
@@ -318,4 +322,38 @@ fn known<E: SolEventInterface>(log: &Log, selectors: &[[u8; 32]]) -> Result<Opti
         return Ok(None);
     }
     E::decode_log(log).map(|log| Some(log.data)).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::sol_types::SolEvent;
+    use sonar_contracts::{Campaigns, Terms};
+
+    use super::*;
+
+    const ID: B256 = B256::repeat_byte(1);
+
+    fn read(event: &impl SolEvent) -> Result<Option<Event>, String> {
+        Event::from_campaigns(&Log { address: Address::ZERO, data: event.encode_log_data() })
+    }
+
+    #[test]
+    fn what_no_contract_of_ours_says_is_refused_with_its_value() {
+        let terms = Terms { feePpm: 1_000_001, ..Terms::default() };
+        let opened = read(&Campaigns::Opened { id: ID, owner: Address::ZERO, terms });
+        assert!(opened.unwrap_err().contains("fee: 1000001 ppm"));
+        let (miner, window, index) = (Address::ZERO, 0, 0);
+        let amount = Default::default();
+        let awarded = read(&Campaigns::Awarded { id: ID, miner, window, index, deltaPpm: 1_000_002, amount });
+        assert!(awarded.unwrap_err().contains("1000002 ppm"));
+        let closed = read(&Campaigns::Closed { id: ID, reason: 7, refunded: Default::default() });
+        assert!(closed.unwrap_err().contains("close reason 7"));
+    }
+
+    #[test]
+    fn any_capsule_may_decline_for_a_reason_of_its_own() {
+        let declined = read(&Campaigns::Declined { id: ID, reason: 200 }).unwrap().unwrap();
+        assert_eq!(declined, Event::Declined { id: ID.into(), reason: 200.into() });
+        assert_eq!(serde_json::to_value(declined).unwrap()["reason"], 200);
+    }
 }

@@ -12,7 +12,6 @@ pub(crate) mod tests;
 
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::Terms;
 use syft::{Examples, Ppm, budget};
 use syft_nets::Model;
 use zeroize::Zeroizing;
@@ -25,12 +24,14 @@ use crate::{
     campaign::CampaignFile,
     data::{self, Header, Schema},
     families::{self, Brief, Method, TooManyRows, TrialError},
+    fingerprint::Fingerprint,
     handover::AuditSecret,
     ids::Digest,
     manifest::Manifest,
     pgp::Certificate,
     regime::Regime,
-    units::Amount,
+    terms::CampaignTerms,
+    units::{Amount, Timestamp},
 };
 use terms::Deal;
 
@@ -53,8 +54,8 @@ pub struct Inputs {
     pub bounty: Amount,
     /// The Capsule of the campaign.
     pub capsule: CapsuleTerms,
-    /// Unix time.
-    pub now: u64,
+    /// The time of the launch.
+    pub now: Timestamp,
     /// 32 random bytes that only the Capsule learns: the salt of the commitments.
     pub bundle_salt: Zeroizing<[u8; 32]>,
     /// 32 random bytes that make the campaign unique.
@@ -64,14 +65,14 @@ pub struct Inputs {
 }
 
 /// The data scientist's OpenPGP certificate, as the manifest and the bundle carry it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// In binary form.
     pub certificate: Vec<u8>,
-    /// In upper-case hexadecimal.
-    pub fingerprint: String,
-    /// Unix time of its expiry; `None` if it does not expire.
-    pub expires: Option<u64>,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// When it expires; nothing if it does not.
+    pub expires: Option<Timestamp>,
 }
 
 impl From<&Certificate> for Recipient {
@@ -92,11 +93,11 @@ pub struct CapsuleTerms {
     /// Its attestation key.
     pub attester: Address,
     /// Its fee in parts per million of the bounty.
-    pub fee_ppm: u32,
+    pub fee_ppm: Ppm,
     /// Part of its stake that the campaign locks, in wei.
     pub stake: Amount,
     /// Its OpenPGP fingerprint.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
 }
 
 /// The plan of a launch.
@@ -107,7 +108,7 @@ pub struct Plan {
     /// The bundle, to be sealed to the Capsule.
     pub bundle: Bundle,
     /// The terms, without the digest of the manifest.
-    terms: Terms,
+    terms: CampaignTerms,
     /// What the data scientist should know before they pay.
     pub outlook: Outlook,
 }
@@ -116,7 +117,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outlook {
     /// Measured accuracy of the starting model.
-    pub start_ppm: u32,
+    pub start_ppm: Ppm,
     /// Maximum number of bits that public verdicts can disclose.
     pub leak_bits: f64,
     /// Regime.
@@ -136,8 +137,8 @@ impl Plan {
 
     /// Completes the terms with the digest of the manifest.
     #[must_use]
-    pub fn terms(&self, manifest: Digest) -> Terms {
-        Terms { manifest: manifest.into(), ..self.terms.clone() }
+    pub fn terms(&self, manifest: Digest) -> CampaignTerms {
+        self.terms.with_manifest(manifest)
     }
 }
 
@@ -178,8 +179,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         method,
         accuracy,
         limits,
-        scientist: inputs.scientist.fingerprint.clone(),
-        capsule: inputs.capsule.fingerprint.clone(),
+        scientist: inputs.scientist.fingerprint,
+        capsule: inputs.capsule.fingerprint,
         audit: inputs.audit.keys(limits.accepts),
         bundle: Digest([0; 32]),
         commitments: bundle.commitments(),
@@ -194,7 +195,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     }
     let coarse = accuracy::coarse_grid(file, &accuracy, examples.len());
     let outlook = Outlook {
-        start_ppm: measured.get(),
+        start_ppm: measured,
         leak_bits: limits.budget().bits(&ladder),
         regime: manifest.method.regime(),
         model,

@@ -12,6 +12,7 @@ use crate::{
     campaign::Mode,
     data::{Schema, SchemaError},
     families::{Method, MethodError, Trial, TrialError},
+    fingerprint::Fingerprint,
     handover::{AuditKey, keys_root},
     ids::Digest,
     limits,
@@ -95,9 +96,9 @@ pub struct Manifest {
     /// Limits that the contract enforces too.
     pub limits: CampaignLimits,
     /// OpenPGP fingerprint of the data scientist, to whom the model is delivered.
-    pub scientist: String,
+    pub scientist: Fingerprint,
     /// OpenPGP fingerprint of the Capsule, to which updates are sealed.
-    pub capsule: String,
+    pub capsule: Fingerprint,
     /// Public audit keys, to which the Capsule seals the seeds of versions 1, 2 and so on: one for each possible
     /// version.
     pub audit: Vec<AuditKey>,
@@ -219,13 +220,11 @@ impl Manifest {
             return Err(ManifestError::Form(self.schema.chars().take(80).collect()));
         }
         let long = |text: &str| text.chars().count() > MAX_TEXT;
-        if long(&self.name) || long(&self.scientist) || long(&self.capsule) {
-            return Err(ManifestError::Text("name or fingerprint"));
+        if long(&self.name) {
+            return Err(ManifestError::Text("name"));
         }
         text::check_line("the name", &self.name)?;
         text::check_lines("the description", &self.description)?;
-        text::check_line("the data scientist's fingerprint", &self.scientist)?;
-        text::check_line("the Capsule's fingerprint", &self.capsule)?;
         if long(&self.description) {
             return Err(ManifestError::Text("description"));
         }

@@ -2,7 +2,7 @@
 //! `sq`.
 
 use sequoia_openpgp::{
-    Cert, Fingerprint, KeyHandle, Packet, PacketPile, Profile, Result as PgpResult,
+    Cert, KeyHandle, Packet, PacketPile, Profile, Result as PgpResult,
     armor::Kind,
     cert::{CertBuilder, CipherSuite, prelude::ValidKeyAmalgamationIter},
     crypto::{KeyPair, Password, SessionKey},
@@ -27,7 +27,7 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-use crate::limits;
+use crate::{fingerprint::Fingerprint, limits, units::Timestamp};
 
 /// Why an OpenPGP operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,19 +37,19 @@ pub enum PgpError {
     Certificate(String),
     /// The passphrase of the secret key is wrong.
     #[error("wrong passphrase for the OpenPGP key {0}")]
-    WrongPassphrase(String),
+    WrongPassphrase(Fingerprint),
     /// It is not an OpenPGP message.
     #[error("this is not an OpenPGP message: {0}")]
     NotOpenPgp(String),
     /// It is not encrypted to this key.
     #[error("this OpenPGP message is not encrypted to {0}")]
-    NotForUs(String),
+    NotForUs(Fingerprint),
     /// Its content is larger than allowed.
     #[error("the OpenPGP message has more than {0} bytes; reading was stopped")]
     TooLarge(usize),
     /// It is not signed by the expected key.
     #[error("the OpenPGP message is not signed by {0}")]
-    NotSigned(String),
+    NotSigned(Fingerprint),
     /// A key or message could not be created.
     #[error("an OpenPGP key or message could not be created: {0}")]
     Make(String),
@@ -62,18 +62,19 @@ pub enum PgpError {
 #[derive(Clone, Debug)]
 pub struct Certificate {
     cert: Cert,
+    fingerprint: Fingerprint,
     /// The reference time.
     at: SystemTime,
-    expires: Option<u64>,
+    expires: Option<Timestamp>,
 }
 
 impl Certificate {
-    /// Parses an untrusted certificate, armoured or not, as of a unix time.
+    /// Parses an untrusted certificate, armoured or not, as of this time.
     ///
     /// # Errors
     /// If it is not a certificate, was expired or revoked at that time, has no key for encryption or for signing, or
     /// has keys of another kind.
-    pub fn decode(bytes: &[u8], at: u64) -> Result<Self, PgpError> {
+    pub fn decode(bytes: &[u8], at: Timestamp) -> Result<Self, PgpError> {
         if bytes.len() > limits::CERTIFICATE {
             return Err(PgpError::Certificate(format!("it is larger than {} bytes", limits::CERTIFICATE)));
         }
@@ -81,14 +82,14 @@ impl Certificate {
         Self::check(cert.strip_secret_key_material(), at)
     }
 
-    fn check(cert: Cert, at: u64) -> Result<Self, PgpError> {
-        let fingerprint = cert.fingerprint();
+    fn check(cert: Cert, at: Timestamp) -> Result<Self, PgpError> {
+        let fingerprint = fingerprint(&cert)?;
         let refuse = |reason: String| PgpError::Certificate(format!("{fingerprint}: {reason}"));
         if let Some(key) = cert.keys().find(|key| !on_curve25519(key.key())) {
             return Err(refuse(format!("a key uses {}, but only Curve25519 is supported", key.key().pk_algo())));
         }
         let at = reference_time(&cert, at);
-        let mut certificate = Self { cert, at, expires: None };
+        let mut certificate = Self { cert, fingerprint, at, expires: None };
         let policy = StandardPolicy::at(at);
         let valid = certificate.cert.with_policy(&policy, at).map_err(|error| refuse(error.to_string()))?;
         valid.alive().map_err(|error| refuse(error.to_string()))?;
@@ -104,7 +105,7 @@ impl Certificate {
         // One recipient key that does not expire is enough; the expiry of the certificate itself applies to all of
         // them.
         let last = ends.into_iter().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
-        certificate.expires = [primary, last].into_iter().flatten().min().map(unix);
+        certificate.expires = [primary, last].into_iter().flatten().min().map(Timestamp::from);
         Ok(certificate)
     }
 
@@ -113,9 +114,9 @@ impl Certificate {
         self.cert.keys().with_policy(policy, self.at).supported().alive().revoked(false)
     }
 
-    /// Unix time of its expiry; `None` if it does not expire.
+    /// Time of its expiry; `None` if it does not expire.
     #[must_use]
-    pub const fn expires(&self) -> Option<u64> {
+    pub const fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
 
@@ -131,45 +132,35 @@ impl Certificate {
         self.cert.armored().to_vec().expect("a parsed certificate can be written to memory")
     }
 
-    /// The fingerprint in upper-case hexadecimal.
+    /// Its fingerprint, which names it in manifests and in the registry.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
-        self.cert.fingerprint().to_hex()
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
+}
 
-    /// The fingerprint in a word of the chain: left-aligned, the rest zero.
-    #[must_use]
-    pub fn fingerprint_word(&self) -> [u8; 32] {
-        word(&self.cert.fingerprint())
+fn fingerprint(cert: &Cert) -> Result<Fingerprint, PgpError> {
+    match cert.fingerprint() {
+        sequoia_openpgp::Fingerprint::V4(bytes) => Ok(Fingerprint::V4(bytes)),
+        sequoia_openpgp::Fingerprint::V6(bytes) => Ok(Fingerprint::V6(bytes)),
+        other => Err(PgpError::Certificate(format!("{other}: it is neither of version 4 nor of version 6"))),
     }
 }
 
 /// The reference time for a certificate: at least that of its last self-signature, because the clock of a chain may be
 /// behind that of the machine that signed it.
-fn reference_time(cert: &Cert, at: u64) -> SystemTime {
+fn reference_time(cert: &Cert, at: Timestamp) -> SystemTime {
     let made = |signature: &Signature| signature.signature_creation_time();
     let keys = cert.keys().flat_map(|key| key.self_signatures().filter_map(made).collect::<Vec<_>>());
     let names = cert.userids().flat_map(|name| name.self_signatures().filter_map(made).collect::<Vec<_>>());
     // OpenPGP counts seconds in 32 bits.
-    let at = UNIX_EPOCH + Duration::from_secs(at.min(u32::MAX.into()));
+    let at = UNIX_EPOCH + Duration::from_secs(at.unix().min(u32::MAX.into()));
     keys.chain(names).fold(at, SystemTime::max)
 }
 
 /// Expiry of a key that is bound by this signature, which may itself expire.
 fn end(key: Option<SystemTime>, binding: &Signature) -> Option<SystemTime> {
     [key, binding.signature_expiration_time()].into_iter().flatten().min()
-}
-
-fn unix(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn word(fingerprint: &Fingerprint) -> [u8; 32] {
-    let mut word = [0; 32];
-    let bytes = fingerprint.as_bytes();
-    let len = bytes.len().min(32);
-    word[..len].copy_from_slice(&bytes[..len]);
-    word
 }
 
 fn on_curve25519<P, R>(key: &sequoia_openpgp::packet::Key<P, R>) -> bool
@@ -241,7 +232,7 @@ impl Identity {
             return Err(PgpError::Certificate(reason.into()));
         }
         // As of its last self-signature, when it had not expired.
-        let certificate = Certificate::check(locked.clone().strip_secret_key_material(), 0)?;
+        let certificate = Certificate::check(locked.clone().strip_secret_key_material(), Timestamp::EPOCH)?;
         let policy = StandardPolicy::at(certificate.at);
         let password = Password::from(passphrase);
         let open = |key: sequoia_openpgp::packet::Key<_, _>| {
@@ -286,9 +277,9 @@ impl Identity {
         &self.certificate
     }
 
-    /// The fingerprint in upper-case hexadecimal.
+    /// The fingerprint of its certificate.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
+    pub const fn fingerprint(&self) -> Fingerprint {
         self.certificate.fingerprint()
     }
 }
@@ -499,10 +490,10 @@ mod tests {
         let again = Identity::load(&text, "a").unwrap();
         assert_eq!(again.fingerprint(), ANNA.fingerprint());
         assert!(matches!(Identity::load(&text, "wrong"), Err(PgpError::WrongPassphrase(_))));
-        let certificate = Certificate::decode(&ANNA.certificate().encode(), 0).unwrap();
+        let certificate = Certificate::decode(&ANNA.certificate().encode(), Timestamp::EPOCH).unwrap();
         assert_eq!(certificate.encode(), ANNA.certificate().encode());
         assert_eq!(certificate.expires(), None, "no program would renew it");
-        assert_eq!(certificate.fingerprint_word()[20..], [0; 12]);
+        assert_eq!(certificate.fingerprint().word()[20..], [0; 12]);
     }
 
     #[test]
@@ -511,23 +502,24 @@ mod tests {
         let (made, week) = (1_577_836_800, 604_800);
         let expired = Identity::load(&testkit::openpgp::expiring("e", made, week), "e").unwrap();
         let bytes = expired.certificate().encode();
-        for at in [made, made + week - 1] {
-            let certificate = Certificate::decode(&bytes, at).unwrap();
-            assert_eq!(certificate.expires(), Some(made + week));
+        let at = Timestamp::from_unix;
+        for time in [made, made + week - 1] {
+            let certificate = Certificate::decode(&bytes, at(time)).unwrap();
+            assert_eq!(certificate.expires(), Some(at(made + week)));
             let sealed = seal_signed(b"model", &certificate, &BERT).unwrap();
             assert_eq!(&**open_verified(&sealed, &expired, BERT.certificate(), 100).unwrap(), b"model");
         }
-        let error = Certificate::decode(&bytes, made + week).unwrap_err().to_string();
-        assert!(error.contains(&expired.fingerprint()), "{error}");
+        let error = Certificate::decode(&bytes, at(made + week)).unwrap_err().to_string();
+        assert!(error.contains(&expired.fingerprint().to_string()), "{error}");
         // If the clock of the chain is behind, the reference time is the creation of the key.
-        assert_eq!(Certificate::decode(&bytes, made - 3_600).unwrap().expires(), Some(made + week));
+        assert_eq!(Certificate::decode(&bytes, at(made - 3_600)).unwrap().expires(), Some(at(made + week)));
     }
 
     #[test]
     fn other_curves_are_refused() {
         let make = CertBuilder::general_purpose(Some("nist")).set_cipher_suite(CipherSuite::P256);
         let (cert, _) = make.generate().unwrap();
-        let error = Certificate::decode(&cert.to_vec().unwrap(), 0).unwrap_err().to_string();
+        let error = Certificate::decode(&cert.to_vec().unwrap(), Timestamp::EPOCH).unwrap_err().to_string();
         assert!(error.contains("only Curve25519"), "{error}");
     }
 
@@ -559,7 +551,7 @@ mod tests {
         #[test]
         fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(open(&bytes, &ANNA, 100).is_err());
-            prop_assert!(Certificate::decode(&bytes, 0).is_err());
+            prop_assert!(Certificate::decode(&bytes, Timestamp::EPOCH).is_err());
         }
 
         #[test]

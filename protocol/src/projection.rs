@@ -4,15 +4,16 @@
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use sonar_contracts::{CloseReason, Ledger, Outcome, State};
+use syft::Ppm;
 use utoipa::ToSchema;
 
 use crate::{
     event::LogPosition,
     ids::{CampaignId, Digest},
     manifest::Manifest,
-    refusal::Refusal,
+    refusal::DeclineReason,
     regime::Regime,
-    units::Amount,
+    units::{Amount, Timestamp},
     view::{Award, CampaignView, CapsuleView, SettledWindow, StakeFate, Stakes},
     wire::TermsJson,
 };
@@ -65,11 +66,14 @@ pub struct CampaignSummary {
     #[schema(value_type = String)]
     pub awarded: Amount,
     /// The attested starting accuracy.
-    pub start_ppm: Option<u32>,
+    #[schema(value_type = Option<u32>)]
+    pub start_ppm: Option<Ppm>,
     /// The attested best accuracy; absent before activation.
-    pub best_ppm: Option<u32>,
+    #[schema(value_type = Option<u32>)]
+    pub best_ppm: Option<Ppm>,
     /// Target accuracy that pays the full bounty.
-    pub target_ppm: u32,
+    #[schema(value_type = u32)]
+    pub target_ppm: Ppm,
     /// Current version of the model; 0 before activation.
     pub version: u32,
     /// Number of submissions so far.
@@ -81,9 +85,11 @@ pub struct CampaignSummary {
     /// Number of settled windows.
     pub windows: usize,
     /// Deadline: unix time after which no update can be submitted.
-    pub deadline: u64,
+    #[schema(value_type = u64)]
+    pub deadline: Timestamp,
     /// Unix time of its launch.
-    pub opened_at: u64,
+    #[schema(value_type = u64)]
+    pub opened_at: Timestamp,
 }
 
 /// Details of a campaign.
@@ -111,11 +117,13 @@ pub struct CampaignDetail {
     /// Whether the Capsule's stake was freed or slashed after the delivery.
     pub stake_fate: Option<StakeFate>,
     /// Code of the Capsule's refusal.
-    pub declined: Option<u8>,
+    #[schema(value_type = Option<u8>)]
+    pub declined: Option<DeclineReason>,
     /// The same as text.
     pub declined_because: Option<String>,
     /// Unix time of the last change of state: launch, activation, closing or delivery.
-    pub changed_at: u64,
+    #[schema(value_type = u64)]
+    pub changed_at: Timestamp,
     /// Block, time and transaction of the launch.
     pub opened: PlaceJson,
 }
@@ -166,7 +174,8 @@ pub struct WindowJson {
     /// Number of its submissions.
     pub submissions: usize,
     /// Unix time at which it closes or has closed; absent while it is empty.
-    pub closes_at: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    pub closes_at: Option<Timestamp>,
 }
 
 /// A settled window.
@@ -179,7 +188,8 @@ pub struct SettledJson {
     /// Number of its submissions.
     pub submissions: usize,
     /// Best accuracy after it.
-    pub best_ppm: u32,
+    #[schema(value_type = u32)]
+    pub best_ppm: Ppm,
     /// Block, time and transaction of its settlement.
     pub at: PlaceJson,
 }
@@ -202,7 +212,8 @@ pub struct PlaceJson {
     /// Number of the block.
     pub block: u64,
     /// Unix time of the block.
-    pub time: u64,
+    #[schema(value_type = u64)]
+    pub time: Timestamp,
     /// Hash of the transaction.
     #[schema(value_type = String)]
     pub transaction: B256,
@@ -241,7 +252,7 @@ pub struct SubmissionView {
 impl SubmissionView {
     /// All submissions to a campaign, in chain order.
     pub fn all(view: &CampaignView) -> impl Iterator<Item = Self> + '_ {
-        let grid = view.terms.gridPpm;
+        let grid = view.terms.grid();
         let settled = view.settled.iter().flat_map(move |window| {
             window.submissions.iter().map(move |s| Self {
                 number: 0,
@@ -280,9 +291,11 @@ pub enum Verdict {
     /// It improved the model.
     Accepted {
         /// The new best accuracy.
-        best_ppm: u32,
+        #[schema(value_type = u32)]
+        best_ppm: Ppm,
         /// Improvement of the best accuracy towards the target, in parts per million.
-        delta_ppm: u32,
+        #[schema(value_type = u32)]
+        delta_ppm: Ppm,
         /// Payout.
         #[schema(value_type = String)]
         amount: Amount,
@@ -297,13 +310,13 @@ pub enum Verdict {
 impl Verdict {
     /// Converts the outcome of a settled submission.
     #[must_use]
-    pub fn of(outcome: Outcome, award: Option<Award>, grid_ppm: u32) -> Self {
+    pub fn of(outcome: Outcome, award: Option<Award>, grid: Ppm) -> Self {
         match outcome {
             Outcome::NotImproved => Self::NotImproved,
             Outcome::Rejected(reason) => Self::Rejected { reason },
             Outcome::Accepted(step) => Self::Accepted {
-                best_ppm: u32::from(step).saturating_mul(grid_ppm),
-                delta_ppm: award.map_or(0, |award| award.delta_ppm),
+                best_ppm: grid.saturating_mul(step),
+                delta_ppm: award.map_or(Ppm::ZERO, |award| award.delta_ppm),
                 amount: award.map_or(Amount::ZERO, |award| award.amount),
             },
         }
@@ -328,7 +341,8 @@ pub struct CapsuleSummary {
     /// URL that its operator published.
     pub endpoint: String,
     /// Its fee in parts per million of the bounty.
-    pub fee_ppm: u32,
+    #[schema(value_type = u32)]
+    pub fee_ppm: Ppm,
     /// Its stake in wei, including the locked part.
     #[schema(value_type = String)]
     pub stake: Amount,
@@ -382,7 +396,8 @@ pub struct MinerCampaign {
     /// Number of accepted submissions.
     pub accepted: u32,
     /// Improvement of the best accuracy towards the target, in parts per million.
-    pub delta_ppm: u32,
+    #[schema(value_type = u32)]
+    pub delta_ppm: Ppm,
     /// Earnings.
     #[schema(value_type = String)]
     pub earned: Amount,
@@ -414,13 +429,13 @@ impl CampaignSummary {
             awarded: view.awarded,
             start_ppm: view.start_ppm,
             best_ppm: view.start_ppm.map(|_| view.best_ppm),
-            target_ppm: view.terms.targetPpm,
+            target_ppm: view.terms.target(),
             version: view.version().0,
             submissions: view.submissions,
             accepts: view.accepts,
             miners: view.miners,
             windows: view.settled.len(),
-            deadline: view.terms.deadline,
+            deadline: view.terms.deadline(),
             opened_at: view.opened.timestamp,
         }
     }
@@ -447,7 +462,7 @@ impl CampaignDetail {
             result: view.result,
             stake_fate: view.stake_fate,
             declined: view.declined,
-            declined_because: view.declined.map(Refusal::words),
+            declined_because: view.declined.map(|reason| reason.to_string()),
             changed_at: view.changed_at,
             opened: PlaceJson::from(&view.opened),
         }

@@ -1,7 +1,13 @@
 //! Why a Capsule declines a campaign.
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sonar_contracts::UnknownCode;
+
 /// Why a Capsule declines a campaign. The codes are on chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(try_from = "u8", into = "u8")]
 #[repr(u8)]
 pub enum Refusal {
     /// Manifest, bundle or backbone are unavailable.
@@ -55,11 +61,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The reason of a number on the chain, if it is one that is known here.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
+    /// All reasons, by code.
+    const ALL: [Self; 16] = {
         use Refusal::*;
-        let all = [
+        [
             Unavailable,
             Manifest,
             Terms,
@@ -76,15 +81,69 @@ impl Refusal {
             Backbone,
             TooSlow,
             CertificateExpires,
-        ];
-        all.into_iter().find(|refusal| *refusal as u8 == code)
-    }
+        ]
+    };
 
-    /// The meaning of a code on chain; a Capsule of another version may use codes that are unknown here.
+    /// The number on the chain.
     #[must_use]
-    pub fn words(code: u8) -> String {
-        let unknown = || format!("unknown reason {code}");
-        Self::from_code(code).map_or_else(unknown, |refusal| refusal.to_string())
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl TryFrom<u8> for Refusal {
+    type Error = UnknownCode;
+
+    fn try_from(code: u8) -> Result<Self, UnknownCode> {
+        let unknown = UnknownCode { kind: "reason for a refusal", code };
+        Self::ALL.into_iter().find(|refusal| refusal.code() == code).ok_or(unknown)
+    }
+}
+
+impl From<Refusal> for u8 {
+    fn from(refusal: Refusal) -> Self {
+        refusal.code()
+    }
+}
+
+/// The reason that a Capsule gave on the chain. The contract takes any number, so a Capsule of another version may have given one that is
+/// not known here; that must not stop whoever reads the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
+pub struct DeclineReason(u8);
+
+impl DeclineReason {
+    /// The reason, if it is known here.
+    #[must_use]
+    pub fn refusal(self) -> Option<Refusal> {
+        Refusal::try_from(self.0).ok()
+    }
+}
+
+impl From<Refusal> for DeclineReason {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal.code())
+    }
+}
+
+impl From<u8> for DeclineReason {
+    fn from(code: u8) -> Self {
+        Self(code)
+    }
+}
+
+impl From<DeclineReason> for u8 {
+    fn from(reason: DeclineReason) -> Self {
+        reason.0
+    }
+}
+
+impl fmt::Display for DeclineReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.refusal() {
+            Some(refusal) => refusal.fmt(f),
+            None => write!(f, "unknown reason {}", self.0),
+        }
     }
 }
 
@@ -95,10 +154,13 @@ mod tests {
     #[test]
     fn codes_have_words() {
         for code in 1..=16 {
-            let refusal = Refusal::from_code(code).unwrap();
-            assert_eq!(refusal as u8, code);
-            assert_eq!(Refusal::words(code), refusal.to_string());
+            let refusal = Refusal::try_from(code).unwrap();
+            assert_eq!(refusal.code(), code);
+            assert_eq!(DeclineReason::from(code).to_string(), refusal.to_string());
         }
-        assert_eq!(Refusal::words(200), "unknown reason 200");
+        let unknown = DeclineReason::from(200);
+        assert_eq!(unknown.to_string(), "unknown reason 200");
+        assert_eq!(serde_json::to_string(&unknown).unwrap(), "200");
+        assert!(serde_json::from_str::<Refusal>("200").is_err(), "nothing here gives such a reason");
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CampaignProgress {
     /// Measured starting accuracy; `None` before activation.
-    pub start_ppm: Option<u32>,
+    pub start_ppm: Option<Ppm>,
     /// Number of submissions so far.
     pub submissions: u32,
     /// Number of accepted submissions.
@@ -87,9 +87,6 @@ pub enum StatementError {
     /// The accuracies are inconsistent.
     #[error(transparent)]
     Ladder(#[from] LadderError),
-    /// An accuracy is invalid.
-    #[error(transparent)]
-    Accuracy(#[from] syft::UnitError),
 }
 
 impl From<&CampaignView> for CampaignProgress {
@@ -102,7 +99,7 @@ impl PrivacyStatement {
     /// Computes the statement of a campaign with this progress.
     ///
     /// # Errors
-    /// When the starting accuracy is invalid, or not below the target.
+    /// When the starting accuracy is not below the target.
     pub fn new(manifest: &Manifest, progress: CampaignProgress) -> Result<Self, StatementError> {
         let method = &manifest.method;
         let (regime, weights) = (method.regime(), method.weights());
@@ -130,7 +127,7 @@ impl TranscriptBits {
     fn new(manifest: &Manifest, progress: CampaignProgress) -> Result<Self, StatementError> {
         let accuracy = &manifest.accuracy;
         let ladder = match progress.start_ppm {
-            Some(start) => accuracy.ladder_from(Ppm::new(start)?)?,
+            Some(start) => accuracy.ladder_from(start)?,
             None => accuracy.ladder()?,
         };
         let allowed = manifest.limits.budget().bits(&ladder);
@@ -235,7 +232,7 @@ mod tests {
     fn what_was_said_is_not_left() {
         let fresh = statement("", "", CampaignProgress::default());
         assert_eq!((fresh.transcript.spent, fresh.transcript.left), (0.0, fresh.transcript.allowed));
-        let later = statement("", "", CampaignProgress { start_ppm: Some(100_000), submissions: 3, accepts: 1 });
+        let later = statement("", "", CampaignProgress { start_ppm: Some(Ppm::of(1, 10)), submissions: 3, accepts: 1 });
         assert!(later.transcript.spent > 0.0 && later.transcript.left < fresh.transcript.left);
         assert!(later.transcript.spent + later.transcript.left <= later.transcript.allowed + 1e-9);
     }

@@ -1,18 +1,74 @@
 //! Units: amounts and times, in the form that people write and in the exact form of the chain.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use alloy::primitives::{
     Address, U256,
     utils::{ParseUnits, format_units, parse_units},
 };
 use serde::{Deserialize, Serialize};
+use syft::Ppm;
 
-/// Formats a unix time.
-#[must_use]
-pub fn time(unix: u64) -> String {
-    let time = i64::try_from(unix).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    time.map_or_else(|| unix.to_string(), |time| time.to_string())
+/// A point in time as the chain counts it: whole seconds of Unix time. A number in JSON, RFC 3339 for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
+    /// The point in time that is `seconds` after 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn from_unix(seconds: u64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn unix(self) -> u64 {
+        self.0
+    }
+
+    /// The point in time that is `seconds` later; stops at the last one there is.
+    #[must_use]
+    pub fn plus(self, seconds: impl Into<u64>) -> Self {
+        Self(self.0.saturating_add(seconds.into()))
+    }
+
+    /// The point in time that is `seconds` earlier; stops at [`Self::EPOCH`].
+    #[must_use]
+    pub fn minus(self, seconds: impl Into<u64>) -> Self {
+        Self(self.0.saturating_sub(seconds.into()))
+    }
+
+    /// Seconds that have passed since `earlier`; 0 if that is still to come.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// Times before 1970 become [`Self::EPOCH`].
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = i64::try_from(self.0).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+        match time {
+            Some(time) => time.fmt(f),
+            // After the year 9999, which RFC 3339 cannot write.
+            None => self.0.fmt(f),
+        }
+    }
 }
 
 /// An amount in its token's smallest unit. In JSON a decimal string and never a number.
@@ -177,8 +233,8 @@ impl TokenUnit {
 
 /// Formats parts per million as an exact percentage: `92.5 %`.
 #[must_use]
-pub fn percent(ppm: u32) -> String {
-    let (whole, part) = (ppm / 10_000, ppm % 10_000);
+pub fn percent(ppm: Ppm) -> String {
+    let (whole, part) = (ppm.get() / 10_000, ppm.get() % 10_000);
     let text = format!("{whole}.{part:04}");
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
@@ -244,9 +300,23 @@ mod tests {
 
     #[test]
     fn percentages_are_exact() {
+        let percent = |ppm| percent(Ppm::new(ppm).unwrap());
         assert_eq!(percent(925_000), "92.5 %");
         assert_eq!(percent(1_000_000), "100 %");
         assert_eq!(percent(1), "0.0001 %");
+    }
+
+    #[test]
+    fn points_in_time_are_numbers_for_programs_and_rfc_3339_for_people() {
+        let time = Timestamp::from_unix(1_800_000_000);
+        assert_eq!(serde_json::to_string(&time).unwrap(), "1800000000");
+        assert_eq!(serde_json::from_str::<Timestamp>("1800000000").unwrap(), time);
+        assert_eq!(time.to_string(), "2027-01-15T08:00:00Z");
+        assert_eq!(Timestamp::from_unix(u64::MAX).to_string(), u64::MAX.to_string(), "RFC 3339 ends in 9999");
+        assert_eq!(time.plus(60_u32).since(time), 60);
+        assert_eq!((time.minus(60_u32).plus(60_u32), time.minus(u64::MAX)), (time, Timestamp::EPOCH));
+        assert_eq!((time.since(time.plus(1_u32)), time.plus(u64::MAX)), (0, Timestamp::from_unix(u64::MAX)));
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(1)), Timestamp::EPOCH);
     }
 
     #[test]

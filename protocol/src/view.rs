@@ -7,14 +7,17 @@ use std::{
 
 use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Deserializer, Serialize};
-use sonar_contracts::{CloseReason, Ledger, Outcome, State, Status, Submission, Terms, fee, window_fold, window_start};
+use sonar_contracts::{CloseReason, Ledger, Outcome, State, Status, Submission, fee, window_fold, window_start};
+use syft::Ppm;
 use utoipa::ToSchema;
 
 use crate::{
     event::{Batch, CapsuleChange, Event, Head, LogPosition, Record},
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
-    units::Amount,
+    refusal::DeclineReason,
+    terms::CampaignTerms,
+    units::{Amount, Timestamp},
     wire,
 };
 
@@ -69,7 +72,7 @@ pub struct CapsuleView {
     /// URL that its operator published.
     pub endpoint: String,
     /// Its fee.
-    pub fee_ppm: u32,
+    pub fee_ppm: Ppm,
     /// Its stake in wei, including the locked part.
     pub stake: Amount,
     /// The part of its stake that campaigns have locked, in wei.
@@ -84,8 +87,7 @@ pub struct CampaignView {
     /// Its id.
     pub id: CampaignId,
     /// Its terms, which never change.
-    #[serde(serialize_with = "wire::terms::serialize", deserialize_with = "deserialize_terms")]
-    pub terms: Terms,
+    pub terms: CampaignTerms,
     /// Block, time and transaction of the launch.
     pub opened: LogPosition,
     /// Its state.
@@ -93,9 +95,9 @@ pub struct CampaignView {
     /// Reason for closing.
     pub reason: CloseReason,
     /// The attested starting accuracy.
-    pub start_ppm: Option<u32>,
+    pub start_ppm: Option<Ppm>,
     /// The attested best accuracy.
-    pub best_ppm: u32,
+    pub best_ppm: Ppm,
     /// Number of accepted submissions so far.
     pub accepts: u32,
     /// Number of submissions so far.
@@ -110,10 +112,10 @@ pub struct CampaignView {
     pub settled: Vec<SettledWindow>,
     /// What the Capsule published for each version, in order; the last is current.
     pub versions: Vec<VersionView>,
-    /// Unix time of the last change of state: launch, activation, closing or delivery.
-    pub changed_at: u64,
+    /// Time of the last change of state: launch, activation, closing or delivery.
+    pub changed_at: Timestamp,
     /// Code of the Capsule's refusal.
-    pub declined: Option<u8>,
+    pub declined: Option<DeclineReason>,
     /// Digest of the delivered model on IPFS.
     pub result: Option<Digest>,
     /// The sealed seeds of all versions, in order, once the model is delivered.
@@ -171,19 +173,26 @@ pub struct Window {
     pub submissions: Vec<Submission>,
     /// Places of the submissions on the chain.
     pub positions: Vec<LogPosition>,
-    /// Unix time at which it closes or has closed; 0 while it is empty.
-    pub closes_at: u64,
+    /// When it closes or has closed; [`Timestamp::EPOCH`] while it is empty.
+    pub closes_at: Timestamp,
     awards: BTreeMap<u32, Award>,
 }
 
 impl Window {
     fn new(index: WindowIndex, version: Version) -> Self {
-        Self { index, version, submissions: Vec::new(), positions: Vec::new(), closes_at: 0, awards: BTreeMap::new() }
+        Self {
+            index,
+            version,
+            submissions: Vec::new(),
+            positions: Vec::new(),
+            closes_at: Timestamp::EPOCH,
+            awards: BTreeMap::new(),
+        }
     }
 
-    /// Whether it is closed at this unix time, so that it can be settled.
+    /// Whether it is closed at this time, so that it can be settled.
     #[must_use]
-    pub fn is_closed(&self, now: u64) -> bool {
+    pub fn is_closed(&self, now: Timestamp) -> bool {
         !self.submissions.is_empty() && now >= self.closes_at
     }
 }
@@ -198,7 +207,7 @@ pub struct SettledWindow {
     /// Its submissions, in chain order, with their outcomes.
     pub submissions: Vec<SettledSubmission>,
     /// Best accuracy after it.
-    pub best_ppm: u32,
+    pub best_ppm: Ppm,
     /// Block, time and transaction of its settlement.
     pub at: LogPosition,
 }
@@ -225,7 +234,7 @@ pub struct SettledSubmission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Award {
     /// Improvement of the best accuracy towards the target, in parts per million.
-    pub delta_ppm: u32,
+    pub delta_ppm: Ppm,
     /// Amount.
     pub amount: Amount,
 }
@@ -237,8 +246,8 @@ pub struct Account {
     pub submitted: u32,
     /// Number of accepted submissions.
     pub accepted: u32,
-    /// Improvement of the best accuracy towards the target, in parts per million.
-    pub delta_ppm: u32,
+    /// Improvement of the best accuracy towards the target.
+    pub delta_ppm: Ppm,
     /// Amount earned by accepted submissions.
     pub earned: Amount,
     /// Amount credited otherwise: refund of the owner, or fee of the Capsule.
@@ -485,7 +494,7 @@ impl CapsuleView {
 }
 
 impl CampaignView {
-    fn new(id: CampaignId, terms: Terms, opened: LogPosition) -> Self {
+    fn new(id: CampaignId, terms: CampaignTerms, opened: LogPosition) -> Self {
         Self {
             id,
             terms,
@@ -493,7 +502,7 @@ impl CampaignView {
             state: State::Proposed,
             reason: CloseReason::None,
             start_ppm: None,
-            best_ppm: 0,
+            best_ppm: Ppm::ZERO,
             accepts: 0,
             submissions: 0,
             miners: 0,
@@ -590,11 +599,11 @@ impl CampaignView {
         if waits { counts.pending } else { 0 }
     }
 
-    /// Whether a submission at this unix time can be accepted, without the conditions that depend on the miner.
+    /// Whether a submission at this time can be accepted, without the conditions that depend on the miner.
     #[must_use]
-    pub fn takes_submissions(&self, now: u64) -> bool {
+    pub fn takes_submissions(&self, now: Timestamp) -> bool {
         self.state == State::Open
-            && now < self.terms.deadline
+            && now < self.terms.deadline()
             && self.submissions < self.terms.maxSubmissions
             && (self.window.submissions.is_empty() || now < self.window.closes_at)
     }
@@ -625,13 +634,13 @@ impl CampaignView {
             state: self.state as u8,
             reason: self.reason as u8,
             version: self.version().0,
-            bestPpm: self.best_ppm,
+            bestPpm: self.best_ppm.get(),
             accepts: self.accepts,
             submissions: self.submissions,
             windowIndex: self.window.index.0,
             windowCount: u32::try_from(self.window.submissions.len()).unwrap_or(u32::MAX),
-            windowClosesAt: self.window.closes_at,
-            changedAt: self.changed_at,
+            windowClosesAt: self.window.closes_at.unix(),
+            changedAt: self.changed_at.unix(),
             windowHash: self.window_hash(),
             material: self.material().map_or(B256::ZERO, B256::from),
         }
@@ -816,8 +825,8 @@ impl CampaignView {
             return Err("it is not the next submission of the current window");
         }
         if count == 0 {
-            let end = at.timestamp + u64::from(self.terms.windowSeconds);
-            self.window.closes_at = end.min(self.terms.deadline);
+            let end = at.timestamp.plus(self.terms.windowSeconds);
+            self.window.closes_at = end.min(self.terms.deadline());
         }
         self.window.submissions.push(Submission { miner, content: content.into() });
         self.window.positions.push(at);
@@ -864,7 +873,7 @@ impl CampaignView {
         &mut self,
         index: WindowIndex,
         outcomes: &[Outcome],
-        best_ppm: u32,
+        best_ppm: Ppm,
         next: Option<Published>,
         at: LogPosition,
     ) -> Result<(), &'static str> {
@@ -957,10 +966,6 @@ impl CampaignView {
         self.stake_withdrawals.push(Withdrawal { account: address, to, amount, at });
         Ok(())
     }
-}
-
-fn deserialize_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Terms, D::Error> {
-    wire::terms::deserialize(deserializer).map(|terms| *terms)
 }
 
 /// `#[serde(with)]` for shared campaigns.

@@ -2,10 +2,16 @@
 
 use alloy::primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::{AuditTerms, Submission, Terms};
+use sonar_contracts::{AuditTerms, CloseReason, Outcome, Submission, Terms};
+use syft::Ppm;
 use utoipa::ToSchema;
 
-use crate::{handover::Published, ids::Digest, units::Amount};
+use crate::{
+    handover::Published,
+    ids::Digest,
+    terms::CampaignTerms,
+    units::{Amount, Timestamp},
+};
 
 /// The terms of a campaign, which never change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,13 +27,17 @@ pub struct TermsJson {
     #[schema(value_type = String)]
     pub bounty: Amount,
     /// Claimed starting accuracy.
-    pub start_ppm: u32,
+    #[schema(value_type = u32)]
+    pub start_ppm: Ppm,
     /// Tolerance: maximum difference of the measured starting accuracy from the claim.
-    pub tolerance_ppm: u32,
+    #[schema(value_type = u32)]
+    pub tolerance_ppm: Ppm,
     /// Target accuracy that pays the full bounty.
-    pub target_ppm: u32,
+    #[schema(value_type = u32)]
+    pub target_ppm: Ppm,
     /// Accuracy grid: attested accuracies are multiples of this.
-    pub grid_ppm: u32,
+    #[schema(value_type = u32)]
+    pub grid_ppm: Ppm,
     /// Maximum number of submissions.
     pub max_submissions: u32,
     /// Maximum number of accepted submissions.
@@ -39,7 +49,8 @@ pub struct TermsJson {
     /// Maximum number of submissions of one miner per version.
     pub cap_per_version: u16,
     /// Deadline: unix time after which no update can be submitted.
-    pub deadline: u64,
+    #[schema(value_type = u64)]
+    pub deadline: Timestamp,
     /// Time limit in seconds for the Capsule to activate the campaign.
     pub activation_seconds: u32,
     /// Time limit in seconds for the Capsule to settle a closed window.
@@ -55,7 +66,8 @@ pub struct TermsJson {
     #[schema(value_type = String)]
     pub attester: Address,
     /// The Capsule's fee in parts per million of the bounty.
-    pub fee_ppm: u32,
+    #[schema(value_type = u32)]
+    pub fee_ppm: Ppm,
     /// Part of the Capsule's stake that the campaign locks, in wei.
     #[schema(value_type = String)]
     pub stake: Amount,
@@ -73,29 +85,29 @@ pub struct TermsJson {
     pub salt: B256,
 }
 
-impl From<&Terms> for TermsJson {
-    fn from(t: &Terms) -> Self {
+impl From<&CampaignTerms> for TermsJson {
+    fn from(t: &CampaignTerms) -> Self {
         Self {
             owner: t.owner,
             token: t.token,
             bounty: amount(t.bounty),
-            start_ppm: t.startPpm,
-            tolerance_ppm: t.tolerancePpm,
-            target_ppm: t.targetPpm,
-            grid_ppm: t.gridPpm,
+            start_ppm: t.start(),
+            tolerance_ppm: t.tolerance(),
+            target_ppm: t.target(),
+            grid_ppm: t.grid(),
             max_submissions: t.maxSubmissions,
             max_accepts: t.maxAccepts,
             window_size: t.windowSize,
             window_seconds: t.windowSeconds,
             cap_per_version: t.capPerVersion,
-            deadline: t.deadline,
+            deadline: t.deadline(),
             activation_seconds: t.activationSeconds,
             evaluation_seconds: t.evaluationSeconds,
             delivery_seconds: t.deliverySeconds,
             audit_seconds: t.audit.period,
             capsule: t.capsule,
             attester: t.attester,
-            fee_ppm: t.feePpm,
+            fee_ppm: t.fee(),
             stake: amount(t.stake),
             submission_stake: amount(t.submissionStake),
             manifest: Digest(t.manifest.0),
@@ -121,23 +133,23 @@ impl TryFrom<&TermsJson> for Terms {
             owner: t.owner,
             token: t.token,
             bounty: word("bounty", t.bounty)?,
-            startPpm: t.start_ppm,
-            tolerancePpm: t.tolerance_ppm,
-            targetPpm: t.target_ppm,
-            gridPpm: t.grid_ppm,
+            startPpm: t.start_ppm.get(),
+            tolerancePpm: t.tolerance_ppm.get(),
+            targetPpm: t.target_ppm.get(),
+            gridPpm: t.grid_ppm.get(),
             maxSubmissions: t.max_submissions,
             maxAccepts: t.max_accepts,
             windowSize: t.window_size,
             windowSeconds: t.window_seconds,
             capPerVersion: t.cap_per_version,
-            deadline: t.deadline,
+            deadline: t.deadline.unix(),
             activationSeconds: t.activation_seconds,
             evaluationSeconds: t.evaluation_seconds,
             deliverySeconds: t.delivery_seconds,
             audit: AuditTerms { period: t.audit_seconds, keys: t.audit_keys },
             capsule: t.capsule,
             attester: t.attester,
-            feePpm: t.fee_ppm,
+            feePpm: t.fee_ppm.get(),
             stake: word("stake", t.stake)?,
             submissionStake: word("submission_stake", t.submission_stake)?,
             manifest: B256::new(t.manifest.0),
@@ -163,13 +175,16 @@ pub struct SettlementRequest {
     /// The window's submissions in chain order.
     pub submissions: Vec<SubmissionJson>,
     /// Outcome codes, as on chain.
-    pub outcomes: Vec<u16>,
+    #[serde(with = "outcomes")]
+    #[schema(value_type = Vec<u16>)]
+    pub outcomes: Vec<Outcome>,
     /// The published next version, if there is one.
     #[schema(value_type = Option<Object>)]
     pub next: Option<Published>,
     /// 0, or the reason to close.
-    #[serde(default)]
-    pub close: u8,
+    #[serde(default, with = "close_reason")]
+    #[schema(value_type = u8)]
+    pub close: CloseReason,
     /// The attester's EIP-712 signature.
     #[schema(value_type = String)]
     pub signature: Bytes,
@@ -199,33 +214,34 @@ impl From<&Submission> for SubmissionJson {
     }
 }
 
-/// `#[serde(with)]` for boxed [`Terms`].
-pub mod terms {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+/// `#[serde(with)]` for a [`CloseReason`], as its number on chain.
+pub mod close_reason {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use super::{Terms, TermsJson};
+    use super::CloseReason;
 
-    /// Writes terms as [`TermsJson`].
+    /// Writes the number.
     ///
     /// # Errors
     /// Those of the serializer.
-    pub fn serialize<S: Serializer>(terms: &Terms, serializer: S) -> Result<S::Ok, S::Error> {
-        TermsJson::from(terms).serialize(serializer)
+    pub fn serialize<S: Serializer>(reason: &CloseReason, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(*reason as u8)
     }
 
-    /// Reads terms from [`TermsJson`].
+    /// Reads the number.
     ///
     /// # Errors
-    /// Those of the deserializer, and amounts that are too large.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Terms>, D::Error> {
-        Terms::try_from(&TermsJson::deserialize(deserializer)?).map(Box::new).map_err(D::Error::custom)
+    /// Those of the deserializer, and a number that names no reason.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CloseReason, D::Error> {
+        CloseReason::try_from(u8::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
-/// `#[serde(with)]` for lists of [`sonar_contracts::Outcome`], as their codes on chain.
+/// `#[serde(with)]` for lists of [`Outcome`], as their codes on chain.
 pub mod outcomes {
     use serde::{Deserialize, Deserializer, Serializer, de::Error, ser::Error as _};
-    use sonar_contracts::Outcome;
+
+    use super::Outcome;
 
     /// Writes the codes.
     ///
@@ -246,10 +262,11 @@ pub mod outcomes {
     }
 }
 
-/// `#[serde(with)]` for one [`sonar_contracts::Outcome`], as its code on chain.
+/// `#[serde(with)]` for one [`Outcome`], as its code on chain.
 pub mod outcome {
     use serde::{Deserialize, Deserializer, Serializer, de::Error, ser::Error as _};
-    use sonar_contracts::Outcome;
+
+    use super::Outcome;
 
     /// Writes the code.
     ///
@@ -298,14 +315,41 @@ mod tests {
     #[test]
     fn terms_survive_json_and_amounts_are_strings() {
         let terms = Terms { bounty: u128::MAX, startPpm: 100_000, salt: B256::repeat_byte(3), ..Terms::default() };
+        let terms = CampaignTerms::try_from(terms).unwrap();
         let json = serde_json::to_value(TermsJson::from(&terms)).unwrap();
         assert_eq!(json["bounty"], u128::MAX.to_string());
-        let back: TermsJson = serde_json::from_value(json.clone()).unwrap();
-        assert_eq!(Terms::try_from(&back), Ok(terms));
+        assert_eq!(json["start_ppm"], 100_000);
+        assert_eq!(json["deadline"], 0);
+        let back: CampaignTerms = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(back, terms);
 
         let mut large = json;
         large["stake"] = serde_json::json!("340282366920938463463374607431768211456");
         let large: TermsJson = serde_json::from_value(large).unwrap();
         assert!(Terms::try_from(&large).unwrap_err().to_string().contains("stake"));
+    }
+
+    #[test]
+    fn settlements_have_the_chains_codes_and_no_others() {
+        let settlement = SettlementRequest {
+            terms: TermsJson::from(&CampaignTerms::try_from(Terms::default()).unwrap()),
+            submissions: Vec::new(),
+            outcomes: vec![Outcome::NotImproved, Outcome::Accepted(3), Outcome::Rejected(4)],
+            next: None,
+            close: CloseReason::LeakBudget,
+            signature: Bytes::new(),
+        };
+        let json = serde_json::to_value(&settlement).unwrap();
+        assert_eq!(json["outcomes"], serde_json::json!([0, 3, 0xF004]));
+        assert_eq!(json["close"], 3);
+        assert_eq!(serde_json::from_value::<SettlementRequest>(json.clone()).unwrap(), settlement);
+        for (field, unknown) in [("outcomes", serde_json::json!([0xF100])), ("close", serde_json::json!(7))] {
+            let mut json = json.clone();
+            json[field] = unknown;
+            assert!(serde_json::from_value::<SettlementRequest>(json).is_err(), "{field}");
+        }
+        let mut open = json;
+        open.as_object_mut().unwrap().remove("close");
+        assert_eq!(serde_json::from_value::<SettlementRequest>(open).unwrap().close, CloseReason::None);
     }
 }

@@ -26,6 +26,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest, Version},
     manifest::Manifest,
     pgp::{self, Certificate, Identity},
+    units::Timestamp,
     view::StakeFate,
 };
 use syft::{Binding, Column, Material, SecretKey, VersionSeed, Weights};
@@ -152,10 +153,10 @@ impl Capsule {
             .capsule
             .update_capsule(
                 stage.attester.address(),
-                identity.certificate().fingerprint_word().into(),
+                identity.fingerprint().word(),
                 certificate,
                 "http://127.0.0.1:1",
-                10_000,
+                10_000_u32.try_into().unwrap(),
             )
             .await
             .unwrap();
@@ -298,7 +299,7 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
     let terms = stage.owner.terms(id).await.unwrap();
     stage.activate(&terms, 100_000).await;
     stage.owner.close(&terms).await.unwrap();
-    let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
+    let certificate = Certificate::decode(&bundle.certificate, Timestamp::EPOCH).unwrap();
     assert_eq!(certificate.fingerprint(), manifest.scientist);
     let model = Weights::zeros(manifest.method.linear().unwrap().shape);
     let handed = handover(Digest([1; 32]));
@@ -353,7 +354,7 @@ async fn a_result_is_not_written_over_another_file() {
     let terms = stage.owner.terms(id).await.unwrap();
     stage.activate(&terms, 100_000).await;
     stage.owner.close(&terms).await.unwrap();
-    let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
+    let certificate = Certificate::decode(&bundle.certificate, Timestamp::EPOCH).unwrap();
     let model = Weights::zeros(manifest.method.linear().unwrap().shape);
     let handed = handover(Digest([1; 32]));
     capsule.deliver(&stage, id, &model, &certificate, &capsule.identity, handed).await;
@@ -428,7 +429,7 @@ async fn a_backbone_is_published_at_the_launch_and_found_by_all_who_need_it() {
     let terms = stage.owner.terms(id).await.unwrap();
     stage.activate(&terms, 100_000).await;
     stage.owner.close(&terms).await.unwrap();
-    let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
+    let certificate = Certificate::decode(&bundle.certificate, Timestamp::EPOCH).unwrap();
     let model = Weights::zeros(manifest.method.linear().unwrap().shape);
     let handed = handover(Digest([1; 32]));
     capsule.deliver(&stage, id, &model, &certificate, &capsule.identity, handed).await;
@@ -472,7 +473,7 @@ async fn a_model_that_is_not_what_was_attested_or_not_from_the_capsule_is_told_s
         let terms = stage.owner.terms(id).await.unwrap();
         stage.activate(&terms, 100_000).await;
         stage.owner.close(&terms).await.unwrap();
-        let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
+        let certificate = Certificate::decode(&bundle.certificate, Timestamp::EPOCH).unwrap();
         capsule.deliver(&stage, id, &wrong(&manifest), &certificate, signer, handover(Digest([1; 32]))).await;
         user = aside(move || {
             let out = back.path("model.safetensors").display().to_string();
@@ -521,7 +522,7 @@ async fn an_audit_finds_what_a_capsule_did_and_takes_its_stake() {
         let sealed = capsule.activate(&stage, id, (&manifest, &bundle), spoil).await;
         let terms = stage.owner.terms(id).await.unwrap();
         stage.owner.close(&terms).await.unwrap();
-        let certificate = Certificate::decode(&bundle.certificate, 0).unwrap();
+        let certificate = Certificate::decode(&bundle.certificate, Timestamp::EPOCH).unwrap();
         capsule.deliver(&stage, id, &initial(&bundle), &certificate, &capsule.identity, sealed.handover).await;
         if found.is_empty() {
             sealed.is_not_guilty(&stage, &terms, &manifest).await;

@@ -355,7 +355,7 @@ async fn a_settlement_left_with_sonar_is_sent_also_after_a_restart() {
     let site = Site::start(&sonar, home.path(), NEVER).await;
     let url = format!("{}/api/v1/relay/settlement", site.base);
     let mut forged = request.clone();
-    forged.outcomes[0] += 1;
+    forged.outcomes[0] = Outcome::Accepted(31);
     let refused = site.http.post(&url).json(&forged).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let problem: Value = refused.json().await.unwrap();

@@ -65,6 +65,25 @@ impl Ppm {
         f64::from(self.0) / 1e6
     }
 
+    /// The sum; stops at 100 %.
+    #[must_use]
+    pub fn saturating_add(self, other: Self) -> Self {
+        // At most two million.
+        Self((self.0 + other.0).min(Self::ONE.0))
+    }
+
+    /// The difference; stops at 0 %.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// This value `times` over; stops at 100 %.
+    #[must_use]
+    pub fn saturating_mul(self, times: u16) -> Self {
+        Self(self.0.saturating_mul(times.into()).min(Self::ONE.0))
+    }
+
     /// The greatest grid value that is not above this value.
     pub const fn floor_to_grid(self, grid: Grid) -> Self {
         Self(self.0 / grid.0 * grid.0)
@@ -165,6 +184,12 @@ impl TryFrom<u32> for Grid {
     }
 }
 
+impl From<Grid> for Ppm {
+    fn from(grid: Grid) -> Self {
+        Self(grid.0)
+    }
+}
+
 impl From<Grid> for u32 {
     fn from(grid: Grid) -> Self {
         grid.0
@@ -189,6 +214,9 @@ mod tests {
         assert_eq!(Ppm::from_fraction(-3.0), Ppm::ZERO);
         assert_eq!(Ppm::from_fraction(0.25).get(), 250_000);
         assert!(serde_json::from_str::<Ppm>("1000001").is_err());
+        let most = Ppm::new(600_000).unwrap();
+        assert_eq!((most.saturating_add(most), most.saturating_mul(u16::MAX)), (Ppm::ONE, Ppm::ONE));
+        assert_eq!(Ppm::ZERO.saturating_sub(most), Ppm::ZERO);
     }
 
     #[test]

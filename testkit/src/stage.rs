@@ -69,7 +69,7 @@ impl Stage {
                 B256::repeat_byte(0xFA),
                 Digest([0xCE; 32]),
                 "http://127.0.0.1:1",
-                10_000,
+                10_000_u32.try_into().unwrap(),
                 Amount::from(10_u128.pow(18)),
             )
             .await
@@ -92,7 +92,7 @@ impl Stage {
             windowSize: 3,
             windowSeconds: 60,
             capPerVersion: 2,
-            deadline: self.owner.now().await.unwrap() + 3_000,
+            deadline: self.owner.now().await.unwrap().plus(3_000_u32).unix(),
             activationSeconds: 100,
             evaluationSeconds: 200,
             deliverySeconds: 300,
@@ -120,7 +120,7 @@ impl Stage {
         let Publication { material, root, handover } = first.into();
         let campaign = self.owner.id(terms).0;
         let signature = self.sign(&Activation { campaign, startPpm: start_ppm, material, root, handover });
-        self.capsule.activate(terms, start_ppm, first, &signature).await.unwrap();
+        self.capsule.activate(terms, start_ppm.try_into().unwrap(), first, &signature).await.unwrap();
     }
 
     /// Delivers, with the sealed hand-overs.
@@ -163,9 +163,9 @@ impl Stage {
         next: Option<Digest>,
         close: u8,
     ) -> Result<(), sonar_node::chain::Error> {
-        let (codes, signature) = self.settlement(view, outcomes, next, close);
-        let subs = &view.window.submissions;
-        self.capsule.settle(&view.terms, subs, &codes, next.map(published), close, &signature).await.map(drop)
+        let (_, signature) = self.settlement(view, outcomes, next, close);
+        let (subs, close) = (&view.window.submissions, close.try_into().unwrap());
+        self.capsule.settle(&view.terms, subs, outcomes, next.map(published), close, &signature).await.map(drop)
     }
 
     /// Reads the current state of a campaign from the chain.

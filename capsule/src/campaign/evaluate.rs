@@ -4,11 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
-use sonar_contracts::{CloseReason, Outcome, OutcomeError, Submission, Terms};
+use sonar_contracts::{CloseReason, Outcome, Submission};
 use sonar_node::{ipfs::IpfsError, vault::SecretStore};
 use sonar_protocol::{
     envelope::{self, EnvelopeHeader, ProtocolReject},
     families::{EvaluationWindow, ModelFile, WindowEvaluation},
+    terms::CampaignTerms,
     view::CampaignView,
 };
 use syft::{ContentVerdict, MAX_ACCEPTS_PER_WINDOW, Ppm, budget::BudgetError};
@@ -53,7 +54,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             // The leak budget is spent, so nothing is decrypted.
             None => {
                 let verdicts = vec![ContentVerdict::NotImproved; opened.len()];
-                WindowEvaluation { verdicts, best, best_ppm: Ppm::new(campaign.best_ppm).map_err(WorkError::internal)? }
+                WindowEvaluation { verdicts, best, best_ppm: campaign.best_ppm }
             }
         };
         self.conclude(campaign, &loaded, slot, &evaluation, tried).await
@@ -69,10 +70,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let window = &campaign.window;
         let known =
             self.record.evaluation.as_ref().filter(|evaluation| evaluation.window_hash == campaign.window_hash());
-        let refused = |index: usize| {
-            let code = known.and_then(|evaluation| *evaluation.refused.get(index)?)?;
-            ProtocolReject::from_code(code)
-        };
+        let refused = |index: usize| known.and_then(|evaluation| *evaluation.refused.get(index)?);
         let turns = &Semaphore::new(OPENED_AT_ONCE);
         let work = window.submissions.iter().enumerate().map(|(index, submission)| {
             let repeated = repeats(campaign, index).then_some(ProtocolReject::Duplicate);
@@ -159,7 +157,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             number,
             window: campaign.window.index,
             window_hash,
-            refused: opened.iter().map(|update| update.as_ref().err().map(|reason| reason.code())).collect(),
+            refused: opened.iter().map(|update| update.as_ref().err().copied()).collect(),
             allowance,
         };
         self.record.evaluations += 1;
@@ -196,8 +194,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     ) -> Result<WindowEvaluation, WorkError> {
         let start =
             campaign.start_ppm.ok_or_else(|| WorkError::internal("an active campaign has no start accuracy"))?;
-        let ladder = examine::ladder(&loaded.manifest, Ppm::new(start).map_err(WorkError::internal)?)?;
-        let best_ppm = Ppm::new(campaign.best_ppm).map_err(WorkError::internal)?;
+        let ladder = examine::ladder(&loaded.manifest, start)?;
+        let best_ppm = campaign.best_ppm;
         let (seed, binding, material) = (self.seed(slot.id)?, self.binding(campaign, *slot), slot.material_hash.0);
         compute(move || {
             let updates: Vec<&[u8]> = opened.iter().flatten().map(|bytes| bytes.as_slice()).collect();
@@ -237,7 +235,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             StateAfterWindow {
                 accepts: campaign.accepts + accepts,
                 submissions: campaign.submissions,
-                best_ppm: best_ppm.get(),
+                best_ppm,
                 spent: evaluation.allowance.is_none() || meter.is_spent(),
             },
         );
@@ -253,9 +251,9 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             window: evaluation.window,
             version: campaign.version(),
             window_hash: evaluation.window_hash,
-            outcomes: outcomes(&evaluation.refused, &verdicts).map_err(WorkError::internal)?,
+            outcomes: outcomes(&evaluation.refused, &verdicts),
             next: slot.published.filter(|_| accepts > 0),
-            close: continuation.code(),
+            close: continuation.reason(),
             model: slot.id,
         });
         self.persist()
@@ -301,20 +299,16 @@ fn repeats(campaign: &CampaignView, index: usize) -> bool {
     before.contains(last) || earlier.any(|known| known.miner == last.miner && known.content == last.content.into())
 }
 
-/// The codes of a window: reasons for updates rejected by protocol, verdicts in order for the others.
-///
-/// # Errors
-/// When a verdict or a reason has no code.
-fn outcomes(refused: &[Option<u8>], verdicts: &[ContentVerdict]) -> Result<Vec<u16>, OutcomeError> {
+/// The outcomes of a window: reasons for updates rejected by protocol, verdicts in order for the others.
+fn outcomes(refused: &[Option<ProtocolReject>], verdicts: &[ContentVerdict]) -> Vec<Outcome> {
     let mut verdicts = verdicts.iter();
     refused
         .iter()
         .map(|reason| match (reason, reason.is_none().then(|| verdicts.next()).flatten()) {
-            (Some(reason), _) => Outcome::Rejected(*reason),
+            (Some(reason), _) => Outcome::Rejected(reason.code()),
             (None, Some(ContentVerdict::Accepted(step))) => Outcome::Accepted(step.0),
             (None, _) => Outcome::NotImproved,
         })
-        .map(Outcome::encode)
         .collect()
 }
 
@@ -326,7 +320,7 @@ struct StateAfterWindow {
     /// Total number of submissions.
     submissions: u32,
     /// Best accuracy so far.
-    best_ppm: u32,
+    best_ppm: Ppm,
     /// Whether the leak budget is spent.
     spent: bool,
 }
@@ -343,20 +337,20 @@ enum Continuation {
 }
 
 impl Continuation {
-    /// The close code in the settlement.
+    /// What the settlement asks for.
     #[must_use]
-    fn code(self) -> u8 {
+    fn reason(self) -> CloseReason {
         match self {
-            Self::Close(reason) => reason as u8,
-            Self::Open | Self::Over => CloseReason::None as u8,
+            Self::Close(reason) => reason,
+            Self::Open | Self::Over => CloseReason::None,
         }
     }
 }
 
 /// Decides by the contract's rules.
 #[must_use]
-fn continuation(terms: &Terms, after: StateAfterWindow) -> Continuation {
-    let over = after.best_ppm >= terms.targetPpm
+fn continuation(terms: &CampaignTerms, after: StateAfterWindow) -> Continuation {
+    let over = after.best_ppm >= terms.target()
         || after.accepts >= u32::from(terms.maxAccepts)
         || after.submissions >= terms.maxSubmissions;
     match (over, after.spent) {
@@ -369,26 +363,31 @@ fn continuation(terms: &Terms, after: StateAfterWindow) -> Continuation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sonar_contracts::Terms;
     use syft::GridStep;
 
     #[test]
     fn every_submission_gets_its_own_outcome() {
         let verdicts = [ContentVerdict::NotImproved, ContentVerdict::Accepted(GridStep(7))];
-        let codes = outcomes(&[Some(9), None, None, Some(1)], &verdicts).unwrap();
-        assert_eq!(codes, [0xF009, 0, 7, 0xF001]);
+        let refused = [Some(ProtocolReject::WrongMiner), None, None, Some(ProtocolReject::Unavailable)];
+        let outcomes = outcomes(&refused, &verdicts);
+        use Outcome::{Accepted, NotImproved, Rejected};
+        assert_eq!(outcomes, [Rejected(9), NotImproved, Accepted(7), Rejected(1)]);
     }
 
     #[test]
     fn the_capsule_closes_only_what_would_stay_open() {
         let terms = Terms { targetPpm: 950_000, maxAccepts: 8, maxSubmissions: 100, ..Terms::default() };
-        let after = StateAfterWindow { accepts: 7, submissions: 99, best_ppm: 900_000, spent: false };
+        let terms = CampaignTerms::try_from(terms).unwrap();
+        let after = StateAfterWindow { accepts: 7, submissions: 99, best_ppm: Ppm::of(90, 100), spent: false };
         assert_eq!(continuation(&terms, after), Continuation::Open);
         let spent = StateAfterWindow { spent: true, ..after };
         assert_eq!(continuation(&terms, spent), Continuation::Close(CloseReason::LeakBudget));
+        let best_ppm = terms.target();
         for over in [
             StateAfterWindow { accepts: 8, ..spent },
             StateAfterWindow { submissions: 100, ..spent },
-            StateAfterWindow { best_ppm: 950_000, ..spent },
+            StateAfterWindow { best_ppm, ..spent },
         ] {
             assert_eq!(continuation(&terms, over), Continuation::Over);
         }

@@ -16,6 +16,8 @@ use sonar_protocol::{
     manifest::Manifest,
     pgp::{self, Certificate},
     refusal::Refusal,
+    terms::CampaignTerms,
+    units::Timestamp,
     view::{CampaignView, CapsuleView},
 };
 use syft::{Ladder, Ppm, STEP_SIZES, budget::LeakMeter};
@@ -32,13 +34,13 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         &mut self,
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
-        now: u64,
+        now: Timestamp,
     ) -> Result<(), WorkError> {
         let decision = match self.judge(campaign, own).await {
             Ok(decision) => decision,
-            Err(WorkError::Refused(refusal)) => ProposalDecision::Decline { reason: refusal as u8 },
+            Err(WorkError::Refused(refusal)) => ProposalDecision::Decline { reason: refusal },
             Err(WorkError::Ipfs(IpfsError::NotFound { .. })) if patience_is_over(campaign, now) => {
-                ProposalDecision::Decline { reason: Refusal::Unavailable as u8 }
+                ProposalDecision::Decline { reason: Refusal::Unavailable }
             }
             Err(error) => return Err(error),
         };
@@ -73,7 +75,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot = self.publish(campaign, model, &loaded.manifest).await?;
         self.record.set_slot(slot);
         let first = slot.published.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
-        Ok(ProposalDecision::Activate { start_ppm: start.accuracy.get(), first })
+        Ok(ProposalDecision::Activate { start_ppm: start.accuracy, first })
     }
 
     /// Fetches and checks manifest and bundle; the result is cached.
@@ -127,7 +129,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(sent.await?)
     }
 
-    pub(super) async fn decline(&self, campaign: &CampaignView, reason: u8) -> Result<(), WorkError> {
+    pub(super) async fn decline(&self, campaign: &CampaignView, reason: Refusal) -> Result<(), WorkError> {
         let signature = self.tools.attester.decline(campaign.id, reason)?;
         let sent = self.tools.chain.decline(&campaign.terms, reason, &signature);
         Ok(sent.await?)
@@ -153,7 +155,7 @@ pub(super) struct Start {
 pub(super) fn check_terms(campaign: &CampaignView, capsule: Option<&CapsuleView>) -> Result<(), Refusal> {
     let capsule = capsule.ok_or(Refusal::Offer)?;
     let terms = &campaign.terms;
-    if terms.attester != capsule.attester || terms.feePpm != capsule.fee_ppm {
+    if terms.attester != capsule.attester || terms.fee() != capsule.fee_ppm {
         return Err(Refusal::Offer);
     }
     // With shorter times, an owner could close, or a miner submit, and take the stake before the Capsule can respond.
@@ -183,7 +185,7 @@ pub(super) fn check_time(once: Duration, terms: &Terms) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// When the certificate may have expired by then.
-pub(super) fn check_certificate(certificate: &Certificate, terms: &Terms) -> Result<(), Refusal> {
+pub(super) fn check_certificate(certificate: &Certificate, terms: &CampaignTerms) -> Result<(), Refusal> {
     let needed = certificate_needed_until(terms);
     if certificate.expires().is_some_and(|expires| expires < needed) {
         Err(Refusal::CertificateExpires)
@@ -252,9 +254,9 @@ pub(super) fn start(manifest: &Manifest, bundle: &CheckedBundle) -> Result<Start
 }
 
 /// Manifest and bundle are fetched during the first three quarters of the time for activation.
-fn patience_is_over(campaign: &CampaignView, now: u64) -> bool {
+fn patience_is_over(campaign: &CampaignView, now: Timestamp) -> bool {
     let share = u64::from(campaign.terms.activationSeconds) * 3 / 4;
-    now >= campaign.changed_at.saturating_add(share)
+    now >= campaign.changed_at.plus(share)
 }
 
 #[cfg(test)]

@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::{Outcome, Submission, window_hash};
+use sonar_contracts::{CloseReason, Outcome, Submission, window_hash};
 use sonar_protocol::{
+    envelope::ProtocolReject,
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
+    refusal::Refusal,
     view::{CampaignView, SettledWindow},
+    wire,
 };
-use syft::budget::LeakMeter;
+use syft::{Ppm, budget::LeakMeter};
 
 /// Version of the record format.
 const SCHEMA: u32 = 2;
@@ -62,14 +65,14 @@ pub enum ProposalDecision {
     /// The campaign runs.
     Activate {
         /// Measured starting accuracy on the grid.
-        start_ppm: u32,
+        start_ppm: Ppm,
         /// Slot of version 1.
         first: Published,
     },
     /// The campaign is declined.
     Decline {
-        /// A code of [`sonar_protocol::refusal::Refusal`].
-        reason: u8,
+        /// The reason; its code on chain when stored.
+        reason: Refusal,
     },
 }
 
@@ -131,9 +134,9 @@ pub struct Evaluation {
     pub window: WindowIndex,
     /// Hash of the window.
     pub window_hash: B256,
-    /// For each submission the reason for its rejection by protocol; `None` if it passed.
-    pub refused: Vec<Option<u8>>,
-    /// Number of accepts that the leak meter allows; `None` if it allows no evaluation.
+    /// For each submission the reason why it was refused by protocol, if it was; the code on chain when stored.
+    pub refused: Vec<Option<ProtocolReject>>,
+    /// Accepts that the leak meter allows; nothing when it allows no evaluation.
     pub allowance: Option<u32>,
 }
 
@@ -147,12 +150,14 @@ pub struct Settlement {
     pub version: Version,
     /// Hash of the window.
     pub window_hash: B256,
-    /// One code per submission, as on chain.
-    pub outcomes: Vec<u16>,
-    /// Slot of the next version, if there is one.
+    /// What became of each submission; codes as on chain when stored.
+    #[serde(with = "wire::outcomes")]
+    pub outcomes: Vec<Outcome>,
+    /// What was published for the next version.
     pub next: Option<Published>,
-    /// 0, or the reason to close.
-    pub close: u8,
+    /// Why the Capsule closes the campaign, if it does; the code on chain when stored.
+    #[serde(with = "wire::close_reason")]
+    pub close: CloseReason,
     /// Slot of the best model after the window.
     pub model: SlotId,
 }
@@ -222,7 +227,7 @@ impl CampaignRecord {
     /// Encodes the record for the vault.
     ///
     /// # Errors
-    /// Never in practice: every field has a JSON form.
+    /// When an outcome has no code on chain.
     pub fn encode(&self) -> Result<Vec<u8>, RecordError> {
         Ok(serde_json::to_vec(self)?)
     }
@@ -316,9 +321,22 @@ mod tests {
     fn a_record_survives_storage_and_no_other_is_taken_for_it() {
         let id = CampaignId::from([1; 32]);
         let mut record = CampaignRecord::new(id);
-        record.proposal =
-            Some(Proposal { beacon: B256::repeat_byte(2), decision: ProposalDecision::Decline { reason: 3 } });
+        let decision = ProposalDecision::Decline { reason: Refusal::Terms };
+        record.proposal = Some(Proposal { beacon: B256::repeat_byte(2), decision });
+        record.settlements.push(Settlement {
+            window: WindowIndex(0),
+            version: Version(1),
+            window_hash: B256::ZERO,
+            outcomes: vec![Outcome::NotImproved, Outcome::Accepted(7), Outcome::Rejected(9)],
+            next: None,
+            close: CloseReason::LeakBudget,
+            model: SlotId(B256::ZERO),
+        });
         let bytes = record.encode().unwrap();
+        let stored: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(stored["proposal"]["decision"]["decline"]["reason"], 3, "codes of the chain");
+        assert_eq!(stored["settlements"][0]["outcomes"], serde_json::json!([0, 7, 0xF009]));
+        assert_eq!(stored["settlements"][0]["close"], 3);
         assert_eq!(CampaignRecord::decode(&bytes, id).unwrap(), record);
         let other = CampaignRecord::decode(&bytes, CampaignId::from([2; 32]));
         assert!(matches!(other, Err(RecordError::Campaign(_))));

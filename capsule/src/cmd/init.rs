@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use alloy::primitives::B256;
 use capsule::home::UnlockedCapsule;
+use clap::builder::TypedValueParser;
 use serde_json::json;
 use sonar_node::{
     account,
@@ -16,11 +17,16 @@ use sonar_protocol::{
     ids::Digest,
     units::{Amount, TokenUnit},
 };
+use syft::Ppm;
 
 use super::Context;
 
-/// Defaults of the registration.
-const FEE_PPM: u32 = 10_000;
+/// The share of a bounty that a Capsule takes if its operator does not say: 1 %.
+fn usual_fee() -> Ppm {
+    Ppm::of(1, 100)
+}
+
+/// Where a Capsule answers if its operator does not say.
 const ENDPOINT: &str = "http://127.0.0.1:8090";
 
 /// Create keys and vault, and register the Capsule on the chain. A second run completes or updates the registration.
@@ -36,8 +42,8 @@ pub struct Init {
     #[arg(long, default_value = "0", value_name = "AMOUNT")]
     stake: String,
     /// Fee in addition to each bounty, in millionths of the bounty (default: 10000, or the registered fee)
-    #[arg(long, value_name = "PPM")]
-    fee_ppm: Option<u32>,
+    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).try_map(Ppm::new))]
+    fee_ppm: Option<Ppm>,
     /// URL of this Capsule, published but never dialled (default: http://127.0.0.1:8090, or the registered URL)
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
@@ -85,20 +91,22 @@ impl Init {
     ) -> Result<(), Failure> {
         let operator = opened.operator.address();
         let attester = opened.attester.address();
-        let fingerprint = B256::new(opened.identity.certificate().fingerprint_word());
+        let fingerprint = opened.identity.fingerprint().word();
         match client.capsule(operator).await? {
             None => {
-                let (endpoint, fee) = (self.endpoint.as_deref().unwrap_or(ENDPOINT), self.fee_ppm.unwrap_or(FEE_PPM));
+                let endpoint = self.endpoint.as_deref().unwrap_or(ENDPOINT);
+                let fee = self.fee_ppm.unwrap_or_else(usual_fee);
                 client.register(attester, fingerprint, certificate, endpoint, fee, stake).await?;
             }
             Some(known) => {
                 let endpoint = self.endpoint.as_deref().unwrap_or(&known.endpoint);
-                let fee = self.fee_ppm.unwrap_or(known.feePpm);
+                let registered = Ppm::new(known.feePpm).map_err(Failure::internal)?;
+                let fee = self.fee_ppm.unwrap_or(registered);
                 let same = known.attester == attester
                     && known.fingerprint == fingerprint
                     && known.certificate == B256::from(certificate)
                     && known.endpoint == endpoint
-                    && known.feePpm == fee;
+                    && registered == fee;
                 if !same {
                     client.update_capsule(attester, fingerprint, certificate, endpoint, fee).await?;
                 }

@@ -1,7 +1,7 @@
 //! The clear regime: the model is public, updates are not, and there are no keys.
 
 use sha2::{Digest as _, Sha256};
-use sonar_contracts::{Outcome, State};
+use sonar_contracts::{CloseReason, Outcome, State};
 use sonar_protocol::{envelope::ProtocolReject, families::Clear};
 use syft_nets::{Delta, Model, Release, Training, Update};
 use testkit::yes_or_no::csv;
@@ -57,16 +57,16 @@ async fn the_model_is_public() {
     let mut stage = Stage::open_as(&campaign()).await;
     let (_, start, _) = published(&stage);
     assert_eq!(start, stage.manifest.method.clear().unwrap().initial());
-    assert_eq!(stage.view().best_ppm, 500_000, "a network whose outputs are all zeros");
+    assert_eq!(stage.view().best_ppm.get(), 500_000, "a network whose outputs are all zeros");
 
     let content = stage.sealed(&stage.header(), &stage.update(true));
     let (settlement, _) = stage.settled(content).await;
-    assert!(matches!(Outcome::decode(settlement.outcomes[0]).unwrap(), Outcome::Accepted(3 | 4)));
+    assert!(matches!(settlement.outcomes[0], Outcome::Accepted(3 | 4)));
     match settlement.next {
         // The next version is the very file that was measured.
         Some(next) => {
             let file = stage.shelf.take(next.material).unwrap();
-            assert_eq!(stage.accuracy(&file) / 250_000 * 250_000, stage.view().best_ppm);
+            assert_eq!(stage.accuracy(&file) / 250_000 * 250_000, stage.view().best_ppm.get());
             assert_eq!(stage.disk.names("model").len(), 1, "the old version is gone");
             assert_eq!(stage.disk.names("seed").len(), 1, "what is handed over for it, though it protects nothing");
         }
@@ -102,11 +102,11 @@ async fn malformed_updates_are_rejected_by_protocol_and_cost_nothing_else() {
         let content = stage.sealed(&stage.header(), &bytes);
         let (settlement, _) = stage.settled(content).await;
         let rejected = Outcome::Rejected(ProtocolReject::Conformance.code());
-        assert_eq!((settlement.outcomes, settlement.next), (vec![rejected.encode().unwrap()], None));
+        assert_eq!((settlement.outcomes, settlement.next), (vec![rejected], None));
     }
     assert_eq!(stage.view().material(), material);
     let content = stage.sealed(&stage.header(), &good);
-    assert_eq!(stage.settled(content).await.0.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+    assert_eq!(stage.settled(content).await.0.outcomes, [Outcome::NotImproved]);
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn whatever_does_not_improve_a_network_is_refused_alike() {
         let (settlement, written) = stage.settled(content).await;
         said.push((settlement.outcomes, settlement.next, settlement.close, written, stage.disk.names("").len()));
     }
-    assert_eq!((&said[0].0, said[0].1, said[0].2), (&vec![Outcome::NotImproved.encode().unwrap()], None, 0));
+    assert_eq!((&said[0].0, said[0].1, said[0].2), (&vec![Outcome::NotImproved], None, CloseReason::None));
     assert_eq!(said[0], said[1]);
 }
 

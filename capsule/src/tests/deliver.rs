@@ -3,6 +3,8 @@
 use sonar_contracts::{CloseReason, Outcome, State};
 use sonar_protocol::{event::Event, handover::Published, units::Amount, view::StakeFate};
 
+use syft::Ppm;
+
 use super::stage::{Stage, audit_secret};
 use crate::campaign::{CapsuleAction, next};
 
@@ -24,9 +26,10 @@ async fn the_stake_is_freed_after_the_audit() {
         assert_eq!(version.published, Published::new(version.published.material, handover));
         assert!(audit_secret().open(&stage.id, version.version, handover).is_some());
     }
-    let end = view.changed_at + u64::from(view.terms.audit.period);
-    assert_eq!(next(&view, stage.worker.record(), end - 1), CapsuleAction::Wait(end));
-    stage.block += u64::from(view.terms.audit.period);
+    let period = view.terms.audit.period;
+    let end = view.changed_at.plus(period);
+    assert_eq!(next(&view, stage.worker.record(), view.changed_at.plus(period - 1)), CapsuleAction::Wait(end));
+    stage.block += u64::from(period);
     stage.work().await.unwrap();
     assert_eq!(stage.view().stake_fate, Some(StakeFate::Released));
     assert_eq!(next(&stage.view(), stage.worker.record(), end), CapsuleAction::Done);
@@ -45,7 +48,7 @@ async fn an_old_backup_delivers_no_older_model() {
         window: window.index,
         version: window.version,
         outcomes: vec![Outcome::Accepted(4)],
-        best_ppm: 1_000_000,
+        best_ppm: Ppm::ONE,
         next: None,
     });
     stage.happened(Event::Closed { id, reason: CloseReason::Target, refunded: Amount::ZERO });

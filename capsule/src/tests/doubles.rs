@@ -20,7 +20,10 @@ use sonar_node::{
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
+    refusal::Refusal,
+    terms::CampaignTerms,
 };
+use syft::Ppm;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -139,8 +142,8 @@ impl Artefacts for Arc<Shelf> {
 /// What was sent to the contract.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Sent {
-    Activated { start_ppm: u32, first: Published },
-    Declined(u8),
+    Activated { start_ppm: Ppm, first: Published },
+    Declined(Refusal),
     Settled(Settlement, Vec<u8>),
     Closed,
     Finalized(Digest, Vec<Handover>),
@@ -165,17 +168,17 @@ impl Chain for Arc<Wire> {
         Ok(*self.window_hash.lock().unwrap())
     }
 
-    async fn activate(&self, _: &Terms, start_ppm: u32, first: Published, _: &[u8]) -> Result<(), chain::Error> {
+    async fn activate(&self, _: &Terms, start_ppm: Ppm, first: Published, _: &[u8]) -> Result<(), chain::Error> {
         self.send(Sent::Activated { start_ppm, first })
     }
 
-    async fn decline(&self, _: &Terms, reason: u8, _: &[u8]) -> Result<(), chain::Error> {
+    async fn decline(&self, _: &Terms, reason: Refusal, _: &[u8]) -> Result<(), chain::Error> {
         self.send(Sent::Declined(reason))
     }
 
     async fn settle(
         &self,
-        _: &Terms,
+        _: &CampaignTerms,
         _: &[Submission],
         settlement: &Settlement,
         signature: &[u8],

@@ -41,7 +41,7 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
     ];
     for (content, reason) in cases {
         let (settlement, _) = stage.settled(content).await;
-        assert_eq!(settlement.outcomes, [Outcome::Rejected(reason.code()).encode().unwrap()], "{reason:?}");
+        assert_eq!(settlement.outcomes, [Outcome::Rejected(reason.code())], "{reason:?}");
         assert_eq!(settlement.next, None);
     }
 }
@@ -52,7 +52,7 @@ async fn only_a_malformed_artefact_is_rejected_and_a_failing_node_is_tried_again
     let content = stage.sealed(&stage.header(), &stage.update(true));
     stage.shelf.damage(content, Some(Damage::Malformed));
     let (settlement, _) = stage.settled(content).await;
-    assert_eq!(settlement.outcomes, [Outcome::Rejected(ProtocolReject::NotOpenPgp.code()).encode().unwrap()]);
+    assert_eq!(settlement.outcomes, [Outcome::Rejected(ProtocolReject::NotOpenPgp.code())]);
 
     for damage in [Damage::Node, Damage::Unreachable] {
         let mut stage = Stage::open().await;
@@ -65,7 +65,7 @@ async fn only_a_malformed_artefact_is_rejected_and_a_failing_node_is_tried_again
         stage.shelf.damage(content, None);
         stage.work().await.unwrap();
         let settlement = stage.worker.record().settlements.last().unwrap();
-        let rejected = Outcome::Rejected(ProtocolReject::NotOpenPgp.code()).encode().unwrap();
+        let rejected = Outcome::Rejected(ProtocolReject::NotOpenPgp.code());
         assert_ne!(settlement.outcomes, [rejected], "{damage:?}");
     }
 }
@@ -104,9 +104,9 @@ async fn the_same_bytes_count_once() {
     let mut stage = Stage::open().await;
     let content = stage.sealed(&stage.header(), &stage.update(false));
     let (first, _) = stage.settled(content).await;
-    assert_eq!(first.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+    assert_eq!(first.outcomes, [Outcome::NotImproved]);
     let (again, _) = stage.settled(content).await;
-    assert_eq!(again.outcomes, [Outcome::Rejected(ProtocolReject::Duplicate.code()).encode().unwrap()]);
+    assert_eq!(again.outcomes, [Outcome::Rejected(ProtocolReject::Duplicate.code())]);
 }
 
 /// Every fork asks about another update. What was evaluated counts, also when the chain forgot it, and in the end nothing is
@@ -123,10 +123,10 @@ async fn budget_meter() {
         done.unwrap();
         let record = stage.worker.record();
         let settlement = record.settlements.last().unwrap();
-        assert_eq!(settlement.outcomes, [Outcome::NotImproved.encode().unwrap()]);
+        assert_eq!(settlement.outcomes, [Outcome::NotImproved]);
         assert_eq!(record.meter.as_ref().unwrap().submissions(), spent);
         let close = if spent == 12 { CloseReason::LeakBudget } else { CloseReason::None };
-        assert_eq!(settlement.close, close as u8, "after {spent}");
+        assert_eq!(settlement.close, close, "after {spent}");
         // The chain forgets the submission; the Capsule was killed meanwhile.
         stage.world = before.clone();
         stage.restart();
@@ -134,6 +134,6 @@ async fn budget_meter() {
     // A good update is not even looked at any more.
     let content = stage.sealed(&stage.header(), &stage.update(true));
     let (settlement, _) = stage.settled(content).await;
-    assert_eq!(settlement.outcomes, [Outcome::NotImproved.encode().unwrap()]);
-    assert_eq!(settlement.close, CloseReason::LeakBudget as u8);
+    assert_eq!(settlement.outcomes, [Outcome::NotImproved]);
+    assert_eq!(settlement.close, CloseReason::LeakBudget);
 }

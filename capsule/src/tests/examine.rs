@@ -8,6 +8,7 @@ use sonar_protocol::{
     manifest::Manifest,
     pgp::{self, Identity},
     refusal::Refusal,
+    units::Timestamp,
 };
 
 use super::{
@@ -24,10 +25,11 @@ async fn an_expiring_certificate_costs_no_stake() {
     // Deadline, evaluation, delivery, and a day.
     let needed = 2 * 86_400 + 3_600 + 86_400 + 86_400;
     let key = |seconds| Identity::load(&testkit::openpgp::expiring("e", began, seconds), "e").unwrap();
+    let began = Timestamp::from_unix(began);
 
     let mut stage = Stage::delivering(&CAMPAIGN, key(needed - 1).certificate(), began, |_, _, _| {});
     stage.step().await.1.unwrap();
-    assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::CertificateExpires as u8));
+    assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::CertificateExpires));
     assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
 
     let scientist = key(needed);
@@ -63,7 +65,7 @@ async fn a_backbone_is_fetched_and_must_be_one() {
     stage.shelf.put(b"no weights".to_vec());
     let (_, done) = stage.step().await;
     done.unwrap();
-    assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::Backbone as u8));
+    assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::Backbone));
 
     let network = through(b"").manifest.method.backbone().unwrap().network.clone();
     let weights = plain_network(&syft_nets::Model::initial(&network, &[3; 32])).unwrap();
@@ -94,7 +96,7 @@ async fn proposals_that_are_not_as_promised_are_declined() {
         assert_eq!(action, CapsuleAction::Examine);
         done.unwrap();
         let (action, _) = stage.step().await;
-        assert_eq!(action, CapsuleAction::Decline(reason as u8), "{reason}");
+        assert_eq!(action, CapsuleAction::Decline(reason), "{reason}");
         assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
     }
 }

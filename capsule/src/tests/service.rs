@@ -37,13 +37,13 @@ impl Chain {
             endpoint: String::new(),
             feePpm: FEE_PPM,
         };
-        let opened = Campaigns::Opened { id: stage.id.into(), owner: terms.owner, terms };
+        let opened = Campaigns::Opened { id: stage.id.into(), owner: terms.owner, terms: (*terms).clone() };
         let events = [(REGISTRY, registered.encode_log_data()), (SONAR, opened.encode_log_data())];
         let log = |(index, (address, data))| Log {
             inner: alloy::primitives::Log { address, data },
             block_hash: Some(B256::repeat_byte(1)),
             block_number: Some(1),
-            block_timestamp: Some(NOW),
+            block_timestamp: Some(NOW.unix()),
             transaction_hash: Some(B256::repeat_byte(2)),
             transaction_index: Some(0),
             log_index: Some(index),
@@ -62,7 +62,7 @@ async fn answer(State(chain): State<Arc<Chain>>, Json(request): Json<Value>) -> 
         "eth_getBlockByNumber" => {
             let mut block = Block::<B256>::default();
             block.header.inner.number = 1;
-            block.header.inner.timestamp = NOW;
+            block.header.inner.timestamp = NOW.unix();
             block.header.hash = B256::repeat_byte(1);
             serde_json::to_value(block).unwrap()
         }

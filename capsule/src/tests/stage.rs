@@ -21,10 +21,12 @@ use sonar_protocol::{
     launch::{self, CapsuleTerms, Inputs, Recipient},
     manifest::Manifest,
     pgp::{self, Certificate, Identity},
-    units::Amount,
+    units::{Amount, Timestamp},
     view::{CampaignView, CapsuleView, World},
 };
-use syft::{AffineUpdate, EncryptedUpdate, Material, Matrix, SecretKey, Targets, VersionSeed, encrypt_update};
+use syft::{
+    AffineUpdate, EncryptedUpdate, GridStep, Material, Matrix, Ppm, SecretKey, Targets, VersionSeed, encrypt_update,
+};
 use testkit::yes_or_no::{self, csv};
 
 use super::doubles::{Disk, Sent, Shelf, Wire};
@@ -45,7 +47,7 @@ pub(super) const MINER: Address = Address::repeat_byte(5);
 
 pub(super) const FEE_PPM: u32 = 10_000;
 
-pub(super) const NOW: u64 = 1_800_000_000;
+pub(super) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 pub(super) static CAMPAIGN: LazyLock<String> =
     LazyLock::new(|| yes_or_no::campaign("submissions = 12\naccepts = 2\nwindow = 1"));
@@ -64,8 +66,8 @@ pub(super) struct Stage {
     pub(super) manifest: Manifest,
     pub(super) id: CampaignId,
     pub(super) world: World,
-    /// Unix time of block 0.
-    pub(super) began: u64,
+    /// Time of block 0.
+    pub(super) began: Timestamp,
     pub(super) block: u64,
     pub(super) stake: Amount,
     pub(super) worker: TestWorker,
@@ -107,7 +109,7 @@ impl Stage {
     pub(super) fn delivering(
         file: &str,
         scientist: &Certificate,
-        began: u64,
+        began: Timestamp,
         spoil: impl FnOnce(&mut Vec<u8>, &mut Manifest, &mut Terms),
     ) -> Self {
         let signer = PrivateKeySigner::random();
@@ -123,7 +125,7 @@ impl Stage {
             capsule: CapsuleTerms {
                 operator: Address::repeat_byte(2),
                 attester: signer.address(),
-                fee_ppm: FEE_PPM,
+                fee_ppm: FEE_PPM.try_into().unwrap(),
                 stake: Amount::ZERO,
                 fingerprint: CAPSULE.fingerprint(),
             },
@@ -136,7 +138,7 @@ impl Stage {
         let (disk, shelf, wire) = (Arc::<Disk>::default(), Arc::<Shelf>::default(), Arc::<Wire>::default());
         let mut sealed = pgp::seal(&plan.bundle.encode(), CAPSULE.certificate()).unwrap();
         let mut manifest = plan.manifest(Digest([0; 32]));
-        let mut terms = plan.terms(Digest([0; 32]));
+        let mut terms = Terms::clone(&plan.terms(Digest([0; 32])));
         spoil(&mut sealed, &mut manifest, &mut terms);
         manifest.bundle = shelf.put(sealed);
         terms.manifest = shelf.put(manifest.encode().unwrap()).into();
@@ -156,7 +158,7 @@ impl Stage {
             stake: Amount::ZERO,
             worker,
         };
-        stage.happened(Event::Opened { id, terms: Box::new(terms) });
+        stage.happened(Event::Opened { id, terms: Box::new(terms.try_into().unwrap()) });
         stage
     }
 
@@ -185,6 +187,11 @@ impl Stage {
         self.world.campaign(self.id).unwrap().clone()
     }
 
+    /// Each block is a second.
+    fn now(&self) -> Timestamp {
+        self.began.plus(self.block)
+    }
+
     /// The chain says something in a new block.
     pub(super) fn happened(&mut self, event: Event) {
         self.block += 1;
@@ -192,7 +199,7 @@ impl Stage {
         let at = LogPosition {
             block: self.block,
             block_hash: hash,
-            timestamp: self.began + self.block,
+            timestamp: self.now(),
             transaction: hash,
             index: self.block,
         };
@@ -203,12 +210,12 @@ impl Stage {
     pub(super) async fn step(&mut self) -> (CapsuleAction, Result<(), WorkError>) {
         let own = CapsuleView {
             attester: self.signer.address(),
-            fee_ppm: FEE_PPM,
+            fee_ppm: FEE_PPM.try_into().unwrap(),
             stake: self.stake,
             ..CapsuleView::default()
         };
         let view = self.view();
-        self.worker.step(&view, Some(&own), self.began + self.block).await
+        self.worker.step(&view, Some(&own), self.now()).await
     }
 
     /// Works until there is nothing to do; the chain takes everything that is sent.
@@ -231,7 +238,7 @@ impl Stage {
         let id = self.id;
         match sent {
             Sent::Activated { start_ppm, first } => self.happened(Event::Activated { id, start_ppm, first }),
-            Sent::Declined(reason) => self.happened(Event::Declined { id, reason }),
+            Sent::Declined(reason) => self.happened(Event::Declined { id, reason: reason.into() }),
             Sent::Settled(settlement, _) => self.settle(&settlement),
             Sent::Closed => {
                 self.happened(Event::Closed { id, reason: CloseReason::Deadline, refunded: Amount::ZERO });
@@ -243,9 +250,9 @@ impl Stage {
 
     pub(super) fn settle(&mut self, settlement: &Settlement) {
         let id = self.id;
-        let outcomes: Vec<Outcome> = settlement.outcomes.iter().map(|code| Outcome::decode(*code).unwrap()).collect();
+        let outcomes = settlement.outcomes.clone();
         let mut steps = outcomes.iter().rev().filter_map(|outcome| match outcome {
-            Outcome::Accepted(step) => Some(u32::from(*step) * self.manifest.accuracy.grid.ppm()),
+            Outcome::Accepted(step) => self.manifest.accuracy.grid.value(GridStep(*step)),
             _ => None,
         });
         let best_ppm = steps.next().unwrap_or(self.view().best_ppm);
@@ -257,9 +264,9 @@ impl Stage {
             best_ppm,
             next: settlement.next,
         });
-        if settlement.close != 0 {
+        if settlement.close != CloseReason::None {
             self.happened(Event::Closed { id, reason: CloseReason::LeakBudget, refunded: Amount::ZERO });
-        } else if settlement.next.is_none() && best_ppm >= 1_000_000 {
+        } else if settlement.next.is_none() && best_ppm == Ppm::ONE {
             self.happened(Event::Closed { id, reason: CloseReason::Target, refunded: Amount::ZERO });
         }
     }
@@ -363,7 +370,7 @@ impl Stage {
     pub(super) async fn improve(&mut self) {
         let content = self.sealed(&self.header(), &self.update_from(&self.half_right()));
         let (settlement, _) = self.settled(content).await;
-        assert_eq!(settlement.outcomes, [Outcome::Accepted(3).encode().unwrap()]);
+        assert_eq!(settlement.outcomes, [Outcome::Accepted(3)]);
         assert_eq!(self.view().version(), Version(2));
     }
 
@@ -414,7 +421,7 @@ impl Stage {
 /// All that an update led to: what is public, and what is on the Capsule's disk.
 #[derive(Debug, PartialEq)]
 pub(super) struct Transcript {
-    pub(super) outcomes: Vec<u16>,
+    pub(super) outcomes: Vec<Outcome>,
     pub(super) steps: Vec<CapsuleAction>,
     pub(super) sent: Vec<Sent>,
     pub(super) published: BTreeSet<Digest>,

@@ -94,7 +94,7 @@ fn an_encrypted_model_on_a_public_backbone_beats_one_on_pixels() {
         backbone: Some(directory.join("backbone.safetensors")),
         ..on_pixels("backbone-with")
     });
-    let (with_ppm, without_ppm) = (with.final_accuracy_ppm, without.final_accuracy_ppm);
+    let (with_ppm, without_ppm) = (with.final_accuracy_ppm.get(), without.final_accuracy_ppm.get());
     assert!(with_ppm > without_ppm + 80_000, "{with_ppm} with, {without_ppm} without");
     assert!(with.warnings.iter().any(|warning| warning.contains("the backbone becomes public")), "{:?}", with.warnings);
     assert!(with.audited_versions > 0);

@@ -74,7 +74,7 @@ impl Observer for Killer {
 struct Balances {
     state: State,
     reason: CloseReason,
-    best_ppm: u32,
+    best_ppm: Ppm,
     // deposited, paid, owed, refunded, fee, escrowed
     ledger: [Amount; 6],
     // earned and withdrawn
@@ -170,7 +170,7 @@ async fn check_margin(network: &Network, validation: &str, data: &[String], refe
     let embedding = Embedding::none();
     let twin = Twin::new(&manifest, linear, &embedding, validation).unwrap();
     let updates = twin.updates(data).unwrap();
-    let start = Ppm::new(view.start_ppm.unwrap()).unwrap();
+    let start = view.start_ppm.unwrap();
     let ladder = manifest.accuracy.ladder_from(start).unwrap();
     let (mut best, mut step) = (Weights::zeros(linear.shape), start.steps(ladder.grid()));
     for window in &view.settled {
@@ -182,7 +182,7 @@ async fn check_margin(network: &Network, validation: &str, data: &[String], refe
             let outcome = evaluate_window(&best, best_ppm, [Some(delta)], &twin.validation, &ladder, 1);
             (best, step) = (outcome.best, outcome.best_step);
         }
-        let decided = ladder.grid().value(step).unwrap().get();
+        let decided = ladder.grid().value(step).unwrap();
         assert_eq!(decided, window.best_ppm, "the encrypted campaign decided as the clear one");
     }
 }

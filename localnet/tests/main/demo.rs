@@ -3,6 +3,7 @@
 use localnet::{demo::DemoConfig, report::DemoReport};
 use sonar_contracts::{CloseReason, payout};
 use sonar_protocol::regime::Regime;
+use syft::{Grid, Ppm};
 
 use crate::support::{config, digits, run, seeded};
 
@@ -14,16 +15,17 @@ const NOISE_PPM: u32 = 3_000;
 pub fn check(report: &DemoReport) {
     assert!(report.balances(), "money is missing: {report:#?}");
     assert_eq!(report.owed, 0u128.into(), "all miners have withdrawn");
-    assert_eq!(report.attested_accuracy_ppm % report.grid_ppm, 0);
+    let grid = Grid::new(report.grid_ppm.get()).unwrap();
     assert_eq!(
-        report.final_accuracy_ppm / report.grid_ppm * report.grid_ppm,
+        report.final_accuracy_ppm.floor_to_grid(grid),
         report.attested_accuracy_ppm,
         "the attested accuracy is that of the delivered model, on the grid"
     );
     match report.regime {
         Regime::Encrypted => {
-            let difference = report.final_accuracy_ppm.abs_diff(report.clear_accuracy_ppm.unwrap());
-            assert!(difference <= 2 * report.grid_ppm + NOISE_PPM, "encrypted and clear differ by {difference} ppm");
+            let clear = report.clear_accuracy_ppm.unwrap().get();
+            let difference = report.final_accuracy_ppm.get().abs_diff(clear);
+            assert!(difference <= 2 * grid.ppm() + NOISE_PPM, "encrypted and clear differ by {difference} ppm");
             assert!(report.seconds.encrypt_model.unwrap() > 0.0);
         }
         Regime::Clear => assert_eq!((report.clear_accuracy_ppm, report.seconds.encrypt_model), (None, None)),
@@ -36,17 +38,17 @@ pub fn check(report: &DemoReport) {
 /// Every payout is the formula's, and together they are what was paid and what the miners earned.
 fn check_payouts(report: &DemoReport) {
     let bounty: u128 = report.bounty.to_string().parse().unwrap();
-    let mut best = report.start_accuracy_ppm;
+    let mut best = report.start_accuracy_ppm.get();
     let mut paid = 0;
     for pay in &report.payouts {
-        let target = report.target_accuracy_ppm;
-        let amount = payout(bounty, target, best, best + pay.accuracy_delta_ppm);
+        let (target, delta) = (report.target_accuracy_ppm.get(), pay.accuracy_delta_ppm.get());
+        let amount = payout(bounty, target, best, best + delta);
         assert_eq!(pay.amount, amount.into(), "{pay:?} after {best}");
-        best += pay.accuracy_delta_ppm;
+        best += delta;
         paid += amount;
     }
     assert_eq!(report.paid, paid.into());
-    assert_eq!(best, report.attested_accuracy_ppm.min(report.target_accuracy_ppm));
+    assert_eq!(best, report.attested_accuracy_ppm.min(report.target_accuracy_ppm).get());
     for miner in &report.miners {
         let own = report.payouts.iter().filter(|pay| pay.miner == miner.address);
         let sum = own.fold(0u128.into(), |sum: sonar_protocol::units::Amount, pay| sum.saturating_add(pay.amount));
@@ -69,9 +71,9 @@ fn check_costs(report: &DemoReport) {
 fn five_mines_learn_digits_that_nobody_shows() {
     let report = digits();
     check(report);
-    assert!(report.start_accuracy_ppm <= 150_000);
+    assert!(report.start_accuracy_ppm.get() <= 150_000);
     assert_eq!(report.warnings, [""; 0]);
-    assert!(report.final_accuracy_ppm >= 920_000, "{}", report.final_accuracy_ppm);
+    assert!(report.final_accuracy_ppm.get() >= 920_000, "{}", report.final_accuracy_ppm);
     let saved = std::fs::read_to_string(report.model.with_file_name("report.json")).unwrap();
     let saved: serde_json::Value = serde_json::from_str(&saved).unwrap();
     assert!(saved["bounty"].is_string() && saved["payouts"][0]["amount"].is_string());
@@ -81,7 +83,7 @@ fn five_mines_learn_digits_that_nobody_shows() {
 fn three_mines_learn_to_tell_tumours() {
     let report = run(&config("breast-cancer", 3, "breast-cancer"));
     check(&report);
-    assert!(report.final_accuracy_ppm >= 930_000, "{}", report.final_accuracy_ppm);
+    assert!(report.final_accuracy_ppm.get() >= 930_000, "{}", report.final_accuracy_ppm);
     assert!(report.warnings.iter().any(|warning| warning.contains("cannot be called secret")), "{:?}", report.warnings);
 }
 
@@ -90,7 +92,7 @@ fn two_mines_learn_to_foretell_a_disease_and_are_paid_by_explained_variance() {
     let data = seeded("diabetes", 3, "diabetes-data");
     let report = run(&DemoConfig { data, ..config("diabetes", 2, "diabetes") });
     check(&report);
-    assert_eq!((report.start_accuracy_ppm, report.target_accuracy_ppm), (0, 450_000));
+    assert_eq!((report.start_accuracy_ppm, report.target_accuracy_ppm), (Ppm::ZERO, Ppm::of(45, 100)));
     assert_eq!(report.close_reason, CloseReason::Target);
     assert!(report.payouts.len() > 1, "{:?}", report.payouts);
     assert_eq!(report.warnings, [""; 0]);

@@ -20,7 +20,7 @@ use sonar_protocol::{
     manifest::Manifest,
     regime::Regime,
 };
-use syft::{FeatureKind, Scores, Targets, Task, Weights};
+use syft::{FeatureKind, Grid, Ppm, Scores, Targets, Task, Weights};
 use syft_nets::Model;
 
 use crate::{
@@ -92,7 +92,7 @@ impl Case {
     /// Writes the model in every format, the data, and what we make of them.
     fn write(&self, directory: &Path) {
         std::fs::create_dir_all(directory).unwrap();
-        let finished = FinishedModel::new(&self.manifest, &self.file, self.campaign, 0).unwrap();
+        let finished = FinishedModel::new(&self.manifest, &self.file, self.campaign, Ppm::ZERO).unwrap();
         for (format, path) in delivery::paths(&directory.join("model"), &Format::ALL) {
             std::fs::write(path, finished.encode(format, &self.embedding).unwrap()).unwrap();
         }
@@ -163,8 +163,9 @@ fn the_documentation_loads_the_delivered_model_and_measures_the_same_accuracy() 
     // The file that the Capsule signed.
     std::fs::copy(&report.model, directory.join("model.safetensors")).unwrap();
     let outcomes = run_page(LINEAR.0, LINEAR.1, &[directory]);
-    assert_eq!(outcomes[0].accuracy_ppm, Some(report.final_accuracy_ppm));
-    assert_eq!(report.final_accuracy_ppm / report.grid_ppm * report.grid_ppm, report.attested_accuracy_ppm);
+    assert_eq!(outcomes[0].accuracy_ppm, Some(report.final_accuracy_ppm.get()));
+    let grid = Grid::new(report.grid_ppm.get()).unwrap();
+    assert_eq!(report.final_accuracy_ppm.floor_to_grid(grid), report.attested_accuracy_ppm);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest, Version},
     manifest::Manifest,
     pgp::Certificate,
-    units::Amount,
+    units::{Amount, Timestamp},
     view::CampaignView,
 };
 use syft::{Binding, EncryptedUpdate, SecretKey, VersionSeed, Weights, encrypt_update};
@@ -44,7 +44,7 @@ impl Attacker {
             node: Node::start(NodeConfig::client(repo, hub)).await.unwrap(),
             client: network.client().clone(),
             accounts: network.anvil().signers()[2..][..FORGERIES].to_vec(),
-            capsule: Certificate::decode(certificate.as_bytes(), 0).unwrap(),
+            capsule: Certificate::decode(certificate.as_bytes(), Timestamp::EPOCH).unwrap(),
             manifest: network.manifest(id).await.unwrap(),
         }
     }

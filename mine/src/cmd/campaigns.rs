@@ -17,6 +17,7 @@ use sonar_protocol::{
     regime::Regime,
     units::{Amount, TokenUnit, percent},
 };
+use syft::Ppm;
 
 use super::{Context, store_failure};
 
@@ -30,8 +31,8 @@ struct Line {
     bounty: Amount,
     token: TokenUnit,
     submission_stake: Amount,
-    best_ppm: u32,
-    target_ppm: u32,
+    best_ppm: Ppm,
+    target_ppm: Ppm,
     version: Version,
     action: Option<Action>,
     next: Option<String>,
@@ -63,7 +64,7 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
             token,
             submission_stake: campaign.terms.submissionStake.into(),
             best_ppm: campaign.best_ppm,
-            target_ppm: campaign.terms.targetPpm,
+            target_ppm: campaign.terms.target(),
             version: campaign.version(),
             action,
             next,

@@ -9,7 +9,10 @@ use sonar_node::{
     cli::{self, Ask, Failure, Report, confirm},
     files,
 };
-use sonar_protocol::data::{Header, TableError, TableLimits};
+use sonar_protocol::{
+    data::{Header, TableError, TableLimits},
+    units::Timestamp,
+};
 use zeroize::Zeroizing;
 
 use super::{Context, repository_failure as failure};
@@ -108,10 +111,11 @@ fn listing(all: &[About]) -> String {
     table.to_string()
 }
 
-/// Unix time.
-fn now() -> Result<u64, Failure> {
-    let elapsed = SystemTime::UNIX_EPOCH.elapsed();
-    let time =
-        elapsed.map_err(|_| Failure::internal("the clock of this machine shows a time before 1970; correct it"))?;
-    Ok(time.as_secs())
+fn now() -> Result<Timestamp, Failure> {
+    match SystemTime::now() {
+        time if time < SystemTime::UNIX_EPOCH => {
+            Err(Failure::internal("the clock of this machine shows a time before 1970; correct it"))
+        }
+        time => Ok(time.into()),
+    }
 }

@@ -100,8 +100,8 @@ fn awards(part: &TokenStatement) -> String {
             row.window,
             row.index,
             row.bounty,
-            row.delta_ppm,
-            row.target_ppm,
+            row.delta_ppm.get(),
+            row.target_ppm.get(),
             part.token.format(row.amount),
             if row.withdrawn { ", withdrawn" } else { "" },
         )

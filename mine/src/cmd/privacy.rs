@@ -6,7 +6,7 @@ use crate::{
     home,
     outbox::Outbox,
     privacy::{Budget, Disclosure},
-    repository,
+    repository::{self, DataName},
 };
 use serde::Serialize;
 use sonar_node::cli::{self, Ask, Failure, Report};
@@ -21,7 +21,7 @@ struct Privacy {
 
 #[derive(Serialize)]
 struct Line {
-    data: String,
+    data: DataName,
     private: u32,
     exact: u32,
     /// Total ε of the private updates; `None` without a δ.
@@ -34,14 +34,14 @@ pub fn run(context: &Context) -> Result<Report, Failure> {
     let budget = home::read_policy(&context.home.policy())?.privacy;
     let outbox = Outbox::load(&*store).map_err(store_failure)?;
     let ledger = outbox.ledger();
-    let mut names: BTreeSet<String> = ledger.accounts().map(|(data, _)| data.to_owned()).collect();
-    names.extend(repository::names(&*store).map_err(repository_failure)?.into_iter().map(String::from));
+    let mut names: BTreeSet<DataName> = ledger.accounts().map(|(data, _)| data.clone()).collect();
+    names.extend(repository::names(&*store).map_err(repository_failure)?);
     let data = names.into_iter().map(|data| line(budget.as_ref(), ledger.spent(&data), data)).collect();
     let privacy = Privacy { budget, data };
     Report::new(&privacy, human(&privacy))
 }
 
-fn line(budget: Option<&Budget>, spent: Disclosure, data: String) -> Line {
+fn line(budget: Option<&Budget>, spent: Disclosure, data: DataName) -> Line {
     Line {
         data,
         private: spent.private,
@@ -59,7 +59,7 @@ fn human(privacy: &Privacy) -> String {
     let mut table = cli::table(["DATA SET", "PRIVATE UPDATES", "EXACT UPDATES", "EPSILON", "LEFT"]);
     for line in &privacy.data {
         table.add_row([
-            line.data.clone(),
+            line.data.to_string(),
             line.private.to_string(),
             line.exact.to_string(),
             line.epsilon.map_or_else(String::new, |epsilon| format!("{epsilon:.2}")),

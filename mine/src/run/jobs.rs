@@ -21,6 +21,8 @@ use sonar_protocol::{
     limits,
     manifest::Manifest,
     pgp::Certificate,
+    terms::CampaignTerms,
+    units::Timestamp,
     view::{CampaignView, World},
 };
 use syft::Binding;
@@ -115,12 +117,12 @@ pub(super) fn driver() -> Jobs {
 }
 
 /// The step behind an action, if any, with its time limit. A training may run until the campaign's deadline.
-pub(super) fn step(campaign: &CampaignView, action: &Action, now: u64) -> Option<Step> {
+pub(super) fn step(campaign: &CampaignView, action: &Action, now: Timestamp) -> Option<Step> {
     Some(match action {
         Action::Fetch(CampaignArtefact::Manifest) => Step::new("fetch_manifest", FETCH_LIMIT),
         Action::Fetch(CampaignArtefact::Material) => Step::new("fetch_material", FETCH_LIMIT),
         Action::Train => {
-            let left = campaign.terms.deadline.saturating_sub(now);
+            let left = campaign.terms.deadline().since(now);
             Step::new("train", Duration::from_secs(left)).at_most(TRAININGS)
         }
         Action::Send => Step::new("send", SEND_LIMIT),
@@ -177,7 +179,7 @@ pub(super) fn lock(outbox: &Mutex<Outbox>) -> std::sync::MutexGuard<'_, Outbox> 
     outbox.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn fetch_manifest(shop: Workshop, terms: Terms) -> Result<StepResult, StepError> {
+async fn fetch_manifest(shop: Workshop, terms: CampaignTerms) -> Result<StepResult, StepError> {
     let digest = Digest(terms.manifest.0);
     let bytes = shop.setup.node.get(digest, limits::MANIFEST, FETCH_TIMEOUT).await;
     let bytes = match bytes {
@@ -207,8 +209,8 @@ struct MaterialRequest {
     published: Published,
     certificate: Option<Digest>,
     operator: Address,
-    /// Unix time of the launch, when the Capsule's key must be valid.
-    opened_at: u64,
+    /// The Capsule's key has to be valid when the campaign is opened.
+    opened_at: Timestamp,
     binding: Binding,
 }
 
@@ -292,7 +294,7 @@ fn open_kit(
     let capsule = Certificate::decode(certificate, request.opened_at)
         .map_err(|error| MaterialProblem::Certificate { detail: error.to_string() })?;
     if capsule.fingerprint() != manifest.capsule {
-        let (found, expected) = (capsule.fingerprint().to_string(), manifest.capsule.to_string());
+        let (found, expected) = (capsule.fingerprint(), manifest.capsule);
         return Err(MaterialProblem::OtherCapsule { found, expected });
     }
     if !request.published.is_of(material) {

@@ -93,6 +93,7 @@ impl JournalLine {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use sonar_protocol::units::Timestamp;
 
     use super::*;
     use crate::{
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn every_decision_has_a_stable_name_and_survives_the_vault() {
-        let spent = ExhaustedBudget { data: "own".into(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
+        let spent = ExhaustedBudget { data: "own".parse().unwrap(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
         let skip = |skip| Action::Skip(skip);
         let cases = [
             (skip(Skip::NotOpen), json!({"action": "skip", "reason": "not_open"})),
@@ -151,7 +152,10 @@ mod tests {
             (Action::Train, json!({"action": "train"})),
             (Action::Send, json!({"action": "send"})),
             (Action::Wait(Wait::Settlement), json!({"action": "wait", "for": "settlement"})),
-            (Action::Wait(Wait::CoolDown { until: 7 }), json!({"action": "wait", "for": "cool_down", "until": 7})),
+            (
+                Action::Wait(Wait::CoolDown { until: Timestamp::from_unix(7) }),
+                json!({"action": "wait", "for": "cool_down", "until": 7}),
+            ),
         ];
         for (action, expected) in cases {
             assert_eq!(serde_json::to_value(&action).unwrap(), expected);

@@ -66,7 +66,7 @@ impl CampaignState {
     pub fn exhausted(&self, budget: Option<&Budget>, ledger: &DisclosureLedger) -> Option<PrivacyProblem> {
         let (budget, manifest) = (budget?, self.manifest.as_ref()?);
         let fitting = || self.fits.iter().filter(|fit| fit.rows > 0);
-        if let Err(error) = ledger.allow(budget, fitting().map(|fit| fit.data.as_str())) {
+        if let Err(error) = ledger.allow(budget, fitting().map(|fit| &fit.data)) {
             return Some(error.into());
         }
         let rows = fitting().map(|fit| fit.rows).sum();

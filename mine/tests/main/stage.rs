@@ -8,7 +8,9 @@ use alloy::{
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use sonar_anvil::{Anvil, AnvilConfig};
-use sonar_contracts::{Activation, Attestation, Deployment, Outcome, Publication, Settlement, Terms, Tree};
+use sonar_contracts::{
+    Activation, Attestation, CloseReason, Deployment, Outcome, Publication, Settlement, Terms, Tree,
+};
 use sonar_node::{
     chain::Client,
     ipfs::{Node, NodeConfig, loopback},
@@ -16,6 +18,7 @@ use sonar_node::{
 use sonar_protocol::{
     campaign::CampaignFile,
     families::Linear,
+    fingerprint::Fingerprint,
     handover::{AuditSecret, Published},
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, Recipient},
@@ -24,7 +27,7 @@ use sonar_protocol::{
     units::Amount,
     view::CampaignView,
 };
-use syft::{Binding, SecretKey, VersionSeed, Weights};
+use syft::{Binding, Ppm, SecretKey, VersionSeed, Weights};
 use syft_nets::Model;
 
 use testkit::{
@@ -69,10 +72,10 @@ impl Stage {
         let capsule = Identity::generate("Capsule <capsule@example.org>", "secret").unwrap();
         let certificate = hub.add(capsule.certificate().encode()).await.unwrap();
         let attester = signers[9].clone();
-        let fingerprint = B256::new(capsule.certificate().fingerprint_word());
+        let fingerprint = capsule.fingerprint().word();
         let stake = Amount::from(10_u128.pow(18));
         operator
-            .register(attester.address(), fingerprint, certificate, "http://127.0.0.1:1", 10_000, stake)
+            .register(attester.address(), fingerprint, certificate, "http://127.0.0.1:1", Ppm::of(1, 100), stake)
             .await
             .unwrap();
         operator.authorize(true).await.unwrap();
@@ -114,13 +117,17 @@ impl Stage {
             initial: None,
             backbone,
             owner: self.owner.address().unwrap(),
-            scientist: Recipient { certificate: b"certificate".to_vec(), fingerprint: "AB".repeat(20), expires: None },
+            scientist: Recipient {
+                certificate: b"certificate".to_vec(),
+                fingerprint: Fingerprint::V4([0xAB; 20]),
+                expires: None,
+            },
             token: Address::ZERO,
             bounty: Amount::from(10_u128.pow(18)),
             capsule: CapsuleTerms {
                 operator: self.operator.address().unwrap(),
                 attester: self.attester.address(),
-                fee_ppm: 10_000,
+                fee_ppm: Ppm::of(1, 100),
                 stake: Amount::ZERO,
                 fingerprint: self.capsule.fingerprint(),
             },
@@ -133,7 +140,7 @@ impl Stage {
         let plan = launch::plan(&CampaignFile::parse(&file).unwrap(), inputs).unwrap();
         let manifest = plan.manifest(Digest([9; 32]));
         let digest = self.hub.add(manifest.encode().unwrap()).await.unwrap();
-        let mut terms = plan.terms(digest);
+        let mut terms = Terms::clone(&plan.terms(digest));
         change(&mut terms);
         self.owner.open(&terms).await.unwrap();
         Campaign { id: self.owner.id(&terms), manifest, terms }
@@ -169,7 +176,7 @@ impl Stage {
         let Publication { material, root, handover } = first.into();
         let signature =
             self.sign(&Activation { campaign: campaign.id.0, startPpm: start_ppm, material, root, handover });
-        self.operator.activate(&campaign.terms, start_ppm, first, &signature).await.unwrap();
+        self.operator.activate(&campaign.terms, start_ppm.try_into().unwrap(), first, &signature).await.unwrap();
     }
 
     /// What the Capsule binds itself to with a material on IPFS.
@@ -182,7 +189,6 @@ impl Stage {
     pub async fn settle(&self, id: CampaignId, outcomes: &[Outcome], next: Option<Digest>) {
         self.pass(61).await;
         let view = self.view(id).await;
-        let codes: Vec<u16> = outcomes.iter().map(|o| o.encode().unwrap()).collect();
         let next = match next {
             Some(material) => Some(self.published(material).await),
             None => None,
@@ -193,14 +199,14 @@ impl Stage {
             version: view.version().0,
             window: view.window.index.0,
             windowHash: view.window_hash(),
-            outcomes: codes.clone(),
+            outcomes: outcomes.iter().map(|o| o.encode().unwrap()).collect(),
             material,
             root,
             handover,
             close: 0,
         });
         let submissions = &view.window.submissions;
-        self.operator.settle(&view.terms, submissions, &codes, next, 0, &signature).await.unwrap();
+        self.operator.settle(&view.terms, submissions, outcomes, next, CloseReason::None, &signature).await.unwrap();
     }
 
     /// Closes a campaign as its owner.

@@ -7,17 +7,21 @@ use alloy::{
     signers::Signer,
     sol_types::{SolCall, SolValue},
 };
-use sonar_contracts::{Campaigns, DataCoin, KeyProof, Publication, Submission, Terms, WordProof, fee};
+use sonar_contracts::{
+    Campaigns, CloseReason, DataCoin, KeyProof, Outcome, Publication, Submission, Terms, WordProof, fee,
+};
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version},
+    refusal::Refusal,
     units::Amount,
 };
+use syft::Ppm;
 
 use super::{Client, Error, TxOutcome};
 
 /// Validity of a permit for the bounty. Short, because the transaction is sent at once.
-const PERMIT_SECONDS: u64 = 3_600;
+const PERMIT_SECONDS: u32 = 3_600;
 
 impl Client {
     /// Opens a campaign: bounty and fee go into escrow. The allowance of a token is a signed permit (EIP-2612) if the
@@ -53,7 +57,7 @@ impl Client {
             }
             _ => return Ok(None),
         };
-        let deadline = U256::from(self.now().await?.saturating_add(PERMIT_SECONDS));
+        let deadline = U256::from(self.now().await?.plus(PERMIT_SECONDS).unix());
         let kind = keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
         let spender = self.deployment().campaigns;
         let permit = keccak256((kind, owner, spender, amount, nonce, deadline).abi_encode_params());
@@ -157,13 +161,13 @@ impl Client {
     pub async fn activate(
         &self,
         terms: &Terms,
-        start_ppm: u32,
+        start: Ppm,
         first: Published,
         signature: &[u8],
     ) -> Result<TxOutcome, Error> {
         let call = Campaigns::activateCall {
             t: terms.clone(),
-            startPpm: start_ppm,
+            startPpm: start.get(),
             first: first.into(),
             sig: signature.to_vec().into(),
         };
@@ -174,8 +178,8 @@ impl Client {
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
-    pub async fn decline(&self, terms: &Terms, reason: u8, signature: &[u8]) -> Result<TxOutcome, Error> {
-        let call = Campaigns::declineCall { t: terms.clone(), reason, sig: signature.to_vec().into() };
+    pub async fn decline(&self, terms: &Terms, reason: Refusal, signature: &[u8]) -> Result<TxOutcome, Error> {
+        let call = Campaigns::declineCall { t: terms.clone(), reason: reason.code(), sig: signature.to_vec().into() };
         self.send("decline the campaign", &call, U256::ZERO).await
     }
 
@@ -187,12 +191,12 @@ impl Client {
         &self,
         terms: &Terms,
         submissions: &[Submission],
-        outcomes: &[u16],
+        outcomes: &[Outcome],
         next: Option<Published>,
-        close: u8,
+        close: CloseReason,
         signature: &[u8],
     ) -> Result<TxOutcome, Error> {
-        let call = settle_call(terms, submissions, outcomes, next, close, signature);
+        let call = settle_call(terms, submissions, outcomes, next, close, signature)?;
         self.send("settle the window", &call, U256::ZERO).await
     }
 
@@ -204,12 +208,12 @@ impl Client {
         &self,
         terms: &Terms,
         submissions: &[Submission],
-        outcomes: &[u16],
+        outcomes: &[Outcome],
         next: Option<Published>,
-        close: u8,
+        close: CloseReason,
         signature: &[u8],
     ) -> Result<(), Error> {
-        let call = settle_call(terms, submissions, outcomes, next, close, signature);
+        let call = settle_call(terms, submissions, outcomes, next, close, signature)?;
         let request = TransactionRequest::default().with_to(self.deployment().campaigns).with_input(call.abi_encode());
         self.shared.node.simulate("settle the window", &request).await
     }
@@ -276,19 +280,19 @@ impl Client {
 fn settle_call(
     terms: &Terms,
     submissions: &[Submission],
-    outcomes: &[u16],
+    outcomes: &[Outcome],
     next: Option<Published>,
-    close: u8,
+    close: CloseReason,
     signature: &[u8],
-) -> Campaigns::settleCall {
-    Campaigns::settleCall {
+) -> Result<Campaigns::settleCall, Error> {
+    Ok(Campaigns::settleCall {
         t: terms.clone(),
         subs: submissions.to_vec(),
-        outcomes: outcomes.to_vec(),
+        outcomes: outcomes.iter().map(|outcome| outcome.encode()).collect::<Result<_, _>>()?,
         next: next.map(Publication::from).unwrap_or_default(),
-        close_: close,
+        close_: close as u8,
         sig: signature.to_vec().into(),
-    }
+    })
 }
 
 fn withdraw_call(terms: &Terms, to: Address) -> Campaigns::withdrawCall {

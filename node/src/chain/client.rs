@@ -18,7 +18,7 @@ use alloy::{
     transports::TransportError,
 };
 use sonar_contracts::{Deployment, Terms, campaign_id};
-use sonar_protocol::{ids::CampaignId, units::Amount};
+use sonar_protocol::{ids::CampaignId, terms::CampaignTerms, units::Amount};
 use tokio::sync::Mutex;
 
 use super::{Error, RpcNode, Sender, span::LogSpan};
@@ -70,7 +70,7 @@ pub(super) struct ClientState {
     pub(super) node: RpcNode,
     deployment: Deployment,
     options: Options,
-    pub(super) terms: Mutex<HashMap<CampaignId, Terms>>,
+    pub(super) terms: Mutex<HashMap<CampaignId, CampaignTerms>>,
     pub(super) span: std::sync::Mutex<LogSpan>,
 }
 

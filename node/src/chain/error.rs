@@ -1,5 +1,5 @@
 use alloy::primitives::{Address, B256, Bytes, U256};
-use sonar_contracts::Revert;
+use sonar_contracts::{OutcomeError, Revert};
 
 use super::UnminedReason;
 use crate::cli::{Code, Failure};
@@ -146,6 +146,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An outcome that the contract has no code for.
+    #[error("cannot settle the window: {0}")]
+    Outcome(#[from] OutcomeError),
     /// A signature could not be created.
     #[error("cannot sign: {0}")]
     Sign(String),
@@ -188,6 +191,7 @@ impl From<Error> for Failure {
             Error::NotMined { .. } | Error::Blocked { .. } => Code::NotMined,
             Error::Failed { .. } => Code::TransactionFailed,
             Error::Nonsense { .. } => Code::ChainNonsense,
+            Error::Outcome(_) => Code::Internal,
             Error::Sign(_) => Code::Sign,
         };
         if let Some(Revert::Campaigns(sonar_contracts::Campaigns::CampaignsErrors::UnknownCampaign(_))) = error.revert()

@@ -5,12 +5,13 @@ use alloy::{
     network::ReceiptResponse,
     primitives::{Address, B256, U256},
     providers::Provider,
+    rpc::types::Block,
 };
 use sonar_contracts::{Campaigns, DataCoin, Ledger, Stakes, Status, Terms};
 use sonar_protocol::{
     event::Head,
     ids::CampaignId,
-    units::{Amount, TokenUnit},
+    units::{Amount, Timestamp, TokenUnit},
 };
 
 use super::{Client, Error};
@@ -115,26 +116,26 @@ impl Client {
         Ok(Head {
             number: latest.header.number,
             hash: latest.header.hash,
-            now: pending.map_or(0, |block| block.header.timestamp).max(latest.header.timestamp),
+            now: pending.map_or(Timestamp::EPOCH, |block| time(&block)).max(time(&latest)),
         })
     }
 
-    /// Unix time of the block in which a transaction sent now would be executed.
+    /// Time of the block in which a transaction sent now would be executed.
     ///
     /// # Errors
     /// When the chain cannot be read.
-    pub async fn now(&self) -> Result<u64, Error> {
+    pub async fn now(&self) -> Result<Timestamp, Error> {
         Ok(self.head().await?.now)
     }
 
-    /// A block's hash and unix time, if the chain has it.
+    /// A block's hash and time, if the chain has it.
     ///
     /// # Errors
     /// When the chain cannot be read.
-    pub async fn block(&self, number: u64) -> Result<Option<(B256, u64)>, Error> {
+    pub async fn block(&self, number: u64) -> Result<Option<(B256, Timestamp)>, Error> {
         let block =
             self.ask("read a block", || async { self.provider().get_block_by_number(number.into()).await }).await?;
-        Ok(block.map(|block| (block.header.hash, block.header.timestamp)))
+        Ok(block.map(|block| (block.header.hash, time(&block))))
     }
 
     /// Gas and fee of a transaction; `None` until it is mined.
@@ -149,4 +150,8 @@ impl Client {
             cost: Amount(U256::from(receipt.gas_used()) * U256::from(receipt.effective_gas_price())),
         }))
     }
+}
+
+fn time(block: &Block) -> Timestamp {
+    Timestamp::from_unix(block.header.timestamp)
 }

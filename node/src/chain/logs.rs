@@ -7,10 +7,12 @@ use alloy::{
     rpc::types::{Filter, Log},
     sol_types::SolEvent,
 };
-use sonar_contracts::{Campaigns, Terms};
+use sonar_contracts::Campaigns;
 use sonar_protocol::{
     event::{Event, LogPosition, Record},
     ids::CampaignId,
+    terms::CampaignTerms,
+    units::Timestamp,
 };
 use tokio::time::sleep;
 
@@ -94,7 +96,7 @@ impl Client {
     ///
     /// # Errors
     /// When there is no such campaign, or the chain cannot be read.
-    pub async fn terms(&self, id: CampaignId) -> Result<Terms, Error> {
+    pub async fn terms(&self, id: CampaignId) -> Result<CampaignTerms, Error> {
         if let Some(terms) = self.shared.terms.lock().await.get(&id) {
             return Ok(terms.clone());
         }
@@ -109,23 +111,23 @@ impl Client {
             .find_map(|log| Campaigns::Opened::decode_log(&log.inner).ok())
             .map(|log| log.data.terms)
             .ok_or(Error::UnknownCampaign(id))?;
+        let nonsense = |reason| Error::Nonsense { what: "read the campaign's terms", reason };
         if self.id(&terms) != id {
-            return Err(Error::Nonsense {
-                what: "read the campaign's terms",
-                reason: format!("their hash is not {id}"),
-            });
+            return Err(nonsense(format!("their hash is not {id}")));
         }
+        let terms = CampaignTerms::try_from(terms).map_err(|error| nonsense(error.to_string()))?;
         self.shared.terms.lock().await.insert(id, terms.clone());
         Ok(terms)
     }
 
-    async fn position(&self, log: &Log, times: &mut BTreeMap<u64, u64>) -> Result<LogPosition, Error> {
+    async fn position(&self, log: &Log, times: &mut BTreeMap<u64, Timestamp>) -> Result<LogPosition, Error> {
         let (Some(block), Some(block_hash), Some(transaction), Some(index)) =
             (log.block_number, log.block_hash, log.transaction_hash, log.log_index)
         else {
             return Err(nonsense(log, "it has no block number"));
         };
-        let timestamp = match log.block_timestamp.or_else(|| times.get(&block).copied()) {
+        let known = log.block_timestamp.map(Timestamp::from_unix);
+        let timestamp = match known.or_else(|| times.get(&block).copied()) {
             Some(time) => time,
             None => match self.block(block).await? {
                 Some((_, time)) => time,

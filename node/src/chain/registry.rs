@@ -3,6 +3,7 @@
 use alloy::primitives::{Address, B256, U256};
 use sonar_contracts::{Capsule, CapsuleRegistry};
 use sonar_protocol::{ids::Digest, units::Amount};
+use syft::Ppm;
 
 use super::{Client, Error, TxOutcome};
 
@@ -38,7 +39,7 @@ impl Client {
         fingerprint: B256,
         certificate: Digest,
         endpoint: &str,
-        fee_ppm: u32,
+        fee: Ppm,
         stake: Amount,
     ) -> Result<TxOutcome, Error> {
         let call = CapsuleRegistry::registerCall {
@@ -46,7 +47,7 @@ impl Client {
             fingerprint,
             certificate: certificate.into(),
             endpoint: endpoint.to_owned(),
-            feePpm: fee_ppm,
+            feePpm: fee.get(),
         };
         let registry = self.deployment().registry;
         self.send_to("register the Capsule", registry, &call, stake.0).await
@@ -62,14 +63,14 @@ impl Client {
         fingerprint: B256,
         certificate: Digest,
         endpoint: &str,
-        fee_ppm: u32,
+        fee: Ppm,
     ) -> Result<TxOutcome, Error> {
         let call = CapsuleRegistry::updateCall {
             attester,
             fingerprint,
             certificate: certificate.into(),
             endpoint: endpoint.to_owned(),
-            feePpm: fee_ppm,
+            feePpm: fee.get(),
         };
         let registry = self.deployment().registry;
         self.send_to("update the Capsule's registration", registry, &call, U256::ZERO).await

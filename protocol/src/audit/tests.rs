@@ -16,7 +16,7 @@ use crate::{
     handover::Published,
     ids::{CampaignId, Digest, WindowIndex},
     launch::{self, Inputs, tests::inputs},
-    units::Amount,
+    units::{Amount, Timestamp},
     view::World,
 };
 
@@ -39,7 +39,7 @@ struct Doing {
     /// The file of the model that it publishes.
     model: Vec<u8>,
     /// The accuracy that it attests.
-    attested: u32,
+    attested: Ppm,
     /// What it does to the material before it binds itself to it …
     before: fn(&mut Vec<u8>),
     /// … and after.
@@ -72,9 +72,9 @@ fn examples(manifest: &Manifest) -> Examples {
     manifest.data.fit(&read_csv(VALIDATION.as_bytes(), &TableLimits::default()).unwrap()).unwrap()
 }
 
-fn measured(manifest: &Manifest, model: &[u8]) -> u32 {
+fn measured(manifest: &Manifest, model: &[u8]) -> Ppm {
     let trial = manifest.trial(&examples(manifest), Some(model)).unwrap();
-    trial.accuracy().floor_to_grid(manifest.accuracy.grid).get()
+    trial.accuracy().floor_to_grid(manifest.accuracy.grid)
 }
 
 fn honest(manifest: &Manifest) -> Doings {
@@ -101,7 +101,7 @@ impl Scene {
     fn played(manifest: &Manifest, doings: &Doings) -> Self {
         let mut scene = Self::default();
         let terms = Terms { gridPpm: manifest.accuracy.grid.ppm(), deadline: u64::MAX, ..Terms::default() };
-        scene.say(Event::Opened { id: ID, terms: Box::new(terms) });
+        scene.say(Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()) });
         let (first, later) = doings.split_first().unwrap();
         let published = scene.publish(manifest, first);
         scene.say(Event::Activated { id: ID, start_ppm: first.attested, first: published });
@@ -124,7 +124,13 @@ impl Scene {
     fn say(&mut self, event: Event) {
         self.block += 1;
         let hash = keccak256(self.block.to_be_bytes());
-        let at = LogPosition { block: self.block, block_hash: hash, timestamp: 1, transaction: hash, index: 0 };
+        let at = LogPosition {
+            block: self.block,
+            block_hash: hash,
+            timestamp: Timestamp::from_unix(1),
+            transaction: hash,
+            index: 0,
+        };
         self.world.apply(&Record { at, event }).unwrap();
     }
 
@@ -207,8 +213,10 @@ fn what_is_withheld_or_exchanged_is_found_in_its_version_only() {
 #[test]
 fn a_worse_model_than_attested_is_found_in_its_version_only() {
     for model in METHODS {
-        let all = findings(model, |_, doings| doings[1].attested += 100_000);
-        let accuracy = Finding::Accuracy { attested: 600_000, measured: 500_000 };
+        let all = findings(model, |_, doings| {
+            doings[1].attested = doings[1].attested.saturating_add(Ppm::of(1, 10));
+        });
+        let accuracy = Finding::Accuracy { attested: Ppm::of(6, 10), measured: Ppm::of(5, 10) };
         assert_eq!(accuracy.to_string(), "its accuracy is 50 %, but 60 % was attested");
         assert_eq!(all, [vec![], vec![accuracy], vec![]]);
     }

@@ -292,7 +292,7 @@ mod tests {
         let recomputed = method.recompute(&evaluated.best, Some(&seed), &BINDING);
         assert_eq!(recomputed.model.as_ref(), Some(&evaluated.best));
         let campaign = CampaignId::from([1; 32]);
-        let finished = FinishedModel::new(&manifest, &evaluated.best, campaign, 900_000).unwrap();
+        let finished = FinishedModel::new(&manifest, &evaluated.best, campaign, evaluated.best_ppm).unwrap();
         assert!(String::from_utf8_lossy(finished.safetensors()).contains("sonar.classes"));
         let refused = finished.encode(Format::Onnx, &Embedding::none()).unwrap_err().to_string();
         assert!(refused.contains("no onnx form"), "{refused}");

@@ -1,15 +1,17 @@
 //! Why a launch is refused.
 
 use sonar_contracts::{MAX_SUBMISSION_STAKE, STAKE_UNIT};
-use syft::{LadderError, Ppm};
+use syft::{Grid, LadderError, Ppm};
 use syft_nets::NetworkError;
 
 use super::accuracy::neighbours;
 use crate::{
     data::{FitReport, TableError},
     families::{DraftError, TooManyRows, TrialError},
+    fingerprint::Fingerprint,
     manifest::ManifestError,
-    units::{Amount, TokenUnit, percent, time},
+    terms::TermsError,
+    units::{Amount, Timestamp, TokenUnit, percent},
 };
 
 /// Why a launch is refused.
@@ -23,18 +25,17 @@ pub enum LaunchError {
     PastDeadline,
     /// The certificate expires before the model is certain to be delivered.
     #[error(
-        "the OpenPGP certificate {fingerprint} expires at {}, but the model may be delivered as late as {}: extend the \
+        "the OpenPGP certificate {fingerprint} expires at {expires}, but the model may be delivered as late as {needed}: extend the \
          certificate and its subkeys (with GnuPG: `gpg --quick-set-expire`), use a key that does not expire, or choose an \
-         earlier deadline",
-        time(*.expires), time(*.needed)
+         earlier deadline"
     )]
     CertificateExpires {
-        /// Fingerprint of the certificate.
-        fingerprint: String,
-        /// Unix time of its expiry.
-        expires: u64,
-        /// Unix time until which it must be valid.
-        needed: u64,
+        /// The certificate.
+        fingerprint: Fingerprint,
+        /// When it expires.
+        expires: Timestamp,
+        /// How long it is needed.
+        needed: Timestamp,
     },
     /// The target is not above the starting accuracy.
     #[error("{0}")]
@@ -47,9 +48,9 @@ pub enum LaunchError {
     )]
     Start {
         /// As measured.
-        measured: u32,
+        measured: Ppm,
         /// As claimed.
-        claimed: u32,
+        claimed: Ppm,
     },
     /// The validation set is not a table.
     #[error("the validation set: {0}")]
@@ -78,25 +79,25 @@ pub enum LaunchError {
     /// The target is between two grid values, so that no attestation could reach it.
     #[error(
         "accuracy.target of {} is between two steps of the grid of {}: choose {}, or leave accuracy.grid out",
-        percent(target.get()), percent(*grid), neighbours(*target, *grid)
+        percent(*target), percent((*grid).into()), neighbours(*target, *grid)
     )]
     TargetOffGrid {
         /// The target.
         target: Ppm,
-        /// The grid in parts per million.
-        grid: u32,
+        /// The grid.
+        grid: Grid,
     },
     /// The target is lower than every grid step that the validation set allows.
     #[error(
         "accuracy.target of {} is less than the finest grid for this validation set, {}: choose a higher target, or add rows to the \
          validation set",
-        percent(target.get()), percent(*finest)
+        percent(*target), percent((*finest).into())
     )]
     TargetBelowGrid {
         /// The target.
         target: Ppm,
-        /// The finest grid in parts per million.
-        finest: u32,
+        /// The finest grid.
+        finest: Grid,
     },
     /// A limit that the contract would refuse.
     #[error("limits.{field} = {value} must be {must}")]
@@ -136,6 +137,9 @@ pub enum LaunchError {
     /// The manifest is invalid.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
+    /// The terms are outside their units.
+    #[error("{0}")]
+    Terms(#[from] TermsError),
 }
 
 fn eth(amount: Amount) -> String {

@@ -8,6 +8,8 @@ use crate::{
     campaign::CampaignFile,
     handover::keys_root,
     manifest::{Accuracy, Manifest},
+    terms::CampaignTerms,
+    units::Timestamp,
 };
 
 /// Default time limits in seconds for activation and for each evaluation.
@@ -31,15 +33,15 @@ pub(super) struct Deal {
     pub(super) token: Address,
     pub(super) bounty: u128,
     pub(super) capsule: CapsuleTerms,
-    pub(super) deadline: u64,
+    pub(super) deadline: Timestamp,
     pub(super) salt: B256,
 }
 
 /// The terms, without the digest of the manifest.
-pub(super) fn terms(file: &CampaignFile, manifest: &Manifest, deal: Deal) -> Result<Terms, LaunchError> {
+pub(super) fn terms(file: &CampaignFile, manifest: &Manifest, deal: Deal) -> Result<CampaignTerms, LaunchError> {
     let Manifest { accuracy, limits, audit, .. } = manifest;
     let Deal { owner, token, bounty, capsule, deadline, salt } = deal;
-    Ok(Terms {
+    let terms = Terms {
         owner,
         token,
         bounty,
@@ -52,19 +54,20 @@ pub(super) fn terms(file: &CampaignFile, manifest: &Manifest, deal: Deal) -> Res
         windowSize: limits.window,
         windowSeconds: limits.window_seconds,
         capPerVersion: limits.cap_per_version,
-        deadline,
+        deadline: deadline.unix(),
         activationSeconds: file.limits.activation_seconds.unwrap_or(CAPSULE_SECONDS),
         evaluationSeconds: file.limits.evaluation_seconds.unwrap_or(CAPSULE_SECONDS),
         deliverySeconds: file.limits.delivery_seconds.unwrap_or(DELIVERY_SECONDS),
         audit: AuditTerms { period: audit_seconds(file)?, keys: keys_root(audit) },
         capsule: capsule.operator,
         attester: capsule.attester,
-        feePpm: capsule.fee_ppm,
+        feePpm: capsule.fee_ppm.get(),
         stake: u128::try_from(capsule.stake.0).unwrap_or(u128::MAX),
         submissionStake: submission_stake(file, token, bounty, accuracy)?,
         manifest: B256::ZERO,
         salt,
-    })
+    };
+    Ok(terms.try_into()?)
 }
 
 /// How long the Capsule's stake stays locked after its delivery.

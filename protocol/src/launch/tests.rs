@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use alloy::signers::local::PrivateKeySigner;
 use proptest::prelude::*;
-use sonar_contracts::STAKE_UNIT;
+use sonar_contracts::{STAKE_UNIT, Terms};
 use syft_nets::{Input, NetworkKind};
 
 use super::*;
@@ -20,17 +20,21 @@ pub(crate) fn inputs() -> Inputs {
         initial: None,
         backbone: None,
         owner: Address::repeat_byte(1),
-        scientist: Recipient { certificate: b"certificate".to_vec(), fingerprint: "AB".repeat(20), expires: None },
+        scientist: Recipient {
+            certificate: b"certificate".to_vec(),
+            fingerprint: Fingerprint::V4([0xAB; 20]),
+            expires: None,
+        },
         token: Address::ZERO,
         bounty: Amount::from(1_000_u128),
         capsule: CapsuleTerms {
             operator: Address::repeat_byte(2),
             attester: Address::repeat_byte(3),
-            fee_ppm: 10_000,
+            fee_ppm: Ppm::of(1, 100),
             stake: Amount::ZERO,
-            fingerprint: "CD".repeat(20),
+            fingerprint: Fingerprint::V4([0xCD; 20]),
         },
-        now: 1_800_000_000,
+        now: Timestamp::from_unix(1_800_000_000),
         bundle_salt: Zeroizing::new([5; 32]),
         salt: B256::repeat_byte(6),
         audit: AuditSecret::of(&PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap(), B256::repeat_byte(6)),
@@ -55,7 +59,7 @@ fn manifest_bundle_and_terms_agree() {
     assert_eq!(checked.start.rows(), 20);
     assert_eq!(checked.certificate, b"certificate");
     assert_eq!(manifest.accuracy.grid.ppm(), 50_000, "one row of twenty");
-    assert_eq!(plan.outlook.start_ppm, 100_000);
+    assert_eq!(plan.outlook.start_ppm, Ppm::of(1, 10));
 }
 
 #[test]
@@ -66,7 +70,7 @@ fn a_network_is_planned_as_the_file_says() {
     assert_eq!(plan.outlook.regime, Regime::Clear);
     assert!(plan.outlook.model.starts_with("mlp:64,32: the columns are named quantities"), "{}", plan.outlook.model);
     assert!(plan.outlook.warnings[0].contains("every version of the model is public"), "{:?}", plan.outlook.warnings);
-    assert_eq!(plan.outlook.start_ppm, 100_000, "it says the same about everything");
+    assert_eq!(plan.outlook.start_ppm, Ppm::of(1, 10), "it says the same about everything");
     let manifest = plan.manifest(Digest([9; 32]));
     let bytes = manifest.encode().unwrap();
     assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
@@ -104,7 +108,7 @@ fn a_backbone_becomes_a_part_of_the_manifest() {
     let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
     let model = Model::initial(&manifest.method.backbone().unwrap().network, &[1; 32]);
     let checked = bundle.check(&manifest, &Embedding::of(model)).unwrap();
-    assert_eq!(checked.start.accuracy().get(), plan.outlook.start_ppm);
+    assert_eq!(checked.start.accuracy(), plan.outlook.start_ppm);
     let forgotten = bundle.check(&manifest, &Embedding::none()).unwrap_err();
     assert!(forgotten.to_string().contains("the data has 2 columns, the model expects 30"), "{forgotten}");
     let without = planned("", "").unwrap().manifest(Digest([9; 32])).encode().unwrap();
@@ -170,11 +174,11 @@ fn a_bundle_of_another_campaign_is_refused() {
 #[test]
 fn terms_of_another_campaign_are_named() {
     let plan = planned("", "").unwrap();
-    let mut terms = plan.terms(Digest([8; 32]));
+    let mut terms = Terms::clone(&plan.terms(Digest([8; 32])));
     terms.gridPpm += 1;
     let error = plan.manifest(Digest([9; 32])).matches(&terms).unwrap_err();
     assert_eq!(error.field, "grid");
-    let mut terms = plan.terms(Digest([8; 32]));
+    let mut terms = Terms::clone(&plan.terms(Digest([8; 32])));
     terms.audit.keys = B256::ZERO;
     let error = plan.manifest(Digest([9; 32])).matches(&terms).unwrap_err();
     assert_eq!(error.field, "audit");
@@ -207,14 +211,15 @@ fn a_start_that_is_not_claimed_is_measured() {
     let plan = planned("start = 0.1\n", "").unwrap();
     let manifest = plan.manifest(Digest([9; 32]));
     manifest.matches(&plan.terms(Digest([8; 32]))).unwrap();
-    assert_eq!((plan.outlook.start_ppm, manifest.accuracy.start.get()), (100_000, 100_000));
+    let tenth = Ppm::of(1, 10);
+    assert_eq!((plan.outlook.start_ppm, manifest.accuracy.start), (tenth, tenth));
 }
 
 #[test]
 fn what_is_claimed_without_being_asked_for_is_on_the_grid() {
     let plan = planned("start = 0.1\ntarget = 0.9", "target = 0.93").unwrap();
     let accuracy = plan.manifest(Digest([9; 32])).accuracy;
-    assert_eq!((plan.outlook.start_ppm, accuracy.start.get()), (100_000, 58_125));
+    assert_eq!((plan.outlook.start_ppm.get(), accuracy.start.get()), (100_000, 58_125));
 }
 
 #[test]
@@ -235,18 +240,19 @@ fn every_target_that_a_row_can_reach_has_a_grid() {
 
 #[test]
 fn a_certificate_that_expires_before_the_delivery_is_refused() {
-    let expiring = |expires: u64| {
+    let expiring = |expires: Timestamp| {
         let file =
             CampaignFile::parse(&format!("{TEXT}[limits]\nevaluation_seconds = 600\ndelivery_seconds = 900")).unwrap();
         let scientist = Recipient { expires: Some(expires), ..inputs().scientist };
         plan(&file, Inputs { scientist, ..inputs() })
     };
     // The deadline is two days after the launch; evaluation, delivery and a day of margin follow.
-    let needed = inputs().now + 2 * 86_400 + 600 + 900 + 86_400;
+    let last = inputs().now.plus(2 * 86_400 + 600 + 900 + 86_399_u64);
+    let needed = last.plus(1_u64);
     expiring(needed).unwrap();
-    let refusal = expiring(needed - 1).unwrap_err();
+    let refusal = expiring(last).unwrap_err();
     let LaunchError::CertificateExpires { expires, needed: until, .. } = &refusal else { panic!("{refusal}") };
-    assert_eq!((*expires, *until), (needed - 1, needed));
+    assert_eq!((*expires, *until), (last, needed));
     let text = refusal.to_string();
     assert!(text.contains(&"AB".repeat(20)) && text.contains("2027-01-18T08:24:59Z"), "{text}");
 }

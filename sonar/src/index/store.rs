@@ -18,7 +18,10 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-use sonar_protocol::event::{LogPosition, Record};
+use sonar_protocol::{
+    event::{LogPosition, Record},
+    units::Timestamp,
+};
 
 pub use postgres::{DatabaseUrl, InvalidDatabaseUrl};
 pub(crate) use sqlite::put_aside;
@@ -71,8 +74,8 @@ pub struct BlockRef {
     pub number: u64,
     /// Hash.
     pub hash: B256,
-    /// Unix time.
-    pub time: u64,
+    /// When it was made.
+    pub time: Timestamp,
 }
 
 /// A stored event.
@@ -82,8 +85,8 @@ pub struct StoredEvent {
     pub position: Position,
     /// The hash of its block.
     pub block_hash: B256,
-    /// The unix time of its block.
-    pub time: u64,
+    /// The time of its block.
+    pub time: Timestamp,
     /// The transaction that caused it.
     pub tx: TxHash,
     /// The name of the event.
@@ -366,7 +369,7 @@ where
     Ok(StoredEvent {
         position: Position { block: unsigned(row.try_get(0)?)?, log: unsigned(row.try_get(1)?)? },
         block_hash: parsed(row.try_get(2)?)?,
-        time: unsigned(row.try_get(3)?)?,
+        time: Timestamp::from_unix(unsigned(row.try_get(3)?)?),
         tx: parsed(row.try_get(4)?)?,
         kind: row.try_get(5)?,
         campaign: optional(6)?.map(parsed).transpose()?,
@@ -385,7 +388,7 @@ where
     Ok(BlockRef {
         number: unsigned(row.try_get(0)?)?,
         hash: parsed(row.try_get(1)?)?,
-        time: unsigned(row.try_get(2)?)?,
+        time: Timestamp::from_unix(unsigned(row.try_get(2)?)?),
     })
 }
 

@@ -13,8 +13,10 @@ use sonar_protocol::{
     event::{Event, LogPosition},
     handover::Published,
     ids::{CampaignId, Digest},
+    units::Timestamp,
     view::CampaignView,
 };
+use syft::Ppm;
 
 const IDENTITY: ContractIdentity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
 const FIRST: u64 = 3;
@@ -40,7 +42,10 @@ impl Chain {
     }
 
     fn block_ref(&self, number: u64) -> Option<BlockRef> {
-        self.blocks().get(number as usize).map(|&(hash, _)| BlockRef { number, hash, time: 100 + number })
+        self.blocks().get(number as usize).map(|&(hash, _)| {
+            let time = Timestamp::from_unix(100 + number);
+            BlockRef { number, hash, time }
+        })
     }
 }
 
@@ -82,13 +87,13 @@ fn id(salt: u8) -> CampaignId {
 
 fn opened(salt: u8) -> Event {
     let terms = Terms { bounty: 1000, gridPpm: 5000, windowSize: 2, deadline: 10_000, ..Terms::default() };
-    Event::Opened { id: id(salt), terms: Box::new(terms) }
+    Event::Opened { id: id(salt), terms: Box::new(terms.try_into().unwrap()) }
 }
 
 fn activated(salt: u8) -> Event {
     Event::Activated {
         id: id(salt),
-        start_ppm: 100_000,
+        start_ppm: Ppm::of(1, 10),
         first: Published { material: Digest([salt; 32]), root: B256::ZERO, handover: B256::ZERO },
     }
 }
@@ -376,13 +381,13 @@ async fn a_start_folds_only_the_events_after_the_snapshot(place: Place) {
     // The snapshot says something else about campaign 1 than its event, so that it is seen which of them was read.
     let mut marked = World::default();
     marked.order.push(id(1));
-    marked.campaigns.insert(id(1), Arc::new(CampaignView { best_ppm: 7, ..(*first).clone() }));
+    marked.campaigns.insert(id(1), Arc::new(CampaignView { best_ppm: Ppm::of(7, 1_000_000), ..(*first).clone() }));
     let hash = chain.block_ref(1_001).unwrap().hash;
     place.write_snapshot(Snapshot { block: 1_001, hash, world: marked }).await;
     let (continued, found) = place.open().await;
     assert_eq!(found, OpenOutcome::Continued);
     assert_eq!(continued.read(|world| world.order.clone()), kept.order);
-    assert_eq!(continued.read(|world| world.campaigns[&id(1)].best_ppm), 7);
+    assert_eq!(continued.read(|world| world.campaigns[&id(1)].best_ppm), Ppm::of(7, 1_000_000));
 }
 
 async fn a_snapshot_whose_block_is_gone_is_not_used(place: Place) {

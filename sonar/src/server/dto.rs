@@ -11,6 +11,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest},
     manifest::Manifest,
     projection::{CampaignDetail, Label, PlaceJson},
+    units::Timestamp,
     view::CampaignView,
 };
 
@@ -271,7 +272,8 @@ pub struct RelayReceipt {
     /// The window.
     pub window: u32,
     /// Unix time after which Sonar sends it, unless the window is settled by then.
-    pub send_after: u64,
+    #[schema(value_type = u64)]
+    pub send_after: Timestamp,
 }
 
 /// State of the server and of the services that it needs.

@@ -245,8 +245,9 @@ mod tests {
         event::{CapsuleChange, Event, LogPosition, Record},
         handover::Published,
         ids::{Version, WindowIndex},
-        units::Amount,
+        units::{Amount, Timestamp},
     };
+    use syft::Ppm;
 
     const ID: CampaignId = CampaignId(B256::repeat_byte(1));
     const MANIFEST: Digest = Digest([9; 32]);
@@ -261,7 +262,8 @@ mod tests {
     }
 
     fn say(world: &mut World, event: Event) {
-        let at = LogPosition { block: 1, block_hash: B256::ZERO, timestamp: 1, transaction: B256::ZERO, index: 0 };
+        let timestamp = Timestamp::from_unix(1);
+        let at = LogPosition { block: 1, block_hash: B256::ZERO, timestamp, transaction: B256::ZERO, index: 0 };
         world.apply(&Record { at, event }).unwrap();
     }
 
@@ -269,14 +271,14 @@ mod tests {
     fn closed(stake: u128) -> World {
         let mut world = World::default();
         let terms = Terms { manifest: MANIFEST.into(), windowSize: 1, deadline: 10, stake, ..Terms::default() };
-        say(&mut world, Event::Opened { id: ID, terms: Box::new(terms) });
-        say(&mut world, Event::Activated { id: ID, start_ppm: 0, first: published(MATERIALS[0]) });
+        say(&mut world, Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()) });
+        say(&mut world, Event::Activated { id: ID, start_ppm: Ppm::ZERO, first: published(MATERIALS[0]) });
         for (index, material) in (0..).zip(&MATERIALS[1..]) {
             let (window, version, miner) = (WindowIndex(index), Version(index + 1), Address::ZERO);
             let content = Digest([3; 32]);
             say(&mut world, Event::Submitted { id: ID, miner, version, window, index: 0, content });
             let (outcomes, next) = (vec![Outcome::Accepted(1)], Some(published(*material)));
-            say(&mut world, Event::Settled { id: ID, window, version, outcomes, best_ppm: 1, next });
+            say(&mut world, Event::Settled { id: ID, window, version, outcomes, best_ppm: Ppm::ONE, next });
         }
         say(&mut world, Event::Closed { id: ID, reason: CloseReason::Owner, refunded: Amount::ZERO });
         world
@@ -333,7 +335,8 @@ mod tests {
         let id = |number| CampaignId(B256::repeat_byte(number));
         for number in 1..=5 {
             let owner = Address::repeat_byte(number % 2);
-            say(&mut world, Event::Opened { id: id(number), terms: Box::new(Terms { owner, ..Terms::default() }) });
+            let terms = Terms { owner, ..Terms::default() };
+            say(&mut world, Event::Opened { id: id(number), terms: Box::new(terms.try_into().unwrap()) });
         }
         let all = CampaignFilter::default();
         let page = campaigns(&world, &all, Some(id(5)), 2).unwrap();
@@ -380,8 +383,8 @@ mod tests {
         let account = Address::repeat_byte(7);
         for number in 1..=4 {
             let terms = Terms { windowSize: 2, deadline: 10, ..Terms::default() };
-            say(&mut world, Event::Opened { id: id(number), terms: Box::new(terms) });
-            say(&mut world, Event::Activated { id: id(number), start_ppm: 0, first: published(MATERIALS[0]) });
+            say(&mut world, Event::Opened { id: id(number), terms: Box::new(terms.try_into().unwrap()) });
+            say(&mut world, Event::Activated { id: id(number), start_ppm: Ppm::ZERO, first: published(MATERIALS[0]) });
             // In campaign 2 it was somebody else.
             let miner = if number == 2 { Address::ZERO } else { account };
             let (version, window, content) = (Version(1), WindowIndex(0), Digest([number; 32]));

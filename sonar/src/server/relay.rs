@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use alloy::primitives::B256;
@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use super::settlements::{PendingKey, PendingSettlement, PendingSettlements, SettlementsError};
 use super::{dto::RelayReceipt, metrics::Metrics, problem::Problem};
 use crate::index::Index;
-use sonar_protocol::{ids::CampaignId, wire::SettlementRequest};
+use sonar_protocol::{ids::CampaignId, units::Timestamp, wire::SettlementRequest};
 
 /// Maximum number of pending settlements.
 const MAX_WAITING: usize = 10_000;
@@ -119,12 +119,12 @@ impl<S: Settler> Relay<S> {
             return Err(Problem::unavailable(format!("{MAX_WAITING} settlements are pending; try again later")));
         }
         let body = serde_json::to_string(settlement).map_err(|error| Problem::internal(&error))?;
-        let entry = PendingSettlement { campaign: campaign.0, window, body, received: unix_now() };
+        let entry = PendingSettlement { campaign: campaign.0, window, body, received: now() };
         let received = self.settlements.put(&entry).await.map_err(failed)?;
         if received == entry.received {
             self.metrics.relay_pending(self.pending.fetch_add(1, Ordering::Relaxed) + 1);
         }
-        Ok(RelayReceipt { campaign, window, send_after: received + self.after.as_secs() })
+        Ok(RelayReceipt { campaign, window, send_after: received.plus(self.after.as_secs()) })
     }
 
     /// Closes the connections to its database.
@@ -170,8 +170,8 @@ impl<S: Settler> Relay<S> {
         jobs.retain(|key| left.contains(key));
         // What is claimed and waits in line would be claimed by another server meanwhile.
         while jobs.running() < JOBS {
-            let now = unix_now();
-            let before = |duration: Duration| now.saturating_sub(duration.as_secs());
+            let now = now();
+            let before = |duration: Duration| now.minus(duration.as_secs());
             let (received, tried) = (before(self.after), before(self.after.max(TICK)));
             let Some(entry) = self.settlements.claim(now, received, tried).await? else {
                 return Ok(());
@@ -185,7 +185,7 @@ impl<S: Settler> Relay<S> {
 
     /// Whether the window is settled, or never will be.
     fn is_over(&self, entry: &PendingKey) -> bool {
-        let age = Duration::from_secs(unix_now().saturating_sub(entry.received));
+        let age = Duration::from_secs(now().since(entry.received));
         age > LONGEST_WAIT
             || self.index.read(|world| super::live::is_settled(world, CampaignId(entry.campaign), entry.window))
     }
@@ -217,15 +217,15 @@ fn problem(error: SettleError) -> Problem {
     }
 }
 
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+fn now() -> Timestamp {
+    SystemTime::now().into()
 }
 
 #[cfg(test)]
 mod tests {
     use alloy::primitives::{Address, Bytes};
     use sonar_contracts::Terms;
-    use sonar_protocol::wire::TermsJson;
+    use sonar_protocol::{terms::CampaignTerms, wire::TermsJson};
 
     use super::*;
     use crate::{
@@ -256,7 +256,7 @@ mod tests {
 
     fn pending(window: u32) -> PendingSettlement {
         let settlement = SettlementRequest {
-            terms: TermsJson::from(&Terms::default()),
+            terms: TermsJson::from(&CampaignTerms::try_from(Terms::default()).unwrap()),
             submissions: Vec::new(),
             outcomes: Vec::new(),
             next: None,
@@ -264,7 +264,7 @@ mod tests {
             signature: Bytes::from(vec![window as u8]),
         };
         let body = serde_json::to_string(&settlement).unwrap();
-        PendingSettlement { campaign: B256::repeat_byte(1), window, body, received: unix_now() - 60 }
+        PendingSettlement { campaign: B256::repeat_byte(1), window, body, received: now().minus(60_u64) }
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ use sqlx::{
 };
 
 use crate::index::{self, ContractIdentity, Database};
+use sonar_protocol::units::Timestamp;
 
 const CONNECTIONS: u32 = 2;
 
@@ -32,8 +33,8 @@ pub struct PendingSettlement {
     pub window: u32,
     /// The settlement as JSON.
     pub body: String,
-    /// Unix time at which it was received.
-    pub received: u64,
+    /// When it came.
+    pub received: Timestamp,
 }
 
 /// Window of a pending settlement, and when it was received.
@@ -43,8 +44,8 @@ pub struct PendingKey {
     pub campaign: B256,
     /// The window.
     pub window: u32,
-    /// Unix time at which the first settlement for the window was received.
-    pub received: u64,
+    /// When the first settlement for it came.
+    pub received: Timestamp,
 }
 
 impl PendingSettlement {
@@ -78,14 +79,14 @@ type Answer<'a, T> = BoxFuture<'a, Result<T, SettlementsError>>;
 pub trait PendingSettlements: fmt::Debug + Send + Sync {
     /// Stores a settlement; a later one for the same window replaces it. Returns the unix time at which the first was
     /// received.
-    fn put<'a>(&'a self, waiting: &'a PendingSettlement) -> Answer<'a, u64>;
+    fn put<'a>(&'a self, waiting: &'a PendingSettlement) -> Answer<'a, Timestamp>;
     /// Whether a settlement for this window is pending.
     fn contains(&self, campaign: B256, window: u32) -> Answer<'_, bool>;
     /// The windows with a pending settlement, oldest first.
     fn keys(&self) -> Answer<'_, Vec<PendingKey>>;
     /// Claims the oldest settlement that was received until `received` and not claimed since `tried`. It is marked as
     /// claimed at `now`, so that no other server gets it too.
-    fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<PendingSettlement>>;
+    fn claim(&self, now: Timestamp, received: Timestamp, tried: Timestamp) -> Answer<'_, Option<PendingSettlement>>;
     /// Removes a settlement.
     fn remove(&self, campaign: B256, window: u32) -> Answer<'_, ()>;
     /// Closes all connections.
@@ -186,7 +187,7 @@ async fn prepare(pool: &SqlitePool) -> Result<(), sqlx::Error> {
 macro_rules! pending_settlements {
     ($pool:ty) => {
         impl PendingSettlements for SettlementStore<$pool> {
-            fn put<'a>(&'a self, waiting: &'a PendingSettlement) -> Answer<'a, u64> {
+            fn put<'a>(&'a self, waiting: &'a PendingSettlement) -> Answer<'a, Timestamp> {
                 let insert = sqlx::query_scalar(
                     r#"INSERT INTO settlements (campaign, "window", body, received) VALUES ($1, $2, $3, $4)
                        ON CONFLICT (campaign, "window") DO UPDATE SET body = excluded.body RETURNING received"#,
@@ -196,7 +197,7 @@ macro_rules! pending_settlements {
                 .bind(&waiting.body)
                 .bind(signed(waiting.received))
                 .fetch_one(&self.pool);
-                Box::pin(async move { insert.await.and_then(unsigned).map_err(self.error("be written")) })
+                Box::pin(async move { insert.await.and_then(time).map_err(self.error("be written")) })
             }
 
             fn contains(&self, campaign: B256, window: u32) -> Answer<'_, bool> {
@@ -216,7 +217,12 @@ macro_rules! pending_settlements {
                 Box::pin(async move { select.await.map_err(self.error("be read")) })
             }
 
-            fn claim(&self, now: u64, received: u64, tried: u64) -> Answer<'_, Option<PendingSettlement>> {
+            fn claim(
+                &self,
+                now: Timestamp,
+                received: Timestamp,
+                tried: Timestamp,
+            ) -> Answer<'_, Option<PendingSettlement>> {
                 // The condition on `tried` is repeated for servers that choose the same row at the same time: the
                 // second one compares again.
                 let update = sqlx::query(
@@ -264,7 +270,7 @@ where
     Ok(PendingKey {
         campaign: B256::try_from(campaign.as_slice()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         window: u32::try_from(window).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-        received: unsigned(row.try_get(2)?)?,
+        received: time(row.try_get(2)?)?,
     })
 }
 
@@ -280,12 +286,12 @@ where
     Ok(PendingSettlement { campaign, window, body, received })
 }
 
-fn signed(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX)
+fn signed(time: Timestamp) -> i64 {
+    i64::try_from(time.unix()).unwrap_or(i64::MAX)
 }
 
-fn unsigned(seconds: i64) -> Result<u64, sqlx::Error> {
-    seconds.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+fn time(seconds: i64) -> Result<Timestamp, sqlx::Error> {
+    seconds.try_into().map(Timestamp::from_unix).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Whether SQLite reports that the file is corrupt or not a database.
@@ -313,8 +319,12 @@ mod tests {
     const IDENTITY: ContractIdentity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
     const DAMAGED: &[u8] = b"not a database, but long enough to look like a file that somebody overwrote";
 
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
     fn settlement() -> PendingSettlement {
-        PendingSettlement { campaign: B256::repeat_byte(1), window: 2, body: "a".into(), received: 10 }
+        PendingSettlement { campaign: B256::repeat_byte(1), window: 2, body: "a".into(), received: at(10) }
     }
 
     fn waits() -> PendingKey {
@@ -339,15 +349,15 @@ mod tests {
     async fn a_settlement_waits_across_restarts_and_keeps_its_time() {
         each_database(async |database| {
             let settlements = open(&database, IDENTITY).await.unwrap();
-            assert_eq!(settlements.put(&settlement()).await.unwrap(), 10);
-            let later = PendingSettlement { body: "b".into(), received: 99, ..settlement() };
-            assert_eq!(settlements.put(&later).await.unwrap(), 10);
+            assert_eq!(settlements.put(&settlement()).await.unwrap(), at(10));
+            let later = PendingSettlement { body: "b".into(), received: at(99), ..settlement() };
+            assert_eq!(settlements.put(&later).await.unwrap(), at(10));
             settlements.close().await;
             let settlements = open(&database, IDENTITY).await.unwrap();
             assert_eq!(settlements.keys().await.unwrap(), [waits()]);
             assert!(settlements.contains(settlement().campaign, 2).await.unwrap());
             assert!(!settlements.contains(settlement().campaign, 3).await.unwrap());
-            let claimed = settlements.claim(100, 100, 0).await.unwrap();
+            let claimed = settlements.claim(at(100), at(100), at(0)).await.unwrap();
             assert_eq!(claimed, Some(PendingSettlement { body: "b".into(), ..settlement() }));
             settlements.remove(settlement().campaign, settlement().window).await.unwrap();
             assert_eq!(settlements.keys().await.unwrap(), []);
@@ -359,15 +369,19 @@ mod tests {
     async fn one_server_claims_a_settlement_and_another_only_after_its_turn() {
         each_database(async |database| {
             let settlements = open(&database, IDENTITY).await.unwrap();
-            let younger = PendingSettlement { window: 3, received: 20, ..settlement() };
+            let younger = PendingSettlement { window: 3, received: at(20), ..settlement() };
             for waiting in [&younger, &settlement()] {
                 settlements.put(waiting).await.unwrap();
             }
-            assert_eq!(settlements.claim(9, 9, 0).await.unwrap(), None, "none has waited long enough");
-            assert_eq!(settlements.claim(30, 15, 20).await.unwrap(), Some(settlement()));
-            assert_eq!(settlements.claim(30, 15, 20).await.unwrap(), None);
-            assert_eq!(settlements.claim(31, 20, 21).await.unwrap(), Some(younger));
-            assert_eq!(settlements.claim(40, 30, 30).await.unwrap(), Some(settlement()), "its turn has come again");
+            assert_eq!(settlements.claim(at(9), at(9), at(0)).await.unwrap(), None, "none has waited long enough");
+            assert_eq!(settlements.claim(at(30), at(15), at(20)).await.unwrap(), Some(settlement()));
+            assert_eq!(settlements.claim(at(30), at(15), at(20)).await.unwrap(), None);
+            assert_eq!(settlements.claim(at(31), at(20), at(21)).await.unwrap(), Some(younger));
+            assert_eq!(
+                settlements.claim(at(40), at(30), at(30)).await.unwrap(),
+                Some(settlement()),
+                "its turn has come again"
+            );
             settlements.close().await;
         })
         .await;
@@ -427,7 +441,7 @@ mod tests {
         .unwrap();
         pool.close().await;
         let settlements = open(&place(&home), IDENTITY).await.unwrap();
-        let claimed = settlements.claim(20, 20, 20).await.unwrap();
+        let claimed = settlements.claim(at(20), at(20), at(20)).await.unwrap();
         assert_eq!(claimed, Some(PendingSettlement { campaign: B256::ZERO, ..settlement() }));
     }
 }

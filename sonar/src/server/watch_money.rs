@@ -2,10 +2,11 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use alloy::primitives::{Address, U256};
+use sonar_protocol::units::Timestamp;
 use tokio::sync::watch;
 
 use super::{App, live};
@@ -21,8 +22,7 @@ pub async fn run(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         let seen = *progress.borrow_and_update();
         if let Some(head) = seen.head {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let age = now.saturating_sub(Duration::from_secs(head.time));
+            let age = Duration::from_secs(Timestamp::from(SystemTime::now()).since(head.time));
             app.metrics.blocks(head.number, age, seen.indexed.map(|block| block.number));
         }
         app.metrics.follows(seen.follows);

@@ -20,7 +20,7 @@ use sonar_protocol::{
     units::{Amount, TokenUnit, percent},
     view::CampaignView,
 };
-use syft::Examples;
+use syft::{Examples, Ppm};
 
 use super::{
     Context,
@@ -62,8 +62,8 @@ pub struct Audit {
 #[derive(Serialize)]
 struct Line<'a> {
     version: Version,
-    attested_ppm: Option<u32>,
-    measured_ppm: Option<u32>,
+    attested_ppm: Option<Ppm>,
+    measured_ppm: Option<Ppm>,
     findings: &'a [Finding],
     convicts: bool,
 }

@@ -4,14 +4,11 @@ use serde::Serialize;
 use sonar_contracts::{CloseReason, State};
 use sonar_protocol::{
     projection::{CampaignDetail, Label, LedgerJson, SettledJson, SubmissionView},
-    refusal::Refusal,
     units::{Amount, TokenUnit, percent},
     view::{CampaignView, StakeFate},
 };
 
 use super::credits::Credits;
-
-pub use sonar_protocol::units::time;
 
 /// Everything about a campaign, with its whole history.
 #[derive(Serialize)]
@@ -45,10 +42,10 @@ pub fn state(view: &CampaignView) -> String {
 
 /// `10 % → 92.5 % (target 95 %)`.
 pub fn accuracy(view: &CampaignView) -> String {
-    let target = percent(view.terms.targetPpm);
+    let target = percent(view.terms.target());
     match view.start_ppm {
         Some(start) => format!("{} → {} (target {target})", percent(start), percent(view.best_ppm)),
-        None => format!("claimed {} (target {target})", percent(view.terms.startPpm)),
+        None => format!("claimed {} (target {target})", percent(view.terms.start())),
     }
 }
 
@@ -70,7 +67,7 @@ pub fn page(view: &CampaignView, token: &TokenUnit, label: Option<&Label>, owed:
     page += &format!(
         "version      {}\ndeadline     {}\nowner        {}\ncapsule      {}\n",
         view.version(),
-        time(view.terms.deadline),
+        view.terms.deadline(),
         view.terms.owner,
         view.terms.capsule,
     );
@@ -86,8 +83,8 @@ pub fn page(view: &CampaignView, token: &TokenUnit, label: Option<&Label>, owed:
     );
     page += &stakes(view);
     page += &format!("withdrawable {}\n", owed.describe(token));
-    if let Some(code) = view.declined {
-        page += &format!("declined     by the Capsule: {}\n", Refusal::words(code));
+    if let Some(reason) = view.declined {
+        page += &format!("declined     by the Capsule: {reason}\n");
     }
     for (miner, account) in &view.accounts {
         if account.earned > Amount::ZERO {
@@ -125,8 +122,8 @@ fn capsule_stake(view: &CampaignView) -> String {
             format!("slashed and paid to the owner, for misconduct in version {version}")
         }
         (None, State::Finalized) => {
-            let end = view.changed_at.saturating_add(view.terms.audit.period.into());
-            format!("locked for the owner's audit; the Capsule may free it from {}", time(end))
+            let end = view.changed_at.plus(view.terms.audit.period);
+            format!("locked for the owner's audit; the Capsule may free it from {end}")
         }
         (None, State::Proposed) => "will be locked when the Capsule activates the campaign".into(),
         (None, State::Closed) if view.reason == CloseReason::CapsuleTimeout => {

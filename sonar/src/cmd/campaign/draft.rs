@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sonar_contracts::Terms;
 use sonar_node::{
     chain::Client,
     cli::Failure,
@@ -15,7 +14,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest},
     launch::Outlook,
     limits,
-    wire::TermsJson,
+    terms::CampaignTerms,
 };
 
 /// Size limit of a draft in bytes; bundle and manifest are files next to it.
@@ -29,7 +28,7 @@ pub struct LaunchDraft {
     /// Name from the campaign file.
     pub name: String,
     /// Terms that the launch sends to the contract.
-    pub terms: TermsJson,
+    pub terms: CampaignTerms,
     /// CID of the sealed bundle.
     pub bundle: Digest,
     /// Account whose OpenPGP key decrypts the result.
@@ -126,10 +125,4 @@ impl LaunchDrafts {
 fn read(path: &Path) -> Result<LaunchDraft, Failure> {
     let bytes = files::read_limited(path, SIZE_LIMIT)?;
     serde_json::from_slice(&bytes).map_err(|error| Failure::internal(format!("{}: {error}", path.display())))
-}
-
-impl LaunchDraft {
-    pub fn terms(&self) -> Result<Terms, Failure> {
-        Terms::try_from(&self.terms).map_err(Failure::internal)
-    }
 }

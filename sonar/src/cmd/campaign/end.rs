@@ -7,7 +7,10 @@ use sonar_node::{
     chain::{Client, TxOutcome},
     cli::{self, Code, Failure, Output, Report},
 };
-use sonar_protocol::{units::Amount, view::CampaignView};
+use sonar_protocol::{
+    units::{Amount, Timestamp},
+    view::CampaignView,
+};
 
 use super::{Context, credits::Credits, document, find};
 
@@ -47,22 +50,20 @@ enum Ending {
     Expire,
 }
 
-/// The way that applies at this unix time, or why no way applies.
-fn way(view: &CampaignView, now: u64) -> Result<Ending, Failure> {
+/// The way that applies at this time, or why no way applies.
+fn way(view: &CampaignView, now: Timestamp) -> Result<Ending, Failure> {
     let refused = |code: Code, message: String| Err(Failure::new(code, message));
-    let since = |start: u64, seconds: u32| start.saturating_add(u64::from(seconds));
-    let wait = |end: u64, what: &str| {
-        let time = document::time(end);
-        refused(Code::TooEarly, format!("the Capsule has until {time} to {what} the campaign"))
+    let wait = |end: Timestamp, what: &str| {
+        refused(Code::TooEarly, format!("the Capsule has until {end} to {what} the campaign"))
     };
     let terms = &view.terms;
     match view.state {
-        State::Proposed => match since(view.changed_at, terms.activationSeconds) {
+        State::Proposed => match view.changed_at.plus(terms.activationSeconds) {
             end if now >= end => Ok(Ending::Refund),
             end => wait(end, "activate"),
         },
         State::Open if view.window.submissions.is_empty() => Ok(Ending::Close),
-        State::Open => match since(view.window.closes_at, terms.evaluationSeconds) {
+        State::Open => match view.window.closes_at.plus(terms.evaluationSeconds) {
             end if now >= end => Ok(Ending::Abandon),
             _ => refused(
                 Code::UnsettledWindow,
@@ -70,7 +71,7 @@ fn way(view: &CampaignView, now: u64) -> Result<Ending, Failure> {
             )
             .map_err(|failure| Failure { retryable: true, ..failure.help("try again when they are settled") }),
         },
-        State::Closed => match since(view.changed_at, terms.deliverySeconds) {
+        State::Closed => match view.changed_at.plus(terms.deliverySeconds) {
             _ if view.reason == sonar_contracts::CloseReason::CapsuleTimeout => {
                 refused(Code::Ended, format!("the campaign is {}", document::state(view)))
             }

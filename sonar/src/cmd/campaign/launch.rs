@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256};
 use serde_json::json;
-use sonar_contracts::{State, Status, Terms, address, fee};
+use sonar_contracts::{State, Status, address, fee};
 use sonar_node::{
     account::{AccountName, Keystore},
     chain::{Client, TxOutcome},
@@ -21,9 +21,9 @@ use sonar_protocol::{
     manifest::Manifest,
     pgp::{self, Certificate},
     statement::{CampaignProgress, PrivacyStatement},
-    units::{Amount, TokenUnit, percent},
+    terms::CampaignTerms,
+    units::{Amount, Timestamp, TokenUnit, percent},
     view::{CapsuleView, World},
-    wire::TermsJson,
 };
 use syft_nets::Model;
 use zeroize::Zeroizing;
@@ -113,20 +113,19 @@ impl Launch {
                 made
             }
         };
-        let terms = draft.terms()?;
         draft.outlook.warnings.iter().for_each(|warning| output.warn(warning));
         let statement = statement(&Manifest::decode(&manifest).map_err(launch::LaunchError::from)?)?;
-        let token = super::token(&client, terms.token).await?;
+        let token = super::token(&client, draft.terms.token).await?;
         let backbone = given.backbone.map(|backbone| backbone.file);
         let offered: Vec<_> = [sealed, manifest].into_iter().chain(backbone).collect();
         let offered = hub.offer(offered).await?;
-        let opened = open(context, output, &client, &draft, &terms, &token, &statement).await?;
+        let opened = open(context, output, &client, &draft, &token, &statement).await?;
         if is_running(&client.status(draft.id).await?) {
             output.progress("Waiting until Sonar has manifest and bundle…");
             hub.wait_until_kept(&offered).await?;
         }
         hub.close().await;
-        report(&client, &draft, &terms, &token, opened, &statement).await
+        report(&client, &draft, &token, opened, &statement).await
     }
 }
 
@@ -136,10 +135,10 @@ async fn open(
     output: &Output,
     client: &Client,
     draft: &LaunchDraft,
-    terms: &Terms,
     token: &TokenUnit,
     statement: &PrivacyStatement,
 ) -> Result<Option<TxOutcome>, Failure> {
+    let terms = &draft.terms;
     if is_open(&client.status(draft.id).await?) {
         output.progress("The bounty is already in escrow.");
         return Ok(None);
@@ -166,7 +165,7 @@ fn is_open(status: &Status) -> bool {
     status.state != State::None as u8
 }
 
-fn consequence(terms: &Terms, token: &TokenUnit, client: &Client) -> String {
+fn consequence(terms: &CampaignTerms, token: &TokenUnit, client: &Client) -> String {
     let fee = fee(terms.bounty, terms.feePpm);
     format!(
         "This puts {} as bounty and {} as the Capsule's fee into escrow on chain {}.",
@@ -179,7 +178,6 @@ fn consequence(terms: &Terms, token: &TokenUnit, client: &Client) -> String {
 async fn report(
     client: &Client,
     draft: &LaunchDraft,
-    terms: &Terms,
     token: &TokenUnit,
     transaction: Option<TxOutcome>,
     statement: &PrivacyStatement,
@@ -201,7 +199,7 @@ async fn report(
     let human = format!(
         "campaign  {}\n{}\nfollow it with `sonar campaign watch {}`",
         draft.id,
-        summary(&draft.name, terms, token, &draft.outlook),
+        summary(&draft.name, &draft.terms, token, &draft.outlook),
         draft.id.short()
     );
     Report::new(&data, human)
@@ -213,15 +211,15 @@ fn statement(manifest: &Manifest) -> Result<PrivacyStatement, Failure> {
 }
 
 /// Terms and cost, shown before and after the bounty is paid.
-fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> String {
+fn summary(name: &str, terms: &CampaignTerms, token: &TokenUnit, outlook: &Outlook) -> String {
     format!(
         "name      {name}\nbounty    {} (fee {})\naccuracy  {} as measured (the campaign claims {}) → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\naudit     {} of the Capsule's stake stay locked for {} after its delivery\nleak      public verdicts say at most {:.0} bits about {}\nopen to   {}",
         token.format(terms.bounty.into()),
         token.format(fee(terms.bounty, terms.feePpm).into()),
         percent(outlook.start_ppm),
-        percent(terms.startPpm),
-        percent(terms.targetPpm),
-        percent(terms.gridPpm),
+        percent(terms.start()),
+        percent(terms.target()),
+        percent(terms.grid()),
         outlook.regime,
         outlook.model,
         terms.maxSubmissions,
@@ -233,7 +231,7 @@ fn summary(name: &str, terms: &Terms, token: &TokenUnit, outlook: &Outlook) -> S
         super::document::span(terms.audit.period),
         outlook.leak_bits,
         if outlook.regime.is_public() { "your validation set" } else { "the model" },
-        super::document::time(terms.deadline),
+        terms.deadline(),
     )
 }
 
@@ -376,11 +374,11 @@ impl LaunchContext<'_> {
     }
 
     /// Fetches the Capsule's certificate and compares it with the registered digest.
-    async fn certificate(&self, operator: Address, view: &CapsuleView, now: u64) -> Result<Certificate, Failure> {
+    async fn certificate(&self, operator: Address, view: &CapsuleView, now: Timestamp) -> Result<Certificate, Failure> {
         let digest = view.certificate.ok_or_else(|| Failure::internal("a registered Capsule has a certificate"))?;
         let bytes = self.hub.fetch(digest, limits::CERTIFICATE).await?;
         let certificate = Certificate::decode(&bytes, now)?;
-        if certificate.fingerprint_word() != view.fingerprint.0 {
+        if certificate.fingerprint().word() != view.fingerprint {
             return Err(Failure::new(
                 Code::CapsuleCertificate,
                 format!("the certificate of {operator} is not the registered one"),
@@ -408,7 +406,7 @@ impl LaunchContext<'_> {
         let name = manifest.name;
         let data = json!({
             "name": name,
-            "terms": TermsJson::from(&terms),
+            "terms": terms,
             "start_ppm": plan.outlook.start_ppm,
             "leak_bits": plan.outlook.leak_bits,
             "regime": plan.outlook.regime,
@@ -438,7 +436,7 @@ impl LaunchContext<'_> {
         let draft = LaunchDraft {
             id: self.client.id(&terms),
             name: manifest.name,
-            terms: TermsJson::from(&terms),
+            terms,
             bundle,
             account: self.name.to_string(),
             validation: given.validation_path.clone(),

@@ -23,7 +23,7 @@ use sonar_protocol::{
     units::percent,
     view::{CampaignView, World},
 };
-use syft::Examples;
+use syft::{Examples, Ppm};
 
 use super::{
     Context, document,
@@ -134,19 +134,19 @@ impl Fetch {
     fn report(
         &self,
         view: &CampaignView,
-        measured: syft::Ppm,
+        measured: Ppm,
         manifest: &Manifest,
         written: &[PathBuf],
     ) -> Result<Report, Failure> {
         let names: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
         let names = names.join(", ");
-        let on_grid = measured.floor_to_grid(manifest.accuracy.grid).get();
+        let on_grid = measured.floor_to_grid(manifest.accuracy.grid);
         if on_grid != view.best_ppm {
             return Err(Failure::new(
                 Code::AccuracyNotAsAttested,
                 format!(
                     "the model's accuracy is {}, which is {} on the grid; the Capsule attested {}",
-                    percent(measured.get()),
+                    percent(measured),
                     percent(on_grid),
                     percent(view.best_ppm)
                 ),
@@ -159,7 +159,7 @@ impl Fetch {
             "model": written.first(),
             "files": written,
             "sealed": sealed,
-            "final_accuracy_ppm": measured.get(),
+            "final_accuracy_ppm": measured,
             "attested_accuracy_ppm": view.best_ppm,
             "regime": manifest.method.regime(),
         });
@@ -167,7 +167,7 @@ impl Fetch {
             "model     {}\nregime    {}\naccuracy  {} on your validation set; attested on chain: {}\nsigned    by the Capsule {}",
             names,
             manifest.method.regime(),
-            percent(measured.get()),
+            percent(measured),
             percent(view.best_ppm),
             manifest.capsule,
         );
@@ -266,7 +266,7 @@ fn refused_data(error: &dyn std::error::Error) -> Failure {
 }
 
 /// Measures the model in exactly the way of the Capsule.
-fn measure(manifest: &Manifest, examples: &Examples, model: &[u8]) -> Result<syft::Ppm, Failure> {
+fn measure(manifest: &Manifest, examples: &Examples, model: &[u8]) -> Result<Ppm, Failure> {
     let trial = manifest.trial(examples, Some(model)).map_err(|error| match &error {
         TrialError::Validation(_) => refused_data(&error),
         TrialError::File(_) => unusable(&error),

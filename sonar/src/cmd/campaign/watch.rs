@@ -9,7 +9,6 @@ use sonar_node::{
 };
 use sonar_protocol::{
     event::{Event, LogPosition, Record},
-    refusal::Refusal,
     regime::Regime,
     units::{TokenUnit, percent},
     view::CampaignView,
@@ -71,7 +70,7 @@ impl Watch {
                     _ => None,
                 };
                 let line = Line { event: &record.event, at: record.at, regime };
-                let time = document::time(record.at.timestamp);
+                let time = record.at.timestamp;
                 let label = regime.map(|regime| format!("; {regime}")).unwrap_or_default();
                 output.item(&line, format_args!("{time}  {}{label}", words(&record.event, &unit)))?;
             }
@@ -110,7 +109,7 @@ fn words(event: &Event, token: &TokenUnit) -> String {
         Event::Activated { start_ppm, .. } => {
             format!("active: starting accuracy {}", percent(*start_ppm))
         }
-        Event::Declined { reason, .. } => format!("the Capsule declined: {}", Refusal::words(*reason)),
+        Event::Declined { reason, .. } => format!("the Capsule declined: {reason}"),
         Event::Refunded { amount, .. } => format!("refunded {}", token.format(*amount)),
         Event::Submitted { miner, version, window, index, .. } => {
             format!("window {window}, version {version}: submission {index} by {miner}")

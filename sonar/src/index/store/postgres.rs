@@ -227,7 +227,7 @@ impl PostgresStore {
         )
         .bind(column(&blocks, |block| signed(block.number)))
         .bind(column(&blocks, |block| block.hash.to_string()))
-        .bind(column(&blocks, |block| signed(block.time)))
+        .bind(column(&blocks, |block| signed(block.time.unix())))
         .execute(&mut *tx)
         .await?;
         // Older blocks were removed when earlier batches were added.

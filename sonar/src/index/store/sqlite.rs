@@ -151,7 +151,7 @@ impl SqliteStore {
             sqlx::query("INSERT OR REPLACE INTO blocks (number, hash, time) VALUES (?, ?, ?)")
                 .bind(signed(block.number))
                 .bind(block.hash.to_string())
-                .bind(signed(block.time))
+                .bind(signed(block.time.unix()))
                 .execute(&mut *tx)
                 .await?;
         }

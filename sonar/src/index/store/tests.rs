@@ -3,7 +3,7 @@ use super::*;
 const IDENTITY: ContractIdentity = ContractIdentity { chain_id: 31337, contract: Address::repeat_byte(1) };
 
 fn block(number: u64) -> BlockRef {
-    BlockRef { number, hash: B256::with_last_byte(number as u8), time: 1000 + number }
+    BlockRef { number, hash: B256::with_last_byte(number as u8), time: Timestamp::from_unix(1000 + number) }
 }
 
 fn event(number: u64, log: u64, kind: &str) -> StoredEvent {
