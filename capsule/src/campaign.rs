@@ -15,7 +15,7 @@
 //!            ├─ window not full and not due ────────────────────────▶ Wait
 //!            ├─ window closed, no settlement of it ─────────────────▶ Evaluate
 //!            │                … and no keys or no leak meter ───────▶ Lost
-//!            ├─ settlement, its next keys bound to a forgotten block ▶ RenewMaterial
+//!            ├─ settlement, next keys bound to a rolled-back block ──▶ RenewMaterial
 //!            └─ settlement ─────────────────────────────────────────▶ SendSettlement    chain: open or closed
 //!
 //!  closed ───┬─ by the Capsule's own delay ─────────────────────────▶ Done
@@ -24,12 +24,12 @@
 //!            └─ delivery ───────────────────────────────────────────▶ Finalize          chain: finalized
 //!
 //!  finalized ┬─ stake locked: until the end of the audit ───────────▶ Wait
-//!            ├─ stake locked, audit period over ────────────────────▶ Release
+//!            ├─ stake locked, audit period ended ───────────────────▶ Release
 //!            └─ no stake, or its fate is decided ───────────────────▶ Done
 //!
 //!  refunded ─────────────────────────────────────────────────────────▶ Done
 //!
-//!  in any state, first: secrets that nothing needs any more ────────▶ DestroySecrets
+//!  in any state, first: secrets that are no longer needed ──────────▶ DestroySecrets
 //! ```
 //!
 //! An action stays due until the chain shows its effect; [`crate::service`] retries it with growing delays.

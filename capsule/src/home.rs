@@ -1,4 +1,5 @@
-//! A Capsule's directory: what every home has, with the accounts `operator` and `attester`, and `openpgp.asc`.
+//! A Capsule's home directory: the common content of every home, with the accounts `operator` and `attester`, and
+//! `openpgp.asc`.
 
 use std::{ops::Deref, path::PathBuf};
 
@@ -27,7 +28,7 @@ const OPERATOR: &str = "operator";
 /// The attestation key.
 const ATTESTER: &str = "attester";
 
-/// A Capsule's directory.
+/// A Capsule's home directory.
 #[derive(Clone, Debug)]
 pub struct CapsuleHome(Home);
 
@@ -59,7 +60,7 @@ impl CapsuleHome {
         Self(Home::new(path, &KIND))
     }
 
-    /// The file of the OpenPGP key.
+    /// Path of the OpenPGP key.
     #[must_use]
     pub fn openpgp(&self) -> PathBuf {
         self.path().join("openpgp.asc")

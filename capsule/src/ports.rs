@@ -1,4 +1,4 @@
-//! What the Capsule needs of the world besides its vault: IPFS, and the chain.
+//! The services that the Capsule needs in addition to its vault: IPFS and the chain.
 
 use std::{future::Future, time::Duration};
 

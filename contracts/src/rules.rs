@@ -9,7 +9,7 @@ use alloy::{
 
 use crate::{Submission, Terms};
 
-/// Stakes of submissions are whole multiples of so many wei: a millionth of the chain's coin.
+/// Unit of submission stakes in wei: a millionth of the native token.
 pub const STAKE_UNIT: u128 = 1_000_000_000_000;
 
 /// Maximum stake of a submission in wei.

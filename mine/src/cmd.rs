@@ -171,7 +171,7 @@ impl Context {
         Ok(discovery::client(&self.config, signer).await?)
     }
 
-    /// What this Mine needs of all that the contracts have said until now.
+    /// The part of the contracts' state that this Mine needs, up to the newest block.
     async fn world(&self, client: &Client) -> Result<World, Failure> {
         let confirmations = self.config.confirmations(client.deployment().chain_id);
         let reader = WorldReader::of(self.home.account_address()?, client.clone(), Duration::ZERO, confirmations);

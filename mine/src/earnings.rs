@@ -471,8 +471,8 @@ mod tests {
     }
 
     proptest! {
-        /// In every history: totals are the sums of their rows, what was earned is claimable or withdrawn, and what others did need
-        /// not be kept to know it.
+        /// In every history, totals are the sums of their rows, earnings are claimable or withdrawn, and the activity
+        /// of others is not needed to compute them.
         #[test]
         fn totals_are_their_rows(steps in prop::collection::vec((0u8..7, any::<bool>()), 0..60)) {
             let mut story = Story::opened();

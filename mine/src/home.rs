@@ -1,4 +1,4 @@
-//! A Mine's directory: what every home has, with the account `mine`, and `policy.toml`.
+//! A Mine's home directory: the common content of every home, with the account `mine`, and `policy.toml`.
 
 use std::{
     io::ErrorKind,
@@ -26,7 +26,7 @@ const POLICY_LIMIT: u64 = 64 << 10;
 /// The Mine's only account.
 const ACCOUNT: &str = "mine";
 
-/// A Mine's directory.
+/// A Mine's home directory.
 #[derive(Clone, Debug)]
 pub struct MineHome(Home);
 
@@ -54,13 +54,13 @@ impl MineHome {
         Self(Home::new(path, &KIND))
     }
 
-    /// The owner's rules.
+    /// The policy file.
     #[must_use]
     pub fn policy(&self) -> PathBuf {
         self.path().join("policy.toml")
     }
 
-    /// The file of the account's key.
+    /// Path of the account's keystore file.
     ///
     /// # Errors
     /// Never in practice: the name is a constant.

@@ -36,7 +36,7 @@ pub struct UpdateRecord {
     /// Privacy cost for each of these data sets; `None` for an exact update, which no budget covers.
     #[serde(default)]
     pub cost: Option<Zcdp>,
-    /// When it was made.
+    /// Time at which it was made.
     pub made_at: Timestamp,
     /// Duration of the training in milliseconds.
     pub train_ms: u64,

@@ -67,7 +67,7 @@ pub struct PlannerInput<'a> {
     pub campaign: &'a CampaignView,
     /// This Mine's account.
     pub me: Address,
-    /// The time by which the chain decides.
+    /// Time of the chain, which decides.
     pub now: Timestamp,
     /// The policy file.
     pub policy: &'a Policy,
@@ -262,7 +262,7 @@ fn work(situation: &PlannerInput<'_>) -> Action {
     }
 }
 
-/// When a miner last submitted to a campaign.
+/// Time of a miner's last submission to a campaign.
 #[must_use]
 pub fn last_submission(campaign: &CampaignView, me: Address) -> Option<Timestamp> {
     let settled = campaign

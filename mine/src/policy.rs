@@ -111,9 +111,9 @@ pub struct Facts {
     pub stake: Amount,
     /// Stake of this Mine's unsettled submissions to other campaigns, in wei.
     pub at_stake_elsewhere: Amount,
-    /// When this Mine last submitted to the campaign.
+    /// Time of this Mine's last submission to the campaign.
     pub last_submission: Option<Timestamp>,
-    /// The time by which the chain decides.
+    /// Time of the chain, which decides.
     pub now: Timestamp,
 }
 
@@ -184,7 +184,7 @@ fn eth(amount: &Amount) -> String {
 pub enum Decision {
     /// The campaign may be served.
     Allowed,
-    /// The campaign may be served after this unix time, when this is when the cool-down ends.
+    /// The campaign may be served after this time, when the cool-down ends.
     Later(Timestamp),
     /// A rule excludes the campaign.
     Refused(Objection),

@@ -60,7 +60,7 @@ pub struct About {
     pub rows: usize,
     /// Size as CSV in bytes.
     pub bytes: usize,
-    /// When it was added.
+    /// Time at which it was added.
     pub added_at: Timestamp,
 }
 

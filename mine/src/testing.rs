@@ -23,9 +23,9 @@ pub const STAKE: u128 = 3 * sonar_contracts::STAKE_UNIT;
 
 /// A campaign and the chain around it.
 pub struct Story {
-    /// What the Mine keeps.
+    /// The world that the Mine keeps.
     pub world: World,
-    /// What a Mine that keeps everything would have.
+    /// The complete world, for comparison.
     pub everyone: World,
     pub now: Timestamp,
     logs: u64,

@@ -45,11 +45,11 @@ impl From<syft_nets::TrainingProgress> for TrainingStatus {
     }
 }
 
-/// Ends its training when it is dropped.
+/// Cancels its training when it is dropped.
 #[derive(Debug, Default)]
 pub struct TrainingGuard(TrainingSignal);
 
-/// What a training has of its [`TrainingGuard`]: whether it shall end, and where its progress goes.
+/// The training's end of a [`TrainingGuard`]: whether the training is cancelled, and where it reports its progress.
 #[derive(Clone, Debug, Default)]
 pub struct TrainingSignal(Arc<(AtomicBool, Mutex<Option<TrainingStatus>>)>);
 
@@ -60,13 +60,13 @@ impl Drop for TrainingGuard {
 }
 
 impl TrainingGuard {
-    /// What the training gets.
+    /// The training's end.
     #[must_use]
     pub fn signal(&self) -> TrainingSignal {
         self.0.clone()
     }
 
-    /// How far the training is, as a restart would find it.
+    /// Progress of the training as of its last checkpoint.
     #[must_use]
     pub fn progress(&self) -> Option<TrainingStatus> {
         *self.0.0.1.lock().unwrap_or_else(PoisonError::into_inner)
@@ -109,7 +109,7 @@ impl fmt::Debug for Watch<'_> {
 }
 
 impl<'a> Watch<'a> {
-    /// Writes checkpoints to the store, and cancels the training when the training is cancelled.
+    /// Writes checkpoints to the store, until the training is cancelled.
     #[must_use]
     pub fn new(store: &'a dyn SecretStore, campaign: CampaignId, version: Version, signal: &'a TrainingSignal) -> Self {
         let every = BETWEEN_CHECKPOINTS;

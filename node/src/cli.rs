@@ -282,7 +282,7 @@ impl From<LaunchError> for Failure {
             | LaunchError::Stake(_)
             | LaunchError::StakeAboveStep { .. } => Code::Limits,
             LaunchError::Manifest(_) => Code::Manifest,
-            // They are made from checked shares.
+            // Cannot fail: they come from checked shares.
             LaunchError::Terms(_) => Code::Internal,
         };
         Self::new(code, error)
@@ -417,7 +417,7 @@ fn say_json(mut stream: impl Write, document: &Value) {
     let _ = writeln!(stream, "{}", text::escape_json(&document.to_string()));
 }
 
-/// A table for people: columns and nothing else.
+/// A table without borders.
 #[must_use]
 pub fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();

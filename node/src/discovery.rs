@@ -185,18 +185,17 @@ pub async fn client(config: &Config, signer: Option<PrivateKeySigner>) -> Result
     Ok(Client::connect(rpc, deployment, signer).await?)
 }
 
-/// Follows the chain as the configuration says: how often it looks, how many confirmations it waits for, and from the snapshot in
-/// the home on.
+/// Follows the chain by the configuration: interval of queries, confirmations, and the snapshot in the home.
 #[must_use]
 pub fn reader(config: &Config, client: Client, home: &Path) -> WorldReader {
     let chain_id = client.deployment().chain_id;
     WorldReader::new(client, config.poll(chain_id), config.confirmations(chain_id)).with_snapshot(home)
 }
 
-/// All that the contracts have said until now, with the confirmations that are configured and the snapshot in the home.
+/// Reads up to the newest block, with the configured confirmations and the snapshot in the home.
 ///
 /// # Errors
-/// When the chain cannot be read, or its events do not follow from one another.
+/// When the chain cannot be read, or its events are inconsistent.
 pub async fn world(config: &Config, client: &Client, home: &Path) -> Result<World, chain::Error> {
     client.world(config.confirmations(client.deployment().chain_id), Some(home)).await
 }
@@ -210,7 +209,8 @@ pub async fn ipfs_node(config: &Config, home: &Home, output: &Output) -> Result<
     Ok(Node::start(NodeConfig::client(home.ipfs(), peers).through(config.kubo()?)).await?)
 }
 
-/// Attempts what a daemon needs from others until they answer: it may be started before them. `None` if it is asked to stop first.
+/// Retries an operation until the services that it needs answer, because a daemon may be started before them. `None` if
+/// the daemon is stopped first.
 ///
 /// # Errors
 /// Failures of other kinds, without a retry.

@@ -1,7 +1,7 @@
-//! The directory of a program that holds keys.
+//! The home directory of a program that has keys.
 //!
-//! `config.toml`, `keystore/`, `vault/`, `ipfs/` and the lock of the process that works there are the same in every home. What only
-//! one program keeps, and what makes its home complete, it adds itself.
+//! `config.toml`, `keystore/`, `vault/`, `ipfs/` and the lock of the running process are the same in every home. Each
+//! program adds its own files, and the check that its home is complete.
 
 use std::{
     fs::{File, TryLockError},
@@ -19,34 +19,34 @@ use crate::{
     vault::{Vault, VaultError},
 };
 
-/// Attempts to lock a home: a command that only asks whether a daemon runs holds the lock for a moment, too.
+/// Attempts to lock a home. Several, because a command that checks whether a daemon runs also locks it for a moment.
 const LOCK_ATTEMPTS: u32 = 10;
 /// Pause between them.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
-/// What tells the homes of one program from those of the others.
+/// The names that differ between the homes of programs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HomeKind {
-    /// The program, as in "make one with `capsule init`".
+    /// Name of the program, as in "create one with `capsule init`".
     pub program: &'static str,
-    /// What the home is of, as in "there is no Capsule in …".
+    /// Title of the home's owner, as in "there is no Capsule in …".
     pub title: &'static str,
-    /// The command that works in the home until it is stopped.
+    /// The daemon that uses the home until it is stopped.
     pub daemon: &'static str,
-    /// The name of the lock file.
+    /// Name of the lock file.
     pub lock: &'static str,
-    /// The failure of a command while another process works in the home.
+    /// Failure code of a command while another process uses the home.
     pub in_use: Code,
 }
 
-/// A program's directory.
+/// A program's home directory.
 #[derive(Clone, Debug)]
 pub struct Home {
     path: PathBuf,
     kind: &'static HomeKind,
 }
 
-/// Keeps other processes from working in a home until it is dropped.
+/// The lock of a home, which excludes other processes until it is dropped.
 #[derive(Debug)]
 #[must_use = "the home is free again when the lock is dropped"]
 pub struct HomeLock {
@@ -72,30 +72,30 @@ impl Home {
         self.path.join("ipfs")
     }
 
-    /// The directory of the vault.
+    /// Directory of the vault.
     #[must_use]
     pub fn vault(&self) -> PathBuf {
         self.path.join("vault")
     }
 
-    /// The accounts.
+    /// The keystore of its accounts.
     #[must_use]
     pub fn keystore(&self) -> Keystore {
         Keystore::new(&self.path)
     }
 
-    /// Reads the passphrase of everything in the home.
+    /// Reads the passphrase of the home.
     ///
     /// # Errors
-    /// When there is none, or it is empty.
+    /// When there is no passphrase, or it is empty.
     pub fn passphrase(&self, globals: &Globals, ask: Ask) -> Result<Zeroizing<String>, Failure> {
         cli::passphrase(globals, self.kind.program, &format!("the {}", self.kind.title), ask)
     }
 
-    /// Makes directory and vault; a vault that an interrupted `init` left is unlocked.
+    /// Creates directory and vault; unlocks the vault of an interrupted `init`.
     ///
     /// # Errors
-    /// When the passphrase does not open the vault that is there, or nothing can be written.
+    /// When the passphrase is wrong for an existing vault, or nothing can be written.
     pub fn create_vault(&self, passphrase: &str) -> Result<Vault, Failure> {
         files::private_directory(&self.path)?;
         let vault = match Vault::unlock(&self.vault(), passphrase) {
@@ -113,10 +113,10 @@ impl Home {
         Vault::unlock(&self.vault(), passphrase).map_err(|error| self.vault_failure(error))
     }
 
-    /// Makes an account with this key, or with a fresh one; an account that an interrupted `init` left is unlocked.
+    /// Creates an account with this key, or with a new one; unlocks the account of an interrupted `init`.
     ///
     /// # Errors
-    /// When the passphrase does not open the account that is there, or nothing can be written.
+    /// When the passphrase is wrong for an existing account, or nothing can be written.
     pub fn create_account(
         &self,
         name: &AccountName,
@@ -136,27 +136,27 @@ impl Home {
         }
     }
 
-    /// The address of an account, which is no secret.
+    /// The address of an account; needs no passphrase.
     ///
     /// # Errors
-    /// When there is no such account, or its file does not state the address.
+    /// When the account does not exist, or its file has no address.
     pub fn address(&self, name: &AccountName) -> Result<Address, Failure> {
         let account = self.keystore().list()?.into_iter().find(|account| account.name == *name);
         account.map(|account| account.address).ok_or_else(|| Failure::internal("the keystore file holds no address"))
     }
 
-    /// The failure of a command that needs a home on which `init` was completed.
+    /// The failure of a command that needs an initialised home.
     #[must_use]
     pub fn not_initialised(&self) -> Failure {
         let HomeKind { program, title, .. } = self.kind;
         Failure::new(Code::NotInitialised, format!("there is no {title} in {}", self.path.display()))
-            .help(format!("make one with `{program} init`, or say where it is with --home"))
+            .help(format!("create one with `{program} init`, or pass its directory with --home"))
     }
 
     /// Locks the home.
     ///
     /// # Errors
-    /// When another process works there, or the lock file cannot be opened.
+    /// When another process uses the home, or the lock file cannot be opened.
     pub async fn lock(&self) -> Result<HomeLock, Failure> {
         for _ in 0..LOCK_ATTEMPTS {
             if let Some(lock) = self.try_lock()? {
@@ -169,7 +169,7 @@ impl Home {
             .help(format!("stop `{daemon}` first")))
     }
 
-    /// Locks the home unless another process works there.
+    /// Locks the home; `None` if another process uses it.
     ///
     /// # Errors
     /// When the lock file cannot be opened.
@@ -220,7 +220,7 @@ mod tests {
         assert!(failure.message.contains("another process uses the Capsule in"), "{failure}");
         assert_eq!(failure.help.as_deref(), Some("stop `capsule serve` first"));
 
-        // A command that only looks does not make another one fail.
+        // A command that only checks the lock does not make another one fail.
         let (held, soon_free) = (lock, tokio::time::sleep(LOCK_PAUSE));
         let (second, ()) = tokio::join!(home.lock(), async {
             soon_free.await;

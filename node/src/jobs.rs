@@ -209,13 +209,13 @@ where
         self.jobs.is_empty()
     }
 
-    /// How many steps were started and have not ended, those in line included.
+    /// Number of running and queued steps.
     #[must_use]
     pub fn running(&self) -> usize {
         self.jobs.len()
     }
 
-    /// How often the last step of the key failed in a row.
+    /// Number of failures in a row of the key's last step.
     #[must_use]
     pub fn failures(&self, key: &K) -> u32 {
         self.leases.get(key).map_or(0, |lease| lease.failures)

@@ -1,8 +1,8 @@
-//! What the contracts said until a block, folded and kept in a file, so that a program that starts does not read everything from the
-//! first block.
+//! Snapshots: the fold of the contracts' events up to a block, in a file, so that a program does not read everything
+//! from the first block at each start.
 //!
-//! A snapshot is a shortcut and never a source: it is used only if it is whole, of the wanted contracts, written by this version of the
-//! program, and if its block still stands. Otherwise it is set aside, and everything is read again.
+//! A snapshot is only a cache: it is used only if it is complete, of the right contracts, written by this version of
+//! the program, and if its block is still on the chain. Otherwise it is renamed, and everything is read again.
 //!
 //! ```text
 //! magic | header: form, program version, subject, block and its hash | world | keccak256 of all before
@@ -62,7 +62,7 @@ enum Unusable {
     Form(#[from] bincode::Error),
     #[error("it cannot be read: {0}")]
     File(#[from] io::Error),
-    #[error("it belongs to other contracts, of another account, or to another version of this program")]
+    #[error("it belongs to other contracts, another account, or another version of this program")]
     Foreign,
 }
 
@@ -73,7 +73,7 @@ impl From<&'static str> for Unusable {
 }
 
 impl SnapshotFile {
-    /// `subject` names what the world is made of, completely: a snapshot with another subject is not used.
+    /// `subject` identifies the content of the world completely: a snapshot with another subject is not used.
     #[must_use]
     pub fn new(path: PathBuf, subject: String) -> Self {
         let identity = SnapshotIdentity { form: FORM, version: env!("CARGO_PKG_VERSION").into(), subject };
@@ -86,7 +86,7 @@ impl SnapshotFile {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                tracing::warn!("cannot read {}: {error}; everything is read from the first block", self.path.display());
+                tracing::warn!("cannot read {}: {error}; reading everything from the first block", self.path.display());
                 return None;
             }
         };
@@ -107,7 +107,7 @@ impl SnapshotFile {
             Err(error) => format!("it cannot be renamed: {error}"),
         };
         tracing::warn!(
-            "the snapshot {} is not used: {reason}; {moved}; everything is read from the first block",
+            "the snapshot {} is not used: {reason}; {moved}; reading everything from the first block",
             self.path.display()
         );
     }

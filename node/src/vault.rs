@@ -72,7 +72,7 @@ pub enum VaultError {
     File(#[from] FileError),
 }
 
-/// Named secrets that outlive the process: a [`Vault`], or what stands for one in a test.
+/// A persistent store of named secrets: a [`Vault`], or a stand-in for tests.
 pub trait SecretStore: Send + Sync {
     /// Keeps bytes under a name; when this returns they survive a crash.
     ///
@@ -83,22 +83,22 @@ pub trait SecretStore: Send + Sync {
     /// The bytes under a name.
     ///
     /// # Errors
-    /// When there are none, or they cannot be read.
+    /// When there is no such secret, or it cannot be read.
     fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError>;
 
-    /// Destroys what has the name; nothing there is no error.
+    /// Destroys the bytes under a name; succeeds if there are none.
     ///
     /// # Errors
     /// When it cannot be destroyed.
     fn remove(&self, name: &str) -> Result<(), VaultError>;
 
-    /// Names that begin like this, sorted.
+    /// Names with this prefix, sorted.
     ///
     /// # Errors
     /// When they cannot be listed.
     fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError>;
 
-    /// The bytes under a name, if there are any.
+    /// The bytes under a name; `None` if there are none.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -235,8 +235,7 @@ impl SecretStore for Vault {
         secret.map(Zeroizing::new).map_err(|_| VaultError::Damaged(path))
     }
 
-    /// Overwrites the file, then removes it. Overwriting is all that a program can do; file systems and disks that keep old copies
-    /// are beyond it.
+    /// Overwrites the file, then removes it. Overwriting is best effort: file systems and disks may keep old copies.
     fn remove(&self, name: &str) -> Result<(), VaultError> {
         let path = self.path(name)?;
         match overwrite(&path).and_then(|()| fs::remove_file(&path)) {

@@ -39,7 +39,8 @@ const OPENED: u64 = 1_050;
 const DECLINED: u64 = 2_050;
 const REFUNDED: u64 = 2_950;
 
-/// A chain on which a Capsule adds to its stake in every hundredth block: 1 wei, or 1,000 on a fork. There is one campaign.
+/// A chain on which a Capsule deposits stake in every hundredth block: 1 wei, or 1,000 on a fork. There is one
+/// campaign.
 struct Chain {
     head: u64,
     forked_from: u64,

@@ -25,7 +25,7 @@ pub struct LogPosition {
     pub block_hash: B256,
     /// Its time.
     pub timestamp: Timestamp,
-    /// The transaction.
+    /// Hash of the transaction.
     pub transaction: B256,
     /// Index of the log in the block.
     pub index: u64,

@@ -5,8 +5,8 @@ use std::{fmt, str::FromStr};
 use alloy::primitives::{B256, hex};
 use serde::{Deserialize, Serialize};
 
-/// The fingerprint of an OpenPGP certificate of version 4 or 6 (RFC 9580, section 5.5.4). As text it is upper-case hexadecimal, as GnuPG
-/// and `sq` write it; no other form is read, so that equal fingerprints are equal texts.
+/// The fingerprint of an OpenPGP certificate of version 4 or 6 (RFC 9580, section 5.5.4). Its text is upper-case
+/// hexadecimal, as in GnuPG and `sq`; no other form is accepted, so that equal fingerprints have equal texts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Fingerprint {
@@ -16,7 +16,7 @@ pub enum Fingerprint {
     V6([u8; 32]),
 }
 
-/// A text that is not the fingerprint of a certificate.
+/// Text that is not the fingerprint of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an OpenPGP fingerprint: expected 40 or 64 upper-case hexadecimal digits")]
 pub struct ParseFingerprintError(String);
@@ -31,7 +31,7 @@ impl Fingerprint {
         }
     }
 
-    /// The fingerprint as a word of the chain: left-aligned, the rest zero.
+    /// Converts to a word of the chain: left-aligned, the rest zero.
     #[must_use]
     pub fn word(&self) -> B256 {
         B256::right_padding_from(self.as_bytes())

@@ -71,7 +71,7 @@ pub struct Recipient {
     pub certificate: Vec<u8>,
     /// Its fingerprint.
     pub fingerprint: Fingerprint,
-    /// When it expires; nothing if it does not.
+    /// Time of its expiry; `None` if it does not expire.
     pub expires: Option<Timestamp>,
 }
 

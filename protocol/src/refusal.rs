@@ -106,14 +106,14 @@ impl From<Refusal> for u8 {
     }
 }
 
-/// The reason that a Capsule gave on the chain. The contract takes any number, so a Capsule of another version may have given one that is
-/// not known here; that must not stop whoever reads the chain.
+/// The reason that a Capsule gave on chain. The contract accepts any number, and a Capsule of another version may use
+/// unknown codes, which must not stop a reader of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "u8", into = "u8")]
 pub struct DeclineReason(u8);
 
 impl DeclineReason {
-    /// The reason, if it is known here.
+    /// The reason, if the code is known.
     #[must_use]
     pub fn refusal(self) -> Option<Refusal> {
         Refusal::try_from(self.0).ok()
@@ -161,6 +161,6 @@ mod tests {
         let unknown = DeclineReason::from(200);
         assert_eq!(unknown.to_string(), "unknown reason 200");
         assert_eq!(serde_json::to_string(&unknown).unwrap(), "200");
-        assert!(serde_json::from_str::<Refusal>("200").is_err(), "nothing here gives such a reason");
+        assert!(serde_json::from_str::<Refusal>("200").is_err(), "no Capsule of this version gives such a reason");
     }
 }

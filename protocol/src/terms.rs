@@ -1,4 +1,4 @@
-//! A campaign's terms as the rest of the protocol takes them: the contract's, with every share within its unit.
+//! The terms of a campaign with checked units, as the rest of the protocol uses them.
 
 use std::ops::Deref;
 
@@ -12,7 +12,8 @@ use crate::{
     wire::{TermsJson, TooLarge},
 };
 
-/// The terms of a campaign. The contract opens no others: terms that cannot become these are forged, or come from an inconsistent chain node.
+/// The terms of a campaign. The contract accepts only such terms: others are forged, or come from an inconsistent chain
+/// node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "TermsJson", into = "TermsJson")]
 pub struct CampaignTerms {
@@ -63,7 +64,7 @@ impl CampaignTerms {
         self.fee
     }
 
-    /// When submissions end.
+    /// Deadline of submissions.
     #[must_use]
     pub const fn deadline(&self) -> Timestamp {
         Timestamp::from_unix(self.terms.deadline)
@@ -77,7 +78,7 @@ impl CampaignTerms {
     }
 }
 
-/// The contract's form, which calls and hashes take.
+/// Converts to the contract's type, for calls and hashes.
 impl Deref for CampaignTerms {
     type Target = Terms;
 

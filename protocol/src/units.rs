@@ -13,7 +13,7 @@ use alloy::primitives::{
 use serde::{Deserialize, Serialize};
 use syft::Ppm;
 
-/// A point in time as the chain counts it: whole seconds of Unix time. A number in JSON, RFC 3339 for people.
+/// A time of the chain, in whole seconds of Unix time. A number in JSON; displayed as RFC 3339.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
@@ -22,7 +22,7 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
-    /// The point in time that is `seconds` after 1970-01-01T00:00:00Z.
+    /// The time `seconds` after 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn from_unix(seconds: u64) -> Self {
         Self(seconds)
@@ -34,19 +34,19 @@ impl Timestamp {
         self.0
     }
 
-    /// The point in time that is `seconds` later; stops at the last one there is.
+    /// The time `seconds` later; saturates.
     #[must_use]
     pub fn plus(self, seconds: impl Into<u64>) -> Self {
         Self(self.0.saturating_add(seconds.into()))
     }
 
-    /// The point in time that is `seconds` earlier; stops at [`Self::EPOCH`].
+    /// The time `seconds` earlier; saturates at [`Self::EPOCH`].
     #[must_use]
     pub fn minus(self, seconds: impl Into<u64>) -> Self {
         Self(self.0.saturating_sub(seconds.into()))
     }
 
-    /// Seconds that have passed since `earlier`; 0 if that is still to come.
+    /// Seconds since `earlier`; 0 if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)

@@ -44,7 +44,7 @@ pub struct World {
     pub capsules: BTreeMap<Address, CapsuleView>,
     /// The newest block.
     pub head: Head,
-    // Whose part is kept of what is settled and over; everyone's if `None`.
+    // Account whose part of settled windows and ended campaigns is kept; everyone's if `None`.
     scope: Option<Address>,
 }
 
@@ -173,7 +173,7 @@ pub struct Window {
     pub submissions: Vec<Submission>,
     /// Places of the submissions on the chain.
     pub positions: Vec<LogPosition>,
-    /// When it closes or has closed; [`Timestamp::EPOCH`] while it is empty.
+    /// Time at which it closes or has closed; [`Timestamp::EPOCH`] while it is empty.
     pub closes_at: Timestamp,
     awards: BTreeMap<u32, Award>,
 }
@@ -217,7 +217,7 @@ pub struct SettledWindow {
 pub struct SettledSubmission {
     /// Its place in the window.
     pub index: u32,
-    /// Who sent it.
+    /// Address of the miner.
     pub miner: Address,
     /// Digest of the sealed update on IPFS.
     pub content: Digest,
@@ -333,27 +333,27 @@ pub struct Withdrawal {
 }
 
 impl World {
-    /// An empty world that will keep only this account's part of settled windows and of campaigns that are over. Its memory does
-    /// not grow with what others did. [`CampaignView::ledger`] and [`CampaignView::all_stakes`] need the default, a world of
-    /// everyone.
+    /// An empty world that keeps only this account's part of settled windows and ended campaigns. Its memory does not
+    /// grow with the activity of others. [`CampaignView::ledger`] and [`CampaignView::all_stakes`] need the default, a
+    /// world of everyone.
     #[must_use]
     pub fn of(account: Address) -> Self {
         Self { scope: Some(account), ..Self::default() }
     }
 
-    /// The account whose part is kept; `None` if everyone's is.
+    /// The account whose part is kept; `None` if everyone's part is kept.
     #[must_use]
     pub fn scope(&self) -> Option<Address> {
         self.scope
     }
 
-    /// An empty world that keeps what this one keeps.
+    /// An empty world with the same scope.
     #[must_use]
     pub fn emptied(&self) -> Self {
         Self { scope: self.scope, ..Self::default() }
     }
 
-    /// Takes what a follower brought; starts anew when the chain did.
+    /// Applies a batch of a follower; starts from an empty world if the batch restarts.
     ///
     /// # Errors
     /// When the events are inconsistent. The world is then unusable until the follower restarts.
@@ -766,7 +766,7 @@ impl CampaignView {
         Ok(())
     }
 
-    /// Takes one event, and keeps no more than `scope` needs.
+    /// Applies one event, and keeps no more than `scope` needs.
     fn apply_within(&mut self, scope: Option<Address>, record: &Record) -> Result<(), &'static str> {
         let Some(scope) = scope else {
             return self.apply(record);
@@ -784,7 +784,8 @@ impl CampaignView {
         Ok(())
     }
 
-    /// Accounts that matter when the campaign is over: that in `scope`, and those to which money is credited then.
+    /// Accounts that are kept when the campaign has ended: the one in `scope`, and those to which money is credited
+    /// then.
     fn parties(&self, scope: Address) -> [Address; 3] {
         [scope, self.terms.owner, self.terms.capsule]
     }

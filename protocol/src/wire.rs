@@ -231,7 +231,7 @@ pub mod close_reason {
     /// Reads the number.
     ///
     /// # Errors
-    /// Those of the deserializer, and a number that names no reason.
+    /// Those of the deserializer, and an unknown number.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CloseReason, D::Error> {
         CloseReason::try_from(u8::deserialize(deserializer)?).map_err(D::Error::custom)
     }

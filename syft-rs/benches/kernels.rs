@@ -45,7 +45,7 @@ fn multiply_fastest(bencher: Bencher<'_, '_>, inputs: usize) {
     multiply(bencher, inputs, Kernel::fastest());
 }
 
-/// The linear map alone; the counter says multiply-adds.
+/// The linear map alone; the counter shows multiply-adds.
 fn multiply(bencher: Bencher<'_, '_>, inputs: usize, kernel: Kernel) {
     let work = workload(inputs);
     let evaluator = Evaluator::new(&work.material, kernel);

@@ -14,7 +14,8 @@ use thiserror::Error;
 
 /// Step sizes that are tried, in descending order.
 pub const STEP_SIZES: [f64; 7] = [2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125];
-/// Updates that one window accepts at most, whatever the caller allows. The keys change after a window. The contract has the same limit.
+/// Maximum number of accepted updates of a window, whatever the caller allows. The keys change after a window. The
+/// contract has the same limit.
 pub const MAX_ACCEPTS_PER_WINDOW: u32 = 4;
 
 /// Accuracies that do not form a ladder.

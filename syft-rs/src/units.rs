@@ -65,20 +65,20 @@ impl Ppm {
         f64::from(self.0) / 1e6
     }
 
-    /// The sum; stops at 100 %.
+    /// The sum; saturates at 100 %.
     #[must_use]
     pub fn saturating_add(self, other: Self) -> Self {
         // At most two million.
         Self((self.0 + other.0).min(Self::ONE.0))
     }
 
-    /// The difference; stops at 0 %.
+    /// The difference; saturates at 0 %.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
 
-    /// This value `times` over; stops at 100 %.
+    /// This value times `times`; saturates at 100 %.
     #[must_use]
     pub fn saturating_mul(self, times: u16) -> Self {
         Self(self.0.saturating_mul(times.into()).min(Self::ONE.0))

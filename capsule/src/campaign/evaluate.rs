@@ -23,7 +23,8 @@ use super::{
 };
 use crate::ports::{Artefacts, Chain};
 
-/// Updates that are opened at the same time: each takes some times its size, and a network's may be large.
+/// Maximum number of updates that are decrypted at once: each needs several times its size in memory, and an update of
+/// a network may be large.
 const OPENED_AT_ONCE: usize = 2;
 
 /// An update that passed the protocol's checks, in the compact form in which it was sent; expanded, it may be as large
@@ -337,7 +338,7 @@ enum Continuation {
 }
 
 impl Continuation {
-    /// What the settlement asks for.
+    /// What the settlement requires next.
     #[must_use]
     fn reason(self) -> CloseReason {
         match self {

@@ -71,7 +71,7 @@ pub enum ProposalDecision {
     },
     /// The campaign is declined.
     Decline {
-        /// The reason; its code on chain when stored.
+        /// The reason; stored as its code on chain.
         reason: Refusal,
     },
 }
@@ -134,9 +134,9 @@ pub struct Evaluation {
     pub window: WindowIndex,
     /// Hash of the window.
     pub window_hash: B256,
-    /// For each submission the reason why it was refused by protocol, if it was; the code on chain when stored.
+    /// For each submission the reason for its rejection by protocol, `None` if it passed; stored as the code on chain.
     pub refused: Vec<Option<ProtocolReject>>,
-    /// Accepts that the leak meter allows; nothing when it allows no evaluation.
+    /// Number of accepts that the leak meter allows; `None` if it allows no evaluation.
     pub allowance: Option<u32>,
 }
 
@@ -150,12 +150,12 @@ pub struct Settlement {
     pub version: Version,
     /// Hash of the window.
     pub window_hash: B256,
-    /// What became of each submission; codes as on chain when stored.
+    /// Outcome of each submission; stored as the code on chain.
     #[serde(with = "wire::outcomes")]
     pub outcomes: Vec<Outcome>,
-    /// What was published for the next version.
+    /// Slot of the next version, if there is one.
     pub next: Option<Published>,
-    /// Why the Capsule closes the campaign, if it does; the code on chain when stored.
+    /// Why the Capsule closes the campaign, if it does; stored as the code on chain.
     #[serde(with = "wire::close_reason")]
     pub close: CloseReason,
     /// Slot of the best model after the window.

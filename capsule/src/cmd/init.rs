@@ -21,12 +21,12 @@ use syft::Ppm;
 
 use super::Context;
 
-/// The share of a bounty that a Capsule takes if its operator does not say: 1 %.
+/// Default fee, as a share of the bounty: 1 %.
 fn usual_fee() -> Ppm {
     Ppm::of(1, 100)
 }
 
-/// Where a Capsule answers if its operator does not say.
+/// Default URL of a Capsule.
 const ENDPOINT: &str = "http://127.0.0.1:8090";
 
 /// Create keys and vault, and register the Capsule on the chain. A second run completes or updates the registration.

@@ -11,7 +11,7 @@ use sonar_node::{
 
 use super::{Context, repository_failure, store_failure};
 
-/// Serve campaigns until stopped. All connections go out; nobody can connect to a Mine.
+/// Serve campaigns until stopped. A Mine opens only outgoing connections.
 #[derive(Debug, clap::Args)]
 pub struct Run {
     /// End when nothing is left to do for the campaigns that are open now

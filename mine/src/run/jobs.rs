@@ -209,7 +209,7 @@ struct MaterialRequest {
     published: Published,
     certificate: Option<Digest>,
     operator: Address,
-    /// The Capsule's key has to be valid when the campaign is opened.
+    /// Time of the launch, when the Capsule's key must be valid.
     opened_at: Timestamp,
     binding: Binding,
 }

@@ -146,7 +146,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// An outcome that the contract has no code for.
+    /// An outcome that has no code on chain.
     #[error("cannot settle the window: {0}")]
     Outcome(#[from] OutcomeError),
     /// A signature could not be created.

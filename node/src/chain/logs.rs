@@ -62,12 +62,12 @@ impl Client {
         self.records(&filter, from_block, to_block).await
     }
 
-    /// The events of one campaign in these blocks, in order. The node selects them, so a long chain costs few bytes.
+    /// The events of one campaign in these blocks, in order. The node filters them, so a long chain costs few bytes.
     ///
     /// # Errors
     /// As [`Self::logs`].
     pub async fn campaign_logs(&self, id: CampaignId, from_block: u64, to_block: u64) -> Result<Vec<Record>, Error> {
-        // Every event of the contract that concerns a campaign has its id as the first indexed parameter.
+        // Every event about a campaign has its id as the first indexed parameter.
         let filter = Filter::new().address(self.deployment().campaigns).topic1(id.0);
         self.records(&filter, from_block, to_block).await
     }

@@ -1,14 +1,14 @@
 //! Decides when a transaction is sent again, replaced with higher fees, or given up. No I/O.
 //!
 //! ```text
-//!            in no block for `stuck`
+//!            not mined for `stuck`
 //!   sent ──────────────────────────────▶ repriced ──▶ replaced: same nonce, both fees at least 12.5 % higher
 //!   │  ▲ ▲                                │   ▲          │   │
 //!   │  │ └─── cap reached, or no money ───┘   └ too low ─┘   │
 //!   │  └─────────────────────────────────────────────────────┘
-//!   ├─ the node has forgotten it ──▶ sent again as it is
+//!   ├─ the node has dropped it ──▶ sent again unchanged
 //!   ├─ another transaction used its nonce ──▶ given up: displaced
-//!   └─ `give_up` is over ──▶ given up: slow, fee cap, or funds
+//!   └─ `give_up` has passed ──▶ given up: slow, fee cap, or funds
 //! ```
 
 use std::{collections::BTreeSet, time::Duration};

@@ -4,8 +4,8 @@
 //!
 //! | the chain | action |
 //! | --- | --- |
-//! | begins to be read, or was rolled back | The snapshot is the start, if the chain still has its block. What became final since is folded in, and the snapshot is written again, so that the next start reads only what follows. |
-//! | grows | After a thousand blocks the world is kept, and written when its block is final. |
+//! | begins to be read, or was rolled back | The snapshot is the start, if the chain still has its block. The blocks that have become final since are folded in, and the snapshot is written again, so that the next start reads only later blocks. |
+//! | grows | After a thousand blocks the world is copied, and written when its block is final. |
 //!
 //! A program that is killed at any moment finds a snapshot that is at most a few thousand blocks old.
 
@@ -32,9 +32,9 @@ const EVERY: u64 = 1_000;
 const PAUSE: Duration = Duration::from_secs(60);
 /// Number of blocks that must follow before a block counts as final: two epochs of Ethereum.
 const FINAL: u64 = 64;
-/// Events that are held in memory at a time while the past is read, about.
+/// Approximate number of events in memory at once while the past is read.
 const PART_EVENTS: usize = 10_000;
-/// Blocks that are read at a time: at first, and at most while they have few events.
+/// Number of blocks that are read at once: initially, and at most while they have few events.
 const PART_BLOCKS: (u64, u64) = (1_000, 100_000);
 
 const WHAT: &str = "follow the chain";
@@ -44,7 +44,7 @@ const WHAT: &str = "follow the chain";
 pub struct WorldReader {
     follower: Follower,
     world: World,
-    // The last block of the snapshot that the world was started from.
+    // Last block of the snapshot that the world was started from.
     base: Option<u64>,
     snapshots: Option<Snapshots>,
 }
@@ -67,7 +67,7 @@ impl WorldReader {
         Self::onto(World::default(), client, poll, confirmations)
     }
 
-    /// The same, but keeps only what `account` needs, see [`World::of`].
+    /// The same, but keeps only the part that `account` needs, see [`World::of`].
     #[must_use]
     pub fn of(account: Address, client: Client, poll: Duration, confirmations: u64) -> Self {
         Self::onto(World::of(account), client, poll, confirmations)
@@ -121,7 +121,7 @@ impl WorldReader {
         self.absorb(batch)
     }
 
-    /// All that the contracts have said until now.
+    /// Reads up to the newest block.
     ///
     /// # Errors
     /// As `next`.
@@ -130,8 +130,9 @@ impl WorldReader {
         Ok(self.world)
     }
 
-    /// The events of a campaign that are not in the last batch that began anew, because its snapshot has them: from the
-    /// campaign's first event to the end of the snapshot. Empty if there was no snapshot, or it does not have the campaign.
+    /// The events of a campaign that are in the snapshot of the last restarted batch, and so not in the batch: from the
+    /// campaign's first event to the end of the snapshot. Empty if there was no snapshot, or it does not have the
+    /// campaign.
     ///
     /// # Errors
     /// When the chain cannot be read.

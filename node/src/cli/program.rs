@@ -1,4 +1,5 @@
-//! The frame of a program: it reads the command line, sets up logging, runs the command in its time, and ends with its exit code.
+//! The frame of a program: parses the command line, sets up logging, runs the command within its time limit, and
+//! returns the exit code.
 
 use std::{future::Future, io, process};
 
@@ -10,20 +11,20 @@ use super::{Code, ExitCode, Failure, Globals, Logging, Output, Report, init_trac
 
 /// The command line of a program.
 pub trait CommandLine: Parser {
-    /// The options that every command takes.
+    /// The global options.
     fn globals(&self) -> &Globals;
 
     /// Name and version of the shape of the command's result, such as `sonar.campaign.show/1`.
     fn schema(&self) -> &'static str;
 
-    /// What the command logs unless told otherwise.
+    /// Default log level of the command.
     fn logging(&self) -> Logging;
 
-    /// Does what the command line says.
+    /// Runs the command.
     fn execute(self, output: &Output) -> impl Future<Output = Result<Report, Failure>>;
 }
 
-/// Runs a program from its command line to its exit code.
+/// Runs a program: parses the command line, runs the command, and returns the exit code.
 #[must_use]
 pub fn main<C: CommandLine>() -> process::ExitCode {
     let program = match parse::<C>() {
@@ -68,7 +69,7 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// The script for the commands of `C`.
+    /// The completion script for the commands of `C`.
     ///
     /// # Errors
     /// When the script is not text.

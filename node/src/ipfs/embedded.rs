@@ -123,7 +123,7 @@ impl ArtefactStore for Embedded {
     }
 
     fn health(&self) -> BoxFuture<'_, Result<(), IpfsError>> {
-        async { self.0.health().map_err(node_error("go on")) }.boxed()
+        async { self.0.health().map_err(node_error("continue")) }.boxed()
     }
 
     fn shutdown(self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Every file gets its name by a rename, so it is complete or absent. Pinned blocks are synced before, so they survive
-//! a power failure. Other blocks may be lost or damaged by it. So a block is checked whenever it is read, and a damaged
+//! a power failure. Other blocks may then be lost or damaged. So a block is checked whenever it is read, and a damaged
 //! one is removed. The index of blocks is in memory.
 
 use std::{

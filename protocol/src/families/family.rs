@@ -140,7 +140,7 @@ pub trait Family: fmt::Debug + Send + Sync {
     /// Checks untrusted settings against the schema and the task.
     ///
     /// # Errors
-    /// Names what makes no sense.
+    /// Names what is invalid.
     fn check(&self, data: &Schema) -> Result<(), MethodError>;
 
     /// Number of weights.

@@ -30,11 +30,11 @@ pub enum LaunchError {
          earlier deadline"
     )]
     CertificateExpires {
-        /// The certificate.
+        /// Fingerprint of the certificate.
         fingerprint: Fingerprint,
-        /// When it expires.
+        /// Time of its expiry.
         expires: Timestamp,
-        /// How long it is needed.
+        /// Time until which it must be valid.
         needed: Timestamp,
     },
     /// The target is not above the starting accuracy.
@@ -96,7 +96,7 @@ pub enum LaunchError {
     TargetBelowGrid {
         /// The target.
         target: Ppm,
-        /// The finest grid.
+        /// The finest possible grid.
         finest: Grid,
     },
     /// A limit that the contract would refuse.

@@ -9,9 +9,9 @@
 //!
 //! ```text
 //!            lease free or own                        lease of another server
-//!   step ──▶ read the database, follow the chain,     read the database ──▶ wait, look again each second
+//!   step ──▶ read the database, follow the chain,     read the database ──▶ wait, read again each second
 //!            append or roll back; renew meanwhile
-//!              │ chain does not answer ──▶ give the lease back, wait, step again
+//!              │ chain does not answer ──▶ release the lease, wait, step again
 //!              │ lease lost ──▶ nothing was appended; step again
 //! ```
 
@@ -200,7 +200,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Opens a contract's index and folds what it holds, from the snapshot in `home` on if there is one.
+    /// Opens a contract's index and folds its events, starting from the snapshot in `home` if there is one.
     ///
     /// # Errors
     /// The file cannot be created, or the database refuses or does not answer. A damaged file is replaced. Inconsistent
@@ -301,7 +301,7 @@ impl Index {
                 _ => return Ok(()),
             }
         };
-        // Without a rollback in between, the store's block is the one whose events are in the world.
+        // Without a rollback in between, the world has the events up to the store's block.
         if let Some(hash) = self.store.block_hash(block).await?
             && self.store.last_rollback().await? == seen
         {
@@ -310,8 +310,8 @@ impl Index {
         Ok(())
     }
 
-    /// Takes the world back to the newest block that survived. This is done on a copy, so that readers see one history or
-    /// the other.
+    /// Rolls the world back to the newest block that survived. This is done on a copy, so that readers see one history
+    /// or the other.
     async fn rewind(&self, rollbacks: &[Rollback]) -> Result<(), IndexError> {
         let survivor = rollbacks.iter().map(|rollback| rollback.survivor).min().flatten();
         let seen = rollbacks.last().map_or(0, |rollback| rollback.number);
@@ -343,7 +343,7 @@ impl Index {
 /// The world of all stored events, and the newest indexed block.
 async fn folded(store: &dyn EventStore, snapshots: &Snapshots) -> Result<(State, Option<BlockRef>), IndexError> {
     loop {
-        // Asked first, so that a rollback after the snapshot was compared with the store is noticed.
+        // Read first, so that a rollback after the comparison of snapshot and store is detected.
         let mut state = State { seen: store.last_rollback().await?, ..State::default() };
         let snapshot = snapshots.load(store).await?;
         let has_snapshot = snapshot.is_some();

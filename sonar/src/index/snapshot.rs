@@ -1,7 +1,7 @@
-//! The index's snapshot: what was folded, kept in the server's home, so that a start folds only the events that came later.
+//! The index's snapshot: the folded world in the server's home, so that a start folds only later events.
 //!
-//! It is used if the store still has its last block, which then has the same events before it. It is written when the index has caught up
-//! with the chain and a thousand blocks more than the last one are folded.
+//! It is used if the store still has its last block, and so the same events before it. It is written when the index has
+//! caught up with the chain and has folded a thousand blocks since the last snapshot.
 
 use std::{
     path::Path,
@@ -14,13 +14,13 @@ use tokio::task::spawn_blocking;
 
 use super::{ContractIdentity, EventStore, Position, StoreError};
 
-/// Blocks after which a snapshot is worth being written again.
+/// A snapshot is written again after this number of blocks.
 const EVERY: u64 = 1_000;
 
 #[derive(Debug)]
 pub(super) struct Snapshots {
     file: SnapshotFile,
-    /// The last block of the newest snapshot, until that block is rolled back.
+    /// Last block of the newest snapshot; `None` after that block was rolled back.
     written: Arc<Mutex<Option<u64>>>,
 }
 
@@ -31,7 +31,7 @@ impl Snapshots {
         Self { file, written: Arc::default() }
     }
 
-    /// The folded world, and the end of what is in it.
+    /// The folded world, and the position of its last event.
     pub(super) async fn load(&self, store: &dyn EventStore) -> Result<Option<(World, Position)>, StoreError> {
         let file = self.file.clone();
         let loaded = spawn_blocking(move || file.load()).await.ok().flatten();
@@ -39,37 +39,37 @@ impl Snapshots {
             return Ok(None);
         };
         if store.block_hash(block).await? != Some(hash) {
-            tracing::debug!(block, "the index has another block than its snapshot; all events are folded again");
+            tracing::debug!(block, "the index has another block than its snapshot; folding all events again");
             return Ok(None);
         }
         self.set_written(Some(block));
         Ok(Some((world, Position::end_of(block))))
     }
 
-    /// Does not use the file again, for the reason.
+    /// Renames the unusable file, and logs the reason.
     pub(super) fn set_aside(&self, reason: impl std::fmt::Display) {
         self.file.set_aside(reason);
         self.set_written(None);
     }
 
-    /// Whether a snapshot up to this block is worth being written.
+    /// Whether a snapshot up to this block is due.
     pub(super) fn is_due(&self, block: u64) -> bool {
         block >= self.written().map_or(EVERY, |written| written.saturating_add(EVERY))
     }
 
-    /// Blocks after `survivor` are gone.
+    /// Handles a rollback of the blocks after `survivor`.
     pub(super) fn roll_back(&self, survivor: Option<u64>) {
         if self.written() > survivor {
             self.set_written(None);
         }
     }
 
-    /// Writes a snapshot without keeping the caller waiting.
+    /// Writes a snapshot on another thread.
     pub(super) fn write(&self, snapshot: Snapshot) {
         self.set_written(Some(snapshot.block));
         let (file, written) = (self.file.clone(), Arc::clone(&self.written));
         spawn_blocking(move || match file.write(&snapshot) {
-            Ok(()) => tracing::debug!(block = snapshot.block, "the snapshot of the index was written"),
+            Ok(()) => tracing::debug!(block = snapshot.block, "wrote the snapshot of the index"),
             Err(error) => {
                 tracing::warn!("{error}; the next start folds more events");
                 let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);

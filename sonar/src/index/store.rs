@@ -99,7 +99,7 @@ pub struct StoredEvent {
     pub body: Body,
 }
 
-/// An event as JSON. It stays text, because most readers only pass it on.
+/// An event as JSON. It stays text, because most readers only forward it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct Body(Box<RawValue>);
@@ -348,8 +348,8 @@ macro_rules! events_after {
 }
 use events_after;
 
-/// Scripts that bring the tables up to date, in order. Not `sqlx::migrate!`: its macro builds both database drivers once more, for the
-/// compiler.
+/// Migrations of the tables, in order. Not by `sqlx::migrate!`, because its macro builds both database drivers once
+/// more, for the compiler.
 fn migrator(scripts: &[&'static str]) -> Migrator {
     let migration = |(version, script): (i64, &&'static str)| {
         Migration::new(version, "".into(), MigrationType::Simple, script.into_sql_str(), false)
@@ -357,7 +357,7 @@ fn migrator(scripts: &[&'static str]) -> Migrator {
     Migrator::with_migrations((1..).zip(scripts).map(migration).collect())
 }
 
-/// A row of a query that begins with [`EVENT_COLUMNS`].
+/// Converts a row of a query that begins with [`EVENT_COLUMNS`].
 fn stored<R: Row>(row: R) -> Result<StoredEvent, sqlx::Error>
 where
     usize: ColumnIndex<R>,

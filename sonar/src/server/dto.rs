@@ -138,7 +138,7 @@ pub struct CampaignQuery {
     pub token: Option<String>,
     /// Start after this campaign.
     pub after: Option<String>,
-    /// At most this number, 1 to 500.
+    /// Maximum number of items, 1 to 500.
     pub limit: Option<u32>,
 }
 
@@ -147,7 +147,7 @@ pub struct CampaignQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
-    /// Begin after this item: what `next` of the part before names.
+    /// Start after this item: `next` of the previous page.
     pub after: Option<String>,
     /// Maximum number of items, 1 to 500.
     pub limit: Option<u32>,
@@ -162,7 +162,7 @@ pub struct SubmissionQuery {
     pub miner: Option<String>,
     /// Start after the submission with this number.
     pub after: Option<String>,
-    /// At most this number, 1 to 500.
+    /// Maximum number of items, 1 to 500.
     pub limit: Option<u32>,
 }
 
@@ -178,7 +178,7 @@ pub struct EventQuery {
     pub account: Option<String>,
     /// Start after the event with this id.
     pub after: Option<String>,
-    /// At most this number, 1 to 500.
+    /// Maximum number of items, 1 to 500.
     pub limit: Option<u32>,
 }
 

@@ -209,7 +209,8 @@ pub fn detail(view: &CampaignView, manifests: Manifests<'_>) -> Result<CampaignP
     CampaignPage::new(view, manifest(view, manifests).as_deref())
 }
 
-/// Registered Capsules in the order of their operators' addresses, beginning after `after`. What is not taken is not summarised.
+/// Registered Capsules after `after`, in the order of their operators' addresses. Lazy: only the Capsules that are
+/// taken are summarised.
 pub fn capsules(world: &World, after: Option<Address>) -> impl Iterator<Item = CapsuleSummary> {
     let start = after.map_or(Bound::Unbounded, Bound::Excluded);
     let rest = world.capsules.range((start, Bound::Unbounded));
@@ -294,7 +295,7 @@ mod tests {
         artefacts(world, |manifest| (manifest == MANIFEST).then_some(NAMED)).into_iter().collect()
     }
 
-    /// The backbone, too: whoever fetches the model measures it through that.
+    /// The backbone too, because it is needed to measure the delivered model.
     const DELIVERED: [(Digest, Kind); 3] =
         [(BACKBONE, Kind::Backbone), (RESULT, Kind::Result), (MANIFEST, Kind::Manifest)];
 
@@ -385,7 +386,7 @@ mod tests {
             let terms = Terms { windowSize: 2, deadline: 10, ..Terms::default() };
             say(&mut world, Event::Opened { id: id(number), terms: Box::new(terms.try_into().unwrap()) });
             say(&mut world, Event::Activated { id: id(number), start_ppm: Ppm::ZERO, first: published(MATERIALS[0]) });
-            // In campaign 2 it was somebody else.
+            // In campaign 2 it was another account.
             let miner = if number == 2 { Address::ZERO } else { account };
             let (version, window, content) = (Version(1), WindowIndex(0), Digest([number; 32]));
             say(&mut world, Event::Submitted { id: id(number), miner, version, window, index: 0, content });

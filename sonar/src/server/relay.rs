@@ -30,12 +30,12 @@ const VALIDATIONS: usize = 4;
 /// After this time a settlement is dropped: the campaign was abandoned, or a rollback removed it for good.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
 const TICK: Duration = Duration::from_secs(1);
-/// Settlements that are sent at the same time.
+/// Maximum number of settlements that are sent at once.
 const JOBS: usize = 8;
-/// One transaction: longer than a client waits until it is mined.
+/// Time limit of one transaction: longer than a client waits until it is mined.
 const SETTLE: Step = Step::new("settle", Duration::from_secs(180));
 const PATIENCE: Patience = Patience {
-    // The claim in the database, which all servers respect, says when a settlement is tried again.
+    // The claim in the database, which all servers respect, determines when a settlement is retried.
     first_pause: TICK,
     longest_pause: TICK,
     grace: Duration::from_secs(3),
@@ -68,7 +68,7 @@ enum SendError {
 
 type Jobs = JobDriver<PendingKey, (), B256, SendError>;
 
-/// What the relay needs of the chain.
+/// The operations of the chain that the relay needs.
 pub trait Settler: Send + Sync + 'static {
     /// Validates a settlement; returns its campaign and the window that it would settle now.
     fn simulate(
@@ -155,7 +155,7 @@ impl<S: Settler> Relay<S> {
         }
     }
 
-    /// Forgets what the chain has settled, and starts to send what has waited long enough.
+    /// Removes settled windows, and starts to send settlements that are due.
     async fn start_due(self: &Arc<Self>, jobs: &mut Jobs) -> Result<(), SettlementsError> {
         let mut left = BTreeSet::new();
         for key in self.settlements.keys().await? {
@@ -168,7 +168,7 @@ impl<S: Settler> Relay<S> {
         self.pending.store(left.len(), Ordering::Relaxed);
         self.metrics.relay_pending(left.len());
         jobs.retain(|key| left.contains(key));
-        // What is claimed and waits in line would be claimed by another server meanwhile.
+        // Do not claim settlements that would only wait in the queue: another server could send them meanwhile.
         while jobs.running() < JOBS {
             let now = now();
             let before = |duration: Duration| now.minus(duration.as_secs());
@@ -176,7 +176,7 @@ impl<S: Settler> Relay<S> {
             let Some(entry) = self.settlements.claim(now, received, tried).await? else {
                 return Ok(());
             };
-            // One that is still being sent, or rests for a moment, has its claim renewed, and is not started again.
+            // A settlement that is still being sent, or is resting, gets its claim renewed and is not started again.
             let relay = self.clone();
             jobs.start(entry.key(), (), SETTLE, async move { relay.send(&entry).await });
         }
@@ -233,7 +233,7 @@ mod tests {
         server::settlements,
     };
 
-    /// Windows whose settlement is never mined, whose settlement ends in a bug, and whose settlement arrives.
+    /// Windows whose settlement is never mined, fails by a bug, or arrives.
     const STUCK: u32 = 1;
     const BROKEN: u32 = 2;
     const GOOD: u32 = 3;
@@ -282,7 +282,7 @@ mod tests {
         let relay = Arc::new(Relay::new(Chain, index, store, metrics.clone(), Duration::from_secs(30)));
         let mut jobs = Jobs::new(JOBS, Patience { grace: Duration::ZERO, ..PATIENCE });
         relay.start_due(&mut jobs).await.unwrap();
-        // Claimed a moment ago: nothing is started twice.
+        // Just claimed: nothing is started twice.
         relay.start_due(&mut jobs).await.unwrap();
         assert_eq!(jobs.running(), 4);
         let mut sent = Vec::new();

@@ -33,7 +33,7 @@ pub struct PendingSettlement {
     pub window: u32,
     /// The settlement as JSON.
     pub body: String,
-    /// When it came.
+    /// Time at which it was received.
     pub received: Timestamp,
 }
 
@@ -44,12 +44,12 @@ pub struct PendingKey {
     pub campaign: B256,
     /// The window.
     pub window: u32,
-    /// When the first settlement for it came.
+    /// Time at which the first settlement for the window was received.
     pub received: Timestamp,
 }
 
 impl PendingSettlement {
-    /// Which window it waits for, and since when.
+    /// The window, and when the settlement was received.
     #[must_use]
     pub fn key(&self) -> PendingKey {
         PendingKey { campaign: self.campaign, window: self.window, received: self.received }

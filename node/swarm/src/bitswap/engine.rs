@@ -5,7 +5,7 @@
 //! want is sent once to each, and again after a while in case it was lost.
 //!
 //! ```text
-//! of one block at one peer:   (nothing) ──ask──▶ Have? ──HAVE──▶ Has ──ask──▶ Block? ──block──▶ (no longer wanted)
+//! one block at one peer:      (nothing) ──ask──▶ Have? ──HAVE──▶ Has ──ask──▶ Block? ──block──▶ (no longer wanted)
 //!                                                  └──DONT_HAVE──▶ Lacks ◀──DONT_HAVE──┘
 //! ```
 //!

@@ -224,7 +224,7 @@ impl ConnectionHandler for Handler {
         SubstreamProtocol::new(Inbound, ())
     }
 
-    /// Connections stay open, so that peers can be told of blocks that do not exist yet.
+    /// Connections stay open, so that peers can be sent blocks that do not exist yet.
     fn connection_keep_alive(&self) -> bool {
         true
     }

@@ -213,7 +213,7 @@ fn statement(manifest: &Manifest) -> Result<PrivacyStatement, Failure> {
 /// Terms and cost, shown before and after the bounty is paid.
 fn summary(name: &str, terms: &CampaignTerms, token: &TokenUnit, outlook: &Outlook) -> String {
     format!(
-        "name      {name}\nbounty    {} (fee {})\naccuracy  {} as measured (the campaign claims {}) → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is rejected for its form, and not the first of its miner\naudit     {} of the Capsule's stake stay locked for {} after its delivery\nleak      public verdicts say at most {:.0} bits about {}\nopen to   {}",
+        "name      {name}\nbounty    {} (fee {})\naccuracy  {} as measured (the campaign claims {}) → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is a repeated rejection of its miner\naudit     {} of the Capsule's stake stay locked for {} after its delivery\nleak      public verdicts disclose at most {:.0} bits about {}\nopen to   {}",
         token.format(terms.bounty.into()),
         token.format(fee(terms.bounty, terms.feePpm).into()),
         percent(outlook.start_ppm),
