@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use capsule::home::CapsuleHome;
 use clap::{Parser, Subcommand};
 use sonar_node::{
-    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Program, Report},
+    cli::{self, Ask, CommandLine, EXIT_CODES, Failure, Globals, Logging, Output, Report},
     config::{self, Config},
 };
 use zeroize::Zeroizing;
@@ -75,7 +75,7 @@ struct Context {
     config: Config,
 }
 
-impl Program for Cli {
+impl CommandLine for Cli {
     fn globals(&self) -> &Globals {
         &self.globals
     }

@@ -16,7 +16,7 @@ use alloy::signers::local::PrivateKeySigner;
 use clap::{Parser, Subcommand};
 use sonar_node::{
     chain::{Client, WorldReader},
-    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Program, Report},
+    cli::{self, Ask, CommandLine, EXIT_CODES, Failure, Globals, Logging, Output, Report},
     config::{self, Config},
     discovery,
 };
@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
     cli::main::<Cli>()
 }
 
-impl Program for Cli {
+impl CommandLine for Cli {
     fn globals(&self) -> &Globals {
         &self.globals
     }

@@ -30,7 +30,7 @@ mod stop;
 
 pub use code::Code;
 pub use limit::run;
-pub use program::{Completions, Program, main, parse, version};
+pub use program::{CommandLine, Completions, main, parse, version};
 pub use stop::stop_signal;
 
 /// Size limit of a passphrase file in bytes.

@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use sonar_node::{
     account::{AccountName, Keystore},
     chain::{Client, RpcNode},
-    cli::{self, Ask, EXIT_CODES, Failure, Globals, Logging, Output, Program, Report},
+    cli::{self, Ask, CommandLine, EXIT_CODES, Failure, Globals, Logging, Output, Report},
     config::{self, Config},
     discovery::{self, DiscoveryError},
 };
@@ -88,7 +88,7 @@ struct Context {
     config: Config,
 }
 
-impl Program for Cli {
+impl CommandLine for Cli {
     fn globals(&self) -> &Globals {
         &self.globals
     }

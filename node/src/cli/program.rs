@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Code, ExitCode, Failure, Globals, Logging, Output, Report, init_tracing, run, say_json};
 
 /// The command line of a program.
-pub trait Program: Parser {
+pub trait CommandLine: Parser {
     /// The global options.
     fn globals(&self) -> &Globals;
 
@@ -26,8 +26,8 @@ pub trait Program: Parser {
 
 /// Runs a program: parses the command line, runs the command, and returns the exit code.
 #[must_use]
-pub fn main<P: Program>() -> process::ExitCode {
-    let program = match parse::<P>() {
+pub fn main<C: CommandLine>() -> process::ExitCode {
+    let program = match parse::<C>() {
         Ok(program) => program,
         Err(code) => return code,
     };
