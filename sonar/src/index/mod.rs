@@ -294,13 +294,19 @@ impl Index {
 
     /// Writes a snapshot of the world if the next start would otherwise fold many events.
     async fn keep_snapshot(&self) -> Result<(), IndexError> {
-        let (seen, block, world) = {
+        let (seen, cursor, world) = {
             let state = self.locked();
             match state.cursor {
-                Some(cursor) if self.snapshots.is_due(cursor.block) => (state.seen, cursor.block, state.world.clone()),
+                Some(cursor) if self.snapshots.is_due(cursor.block) => (state.seen, cursor, state.world.clone()),
                 _ => return Ok(()),
             }
         };
+        let block = cursor.block;
+        // An interrupted reader may have folded only a part of the block.
+        let next = self.store.events(&Filter::default(), Some(cursor), 1).await?;
+        if next.first().is_some_and(|event| event.position.block == block) {
+            return Ok(());
+        }
         // Without a rollback in between, the world has the events up to the store's block.
         if let Some(hash) = self.store.block_hash(block).await?
             && self.store.last_rollback().await? == seen
@@ -308,6 +314,15 @@ impl Index {
             self.snapshots.write(Snapshot { block, hash, world });
         }
         Ok(())
+    }
+
+    /// Writes the snapshot, if one is due, and closes the store.
+    pub async fn close(&self) {
+        if let Err(error) = self.keep_snapshot().await {
+            tracing::warn!("{error}; the next start folds more events");
+        }
+        self.snapshots.finish().await;
+        self.store.close().await;
     }
 
     /// Rolls the world back to the newest block that survived. This is done on a copy, so that readers see one history

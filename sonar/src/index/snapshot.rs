@@ -5,30 +5,37 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use sonar_node::snapshot::{Snapshot, SnapshotFile};
 use sonar_protocol::view::World;
-use tokio::task::spawn_blocking;
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 
 use super::{ContractIdentity, EventStore, Position, StoreError};
 
 /// A snapshot is written again after this number of blocks.
 const EVERY: u64 = 1_000;
+/// How long a stop waits for a snapshot.
+const LONGEST_WRITE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Snapshots {
     file: SnapshotFile,
     /// Last block of the newest snapshot; `None` after that block was rolled back.
     written: Arc<Mutex<Option<u64>>>,
+    writing: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Snapshots {
     pub(super) fn new(home: &Path, identity: ContractIdentity) -> Self {
         let subject = format!("index of {} on chain {}", identity.contract, identity.chain_id);
         let file = SnapshotFile::new(home.join("index.snapshot"), subject);
-        Self { file, written: Arc::default() }
+        Self { file, written: Arc::default(), writing: Mutex::default() }
     }
 
     /// The folded world, and the position of its last event.
@@ -52,9 +59,10 @@ impl Snapshots {
         self.set_written(None);
     }
 
-    /// Whether a snapshot up to this block is due.
+    /// Whether a snapshot up to this block is due, and no other is being written.
     pub(super) fn is_due(&self, block: u64) -> bool {
-        block >= self.written().map_or(EVERY, |written| written.saturating_add(EVERY))
+        let is_free = self.writing().as_ref().is_none_or(JoinHandle::is_finished);
+        is_free && block >= self.written().map_or(EVERY, |written| written.saturating_add(EVERY))
     }
 
     /// Handles a rollback of the blocks after `survivor`.
@@ -68,7 +76,7 @@ impl Snapshots {
     pub(super) fn write(&self, snapshot: Snapshot) {
         self.set_written(Some(snapshot.block));
         let (file, written) = (self.file.clone(), Arc::clone(&self.written));
-        spawn_blocking(move || match file.write(&snapshot) {
+        let task = spawn_blocking(move || match file.write(&snapshot) {
             Ok(()) => tracing::debug!(block = snapshot.block, "wrote the snapshot of the index"),
             Err(error) => {
                 tracing::warn!("{error}; the next start folds more events");
@@ -76,6 +84,21 @@ impl Snapshots {
                 written.take_if(|block| *block == snapshot.block);
             }
         });
+        *self.writing() = Some(task);
+    }
+
+    /// Waits for the snapshot that is being written.
+    pub(super) async fn finish(&self) {
+        let task = self.writing().take();
+        if let Some(task) = task
+            && timeout(LONGEST_WRITE, task).await.is_err()
+        {
+            tracing::warn!("the snapshot of the index was not written in time; the next start folds more events");
+        }
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn written(&self) -> Option<u64> {

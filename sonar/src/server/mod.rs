@@ -214,7 +214,7 @@ impl Server {
             tracing::warn!("some requests did not end in time");
             self.tasks.abort().await;
         }
-        self.app.index.store().close().await;
+        self.app.index.close().await;
         if let Some(relay) = &self.app.relay {
             relay.close().await;
         }
