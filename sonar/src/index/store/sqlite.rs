@@ -26,6 +26,8 @@ const CONNECTIONS: u32 = 4;
 /// Page cache of a connection in KiB, negative by SQLite's convention. With its default of 2 MiB, an index of a million events
 /// grows more slowly the larger it is.
 const CACHE: &str = "-32768";
+/// Rows that the database thread hands over at once: all of the largest page, so that it does not wait for its reader.
+const ROW_BUFFER: usize = 1_024;
 /// The server's lock file excludes other servers, so the only term never ends.
 const OWN: Lease = Lease { term: 0 };
 
@@ -73,7 +75,8 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5))
-            .pragma("cache_size", CACHE);
+            .pragma("cache_size", CACHE)
+            .row_buffer_size(ROW_BUFFER);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(10))
