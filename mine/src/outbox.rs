@@ -94,7 +94,7 @@ impl Outbox {
         // An update that is in both places (after a crash while it was dropped) can still be sent.
         for (prefix, stage) in [(SPENT, OutboxStage::Spent), (SEALED, OutboxStage::Sealed)] {
             for name in store.list(prefix)? {
-                let key = parse(&name[prefix.len()..]).ok_or_else(|| OutboxError::Damaged(name))?;
+                let key = parse(&name[prefix.len()..]).ok_or(OutboxError::Damaged(name))?;
                 stages.insert(key, stage);
             }
         }
@@ -189,7 +189,7 @@ pub fn records(store: &dyn SecretStore) -> Result<Vec<UpdateRecord>, OutboxError
     for prefix in [SEALED, SPENT] {
         for name in store.list(prefix)? {
             let bytes = store.get(&name)?;
-            let (record, _) = decode(&bytes).ok_or_else(|| OutboxError::Damaged(name))?;
+            let (record, _) = decode(&bytes).ok_or(OutboxError::Damaged(name))?;
             records.insert((record.campaign, record.version), record);
         }
     }

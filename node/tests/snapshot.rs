@@ -110,7 +110,7 @@ impl Chain {
             OPENED => campaigns(Campaigns::Opened { id, owner: OPERATOR, terms: Terms::default() }.encode_log_data()),
             DECLINED => campaigns(Campaigns::Declined { id, reason: 1 }.encode_log_data()),
             REFUNDED => campaigns(Campaigns::Refunded { id, amount }.encode_log_data()),
-            _ if number % 100 == 0 => {
+            _ if number.is_multiple_of(100) => {
                 let amount = U256::from(if self.is_fork(number) { 1_000 } else { 1 });
                 let data = CapsuleRegistry::Deposited { operator: OPERATOR, amount }.encode_log_data();
                 Some(alloy::primitives::Log { address: DEPLOYMENT.registry, data })
