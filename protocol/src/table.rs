@@ -1,6 +1,6 @@
 //! CSV files: unambiguous files are read, all others are refused with the line of the problem.
 //!
-//! [`encoding`] decodes the bytes to text (gzip, UTF-16, Windows-1252), [`records`] splits the text into records, and
+//! `encoding` decodes the bytes to text (gzip, UTF-16, Windows-1252), `records` splits the text into records, and
 //! this module detects separator and header and checks the limits. Launch, Capsule and Mine use the same function, so
 //! they read the same rows.
 

@@ -2,7 +2,7 @@
 //!
 //! The API answers from [`World`], the same pure fold of events that Capsule and Mines use, so it agrees with the
 //! chain. The database only saves reading the chain again: if it is missing or damaged, the index is rebuilt from the
-//! chain. A snapshot of the world ([`snapshot`]) saves folding all of the database at each start.
+//! chain. A snapshot of the world (`snapshot`) saves folding all of the database at each start.
 //!
 //! Several servers may share a PostgreSQL database. The server with the lease follows the chain and writes; each server
 //! folds the stored events into its own world and answers from it:
