@@ -1,4 +1,4 @@
-//! Security estimates, computed with the lattice estimator (Albrecht, Player, Scott 2015, https://eprint.iacr.org/2015/046).
+//! Security estimates, computed with the lattice estimator (Albrecht, Player, Scott 2015, <https://eprint.iacr.org/2015/046>).
 
 /// Estimated hardness of the lattice problem behind a set of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
