@@ -5,17 +5,18 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256, TxHash};
 use futures::future::BoxFuture;
 use sqlx::{
-    QueryBuilder, Row as _, Sqlite, SqlitePool,
+    QueryBuilder, Row as _, Sqlite, SqliteExecutor, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
+use sonar_protocol::units::Timestamp;
+
 use super::{
     Answer, BlockRef, Changes, ContractIdentity, EVENT_COLUMNS, EventStore, Filter, Lease, OpenOutcome, Position,
-    REMEMBERED_BLOCKS, StoreError, StoredEvent, block, events_after, migrator, parsed, rollback, signed, stored,
-    unsigned,
+    REMEMBERED_BLOCKS, StoreError, StoredEvent, block, events_after, migrator, parsed, rollback, signed, unsigned,
 };
 
 const MIGRATIONS: [&str; 2] = [
@@ -26,8 +27,6 @@ const CONNECTIONS: u32 = 4;
 /// Page cache of a connection in KiB, negative by SQLite's convention. With its default of 2 MiB, an index of a million events
 /// grows more slowly the larger it is.
 const CACHE: &str = "-32768";
-/// Rows that the database thread hands over at once: all of the largest page, so that it does not wait for its reader.
-const ROW_BUFFER: usize = 1_024;
 /// The server's lock file excludes other servers, so the only term never ends.
 const OWN: Lease = Lease { term: 0 };
 
@@ -75,8 +74,7 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(Duration::from_secs(5))
-            .pragma("cache_size", CACHE)
-            .row_buffer_size(ROW_BUFFER);
+            .pragma("cache_size", CACHE);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
             // A file does not hang up, and asking takes as long as a short query.
@@ -123,13 +121,8 @@ impl SqliteStore {
             .try_map(rollback)
             .fetch_all(&mut *tx)
             .await?;
-        let records = if rollbacks.is_empty() {
-            let mut query = QueryBuilder::<Sqlite>::new(EVENT_COLUMNS);
-            events_after!(query, &Filter::default(), after, limit);
-            query.build().try_map(stored).fetch_all(&mut *tx).await?
-        } else {
-            Vec::new()
-        };
+        let records =
+            if rollbacks.is_empty() { page(&mut *tx, &Filter::default(), after, limit).await? } else { Vec::new() };
         let tip = sqlx::query("SELECT number, hash, time FROM blocks ORDER BY number DESC LIMIT 1")
             .try_map(block)
             .fetch_optional(&mut *tx)
@@ -187,6 +180,41 @@ impl SqliteStore {
     }
 }
 
+/// Position, block hash, time, transaction, name, campaign, account and body of an event.
+type EventRow = (u64, u64, B256, u64, TxHash, String, Option<B256>, Option<Address>, String);
+
+/// Events after a position, in chain order. The database returns them as one row: each row that its thread hands over costs a switch
+/// between threads, which takes longer than reading the row.
+async fn page(
+    executor: impl SqliteExecutor<'_>,
+    filter: &Filter,
+    after: Option<Position>,
+    limit: u32,
+) -> Result<Vec<StoredEvent>, sqlx::Error> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT json_group_array(
+             json_array(block, log_index, block_hash, time, tx, kind, campaign, account, body) ORDER BY block, log_index
+         ) FROM (",
+    );
+    query.push(EVENT_COLUMNS);
+    events_after!(query, filter, after, limit);
+    query.push(")");
+    let rows: String = query.build_query_scalar().fetch_one(executor).await?;
+    let rows: Vec<EventRow> = serde_json::from_str(&rows).map_err(decode)?;
+    rows.into_iter().map(event).collect()
+}
+
+fn event(
+    (block, log, block_hash, time, tx, kind, campaign, account, body): EventRow,
+) -> Result<StoredEvent, sqlx::Error> {
+    let (position, time) = (Position { block, log }, Timestamp::from_unix(time));
+    Ok(StoredEvent { position, block_hash, time, tx, kind, campaign, account, body: body.parse().map_err(decode)? })
+}
+
+fn decode(error: serde_json::Error) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}
+
 impl EventStore for SqliteStore {
     fn is_shared(&self) -> bool {
         false
@@ -236,12 +264,9 @@ impl EventStore for SqliteStore {
     }
 
     fn events<'a>(&'a self, filter: &'a Filter, after: Option<Position>, limit: u32) -> Answer<'a, Vec<StoredEvent>> {
-        Box::pin(async move {
-            let mut query = QueryBuilder::<Sqlite>::new(EVENT_COLUMNS);
-            events_after!(query, filter, after, limit);
-            let found = query.build().try_map(stored).fetch_all(&self.pool).await;
-            found.map_err(|source| self.error("be read", source))
-        })
+        Box::pin(
+            async move { page(&self.pool, filter, after, limit).await.map_err(|source| self.error("be read", source)) },
+        )
     }
 
     fn block_hash(&self, number: u64) -> Answer<'_, Option<B256>> {
