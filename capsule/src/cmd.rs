@@ -92,20 +92,17 @@ impl CommandLine for Cli {
     }
 
     async fn execute(self, output: &Output) -> Result<Report, Failure> {
+        // Only for the commands that need it: the others work with an unreadable configuration.
+        let context = || Context::new(self.globals, &self.place);
         match self.command {
-            Command::Completions(command) => return command.run::<Self>(),
-            Command::Version => return cli::version::<Self>(),
-            _ => {}
-        }
-        let context = Context::new(self.globals, &self.place)?;
-        match self.command {
-            Command::Init(command) => command.run(&context, output).await,
-            Command::Serve(command) => command.run(&context, output).await,
-            Command::Status => status::run(&context).await,
-            Command::ExportCert => export_cert::run(&context),
-            Command::Backup(command) => command.run(&context).await,
-            Command::Restore(command) => command.run(&context),
-            Command::Completions(_) | Command::Version => unreachable!("done above"),
+            Command::Init(command) => command.run(&context()?, output).await,
+            Command::Serve(command) => command.run(&context()?, output).await,
+            Command::Status => status::run(&context()?).await,
+            Command::ExportCert => export_cert::run(&context()?),
+            Command::Backup(command) => command.run(&context()?).await,
+            Command::Restore(command) => command.run(&context()?),
+            Command::Completions(command) => command.run::<Self>(),
+            Command::Version => cli::version::<Self>(),
         }
     }
 }

@@ -115,23 +115,20 @@ impl CommandLine for Cli {
     }
 
     async fn execute(self, output: &Output) -> Result<Report, Failure> {
+        // Only for the commands that need it: the others work with an unreadable configuration.
+        let context = || Context::new(self.globals, &self.place);
         match self.command {
-            Command::Completions(command) => return command.run::<Self>(),
-            Command::Version => return cli::version::<Self>(),
-            _ => {}
-        }
-        let context = Context::new(self.globals, &self.place)?;
-        match self.command {
-            Command::Init(command) => command.run(&context, output).await,
-            Command::Data(command) => command.run(&context),
-            Command::Run(command) => command.run(&context, output).await,
-            Command::Status => status::run(&context, output).await,
-            Command::Campaigns => campaigns::run(&context).await,
-            Command::Earnings => earnings::run(&context).await,
-            Command::Withdraw(command) => command.run(&context, output).await,
-            Command::Policy(command) => command.run(&context).await,
-            Command::Privacy => privacy::run(&context),
-            Command::Completions(_) | Command::Version => unreachable!("done above"),
+            Command::Init(command) => command.run(&context()?, output).await,
+            Command::Data(command) => command.run(&context()?),
+            Command::Run(command) => command.run(&context()?, output).await,
+            Command::Status => status::run(&context()?, output).await,
+            Command::Campaigns => campaigns::run(&context()?).await,
+            Command::Earnings => earnings::run(&context()?).await,
+            Command::Withdraw(command) => command.run(&context()?, output).await,
+            Command::Policy(command) => command.run(&context()?).await,
+            Command::Privacy => privacy::run(&context()?),
+            Command::Completions(command) => command.run::<Self>(),
+            Command::Version => cli::version::<Self>(),
         }
     }
 }

@@ -105,21 +105,16 @@ impl CommandLine for Cli {
     }
 
     async fn execute(self, output: &Output) -> Result<Report, Failure> {
+        // Only for the commands that need it: the others work with an unreadable configuration.
+        let context = || Context::new(self.globals, self.place);
         match self.command {
-            Command::Completions(command) => return command.run::<Self>(),
-            Command::ExitCodes => return exit_codes::run(),
-            Command::Version => return cli::version::<Self>(),
-            _ => {}
-        }
-        let context = Context::new(self.globals, self.place)?;
-        match self.command {
-            Command::Deploy(command) => command.run(&context, output).await,
-            Command::Account(command) => command.run(&context, output).await,
-            Command::Campaign(command) => command.run(&context, output).await,
-            Command::Serve(command) => command.run(&context, output).await,
-            Command::Completions(_) | Command::ExitCodes | Command::Version => {
-                unreachable!("done above")
-            }
+            Command::Deploy(command) => command.run(&context()?, output).await,
+            Command::Account(command) => command.run(&context()?, output).await,
+            Command::Campaign(command) => command.run(&context()?, output).await,
+            Command::Serve(command) => command.run(&context()?, output).await,
+            Command::ExitCodes => exit_codes::run(),
+            Command::Completions(command) => command.run::<Self>(),
+            Command::Version => cli::version::<Self>(),
         }
     }
 }
