@@ -86,7 +86,7 @@ pub trait SecretStore: Send + Sync {
     /// When there is no such secret, or it cannot be read.
     fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError>;
 
-    /// Destroys the bytes under a name; succeeds if there are none.
+    /// Destroys the bytes under a name; succeeds if the name is not in use.
     ///
     /// # Errors
     /// When it cannot be destroyed.
@@ -98,7 +98,7 @@ pub trait SecretStore: Send + Sync {
     /// When they cannot be listed.
     fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError>;
 
-    /// The bytes under a name; `None` if there are none.
+    /// The bytes under a name; `None` if the name is not in use.
     ///
     /// # Errors
     /// When they cannot be read.

@@ -77,7 +77,7 @@ pub struct TermsJson {
     /// Digest of the manifest on IPFS.
     #[schema(value_type = String)]
     pub manifest: Digest,
-    /// Merkle root over the audit keys; zero if there are none.
+    /// Merkle root over the audit keys; zero without audit keys.
     #[schema(value_type = String)]
     pub audit_keys: B256,
     /// Salt that distinguishes campaigns with otherwise equal terms.

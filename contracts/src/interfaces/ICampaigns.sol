@@ -26,7 +26,7 @@ enum CloseReason {
 struct AuditTerms {
     /// Audit period in seconds: how long the Capsule's stake stays locked after the delivery.
     uint32 period;
-    /// Merkle root over the audit keys, to which the Capsule seals the seed of each version; zero if there are none.
+    /// Merkle root over the audit keys, to which the Capsule seals the seed of each version; zero without audit keys.
     bytes32 keys;
 }
 

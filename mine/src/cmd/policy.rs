@@ -150,7 +150,7 @@ impl Set {
         Ok(())
     }
 
-    /// The budget with the given changes; `None` if there are none.
+    /// The budget with the given changes; `None` without changes.
     fn budget(&self, old: Option<Budget>) -> Result<Option<Budget>, Failure> {
         if (self.epsilon, self.delta, self.uploads) == (None, None, None) {
             return Ok(None);

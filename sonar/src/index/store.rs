@@ -304,7 +304,7 @@ pub trait EventStore: fmt::Debug + Send + Sync {
     fn resign(&self) -> Answer<'_, ()>;
     /// The number of the newest rollback; 0 if there was none.
     fn last_rollback(&self) -> Answer<'_, u64>;
-    /// Rollbacks after the one with number `seen`; if there are none, up to `limit` events after a position.
+    /// Rollbacks after the one with number `seen`; without rollbacks, up to `limit` events after a position.
     fn changes(&self, seen: u64, after: Option<Position>, limit: u32) -> Answer<'_, Changes>;
     /// Indexed blocks, newest first.
     fn newest_blocks(&self, limit: u32) -> Answer<'_, Vec<BlockRef>>;
@@ -355,27 +355,6 @@ fn migrator(scripts: &[&'static str]) -> Migrator {
         Migration::new(version, "".into(), MigrationType::Simple, script.into_sql_str(), false)
     };
     Migrator::with_migrations((1..).zip(scripts).map(migration).collect())
-}
-
-/// Converts a row of a query that begins with [`EVENT_COLUMNS`].
-fn stored<R: Row>(row: R) -> Result<StoredEvent, sqlx::Error>
-where
-    usize: ColumnIndex<R>,
-    i64: Type<R::Database> + for<'r> Decode<'r, R::Database>,
-    String: Type<R::Database> + for<'r> Decode<'r, R::Database>,
-    Option<String>: Type<R::Database> + for<'r> Decode<'r, R::Database>,
-{
-    let optional = |column: usize| row.try_get::<Option<String>, _>(column);
-    Ok(StoredEvent {
-        position: Position { block: unsigned(row.try_get(0)?)?, log: unsigned(row.try_get(1)?)? },
-        block_hash: parsed(row.try_get(2)?)?,
-        time: Timestamp::from_unix(unsigned(row.try_get(3)?)?),
-        tx: parsed(row.try_get(4)?)?,
-        kind: row.try_get(5)?,
-        campaign: optional(6)?.map(parsed).transpose()?,
-        account: optional(7)?.map(parsed).transpose()?,
-        body: parsed(row.try_get(8)?)?,
-    })
 }
 
 /// Converts a row of number, hash and time.

@@ -13,10 +13,11 @@ use sqlx::{
     postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow},
 };
 
+use sonar_protocol::units::Timestamp;
+
 use super::{
     Answer, BlockRef, Changes, ContractIdentity, EVENT_COLUMNS, EventStore, Filter, Lease, OpenOutcome, Position,
-    REMEMBERED_BLOCKS, StoreError, StoredEvent, block, events_after, migrator, parsed, rollback, signed, stored,
-    unsigned,
+    REMEMBERED_BLOCKS, StoreError, StoredEvent, block, events_after, migrator, parsed, rollback, signed, unsigned,
 };
 
 const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_index.sql")];
@@ -286,6 +287,21 @@ fn column<T, U>(rows: &[T], value: impl Fn(&T) -> U) -> Vec<U> {
 
 fn under_lease(held: bool) -> Result<(), StoreError> {
     if held { Ok(()) } else { Err(StoreError::LeaseLost) }
+}
+
+/// Converts a row of a query that begins with [`EVENT_COLUMNS`].
+fn stored(row: PgRow) -> Result<StoredEvent, sqlx::Error> {
+    let optional = |column: usize| row.try_get::<Option<String>, _>(column);
+    Ok(StoredEvent {
+        position: Position { block: unsigned(row.try_get(0)?)?, log: unsigned(row.try_get(1)?)? },
+        block_hash: parsed(row.try_get(2)?)?,
+        time: Timestamp::from_unix(unsigned(row.try_get(3)?)?),
+        tx: parsed(row.try_get(4)?)?,
+        kind: row.try_get(5)?,
+        campaign: optional(6)?.map(parsed).transpose()?,
+        account: optional(7)?.map(parsed).transpose()?,
+        body: parsed(row.try_get(8)?)?,
+    })
 }
 
 impl EventStore for PostgresStore {
