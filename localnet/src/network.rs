@@ -9,10 +9,6 @@ use std::{
 };
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
-use nix::{
-    sys::signal::{self, Signal},
-    unistd::Pid,
-};
 use serde::Deserialize;
 use sonar_anvil::{Anvil, AnvilConfig, AnvilError};
 use sonar_contracts::Deployment;
@@ -217,10 +213,8 @@ impl Network {
     /// When there is no such process.
     pub fn kill9(&mut self, name: &str) -> Result<()> {
         if name == ANVIL {
-            if let Ok(pid) = i32::try_from(self.anvil.pid()) {
-                // Fails only if it has already ended.
-                let _ = signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
+            // Fails only if it has already ended.
+            let _ = self.anvil.kill9();
             return Ok(());
         }
         Ok(self.supervisor.kill9(name)?)

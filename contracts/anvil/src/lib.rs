@@ -258,12 +258,6 @@ impl Anvil {
         self.chain_id
     }
 
-    /// Process id, for tests that kill it.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Keys of the accounts that start with ETH. They are anvil's public test keys, and must not be used anywhere else.
     #[must_use]
     pub fn signers(&self) -> &[PrivateKeySigner] {
@@ -284,6 +278,15 @@ impl Anvil {
 
     fn url(&self) -> alloy::transports::http::reqwest::Url {
         self.endpoint().parse().expect("an address with a port is a URL")
+    }
+
+    /// Kills the process without warning, as a power cut would, and waits until it has ended.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn kill9(&mut self) -> std::io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
     }
 
     /// Exit status of the process, if it has ended.

@@ -1,6 +1,6 @@
 //! The local chain after `kill -9`.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use alloy::{
     eips::BlockNumberOrTag,
@@ -18,18 +18,12 @@ fn kept_in(directory: &TempDir, port: u16) -> AnvilConfig {
     AnvilConfig { accounts: 20, port, state_dir: Some(directory.path().to_path_buf()), ..AnvilConfig::default() }
 }
 
-fn kill_9(pid: u32) {
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
-}
-
 impl World {
     /// Kills the chain without warning and starts it again where it was.
     async fn crash(mut self, directory: &TempDir) -> Self {
         let port = self.anvil.port();
-        kill_9(self.anvil.pid());
-        while self.anvil.try_wait().is_none() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        self.anvil.kill9().unwrap();
+        assert!(self.anvil.try_wait().is_some(), "whoever looks at once sees that it has ended");
         drop(self.anvil);
         let anvil = Anvil::spawn(kept_in(directory, port)).await.expect("anvil starts again");
         Self { anvil, deployment: self.deployment }
@@ -96,7 +90,7 @@ async fn a_chain_killed_while_it_mines_loses_no_receipt() {
             }
         });
         tokio::time::sleep(Duration::from_millis(150 + delay)).await;
-        kill_9(anvil.pid());
+        anvil.kill9().unwrap();
         seen += transfers.await.unwrap();
         drop(anvil);
         anvil = Anvil::spawn(kept_in(&directory, port)).await.expect("anvil starts again");
