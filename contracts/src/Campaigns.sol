@@ -8,9 +8,10 @@ import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/Reentran
 import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import { EIP712 } from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
-import { ICapsuleRegistry } from "./interfaces/ICapsuleRegistry.sol";
+import { Exposure, ICapsuleRegistry } from "./interfaces/ICapsuleRegistry.sol";
 import { Account, Meter } from "./Packed.sol";
 import { IAssessor } from "./interfaces/IAssessor.sol";
+import { ITermsChecker } from "./interfaces/ITermsChecker.sol";
 import {
     CloseReason,
     Handover,
@@ -41,13 +42,17 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         // Total earnings of miners.
         uint128 awarded;
         uint40 changedAt;
+        // What submissions paid for the Capsule's gas, in wei, and it did not withdraw. Never near its limit: all stakes
+        // of a campaign are less than 2^81.
+        uint88 gasCredit;
         // The part of `awarded` that was withdrawn.
         uint128 paid;
     }
 
     /// @notice EIP-712 type of the Capsule's attestation that a campaign is activated.
-    bytes32 public constant ACTIVATION_TYPEHASH =
-        keccak256("Activation(bytes32 campaign,uint32 startPpm,bytes32 material,bytes32 root,bytes32 handover)");
+    bytes32 public constant ACTIVATION_TYPEHASH = keccak256(
+        "Activation(bytes32 campaign,uint32 startPpm,bytes32 windowHash,bytes32 material,bytes32 root,bytes32 handover,bytes32 certificate)"
+    );
     /// @notice EIP-712 type of the Capsule's attestation that it declines a campaign.
     bytes32 public constant DECLINE_TYPEHASH = keccak256("Decline(bytes32 campaign,uint8 reason)");
     /// @notice EIP-712 type of the Capsule's attestation of a window's settlement.
@@ -59,23 +64,33 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
 
     /// @notice Maximum number of accepted submissions of a window.
     uint256 public constant MAX_ACCEPTS_PER_WINDOW = 4;
+    /// @notice Part of the fee that pays for activation and delivery. The rest is in proportion to what was awarded.
+    uint32 public constant BASE_FEE_PPM = 250_000;
+    /// @notice Most of a Capsule's stake that goes to those whom it wronged, in parts per million. The rest is burned:
+    /// nobody can gain much by causing a fault, not even the Capsule by submitting to itself.
+    uint32 public constant COMPENSATION_PPM = 100_000;
+    /// @notice Gas of a settlement's submission that was not accepted, which it pays for at the block's base fee. Less
+    /// than what any settlement of a full window costs, so that nobody earns from submissions to themselves.
+    uint256 public constant GAS_PER_EVALUATION = 10_000;
 
     /// @notice Parts per million in one.
     uint32 private constant ONE = 1_000_000;
-    /// @notice The finest grid on which accuracies may be published.
-    uint32 private constant FINEST_GRID_PPM = 1_000;
     /// @notice From this code on, outcomes are not accuracies.
     uint16 private constant REJECTED = 0xF000;
+    /// @notice The rejection that need not be the miner's fault.
+    uint16 private constant UNAVAILABLE = 0xF001;
 
     /// @notice Unit of submission stakes: a millionth of the native token.
     uint256 private constant STAKE_UNIT = 1e12;
-    /// @notice Maximum audit period, in which an owner keeps a Capsule's stake locked.
-    uint32 private constant LONGEST_AUDIT = 30 days;
+    /// @notice Parts of a stake in which submissions pay.
+    uint16 private constant EIGHTHS = 8;
 
     /// @notice The registry of this contract's Capsules.
     ICapsuleRegistry public immutable REGISTRY;
     /// @notice The contract that verifies proofs of a Capsule's misconduct.
     IAssessor public immutable ASSESSOR;
+    /// @notice The contract that decides which terms a campaign may have.
+    ITermsChecker public immutable TERMS_CHECKER;
 
     mapping(bytes32 id => Campaign) private _campaigns;
     mapping(bytes32 id => mapping(address miner => Account)) private _accounts;
@@ -86,9 +101,11 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
 
     /// @param registry The registry of this contract's Capsules.
     /// @param assessor The contract that verifies proofs of their misconduct. It has no state and no other rights.
-    constructor(ICapsuleRegistry registry, IAssessor assessor) EIP712("Sonar", "1") {
+    /// @param termsChecker The contract that decides which terms a campaign may have. It has no other rights.
+    constructor(ICapsuleRegistry registry, IAssessor assessor, ITermsChecker termsChecker) EIP712("Sonar", "1") {
         REGISTRY = registry;
         ASSESSOR = assessor;
+        TERMS_CHECKER = termsChecker;
     }
 
     // ---------------------------------------------------------------- opening
@@ -120,19 +137,27 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ICampaigns
-    function activate(Terms calldata t, uint32 startPpm, Publication calldata first, bytes calldata sig) external {
+    function activate(
+        Terms calldata t,
+        uint32 startPpm,
+        Publication calldata first,
+        bytes32 certificate,
+        bytes calldata sig
+    ) external {
         (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Proposed);
+        _requireNotOver(uint256(c.changedAt) + t.activationSeconds);
         if (block.timestamp >= m.deadline()) revert DeadlinePassed(m.deadline());
-        _requireSigner(t, keccak256(abi.encode(ACTIVATION_TYPEHASH, id, startPpm, first)), sig);
-        _checkStart(t, startPpm);
+        bytes32 windowHash = c.windowHash;
+        bytes32 attestation = keccak256(abi.encode(ACTIVATION_TYPEHASH, id, startPpm, windowHash, first, certificate));
+        _requireSigner(t, attestation, sig);
+        TERMS_CHECKER.requireStart(t, startPpm);
         if (first.material == 0) revert BadMaterial(true);
 
         c.meter = m.withState(State.Open).withVersion(1).withBestPpm(uint24(startPpm));
         _publish(id, c, 1, first);
-        c.windowHash = _windowStart(id, 1, 0);
         c.changedAt = uint40(block.timestamp);
-        emit Activated(id, startPpm, first);
-        if (t.stake != 0) REGISTRY.lock(t.capsule, id, t.stake);
+        emit Activated(id, startPpm, first, certificate);
+        REGISTRY.lock(t.capsule, id, _exposure(t));
     }
 
     /// @inheritdoc ICampaigns
@@ -176,6 +201,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc ICampaigns
     function settle(
         Terms calldata t,
+        bytes32 windowStart,
         Submission[] calldata subs,
         uint16[] calldata outcomes,
         Publication calldata next,
@@ -185,28 +211,16 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Open);
         _requireClosedWindow(m);
         if (outcomes.length != subs.length) revert WrongCount(subs.length, outcomes.length, m.windowCount());
-        bytes32 windowHash = _requireWindow(id, c, m, subs);
+        bytes32 windowHash = _requireWindow(c, m, windowStart, subs);
         if (close_ != 0 && close_ != uint8(CloseReason.LeakBudget)) revert BadCloseReason(close_);
         _requireSigner(t, _settlementHash(id, m, windowHash, outcomes, next, close_), sig);
 
         uint8 before = m.accepts();
         m = _award(id, c, m, t, subs, outcomes);
-        CloseReason reason = _closeReason(t, m, close_);
-        bool renew = m.accepts() != before && reason == CloseReason.None;
+        bool renew = m.accepts() != before;
         if (renew != (next.material != 0)) revert BadMaterial(renew);
-        emit Settled(id, m.windowIndex(), m.version(), outcomes, m.bestPpm(), next);
-
-        m = m.withWindowIndex(m.windowIndex() + 1).withWindowCount(0).withWindowClosesAt(0);
-        if (renew) {
-            m = m.withVersion(m.version() + 1);
-            _publish(id, c, m.version(), next);
-        }
-        c.windowHash = _windowStart(id, m.version(), m.windowIndex());
-        if (reason == CloseReason.None) {
-            c.meter = m;
-        } else {
-            _close(id, c, m, t, reason, 0);
-        }
+        if (t.submissionStake != 0) _charge(id, c, m, subs, outcomes);
+        _renew(id, c, m, t, outcomes, next, close_);
     }
 
     // ---------------------------------------------------------------- closing
@@ -214,10 +228,17 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc ICampaigns
     function close(Terms calldata t) external {
         (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Open);
-        if (m.windowCount() != 0) revert UnsettledWindow(m.windowIndex(), m.windowCount());
         bool late = block.timestamp >= m.deadline();
         if (!late && msg.sender != t.owner) revert NotOwner(t.owner, msg.sender);
-        _close(id, c, m, t, late ? CloseReason.Deadline : CloseReason.Owner, 0);
+        if (m.windowCount() == 0) {
+            _close(id, c, m, t, late ? CloseReason.Deadline : CloseReason.Owner, 0);
+            return;
+        }
+        // After the deadline no other window opens anyway.
+        if (late) revert UnsettledWindow(m.windowIndex(), m.windowCount());
+        if (m.reason() != CloseReason.None) revert AlreadyClosing(id);
+        c.meter = m.withReason(CloseReason.Owner);
+        emit Closing(id);
     }
 
     /// @inheritdoc ICampaigns
@@ -231,44 +252,47 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         }
         c.meter = m.withState(State.Finalized);
         c.changedAt = uint40(block.timestamp);
-        _credits[id][t.capsule] += _fee(t);
         emit Finalized(id, result, handovers);
     }
 
-    // The registry checks that the stake is still locked: it is released or slashed only once.
-
     /// @inheritdoc ICampaigns
     function release(Terms calldata t) external {
-        (bytes32 id, Campaign storage c,) = _load(t, State.Finalized);
-        if (msg.sender != t.owner) _requireTime(c.changedAt, t.audit.period);
-        emit Released(id);
-        REGISTRY.unlock(t.capsule, id);
+        (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Finalized);
+        _requireTime(c.changedAt, t.audit.period);
+        c.meter = m.withState(State.Released);
+        uint256 earned = _earnedFee(c, t);
+        uint256 refunded = _fee(t) - earned;
+        _credits[id][t.capsule] += earned;
+        _credits[id][t.owner] += refunded;
+        emit Released(id, earned, refunded);
+        if (t.stake != 0) REGISTRY.unlock(t.capsule, id);
     }
 
     /// @inheritdoc ICampaigns
     function convictHandover(Terms calldata t, uint32 version, Handover calldata h, KeyProof calldata proof) external {
-        (bytes32 id,,) = _load(t, State.Finalized);
+        (bytes32 id, Campaign storage c,) = _load(t, State.Finalized);
         _requireSealed(id, version, h);
         ASSESSOR.requireBadHandover(id, version, t.audit.keys, h, proof);
-        _convict(id, t, version);
+        _convict(id, c, t, version);
     }
 
     /// @inheritdoc ICampaigns
     function convictMaterial(Terms calldata t, uint32 version, Handover calldata h, WordProof calldata proof) external {
-        (bytes32 id,,) = _load(t, State.Finalized);
+        (bytes32 id, Campaign storage c,) = _load(t, State.Finalized);
         _requireSealed(id, version, h);
         ASSESSOR.requireBadWord(h, proof);
-        _convict(id, t, version);
+        _convict(id, c, t, version);
     }
 
     /// @inheritdoc ICampaigns
-    function abandon(Terms calldata t, Submission[] calldata pending) external {
+    function abandon(Terms calldata t, bytes32 windowStart, Submission[] calldata pending) external {
         (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Open);
         _requireClosedWindow(m);
         _requireTime(m.windowClosesAt(), t.evaluationSeconds);
-        _requireWindow(id, c, m, pending);
+        _requireWindow(c, m, windowStart, pending);
         _close(id, c, m, t, CloseReason.CapsuleTimeout, _fee(t));
-        if (t.stake != 0) REGISTRY.slash(t.capsule, id, _miners(pending));
+        // The share of a submission does not depend on how many there are: crowding out others earns nothing.
+        if (t.stake != 0) REGISTRY.slash(t.capsule, id, _miners(pending), _compensation(t) / t.windowSize);
     }
 
     /// @inheritdoc ICampaigns
@@ -278,9 +302,11 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         _requireTime(c.changedAt, t.deliverySeconds);
         c.meter = m.withReason(CloseReason.CapsuleTimeout);
         uint256 fee = _fee(t);
+        // What a token is worth in wei is not known here.
+        uint256 compensation = t.token != address(0) ? 0 : fee < t.stake ? fee : t.stake;
         _credits[id][t.owner] += fee;
-        emit Expired(id, fee);
-        if (t.stake != 0) _slash(id, t);
+        emit Expired(id, fee, compensation);
+        _slash(id, t, compensation);
     }
 
     /// @inheritdoc ICampaigns
@@ -303,14 +329,20 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ICampaigns
-    function withdrawStake(bytes32 id, address to) external nonReentrant {
+    function withdrawStake(Terms calldata t, address to) external nonReentrant {
+        bytes32 id = campaignId(t);
         if (to == address(0)) revert ZeroAddress();
-        Meter m = _campaigns[id].meter;
+        Campaign storage c = _campaigns[id];
+        Meter m = c.meter;
         Account account = _accounts[id][msg.sender];
         uint16 held = _held(account, m);
-        uint256 amount = (account.stakes() - held) * _stake(m);
+        uint256 amount = (account.eighths() - held) * _eighth(m);
+        if (msg.sender == t.capsule) {
+            amount += c.gasCredit;
+            c.gasCredit = 0;
+        }
         if (amount == 0) revert NothingOwed(id, msg.sender);
-        _accounts[id][msg.sender] = account.withStakes(held);
+        _accounts[id][msg.sender] = account.withEighths(held);
         emit StakeWithdrawn(id, msg.sender, to, amount);
         _send(to, amount);
     }
@@ -366,28 +398,31 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         Meter m = _campaigns[id].meter;
         Account a = _accounts[id][account];
         uint16 held = _held(a, m);
-        uint256 stake = _stake(m);
-        return Stakes({
-            held: held * stake,
-            free: (a.stakes() - held) * stake,
-            due: a.stakes() == held ? stake : 0,
-            warned: a.warned()
-        });
+        uint16 free = a.eighths() - held;
+        uint256 eighth = _eighth(m);
+        return Stakes({ held: held * eighth, free: free * eighth, due: _missing(free) * eighth });
     }
 
     /// @inheritdoc ICampaigns
     function ledger(Terms calldata t) external view returns (Ledger memory l) {
         Campaign storage c = _campaigns[campaignId(t)];
         Meter m = c.meter;
-        if (m.state() == State.None) return l;
+        State state = m.state();
+        if (state == State.None) return l;
         uint256 fee = _fee(t);
         l.deposited = t.bounty + fee;
         l.paid = c.paid;
         l.owed = c.awarded - c.paid;
-        bool returned = m.state() == State.Refunded;
-        if (returned || m.state() == State.Closed || m.state() == State.Finalized) l.refunded = t.bounty - c.awarded;
-        if (returned || m.reason() == CloseReason.CapsuleTimeout) l.refunded += fee;
-        if (m.state() == State.Finalized) l.fee = fee;
+        if (state != State.Proposed && state != State.Open) l.refunded = t.bounty - c.awarded;
+        if (state == State.Released) {
+            l.fee = _earnedFee(c, t);
+            l.refunded += fee - l.fee;
+        } else if (
+            state == State.Refunded || state == State.Convicted || state == State.Closed
+                && m.reason() == CloseReason.CapsuleTimeout
+        ) {
+            l.refunded += fee;
+        }
         l.escrowed = l.deposited - l.paid - l.owed - l.refunded - l.fee;
     }
 
@@ -400,8 +435,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
 
     function _propose(Terms calldata t) private returns (bytes32 id, uint256 amount) {
         if (msg.sender != t.owner) revert NotOwner(t.owner, msg.sender);
-        _checkTerms(t);
-        _checkCapsule(t);
+        TERMS_CHECKER.requireValid(t);
         id = campaignId(t);
         Campaign storage c = _campaigns[id];
         if (c.meter.state() != State.None) revert DuplicateCampaign(id);
@@ -410,50 +444,10 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
             .withDeadline(uint40(t.deadline)).withCapPerVersion(uint8(t.capPerVersion))
             .withStakeMicro(uint24(t.submissionStake / STAKE_UNIT));
         c.changedAt = uint40(block.timestamp);
+        bytes32 windowStart = _windowStart(id, 1, 0);
+        c.windowHash = windowStart;
         amount = t.bounty + _fee(t);
-        emit Opened(id, t.owner, t);
-    }
-
-    function _checkTerms(Terms calldata t) private view {
-        _checkRange("bounty", t.bounty, 1, type(uint128).max);
-        _checkRange("gridPpm", t.gridPpm, FINEST_GRID_PPM, ONE);
-        _checkRange("targetPpm", t.targetPpm, 1, ONE);
-        _checkRange("tolerancePpm", t.tolerancePpm, 0, ONE);
-        _checkRange("maxSubmissions", t.maxSubmissions, 1, type(uint16).max);
-        _checkRange("maxAccepts", t.maxAccepts, 1, type(uint8).max);
-        _checkRange("windowSize", t.windowSize, 1, 64);
-        _checkRange("windowSeconds", t.windowSeconds, 1, type(uint24).max);
-        _checkRange("capPerVersion", t.capPerVersion, 1, type(uint8).max);
-        _checkRange("activationSeconds", t.activationSeconds, 1, type(uint32).max);
-        _checkRange("evaluationSeconds", t.evaluationSeconds, 1, type(uint32).max);
-        _checkRange("deliverySeconds", t.deliverySeconds, 1, type(uint32).max);
-        _checkRange("audit.period", t.audit.period, 0, LONGEST_AUDIT);
-        _checkRange("submissionStake", t.submissionStake, 0, type(uint24).max * STAKE_UNIT);
-        if (t.submissionStake % STAKE_UNIT != 0) revert OffUnit("submissionStake", t.submissionStake, STAKE_UNIT);
-        if (t.deadline <= block.timestamp) revert DeadlinePassed(t.deadline);
-        _checkRange("deadline", t.deadline, 0, type(uint40).max);
-        if (t.targetPpm <= t.startPpm) revert TargetNotAboveStart(t.startPpm, t.targetPpm);
-        // Otherwise the target could be exceeded but never reached exactly.
-        if (t.targetPpm % t.gridPpm != 0) revert OffGrid("targetPpm", t.targetPpm, t.gridPpm);
-    }
-
-    function _checkRange(string memory field, uint256 value, uint256 min, uint256 max) private pure {
-        if (value < min || value > max) revert OutOfRange(field, value, min, max);
-    }
-
-    function _checkCapsule(Terms calldata t) private view {
-        (address attester, uint32 feePpm) = REGISTRY.quote(t.capsule);
-        if (attester == address(0)) revert UnknownCapsule(t.capsule);
-        if (attester != t.attester) revert AttesterMismatch(attester, t.attester);
-        if (feePpm != t.feePpm) revert FeeMismatch(feePpm, t.feePpm);
-    }
-
-    function _checkStart(Terms calldata t, uint32 startPpm) private pure {
-        if (startPpm % t.gridPpm != 0) revert OffGrid("startPpm", startPpm, t.gridPpm);
-        if (startPpm >= t.targetPpm) revert TargetNotAboveStart(startPpm, t.targetPpm);
-        uint32 claimed = t.startPpm - t.startPpm % t.gridPpm;
-        uint32 apart = startPpm > claimed ? startPpm - claimed : claimed - startPpm;
-        if (apart > t.tolerancePpm + t.gridPpm) revert StartOutOfTolerance(t.startPpm, startPpm, t.tolerancePpm);
+        emit Opened(id, t.owner, t.capsule, t, windowStart);
     }
 
     /// @dev Takes exactly `amount`; reverts if the token delivers another amount.
@@ -482,20 +476,25 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         if (block.timestamp < end) revert TooEarly(end);
     }
 
+    function _requireNotOver(uint256 end) private view {
+        if (block.timestamp >= end) revert TooLate(uint64(end));
+    }
+
     function _requireClosedWindow(Meter m) private view {
         if (m.windowCount() == 0 || block.timestamp < m.windowClosesAt()) {
             revert WindowOpen(m.windowIndex(), m.windowClosesAt());
         }
     }
 
-    /// @dev Checks that the given submissions are exactly those of the window, in order.
-    function _requireWindow(bytes32 id, Campaign storage c, Meter m, Submission[] calldata subs)
+    /// @dev Checks that the given submissions are exactly those of the window, in order. Nobody can find another start
+    /// with the same number of submissions that leads to the same hash.
+    function _requireWindow(Campaign storage c, Meter m, bytes32 windowStart, Submission[] calldata subs)
         private
         view
         returns (bytes32 expected)
     {
         if (subs.length != m.windowCount()) revert WrongCount(subs.length, subs.length, m.windowCount());
-        bytes32 given = _windowStart(id, m.version(), m.windowIndex());
+        bytes32 given = windowStart;
         for (uint256 i = 0; i < subs.length; ++i) {
             given = _windowFold(given, subs[i].miner, subs[i].content);
         }
@@ -505,7 +504,8 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
 
     function _requireSigner(Terms calldata t, bytes32 structHash, bytes calldata sig) private view {
         (address signer,,) = ECDSA.tryRecoverCalldata(_hashTypedDataV4(structHash), sig);
-        if (signer != t.attester) revert WrongSigner(t.attester, signer);
+        (address attester,) = REGISTRY.quote(t.capsule);
+        if (signer != attester) revert WrongSigner(attester, signer);
     }
 
     function _settlementHash(
@@ -541,21 +541,27 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         if (_seals[id][version] != keccak256(abi.encode(h.root, handover))) revert WrongHandover(version);
     }
 
-    function _convict(bytes32 id, Terms calldata t, uint32 version) private {
-        emit Convicted(id, version, t.stake);
-        _slash(id, t);
+    function _convict(bytes32 id, Campaign storage c, Terms calldata t, uint32 version) private {
+        c.meter = c.meter.withState(State.Convicted);
+        uint256 fee = _fee(t);
+        uint256 compensation = _compensation(t);
+        _credits[id][t.owner] += fee;
+        emit Convicted(id, version, fee, compensation);
+        _slash(id, t, compensation);
     }
 
-    /// @dev Slashes the stake that the campaign locked, in favour of its owner.
-    function _slash(bytes32 id, Terms calldata t) private {
+    /// @dev Slashes the stake that the campaign locked; `compensation` of it goes to the owner.
+    function _slash(bytes32 id, Terms calldata t, uint256 compensation) private {
+        if (t.stake == 0) return;
         address[] memory to = new address[](1);
         to[0] = t.owner;
-        REGISTRY.slash(t.capsule, id, to);
+        REGISTRY.slash(t.capsule, id, to, compensation);
     }
 
-    /// @dev The hash of an empty window. Never zero, so that no submission pays for a new storage slot.
-    function _windowStart(bytes32 id, uint256 version, uint256 windowIndex) private pure returns (bytes32) {
-        return keccak256(abi.encode(id, version, windowIndex));
+    /// @dev The hash of an empty window. Never zero, so that no submission pays for a new storage slot. It depends on the
+    /// chain's last block, so that no attestation survives a reorganisation before it.
+    function _windowStart(bytes32 id, uint256 version, uint256 windowIndex) private view returns (bytes32) {
+        return keccak256(abi.encode(id, version, windowIndex, blockhash(block.number - 1)));
     }
 
     function _windowFold(bytes32 h, address miner, bytes32 content) private pure returns (bytes32) {
@@ -590,47 +596,61 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         uint8 uploads = account.uploadsVersion() == version ? account.uploads() : 0;
         uint8 cap = m.capPerVersion();
         if (uploads >= cap) revert CapReached(cap);
-        uint16 stakes = account.stakes();
         uint16 held = _held(account, m);
-        uint256 due = stakes == held ? _stake(m) : 0;
+        uint16 missing = _missing(account.eighths() - held);
+        uint256 due = missing * _eighth(m);
         if (msg.value != due) revert WrongValue(due, msg.value);
         unchecked {
-            // No count exceeds the campaign's submissions; `held` is at most the number of a window's submissions.
-            ++uploads;
-            if (stakes == held) ++stakes;
-            ++held;
+            // At most the cap; at most a window's submissions; at most a stake for each of those and one more.
+            _accounts[id][msg.sender] = account.withUploadsVersion(version).withUploads(uploads + 1)
+                .withStakesWindow(m.windowIndex()).withPending(uint8(held / EIGHTHS + 1))
+                .withEighths(account.eighths() + missing);
         }
-        _accounts[id][msg.sender] = account.withUploadsVersion(version).withUploads(uploads).withStakes(stakes)
-            .withStakesWindow(m.windowIndex()).withPending(uint8(held));
     }
 
-    /// @dev Number of an account's stakes that are held for submissions of an unsettled window. Stakes of earlier
-    /// windows are returned without a separate transaction, and all stakes when the campaign closes.
+    /// @dev Eighths of stakes that an account holds for submissions of an unsettled window. Stakes of earlier windows are
+    /// returned without a separate transaction, and all stakes when the campaign closes.
     function _held(Account account, Meter m) private pure returns (uint16) {
         bool waits = m.state() == State.Open && account.stakesWindow() == m.windowIndex();
-        return waits ? account.pending() : 0;
+        return waits ? uint16(account.pending()) * EIGHTHS : 0;
     }
 
-    function _stake(Meter m) private pure returns (uint256) {
-        return m.stakeMicro() * STAKE_UNIT;
+    /// @dev Eighths that are missing to a whole stake.
+    function _missing(uint16 free) private pure returns (uint16) {
+        return free < EIGHTHS ? EIGHTHS - free : 0;
     }
 
-    /// @dev A miner's first rejected submission in a campaign costs nothing; each further one forfeits its stake to the
-    /// owner. The Capsule, which decides on rejections, gains nothing from them.
-    function _reject(bytes32 id, Meter m, Terms calldata t, address miner, uint256 index) private {
-        Account account = _accounts[id][miner];
-        if (!account.warned()) {
-            _accounts[id][miner] = account.withWarning();
-            return;
+    function _eighth(Meter m) private pure returns (uint256) {
+        return m.stakeMicro() * (STAKE_UNIT / EIGHTHS);
+    }
+
+    /// @dev Takes what submissions that were not accepted pay: an eighth of the stake, or all of it if its form is wrong.
+    /// The Capsule gets no more than its gas costs for those that it evaluated, so it gains nothing from what it decides.
+    function _charge(bytes32 id, Campaign storage c, Meter m, Submission[] calldata subs, uint16[] calldata outcomes)
+        private
+    {
+        uint256 eighths = 0;
+        uint256 evaluated = 0;
+        for (uint256 i = 0; i < outcomes.length; ++i) {
+            uint16 outcome = outcomes[i];
+            if (outcome != 0 && outcome < REJECTED) continue;
+            if (outcome == 0) ++evaluated;
+            uint16 part = outcome > UNAVAILABLE ? EIGHTHS : 1;
+            eighths += part;
+            Account account = _accounts[id][subs[i].miner];
+            _accounts[id][subs[i].miner] = account.withEighths(account.eighths() - part);
         }
-        _accounts[id][miner] = account.withStakes(account.stakes() - 1);
-        account = _accounts[id][t.owner];
-        _accounts[id][t.owner] = account.withStakes(account.stakes() + 1);
-        emit Forfeited(id, miner, m.windowIndex(), uint32(index), t.submissionStake);
+        if (eighths == 0) return;
+        uint256 eighth = _eighth(m);
+        uint256 gas = GAS_PER_EVALUATION * block.basefee;
+        uint256 toCapsule = evaluated * (gas < eighth ? gas : eighth);
+        uint256 burned = eighths * eighth - toCapsule;
+        if (toCapsule != 0) c.gasCredit += uint88(toCapsule);
+        emit Charged(id, m.windowIndex(), toCapsule, burned);
+        if (burned != 0) _send(address(0), burned);
     }
 
-    /// @dev Credits the accepted submissions and raises the best accuracy, strictly in order. Records the rejected
-    /// ones.
+    /// @dev Credits the accepted submissions and raises the best accuracy, strictly in order.
     function _award(
         bytes32 id,
         Campaign storage c,
@@ -646,7 +666,6 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
             if (outcome == 0) continue;
             if (outcome >= REJECTED) {
                 if (outcome == REJECTED || outcome > REJECTED + 0xFF) revert BadOutcome(i, outcome);
-                if (t.submissionStake != 0) _reject(id, m, t, subs[i].miner, i);
                 continue;
             }
             uint32 best = m.bestPpm();
@@ -667,11 +686,39 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         return m;
     }
 
+    /// @dev Ends the window: opens the next one, or closes the campaign.
+    function _renew(
+        bytes32 id,
+        Campaign storage c,
+        Meter m,
+        Terms calldata t,
+        uint16[] calldata outcomes,
+        Publication calldata next,
+        uint8 close_
+    ) private {
+        (uint16 window_, uint16 settled) = (m.windowIndex(), m.version());
+        m = m.withWindowIndex(window_ + 1).withWindowCount(0).withWindowClosesAt(0);
+        if (next.material != 0) {
+            m = m.withVersion(settled + 1);
+            _publish(id, c, settled + 1, next);
+        }
+        bytes32 windowStart = _windowStart(id, m.version(), window_ + 1);
+        c.windowHash = windowStart;
+        emit Settled(id, window_, settled, outcomes, m.bestPpm(), next, windowStart);
+        CloseReason reason = _closeReason(t, m, close_);
+        if (reason == CloseReason.None) {
+            c.meter = m;
+        } else {
+            _close(id, c, m, t, reason, 0);
+        }
+    }
+
     function _closeReason(Terms calldata t, Meter m, uint8 close_) private pure returns (CloseReason) {
         if (m.bestPpm() >= t.targetPpm) return CloseReason.Target;
         if (close_ != 0) return CloseReason.LeakBudget;
         if (m.submissions() == m.maxSubmissions() || m.accepts() == t.maxAccepts) return CloseReason.Limit;
-        return CloseReason.None;
+        // `Owner` if the end was announced.
+        return m.reason();
     }
 
     function _close(bytes32 id, Campaign storage c, Meter m, Terms calldata t, CloseReason reason, uint256 fee)
@@ -701,6 +748,31 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
 
     function _fee(Terms calldata t) private pure returns (uint256) {
         return uint256(t.bounty) * t.feePpm / ONE;
+    }
+
+    /// @dev The part of the fee that the Capsule earns by delivering.
+    function _earnedFee(Campaign storage c, Terms calldata t) private view returns (uint256) {
+        uint256 fee = _fee(t);
+        uint256 base = fee * BASE_FEE_PPM / ONE;
+        return base + (fee - base) * c.awarded / t.bounty;
+    }
+
+    /// @dev What those whom the Capsule wronged get of its stake together.
+    function _compensation(Terms calldata t) private pure returns (uint256) {
+        return uint256(t.stake) * COMPENSATION_PPM / ONE;
+    }
+
+    function _exposure(Terms calldata t) private pure returns (Exposure memory) {
+        return Exposure({
+            stake: t.stake,
+            token: t.token,
+            leastFee: _fee(t) * BASE_FEE_PPM / ONE,
+            deadline: t.deadline,
+            evaluationSeconds: t.evaluationSeconds,
+            deliverySeconds: t.deliverySeconds,
+            auditSeconds: t.audit.period,
+            maxSubmissions: t.maxSubmissions
+        });
     }
 
     function _min(uint32 a, uint32 b) private pure returns (uint32) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
-import { Capsule, ICapsuleRegistry } from "./interfaces/ICapsuleRegistry.sol";
+import { Capsule, Exposure, ICapsuleRegistry, Limits, TokenTerms } from "./interfaces/ICapsuleRegistry.sol";
 
 /// @title The registry of Capsules, their keys, fees and stakes.
 /// @notice There is no administrator. Stake is moved only by its operator, or by a Campaigns contract that the operator
@@ -16,6 +16,8 @@ contract CapsuleRegistry is ICapsuleRegistry {
     mapping(address operator => mapping(address campaigns => bool)) private _authorized;
     mapping(address operator => mapping(address campaigns => mapping(bytes32 id => uint256))) private _locks;
     mapping(address account => uint256) private _credits;
+    mapping(address operator => Limits) private _limits;
+    mapping(address operator => mapping(address token => TokenTerms)) private _tokens;
 
     /// @inheritdoc ICapsuleRegistry
     function register(
@@ -54,6 +56,20 @@ contract CapsuleRegistry is ICapsuleRegistry {
     }
 
     /// @inheritdoc ICapsuleRegistry
+    function setLimits(Limits calldata limits_) external {
+        _registered(msg.sender);
+        _limits[msg.sender] = limits_;
+        emit Limited(msg.sender, limits_);
+    }
+
+    /// @inheritdoc ICapsuleRegistry
+    function setToken(address token, bool accepted, uint128 leastFee) external {
+        _registered(msg.sender);
+        _tokens[msg.sender][token] = TokenTerms(accepted, leastFee);
+        emit TokenChosen(msg.sender, token, accepted, leastFee);
+    }
+
+    /// @inheritdoc ICapsuleRegistry
     function unstake(uint256 amount) external {
         Capsule storage c = _registered(msg.sender);
         _requireFree(c, msg.sender, amount);
@@ -73,14 +89,16 @@ contract CapsuleRegistry is ICapsuleRegistry {
     }
 
     /// @inheritdoc ICapsuleRegistry
-    function lock(address operator, bytes32 id, uint256 amount) external {
+    function lock(address operator, bytes32 id, Exposure calldata e) external {
         Capsule storage c = _registered(operator);
         if (!_authorized[operator][msg.sender]) revert NotAuthorized(operator, msg.sender);
         if (_locks[operator][msg.sender][id] != 0) revert AlreadyLocked(operator, msg.sender, id);
-        _requireFree(c, operator, amount);
-        c.locked += amount;
-        _locks[operator][msg.sender][id] = amount;
-        emit Locked(operator, msg.sender, id, amount);
+        _requireWithinLimits(operator, c, e);
+        if (e.stake == 0) return;
+        _requireFree(c, operator, e.stake);
+        c.locked += e.stake;
+        _locks[operator][msg.sender][id] = e.stake;
+        emit Locked(operator, msg.sender, id, e.stake);
     }
 
     /// @inheritdoc ICapsuleRegistry
@@ -90,22 +108,33 @@ contract CapsuleRegistry is ICapsuleRegistry {
     }
 
     /// @inheritdoc ICapsuleRegistry
-    function slash(address operator, bytes32 id, address[] calldata to) external {
-        if (to.length == 0) revert NoBeneficiaries();
+    function slash(address operator, bytes32 id, address[] calldata to, uint256 share) external {
         uint256 amount = _release(operator, id);
+        uint256 shares = share * to.length;
+        if (shares > amount) revert SharesTooHigh(shares, amount);
         _capsules[operator].stake -= amount;
-        emit Slashed(operator, msg.sender, id, amount);
-        uint256 share = amount / to.length;
-        // The remainder of the division goes to the first, so that nothing is lost.
-        _credit(to[0], operator, id, amount - share * (to.length - 1));
-        for (uint256 i = 1; i < to.length; ++i) {
-            _credit(to[i], operator, id, share);
+        emit Slashed(operator, msg.sender, id, amount, amount - shares);
+        if (share != 0) {
+            for (uint256 i = 0; i < to.length; ++i) {
+                _credit(to[i], operator, id, share);
+            }
         }
+        _send(address(0), amount - shares);
     }
 
     /// @inheritdoc ICapsuleRegistry
     function capsule(address operator) external view returns (Capsule memory) {
         return _capsules[operator];
+    }
+
+    /// @inheritdoc ICapsuleRegistry
+    function limits(address operator) external view returns (Limits memory) {
+        return _limits[operator];
+    }
+
+    /// @inheritdoc ICapsuleRegistry
+    function tokenTerms(address operator, address token) external view returns (TokenTerms memory) {
+        return _tokens[operator][token];
     }
 
     /// @inheritdoc ICapsuleRegistry
@@ -158,6 +187,28 @@ contract CapsuleRegistry is ICapsuleRegistry {
     function _stake(Capsule storage c, uint256 amount) private {
         c.stake += amount;
         emit Deposited(msg.sender, amount);
+    }
+
+    function _requireWithinLimits(address operator, Capsule storage c, Exposure calldata e) private view {
+        Limits memory l = _limits[operator];
+        _requireAtMost("stake", e.stake, l.stakePerCampaign);
+        _requireAtMost("stake in all", c.locked + e.stake, l.stakeInAll);
+        _requireAtMost("seconds to the deadline", e.deadline - block.timestamp, l.longestRun);
+        _requireAtMost("audit period", e.auditSeconds, l.longestAudit);
+        _requireAtMost("submissions", e.maxSubmissions, l.maxSubmissions);
+        _requireAtLeast("evaluation seconds", e.evaluationSeconds, l.shortestEvaluation);
+        _requireAtLeast("delivery seconds", e.deliverySeconds, l.shortestDelivery);
+        TokenTerms memory token = _tokens[operator][e.token];
+        if (!token.accepted) revert TokenNotAccepted(operator, e.token);
+        _requireAtLeast("least fee", e.leastFee, token.leastFee);
+    }
+
+    function _requireAtMost(string memory what, uint256 value, uint256 limit) private pure {
+        if (value > limit) revert AboveLimit(what, value, limit);
+    }
+
+    function _requireAtLeast(string memory what, uint256 value, uint256 limit) private pure {
+        if (value < limit) revert BelowLimit(what, value, limit);
     }
 
     function _requireFree(Capsule storage c, address operator, uint256 amount) private view {

@@ -169,17 +169,15 @@ using {
     earned,
     uploadsVersion,
     uploads,
-    stakes,
+    eighths,
     stakesWindow,
     pending,
-    warned,
     withEarned,
     withUploadsVersion,
     withUploads,
-    withStakes,
+    withEighths,
     withStakesWindow,
-    withPending,
-    withWarning
+    withPending
 } for Account global;
 
 function earned(Account self) pure returns (uint128) {
@@ -206,11 +204,12 @@ function withUploads(Account self, uint8 value) pure returns (Account) {
     return Account.wrap(Account.unwrap(self) & ~(uint256(0xFF) << 144) | uint256(value) << 144);
 }
 
-function stakes(Account self) pure returns (uint16) {
+/// @dev Eighths of stakes that the account has in the campaign: of each submission that is held, and free ones.
+function eighths(Account self) pure returns (uint16) {
     return uint16(Account.unwrap(self) >> 152);
 }
 
-function withStakes(Account self, uint16 value) pure returns (Account) {
+function withEighths(Account self, uint16 value) pure returns (Account) {
     return Account.wrap(Account.unwrap(self) & ~(uint256(0xFFFF) << 152) | uint256(value) << 152);
 }
 
@@ -222,18 +221,11 @@ function withStakesWindow(Account self, uint16 value) pure returns (Account) {
     return Account.wrap(Account.unwrap(self) & ~(uint256(0xFFFF) << 168) | uint256(value) << 168);
 }
 
+/// @dev Submissions in the window `stakesWindow`, for each of which a whole stake is held.
 function pending(Account self) pure returns (uint8) {
     return uint8(Account.unwrap(self) >> 184);
 }
 
 function withPending(Account self, uint8 value) pure returns (Account) {
     return Account.wrap(Account.unwrap(self) & ~(uint256(0xFF) << 184) | uint256(value) << 184);
-}
-
-function warned(Account self) pure returns (bool) {
-    return Account.unwrap(self) >> 192 & 1 != 0;
-}
-
-function withWarning(Account self) pure returns (Account) {
-    return Account.wrap(Account.unwrap(self) | uint256(1) << 192);
 }

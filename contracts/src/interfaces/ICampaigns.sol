@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
-/// @notice State of a campaign. `Proposed -> Open -> Closed -> Finalized`, or `Proposed -> Refunded`.
+/// @notice State of a campaign. `Proposed -> Open -> Closed -> Finalized -> Released`, or `Finalized -> Convicted`, or
+/// `Proposed -> Refunded`.
 enum State {
     None,
     Proposed,
     Open,
     Closed,
     Finalized,
-    Refunded
+    Refunded,
+    Released,
+    Convicted
 }
 
-/// @notice Reason for closing a campaign.
+/// @notice Reason for closing a campaign. An open campaign with the reason `Owner` closes when its window is settled.
 enum CloseReason {
     None,
     Target,
@@ -24,7 +27,7 @@ enum CloseReason {
 
 /// @notice Parameters of the owner's audit.
 struct AuditTerms {
-    /// Audit period in seconds: how long the Capsule's stake stays locked after the delivery.
+    /// Audit period in seconds: how long fee and stake of the Capsule stay locked after the delivery.
     uint32 period;
     /// Merkle root over the audit keys, to which the Capsule seals the seed of each version; zero without audit keys.
     bytes32 keys;
@@ -67,11 +70,13 @@ struct Terms {
     uint32 deliverySeconds;
     /// Parameters of the owner's audit.
     AuditTerms audit;
-    /// The Capsule's operator in the registry.
+    /// The Capsule's operator in the registry, which has its attestation key.
     address capsule;
-    /// The Capsule's attestation key.
-    address attester;
-    /// The Capsule's fee in parts per million of the bounty.
+    /// Who verifies the Capsule. Zero, the only mode yet: the owner's audit alone.
+    uint8 mode;
+    /// The operator who verifies the Capsule; zero in mode zero.
+    address auditor;
+    /// The Capsule's maximum fee in parts per million of the bounty.
     uint32 feePpm;
     /// Part of the Capsule's stake that the campaign locks, in wei.
     uint128 stake;
@@ -196,18 +201,18 @@ struct Stakes {
     uint256 held;
     /// Returned: used for the account's next submissions, or can be withdrawn.
     uint256 free;
-    /// Amount that the account's next submission must send.
+    /// Amount that the account's next submission must send: what is missing to a whole stake.
     uint256 due;
-    /// Whether a submission of the account was rejected. Each further rejection forfeits a stake.
-    bool warned;
 }
 
 /// @title Campaigns: a bounty in escrow, paid by attested improvements of accuracy.
 interface ICampaigns {
     /// @notice A bounty went into escrow.
-    event Opened(bytes32 indexed id, address indexed owner, Terms terms);
-    /// @notice The Capsule measured the starting accuracy and published version 1.
-    event Activated(bytes32 indexed id, uint32 startPpm, Publication first);
+    /// `windowStart` is the hash of the first window while it is empty.
+    event Opened(bytes32 indexed id, address indexed owner, address indexed capsule, Terms terms, bytes32 windowStart);
+    /// @notice The Capsule measured the starting accuracy and published version 1. Updates are encrypted to
+    /// `certificate`, an IPFS digest (sha2-256).
+    event Activated(bytes32 indexed id, uint32 startPpm, Publication first, bytes32 certificate);
     /// @notice The Capsule declined the campaign.
     event Declined(bytes32 indexed id, uint8 reason);
     /// @notice A campaign that was never active returned bounty and fee.
@@ -216,30 +221,41 @@ interface ICampaigns {
     event Submitted(
         bytes32 indexed id, address indexed miner, uint32 version, uint32 window, uint32 index, bytes32 content
     );
-    /// @notice A window was settled. `version` is the version that its submissions were for.
+    /// @notice A window was settled. `version` is the version that its submissions were for, `windowStart` the hash of
+    /// the next window while it is empty.
     event Settled(
-        bytes32 indexed id, uint32 window, uint32 version, uint16[] outcomes, uint32 bestPpm, Publication next
+        bytes32 indexed id,
+        uint32 window,
+        uint32 version,
+        uint16[] outcomes,
+        uint32 bestPpm,
+        Publication next,
+        bytes32 windowStart
     );
+    /// @notice Submissions of a window that were not accepted paid, in wei: `toCapsule` for its gas, the rest is burned.
+    event Charged(bytes32 indexed id, uint32 window, uint256 toCapsule, uint256 burned);
     /// @notice An accepted submission earned its part of the bounty.
     event Awarded(
         bytes32 indexed id, address indexed miner, uint32 window, uint32 index, uint32 deltaPpm, uint256 amount
     );
+    /// @notice The owner announced the end of the campaign: it closes when the current window is settled.
+    event Closing(bytes32 indexed id);
     /// @notice A campaign closed and credited its owner `refunded`.
     event Closed(bytes32 indexed id, CloseReason reason, uint256 refunded);
     /// @notice The Capsule delivered the model, and handed over the seeds of its versions.
     event Finalized(bytes32 indexed id, bytes32 result, Handover[] handovers);
-    /// @notice The Capsule's stake was freed.
-    event Released(bytes32 indexed id);
-    /// @notice The Capsule was convicted for a version: its stake, `amount`, goes to the owner.
-    event Convicted(bytes32 indexed id, uint32 version, uint256 amount);
-    /// @notice The Capsule did not deliver in time; its fee, `refunded`, went to the owner.
-    event Expired(bytes32 indexed id, uint256 refunded);
+    /// @notice The Capsule's stake was freed and its `fee` credited; the rest of the deposited fee, `refunded`, went to
+    /// the owner.
+    event Released(bytes32 indexed id, uint256 fee, uint256 refunded);
+    /// @notice The Capsule was convicted for a version. The deposited fee, `refunded`, went to the owner, and a part of
+    /// the stake, `compensation` in wei.
+    event Convicted(bytes32 indexed id, uint32 version, uint256 refunded, uint256 compensation);
+    /// @notice The Capsule did not deliver in time. The deposited fee, `refunded`, went to the owner, and a part of the
+    /// stake, `compensation` in wei.
+    event Expired(bytes32 indexed id, uint256 refunded, uint256 compensation);
     /// @notice An account withdrew its credit from a campaign.
     event Withdrawn(bytes32 indexed id, address indexed account, address to, uint256 amount);
-
-    /// @notice A miner's repeated rejection in the campaign forfeited the stake to the owner.
-    event Forfeited(bytes32 indexed id, address indexed miner, uint32 window, uint32 index, uint256 amount);
-    /// @notice An account withdrew its free stakes from a campaign.
+    /// @notice An account withdrew its free stakes from a campaign, or the Capsule what submissions paid for its gas.
     event StakeWithdrawn(bytes32 indexed id, address indexed account, address to, uint256 amount);
 
     /// @notice A field of the terms is outside its range.
@@ -254,12 +270,12 @@ interface ICampaigns {
     error NotOwner(address owner, address sender);
     /// @notice This Capsule is not registered.
     error UnknownCapsule(address capsule);
-    /// @notice The registry has another attestation key for this Capsule.
-    error AttesterMismatch(address registered, address given);
     /// @notice The registry has another fee for this Capsule.
     error FeeMismatch(uint32 registeredPpm, uint32 givenPpm);
     /// @notice A campaign with these terms exists already.
     error DuplicateCampaign(bytes32 id);
+    /// @notice This mode does not exist.
+    error UnknownMode(uint8 mode, address auditor);
     /// @notice The ETH sent is not the required amount.
     error WrongValue(uint256 expected, uint256 sent);
     /// @notice The token delivered another amount than requested.
@@ -276,6 +292,8 @@ interface ICampaigns {
     error DeadlinePassed(uint64 deadline);
     /// @notice This is not allowed yet.
     error TooEarly(uint64 notBefore);
+    /// @notice This is not allowed any more.
+    error TooLate(uint64 end);
     /// @notice The submission is for another version than the current one.
     error StaleVersion(uint32 current);
     /// @notice The window takes no more submissions; the next opens when it is settled.
@@ -288,11 +306,13 @@ interface ICampaigns {
     error WindowOpen(uint32 window, uint64 closesAt);
     /// @notice The window has submissions that must be settled first.
     error UnsettledWindow(uint32 window, uint32 count);
+    /// @notice The end of the campaign was announced before.
+    error AlreadyClosing(bytes32 id);
     /// @notice The number of submissions or outcomes is not that of the window.
     error WrongCount(uint256 submissions, uint256 outcomes, uint32 windowCount);
     /// @notice The given submissions are not those of the window, in order.
     error WrongWindow(bytes32 expected, bytes32 given);
-    /// @notice The attestation was not signed by the campaign's attester for this chain, contract and content.
+    /// @notice The attestation was not signed by the Capsule's present attester for this chain, contract and content.
     error WrongSigner(address attester, address recovered);
     /// @notice The measured starting accuracy is too far from the claim.
     error StartOutOfTolerance(uint32 claimedPpm, uint32 measuredPpm, uint32 tolerancePpm);
@@ -325,55 +345,68 @@ interface ICampaigns {
     function openWithPermit(Terms calldata t, uint256 permitDeadline, uint8 v, bytes32 r, bytes32 s)
         external
         returns (bytes32 id);
-    /// @notice Opens a proposed campaign for submissions. Anyone may send the Capsule's `Activation`.
-    function activate(Terms calldata t, uint32 startPpm, Publication calldata first, bytes calldata sig) external;
+    /// @notice Opens a proposed campaign for submissions. Anyone may send the Capsule's `Activation`. Locks the stake if
+    /// the terms are within the operator's limits.
+    /// @param certificate IPFS digest of the OpenPGP certificate to which updates are encrypted.
+    function activate(
+        Terms calldata t,
+        uint32 startPpm,
+        Publication calldata first,
+        bytes32 certificate,
+        bytes calldata sig
+    ) external;
     /// @notice Refunds a proposed campaign that its Capsule declined. Anyone may send the Capsule's `Decline`.
     function decline(Terms calldata t, uint8 reason, bytes calldata sig) external;
     /// @notice Refunds a campaign that was not activated in time. Anyone may call.
     function refund(Terms calldata t) external;
     /// @notice Submits a sealed update to the current version, with exactly the stake that `stakesOf` returns as due:
-    /// zero if there is a returned one.
+    /// zero if a whole one was returned.
     function submit(bytes32 id, uint32 version, bytes32 content) external payable;
     /// @notice Settles the current window once it is closed. Anyone may send the Capsule's `Settlement`.
+    /// @param windowStart The window's hash while it was empty.
     /// @param subs The window's submissions in order.
     /// @param outcomes Per submission: 0 not improved; 1..0xEFFF accepted, the new best in grid steps;
-    /// 0xF001..0xF0FF rejected.
-    /// @param next Commitments to the next version; zero if there is none.
+    /// 0xF001..0xF0FF rejected, of which 0xF001 is unavailable. Not improved and unavailable pay an eighth of the stake,
+    /// other rejections all of it.
+    /// @param next Commitments to the next version if a submission was accepted, even if the campaign closes; else zero.
     /// @param close 0, or `CloseReason.LeakBudget`.
     function settle(
         Terms calldata t,
+        bytes32 windowStart,
         Submission[] calldata subs,
         uint16[] calldata outcomes,
         Publication calldata next,
         uint8 close,
         bytes calldata sig
     ) external;
-    /// @notice Closes an open campaign without unsettled submissions: its owner at any time, anyone after the deadline.
+    /// @notice Closes an open campaign: its owner at any time, anyone after the deadline. If the owner closes while a
+    /// window is open, the campaign closes when that is settled. There is no way back, and no other window opens.
     function close(Terms calldata t) external;
     /// @notice Records the delivery of a closed campaign. Anyone may send the Capsule's `Delivery`.
     /// @param handovers Hand-overs of all versions, in order. They are not signed, because the commitments determine
     /// them.
     function finalize(Terms calldata t, bytes32 result, Handover[] calldata handovers, bytes calldata sig) external;
-    /// @notice Frees the stake of a Capsule that has delivered: its campaign's owner at any time, anyone after
-    /// `audit.period`.
+    /// @notice Frees the stake of a Capsule that has delivered, and pays its fee. Anyone may call after `audit.period`;
+    /// nobody before.
     function release(Terms calldata t) external;
-    /// @notice Slashes the stake of a Capsule in favour of the owner, because the hand-over of a version does not
-    /// decrypt. Publishes the seed of that version, if there is one.
+    /// @notice Slashes the stake of a Capsule because the hand-over of a version does not decrypt. The fee and a tenth of
+    /// the stake go to the owner; the rest is burned. Publishes the seed of that version, if there is one.
     function convictHandover(Terms calldata t, uint32 version, Handover calldata h, KeyProof calldata proof) external;
-    /// @notice Slashes the stake of a Capsule in favour of the owner, because a published word of a version is not
-    /// honest. Publishes the seed of that version, and with it that version of the model.
+    /// @notice As `convictHandover`, because a published word of a version is not honest. Publishes the seed of that version, and with it that version of the model.
     function convictMaterial(Terms calldata t, uint32 version, Handover calldata h, WordProof calldata proof) external;
-    /// @notice Closes a campaign whose Capsule did not settle a window in time. Anyone may call.
-    /// @param pending The window's submissions in order; their miners share the Capsule's locked stake.
-    function abandon(Terms calldata t, Submission[] calldata pending) external;
-    /// @notice Expires a campaign whose Capsule did not deliver in time: its fee and stake go to the owner. Anyone may
-    /// call.
+    /// @notice Closes a campaign whose Capsule did not settle a window in time. Anyone may call. Each submission gets
+    /// its stake back and a fixed share of a tenth of the Capsule's stake; the rest of that is burned.
+    /// @param windowStart The window's hash while it was empty.
+    /// @param pending The window's submissions in order.
+    function abandon(Terms calldata t, bytes32 windowStart, Submission[] calldata pending) external;
+    /// @notice Expires a campaign whose Capsule did not deliver in time. Anyone may call. The fee goes to the owner, and
+    /// for a bounty in ETH its amount once more from the Capsule's stake; the rest of that is burned.
     function expire(Terms calldata t) external;
     /// @notice Sends the caller's whole credit in a campaign to `to`.
     function withdraw(Terms calldata t, address to) external;
-    /// @notice Sends the caller's free stakes in a campaign to `to`. Separate from `withdraw`, so that a faulty bounty
-    /// token cannot block them.
-    function withdrawStake(bytes32 id, address to) external;
+    /// @notice Sends the caller's free stakes in a campaign to `to`, and a Capsule's share of what submissions paid.
+    /// Separate from `withdraw`, so that a faulty bounty token cannot block them.
+    function withdrawStake(Terms calldata t, address to) external;
 
     /// @notice The campaign id of these terms on this chain and contract.
     function campaignId(Terms calldata t) external view returns (bytes32);
