@@ -37,7 +37,9 @@ contract TermsChecker is ITermsChecker {
 
     /// @inheritdoc ITermsChecker
     function requireValid(Terms calldata t) external view {
-        if (t.mode != 0 || t.auditor != address(0)) revert ICampaigns.UnknownMode(t.mode, t.auditor);
+        if (t.audit.mode != 0 || t.audit.auditor != address(0)) {
+            revert ICampaigns.UnknownMode(t.audit.mode, t.audit.auditor);
+        }
         _checkAccuracies(t);
         _checkLimits(t);
         _checkTimes(t);

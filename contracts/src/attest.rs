@@ -12,9 +12,11 @@ sol! {
     struct Activation {
         bytes32 campaign;
         uint32 startPpm;
+        bytes32 windowHash;
         bytes32 material;
         bytes32 root;
         bytes32 handover;
+        bytes32 certificate;
     }
 
     /// Refusal: the Capsule declines the campaign.

@@ -17,6 +17,12 @@ sol!(
 
 sol!(
     #[sol(all_derives)]
+    TermsChecker,
+    "artifacts/TermsChecker.json"
+);
+
+sol!(
+    #[sol(all_derives)]
     Assessor,
     "artifacts/Assessor.json"
 );

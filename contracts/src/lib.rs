@@ -10,12 +10,13 @@ mod rules;
 mod seal;
 
 pub use attest::{Activation, Attestation, Decline, Delivery, Settlement, domain};
-pub use bindings::{Assessor, Campaigns, CapsuleRegistry, DataCoin};
+pub use bindings::{Assessor, Campaigns, CapsuleRegistry, DataCoin, TermsChecker};
 pub use deployment::Deployment;
 pub use revert::{Revert, decode_revert};
 pub use rules::{
-    CloseReason, MAX_SUBMISSION_STAKE, Outcome, OutcomeError, STAKE_UNIT, State, UnknownCode, campaign_id, fee, payout,
-    window_fold, window_hash, window_start,
+    BASE_FEE_PPM, COMPENSATION_PPM, CloseReason, EIGHTHS, MAX_SUBMISSION_STAKE, MAX_TOKEN_CAMPAIGN_STAKE, Outcome,
+    OutcomeError, STAKE_UNIT, State, UnknownCode, base_fee, campaign_id, earned_fee, fee, max_submission_stake, payout,
+    window_fold, window_hash,
 };
 pub use seal::{CHUNK, HEADER, Tree, chunks, handover_hash, is_sealed};
 
@@ -23,7 +24,7 @@ pub use seal::{CHUNK, HEADER, Tree, chunks, handover_hash, is_sealed};
 pub type Terms = Campaigns::Terms;
 /// A sealed update of a window.
 pub type Submission = Campaigns::Submission;
-/// Parameters of the owner's audit.
+/// Parameters of the audit.
 pub type AuditTerms = Campaigns::AuditTerms;
 /// The Capsule's commitments to a version.
 pub type Publication = Campaigns::Publication;
@@ -43,6 +44,14 @@ pub type Ledger = Campaigns::Ledger;
 pub type Stakes = Campaigns::Stakes;
 /// The registration and stake of a Capsule.
 pub type Capsule = CapsuleRegistry::Capsule;
+/// What a campaign of an operator's Capsule may demand at most.
+pub type Limits = CapsuleRegistry::Limits;
+/// Whether an operator's Capsule works for fees in a token.
+pub type TokenTerms = CapsuleRegistry::TokenTerms;
+/// Bounds on the times in terms.
+pub type Bounds = TermsChecker::Bounds;
+/// The least and the most seconds that terms may give.
+pub type Range = TermsChecker::Range;
 
 /// Keccak-256 over the committed artefacts: two programs with the same value are for the same contracts.
 #[must_use]
@@ -54,8 +63,9 @@ pub fn abi_hash() -> alloy::primitives::B256 {
     hasher.finalize()
 }
 
-const ARTEFACTS: [&str; 4] = [
+const ARTEFACTS: [&str; 5] = [
     include_str!("../artifacts/Campaigns.json"),
+    include_str!("../artifacts/TermsChecker.json"),
     include_str!("../artifacts/CapsuleRegistry.json"),
     include_str!("../artifacts/Assessor.json"),
     include_str!("../artifacts/DataCoin.json"),

@@ -80,9 +80,7 @@ fn campaigns(error: &CampaignsErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result
         E::OffUnit(e) => write!(f, "{} is {}, not a multiple of {}", e.field, e.value, e.unit),
         E::NotOwner(e) => write!(f, "only the owner {} may do this, not {}", e.owner, e.sender),
         E::UnknownCapsule(e) => write!(f, "no Capsule of operator {} is registered", e.capsule),
-        E::AttesterMismatch(e) => {
-            write!(f, "the Capsule's attestation key is {}, not {}", e.registered, e.given)
-        }
+        E::UnknownMode(e) => write!(f, "mode {} with the auditor {} does not exist yet; take 0 and none", e.mode, e.auditor),
         E::FeeMismatch(e) => write!(f, "the Capsule's fee is {} ppm, not {} ppm", e.registeredPpm, e.givenPpm),
         E::DuplicateCampaign(e) => write!(f, "campaign {} exists already", e.id),
         E::WrongValue(e) => write!(f, "{} wei were sent instead of {}", e.sent, e.expected),
@@ -98,6 +96,8 @@ fn campaigns(error: &CampaignsErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result
         }
         E::NotOpen(e) => write!(f, "campaign {} is {} and takes no submissions", e.id, state(e.actual)),
         E::DeadlinePassed(e) => write!(f, "the deadline (unix time {}) has passed", e.deadline),
+        E::TooLate(e) => write!(f, "the time for this ended at unix time {}", e.end),
+        E::AlreadyClosing(e) => write!(f, "campaign {} is closing already: it closes when its window is settled", e.id),
         E::TooEarly(e) => write!(f, "this is not allowed before unix time {}", e.notBefore),
         E::StaleVersion(e) => write!(f, "the submission is for another version; the current version is {}", e.current),
         E::WindowClosed(e) => {
@@ -183,7 +183,15 @@ fn registry(error: &CapsuleRegistryErrors, f: &mut fmt::Formatter<'_>) -> fmt::R
         }
         E::AlreadyLocked(e) => write!(f, "campaign {} has already locked stake of {}", e.id, e.operator),
         E::NotLocked(e) => write!(f, "{} has locked no stake of {} for campaign {}", e.campaigns, e.operator, e.id),
-        E::NoBeneficiaries(_) => f.write_str("slashed stake needs a recipient"),
+        E::SharesTooHigh(e) => write!(f, "shares of {} wei are more than the slashed stake of {} wei", e.shares, e.amount),
+        E::AboveLimit(e) => write!(f, "{}: {} is above the Capsule's limit of {}", e.what, e.value, e.limit),
+        E::BelowLimit(e) => write!(f, "{}: {} is below the Capsule's limit of {}", e.what, e.value, e.limit),
+        E::TokenNotAccepted(e) if e.token.is_zero() => {
+            write!(f, "the Capsule of {} does not work for fees in ETH", e.operator)
+        }
+        E::TokenNotAccepted(e) => {
+            write!(f, "the Capsule of {} does not work for fees in the token {}", e.operator, e.token)
+        }
         E::NothingToClaim(e) => write!(f, "{} has nothing to claim", e.account),
         E::TransferFailed(e) => write!(f, "{} did not accept {} wei", e.to, e.amount),
     }

@@ -23,11 +23,17 @@ pub fn campaign_id(chain_id: u64, campaigns: Address, terms: &Terms) -> B256 {
     keccak256((U256::from(chain_id), campaigns, terms.clone()).abi_encode_params())
 }
 
-/// The hash of an empty window.
-#[must_use]
-pub fn window_start(id: B256, version: u32, window: u32) -> B256 {
-    keccak256((id, U256::from(version), U256::from(window)).abi_encode_params())
-}
+/// Parts of a stake in which submissions pay.
+pub const EIGHTHS: u128 = 8;
+
+/// Maximum stake of a submission to a campaign with a bounty in a token, in wei.
+pub const MAX_TOKEN_CAMPAIGN_STAKE: u128 = 1_000_000_000_000_000;
+
+/// Part of the fee that the Capsule earns for activation and delivery.
+pub const BASE_FEE_PPM: u32 = 250_000;
+
+/// Most of a Capsule's stake that goes to those whom it wronged.
+pub const COMPENSATION_PPM: u32 = 100_000;
 
 /// The hash of a window after one more submission.
 #[must_use]
@@ -35,10 +41,10 @@ pub fn window_fold(hash: B256, submission: &Submission) -> B256 {
     keccak256((hash, submission.miner, submission.content).abi_encode_params())
 }
 
-/// The hash of a window with these submissions.
+/// The hash of a window with these submissions, from its hash while it was empty.
 #[must_use]
-pub fn window_hash(id: B256, version: u32, window: u32, submissions: &[Submission]) -> B256 {
-    submissions.iter().fold(window_start(id, version, window), window_fold)
+pub fn window_hash(start: B256, submissions: &[Submission]) -> B256 {
+    submissions.iter().fold(start, window_fold)
 }
 
 /// The payout of an accepted submission that raises the best accuracy from `best_ppm` to `new_ppm`: `floor(bounty ×
@@ -58,6 +64,27 @@ pub fn payout(bounty: u128, target_ppm: u32, best_ppm: u32, new_ppm: u32) -> u12
 #[must_use]
 pub fn fee(bounty: u128, fee_ppm: u32) -> U256 {
     U256::from(bounty) * U256::from(fee_ppm) / U256::from(ONE_PPM)
+}
+
+/// The part of the fee that the Capsule earns whatever is awarded: `floor(fee × BASE_FEE_PPM / 1_000_000)`.
+#[must_use]
+pub fn base_fee(bounty: u128, fee_ppm: u32) -> U256 {
+    fee(bounty, fee_ppm) * U256::from(BASE_FEE_PPM) / U256::from(ONE_PPM)
+}
+
+/// The fee that the Capsule earns by delivering a campaign that awarded `awarded` of its bounty: the base, and the rest
+/// in proportion.
+#[must_use]
+pub fn earned_fee(bounty: u128, fee_ppm: u32, awarded: u128) -> U256 {
+    let base = base_fee(bounty, fee_ppm);
+    base + (fee(bounty, fee_ppm) - base) * U256::from(awarded) / U256::from(bounty)
+}
+
+/// The most that a submission to a campaign may stake, in wei: what one grid step pays if the bounty is in ETH.
+#[must_use]
+pub fn max_submission_stake(is_eth: bool, bounty: u128, grid_ppm: u32, target_ppm: u32) -> u128 {
+    let most = if is_eth { payout(bounty, target_ppm, 0, grid_ppm) } else { MAX_TOKEN_CAMPAIGN_STAKE };
+    most.min(MAX_SUBMISSION_STAKE)
 }
 
 /// Outcome of a submission.
@@ -144,6 +171,10 @@ pub enum State {
     Finalized,
     /// The campaign was refunded before it was active.
     Refunded,
+    /// The model is delivered, and the Capsule's stake is free again.
+    Released,
+    /// The model is delivered, and the Capsule was convicted of misconduct.
+    Convicted,
 }
 
 impl TryFrom<u8> for State {
@@ -157,6 +188,8 @@ impl TryFrom<u8> for State {
             3 => Self::Closed,
             4 => Self::Finalized,
             5 => Self::Refunded,
+            6 => Self::Released,
+            7 => Self::Convicted,
             _ => {
                 return Err(UnknownCode { kind: "campaign state", code });
             }
@@ -166,7 +199,21 @@ impl TryFrom<u8> for State {
 
 impl State {
     /// All states of an existing campaign, in order.
-    pub const ALL: [Self; 5] = [Self::Proposed, Self::Open, Self::Closed, Self::Finalized, Self::Refunded];
+    pub const ALL: [Self; 7] = [
+        Self::Proposed,
+        Self::Open,
+        Self::Closed,
+        Self::Finalized,
+        Self::Refunded,
+        Self::Released,
+        Self::Convicted,
+    ];
+
+    /// Whether the model is delivered.
+    #[must_use]
+    pub const fn is_delivered(self) -> bool {
+        matches!(self, Self::Finalized | Self::Released | Self::Convicted)
+    }
 
     /// Its name, as in JSON.
     #[must_use]
@@ -178,6 +225,8 @@ impl State {
             Self::Closed => "closed",
             Self::Finalized => "finalized",
             Self::Refunded => "refunded",
+            Self::Released => "released",
+            Self::Convicted => "convicted",
         }
     }
 }
@@ -188,7 +237,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Why a campaign closed.
+/// Why a campaign closed, or will close when its window is settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]

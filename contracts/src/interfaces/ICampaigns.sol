@@ -25,8 +25,12 @@ enum CloseReason {
     CapsuleTimeout
 }
 
-/// @notice Parameters of the owner's audit.
+/// @notice Parameters of the audit.
 struct AuditTerms {
+    /// Who verifies the Capsule. Zero is the only mode yet: its word is believed, and the owner audits it afterwards.
+    uint8 mode;
+    /// The operator who verifies the Capsule; zero in mode zero.
+    address auditor;
     /// Audit period in seconds: how long fee and stake of the Capsule stay locked after the delivery.
     uint32 period;
     /// Merkle root over the audit keys, to which the Capsule seals the seed of each version; zero without audit keys.
@@ -68,14 +72,10 @@ struct Terms {
     uint32 evaluationSeconds;
     /// Time limit in seconds for the Capsule to finalize the campaign after it has closed.
     uint32 deliverySeconds;
-    /// Parameters of the owner's audit.
+    /// Parameters of the audit.
     AuditTerms audit;
     /// The Capsule's operator in the registry, which has its attestation key.
     address capsule;
-    /// Who verifies the Capsule. Zero, the only mode yet: the owner's audit alone.
-    uint8 mode;
-    /// The operator who verifies the Capsule; zero in mode zero.
-    address auditor;
     /// The Capsule's maximum fee in parts per million of the bounty.
     uint32 feePpm;
     /// Part of the Capsule's stake that the campaign locks, in wei.
