@@ -9,6 +9,7 @@ use sonar_protocol::{
     handover::Published,
     ids::{CampaignId, Digest},
     refusal::Refusal,
+    view::CampaignView,
 };
 use syft::Ppm;
 
@@ -35,7 +36,7 @@ impl Attester {
         Self { signer, chain_id, campaigns }
     }
 
-    /// The key's address, as in the terms of campaigns.
+    /// The key's address, as in the registry.
     #[must_use]
     pub fn address(&self) -> Address {
         self.signer.address()
@@ -57,9 +58,23 @@ impl Attester {
     ///
     /// # Errors
     /// When the signer fails.
-    pub fn activation(&self, id: CampaignId, start: Ppm, first: Published) -> Result<Vec<u8>, alloy::signers::Error> {
+    pub fn activation(
+        &self,
+        campaign: &CampaignView,
+        start: Ppm,
+        first: Published,
+        certificate: Digest,
+    ) -> Result<Vec<u8>, alloy::signers::Error> {
         let Publication { material, root, handover } = first.into();
-        self.sign(&Activation { campaign: id.into(), startPpm: start.get(), material, root, handover })
+        self.sign(&Activation {
+            campaign: campaign.id.into(),
+            startPpm: start.get(),
+            windowHash: campaign.window_hash(),
+            material,
+            root,
+            handover,
+            certificate: certificate.into(),
+        })
     }
 
     /// Signs a refusal: the campaign is declined for this reason.

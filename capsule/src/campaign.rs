@@ -41,8 +41,6 @@ pub mod record;
 pub mod secrets;
 pub mod worker;
 
-pub(crate) use examine::LEAST_SECONDS;
-
 use sonar_contracts::{CloseReason, State};
 use sonar_node::vault::SecretStore;
 use sonar_protocol::{
@@ -53,7 +51,7 @@ use sonar_protocol::{
 };
 
 use self::{
-    record::{CampaignRecord, ProposalDecision, Settlement, Slot},
+    record::{CampaignRecord, ProposalDecision, Slot},
     secrets::Secret,
     worker::{WorkError, Worker},
 };
@@ -70,8 +68,6 @@ pub enum CapsuleAction {
     Decline(Refusal),
     /// Evaluate a closed window.
     Evaluate(WindowIndex),
-    /// Renew the keys of the next version: the block that they are bound to was rolled back.
-    RenewMaterial(WindowIndex),
     /// Send the settlement of a window.
     SendSettlement(WindowIndex),
     /// Close the campaign: the deadline has passed.
@@ -80,7 +76,7 @@ pub enum CapsuleAction {
     Deliver,
     /// Send the delivery.
     Finalize,
-    /// Free the stake: the audit period has ended.
+    /// Free the stake and collect the fee: the audit period has ended.
     Release,
     /// Destroy secrets that are no longer needed.
     DestroySecrets(Vec<Secret>),
@@ -101,7 +97,6 @@ impl CapsuleAction {
             Self::Activate => "activate",
             Self::Decline(_) => "decline",
             Self::Evaluate(_) => "evaluate",
-            Self::RenewMaterial(_) => "renew_material",
             Self::SendSettlement(_) => "send_settlement",
             Self::Close => "close",
             Self::Deliver => "deliver",
@@ -127,26 +122,17 @@ pub fn next(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) ->
         State::Open => open(campaign, record, now),
         State::Closed => closed(campaign, record),
         State::Finalized => finalized(campaign, now),
-        State::None | State::Refunded => CapsuleAction::Done,
+        State::None | State::Refunded | State::Released | State::Convicted => CapsuleAction::Done,
     }
 }
 
 fn finalized(campaign: &CampaignView, now: Timestamp) -> CapsuleAction {
     let end = campaign.changed_at.plus(campaign.terms.audit.period);
-    match campaign.stake_fate {
-        None if campaign.terms.stake > 0 => {
-            if now >= end {
-                CapsuleAction::Release
-            } else {
-                CapsuleAction::Wait(end)
-            }
-        }
-        _ => CapsuleAction::Done,
-    }
+    if now >= end { CapsuleAction::Release } else { CapsuleAction::Wait(end) }
 }
 
 fn proposed(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> CapsuleAction {
-    let decision = record.decision(campaign.opened.block_hash);
+    let decision = record.decision(campaign.next_beacon());
     if let Some(ProposalDecision::Decline { reason }) = decision {
         return CapsuleAction::Decline(reason);
     }
@@ -166,16 +152,10 @@ fn open(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> Cap
         return CapsuleAction::Wait(window.closes_at);
     }
     match record.settlement(window.index, campaign.window_hash()) {
-        Some(settlement) if is_bound(campaign, record, settlement) => CapsuleAction::SendSettlement(window.index),
-        Some(_) => CapsuleAction::RenewMaterial(window.index),
+        Some(_) => CapsuleAction::SendSettlement(window.index),
         None if has_keys(campaign, record) => CapsuleAction::Evaluate(window.index),
         None => CapsuleAction::Lost(campaign.version()),
     }
-}
-
-/// Whether the keys of the next version, if any, are bound to the block that the contract expects.
-fn is_bound(campaign: &CampaignView, record: &CampaignRecord, settlement: &Settlement) -> bool {
-    settlement.next.is_none() || record.slot(settlement.model).is_some_and(|slot| slot.beacon == campaign.next_beacon())
 }
 
 fn has_keys(campaign: &CampaignView, record: &CampaignRecord) -> bool {
@@ -186,7 +166,7 @@ fn closed(campaign: &CampaignView, record: &CampaignRecord) -> CapsuleAction {
     if campaign.reason == CloseReason::CapsuleTimeout {
         return CapsuleAction::Done;
     }
-    let Some(model) = record.final_model(campaign).filter(|slot| slot.model) else {
+    let Some(model) = record.current(campaign).filter(|slot| slot.model) else {
         return CapsuleAction::Lost(campaign.version());
     };
     match record.delivery {
@@ -223,7 +203,6 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             CapsuleAction::Activate => self.activate(campaign).await,
             CapsuleAction::Decline(reason) => self.decline(campaign, *reason).await,
             CapsuleAction::Evaluate(_) => self.evaluate(campaign).await,
-            CapsuleAction::RenewMaterial(_) => self.renew(campaign).await,
             CapsuleAction::SendSettlement(_) => self.send_settlement(campaign).await,
             CapsuleAction::Close => Ok(self.tools.chain.close(&campaign.terms).await?),
             CapsuleAction::Deliver => self.deliver(campaign).await,

@@ -3,16 +3,16 @@
 use std::{future::Future, time::Duration};
 
 use alloy::primitives::B256;
-use sonar_contracts::{Submission, Terms};
+use sonar_contracts::Terms;
 use sonar_node::{
-    chain::{self, Client},
+    chain::{self, Client, SignedSettlement},
     ipfs::{ArtefactStore, IpfsError, Node},
 };
 use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
     refusal::Refusal,
-    terms::CampaignTerms,
+    view::CampaignView,
 };
 use syft::Ppm;
 
@@ -53,6 +53,7 @@ pub trait Chain: Send + Sync + 'static {
         terms: &Terms,
         start: Ppm,
         first: Published,
+        certificate: Digest,
         signature: &[u8],
     ) -> impl Future<Output = Result<(), chain::Error>> + Send;
 
@@ -67,8 +68,7 @@ pub trait Chain: Send + Sync + 'static {
     /// Sends a settlement.
     fn settle(
         &self,
-        terms: &CampaignTerms,
-        submissions: &[Submission],
+        campaign: &CampaignView,
         settlement: &Settlement,
         signature: &[u8],
     ) -> impl Future<Output = Result<(), chain::Error>> + Send;
@@ -108,9 +108,10 @@ impl Chain for ChainAccount {
         terms: &Terms,
         start: Ppm,
         first: Published,
+        certificate: Digest,
         signature: &[u8],
     ) -> Result<(), chain::Error> {
-        let sent = self.client.activate(terms, start, first, signature);
+        let sent = self.client.activate(terms, start, first, certificate, signature);
         sent.await.map(drop)
     }
 
@@ -120,16 +121,23 @@ impl Chain for ChainAccount {
 
     async fn settle(
         &self,
-        terms: &CampaignTerms,
-        submissions: &[Submission],
+        campaign: &CampaignView,
         settlement: &Settlement,
         signature: &[u8],
     ) -> Result<(), chain::Error> {
         if let Some(relay) = &self.relay {
-            relay.offer(terms, submissions, settlement, signature).await;
+            relay.offer(campaign, settlement, signature).await;
         }
-        let Settlement { outcomes, next, close, .. } = settlement;
-        self.client.settle(terms, submissions, outcomes, *next, *close, signature).await.map(drop)
+        let sent = self.client.settle(SignedSettlement {
+            terms: &campaign.terms,
+            window_start: campaign.window.start,
+            submissions: &campaign.window.submissions,
+            outcomes: &settlement.outcomes,
+            next: settlement.next,
+            close: settlement.close,
+            signature,
+        });
+        sent.await.map(drop)
     }
 
     async fn close(&self, terms: &Terms) -> Result<(), chain::Error> {

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use alloy::primitives::Bytes;
-use sonar_contracts::Submission;
 use sonar_node::http;
 use sonar_protocol::{
-    terms::CampaignTerms,
+    view::CampaignView,
     wire::{SettlementRequest, SubmissionJson, TermsJson},
 };
 
@@ -34,16 +33,11 @@ impl RelayClient {
     }
 
     /// Sends a settlement to the relay. A failure is only logged.
-    pub async fn offer(
-        &self,
-        terms: &CampaignTerms,
-        submissions: &[Submission],
-        settlement: &Settlement,
-        signature: &[u8],
-    ) {
+    pub async fn offer(&self, campaign: &CampaignView, settlement: &Settlement, signature: &[u8]) {
         let request = SettlementRequest {
-            terms: TermsJson::from(terms),
-            submissions: submissions.iter().map(SubmissionJson::from).collect(),
+            terms: TermsJson::from(&campaign.terms),
+            window_start: campaign.window.start,
+            submissions: campaign.window.submissions.iter().map(SubmissionJson::from).collect(),
             outcomes: settlement.outcomes.clone(),
             next: settlement.next,
             close: settlement.close,

@@ -25,7 +25,7 @@ use syft::Ppm;
 
 use crate::{
     campaign::{
-        self, CapsuleAction, LEAST_SECONDS,
+        self, CapsuleAction,
         worker::{Tools, WorkError, Worker},
     },
     ports::{Artefacts, Chain},
@@ -244,18 +244,19 @@ async fn take_step<S: SecretStore + 'static, A: Artefacts, C: Chain>(
     }
 }
 
+/// Shortest time limit of a step.
+const LEAST_STEP_SECONDS: u32 = 600;
+
 /// Time limit of a step: the time that the campaign gives for the duty. A later result would come too late to save the
 /// stake.
 fn time_limit(action: &CapsuleAction, terms: &Terms) -> Duration {
     let seconds = match action {
         CapsuleAction::Examine | CapsuleAction::Activate | CapsuleAction::Decline(_) => terms.activationSeconds,
-        CapsuleAction::Evaluate(_) | CapsuleAction::RenewMaterial(_) | CapsuleAction::SendSettlement(_) => {
-            terms.evaluationSeconds
-        }
+        CapsuleAction::Evaluate(_) | CapsuleAction::SendSettlement(_) => terms.evaluationSeconds,
         _ => terms.deliverySeconds,
     };
-    // Terms that give less time are declined, and declining needs time too.
-    Duration::from_secs(seconds.max(LEAST_SECONDS).into())
+    // Terms that give too little time are declined, and declining needs time too.
+    Duration::from_secs(seconds.max(LEAST_STEP_SECONDS).into())
 }
 
 fn report(campaign: &CampaignView, action: &str, error: &WorkError) {
@@ -307,7 +308,7 @@ mod tests {
             600,
             "also where nobody could be in time"
         );
-        assert_eq!(seconds(CapsuleAction::RenewMaterial(sonar_protocol::ids::WindowIndex(0))), 3_600);
+        assert_eq!(seconds(CapsuleAction::Evaluate(sonar_protocol::ids::WindowIndex(0))), 3_600);
         assert_eq!(seconds(CapsuleAction::Deliver), 86_400);
     }
 }

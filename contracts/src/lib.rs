@@ -8,6 +8,7 @@ mod deployment;
 mod revert;
 mod rules;
 mod seal;
+mod times;
 
 pub use attest::{Activation, Attestation, Decline, Delivery, Settlement, domain};
 pub use bindings::{Assessor, Campaigns, CapsuleRegistry, DataCoin, TermsChecker};
@@ -15,10 +16,11 @@ pub use deployment::Deployment;
 pub use revert::{Revert, decode_revert};
 pub use rules::{
     BASE_FEE_PPM, COMPENSATION_PPM, CloseReason, EIGHTHS, MAX_SUBMISSION_STAKE, MAX_TOKEN_CAMPAIGN_STAKE, Outcome,
-    OutcomeError, STAKE_UNIT, State, UnknownCode, base_fee, campaign_id, earned_fee, fee, max_submission_stake, payout,
-    window_fold, window_hash,
+    OutcomeError, STAKE_UNIT, State, UNAVAILABLE, UnknownCode, base_fee, campaign_id, charged_eighths, earned_fee, fee,
+    max_submission_stake, payout, window_fold, window_hash,
 };
 pub use seal::{CHUNK, HEADER, Tree, chunks, handover_hash, is_sealed};
+pub use times::{local_bounds, public_bounds};
 
 /// The terms of a campaign, which never change.
 pub type Terms = Campaigns::Terms;

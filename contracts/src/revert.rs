@@ -80,7 +80,9 @@ fn campaigns(error: &CampaignsErrors, f: &mut fmt::Formatter<'_>) -> fmt::Result
         E::OffUnit(e) => write!(f, "{} is {}, not a multiple of {}", e.field, e.value, e.unit),
         E::NotOwner(e) => write!(f, "only the owner {} may do this, not {}", e.owner, e.sender),
         E::UnknownCapsule(e) => write!(f, "no Capsule of operator {} is registered", e.capsule),
-        E::UnknownMode(e) => write!(f, "mode {} with the auditor {} does not exist yet; take 0 and none", e.mode, e.auditor),
+        E::UnknownMode(e) => {
+            write!(f, "mode {} with the auditor {} does not exist yet; take 0 and none", e.mode, e.auditor)
+        }
         E::FeeMismatch(e) => write!(f, "the Capsule's fee is {} ppm, not {} ppm", e.registeredPpm, e.givenPpm),
         E::DuplicateCampaign(e) => write!(f, "campaign {} exists already", e.id),
         E::WrongValue(e) => write!(f, "{} wei were sent instead of {}", e.sent, e.expected),
@@ -183,7 +185,9 @@ fn registry(error: &CapsuleRegistryErrors, f: &mut fmt::Formatter<'_>) -> fmt::R
         }
         E::AlreadyLocked(e) => write!(f, "campaign {} has already locked stake of {}", e.id, e.operator),
         E::NotLocked(e) => write!(f, "{} has locked no stake of {} for campaign {}", e.campaigns, e.operator, e.id),
-        E::SharesTooHigh(e) => write!(f, "shares of {} wei are more than the slashed stake of {} wei", e.shares, e.amount),
+        E::SharesTooHigh(e) => {
+            write!(f, "shares of {} wei are more than the slashed stake of {} wei", e.shares, e.amount)
+        }
         E::AboveLimit(e) => write!(f, "{}: {} is above the Capsule's limit of {}", e.what, e.value, e.limit),
         E::BelowLimit(e) => write!(f, "{}: {} is below the Capsule's limit of {}", e.what, e.value, e.limit),
         E::TokenNotAccepted(e) if e.token.is_zero() => {

@@ -24,7 +24,10 @@ pub fn campaign_id(chain_id: u64, campaigns: Address, terms: &Terms) -> B256 {
 }
 
 /// Parts of a stake in which submissions pay.
-pub const EIGHTHS: u128 = 8;
+pub const EIGHTHS: u32 = 8;
+
+/// The reason of a rejection that need not be the miner's fault.
+pub const UNAVAILABLE: u8 = 1;
 
 /// Maximum stake of a submission to a campaign with a bounty in a token, in wei.
 pub const MAX_TOKEN_CAMPAIGN_STAKE: u128 = 1_000_000_000_000_000;
@@ -85,6 +88,17 @@ pub fn earned_fee(bounty: u128, fee_ppm: u32, awarded: u128) -> U256 {
 pub fn max_submission_stake(is_eth: bool, bounty: u128, grid_ppm: u32, target_ppm: u32) -> u128 {
     let most = if is_eth { payout(bounty, target_ppm, 0, grid_ppm) } else { MAX_TOKEN_CAMPAIGN_STAKE };
     most.min(MAX_SUBMISSION_STAKE)
+}
+
+/// Eighths of its stake that a submission with this outcome pays: none if it was accepted, one if it was evaluated or
+/// could not be fetched (which need not be the miner's fault), else all.
+#[must_use]
+pub const fn charged_eighths(outcome: Outcome) -> u32 {
+    match outcome {
+        Outcome::Accepted(_) => 0,
+        Outcome::NotImproved | Outcome::Rejected(UNAVAILABLE) => 1,
+        Outcome::Rejected(_) => EIGHTHS,
+    }
 }
 
 /// Outcome of a submission.
@@ -199,15 +213,8 @@ impl TryFrom<u8> for State {
 
 impl State {
     /// All states of an existing campaign, in order.
-    pub const ALL: [Self; 7] = [
-        Self::Proposed,
-        Self::Open,
-        Self::Closed,
-        Self::Finalized,
-        Self::Refunded,
-        Self::Released,
-        Self::Convicted,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Proposed, Self::Open, Self::Closed, Self::Finalized, Self::Refunded, Self::Released, Self::Convicted];
 
     /// Whether the model is delivered.
     #[must_use]

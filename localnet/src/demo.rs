@@ -195,7 +195,6 @@ impl DemoInputs {
             bounty: Amount::from(u128::from(u64::MAX)),
             capsule: CapsuleTerms {
                 operator: Address::ZERO,
-                attester: Address::ZERO,
                 fee_ppm: Ppm::ZERO,
                 stake: Amount::ZERO,
                 fingerprint: nobody,

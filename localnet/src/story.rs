@@ -101,19 +101,26 @@ impl Story {
                 self.amount(*refunded)
             ),
             Event::Finalized { .. } => "The Capsule delivered the model, encrypted to the data scientist".into(),
-            Event::Released { .. } => "The Capsule's stake is free".into(),
-            Event::Convicted { version, amount, .. } => format!(
-                "The Capsule was convicted for version {version}: its stake of {} goes to the data scientist",
-                TokenUnit::eth().format(*amount)
+            Event::Released { fee, refunded, .. } => format!(
+                "The Capsule's stake is free, and it earned a fee of {}; {} of the fee returned to the data scientist",
+                self.amount(*fee),
+                self.amount(*refunded)
             ),
+            Event::Convicted { version, compensation, .. } => format!(
+                "The Capsule was convicted for version {version}: it loses its stake, of which {} go to the data scientist",
+                TokenUnit::eth().format(*compensation)
+            ),
+            Event::Charged { to_capsule, burned, .. } => format!(
+                "Submissions that were not accepted paid {} for the Capsule's gas; {} were burned",
+                TokenUnit::eth().format(*to_capsule),
+                TokenUnit::eth().format(*burned)
+            ),
+            Event::Closing { .. } => "The data scientist closes the campaign after the current window".into(),
             Event::Withdrawn { account, amount, .. } => {
                 format!("{} withdrew {}", self.name(account), self.amount(*amount))
             }
             Event::StakeWithdrawn { account, amount, .. } => {
                 format!("{} withdrew a stake of {}", self.name(account), TokenUnit::eth().format(*amount))
-            }
-            Event::Forfeited { miner, amount, .. } => {
-                format!("{} forfeited a stake of {}", self.name(miner), TokenUnit::eth().format(*amount))
             }
             Event::Declined { reason, .. } => format!("The Capsule declined: {reason}"),
             Event::Refunded { amount, .. } => {

@@ -33,7 +33,7 @@ pub struct Statement {
     pub stake_claimable: Amount,
 }
 
-/// Stakes of submissions, in wei. Only forfeited stakes are a loss.
+/// Stakes of submissions, in wei. Only what was charged is a loss.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StakeStatement {
     /// Sums of the rows.
@@ -50,8 +50,6 @@ pub struct StakeRow {
     /// Amounts by state of the stake.
     #[serde(flatten)]
     pub stakes: Stakes,
-    /// Whether the next rejected submission forfeits its stake.
-    pub warned: bool,
 }
 
 /// Earnings in one token.
@@ -68,8 +66,8 @@ pub struct TokenStatement {
     /// Cost of gas in this token; zero except for ETH.
     pub gas: Amount,
     /// Forfeited stakes in this token; zero except for ETH.
-    pub forfeited: Amount,
-    /// Claimable plus withdrawn, less gas and forfeited stakes.
+    pub charged: Amount,
+    /// Claimable plus withdrawn, less gas and charges.
     pub net: I256,
     /// Awards, in the order of their settlement.
     pub awards: Vec<AwardRow>,
@@ -232,17 +230,13 @@ pub fn statement(
     let gas = gas(world, account, charges);
     let pending: Vec<_> = world.in_order().flat_map(|campaign| pending(campaign, account)).collect();
     let stakes = stakes(world, account);
-    let lost = stakes.total.forfeited;
+    let lost = stakes.total.charged;
     let tokens = tokens.values().map(|token| token_statement(world, account, token, (&gas, lost), &pending)).collect();
     Statement { account, tokens, gas, pending, stakes, stake_claimable }
 }
 
 fn stakes(world: &World, account: Address) -> StakeStatement {
-    let row = |campaign: &CampaignView| StakeRow {
-        campaign: campaign.id,
-        stakes: campaign.stakes(account),
-        warned: campaign.is_warned(account),
-    };
+    let row = |campaign: &CampaignView| StakeRow { campaign: campaign.id, stakes: campaign.stakes(account) };
     let rows: Vec<_> = world.in_order().map(row).filter(|row| row.stakes != Stakes::default()).collect();
     StakeStatement { total: rows.iter().fold(Stakes::default(), |sum, row| sum.saturating_add(row.stakes)), rows }
 }
@@ -262,7 +256,7 @@ fn token_statement(
     world: &World,
     account: Address,
     token: &TokenUnit,
-    (gas, forfeited): (&GasStatement, Amount),
+    (gas, charged): (&GasStatement, Amount),
     pending: &[PendingSubmission],
 ) -> TokenStatement {
     let campaigns = || world.in_order().filter(|campaign| campaign.terms.token == token.address);
@@ -272,16 +266,16 @@ fn token_statement(
     let open = awards.iter().filter(|award| !award.withdrawn);
     let claimable = sum(open.map(|award| award.amount).chain(credits.iter().map(|credit| credit.amount)));
     let withdrawn = sum(withdrawals.iter().map(|withdrawal| withdrawal.amount));
-    let (gas, forfeited) =
-        if token.address == Address::ZERO { (gas.spent, forfeited) } else { (Amount::ZERO, Amount::ZERO) };
+    let (gas, charged) =
+        if token.address == Address::ZERO { (gas.spent, charged) } else { (Amount::ZERO, Amount::ZERO) };
     TokenStatement {
         token: token.clone(),
         claimable,
         pending_at_most: at_most(pending, token.address),
         withdrawn,
         gas,
-        forfeited,
-        net: signed(claimable.saturating_add(withdrawn)).saturating_sub(signed(gas.saturating_add(forfeited))),
+        charged,
+        net: signed(claimable.saturating_add(withdrawn)).saturating_sub(signed(gas.saturating_add(charged))),
         awards,
         credits,
         withdrawals,
@@ -436,28 +430,31 @@ mod tests {
     }
 
     #[test]
-    fn a_stake_is_held_then_free_and_forfeited_by_the_second_reject() {
+    fn a_stake_is_held_then_charged_an_eighth_or_all_of_it() {
         let mut story = Story::opened();
         story.activate();
         let stake = Amount::from(STAKE);
         story.submit(ME);
         assert_eq!(of(&story).stakes.total, Stakes { deposited: stake, held: stake, ..Stakes::default() });
-        story.reject();
+        story.settle(&[None]);
+        let eighth = Amount::from(STAKE / 8);
         let rows = of(&story).stakes.rows;
-        assert_eq!(rows[0].stakes, Stakes { deposited: stake, free: stake, ..Stakes::default() });
-        assert!(rows[0].warned);
+        let free = stake.saturating_sub(eighth);
+        assert_eq!(rows[0].stakes, Stakes { deposited: stake, free, charged: eighth, ..Stakes::default() });
         let before = of(&story).tokens[0].net;
+        // The missing eighth is sent along.
         story.submit(ME);
         story.reject();
         let statement = of(&story);
-        assert_eq!(statement.stakes.total, Stakes { deposited: stake, forfeited: stake, ..Stakes::default() });
+        let charged = stake.saturating_add(eighth);
+        assert_eq!(statement.stakes.total, Stakes { deposited: charged, charged, ..Stakes::default() });
         let gas = I256::try_from(100_000).unwrap();
         assert_eq!(statement.tokens[0].net, before - gas - signed(stake));
         story.submit(ME);
         story.settle(&[None]);
         story.withdraw_stake(ME);
         let total = of(&story).stakes.total;
-        assert_eq!((total.free, total.withdrawn), (Amount::ZERO, stake));
+        assert_eq!((total.free, total.withdrawn), (Amount::ZERO, free));
         assert_eq!(of(&story).gas.rows.last().unwrap().what, Purpose::WithdrawStake);
     }
 
@@ -467,7 +464,8 @@ mod tests {
         story.activate();
         story.submit(ME);
         story.settle(&[None]);
-        assert_eq!(of(&story).tokens[0].net, I256::try_from(-100_000).unwrap());
+        let expected = I256::try_from(-100_000).unwrap() - signed(Amount::from(STAKE / 8));
+        assert_eq!(of(&story).tokens[0].net, expected);
     }
 
     proptest! {
@@ -502,7 +500,7 @@ mod tests {
             prop_assert_eq!(statement.pending.len(), mine.count());
             let stakes = statement.stakes.total;
             let there = stakes.held.saturating_add(stakes.free);
-            prop_assert_eq!(stakes.deposited, there.saturating_add(stakes.forfeited).saturating_add(stakes.withdrawn));
+            prop_assert_eq!(stakes.deposited, there.saturating_add(stakes.charged).saturating_add(stakes.withdrawn));
             prop_assert_eq!(stakes.held.0, U256::from(STAKE) * U256::from(statement.pending.len()));
         }
     }

@@ -189,7 +189,9 @@ fn closed(situation: &PlannerInput<'_>) -> Option<Action> {
     let PlannerInput { campaign, now, .. } = *situation;
     match campaign.state {
         State::None | State::Proposed => Some(Action::Skip(Skip::NotOpen)),
-        State::Closed | State::Finalized | State::Refunded => Some(Action::Skip(Skip::Over)),
+        State::Closed | State::Finalized | State::Released | State::Convicted | State::Refunded => {
+            Some(Action::Skip(Skip::Over))
+        }
         State::Open if now >= campaign.terms.deadline() => Some(Action::Skip(Skip::Over)),
         State::Open => None,
     }

@@ -1,7 +1,5 @@
 //! A campaign in a test: each step is an event of the chain.
 
-use std::collections::BTreeSet;
-
 use alloy::primitives::{Address, B256, U256};
 use sonar_contracts::{AuditTerms, CloseReason, Outcome, State, Terms, payout};
 use sonar_node::vault::{SecretStore, VaultError};
@@ -50,7 +48,6 @@ pub fn terms() -> Terms {
         evaluationSeconds: 60,
         deliverySeconds: 60,
         capsule: Address::repeat_byte(2),
-        attester: Address::repeat_byte(3),
         feePpm: 10_000,
         stake: 0,
         submissionStake: STAKE,
@@ -73,7 +70,7 @@ impl Story {
     pub fn opened() -> Self {
         let mut story =
             Self { world: World::of(ME), everyone: World::default(), now: Timestamp::from_unix(1_000), logs: 0 };
-        story.say(Event::Opened { id: ID, terms: Box::new(terms().try_into().unwrap()) });
+        story.say(Event::Opened { id: ID, terms: Box::new(terms().try_into().unwrap()), window_start: B256::ZERO });
         story
     }
 
@@ -90,7 +87,8 @@ impl Story {
     }
 
     pub fn activate(&mut self) {
-        self.say(Event::Activated { id: ID, start_ppm: ppm(START_PPM), first: published(1) });
+        let certificate = Digest([9; 32]);
+        self.say(Event::Activated { id: ID, start_ppm: ppm(START_PPM), first: published(1), certificate });
     }
 
     pub fn submit(&mut self, miner: Address) {
@@ -130,10 +128,11 @@ impl Story {
             best_ppm: ppm(best),
             next: gains.iter().any(Option::is_some).then(|| published(u8::try_from(version.0 % 250).unwrap() + 2)),
             outcomes,
+            window_start: B256::ZERO,
         });
     }
 
-    /// Settles the window: all its submissions are rejected.
+    /// Settles the window: all its submissions are rejected for their form.
     pub fn reject(&mut self) {
         let campaign = self.campaign();
         let (window, version, best_ppm) = (campaign.window.index, campaign.window.version, campaign.best_ppm);
@@ -141,14 +140,9 @@ impl Story {
         if miners.is_empty() || campaign.state != State::Open {
             return;
         }
-        let outcomes = vec![Outcome::Rejected(1); miners.len()];
-        let mut warned: BTreeSet<_> = miners.iter().copied().filter(|miner| campaign.is_warned(*miner)).collect();
-        for (index, miner) in (0..).zip(miners) {
-            if !warned.insert(miner) {
-                self.say(Event::Forfeited { id: ID, miner, window, index, amount: STAKE.into() });
-            }
-        }
-        self.say(Event::Settled { id: ID, window, version, best_ppm, next: None, outcomes });
+        let outcomes = vec![Outcome::Rejected(10); miners.len()];
+        let window_start = B256::ZERO;
+        self.say(Event::Settled { id: ID, window, version, best_ppm, next: None, outcomes, window_start });
     }
 
     fn award(&mut self, window: WindowIndex, index: u32, miner: Address, (best, new): (u32, u32)) {

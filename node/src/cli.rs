@@ -280,7 +280,7 @@ impl From<LaunchError> for Failure {
             LaunchError::Limit { .. }
             | LaunchError::Window { .. }
             | LaunchError::Stake(_)
-            | LaunchError::StakeAboveStep { .. } => Code::Limits,
+            | LaunchError::StakeTooHigh { .. } => Code::Limits,
             LaunchError::Manifest(_) => Code::Manifest,
             // Cannot fail: they come from checked shares.
             LaunchError::Terms(_) => Code::Internal,

@@ -23,7 +23,7 @@ use crate::files::{self, Access, FileError};
 
 const MAGIC: &[u8; 8] = b"sonarsnp";
 /// Version of the format of [`World`] and of the header. A test fails if the format changes and this does not.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 /// Length in bytes of the hash at the end.
 const CHECKSUM: u64 = 32;
 
@@ -208,7 +208,7 @@ mod tests {
     use alloy::primitives::Address;
     use sonar_contracts::{CloseReason, Outcome, Terms};
     use sonar_protocol::{
-        event::{CapsuleChange, Event, Head, LogPosition, Record},
+        event::{CapsuleChange, CapsuleLimits, Event, Head, LogPosition, Record},
         handover::{Handover, Published},
         ids::{CampaignId, Digest, Version, WindowIndex},
         terms::CampaignTerms,
@@ -273,6 +273,7 @@ mod tests {
             outcomes: vec![Outcome::Accepted(110), Outcome::Rejected(4)],
             best_ppm: Ppm::of(55, 100),
             next: Some(second),
+            window_start: B256::repeat_byte(33),
         };
         let described = CapsuleChange::Described {
             attester: Address::repeat_byte(11),
@@ -285,17 +286,37 @@ mod tests {
         let events = [
             Event::Capsule { operator, change: described },
             Event::Capsule { operator, change: CapsuleChange::Deposited(Amount::from(5_u128)) },
-            Event::Opened { id, terms: Box::new(terms.clone()) },
-            Event::Opened { id: CampaignId::from([4; 32]), terms: Box::new(terms) },
-            Event::Activated { id, start_ppm: Ppm::of(1, 10), first },
+            Event::Capsule { operator, change: CapsuleChange::Limited(CapsuleLimits::default()) },
+            Event::Capsule {
+                operator,
+                change: CapsuleChange::TokenChosen {
+                    token: Address::ZERO,
+                    accepted: true,
+                    least_fee: Amount::from(6_u128),
+                },
+            },
+            Event::Opened { id, terms: Box::new(terms.clone()), window_start: B256::repeat_byte(32) },
+            Event::Opened { id: CampaignId::from([4; 32]), terms: Box::new(terms), window_start: B256::ZERO },
+            Event::Activated { id, start_ppm: Ppm::of(1, 10), first, certificate: Digest([34; 32]) },
             submitted(1, 0, 0, 20),
             submitted(1, 0, 1, 21),
             awarded,
+            Event::Charged {
+                id,
+                window: WindowIndex(0),
+                to_capsule: Amount::from(2_u128),
+                burned: Amount::from(3_u128),
+            },
             settled,
             submitted(2, 1, 0, 22),
             Event::Closed { id, reason: CloseReason::Owner, refunded: Amount::from(7_u128) },
             Event::Finalized { id, result: Digest([23; 32]), handovers: vec![handover] },
-            Event::Convicted { id, version: Version(2), amount: Amount::from(1_u128) },
+            Event::Convicted {
+                id,
+                version: Version(2),
+                refunded: Amount::from(1_u128),
+                compensation: Amount::from(1_u128),
+            },
         ];
         let (mut world, began) = (World::default(), Timestamp::from_unix(1_800_000_000));
         for (index, event) in (0..).zip(events) {

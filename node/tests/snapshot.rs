@@ -15,7 +15,7 @@ use alloy::{
 };
 use axum::{Json, Router, extract::State, routing::post};
 use serde_json::{Value, json};
-use sonar_contracts::{Campaigns, CapsuleRegistry, Deployment, Terms};
+use sonar_contracts::{Campaigns, CapsuleRegistry, Deployment};
 use sonar_node::chain::{Client, WorldReader};
 use sonar_protocol::{
     event::{Event, Record},
@@ -107,7 +107,7 @@ impl Chain {
         let (id, amount) = (CAMPAIGN, U256::ONE);
         let campaigns = |data| Some(alloy::primitives::Log { address: DEPLOYMENT.campaigns, data });
         match number {
-            OPENED => campaigns(Campaigns::Opened { id, owner: OPERATOR, terms: Terms::default() }.encode_log_data()),
+            OPENED => campaigns(Campaigns::Opened { id, ..Default::default() }.encode_log_data()),
             DECLINED => campaigns(Campaigns::Declined { id, reason: 1 }.encode_log_data()),
             REFUNDED => campaigns(Campaigns::Refunded { id, amount }.encode_log_data()),
             _ if number.is_multiple_of(100) => {

@@ -4,7 +4,9 @@ use alloy::{
     primitives::{Address, B256, Log},
     sol_types::SolEventInterface,
 };
-use sonar_contracts::{Campaigns::CampaignsEvents, CapsuleRegistry::CapsuleRegistryEvents, CloseReason, Outcome};
+use sonar_contracts::{
+    Campaigns::CampaignsEvents, CapsuleRegistry::CapsuleRegistryEvents, CloseReason, Limits, Outcome,
+};
 use syft::Ppm;
 
 use crate::{
@@ -70,9 +72,9 @@ pub struct Batch {
 #[allow(missing_docs)] // The fields are those of the contracts' events, documented there.
 pub enum Event {
     /// A bounty went into escrow.
-    Opened { id: CampaignId, terms: Box<CampaignTerms> },
+    Opened { id: CampaignId, terms: Box<CampaignTerms>, window_start: B256 },
     /// The Capsule measured the starting accuracy and published version 1.
-    Activated { id: CampaignId, start_ppm: Ppm, first: Published },
+    Activated { id: CampaignId, start_ppm: Ppm, first: Published, certificate: Digest },
     /// The Capsule declined the campaign.
     Declined { id: CampaignId, reason: DeclineReason },
     /// A campaign that was never active returned everything to its owner.
@@ -88,23 +90,26 @@ pub enum Event {
         outcomes: Vec<Outcome>,
         best_ppm: Ppm,
         next: Option<Published>,
+        window_start: B256,
     },
+    /// Submissions of a window that were not accepted paid from their stakes. Emitted before its `Settled`.
+    Charged { id: CampaignId, window: WindowIndex, to_capsule: Amount, burned: Amount },
+    /// The owner announced the end: the campaign closes when its window is settled.
+    Closing { id: CampaignId },
     /// An accepted submission earned its part of the bounty. Emitted before its window's `Settled`.
     Awarded { id: CampaignId, miner: Address, window: WindowIndex, index: u32, delta_ppm: Ppm, amount: Amount },
     /// A campaign closed and credited its owner.
     Closed { id: CampaignId, reason: CloseReason, refunded: Amount },
     /// The Capsule delivered the model, and handed over the seeds of its versions.
     Finalized { id: CampaignId, result: Digest, handovers: Vec<Handover> },
-    /// The Capsule's stake was freed.
-    Released { id: CampaignId },
-    /// The Capsule was convicted for a version: its stake goes to the owner.
-    Convicted { id: CampaignId, version: Version, amount: Amount },
-    /// The Capsule did not deliver in time; its fee went to the owner.
-    Expired { id: CampaignId, refunded: Amount },
+    /// The Capsule's stake was freed, and its fee paid; the rest of the deposited fee went to the owner.
+    Released { id: CampaignId, fee: Amount, refunded: Amount },
+    /// The Capsule was convicted for a version: its fee and a part of its stake went to the owner.
+    Convicted { id: CampaignId, version: Version, refunded: Amount, compensation: Amount },
+    /// The Capsule did not deliver in time: its fee and a part of its stake went to the owner.
+    Expired { id: CampaignId, refunded: Amount, compensation: Amount },
     /// An account withdrew its credit from a campaign.
     Withdrawn { id: CampaignId, account: Address, to: Address, amount: Amount },
-    /// A miner's repeated rejection forfeited the stake to the owner. Emitted before its window's `Settled`.
-    Forfeited { id: CampaignId, miner: Address, window: WindowIndex, index: u32, amount: Amount },
     /// An account withdrew its free stakes from a campaign.
     StakeWithdrawn { id: CampaignId, account: Address, to: Address, amount: Amount },
     /// The registration or stake of a Capsule changed.
@@ -130,6 +135,60 @@ pub enum CapsuleChange {
     Unlocked(Amount),
     /// A campaign slashed the stake that it had locked.
     Slashed(Amount),
+    /// Its operator published its limits.
+    Limited(CapsuleLimits),
+    /// Its operator published whether it works for fees in a token (zero: ETH), and the least fee.
+    TokenChosen { token: Address, accepted: bool, least_fee: Amount },
+}
+
+/// What a campaign may demand of a Capsule at most. A campaign is activated only within them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct CapsuleLimits {
+    /// Most stake that one campaign may lock, in wei.
+    #[schema(value_type = String)]
+    pub stake_per_campaign: Amount,
+    /// Most stake that all campaigns together may lock, in wei.
+    #[schema(value_type = String)]
+    pub stake_in_all: Amount,
+    /// Most seconds from the activation to the deadline.
+    pub longest_run: u32,
+    /// Most seconds of the audit period.
+    pub longest_audit: u32,
+    /// Least seconds to settle a closed window.
+    pub shortest_evaluation: u32,
+    /// Least seconds to deliver after the end.
+    pub shortest_delivery: u32,
+    /// Most submissions to a campaign.
+    pub max_submissions: u32,
+}
+
+impl From<CapsuleLimits> for Limits {
+    fn from(limits: CapsuleLimits) -> Self {
+        Self {
+            // No stake exceeds the number of wei that exist.
+            stakePerCampaign: limits.stake_per_campaign.0.saturating_to(),
+            stakeInAll: limits.stake_in_all.0.saturating_to(),
+            longestRun: limits.longest_run,
+            longestAudit: limits.longest_audit,
+            shortestEvaluation: limits.shortest_evaluation,
+            shortestDelivery: limits.shortest_delivery,
+            maxSubmissions: limits.max_submissions,
+        }
+    }
+}
+
+impl From<Limits> for CapsuleLimits {
+    fn from(limits: Limits) -> Self {
+        Self {
+            stake_per_campaign: limits.stakePerCampaign.into(),
+            stake_in_all: limits.stakeInAll.into(),
+            longest_run: limits.longestRun,
+            longest_audit: limits.longestAudit,
+            shortest_evaluation: limits.shortestEvaluation,
+            shortest_delivery: limits.shortestDelivery,
+            max_submissions: limits.maxSubmissions,
+        }
+    }
 }
 
 impl Event {
@@ -146,11 +205,12 @@ impl Event {
             | Self::Awarded { id, .. }
             | Self::Closed { id, .. }
             | Self::Finalized { id, .. }
-            | Self::Released { id }
+            | Self::Charged { id, .. }
+            | Self::Closing { id }
+            | Self::Released { id, .. }
             | Self::Convicted { id, .. }
             | Self::Expired { id, .. }
             | Self::Withdrawn { id, .. }
-            | Self::Forfeited { id, .. }
             | Self::StakeWithdrawn { id, .. } => Some(*id),
             Self::Capsule { .. } => None,
         }
@@ -160,7 +220,7 @@ impl Event {
     #[must_use]
     pub fn account(&self) -> Option<Address> {
         match self {
-            Self::Submitted { miner, .. } | Self::Awarded { miner, .. } | Self::Forfeited { miner, .. } => Some(*miner),
+            Self::Submitted { miner, .. } | Self::Awarded { miner, .. } => Some(*miner),
             Self::Withdrawn { account, .. } | Self::StakeWithdrawn { account, .. } => Some(*account),
             Self::Capsule { operator, .. } => Some(*operator),
             Self::Opened { terms, .. } => Some(terms.owner),
@@ -178,6 +238,8 @@ impl Event {
             Self::Refunded { .. } => "refunded",
             Self::Submitted { .. } => "submitted",
             Self::Settled { .. } => "settled",
+            Self::Charged { .. } => "charged",
+            Self::Closing { .. } => "closing",
             Self::Awarded { .. } => "awarded",
             Self::Closed { .. } => "closed",
             Self::Finalized { .. } => "finalized",
@@ -185,7 +247,6 @@ impl Event {
             Self::Convicted { .. } => "convicted",
             Self::Expired { .. } => "expired",
             Self::Withdrawn { .. } => "withdrawn",
-            Self::Forfeited { .. } => "forfeited",
             Self::StakeWithdrawn { .. } => "stake_withdrawn",
             Self::Capsule { .. } => "capsule",
         }
@@ -200,12 +261,13 @@ impl Event {
         Ok(Some(match event {
             E::Opened(e) => {
                 let terms = CampaignTerms::try_from(e.terms).map_err(|error| error.to_string())?;
-                Self::Opened { id: e.id.into(), terms: Box::new(terms) }
+                Self::Opened { id: e.id.into(), terms: Box::new(terms), window_start: e.windowStart }
             }
             E::Activated(e) => Self::Activated {
                 id: e.id.into(),
                 start_ppm: share(e.startPpm)?,
                 first: Published::from_chain(&e.first).ok_or("a campaign was activated without material")?,
+                certificate: e.certificate.into(),
             },
             E::Declined(e) => Self::Declined { id: e.id.into(), reason: e.reason.into() },
             E::Refunded(e) => Self::Refunded { id: e.id.into(), amount: e.amount.into() },
@@ -229,7 +291,15 @@ impl Event {
                     .map_err(|error| error.to_string())?,
                 best_ppm: share(e.bestPpm)?,
                 next: Published::from_chain(&e.next),
+                window_start: e.windowStart,
             },
+            E::Charged(e) => Self::Charged {
+                id: e.id.into(),
+                window: WindowIndex(e.window),
+                to_capsule: e.toCapsule.into(),
+                burned: e.burned.into(),
+            },
+            E::Closing(e) => Self::Closing { id: e.id.into() },
             E::Awarded(e) => Self::Awarded {
                 id: e.id.into(),
                 miner: e.miner,
@@ -248,21 +318,19 @@ impl Event {
                 result: e.result.into(),
                 handovers: e.handovers.into_iter().map(Handover::from).collect(),
             },
-            E::Released(e) => Self::Released { id: e.id.into() },
-            E::Convicted(e) => {
-                Self::Convicted { id: e.id.into(), version: Version(e.version), amount: e.amount.into() }
+            E::Released(e) => Self::Released { id: e.id.into(), fee: e.fee.into(), refunded: e.refunded.into() },
+            E::Convicted(e) => Self::Convicted {
+                id: e.id.into(),
+                version: Version(e.version),
+                refunded: e.refunded.into(),
+                compensation: e.compensation.into(),
+            },
+            E::Expired(e) => {
+                Self::Expired { id: e.id.into(), refunded: e.refunded.into(), compensation: e.compensation.into() }
             }
-            E::Expired(e) => Self::Expired { id: e.id.into(), refunded: e.refunded.into() },
             E::Withdrawn(e) => {
                 Self::Withdrawn { id: e.id.into(), account: e.account, to: e.to, amount: e.amount.into() }
             }
-            E::Forfeited(e) => Self::Forfeited {
-                id: e.id.into(),
-                miner: e.miner,
-                window: WindowIndex(e.window),
-                index: e.index,
-                amount: e.amount.into(),
-            },
             E::StakeWithdrawn(e) => {
                 Self::StakeWithdrawn { id: e.id.into(), account: e.account, to: e.to, amount: e.amount.into() }
             }
@@ -304,6 +372,11 @@ impl Event {
             E::Locked(e) => (e.operator, CapsuleChange::Locked(e.amount.into())),
             E::Unlocked(e) => (e.operator, CapsuleChange::Unlocked(e.amount.into())),
             E::Slashed(e) => (e.operator, CapsuleChange::Slashed(e.amount.into())),
+            E::Limited(e) => (e.operator, CapsuleChange::Limited(e.limits.into())),
+            E::TokenChosen(e) => {
+                let (token, accepted, least_fee) = (e.token, e.accepted, e.leastFee.into());
+                (e.operator, CapsuleChange::TokenChosen { token, accepted, least_fee })
+            }
             // Withdrawals of slashed stake concern only the registry and the account.
             E::Credited(_) | E::Claimed(_) => return Ok(None),
         };
@@ -340,7 +413,7 @@ mod tests {
     #[test]
     fn what_no_contract_of_ours_says_is_refused_with_its_value() {
         let terms = Terms { feePpm: 1_000_001, ..Terms::default() };
-        let opened = read(&Campaigns::Opened { id: ID, owner: Address::ZERO, terms });
+        let opened = read(&Campaigns::Opened { terms, ..Campaigns::Opened::default() });
         assert!(opened.unwrap_err().contains("fee: 1000001 ppm"));
         let (miner, window, index) = (Address::ZERO, 0, 0);
         let amount = Default::default();

@@ -90,8 +90,6 @@ impl From<&Certificate> for Recipient {
 pub struct CapsuleTerms {
     /// Its operator.
     pub operator: Address,
-    /// Its attestation key.
-    pub attester: Address,
     /// Its fee in parts per million of the bounty.
     pub fee_ppm: Ppm,
     /// Part of its stake that the campaign locks, in wei.
@@ -181,7 +179,8 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         limits,
         scientist: inputs.scientist.fingerprint,
         capsule: inputs.capsule.fingerprint,
-        audit: inputs.audit.keys(limits.accepts),
+        // Version 1, and one for each accept.
+        audit: inputs.audit.keys(limits.accepts.saturating_add(1)),
         bundle: Digest([0; 32]),
         commitments: bundle.commitments(),
     };

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O and no tasks. Time and randomness are arguments.
 
+pub mod admission;
 pub mod audit;
 pub mod backbone;
 pub mod bundle;

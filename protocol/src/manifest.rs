@@ -233,9 +233,9 @@ impl Manifest {
         if !self.metric.is_payable() || !fits(self.metric, &self.data) {
             return Err(Contradiction("the metric does not fit the task, or cannot determine a bounty"));
         }
-        // The last accept ends the campaign, so there is no version after it.
-        if self.audit.len() != usize::from(self.limits.accepts) {
-            return Err(Contradiction("there must be one audit key per accept"));
+        // Each accept leads to a version, even the last one: the audit reaches the delivered model.
+        if self.audit.len() != usize::from(self.limits.accepts) + 1 {
+            return Err(Contradiction("there must be one audit key more than accepts"));
         }
         self.meter(&self.accuracy.ladder()?)?;
         Ok(())

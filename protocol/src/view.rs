@@ -7,12 +7,14 @@ use std::{
 
 use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Deserializer, Serialize};
-use sonar_contracts::{CloseReason, Ledger, Outcome, State, Status, Submission, fee, window_fold, window_start};
+use sonar_contracts::{
+    CloseReason, EIGHTHS, Ledger, Outcome, State, Status, Submission, charged_eighths, earned_fee, fee, window_fold,
+};
 use syft::Ppm;
 use utoipa::ToSchema;
 
 use crate::{
-    event::{Batch, CapsuleChange, Event, Head, LogPosition, Record},
+    event::{Batch, CapsuleChange, CapsuleLimits, Event, Head, LogPosition, Record},
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
     refusal::DeclineReason,
@@ -79,6 +81,10 @@ pub struct CapsuleView {
     pub locked: Amount,
     /// Campaigns contracts that may lock its stake.
     pub authorized: BTreeSet<Address>,
+    /// What a campaign may demand of it at most; all zero, and so no campaign possible, until its operator says.
+    pub limits: CapsuleLimits,
+    /// Tokens (zero: ETH) in which it takes fees, with the least fee.
+    pub tokens: BTreeMap<Address, Amount>,
 }
 
 /// Details of a campaign.
@@ -92,7 +98,7 @@ pub struct CampaignView {
     pub opened: LogPosition,
     /// Its state.
     pub state: State,
-    /// Reason for closing.
+    /// Reason for closing. An open campaign with the reason `Owner` closes when its window is settled.
     pub reason: CloseReason,
     /// The attested starting accuracy.
     pub start_ppm: Option<Ppm>,
@@ -112,6 +118,8 @@ pub struct CampaignView {
     pub settled: Vec<SettledWindow>,
     /// What the Capsule published for each version, in order; the last is current.
     pub versions: Vec<VersionView>,
+    /// The certificate to which updates are encrypted; `None` before activation.
+    pub certificate: Option<Digest>,
     /// Time of the last change of state: launch, activation, closing or delivery.
     pub changed_at: Timestamp,
     /// Code of the Capsule's refusal.
@@ -127,6 +135,8 @@ pub struct CampaignView {
     pub closed: Option<LogPosition>,
     /// Submissions and money of accounts.
     pub accounts: BTreeMap<Address, Account>,
+    /// What submissions paid for the Capsule's gas, and it did not withdraw, in wei.
+    pub gas_credit: Amount,
     /// Withdrawals, in order.
     pub withdrawals: Vec<Withdrawal>,
     /// Withdrawals of stakes, in order.
@@ -139,7 +149,7 @@ pub struct CampaignView {
 pub enum StakeFate {
     /// It was freed.
     Released,
-    /// It was slashed and paid to the owner, for misconduct in this version.
+    /// It was slashed, for misconduct in this version.
     Convicted {
         /// The version.
         #[schema(value_type = u32)]
@@ -156,8 +166,8 @@ pub struct VersionView {
     pub published: Published,
     /// Place of the event that published it.
     pub at: LogPosition,
-    /// The beacon: hash of a block that the Capsule could not choose when it generated the keys. For version 1 that of
-    /// `Opened`, for the others that of the previous settlement.
+    /// The beacon from which the public matrix follows: the hash of the empty window whose settlement published the
+    /// version (version 1: of the first window). It contains a hash of the chain's last block before that window.
     pub beacon: B256,
 }
 
@@ -168,6 +178,8 @@ pub struct Window {
     pub index: WindowIndex,
     /// The version that its submissions are for.
     pub version: Version,
+    /// Its hash while it is empty.
+    pub start: B256,
     /// Its submissions in chain order.
     #[serde(with = "wire::submissions")]
     pub submissions: Vec<Submission>,
@@ -179,10 +191,11 @@ pub struct Window {
 }
 
 impl Window {
-    fn new(index: WindowIndex, version: Version) -> Self {
+    fn new(index: WindowIndex, version: Version, start: B256) -> Self {
         Self {
             index,
             version,
+            start,
             submissions: Vec::new(),
             positions: Vec::new(),
             closes_at: Timestamp::EPOCH,
@@ -262,22 +275,20 @@ pub struct Account {
     stakes: Counts,
 }
 
-/// Counts of an account's stakes.
+/// Counts of an account's stakes, in eighths of a stake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Counts {
-    // Stakes that the contract holds.
+    // Eighths that the contract has.
     present: u32,
-    // The window of the last submission, and the number of stakes of submissions to it.
+    // The window of the last submission, and the eighths that are held for submissions to it.
     window: WindowIndex,
     pending: u32,
     deposited: u32,
-    forfeited: u32,
+    charged: u32,
     withdrawn: u32,
-    warned: bool,
 }
 
-/// Stakes of submissions, in wei. Over a whole campaign `deposited = held + free + withdrawn`; forfeited stakes are
-/// among the owner's.
+/// Stakes of submissions, in wei. Over a whole campaign `deposited = held + free + charged + withdrawn`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Stakes {
     /// Deposited with submissions.
@@ -289,9 +300,9 @@ pub struct Stakes {
     /// Returned: used for the next submissions, or can be withdrawn.
     #[schema(value_type = String)]
     pub free: Amount,
-    /// Forfeited by rejected submissions.
+    /// Paid by submissions that were not accepted.
     #[schema(value_type = String)]
-    pub forfeited: Amount,
+    pub charged: Amount,
     /// Withdrawn.
     #[schema(value_type = String)]
     pub withdrawn: Amount,
@@ -305,7 +316,7 @@ impl Stakes {
             deposited: self.deposited.saturating_add(other.deposited),
             held: self.held.saturating_add(other.held),
             free: self.free.saturating_add(other.free),
-            forfeited: self.forfeited.saturating_add(other.forfeited),
+            charged: self.charged.saturating_add(other.charged),
             withdrawn: self.withdrawn.saturating_add(other.withdrawn),
         }
     }
@@ -425,11 +436,12 @@ impl World {
         let fault =
             |reason| ViewError { block: record.at.block, index: record.at.index, event: record.event.name(), reason };
         match (&record.event, record.event.campaign()) {
-            (Event::Opened { id, terms }, _) => {
+            (Event::Opened { id, terms, window_start }, _) => {
                 if self.campaigns.contains_key(id) {
                     return Err(fault("the campaign was already opened"));
                 }
-                self.campaigns.insert(*id, Arc::new(CampaignView::new(*id, (**terms).clone(), record.at)));
+                self.campaigns
+                    .insert(*id, Arc::new(CampaignView::new(*id, (**terms).clone(), *window_start, record.at)));
                 self.order.push(*id);
                 Ok(())
             }
@@ -483,6 +495,13 @@ impl CapsuleView {
                 self.locked = self.locked.saturating_sub(*amount);
                 self.stake = self.stake.saturating_sub(*amount);
             }
+            CapsuleChange::Limited(limits) => self.limits = *limits,
+            CapsuleChange::TokenChosen { token, accepted: true, least_fee } => {
+                self.tokens.insert(*token, *least_fee);
+            }
+            CapsuleChange::TokenChosen { token, accepted: false, .. } => {
+                self.tokens.remove(token);
+            }
         }
     }
 
@@ -494,7 +513,7 @@ impl CapsuleView {
 }
 
 impl CampaignView {
-    fn new(id: CampaignId, terms: CampaignTerms, opened: LogPosition) -> Self {
+    fn new(id: CampaignId, terms: CampaignTerms, window_start: B256, opened: LogPosition) -> Self {
         Self {
             id,
             terms,
@@ -507,9 +526,10 @@ impl CampaignView {
             submissions: 0,
             miners: 0,
             awarded: Amount::ZERO,
-            window: Window::new(WindowIndex(0), Version(0)),
+            window: Window::new(WindowIndex(0), Version(0), window_start),
             settled: Vec::new(),
             versions: Vec::new(),
+            certificate: None,
             changed_at: opened.timestamp,
             declined: None,
             result: None,
@@ -517,6 +537,7 @@ impl CampaignView {
             stake_fate: None,
             closed: None,
             accounts: BTreeMap::new(),
+            gas_credit: Amount::ZERO,
             withdrawals: Vec::new(),
             stake_withdrawals: Vec::new(),
         }
@@ -534,11 +555,16 @@ impl CampaignView {
         self.versions.last().map(|version| version.published.material)
     }
 
-    /// Block hash that the keys of the next version are bound to: before activation that of `Opened`, then that of the
-    /// last settlement.
+    /// The beacon that the keys of the next version are bound to: the hash of the current window while it was empty.
     #[must_use]
     pub fn next_beacon(&self) -> B256 {
-        self.settled.last().map_or(self.opened.block_hash, |window| window.at.block_hash)
+        self.window.start
+    }
+
+    /// Whether the owner announced the end, so that the campaign closes when its window is settled.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.state == State::Open && self.reason == CloseReason::Owner
     }
 
     /// Number of a miner's submissions to the current version.
@@ -572,28 +598,30 @@ impl CampaignView {
     /// Stake in wei that an account must deposit with its next submission.
     #[must_use]
     pub fn stake_due(&self, account: Address) -> Amount {
-        if self.stakes(account).free == Amount::ZERO { self.terms.submissionStake.into() } else { Amount::ZERO }
+        let free = self.accounts.get(&account).map_or(0, |account| self.free(&account.stakes));
+        self.eighths(missing(free))
     }
 
-    /// Whether an account's next rejection forfeits the stake.
-    #[must_use]
-    pub fn is_warned(&self, account: Address) -> bool {
-        self.accounts.get(&account).is_some_and(|account| account.stakes.warned)
+    /// An amount of wei from eighths of a stake.
+    fn eighths(&self, count: u32) -> Amount {
+        Amount(U256::from(count) * U256::from(self.terms.submissionStake / u128::from(EIGHTHS)))
     }
 
     fn stakes_of(&self, counts: &Counts) -> Stakes {
-        let held = self.held(counts);
-        let wei = |count: u32| Amount(U256::from(count) * U256::from(self.terms.submissionStake));
         Stakes {
-            deposited: wei(counts.deposited),
-            held: wei(held),
-            free: wei(counts.present.saturating_sub(held)),
-            forfeited: wei(counts.forfeited),
-            withdrawn: wei(counts.withdrawn),
+            deposited: self.eighths(counts.deposited),
+            held: self.eighths(self.held(counts)),
+            free: self.eighths(self.free(counts)),
+            charged: self.eighths(counts.charged),
+            withdrawn: self.eighths(counts.withdrawn),
         }
     }
 
-    /// Stakes of unsettled submissions; those of earlier windows were returned.
+    fn free(&self, counts: &Counts) -> u32 {
+        counts.present.saturating_sub(self.held(counts))
+    }
+
+    /// Eighths held for unsettled submissions; those of earlier windows were returned.
     fn held(&self, counts: &Counts) -> u32 {
         let waits = self.state == State::Open && counts.window == self.window.index;
         if waits { counts.pending } else { 0 }
@@ -620,11 +648,7 @@ impl CampaignView {
     /// Hash of the current window, as computed by the contract.
     #[must_use]
     pub fn window_hash(&self) -> B256 {
-        if self.versions.is_empty() {
-            return B256::ZERO;
-        }
-        let start = window_start(self.id.0, self.window.version.0, self.window.index.0);
-        self.window.submissions.iter().fold(start, window_fold)
+        self.window.submissions.iter().fold(self.window.start, window_fold)
     }
 
     /// The status, as returned by the contract.
@@ -653,13 +677,14 @@ impl CampaignView {
         let bounty = U256::from(self.terms.bounty);
         let awarded = self.awarded.0;
         let paid = self.sum(|account| account.paid);
-        let back = self.state == State::Refunded;
-        let over = back || matches!(self.state, State::Closed | State::Finalized);
+        let over = !matches!(self.state, State::Proposed | State::Open);
         let mut refunded = if over { bounty - awarded } else { U256::ZERO };
-        if back || self.reason == CloseReason::CapsuleTimeout {
+        let earned_fee = if self.state == State::Released { self.earned_fee() } else { U256::ZERO };
+        if matches!(self.state, State::Refunded | State::Convicted) || self.reason == CloseReason::CapsuleTimeout {
             refunded += fee;
+        } else if self.state == State::Released {
+            refunded += fee - earned_fee;
         }
-        let earned_fee = if self.state == State::Finalized { fee } else { U256::ZERO };
         let deposited = bounty + fee;
         Ledger {
             deposited,
@@ -669,6 +694,12 @@ impl CampaignView {
             fee: earned_fee,
             escrowed: deposited - awarded - refunded - earned_fee,
         }
+    }
+
+    /// The fee that the Capsule earns if it delivers and is not convicted.
+    #[must_use]
+    pub fn earned_fee(&self) -> U256 {
+        earned_fee(self.terms.bounty, self.terms.feePpm, self.awarded.0.saturating_to())
     }
 
     fn sum(&self, part: impl Fn(&Account) -> Amount) -> U256 {
@@ -697,13 +728,14 @@ impl CampaignView {
         match &record.event {
             Event::Opened { .. } => return Err("the campaign was already opened"),
             Event::Capsule { .. } => {}
-            Event::Activated { start_ppm, first, .. } => {
+            Event::Activated { start_ppm, first, certificate, .. } => {
                 self.require(State::Proposed)?;
                 self.state = State::Open;
                 self.start_ppm = Some(*start_ppm);
                 self.best_ppm = *start_ppm;
                 self.changed_at = at.timestamp;
-                self.renew(*first, self.opened.block_hash, at);
+                self.certificate = Some(*certificate);
+                self.renew(*first, self.window.start, at);
             }
             Event::Declined { reason, .. } => {
                 self.require(State::Proposed)?;
@@ -728,9 +760,17 @@ impl CampaignView {
                 account.earned = account.earned.saturating_add(*amount);
                 account.delta_ppm = account.delta_ppm.saturating_add(*delta_ppm);
             }
-            Event::Settled { window, outcomes, best_ppm, next, .. } => {
+            Event::Charged { to_capsule, .. } => {
                 self.require(State::Open)?;
-                self.settled(*window, outcomes, *best_ppm, *next, at)?;
+                self.gas_credit = self.gas_credit.saturating_add(*to_capsule);
+            }
+            Event::Settled { window, outcomes, best_ppm, next, window_start, .. } => {
+                self.require(State::Open)?;
+                self.settled(*window, outcomes, *best_ppm, (*next, *window_start), at)?;
+            }
+            Event::Closing { .. } => {
+                self.require(State::Open)?;
+                self.reason = CloseReason::Owner;
             }
             Event::Closed { reason, refunded, .. } => {
                 self.require(State::Open)?;
@@ -746,21 +786,22 @@ impl CampaignView {
                 self.changed_at = at.timestamp;
                 self.result = Some(*result);
                 self.handovers.clone_from(handovers);
-                let fee = fee(self.terms.bounty, self.terms.feePpm);
-                self.credit(self.terms.capsule, fee.into());
             }
-            Event::Released { .. } => self.judged(StakeFate::Released)?,
-            Event::Convicted { version, .. } => self.judged(StakeFate::Convicted { version: *version })?,
+            Event::Released { fee, refunded, .. } => {
+                self.judged(State::Released, StakeFate::Released)?;
+                self.credit(self.terms.capsule, *fee);
+                self.credit(self.terms.owner, *refunded);
+            }
+            Event::Convicted { version, refunded, .. } => {
+                self.judged(State::Convicted, StakeFate::Convicted { version: *version })?;
+                self.credit(self.terms.owner, *refunded);
+            }
             Event::Expired { refunded, .. } => {
                 self.require(State::Closed)?;
                 self.reason = CloseReason::CapsuleTimeout;
                 self.credit(self.terms.owner, *refunded);
             }
             Event::Withdrawn { account, to, amount, .. } => self.withdrawn(*account, *to, *amount, at)?,
-            Event::Forfeited { miner, .. } => {
-                self.require(State::Open)?;
-                self.forfeited(*miner)?;
-            }
             Event::StakeWithdrawn { account, to, amount, .. } => self.stake_withdrawn(*account, *to, *amount, at)?,
         }
         Ok(())
@@ -805,12 +846,11 @@ impl CampaignView {
         self.stake_withdrawals.retain(|withdrawal| keeps(withdrawal.account));
     }
 
-    fn judged(&mut self, fate: StakeFate) -> Result<(), &'static str> {
+    fn judged(&mut self, state: State, fate: StakeFate) -> Result<(), &'static str> {
         self.require(State::Finalized)?;
-        match self.stake_fate.replace(fate) {
-            None => Ok(()),
-            Some(_) => Err("the stake was already freed or slashed"),
-        }
+        self.state = state;
+        self.stake_fate = Some(fate);
+        Ok(())
     }
 
     fn submitted(
@@ -849,24 +889,26 @@ impl CampaignView {
         Ok(())
     }
 
-    /// A submission uses a returned stake, or else the stake that was sent with it.
+    /// A submission uses returned eighths, and those that were sent with it.
     fn staked(&mut self, miner: Address) {
         let window = self.window.index;
         let mut counts = self.account(miner).stakes;
-        let held = self.held(&counts);
-        if counts.present == held {
-            counts.present += 1;
-            counts.deposited += 1;
-        }
-        (counts.window, counts.pending) = (window, held + 1);
+        let sent = missing(self.free(&counts));
+        counts.deposited += sent;
+        (counts.pending, counts.window) = (self.held(&counts) + EIGHTHS, window);
+        counts.present += sent;
         self.account(miner).stakes = counts;
     }
 
-    fn forfeited(&mut self, miner: Address) -> Result<(), &'static str> {
-        let counts = &mut self.account(miner).stakes;
-        counts.present = counts.present.checked_sub(1).ok_or("the miner has no stake to forfeit")?;
-        counts.forfeited += 1;
-        self.account(self.terms.owner).stakes.present += 1;
+    /// Takes from the window's miners what their submissions pay.
+    fn charge(&mut self, outcomes: &[Outcome]) -> Result<(), &'static str> {
+        let miners: Vec<Address> = self.window.submissions.iter().map(|submission| submission.miner).collect();
+        for (miner, outcome) in miners.into_iter().zip(outcomes) {
+            let part = charged_eighths(*outcome);
+            let counts = &mut self.account(miner).stakes;
+            counts.present = counts.present.checked_sub(part).ok_or("the miner has no stake to pay from")?;
+            counts.charged += part;
+        }
         Ok(())
     }
 
@@ -875,14 +917,14 @@ impl CampaignView {
         index: WindowIndex,
         outcomes: &[Outcome],
         best_ppm: Ppm,
-        next: Option<Published>,
+        (next, next_start): (Option<Published>, B256),
         at: LogPosition,
     ) -> Result<(), &'static str> {
         if index != self.window.index || outcomes.len() != self.window.submissions.len() {
             return Err("it does not match the current window");
         }
-        self.warn(outcomes);
-        let window = Window::new(WindowIndex(index.0.saturating_add(1)), self.window.version);
+        self.charge(outcomes)?;
+        let window = Window::new(WindowIndex(index.0.saturating_add(1)), self.window.version, next_start);
         let window = std::mem::replace(&mut self.window, window);
         for (submission, _) in
             window.submissions.iter().zip(outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Accepted(_)))
@@ -891,9 +933,8 @@ impl CampaignView {
             self.account(submission.miner).accepted += 1;
         }
         self.best_ppm = best_ppm;
-        // The keys of the next version were generated before this settlement, and are bound to the block hash known
-        // then.
-        let beacon = self.next_beacon();
+        // The keys of the next version were made before this settlement, and are bound to the window that it settles.
+        let beacon = window.start;
         let submissions = (0..)
             .zip(window.submissions)
             .zip(window.positions)
@@ -912,18 +953,6 @@ impl CampaignView {
             self.renew(published, beacon, at);
         }
         Ok(())
-    }
-
-    /// Records the miners whose next rejection forfeits the stake.
-    fn warn(&mut self, outcomes: &[Outcome]) {
-        if self.terms.submissionStake == 0 {
-            return;
-        }
-        let rejected = |(_, outcome): &(&Submission, &Outcome)| matches!(outcome, Outcome::Rejected(_));
-        let miners = self.window.submissions.iter().zip(outcomes).filter(rejected);
-        for miner in miners.map(|(submission, _)| submission.miner).collect::<Vec<_>>() {
-            self.account(miner).stakes.warned = true;
-        }
     }
 
     fn renew(&mut self, published: Published, beacon: B256, at: LogPosition) {
@@ -956,7 +985,9 @@ impl CampaignView {
         amount: Amount,
         at: LogPosition,
     ) -> Result<(), &'static str> {
-        if self.stakes(address).free != amount {
+        let is_capsule = address == self.terms.capsule;
+        let gas_credit = if is_capsule { std::mem::take(&mut self.gas_credit) } else { Amount::ZERO };
+        if self.stakes(address).free.saturating_add(gas_credit) != amount {
             return Err("a different stake was free");
         }
         let mut counts = self.account(address).stakes;
@@ -967,6 +998,11 @@ impl CampaignView {
         self.stake_withdrawals.push(Withdrawal { account: address, to, amount, at });
         Ok(())
     }
+}
+
+/// Eighths that are missing to a whole stake.
+fn missing(free: u32) -> u32 {
+    EIGHTHS.saturating_sub(free)
 }
 
 /// `#[serde(with)]` for shared campaigns.

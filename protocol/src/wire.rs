@@ -57,14 +57,18 @@ pub struct TermsJson {
     pub evaluation_seconds: u32,
     /// Time limit in seconds for the Capsule to deliver after the campaign has closed.
     pub delivery_seconds: u32,
-    /// Audit period in seconds: how long the Capsule's stake stays locked after the delivery.
+    /// Who verifies the Capsule; 0, the only mode yet, is the owner's audit alone.
+    #[serde(default)]
+    pub mode: u8,
+    /// The operator who verifies the Capsule; the zero address in mode 0.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub auditor: Address,
+    /// Audit period in seconds: how long the Capsule's fee and stake stay locked after the delivery.
     pub audit_seconds: u32,
     /// The Capsule's operator.
     #[schema(value_type = String)]
     pub capsule: Address,
-    /// The Capsule's attestation key.
-    #[schema(value_type = String)]
-    pub attester: Address,
     /// The Capsule's fee in parts per million of the bounty.
     #[schema(value_type = u32)]
     pub fee_ppm: Ppm,
@@ -104,9 +108,10 @@ impl From<&CampaignTerms> for TermsJson {
             activation_seconds: t.activationSeconds,
             evaluation_seconds: t.evaluationSeconds,
             delivery_seconds: t.deliverySeconds,
+            mode: t.audit.mode,
+            auditor: t.audit.auditor,
             audit_seconds: t.audit.period,
             capsule: t.capsule,
-            attester: t.attester,
             fee_ppm: t.fee(),
             stake: amount(t.stake),
             submission_stake: amount(t.submissionStake),
@@ -146,9 +151,8 @@ impl TryFrom<&TermsJson> for Terms {
             activationSeconds: t.activation_seconds,
             evaluationSeconds: t.evaluation_seconds,
             deliverySeconds: t.delivery_seconds,
-            audit: AuditTerms { period: t.audit_seconds, keys: t.audit_keys },
+            audit: AuditTerms { mode: t.mode, auditor: t.auditor, period: t.audit_seconds, keys: t.audit_keys },
             capsule: t.capsule,
-            attester: t.attester,
             feePpm: t.fee_ppm.get(),
             stake: word("stake", t.stake)?,
             submissionStake: word("submission_stake", t.submission_stake)?,
@@ -172,6 +176,9 @@ fn word(field: &'static str, amount: Amount) -> Result<u128, TooLarge> {
 pub struct SettlementRequest {
     /// The campaign's terms.
     pub terms: TermsJson,
+    /// The window's hash while it was empty.
+    #[schema(value_type = String)]
+    pub window_start: B256,
     /// The window's submissions in chain order.
     pub submissions: Vec<SubmissionJson>,
     /// Outcome codes, as on chain.
@@ -333,6 +340,7 @@ mod tests {
     fn settlements_have_the_chains_codes_and_no_others() {
         let settlement = SettlementRequest {
             terms: TermsJson::from(&CampaignTerms::try_from(Terms::default()).unwrap()),
+            window_start: B256::ZERO,
             submissions: Vec::new(),
             outcomes: vec![Outcome::NotImproved, Outcome::Accepted(3), Outcome::Rejected(4)],
             next: None,

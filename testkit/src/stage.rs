@@ -10,9 +10,11 @@ use alloy::{
 use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{
     Activation, Attestation, AuditTerms, Delivery, Deployment, Outcome, Publication, STAKE_UNIT, Settlement, Terms,
+    local_bounds,
 };
-use sonar_node::chain::{Client, Options, RpcNode, Sender, deploy};
+use sonar_node::chain::{Client, Options, RpcNode, Sender, SignedSettlement, deploy};
 use sonar_protocol::{
+    event::CapsuleLimits,
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
     units::Amount,
@@ -46,10 +48,26 @@ pub const OPTIONS: Options = Options {
     poll: Duration::from_millis(5),
 };
 
+/// Digest of the Capsule's certificate.
+pub const CERTIFICATE: Digest = Digest([0xCE; 32]);
+
+/// Limits that admit every campaign.
+pub fn limits() -> CapsuleLimits {
+    CapsuleLimits {
+        stake_per_campaign: u128::MAX.into(),
+        stake_in_all: u128::MAX.into(),
+        longest_run: u32::MAX,
+        longest_audit: u32::MAX,
+        shortest_evaluation: 1,
+        shortest_delivery: 1,
+        max_submissions: u32::MAX,
+    }
+}
+
 /// Deploys the contracts to a new chain.
 pub async fn deployed(anvil: &Anvil, supply: U256) -> Deployment {
     let node = RpcNode::new(&anvil.endpoint(), OPTIONS.patience).unwrap();
-    deploy(&Sender::new(node, anvil.signers()[0].clone(), OPTIONS), supply).await.unwrap()
+    deploy(&Sender::new(node, anvil.signers()[0].clone(), OPTIONS), supply, local_bounds()).await.unwrap()
 }
 
 impl Stage {
@@ -67,7 +85,7 @@ impl Stage {
             .register(
                 attester.address(),
                 B256::repeat_byte(0xFA),
-                Digest([0xCE; 32]),
+                CERTIFICATE,
                 "http://127.0.0.1:1",
                 10_000_u32.try_into().unwrap(),
                 Amount::from(10_u128.pow(18)),
@@ -75,6 +93,10 @@ impl Stage {
             .await
             .unwrap();
         capsule.authorize(true).await.unwrap();
+        capsule.set_limits(limits()).await.unwrap();
+        for token in [Address::ZERO, deployment.datacoin] {
+            capsule.set_token(token, Some(0)).await.unwrap();
+        }
         Self { deployment, owner, miners, capsule, attester, anvil }
     }
 
@@ -82,7 +104,7 @@ impl Stage {
         Terms {
             owner: self.owner.address().unwrap(),
             token: Address::ZERO,
-            bounty: 1_000_003,
+            bounty: 1_000_000_000_000_003,
             startPpm: 100_000,
             tolerancePpm: 20_000,
             targetPpm: 800_000,
@@ -96,9 +118,8 @@ impl Stage {
             activationSeconds: 100,
             evaluationSeconds: 200,
             deliverySeconds: 300,
-            audit: AuditTerms { period: 400, keys: B256::repeat_byte(8) },
+            audit: AuditTerms { period: 400, keys: B256::repeat_byte(8), ..AuditTerms::default() },
             capsule: self.capsule.address().unwrap(),
-            attester: self.attester.address(),
             feePpm: 10_000,
             stake: 1_000,
             submissionStake: 5 * STAKE_UNIT,
@@ -119,8 +140,18 @@ impl Stage {
     pub async fn activate_with(&self, terms: &Terms, start_ppm: u32, first: Published) {
         let Publication { material, root, handover } = first.into();
         let campaign = self.owner.id(terms).0;
-        let signature = self.sign(&Activation { campaign, startPpm: start_ppm, material, root, handover });
-        self.capsule.activate(terms, start_ppm.try_into().unwrap(), first, &signature).await.unwrap();
+        let window_hash = self.owner.status(campaign.into()).await.unwrap().windowHash;
+        let certificate = CERTIFICATE.into();
+        let signature = self.sign(&Activation {
+            campaign,
+            startPpm: start_ppm,
+            windowHash: window_hash,
+            material,
+            root,
+            handover,
+            certificate,
+        });
+        self.capsule.activate(terms, start_ppm.try_into().unwrap(), first, CERTIFICATE, &signature).await.unwrap();
     }
 
     /// Delivers, with the sealed hand-overs.
@@ -164,8 +195,16 @@ impl Stage {
         close: u8,
     ) -> Result<(), sonar_node::chain::Error> {
         let (_, signature) = self.settlement(view, outcomes, next, close);
-        let (subs, close) = (&view.window.submissions, close.try_into().unwrap());
-        self.capsule.settle(&view.terms, subs, outcomes, next.map(published), close, &signature).await.map(drop)
+        let settlement = SignedSettlement {
+            terms: &view.terms,
+            window_start: view.window.start,
+            submissions: &view.window.submissions,
+            outcomes,
+            next: next.map(published),
+            close: close.try_into().unwrap(),
+            signature: &signature,
+        };
+        self.capsule.settle(settlement).await.map(drop)
     }
 
     /// Reads the current state of a campaign from the chain.

@@ -47,5 +47,5 @@ pub fn unlocked(contracts: &Deployment, operator: Address, id: B256, amount: U25
 /// The registry's event: a campaign took the stake that it had locked.
 #[must_use]
 pub fn slashed(contracts: &Deployment, operator: Address, id: B256, amount: U256) -> LogData {
-    CapsuleRegistry::Slashed { operator, campaigns: campaigns(contracts), id, amount }.encode_log_data()
+    CapsuleRegistry::Slashed { operator, campaigns: campaigns(contracts), id, amount, burned: amount }.encode_log_data()
 }

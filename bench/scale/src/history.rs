@@ -17,8 +17,8 @@ use alloy::{
     sol_types::SolEvent,
 };
 use sonar_contracts::{
-    AuditTerms, CapsuleRegistry, CloseReason, Deployment, Handover, Outcome, Publication, Terms, campaign_id, fee,
-    handover_hash, payout,
+    AuditTerms, CapsuleRegistry, CloseReason, Deployment, EIGHTHS, Handover, Outcome, Publication, Terms, campaign_id,
+    charged_eighths, earned_fee, fee, handover_hash, payout,
 };
 
 use crate::{
@@ -165,8 +165,8 @@ enum Task {
 #[derive(Clone, Debug, Default)]
 struct Account {
     owed: u128,
-    has_stake: bool,
-    warned: bool,
+    // Eighths of stakes that the contract has.
+    eighths: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -192,7 +192,6 @@ struct Campaign {
     best: u32,
     awarded: u128,
     refund: U256,
-    forfeits: u32,
     accounts: BTreeMap<u32, Account>,
 }
 
@@ -371,9 +370,8 @@ impl History {
             activationSeconds: 600,
             evaluationSeconds: 600,
             deliverySeconds: 600,
-            audit: AuditTerms { period: 600, keys: word(seed, "audit keys", number) },
+            audit: AuditTerms { period: 600, keys: word(seed, "audit keys", number), ..AuditTerms::default() },
             capsule: self.capsules[capsule as usize],
-            attester: address(seed, "attester", capsule.into()),
             feePpm: FEE_PPM,
             stake: STAKE,
             submissionStake: if self.dice.percent(50) { SUBMISSION_STAKE } else { 0 },
@@ -383,7 +381,9 @@ impl History {
         let campaigns = contract::campaigns(&contracts);
         let id = campaign_id(contracts.chain_id, campaigns, &terms);
         chain.add_campaign(id);
-        chain.emit(campaigns, encoded(&Campaigns::Opened { id, owner: terms.owner, terms: terms.clone() }));
+        let (owner, capsule, window_start) = (terms.owner, terms.capsule, start_of(id, 0));
+        let opened = Campaigns::Opened { id, owner, capsule, terms: terms.clone(), windowStart: window_start };
+        chain.emit(campaigns, encoded(&opened));
         chain.end_transaction();
         let group = (quota / 10).max(2 * u32::from(terms.windowSize)).min(self.miners);
         self.running.insert(
@@ -406,7 +406,6 @@ impl History {
                 best: START_PPM,
                 awarded: 0,
                 refund: U256::ZERO,
-                forfeits: 0,
                 accounts: BTreeMap::new(),
                 terms,
             },
@@ -439,7 +438,7 @@ impl History {
         }
         campaign.submitters.push(miner);
         campaign.submissions += 1;
-        campaign.accounts.entry(miner).or_default().has_stake = true;
+        campaign.accounts.entry(miner).or_default().eighths = EIGHTHS;
         let (window, first, full) = (campaign.window, campaign.submitters.len() == 1, campaign.is_full());
         if campaign.left() == 0 {
             self.taking.retain(|taking| *taking != place);
@@ -472,7 +471,7 @@ impl History {
             Task::WithdrawStake(miner) => self.withdraw_stake(place, miner, chain),
             Task::WithdrawOwner => self.withdraw_owner(place, chain),
             Task::WithdrawCapsule => {
-                let fee = fee(campaign.terms.bounty, FEE_PPM);
+                let fee = earned_fee(campaign.terms.bounty, FEE_PPM, campaign.awarded);
                 let account = campaign.terms.capsule;
                 emit_withdrawn(chain, campaign.id, account, fee);
             }
@@ -496,7 +495,8 @@ impl History {
         }
         (campaign.open, campaign.version) = (true, 1);
         let first = publication(&handover(id, 1), id, 1);
-        chain.emit(campaigns, encoded(&Campaigns::Activated { id, startPpm: START_PPM, first }));
+        let certificate = keccak256([id.as_slice(), b"certificate"].concat());
+        chain.emit(campaigns, encoded(&Campaigns::Activated { id, startPpm: START_PPM, first, certificate }));
         let (operator, amount) = (terms.capsule, U256::from(STAKE));
         chain.emit(contracts.registry, contract::locked(&contracts, operator, id, amount));
         chain.end_transaction();
@@ -515,6 +515,7 @@ impl History {
         let accepts = target || u64::from(campaign.accepts) < due.min(u64::from(campaign.planned));
         let chosen = accepts.then(|| self.dice.below(campaign.submitters.len() as u32));
         let mut outcomes = Vec::with_capacity(campaign.submitters.len());
+        let mut charged = 0;
         for (index, miner) in (0_u32..).zip(campaign.submitters.drain(..)) {
             let account = campaign.accounts.entry(miner).or_default();
             let outcome = if Some(index) == chosen {
@@ -539,39 +540,39 @@ impl History {
                 );
                 Outcome::Accepted(u16::try_from(campaign.best / GRID_PPM).unwrap_or_default())
             } else if self.dice.percent(5) {
-                if campaign.terms.submissionStake > 0 && std::mem::replace(&mut account.warned, true) {
-                    account.has_stake = false;
-                    campaign.forfeits += 1;
-                    chain.emit(
-                        campaigns,
-                        encoded(&Campaigns::Forfeited {
-                            id,
-                            miner: chain.miners()[miner as usize],
-                            window: campaign.window,
-                            index,
-                            amount: U256::from(campaign.terms.submissionStake),
-                        }),
-                    );
-                }
                 Outcome::Rejected(1 + u8::try_from(self.dice.below(5)).unwrap_or_default())
             } else {
                 Outcome::NotImproved
             };
+            let part = charged_eighths(outcome);
+            account.eighths -= part;
+            charged += part;
             outcomes.push(outcome.encode().expect("steps and reasons are in range"));
+        }
+        let burned = U256::from(charged) * U256::from(campaign.terms.submissionStake / u128::from(EIGHTHS));
+        if !burned.is_zero() {
+            let event = Campaigns::Charged { id, window: campaign.window, toCapsule: U256::ZERO, burned };
+            chain.emit(campaigns, encoded(&event));
         }
         let reason = match campaign.reason {
             reason @ (CloseReason::Target | CloseReason::LeakBudget | CloseReason::Limit) if last => Some(reason),
             _ => None,
         };
-        let renews = accepts && reason.is_none();
         let version = campaign.version;
         let next =
-            if renews { publication(&handover(id, version + 1), id, version + 1) } else { Publication::default() };
-        let settled =
-            Campaigns::Settled { id, window: campaign.window, version, outcomes, bestPpm: campaign.best, next };
+            if accepts { publication(&handover(id, version + 1), id, version + 1) } else { Publication::default() };
+        let settled = Campaigns::Settled {
+            id,
+            window: campaign.window,
+            version,
+            outcomes,
+            bestPpm: campaign.best,
+            next,
+            windowStart: start_of(id, campaign.window + 1),
+        };
         chain.emit(campaigns, encoded(&settled));
         campaign.window += 1;
-        campaign.version += u32::from(renews);
+        campaign.version += u32::from(accepts);
         match reason {
             Some(reason) => self.close(place, reason, chain),
             None => {
@@ -614,7 +615,7 @@ impl History {
                 let refunded = fee(terms.bounty, FEE_PPM);
                 campaign.refund += refunded;
                 let (operator, account, amount) = (terms.capsule, terms.owner, U256::from(STAKE));
-                chain.emit(campaigns, encoded(&Campaigns::Expired { id, refunded }));
+                chain.emit(campaigns, encoded(&Campaigns::Expired { id, refunded, compensation: amount }));
                 chain.emit(contracts.registry, contract::slashed(&contracts, operator, id, amount));
                 chain.emit(contracts.registry, encoded(&CapsuleRegistry::Credited { account, operator, id, amount }));
                 chain.end_transaction();
@@ -624,7 +625,6 @@ impl History {
                 let result = keccak256([id.as_slice(), b"result"].concat());
                 chain.emit(campaigns, encoded(&Campaigns::Finalized { id, result, handovers }));
                 chain.end_transaction();
-                self.schedule(20, place, Task::WithdrawCapsule, chain);
             }
         }
         if self.running[&place].fate == Fate::Released {
@@ -637,11 +637,15 @@ impl History {
     fn release(&mut self, place: u32, chain: &mut Chain) {
         let contracts = *chain.contracts();
         let campaigns = contract::campaigns(&contracts);
-        let campaign = &self.running[&place];
+        let campaign = self.running.get_mut(&place).expect("it runs");
         let (id, operator, amount) = (campaign.id, campaign.terms.capsule, U256::from(STAKE));
-        chain.emit(campaigns, encoded(&Campaigns::Released { id }));
+        let earned = earned_fee(campaign.terms.bounty, FEE_PPM, campaign.awarded);
+        let refunded = fee(campaign.terms.bounty, FEE_PPM) - earned;
+        campaign.refund += refunded;
+        chain.emit(campaigns, encoded(&Campaigns::Released { id, fee: earned, refunded }));
         chain.emit(contracts.registry, contract::unlocked(&contracts, operator, id, amount));
         chain.end_transaction();
+        self.schedule(20, place, Task::WithdrawCapsule, chain);
     }
 
     fn withdraw(&mut self, place: u32, miner: u32, chain: &mut Chain) {
@@ -657,12 +661,13 @@ impl History {
     fn withdraw_stake(&mut self, place: u32, miner: u32, chain: &mut Chain) {
         let campaign = self.running.get_mut(&place).expect("it runs");
         let stake = campaign.terms.submissionStake;
-        let Some(account) = campaign.accounts.get_mut(&miner).filter(|account| account.has_stake && stake > 0) else {
+        let Some(account) = campaign.accounts.get_mut(&miner).filter(|account| account.eighths > 0 && stake > 0) else {
             return;
         };
-        account.has_stake = false;
+        let eighths = std::mem::take(&mut account.eighths);
         let account = chain.miners()[miner as usize];
-        emit_stake_withdrawn(chain, campaign.id, account, U256::from(stake));
+        let amount = U256::from(eighths) * U256::from(stake / u128::from(EIGHTHS));
+        emit_stake_withdrawn(chain, campaign.id, account, amount);
     }
 
     fn withdraw_owner(&mut self, place: u32, chain: &mut Chain) {
@@ -672,10 +677,6 @@ impl History {
         let owner = campaign.terms.owner;
         if !campaign.refund.is_zero() {
             emit_withdrawn(chain, campaign.id, owner, campaign.refund);
-        }
-        if campaign.forfeits > 0 {
-            let amount = U256::from(campaign.terms.submissionStake) * U256::from(campaign.forfeits);
-            emit_stake_withdrawn(chain, campaign.id, owner, amount);
         }
     }
 }
@@ -724,6 +725,11 @@ fn emit_stake_withdrawn(chain: &mut Chain, id: B256, account: Address, amount: U
     let event = Campaigns::StakeWithdrawn { id, account, to: account, amount };
     chain.emit(contract::campaigns(chain.contracts()), encoded(&event));
     chain.end_transaction();
+}
+
+/// The hash of an empty window.
+fn start_of(id: B256, window: u32) -> B256 {
+    keccak256([id.as_slice(), &window.to_be_bytes(), b"window"].concat())
 }
 
 /// The hand-over of a version's seed.

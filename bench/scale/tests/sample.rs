@@ -14,7 +14,8 @@ use alloy::{
 use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{
     Activation, Assessor, Attestation, AuditTerms, CapsuleRegistry, CloseReason, Decline, Delivery, Deployment,
-    Handover, Outcome, Publication, Settlement, Submission, Terms, campaign_id, fee, handover_hash, window_hash,
+    Handover, Limits, Outcome, Publication, Settlement, Submission, Terms, campaign_id, fee, handover_hash,
+    window_hash,
 };
 use sonar_scale::{
     chain::Chain,
@@ -115,6 +116,20 @@ impl Sample {
         self.call(Self::CAPSULE, self.contracts.registry, U256::from(10 * COIN), describe).await;
         let allow = CapsuleRegistry::authorizeCall::new((contract::campaigns(&self.contracts), true));
         self.call(Self::CAPSULE, self.contracts.registry, U256::ZERO, allow).await;
+        let limits = CapsuleRegistry::setLimitsCall {
+            limits_: Limits {
+                stakePerCampaign: u128::MAX,
+                stakeInAll: u128::MAX,
+                longestRun: u32::MAX,
+                longestAudit: u32::MAX,
+                shortestEvaluation: 1,
+                shortestDelivery: 1,
+                maxSubmissions: u32::MAX,
+            },
+        };
+        self.call(Self::CAPSULE, self.contracts.registry, U256::ZERO, limits).await;
+        let token = CapsuleRegistry::setTokenCall { token: Address::ZERO, accepted: true, leastFee: 0 };
+        self.call(Self::CAPSULE, self.contracts.registry, U256::ZERO, token).await;
     }
 
     fn sign(&self, attestation: &impl Attestation) -> Bytes {
@@ -141,9 +156,8 @@ impl Sample {
             activationSeconds: 600,
             evaluationSeconds: 600,
             deliverySeconds: 600,
-            audit: AuditTerms { period: 600, keys: keccak256("audit keys") },
+            audit: AuditTerms { period: 600, keys: keccak256("audit keys"), ..AuditTerms::default() },
             capsule: self.accounts[Self::CAPSULE],
-            attester: self.attester.address(),
             feePpm: FEE_PPM,
             stake: COIN,
             submissionStake: COIN / 2_000,
@@ -159,36 +173,55 @@ impl Sample {
     async fn activate(&self, id: B256, terms: &Terms) {
         let first = published(1);
         let Publication { material, root, handover } = first;
-        let sig = self.sign(&Activation { campaign: id, startPpm: START_PPM, material, root, handover });
-        self.campaigns(3, Campaigns::activateCall { t: terms.clone(), startPpm: START_PPM, first, sig }).await;
+        let (window_hash, certificate) = (self.window_hash(id).await, keccak256("certificate"));
+        let sig = self.sign(&Activation {
+            campaign: id,
+            startPpm: START_PPM,
+            windowHash: window_hash,
+            material,
+            root,
+            handover,
+            certificate,
+        });
+        let t = terms.clone();
+        self.campaigns(3, Campaigns::activateCall { t, startPpm: START_PPM, first, certificate, sig }).await;
+    }
+
+    async fn read<C: SolCall>(&self, call: C) -> C::Return {
+        let to = contract::campaigns(&self.contracts);
+        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        C::abi_decode_returns(&self.provider.call(request).await.unwrap()).unwrap()
+    }
+
+    async fn window_hash(&self, id: B256) -> B256 {
+        self.read(Campaigns::statusCall { id }).await.windowHash
     }
 
     /// A full window: the first submission is accepted, the second rejected.
     async fn window(&self, id: B256, terms: &Terms, window: u32) {
         let version = window + 1;
+        let window_start = self.window_hash(id).await;
         let mut subs = Vec::new();
         for place in 0..WINDOW {
             let who = Self::FIRST_MINER + place;
             let content = keccak256(format!("update {place} to {version} of {id}"));
             let submit = Campaigns::submitCall { id, version, content };
-            // A returned stake stands behind the next submission. The second miner's stake is lost from its second
-            // rejection on, so that it pays again.
-            let pays = window == 0 || (place == 1 && window > 1);
-            let value = if pays { U256::from(terms.submissionStake) } else { U256::ZERO };
+            // A returned stake stands behind the next submission; what earlier ones were charged is sent along.
+            let value = self.read(Campaigns::stakesOfCall { id, account: self.accounts[who] }).await.due;
             self.call(who, contract::campaigns(&self.contracts), value, submit).await;
             subs.push(Submission { miner: self.accounts[who], content });
         }
         let step = u16::try_from((START_PPM / GRID_PPM) + version).unwrap();
         let mut outcomes = vec![Outcome::NotImproved.encode().unwrap(); WINDOW];
         outcomes[0] = Outcome::Accepted(step).encode().unwrap();
-        outcomes[1] = Outcome::Rejected(1).encode().unwrap();
+        outcomes[1] = Outcome::Rejected(10).encode().unwrap();
         let next = published(version + 1);
         let Publication { material, root, handover } = next;
         let attestation = Settlement {
             campaign: id,
             version,
             window,
-            windowHash: window_hash(id, version, window, &subs),
+            windowHash: window_hash(window_start, &subs),
             outcomes: outcomes.clone(),
             material,
             root,
@@ -196,7 +229,9 @@ impl Sample {
             close: CloseReason::None as u8,
         };
         let sig = self.sign(&attestation);
-        self.campaigns(3, Campaigns::settleCall { t: terms.clone(), subs, outcomes, next, close_: 0, sig }).await;
+        let t = terms.clone();
+        let settled = Campaigns::settleCall { t, windowStart: window_start, subs, outcomes, next, close_: 0, sig };
+        self.campaigns(3, settled).await;
     }
 
     async fn deliver(&self, id: B256, terms: &Terms) {
@@ -206,6 +241,8 @@ impl Sample {
         let sig = self.sign(&Delivery { campaign: id, result });
         let handovers = (1..=WINDOWS + 1).map(handover).collect();
         self.campaigns(3, Campaigns::finalizeCall { t: t(), result, handovers, sig }).await;
+        let period = u64::from(terms.audit.period);
+        let _: serde_json::Value = self.provider.raw_request("evm_increaseTime".into(), (period,)).await.unwrap();
         self.campaigns(Self::OWNER, Campaigns::releaseCall { t: t() }).await;
         for who in [Self::FIRST_MINER, Self::OWNER, Self::CAPSULE] {
             self.campaigns(who, Campaigns::withdrawCall { t: t(), to: self.accounts[who] }).await;

@@ -17,7 +17,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Seals the finished model to the data scientist.
     pub(super) async fn deliver(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
         let loaded = self.load(campaign).await?;
-        let slot = *self.record.final_model(campaign).ok_or_else(|| WorkError::Lost("finished model".into()))?;
+        let slot = *self.record.current(campaign).ok_or_else(|| WorkError::Lost("finished model".into()))?;
         let model = self.model(slot.id)?;
         let finished = FinishedModel::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
         let finished = finished.map_err(WorkError::internal)?;

@@ -231,20 +231,14 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         if evaluation.allowance.is_some() {
             meter.finish(evaluation.number, accepts).map_err(WorkError::internal)?;
         }
-        let continuation = continuation(
-            &campaign.terms,
-            StateAfterWindow {
-                accepts: campaign.accepts + accepts,
-                submissions: campaign.submissions,
-                best_ppm,
-                spent: evaluation.allowance.is_none() || meter.is_spent(),
-            },
-        );
-        let slot = match (accepts, continuation) {
-            (0, _) => slot,
-            (_, Continuation::Open) => self.publish(campaign, best, &loaded.manifest).await?,
-            (_, Continuation::Over | Continuation::Close(_)) => self.keep_last(campaign, &best)?,
+        let after = StateAfterWindow {
+            accepts: campaign.accepts + accepts,
+            submissions: campaign.submissions,
+            best_ppm,
+            spent: evaluation.allowance.is_none() || meter.is_spent(),
         };
+        // Also the version that ends the campaign is published, so that the audit reaches the delivered model.
+        let slot = if accepts == 0 { slot } else { self.publish(campaign, best, &loaded.manifest).await? };
         self.record.set_slot(slot);
         self.record.meter = Some(meter);
         self.record.evaluation = None;
@@ -254,32 +248,16 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             window_hash: evaluation.window_hash,
             outcomes: outcomes(&evaluation.refused, &verdicts),
             next: slot.published.filter(|_| accepts > 0),
-            close: continuation.reason(),
+            close: close_reason(&campaign.terms, after),
             model: slot.id,
         });
-        self.persist()
-    }
-
-    /// Renews the keys of the next version, because the block hash that they must be bound to has changed. The model
-    /// stays the same. Both slots are kept until the chain has one of them.
-    pub(super) async fn renew(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
-        let mut settlement = self.settled(campaign)?.clone();
-        let loaded = self.load(campaign).await?;
-        let model = self.model(settlement.model)?;
-        let slot = self.publish(campaign, model, &loaded.manifest).await?;
-        settlement.next = slot.published;
-        settlement.model = slot.id;
-        self.record.set_slot(slot);
-        self.record.set_settlement(settlement);
         self.persist()
     }
 
     pub(super) async fn send_settlement(&self, campaign: &CampaignView) -> Result<(), WorkError> {
         let settlement = self.settled(campaign)?;
         let signature = self.tools.attester.settlement(campaign.id, settlement)?;
-        let submissions = &campaign.window.submissions;
-        let sent = self.tools.chain.settle(&campaign.terms, submissions, settlement, &signature);
-        Ok(sent.await?)
+        Ok(self.tools.chain.settle(campaign, settlement, &signature).await?)
     }
 
     fn settled(&self, campaign: &CampaignView) -> Result<&Settlement, WorkError> {
@@ -326,39 +304,13 @@ struct StateAfterWindow {
     spent: bool,
 }
 
-/// What happens after a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Continuation {
-    /// The campaign continues.
-    Open,
-    /// The contract closes the campaign by itself.
-    Over,
-    /// The Capsule closes the campaign.
-    Close(CloseReason),
-}
-
-impl Continuation {
-    /// What the settlement requires next.
-    #[must_use]
-    fn reason(self) -> CloseReason {
-        match self {
-            Self::Close(reason) => reason,
-            Self::Open | Self::Over => CloseReason::None,
-        }
-    }
-}
-
-/// Decides by the contract's rules.
+/// Why the Capsule must close the campaign: its leak budget is spent, and the contract does not close it by itself.
 #[must_use]
-fn continuation(terms: &CampaignTerms, after: StateAfterWindow) -> Continuation {
+fn close_reason(terms: &CampaignTerms, after: StateAfterWindow) -> CloseReason {
     let over = after.best_ppm >= terms.target()
         || after.accepts >= u32::from(terms.maxAccepts)
         || after.submissions >= terms.maxSubmissions;
-    match (over, after.spent) {
-        (true, _) => Continuation::Over,
-        (false, true) => Continuation::Close(CloseReason::LeakBudget),
-        (false, false) => Continuation::Open,
-    }
+    if after.spent && !over { CloseReason::LeakBudget } else { CloseReason::None }
 }
 
 #[cfg(test)]
@@ -381,16 +333,16 @@ mod tests {
         let terms = Terms { targetPpm: 950_000, maxAccepts: 8, maxSubmissions: 100, ..Terms::default() };
         let terms = CampaignTerms::try_from(terms).unwrap();
         let after = StateAfterWindow { accepts: 7, submissions: 99, best_ppm: Ppm::of(90, 100), spent: false };
-        assert_eq!(continuation(&terms, after), Continuation::Open);
+        assert_eq!(close_reason(&terms, after), CloseReason::None);
         let spent = StateAfterWindow { spent: true, ..after };
-        assert_eq!(continuation(&terms, spent), Continuation::Close(CloseReason::LeakBudget));
+        assert_eq!(close_reason(&terms, spent), CloseReason::LeakBudget);
         let best_ppm = terms.target();
         for over in [
             StateAfterWindow { accepts: 8, ..spent },
             StateAfterWindow { submissions: 100, ..spent },
             StateAfterWindow { best_ppm, ..spent },
         ] {
-            assert_eq!(continuation(&terms, over), Continuation::Over);
+            assert_eq!(close_reason(&terms, over), CloseReason::None);
         }
     }
 }

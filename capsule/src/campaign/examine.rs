@@ -9,6 +9,7 @@ use std::{
 use sonar_contracts::{Terms, campaign_id};
 use sonar_node::{ipfs::IpfsError, vault::SecretStore};
 use sonar_protocol::{
+    admission::{self, NotAdmitted},
     backbone::Embedding,
     bundle::{Bundle, BundleError, CheckedBundle, certificate_needed_until},
     ids::Digest,
@@ -36,7 +37,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         own: Option<&CapsuleView>,
         now: Timestamp,
     ) -> Result<(), WorkError> {
-        let decision = match self.judge(campaign, own).await {
+        let decision = match self.judge(campaign, own, now).await {
             Ok(decision) => decision,
             Err(WorkError::Refused(refusal)) => ProposalDecision::Decline { reason: refusal },
             Err(WorkError::Ipfs(IpfsError::NotFound { .. })) if patience_is_over(campaign, now) => {
@@ -44,7 +45,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             }
             Err(error) => return Err(error),
         };
-        self.record.proposal = Some(Proposal { beacon: campaign.opened.block_hash, decision });
+        self.record.proposal = Some(Proposal { beacon: campaign.next_beacon(), decision });
         self.persist()
     }
 
@@ -52,13 +53,14 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         &mut self,
         campaign: &CampaignView,
         own: Option<&CapsuleView>,
+        now: Timestamp,
     ) -> Result<ProposalDecision, WorkError> {
         let attester = &self.tools.attester;
         let id = campaign_id(attester.chain_id(), attester.campaigns(), &campaign.terms);
-        if campaign.terms.attester != attester.address() || id != campaign.id.0 {
-            return Err(Refusal::Offer.into());
-        }
-        check_terms(campaign, own)?;
+        // With another key in the registry, the contract would refuse every attestation.
+        let registered = own.filter(|capsule| capsule.attester == attester.address());
+        let capsule = registered.filter(|_| id == campaign.id.0).ok_or(Refusal::Offer)?;
+        check_terms(campaign, capsule, now)?;
         let loaded = self.load(campaign).await?;
         check_certificate(&loaded.scientist, &campaign.terms)?;
         let examined = loaded.clone();
@@ -75,7 +77,9 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot = self.publish(campaign, model, &loaded.manifest).await?;
         self.record.set_slot(slot);
         let first = slot.published.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
-        Ok(ProposalDecision::Activate { start_ppm: start.accuracy, first })
+        let certificate =
+            capsule.certificate.ok_or_else(|| WorkError::internal("a registered Capsule has a certificate"))?;
+        Ok(ProposalDecision::Activate { start_ppm: start.accuracy, first, certificate })
     }
 
     /// Fetches and checks manifest and bundle; the result is cached.
@@ -120,12 +124,13 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     pub(super) async fn activate(&self, campaign: &CampaignView) -> Result<(), WorkError> {
-        let Some(ProposalDecision::Activate { start_ppm, first }) = self.record.decision(campaign.opened.block_hash)
+        let Some(ProposalDecision::Activate { start_ppm, first, certificate }) =
+            self.record.decision(campaign.next_beacon())
         else {
             return Err(WorkError::Internal("nothing was decided".into()));
         };
-        let signature = self.tools.attester.activation(campaign.id, start_ppm, first)?;
-        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, first, &signature);
+        let signature = self.tools.attester.activation(campaign, start_ppm, first, certificate)?;
+        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, first, certificate, &signature);
         Ok(sent.await?)
     }
 
@@ -136,9 +141,6 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 }
 
-/// Minimum time in seconds that the terms must give for each duty whose delay costs the Capsule's stake.
-pub(crate) const LEAST_SECONDS: u32 = 600;
-
 /// A campaign that the Capsule accepts.
 #[derive(Debug)]
 pub(super) struct Start {
@@ -148,26 +150,18 @@ pub(super) struct Start {
     pub meter: LeakMeter,
 }
 
-/// Checks whether the terms match what this Capsule offers.
+/// Checks whether the terms match what this Capsule offers and its operator's limits.
 ///
 /// # Errors
 /// The first mismatch.
-pub(super) fn check_terms(campaign: &CampaignView, capsule: Option<&CapsuleView>) -> Result<(), Refusal> {
-    let capsule = capsule.ok_or(Refusal::Offer)?;
-    let terms = &campaign.terms;
-    if terms.attester != capsule.attester || terms.fee() != capsule.fee_ppm {
+pub(super) fn check_terms(campaign: &CampaignView, capsule: &CapsuleView, now: Timestamp) -> Result<(), Refusal> {
+    if campaign.terms.fee() != capsule.fee_ppm {
         return Err(Refusal::Offer);
     }
-    // With shorter times, an owner could close, or a miner submit, and take the stake before the Capsule can respond.
-    let times = [terms.activationSeconds, terms.evaluationSeconds, terms.deliverySeconds];
-    if times.into_iter().any(|time| time < LEAST_SECONDS) {
-        return Err(Refusal::Offer);
-    }
-    let stake = alloy::primitives::U256::from(terms.stake);
-    if stake > capsule.free_stake().0 {
-        return Err(Refusal::Stake);
-    }
-    Ok(())
+    admission::check_limits(capsule, &campaign.terms, now).map_err(|error| match error {
+        NotAdmitted::Stake { .. } => Refusal::Stake,
+        _ => Refusal::Offer,
+    })
 }
 
 /// Checks whether a full window can be evaluated in half of the time that the terms give, if one measurement of the

@@ -6,19 +6,19 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::{CloseReason, Outcome, Submission, window_hash};
+use sonar_contracts::{CloseReason, Outcome};
 use sonar_protocol::{
     envelope::ProtocolReject,
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
     refusal::Refusal,
-    view::{CampaignView, SettledWindow},
+    view::CampaignView,
     wire,
 };
 use syft::{Ppm, budget::LeakMeter};
 
 /// Version of the record format.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 /// Number of settlements that are kept, so that they can be sent again after a rollback of the chain.
 const SETTLEMENTS_KEPT: usize = 256;
 
@@ -52,7 +52,7 @@ pub struct CampaignRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proposal {
-    /// Hash of the block that opened the campaign.
+    /// Hash of the campaign's first window while it is empty, which changes if the launch is rolled back.
     pub beacon: B256,
     /// What was decided.
     pub decision: ProposalDecision,
@@ -68,6 +68,8 @@ pub enum ProposalDecision {
         start_ppm: Ppm,
         /// Slot of version 1.
         first: Published,
+        /// The certificate to which updates are encrypted.
+        certificate: Digest,
     },
     /// The campaign is declined.
     Decline {
@@ -82,10 +84,10 @@ pub enum ProposalDecision {
 pub struct SlotId(pub B256);
 
 impl SlotId {
-    /// Id of the slot for the version after a window. The same window and beacon always give the same id.
+    /// Id of the slot for the version after a window. The same window always gives the same id.
     #[must_use]
-    pub fn new(version: Version, window_hash: B256, beacon: B256) -> Self {
-        let parts: [&[u8]; 3] = [&version.0.to_be_bytes(), window_hash.as_slice(), beacon.as_slice()];
+    pub fn new(version: Version, window_hash: B256) -> Self {
+        let parts: [&[u8]; 2] = [&version.0.to_be_bytes(), window_hash.as_slice()];
         Self(keccak256(parts.concat()))
     }
 }
@@ -98,9 +100,9 @@ pub struct Slot {
     pub id: SlotId,
     /// Version under which it is published.
     pub version: Version,
-    /// Block hash that its keys are bound to.
+    /// Beacon that its keys are bound to.
     pub beacon: B256,
-    /// The published artefact; `None` if not published yet, or if the campaign ended with this model.
+    /// The published artefact; `None` if not published yet.
     pub published: Option<Published>,
     /// SHA-256 of the published artefact, which updates name.
     pub material_hash: B256,
@@ -232,7 +234,7 @@ impl CampaignRecord {
         Ok(serde_json::to_vec(self)?)
     }
 
-    /// The decision about the proposal of this block, if any.
+    /// The decision about the proposal with this beacon, if any.
     #[must_use]
     pub fn decision(&self, beacon: B256) -> Option<ProposalDecision> {
         self.proposal.as_ref().filter(|proposal| proposal.beacon == beacon).map(|proposal| proposal.decision)
@@ -276,41 +278,6 @@ impl CampaignRecord {
     pub fn current(&self, campaign: &CampaignView) -> Option<&Slot> {
         self.published(campaign.material()?)
     }
-
-    /// The slot of the best model of a campaign whose windows are all settled.
-    #[must_use]
-    pub fn final_model(&self, campaign: &CampaignView) -> Option<&Slot> {
-        let last = campaign
-            .settled
-            .last()
-            .and_then(|window| self.settlement(window.index, settled_hash(campaign, window)))
-            // With a next version, the chain determines which slot it is.
-            .filter(|settlement| settlement.next.is_none());
-        match last {
-            Some(settlement) => self.slot(settlement.model),
-            // A record older than the last settlement does not have the model of that settlement.
-            None if improved_last(campaign) => None,
-            None => self.current(campaign),
-        }
-    }
-}
-
-/// Whether the last window improved the last published model and ended the campaign.
-fn improved_last(campaign: &CampaignView) -> bool {
-    campaign.settled.last().is_some_and(|window| {
-        let accepted = |outcome: &Outcome| matches!(outcome, Outcome::Accepted(_));
-        window.version == campaign.version()
-            && window.submissions.iter().any(|submission| accepted(&submission.outcome))
-    })
-}
-
-fn settled_hash(campaign: &CampaignView, window: &SettledWindow) -> B256 {
-    let submissions: Vec<_> = window
-        .submissions
-        .iter()
-        .map(|submission| Submission { miner: submission.miner, content: submission.content.into() })
-        .collect();
-    window_hash(campaign.id.into(), window.version.0, window.index.0, &submissions)
 }
 
 #[cfg(test)]
@@ -341,8 +308,8 @@ mod tests {
         let other = CampaignRecord::decode(&bytes, CampaignId::from([2; 32]));
         assert!(matches!(other, Err(RecordError::Campaign(_))));
         let newer = String::from_utf8(bytes).unwrap();
-        let newer = newer.replace("\"schema\":2", "\"schema\":3");
+        let newer = newer.replace("\"schema\":3", "\"schema\":4");
         let newer = CampaignRecord::decode(newer.as_bytes(), id);
-        assert!(matches!(newer, Err(RecordError::Form(3))));
+        assert!(matches!(newer, Err(RecordError::Form(4))));
     }
 }

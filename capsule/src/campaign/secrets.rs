@@ -36,7 +36,7 @@ pub enum SecretKind {
 
 /// Secrets that still exist but are no longer needed. The decision is final, because only confirmed blocks are read.
 pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secret> {
-    let last = record.final_model(campaign).map(|slot| slot.id);
+    let last = record.current(campaign).map(|slot| slot.id);
     let needed = |slot: &Slot| match campaign.state {
         State::None => (true, true),
         State::Proposed => (true, true),
@@ -48,7 +48,7 @@ pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secr
             let delivered = campaign.reason != CloseReason::CapsuleTimeout;
             (false, delivered && last.is_none_or(|last| last == slot.id))
         }
-        State::Finalized | State::Refunded => (false, false),
+        State::Finalized | State::Released | State::Convicted | State::Refunded => (false, false),
     };
     let mut dead = Vec::new();
     for slot in &record.slots {
@@ -76,7 +76,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let audit_key = version.0.checked_sub(1).and_then(|place| manifest.audit.get(place as usize).copied());
         let audit_key = audit_key.ok_or_else(|| WorkError::Internal(format!("no audit key for version {version}")))?;
         let beacon = campaign.next_beacon();
-        let id = SlotId::new(version, campaign.window_hash(), beacon);
+        let id = SlotId::new(version, campaign.window_hash());
         let slot = Slot { id, version, beacon, published: None, material_hash: B256::ZERO, seed: true, model: true };
         self.reserve(slot)?;
         self.keep_model(id, &model)?;
@@ -106,24 +106,6 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             version: slot.version.0,
             beacon: slot.beacon.0,
         }
-    }
-
-    /// The slot of the model that ends the campaign.
-    pub(super) fn keep_last(&mut self, campaign: &CampaignView, model: &ModelFile) -> Result<Slot, WorkError> {
-        let version = Version(campaign.version().0.saturating_add(1));
-        let beacon = campaign.next_beacon();
-        let slot = Slot {
-            id: SlotId::new(version, campaign.window_hash(), beacon),
-            version,
-            beacon,
-            published: None,
-            material_hash: B256::ZERO,
-            seed: false,
-            model: true,
-        };
-        self.reserve(slot)?;
-        self.keep_model(slot.id, model)?;
-        Ok(slot)
     }
 
     /// Records a slot before its secrets are written, so that no secret is ever left behind without a slot.

@@ -1,7 +1,8 @@
 //! What is delivered at the end, and what becomes of the stake.
 
+use alloy::primitives::B256;
 use sonar_contracts::{CloseReason, Outcome, State};
-use sonar_protocol::{event::Event, handover::Published, units::Amount, view::StakeFate};
+use sonar_protocol::{event::Event, handover::Published, ids::Digest, units::Amount, view::StakeFate};
 
 use syft::Ppm;
 
@@ -49,7 +50,8 @@ async fn an_old_backup_delivers_no_older_model() {
         version: window.version,
         outcomes: vec![Outcome::Accepted(4)],
         best_ppm: Ppm::ONE,
-        next: None,
+        next: Some(Published { material: Digest([5; 32]), root: B256::ZERO, handover: B256::ZERO }),
+        window_start: B256::repeat_byte(0x1F),
     });
     stage.happened(Event::Closed { id, reason: CloseReason::Target, refunded: Amount::ZERO });
     let (action, done) = stage.step().await;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use alloy::primitives::{B256, keccak256};
-use sonar_contracts::{Submission, Terms};
+use sonar_contracts::Terms;
 use sonar_node::{
     chain,
     files::FileError,
@@ -21,7 +21,7 @@ use sonar_protocol::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest},
     refusal::Refusal,
-    terms::CampaignTerms,
+    view::CampaignView,
 };
 use syft::Ppm;
 use zeroize::Zeroizing;
@@ -142,7 +142,7 @@ impl Artefacts for Arc<Shelf> {
 /// What was sent to the contract.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Sent {
-    Activated { start_ppm: Ppm, first: Published },
+    Activated { start_ppm: Ppm, first: Published, certificate: Digest },
     Declined(Refusal),
     Settled(Settlement, Vec<u8>),
     Closed,
@@ -168,21 +168,22 @@ impl Chain for Arc<Wire> {
         Ok(*self.window_hash.lock().unwrap())
     }
 
-    async fn activate(&self, _: &Terms, start_ppm: Ppm, first: Published, _: &[u8]) -> Result<(), chain::Error> {
-        self.send(Sent::Activated { start_ppm, first })
+    async fn activate(
+        &self,
+        _: &Terms,
+        start_ppm: Ppm,
+        first: Published,
+        certificate: Digest,
+        _: &[u8],
+    ) -> Result<(), chain::Error> {
+        self.send(Sent::Activated { start_ppm, first, certificate })
     }
 
     async fn decline(&self, _: &Terms, reason: Refusal, _: &[u8]) -> Result<(), chain::Error> {
         self.send(Sent::Declined(reason))
     }
 
-    async fn settle(
-        &self,
-        _: &CampaignTerms,
-        _: &[Submission],
-        settlement: &Settlement,
-        signature: &[u8],
-    ) -> Result<(), chain::Error> {
+    async fn settle(&self, _: &CampaignView, settlement: &Settlement, signature: &[u8]) -> Result<(), chain::Error> {
         self.send(Sent::Settled(settlement.clone(), signature.into()))
     }
 

@@ -37,7 +37,13 @@ impl Chain {
             endpoint: String::new(),
             feePpm: FEE_PPM,
         };
-        let opened = Campaigns::Opened { id: stage.id.into(), owner: terms.owner, terms: (*terms).clone() };
+        let opened = Campaigns::Opened {
+            id: stage.id.into(),
+            owner: terms.owner,
+            capsule: terms.capsule,
+            terms: (*terms).clone(),
+            windowStart: B256::repeat_byte(2),
+        };
         let events = [(REGISTRY, registered.encode_log_data()), (SONAR, opened.encode_log_data())];
         let log = |(index, (address, data))| Log {
             inner: alloy::primitives::Log { address, data },

@@ -15,7 +15,7 @@ use sonar_contracts::{CloseReason, Outcome, State, Terms, campaign_id};
 use sonar_protocol::{
     campaign::CampaignFile,
     envelope::{EnvelopeHeader, seal_update},
-    event::{Event, LogPosition, Record as ChainRecord},
+    event::{CapsuleLimits, Event, LogPosition, Record as ChainRecord},
     handover::AuditSecret,
     ids::{CampaignId, Digest, Version},
     launch::{self, CapsuleTerms, Inputs, Recipient},
@@ -70,6 +70,7 @@ pub(super) struct Stage {
     pub(super) began: Timestamp,
     pub(super) block: u64,
     pub(super) stake: Amount,
+    pub(super) limits: CapsuleLimits,
     pub(super) worker: TestWorker,
 }
 
@@ -124,7 +125,6 @@ impl Stage {
             bounty: Amount::from(1_000_u128),
             capsule: CapsuleTerms {
                 operator: Address::repeat_byte(2),
-                attester: signer.address(),
                 fee_ppm: FEE_PPM.try_into().unwrap(),
                 stake: Amount::ZERO,
                 fingerprint: CAPSULE.fingerprint(),
@@ -156,9 +156,11 @@ impl Stage {
             began,
             block: 0,
             stake: Amount::ZERO,
+            limits: testkit::stage::limits(),
             worker,
         };
-        stage.happened(Event::Opened { id, terms: Box::new(terms.try_into().unwrap()) });
+        let window_start = B256::repeat_byte(0x0F);
+        stage.happened(Event::Opened { id, terms: Box::new(terms.try_into().unwrap()), window_start });
         stage
     }
 
@@ -211,7 +213,10 @@ impl Stage {
         let own = CapsuleView {
             attester: self.signer.address(),
             fee_ppm: FEE_PPM.try_into().unwrap(),
+            certificate: Some(Digest([0xCE; 32])),
             stake: self.stake,
+            limits: self.limits,
+            tokens: [(Address::ZERO, Amount::ZERO)].into(),
             ..CapsuleView::default()
         };
         let view = self.view();
@@ -237,14 +242,19 @@ impl Stage {
     pub(super) fn take(&mut self, sent: Sent) {
         let id = self.id;
         match sent {
-            Sent::Activated { start_ppm, first } => self.happened(Event::Activated { id, start_ppm, first }),
+            Sent::Activated { start_ppm, first, certificate } => {
+                self.happened(Event::Activated { id, start_ppm, first, certificate });
+            }
             Sent::Declined(reason) => self.happened(Event::Declined { id, reason: reason.into() }),
             Sent::Settled(settlement, _) => self.settle(&settlement),
             Sent::Closed => {
                 self.happened(Event::Closed { id, reason: CloseReason::Deadline, refunded: Amount::ZERO });
             }
             Sent::Finalized(result, handovers) => self.happened(Event::Finalized { id, result, handovers }),
-            Sent::Released => self.happened(Event::Released { id }),
+            Sent::Released => {
+                let fee = Amount::ZERO;
+                self.happened(Event::Released { id, fee, refunded: fee });
+            }
         }
     }
 
@@ -263,6 +273,7 @@ impl Stage {
             outcomes,
             best_ppm,
             next: settlement.next,
+            window_start: keccak256(self.block.to_be_bytes()),
         });
         if settlement.close != CloseReason::None {
             self.happened(Event::Closed { id, reason: CloseReason::LeakBudget, refunded: Amount::ZERO });
@@ -389,8 +400,8 @@ impl Stage {
         *wire.window_hash.lock().unwrap() = *self.wire.window_hash.lock().unwrap();
         let worker = Worker::resume(tools(&disk, &shelf, &wire, &self.signer), self.id).unwrap();
         let (signer, manifest, world) = (self.signer.clone(), self.manifest.clone(), self.world.clone());
-        let (began, block, stake) = (self.began, self.block, self.stake);
-        Self { disk, shelf, wire, signer, manifest, id: self.id, world, began, block, stake, worker }
+        let Self { began, block, stake, limits, id, .. } = *self;
+        Self { disk, shelf, wire, signer, manifest, id, world, began, block, stake, limits, worker }
     }
 
     /// What a fork says and keeps when it is sent this update. All forks find it in the same place, so that whatever differs between

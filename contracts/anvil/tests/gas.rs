@@ -39,14 +39,14 @@ async fn costs_stay_under_their_ceilings_and_as_they_were() {
     outcomes[4] = Outcome::Rejected(7);
     let settlement = world.settlement(id, &outcomes, keccak256("version 2")).await;
     let signature = world.attest(&settlement);
-    let settled = sent(settle(&world.campaigns(ATTESTER), &terms, &submissions, &settlement, signature)).await;
+    let settled = sent(settle(&world.campaigns(ATTESTER), &terms, &submissions, &settlement, signature).await).await;
     costs.insert("settle ten, four accepted, per evaluation", settled.gas_used / 10);
 
     let later = world.submitted(id, 2, 1).await;
     costs.insert("submit, to a later version", later[0].1);
-    let withdrawn = sent(world.campaigns(FIRST_MINER).withdraw(terms, world.address(FIRST_MINER))).await;
+    let withdrawn = sent(world.campaigns(FIRST_MINER).withdraw(terms.clone(), world.address(FIRST_MINER))).await;
     costs.insert("withdraw ETH", withdrawn.gas_used);
-    let returned = sent(world.campaigns(FIRST_MINER + 1).withdrawStake(id, world.address(FIRST_MINER + 1))).await;
+    let returned = sent(world.campaigns(FIRST_MINER + 1).withdrawStake(terms, world.address(FIRST_MINER + 1))).await;
     costs.insert("withdraw stake", returned.gas_used);
 
     for (name, gas) in &costs {
@@ -69,6 +69,12 @@ fn check_snapshot(costs: &BTreeMap<&str, u64>) {
     }
     let kept = fs::read_to_string(&path).expect("a committed snapshot");
     let kept: BTreeMap<String, u64> = serde_json::from_str(&kept).unwrap();
-    let now: BTreeMap<String, u64> = costs.iter().map(|(name, gas)| ((*name).to_owned(), *gas)).collect();
-    assert_eq!(now, kept, "costs changed; if that is meant, run with SONAR_UPDATE_SNAPSHOTS=1 and commit");
+    assert!(costs.keys().copied().eq(kept.keys().map(String::as_str)), "the snapshot has other entries");
+    // Hashes of windows depend on the chain's blocks, and a zero byte costs 12 gas less than another.
+    let differs = |(name, gas): (&&str, &u64)| gas.abs_diff(kept[*name]) > 60;
+    let changed: Vec<_> = costs.iter().filter(|cost| differs(*cost)).collect();
+    assert!(
+        changed.is_empty(),
+        "costs changed: {changed:?}; if that is meant, run with SONAR_UPDATE_SNAPSHOTS=1 and commit"
+    );
 }

@@ -9,12 +9,12 @@ use alloy::{
     sol_types::{SolEvent, SolStruct, eip712_domain},
 };
 use sonar_contracts::{
-    Campaigns, CloseReason, Delivery, Ledger, Outcome, State, Submission, Terms, campaign_id, domain, fee, payout,
-    window_fold, window_hash, window_start,
+    Campaigns, CloseReason, Delivery, EIGHTHS, Ledger, Outcome, State, Submission, Terms, campaign_id, domain,
+    earned_fee, fee, payout, window_fold, window_hash,
 };
 
 use crate::support::{
-    ATTESTER, CAPSULE, DEPLOYER, FIRST_MINER, OWNER, SUBMISSION_STAKE, World, handover, sent, settle,
+    ATTESTER, CAPSULE, DEPLOYER, FIRST_MINER, OWNER, SUBMISSION_STAKE, World, handover, sent, settle, window_start,
 };
 
 sol! {
@@ -85,7 +85,7 @@ async fn runs_from_launch_to_delivery(world: &World, terms: &Terms) {
     world.activate(terms).await;
     let status = world.campaigns(OWNER).status(id).call().await.unwrap();
     assert_eq!(State::try_from(status.state), Ok(State::Open));
-    assert_eq!(status.windowHash, window_start(id, 1, 0));
+    assert_eq!(status.windowHash, window_start(&world.campaigns(OWNER), id).await);
 
     // Two windows: the first improves twice, the second passes the target.
     let mut earned = [0u128; 10];
@@ -101,11 +101,13 @@ async fn runs_from_launch_to_delivery(world: &World, terms: &Terms) {
             earned[place] += payout(terms.bounty, terms.targetPpm, best, reached);
             best = reached;
         }
-        let next = if best < terms.targetPpm { keccak256("version 2") } else { B256::ZERO };
+        // Also the version that ends the campaign.
+        let next = keccak256(format!("version {}", version + 1));
         let settlement = world.settlement(id, &outcomes, next).await;
-        assert_eq!(settlement.windowHash, window_hash(id, version, version - 1, &submissions));
+        let start = window_start(&world.campaigns(OWNER), id).await;
+        assert_eq!(settlement.windowHash, window_hash(start, &submissions));
         let signature = world.attest(&settlement);
-        sent(settle(&world.campaigns(ATTESTER), terms, &submissions, &settlement, signature)).await;
+        sent(settle(&world.campaigns(ATTESTER), terms, &submissions, &settlement, signature).await).await;
     }
     let status = world.campaigns(OWNER).status(id).call().await.unwrap();
     assert_eq!(State::try_from(status.state), Ok(State::Closed));
@@ -114,9 +116,11 @@ async fn runs_from_launch_to_delivery(world: &World, terms: &Terms) {
 
     let delivery = Delivery { campaign: id, result: keccak256("the model") };
     let signature = world.attest(&delivery);
-    let handovers = ["version 1", "version 2"].map(|version| handover(keccak256(version))).to_vec();
+    let handovers = ["version 1", "version 2", "version 3"].map(|version| handover(keccak256(version))).to_vec();
     sent(world.campaigns(FIRST_MINER).finalize(terms.clone(), delivery.result, handovers, signature)).await;
 
+    world.pass(terms.audit.period).await;
+    sent(world.campaigns(FIRST_MINER).release(terms.clone())).await;
     everyone_is_paid_what_the_twin_says(world, terms, &earned).await;
     the_events_tell_the_same_story(world, id, &earned).await;
 }
@@ -137,41 +141,39 @@ async fn everyone_is_paid_what_the_twin_says(world: &World, terms: &Terms, earne
         assert_eq!(holding(world, terms, elsewhere).await - before, U256::from(*amount));
         total += U256::from(*amount);
     }
-    let refunded = U256::from(terms.bounty) - total;
-    let fee = fee(terms.bounty, terms.feePpm);
-    let expected = Ledger {
-        deposited: U256::from(terms.bounty) + fee,
-        paid: total,
-        owed: U256::ZERO,
-        refunded,
-        fee,
-        escrowed: U256::ZERO,
-    };
+    let deposited = U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm);
+    let fee = earned_fee(terms.bounty, terms.feePpm, total.to());
+    let refunded = deposited - total - fee;
+    let expected = Ledger { deposited, paid: total, owed: U256::ZERO, refunded, fee, escrowed: U256::ZERO };
     assert_eq!(campaigns.ledger(terms.clone()).call().await.unwrap(), expected);
     sent(world.campaigns(CAPSULE).withdraw(terms.clone(), elsewhere)).await;
     if !refunded.is_zero() {
         sent(world.campaigns(OWNER).withdraw(terms.clone(), elsewhere)).await;
     }
-    stakes_come_back(world, id).await;
+    stakes_come_back(world, terms).await;
     assert_eq!(holding(world, terms, world.deployment.campaigns).await, U256::ZERO);
 }
 
-/// One stake a miner served for both windows. The last miner's second reject made its stake the owner's.
-async fn stakes_come_back(world: &World, id: B256) {
-    let stake = U256::from(SUBMISSION_STAKE);
+/// One stake a miner served for both windows. What submissions that were not accepted pay is gone: to the Capsule for its
+/// gas, or burned.
+async fn stakes_come_back(world: &World, terms: &Terms) {
+    let id = world.id(terms);
+    let eighth = U256::from(SUBMISSION_STAKE) / U256::from(EIGHTHS);
     let elsewhere = Address::repeat_byte(0x78);
     for place in 0..10 {
         let miner = FIRST_MINER + place;
         let stakes = world.campaigns(OWNER).stakesOf(id, world.address(miner)).call().await.unwrap();
-        let forfeited = place == 9;
-        assert_eq!(stakes.free, if forfeited { U256::ZERO } else { stake }, "miner {place}");
-        assert_eq!((stakes.held, stakes.warned), (U256::ZERO, forfeited));
-        if !forfeited {
-            sent(world.campaigns(miner).withdrawStake(id, elsewhere)).await;
+        let left = match place {
+            0 | 5 => EIGHTHS,
+            9 => 0,
+            _ => EIGHTHS - 1,
+        };
+        assert_eq!((stakes.held, stakes.free), (U256::ZERO, U256::from(left) * eighth), "miner {place}");
+        if left > 0 {
+            sent(world.campaigns(miner).withdrawStake(terms.clone(), elsewhere)).await;
         }
     }
-    sent(world.campaigns(OWNER).withdrawStake(id, elsewhere)).await;
-    assert_eq!(world.balance(elsewhere).await, U256::from(10) * stake);
+    sent(world.campaigns(CAPSULE).withdrawStake(terms.clone(), elsewhere)).await;
     assert_eq!(world.balance(world.deployment.campaigns).await, U256::ZERO);
 }
 
@@ -179,7 +181,7 @@ async fn the_events_tell_the_same_story(world: &World, id: B256, earned: &[u128;
     let filter = Filter::new().address(world.deployment.campaigns).from_block(world.deployment.block);
     let logs = world.anvil.provider().get_logs(&filter).await.unwrap();
     let mut awarded = [U256::ZERO; 10];
-    let (mut opened, mut submitted, mut forfeited, mut hash) = (0, 0, 0, window_start(id, 1, 0));
+    let (mut opened, mut submitted, mut charged, mut hash) = (0, 0, U256::ZERO, B256::ZERO);
     for log in &logs {
         assert_eq!(log.topics()[1], id);
         match log.topics()[0] {
@@ -187,6 +189,7 @@ async fn the_events_tell_the_same_story(world: &World, id: B256, earned: &[u128;
                 let event = log.log_decode::<Campaigns::Opened>().unwrap().inner.data;
                 let deployment = world.deployment;
                 assert_eq!(campaign_id(deployment.chain_id, deployment.campaigns, &event.terms), id);
+                hash = event.windowStart;
                 opened += 1;
             }
             Campaigns::Submitted::SIGNATURE_HASH => {
@@ -198,21 +201,22 @@ async fn the_events_tell_the_same_story(world: &World, id: B256, earned: &[u128;
             Campaigns::Settled::SIGNATURE_HASH => {
                 let event = log.log_decode::<Campaigns::Settled>().unwrap().inner.data;
                 assert!(event.outcomes.iter().all(|code| Outcome::decode(*code).is_ok()));
-                hash = window_start(id, event.version + 1, event.window + 1);
+                hash = event.windowStart;
             }
             Campaigns::Awarded::SIGNATURE_HASH => {
                 let event = log.log_decode::<Campaigns::Awarded>().unwrap().inner.data;
                 awarded[event.index as usize] += event.amount;
             }
-            Campaigns::Forfeited::SIGNATURE_HASH => {
-                let event = log.log_decode::<Campaigns::Forfeited>().unwrap().inner.data;
-                assert_eq!((event.window, event.index, event.amount), (1, 9, U256::from(SUBMISSION_STAKE)));
-                forfeited += 1;
+            Campaigns::Charged::SIGNATURE_HASH => {
+                let event = log.log_decode::<Campaigns::Charged>().unwrap().inner.data;
+                charged += event.toCapsule + event.burned;
             }
             _ => {}
         }
     }
-    assert_eq!((opened, submitted, forfeited), (1, 20, 1));
+    assert_eq!((opened, submitted), (1, 20));
+    // In each window seven were not improved, and one was rejected for its form.
+    assert_eq!(charged, U256::from(2 * (7 + 8)) * U256::from(SUBMISSION_STAKE) / U256::from(8));
     assert_ne!(hash, B256::ZERO);
     assert_eq!(awarded, earned.map(U256::from));
 }

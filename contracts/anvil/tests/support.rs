@@ -6,15 +6,15 @@ use alloy::{
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, U256, keccak256, utils::parse_ether},
     providers::{DynProvider, Provider},
-    rpc::types::{TransactionReceipt, TransactionRequest},
+    rpc::types::{Filter, TransactionReceipt, TransactionRequest},
     signers::{SignerSync, local::PrivateKeySigner},
-    sol_types::SolCall,
+    sol_types::{SolCall, SolEvent},
     transports::TransportError,
 };
 use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{
-    Activation, Attestation, AuditTerms, Campaigns, CapsuleRegistry, DataCoin, Deployment, Handover, Outcome,
-    Publication, Revert, Settlement, Submission, Terms, campaign_id, decode_revert, fee, handover_hash,
+    Activation, Attestation, AuditTerms, Campaigns, CapsuleRegistry, DataCoin, Deployment, Handover, Limits, Outcome,
+    Publication, Revert, Settlement, Submission, Terms, campaign_id, decode_revert, fee, handover_hash, local_bounds,
 };
 use sonar_node::chain::{Options, RpcNode, Sender, deploy};
 
@@ -44,7 +44,7 @@ impl World {
         let options = Options { poll: Duration::from_millis(5), ..Options::default() };
         let node = RpcNode::new(&anvil.endpoint(), options.patience).expect("a URL");
         let deployer = Sender::new(node, anvil.signers()[DEPLOYER].clone(), options);
-        let deployment = deploy(&deployer, parse_ether("1000000").unwrap()).await.expect("deploys");
+        let deployment = deploy(&deployer, parse_ether("1000000").unwrap(), local_bounds()).await.expect("deploys");
         let world = Self { anvil, deployment };
         world.register().await;
         world
@@ -65,6 +65,19 @@ impl World {
         sent(describe).await;
         let authorize = registry.authorize(self.deployment.campaigns, true);
         sent(authorize).await;
+        let most = Limits {
+            stakePerCampaign: u128::MAX,
+            stakeInAll: u128::MAX,
+            longestRun: u32::MAX,
+            longestAudit: u32::MAX,
+            shortestEvaluation: 1,
+            shortestDelivery: 1,
+            maxSubmissions: u32::MAX,
+        };
+        sent(registry.setLimits(most)).await;
+        for token in [Address::ZERO, self.deployment.datacoin] {
+            sent(registry.setToken(token, true, 0)).await;
+        }
     }
 
     pub fn signer(&self, who: usize) -> &PrivateKeySigner {
@@ -111,9 +124,8 @@ impl World {
             activationSeconds: 600,
             evaluationSeconds: 600,
             deliverySeconds: 600,
-            audit: AuditTerms { period: 600, keys: keccak256("audit keys") },
+            audit: AuditTerms { period: 600, keys: keccak256("audit keys"), ..AuditTerms::default() },
             capsule: self.address(CAPSULE),
-            attester: self.address(ATTESTER),
             feePpm: FEE_PPM,
             stake: STAKE,
             submissionStake: SUBMISSION_STAKE,
@@ -146,9 +158,18 @@ impl World {
 
     pub async fn activate_with(&self, terms: &Terms, first: Publication) {
         let Publication { material, root, handover } = first;
-        let signature =
-            self.attest(&Activation { campaign: self.id(terms), startPpm: 100_000, material, root, handover });
-        sent(self.campaigns(ATTESTER).activate(terms.clone(), 100_000, first, signature)).await;
+        let (campaign, certificate) = (self.id(terms), keccak256("certificate"));
+        let window = self.campaigns(ATTESTER).window(campaign).call().await.unwrap().hash;
+        let signature = self.attest(&Activation {
+            campaign,
+            startPpm: 100_000,
+            windowHash: window,
+            material,
+            root,
+            handover,
+            certificate,
+        });
+        sent(self.campaigns(ATTESTER).activate(terms.clone(), 100_000, first, certificate, signature)).await;
     }
 
     /// `count` miners submit an update each.
@@ -187,6 +208,13 @@ impl World {
         }
     }
 
+    /// Lets so many seconds pass.
+    pub async fn pass(&self, seconds: u32) {
+        let provider = self.anvil.provider();
+        let _: serde_json::Value = provider.raw_request("evm_increaseTime".into(), (seconds,)).await.unwrap();
+        let _: serde_json::Value = provider.raw_request("evm_mine".into(), ()).await.unwrap();
+    }
+
     pub async fn balance(&self, who: Address) -> U256 {
         self.anvil.provider().get_balance(who).await.unwrap()
     }
@@ -220,11 +248,12 @@ macro_rules! methods {
 methods! {
     Campaigns::open => openCall { t: Terms };
     Campaigns::openWithPermit => openWithPermitCall { t: Terms, permitDeadline: U256, v: u8, r: B256, s: B256 };
-    Campaigns::activate => activateCall { t: Terms, startPpm: u32, first: Publication, sig: Bytes };
+    Campaigns::activate => activateCall { t: Terms, startPpm: u32, first: Publication, certificate: B256, sig: Bytes };
+    Campaigns::release => releaseCall { t: Terms };
     Campaigns::submit => submitCall { id: B256, version: u32, content: B256 };
     Campaigns::finalize => finalizeCall { t: Terms, result: B256, handovers: Vec<Handover>, sig: Bytes };
     Campaigns::withdraw => withdrawCall { t: Terms, to: Address };
-    Campaigns::withdrawStake => withdrawStakeCall { id: B256, to: Address };
+    Campaigns::withdrawStake => withdrawStakeCall { t: Terms, to: Address };
     Campaigns::status => statusCall { id: B256 };
     Campaigns::stakesOf => stakesOfCall { id: B256, account: Address };
     Campaigns::window => windowCall { id: B256 };
@@ -232,6 +261,8 @@ methods! {
     Campaigns::ledger => ledgerCall { t: Terms };
     Campaigns::campaignId => campaignIdCall { t: Terms };
     Campaigns::REGISTRY => REGISTRYCall {};
+    CapsuleRegistry::setLimits => setLimitsCall { limits_: Limits };
+    CapsuleRegistry::setToken => setTokenCall { token: Address, accepted: bool, leastFee: u128 };
     CapsuleRegistry::unstake => unstakeCall { amount: U256 };
     CapsuleRegistry::authorize => authorizeCall { campaigns: Address, allowed: bool };
     DataCoin::transfer => transferCall { to: Address, value: U256 };
@@ -297,8 +328,20 @@ pub fn handover(material: B256) -> Handover {
     }
 }
 
+/// The hash of the present window while it was empty, as the last event says.
+pub async fn window_start(campaigns: &Contract, id: B256) -> B256 {
+    let starts = vec![Campaigns::Opened::SIGNATURE_HASH, Campaigns::Settled::SIGNATURE_HASH];
+    let filter = Filter::new().address(campaigns.address).from_block(0).event_signature(starts).topic1(id);
+    let logs = campaigns.provider.get_logs(&filter).await.unwrap();
+    let last = logs.last().expect("the campaign was opened");
+    match last.topics()[0] {
+        Campaigns::Opened::SIGNATURE_HASH => last.log_decode::<Campaigns::Opened>().unwrap().inner.windowStart,
+        _ => last.log_decode::<Campaigns::Settled>().unwrap().inner.windowStart,
+    }
+}
+
 /// The call that settles the present window.
-pub fn settle(
+pub async fn settle(
     campaigns: &Contract,
     terms: &Terms,
     submissions: &[Submission],
@@ -307,6 +350,7 @@ pub fn settle(
 ) -> Call<Campaigns::settleCall> {
     campaigns.with(Campaigns::settleCall {
         t: terms.clone(),
+        windowStart: window_start(campaigns, settlement.campaign).await,
         subs: submissions.to_vec(),
         outcomes: settlement.outcomes.clone(),
         next: published(settlement.material),

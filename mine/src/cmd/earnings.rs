@@ -80,12 +80,12 @@ fn human(statement: &Statement) -> String {
 
 fn stakes(statement: &StakeStatement) -> String {
     let row = |row: &StakeRow| {
-        let [held, free, forfeited, withdrawn] =
-            [row.stakes.held, row.stakes.free, row.stakes.forfeited, row.stakes.withdrawn]
+        let [held, free, charged, withdrawn] =
+            [row.stakes.held, row.stakes.free, row.stakes.charged, row.stakes.withdrawn]
                 .map(|amount| TokenUnit::eth().format(amount));
-        let warning = if row.warned { "; the next rejection forfeits the stake" } else { "" };
         format!(
-            "\n{} stakes: {held} held, {free} returned, {withdrawn} withdrawn, {forfeited} forfeited{warning}",
+            "\n{} stakes: {held} held, {free} returned, {withdrawn} withdrawn, {charged} paid by submissions that were \
+             not accepted",
             row.campaign.short()
         )
     };

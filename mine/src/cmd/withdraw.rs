@@ -131,8 +131,8 @@ impl<'a> Source<'a> {
             Self::Campaign(CampaignView { id, terms, .. }) => {
                 (client.owed(*id, me).await?, client.withdraw_cost(terms, to).await?)
             }
-            Self::Returned(CampaignView { id, .. }) => {
-                (client.stakes(*id, me).await?.free.into(), client.withdraw_stake_cost(*id, to).await?)
+            Self::Returned(CampaignView { id, terms, .. }) => {
+                (client.stakes(*id, me).await?.free.into(), client.withdraw_stake_cost(terms, to).await?)
             }
             Self::Capsules => (client.claimable(me).await?, client.claim_cost(to).await?),
         };
@@ -146,7 +146,7 @@ impl<'a> Source<'a> {
     async fn take(self, client: &Client, to: Address) -> Result<TxOutcome, Failure> {
         Ok(match self {
             Self::Campaign(campaign) => client.withdraw(&campaign.terms, to).await?,
-            Self::Returned(campaign) => client.withdraw_stake(campaign.id, to).await?,
+            Self::Returned(campaign) => client.withdraw_stake(&campaign.terms, to).await?,
             Self::Capsules => client.claim(to).await?,
         })
     }

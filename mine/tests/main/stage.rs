@@ -12,7 +12,7 @@ use sonar_contracts::{
     Activation, Attestation, CloseReason, Deployment, Outcome, Publication, Settlement, Terms, Tree,
 };
 use sonar_node::{
-    chain::Client,
+    chain::{Client, SignedSettlement},
     ipfs::{Node, NodeConfig, loopback},
 };
 use sonar_protocol::{
@@ -31,7 +31,7 @@ use syft::{Binding, Ppm, SecretKey, VersionSeed, Weights};
 use syft_nets::Model;
 
 use testkit::{
-    stage::{OPTIONS, deployed},
+    stage::{OPTIONS, deployed, limits},
     yes_or_no,
 };
 
@@ -40,6 +40,7 @@ pub struct Stage {
     pub deployment: Deployment,
     pub hub: Node,
     pub capsule: Identity,
+    certificate: Digest,
     owner: Client,
     operator: Client,
     attester: PrivateKeySigner,
@@ -79,7 +80,9 @@ impl Stage {
             .await
             .unwrap();
         operator.authorize(true).await.unwrap();
-        Self { deployment, hub, capsule, owner, operator, attester, directory, anvil }
+        operator.set_limits(limits()).await.unwrap();
+        operator.set_token(Address::ZERO, Some(0)).await.unwrap();
+        Self { deployment, hub, capsule, certificate, owner, operator, attester, directory, anvil }
     }
 
     /// A client for the Mine's account.
@@ -126,7 +129,6 @@ impl Stage {
             bounty: Amount::from(10_u128.pow(18)),
             capsule: CapsuleTerms {
                 operator: self.operator.address().unwrap(),
-                attester: self.attester.address(),
                 fee_ppm: Ppm::of(1, 100),
                 stake: Amount::ZERO,
                 fingerprint: self.capsule.fingerprint(),
@@ -174,9 +176,19 @@ impl Stage {
     pub async fn activate_with(&self, campaign: &Campaign, first: Published) {
         let start_ppm = campaign.terms.startPpm / campaign.terms.gridPpm * campaign.terms.gridPpm;
         let Publication { material, root, handover } = first.into();
-        let signature =
-            self.sign(&Activation { campaign: campaign.id.0, startPpm: start_ppm, material, root, handover });
-        self.operator.activate(&campaign.terms, start_ppm.try_into().unwrap(), first, &signature).await.unwrap();
+        let certificate = self.certificate;
+        let signature = self.sign(&Activation {
+            campaign: campaign.id.0,
+            startPpm: start_ppm,
+            windowHash: self.owner.status(campaign.id).await.unwrap().windowHash,
+            material,
+            root,
+            handover,
+            certificate: certificate.into(),
+        });
+        let sent =
+            self.operator.activate(&campaign.terms, start_ppm.try_into().unwrap(), first, certificate, &signature);
+        sent.await.unwrap();
     }
 
     /// What the Capsule binds itself to with a material on IPFS.
@@ -205,8 +217,16 @@ impl Stage {
             handover,
             close: 0,
         });
-        let submissions = &view.window.submissions;
-        self.operator.settle(&view.terms, submissions, outcomes, next, CloseReason::None, &signature).await.unwrap();
+        let settlement = SignedSettlement {
+            terms: &view.terms,
+            window_start: view.window.start,
+            submissions: &view.window.submissions,
+            outcomes,
+            next,
+            close: CloseReason::None,
+            signature: &signature,
+        };
+        self.operator.settle(settlement).await.unwrap();
     }
 
     /// Closes a campaign as its owner.

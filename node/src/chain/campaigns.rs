@@ -2,7 +2,7 @@
 
 use alloy::{
     network::TransactionBuilder,
-    primitives::{Address, U256, keccak256},
+    primitives::{Address, B256, U256, keccak256},
     rpc::types::TransactionRequest,
     signers::Signer,
     sol_types::{SolCall, SolValue},
@@ -73,7 +73,7 @@ impl Client {
         }))
     }
 
-    /// Closes an open campaign without unsettled submissions.
+    /// Closes an open campaign, or announces its end: it then closes when its window is settled.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -91,12 +91,12 @@ impl Client {
         self.send("refund the campaign", &call, U256::ZERO).await
     }
 
-    /// Closes a campaign whose Capsule did not settle a window in time.
+    /// Closes a campaign whose Capsule did not settle a window in time. `start` is the window's hash while it was empty.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
-    pub async fn abandon(&self, terms: &Terms, pending: &[Submission]) -> Result<TxOutcome, Error> {
-        let call = Campaigns::abandonCall { t: terms.clone(), pending: pending.to_vec() };
+    pub async fn abandon(&self, terms: &Terms, start: B256, pending: &[Submission]) -> Result<TxOutcome, Error> {
+        let call = Campaigns::abandonCall { t: terms.clone(), windowStart: start, pending: pending.to_vec() };
         self.send("abandon the campaign", &call, U256::ZERO).await
     }
 
@@ -130,16 +130,16 @@ impl Client {
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
-    pub async fn withdraw_stake(&self, id: CampaignId, to: Address) -> Result<TxOutcome, Error> {
-        self.send("withdraw the stake", &Campaigns::withdrawStakeCall { id: id.0, to }, U256::ZERO).await
+    pub async fn withdraw_stake(&self, terms: &Terms, to: Address) -> Result<TxOutcome, Error> {
+        self.send("withdraw the stake", &Campaigns::withdrawStakeCall { t: terms.clone(), to }, U256::ZERO).await
     }
 
     /// Estimated cost of `withdraw_stake` at current gas prices, in wei.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
-    pub async fn withdraw_stake_cost(&self, id: CampaignId, to: Address) -> Result<Amount, Error> {
-        let call = Campaigns::withdrawStakeCall { id: id.0, to };
+    pub async fn withdraw_stake_cost(&self, terms: &Terms, to: Address) -> Result<Amount, Error> {
+        let call = Campaigns::withdrawStakeCall { t: terms.clone(), to };
         self.cost("estimate the cost of a withdrawal", self.deployment().campaigns, &call).await
     }
 
@@ -163,12 +163,14 @@ impl Client {
         terms: &Terms,
         start: Ppm,
         first: Published,
+        certificate: Digest,
         signature: &[u8],
     ) -> Result<TxOutcome, Error> {
         let call = Campaigns::activateCall {
             t: terms.clone(),
             startPpm: start.get(),
             first: first.into(),
+            certificate: certificate.into(),
             sig: signature.to_vec().into(),
         };
         self.send("activate the campaign", &call, U256::ZERO).await
@@ -187,34 +189,17 @@ impl Client {
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
-    pub async fn settle(
-        &self,
-        terms: &Terms,
-        submissions: &[Submission],
-        outcomes: &[Outcome],
-        next: Option<Published>,
-        close: CloseReason,
-        signature: &[u8],
-    ) -> Result<TxOutcome, Error> {
-        let call = settle_call(terms, submissions, outcomes, next, close, signature)?;
-        self.send("settle the window", &call, U256::ZERO).await
+    pub async fn settle(&self, settlement: SignedSettlement<'_>) -> Result<TxOutcome, Error> {
+        self.send("settle the window", &settlement.call()?, U256::ZERO).await
     }
 
     /// Simulates a settlement. Sends nothing and needs no account.
     ///
     /// # Errors
     /// When the contract would refuse, or the chain does not answer.
-    pub async fn check_settle(
-        &self,
-        terms: &Terms,
-        submissions: &[Submission],
-        outcomes: &[Outcome],
-        next: Option<Published>,
-        close: CloseReason,
-        signature: &[u8],
-    ) -> Result<(), Error> {
-        let call = settle_call(terms, submissions, outcomes, next, close, signature)?;
-        let request = TransactionRequest::default().with_to(self.deployment().campaigns).with_input(call.abi_encode());
+    pub async fn check_settle(&self, settlement: SignedSettlement<'_>) -> Result<(), Error> {
+        let call = settlement.call()?.abi_encode();
+        let request = TransactionRequest::default().with_to(self.deployment().campaigns).with_input(call);
         self.shared.node.simulate("settle the window", &request).await
     }
 
@@ -238,7 +223,7 @@ impl Client {
         self.send("finalize the campaign", &call, U256::ZERO).await
     }
 
-    /// Frees the stake of a Capsule that has delivered.
+    /// Frees the stake of a Capsule that has delivered, and pays its fee, after the audit period.
     ///
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
@@ -277,22 +262,37 @@ impl Client {
     }
 }
 
-fn settle_call(
-    terms: &Terms,
-    submissions: &[Submission],
-    outcomes: &[Outcome],
-    next: Option<Published>,
-    close: CloseReason,
-    signature: &[u8],
-) -> Result<Campaigns::settleCall, Error> {
-    Ok(Campaigns::settleCall {
-        t: terms.clone(),
-        subs: submissions.to_vec(),
-        outcomes: outcomes.iter().map(|outcome| outcome.encode()).collect::<Result<_, _>>()?,
-        next: next.map(Publication::from).unwrap_or_default(),
-        close_: close as u8,
-        sig: signature.to_vec().into(),
-    })
+/// A Capsule's signed settlement of a window.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedSettlement<'a> {
+    /// The campaign's terms.
+    pub terms: &'a Terms,
+    /// The window's hash while it was empty.
+    pub window_start: B256,
+    /// The window's submissions, in order.
+    pub submissions: &'a [Submission],
+    /// Their outcomes.
+    pub outcomes: &'a [Outcome],
+    /// What the Capsule published for the next version.
+    pub next: Option<Published>,
+    /// Why the campaign closes, if the Capsule decides that.
+    pub close: CloseReason,
+    /// The attester's signature.
+    pub signature: &'a [u8],
+}
+
+impl SignedSettlement<'_> {
+    fn call(&self) -> Result<Campaigns::settleCall, Error> {
+        Ok(Campaigns::settleCall {
+            t: self.terms.clone(),
+            windowStart: self.window_start,
+            subs: self.submissions.to_vec(),
+            outcomes: self.outcomes.iter().map(|outcome| outcome.encode()).collect::<Result<_, _>>()?,
+            next: self.next.map(Publication::from).unwrap_or_default(),
+            close_: self.close as u8,
+            sig: self.signature.to_vec().into(),
+        })
+    }
 }
 
 fn withdraw_call(terms: &Terms, to: Address) -> Campaigns::withdrawCall {

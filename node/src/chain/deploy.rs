@@ -6,20 +6,22 @@ use alloy::{
     rpc::types::TransactionRequest,
     sol_types::SolConstructor,
 };
-use sonar_contracts::{Assessor, Campaigns, CapsuleRegistry, DataCoin, Deployment};
+use sonar_contracts::{Assessor, Bounds, Campaigns, CapsuleRegistry, DataCoin, Deployment, TermsChecker};
 
 use super::{Error, Sender};
 
-/// Deploys CapsuleRegistry, Assessor, Campaigns and DataCoin from an account, which receives `datacoin_supply` in the
-/// smallest unit.
+/// Deploys the contracts from an account, which receives `datacoin_supply` in the smallest unit. `bounds` limit the times
+/// in terms for good.
 ///
 /// # Errors
 /// Names the contract that could not be deployed.
-pub async fn deploy(sender: &Sender, datacoin_supply: U256) -> Result<Deployment, Error> {
+pub async fn deploy(sender: &Sender, datacoin_supply: U256, bounds: Bounds) -> Result<Deployment, Error> {
     let chain_id = sender.node().chain_id().await?;
     let (registry, block) = create(sender, "deploy CapsuleRegistry", &CapsuleRegistry::BYTECODE, None).await?;
     let (assessor, _) = create(sender, "deploy Assessor", &Assessor::BYTECODE, None).await?;
-    let arguments = Campaigns::constructorCall { registry, assessor }.abi_encode();
+    let arguments = TermsChecker::constructorCall { registry, bounds_: bounds }.abi_encode();
+    let (checker, _) = create(sender, "deploy TermsChecker", &TermsChecker::BYTECODE, Some(arguments)).await?;
+    let arguments = Campaigns::constructorCall { registry, assessor, termsChecker: checker }.abi_encode();
     let (campaigns, _) = create(sender, "deploy Campaigns", &Campaigns::BYTECODE, Some(arguments)).await?;
     let arguments = DataCoin::constructorCall { supply: datacoin_supply }.abi_encode();
     let (datacoin, _) = create(sender, "deploy DataCoin", &DataCoin::BYTECODE, Some(arguments)).await?;

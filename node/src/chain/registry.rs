@@ -1,8 +1,8 @@
 //! The registry of Capsules: registrations, stakes, and the transactions of operators.
 
 use alloy::primitives::{Address, B256, U256};
-use sonar_contracts::{Capsule, CapsuleRegistry};
-use sonar_protocol::{ids::Digest, units::Amount};
+use sonar_contracts::{Bounds, Campaigns, Capsule, CapsuleRegistry, TermsChecker};
+use sonar_protocol::{event::CapsuleLimits, ids::Digest, units::Amount};
 use syft::Ppm;
 
 use super::{Client, Error, TxOutcome};
@@ -84,6 +84,44 @@ impl Client {
         let call = CapsuleRegistry::authorizeCall { campaigns: self.deployment().campaigns, allowed };
         let registry = self.deployment().registry;
         self.send_to("authorise Sonar", registry, &call, U256::ZERO).await
+    }
+
+    /// Publishes what a campaign may demand of the account's Capsule at most.
+    ///
+    /// # Errors
+    /// When the registry refuses, or the chain does not answer.
+    pub async fn set_limits(&self, limits: CapsuleLimits) -> Result<TxOutcome, Error> {
+        let call = CapsuleRegistry::setLimitsCall { limits_: limits.into() };
+        self.send_to("publish the limits", self.deployment().registry, &call, U256::ZERO).await
+    }
+
+    /// Publishes the least fee for which the account's Capsule works in a token (zero: ETH); `None` if it does not.
+    ///
+    /// # Errors
+    /// When the registry refuses, or the chain does not answer.
+    pub async fn set_token(&self, token: Address, least_fee: Option<u128>) -> Result<TxOutcome, Error> {
+        let (accepted, least_fee) = (least_fee.is_some(), least_fee.unwrap_or_default());
+        let call = CapsuleRegistry::setTokenCall { token, accepted, leastFee: least_fee };
+        self.send_to("publish the token", self.deployment().registry, &call, U256::ZERO).await
+    }
+
+    /// Withdraws free stake of the account's Capsule to the account.
+    ///
+    /// # Errors
+    /// When the registry refuses, or the chain does not answer.
+    pub async fn unstake(&self, amount: Amount) -> Result<TxOutcome, Error> {
+        let call = CapsuleRegistry::unstakeCall { amount: amount.0 };
+        self.send_to("withdraw stake", self.deployment().registry, &call, U256::ZERO).await
+    }
+
+    /// Bounds on the times in terms.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn bounds(&self) -> Result<Bounds, Error> {
+        let what = "read the bounds on times";
+        let checker = self.read(what, self.deployment().campaigns, &Campaigns::TERMS_CHECKERCall {}).await?;
+        self.read(what, checker, &TermsChecker::boundsCall {}).await
     }
 
     /// Adds to the account's stake.

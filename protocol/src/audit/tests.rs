@@ -101,16 +101,30 @@ impl Scene {
     fn played(manifest: &Manifest, doings: &Doings) -> Self {
         let mut scene = Self::default();
         let terms = Terms { gridPpm: manifest.accuracy.grid.ppm(), deadline: u64::MAX, ..Terms::default() };
-        scene.say(Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()) });
+        scene.say(Event::Opened {
+            id: ID,
+            terms: Box::new(terms.try_into().unwrap()),
+            window_start: B256::repeat_byte(3),
+        });
         let (first, later) = doings.split_first().unwrap();
         let published = scene.publish(manifest, first);
-        scene.say(Event::Activated { id: ID, start_ppm: first.attested, first: published });
+        let certificate = Digest([4; 32]);
+        scene.say(Event::Activated { id: ID, start_ppm: first.attested, first: published, certificate });
         for (index, doing) in (0..).zip(later) {
             let (window, version, miner) = (WindowIndex(index), Version(index + 1), Address::ZERO);
             let content = Digest([1; 32]);
             scene.say(Event::Submitted { id: ID, miner, version, window, index: 0, content });
             let (outcomes, next) = (vec![Outcome::Accepted(1)], Some(scene.publish(manifest, doing)));
-            scene.say(Event::Settled { id: ID, window, version, outcomes, best_ppm: doing.attested, next });
+            let window_start = B256::repeat_byte(5);
+            scene.say(Event::Settled {
+                id: ID,
+                window,
+                version,
+                outcomes,
+                best_ppm: doing.attested,
+                next,
+                window_start,
+            });
         }
         scene.say(Event::Closed { id: ID, reason: CloseReason::Owner, refunded: Amount::ZERO });
         scene.say(Event::Finalized { id: ID, result: Digest([2; 32]), handovers: scene.handovers.clone() });

@@ -126,13 +126,16 @@ pub enum LaunchError {
         eth(*.0), eth(MAX_SUBMISSION_STAKE.into()), eth(STAKE_UNIT.into())
     )]
     Stake(Amount),
-    /// A stake that is worth more than a submission can earn.
-    #[error("limits.submission_stake of {} is more than the {} that one grid step pays", eth(*.stake), eth(*.step))]
-    StakeAboveStep {
+    /// A stake above what the contract allows for the bounty.
+    #[error(
+        "limits.submission_stake of {} is more than {}: one grid step's pay, or 0.001 ETH for a bounty in a token",
+        eth(*.stake), eth(*.most)
+    )]
+    StakeTooHigh {
         /// The stake.
         stake: Amount,
-        /// Payout of one grid step.
-        step: Amount,
+        /// The most that the contract allows.
+        most: Amount,
     },
     /// The manifest is invalid.
     #[error("{0}")]

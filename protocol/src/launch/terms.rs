@@ -1,7 +1,7 @@
 //! The terms of a campaign on chain.
 
 use alloy::primitives::{Address, B256};
-use sonar_contracts::{AuditTerms, MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, payout};
+use sonar_contracts::{AuditTerms, MAX_SUBMISSION_STAKE, STAKE_UNIT, Terms, max_submission_stake};
 
 use super::{CapsuleTerms, LaunchError};
 use crate::{
@@ -18,8 +18,6 @@ const CAPSULE_SECONDS: u32 = 3_600;
 const DELIVERY_SECONDS: u32 = 86_400;
 /// Default audit period in seconds: a week.
 const AUDIT_SECONDS: u32 = 604_800;
-/// Range of the audit period: at least an hour for the audit, and at most thirty days of locked stake.
-const AUDIT_BOUNDS: std::ops::RangeInclusive<u32> = 3_600..=2_592_000;
 /// The default stake of a submission is this part of the payout of one grid step …
 const STAKE_PART: u128 = 10;
 /// … but at most this number of wei …
@@ -58,9 +56,12 @@ pub(super) fn terms(file: &CampaignFile, manifest: &Manifest, deal: Deal) -> Res
         activationSeconds: file.limits.activation_seconds.unwrap_or(CAPSULE_SECONDS),
         evaluationSeconds: file.limits.evaluation_seconds.unwrap_or(CAPSULE_SECONDS),
         deliverySeconds: file.limits.delivery_seconds.unwrap_or(DELIVERY_SECONDS),
-        audit: AuditTerms { period: audit_seconds(file)?, keys: keys_root(audit) },
+        audit: AuditTerms {
+            period: file.limits.audit_seconds.unwrap_or(AUDIT_SECONDS),
+            keys: keys_root(audit),
+            ..AuditTerms::default()
+        },
         capsule: capsule.operator,
-        attester: capsule.attester,
         feePpm: capsule.fee_ppm.get(),
         stake: u128::try_from(capsule.stake.0).unwrap_or(u128::MAX),
         submissionStake: submission_stake(file, token, bounty, accuracy)?,
@@ -70,14 +71,6 @@ pub(super) fn terms(file: &CampaignFile, manifest: &Manifest, deal: Deal) -> Res
     Ok(terms.try_into()?)
 }
 
-/// How long the Capsule's stake stays locked after its delivery.
-fn audit_seconds(file: &CampaignFile) -> Result<u32, LaunchError> {
-    let seconds = file.limits.audit_seconds.unwrap_or(AUDIT_SECONDS);
-    let must = "between 3600 and 2592000 (an hour and thirty days)";
-    let limit = LaunchError::Limit { field: "audit_seconds", value: seconds.into(), must };
-    AUDIT_BOUNDS.contains(&seconds).then_some(seconds).ok_or(limit)
-}
-
 /// The stake of a submission: as in the file, or a part of the payout of one grid step.
 fn submission_stake(
     file: &CampaignFile,
@@ -85,15 +78,15 @@ fn submission_stake(
     bounty: u128,
     accuracy: &Accuracy,
 ) -> Result<u128, LaunchError> {
-    let step = payout(bounty, accuracy.target.get(), 0, accuracy.grid.ppm());
+    let most = max_submission_stake(token.is_zero(), bounty, accuracy.grid.ppm(), accuracy.target.get());
     let Some(wanted) = file.limits.submission_stake else {
-        let usual = if token.is_zero() { (step / STAKE_PART).min(MOST_USUAL_STAKE) } else { TOKEN_STAKE };
+        let usual = if token.is_zero() { (most / STAKE_PART).min(MOST_USUAL_STAKE) } else { TOKEN_STAKE };
         return Ok(usual - usual % STAKE_UNIT);
     };
     let fits = |stake: &u128| *stake <= MAX_SUBMISSION_STAKE && stake.is_multiple_of(STAKE_UNIT);
     let stake = u128::try_from(wanted.0).ok().filter(fits).ok_or(LaunchError::Stake(wanted))?;
-    if token.is_zero() && stake > step {
-        return Err(LaunchError::StakeAboveStep { stake: wanted, step: step.into() });
+    if stake > most {
+        return Err(LaunchError::StakeTooHigh { stake: wanted, most: most.into() });
     }
     Ok(stake)
 }

@@ -29,7 +29,6 @@ pub(crate) fn inputs() -> Inputs {
         bounty: Amount::from(1_000_u128),
         capsule: CapsuleTerms {
             operator: Address::repeat_byte(2),
-            attester: Address::repeat_byte(3),
             fee_ppm: Ppm::of(1, 100),
             stake: Amount::ZERO,
             fingerprint: Fingerprint::V4([0xCD; 20]),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use alloy::primitives::{U256, utils::parse_ether};
-use sonar_contracts::Deployment;
+use sonar_contracts::{Bounds, Deployment, local_bounds, public_bounds};
 use sonar_node::{
     account::Keystore,
     chain::{self, Options, RpcNode, Sender, deploy},
@@ -27,9 +27,30 @@ pub struct Deploy {
     /// Write the deployment to this file instead
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Bounds on the times of campaigns, which nobody can change later
+    #[arg(long, value_enum, default_value_t = Times::Public)]
+    times: Times,
     /// Overwrite a deployment file whose contracts are not on this chain
     #[arg(long)]
     force: bool,
+}
+
+/// Bounds on the times of campaigns.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Times {
+    /// Minutes to days, so that outages harm nobody
+    Public,
+    /// Seconds to days, for a network on one machine
+    Local,
+}
+
+impl Times {
+    fn bounds(self) -> Bounds {
+        match self {
+            Self::Public => public_bounds(),
+            Self::Local => local_bounds(),
+        }
+    }
 }
 
 impl Deploy {
@@ -52,12 +73,12 @@ impl Deploy {
         let signer = Keystore::new(&context.home).unlock(&name, &passphrase)?;
         cli::confirm(
             &context.globals,
-            &format!("This deploys four contracts to chain {chain_id}; account {} pays the gas.", signer.address()),
+            &format!("This deploys five contracts to chain {chain_id}; account {} pays the gas.", signer.address()),
         )?;
         let supply = U256::from(self.supply) * parse_ether("1").map_err(Failure::internal)?;
-        output.progress("Deploying CapsuleRegistry, Assessor, Campaigns and DataCoin…");
+        output.progress("Deploying CapsuleRegistry, Assessor, TermsChecker, Campaigns and DataCoin…");
         let sender = Sender::new(node, signer, Options::default());
-        let deployment = deploy(&sender, supply).await.map_err(failure)?;
+        let deployment = deploy(&sender, supply, self.times.bounds()).await.map_err(failure)?;
         files::private_directory(&context.home)?;
         let text = serde_json::to_vec_pretty(&deployment).map_err(Failure::internal)?;
         files::write_atomic(&path, &text, Access::Public)?;

@@ -87,7 +87,7 @@ fn id(salt: u8) -> CampaignId {
 
 fn opened(salt: u8) -> Event {
     let terms = Terms { bounty: 1000, gridPpm: 5000, windowSize: 2, deadline: 10_000, ..Terms::default() };
-    Event::Opened { id: id(salt), terms: Box::new(terms.try_into().unwrap()) }
+    Event::Opened { id: id(salt), terms: Box::new(terms.try_into().unwrap()), window_start: B256::ZERO }
 }
 
 fn activated(salt: u8) -> Event {
@@ -95,6 +95,7 @@ fn activated(salt: u8) -> Event {
         id: id(salt),
         start_ppm: Ppm::of(1, 10),
         first: Published { material: Digest([salt; 32]), root: B256::ZERO, handover: B256::ZERO },
+        certificate: Digest([9; 32]),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::index::{BlockRef, Source, SourceError};
 use sonar_node::{
-    chain::{self, Client},
+    chain::{self, Client, SignedSettlement},
     cli::{ExitCode, Failure},
     ipfs,
 };
@@ -92,37 +92,34 @@ impl From<chain::Error> for SettleError {
     }
 }
 
+fn signed<'a>(
+    settlement: &'a SettlementRequest,
+    terms: &'a Terms,
+    submissions: &'a [Submission],
+) -> SignedSettlement<'a> {
+    SignedSettlement {
+        terms,
+        window_start: settlement.window_start,
+        submissions,
+        outcomes: &settlement.outcomes,
+        next: settlement.next,
+        close: settlement.close,
+        signature: &settlement.signature,
+    }
+}
+
 impl Settler for Settlements {
     async fn simulate(&self, settlement: &SettlementRequest) -> Result<(CampaignId, u32), SettleError> {
         let Call { terms, submissions } = call(settlement)?;
         let campaign = self.0.id(&terms);
         let window = self.0.status(campaign).await?.windowIndex;
-        self.0
-            .check_settle(
-                &terms,
-                &submissions,
-                &settlement.outcomes,
-                settlement.next,
-                settlement.close,
-                &settlement.signature,
-            )
-            .await?;
+        self.0.check_settle(signed(settlement, &terms, &submissions)).await?;
         Ok((campaign, window))
     }
 
     async fn send(&self, settlement: &SettlementRequest) -> Result<B256, SettleError> {
         let Call { terms, submissions } = call(settlement)?;
-        let outcome = self
-            .0
-            .settle(
-                &terms,
-                &submissions,
-                &settlement.outcomes,
-                settlement.next,
-                settlement.close,
-                &settlement.signature,
-            )
-            .await?;
+        let outcome = self.0.settle(signed(settlement, &terms, &submissions)).await?;
         Ok(outcome.hash)
     }
 }

@@ -44,10 +44,11 @@ pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<ManifestArtefac
         live.entry(manifest).or_insert(Kind::Manifest);
         // Old versions too, until the data scientist has had time to audit them: a dishonest Capsule would rather lose
         // them.
-        if campaign.stake_fate.is_none() && (campaign.terms.stake > 0 || campaign.result.is_none()) {
-            let materials = campaign.versions.iter().map(|version| version.published.material);
-            materials.for_each(|material| _ = live.entry(material).or_insert(Kind::Material));
-        }
+        let audited = campaign.stake_fate.is_some();
+        // The last one for as long as the result: with its seed it is the delivered model once more.
+        let kept = if audited { campaign.versions.len().saturating_sub(1) } else { 0 };
+        let materials = campaign.versions.iter().skip(kept).map(|version| version.published.material);
+        materials.for_each(|material| _ = live.entry(material).or_insert(Kind::Material));
         let named = named(manifest);
         // Also needed to measure the delivered model.
         if let Some(backbone) = named.and_then(|named| named.backbone) {
@@ -72,7 +73,7 @@ pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<ManifestArtefac
 /// Whether a campaign still runs, or has a model that its owner may fetch.
 fn needs_artefacts(campaign: &CampaignView) -> bool {
     match campaign.state {
-        State::Proposed | State::Open | State::Finalized => true,
+        State::Proposed | State::Open | State::Finalized | State::Released | State::Convicted => true,
         State::Closed => campaign.reason != CloseReason::CapsuleTimeout,
         State::None | State::Refunded => false,
     }
@@ -83,7 +84,7 @@ pub fn is_settled(world: &World, id: CampaignId, window: u32) -> bool {
     world.campaign(id).is_some_and(|campaign| match campaign.state {
         State::None | State::Proposed => false,
         State::Open => campaign.window.index.0 > window,
-        State::Closed | State::Finalized | State::Refunded => true,
+        State::Closed | State::Finalized | State::Released | State::Convicted | State::Refunded => true,
     })
 }
 
@@ -268,18 +269,24 @@ mod tests {
         world.apply(&Record { at, event }).unwrap();
     }
 
+    fn activated(id: CampaignId) -> Event {
+        let certificate = Digest([9; 32]);
+        Event::Activated { id, start_ppm: Ppm::ZERO, first: published(MATERIALS[0]), certificate }
+    }
+
     /// Two windows change the model, so that it has three versions; then it takes nothing more.
     fn closed(stake: u128) -> World {
         let mut world = World::default();
         let terms = Terms { manifest: MANIFEST.into(), windowSize: 1, deadline: 10, stake, ..Terms::default() };
-        say(&mut world, Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()) });
-        say(&mut world, Event::Activated { id: ID, start_ppm: Ppm::ZERO, first: published(MATERIALS[0]) });
+        say(&mut world, Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()), window_start: B256::ZERO });
+        say(&mut world, activated(ID));
         for (index, material) in (0..).zip(&MATERIALS[1..]) {
             let (window, version, miner) = (WindowIndex(index), Version(index + 1), Address::ZERO);
             let content = Digest([3; 32]);
             say(&mut world, Event::Submitted { id: ID, miner, version, window, index: 0, content });
             let (outcomes, next) = (vec![Outcome::Accepted(1)], Some(published(*material)));
-            say(&mut world, Event::Settled { id: ID, window, version, outcomes, best_ppm: Ppm::ONE, next });
+            let (best_ppm, window_start) = (Ppm::ONE, B256::ZERO);
+            say(&mut world, Event::Settled { id: ID, window, version, outcomes, best_ppm, next, window_start });
         }
         say(&mut world, Event::Closed { id: ID, reason: CloseReason::Owner, refunded: Amount::ZERO });
         world
@@ -308,25 +315,24 @@ mod tests {
         let mut world = delivered(1);
         assert_eq!(kept(&world), DELIVERED.into_iter().chain(materials()).collect::<Vec<_>>());
         let mut convicted = world.clone();
-        say(&mut world, Event::Released { id: ID });
-        assert_eq!(kept(&world), DELIVERED);
-        say(&mut convicted, Event::Convicted { id: ID, version: Version(2), amount: Amount::from(1_u128) });
-        assert_eq!(kept(&convicted), DELIVERED);
+        say(&mut world, Event::Released { id: ID, fee: Amount::ZERO, refunded: Amount::ZERO });
+        let audited: Vec<_> = DELIVERED.into_iter().chain(materials().last()).collect();
+        assert_eq!(kept(&world), audited);
+        let (version, refunded, compensation) = (Version(2), Amount::ZERO, Amount::ZERO);
+        say(&mut convicted, Event::Convicted { id: ID, version, refunded, compensation });
+        assert_eq!(kept(&convicted), audited);
     }
 
     #[test]
-    fn without_a_stake_every_version_can_be_fetched_until_the_delivery() {
-        for stake in [0, 1] {
-            let running = [(BACKBONE, Kind::Backbone), (BUNDLE, Kind::Bundle), (MANIFEST, Kind::Manifest)];
-            assert_eq!(kept(&closed(stake)), running.into_iter().chain(materials()).collect::<Vec<_>>());
-        }
-        assert_eq!(kept(&delivered(0)), DELIVERED);
+    fn every_version_can_be_fetched_while_a_campaign_runs() {
+        let running = [(BACKBONE, Kind::Backbone), (BUNDLE, Kind::Bundle), (MANIFEST, Kind::Manifest)];
+        assert_eq!(kept(&closed(0)), running.into_iter().chain(materials()).collect::<Vec<_>>());
     }
 
     #[test]
     fn nothing_is_kept_of_a_capsule_that_stopped_answering() {
         let mut world = closed(1);
-        say(&mut world, Event::Expired { id: ID, refunded: Amount::ZERO });
+        say(&mut world, Event::Expired { id: ID, refunded: Amount::ZERO, compensation: Amount::ZERO });
         assert_eq!(kept(&world), []);
     }
 
@@ -337,7 +343,10 @@ mod tests {
         for number in 1..=5 {
             let owner = Address::repeat_byte(number % 2);
             let terms = Terms { owner, ..Terms::default() };
-            say(&mut world, Event::Opened { id: id(number), terms: Box::new(terms.try_into().unwrap()) });
+            say(
+                &mut world,
+                Event::Opened { id: id(number), terms: Box::new(terms.try_into().unwrap()), window_start: B256::ZERO },
+            );
         }
         let all = CampaignFilter::default();
         let page = campaigns(&world, &all, Some(id(5)), 2).unwrap();
@@ -384,8 +393,11 @@ mod tests {
         let account = Address::repeat_byte(7);
         for number in 1..=4 {
             let terms = Terms { windowSize: 2, deadline: 10, ..Terms::default() };
-            say(&mut world, Event::Opened { id: id(number), terms: Box::new(terms.try_into().unwrap()) });
-            say(&mut world, Event::Activated { id: id(number), start_ppm: Ppm::ZERO, first: published(MATERIALS[0]) });
+            say(
+                &mut world,
+                Event::Opened { id: id(number), terms: Box::new(terms.try_into().unwrap()), window_start: B256::ZERO },
+            );
+            say(&mut world, activated(id(number)));
             // In campaign 2 it was another account.
             let miner = if number == 2 { Address::ZERO } else { account };
             let (version, window, content) = (Version(1), WindowIndex(0), Digest([number; 32]));

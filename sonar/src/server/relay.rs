@@ -257,6 +257,7 @@ mod tests {
     fn pending(window: u32) -> PendingSettlement {
         let settlement = SettlementRequest {
             terms: TermsJson::from(&CampaignTerms::try_from(Terms::default()).unwrap()),
+            window_start: B256::ZERO,
             submissions: Vec::new(),
             outcomes: Vec::new(),
             next: None,

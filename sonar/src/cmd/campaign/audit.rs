@@ -43,11 +43,12 @@ use super::{
 pub struct Audit {
     /// Campaign id, or its first digits
     id: String,
-    /// Take the Capsule's stake if its misconduct can be proven on chain. The proof publishes the seed of one version,
+    /// Take the Capsule's stake if its misconduct can be proven on chain: you get the fee and a tenth of the stake, the
+    /// rest is burned. The proof publishes the seed of one version,
     /// and with it that version of the model
     #[arg(long)]
     convict: bool,
-    /// Free the Capsule's stake at once if the audit finds nothing wrong
+    /// Free the Capsule's stake if the audit finds nothing wrong and the audit period is over
     #[arg(long, conflicts_with = "convict")]
     release: bool,
     /// Validation set, if it has moved since the launch
@@ -151,7 +152,8 @@ impl Audit {
         audited: Vec<VersionAudit>,
     ) -> Result<Report, Failure> {
         let stake = TokenUnit::eth().format(view.terms.stake.into());
-        let locked = view.terms.stake > 0 && view.stake_fate.is_none();
+        let locked = view.stake_fate.is_none();
+        let free_from = view.changed_at.plus(view.terms.audit.period);
         let honest = audited.iter().all(|one| one.findings.is_empty());
         let lines: Vec<Line> = audited.iter().map(Line::from).collect();
         let convicting = audited.iter().find_map(|one| Some((one.version, one.conviction.clone()?)));
@@ -159,7 +161,12 @@ impl Audit {
         let mut data = json!({ "id": view.id, "honest": honest, "versions": lines });
         match convicting {
             None if honest => {
-                if self.release && locked {
+                if self.release && locked && client.now().await? < free_from {
+                    data["free_from"] = json!(free_from);
+                    human.push(format!(
+                        "the Capsule's stake of {stake} can be freed from {free_from}; until then it is locked"
+                    ));
+                } else if self.release && locked {
                     data["released"] = json!(client.release(&view.terms).await?);
                     human.push(format!("the Capsule's stake of {stake} is free"));
                 }

@@ -13,9 +13,9 @@ use sonar_protocol::{
 pub struct Credits {
     /// From the campaign, in its token: the part of the bounty that was returned or earned.
     pub amount: Amount,
-    /// Free stakes of submissions to the campaign, in wei: forfeited by miners, or returned.
+    /// Free stakes of submissions to the campaign, in wei.
     pub stake: Amount,
-    /// Stakes of Capsules that missed a deadline or were convicted, in wei. The registry keeps one sum for all campaigns of an account.
+    /// Compensation from stakes of Capsules that missed a deadline or were convicted, in wei. The registry keeps one sum for all campaigns of an account.
     pub capsule_stake: Amount,
 }
 

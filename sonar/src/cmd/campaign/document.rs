@@ -96,17 +96,17 @@ pub fn page(view: &CampaignView, token: &TokenUnit, label: Option<&Label>, owed:
 
 fn stakes(view: &CampaignView) -> String {
     let stakes = view.all_stakes();
-    let [each, deposited, held, free, withdrawn, forfeited] = [
+    let [each, deposited, held, free, withdrawn, charged] = [
         view.terms.submissionStake.into(),
         stakes.deposited,
         stakes.held,
         stakes.free,
         stakes.withdrawn,
-        stakes.forfeited,
+        stakes.charged,
     ]
     .map(|amount| TokenUnit::eth().format(amount));
     format!(
-        "stakes       {each} a submission: {deposited} deposited = {held} held + {free} free + {withdrawn} withdrawn ({forfeited} forfeited)\n"
+        "stakes       {each} a submission: {deposited} deposited = {held} held + {free} free + {withdrawn} withdrawn + {charged} paid\n"
     )
 }
 
@@ -119,18 +119,18 @@ fn capsule_stake(view: &CampaignView) -> String {
     let fate = match (view.stake_fate, view.state) {
         (Some(StakeFate::Released), _) => "free".into(),
         (Some(StakeFate::Convicted { version }), _) => {
-            format!("slashed and paid to the owner, for misconduct in version {version}")
+            format!("slashed, for misconduct in version {version}")
         }
         (None, State::Finalized) => {
             let end = view.changed_at.plus(view.terms.audit.period);
-            format!("locked for the owner's audit; the Capsule may free it from {end}")
+            format!("locked for the owner's audit; anyone may free it from {end}")
         }
         (None, State::Proposed) => "will be locked when the Capsule activates the campaign".into(),
         (None, State::Closed) if view.reason == CloseReason::CapsuleTimeout => {
             "slashed: the Capsule missed a deadline".into()
         }
         (None, State::Open | State::Closed) => "locked".into(),
-        (None, State::None | State::Refunded) => return String::new(),
+        (None, State::None | State::Refunded | State::Released | State::Convicted) => return String::new(),
     };
     format!("its stake    {stake}: {fate}\n")
 }

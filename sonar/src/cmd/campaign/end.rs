@@ -25,7 +25,7 @@ pub struct Close {
     id: String,
 }
 
-/// Withdraw everything that is owed to you: the unearned part of the bounty, stakes that miners forfeited, and stakes
+/// Withdraw everything that is owed to you: the unearned parts of bounty and fee, and compensation from the stakes
 /// of Capsules that missed a deadline or were convicted (of all your campaigns, because the registry keeps one sum).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sonar campaign withdraw 0x3fa4")]
@@ -44,6 +44,8 @@ enum Ending {
     Refund,
     /// Close: no submission waits for settlement.
     Close,
+    /// Announce: the campaign closes when its window is settled.
+    Announce,
     /// Abandon: the Capsule did not settle a window in time.
     Abandon,
     /// Expire: the Capsule did not deliver in time.
@@ -65,11 +67,15 @@ fn way(view: &CampaignView, now: Timestamp) -> Result<Ending, Failure> {
         State::Open if view.window.submissions.is_empty() => Ok(Ending::Close),
         State::Open => match view.window.closes_at.plus(terms.evaluationSeconds) {
             end if now >= end => Ok(Ending::Abandon),
+            _ if !view.is_closing() && now < terms.deadline() => Ok(Ending::Announce),
             _ => refused(
                 Code::UnsettledWindow,
                 format!("{} submissions wait for settlement", view.window.submissions.len()),
             )
-            .map_err(|failure| Failure { retryable: true, ..failure.help("try again when they are settled") }),
+            .map_err(|failure| Failure {
+                retryable: true,
+                ..failure.help("the campaign closes when they are settled")
+            }),
         },
         State::Closed => match view.changed_at.plus(terms.deliverySeconds) {
             _ if view.reason == sonar_contracts::CloseReason::CapsuleTimeout => {
@@ -78,7 +84,7 @@ fn way(view: &CampaignView, now: Timestamp) -> Result<Ending, Failure> {
             end if now >= end => Ok(Ending::Expire),
             end => wait(end, "deliver"),
         },
-        State::None | State::Finalized | State::Refunded => {
+        State::None | State::Finalized | State::Refunded | State::Released | State::Convicted => {
             refused(Code::Ended, format!("the campaign is already {}", document::state(view)))
         }
     }
@@ -89,11 +95,16 @@ impl Ending {
         match self {
             Self::Refund => "The Capsule did not activate the campaign in time. Bounty and fee go back to the owner.",
             Self::Close => "This closes the campaign for good. You get the unearned part of the bounty back.",
+            Self::Announce => {
+                "This announces the end: the campaign closes when the current window is settled, and no other window \
+                 opens. There is no way back."
+            }
             Self::Abandon => {
-                "The Capsule did not settle in time. This closes the campaign and pays its miners from the Capsule's stake."
+                "The Capsule did not settle in time. This closes the campaign. The fee goes back to the owner; the \
+                 Capsule loses its stake, a tenth of it to the window's miners."
             }
             Self::Expire => {
-                "The Capsule did not deliver in time. Its fee and its stake for this campaign go to the owner."
+                "The Capsule did not deliver in time. Its fee goes back to the owner, and it loses its stake."
             }
         }
     }
@@ -102,8 +113,8 @@ impl Ending {
         let terms = &view.terms;
         Ok(match self {
             Self::Refund => client.refund(terms).await?,
-            Self::Close => client.close(terms).await?,
-            Self::Abandon => client.abandon(terms, &view.window.submissions).await?,
+            Self::Close | Self::Announce => client.close(terms).await?,
+            Self::Abandon => client.abandon(terms, view.window.start, &view.window.submissions).await?,
             Self::Expire => client.expire(terms).await?,
         })
     }
@@ -157,7 +168,7 @@ impl Withdraw {
         output.progress("Sending the transactions…");
         let stake_transaction = match owed.stake {
             Amount::ZERO => None,
-            _ => Some(client.withdraw_stake(view.id, to).await?),
+            _ => Some(client.withdraw_stake(&view.terms, to).await?),
         };
         let capsule_stake_transaction = match owed.capsule_stake {
             Amount::ZERO => None,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use serde_json::json;
 use sonar_contracts::{State, Status, address, fee};
 use sonar_node::{
@@ -12,6 +12,7 @@ use sonar_node::{
     files,
 };
 use sonar_protocol::{
+    admission::{self, NotAdmitted, least_stake},
     campaign::{self, CampaignFile, CampaignFileError},
     families::plain_network,
     handover::AuditSecret,
@@ -287,6 +288,14 @@ impl PublicNetwork {
     }
 }
 
+/// The stake that is usually locked: a share of what the Capsule has free, or what Mines usually ask for if that is more,
+/// within the operator's limit.
+fn usual_stake(capsule: &CapsuleView, token: &TokenUnit, bounty: Amount) -> Amount {
+    let share = Amount(capsule.free_stake().0 / U256::from(STAKE_SHARE));
+    let asked = least_stake(token.address, bounty);
+    share.max(asked).min(capsule.limits.stake_per_campaign)
+}
+
 /// A launch without a draft.
 struct LaunchContext<'a> {
     context: &'a Context,
@@ -311,9 +320,11 @@ impl LaunchContext<'_> {
         output.progress(format_args!("Fetching the certificate of Capsule {operator}…"));
         let capsule = self.certificate(operator, view, world.head.now).await?;
         let token = self.token(&given.file).await?;
+        let bounty =
+            token.parse(&given.file.reward.bounty).map_err(|error| refused_amount(error).at("reward.bounty"))?;
         let stake = match stake {
             Some(text) => TokenUnit::eth().parse(text).map_err(refused_amount)?,
-            None => Amount(view.free_stake().0 / alloy::primitives::U256::from(STAKE_SHARE)),
+            None => usual_stake(view, &token, bounty),
         };
         let scientist = identity::open(self.context, self.name, self.passphrase)?;
         let scientist = Certificate::decode(&scientist.certificate().encode(), world.head.now)?;
@@ -330,23 +341,25 @@ impl LaunchContext<'_> {
             backbone,
             owner: self.owner,
             scientist: Recipient::from(&scientist),
-            bounty: token
-                .parse(&given.file.reward.bounty)
-                .map_err(|error| refused_amount(error).at("reward.bounty"))?,
+            bounty,
             token: token.address,
-            capsule: CapsuleTerms {
-                operator,
-                attester: view.attester,
-                fee_ppm: view.fee_ppm,
-                stake,
-                fingerprint: capsule.fingerprint(),
-            },
+            capsule: CapsuleTerms { operator, fee_ppm: view.fee_ppm, stake, fingerprint: capsule.fingerprint() },
             now: world.head.now,
             bundle_salt: Zeroizing::new(salt),
             salt: campaign_salt,
             audit: AuditSecret::of(&account, campaign_salt),
         };
-        Ok(PlannedLaunch { plan: launch::plan(&given.file, inputs)?, capsule, salt: Digest(salt) })
+        let plan = launch::plan(&given.file, inputs)?;
+        self.check_admission(&plan, view, world.head.now).await?;
+        Ok(PlannedLaunch { plan, capsule, salt: Digest(salt) })
+    }
+
+    /// Checks the terms against the contract's bounds and the operator's limits, before any money moves.
+    async fn check_admission(&self, plan: &Plan, capsule: &CapsuleView, now: Timestamp) -> Result<(), Failure> {
+        let terms = plan.terms(Digest([0; 32]));
+        let refused = |error: NotAdmitted| Failure::new(Code::Limits, error).at("limits");
+        admission::check_times(&self.client.bounds().await?, &terms, now).map_err(refused)?;
+        admission::check_limits(capsule, &terms, now).map_err(refused)
     }
 
     /// The Capsule that the campaign file names, or the cheapest of those that have authorised this contract to lock

@@ -94,7 +94,7 @@ fn end(view: &CampaignView, until: Until) -> Option<Result<(), Failure>> {
         _ if view.reason == CloseReason::CapsuleTimeout => failed(Code::CapsuleTimedOut),
         State::Open if until == Until::Open => Some(Ok(())),
         State::Closed if until != Until::End => Some(Ok(())),
-        State::Finalized => Some(Ok(())),
+        state if state.is_delivered() => Some(Ok(())),
         _ => None,
     }
 }
@@ -130,18 +130,23 @@ fn words(event: &Event, token: &TokenUnit) -> String {
             format!("closed; {} returned to the owner", token.format(*refunded))
         }
         Event::Finalized { .. } => "delivered".into(),
-        Event::Released { .. } => "the Capsule's stake is free again".into(),
-        Event::Convicted { version, amount, .. } => {
-            let amount = TokenUnit::eth().format(*amount);
-            format!("the Capsule was convicted for version {version}: its stake of {amount} goes to the owner")
+        Event::Charged { to_capsule, burned, .. } => {
+            let [paid, burned] = [to_capsule, burned].map(|amount| TokenUnit::eth().format(*amount));
+            format!("submissions that were not accepted paid {paid} for the Capsule's gas; {burned} were burned")
+        }
+        Event::Closing { .. } => "the owner closes the campaign when its window is settled".into(),
+        Event::Released { fee, refunded, .. } => {
+            let [fee, refunded] = [fee, refunded].map(|amount| token.format(*amount));
+            format!("the Capsule's stake is free, and it earned {fee}; {refunded} of the fee returned to the owner")
+        }
+        Event::Convicted { version, compensation, .. } => {
+            let amount = TokenUnit::eth().format(*compensation);
+            format!("the Capsule was convicted for version {version} and loses its stake: {amount} go to the owner")
         }
         Event::Expired { refunded, .. } => {
             format!("the Capsule did not deliver; {} returned to the owner", token.format(*refunded))
         }
         Event::Withdrawn { account, amount, .. } => format!("{account} withdrew {}", token.format(*amount)),
-        Event::Forfeited { miner, amount, .. } => {
-            format!("{miner} forfeited {}: repeated rejection", TokenUnit::eth().format(*amount))
-        }
         Event::StakeWithdrawn { account, amount, .. } => {
             format!("{account} withdrew {} of stake", TokenUnit::eth().format(*amount))
         }
