@@ -315,11 +315,20 @@ abstract contract Fixture {
         pure
         returns (bytes32)
     {
+        return settlementHash(id, w, outcomes, published(next), close);
+    }
+
+    function settlementHash(
+        bytes32 id,
+        Window memory w,
+        uint16[] memory outcomes,
+        Publication memory p,
+        uint8 close
+    ) internal pure returns (bytes32) {
         bytes32 typehash = keccak256(
             "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 material,bytes32 root,bytes32 handover,uint8 close)"
         );
         bytes32 all = keccak256(abi.encodePacked(outcomes));
-        Publication memory p = published(next);
         return keccak256(
             abi.encode(typehash, id, w.version, w.index, w.hash, all, p.material, p.root, p.handover, close)
         );
