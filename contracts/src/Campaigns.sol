@@ -70,8 +70,9 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
     /// nobody can gain much by causing a fault, not even the Capsule by submitting to itself.
     uint32 public constant COMPENSATION_PPM = 100_000;
     /// @notice Gas of a settlement's submission that was not accepted, which it pays for at the block's base fee. Less
-    /// than what any settlement of a full window costs, so that nobody earns from submissions to themselves.
-    uint256 public constant GAS_PER_EVALUATION = 10_000;
+    /// than its part of any settlement: that of the largest window costs 4,500 each if all are of one miner, and 9,200
+    /// if all are of different miners. So no Capsule earns from what it refuses.
+    uint256 public constant GAS_PER_EVALUATION = 4_000;
 
     /// @notice Parts per million in one.
     uint32 private constant ONE = 1_000_000;
@@ -302,8 +303,10 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         _requireTime(c.changedAt, t.deliverySeconds);
         c.meter = m.withReason(CloseReason.CapsuleTimeout);
         uint256 fee = _fee(t);
-        // What a token is worth in wei is not known here.
-        uint256 compensation = t.token != address(0) ? 0 : fee < t.stake ? fee : t.stake;
+        // What a token is worth in wei is not known here. Never more than after a conviction: otherwise a Capsule in
+        // league with the owner would let a campaign with a high fee expire, and lose nothing.
+        uint256 most = t.token == address(0) ? _compensation(t) : 0;
+        uint256 compensation = fee < most ? fee : most;
         _credits[id][t.owner] += fee;
         emit Expired(id, fee, compensation);
         _slash(id, t, compensation);
@@ -629,6 +632,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
     function _charge(bytes32 id, Campaign storage c, Meter m, Submission[] calldata subs, uint16[] calldata outcomes)
         private
     {
+        mapping(address miner => Account) storage accounts = _accounts[id];
         uint256 eighths = 0;
         uint256 evaluated = 0;
         for (uint256 i = 0; i < outcomes.length; ++i) {
@@ -637,8 +641,9 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
             if (outcome == 0) ++evaluated;
             uint16 part = outcome > UNAVAILABLE ? EIGHTHS : 1;
             eighths += part;
-            Account account = _accounts[id][subs[i].miner];
-            _accounts[id][subs[i].miner] = account.withEighths(account.eighths() - part);
+            address miner = subs[i].miner;
+            Account account = accounts[miner];
+            accounts[miner] = account.withEighths(account.eighths() - part);
         }
         if (eighths == 0) return;
         uint256 eighth = _eighth(m);
@@ -659,6 +664,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         Submission[] calldata subs,
         uint16[] calldata outcomes
     ) private returns (Meter) {
+        mapping(address miner => Account) storage accounts = _accounts[id];
         uint256 accepts = 0;
         uint256 total = 0;
         for (uint256 i = 0; i < outcomes.length; ++i) {
@@ -678,8 +684,8 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
             uint256 amount = uint256(t.bounty) * delta / t.targetPpm;
             total += amount;
             address miner = subs[i].miner;
-            Account account = _accounts[id][miner];
-            _accounts[id][miner] = account.withEarned(account.earned() + uint128(amount));
+            Account account = accounts[miner];
+            accounts[miner] = account.withEarned(account.earned() + uint128(amount));
             emit Awarded(id, miner, m.windowIndex(), uint32(i), delta, amount);
         }
         if (total != 0) c.awarded += uint128(total);

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 import { IAssessor } from "../src/interfaces/IAssessor.sol";
-import { ICapsuleRegistry } from "../src/interfaces/ICapsuleRegistry.sol";
 import { Handover, ICampaigns, KeyProof, State, Terms, WordProof } from "../src/interfaces/ICampaigns.sol";
 import { Encryption } from "./support/Encryption.sol";
 import { Fixture } from "./support/Fixture.sol";
@@ -12,27 +11,33 @@ import { vm } from "./support/Vm.sol";
 contract ReleaseTest is Fixture {
     function test_theStakeIsFreeAfterTheAudit() public {
         Terms memory t = ethTerms();
-        bytes32 id = delivered(t, handover(MATERIAL));
-        uint256 end = block.timestamp + t.audit.period;
+        bytes32 id = opened(t);
+        vm.warp(block.timestamp + 11);
+        campaigns.activate(t, 100_000, published(MATERIAL), CERTIFICATE, signActivation(id, 100_000, MATERIAL));
+        vm.warp(block.timestamp + 13);
+        vm.prank(owner);
+        campaigns.close(t);
+        // The audit begins with the delivery.
+        uint256 deliveredAt = block.timestamp + 17;
+        vm.warp(deliveredAt);
+        campaigns.finalize(t, bytes32("result"), handovers(1), signDelivery(id, bytes32("result")));
+        uint256 end = deliveredAt + 4000;
         vm.warp(end - 1);
-        vm.expectRevert(abi.encodeWithSelector(ICampaigns.TooEarly.selector, end));
-        campaigns.release(t);
+        address[3] memory senders = [owner, operator, stranger];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(ICampaigns.TooEarly.selector, end));
+            vm.prank(senders[i]);
+            campaigns.release(t);
+        }
         vm.warp(end);
         vm.expectEmit();
-        emit ICampaigns.Released(id);
+        emit ICampaigns.Released(id, fee(t) / 4, fee(t) - fee(t) / 4);
         vm.prank(stranger);
         campaigns.release(t);
         vm.assertEq(registry.capsule(operator).locked, 0);
-        vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
+        vm.assertEq(registry.capsule(operator).stake, 100 ether);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Released, State.Finalized));
         campaigns.release(t);
-    }
-
-    function test_theOwnerMayFreeItAtOnce() public {
-        Terms memory t = ethTerms();
-        delivered(t, handover(MATERIAL));
-        vm.prank(owner);
-        campaigns.release(t);
-        vm.assertEq(registry.capsule(operator).locked, 0);
     }
 
     function test_onlyWhatWasDeliveredIsReleased() public {
@@ -44,14 +49,6 @@ contract ReleaseTest is Fixture {
         campaigns.close(t);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Closed, State.Finalized));
         campaigns.release(t);
-    }
-
-    function test_noOwnerLocksAStakeForLong() public {
-        Terms memory t = ethTerms();
-        t.audit.period = 30 days + 1;
-        vm.expectRevert(abi.encodeWithSelector(ICampaigns.OutOfRange.selector, "audit.period", t.audit.period, 0, 30 days));
-        vm.prank(owner);
-        campaigns.open(t);
     }
 
     function test_nothingIsDeliveredWithoutTheSeeds() public {
@@ -145,20 +142,46 @@ contract HandoverTest is Fixture {
         Handover memory h = handover(MATERIAL);
         delivered(t, h);
         campaigns.convictHandover(t, 1, h, _proof());
-        vm.assertEq(registry.claimable(owner), STAKE);
-        vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
+        vm.assertEq(registry.claimable(owner), STAKE / 10);
+        bytes memory refusal = abi.encodeWithSelector(
+            ICampaigns.WrongState.selector, id, State.Convicted, State.Finalized
+        );
+        vm.expectRevert(refusal);
         campaigns.convictHandover(t, 1, h, _proof());
-        vm.prank(owner);
-        vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
+        vm.warp(block.timestamp + 4000);
+        vm.expectRevert(refusal);
         campaigns.release(t);
 
         t.salt = "released";
-        delivered(t, h);
-        vm.prank(owner);
+        bytes32 other = delivered(t, h);
+        vm.warp(block.timestamp + 4000);
         campaigns.release(t);
-        vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
+        vm.expectRevert(
+            abi.encodeWithSelector(ICampaigns.WrongState.selector, other, State.Released, State.Finalized)
+        );
         campaigns.convictHandover(t, 1, h, _proof());
-        vm.assertEq(registry.claimable(owner), STAKE);
+        vm.assertEq(registry.claimable(owner), STAKE / 10);
+    }
+
+    /// @dev Also without a stake that could be slashed twice.
+    function test_nobodyLosesTheFeeTwice() public {
+        t.stake = 0;
+        Handover memory h = handover(MATERIAL);
+        bytes32 other = delivered(t, h);
+        campaigns.convictHandover(t, 1, h, _proof());
+        vm.assertEq(campaigns.owed(other, owner), deposit(t));
+        vm.expectRevert(
+            abi.encodeWithSelector(ICampaigns.WrongState.selector, other, State.Convicted, State.Finalized)
+        );
+        campaigns.convictHandover(t, 1, h, _proof());
+    }
+
+    /// @dev The audit may end, but until somebody releases the stake it can be slashed.
+    function test_convictsUntilSomebodyReleases() public {
+        Handover memory h = handover(MATERIAL);
+        delivered(t, h);
+        vm.warp(block.timestamp + 10 * 4000);
+        campaigns.convictHandover(t, 1, h, _proof());
     }
 
     function test_whatIsNotDeliveredIsNotJudged() public {
@@ -181,11 +204,16 @@ contract HandoverTest is Fixture {
         // The pads above are those of the campaign without salt: each accusation has its own copy of the chain.
         uint256 snapshot = vm.snapshotState();
         delivered(own, h);
+        uint256 burned = address(0).balance;
         vm.expectEmit();
-        emit ICampaigns.Convicted(id, 1, STAKE);
+        emit ICampaigns.Convicted(id, 1, fee(own), STAKE / 10);
         vm.prank(stranger);
         campaigns.convictHandover(own, 1, h, _proof());
-        vm.assertEq(registry.claimable(owner), STAKE);
+        vm.assertEq(registry.claimable(owner), STAKE / 10);
+        vm.assertEq(address(0).balance - burned, STAKE - STAKE / 10);
+        assertLedger(own, 0, 0, deposit(own), 0, 0);
+        vm.assertEq(campaigns.owed(id, owner), deposit(own));
+        vm.assertEq(campaigns.owed(id, operator), 0);
         vm.assertEq(registry.capsule(operator).stake, 100 ether - STAKE);
         vm.assertEq(registry.capsule(operator).locked, 0);
         vm.revertToState(snapshot);
@@ -222,10 +250,11 @@ contract WordTest is Encryption {
         Terms memory t = ethTerms();
         bytes32 id = delivered(t, h);
         vm.expectEmit();
-        emit ICampaigns.Convicted(id, 1, STAKE);
+        emit ICampaigns.Convicted(id, 1, fee(t), STAKE / 10);
         campaigns.convictMaterial(t, 1, h, p);
-        vm.assertEq(registry.claimable(owner), STAKE);
-        vm.expectPartialRevert(ICapsuleRegistry.NotLocked.selector);
+        vm.assertEq(registry.claimable(owner), STAKE / 10);
+        vm.assertEq(campaigns.owed(id, owner), deposit(t));
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Convicted, State.Finalized));
         campaigns.convictMaterial(t, 1, h, p);
     }
 

@@ -6,16 +6,27 @@ import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.s
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import { ICapsuleRegistry } from "../src/interfaces/ICapsuleRegistry.sol";
-import { CloseReason, ICampaigns, State, Status, Submission, Terms, Window } from "../src/interfaces/ICampaigns.sol";
+import { Bounds, ITermsChecker, Range } from "../src/interfaces/ITermsChecker.sol";
+import {
+    CloseReason,
+    Handover,
+    ICampaigns,
+    State,
+    Status,
+    Submission,
+    Terms,
+    Window
+} from "../src/interfaces/ICampaigns.sol";
 import { Fixture } from "./support/Fixture.sol";
 import { FalseToken, FeeToken, ReentrantToken, SilentToken } from "./support/Tokens.sol";
-import { vm } from "./support/Vm.sol";
+import { Vm, vm } from "./support/Vm.sol";
 
 contract OpenTest is Fixture {
     function test_takesBountyAndFeeInEth() public {
         Terms memory t = ethTerms();
+        bytes32 expected = keccak256(abi.encode(block.chainid, address(campaigns), t));
         vm.expectEmit();
-        emit ICampaigns.Opened(campaigns.campaignId(t), owner, t);
+        emit ICampaigns.Opened(expected, owner, operator, t, startOf(expected, 1, 0));
         bytes32 id = opened(t);
         vm.assertEq(address(campaigns).balance, deposit(t));
         assertState(id, State.Proposed, CloseReason.None);
@@ -99,31 +110,86 @@ contract OpenTest is Fixture {
         t.windowSize = 65;
         _refusesRange(t, "windowSize", 65, 1, 64);
         t = ethTerms();
-        t.windowSeconds = 0;
-        _refusesRange(t, "windowSeconds", 0, 1, type(uint24).max);
-        t.windowSeconds = 1 << 24;
-        _refusesRange(t, "windowSeconds", 1 << 24, 1, type(uint24).max);
-        t = ethTerms();
         t.capPerVersion = 0;
         _refusesRange(t, "capPerVersion", 0, 1, 255);
         t.capPerVersion = 256;
         _refusesRange(t, "capPerVersion", 256, 1, 255);
         t = ethTerms();
-        t.activationSeconds = 0;
-        _refusesRange(t, "activationSeconds", 0, 1, type(uint32).max);
-        t = ethTerms();
-        t.evaluationSeconds = 0;
-        _refusesRange(t, "evaluationSeconds", 0, 1, type(uint32).max);
-        t = ethTerms();
-        t.deliverySeconds = 0;
-        _refusesRange(t, "deliverySeconds", 0, 1, type(uint32).max);
-        t = ethTerms();
-        uint256 most = 16.777215 ether;
+        uint256 most = uint256(BOUNTY) * 1_000 / 900_000;
         t.submissionStake = uint128(most + 1);
         _refusesRange(t, "submissionStake", most + 1, 0, most);
-        t = ethTerms();
-        t.deadline = 1 << 40;
-        _refusesRange(t, "deadline", 1 << 40, 0, type(uint40).max);
+        t.submissionStake = uint128(most / 1e12 * 1e12);
+        opened(t);
+    }
+
+    function test_aSubmissionStakeFitsItsFieldEvenForALargeBounty() public {
+        Terms memory t = ethTerms();
+        (t.bounty, t.targetPpm, t.gridPpm, t.startPpm) = (1000 ether, 1_000_000, 100_000, 0);
+        t.submissionStake = 16.777216 ether;
+        _refusesRange(t, "submissionStake", t.submissionStake, 0, 16.777215 ether);
+        t.submissionStake = 16.777215 ether;
+        opened(t);
+    }
+
+    function test_aSubmissionStakeForTokensIsAtMostAThousandth() public {
+        Terms memory t = coinTerms();
+        t.submissionStake = 0.001001 ether;
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                ICampaigns.OutOfRange.selector, "submissionStake", t.submissionStake, 0, 0.001 ether
+            )
+        );
+        vm.prank(owner);
+        campaigns.open(t);
+        t.submissionStake = 0.001 ether;
+        opened(t);
+    }
+
+    function test_boundsEveryTimeOnBothSides() public {
+        Terms memory t = ethTerms();
+        _bounds(t, "windowSeconds", 60, 1 days);
+        _bounds(t, "activationSeconds", 61, 2 days);
+        _bounds(t, "evaluationSeconds", 62, 3 days);
+        _bounds(t, "deliverySeconds", 63, 4 days);
+        _bounds(t, "audit.period", 1000, 30 days);
+        t.deadline = uint64(block.timestamp + 90 days + 1);
+        _refusesRange(t, "deadline", t.deadline, 0, block.timestamp + 90 days);
+        t.deadline = uint64(block.timestamp + 90 days);
+        opened(t);
+    }
+
+    function test_publishesItsBounds() public view {
+        vm.assertEq(keccak256(abi.encode(termsChecker.bounds())), keccak256(abi.encode(bounds())));
+    }
+
+    /// @dev The meter has 24 bits for a window, whatever the bounds are.
+    function test_aWindowFitsItsFieldEvenUnderWideBounds() public {
+        Bounds memory wide = bounds();
+        wide.window = Range(0, type(uint32).max);
+        termsChecker = ITermsChecker(
+            vm.deployCode("out/TermsChecker.sol/TermsChecker.json", abi.encode(registry, wide))
+        );
+        Terms memory t = ethTerms();
+        t.windowSeconds = 0;
+        vm.expectRevert(
+            abi.encodeWithSelector(ICampaigns.OutOfRange.selector, "windowSeconds", 0, 1, type(uint24).max)
+        );
+        termsChecker.requireValid(t);
+        t.windowSeconds = 1 << 24;
+        vm.expectRevert(
+            abi.encodeWithSelector(ICampaigns.OutOfRange.selector, "windowSeconds", 1 << 24, 1, type(uint24).max)
+        );
+        termsChecker.requireValid(t);
+        t.windowSeconds = type(uint24).max;
+        termsChecker.requireValid(t);
+    }
+
+    function test_onlyOneModeExists() public {
+        Terms memory t = ethTerms();
+        t.audit.mode = 1;
+        _refuses(t, abi.encodeWithSelector(ICampaigns.UnknownMode.selector, 1, address(0)));
+        (t.audit.mode, t.audit.auditor) = (0, stranger);
+        _refuses(t, abi.encodeWithSelector(ICampaigns.UnknownMode.selector, 0, stranger));
     }
 
     function test_refusesATargetNotAboveTheStart() public {
@@ -154,12 +220,6 @@ contract OpenTest is Fixture {
         Terms memory t = ethTerms();
         t.capsule = stranger;
         _refuses(t, abi.encodeWithSelector(ICampaigns.UnknownCapsule.selector, stranger));
-    }
-
-    function test_refusesAnotherAttesterThanTheRegistrys() public {
-        Terms memory t = ethTerms();
-        t.attester = stranger;
-        _refuses(t, abi.encodeWithSelector(ICampaigns.AttesterMismatch.selector, attester, stranger));
     }
 
     function test_refusesAnotherFeeThanTheRegistrys() public {
@@ -211,7 +271,7 @@ contract OpenTest is Fixture {
         vm.deal(owner, type(uint256).max);
         bytes32 id = activated(t);
         Submission[] memory subs = submitted(id, 0, 4);
-        settled(t, subs, outcomes4(900, 0, 0, 0), 0);
+        settled(t, subs, outcomes4(900, 0, 0, 0), NEXT);
         vm.assertEq(
             campaigns.owed(id, miner(0)) + campaigns.owed(id, owner) + fee(t), deposit(t), "not a unit of the bounty is lost"
         );
@@ -222,6 +282,24 @@ contract OpenTest is Fixture {
             keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
         bytes32 hash = keccak256(abi.encode(typehash, owner, address(campaigns), deposit(t), 0, t.deadline));
         return vm.sign(OWNER_KEY, keccak256(abi.encodePacked("\x19\x01", coin.DOMAIN_SEPARATOR(), hash)));
+    }
+
+    /// @dev Opens at both bounds, and not beyond.
+    function _bounds(Terms memory t, string memory field, uint32 min, uint32 max) private {
+        uint32[4] memory values = [min - 1, min, max, max + 1];
+        for (uint256 i = 0; i < 4; ++i) {
+            Terms memory changed = abi.decode(abi.encode(t), (Terms));
+            changed.salt = bytes32(i + 1);
+            bytes32 name = keccak256(bytes(field));
+            if (name == keccak256("windowSeconds")) changed.windowSeconds = values[i];
+            if (name == keccak256("activationSeconds")) changed.activationSeconds = values[i];
+            if (name == keccak256("evaluationSeconds")) changed.evaluationSeconds = values[i];
+            if (name == keccak256("deliverySeconds")) changed.deliverySeconds = values[i];
+            if (name == keccak256("audit.period")) changed.audit.period = values[i];
+            vm.assertTrue(keccak256(abi.encode(changed)) != keccak256(abi.encode(t)), field);
+            if (i == 0 || i == 3) _refusesRange(changed, field, values[i], min, max);
+            else opened(changed);
+        }
     }
 
     function _refusesRange(Terms memory t, string memory field, uint256 value, uint256 min, uint256 max) private {
@@ -241,26 +319,51 @@ contract ActivateTest is Fixture {
         bytes32 id = opened(t);
         bytes memory sig = signActivation(id, 100_000, MATERIAL);
         vm.expectEmit();
-        emit ICampaigns.Activated(id, 100_000, published(MATERIAL));
+        emit ICampaigns.Activated(id, 100_000, published(MATERIAL), CERTIFICATE);
         vm.prank(stranger);
-        campaigns.activate(t, 100_000, published(MATERIAL), sig);
+        campaigns.activate(t, 100_000, published(MATERIAL), CERTIFICATE, sig);
         Status memory s = campaigns.status(id);
         vm.assertEq(uint256(s.state), uint256(State.Open));
         vm.assertEq(s.version, 1);
         vm.assertEq(s.bestPpm, 100_000);
-        vm.assertEq(s.windowHash, keccak256(abi.encode(id, 1, 0)));
+        vm.assertEq(s.windowHash, startOf(id, 1, 0));
         vm.assertEq(s.material, MATERIAL);
         vm.assertEq(s.changedAt, block.timestamp);
         vm.assertEq(registry.lockedFor(operator, address(campaigns), id), STAKE);
     }
 
-    function test_keepsTheAttesterAndFeeOfTheTerms() public {
+    function test_keepsTheFeeOfTheTerms() public {
         Terms memory t = ethTerms();
         bytes32 id = opened(t);
         vm.prank(operator);
-        registry.update(stranger, bytes32("f"), bytes32("c"), "elsewhere", 1);
-        campaigns.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
+        registry.update(attester, bytes32("f"), bytes32("c"), "elsewhere", 1);
+        campaigns.activate(t, 100_000, published(MATERIAL), CERTIFICATE, signActivation(id, 100_000, MATERIAL));
         assertState(id, State.Open, CloseReason.None);
+    }
+
+    function test_bindsStartMaterialAndCertificate() public {
+        Terms memory t = ethTerms();
+        bytes32 id = opened(t);
+        bytes memory sig = signActivation(id, 100_000, MATERIAL);
+        vm.expectPartialRevert(ICampaigns.WrongSigner.selector);
+        campaigns.activate(t, 101_000, published(MATERIAL), CERTIFICATE, sig);
+        vm.expectPartialRevert(ICampaigns.WrongSigner.selector);
+        campaigns.activate(t, 100_000, published(NEXT), CERTIFICATE, sig);
+        vm.expectPartialRevert(ICampaigns.WrongSigner.selector);
+        campaigns.activate(t, 100_000, published(MATERIAL), bytes32("other"), sig);
+    }
+
+    function test_activatesUntilTheActivationTimeIsOver() public {
+        Terms memory t = ethTerms();
+        bytes32 id = opened(t);
+        uint256 end = block.timestamp + 1000;
+        bytes memory sig = signActivation(id, 100_000, MATERIAL);
+        vm.warp(end);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.TooLate.selector, end));
+        campaigns.activate(t, 100_000, published(MATERIAL), CERTIFICATE, sig);
+        vm.warp(end - 1);
+        campaigns.activate(t, 100_000, published(MATERIAL), CERTIFICATE, sig);
+        vm.assertEq(campaigns.status(id).changedAt, end - 1);
     }
 
     function test_allowsToleranceAndOneGridStep() public {
@@ -273,10 +376,10 @@ contract ActivateTest is Fixture {
         _refuses(
             t, 113_000, MATERIAL, abi.encodeWithSelector(ICampaigns.StartOutOfTolerance.selector, 101_500, 113_000, 10_000)
         );
-        campaigns.activate(t, 112_000, published(MATERIAL), signActivation(id, 112_000, MATERIAL));
+        campaigns.activate(t, 112_000, published(MATERIAL), CERTIFICATE, signActivation(id, 112_000, MATERIAL));
         t.salt = bytes32("another");
         id = opened(t);
-        campaigns.activate(t, 90_000, published(MATERIAL), signActivation(id, 90_000, MATERIAL));
+        campaigns.activate(t, 90_000, published(MATERIAL), CERTIFICATE, signActivation(id, 90_000, MATERIAL));
     }
 
     function test_refusesAStartOffTheGrid() public {
@@ -300,9 +403,13 @@ contract ActivateTest is Fixture {
 
     function test_refusesAfterTheDeadline() public {
         Terms memory t = ethTerms();
-        opened(t);
-        vm.warp(t.deadline);
-        _refuses(t, 100_000, MATERIAL, abi.encodeWithSelector(ICampaigns.DeadlinePassed.selector, t.deadline));
+        uint256 deadline = block.timestamp + 900;
+        t.deadline = uint64(deadline);
+        bytes32 id = opened(t);
+        vm.warp(deadline);
+        _refuses(t, 100_000, MATERIAL, abi.encodeWithSelector(ICampaigns.DeadlinePassed.selector, deadline));
+        vm.warp(deadline - 1);
+        campaigns.activate(t, 100_000, published(MATERIAL), CERTIFICATE, signActivation(id, 100_000, MATERIAL));
     }
 
     function test_refusesTwice() public {
@@ -392,14 +499,14 @@ contract ActivateTest is Fixture {
     function _refuses(Terms memory t, uint32 startPpm, bytes32 material, bytes memory refusal) private {
         bytes memory sig = signActivation(campaigns.campaignId(t), startPpm, material);
         vm.expectRevert(refusal);
-        campaigns.activate(t, startPpm, published(material), sig);
+        campaigns.activate(t, startPpm, published(material), CERTIFICATE, sig);
     }
 }
 
 contract SubmitTest is Fixture {
     function test_foldsTheWindow() public {
         bytes32 id = activated(ethTerms());
-        bytes32 h = keccak256(abi.encode(id, 1, 0));
+        bytes32 h = startOf(id, 1, 0);
         for (uint256 i = 0; i < 3; ++i) {
             vm.expectEmit();
             emit ICampaigns.Submitted(id, miner(i), 1, 0, uint32(i), content(i));
@@ -534,7 +641,7 @@ contract SettleTest is Fixture {
         vm.expectEmit();
         emit ICampaigns.Awarded(id, miner(3), 0, 3, 150_000, uint256(BOUNTY) * 150_000 / 900_000);
         vm.expectEmit();
-        emit ICampaigns.Settled(id, 0, 1, outcomes, 300_000, published(NEXT));
+        emit ICampaigns.Settled(id, 0, 1, outcomes, 300_000, published(NEXT), startOf(id, 2, 1));
         settled(t, subs, outcomes, NEXT);
 
         Status memory s = campaigns.status(id);
@@ -545,7 +652,7 @@ contract SettleTest is Fixture {
         vm.assertEq(s.windowCount, 0);
         vm.assertEq(s.windowClosesAt, 0);
         vm.assertEq(s.material, NEXT);
-        vm.assertEq(s.windowHash, keccak256(abi.encode(id, 2, 1)));
+        vm.assertEq(s.windowHash, startOf(id, 2, 1));
         vm.assertEq(campaigns.owed(id, miner(0)), uint256(BOUNTY) * 50_000 / 900_000);
         vm.assertEq(campaigns.owed(id, miner(1)), 0);
         vm.assertEq(campaigns.owed(id, miner(3)), uint256(BOUNTY) * 150_000 / 900_000);
@@ -554,6 +661,7 @@ contract SettleTest is Fixture {
     function test_theExampleOfTheDesign() public {
         Terms memory e = ethTerms();
         (e.bounty, e.startPpm, e.targetPpm, e.windowSize) = (1000, 100_000, 800_000, 1);
+        e.submissionStake = 0;
         bytes32 example = activated(e);
         uint16[] memory outcome = new uint16[](1);
         outcome[0] = 120;
@@ -567,11 +675,11 @@ contract SettleTest is Fixture {
         vm.assertEq(s.version, 1);
         vm.assertEq(s.windowIndex, 1);
         vm.assertEq(s.material, MATERIAL);
-        vm.assertEq(s.windowHash, keccak256(abi.encode(id, 1, 1)));
+        vm.assertEq(s.windowHash, startOf(id, 1, 1));
     }
 
     function test_theTargetClosesAndNothingIsPaidBeyond() public {
-        settled(t, subs, outcomes4(899, 950, 1000, 0), 0);
+        settled(t, subs, outcomes4(899, 950, 1000, 0), NEXT);
         assertState(id, State.Closed, CloseReason.Target);
         uint256 first = uint256(BOUNTY) * 799_000 / 900_000;
         uint256 second = uint256(BOUNTY) * 1000 / 900_000;
@@ -585,15 +693,18 @@ contract SettleTest is Fixture {
     function test_theLeakBudgetCloses() public {
         uint8 leak = uint8(CloseReason.LeakBudget);
         uint16[] memory outcomes = outcomes4(200, 0, 0, 0);
-        campaigns.settle(t, subs, outcomes, published(0), leak, signSettlement(id, outcomes, 0, leak));
+        campaigns.settle(
+            t, windowStart[id], subs, outcomes, published(NEXT), leak, signSettlement(id, outcomes, NEXT, leak)
+        );
         assertState(id, State.Closed, CloseReason.LeakBudget);
+        vm.assertEq(campaigns.status(id).version, 2);
     }
 
     function test_theAcceptLimitCloses() public {
         Terms memory few = ethTerms();
         few.maxAccepts = 2;
         bytes32 other = activated(few);
-        settled(few, submitted(other, 0, 4), outcomes4(200, 0, 300, 0), 0);
+        settled(few, submitted(other, 0, 4), outcomes4(200, 0, 300, 0), NEXT);
         assertState(other, State.Closed, CloseReason.Limit);
     }
 
@@ -603,9 +714,9 @@ contract SettleTest is Fixture {
         uint16[] memory outcomes = new uint16[](2);
         bytes memory sig = signSettlement(id, outcomes, 0, 0);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WindowOpen.selector, 1, block.timestamp + 600));
-        campaigns.settle(t, rest, outcomes, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], rest, outcomes, published(0), 0, sig);
         vm.warp(block.timestamp + 600);
-        campaigns.settle(t, rest, outcomes, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], rest, outcomes, published(0), 0, sig);
         vm.assertEq(campaigns.status(id).windowIndex, 2);
     }
 
@@ -621,19 +732,19 @@ contract SettleTest is Fixture {
         settled(t, subs, outcomes4(0, 0, 0, 0), 0);
         bytes memory sig = signSettlement(id, new uint16[](0), 0, 0);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WindowOpen.selector, 1, 0));
-        campaigns.settle(t, new Submission[](0), new uint16[](0), published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], new Submission[](0), new uint16[](0), published(0), 0, sig);
     }
 
     function test_refusesAReplay() public {
         uint16[] memory outcomes = outcomes4(0, 0, 0, 0);
         bytes memory sig = signSettlement(id, outcomes, 0, 0);
-        campaigns.settle(t, subs, outcomes, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], subs, outcomes, published(0), 0, sig);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WindowOpen.selector, 1, 0));
-        campaigns.settle(t, subs, outcomes, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], subs, outcomes, published(0), 0, sig);
         // Also when the same updates were sent again.
         Submission[] memory again = submitted(id, 0, 4);
         vm.expectPartialRevert(ICampaigns.WrongSigner.selector);
-        campaigns.settle(t, again, outcomes, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], again, outcomes, published(0), 0, sig);
     }
 
     function test_refusesAnAttestationForALaterWindow() public {
@@ -656,7 +767,7 @@ contract SettleTest is Fixture {
         uint16[] memory outcomes = outcomes4(0, 0, 0, 0);
         bytes memory sig = signAs(OWNER_KEY, settlementHash(id, campaigns.window(id), outcomes, 0, 0));
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongSigner.selector, attester, owner));
-        campaigns.settle(t, subs, outcomes, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], subs, outcomes, published(0), 0, sig);
     }
 
     function test_refusesAnAttestationForAnotherChainOrContract() public {
@@ -672,7 +783,7 @@ contract SettleTest is Fixture {
         vm.chainId(4242);
         // The campaign's id has the chain in it, so a copy of the chain does not know it.
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.UnknownCampaign.selector, campaigns.campaignId(t)));
-        campaigns.settle(t, subs, outcomes, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], subs, outcomes, published(0), 0, sig);
     }
 
     function test_refusesMalformedSignatures() public {
@@ -700,21 +811,21 @@ contract SettleTest is Fixture {
         Submission[] memory other = subs;
         (other[0], other[1]) = (other[1], other[0]);
         vm.expectPartialRevert(ICampaigns.WrongWindow.selector);
-        campaigns.settle(t, other, outcomes, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], other, outcomes, published(0), 0, sig);
         other = subs;
         other[2].miner = stranger;
         vm.expectPartialRevert(ICampaigns.WrongWindow.selector);
-        campaigns.settle(t, other, outcomes, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], other, outcomes, published(0), 0, sig);
     }
 
     function test_refusesOtherCounts() public {
         uint16[] memory three = new uint16[](3);
         bytes memory sig = signSettlement(id, three, 0, 0);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongCount.selector, 4, 3, 4));
-        campaigns.settle(t, subs, three, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], subs, three, published(0), 0, sig);
         Submission[] memory fewer = new Submission[](3);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongCount.selector, 3, 3, 4));
-        campaigns.settle(t, fewer, three, published(0), 0, sig);
+        campaigns.settle(t, windowStart[id], fewer, three, published(0), 0, sig);
     }
 
     function test_refusesStepsThatDoNotImprove() public {
@@ -746,7 +857,7 @@ contract SettleTest is Fixture {
         }
         bytes memory sig = signSettlement(other, outcomes, NEXT, 0);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.TooManyAccepts.selector, 5, 4));
-        campaigns.settle(wide, five, outcomes, published(NEXT), 0, sig);
+        campaigns.settle(wide, windowStart[other], five, outcomes, published(NEXT), 0, sig);
     }
 
     function test_refusesMoreAcceptsThanTheCampaignAllows() public {
@@ -755,33 +866,34 @@ contract SettleTest is Fixture {
         bytes32 other = activated(few);
         Submission[] memory four = submitted(other, 0, 4);
         uint16[] memory outcomes = outcomes4(200, 201, 202, 0);
-        bytes memory sig = signSettlement(other, outcomes, 0, 0);
+        bytes memory sig = signSettlement(other, outcomes, NEXT, 0);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.TooManyAccepts.selector, 3, 2));
-        campaigns.settle(few, four, outcomes, published(0), 0, sig);
+        campaigns.settle(few, windowStart[other], four, outcomes, published(NEXT), 0, sig);
     }
 
     function test_wantsMaterialExactlyForANextVersion() public {
         _refuses(outcomes4(200, 0, 0, 0), 0, abi.encodeWithSelector(ICampaigns.BadMaterial.selector, true));
         _refuses(outcomes4(0, 0, 0, 0), NEXT, abi.encodeWithSelector(ICampaigns.BadMaterial.selector, false));
-        _refuses(outcomes4(900, 0, 0, 0), NEXT, abi.encodeWithSelector(ICampaigns.BadMaterial.selector, false));
+        // The closing version is sealed like every other.
+        _refuses(outcomes4(900, 0, 0, 0), 0, abi.encodeWithSelector(ICampaigns.BadMaterial.selector, true));
     }
 
     function test_refusesOtherCloseReasons() public {
         uint16[] memory outcomes = outcomes4(0, 0, 0, 0);
         bytes memory sig = signSettlement(id, outcomes, 0, uint8(CloseReason.Owner));
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.BadCloseReason.selector, uint8(CloseReason.Owner)));
-        campaigns.settle(t, subs, outcomes, published(0), uint8(CloseReason.Owner), sig);
+        campaigns.settle(t, windowStart[id], subs, outcomes, published(0), uint8(CloseReason.Owner), sig);
     }
 
     function _refuses(uint16[] memory outcomes, bytes32 next, bytes memory refusal) private {
         bytes memory sig = signSettlement(id, outcomes, next, 0);
         vm.expectRevert(refusal);
-        campaigns.settle(t, subs, outcomes, published(next), 0, sig);
+        campaigns.settle(t, windowStart[id], subs, outcomes, published(next), 0, sig);
     }
 
     function _refusesSignature(uint16[] memory outcomes, bytes32 next, uint8 close, bytes memory sig) private {
         vm.expectPartialRevert(ICampaigns.WrongSigner.selector);
-        campaigns.settle(t, subs, outcomes, published(next), close, sig);
+        campaigns.settle(t, windowStart[id], subs, outcomes, published(next), close, sig);
     }
 
     function _split(bytes memory sig) private pure returns (bytes32 r, bytes32 s, uint8 v) {
@@ -816,35 +928,117 @@ contract ClosingTest is Fixture {
         assertState(id, State.Closed, CloseReason.Deadline);
     }
 
-    function test_nobodyClosesOverUnsettledSubmissions() public {
+    function test_anAnnouncedEndComesWithTheSettlement() public {
+        Terms memory t = ethTerms();
+        bytes32 id = activated(t);
+        Submission[] memory subs = submitted(id, 0, 3);
+        vm.expectEmit();
+        emit ICampaigns.Closing(id);
+        vm.startPrank(owner);
+        campaigns.close(t);
+        assertState(id, State.Open, CloseReason.Owner);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.AlreadyClosing.selector, id));
+        campaigns.close(t);
+        vm.stopPrank();
+        // The window takes what it would have taken anyway.
+        Submission[] memory all = new Submission[](4);
+        (all[0], all[1], all[2], all[3]) = (subs[0], subs[1], subs[2], submitted(id, 3, 1)[0]);
+        settled(t, all, outcomes4(200, 0, 0, 0), NEXT);
+        assertState(id, State.Closed, CloseReason.Owner);
+        vm.assertEq(campaigns.status(id).version, 2);
+        uint256 awarded = uint256(BOUNTY) * 100_000 / 900_000;
+        assertLedger(t, 0, awarded, BOUNTY - awarded, 0, fee(t));
+    }
+
+    function test_anAnnouncedEndIsNotTheReasonIfThereIsAnother() public {
+        Terms memory t = ethTerms();
+        bytes32 id = activated(t);
+        Submission[] memory subs = submitted(id, 0, 4);
+        vm.prank(owner);
+        campaigns.close(t);
+        settled(t, subs, outcomes4(900, 0, 0, 0), NEXT);
+        assertState(id, State.Closed, CloseReason.Target);
+    }
+
+    function test_onlyTheOwnerAnnouncesTheEnd() public {
         Terms memory t = ethTerms();
         bytes32 id = activated(t);
         submitted(id, 0, 2);
-        vm.expectRevert(abi.encodeWithSelector(ICampaigns.UnsettledWindow.selector, 0, 2));
-        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.NotOwner.selector, owner, stranger));
+        vm.prank(stranger);
         campaigns.close(t);
-        vm.warp(t.deadline);
-        vm.expectRevert(abi.encodeWithSelector(ICampaigns.UnsettledWindow.selector, 0, 2));
-        vm.prank(owner);
-        campaigns.close(t);
+        assertState(id, State.Open, CloseReason.None);
     }
 
-    function test_deliveryEarnsTheFee() public {
+    function test_nobodyClosesOverUnsettledSubmissionsAfterTheDeadline() public {
         Terms memory t = ethTerms();
-        bytes32 id = _closed(t);
+        bytes32 id = activated(t);
+        uint256 deadline = block.timestamp + 1 days;
+        submitted(id, 0, 2);
+        vm.warp(deadline);
+        address[2] memory senders = [owner, stranger];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(ICampaigns.UnsettledWindow.selector, 0, 2));
+            vm.prank(senders[i]);
+            campaigns.close(t);
+        }
+    }
+
+    /// @dev The deadline passes between announcement and settlement.
+    function test_anAnnouncedEndOutlivesTheDeadline() public {
+        Terms memory t = ethTerms();
+        bytes32 id = activated(t);
+        uint256 deadline = block.timestamp + 1 days;
+        vm.warp(deadline - 1);
+        Submission[] memory subs = submitted(id, 0, 2);
+        vm.prank(owner);
+        campaigns.close(t);
+        vm.warp(deadline);
+        settled(t, subs, new uint16[](2), 0);
+        assertState(id, State.Closed, CloseReason.Owner);
+    }
+
+    function test_aCapsuleThatIsSilentWhileClosingIsAbandoned() public {
+        Terms memory t = ethTerms();
+        bytes32 id = activated(t);
+        Submission[] memory subs = submitted(id, 0, 4);
+        uint256 closedAt = block.timestamp;
+        vm.prank(owner);
+        campaigns.close(t);
+        vm.warp(closedAt + 2000);
+        campaigns.abandon(t, windowStart[id], subs);
+        assertState(id, State.Closed, CloseReason.CapsuleTimeout);
+    }
+
+    function test_theFeeComesAfterTheAuditAndFollowsTheAwards() public {
+        Terms memory t = ethTerms();
+        bytes32 id = activated(t);
+        settled(t, submitted(id, 0, 4), outcomes4(0, 550, 0, 0), NEXT);
+        vm.prank(owner);
+        campaigns.close(t);
         bytes memory sig = signDelivery(id, bytes32("result"));
         vm.expectEmit();
-        emit ICampaigns.Finalized(id, bytes32("result"), handovers(1));
-        campaigns.finalize(t, bytes32("result"), handovers(1), sig);
+        emit ICampaigns.Finalized(id, bytes32("result"), handovers(2));
+        campaigns.finalize(t, bytes32("result"), handovers(2), sig);
         assertState(id, State.Finalized, CloseReason.Owner);
-        vm.assertEq(campaigns.owed(id, operator), fee(t));
+        // Half of the way to the target.
+        uint256 awarded = uint256(BOUNTY) * 450_000 / 900_000;
+        vm.assertEq(campaigns.owed(id, operator), 0);
         vm.assertEq(registry.capsule(operator).locked, STAKE, "until the audit is over");
-        assertLedger(t, 0, 0, BOUNTY, fee(t), 0);
+        assertLedger(t, 0, awarded, BOUNTY - awarded, 0, fee(t));
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Finalized, State.Closed));
-        campaigns.finalize(t, bytes32("result"), handovers(1), sig);
-        vm.warp(block.timestamp + t.deliverySeconds);
+        campaigns.finalize(t, bytes32("result"), handovers(2), sig);
+        vm.warp(block.timestamp + 4000);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Finalized, State.Closed));
         campaigns.expire(t);
+        campaigns.release(t);
+        // Rounded down.
+        uint256 earned = 0.0125 ether - 1;
+        vm.assertEq(earned, earnedFee(t, awarded), "a quarter, and half of the rest");
+        vm.assertEq(campaigns.owed(id, operator), earned);
+        vm.assertEq(campaigns.owed(id, owner), BOUNTY - awarded + fee(t) - earned);
+        assertLedger(t, 0, awarded, BOUNTY - awarded + fee(t) - earned, earned, 0);
+        assertState(id, State.Released, CloseReason.Owner);
     }
 
     function test_deliveryBindsItsResult() public {
@@ -867,62 +1061,98 @@ contract ClosingTest is Fixture {
         bytes32 id = _closed(t);
         vm.warp(block.timestamp + 2 * t.deliverySeconds);
         campaigns.finalize(t, bytes32("result"), handovers(1), signDelivery(id, bytes32("result")));
-        vm.assertEq(campaigns.owed(id, operator), fee(t));
+        assertState(id, State.Finalized, CloseReason.Owner);
     }
 
-    function test_expiryGivesFeeAndStakeToTheOwner() public {
+    function test_expiryGivesTheOwnerTheFeeTwice() public {
         Terms memory t = ethTerms();
         bytes32 id = _closed(t);
-        uint256 end = block.timestamp + t.deliverySeconds;
+        uint256 end = block.timestamp + 3000;
+        uint256 burned = address(0).balance;
         vm.warp(end - 1);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.TooEarly.selector, end));
         campaigns.expire(t);
         vm.warp(end);
         vm.expectEmit();
-        emit ICampaigns.Expired(id, fee(t));
+        emit ICampaigns.Expired(id, fee(t), fee(t));
         vm.prank(stranger);
         campaigns.expire(t);
         assertState(id, State.Closed, CloseReason.CapsuleTimeout);
         assertLedger(t, 0, 0, deposit(t), 0, 0);
         vm.assertEq(campaigns.owed(id, owner), deposit(t));
-        vm.assertEq(registry.claimable(owner), STAKE);
+        vm.assertEq(registry.claimable(owner), fee(t));
+        vm.assertEq(address(0).balance - burned, STAKE - fee(t));
+        vm.assertEq(registry.capsule(operator).stake, 100 ether - STAKE);
+        vm.assertEq(registry.capsule(operator).locked, 0);
 
         bytes memory sig = signDelivery(id, bytes32("result"));
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.CapsuleTimedOut.selector, id));
         campaigns.finalize(t, bytes32("result"), handovers(1), sig);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.CapsuleTimedOut.selector, id));
         campaigns.expire(t);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Closed, State.Finalized));
+        campaigns.release(t);
     }
 
-    function test_abandonedMinersShareTheStake() public {
+    function test_expiryPaysNoMoreThanATenthOfTheStake() public {
+        Terms memory t = ethTerms();
+        t.stake = 0.1 ether;
+        bytes32 id = _closed(t);
+        vm.warp(block.timestamp + 3000);
+        vm.expectEmit();
+        emit ICampaigns.Expired(id, fee(t), 0.01 ether);
+        campaigns.expire(t);
+        vm.assertEq(registry.claimable(owner), 0.01 ether);
+    }
+
+    function test_expiryOfATokenCampaignPaysNothingOfTheStake() public {
+        Terms memory t = coinTerms();
+        bytes32 id = _closed(t);
+        uint256 burned = address(0).balance;
+        vm.warp(block.timestamp + 3000);
+        vm.expectEmit();
+        emit ICampaigns.Expired(id, fee(t), 0);
+        campaigns.expire(t);
+        vm.assertEq(campaigns.owed(id, owner), deposit(t));
+        vm.assertEq(registry.claimable(owner), 0);
+        vm.assertEq(address(0).balance - burned, STAKE);
+    }
+
+    function test_abandonedSubmissionsGetTheirStakeAndAShare() public {
         Terms memory t = ethTerms();
         bytes32 id = activated(t);
         settled(t, submitted(id, 0, 4), outcomes4(200, 0, 0, 0), NEXT);
         uint256 awarded = campaigns.owed(id, miner(0));
         Submission[] memory pending = submitted(id, 1, 3);
-        uint256 end = block.timestamp + t.windowSeconds + t.evaluationSeconds;
-        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WindowOpen.selector, 1, block.timestamp + t.windowSeconds));
-        campaigns.abandon(t, pending);
+        uint256 burned = address(0).balance;
+        uint256 end = block.timestamp + 600 + 2000;
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WindowOpen.selector, 1, block.timestamp + 600));
+        campaigns.abandon(t, windowStart[id], pending);
         vm.warp(end - 1);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.TooEarly.selector, end));
-        campaigns.abandon(t, pending);
+        campaigns.abandon(t, windowStart[id], pending);
         vm.warp(end);
         Submission[] memory other = submitted2(pending);
         vm.expectPartialRevert(ICampaigns.WrongWindow.selector);
-        campaigns.abandon(t, other);
+        campaigns.abandon(t, windowStart[id], other);
 
         vm.expectEmit();
         emit ICampaigns.Closed(id, CloseReason.CapsuleTimeout, BOUNTY - awarded + fee(t));
         vm.prank(stranger);
-        campaigns.abandon(t, pending);
+        campaigns.abandon(t, windowStart[id], pending);
         assertState(id, State.Closed, CloseReason.CapsuleTimeout);
         assertLedger(t, 0, awarded, BOUNTY - awarded + fee(t), 0, 0);
-        vm.assertEq(registry.claimable(miner(1)), STAKE - 2 * (STAKE / 3), "the first takes what is left over");
-        vm.assertEq(registry.claimable(miner(2)), STAKE / 3);
-        vm.assertEq(registry.claimable(miner(3)), STAKE / 3);
+        for (uint256 i = 1; i < 4; ++i) {
+            // A tenth, by the four submissions that the window could have had.
+            vm.assertEq(registry.claimable(miner(i)), 0.025 ether);
+        }
+        vm.assertEq(address(0).balance - burned, STAKE - 0.075 ether);
+        assertStakes(id, miner(0), 0, 8);
+        // They paid for the first window.
+        assertStakes(id, miner(1), 0, 8);
         vm.assertEq(registry.capsule(operator).stake, 100 ether - STAKE);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongState.selector, id, State.Closed, State.Open));
-        campaigns.abandon(t, pending);
+        campaigns.abandon(t, windowStart[id], pending);
     }
 
     function test_aLateSettlementCountsUntilSomebodyAbandonsIt() public {
@@ -932,7 +1162,7 @@ contract ClosingTest is Fixture {
         vm.warp(block.timestamp + 10 * t.evaluationSeconds);
         settled(t, pending, outcomes4(200, 0, 0, 0), NEXT);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WindowOpen.selector, 1, 0));
-        campaigns.abandon(t, pending);
+        campaigns.abandon(t, windowStart[id], pending);
     }
 
     function test_noStakeIsNoObstacle() public {
@@ -940,6 +1170,10 @@ contract ClosingTest is Fixture {
         t.stake = 0;
         bytes32 id = _closed(t);
         campaigns.finalize(t, bytes32("result"), handovers(1), signDelivery(id, bytes32("result")));
+        vm.warp(block.timestamp + t.audit.period);
+        campaigns.release(t);
+        assertState(id, State.Released, CloseReason.Owner);
+        t.deadline = uint64(block.timestamp + 1 days);
         t.salt = bytes32("expire");
         _closed(t);
         vm.warp(block.timestamp + t.deliverySeconds);
@@ -948,7 +1182,7 @@ contract ClosingTest is Fixture {
         id = activated(t);
         Submission[] memory pending = submitted(id, 0, 4);
         vm.warp(block.timestamp + t.evaluationSeconds);
-        campaigns.abandon(t, pending);
+        campaigns.abandon(t, windowStart[id], pending);
         assertState(id, State.Closed, CloseReason.CapsuleTimeout);
     }
 
@@ -984,6 +1218,8 @@ contract WithdrawTest is Fixture {
         vm.startPrank(owner);
         registry.register{ value: 1 ether }(attester, bytes32("f"), bytes32("c"), "here", FEE_PPM);
         registry.authorize(address(campaigns), true);
+        registry.setLimits(limits());
+        registry.setToken(address(0), true, 0);
         vm.stopPrank();
         bytes32 id = activated(t);
         submit(id, owner, 1, content(0));
@@ -992,15 +1228,19 @@ contract WithdrawTest is Fixture {
         subs[0] = Submission(owner, content(0));
         uint16[] memory outcome = new uint16[](1);
         outcome[0] = 900;
-        settled(t, subs, outcome, 0);
-        campaigns.finalize(t, bytes32("r"), handovers(1), signDelivery(id, bytes32("r")));
+        settled(t, subs, outcome, NEXT);
+        campaigns.finalize(t, bytes32("r"), handovers(2), signDelivery(id, bytes32("r")));
         uint256 earned = uint256(BOUNTY) * 800_000 / 900_000;
-        assertLedger(t, 0, earned, BOUNTY - earned, fee(t), 0);
+        assertLedger(t, 0, earned, BOUNTY - earned, 0, fee(t));
+        vm.warp(block.timestamp + t.audit.period);
+        campaigns.release(t);
+        uint256 got = earnedFee(t, earned);
+        assertLedger(t, 0, earned, BOUNTY - earned + fee(t) - got, got, 0);
         vm.assertEq(campaigns.owed(id, owner), deposit(t));
         vm.prank(owner);
         campaigns.withdraw(t, stranger);
         vm.assertEq(stranger.balance, deposit(t));
-        assertLedger(t, earned, 0, BOUNTY - earned, fee(t), 0);
+        assertLedger(t, earned, 0, BOUNTY - earned + fee(t) - got, got, 0);
     }
 
     function test_refusesTheZeroAddressAndUnknownCampaigns() public {
@@ -1047,6 +1287,8 @@ contract WithdrawTest is Fixture {
         vm.prank(owner);
         campaigns.close(t);
         campaigns.finalize(t, bytes32("r"), handovers(3), signDelivery(id, bytes32("r")));
+        vm.warp(block.timestamp + t.audit.period);
+        campaigns.release(t);
         address[6] memory all = [miner(0), miner(1), miner(2), miner(3), owner, operator];
         uint256 total = 0;
         for (uint256 i = 0; i < all.length; ++i) {
@@ -1065,13 +1307,16 @@ contract WithdrawTest is Fixture {
         vm.assertEq(total, deposit(t));
         for (uint256 i = 0; i < 4; ++i) {
             vm.prank(miner(i));
-            campaigns.withdrawStake(id, stranger);
+            campaigns.withdrawStake(t, stranger);
         }
-        vm.assertEq(stranger.balance, 4 * SUBMISSION_STAKE, "one stake served for both submissions");
+        // Two of each window were not accepted; those of the first topped theirs up.
+        vm.assertEq(stranger.balance, 4 * 8 * EIGHTH - 2 * EIGHTH, "one stake served for both submissions");
     }
 }
 
 contract StakeTest is Fixture {
+    /// @dev Gas of an evaluation that its submission pays for.
+    uint256 private constant GAS = 4_000;
     Terms private t;
     bytes32 private id;
 
@@ -1088,108 +1333,155 @@ contract StakeTest is Fixture {
         _refusesValue(stake - 1, stake);
         _refusesValue(stake + 1, stake);
         submit(id, stranger, 1, content(0));
-        assertStakes(id, stranger, 1, 0);
+        assertStakes(id, stranger, 8, 0);
         // The first stands behind a submission that is not settled.
         _refusesValue(0, stake);
         submit(id, stranger, 1, content(1));
-        assertStakes(id, stranger, 2, 0);
+        assertStakes(id, stranger, 16, 0);
     }
 
     function test_aReturnedStakeStandsBehindTheNextSubmission() public {
-        settled(t, submitted(id, 0, 4), outcomes4(200, 0, 0xF001, 0), NEXT);
-        for (uint256 i = 0; i < 4; ++i) {
-            assertStakes(id, miner(i), 0, 1);
-        }
+        settled(t, submitted(id, 0, 4), outcomes4(200, 300, 0, 0), NEXT);
+        assertStakes(id, miner(0), 0, 8);
+        assertStakes(id, miner(2), 0, 7);
         vm.deal(miner(1), SUBMISSION_STAKE);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongValue.selector, 0, SUBMISSION_STAKE));
         vm.prank(miner(1));
         campaigns.submit{ value: SUBMISSION_STAKE }(id, 2, content(9));
+        vm.deal(miner(2), SUBMISSION_STAKE);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.WrongValue.selector, EIGHTH, 0));
+        vm.prank(miner(2));
+        campaigns.submit(id, 2, content(9));
         submitted(id, 0, 4);
-        assertStakes(id, miner(1), 1, 0);
+        for (uint256 i = 0; i < 4; ++i) {
+            assertStakes(id, miner(i), 8, 0);
+        }
         vm.assertEq(address(campaigns).balance, deposit(t) + 4 * SUBMISSION_STAKE);
     }
 
-    function test_onlyRejectsAfterTheFirstForfeit() public {
-        settled(t, submitted(id, 0, 4), outcomes4(0xF001, 0, 0, 0), 0);
-        vm.assertTrue(campaigns.stakesOf(id, miner(0)).warned, "warned");
-        assertStakes(id, miner(0), 0, 1);
+    /// @dev Accepted, not improved, unavailable, and rejected for the form.
+    function test_eachOutcomePaysItsPrice() public {
+        vm.fee(3 gwei);
         Submission[] memory subs = submitted(id, 0, 4);
+        uint256 burned = address(0).balance;
+        // One evaluation, and the rest of 1 + 1 + 8 eighths.
         vm.expectEmit();
-        emit ICampaigns.Forfeited(id, miner(0), 1, 0, SUBMISSION_STAKE);
-        settled(t, subs, outcomes4(0xF00A, 0xF00A, 0, 0), 0);
-        assertStakes(id, miner(0), 0, 0);
-        assertStakes(id, miner(1), 0, 1);
-        assertStakes(id, owner, 0, 1);
-        vm.prank(owner);
-        campaigns.withdrawStake(id, stranger);
-        vm.assertEq(stranger.balance, SUBMISSION_STAKE);
-        assertLedger(t, 0, 0, 0, 0, deposit(t));
+        emit ICampaigns.Charged(id, 0, GAS * 3 gwei, 10 * EIGHTH - GAS * 3 gwei);
+        settled(t, subs, outcomes4(200, 0, 0xF001, 0xF00A), NEXT);
+        assertStakes(id, miner(0), 0, 8);
+        assertStakes(id, miner(1), 0, 7);
+        assertStakes(id, miner(2), 0, 7);
+        assertStakes(id, miner(3), 0, 0);
+        vm.assertEq(address(0).balance - burned, 10 * EIGHTH - GAS * 3 gwei);
+        vm.assertEq(address(campaigns).balance, deposit(t) + 22 * EIGHTH + GAS * 3 gwei);
+        assertLedger(
+            t, 0, uint256(BOUNTY) * 100_000 / 900_000, 0, 0, deposit(t) - uint256(BOUNTY) * 100_000 / 900_000
+        );
+        vm.prank(operator);
+        vm.expectEmit();
+        emit ICampaigns.StakeWithdrawn(id, operator, stranger, GAS * 3 gwei);
+        campaigns.withdrawStake(t, stranger);
+        vm.assertEq(stranger.balance, GAS * 3 gwei);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.NothingOwed.selector, id, operator));
+        vm.prank(operator);
+        campaigns.withdrawStake(t, stranger);
     }
 
-    function test_rejectsCountWithinOneWindow() public {
+    function test_theCapsuleGetsNoMoreThanAnEighth() public {
+        vm.fee(1 ether);
+        Submission[] memory subs = submitted(id, 0, 4);
+        uint256 burned = address(0).balance;
+        vm.expectEmit();
+        emit ICampaigns.Charged(id, 0, 3 * EIGHTH, EIGHTH);
+        settled(t, subs, outcomes4(0, 0, 0, 0xF001), 0);
+        vm.assertEq(address(0).balance - burned, EIGHTH);
+        vm.fee(0);
+        subs = submitted(id, 0, 4);
+        vm.expectEmit();
+        emit ICampaigns.Charged(id, 1, 0, 4 * EIGHTH);
+        settled(t, subs, outcomes4(0, 0, 0, 0), 0);
+        vm.prank(operator);
+        campaigns.withdrawStake(t, stranger);
+        vm.assertEq(stranger.balance, 3 * EIGHTH);
+    }
+
+    function test_aWindowWithoutChargesHasNoCharge() public {
+        vm.recordLogs();
+        settled(t, submitted(id, 0, 4), outcomes4(200, 300, 400, 500), NEXT);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; ++i) {
+            vm.assertTrue(logs[i].topics[0] != ICampaigns.Charged.selector, "charged");
+        }
+    }
+
+    function test_oneMinerPaysForEachOfItsSubmissions() public {
         Submission[] memory subs = new Submission[](4);
         for (uint256 i = 0; i < 3; ++i) {
             subs[i] = Submission(stranger, content(i));
             submit(id, stranger, 1, content(i));
         }
         subs[3] = submitted(id, 3, 1)[0];
-        settled(t, subs, outcomes4(0xF001, 0xF001, 0xF001, 0), 0);
-        assertStakes(id, stranger, 0, 1);
-        assertStakes(id, owner, 0, 2);
+        settled(t, subs, outcomes4(0xF002, 0xF001, 0, 0), 0);
+        assertStakes(id, stranger, 0, 24 - 8 - 1 - 1);
+        assertStakes(id, miner(3), 0, 7);
     }
 
-    function test_anOwnerForfeitsToItself() public {
-        t.windowSize = 1;
-        t.salt = bytes32("one");
-        id = activated(t);
-        for (uint256 i = 0; i < 3; ++i) {
-            submit(id, owner, 1, content(i));
-            Submission[] memory subs = new Submission[](1);
-            subs[0] = Submission(owner, content(i));
-            uint16[] memory outcomes = new uint16[](1);
-            outcomes[0] = 0xF001;
-            settled(t, subs, outcomes, 0);
-            assertStakes(id, owner, 0, 1);
-        }
+    /// @dev Its stakes and the price of its gas in one withdrawal.
+    function test_aCapsuleThatMinesGetsBoth() public {
+        vm.fee(3 gwei);
+        Submission[] memory subs = new Submission[](4);
+        subs[0] = Submission(operator, content(0));
+        submit(id, operator, 1, content(0));
+        Submission[] memory others = submitted(id, 1, 3);
+        (subs[1], subs[2], subs[3]) = (others[0], others[1], others[2]);
+        settled(t, subs, outcomes4(0, 0, 0, 0), 0);
+        // What it holds for a submission stays.
+        submit(id, operator, 1, content(9));
+        vm.prank(operator);
+        campaigns.withdrawStake(t, stranger);
+        vm.assertEq(stranger.balance, 4 * GAS * 3 gwei);
+        assertStakes(id, operator, 8, 0);
     }
 
     function test_aSilentCapsuleKeepsNoStake() public {
         Submission[] memory subs = submitted(id, 0, 2);
         vm.warp(block.timestamp + t.windowSeconds + t.evaluationSeconds);
-        assertStakes(id, miner(0), 1, 0);
-        campaigns.abandon(t, subs);
-        assertStakes(id, miner(0), 0, 1);
-        _takes(miner(0), 1);
-        _takes(miner(1), 1);
+        assertStakes(id, miner(0), 8, 0);
+        campaigns.abandon(t, windowStart[id], subs);
+        assertStakes(id, miner(0), 0, 8);
+        _takes(miner(0), 8);
+        _takes(miner(1), 8);
     }
 
     function test_whatIsHeldCannotBeWithdrawn() public {
         settled(t, submitted(id, 0, 4), outcomes4(0, 0, 0, 0), 0);
-        _takes(miner(0), 1);
+        _takes(miner(0), 7);
         submitted(id, 0, 2);
         for (uint256 i = 0; i < 2; ++i) {
             vm.expectRevert(abi.encodeWithSelector(ICampaigns.NothingOwed.selector, id, miner(i)));
             vm.prank(miner(i));
-            campaigns.withdrawStake(id, stranger);
+            campaigns.withdrawStake(t, stranger);
         }
-        _takes(miner(2), 1);
+        _takes(miner(2), 7);
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.NothingOwed.selector, id, miner(2)));
         vm.prank(miner(2));
-        campaigns.withdrawStake(id, stranger);
+        campaigns.withdrawStake(t, stranger);
     }
 
     function test_withdrawsToSomebodyWhoTakesIt() public {
         settled(t, submitted(id, 0, 4), outcomes4(0, 0, 0, 0), 0);
         vm.startPrank(miner(0));
         vm.expectRevert(ICampaigns.ZeroAddress.selector);
-        campaigns.withdrawStake(id, address(0));
-        vm.expectRevert(abi.encodeWithSelector(ICampaigns.TransferFailed.selector, address(this), SUBMISSION_STAKE));
-        campaigns.withdrawStake(id, address(this));
+        campaigns.withdrawStake(t, address(0));
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.TransferFailed.selector, address(this), 7 * EIGHTH));
+        campaigns.withdrawStake(t, address(this));
         vm.stopPrank();
-        assertStakes(id, miner(0), 0, 1);
-        vm.expectRevert(abi.encodeWithSelector(ICampaigns.NothingOwed.selector, bytes32("unknown"), stranger));
+        assertStakes(id, miner(0), 0, 7);
+        t.salt = "unknown";
+        bytes32 unknown = campaigns.campaignId(t);
+        vm.expectRevert(abi.encodeWithSelector(ICampaigns.NothingOwed.selector, unknown, stranger));
         vm.prank(stranger);
-        campaigns.withdrawStake(bytes32("unknown"), stranger);
+        campaigns.withdrawStake(t, stranger);
     }
 
     function test_noTokenKeepsAStakeBack() public {
@@ -1197,22 +1489,24 @@ contract StakeTest is Fixture {
         (t.token, t.owner) = (address(token), address(this));
         token.approve(address(campaigns), type(uint256).max);
         id = campaigns.open(t);
-        campaigns.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
+        vm.prank(operator);
+        registry.setToken(address(token), true, 0);
+        campaigns.activate(t, 100_000, published(MATERIAL), CERTIFICATE, signActivation(id, 100_000, MATERIAL));
         settled(t, submitted(id, 0, 4), outcomes4(200, 0, 0, 0), NEXT);
         token.lie();
         vm.expectRevert(abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(token)));
         vm.prank(miner(0));
         campaigns.withdraw(t, miner(0));
-        _takes(miner(0), 1);
+        _takes(miner(0), 8);
     }
 
     function test_aReceiverCannotTakeItsStakeTwice() public {
         StakeThief thief = new StakeThief(campaigns);
         settled(t, submitted(id, 0, 3, address(thief)), outcomes4(0, 0, 0, 0), 0);
-        thief.steal(id);
+        thief.steal(t);
         vm.assertTrue(!thief.again(), "no second withdrawal inside the first");
-        vm.assertEq(address(thief).balance, SUBMISSION_STAKE);
-        vm.assertEq(address(campaigns).balance, deposit(t) + 3 * SUBMISSION_STAKE);
+        vm.assertEq(address(thief).balance, 7 * EIGHTH);
+        vm.assertEq(address(campaigns).balance, deposit(t) + 3 * 7 * EIGHTH);
     }
 
     function test_noStakeIsAllowed() public {
@@ -1223,7 +1517,7 @@ contract StakeTest is Fixture {
         vm.assertEq(address(campaigns).balance, deposit(ethTerms()) + deposit(t));
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.NothingOwed.selector, id, miner(0)));
         vm.prank(miner(0));
-        campaigns.withdrawStake(id, stranger);
+        campaigns.withdrawStake(t, stranger);
     }
 
     /// @notice `count` miners, and then somebody else.
@@ -1240,14 +1534,14 @@ contract StakeTest is Fixture {
         submit(id_, last, campaigns.status(id_).version, content(99));
     }
 
-    function _takes(address account, uint256 stakes) private {
+    function _takes(address account, uint256 eighths) private {
         address to = address(0x7A4E2);
         uint256 before = to.balance;
         vm.expectEmit();
-        emit ICampaigns.StakeWithdrawn(id, account, to, stakes * SUBMISSION_STAKE);
+        emit ICampaigns.StakeWithdrawn(id, account, to, eighths * EIGHTH);
         vm.prank(account);
-        campaigns.withdrawStake(id, to);
-        vm.assertEq(to.balance - before, stakes * SUBMISSION_STAKE);
+        campaigns.withdrawStake(t, to);
+        vm.assertEq(to.balance - before, eighths * EIGHTH);
     }
 
     function _refusesValue(uint256 sent, uint256 due) private {
@@ -1260,20 +1554,20 @@ contract StakeTest is Fixture {
 /// @notice Tries to withdraw its stake again when it receives it.
 contract StakeThief {
     ICampaigns private _campaigns;
-    bytes32 private _id;
+    Terms private _terms;
     bool public again;
 
     constructor(ICampaigns campaigns) {
         _campaigns = campaigns;
     }
 
-    function steal(bytes32 id) external {
-        _id = id;
-        _campaigns.withdrawStake(id, address(this));
+    function steal(Terms calldata t) external {
+        _terms = t;
+        _campaigns.withdrawStake(t, address(this));
     }
 
     receive() external payable {
-        (again,) = address(_campaigns).call(abi.encodeCall(_campaigns.withdrawStake, (_id, address(this))));
+        (again,) = address(_campaigns).call(abi.encodeCall(_campaigns.withdrawStake, (_terms, address(this))));
     }
 }
 

@@ -392,7 +392,8 @@ interface ICampaigns {
     /// @notice Slashes the stake of a Capsule because the hand-over of a version does not decrypt. The fee and a tenth of
     /// the stake go to the owner; the rest is burned. Publishes the seed of that version, if there is one.
     function convictHandover(Terms calldata t, uint32 version, Handover calldata h, KeyProof calldata proof) external;
-    /// @notice As `convictHandover`, because a published word of a version is not honest. Publishes the seed of that version, and with it that version of the model.
+    /// @notice As `convictHandover`, because a published word of a version is not honest. Publishes the seed of that
+    /// version, and with it that version of the model.
     function convictMaterial(Terms calldata t, uint32 version, Handover calldata h, WordProof calldata proof) external;
     /// @notice Closes a campaign whose Capsule did not settle a window in time. Anyone may call. Each submission gets
     /// its stake back and a fixed share of a tenth of the Capsule's stake; the rest of that is burned.
@@ -400,7 +401,8 @@ interface ICampaigns {
     /// @param pending The window's submissions in order.
     function abandon(Terms calldata t, bytes32 windowStart, Submission[] calldata pending) external;
     /// @notice Expires a campaign whose Capsule did not deliver in time. Anyone may call. The fee goes to the owner, and
-    /// for a bounty in ETH its amount once more from the Capsule's stake; the rest of that is burned.
+    /// for a bounty in ETH its amount once more from the Capsule's stake, but at most a tenth of that. The rest of the
+    /// stake is burned.
     function expire(Terms calldata t) external;
     /// @notice Sends the caller's whole credit in a campaign to `to`.
     function withdraw(Terms calldata t, address to) external;

@@ -3,7 +3,8 @@ pragma solidity ^0.8.30;
 
 import { DataCoin } from "../../src/DataCoin.sol";
 import { IAssessor } from "../../src/interfaces/IAssessor.sol";
-import { ICapsuleRegistry } from "../../src/interfaces/ICapsuleRegistry.sol";
+import { ICapsuleRegistry, Limits } from "../../src/interfaces/ICapsuleRegistry.sol";
+import { Bounds, ITermsChecker, Range } from "../../src/interfaces/ITermsChecker.sol";
 import {
     CloseReason,
     Handover,
@@ -28,11 +29,15 @@ abstract contract Fixture {
     uint32 internal constant FEE_PPM = 20_000;
     uint128 internal constant STAKE = 1 ether;
     uint128 internal constant SUBMISSION_STAKE = 0.0005 ether;
-    uint128 internal constant BOUNTY = 1_000_000_007;
+    uint256 internal constant EIGHTH = 0.0000625 ether;
+    /// @dev A grid step of it pays more than the submission stake.
+    uint128 internal constant BOUNTY = 1 ether + 7;
     bytes32 internal constant MATERIAL = keccak256("version 1");
     bytes32 internal constant NEXT = keccak256("version 2");
+    bytes32 internal constant CERTIFICATE = keccak256("certificate");
 
     ICapsuleRegistry internal registry;
+    ITermsChecker internal termsChecker;
     ICampaigns internal campaigns;
     IAssessor internal assessor;
     DataCoin internal coin;
@@ -40,12 +45,19 @@ abstract contract Fixture {
     address internal attester = vm.addr(ATTESTER_KEY);
     address internal operator = address(0xCA9501E);
     address internal stranger = address(0x57A46E2);
+    /// @dev The hash of each campaign's current window while it was empty.
+    mapping(bytes32 id => bytes32) internal windowStart;
 
     function setUp() public virtual {
         vm.warp(1_800_000_000);
         registry = ICapsuleRegistry(vm.deployCode("out/CapsuleRegistry.sol/CapsuleRegistry.json"));
         assessor = IAssessor(vm.deployCode("out/Assessor.sol/Assessor.json"));
-        campaigns = ICampaigns(vm.deployCode("out/Campaigns.sol/Campaigns.json", abi.encode(registry, assessor)));
+        termsChecker = ITermsChecker(
+            vm.deployCode("out/TermsChecker.sol/TermsChecker.json", abi.encode(registry, bounds()))
+        );
+        campaigns = ICampaigns(
+            vm.deployCode("out/Campaigns.sol/Campaigns.json", abi.encode(registry, assessor, termsChecker))
+        );
         coin = new DataCoin(1e30);
         coin.transfer(owner, 1e29);
         vm.deal(owner, 1e30);
@@ -53,7 +65,35 @@ abstract contract Fixture {
         vm.startPrank(operator);
         registry.register{ value: 100 ether }(attester, bytes32("fingerprint"), bytes32("certificate"), "here", FEE_PPM);
         registry.authorize(address(campaigns), true);
+        registry.setLimits(limits());
+        registry.setToken(address(0), true, 0);
+        registry.setToken(address(coin), true, 0);
         vm.stopPrank();
+    }
+
+    /// @notice Bounds that differ from each other, so that none can be mistaken for another.
+    function bounds() internal pure returns (Bounds memory) {
+        return Bounds({
+            window: Range(60, 1 days),
+            activation: Range(61, 2 days),
+            evaluation: Range(62, 3 days),
+            delivery: Range(63, 4 days),
+            audit: Range(1000, 30 days),
+            horizon: 90 days
+        });
+    }
+
+    /// @notice What the operator's Capsule takes.
+    function limits() internal pure returns (Limits memory) {
+        return Limits({
+            stakePerCampaign: 150 ether,
+            stakeInAll: 1000 ether,
+            longestRun: 60 days,
+            longestAudit: 20 days,
+            shortestEvaluation: 100,
+            shortestDelivery: 200,
+            maxSubmissions: 65_535
+        });
     }
 
     // ------------------------------------------------------------ campaigns
@@ -76,7 +116,6 @@ abstract contract Fixture {
         t.deliverySeconds = 3000;
         t.audit.period = 4000;
         t.capsule = operator;
-        t.attester = attester;
         t.feePpm = FEE_PPM;
         t.stake = STAKE;
         t.submissionStake = SUBMISSION_STAKE;
@@ -110,7 +149,13 @@ abstract contract Fixture {
 
     function activated(Terms memory t) internal returns (bytes32 id) {
         id = opened(t);
-        campaigns.activate(t, 100_000, published(MATERIAL), signActivation(id, 100_000, MATERIAL));
+        campaigns.activate(t, 100_000, published(MATERIAL), CERTIFICATE, signActivation(id, 100_000, MATERIAL));
+    }
+
+    /// @notice The base, and the rest in proportion to what was awarded.
+    function earnedFee(Terms memory t, uint256 awarded) internal pure returns (uint256) {
+        uint256 base = fee(t) / 4;
+        return base + (fee(t) - base) * awarded / t.bounty;
     }
 
     /// @notice What is published with a material, nothing with none.
@@ -157,14 +202,24 @@ abstract contract Fixture {
 
     /// @notice Submits with the stake that is due.
     function submit(bytes32 id, address account, uint32 version, bytes32 update) internal {
+        Window memory w = campaigns.window(id);
+        if (w.count == 0) windowStart[id] = w.hash;
         uint256 due = campaigns.stakesOf(id, account).due;
         vm.deal(account, account.balance + due);
         vm.prank(account);
         campaigns.submit{ value: due }(id, version, update);
     }
 
+    /// @notice The hash of an empty window that begins now.
+    function startOf(bytes32 id, uint256 version, uint256 index) internal view returns (bytes32) {
+        return keccak256(abi.encode(id, version, index, blockhash(block.number - 1)));
+    }
+
     function settled(Terms memory t, Submission[] memory subs, uint16[] memory outcomes, bytes32 next) internal {
-        campaigns.settle(t, subs, outcomes, published(next), 0, signSettlement(campaigns.campaignId(t), outcomes, next, 0));
+        bytes32 id = campaigns.campaignId(t);
+        campaigns.settle(
+            t, windowStart[id], subs, outcomes, published(next), 0, signSettlement(id, outcomes, next, 0)
+        );
     }
 
     function outcomes4(uint16 a, uint16 b, uint16 c, uint16 d) internal pure returns (uint16[] memory o) {
@@ -201,8 +256,8 @@ abstract contract Fixture {
     function delivered(Terms memory t, Handover memory h) internal returns (bytes32 id) {
         id = opened(t);
         Publication memory first = sealing(MATERIAL, h);
-        campaigns.activate(t, 100_000, first, signActivation(id, 100_000, first));
-        vm.prank(owner);
+        campaigns.activate(t, 100_000, first, CERTIFICATE, signActivation(id, 100_000, first));
+        vm.prank(t.owner);
         campaigns.close(t);
         Handover[] memory all = new Handover[](1);
         all[0] = h;
@@ -220,12 +275,19 @@ abstract contract Fixture {
         view
         returns (bytes memory)
     {
+        return signAs(ATTESTER_KEY, activationHash(id, startPpm, campaigns.window(id).hash, first));
+    }
+
+    function activationHash(bytes32 id, uint32 startPpm, bytes32 start, Publication memory first)
+        internal
+        pure
+        returns (bytes32)
+    {
         bytes32 typehash = keccak256(
-            "Activation(bytes32 campaign,uint32 startPpm,bytes32 material,bytes32 root,bytes32 handover)"
+            "Activation(bytes32 campaign,uint32 startPpm,bytes32 windowHash,bytes32 material,bytes32 root,bytes32 handover,bytes32 certificate)"
         );
-        return signAs(
-            ATTESTER_KEY,
-            keccak256(abi.encode(typehash, id, startPpm, first.material, first.root, first.handover))
+        return keccak256(
+            abi.encode(typehash, id, startPpm, start, first.material, first.root, first.handover, CERTIFICATE)
         );
     }
 
@@ -253,11 +315,20 @@ abstract contract Fixture {
         pure
         returns (bytes32)
     {
+        return settlementHash(id, w, outcomes, published(next), close);
+    }
+
+    function settlementHash(
+        bytes32 id,
+        Window memory w,
+        uint16[] memory outcomes,
+        Publication memory p,
+        uint8 close
+    ) internal pure returns (bytes32) {
         bytes32 typehash = keccak256(
             "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 material,bytes32 root,bytes32 handover,uint8 close)"
         );
         bytes32 all = keccak256(abi.encodePacked(outcomes));
-        Publication memory p = published(next);
         return keccak256(
             abi.encode(typehash, id, w.version, w.index, w.hash, all, p.material, p.root, p.handover, close)
         );
@@ -294,12 +365,12 @@ abstract contract Fixture {
         vm.assertEq(l.escrowed, escrowed, "escrowed");
     }
 
-    /// @notice In stakes, not in wei.
+    /// @notice In eighths of stakes, not in wei.
     function assertStakes(bytes32 id, address account, uint256 held, uint256 free) internal view {
         Stakes memory s = campaigns.stakesOf(id, account);
-        vm.assertEq(s.held, held * SUBMISSION_STAKE, "held");
-        vm.assertEq(s.free, free * SUBMISSION_STAKE, "free");
-        vm.assertEq(s.due, free == 0 ? SUBMISSION_STAKE : 0, "due");
+        vm.assertEq(s.held, held * EIGHTH, "held");
+        vm.assertEq(s.free, free * EIGHTH, "free");
+        vm.assertEq(s.due, free < 8 ? (8 - free) * EIGHTH : 0, "due");
     }
 
     function assertState(bytes32 id, State state, CloseReason reason) internal view {

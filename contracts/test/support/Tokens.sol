@@ -88,3 +88,19 @@ contract ReentrantToken is ERC20("Reentrant", "RE") {
         super._update(from, to, value);
     }
 }
+
+/// @notice Pays out to nobody but its maker.
+contract HoneypotToken is ERC20("Pot", "POT") {
+    address private immutable MAKER;
+    address private immutable ESCROW;
+
+    constructor(address maker, address escrow) {
+        (MAKER, ESCROW) = (maker, escrow);
+        _mint(maker, 1e30);
+    }
+
+    function _update(address from, address to, uint256 value) internal override {
+        require(from != ESCROW || to == MAKER, "only the maker");
+        super._update(from, to, value);
+    }
+}
