@@ -31,7 +31,7 @@ use syft::{FeatureKind, Ppm};
 use syft_nets::{Model, NetworkKind};
 
 use crate::{
-    follow::{self, CampaignHistory, FollowError, Observer},
+    follow::{CampaignFollower, CampaignHistory, FollowError, Goal, Observer},
     network::{MineNode, Network, NetworkConfig, NetworkError},
     programs::CommandError,
     report::{DemoReport, Gas, MinerReport, Payout, Seconds},
@@ -214,14 +214,17 @@ impl DemoInputs {
     pub fn write(&self, directory: &Path) -> Result<PathBuf> {
         let content =
             |message: &str| DemoError::Content { path: directory.join("campaign.toml"), message: message.into() };
-        let campaign: toml::Table =
+        let mut campaign: toml::Table =
             self.campaign.parse().map_err(|error: toml::de::Error| content(&error.to_string()))?;
+        if campaign.get("limits").and_then(|limits| limits.get("audit_seconds")).is_none() {
+            set(&mut campaign, "limits", "audit_seconds", AUDIT_SECONDS).map_err(|message| content(&message))?;
+        }
         let validation = campaign.get("validation").and_then(|table| table.get("file"));
         let validation = validation.and_then(|file| file.as_str());
         let validation = validation.ok_or_else(|| content("validation.file is missing"))?;
         write(&directory.join(validation), &self.validation)?;
         let path = directory.join("campaign.toml");
-        write(&path, &self.campaign)?;
+        write(&path, &campaign.to_string())?;
         Ok(path)
     }
 }
@@ -234,6 +237,9 @@ const CLEAR: [(&str, f64, i64); 2] = [("digits", 0.95, 20), ("mnist", 0.98, 3)];
 /// Mine that submits nothing does not delay the others for long. (Networks take minutes, and a Mine that misses the
 /// window would have to train again.)
 const WINDOW_SECONDS: i64 = 30;
+
+/// Audit period in seconds, in which nobody frees the Capsule's stake. The audit of a demo takes less.
+const AUDIT_SECONDS: i64 = 10;
 
 /// Whether the campaign is of the clear regime; the default is encrypted.
 fn trains_networks(campaign: &toml::Table) -> bool {
@@ -315,7 +321,8 @@ pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn
     let (launched, warnings): (LaunchReply, _) = network.scientist().call_with_warnings(&launch).await?;
     warnings.iter().for_each(|warning| observer.warned(warning));
     let id = launched.id;
-    let followed = follow::follow(network, id, observer).await?;
+    let mut follower = CampaignFollower::new(network, id);
+    follower.until(Goal::Delivered, network, observer).await?;
 
     let id_text = id.to_string();
     let model = network.directory().join(format!("model-{}.safetensors", id.short()));
@@ -324,19 +331,20 @@ pub async fn run_campaign(network: &mut Network, file: &Path, observer: &mut dyn
     let result = ["campaign", "result", &id_text, "--out", &out, "--sealed", &message];
     let _: serde_json::Value = network.scientist().call(&result).await?;
     let audited = audit(network, &id_text).await?;
+    let followed = follower.until(Goal::Released, network, observer).await?;
     let withdrawn = withdraw(network, &followed.view).await?;
     let ledger = network.client().ledger(&followed.view.terms).await?;
     Ok(Campaign { warnings, followed, model, sealed, audited, ledger, withdrawn })
 }
 
-/// Runs the data scientist's audit, which frees the Capsule's stake; returns the number of honest versions.
+/// Runs the data scientist's audit; returns the number of honest versions. Afterwards the Capsule frees its stake by itself.
 async fn audit(network: &Network, id: &str) -> Result<usize> {
     #[derive(Deserialize)]
     struct AuditReply {
         versions: Vec<serde::de::IgnoredAny>,
     }
     // The command fails if a version is not honest.
-    let audited: AuditReply = network.scientist().call(&["campaign", "audit", id, "--release"]).await?;
+    let audited: AuditReply = network.scientist().call(&["campaign", "audit", id]).await?;
     Ok(audited.versions.len())
 }
 

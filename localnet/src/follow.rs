@@ -63,13 +63,14 @@ enum Step {
     Done,
 }
 
-fn next_step(view: &CampaignView) -> Step {
+fn next_step(view: &CampaignView, goal: Goal) -> Step {
     let stalled = view.settled.last().is_some_and(|window| {
         let accepted = |outcome: &Outcome| matches!(outcome, Outcome::Accepted(_));
         !window.submissions.iter().any(|submission| accepted(&submission.outcome))
     });
     match view.state {
-        State::Finalized | State::Refunded => Step::Done,
+        State::Released | State::Convicted | State::Refunded => Step::Done,
+        State::Finalized if goal == Goal::Delivered => Step::Done,
         State::Open if stalled && view.window.submissions.is_empty() => Step::Close,
         _ => Step::Wait,
     }
@@ -84,59 +85,86 @@ pub struct CampaignHistory {
     pub records: Vec<Record>,
 }
 
-/// Follows a campaign until it is delivered. Restarts processes that end, and closes the campaign as its owner when a
-/// window brought no improvement.
-///
-/// # Errors
-/// When nothing happens for a long time, or a process cannot be restarted.
-pub async fn follow(
-    network: &mut Network,
+/// How far a campaign is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Until its model is delivered, or it ends without one.
+    Delivered,
+    /// Until the Capsule's stake is free, or was slashed.
+    Released,
+}
+
+/// Follows one campaign.
+#[derive(Debug)]
+pub struct CampaignFollower {
     id: CampaignId,
-    observer: &mut dyn Observer,
-) -> Result<CampaignHistory, FollowError> {
-    let mut reader = WorldReader::new(network.client().clone(), POLL, 0);
-    let mut records: Vec<Record> = Vec::new();
-    let mut told = 0;
-    let mut last_news = Instant::now();
-    loop {
-        for name in network.revive().await? {
-            observer.revived(&name);
-            last_news = Instant::now();
-        }
-        let batch = match time::timeout(PATIENCE, reader.next()).await {
-            Ok(Ok(batch)) => batch,
-            // A chain that was killed is restarted in the next turn.
-            Ok(Err(error)) if error.is_transient() && last_news.elapsed() < PATIENCE => continue,
-            Ok(Err(error)) => return Err(error.into()),
-            Err(_) => return Err(stuck(network, id, reader.world())),
-        };
-        if batch.restarted {
-            records.clear();
-        }
-        let of_campaign = |record: &&Record| record.event.campaign() == Some(id);
-        records.extend(batch.records.iter().filter(of_campaign).cloned());
-        let Some(view) = reader.world().campaign(id) else {
-            continue;
-        };
-        // After a restart of the chain all events come again; the observer has seen them.
-        for record in records.iter().skip(told) {
-            observer.happened(record, view, network);
-        }
-        if records.len() > told {
-            (told, last_news) = (records.len(), Instant::now());
-        }
-        match next_step(view) {
-            Step::Done => {
-                let view = view.clone();
-                // A process that ended after the last event is still needed, for example for the audit.
-                network.revive().await?.iter().for_each(|name| observer.revived(name));
-                return Ok(CampaignHistory { view, records });
+    reader: WorldReader,
+    records: Vec<Record>,
+    // Number of records that the observer has seen.
+    told: usize,
+}
+
+impl CampaignFollower {
+    /// Follows a campaign from its launch.
+    #[must_use]
+    pub fn new(network: &Network, id: CampaignId) -> Self {
+        let reader = WorldReader::new(network.client().clone(), POLL, 0);
+        Self { id, reader, records: Vec::new(), told: 0 }
+    }
+
+    /// Follows the campaign until the goal. Restarts processes that end, and closes the campaign as its owner when a window
+    /// brought no improvement.
+    ///
+    /// # Errors
+    /// When nothing happens for a long time, or a process cannot be restarted.
+    pub async fn until(
+        &mut self,
+        goal: Goal,
+        network: &mut Network,
+        observer: &mut dyn Observer,
+    ) -> Result<CampaignHistory, FollowError> {
+        let id = self.id;
+        let mut last_news = Instant::now();
+        loop {
+            for name in network.revive().await? {
+                observer.revived(&name);
+                last_news = Instant::now();
             }
-            Step::Close => close(network, id).await?,
-            Step::Wait if last_news.elapsed() > PATIENCE => {
-                return Err(stuck(network, id, reader.world()));
+            let batch = match time::timeout(PATIENCE, self.reader.next()).await {
+                Ok(Ok(batch)) => batch,
+                // A chain that was killed is restarted in the next turn.
+                Ok(Err(error)) if error.is_transient() && last_news.elapsed() < PATIENCE => continue,
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => return Err(stuck(network, id, self.reader.world())),
+            };
+            if batch.restarted {
+                self.records.clear();
             }
-            Step::Wait => {}
+            let of_campaign = |record: &&Record| record.event.campaign() == Some(id);
+            self.records.extend(batch.records.iter().filter(of_campaign).cloned());
+            let Some(view) = self.reader.world().campaign(id) else {
+                continue;
+            };
+            // After a restart of the chain all events come again; the observer has seen them.
+            for record in self.records.iter().skip(self.told) {
+                observer.happened(record, view, network);
+            }
+            if self.records.len() > self.told {
+                (self.told, last_news) = (self.records.len(), Instant::now());
+            }
+            match next_step(view, goal) {
+                Step::Done => {
+                    let view = view.clone();
+                    // A process that ended after the last event is still needed, for example for the audit.
+                    network.revive().await?.iter().for_each(|name| observer.revived(name));
+                    return Ok(CampaignHistory { view, records: self.records.clone() });
+                }
+                Step::Close => close(network, id).await?,
+                Step::Wait if last_news.elapsed() > PATIENCE => {
+                    return Err(stuck(network, id, self.reader.world()));
+                }
+                Step::Wait => {}
+            }
         }
     }
 }

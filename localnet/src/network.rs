@@ -418,7 +418,7 @@ impl Setup<'_> {
         let key = self.key_file(faucet::KEY, &self.anvil.signers()[0])?;
         let _: CreatedAccount = sonar.call(&["account", "import", "faucet", "--key-file", &key]).await?;
         let out = self.deployment_file().display().to_string();
-        Ok(sonar.call(&["deploy", "--out", &out]).await?)
+        Ok(sonar.call(&["deploy", "--out", &out, "--times", "local"]).await?)
     }
 
     /// Sonar's server, with an account that pays for settlements which the Capsule does not send itself.

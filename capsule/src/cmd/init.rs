@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::B256;
-use capsule::home::UnlockedCapsule;
+use alloy::primitives::{Address, B256};
+use capsule::{home::UnlockedCapsule, offer};
 use clap::builder::TypedValueParser;
 use serde_json::json;
 use sonar_node::{
@@ -14,6 +14,7 @@ use sonar_node::{
     ipfs::{Node, NodeConfig},
 };
 use sonar_protocol::{
+    event::CapsuleLimits,
     ids::Digest,
     units::{Amount, TokenUnit},
 };
@@ -115,6 +116,20 @@ impl Init {
         if !client.is_authorized(operator).await? {
             client.authorize(true).await?;
         }
+        self.offer(client, operator).await
+    }
+
+    /// Publishes limits and tokens, if there are none: without them no campaign can be activated.
+    async fn offer(&self, client: &Client, operator: Address) -> Result<(), Failure> {
+        if client.limits(operator).await? != CapsuleLimits::default() {
+            return Ok(());
+        }
+        let stake = client.capsule(operator).await?.map_or(Amount::ZERO, |capsule| Amount(capsule.stake));
+        for (token, least_fee) in offer::usual_tokens(client.deployment().datacoin) {
+            client.set_token(token, Some(least_fee)).await?;
+        }
+        // Last, because a repeated `init` sees by them that all was done.
+        client.set_limits(offer::usual_limits(stake)).await?;
         Ok(())
     }
 }

@@ -111,7 +111,7 @@ fn same_balances_after(kills: &[(&'static str, Moment)], name: &str) {
             run_in_order(&mut network, &file, &mut undisturbed).await.unwrap_or_else(|error| panic!("{error}"));
         check_margin(&network, &prepared.validation, &prepared.data, &reference).await;
         let expected = Balances::of(&reference, &network);
-        assert_eq!((expected.state, expected.reason), (State::Finalized, CloseReason::Owner));
+        assert_eq!((expected.state, expected.reason), (State::Released, CloseReason::Owner));
         assert!(expected.miners.values().all(|(earned, withdrawn)| *earned > Amount::ZERO && earned == withdrawn));
 
         for &(victim, moment) in kills {

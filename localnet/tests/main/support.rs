@@ -87,7 +87,9 @@ pub fn coarse(mines: usize, window: usize) -> DemoInputs {
     let accuracy = campaign["accuracy"].as_table_mut().unwrap();
     accuracy.insert("grid".into(), 0.05.into());
     accuracy.insert("target".into(), 1.0.into());
-    let limits = toml::Table::from_iter([("window".to_owned(), (window as i64).into())]);
+    // The audit of such a small model takes less than a second.
+    let limits = [("window", window as i64), ("audit_seconds", 5)].map(|(name, value)| (name.to_owned(), value.into()));
+    let limits = toml::Table::from_iter(limits);
     campaign.insert("limits".into(), limits.into());
     let train: String = read("digits-train.csv").lines().take(301).map(|line| format!("{line}\n")).collect();
     let mut data = Split::Iid.deal(&train, "digit", 2).unwrap();

@@ -86,6 +86,15 @@ impl Client {
         self.send_to("authorise Sonar", registry, &call, U256::ZERO).await
     }
 
+    /// What a campaign may demand of an operator's Capsule at most; all zero if nothing was published.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn limits(&self, operator: Address) -> Result<CapsuleLimits, Error> {
+        let call = CapsuleRegistry::limitsCall { operator };
+        Ok(self.read("read the limits", self.deployment().registry, &call).await?.into())
+    }
+
     /// Publishes what a campaign may demand of the account's Capsule at most.
     ///
     /// # Errors
