@@ -1,10 +1,15 @@
 //! The commands of `capsule`.
 
 mod backup;
+mod campaigns;
 mod export_cert;
 mod init;
+mod keys;
+mod limits;
 mod serve;
+mod stake;
 mod status;
+mod withdraw;
 
 use std::path::PathBuf;
 
@@ -55,6 +60,16 @@ enum Command {
     Serve(serve::Serve),
     /// Show registration, stake and campaigns of this Capsule
     Status,
+    /// List the campaigns of this Capsule: state, locked stake, and what it earned
+    Campaigns,
+    /// Show what a campaign may demand of this Capsule at most, or change it
+    Limits(limits::LimitsCommand),
+    /// Add to this Capsule's stake, or take back what no campaign has locked
+    Stake(stake::Stake),
+    /// Withdraw everything that this Capsule has earned
+    Withdraw(withdraw::Withdraw),
+    /// Show the keys of this Capsule, or replace its attestation key
+    Keys(keys::Keys),
     /// Print the OpenPGP certificate that bundles and updates are sealed to
     ExportCert,
     /// Copy keys and vault into one file; everything secret in it stays encrypted
@@ -98,6 +113,11 @@ impl CommandLine for Cli {
             Command::Init(command) => command.run(&context()?, output).await,
             Command::Serve(command) => command.run(&context()?, output).await,
             Command::Status => status::run(&context()?).await,
+            Command::Campaigns => campaigns::run(&context()?).await,
+            Command::Limits(command) => command.run(&context()?, output).await,
+            Command::Stake(command) => command.run(&context()?, output).await,
+            Command::Withdraw(command) => command.run(&context()?, output).await,
+            Command::Keys(command) => command.run(&context()?, output).await,
             Command::ExportCert => export_cert::run(&context()?),
             Command::Backup(command) => command.run(&context()?).await,
             Command::Restore(command) => command.run(&context()?),
@@ -113,6 +133,11 @@ impl Command {
             Self::Init(_) => "capsule.init/1",
             Self::Serve(_) => "capsule.serve/1",
             Self::Status => "capsule.status/1",
+            Self::Campaigns => "capsule.campaigns/1",
+            Self::Limits(_) => "capsule.limits/1",
+            Self::Stake(_) => "capsule.stake/1",
+            Self::Withdraw(_) => "capsule.withdraw/1",
+            Self::Keys(_) => "capsule.keys/1",
             Self::ExportCert => "capsule.export-cert/1",
             Self::Backup(_) => "capsule.backup/1",
             Self::Restore(_) => "capsule.restore/1",

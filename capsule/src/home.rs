@@ -27,6 +27,8 @@ const KIND: HomeKind = HomeKind {
 const OPERATOR: &str = "operator";
 /// The attestation key.
 const ATTESTER: &str = "attester";
+/// The attestation key that is about to replace it.
+const NEXT_ATTESTER: &str = "attester-next";
 
 /// A Capsule's home directory.
 #[derive(Clone, Debug)]
@@ -125,6 +127,41 @@ impl CapsuleHome {
     pub fn operator(&self) -> Result<Address, Failure> {
         self.require()?;
         self.address(&name(OPERATOR)?)
+    }
+
+    /// The attestation key's address; needs no passphrase.
+    ///
+    /// # Errors
+    /// Before `capsule init`.
+    pub fn attester(&self) -> Result<Address, Failure> {
+        self.require()?;
+        self.address(&name(ATTESTER)?)
+    }
+
+    /// The key that will replace the attestation key: that of an interrupted rotation, or a new one.
+    ///
+    /// # Errors
+    /// When the passphrase is wrong, or nothing can be written.
+    pub fn next_attester(&self, passphrase: &str) -> Result<PrivateKeySigner, Failure> {
+        self.create_account(&name(NEXT_ATTESTER)?, None, passphrase)
+    }
+
+    /// Replaces the attestation key, which is destroyed.
+    ///
+    /// # Errors
+    /// When there is no next one, or nothing can be written.
+    pub fn adopt_next_attester(&self) -> Result<(), Failure> {
+        let keystore = self.keystore();
+        let [next, present] = [name(NEXT_ATTESTER)?, name(ATTESTER)?].map(|name| keystore.path(&name));
+        std::fs::rename(&next, &present).map_err(|error| Failure::new(Code::File, error).at(next.display()))
+    }
+
+    /// Whether a rotation of the attestation key was interrupted.
+    ///
+    /// # Errors
+    /// Never in practice: the account's name is fixed.
+    pub fn is_rotating(&self) -> Result<bool, Failure> {
+        Ok(self.keystore().path(&name(NEXT_ATTESTER)?).exists())
     }
 
     fn require(&self) -> Result<(), Failure> {

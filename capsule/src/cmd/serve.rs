@@ -36,6 +36,10 @@ impl Serve {
         let home = &context.home;
         let opened = home.open(&context.passphrase(Ask::Existing)?)?;
         let _lock = home.lock().await?;
+        if home.is_rotating()? {
+            let message = "the replacement of the attestation key was interrupted";
+            return Err(Failure::new(Code::InUse, message).help("complete it with `capsule keys rotate`"));
+        }
         Ready::clear(home.path());
         let operator = opened.operator.address();
         let done = Report::new(&json!({"operator": operator}), "")?;
