@@ -107,17 +107,23 @@ pub enum Conviction {
     Material(WordProof),
 }
 
+/// The context that a version's keys are bound to.
+#[must_use]
+pub fn binding(campaign: &CampaignView, version: &VersionView, chain_id: u64, contract: [u8; 20]) -> Binding {
+    Binding {
+        chain_id,
+        contract,
+        campaign: *campaign.id.as_bytes(),
+        version: version.version.0,
+        beacon: version.beacon.0,
+    }
+}
+
 impl Auditor<'_> {
     /// The context that a version's keys are bound to.
     #[must_use]
     pub fn binding(&self, version: &VersionView) -> Binding {
-        Binding {
-            chain_id: self.chain_id,
-            contract: self.contract,
-            campaign: *self.campaign.id.as_bytes(),
-            version: version.version.0,
-            beacon: version.beacon.0,
-        }
+        binding(self.campaign, version, self.chain_id, self.contract)
     }
 
     /// Audits a version. `fetched` is its material, or why it could not be fetched.
@@ -138,7 +144,7 @@ impl Auditor<'_> {
         let seed = self.secret.open(&self.campaign.id, version.version, handover);
         if seed.is_none() {
             audited.findings.push(Finding::Handover);
-            let versions = self.manifest.limits.accepts;
+            let versions = self.manifest.limits.accepts.saturating_add(1);
             audited.conviction = self.secret.proof(version.version, versions).map(Conviction::Handover);
         }
         let bytes = match material {

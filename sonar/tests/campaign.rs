@@ -485,6 +485,46 @@ async fn a_model_that_is_not_what_was_attested_or_not_from_the_capsule_is_told_s
     }
 }
 
+/// Whatever a Capsule delivers, the last version's seed gives the exact model: the contract took no delivery without it.
+#[tokio::test]
+async fn a_delivery_of_garbage_harms_nobody() {
+    let stage = Stage::new().await;
+    let served = Served::start(&stage);
+    let capsule = Capsule::register(&stage, &served).await;
+    let mut user = scientist(&stage, &served);
+    let stranger = Identity::generate("Stranger", "secret").unwrap();
+    let honest = |bundle: &CheckedBundle| initial(bundle);
+    let wrong = |bundle: &CheckedBundle| {
+        let shape = initial(bundle).shape();
+        Weights::new(shape, &vec![1.0; shape.weights()]).unwrap()
+    };
+    type Delivered<'a> = (&'a Identity, &'a dyn Fn(&CheckedBundle) -> Weights);
+    let deliveries: [Delivered; 2] = [(&stranger, &honest), (&capsule.identity, &wrong)];
+    for (signer, delivered) in deliveries {
+        let (back, id) = aside(move || {
+            let launched = launch(&user, &["--again", "--yes"]).data();
+            (user, id_of(&launched))
+        })
+        .await;
+        let (manifest, bundle) = capsule.open(&stage.owner, id).await;
+        let sealed = capsule.activate(&stage, id, (&manifest, &bundle), |_, _| {}).await;
+        let terms = stage.owner.terms(id).await.unwrap();
+        stage.owner.close(&terms).await.unwrap();
+        let certificate = Certificate::decode(&bundle.certificate, Timestamp::EPOCH).unwrap();
+        capsule.deliver(&stage, id, &delivered(&bundle), &certificate, signer, sealed.handover).await;
+        let expected = initial(&bundle);
+        user = aside(move || {
+            let out = back.path("model.safetensors").display().to_string();
+            let answer = back.json(&["campaign", "result", &id.to_string(), "--out", &out, "--force"]);
+            assert_eq!(answer.data()["final_accuracy_ppm"], 100_000);
+            assert!(answer.json()["warnings"][0].as_str().unwrap().contains("seed"), "{}", answer.json());
+            assert_eq!(Weights::from_safetensors(&fs::read(&out).unwrap()).unwrap(), expected);
+            back
+        })
+        .await;
+    }
+}
+
 /// Adds to a word of rows or public key.
 fn add(material: &mut [u8], word: usize, amount: u64) {
     let bytes = &mut material[Material::HEADER + word * Material::WORD..][..Material::WORD];

@@ -5,17 +5,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use alloy::signers::local::PrivateKeySigner;
 use serde_json::json;
 use sonar_node::{
-    account::AccountName,
+    account::{AccountName, Keystore},
+    chain::Client,
     cli::{Ask, Code, Failure, Output, Report},
     files::{self, Access},
 };
 use sonar_protocol::{
+    audit,
     backbone::Embedding,
     bundle, data,
     delivery::{self, FinishedModel},
     families::{Format, TrialError},
+    handover::AuditSecret,
     ids::Digest,
     limits,
     manifest::{Manifest, commitment},
@@ -24,6 +28,7 @@ use sonar_protocol::{
     view::{CampaignView, World},
 };
 use syft::{Examples, Ppm};
+use zeroize::Zeroizing;
 
 use super::{
     Context, document,
@@ -80,20 +85,45 @@ impl Fetch {
         output.progress("Fetching manifest, certificate and model…");
         let manifest = manifest_of(&hub, view).await?;
         let signer = signer_of(&hub, &world, view, &manifest).await?;
-        let message = hub.fetch(digest, limits::RESULT).await?;
+        let message = hub.fetch(digest, limits::RESULT).await;
         let embedding = embedding_of(&hub, &manifest).await?;
-        hub.close().await;
-        if let Some(path) = self.message_path() {
-            self.check_overwrite(&path, &message)?;
-            files::write_atomic(&path, &message, Access::Private)?;
+        if let (Some(path), Ok(message)) = (self.message_path(), &message) {
+            self.check_overwrite(&path, message)?;
+            files::write_atomic(&path, message, Access::Private)?;
         }
-        let model = pgp::open_verified(&message, &identity, &signer, limits::RESULT)?;
-        let written = self.write(view, &manifest, &embedding, &model)?;
+        let open = |message: Vec<u8>| Ok(pgp::open_verified(&message, &identity, &signer, limits::RESULT)?);
+        let delivered: Result<Zeroizing<Vec<u8>>, Failure> = message.map_err(Failure::from).and_then(open);
 
+        let validation = match validation_set(self.validation.as_deref(), draft.as_ref(), &manifest) {
+            Ok(validation) => validation,
+            // What cannot be measured is written anyway.
+            Err(failure) => {
+                self.write(view, &manifest, &embedding, &delivered?)?;
+                return Err(failure);
+            }
+        };
         output.progress("Measuring the model…");
-        let validation = validation_set(self.validation.as_deref(), draft.as_ref(), &manifest)?;
-        let measured = measure(&manifest, &examples(&manifest, &embedding, &validation)?, &model)?;
-        self.report(view, measured, &manifest, &written)
+        let examples = examples(&manifest, &embedding, &validation)?;
+        let measured = delivered.and_then(|model| MeasuredModel::new(&manifest, &examples, model));
+        let model = if measured.as_ref().is_ok_and(|model| model.is_as_attested(view, &manifest)) {
+            measured?
+        } else {
+            let account = Keystore::new(&context.home).unlock(&name, &passphrase)?;
+            let sealed = SealedModel { client: &client, hub: &hub, view, manifest: &manifest, account: &account };
+            match sealed.read().await.and_then(|model| MeasuredModel::new(&manifest, &examples, model).ok()) {
+                Some(model) => {
+                    output.warn(
+                        "the Capsule's delivery cannot be used, or is not as attested; this is the model of the last \
+                         version, read with the seed that it handed over",
+                    );
+                    model
+                }
+                None => measured?,
+            }
+        };
+        hub.close().await;
+        let written = self.write(view, &manifest, &embedding, &model.file)?;
+        self.report(view, model.accuracy, &manifest, &written)
     }
 
     /// Writes the model in every format. The safetensors file has exactly the signed bytes.
@@ -172,6 +202,48 @@ impl Fetch {
             manifest.capsule,
         );
         Report::new(&data, human)
+    }
+}
+
+/// A model with its accuracy on the validation set.
+struct MeasuredModel {
+    file: Zeroizing<Vec<u8>>,
+    accuracy: Ppm,
+}
+
+impl MeasuredModel {
+    fn new(manifest: &Manifest, examples: &Examples, file: Zeroizing<Vec<u8>>) -> Result<Self, Failure> {
+        let accuracy = measure(manifest, examples, &file)?;
+        Ok(Self { file, accuracy })
+    }
+
+    fn is_as_attested(&self, view: &CampaignView, manifest: &Manifest) -> bool {
+        self.accuracy.floor_to_grid(manifest.accuracy.grid) == view.best_ppm
+    }
+}
+
+/// The last published version, which is the finished model under a seed that was handed over with the delivery. So a
+/// delivery of garbage harms nobody.
+struct SealedModel<'a> {
+    client: &'a Client,
+    hub: &'a HubClient,
+    view: &'a CampaignView,
+    manifest: &'a Manifest,
+    account: &'a PrivateKeySigner,
+}
+
+impl SealedModel<'_> {
+    /// The model in the form of a delivery; `None` if it cannot be read.
+    async fn read(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let (version, handover) = self.view.versions.last().zip(self.view.handovers.last())?;
+        let secret = AuditSecret::of(self.account, self.view.terms.salt);
+        let seed = secret.open(&self.view.id, version.version, handover)?;
+        let material = self.hub.fetch(version.published.material, self.manifest.method.material_limit()).await.ok()?;
+        let deployment = self.client.deployment();
+        let binding = audit::binding(self.view, version, deployment.chain_id, deployment.campaigns.into());
+        let model = self.manifest.method.recompute(&material, Some(&seed), &binding).model?;
+        let finished = FinishedModel::new(self.manifest, &model, self.view.id, self.view.best_ppm).ok()?;
+        Some(Zeroizing::new(finished.safetensors().to_vec()))
     }
 }
 
