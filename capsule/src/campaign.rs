@@ -15,7 +15,6 @@
 //!            ├─ window not full and not due ────────────────────────▶ Wait
 //!            ├─ window closed, no settlement of it ─────────────────▶ Evaluate
 //!            │                … and no keys or no leak meter ───────▶ Lost
-//!            ├─ settlement, next keys bound to a rolled-back block ──▶ RenewMaterial
 //!            └─ settlement ─────────────────────────────────────────▶ SendSettlement    chain: open or closed
 //!
 //!  closed ───┬─ by the Capsule's own delay ─────────────────────────▶ Done
@@ -23,11 +22,10 @@
 //!            ├─ no delivery of it ──────────────────────────────────▶ Deliver
 //!            └─ delivery ───────────────────────────────────────────▶ Finalize          chain: finalized
 //!
-//!  finalized ┬─ stake locked: until the end of the audit ───────────▶ Wait
-//!            ├─ stake locked, audit period ended ───────────────────▶ Release
-//!            └─ no stake, or its fate is decided ───────────────────▶ Done
+//!  finalized ┬─ until the end of the audit period ──────────────────▶ Wait
+//!            └─ audit period ended ─────────────────────────────────▶ Release           chain: released
 //!
-//!  refunded ─────────────────────────────────────────────────────────▶ Done
+//!  released, convicted, refunded ───────────────────────────────────▶ Done
 //!
 //!  in any state, first: secrets that are no longer needed ──────────▶ DestroySecrets
 //! ```

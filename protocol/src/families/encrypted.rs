@@ -452,8 +452,8 @@ const PARTIES: [PartyStatement; 6] = [
     },
     PartyStatement {
         party: "data scientist",
-        learns: "the finished model, and the public transcript",
-        never_learns: "any Mine's data or single update",
+        learns: "the public transcript, and after the delivery the model of every version: the difference of two is the sum of a window's accepted updates, often one Mine's update",
+        never_learns: "any Mine's data; an update that was not accepted",
         rests_on: "the Capsule, and OpenPGP",
     },
     PartyStatement {

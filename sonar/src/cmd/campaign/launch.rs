@@ -169,7 +169,8 @@ fn is_open(status: &Status) -> bool {
 fn consequence(terms: &CampaignTerms, token: &TokenUnit, client: &Client) -> String {
     let fee = fee(terms.bounty, terms.feePpm);
     format!(
-        "This puts {} as bounty and {} as the Capsule's fee into escrow on chain {}.",
+        "This puts {} as bounty and {} as the Capsule's fee into escrow on chain {}. The Capsule's verdicts are believed: it \
+         could award the bounty to a miner of its own, refuse every update, or deliver nothing (docs/security.md).",
         token.format(terms.bounty.into()),
         token.format(fee.into()),
         client.deployment().chain_id
