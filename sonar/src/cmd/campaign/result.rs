@@ -88,6 +88,7 @@ impl Fetch {
             files::write_atomic(&path, &message, Access::Private)?;
         }
         let model = pgp::open_verified(&message, &identity, &signer, limits::RESULT)?;
+        delivery::check_campaign(&model, view.id).map_err(|error| Failure::new(Code::Model, error))?;
         let written = self.write(view, &manifest, &embedding, &model)?;
 
         output.progress("Measuring the model…");
