@@ -189,6 +189,8 @@ impl DemoInputs {
             validation: self.validation.clone().into_bytes().into(),
             initial: None,
             backbone: self.embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
+            chain_id: 0,
+            contract: Address::ZERO,
             owner: Address::ZERO,
             scientist: Recipient { certificate: Vec::new(), fingerprint: nobody, expires: None },
             token: Address::ZERO,

@@ -1,8 +1,14 @@
 //! The bundle: the parts of a campaign that only the Capsule may see, that is the validation set, the starting model,
 //! and the data scientist's certificate.
+//!
+//! A sealed bundle is public, so that anyone could name it in the manifest of a campaign of their own. That campaign
+//! would publish the starting model, and its verdicts would disclose the validation set. So a bundle begins with the
+//! [`BundleContext`] that it was made for, which is compared before any other byte is read.
 
 use std::fmt;
 
+use alloy::primitives::{Address, B256};
+use sonar_contracts::Terms;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -11,7 +17,7 @@ use crate::{
     families::{TooManyRows, Trial, TrialError},
     ids::Digest,
     limits,
-    manifest::{Commitments, Manifest, commitment},
+    manifest::{Commitments, Manifest, ManifestError, commitment},
     terms::CampaignTerms,
     units::Timestamp,
 };
@@ -21,8 +27,10 @@ use crate::{
 pub fn validation_limits() -> data::TableLimits {
     data::TableLimits { bytes: limits::BUNDLE as u64, ..data::TableLimits::default() }
 }
-/// Magic bytes at the start.
-const MAGIC: &[u8] = b"sonar.bundle/1\n";
+/// The first line: name and version of the format.
+const MAGIC: &[u8] = b"sonar.bundle/2\n";
+/// Start of the first line in every version of the format.
+const ANY_MAGIC: &[u8] = b"sonar.bundle/";
 
 /// Time for which a data scientist's certificate must remain valid after its last possible use, because clocks differ,
 /// and the owner needs time to decrypt the model with a key that their programs accept.
@@ -34,6 +42,47 @@ const CERTIFICATE_MARGIN: u32 = 86_400;
 pub fn certificate_needed_until(terms: &CampaignTerms) -> Timestamp {
     let latest = [terms.evaluationSeconds, terms.deliverySeconds, CERTIFICATE_MARGIN];
     latest.into_iter().fold(terms.deadline(), Timestamp::plus)
+}
+
+/// The campaign that a bundle was made for. It contains everything that decides about what happens to the secrets in the
+/// bundle, and that exists before the bundle is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BundleContext {
+    chain_id: u64,
+    contract: Address,
+    /// The only account that can open the campaign.
+    owner: Address,
+    /// Merkle root over the audit keys: whoever has these keys reads every version of the model.
+    audit_keys: B256,
+    /// Salt of the terms.
+    salt: B256,
+    /// Hash of the manifest without bundle and commitments.
+    manifest: Digest,
+}
+
+impl BundleContext {
+    const LENGTH: usize = 8 + 20 + 20 + 32 + 32 + 32;
+
+    /// The context of the campaign with these terms and this manifest, as it was read from its bytes.
+    ///
+    /// # Errors
+    /// When the manifest cannot be encoded.
+    pub fn new(chain_id: u64, contract: Address, terms: &Terms, manifest: &Manifest) -> Result<Self, ManifestError> {
+        Ok(Self {
+            chain_id,
+            contract,
+            owner: terms.owner,
+            audit_keys: terms.audit.keys,
+            salt: terms.salt,
+            manifest: manifest.unsealed_hash()?,
+        })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let Self { chain_id, contract, owner, audit_keys, salt, manifest } = self;
+        let chain_id = chain_id.to_be_bytes();
+        [&chain_id[..], &contract[..], &owner[..], &audit_keys[..], &salt[..], manifest.as_bytes()].concat()
+    }
 }
 
 /// The parts of a campaign that only the Capsule may see.
@@ -61,6 +110,14 @@ pub enum BundleError {
     /// It is not a bundle, or truncated.
     #[error("the bundle cannot be read: {0}")]
     Form(&'static str),
+    /// Another version of the program made it.
+    #[error(
+        "the bundle is not of format sonar.bundle/2; launch the campaign again with the current version of `sonar`"
+    )]
+    OtherForm,
+    /// It was made for another campaign.
+    #[error("the bundle was made for another campaign, owner, manifest, chain or contract")]
+    Context,
     /// A part does not match the manifest's commitment.
     #[error("the bundle's {0} does not match the manifest's commitment")]
     Commitment(&'static str),
@@ -107,14 +164,15 @@ impl Bundle {
         }
     }
 
-    /// Encodes the bundle for sealing.
+    /// Encodes the bundle for sealing, bound to this campaign.
     #[must_use]
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub fn encode(&self, context: &BundleContext) -> Zeroizing<Vec<u8>> {
         let initial = self.initial.as_ref().map_or(&[][..], |bytes| bytes);
         let parts: [&[u8]; 3] = [&self.validation, initial, &self.certificate];
-        let length = MAGIC.len() + 32 + parts.iter().map(|part| 8 + part.len()).sum::<usize>();
+        let length = MAGIC.len() + BundleContext::LENGTH + 32 + parts.iter().map(|part| 8 + part.len()).sum::<usize>();
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
         bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&context.encode());
         bytes.extend_from_slice(&*self.salt);
         for part in parts {
             bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -123,15 +181,23 @@ impl Bundle {
         bytes
     }
 
-    /// Decodes a bundle.
+    /// Decodes a bundle that was made for this campaign. Nothing else of another campaign's bundle is read.
     ///
     /// # Errors
-    /// When it is not a bundle.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
+    /// When it is not a bundle, or was made for another campaign.
+    pub fn decode(bytes: &[u8], context: &BundleContext) -> Result<Self, BundleError> {
         if bytes.len() > limits::BUNDLE {
             return Err(BundleError::Form("it is too large"));
         }
-        let rest = bytes.strip_prefix(MAGIC).ok_or(BundleError::Form("it is not a sonar.bundle/1"))?;
+        let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| match bytes.starts_with(ANY_MAGIC) {
+            true => BundleError::OtherForm,
+            false => BundleError::Form("it is not a bundle"),
+        })?;
+        let found = rest.split_at_checked(BundleContext::LENGTH);
+        let (found, rest) = found.ok_or(BundleError::Form("it is truncated"))?;
+        if found != context.encode() {
+            return Err(BundleError::Context);
+        }
         let (salt, mut rest) = rest.split_first_chunk::<32>().ok_or(BundleError::Form("it is truncated"))?;
         let mut part = || {
             let cut = BundleError::Form("it is truncated");
@@ -194,31 +260,76 @@ mod tests {
         }
     }
 
+    fn context() -> BundleContext {
+        BundleContext {
+            chain_id: 31337,
+            contract: Address::repeat_byte(1),
+            owner: Address::repeat_byte(2),
+            audit_keys: B256::repeat_byte(3),
+            salt: B256::repeat_byte(4),
+            manifest: Digest([5; 32]),
+        }
+    }
+
+    /// Everything before the salt of the commitments.
+    const PUBLIC: usize = MAGIC.len() + BundleContext::LENGTH;
+
     #[test]
     fn bundles_survive_their_bytes() {
         for bundle in [bundle(None), bundle(Some(b"model"))] {
-            assert_eq!(Bundle::decode(&bundle.encode()).unwrap(), bundle);
+            assert_eq!(Bundle::decode(&bundle.encode(&context()), &context()).unwrap(), bundle);
         }
+    }
+
+    #[test]
+    fn a_bundle_of_another_context_is_refused_before_it_is_read() {
+        let sealed = bundle(None).encode(&context());
+        let other = |change: fn(&mut BundleContext)| {
+            let mut context = context();
+            change(&mut context);
+            context
+        };
+        let contexts = [
+            other(|c| c.chain_id += 1),
+            other(|c| c.contract = Address::ZERO),
+            other(|c| c.owner = Address::ZERO),
+            other(|c| c.audit_keys = B256::ZERO),
+            other(|c| c.salt = B256::ZERO),
+            other(|c| c.manifest = Digest([0; 32])),
+        ];
+        // With or without content: whoever asks cannot tell.
+        for bytes in [&sealed[..], &sealed[..PUBLIC]] {
+            for context in &contexts {
+                assert!(matches!(Bundle::decode(bytes, context), Err(BundleError::Context)), "{context:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bundle_of_an_older_format_says_what_to_do() {
+        let error = Bundle::decode(b"sonar.bundle/1\nsalt", &context()).unwrap_err();
+        assert!(matches!(error, BundleError::OtherForm));
+        assert!(error.to_string().contains("launch the campaign again"), "{error}");
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_reading_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Bundle::decode(&[MAGIC, &bytes].concat());
-            prop_assert!(Bundle::decode(&bytes).is_err());
+            let _ = Bundle::decode(&[&bundle(None).encode(&context())[..PUBLIC], &bytes].concat(), &context());
+            prop_assert!(Bundle::decode(&bytes, &context()).is_err());
         }
     }
 
     #[test]
     fn no_cut_or_lengthened_bundle_is_read() {
-        let bytes = bundle(Some(b"model")).encode();
+        let bytes = bundle(Some(b"model")).encode(&context());
         for length in 0..bytes.len() {
-            assert!(Bundle::decode(&bytes[..length]).is_err(), "{length}");
+            assert!(Bundle::decode(&bytes[..length], &context()).is_err(), "{length}");
         }
         let longer = [bytes.as_slice(), b"x"].concat();
-        assert!(Bundle::decode(&longer).is_err());
+        assert!(Bundle::decode(&longer, &context()).is_err());
         let mut wild = bytes.to_vec();
-        wild[MAGIC.len() + 32..][..8].fill(0xFF);
-        assert!(Bundle::decode(&wild).is_err());
+        wild[PUBLIC + 32..][..8].fill(0xFF);
+        assert!(Bundle::decode(&wild, &context()).is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Deserialize;
 use syft::{Ppm, Task, export::Answer};
 
 pub use crate::families::{DeliveryError, Format, ParseFormatError};
@@ -12,6 +13,40 @@ use crate::{backbone::Embedding, families::Export, ids::CampaignId, manifest::Ma
 
 /// Name and version of the metadata of a file, and of the computation of scores from it.
 const FORM: &str = "sonar.model/1";
+
+/// Key of the campaign's id in the metadata.
+const CAMPAIGN: &str = "sonar.campaign";
+
+/// A signed file that was not delivered for a campaign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the signed file {}, not campaign {campaign}", .found.as_ref().map_or_else(|| "names no campaign".into(), |found| format!("is the model of campaign {found}")))]
+pub struct WrongCampaign {
+    found: Option<String>,
+    campaign: CampaignId,
+}
+
+/// Checks that a signed file was made for this campaign. Without this check the signature on an earlier model of the
+/// same Capsule would count for this one.
+///
+/// # Errors
+/// When it names another campaign, or none.
+pub fn check_campaign(signed: &[u8], campaign: CampaignId) -> Result<(), WrongCampaign> {
+    let found = metadata(signed).and_then(|mut metadata| metadata.remove(CAMPAIGN));
+    if found.as_deref() == Some(&*campaign.to_string()) { Ok(()) } else { Err(WrongCampaign { found, campaign }) }
+}
+
+/// The metadata of a safetensors file: it begins with the length of a JSON document, which is followed by the document.
+fn metadata(file: &[u8]) -> Option<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    struct Header {
+        #[serde(rename = "__metadata__")]
+        metadata: BTreeMap<String, String>,
+    }
+    let (length, rest) = file.split_first_chunk::<8>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+    let header: Header = serde_json::from_slice(rest.get(..length)?).ok()?;
+    Some(header.metadata)
+}
 
 /// The finished model of a campaign.
 #[derive(Debug)]
@@ -37,7 +72,7 @@ impl<'a> FinishedModel<'a> {
             ("sonar.format".into(), FORM.into()),
             ("sonar.version".into(), env!("CARGO_PKG_VERSION").into()),
             ("sonar.name".into(), manifest.name.clone()),
-            ("sonar.campaign".into(), campaign.to_string()),
+            (CAMPAIGN.into(), campaign.to_string()),
             ("sonar.accuracy_ppm".into(), accuracy.get().to_string()),
             ("sonar.metric".into(), serde_json::to_string(&manifest.metric)?),
             ("sonar.regime".into(), serde_json::to_string(&manifest.method.regime())?),
@@ -95,6 +130,25 @@ pub fn paths(out: &Path, formats: &[Format]) -> BTreeMap<Format, PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A Capsule signs every model that it delivers. A file that was signed for one campaign is not the result of another.
+    #[test]
+    fn result_replay() {
+        let plan = crate::launch::tests::planned("", "").unwrap();
+        let manifest = plan.manifest(crate::ids::Digest([9; 32]));
+        let shape = manifest.method.linear().unwrap().shape;
+        let model = crate::families::plain(&syft::Weights::zeros(shape)).unwrap();
+        let (own, other) = (CampaignId::from([1; 32]), CampaignId::from([2; 32]));
+        let delivered = FinishedModel::new(&manifest, &model, own, Ppm::ONE).unwrap();
+        let signed = delivered.safetensors();
+        assert_eq!(check_campaign(signed, own), Ok(()));
+        let error = check_campaign(signed, other).unwrap_err();
+        assert_eq!(error.found, Some(own.to_string()));
+        assert!(error.to_string().contains(&other.to_string()), "{error}");
+        for file in [&model[..], b"", b"12345678", &[255; 100]] {
+            assert_eq!(check_campaign(file, own).unwrap_err().found, None);
+        }
+    }
 
     #[test]
     fn every_format_has_its_ending() {

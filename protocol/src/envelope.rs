@@ -5,7 +5,7 @@
 
 use crate::{
     ids::{CampaignId, Version},
-    pgp::{self, Certificate, Identity, PgpError},
+    pgp::{self, Certificate, PgpError, SecretKeys},
 };
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
@@ -29,15 +29,11 @@ pub enum ProtocolReject {
     /// It is larger than a sealed update of this campaign can be.
     #[error("the update is too large")]
     TooLarge = 2,
-    /// It is not a valid OpenPGP message.
-    #[error("the update is not a complete OpenPGP message")]
-    NotOpenPgp = 3,
-    /// It is not encrypted to this Capsule.
-    #[error("the update is not encrypted to this Capsule")]
-    NotForUs = 4,
-    /// The header cannot be read.
-    #[error("the header of the update cannot be read")]
-    MalformedHeader = 5,
+    /// It cannot be read: not an OpenPGP message with AEAD, not encrypted to this Capsule, or without a valid header. One
+    /// reason for all of it, so that nobody learns from a rejection what the Capsule's key opens. Codes 4 and 5 are no
+    /// longer used.
+    #[error("the update is not a message sealed to this Capsule")]
+    Unreadable = 3,
     /// It was made for another chain or contract.
     #[error("the update was made for another chain or contract")]
     WrongChain = 6,
@@ -80,9 +76,7 @@ impl TryFrom<u8> for ProtocolReject {
         let all = [
             Unavailable,
             TooLarge,
-            NotOpenPgp,
-            NotForUs,
-            MalformedHeader,
+            Unreadable,
             WrongChain,
             WrongCampaign,
             WrongVersion,
@@ -165,22 +159,18 @@ pub fn seal_update(header: &EnvelopeHeader, update: &[u8], capsule: &Certificate
 /// Decrypts an update of exactly `payload` bytes, and compares its header with the submission on chain.
 ///
 /// # Errors
-/// The first fault, in the order of the checks: size, OpenPGP, header, context and miner, size of the payload.
+/// The first fault, in the order of the checks: size, message with header, context and miner, size of the payload.
 pub fn open_update(
     sealed: &[u8],
-    identity: &Identity,
+    keys: &SecretKeys,
     expected: &EnvelopeHeader,
     payload: usize,
 ) -> Result<Zeroizing<Vec<u8>>, ProtocolReject> {
     if sealed.len() > largest(payload) {
         return Err(ProtocolReject::TooLarge);
     }
-    let plain = pgp::open(sealed, identity, largest(payload)).map_err(|error| match error {
-        PgpError::NotForUs(_) => ProtocolReject::NotForUs,
-        PgpError::TooLarge(_) => ProtocolReject::TooLarge,
-        _ => ProtocolReject::NotOpenPgp,
-    })?;
-    let (header, update) = split(&plain).ok_or(ProtocolReject::MalformedHeader)?;
+    let plain = pgp::open(sealed, keys, largest(payload)).map_err(|_| ProtocolReject::Unreadable)?;
+    let (header, update) = split(&plain).ok_or(ProtocolReject::Unreadable)?;
     header.check(expected)?;
     if update.len() != payload {
         return Err(ProtocolReject::Conformance);
@@ -201,6 +191,7 @@ fn split(plain: &[u8]) -> Option<(EnvelopeHeader, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pgp::Identity;
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
@@ -241,16 +232,33 @@ mod tests {
         assert_eq!(with(|h| h.campaign = CampaignId([9; 32].into())), ProtocolReject::WrongCampaign);
         assert_eq!(with(|h| h.version = Version(4)), ProtocolReject::WrongVersion);
         assert_eq!(with(|h| h.miner = Address::ZERO), ProtocolReject::WrongMiner);
-        assert_eq!(open(b"garbage", &header()), Err(ProtocolReject::NotOpenPgp));
-        assert_eq!(open(&sealed[..sealed.len() / 2], &header()), Err(ProtocolReject::NotOpenPgp));
         assert_eq!(open(&vec![0; largest(6) + 1], &header()), Err(ProtocolReject::TooLarge));
-        let other = Identity::generate("other", "o").unwrap();
-        let foreign = seal_update(&header(), b"update", other.certificate()).unwrap();
-        assert_eq!(open(&foreign, &header()), Err(ProtocolReject::NotForUs));
-        let headless = pgp::seal(b"SNRupd01\xff\xff\xff\xff", CAPSULE.certificate()).unwrap();
-        assert_eq!(open(&headless, &header()), Err(ProtocolReject::MalformedHeader));
         let long = seal_update(&header(), b"longer update", CAPSULE.certificate()).unwrap();
         assert_eq!(open(&long, &header()), Err(ProtocolReject::Conformance));
+    }
+
+    /// Whoever submits another's message learns nothing about it, not even whether this Capsule can open it.
+    #[test]
+    fn a_rejection_does_not_disclose_what_the_key_opens() {
+        let sealed = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
+        let mut damaged = sealed.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        let other = Identity::generate("other", "o").unwrap();
+        let to_capsule = |plain: &[u8]| pgp::seal(plain, CAPSULE.certificate()).unwrap();
+        let cases = [
+            b"garbage".to_vec(),
+            sealed[..sealed.len() / 2].to_vec(),
+            damaged,
+            seal_update(&header(), b"update", other.certificate()).unwrap(),
+            to_capsule(b"sonar.bundle/2\n"),
+            to_capsule(b"SNRupd01\xff\xff\xff\xff"),
+            to_capsule(b""),
+            // In the older form, which is not decrypted.
+            pgp::seal_signed(b"SNRupd01", CAPSULE.certificate(), &other).unwrap(),
+        ];
+        for (case, sealed) in cases.iter().enumerate() {
+            assert_eq!(open(sealed, &header()), Err(ProtocolReject::Unreadable), "{case}");
+        }
     }
 
     #[test]
@@ -273,9 +281,9 @@ mod tests {
 
     #[test]
     fn reasons_keep_their_numbers() {
-        for code in 1..=11 {
-            assert_eq!(ProtocolReject::try_from(code).map(ProtocolReject::code), Ok(code));
+        for code in 0..=12 {
+            let used = !matches!(code, 0 | 4 | 5 | 12);
+            assert_eq!(ProtocolReject::try_from(code).ok().map(ProtocolReject::code), used.then_some(code));
         }
-        assert!(ProtocolReject::try_from(0).or(ProtocolReject::try_from(12)).is_err());
     }
 }

@@ -20,7 +20,7 @@ pub use error::LaunchError;
 
 use crate::{
     backbone::{self, Backbone, Embedding},
-    bundle::{self, Bundle, validation_limits},
+    bundle::{self, Bundle, BundleContext, validation_limits},
     campaign::CampaignFile,
     data::{self, Header, Schema},
     families::{self, Brief, Method, TooManyRows, TrialError},
@@ -38,6 +38,10 @@ use terms::Deal;
 /// Input of a launch, in addition to the campaign file.
 #[derive(Clone, Debug)]
 pub struct Inputs {
+    /// Id of the chain of the campaign.
+    pub chain_id: u64,
+    /// Address of the contract Campaigns.
+    pub contract: Address,
     /// The validation set as CSV.
     pub validation: Zeroizing<Vec<u8>>,
     /// The starting model as safetensors.
@@ -103,8 +107,10 @@ pub struct CapsuleTerms {
 pub struct Plan {
     /// The manifest, without the digest of the sealed bundle.
     manifest: Manifest,
-    /// The bundle, to be sealed to the Capsule.
+    /// The bundle.
     pub bundle: Bundle,
+    /// The campaign that the bundle is bound to.
+    pub context: BundleContext,
     /// The terms, without the digest of the manifest.
     terms: CampaignTerms,
     /// What the data scientist should know before they pay.
@@ -127,6 +133,12 @@ pub struct Outlook {
 }
 
 impl Plan {
+    /// The bytes of the bundle, to be sealed to the Capsule.
+    #[must_use]
+    pub fn encode_bundle(&self) -> Zeroizing<Vec<u8>> {
+        self.bundle.encode(&self.context)
+    }
+
     /// Completes the manifest with the digest of the sealed bundle.
     #[must_use]
     pub fn manifest(&self, bundle: Digest) -> Manifest {
@@ -184,10 +196,12 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         bundle: Digest([0; 32]),
         commitments: bundle.commitments(),
     };
-    manifest.encode()?;
+    // Reading may change the last bit of a number, and the Capsule hashes what it has read.
+    let as_read = Manifest::decode(&manifest.encode()?)?;
     accuracy::check_accuracy(&accuracy, measured)?;
-    let Inputs { owner, token, capsule, salt, .. } = inputs;
+    let Inputs { chain_id, contract, owner, token, capsule, salt, .. } = inputs;
     let terms = terms::terms(file, &manifest, Deal { owner, token, bounty, capsule, deadline, salt })?;
+    let context = BundleContext::new(chain_id, contract, &terms, &as_read)?;
     let needed = bundle::certificate_needed_until(&terms);
     if let Some(expires) = inputs.scientist.expires.filter(|expires| *expires < needed) {
         return Err(LaunchError::CertificateExpires { fingerprint: inputs.scientist.fingerprint, expires, needed });
@@ -200,7 +214,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         model,
         warnings: warnings(&manifest.method).into_iter().chain(coarse).collect(),
     };
-    Ok(Plan { manifest, bundle, terms, outlook })
+    Ok(Plan { manifest, bundle, context, terms, outlook })
 }
 
 /// The validation set, transformed by the backbone if there is one.

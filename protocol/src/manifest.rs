@@ -67,6 +67,11 @@ pub struct Commitments {
     pub certificate: Digest,
 }
 
+impl Commitments {
+    /// Commitments to nothing.
+    const NONE: Self = Self { validation: Digest([0; 32]), initial: None, certificate: Digest([0; 32]) };
+}
+
 /// `sha256(salt ‖ bytes)`.
 #[must_use]
 pub fn commitment(salt: &[u8; 32], bytes: &[u8]) -> Digest {
@@ -199,6 +204,15 @@ impl Manifest {
             return Err(ManifestError::TooLarge(bytes.len()));
         }
         Ok(bytes)
+    }
+
+    /// SHA-256 of the manifest without bundle and commitments, which depend on the bundle. A bundle is bound to it.
+    ///
+    /// # Errors
+    /// When the manifest is invalid or too large.
+    pub fn unsealed_hash(&self) -> Result<Digest, ManifestError> {
+        let unsealed = Self { bundle: Digest([0; 32]), commitments: Commitments::NONE, ..self.clone() };
+        Ok(Digest(Sha256::digest(unsealed.encode()?).into()))
     }
 
     /// Decodes an untrusted file, and checks everything that can be checked without the terms.

@@ -1,5 +1,8 @@
-//! OpenPGP (RFC 4880 profile, Curve25519 only) for messages that one party seals to another. Compatible with GnuPG and
-//! `sq`.
+//! OpenPGP (Curve25519 only) for messages that one party seals to another.
+//!
+//! Messages between programs of this project, bundles and updates, are encrypted with AEAD (RFC 9580): every chunk is
+//! authenticated before it is used, and a program recognises such a message before it decrypts anything. The delivered
+//! model is encrypted and signed in the older form (RFC 4880), which GnuPG and `sq` read. Keys have that form too.
 
 use sequoia_openpgp::{
     Cert, KeyHandle, Packet, PacketPile, Profile, Result as PgpResult,
@@ -7,7 +10,7 @@ use sequoia_openpgp::{
     cert::{CertBuilder, CipherSuite, prelude::ValidKeyAmalgamationIter},
     crypto::{KeyPair, Password, SessionKey},
     packet::{
-        PKESK, SKESK, Signature,
+        PKESK, SEIP, SKESK, Signature,
         key::{PublicParts, UnspecifiedRole},
     },
     parse::{
@@ -23,6 +26,7 @@ use sequoia_openpgp::{
 };
 use std::{
     io::{Read, Write},
+    ops::Deref,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use zeroize::Zeroizing;
@@ -41,6 +45,9 @@ pub enum PgpError {
     /// It is not an OpenPGP message.
     #[error("this is not an OpenPGP message: {0}")]
     NotOpenPgp(String),
+    /// It is encrypted in the older form.
+    #[error("this OpenPGP message is encrypted without AEAD; make it again with the current version of the program")]
+    WithoutAead,
     /// It is not encrypted to this key.
     #[error("this OpenPGP message is not encrypted to {0}")]
     NotForUs(Fingerprint),
@@ -75,14 +82,18 @@ impl Certificate {
     /// If it is not a certificate, was expired or revoked at that time, has no key for encryption or for signing, or
     /// has keys of another kind.
     pub fn decode(bytes: &[u8], at: Timestamp) -> Result<Self, PgpError> {
-        if bytes.len() > limits::CERTIFICATE {
-            return Err(PgpError::Certificate(format!("it is larger than {} bytes", limits::CERTIFICATE)));
-        }
-        let cert = Cert::from_bytes(bytes).map_err(|error| PgpError::Certificate(error.to_string()))?;
-        Self::check(cert.strip_secret_key_material(), at)
+        Self::check(parse(bytes)?.strip_secret_key_material(), at, Purposes::BOTH)
     }
 
-    fn check(cert: Cert, at: Timestamp) -> Result<Self, PgpError> {
+    /// Parses an untrusted certificate that is only used to verify signatures, as of this time.
+    ///
+    /// # Errors
+    /// As [`Self::decode`], except that it needs no key for encryption.
+    pub fn decode_signer(bytes: &[u8], at: Timestamp) -> Result<Self, PgpError> {
+        Self::check(parse(bytes)?.strip_secret_key_material(), at, Purposes::SIGNING)
+    }
+
+    fn check(cert: Cert, at: Timestamp, purposes: Purposes) -> Result<Self, PgpError> {
         let fingerprint = fingerprint(&cert)?;
         let refuse = |reason: String| PgpError::Certificate(format!("{fingerprint}: {reason}"));
         if let Some(key) = cert.keys().find(|key| !on_curve25519(key.key())) {
@@ -99,8 +110,11 @@ impl Certificate {
         let primary = end(valid.primary_key().key_expiration_time(), valid.primary_key().binding_signature());
         let recipients = certificate.valid_keys(&policy).for_transport_encryption();
         let ends: Vec<_> = recipients.map(|key| end(key.key_expiration_time(), key.binding_signature())).collect();
-        if ends.is_empty() || certificate.valid_keys(&policy).for_signing().next().is_none() {
-            return Err(refuse("it has no valid key for encryption, or none for signing".into()));
+        if purposes.encryption && ends.is_empty() {
+            return Err(refuse("it has no valid key for encryption".into()));
+        }
+        if purposes.signing && certificate.valid_keys(&policy).for_signing().next().is_none() {
+            return Err(refuse("it has no valid key for signing".into()));
         }
         // One recipient key that does not expire is enough; the expiry of the certificate itself applies to all of
         // them.
@@ -137,6 +151,27 @@ impl Certificate {
     pub const fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
+}
+
+/// What the keys of a certificate must be valid for.
+#[derive(Clone, Copy, Debug)]
+struct Purposes {
+    encryption: bool,
+    signing: bool,
+}
+
+impl Purposes {
+    const BOTH: Self = Self { encryption: true, signing: true };
+    const ENCRYPTION: Self = Self { encryption: true, signing: false };
+    const SIGNING: Self = Self { encryption: false, signing: true };
+}
+
+/// Parses a certificate or secret key, armoured or not.
+fn parse(bytes: &[u8]) -> Result<Cert, PgpError> {
+    if bytes.len() > limits::CERTIFICATE {
+        return Err(PgpError::Certificate(format!("it is larger than {} bytes", limits::CERTIFICATE)));
+    }
+    Cert::from_bytes(bytes).map_err(|error| PgpError::Certificate(error.to_string()))
 }
 
 fn fingerprint(cert: &Cert) -> Result<Fingerprint, PgpError> {
@@ -178,13 +213,37 @@ where
     }
 }
 
-/// An unlocked secret key, with its certificate.
+/// Secret keys that open messages.
+#[derive(Clone)]
+pub struct SecretKeys {
+    /// Of the certificate that they belong to.
+    fingerprint: Fingerprint,
+    pairs: Vec<KeyPair>,
+}
+
+impl std::fmt::Debug for SecretKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SecretKeys({})", self.fingerprint)
+    }
+}
+
+/// An unlocked secret key, with its certificate. It opens the messages that are sealed to the certificate.
 pub struct Identity {
     /// With its secrets, which stay encrypted under the passphrase.
     locked: Cert,
     certificate: Certificate,
-    decryption: Vec<KeyPair>,
+    keys: SecretKeys,
     signing: KeyPair,
+    /// The primary key, unless the owner keeps it elsewhere.
+    certification: Option<KeyPair>,
+}
+
+impl Deref for Identity {
+    type Target = SecretKeys;
+
+    fn deref(&self) -> &SecretKeys {
+        &self.keys
+    }
 }
 
 impl std::fmt::Debug for Identity {
@@ -200,17 +259,29 @@ impl Identity {
     /// # Errors
     /// If the library fails.
     pub fn generate(userid: &str, passphrase: &str) -> Result<Self, PgpError> {
+        Self::make(CertBuilder::general_purpose(Some(userid)), passphrase, Purposes::BOTH)
+    }
+
+    /// As [`Self::generate`], without a key for encryption. Launch keys and campaign keys take its place.
+    ///
+    /// # Errors
+    /// If the library fails.
+    pub fn generate_signer(userid: &str, passphrase: &str) -> Result<Self, PgpError> {
+        Self::make(CertBuilder::new().add_userid(userid).add_signing_subkey(), passphrase, Purposes::SIGNING)
+    }
+
+    fn make(builder: CertBuilder<'_>, passphrase: &str, purposes: Purposes) -> Result<Self, PgpError> {
         let make = || {
-            CertBuilder::general_purpose(Some(userid))
+            builder
                 .set_cipher_suite(CipherSuite::Cv25519)
                 .set_profile(Profile::RFC4880)?
-                .set_features(features())?
+                .set_features(Encryption::Hash.features())?
                 .set_validity_period(None)
                 .set_password(Some(Password::from(passphrase)))
                 .generate()
         };
         let (cert, _) = make().map_err(|error| PgpError::Make(error.to_string()))?;
-        Self::unlock(cert, passphrase)
+        Self::unlock(cert, passphrase, purposes)
     }
 
     /// Parses a secret key, armoured or not: our own or one exported from GnuPG. It may have expired, because it must
@@ -219,20 +290,24 @@ impl Identity {
     /// # Errors
     /// If it is not a secret key of the supported kind, or the passphrase is wrong.
     pub fn load(bytes: &[u8], passphrase: &str) -> Result<Self, PgpError> {
-        if bytes.len() > limits::CERTIFICATE {
-            return Err(PgpError::Certificate(format!("it is larger than {} bytes", limits::CERTIFICATE)));
-        }
-        let cert = Cert::from_bytes(bytes).map_err(|error| PgpError::Certificate(error.to_string()))?;
-        Self::unlock(cert, passphrase)
+        Self::unlock(parse(bytes)?, passphrase, Purposes::BOTH)
     }
 
-    fn unlock(locked: Cert, passphrase: &str) -> Result<Self, PgpError> {
+    /// As [`Self::load`], of a secret key that need not decrypt anything.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_signer(bytes: &[u8], passphrase: &str) -> Result<Self, PgpError> {
+        Self::unlock(parse(bytes)?, passphrase, Purposes::SIGNING)
+    }
+
+    fn unlock(locked: Cert, passphrase: &str, purposes: Purposes) -> Result<Self, PgpError> {
         if locked.keys().unencrypted_secret().next().is_some() {
             let reason = "its secret has no passphrase; set one first, for example with `gpg --change-passphrase`";
             return Err(PgpError::Certificate(reason.into()));
         }
         // As of its last self-signature, when it had not expired.
-        let certificate = Certificate::check(locked.clone().strip_secret_key_material(), Timestamp::EPOCH)?;
+        let certificate = Certificate::check(locked.clone().strip_secret_key_material(), Timestamp::EPOCH, purposes)?;
         let policy = StandardPolicy::at(certificate.at);
         let password = Password::from(passphrase);
         let open = |key: sequoia_openpgp::packet::Key<_, _>| {
@@ -243,17 +318,25 @@ impl Identity {
         let keys = || locked.keys().with_policy(&policy, certificate.at).supported().secret();
         let opened: Vec<_> = keys().for_transport_encryption().map(|key| open(key.key().clone())).collect();
         // A replaced subkey may have an older passphrase, or be missing.
-        let decryption = if opened.iter().any(Result::is_ok) {
+        let pairs = if opened.iter().any(Result::is_ok) {
             opened.into_iter().flatten().collect()
         } else {
             opened.into_iter().collect::<Result<Vec<_>, _>>()?
         };
         let signing = keys().alive().revoked(false).for_signing().next().map(|key| open(key.key().clone()));
         let signing = signing.ok_or_else(|| PgpError::Certificate("it has no secret key for signing".into()))??;
-        if decryption.is_empty() {
+        if purposes.encryption && pairs.is_empty() {
             return Err(PgpError::Certificate("it has no secret key for decryption".into()));
         }
-        Ok(Self { locked, certificate, decryption, signing })
+        let certification = keys().for_certification().next().and_then(|key| open(key.key().clone()).ok());
+        let keys = SecretKeys { fingerprint: certificate.fingerprint(), pairs };
+        Ok(Self { locked, certificate, keys, signing, certification })
+    }
+
+    /// The primary key, which certifies subkeys and other certificates.
+    fn certifier(&self) -> Result<KeyPair, PgpError> {
+        let missing = || PgpError::Make(format!("the secret of the primary key of {} is missing", self.fingerprint()));
+        self.certification.clone().ok_or_else(missing)
     }
 
     /// The secret key as text, encrypted under the passphrase that it was created or loaded with. `gpg --import`
@@ -284,36 +367,61 @@ impl Identity {
     }
 }
 
-/// Forces version 1 of encryption with integrity protection (RFC 9580, section 5.13.1), which GnuPG supports too,
-/// whatever features a certificate announces.
-fn features() -> Features {
-    Features::empty().set_seipdv1()
+/// How a message is encrypted, whatever features a certificate announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encryption {
+    /// With AEAD: version 2 of the encrypted packet (RFC 9580, section 5.13.2).
+    Aead,
+    /// With a hash inside: version 1 of the encrypted packet (section 5.13.1), the only one that GnuPG supports.
+    Hash,
 }
 
-/// Encrypts to the keys of a certificate that were valid at its reference time.
+impl Encryption {
+    fn features(self) -> Features {
+        match self {
+            Self::Aead => Features::empty().set_seipdv2(),
+            Self::Hash => Features::empty().set_seipdv1(),
+        }
+    }
+
+    /// The name of a recipient's key in a message.
+    fn handle(self, key: &sequoia_openpgp::packet::Key<PublicParts, UnspecifiedRole>) -> KeyHandle {
+        match self {
+            Self::Aead => key.fingerprint().into(),
+            Self::Hash => key.keyid().into(),
+        }
+    }
+}
+
+/// Encrypts with AEAD to the keys of a certificate that were valid at its reference time.
 ///
 /// # Errors
 /// If the library fails.
 pub fn seal(plaintext: &[u8], recipient: &Certificate) -> Result<Vec<u8>, PgpError> {
-    write_message(plaintext, recipient, None)
+    write_message(plaintext, recipient, Encryption::Aead, None)
 }
 
-/// As [`seal`], and signs inside.
+/// Encrypts in the form that GnuPG supports, and signs inside.
 ///
 /// # Errors
 /// If the library fails.
 pub fn seal_signed(plaintext: &[u8], recipient: &Certificate, signer: &Identity) -> Result<Vec<u8>, PgpError> {
-    write_message(plaintext, recipient, Some(signer))
+    write_message(plaintext, recipient, Encryption::Hash, Some(signer))
 }
 
-fn write_message(plaintext: &[u8], recipient: &Certificate, signer: Option<&Identity>) -> Result<Vec<u8>, PgpError> {
+fn write_message(
+    plaintext: &[u8],
+    recipient: &Certificate,
+    encryption: Encryption,
+    signer: Option<&Identity>,
+) -> Result<Vec<u8>, PgpError> {
     let policy = StandardPolicy::at(recipient.at);
     let mut sealed = Vec::with_capacity(plaintext.len() + 1024);
     let mut write = || -> PgpResult<()> {
         let recipients = recipient
             .valid_keys(&policy)
             .for_transport_encryption()
-            .map(|key| Recipient::new(features(), KeyHandle::from(key.key().keyid()), key.key()));
+            .map(|key| Recipient::new(encryption.features(), encryption.handle(key.key()), key.key()));
         let message = Encryptor::for_recipients(Message::new(&mut sealed), recipients).build()?;
         let message = match signer {
             Some(signer) => Signer::new(message, signer.signing.clone())?.build()?,
@@ -327,60 +435,65 @@ fn write_message(plaintext: &[u8], recipient: &Certificate, signer: Option<&Iden
     Ok(sealed)
 }
 
-/// Decrypts a message to `identity` of at most `limit` bytes; ignores a signature.
+/// Decrypts a message with AEAD to these keys of at most `limit` bytes; ignores a signature.
 ///
 /// # Errors
-/// If it is not an OpenPGP message, not for this identity, tampered with, or too large.
-pub fn open(sealed: &[u8], identity: &Identity, limit: usize) -> Result<Zeroizing<Vec<u8>>, PgpError> {
-    read_message(sealed, identity, None, limit)
+/// If it is not an OpenPGP message with AEAD, not for these keys, tampered with, or too large.
+pub fn open(sealed: &[u8], keys: &SecretKeys, limit: usize) -> Result<Zeroizing<Vec<u8>>, PgpError> {
+    if check_frame(sealed)? != Encryption::Aead {
+        return Err(PgpError::WithoutAead);
+    }
+    read_message(sealed, keys, None, limit)
 }
 
-/// Decrypts a message that must be signed by `signer`.
+/// Decrypts a message in either form that must be signed by `signer`.
 ///
 /// # Errors
 /// As [`open`], and if the signature is missing, wrong, or by another key.
 pub fn open_verified(
     sealed: &[u8],
-    identity: &Identity,
+    keys: &SecretKeys,
     signer: &Certificate,
     limit: usize,
 ) -> Result<Zeroizing<Vec<u8>>, PgpError> {
-    read_message(sealed, identity, Some(signer), limit)
+    check_frame(sealed)?;
+    read_message(sealed, keys, Some(signer), limit)
 }
 
 fn read_message(
     sealed: &[u8],
-    identity: &Identity,
+    keys: &SecretKeys,
     signer: Option<&Certificate>,
     limit: usize,
 ) -> Result<Zeroizing<Vec<u8>>, PgpError> {
-    check_frame(sealed)?;
     let policy = StandardPolicy::new();
-    let helper = Helper { identity, signer, opened: false };
+    let helper = Helper { keys, signer, opened: false };
     let builder = DecryptorBuilder::from_bytes(sealed).map_err(|error| PgpError::NotOpenPgp(error.to_string()))?;
-    let mut decryptor =
-        builder.with_policy(&policy, None, helper).map_err(|error| refusal(&error, identity, signer))?;
+    let mut decryptor = builder.with_policy(&policy, None, helper).map_err(|error| refusal(&error, keys, signer))?;
     let mut plaintext = Zeroizing::new(Vec::with_capacity(sealed.len().min(limit)));
     let mut limited = (&mut decryptor).take(limit as u64 + 1);
     if let Err(error) = limited.read_to_end(&mut plaintext) {
-        return Err(refusal(&error.into(), identity, signer));
+        return Err(refusal(&error.into(), keys, signer));
     }
     if plaintext.len() > limit {
         return Err(PgpError::TooLarge(limit));
     }
     // A message without encryption has no secret to protect, but the protocol never sends one.
     if !decryptor.helper_ref().opened {
-        return Err(PgpError::NotForUs(identity.fingerprint()));
+        return Err(PgpError::NotForUs(keys.fingerprint));
     }
     Ok(plaintext)
 }
 
-/// Minimum size in bytes of an encrypted packet: a random block with two bytes repeated, and the packet with the
-/// digest. The library panics on less.
-const LEAST_ENCRYPTED: usize = 16 + 2 + 22;
+/// Minimum size in bytes of an encrypted packet with a hash: a random block with two bytes repeated, and the packet with
+/// the digest. The library panics on less.
+const LEAST_WITH_HASH: usize = 1 + 16 + 2 + 22;
+/// Minimum size in bytes of an encrypted packet with AEAD: version, algorithms, chunk size, salt, and two digests.
+const LEAST_WITH_AEAD: usize = 4 + 32 + 2 * 16;
 
-/// Checks the structure of a message: session keys encrypted to OpenPGP keys, then one encrypted packet.
-fn check_frame(sealed: &[u8]) -> Result<(), PgpError> {
+/// Checks the structure of a message, without decrypting anything: session keys encrypted to OpenPGP keys, then one
+/// encrypted packet.
+fn check_frame(sealed: &[u8]) -> Result<Encryption, PgpError> {
     let not = |reason: &str| Err(PgpError::NotOpenPgp(reason.into()));
     let packets = match PacketPile::from_bytes(sealed) {
         Ok(pile) => pile.into_children().collect::<Vec<_>>(),
@@ -392,17 +505,18 @@ fn check_frame(sealed: &[u8]) -> Result<(), PgpError> {
     if keys.is_empty() || keys.iter().any(|key| !matches!(key, Packet::PKESK(_))) {
         return not("it is not encrypted to an OpenPGP key");
     }
-    // Its content and one byte for its version.
-    if encrypted.serialized_len() <= LEAST_ENCRYPTED {
-        return not("it is truncated");
-    }
-    Ok(())
+    let (encryption, least) = match encrypted {
+        SEIP::V1(_) => (Encryption::Hash, LEAST_WITH_HASH),
+        SEIP::V2(_) => (Encryption::Aead, LEAST_WITH_AEAD),
+        _ => return not("its encrypted packet has an unknown version"),
+    };
+    if encrypted.serialized_len() < least { not("it is truncated") } else { Ok(encryption) }
 }
 
-fn refusal(error: &sequoia_openpgp::anyhow::Error, identity: &Identity, signer: Option<&Certificate>) -> PgpError {
+fn refusal(error: &sequoia_openpgp::anyhow::Error, keys: &SecretKeys, signer: Option<&Certificate>) -> PgpError {
     let chain = || error.chain().find_map(|cause| cause.downcast_ref::<HelperError>());
     match (chain(), signer) {
-        (Some(HelperError::NotForUs), _) => PgpError::NotForUs(identity.fingerprint()),
+        (Some(HelperError::NotForUs), _) => PgpError::NotForUs(keys.fingerprint),
         (Some(HelperError::NotSigned), Some(signer)) => PgpError::NotSigned(signer.fingerprint()),
         _ => PgpError::NotOpenPgp(error.to_string()),
     }
@@ -418,7 +532,7 @@ enum HelperError {
 }
 
 struct Helper<'a> {
-    identity: &'a Identity,
+    keys: &'a SecretKeys,
     signer: Option<&'a Certificate>,
     opened: bool,
 }
@@ -431,7 +545,7 @@ impl DecryptionHelper for Helper<'_> {
         algorithm: Option<SymmetricAlgorithm>,
         decrypt: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
     ) -> PgpResult<Option<Cert>> {
-        for key in &self.identity.decryption {
+        for key in &self.keys.pairs {
             for pkesk in pkesks {
                 let ours = pkesk.recipient().is_none_or(|handle| handle.aliases(key.public().key_handle()));
                 let session = ours.then(|| pkesk.decrypt(&mut key.clone(), algorithm)).flatten();
@@ -474,13 +588,14 @@ mod tests {
     #[test]
     fn only_the_recipient_opens_and_only_the_signer_signs() {
         let sealed = seal_signed(b"model", ANNA.certificate(), &BERT).unwrap();
-        assert_eq!(&**open(&sealed, &ANNA, 100).unwrap(), b"model");
         assert_eq!(&**open_verified(&sealed, &ANNA, BERT.certificate(), 100).unwrap(), b"model");
-        assert!(matches!(open(&sealed, &BERT, 100), Err(PgpError::NotForUs(_))));
+        assert!(matches!(open_verified(&sealed, &BERT, BERT.certificate(), 100), Err(PgpError::NotForUs(_))));
         assert!(matches!(open_verified(&sealed, &ANNA, ANNA.certificate(), 100), Err(PgpError::NotSigned(_))));
         let unsigned = seal(b"model", ANNA.certificate()).unwrap();
         assert!(matches!(open_verified(&unsigned, &ANNA, BERT.certificate(), 100), Err(PgpError::NotSigned(_))));
-        assert!(matches!(open(&sealed, &ANNA, 4), Err(PgpError::TooLarge(4))));
+        assert_eq!(&**open(&unsigned, &ANNA, 100).unwrap(), b"model");
+        assert!(matches!(open(&unsigned, &BERT, 100), Err(PgpError::NotForUs(_))));
+        assert!(matches!(open(&unsigned, &ANNA, 4), Err(PgpError::TooLarge(4))));
     }
 
     #[test]
@@ -533,17 +648,51 @@ mod tests {
         }
     }
 
+    /// The packet with the session key of a message.
+    fn session_key(sealed: &[u8]) -> Vec<u8> {
+        let packets = PacketPile::from_bytes(sealed).unwrap();
+        Packet::clone(packets.path_ref(&[0]).unwrap()).to_vec().unwrap()
+    }
+
     #[test]
     fn no_part_of_a_message_is_a_message() {
-        let sealed = seal(b"model", ANNA.certificate()).unwrap();
-        for cut in 0..sealed.len() {
-            assert!(matches!(open(&sealed[..cut], &ANNA, 100), Err(PgpError::NotOpenPgp(_))), "{cut}");
+        let opened = |sealed: &[u8]| open(sealed, &ANNA, 100);
+        let verified = |sealed: &[u8]| open_verified(sealed, &ANNA, BERT.certificate(), 100);
+        let (new, old) =
+            (seal(b"model", ANNA.certificate()).unwrap(), seal_signed(b"model", ANNA.certificate(), &BERT).unwrap());
+        for cut in 0..new.len() {
+            assert!(matches!(opened(&new[..cut]), Err(PgpError::NotOpenPgp(_))), "{cut}");
+        }
+        for cut in 0..old.len() {
+            assert!(matches!(verified(&old[..cut]), Err(PgpError::NotOpenPgp(_))), "{cut}");
         }
         // Well-formed outside but too short inside, which a sender who knows the session key can create.
-        let packets = PacketPile::from_bytes(&sealed).unwrap();
-        let key = Packet::clone(packets.path_ref(&[0]).unwrap()).to_vec().unwrap();
-        let stump = [&key[..], &[0xd2, 31, 1], &[7; 30]].concat();
-        assert!(matches!(open(&stump, &ANNA, 100), Err(PgpError::NotOpenPgp(_))));
+        for length in 0..100_u8 {
+            let body = vec![7; length.into()];
+            let stump = |sealed: &[u8], header: &[u8]| {
+                let length = u8::try_from(header.len()).unwrap() + length;
+                [&session_key(sealed)[..], &[0xd2, length], header, &body].concat()
+            };
+            assert!(verified(&stump(&old, &[1])).is_err(), "{length}");
+            // AES-128 and GCM in chunks of 64 bytes.
+            assert!(opened(&stump(&new, &[2, 7, 3, 0])).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_message_without_aead_is_refused_before_it_is_decrypted() {
+        let older = |plain: &[u8], recipient: &Identity| {
+            write_message(plain, recipient.certificate(), Encryption::Hash, None).unwrap()
+        };
+        let ours = older(b"model", &ANNA);
+        // What could be learnt only with the secret key makes no difference.
+        let mut damaged = ours.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        for sealed in [ours, damaged, older(b"model", &BERT)] {
+            assert!(matches!(open(&sealed, &ANNA, 100), Err(PgpError::WithoutAead)));
+        }
+        let signed = seal_signed(b"model", ANNA.certificate(), &BERT).unwrap();
+        assert!(matches!(open(&signed, &ANNA, 100), Err(PgpError::WithoutAead)));
     }
 
     proptest! {
@@ -625,7 +774,7 @@ mod tests {
         assert!(matches!(open_verified(&plain, &ANNA, BERT.certificate(), 100), Err(PgpError::NotSigned(_))));
         let bomb = theirs("zip", &file("zeros", &[0; 1 << 20]));
         assert!(bomb.len() < 1 << 14);
-        let error = open(&bomb, &ANNA, 2 << 20).unwrap_err();
+        let error = open_verified(&bomb, &ANNA, ANNA.certificate(), 2 << 20).unwrap_err();
         assert!(matches!(error, PgpError::NotOpenPgp(_)), "{error}");
         let mut stop = Command::new("gpgconf");
         let _ = stop.arg("--homedir").arg(home.path()).args(["--kill", "gpg-agent"]).status();

@@ -1,4 +1,7 @@
 //! Why a Capsule declines a campaign.
+//!
+//! Reasons that depend on the content of a bundle are given only to the owner of the bundle: the Capsule opens a bundle
+//! for no other campaign than the one that it was made for. Code 5 is no longer used.
 
 use std::fmt;
 
@@ -19,12 +22,12 @@ pub enum Refusal {
     /// The manifest does not match the terms.
     #[error("the manifest does not match the terms on chain")]
     Terms = 3,
-    /// The bundle cannot be decrypted or decoded.
-    #[error("the bundle cannot be opened")]
+    /// The bundle cannot be decrypted or decoded, was made for another campaign, or does not match the manifest's
+    /// commitments. One reason for all of it: anybody can name anybody's bundle, and must not learn anything about it.
+    #[error(
+        "the bundle cannot be opened or was not made for this campaign; launch again with the current version of `sonar`"
+    )]
     Bundle = 4,
-    /// The bundle does not match the manifest's commitments.
-    #[error("the bundle does not match the manifest's commitments")]
-    Commitment = 5,
     /// The validation set or the starting model does not fit.
     #[error("the validation set or the starting model does not fit the manifest")]
     Content = 6,
@@ -62,14 +65,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// All reasons, by code.
-    const ALL: [Self; 16] = {
+    const ALL: [Self; 15] = {
         use Refusal::*;
         [
             Unavailable,
             Manifest,
             Terms,
             Bundle,
-            Commitment,
             Content,
             Certificate,
             Start,
@@ -153,7 +155,8 @@ mod tests {
 
     #[test]
     fn codes_have_words() {
-        for code in 1..=16 {
+        assert!(Refusal::try_from(5).is_err(), "no longer used");
+        for code in (1..=16).filter(|code| *code != 5) {
             let refusal = Refusal::try_from(code).unwrap();
             assert_eq!(refusal.code(), code);
             assert_eq!(DeclineReason::from(code).to_string(), refusal.to_string());

@@ -20,7 +20,7 @@ use sonar_node::{
 };
 use sonar_protocol::{
     backbone::Embedding,
-    bundle::{Bundle, CheckedBundle},
+    bundle::{Bundle, BundleContext, CheckedBundle},
     families::word_proof,
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version},
@@ -178,7 +178,9 @@ impl Capsule {
             }
             None => Embedding::none(),
         };
-        let bundle = Bundle::decode(&bundle).unwrap().check(&manifest, &embedding).unwrap();
+        let deployment = client.deployment();
+        let context = BundleContext::new(deployment.chain_id, deployment.campaigns, &terms, &manifest).unwrap();
+        let bundle = Bundle::decode(&bundle, &context).unwrap().check(&manifest, &embedding).unwrap();
         (manifest, bundle)
     }
 
@@ -220,7 +222,7 @@ impl Capsule {
         signer: &Identity,
         handover: Handover,
     ) {
-        let model = weights.to_safetensors(HashMap::new()).unwrap();
+        let model = weights.to_safetensors(HashMap::from([("sonar.campaign".into(), id.to_string())])).unwrap();
         let message = pgp::seal_signed(&model, scientist, signer).unwrap();
         let result = self.node.add(message).await.unwrap();
         let signature = stage.sign(&Delivery { campaign: id.0, result: result.into() });

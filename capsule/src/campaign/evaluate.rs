@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::{
     examine,
     record::{Evaluation, Settlement, Slot},
-    worker::{CampaignInputs, WorkError, Worker, compute},
+    worker::{CampaignInputs, WorkError, Worker, catch_panic, compute},
 };
 use crate::ports::{Artefacts, Chain};
 
@@ -111,7 +111,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             Ok(bytes) => bytes,
             Err(IpfsError::NotFound { .. }) => return Ok(Err(ProtocolReject::Unavailable)),
             Err(IpfsError::TooLarge { .. }) => return Ok(Err(ProtocolReject::TooLarge)),
-            Err(IpfsError::Malformed { .. }) => return Ok(Err(ProtocolReject::NotOpenPgp)),
+            Err(IpfsError::Malformed { .. }) => return Ok(Err(ProtocolReject::Unreadable)),
             // A failure of our own node is not the miner's fault, and a rejection may cost their stake: retry.
             Err(error) => return Err(error.into()),
         };
@@ -127,9 +127,13 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let (tools, loaded) = (self.tools.clone(), loaded.clone());
         let material = slot.material_hash.0;
         compute(move || {
-            let bytes = envelope::open_update(&sealed, &tools.identity, &expected, payload)?;
-            let conforms = loaded.manifest.method.conforms(&bytes, &material);
-            if conforms { Ok(bytes) } else { Err(ProtocolReject::Conformance) }
+            let opened = catch_panic(|| {
+                let bytes = envelope::open_update(&sealed, &tools.identity, &expected, payload)?;
+                let conforms = (tools.conforms)(&*loaded.manifest.method, &bytes, &material);
+                if conforms { Ok(bytes) } else { Err(ProtocolReject::Conformance) }
+            });
+            // The same bytes would panic in every retry, until the campaign is abandoned and the stake lost.
+            opened.unwrap_or(Err(ProtocolReject::Unreadable))
         })
         .await
     }

@@ -11,7 +11,7 @@ use sonar_node::{ipfs::IpfsError, vault::SecretStore};
 use sonar_protocol::{
     admission::{self, NotAdmitted},
     backbone::Embedding,
-    bundle::{Bundle, BundleError, CheckedBundle, certificate_needed_until},
+    bundle::{Bundle, BundleContext, BundleError, CheckedBundle, certificate_needed_until},
     ids::Digest,
     limits,
     manifest::Manifest,
@@ -25,7 +25,7 @@ use syft::{Ladder, Ppm, STEP_SIZES, budget::LeakMeter};
 
 use super::{
     record::{Proposal, ProposalDecision},
-    worker::{CampaignInputs, WorkError, Worker, compute},
+    worker::{CampaignInputs, WorkError, Worker, catch_panic, compute},
 };
 use crate::ports::{Artefacts, Chain};
 
@@ -92,19 +92,17 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         if manifest.capsule != self.tools.identity.fingerprint() {
             return Err(Refusal::Offer.into());
         }
-        let sealed = self.artefact(manifest.bundle, limits::BUNDLE, Refusal::Bundle).await?;
+        let bundle = self.open_bundle(campaign, &manifest).await?;
         let backbone = match manifest.method.backbone() {
             Some(backbone) => Some(self.artefact(backbone.weights, backbone.file_limit(), Refusal::Backbone).await?),
             None => None,
         };
-        let tools = self.tools.clone();
         // The same time at the examination and at the delivery, so that a model that was deliverable once stays
         // deliverable, even if the certificate has expired since.
         let opened_at = campaign.opened.timestamp;
         let loaded = compute(move || {
             let embedding = check_backbone(backbone.as_deref(), &manifest)?;
-            let bytes = pgp::open(&sealed, &tools.identity, limits::BUNDLE).map_err(|_| Refusal::Bundle)?;
-            let bundle = check_bundle(&bytes, &manifest, &embedding)?;
+            let bundle = check_bundle(&bundle, &manifest, &embedding)?;
             let scientist = Certificate::decode(&bundle.certificate, opened_at).map_err(|_| Refusal::Certificate)?;
             if scientist.fingerprint() != manifest.scientist {
                 return Err(Refusal::Certificate);
@@ -113,6 +111,27 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         })
         .await??;
         Ok(self.loaded.insert(loaded).clone())
+    }
+
+    /// Fetches and opens the bundle, if it was made for this campaign. Anybody can name anybody's bundle, so whatever is
+    /// wrong with it has the same reason on chain; only the log has the details.
+    async fn open_bundle(&self, campaign: &CampaignView, manifest: &Manifest) -> Result<Bundle, WorkError> {
+        let sealed = self.artefact(manifest.bundle, limits::BUNDLE, Refusal::Bundle).await?;
+        let attester = &self.tools.attester;
+        let context = BundleContext::new(attester.chain_id(), attester.campaigns(), &campaign.terms, manifest)
+            .map_err(|_| Refusal::Manifest)?;
+        let tools = self.tools.clone();
+        let opened = compute(move || {
+            let opened = catch_panic(|| {
+                let bytes = pgp::open(&sealed, &tools.identity, limits::BUNDLE).map_err(|error| error.to_string())?;
+                Bundle::decode(&bytes, &context).map_err(|error| error.to_string())
+            });
+            opened.unwrap_or_else(|| Err("a panic while it was opened".into()))
+        });
+        opened.await?.map_err(|error| {
+            tracing::warn!(campaign = %campaign.id, error, "the bundle cannot be used");
+            Refusal::Bundle.into()
+        })
     }
 
     async fn artefact(&self, digest: Digest, limit: usize, refusal: Refusal) -> Result<Vec<u8>, WorkError> {
@@ -210,16 +229,24 @@ pub(super) fn check_backbone(bytes: Option<&[u8]>, manifest: &Manifest) -> Resul
     }
 }
 
-/// Reads the opened bundle and compares it with the manifest.
+/// Compares the content of the bundle with the manifest.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn check_bundle(bytes: &[u8], manifest: &Manifest, embedding: &Embedding) -> Result<CheckedBundle, Refusal> {
-    let bundle = Bundle::decode(bytes).map_err(|_| Refusal::Bundle)?;
+pub(super) fn check_bundle(
+    bundle: &Bundle,
+    manifest: &Manifest,
+    embedding: &Embedding,
+) -> Result<CheckedBundle, Refusal> {
     bundle.check(manifest, embedding).map_err(|error| match error {
-        BundleError::Commitment(_) => Refusal::Commitment,
-        BundleError::Form(_) => Refusal::Bundle,
-        _ => Refusal::Content,
+        BundleError::Form(_) | BundleError::OtherForm | BundleError::Context | BundleError::Commitment(_) => {
+            Refusal::Bundle
+        }
+        BundleError::Table(_)
+        | BundleError::Misfit(_)
+        | BundleError::Rows(_)
+        | BundleError::Trial(_)
+        | BundleError::Grid(_) => Refusal::Content,
     })
 }
 

@@ -1,6 +1,10 @@
 //! The worker of a campaign: its record, the services that all campaigns share, and why a step failed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use alloy::primitives::hex;
 use sonar_node::{
@@ -10,6 +14,7 @@ use sonar_node::{
 };
 use sonar_protocol::{
     bundle::CheckedBundle,
+    families::Family,
     ids::CampaignId,
     manifest::Manifest,
     pgp::{Certificate, Identity, PgpError},
@@ -52,6 +57,9 @@ pub struct Tools<S, A, C> {
     pub attester: Attester,
     /// Time limits for fetching artefacts.
     pub patience: FetchPatience,
+    /// Whether an update has the form that the method and the SHA-256 of the material require: [`Family::conforms`],
+    /// except in tests of a decoder that panics.
+    pub conforms: fn(&dyn Family, &[u8], &[u8; 32]) -> bool,
 }
 
 /// Why a step was not completed. The step is retried.
@@ -144,6 +152,12 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
 #[must_use]
 pub fn record_name(id: CampaignId) -> String {
     format!("campaign/{}", hex::encode(id.as_bytes()))
+}
+
+/// The result of work on bytes that anybody may have made; `None` if a library panics on them. The work must change
+/// nothing that outlives it.
+pub(super) fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// Runs heavy work outside the threads that answer requests.

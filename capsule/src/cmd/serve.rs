@@ -65,6 +65,7 @@ impl Serve {
             identity: opened.identity,
             attester: Attester::new(opened.attester, deployment.chain_id, deployment.campaigns),
             patience: FetchPatience { update: self.update_patience, ..FetchPatience::default() },
+            conforms: |family, bytes, material| family.conforms(bytes, material),
         };
         let service = Service::new(Arc::new(tools), operator);
         let (listener, address) = listen(self.listen).await?;

@@ -1,10 +1,16 @@
 //! What miners who cheat, and anybody who watches, learn from a Capsule or gain by it.
 
-use alloy::primitives::Address;
-use sonar_contracts::{CloseReason, Outcome};
+use alloy::{
+    primitives::{Address, B256},
+    signers::local::PrivateKeySigner,
+};
+use sonar_contracts::{CloseReason, Outcome, Terms};
 use sonar_protocol::{
     envelope::{EnvelopeHeader, ProtocolReject, open_update, seal_update},
-    ids::Version,
+    handover::{AuditSecret, keys_root},
+    ids::{Digest, Version},
+    manifest::Manifest,
+    refusal::Refusal,
 };
 use syft::{Matrix, Targets};
 
@@ -175,6 +181,47 @@ async fn malleability() {
         changed[at] ^= 1;
         assert!(open(&changed).is_err(), "byte {at}");
     }
+}
+
+/// A thief names another's bundle in a campaign of their own: with their keys, to which the seeds are handed over; with
+/// their account, to have the leak budget once more; with their constants, to choose what is measured. It is declined at
+/// once, with the reason that every bundle gets that cannot be opened.
+#[tokio::test]
+async fn bundle_replay() {
+    type Steal = fn(&mut Manifest, &mut Terms);
+    let whole: Steal = |manifest, terms| {
+        let thief = AuditSecret::of(&PrivateKeySigner::random(), terms.salt);
+        manifest.audit = thief.keys(terms.maxAccepts);
+        terms.audit.keys = keys_root(&manifest.audit);
+        (terms.owner, terms.salt, terms.bounty) = (Address::repeat_byte(7), B256::repeat_byte(7), 1);
+        // A validation set without this column would be refused for another reason.
+        manifest.data.inputs[0].name.push('x');
+    };
+    let steals: [Steal; 5] = [
+        whole,
+        |_, terms| terms.owner = Address::repeat_byte(7),
+        |_, terms| terms.salt = B256::repeat_byte(7),
+        |manifest, terms| {
+            manifest.audit = AuditSecret::of(&PrivateKeySigner::random(), terms.salt).keys(terms.maxAccepts);
+            terms.audit.keys = keys_root(&manifest.audit);
+        },
+        |manifest, _| manifest.description.push('.'),
+    ];
+    for steal in steals {
+        let mut stage = Stage::proposed(|_, manifest, terms| steal(manifest, terms));
+        stage.step().await.1.unwrap();
+        assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::Bundle), "{:?}", stage.manifest);
+        assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
+    }
+    // The Capsule does not look for anything else that the campaign names.
+    let network = super::examine::network();
+    let mut stage = Stage::launched(
+        &CAMPAIGN,
+        |inputs| inputs.backbone = Some((network, Digest([7; 32]))),
+        |_, _, terms| terms.owner = Address::repeat_byte(7),
+    );
+    stage.step().await.1.unwrap();
+    assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::Bundle));
 }
 
 /// Updates from very different data: as many bytes, the same envelope, the same header.

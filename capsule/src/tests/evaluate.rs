@@ -1,6 +1,6 @@
 //! What windows lead to, whatever happens to the process and to the chain meanwhile.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use alloy::primitives::Address;
 use sonar_contracts::{CloseReason, Outcome};
@@ -11,9 +11,9 @@ use sonar_protocol::{
 
 use super::{
     doubles::Damage,
-    stage::{CAMPAIGN, CHAIN_ID, MINER, SCIENTIST, SONAR, Stage},
+    stage::{CAMPAIGN, CHAIN_ID, MINER, SCIENTIST, SONAR, Stage, tools},
 };
-use crate::campaign::CapsuleAction;
+use crate::campaign::{CapsuleAction, worker::Worker};
 
 #[tokio::test]
 async fn protocol_rejects_have_a_reason_and_cost_no_key() {
@@ -35,8 +35,8 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
         (stage.sealed(&header, &update[..update.len() - 8]), ProtocolReject::Conformance),
         (stage.sealed(&header, &foreign), ProtocolReject::Conformance),
         (stage.shelf.put(vec![0; 4 << 20]), ProtocolReject::TooLarge),
-        (stage.shelf.put(b"garbage".to_vec()), ProtocolReject::NotOpenPgp),
-        (stage.shelf.put(seal_update(&header, &update, SCIENTIST.certificate()).unwrap()), ProtocolReject::NotForUs),
+        (stage.shelf.put(b"garbage".to_vec()), ProtocolReject::Unreadable),
+        (stage.shelf.put(seal_update(&header, &update, SCIENTIST.certificate()).unwrap()), ProtocolReject::Unreadable),
         (Digest([9; 32]), ProtocolReject::Unavailable),
     ];
     for (content, reason) in cases {
@@ -52,7 +52,7 @@ async fn only_a_malformed_artefact_is_rejected_and_a_failing_node_is_tried_again
     let content = stage.sealed(&stage.header(), &stage.update(true));
     stage.shelf.damage(content, Some(Damage::Malformed));
     let (settlement, _) = stage.settled(content).await;
-    assert_eq!(settlement.outcomes, [Outcome::Rejected(ProtocolReject::NotOpenPgp.code())]);
+    assert_eq!(settlement.outcomes, [Outcome::Rejected(ProtocolReject::Unreadable.code())]);
 
     for damage in [Damage::Node, Damage::Unreachable] {
         let mut stage = Stage::open().await;
@@ -65,9 +65,22 @@ async fn only_a_malformed_artefact_is_rejected_and_a_failing_node_is_tried_again
         stage.shelf.damage(content, None);
         stage.work().await.unwrap();
         let settlement = stage.worker.record().settlements.last().unwrap();
-        let rejected = Outcome::Rejected(ProtocolReject::NotOpenPgp.code());
+        let rejected = Outcome::Rejected(ProtocolReject::Unreadable.code());
         assert_ne!(settlement.outcomes, [rejected], "{damage:?}");
     }
+}
+
+/// Whoever finds a bug in a library must not take the stake with it.
+#[tokio::test]
+async fn an_update_that_makes_a_decoder_panic_is_rejected() {
+    let mut stage = Stage::open().await;
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    let tools = tools(&stage.disk, &stage.shelf, &stage.wire, &stage.signer);
+    let mut tools = Arc::into_inner(tools).unwrap();
+    tools.conforms = |_, _, _| panic!("a test");
+    stage.worker = Worker::resume(Arc::new(tools), stage.id).unwrap();
+    let (settlement, _) = stage.settled(content).await;
+    assert_eq!(settlement.outcomes, [Outcome::Rejected(ProtocolReject::Unreadable.code())]);
 }
 
 #[tokio::test]

@@ -3,8 +3,7 @@
 use sonar_contracts::{State, Terms};
 use sonar_node::ipfs::IpfsError;
 use sonar_protocol::{
-    backbone::Backbone,
-    families::{Method, plain_network},
+    families::plain_network,
     manifest::Manifest,
     pgp::{self, Identity},
     refusal::Refusal,
@@ -13,7 +12,7 @@ use sonar_protocol::{
 
 use super::{
     doubles::Shelf,
-    stage::{CAMPAIGN, CAPSULE, Stage},
+    stage::{CAMPAIGN, CAPSULE, SCIENTIST, Stage},
 };
 use crate::campaign::{CapsuleAction, worker::WorkError};
 
@@ -27,13 +26,13 @@ async fn an_expiring_certificate_costs_no_stake() {
     let key = |seconds| Identity::load(&testkit::openpgp::expiring("e", began, seconds), "e").unwrap();
     let began = Timestamp::from_unix(began);
 
-    let mut stage = Stage::delivering(&CAMPAIGN, key(needed - 1).certificate(), began, |_, _, _| {});
+    let mut stage = Stage::delivering(&CAMPAIGN, key(needed - 1).certificate(), began);
     stage.step().await.1.unwrap();
     assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::CertificateExpires));
     assert_eq!(stage.disk.names("seed").len(), 0, "no keys are made for it");
 
     let scientist = key(needed);
-    let mut stage = Stage::delivering(&CAMPAIGN, scientist.certificate(), began, |_, _, _| {});
+    let mut stage = Stage::delivering(&CAMPAIGN, scientist.certificate(), began);
     stage.work().await.unwrap();
     assert_eq!(stage.view().state, State::Open);
     stage.block += needed + 1;
@@ -45,14 +44,17 @@ async fn an_expiring_certificate_costs_no_stake() {
     pgp::open_verified(&sealed, &scientist, CAPSULE.certificate(), 1 << 20).unwrap();
 }
 
-/// A campaign that reads through a public network, whose weights are these bytes.
-fn through(weights: &[u8]) -> Stage {
+/// A public network of two columns.
+pub(super) fn network() -> syft_nets::Model {
     let inputs = syft_nets::Input::Columns(vec![syft::Column { center: 0.5, spread: 0.5 }; 2]);
     let network = syft_nets::NetworkKind::Mlp(vec![2]).network(inputs, 2).unwrap();
-    Stage::proposed(|_, manifest, _| {
-        let Method::Encrypted(linear) = &mut manifest.method else { unreachable!("CAMPAIGN is encrypted") };
-        linear.backbone = Some(Backbone { network, weights: Shelf::default().put(weights.to_vec()) });
-    })
+    syft_nets::Model::initial(&network, &[3; 32])
+}
+
+/// A campaign that reads through that network, whose weights are said to be these bytes.
+fn through(weights: &[u8]) -> Stage {
+    let digest = Shelf::default().put(weights.to_vec());
+    Stage::launched(&CAMPAIGN, |inputs| inputs.backbone = Some((network(), digest)), |_, _, _| {})
 }
 
 #[tokio::test]
@@ -67,8 +69,7 @@ async fn a_backbone_is_fetched_and_must_be_one() {
     done.unwrap();
     assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::Backbone));
 
-    let network = through(b"").manifest.method.backbone().unwrap().network.clone();
-    let weights = plain_network(&syft_nets::Model::initial(&network, &[3; 32])).unwrap();
+    let weights = plain_network(&network()).unwrap();
     let mut stage = through(&weights);
     stage.shelf.put(weights.to_vec());
     stage.work().await.unwrap();
@@ -78,10 +79,15 @@ async fn a_backbone_is_fetched_and_must_be_one() {
 #[tokio::test]
 async fn proposals_that_are_not_as_promised_are_declined() {
     type Spoil = fn(&mut Vec<u8>, &mut Manifest, &mut Terms);
-    let cases: [(Spoil, Refusal); 9] = [
+    let cases: [(Spoil, Refusal); 10] = [
         (|sealed, _, _| sealed.truncate(100), Refusal::Bundle),
         (|sealed, _, _| *sealed = pgp::seal(b"no bundle", CAPSULE.certificate()).unwrap(), Refusal::Bundle),
-        (|_, manifest, _| manifest.commitments.validation.0[0] ^= 1, Refusal::Commitment),
+        (
+            // As the versions before this one sealed it.
+            |sealed, _, _| *sealed = pgp::seal_signed(b"bundle", CAPSULE.certificate(), &SCIENTIST).unwrap(),
+            Refusal::Bundle,
+        ),
+        (|_, manifest, _| manifest.commitments.validation.0[0] ^= 1, Refusal::Bundle),
         (|_, _, terms| terms.gridPpm *= 2, Refusal::Terms),
         (|_, _, terms| terms.feePpm += 1, Refusal::Offer),
         (|_, _, terms| terms.stake = 1, Refusal::Stake),

@@ -87,6 +87,7 @@ pub(super) fn tools(
         identity: Identity::load(&CAPSULE.export_secret_armored(), "c").unwrap(),
         attester: Attester::new(signer.clone(), CHAIN_ID, SONAR),
         patience: FetchPatience { update: Duration::from_secs(1), artefact: Duration::from_secs(1) },
+        conforms: |family, bytes, material| family.conforms(bytes, material),
     })
 }
 
@@ -103,24 +104,32 @@ impl Stage {
 
     /// The same of any campaign file.
     pub(super) fn planned(file: &str, spoil: impl FnOnce(&mut Vec<u8>, &mut Manifest, &mut Terms)) -> Self {
-        Self::delivering(file, SCIENTIST.certificate(), NOW, spoil)
+        Self::launched(file, |_| {}, spoil)
     }
 
     /// The same to any data scientist, at any time.
-    pub(super) fn delivering(
+    pub(super) fn delivering(file: &str, scientist: &Certificate, began: Timestamp) -> Self {
+        // The one who launches need not look when it expires.
+        let scientist = Recipient { expires: None, ..scientist.into() };
+        let change = |inputs: &mut Inputs| (inputs.scientist, inputs.now) = (scientist, began);
+        Self::launched(file, change, |_, _, _| {})
+    }
+
+    /// A proposed campaign; `change` may change what it is launched with, and `spoil` what was launched.
+    pub(super) fn launched(
         file: &str,
-        scientist: &Certificate,
-        began: Timestamp,
+        change: impl FnOnce(&mut Inputs),
         spoil: impl FnOnce(&mut Vec<u8>, &mut Manifest, &mut Terms),
     ) -> Self {
         let signer = PrivateKeySigner::random();
-        let inputs = Inputs {
+        let mut inputs = Inputs {
+            chain_id: CHAIN_ID,
+            contract: SONAR,
             validation: csv(100).into_bytes().into(),
             initial: None,
             backbone: None,
             owner: Address::repeat_byte(1),
-            // The one who launches need not look when it expires.
-            scientist: Recipient { expires: None, ..scientist.into() },
+            scientist: SCIENTIST.certificate().into(),
             token: Address::ZERO,
             bounty: Amount::from(1_000_u128),
             capsule: CapsuleTerms {
@@ -129,14 +138,16 @@ impl Stage {
                 stake: Amount::ZERO,
                 fingerprint: CAPSULE.fingerprint(),
             },
-            now: began,
+            now: NOW,
             bundle_salt: [5; 32].into(),
             salt: B256::repeat_byte(6),
             audit: audit_secret(),
         };
+        change(&mut inputs);
+        let began = inputs.now;
         let plan = launch::plan(&CampaignFile::parse(file).unwrap(), inputs).unwrap();
         let (disk, shelf, wire) = (Arc::<Disk>::default(), Arc::<Shelf>::default(), Arc::<Wire>::default());
-        let mut sealed = pgp::seal(&plan.bundle.encode(), CAPSULE.certificate()).unwrap();
+        let mut sealed = pgp::seal(&plan.encode_bundle(), CAPSULE.certificate()).unwrap();
         let mut manifest = plan.manifest(Digest([0; 32]));
         let mut terms = Terms::clone(&plan.terms(Digest([0; 32])));
         spoil(&mut sealed, &mut manifest, &mut terms);

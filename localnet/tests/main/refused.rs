@@ -138,7 +138,7 @@ fn copied_forged_and_stale_submissions_earn_nothing() {
         assert!(matches!(outcomes[0], Outcome::Accepted(_)), "{outcomes:?}");
         let refused = [
             ProtocolReject::WrongMiner,
-            ProtocolReject::NotOpenPgp,
+            ProtocolReject::Unreadable,
             ProtocolReject::WrongCampaign,
             ProtocolReject::Conformance,
             ProtocolReject::Conformance,

@@ -116,6 +116,8 @@ impl Stage {
         change: impl FnOnce(&mut Terms),
     ) -> Campaign {
         let inputs = Inputs {
+            chain_id: self.deployment.chain_id,
+            contract: self.deployment.campaigns,
             validation: yes_or_no::csv(100).into_bytes().into(),
             initial: None,
             backbone,

@@ -217,7 +217,6 @@ mod tests {
     };
     use crate::{
         backbone::Embedding,
-        bundle::Bundle,
         data::{TableLimits, read_csv},
         delivery::FinishedModel,
         ids::{CampaignId, Digest},
@@ -257,7 +256,7 @@ mod tests {
         let plan = planned(CHOICE);
         let manifest = Manifest::decode(&plan.manifest(Digest([9; 32])).encode().unwrap()).unwrap();
         assert!(matches!(manifest.method, Method::Constant(Constant { classes: 2 })));
-        let bundle = Bundle::decode(&plan.bundle.encode()).unwrap().check(&manifest, &Embedding::none()).unwrap();
+        let bundle = plan.bundle.check(&manifest, &Embedding::none()).unwrap();
         let (method, seed) = (&manifest.method, VersionSeed::from_bytes([1; 32]));
 
         // The Capsule publishes; a Mine trains.

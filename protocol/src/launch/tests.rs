@@ -16,6 +16,8 @@ pub(crate) fn inputs() -> Inputs {
         .map(|row| format!("{},{},{}\n", row % 10, f64::from(row) / 20.0, ["no", "yes"][usize::from(row % 10 > 0)]))
         .collect();
     Inputs {
+        chain_id: 31337,
+        contract: Address::repeat_byte(9),
         validation: Zeroizing::new(format!("a,b,y\n{rows}").into_bytes()),
         initial: None,
         backbone: None,
@@ -46,6 +48,14 @@ pub(crate) fn planned(from: &str, to: &str) -> Result<Plan, LaunchError> {
     plan(&CampaignFile::parse(&text).unwrap(), inputs())
 }
 
+/// The bundle as the Capsule reads it, which has only the bytes of this manifest.
+fn opened(plan: &Plan, manifest: &Manifest) -> Bundle {
+    let manifest = Manifest::decode(&manifest.encode().unwrap()).unwrap();
+    let terms = plan.terms(Digest([8; 32]));
+    let context = BundleContext::new(31337, Address::repeat_byte(9), &terms, &manifest).unwrap();
+    Bundle::decode(&plan.encode_bundle(), &context).unwrap()
+}
+
 #[test]
 fn manifest_bundle_and_terms_agree() {
     let plan = planned("", "").unwrap();
@@ -53,7 +63,7 @@ fn manifest_bundle_and_terms_agree() {
     let bytes = manifest.encode().unwrap();
     assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
     manifest.matches(&plan.terms(Digest([8; 32]))).unwrap();
-    let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
+    let bundle = opened(&plan, &manifest);
     let checked = bundle.check(&manifest, &Embedding::none()).unwrap();
     assert_eq!(checked.start.rows(), 20);
     assert_eq!(checked.certificate, b"certificate");
@@ -75,7 +85,7 @@ fn a_network_is_planned_as_the_file_says() {
     assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
     let clear = manifest.method.clear().unwrap();
     assert_eq!((clear.seed, clear.schedule.epochs, clear.release.bits), (3, 2, 6));
-    let checked = Bundle::decode(&plan.bundle.encode()).unwrap().check(&manifest, &Embedding::none()).unwrap();
+    let checked = opened(&plan, &manifest).check(&manifest, &Embedding::none()).unwrap();
     assert_eq!(checked.start.accuracy().get(), 100_000);
     // What the Capsule publishes is always the same file.
     assert_eq!(checked.start.file().unwrap(), crate::families::plain_network(&clear.initial()).unwrap());
@@ -104,7 +114,7 @@ fn a_backbone_becomes_a_part_of_the_manifest() {
     assert!(statement.to_string().contains("a public network: its 214 weights"), "{statement}");
     assert_eq!(manifest.method.weights(), 31 * 2, "the backbone is not among what is trained");
 
-    let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
+    let bundle = opened(&plan, &manifest);
     let model = Model::initial(&manifest.method.backbone().unwrap().network, &[1; 32]);
     let checked = bundle.check(&manifest, &Embedding::of(model)).unwrap();
     assert_eq!(checked.start.accuracy(), plan.outlook.start_ppm);
@@ -312,7 +322,7 @@ fn the_campaigns_of_this_project_can_be_launched() {
         let plan = plan(&file, inputs).unwrap();
         assert_eq!(!plan.outlook.warnings.is_empty(), warned, "{name}: {:?}", plan.outlook.warnings);
         let manifest = plan.manifest(Digest([9; 32]));
-        let bundle = Bundle::decode(&plan.bundle.encode()).unwrap();
+        let bundle = opened(&plan, &manifest);
         bundle.check(&manifest, &Embedding::none()).unwrap();
         let train = read(&format!("{name}-train.csv"));
         let train = data::read_csv(train.as_slice(), &data::TableLimits::default()).unwrap();

@@ -336,7 +336,10 @@ impl LaunchContext<'_> {
         };
         let salt: [u8; 32] = rand::random();
         let campaign_salt = B256::new(rand::random());
+        let deployment = self.client.deployment();
         let inputs = Inputs {
+            chain_id: deployment.chain_id,
+            contract: deployment.campaigns,
             validation: given.validation.clone(),
             initial: given.initial.clone(),
             backbone,
@@ -442,7 +445,7 @@ impl LaunchContext<'_> {
         planned: PlannedLaunch,
     ) -> Result<(LaunchDraft, Vec<u8>, Vec<u8>), Failure> {
         let PlannedLaunch { plan, capsule, salt } = planned;
-        let sealed = pgp::seal(&plan.bundle.encode(), &capsule)?;
+        let sealed = pgp::seal(&plan.encode_bundle(), &capsule)?;
         let bundle = self.hub.add(sealed.clone()).await?;
         let manifest = plan.manifest(bundle);
         let encoded = manifest.encode().map_err(launch::LaunchError::from)?;

@@ -91,8 +91,12 @@ impl Fetch {
             self.check_overwrite(&path, message)?;
             files::write_atomic(&path, message, Access::Private)?;
         }
-        let open = |message: Vec<u8>| Ok(pgp::open_verified(&message, &identity, &signer, limits::RESULT)?);
-        let delivered: Result<Zeroizing<Vec<u8>>, Failure> = message.map_err(Failure::from).and_then(open);
+        let open = |message: Vec<u8>| {
+            let model = pgp::open_verified(&message, &identity, &signer, limits::RESULT)?;
+            delivery::check_campaign(&model, view.id).map_err(|error| Failure::new(Code::Model, error))?;
+            Ok(model)
+        };
+        let delivered: Result<Zeroizing<Vec<u8>>, Failure> = message.and_then(open);
 
         let validation = match validation_set(self.validation.as_deref(), draft.as_ref(), &manifest) {
             Ok(validation) => validation,
