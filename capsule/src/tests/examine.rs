@@ -79,7 +79,7 @@ async fn a_backbone_is_fetched_and_must_be_one() {
 #[tokio::test]
 async fn proposals_that_are_not_as_promised_are_declined() {
     type Spoil = fn(&mut Vec<u8>, &mut Manifest, &mut Terms);
-    let cases: [(Spoil, Refusal); 10] = [
+    let cases: [(Spoil, Refusal); 9] = [
         (|sealed, _, _| sealed.truncate(100), Refusal::Bundle),
         (|sealed, _, _| *sealed = pgp::seal(b"no bundle", CAPSULE.certificate()).unwrap(), Refusal::Bundle),
         (
@@ -91,8 +91,7 @@ async fn proposals_that_are_not_as_promised_are_declined() {
         (|_, _, terms| terms.gridPpm *= 2, Refusal::Terms),
         (|_, _, terms| terms.feePpm += 1, Refusal::Offer),
         (|_, _, terms| terms.stake = 1, Refusal::Stake),
-        // Whoever may be late after a second loses its stake to whoever asks for it.
-        (|_, _, terms| terms.activationSeconds = 1, Refusal::Offer),
+        // Whoever may be late after a second loses its stake.
         (|_, _, terms| terms.evaluationSeconds = 599, Refusal::Offer),
         (|_, _, terms| terms.deliverySeconds = 1, Refusal::Offer),
     ];

@@ -44,7 +44,19 @@ impl Chain {
             terms: (*terms).clone(),
             windowStart: B256::repeat_byte(2),
         };
-        let events = [(REGISTRY, registered.encode_log_data()), (SONAR, opened.encode_log_data())];
+        let limited = CapsuleRegistry::Limited { operator: terms.capsule, limits: testkit::stage::limits().into() };
+        let token = CapsuleRegistry::TokenChosen {
+            operator: terms.capsule,
+            token: Address::ZERO,
+            accepted: true,
+            leastFee: 0,
+        };
+        let events = [
+            (REGISTRY, registered.encode_log_data()),
+            (REGISTRY, limited.encode_log_data()),
+            (REGISTRY, token.encode_log_data()),
+            (SONAR, opened.encode_log_data()),
+        ];
         let log = |(index, (address, data))| Log {
             inner: alloy::primitives::Log { address, data },
             block_hash: Some(B256::repeat_byte(1)),

@@ -167,7 +167,7 @@ impl Stage {
             began,
             block: 0,
             stake: Amount::ZERO,
-            limits: testkit::stage::limits(),
+            limits: CapsuleLimits { shortest_evaluation: 600, shortest_delivery: 600, ..testkit::stage::limits() },
             worker,
         };
         let window_start = B256::repeat_byte(0x0F);
