@@ -246,3 +246,16 @@ contract GasTest is Encryption {
         vm.assertGe(gas, 21_000, "run with --isolate, else the transaction itself is not counted");
     }
 }
+
+/// @notice A contract of more than 24,576 bytes cannot be deployed. Ours keep a distance, creation code included.
+contract SizeTest is Encryption {
+    uint256 private constant LIMIT = 22_500;
+
+    function test_everyContractIsSmall() public view {
+        string[5] memory names = ["Campaigns", "TermsChecker", "CapsuleRegistry", "Assessor", "DataCoin"];
+        for (uint256 i = 0; i < names.length; ++i) {
+            string memory artefact = string.concat("out/", names[i], ".sol/", names[i], ".json");
+            vm.assertLe(vm.getCode(artefact).length, LIMIT, names[i]);
+        }
+    }
+}

@@ -241,14 +241,21 @@ abstract contract Fixture {
         return abi.encodePacked(bytes1(uint8(content_.length)), bytes7(0), content_);
     }
 
-    /// @notice A hand-over that opens under `AUDIT_KEY`, made with a secret `r`.
+    /// @notice A hand-over of version 1 that opens under `AUDIT_KEY`, made with a secret `r`.
     function honestHandover(bytes32 id, bytes32 root, bytes32 seed, uint256 r) internal returns (Handover memory) {
+        return honestHandover(id, 1, root, seed, r);
+    }
+
+    function honestHandover(bytes32 id, uint32 version, bytes32 root, bytes32 seed, uint256 r)
+        internal
+        returns (Handover memory)
+    {
         vm.assume(r % ORDER != 0);
         Vm.Wallet memory w = vm.createWallet(r % ORDER);
         // Both square roots have the same x; the even one is meant.
         r = w.publicKeyY % 2 == 0 ? w.privateKey : ORDER - w.privateKey;
         address common = vm.addr(mulmod(AUDIT_KEY, r, ORDER));
-        bytes32 pad = sha256(abi.encodePacked("sonar/hand-over/1", id, uint32(1), common));
+        bytes32 pad = sha256(abi.encodePacked("sonar/hand-over/1", id, version, common));
         return Handover(root, commitment(seed), bytes32(w.publicKeyX), seed ^ pad);
     }
 
