@@ -198,6 +198,12 @@ impl LeakMeter {
         }
     }
 
+    /// Counts verdicts that were published without this meter, by a newer copy of it. Beyond the limits nothing may be evaluated any more.
+    pub const fn count_published(&mut self, submissions: u64, accepts: u32) {
+        self.submissions = self.submissions.saturating_add(submissions);
+        self.accepts = self.accepts.saturating_add(accepts);
+    }
+
     /// The limits that the meter enforces.
     pub const fn limits(&self) -> Limits {
         self.limits
@@ -354,6 +360,26 @@ mod tests {
                 prop_assert!(meter.submissions() <= 40 && meter.accepts() <= 7);
                 prop_assert!(meter.bits_spent() <= meter.bits_allowed());
             }
+        }
+    }
+
+    /// A meter that is older than the chain catches up, whatever the chain has meanwhile, and is spent beyond its limits.
+    #[test]
+    fn what_another_copy_published_counts() {
+        let limits = Limits { submissions: 10, accepts: 2 };
+        let meter = || LeakMeter::new(650, &ladder(500_000, 5_000), limits).unwrap();
+        let mut behind = meter();
+        behind.count_published(4, 1);
+        assert_eq!((behind.submissions(), behind.accepts()), (4, 1));
+        assert_eq!(behind.begin(0, 7), Err(BudgetError::Submissions { remaining: 6, window: 7 }));
+        assert_eq!(behind.begin(0, 6), Ok(1));
+        for (submissions, accepts, refusal) in
+            [(11, 0, BudgetError::Submissions { remaining: 0, window: 1 }), (1, 3, BudgetError::Accepts)]
+        {
+            let mut beyond = meter();
+            beyond.count_published(submissions, accepts);
+            assert!(beyond.is_spent());
+            assert_eq!(beyond.begin(0, 1), Err(refusal));
         }
     }
 }

@@ -8,7 +8,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
 use thiserror::Error;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 const TENSOR: &str = "weights";
 const SAFETENSORS_LIMIT: usize = 64 << 20;
@@ -136,7 +136,8 @@ impl Weights {
 
     /// The model as a safetensors file: one `F64` tensor `weights` of shape (inputs, outputs), and `metadata`.
     pub fn to_safetensors(&self, metadata: HashMap<String, String>) -> Result<Vec<u8>, ModelError> {
-        let bytes: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(8 * self.values.len()));
+        bytes.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
         let view = TensorView::new(Dtype::F64, vec![self.shape.inputs, self.shape.outputs], &bytes)
             .map_err(|error| ModelError::File(error.to_string()))?;
         let metadata = (!metadata.is_empty()).then_some(metadata);
@@ -156,13 +157,13 @@ impl Weights {
         if inputs == 0 || outputs == 0 {
             return Err(ModelError::File(format!("tensor `{TENSOR}` is empty")));
         }
-        let values: Vec<f64> = match tensor.dtype() {
+        let values: Zeroizing<Vec<f64>> = Zeroizing::new(match tensor.dtype() {
             Dtype::F64 => words(tensor.data()).map(f64::from_le_bytes).collect(),
             Dtype::F32 => words(tensor.data()).map(|word| f64::from(f32::from_le_bytes(word))).collect(),
             other => {
                 return Err(ModelError::File(format!("tensor `{TENSOR}` is {other:?}, expected F64 or F32")));
             }
-        };
+        });
         Self::new(Shape { inputs, outputs }, &values)
     }
 }

@@ -19,7 +19,7 @@ use super::{
     pins::{Attempt, Kind, MissingArtefact, Pins, RETRY_SLOTS, SLOTS, choose},
 };
 use crate::index::Index;
-use sonar_protocol::{ids::Digest, manifest::Manifest};
+use sonar_protocol::{ids::Digest, manifest::Manifest, units::Timestamp};
 
 /// How long an artefact stays pinned after it is no longer live, because it may be live again after a rollback of the
 /// chain.
@@ -191,7 +191,9 @@ impl<B: Blobs> Hub<B> {
 
     fn live(&self) -> BTreeMap<Digest, Kind> {
         let named = |manifest| self.shelf.manifest(manifest).map(|manifest| ManifestArtefacts::from(&*manifest));
-        self.index.read(|world| live::artefacts(world, named))
+        // A server that does not follow the chain keeps what time alone would end.
+        let now = self.index.progress().borrow().head.map_or(Timestamp::EPOCH, |head| head.time);
+        self.index.read(|world| live::artefacts(world, now, named))
     }
 
     async fn release(&mut self, live: &BTreeMap<Digest, Kind>, pinned: Vec<Digest>, now: Instant) {

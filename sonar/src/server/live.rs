@@ -13,6 +13,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest},
     manifest::Manifest,
     projection::{CampaignSummary, CapsuleSummary, Label, Miner, MinerCampaign},
+    units::Timestamp,
     view::{CampaignView, World},
 };
 
@@ -31,14 +32,18 @@ impl From<&Manifest> for ManifestArtefacts {
     }
 }
 
-/// Artefacts that a party still needs. `named` returns what a manifest names, if the hub has the manifest.
-pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<ManifestArtefacts>) -> BTreeMap<Digest, Kind> {
+/// Artefacts that a party still needs at this time. `named` returns what a manifest names, if the hub has the manifest.
+pub fn artefacts(
+    world: &World,
+    now: Timestamp,
+    named: impl Fn(Digest) -> Option<ManifestArtefacts>,
+) -> BTreeMap<Digest, Kind> {
     let mut live = BTreeMap::new();
     // A stranger may submit another campaign's manifest as an update: the first use decides the kind, and updates come
     // last.
     let certificates = world.capsules.values().filter_map(|capsule| capsule.certificate);
     live.extend(certificates.map(|digest| (digest, Kind::Certificate)));
-    let campaigns = || world.in_order().filter(|campaign| needs_artefacts(campaign));
+    let campaigns = || world.in_order().filter(|campaign| needs_artefacts(campaign, now));
     for campaign in campaigns() {
         let manifest = Digest(campaign.terms.manifest.0);
         live.entry(manifest).or_insert(Kind::Manifest);
@@ -70,10 +75,12 @@ pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<ManifestArtefac
     live
 }
 
-/// Whether a campaign still runs, or has a model that its owner may fetch.
-fn needs_artefacts(campaign: &CampaignView) -> bool {
+/// Whether a campaign still runs or may be activated, or has a model that its owner may fetch.
+fn needs_artefacts(campaign: &CampaignView, now: Timestamp) -> bool {
     match campaign.state {
-        State::Proposed | State::Open | State::Finalized | State::Released | State::Convicted => true,
+        // Whoever may call `refund` need not do it soon.
+        State::Proposed => campaign.declined.is_none() && now < campaign.terms.deadline(),
+        State::Open | State::Finalized | State::Released | State::Convicted => true,
         State::Closed => campaign.reason != CloseReason::CapsuleTimeout,
         State::None | State::Refunded => false,
     }
@@ -247,7 +254,7 @@ mod tests {
         event::{CapsuleChange, Event, LogPosition, Record},
         handover::Published,
         ids::{Version, WindowIndex},
-        units::{Amount, Timestamp},
+        units::Amount,
     };
     use syft::Ppm;
 
@@ -272,6 +279,14 @@ mod tests {
     fn activated(id: CampaignId) -> Event {
         let certificate = Digest([9; 32]);
         Event::Activated { id, start_ppm: Ppm::ZERO, first: published(MATERIALS[0]), certificate }
+    }
+
+    /// A proposed campaign.
+    fn proposed() -> World {
+        let mut world = World::default();
+        let terms = Terms { manifest: MANIFEST.into(), windowSize: 1, deadline: 10, stake: 1, ..Terms::default() };
+        say(&mut world, Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()), window_start: B256::ZERO });
+        world
     }
 
     /// Two windows change the model, so that it has three versions; then it takes nothing more.
@@ -299,7 +314,12 @@ mod tests {
     }
 
     fn kept(world: &World) -> Vec<(Digest, Kind)> {
-        artefacts(world, |manifest| (manifest == MANIFEST).then_some(NAMED)).into_iter().collect()
+        kept_at(world, 1)
+    }
+
+    fn kept_at(world: &World, now: u64) -> Vec<(Digest, Kind)> {
+        let named = |manifest| (manifest == MANIFEST).then_some(NAMED);
+        artefacts(world, Timestamp::from_unix(now), named).into_iter().collect()
     }
 
     /// The backbone too, because it is needed to measure the delivered model.
@@ -334,6 +354,29 @@ mod tests {
         let mut world = closed(1);
         say(&mut world, Event::Expired { id: ID, refunded: Amount::ZERO, compensation: Amount::ZERO });
         assert_eq!(kept(&world), []);
+
+        let mut abandoned = proposed();
+        say(&mut abandoned, activated(ID));
+        assert_eq!(kept(&abandoned).len(), 4);
+        say(&mut abandoned, Event::Closed { id: ID, reason: CloseReason::CapsuleTimeout, refunded: Amount::ZERO });
+        assert_eq!(kept(&abandoned), []);
+    }
+
+    /// A bundle holds the data scientist's validation set, sealed: it is offered only as long as the Capsule may need it.
+    #[test]
+    fn the_bundle_of_a_campaign_that_does_not_run_leaves_the_pins() {
+        let needed = [(BACKBONE, Kind::Backbone), (BUNDLE, Kind::Bundle), (MANIFEST, Kind::Manifest)];
+        assert_eq!(kept(&proposed()), needed);
+        let mut declined = proposed();
+        say(&mut declined, Event::Declined { id: ID, reason: 5.into() });
+        assert_eq!(kept(&declined), [], "also before the refund");
+        say(&mut declined, Event::Refunded { id: ID, amount: Amount::ZERO });
+        assert_eq!(kept(&declined), []);
+        let mut refunded = proposed();
+        say(&mut refunded, Event::Refunded { id: ID, amount: Amount::ZERO });
+        assert_eq!(kept(&refunded), []);
+        assert_eq!(kept_at(&proposed(), 9), needed);
+        assert_eq!(kept_at(&proposed(), 10), [], "no Capsule activates it after its deadline");
     }
 
     #[test]

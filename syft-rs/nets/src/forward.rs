@@ -3,6 +3,10 @@
 //!
 //! [`run`] applies stages to chunks of rows in parallel. [`Prepared`] has the weights of a stage laid out for [`tile`], the inner loop of the
 //! products of matrices.
+//!
+//! Processors are up to a hundred times slower with subnormal numbers, which a model could be made of to delay its evaluation. So weights nearer to
+//! zero than [`LEAST_WEIGHT`] and activations nearer than [`LEAST_ACTIVATION`] count as zero. Products of the others are at least 2^-100, and all sums
+//! of such products are multiples of 2^-123: no operation has a subnormal operand or result.
 
 use crate::network::{Conv, Network, Stage, Volume};
 use rayon::prelude::*;
@@ -14,12 +18,27 @@ const ROWS: usize = 16;
 const TALL: usize = 4;
 const WIDE: usize = 8;
 
+/// Weights nearer to zero than 2^-40 are zero.
+pub(crate) const LEAST_WEIGHT: f32 = 1.0 / (1_u64 << 40) as f32;
+/// Activations nearer to zero than 2^-60 are zero.
+const LEAST_ACTIVATION: f32 = 1.0 / (1_u64 << 60) as f32;
+
+/// A number, or zero if it is nearer to zero than `least`.
+pub(crate) const fn flushed(x: f32, least: f32) -> f32 {
+    if x.abs() < least { 0.0 } else { x }
+}
+
+fn flush(activations: &mut [f32]) {
+    activations.iter_mut().for_each(|x| *x = flushed(*x, LEAST_ACTIVATION));
+}
+
 /// One column of the left matrix, as high as a tile.
 type Left = [f32; TALL];
 /// One row of the right matrix, as wide as a tile.
 type Right = [f32; WIDE];
 
-/// The result of the given stages for every row, row-major. Needs memory for the result, and for sixteen rows per thread.
+/// The result of the given stages for every row, row-major. Needs memory for the result, and for sixteen rows per thread. `values` are those of a
+/// [`Model`](crate::Model), so none is between zero and [`LEAST_WEIGHT`].
 pub(crate) fn run(network: &Network, values: &[f32], stages: &[Stage], raw: &Matrix) -> Vec<f32> {
     let width = stages.last().map_or_else(|| network.input().columns(), Stage::outputs);
     let prepared: Vec<Prepared> = stages.iter().map(|stage| Prepared::new(stage, values)).collect();
@@ -30,6 +49,7 @@ pub(crate) fn run(network: &Network, values: &[f32], stages: &[Stage], raw: &Mat
         for (row, now) in now.chunks_exact_mut(columns).enumerate() {
             network.input().read(raw.row(chunk * ROWS + row), now);
         }
+        flush(&mut now);
         let rows = out.len() / width;
         now = prepared.iter().fold(now, |now, stage| stage.apply(rows, now));
         out.copy_from_slice(&now);
@@ -93,6 +113,7 @@ impl<'a> Prepared<'a> {
                 let mut out = biases.repeat(rows);
                 let left = panels(*inputs, rows, |input, row| now[row * inputs + input]);
                 add_product(*inputs, *outputs, &left, weights, &mut out);
+                flush(&mut out);
                 out
             }
             Self::MaxPool { size, from, to } => {
@@ -108,6 +129,7 @@ impl<'a> Prepared<'a> {
                     let windows = windows(image, conv, *from, *to);
                     add_product(filter, places, weights, &windows, &mut out[start..]);
                 }
+                flush(&mut out);
                 out
             }
         }
@@ -181,7 +203,8 @@ mod tests {
     use super::*;
     use crate::network::Layer;
     use crate::stream::Stream;
-    use crate::testing::image;
+    use crate::testing::{columns, image};
+    use crate::{Delta, Model, NetworkKind};
 
     fn random(count: usize, label: u64) -> Vec<f32> {
         let mut stream = Stream::new(&[1; 32], *b"testonly", label);
@@ -244,5 +267,49 @@ mod tests {
         }
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(alone.install(|| run(&network, &values, network.stages(), &raw)), all);
+    }
+
+    /// Numbers that are subnormal among the activations, products and sums of a network of dense layers.
+    fn subnormal(network: &Network, values: &[f32], raw: &Matrix) -> usize {
+        let mut count = 0;
+        let mut x = run(network, values, &[], raw);
+        count += x.iter().filter(|x| x.is_subnormal()).count();
+        for (index, stage) in network.stages().iter().enumerate() {
+            if let Stage::Dense { inputs, outputs, at } = *stage {
+                for (row, o) in (0..raw.rows()).flat_map(|row| (0..outputs).map(move |o| (row, o))) {
+                    let mut sum = values[at + inputs * outputs + o];
+                    for i in 0..inputs {
+                        let product = values[at + o * inputs + i] * x[row * inputs + i];
+                        sum += product;
+                        count += [product, sum].iter().filter(|x| x.is_subnormal()).count();
+                    }
+                }
+            }
+            x = run(network, values, &network.stages()[..=index], raw);
+            count += x.iter().filter(|x| x.is_subnormal()).count();
+        }
+        count
+    }
+
+    /// A data scientist publishes a model, and an accomplice sends an update, whose numbers are as small as possible, so that the Capsule is late.
+    #[test]
+    fn subnormal_numbers_do_not_slow_the_evaluation() {
+        let network = NetworkKind::Mlp(vec![16; 8]).network(columns(12), 3).unwrap();
+        let sizes = [1e-42, 1e-38, 1e-30, 1e-20, 1e-13, 1e-12, 1e-9, 1e-6, 1e-3, 1.0];
+        let random = random(network.parameters(), 3);
+        let raw = Matrix::new(4, 12, (0..48).map(|i| [1e-310, 1e-44, 1e-25, 1.0][i % 4]).collect()).unwrap();
+        let mut unguarded = 0;
+        for size in sizes {
+            let values: Vec<f32> = random.iter().map(|x| x * size).collect();
+            unguarded += values.iter().filter(|x| x.is_subnormal()).count();
+            unguarded += values.iter().map(|x| x * x * x * x).filter(|x| x.is_subnormal()).count();
+            let model = Model::new(network.clone(), values.clone()).unwrap();
+            assert_eq!(subnormal(&network, model.values(), &raw), 0, "a model of {size}");
+            // The same update moves a model of zeros, where nothing rounds it away.
+            let zero = Model::new(network.clone(), vec![0.0; network.parameters()]).unwrap();
+            let moved = zero.moved(&Delta::from_values(values), 1.0 / 32.0);
+            assert_eq!(subnormal(&network, moved.values(), &raw), 0, "an update of {size}");
+        }
+        assert!(unguarded > 1_000, "the numbers of this test are not those of the attack");
     }
 }

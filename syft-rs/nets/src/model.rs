@@ -1,6 +1,6 @@
 //! Networks with values for their parameters ([`Model`]), their files, and changes of them ([`Delta`]).
 
-use crate::forward;
+use crate::forward::{self, LEAST_WEIGHT, flushed};
 use crate::network::{MAX_PARAMETERS, Network};
 use crate::stream::Stream;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -65,18 +65,20 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// Checks that there is one value per parameter and that all are within ±10^6.
+    /// Checks that there is one value per parameter and that all are within ±10^6. Values nearer to zero than 2^-40 become zero, because processors
+    /// are slow with subnormal numbers.
     pub fn new(network: Network, values: Vec<f32>) -> Result<Self, ModelError> {
         let need = network.parameters();
         if values.len() != need {
             return Err(ModelError::Length { need, have: values.len() });
         }
-        let model = Self { network, values };
+        let mut model = Self { network, values };
         for (tensor, values) in model.tensors() {
             if let Some(at) = values.iter().position(|value| !(-VALUE_LIMIT..=VALUE_LIMIT).contains(value)) {
                 return Err(ModelError::Value { tensor: tensor.name, at, value: values[at] });
             }
         }
+        model.values.iter_mut().for_each(|value| *value = flushed(*value, LEAST_WEIGHT));
         Ok(model)
     }
 
@@ -185,11 +187,13 @@ impl Model {
         Matrix::new(raw.rows(), self.network.activations(), bounded.collect())
     }
 
-    /// The model moved by `size` times an update, clipped to ±10^6. A shorter or longer update applies as far as it goes.
+    /// The model moved by `size` times an update, clipped to ±10^6; values nearer to zero than 2^-40 become zero. A shorter or longer update applies as
+    /// far as it goes.
     #[must_use]
     pub fn moved(&self, delta: &Delta, size: f64) -> Self {
         let moved = |(value, change): (&f32, &f32)| {
-            (f64::from(*value) + size * f64::from(*change)).clamp((-VALUE_LIMIT).into(), VALUE_LIMIT.into()) as f32
+            let sum = f64::from(*value) + size * f64::from(*change);
+            flushed(sum.clamp((-VALUE_LIMIT).into(), VALUE_LIMIT.into()) as f32, LEAST_WEIGHT)
         };
         let mut values: Vec<f32> = self.values.iter().zip(&delta.values).map(moved).collect();
         values.extend_from_slice(&self.values[values.len()..]);

@@ -15,6 +15,11 @@ use zeroize::Zeroize;
 
 const FORMAT: Format = Format { magic: *b"SYFTNU", version: 1, name: "an update of a network" };
 
+/// The least scale of an update that changes anything, 2^-30. Every coordinate of an update is then far from the subnormal numbers, with which
+/// processors are slow, and a smaller update would change nothing.
+const LEAST_SCALE: f32 = 1.0 / (1 << 30) as f32;
+const MOST_SCALE: f32 = 1e6;
+
 /// An update of a network.
 #[derive(Clone, PartialEq)]
 pub struct Update {
@@ -69,7 +74,8 @@ impl Update {
         }
         let positions = largest(&values, release.kept(values.len()));
         let scale = positions.iter().map(|&at| values[at].abs()).fold(0.0, f64::max).min(f32::MAX.into()) as f32;
-        // Zero if all coordinates are zero.
+        let scale = if scale < LEAST_SCALE { 0.0 } else { scale };
+        // Zero if the update changes nothing.
         let per_unit = if scale > 0.0 { f64::from(release.largest()) / f64::from(scale) } else { 0.0 };
         let most = release.largest();
         let round = |x: f64| ((x * per_unit + unit(coins)).floor() as i32).clamp(-most, most);
@@ -117,8 +123,8 @@ impl Update {
             return Err(FormatError::Content("made from another model than this version's").into());
         }
         let scale = f32::from_le_bytes(fields.array()?);
-        if !(0.0..=1e6).contains(&scale) || scale.is_sign_negative() {
-            return Err(FormatError::Content("its scale is not between 0 and 10^6").into());
+        if scale.to_bits() != 0 && !(LEAST_SCALE..=MOST_SCALE).contains(&scale) {
+            return Err(FormatError::Content("its scale is neither 0 nor between 2^-30 and 10^6").into());
         }
         let (positions, levels) = layout.read(&mut fields, release)?;
         Ok(Self { release: *release, model: *model, parameters, scale, positions, levels })
@@ -255,9 +261,24 @@ mod tests {
         assert!(refusal(&bytes[..bytes.len() - 1], &release, &MODEL).contains("expected exactly"));
         assert!(refusal(b"SYFTNU\x09\x00", &release, &MODEL).contains("version 9"));
         assert!(refusal(b"garbage", &release, &MODEL).contains("not an update"));
-        let mut wild = bytes.clone();
-        wild[40..44].copy_from_slice(&f32::NAN.to_le_bytes());
-        assert!(refusal(&wild, &release, &MODEL).contains("scale"));
+        // Small scales would make a model of numbers with which processors are slow.
+        for scale in [f32::NAN, -0.0, -1.0, 2e6, f32::from_bits(1), f32::MIN_POSITIVE, 9e-10] {
+            let mut wild = bytes.clone();
+            wild[40..44].copy_from_slice(&scale.to_le_bytes());
+            assert!(refusal(&wild, &release, &MODEL).contains("scale"), "{scale}");
+        }
+    }
+
+    /// What an honest Mine sends conforms, however little it has learnt.
+    #[test]
+    fn an_update_of_almost_nothing_is_one_of_nothing() {
+        for size in [1e-45, 1e-20, 1e-10] {
+            let update = update(vec![size; 5], &Release::default(), None, 1).unwrap();
+            assert!(update.delta().values().iter().all(|&x| x == 0.0), "{size}");
+            Update::decode(&update.encode(), &network(4, 1), &Release::default(), &MODEL).unwrap();
+        }
+        let update = update(vec![1e-9; 5], &Release { clip: 1.0, keep: 1.0, bits: 16 }, None, 1).unwrap();
+        assert!(update.delta().values().iter().all(|&x| (x - 1e-9).abs() < 1e-12));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! of their masks. Every word can therefore be compared with its expected value, and each deviation is named.
 //!
 //! A contract cannot recompute all of this, but it can recompute one word without its error ([`Audit::evidence`]). A word of the public key that
-//! is farther from masks times key than any error, or a weight beyond the public bound, convicts the key holder. These are the two ways in which
-//! material can read a Mine's matrix. A packing key cannot read anything, because rows are flooded before they meet it.
+//! is farther from masks times key than any error, or a weight beyond the public bound, convicts the key holder. These read a Mine's
+//! whole matrix. A model within the bound that is not the campaign's reads as many of its columns as it has outputs, which the audit reports and no
+//! contract can decide. A packing key cannot read anything, because rows are flooded before they meet it.
 
 use super::binding::VersionSeed;
 use super::keys::SecretKey;
@@ -13,6 +14,7 @@ use super::material::{Material, key_mask, row_mask};
 use crate::lattice::LATTICE_BITS;
 use crate::model::Weights;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// Result of comparing a published version with its seed.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,15 +84,15 @@ impl Audit {
         let [rows, public_key, packing_key] = material.bodies();
 
         // Rows of zeros under the same masks have the same errors, and rounding leaves multiples of the lattice's step unchanged.
-        let zeros = key.rows(&vec![0; rows.len()], &seeds.rows);
-        let encoded: Vec<i64> =
-            rows.iter().zip(zeros).map(|(row, zero)| row.wrapping_sub(zero).cast_signed()).collect();
+        let zeros = Zeroizing::new(key.rows(&vec![0; rows.len()], &seeds.rows));
+        let encoded = rows.iter().zip(zeros.iter()).map(|(row, zero)| row.wrapping_sub(*zero).cast_signed());
+        let encoded: Zeroizing<Vec<i64>> = Zeroizing::new(encoded.collect());
         let step = 1_i64 << params.lattice_log2();
         let values = encoded.iter().map(|word| (word / step) as f64 * f64::from(LATTICE_BITS).exp2().recip()).collect();
         let weights = Weights::project(params.shape(), values);
 
         let off_lattice = places(&encoded, |_, word| word % step == 0).map(Deviation::Rows);
-        let fits = params.encode(&weights).raw() == encoded;
+        let fits = params.encode(&weights).raw() == encoded.as_slice();
         let beyond = (off_lattice.is_none() && !fits)
             .then(|| Deviation::Bound { output: first_difference(&weights, &encoded, params) });
         let expected = key.mask_seeds(&encoded);
@@ -137,13 +139,13 @@ fn evidence(key: &SecretKey, material: &Material) -> Option<u32> {
     let (row_seed, key_seed) = (material.seeds().rows, material.binding().public_key_seed());
     let row_products = key.products(rows.len(), params.shape().outputs, |row| row_mask(&row_seed, row));
     let key_products = key.products(public_key.len(), params.degree(), |row| key_mask(&key_seed, row));
-    let excess = |bodies: &[u64], products: Vec<u64>, bound: u64| -> Vec<u64> {
-        let size = |(body, product): (&u64, u64)| body.wrapping_sub(product).cast_signed().unsigned_abs();
+    let excess = |bodies: &[u64], products: &[u64], bound: u64| -> Vec<u64> {
+        let size = |(body, product): (&u64, &u64)| body.wrapping_sub(*product).cast_signed().unsigned_abs();
         bodies.iter().zip(products).map(size).map(|size| size.saturating_sub(bound)).collect()
     };
     let largest = params.largest_error();
-    let mut all = excess(rows, row_products, params.largest_weight() + largest);
-    all.extend(excess(public_key, key_products, largest));
+    let mut all = excess(rows, &row_products, params.largest_weight() + largest);
+    all.extend(excess(public_key, &key_products, largest));
     let (at, most) = all.into_iter().enumerate().max_by_key(|(_, excess)| *excess)?;
     (most > 0).then_some(at as u32)
 }

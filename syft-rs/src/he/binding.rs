@@ -8,7 +8,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 const PROTOCOL: &[u8] = b"syft/linear/3";
 
-/// One version of one campaign on one chain, and a block hash that nobody could choose after committing to the seed.
+/// One version of one campaign on one chain, and a block hash that the key holder cannot choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Binding {
@@ -20,7 +20,8 @@ pub struct Binding {
     pub campaign: [u8; 32],
     /// Version of the model in the campaign, from 1.
     pub version: u32,
-    /// Hash of a block after the key holder's commitment.
+    /// Hash of the block that opened the campaign or settled the previous window. The key holder knows it before choosing the seed: it keeps the key
+    /// holder from choosing the masks of the public key, and nothing else.
     pub beacon: [u8; 32],
 }
 
@@ -72,7 +73,7 @@ impl VersionSeed {
         hash(b"commitment", &[&self.0])
     }
 
-    /// A secret for encrypting this seed to a recipient named by `context`. It derives from the seed and is destroyed with it.
+    /// A secret for encrypting this seed to a recipient named by `context`. It derives from the seed, so it exists as long as the seed.
     pub fn hand_over_secret(&self, binding: &Binding, context: &[u8]) -> [u8; 32] {
         self.derive(b"hand-over", binding, context)
     }

@@ -68,7 +68,10 @@ impl SecretKey {
         let mut hash = Sha256::new_with_prefix(self.params.id());
         encoded.iter().for_each(|weight| hash.update(weight.to_le_bytes()));
         let model: [u8; 32] = hash.finalize().into();
-        MaskSeeds { rows: self.secret(b"row masks", &model), packing: self.secret(b"packing masks", &self.params.id()) }
+        MaskSeeds {
+            rows: *self.secret(b"row masks", &model),
+            packing: *self.secret(b"packing masks", &self.params.id()),
+        }
     }
 
     /// The bodies of the rows of a model under masks of this seed. Their errors follow from the seed of their masks, so that the key holder can
@@ -90,14 +93,19 @@ impl SecretKey {
     }
 
     /// Masks times the key, `used` coefficients of each polynomial: rows or public key without messages and errors.
-    pub(super) fn products<'a>(&self, words: usize, used: usize, masks: impl Fn(usize) -> Mask<'a>) -> Vec<u64> {
-        let mut bodies = vec![0; words];
+    pub(super) fn products<'a>(
+        &self,
+        words: usize,
+        used: usize,
+        masks: impl Fn(usize) -> Mask<'a>,
+    ) -> Zeroizing<Vec<u64>> {
+        let mut bodies = Zeroizing::new(vec![0; words]);
         self.mask(&mut bodies, used, masks);
         bodies
     }
 
-    fn secret(&self, label: &[u8], context: &[u8]) -> [u8; 32] {
-        self.seed.derive(label, &self.binding, context)
+    fn secret(&self, label: &[u8], context: &[u8]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.seed.derive(label, &self.binding, context))
     }
 
     /// Decrypts an update. Every conformant update decrypts to something; one that was made badly decrypts to garbage.

@@ -2,7 +2,7 @@
 //!
 //! The key holder's side: [`SecretKey`] (`keys`) encrypts a model to [`Material`], decrypts an [`EncryptedUpdate`] to a [`Delta`], and [`Audit`]
 //! recomputes a version from its seed. The Mine's side: an [`Evaluator`] (`update`) multiplies a map with the encrypted rows (`panels`, `kernel`),
-//! adds fresh encryptions of zero (`zeros`) and flooding noise, and packs rows (`packing`). Below both lie the ring (`ring`), the random streams
+//! adds fresh encryptions of zero (`zeros`) and flooding noise, and packs rows (`packing`); `rows` has these steps as types. Below both lie the ring (`ring`), the random streams
 //! (`random`) and the wire format (`wire`). [`Parameters`] fixes all sizes; [`noise`] derives the error of an update from them.
 //!
 //! `attacks` (tests) carries out the attacks that the scheme must resist.
@@ -20,6 +20,7 @@ mod parameters;
 mod published;
 mod random;
 mod ring;
+mod rows;
 mod security;
 mod update;
 mod wire;

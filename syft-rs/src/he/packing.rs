@@ -6,9 +6,11 @@
 
 use super::parameters::{DIMENSION, PACKING_BASE_LOG2};
 use super::ring::{Transform, round};
+use super::rows::Protected;
 use tfhe::core_crypto::algorithms::polynomial_algorithms::polynomial_wrapping_mul;
 use tfhe::core_crypto::fft_impl::fft64::c64;
 use tfhe::core_crypto::prelude::Polynomial;
+use zeroize::Zeroizing;
 
 /// Logarithm of the factor of the old key's bits in the packing key.
 const GADGET_LOG2: u32 = 64 - PACKING_BASE_LOG2;
@@ -18,9 +20,10 @@ const TORUS: f64 = 18_446_744_073_709_551_616.0;
 
 /// Adds `mask · key` to `body`, all of ring degree 2048.
 pub(super) fn add_output_product(body: &mut [u64], key: &[u64], mask: &[u64]) {
-    let mut product = Polynomial::from_container(vec![0_u64; DIMENSION]);
-    polynomial_wrapping_mul(&mut product, &Polynomial::from_container(mask), &Polynomial::from_container(key));
-    body.iter_mut().zip(product.as_ref()).for_each(|(to, from)| *to = to.wrapping_add(*from));
+    let mut product = Zeroizing::new(vec![0_u64; DIMENSION]);
+    let mut polynomial = Polynomial::from_container(product.as_mut_slice());
+    polynomial_wrapping_mul(&mut polynomial, &Polynomial::from_container(mask), &Polynomial::from_container(key));
+    body.iter_mut().zip(product.iter()).for_each(|(to, from)| *to = to.wrapping_add(*from));
 }
 
 /// The messages of the packing key: `s_i(X^k) · 2^45` for each of the `k` parts of the key of the rows.
@@ -56,19 +59,19 @@ impl Packing {
         Self { transform, degree, key }
     }
 
-    /// Packs at most `k` rows of `width` words into a mask and a body of 2048 words each.
-    pub(super) fn pack(&self, rows: &[u64], width: usize) -> [Vec<u64>; 2] {
+    /// Packs at most `k` rows into a mask and a body of 2048 words each.
+    pub(super) fn pack(&self, rows: &Protected<'_>) -> [Vec<u64>; 2] {
         let mut scratch = self.transform.scratch();
         let mut digits = vec![c64::default(); self.transform.values()];
         let mut sums = [digits.clone(), digits.clone()];
         for (part, key) in self.key.iter().enumerate() {
-            let mask = self.interleave(rows, width, part * self.degree);
+            let mask = self.interleave(rows, part * self.degree);
             self.transform.forward(|i| digit(mask[i]) as f64, &mut digits, &mut scratch);
             for (sum, key) in sums.iter_mut().zip(key) {
                 sum.iter_mut().zip(&digits).zip(key).for_each(|((sum, digit), key)| *sum += digit * key);
             }
         }
-        let mut packed = [vec![0; DIMENSION], self.interleave(rows, width, DIMENSION)];
+        let mut packed = [vec![0; DIMENSION], self.interleave(rows, DIMENSION)];
         for (words, sum) in packed.iter_mut().zip(&mut sums) {
             self.transform.backward(sum, |i, x| words[i] = words[i].wrapping_sub(from_torus(x)), &mut scratch);
         }
@@ -76,11 +79,11 @@ impl Packing {
     }
 
     /// Coefficient `t` of row `r`, counted from `start`, at `r + k·t`.
-    fn interleave(&self, rows: &[u64], width: usize, start: usize) -> Vec<u64> {
+    fn interleave(&self, rows: &Protected<'_>, start: usize) -> Vec<u64> {
         let rank = DIMENSION / self.degree;
-        let end = width.min(start + self.degree);
+        let end = rows.width().min(start + self.degree);
         let mut words = vec![0; DIMENSION];
-        for (index, row) in rows.chunks_exact(width).enumerate() {
+        for (index, row) in rows.words().chunks_exact(rows.width()).enumerate() {
             words[index..].iter_mut().step_by(rank).zip(&row[start..end]).for_each(|(to, from)| *to = *from);
         }
         words

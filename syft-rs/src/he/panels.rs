@@ -2,6 +2,7 @@
 
 use super::kernel::{COLUMNS, Factors, Kernel, ROWS, Words};
 use rayon::prelude::*;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Makes factors of either sign positive: `Σ (f + 2^15)·w - 2^15·Σ w`.
 const BIAS: u64 = 1 << 15;
@@ -30,7 +31,8 @@ impl Panels {
 
     /// Some rows of `map · rows`, for a map with one column per row of these panels.
     pub(super) fn multiply(&self, kernel: Kernel, map: &[i16]) -> Product {
-        let factors: Vec<_> = map.chunks(ROWS * self.rows).map(|rows| tile_factors(rows, self.rows)).collect();
+        let tiles = map.chunks(ROWS * self.rows);
+        let factors: Vec<_> = tiles.map(|rows| Zeroizing::new(tile_factors(rows, self.rows))).collect();
         let panel = |(panel, bias): (&Vec<Words>, &Words)| {
             let tiles = factors.iter().flat_map(|factors| kernel.tile(factors, panel));
             tiles.map(|sums| std::array::from_fn(|column| sums[column].wrapping_sub(bias[column]))).collect()
@@ -39,8 +41,14 @@ impl Panels {
     }
 }
 
-/// Rows of a product, in the same panels.
+/// Rows of a product, in the same panels. They disclose the map to anybody who knows the key and the errors, so they are zeroed when dropped.
 pub(super) struct Product(Vec<Vec<Words>>);
+
+impl Drop for Product {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl Product {
     /// Copies a row; `row` may be shorter than the panels are wide.

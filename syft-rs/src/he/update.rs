@@ -11,6 +11,7 @@ use super::panels::Panels;
 use super::parameters::PACKING_BYTES;
 use super::parameters::{DIMENSION, Parameters, UPLOAD_BYTES};
 use super::random::Coins;
+use super::rows::{Mapped, Protected};
 use super::wire::{WireError, put_words, round_to_bytes, words};
 use super::zeros::Zeros;
 use crate::affine::AffineUpdate;
@@ -19,6 +20,7 @@ use crate::wire::Format;
 use rand::rngs::SysError;
 use rayon::prelude::*;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 const FORMAT: Format = Format { magic: *b"SYFTup", version: 2, name: "an encrypted update" };
 
@@ -120,11 +122,6 @@ pub fn encrypt_update(material: &Material, update: &AffineUpdate) -> Result<Encr
     Evaluator::new(material, Kernel::fastest()).encrypt(update)
 }
 
-/// Protection of rows before they are packed.
-trait Protect: Fn(&mut [u64]) -> Result<(), EncryptError> + Sync {}
-
-impl<F: Fn(&mut [u64]) -> Result<(), EncryptError> + Sync> Protect for F {}
-
 /// A version's material, prepared for encrypting updates.
 pub struct Evaluator {
     params: Parameters,
@@ -146,43 +143,50 @@ impl Evaluator {
 
     /// Encrypts an update as [`encrypt_update`] does.
     pub fn encrypt(&self, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
-        self.encrypt_with(update, |rows| {
-            self.protect(rows, &mut Coins::fresh()?);
-            Ok(())
-        })
+        self.encrypt_with(update, |rows| self.protect(rows))
     }
 
     /// Encrypts without re-randomisation and flood, to measure what these cost. The key holder can compute the Mine's map from the result.
     #[cfg(feature = "bench")]
     pub fn encrypt_unprotected(&self, update: &AffineUpdate) -> Result<EncryptedUpdate, EncryptError> {
-        self.encrypt_with(update, |_| Ok(()))
+        self.encrypt_with(update, |rows| Ok(rows.unprotected()))
     }
 
     /// The linear map alone. Returns the first word of every row, so that the compiler cannot drop the work.
     #[cfg(feature = "bench")]
     pub fn multiply(&self, update: &AffineUpdate) -> Vec<u64> {
         let starts = (0..self.params.shape().inputs).step_by(self.block());
-        starts.flat_map(|start| self.map(update, start).into_iter().step_by(self.params.row_words())).collect()
+        starts
+            .flat_map(|start| {
+                self.map(update, start).iter().copied().step_by(self.params.row_words()).collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     /// The linear map alone, with its whole result, as bare libraries return it. An upload would have the upper five bytes of each word.
     #[cfg(feature = "bench")]
     pub fn encrypt_bare(&self, update: &AffineUpdate) -> Vec<u64> {
         let starts = (0..self.params.shape().inputs).step_by(self.block());
-        let mut rows: Vec<u64> = starts.flat_map(|start| self.map(update, start)).collect();
+        let mut rows: Vec<u64> = starts.flat_map(|start| self.map(update, start).to_vec()).collect();
         rows.iter_mut().for_each(|word| *word = round_to_bytes(*word, PACKING_BYTES));
         rows
     }
 
-    fn encrypt_with(&self, update: &AffineUpdate, protect: impl Protect) -> Result<EncryptedUpdate, EncryptError> {
+    fn encrypt_with(
+        &self,
+        update: &AffineUpdate,
+        protect: impl for<'a> Fn(Mapped<'a>) -> Result<Protected<'a>, EncryptError> + Sync,
+    ) -> Result<EncryptedUpdate, EncryptError> {
         if update.shape() != self.params.shape() {
             return Err(EncryptError::Shape { update: update.shape(), material: self.params.shape() });
         }
+        let (rank, width) = (self.params.rank(), self.params.row_words());
         let mut words = Vec::with_capacity(self.params.update_len() / UPLOAD_BYTES);
         for start in (0..self.params.shape().inputs).step_by(self.block()) {
-            for pack in self.packs(update, start, &protect)? {
-                words.extend(pack);
-            }
+            let mut rows = self.map(update, start);
+            let pack = |rows| Ok(self.pack(&protect(Mapped::new(rows, width))?));
+            let packs: Result<Vec<_>, EncryptError> = rows.par_chunks_mut(rank * width).map(pack).collect();
+            packs?.iter().for_each(|pack| words.extend(pack));
         }
         Ok(EncryptedUpdate { params: self.params, material: self.material, words })
     }
@@ -192,28 +196,12 @@ impl Evaluator {
         192_usize.next_multiple_of(self.params.rank())
     }
 
-    /// The packs of a block of rows.
-    fn packs(
-        &self,
-        update: &AffineUpdate,
-        start: usize,
-        protect: &impl Protect,
-    ) -> Result<Vec<Vec<u64>>, EncryptError> {
-        let mut rows = self.map(update, start);
-        rows.par_chunks_mut(self.params.rank() * self.params.row_words())
-            .map(|rows| {
-                protect(rows)?;
-                Ok(self.pack(rows))
-            })
-            .collect()
-    }
-
     /// `L · rows + B` for a block of rows. It decrypts to the update, but discloses `L` to anybody who knows the key and the errors.
-    pub(super) fn map(&self, update: &AffineUpdate, start: usize) -> Vec<u64> {
+    pub(super) fn map(&self, update: &AffineUpdate, start: usize) -> Zeroizing<Vec<u64>> {
         let Shape { inputs, outputs } = self.params.shape();
         let count = self.block().min(inputs - start);
         let product = self.rows.multiply(self.kernel, &update.linear()[start * inputs..][..count * inputs]);
-        let mut rows = vec![0; count * self.params.row_words()];
+        let mut rows = Zeroizing::new(vec![0; count * self.params.row_words()]);
         let constants = update.constant()[start * outputs..].chunks_exact(outputs);
         for (index, (row, constants)) in rows.chunks_exact_mut(self.params.row_words()).zip(constants).enumerate() {
             product.read(index, row);
@@ -224,23 +212,17 @@ impl Evaluator {
         rows
     }
 
-    /// Re-randomises rows, and floods the noise that depends on `L`.
-    pub(super) fn protect(&self, rows: &mut [u64], coins: &mut Coins) {
-        self.zeros.rerandomise(rows, self.params.row_words(), coins);
-        self.flood(rows, coins);
-    }
-
-    pub(super) fn flood(&self, rows: &mut [u64], coins: &mut Coins) {
-        for row in rows.chunks_exact_mut(self.params.row_words()) {
-            coins.add_gaussian(&mut row[DIMENSION..], self.params.flood());
-        }
+    /// Re-randomises the rows of a pack, and floods the noise that depends on `L`. Every call has coins of its own.
+    pub(super) fn protect<'a>(&self, rows: Mapped<'a>) -> Result<Protected<'a>, EncryptError> {
+        let mut coins = Coins::fresh()?;
+        Ok(rows.rerandomise(&self.zeros, &mut coins).flood(self.params.flood(), &mut coins))
     }
 
     /// Mask and used coefficients of the body, rounded to the uploaded bytes.
-    pub(super) fn pack(&self, rows: &[u64]) -> Vec<u64> {
-        let (width, rank, outputs) = (self.params.row_words(), self.params.rank(), self.params.shape().outputs);
-        let [mut words, body] = self.packing.pack(rows, width);
-        for row in 0..rows.len() / width {
+    pub(super) fn pack(&self, rows: &Protected<'_>) -> Vec<u64> {
+        let (rank, outputs) = (self.params.rank(), self.params.shape().outputs);
+        let [mut words, body] = self.packing.pack(rows);
+        for row in 0..rows.words().len() / rows.width() {
             words.extend((0..outputs).map(|output| body[row + rank * output]));
         }
         words.iter_mut().for_each(|word| *word = round_to_bytes(*word, UPLOAD_BYTES));

@@ -16,6 +16,56 @@ fn fresh_coins() {
     assert!(one.words().iter().zip(two.words()).filter(|(one, two)| one == two).count() < 4);
 }
 
+/// Several packs of 32 rows, in two blocks.
+const PACKS: Shape = Shape { inputs: 300, outputs: 10 };
+
+/// The map of a Mine without data leaves rows of zeros, so all that is in its upload comes from re-randomisation and flood.
+#[test]
+fn uploads_are_rerandomised() {
+    let party = party(PACKS, 12, 1);
+    let update = empty_map(PACKS);
+    assert!(mapped_rows(&party, &update).iter().all(|word| *word == 0));
+    let width = party.params.row_words();
+    for row in protected_rows(&party, &update).chunks_exact(width) {
+        // 131,072 fair bits: five standard deviations are 905.
+        let ones: u32 = row[..DIMENSION].iter().map(|word| word.count_ones()).sum();
+        assert!(ones.abs_diff(32 * DIMENSION as u32) < 905, "{ones} ones in the masks of a row");
+    }
+    for (mask, _) in encrypt_update(&party.material, &update).unwrap().packs() {
+        assert!(mask.iter().filter(|word| **word == 0).count() < 4, "the masks of an upload are those of the map");
+    }
+}
+
+/// Rows without a trace of the map differ only by their coins: equal coins would give nearly equal masks.
+#[test]
+fn every_row_has_its_own_coins() {
+    let party = party(PACKS, 13, 1);
+    let rows = protected_rows(&party, &empty_map(PACKS));
+    // A part of each row is enough.
+    let masks: Vec<&[u64]> = rows.chunks_exact(party.params.row_words()).map(|row| &row[..64]).collect();
+    for (at, one) in masks.iter().enumerate() {
+        for two in &masks[..at] {
+            // Errors on masks are below 2^27. By chance a difference below 2^40 occurs once in 2^23 words.
+            let near = |(one, two): &(&u64, &u64)| one.wrapping_sub(**two).cast_signed().unsigned_abs() < 1 << 40;
+            assert!(one.iter().zip(two.iter()).filter(near).count() < 4, "two rows share coins");
+        }
+    }
+}
+
+/// The same for the packs of an upload, as anybody sees them.
+#[test]
+fn every_pack_has_its_own_coins() {
+    let party = party(PACKS, 14, 1);
+    let upload = encrypt_update(&party.material, &empty_map(PACKS)).unwrap();
+    let packs: Vec<_> = upload.packs().collect();
+    assert!(packs.len() > 200 / party.params.rank());
+    for (at, (one, _)) in packs.iter().enumerate() {
+        for (two, _) in &packs[..at] {
+            assert!(one.iter().zip(*two).filter(|(one, two)| one == two).count() < 4, "two packs share coins");
+        }
+    }
+}
+
 #[test]
 fn seed_separation() {
     let (seed, other) = (VersionSeed::from_bytes([7; 32]), VersionSeed::from_bytes([8; 32]));
@@ -98,7 +148,11 @@ fn key_dies() {
     assert_eq!(EncryptedUpdate::decode(&late, &new.params, &new.material.digest()).unwrap_err(), WireError::Material);
     let upload = encrypt_update(&new.material, &update).unwrap();
     let wrong = old.key.decrypt(&upload);
-    let near =
-        wrong.raw().iter().zip(clear(&new, &update).raw()).filter(|(a, b)| (*a - *b).unsigned_abs() < 1 << 54).count();
+    let near = wrong
+        .raw()
+        .iter()
+        .zip(clear(&new, &update).raw())
+        .filter(|(a, b)| a.wrapping_sub(**b).unsigned_abs() < 1 << 54)
+        .count();
     assert!(near < 30, "the old key must not open new updates");
 }

@@ -128,15 +128,13 @@ fn mask_solve() {
     let raw = mapped_rows(&party, &update);
     assert_eq!(recover_all(&raw), truth, "the bare map discloses everything");
 
-    let mut without_mask_errors = raw.clone();
+    let mut without_mask_errors = raw;
     let evaluator = evaluator(&party);
     evaluator.zeros().add_zeros(&mut without_mask_errors, width, &mut Coins::fresh().unwrap());
     assert_eq!(recover_all(&without_mask_errors), truth, "binary coins alone hide nothing");
 
     // Even an attacker who sees the rows before packing learns nothing from them.
-    let mut real = raw;
-    evaluator.protect(&mut real, &mut Coins::fresh().unwrap());
-    assert_eq!(recover_all(&real), [None; 4], "the real rows must not be solvable");
+    assert_eq!(recover_all(&protected_rows(&party, &update)), [None; 4], "the real rows must not be solvable");
 }
 
 /// What a cheating Capsule adds to its public key: each coefficient of an upload then shows four coins above the flood.
@@ -201,7 +199,7 @@ fn crafted_p() {
                 .zip(values)
                 .for_each(|(word, value)| *word = word.wrapping_sub(value.cast_unsigned()));
         }
-        evaluator(party).protect(&mut rows, &mut Coins::fresh().unwrap());
+        evaluator(party).protect(Mapped::new(&mut rows, party.params.row_words())).unwrap();
         rows[..party.params.row_words()].to_vec()
     };
     let row = upload(&crafted);
@@ -214,6 +212,32 @@ fn crafted_p() {
     assert_eq!(audit.deviations, [Deviation::PublicKey(Places { count: 4, first: 0 })]);
     assert_eq!(audit.evidence, Some((SHAPE.weights() + DEGREE + DEGREE / 2) as u32));
     assert!(Audit::new(&seed, &honest.material).is_clean());
+}
+
+/// A Capsule that publishes unit vectors instead of the campaign's model, all within the bound, reads one column of the Mine's matrix per output.
+/// Nothing in the material convicts it: the audit shows a valid model, whose accuracy is not the attested one.
+#[test]
+fn a_model_within_the_bound_reads_a_column_per_output() {
+    let shape = DIGITS;
+    let params = Parameters::linear(shape).unwrap();
+    let radius = params.weight_radius();
+    let units = (0..shape.weights()).map(|at| if at / shape.outputs == at % shape.outputs { radius } else { 0.0 });
+    let weights = Weights::new(shape, &units.collect::<Vec<_>>()).unwrap();
+    let seed = VersionSeed::from_bytes([40; 32]);
+    let key = SecretKey::derive(&seed, &params, &binding(1));
+    let material = key.publish(&weights);
+    let linear: Vec<i64> = (0..shape.inputs * shape.inputs).map(|i| (i * 7919 % 801) as i64 - 400).collect();
+    let update = AffineUpdate::from_raw(shape, linear.clone(), vec![0; shape.weights()]);
+    let opened = key.decrypt(&encrypt_update(&material, &update).unwrap());
+    for (row, entries) in linear.chunks_exact(shape.inputs).enumerate() {
+        for (output, entry) in entries[..shape.outputs].iter().enumerate() {
+            let read = opened.value(row, output) / radius;
+            // Entries have twelve bits after the point; the noise leaves eight.
+            assert!((read - *entry as f64 / params.map_scale()).abs() < 1.0 / 256.0);
+        }
+    }
+    let audit = Audit::new(&seed, &material);
+    assert!(audit.is_clean() && audit.evidence.is_none() && audit.weights == weights);
 }
 
 #[test]

@@ -4,11 +4,11 @@
 //! | module | attack or property |
 //! | --- | --- |
 //! | `twin` | the encrypted update equals its clear twin except for the noise |
-//! | `noise` | the noise follows the formulas, and is equally large for all data |
-//! | `keys` | keys, masks and coins are used once |
+//! | `noise` | the noise follows the formulas, covers every output, and is equally large for all data; a regression on known errors; the zCDP bound |
+//! | `keys` | keys, masks and coins are used once, and every row has its own |
 //! | `parity` | the verdict as an oracle for a bit of the key |
 //! | `wire` | malformed, foreign and data-dependent bytes |
-//! | `mask_solve` | linear algebra on the masks of an upload; a crafted public key |
+//! | `mask_solve` | linear algebra on the masks of an upload; a crafted public key; a model within the bound that reads columns |
 //! | `extract` | copying the model through verdicts |
 //! | `poisoning` | updates that harm the model, or aim at payment for nothing |
 
@@ -20,6 +20,7 @@ use super::keys::SecretKey;
 use super::material::Material;
 use super::parameters::{DIMENSION, Parameters};
 use super::random::Coins;
+use super::rows::Mapped;
 use super::update::{EncryptedUpdate, Evaluator, encrypt_update};
 use crate::affine::AffineUpdate;
 use crate::data::{Matrix, Targets};
@@ -55,7 +56,7 @@ struct Party {
 fn party(shape: Shape, seed: u8, version: u32) -> Party {
     let params = Parameters::linear(shape).unwrap();
     let values: Vec<f64> = (0..shape.weights()).map(|i| (i * 7919 % 1000) as f64 / 2500.0 - 0.2).collect();
-    let weights = Weights::new(shape, &values).unwrap();
+    let weights = Weights::project(shape, values);
     let key = SecretKey::derive(&VersionSeed::from_bytes([seed; 32]), &params, &binding(version));
     let material = key.publish(&weights);
     Party { params, key, weights, material }
@@ -93,7 +94,34 @@ fn evaluator(party: &Party) -> Evaluator {
 fn mapped_rows(party: &Party, update: &AffineUpdate) -> Vec<u64> {
     let evaluator = evaluator(party);
     let starts = (0..party.params.shape().inputs).step_by(evaluator.block());
-    starts.flat_map(|start| evaluator.map(update, start)).collect()
+    starts.flat_map(|start| evaluator.map(update, start).to_vec()).collect()
+}
+
+/// The rows of an upload before they are packed.
+fn protected_rows(party: &Party, update: &AffineUpdate) -> Vec<u64> {
+    let (evaluator, width) = (evaluator(party), party.params.row_words());
+    let mut rows = mapped_rows(party, update);
+    for pack in rows.chunks_mut(party.params.rank() * width) {
+        evaluator.protect(Mapped::new(pack, width)).unwrap();
+    }
+    rows
+}
+
+/// The map of a Mine without data: whatever is in its upload does not come from the map.
+fn empty_map(shape: Shape) -> AffineUpdate {
+    AffineUpdate::from_raw(shape, vec![0; shape.inputs * shape.inputs], vec![0; shape.weights()])
+}
+
+/// The map `factor · W`, in units of 2^-12.
+fn multiple(shape: Shape, factor: i64) -> AffineUpdate {
+    let rows = shape.inputs;
+    let entries = (0..rows * rows).map(|i| if i / rows == i % rows { factor } else { 0 });
+    AffineUpdate::from_raw(shape, entries.collect(), vec![0; shape.weights()])
+}
+
+/// The errors of the published rows, which the key holder knows.
+fn known_errors(party: &Party) -> Vec<f64> {
+    residual(party, &party.material.rows(), &multiple(party.params.shape(), 1))
 }
 
 /// The decrypted upload minus the update in the clear: the noise.
