@@ -457,6 +457,51 @@ contract OutsiderAttacks is Attacks {
         );
     }
 
+    /// @dev It is the base that counts: what the Capsule earns even if nothing is awarded.
+    function test_theLeastFeeIsTheOperators() public {
+        Terms memory t = ethTerms();
+        uint128 base = 0.005 ether;
+        vm.assertEq(base, fee(t) / 4);
+        vm.prank(operator);
+        registry.setToken(address(0), true, base + 1);
+        _refusesActivation(
+            t, abi.encodeWithSelector(ICapsuleRegistry.BelowLimit.selector, "least fee", base, base + 1)
+        );
+        vm.prank(operator);
+        registry.setToken(address(0), true, base);
+        activated(t);
+    }
+
+    function test_theMostSubmissionsAreTheOperators() public {
+        Limits memory l = limits();
+        l.maxSubmissions = 999;
+        vm.prank(operator);
+        registry.setLimits(l);
+        Terms memory t = ethTerms();
+        _refusesActivation(t, abi.encodeWithSelector(ICapsuleRegistry.AboveLimit.selector, "submissions", 1000, 999));
+        t.maxSubmissions = 999;
+        activated(t);
+    }
+
+    /// @dev An operator who changes everything in the middle of a campaign stays bound by it.
+    function test_noOperatorEscapesByItsLimits() public {
+        Terms memory t = ethTerms();
+        bytes32 id = delivered(t, handover(MATERIAL));
+        Limits memory none;
+        vm.startPrank(operator);
+        registry.setLimits(none);
+        registry.setToken(address(0), false, type(uint128).max);
+        registry.authorize(address(campaigns), false);
+        vm.expectRevert(
+            abi.encodeWithSelector(ICapsuleRegistry.InsufficientStake.selector, operator, 99 ether, 100 ether)
+        );
+        registry.unstake(100 ether);
+        vm.stopPrank();
+        campaigns.convictHandover(t, 1, handover(MATERIAL), KeyProof(AUDIT_KEY, new bytes32[](0)));
+        assertState(id, State.Convicted, CloseReason.Owner);
+        vm.assertEq(registry.capsule(operator).stake, 99 ether);
+    }
+
     function test_aHoneypotTokenIsRefusedAtActivation() public {
         Terms memory t = ethTerms();
         HoneypotToken pot = new HoneypotToken(owner, address(campaigns));

@@ -235,7 +235,7 @@ contract WordTest is Encryption {
         assessor.requireBadWord(h, p);
     }
 
-    function testFuzz_aWordBeyondTheBoundConvicts(Words memory w, uint32 word, int256 message, bool negative) public {
+    function testFuzz_aWordBeyondTheBoundConvicts(Words memory w, uint32 word, int256 message, bool negative) public view {
         word = _fit(w, word);
         int256 bound = ERROR + (word < WEIGHTS ? WEIGHT : int256(0)) + 2 ** 16;
         int256 room = 2 ** 63 - 2 ** 16 - bound;

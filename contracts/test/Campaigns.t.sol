@@ -3,7 +3,6 @@ pragma solidity ^0.8.30;
 
 import { IERC20Errors } from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import { ICapsuleRegistry } from "../src/interfaces/ICapsuleRegistry.sol";
 import { Bounds, ITermsChecker, Range } from "../src/interfaces/ITermsChecker.sol";
@@ -190,6 +189,28 @@ contract OpenTest is Fixture {
         _refuses(t, abi.encodeWithSelector(ICampaigns.UnknownMode.selector, 1, address(0)));
         (t.audit.mode, t.audit.auditor) = (0, stranger);
         _refuses(t, abi.encodeWithSelector(ICampaigns.UnknownMode.selector, 0, stranger));
+    }
+
+    function test_takesTheSmallestAndTheLargestOfEachField() public {
+        Terms memory t = ethTerms();
+        (t.bounty, t.submissionStake) = (1, 0);
+        (t.maxSubmissions, t.maxAccepts, t.windowSize, t.capPerVersion, t.tolerancePpm) = (1, 1, 1, 1, 0);
+        (t.targetPpm, t.startPpm) = (1_000, 999);
+        t.deadline = uint64(block.timestamp + 1);
+        opened(t);
+        (t.maxSubmissions, t.maxAccepts, t.windowSize, t.capPerVersion) = (65_535, 255, 64, 255);
+        (t.gridPpm, t.targetPpm, t.tolerancePpm) = (1_000_000, 1_000_000, 1_000_000);
+        opened(t);
+        t.targetPpm = 0;
+        _refusesRange(t, "targetPpm", 0, 1, 1_000_000);
+    }
+
+    function test_publishesItsDomain() public view {
+        bytes32 typehash =
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        bytes32 domain =
+            keccak256(abi.encode(typehash, keccak256("Sonar"), keccak256("1"), block.chainid, address(campaigns)));
+        vm.assertEq(campaigns.DOMAIN_SEPARATOR(), domain);
     }
 
     function test_refusesATargetNotAboveTheStart() public {
@@ -1276,6 +1297,7 @@ contract WithdrawTest is Fixture {
         campaigns.decline(t, 1, signDecline(campaigns.campaignId(t), 1));
         thief.steal(t);
         vm.assertTrue(!thief.again(), "no second withdrawal inside the first");
+        assertHeldOff(thief.answer());
         vm.assertEq(address(thief).balance, deposit(t));
         vm.assertEq(address(campaigns).balance, deposit(victim));
     }
@@ -1408,10 +1430,7 @@ contract StakeTest is Fixture {
     function test_aWindowWithoutChargesHasNoCharge() public {
         vm.recordLogs();
         settled(t, submitted(id, 0, 4), outcomes4(200, 300, 400, 500), NEXT);
-        Vm.Log[] memory logs = vm.getRecordedLogs();
-        for (uint256 i = 0; i < logs.length; ++i) {
-            vm.assertTrue(logs[i].topics[0] != ICampaigns.Charged.selector, "charged");
-        }
+        _assertNoCharge();
     }
 
     function test_oneMinerPaysForEachOfItsSubmissions() public {
@@ -1505,6 +1524,7 @@ contract StakeTest is Fixture {
         settled(t, submitted(id, 0, 3, address(thief)), outcomes4(0, 0, 0, 0), 0);
         thief.steal(t);
         vm.assertTrue(!thief.again(), "no second withdrawal inside the first");
+        assertHeldOff(thief.answer());
         vm.assertEq(address(thief).balance, 7 * EIGHTH);
         vm.assertEq(address(campaigns).balance, deposit(t) + 3 * 7 * EIGHTH);
     }
@@ -1512,12 +1532,24 @@ contract StakeTest is Fixture {
     function test_noStakeIsAllowed() public {
         t.submissionStake = 0;
         id = activated(t);
-        settled(t, submitted(id, 0, 4), outcomes4(0xF001, 0, 0, 0), 0);
-        settled(t, submitted(id, 0, 4), outcomes4(0xF001, 0, 0, 0), 0);
+        vm.recordLogs();
+        settled(t, submitted(id, 0, 4), outcomes4(0xF001, 0, 0xF002, 0), 0);
+        _assertNoCharge();
+        settled(t, submitted(id, 0, 4), outcomes4(0xF001, 0, 0xF002, 0), 0);
         vm.assertEq(address(campaigns).balance, deposit(ethTerms()) + deposit(t));
-        vm.expectRevert(abi.encodeWithSelector(ICampaigns.NothingOwed.selector, id, miner(0)));
-        vm.prank(miner(0));
-        campaigns.withdrawStake(t, stranger);
+        address[2] memory accounts = [miner(0), operator];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(ICampaigns.NothingOwed.selector, id, accounts[i]));
+            vm.prank(accounts[i]);
+            campaigns.withdrawStake(t, stranger);
+        }
+    }
+
+    function _assertNoCharge() private {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; ++i) {
+            vm.assertTrue(logs[i].topics[0] != ICampaigns.Charged.selector, "charged");
+        }
     }
 
     /// @notice `count` miners, and then somebody else.
@@ -1556,6 +1588,7 @@ contract StakeThief {
     ICampaigns private _campaigns;
     Terms private _terms;
     bool public again;
+    bytes public answer;
 
     constructor(ICampaigns campaigns) {
         _campaigns = campaigns;
@@ -1567,7 +1600,7 @@ contract StakeThief {
     }
 
     receive() external payable {
-        (again,) = address(_campaigns).call(abi.encodeCall(_campaigns.withdrawStake, (_terms, address(this))));
+        (again, answer) = address(_campaigns).call(abi.encodeCall(_campaigns.withdrawStake, (_terms, address(this))));
     }
 }
 
@@ -1576,6 +1609,7 @@ contract Thief {
     ICampaigns private _campaigns;
     Terms private _terms;
     bool public again;
+    bytes public answer;
 
     constructor(ICampaigns campaigns) {
         _campaigns = campaigns;
@@ -1587,7 +1621,7 @@ contract Thief {
     }
 
     receive() external payable {
-        (again,) = address(_campaigns).call(abi.encodeCall(_campaigns.withdraw, (_terms, address(this))));
+        (again, answer) = address(_campaigns).call(abi.encodeCall(_campaigns.withdraw, (_terms, address(this))));
     }
 }
 
@@ -1659,6 +1693,26 @@ contract TokenTest is Fixture {
         vm.assertEq(uint256(campaigns.status(campaigns.campaignId(second)).state), uint256(State.None));
     }
 
+    function test_aTokenCannotOpenASecondCampaignInsideAPermit() public {
+        (Terms memory t, ReentrantToken token) = _reentrant();
+        Terms memory second = ethTerms();
+        (second.token, second.owner, second.salt) = (t.token, address(token), bytes32("second"));
+        token.arm(address(campaigns), abi.encodeCall(campaigns.openWithPermit, (second, 0, 0, 0, 0)));
+        campaigns.openWithPermit(t, 0, 0, 0, 0);
+        _assertHeldOff(token);
+        assertLedger(t, 0, 0, 0, 0, deposit(t));
+    }
+
+    /// @dev Nor take stakes, which are not its own.
+    function test_aTokenCannotWithdrawStakesInsideAWithdrawal() public {
+        (Terms memory t, ReentrantToken token) = _reentrant();
+        bytes32 id = campaigns.open(t);
+        campaigns.decline(t, 1, signDecline(id, 1));
+        token.arm(address(campaigns), abi.encodeCall(campaigns.withdrawStake, (t, address(this))));
+        campaigns.withdraw(t, stranger);
+        _assertHeldOff(token);
+    }
+
     function test_aTokenCannotWithdrawInsideAWithdrawal() public {
         (Terms memory t, ReentrantToken token) = _reentrant();
         bytes32 id = campaigns.open(t);
@@ -1679,9 +1733,6 @@ contract TokenTest is Fixture {
 
     function _assertHeldOff(ReentrantToken token) private view {
         vm.assertTrue(!token.reentered(), "held off");
-        vm.assertEq(
-            keccak256(token.answer()),
-            keccak256(abi.encodeWithSelector(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector))
-        );
+        assertHeldOff(token.answer());
     }
 }

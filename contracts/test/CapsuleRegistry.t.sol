@@ -53,6 +53,11 @@ contract CapsuleRegistryTest is Fixture {
         _refuses(attester, bytes32("f"), bytes32("c"), string(new bytes(257)), 0, refusal);
         refusal = abi.encodeWithSelector(ICapsuleRegistry.FeeTooHigh.selector, 200_001, 200_000);
         _refuses(attester, bytes32("f"), bytes32("c"), "here", 200_001, refusal);
+        vm.prank(stranger);
+        registry.register(attester, bytes32("f"), bytes32("c"), string(new bytes(256)), 200_000);
+        vm.prank(stranger);
+        vm.expectRevert(refusal);
+        registry.update(attester, bytes32("f"), bytes32("c"), "here", 200_001);
     }
 
     function test_strangersCanDoNothing() public {
@@ -185,7 +190,9 @@ contract CapsuleRegistryTest is Fixture {
         vm.assertEq(registry.claimable(miner(2)), 3);
         vm.revertToState(snapshot);
         // Nobody gets anything: all of it is burned.
+        vm.recordLogs();
         registry.slash(operator, ID, to, 0);
+        vm.assertEq(vm.getRecordedLogs().length, 1, "only Slashed");
         vm.assertEq(registry.claimable(miner(2)), 0);
         vm.assertEq(registry.capsule(operator).stake, 100 ether - 10);
         vm.assertEq(address(registry).balance, 100 ether - 10);

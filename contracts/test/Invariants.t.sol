@@ -903,17 +903,25 @@ contract Handler is Fixture {
         Status memory s = campaigns.status(id);
         vm.assertEq(uint256(s.state), uint256(b.state), "state");
         vm.assertEq(uint256(s.reason), uint256(b.reason), "reason");
-        vm.assertEq(s.version, b.state == State.Proposed || b.state == State.Refunded ? 0 : b.version, "version");
         vm.assertEq(s.bestPpm, b.best, "best");
         vm.assertEq(s.accepts, b.accepts, "accepts");
         vm.assertEq(s.submissions, b.submissions, "submissions");
         vm.assertEq(s.windowIndex, b.index, "index");
         vm.assertEq(s.windowHash, b.hash, "hash");
+        vm.assertEq(s.changedAt, b.changedAt, "changed at");
+        bool active = b.state != State.Proposed && b.state != State.Refunded;
+        vm.assertEq(s.material, !active ? bytes32(0) : b.version == 1 ? MATERIAL : NEXT, "material");
+        vm.assertEq(s.version, active ? b.version : 0, "version");
         if (b.state != State.Open) return;
         vm.assertEq(s.windowCount, b.pending.length, "count");
         vm.assertEq(s.windowClosesAt, b.closesAt, "closes at");
-        bool closed = b.pending.length != 0 && block.timestamp >= b.closesAt;
-        vm.assertTrue(campaigns.window(id).closed == closed, "closed");
+        Window memory w = campaigns.window(id);
+        vm.assertTrue(w.closed == (b.pending.length != 0 && block.timestamp >= b.closesAt), "closed");
+        vm.assertEq(w.version, b.version, "the window's version");
+        vm.assertEq(w.index, b.index, "the window's index");
+        vm.assertEq(w.count, b.pending.length, "the window's count");
+        vm.assertEq(w.closesAt, b.closesAt, "the window closes at");
+        vm.assertEq(w.hash, b.hash, "the window's hash");
     }
 
     /// @dev deposited = paid + owed + refunded + fee + escrowed, each by the model, and everyone is owed theirs.

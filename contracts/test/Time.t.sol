@@ -39,6 +39,7 @@ contract TimeTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(ICampaigns.TooLate.selector, SUBMITTED + 1000));
         campaigns.activate(t, 100_000, published(MATERIAL), CERTIFICATE, sig);
         campaigns.refund(t);
+        vm.assertEq(campaigns.status(other).changedAt, SUBMITTED + 1000);
     }
 
     /// @dev Later submissions do not extend it.

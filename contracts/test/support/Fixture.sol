@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.30;
 
+import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
 import { DataCoin } from "../../src/DataCoin.sol";
 import { IAssessor } from "../../src/interfaces/IAssessor.sol";
 import { ICapsuleRegistry, Limits } from "../../src/interfaces/ICapsuleRegistry.sol";
@@ -378,6 +380,11 @@ abstract contract Fixture {
         vm.assertEq(s.held, held * EIGHTH, "held");
         vm.assertEq(s.free, free * EIGHTH, "free");
         vm.assertEq(s.due, free < 8 ? (8 - free) * EIGHTH : 0, "due");
+    }
+
+    function assertHeldOff(bytes memory answer) internal pure {
+        bytes4 refusal = ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector;
+        vm.assertEq(answer, abi.encodeWithSelector(refusal), "held off");
     }
 
     function assertState(bytes32 id, State state, CloseReason reason) internal view {
