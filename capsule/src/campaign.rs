@@ -179,7 +179,7 @@ fn is_bound(campaign: &CampaignView, record: &CampaignRecord, settlement: &Settl
 }
 
 fn has_keys(campaign: &CampaignView, record: &CampaignRecord) -> bool {
-    record.current(campaign).is_some_and(Slot::is_whole) && record.meter.is_some()
+    record.current(campaign).is_some_and(Slot::is_whole) && record.campaign_key && record.meter.is_some()
 }
 
 fn closed(campaign: &CampaignView, record: &CampaignRecord) -> CapsuleAction {

@@ -53,6 +53,7 @@ pub trait Chain: Send + Sync + 'static {
         terms: &Terms,
         start: Ppm,
         first: Published,
+        certificate: Digest,
         signature: &[u8],
     ) -> impl Future<Output = Result<(), chain::Error>> + Send;
 
@@ -108,9 +109,10 @@ impl Chain for ChainAccount {
         terms: &Terms,
         start: Ppm,
         first: Published,
+        certificate: Digest,
         signature: &[u8],
     ) -> Result<(), chain::Error> {
-        let sent = self.client.activate(terms, start, first, signature);
+        let sent = self.client.activate(terms, start, first, certificate, signature);
         sent.await.map(drop)
     }
 

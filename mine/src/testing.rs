@@ -90,7 +90,12 @@ impl Story {
     }
 
     pub fn activate(&mut self) {
-        self.say(Event::Activated { id: ID, start_ppm: ppm(START_PPM), first: published(1) });
+        self.say(Event::Activated {
+            id: ID,
+            start_ppm: ppm(START_PPM),
+            first: published(1),
+            certificate: Digest([7; 32]),
+        });
     }
 
     pub fn submit(&mut self, miner: Address) {

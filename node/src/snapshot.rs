@@ -23,7 +23,7 @@ use crate::files::{self, Access, FileError};
 
 const MAGIC: &[u8; 8] = b"sonarsnp";
 /// Version of the format of [`World`] and of the header. A test fails if the format changes and this does not.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 /// Length in bytes of the hash at the end.
 const CHECKSUM: u64 = 32;
 
@@ -287,7 +287,7 @@ mod tests {
             Event::Capsule { operator, change: CapsuleChange::Deposited(Amount::from(5_u128)) },
             Event::Opened { id, terms: Box::new(terms.clone()) },
             Event::Opened { id: CampaignId::from([4; 32]), terms: Box::new(terms) },
-            Event::Activated { id, start_ppm: Ppm::of(1, 10), first },
+            Event::Activated { id, start_ppm: Ppm::of(1, 10), first, certificate: Digest([14; 32]) },
             submitted(1, 0, 0, 20),
             submitted(1, 0, 1, 21),
             awarded,

@@ -71,8 +71,8 @@ pub struct Batch {
 pub enum Event {
     /// A bounty went into escrow.
     Opened { id: CampaignId, terms: Box<CampaignTerms> },
-    /// The Capsule measured the starting accuracy and published version 1.
-    Activated { id: CampaignId, start_ppm: Ppm, first: Published },
+    /// The Capsule measured the starting accuracy, published version 1, and the certificate that updates are sealed to.
+    Activated { id: CampaignId, start_ppm: Ppm, first: Published, certificate: Digest },
     /// The Capsule declined the campaign.
     Declined { id: CampaignId, reason: DeclineReason },
     /// A campaign that was never active returned everything to its owner.
@@ -206,6 +206,7 @@ impl Event {
                 id: e.id.into(),
                 start_ppm: share(e.startPpm)?,
                 first: Published::from_chain(&e.first).ok_or("a campaign was activated without material")?,
+                certificate: Digest([0; 32]),
             },
             E::Declined(e) => Self::Declined { id: e.id.into(), reason: e.reason.into() },
             E::Refunded(e) => Self::Refunded { id: e.id.into(), amount: e.amount.into() },

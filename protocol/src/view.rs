@@ -96,6 +96,8 @@ pub struct CampaignView {
     pub reason: CloseReason,
     /// The attested starting accuracy.
     pub start_ppm: Option<Ppm>,
+    /// The campaign's certificate on IPFS, to which updates are sealed; `None` before the activation.
+    pub certificate: Option<Digest>,
     /// The attested best accuracy.
     pub best_ppm: Ppm,
     /// Number of accepted submissions so far.
@@ -502,6 +504,7 @@ impl CampaignView {
             state: State::Proposed,
             reason: CloseReason::None,
             start_ppm: None,
+            certificate: None,
             best_ppm: Ppm::ZERO,
             accepts: 0,
             submissions: 0,
@@ -697,10 +700,11 @@ impl CampaignView {
         match &record.event {
             Event::Opened { .. } => return Err("the campaign was already opened"),
             Event::Capsule { .. } => {}
-            Event::Activated { start_ppm, first, .. } => {
+            Event::Activated { start_ppm, first, certificate, .. } => {
                 self.require(State::Proposed)?;
                 self.state = State::Open;
                 self.start_ppm = Some(*start_ppm);
+                self.certificate = Some(*certificate);
                 self.best_ppm = *start_ppm;
                 self.changed_at = at.timestamp;
                 self.renew(*first, self.opened.block_hash, at);

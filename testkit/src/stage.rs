@@ -120,7 +120,9 @@ impl Stage {
         let Publication { material, root, handover } = first.into();
         let campaign = self.owner.id(terms).0;
         let signature = self.sign(&Activation { campaign, startPpm: start_ppm, material, root, handover });
-        self.capsule.activate(terms, start_ppm.try_into().unwrap(), first, &signature).await.unwrap();
+        let certificate = Digest([2; 32]);
+        let start_ppm = start_ppm.try_into().unwrap();
+        self.capsule.activate(terms, start_ppm, first, certificate, &signature).await.unwrap();
     }
 
     /// Delivers, with the sealed hand-overs.

@@ -75,7 +75,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot = self.publish(campaign, model, &loaded.manifest).await?;
         self.record.set_slot(slot);
         let first = slot.published.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
-        Ok(ProposalDecision::Activate { start_ppm: start.accuracy, first })
+        let certificate = self.publish_certificate().await?;
+        Ok(ProposalDecision::Activate { start_ppm: start.accuracy, first, certificate })
     }
 
     /// Fetches and checks manifest and bundle; the result is cached.
@@ -139,12 +140,13 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     pub(super) async fn activate(&self, campaign: &CampaignView) -> Result<(), WorkError> {
-        let Some(ProposalDecision::Activate { start_ppm, first }) = self.record.decision(campaign.opened.block_hash)
+        let Some(ProposalDecision::Activate { start_ppm, first, certificate }) =
+            self.record.decision(campaign.opened.block_hash)
         else {
             return Err(WorkError::Internal("nothing was decided".into()));
         };
         let signature = self.tools.attester.activation(campaign.id, start_ppm, first)?;
-        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, first, &signature);
+        let sent = self.tools.chain.activate(&campaign.terms, start_ppm, first, certificate, &signature);
         Ok(sent.await?)
     }
 

@@ -18,7 +18,7 @@ use sonar_protocol::{
 use syft::{Ppm, budget::LeakMeter};
 
 /// Version of the record format.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 /// Number of settlements that are kept, so that they can be sent again after a rollback of the chain.
 const SETTLEMENTS_KEPT: usize = 256;
 
@@ -41,6 +41,8 @@ pub struct CampaignRecord {
     pub settlements: Vec<Settlement>,
     /// Slots of models and seeds in the vault.
     pub slots: Vec<Slot>,
+    /// Whether the vault still has the key that updates are sealed to.
+    pub campaign_key: bool,
     /// For each published key material the seed of its version, sealed to the data scientist. Of an old version's seed
     /// only this is kept, and no key here decrypts it.
     pub handovers: BTreeMap<Digest, Handover>,
@@ -68,6 +70,8 @@ pub enum ProposalDecision {
         start_ppm: Ppm,
         /// Slot of version 1.
         first: Published,
+        /// The campaign's certificate, to which updates are sealed.
+        certificate: Digest,
     },
     /// The campaign is declined.
     Decline {
@@ -199,6 +203,7 @@ impl CampaignRecord {
             evaluation: None,
             settlements: Vec::new(),
             slots: Vec::new(),
+            campaign_key: false,
             handovers: BTreeMap::new(),
             delivery: None,
         }
@@ -341,8 +346,8 @@ mod tests {
         let other = CampaignRecord::decode(&bytes, CampaignId::from([2; 32]));
         assert!(matches!(other, Err(RecordError::Campaign(_))));
         let newer = String::from_utf8(bytes).unwrap();
-        let newer = newer.replace("\"schema\":2", "\"schema\":3");
+        let newer = newer.replace("\"schema\":3", "\"schema\":4");
         let newer = CampaignRecord::decode(newer.as_bytes(), id);
-        assert!(matches!(newer, Err(RecordError::Form(3))));
+        assert!(matches!(newer, Err(RecordError::Form(4))));
     }
 }

@@ -15,7 +15,7 @@ use sonar_node::{
     cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
     discovery,
 };
-use sonar_protocol::{families::Family, units};
+use sonar_protocol::units;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinError};
 
 use super::Context;
@@ -61,7 +61,7 @@ impl Serve {
             identity: opened.identity,
             attester: Attester::new(opened.attester, deployment.chain_id, deployment.campaigns),
             patience: FetchPatience { update: self.update_patience, ..FetchPatience::default() },
-            conforms: <dyn Family>::conforms,
+            conforms: |method, update, material| method.conforms(update, material),
         };
         let service = Service::new(Arc::new(tools), operator);
         let (listener, address) = listen(self.listen).await?;

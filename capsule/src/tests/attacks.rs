@@ -14,7 +14,7 @@ use sonar_protocol::{
 };
 use syft::{Matrix, Targets};
 
-use super::stage::{CAMPAIGN, CAPSULE, CHAIN_ID, SONAR, Stage};
+use super::stage::{CAMPAIGN, CHAIN_ID, SONAR, Stage};
 use crate::campaign::CapsuleAction;
 
 /// Where the words of an update begin.
@@ -174,7 +174,8 @@ async fn malleability() {
 
     // No bit of an envelope can be changed, be it by who knows where the sender's name is.
     let envelope = stage.shelf.take(sealed).unwrap();
-    let open = |bytes: &[u8]| open_update(bytes, &CAPSULE, &header, update.len()).map(|opened| opened.to_vec());
+    let key = stage.key();
+    let open = |bytes: &[u8]| open_update(bytes, &key, &header, update.len()).map(|opened| opened.to_vec());
     assert_eq!(open(&envelope), Ok(update.clone()));
     for at in (0..envelope.len()).step_by(97) {
         let mut changed = envelope.clone();
@@ -233,6 +234,7 @@ async fn no_data_dependent_public() {
     assert_eq!(little.len(), much.len());
     assert_eq!(little[..WORDS], much[..WORDS]);
     let header = stage.header();
-    let sealed = |update: &[u8]| seal_update(&header, update, CAPSULE.certificate()).unwrap();
+    let certificate = stage.certificate();
+    let sealed = |update: &[u8]| seal_update(&header, update, &certificate).unwrap();
     assert_eq!(sealed(&little).len(), sealed(&much).len());
 }

@@ -23,7 +23,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, Recipient},
     manifest::Manifest,
-    pgp::Identity,
+    pgp::{CampaignKey, Identity},
     units::Amount,
     view::CampaignView,
 };
@@ -51,6 +51,8 @@ pub struct Campaign {
     pub id: CampaignId,
     pub manifest: Manifest,
     pub terms: Terms,
+    /// What its updates are sealed to.
+    pub key: CampaignKey,
 }
 
 impl Campaign {
@@ -145,7 +147,8 @@ impl Stage {
         let mut terms = Terms::clone(&plan.terms(digest));
         change(&mut terms);
         self.owner.open(&terms).await.unwrap();
-        Campaign { id: self.owner.id(&terms), manifest, terms }
+        let id = self.owner.id(&terms);
+        Campaign { id, manifest, terms, key: CampaignKey::generate(id, &self.capsule).unwrap() }
     }
 
     /// The binding of the campaign's next version.
@@ -178,7 +181,9 @@ impl Stage {
         let Publication { material, root, handover } = first.into();
         let signature =
             self.sign(&Activation { campaign: campaign.id.0, startPpm: start_ppm, material, root, handover });
-        self.operator.activate(&campaign.terms, start_ppm.try_into().unwrap(), first, &signature).await.unwrap();
+        let certificate = self.hub.add(campaign.key.certificate().unwrap()).await.unwrap();
+        let start_ppm = start_ppm.try_into().unwrap();
+        self.operator.activate(&campaign.terms, start_ppm, first, certificate, &signature).await.unwrap();
     }
 
     /// What the Capsule binds itself to with a material on IPFS.

@@ -163,6 +163,7 @@ impl Client {
         terms: &Terms,
         start: Ppm,
         first: Published,
+        _certificate: Digest,
         signature: &[u8],
     ) -> Result<TxOutcome, Error> {
         let call = Campaigns::activateCall {

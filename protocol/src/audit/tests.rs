@@ -104,7 +104,12 @@ impl Scene {
         scene.say(Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()) });
         let (first, later) = doings.split_first().unwrap();
         let published = scene.publish(manifest, first);
-        scene.say(Event::Activated { id: ID, start_ppm: first.attested, first: published });
+        scene.say(Event::Activated {
+            id: ID,
+            start_ppm: first.attested,
+            first: published,
+            certificate: Digest([7; 32]),
+        });
         for (index, doing) in (0..).zip(later) {
             let (window, version, miner) = (WindowIndex(index), Version(index + 1), Address::ZERO);
             let content = Digest([1; 32]);

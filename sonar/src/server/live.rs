@@ -62,6 +62,9 @@ pub fn artefacts(world: &World, named: impl Fn(Digest) -> Option<ManifestArtefac
         }
     }
     for campaign in campaigns().filter(|campaign| campaign.state == State::Open) {
+        if let Some(certificate) = campaign.certificate {
+            live.entry(certificate).or_insert(Kind::Certificate);
+        }
         for submission in &campaign.window.submissions {
             live.entry(Digest(submission.content.0)).or_insert(Kind::Update);
         }
@@ -256,6 +259,7 @@ mod tests {
     const BACKBONE: Digest = Digest([6; 32]);
     const NAMED: ManifestArtefacts = ManifestArtefacts { bundle: BUNDLE, backbone: Some(BACKBONE) };
     const RESULT: Digest = Digest([7; 32]);
+    const CERTIFICATE: Digest = Digest([31; 32]);
     const MATERIALS: [Digest; 3] = [Digest([21; 32]), Digest([22; 32]), Digest([23; 32])];
 
     fn published(material: Digest) -> Published {
@@ -273,7 +277,8 @@ mod tests {
         let mut world = World::default();
         let terms = Terms { manifest: MANIFEST.into(), windowSize: 1, deadline: 10, stake, ..Terms::default() };
         say(&mut world, Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()) });
-        say(&mut world, Event::Activated { id: ID, start_ppm: Ppm::ZERO, first: published(MATERIALS[0]) });
+        let first = published(MATERIALS[0]);
+        say(&mut world, Event::Activated { id: ID, start_ppm: Ppm::ZERO, first, certificate: CERTIFICATE });
         for (index, material) in (0..).zip(&MATERIALS[1..]) {
             let (window, version, miner) = (WindowIndex(index), Version(index + 1), Address::ZERO);
             let content = Digest([3; 32]);
@@ -321,6 +326,18 @@ mod tests {
             assert_eq!(kept(&closed(stake)), running.into_iter().chain(materials()).collect::<Vec<_>>());
         }
         assert_eq!(kept(&delivered(0)), DELIVERED);
+    }
+
+    #[test]
+    fn the_certificate_of_a_campaign_is_kept_while_updates_are_sealed_to_it() {
+        let mut world = World::default();
+        let terms = Terms { manifest: MANIFEST.into(), ..Terms::default() };
+        say(&mut world, Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()) });
+        let first = published(MATERIALS[0]);
+        say(&mut world, Event::Activated { id: ID, start_ppm: Ppm::ZERO, first, certificate: CERTIFICATE });
+        assert!(kept(&world).contains(&(CERTIFICATE, Kind::Certificate)));
+        say(&mut world, Event::Closed { id: ID, reason: CloseReason::Owner, refunded: Amount::ZERO });
+        assert!(!kept(&world).contains(&(CERTIFICATE, Kind::Certificate)));
     }
 
     #[test]
@@ -385,7 +402,15 @@ mod tests {
         for number in 1..=4 {
             let terms = Terms { windowSize: 2, deadline: 10, ..Terms::default() };
             say(&mut world, Event::Opened { id: id(number), terms: Box::new(terms.try_into().unwrap()) });
-            say(&mut world, Event::Activated { id: id(number), start_ppm: Ppm::ZERO, first: published(MATERIALS[0]) });
+            say(
+                &mut world,
+                Event::Activated {
+                    id: id(number),
+                    start_ppm: Ppm::ZERO,
+                    first: published(MATERIALS[0]),
+                    certificate: Digest([7; 32]),
+                },
+            );
             // In campaign 2 it was another account.
             let miner = if number == 2 { Address::ZERO } else { account };
             let (version, window, content) = (Version(1), WindowIndex(0), Digest([number; 32]));
