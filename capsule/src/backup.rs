@@ -1,5 +1,8 @@
 //! Backups: one file with everything that cannot be recreated, that is configuration, keys and vault. All of it is
 //! already encrypted, except the configuration, which is public.
+//!
+//! The keys that bundles and updates are sealed to are in no backup, so that an old backup and its passphrase open none of them. A Capsule
+//! that is restored cannot evaluate the windows of campaigns that run; it can deliver models of closed ones.
 
 use std::{fs, path::Path};
 
@@ -7,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use sonar_node::{
     cli::{Code, Failure},
     files::{self, Access, FileError, FileExists},
+    vault::Vault,
 };
 
-use crate::home::CapsuleHome;
+use crate::{campaign::secrets::CAMPAIGN_KEYS, home::CapsuleHome, launch_keys::LAUNCH_KEYS};
 
 /// Version of the backup format.
 const SCHEMA: &str = "capsule.backup/1";
@@ -51,7 +55,8 @@ pub fn write(home: &CapsuleHome, to: &Path, overwrite: bool) -> Result<usize, Fa
         let failed = || FileError::new("list", &path);
         for entry in fs::read_dir(&path).map_err(failed())? {
             let name = entry.map_err(failed())?.file_name();
-            names.extend(name.to_str().map(|name| format!("{directory}/{name}")));
+            let name = name.to_str().filter(|name| !is_sealed_to(name));
+            names.extend(name.map(|name| format!("{directory}/{name}")));
         }
     }
     names.sort();
@@ -98,6 +103,12 @@ pub fn read(home: &CapsuleHome, from: &Path) -> Result<usize, Failure> {
     Ok(archive.files.len())
 }
 
+/// Whether a file of the vault is a key that bundles or updates are sealed to.
+fn is_sealed_to(file: &str) -> bool {
+    let kinds = [CAMPAIGN_KEYS, LAUNCH_KEYS];
+    Vault::secret_of(file).is_some_and(|secret| kinds.iter().any(|kind| secret.starts_with(kind)))
+}
+
 /// Restoring must not write outside the home.
 fn is_ours(name: &str) -> bool {
     let plain = |file: &str| !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\']);
@@ -107,6 +118,8 @@ fn is_ours(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use sonar_node::vault::{Cost, SecretStore};
+
     use super::*;
 
     #[test]
@@ -130,6 +143,29 @@ mod tests {
         let restored = CapsuleHome::new(directory.path().join("restored"));
         assert_eq!(read(&restored, &to).unwrap(), 4);
         assert_eq!(fs::read(restored.path().join("vault/a.sealed")).unwrap(), b"vault/a.sealed");
+    }
+
+    /// Whoever finds an old backup and learns the passphrase opens none of the updates of its time.
+    #[test]
+    fn a_backup_contains_no_key_that_bundles_or_updates_are_sealed_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = CapsuleHome::new(directory.path().join("home"));
+        let vault = home.path().join("vault");
+        let cost = Cost { memory_kib: 8, passes: 1 };
+        let store = Vault::create_with(&vault, "passphrase", cost).unwrap();
+        for name in [&format!("{CAMPAIGN_KEYS}01"), &format!("{LAUNCH_KEYS}01"), "campaign/01", "model/01/02"] {
+            store.put(name, b"secret").unwrap();
+        }
+        files::private_directory(&home.path().join("keystore")).unwrap();
+        for name in FILES {
+            fs::write(home.path().join(name), name).unwrap();
+        }
+        let to = directory.path().join("capsule.backup");
+        write(&home, &to, false).unwrap();
+        let restored = CapsuleHome::new(directory.path().join("restored"));
+        read(&restored, &to).unwrap();
+        let store = Vault::unlock(&restored.path().join("vault"), "passphrase").unwrap();
+        assert_eq!(store.list("").unwrap(), ["campaign/01", "model/01/02"]);
     }
 
     #[test]

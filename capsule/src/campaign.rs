@@ -157,7 +157,7 @@ fn open(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> Cap
 }
 
 fn has_keys(campaign: &CampaignView, record: &CampaignRecord) -> bool {
-    record.current(campaign).is_some_and(Slot::is_whole) && record.meter.is_some()
+    record.current(campaign).is_some_and(Slot::is_whole) && record.campaign_key && record.meter.is_some()
 }
 
 fn closed(campaign: &CampaignView, record: &CampaignRecord) -> CapsuleAction {

@@ -12,6 +12,7 @@ pub mod backup;
 pub mod campaign;
 pub mod home;
 pub mod http;
+pub mod launch_keys;
 pub mod offer;
 pub mod ports;
 pub mod relay;

@@ -3,7 +3,7 @@
 mod attacks;
 mod clear;
 mod deliver;
-mod doubles;
+pub(crate) mod doubles;
 mod evaluate;
 mod examine;
 mod secrets;

@@ -10,7 +10,7 @@ use sonar_protocol::{
     families::{FamilyError, OpenedModel, TrainingTask},
     ids::{CampaignId, Version},
     manifest::Manifest,
-    pgp::Certificate,
+    pgp::CampaignCertificate,
     units::Timestamp,
 };
 use syft::Binding;
@@ -55,7 +55,7 @@ pub struct Kit {
     /// Total size in bytes.
     pub bytes: usize,
     /// The certificate that updates are sealed to.
-    pub capsule: Certificate,
+    pub certificate: CampaignCertificate,
 }
 
 /// Why no update could be made.
@@ -101,7 +101,7 @@ pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(UpdateRecord, Vec
     let update = order.kit.model.train(task);
     let trained = watch.trained_at();
     let update = update.map_err(|error| watch.explain(error))?;
-    let envelope = envelope::seal_update(&header(order), &update, &order.kit.capsule)?;
+    let envelope = envelope::seal_update(&header(order), &update, &order.kit.certificate)?;
     let record = UpdateRecord {
         campaign: order.campaign,
         version: order.version,

@@ -202,6 +202,12 @@ impl Vault {
         Ok(Self { directory: directory.to_owned(), cipher })
     }
 
+    /// The name of the secret in a file of a vault; `None` if it is another file.
+    #[must_use]
+    pub fn secret_of(file: &str) -> Option<String> {
+        file.strip_suffix(ENDING).map(|file| file.replace(SEPARATOR, "/"))
+    }
+
     fn path(&self, name: &str) -> Result<PathBuf, VaultError> {
         let fine = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
         if name.is_empty() || name.len() > 200 || !name.chars().all(fine) {
@@ -249,8 +255,7 @@ impl SecretStore for Vault {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(failed())? {
             let file = entry.map_err(failed())?.file_name();
-            let name =
-                file.to_str().and_then(|file| file.strip_suffix(ENDING)).map(|file| file.replace(SEPARATOR, "/"));
+            let name = file.to_str().and_then(Self::secret_of);
             names.extend(name.filter(|name| name.starts_with(prefix)));
         }
         names.sort();

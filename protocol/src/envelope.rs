@@ -1,11 +1,11 @@
-//! The envelope of an update, bound to its sender and sealed to the Capsule.
+//! The envelope of an update, bound to its sender and sealed to the campaign's key, which the Capsule has.
 //!
 //! The header inside names the chain, contract, campaign, version and miner that the update was made for. The Capsule
 //! compares it with the submission on chain, so that a copy of another miner's envelope is worthless.
 
 use crate::{
     ids::{CampaignId, Version},
-    pgp::{self, Certificate, PgpError, SecretKeys},
+    pgp::{self, CampaignCertificate, PgpError, SecretKeys},
 };
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
@@ -29,10 +29,10 @@ pub enum ProtocolReject {
     /// It is larger than a sealed update of this campaign can be.
     #[error("the update is too large")]
     TooLarge = 2,
-    /// It cannot be read: not an OpenPGP message with AEAD, not encrypted to this Capsule, or without a valid header. One
+    /// It cannot be read: not an OpenPGP message with AEAD, not encrypted to this campaign, or without a valid header. One
     /// reason for all of it, so that nobody learns from a rejection what the Capsule's key opens. Codes 4 and 5 are no
     /// longer used.
-    #[error("the update is not a message sealed to this Capsule")]
+    #[error("the update is not a message sealed to this campaign")]
     Unreadable = 3,
     /// It was made for another chain or contract.
     #[error("the update was made for another chain or contract")]
@@ -142,18 +142,22 @@ pub fn largest(payload: usize) -> usize {
     MAGIC.len() + 4 + HEADER_LIMIT + payload + OVERHEAD
 }
 
-/// Seals an update to the Capsule.
+/// Seals an update to the campaign.
 ///
 /// # Errors
-/// If the message cannot be encrypted to the Capsule's certificate.
-pub fn seal_update(header: &EnvelopeHeader, update: &[u8], capsule: &Certificate) -> Result<Vec<u8>, PgpError> {
+/// If the message cannot be encrypted to the campaign's certificate.
+pub fn seal_update(
+    header: &EnvelopeHeader,
+    update: &[u8],
+    campaign: &CampaignCertificate,
+) -> Result<Vec<u8>, PgpError> {
     let header = serde_json::to_vec(header).map_err(|error| PgpError::Make(error.to_string()))?;
     let mut plain = Vec::with_capacity(MAGIC.len() + 4 + header.len() + update.len());
     plain.extend_from_slice(MAGIC);
     plain.extend_from_slice(&(header.len() as u32).to_le_bytes());
     plain.extend_from_slice(&header);
     plain.extend_from_slice(update);
-    pgp::seal(&plain, capsule)
+    pgp::seal(&plain, campaign)
 }
 
 /// Decrypts an update of exactly `payload` bytes, and compares its header with the submission on chain.
@@ -191,11 +195,20 @@ fn split(plain: &[u8]) -> Option<(EnvelopeHeader, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pgp::Identity;
+    use crate::{
+        pgp::{CampaignKey, Identity},
+        units::Timestamp,
+    };
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
-    static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate("capsule", "c").unwrap());
+    static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate_signer("capsule", "c").unwrap());
+    static KEY: LazyLock<CampaignKey> = LazyLock::new(|| CampaignKey::generate(header().campaign, &CAPSULE).unwrap());
+
+    fn certificate(key: &CampaignKey) -> CampaignCertificate {
+        let bytes = key.certificate().unwrap();
+        CampaignCertificate::decode(&bytes, header().campaign, CAPSULE.certificate(), Timestamp::EPOCH).unwrap()
+    }
 
     fn header() -> EnvelopeHeader {
         EnvelopeHeader::new(
@@ -208,20 +221,20 @@ mod tests {
     }
 
     fn open(sealed: &[u8], expected: &EnvelopeHeader) -> Result<Vec<u8>, ProtocolReject> {
-        open_update(sealed, &CAPSULE, expected, 6).map(|update| update.to_vec())
+        open_update(sealed, &KEY, expected, 6).map(|update| update.to_vec())
     }
 
     #[test]
     fn an_update_reaches_the_capsule_under_its_sender_s_name() {
-        let sealed = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
+        let sealed = seal_update(&header(), b"update", &certificate(&KEY)).unwrap();
         assert_eq!(open(&sealed, &header()), Ok(b"update".to_vec()));
-        let again = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
+        let again = seal_update(&header(), b"update", &certificate(&KEY)).unwrap();
         assert_ne!(sealed, again);
     }
 
     #[test]
     fn each_fault_of_form_has_its_reason() {
-        let sealed = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
+        let sealed = seal_update(&header(), b"update", &certificate(&KEY)).unwrap();
         let with = |change: fn(&mut EnvelopeHeader)| {
             let mut expected = header();
             change(&mut expected);
@@ -233,28 +246,29 @@ mod tests {
         assert_eq!(with(|h| h.version = Version(4)), ProtocolReject::WrongVersion);
         assert_eq!(with(|h| h.miner = Address::ZERO), ProtocolReject::WrongMiner);
         assert_eq!(open(&vec![0; largest(6) + 1], &header()), Err(ProtocolReject::TooLarge));
-        let long = seal_update(&header(), b"longer update", CAPSULE.certificate()).unwrap();
+        let long = seal_update(&header(), b"longer update", &certificate(&KEY)).unwrap();
         assert_eq!(open(&long, &header()), Err(ProtocolReject::Conformance));
     }
 
     /// Whoever submits another's message learns nothing about it, not even whether this Capsule can open it.
     #[test]
     fn a_rejection_does_not_disclose_what_the_key_opens() {
-        let sealed = seal_update(&header(), b"update", CAPSULE.certificate()).unwrap();
+        let sealed = seal_update(&header(), b"update", &certificate(&KEY)).unwrap();
         let mut damaged = sealed.clone();
         *damaged.last_mut().unwrap() ^= 1;
         let other = Identity::generate("other", "o").unwrap();
-        let to_capsule = |plain: &[u8]| pgp::seal(plain, CAPSULE.certificate()).unwrap();
+        let to_campaign = |plain: &[u8]| pgp::seal(plain, &certificate(&KEY)).unwrap();
+        let next = CampaignKey::generate(header().campaign, &CAPSULE).unwrap();
         let cases = [
             b"garbage".to_vec(),
             sealed[..sealed.len() / 2].to_vec(),
             damaged,
-            seal_update(&header(), b"update", other.certificate()).unwrap(),
-            to_capsule(b"sonar.bundle/2\n"),
-            to_capsule(b"SNRupd01\xff\xff\xff\xff"),
-            to_capsule(b""),
+            seal_update(&header(), b"update", &certificate(&next)).unwrap(),
+            to_campaign(b"sonar.bundle/2\n"),
+            to_campaign(b"SNRupd01\xff\xff\xff\xff"),
+            to_campaign(b""),
             // In the older form, which is not decrypted.
-            pgp::seal_signed(b"SNRupd01", CAPSULE.certificate(), &other).unwrap(),
+            pgp::seal_signed(b"SNRupd01", &certificate(&KEY), &other).unwrap(),
         ];
         for (case, sealed) in cases.iter().enumerate() {
             assert_eq!(open(sealed, &header()), Err(ProtocolReject::Unreadable), "{case}");

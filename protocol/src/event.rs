@@ -73,7 +73,7 @@ pub struct Batch {
 pub enum Event {
     /// A bounty went into escrow.
     Opened { id: CampaignId, terms: Box<CampaignTerms>, window_start: B256 },
-    /// The Capsule measured the starting accuracy and published version 1.
+    /// The Capsule measured the starting accuracy, published version 1, and the certificate that updates are sealed to.
     Activated { id: CampaignId, start_ppm: Ppm, first: Published, certificate: Digest },
     /// The Capsule declined the campaign.
     Declined { id: CampaignId, reason: DeclineReason },

@@ -4,6 +4,12 @@
 //! authenticated before it is used, and a program recognises such a message before it decrypts anything. The delivered
 //! model is encrypted and signed in the older form (RFC 4880), which GnuPG and `sq` read. Keys have that form too.
 
+mod campaign;
+mod launch;
+
+pub use campaign::{CampaignCertificate, CampaignKey};
+pub use launch::LaunchKey;
+
 use sequoia_openpgp::{
     Cert, KeyHandle, Packet, PacketPile, Profile, Result as PgpResult,
     armor::Kind,
@@ -175,7 +181,11 @@ fn parse(bytes: &[u8]) -> Result<Cert, PgpError> {
 }
 
 fn fingerprint(cert: &Cert) -> Result<Fingerprint, PgpError> {
-    match cert.fingerprint() {
+    convert(cert.fingerprint())
+}
+
+fn convert(fingerprint: sequoia_openpgp::Fingerprint) -> Result<Fingerprint, PgpError> {
+    match fingerprint {
         sequoia_openpgp::Fingerprint::V4(bytes) => Ok(Fingerprint::V4(bytes)),
         sequoia_openpgp::Fingerprint::V6(bytes) => Ok(Fingerprint::V6(bytes)),
         other => Err(PgpError::Certificate(format!("{other}: it is neither of version 4 nor of version 6"))),

@@ -102,6 +102,8 @@ pub struct CampaignView {
     pub reason: CloseReason,
     /// The attested starting accuracy.
     pub start_ppm: Option<Ppm>,
+    /// The campaign's certificate on IPFS, to which updates are sealed; `None` before the activation.
+    pub certificate: Option<Digest>,
     /// The attested best accuracy.
     pub best_ppm: Ppm,
     /// Number of accepted submissions so far.
@@ -118,8 +120,6 @@ pub struct CampaignView {
     pub settled: Vec<SettledWindow>,
     /// What the Capsule published for each version, in order; the last is current.
     pub versions: Vec<VersionView>,
-    /// The certificate to which updates are encrypted; `None` before activation.
-    pub certificate: Option<Digest>,
     /// Time of the last change of state: launch, activation, closing or delivery.
     pub changed_at: Timestamp,
     /// Code of the Capsule's refusal.
@@ -732,9 +732,9 @@ impl CampaignView {
                 self.require(State::Proposed)?;
                 self.state = State::Open;
                 self.start_ppm = Some(*start_ppm);
+                self.certificate = Some(*certificate);
                 self.best_ppm = *start_ppm;
                 self.changed_at = at.timestamp;
-                self.certificate = Some(*certificate);
                 self.renew(*first, self.window.start, at);
             }
             Event::Declined { reason, .. } => {

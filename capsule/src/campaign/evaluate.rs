@@ -9,6 +9,7 @@ use sonar_node::{ipfs::IpfsError, vault::SecretStore};
 use sonar_protocol::{
     envelope::{self, EnvelopeHeader, ProtocolReject},
     families::{EvaluationWindow, ModelFile, WindowEvaluation},
+    pgp::CampaignKey,
     terms::CampaignTerms,
     view::CampaignView,
 };
@@ -43,7 +44,9 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         }
         let loaded = self.load(campaign).await?;
         let slot = *self.record.current(campaign).ok_or_else(|| WorkError::Lost("slot of this version".into()))?;
-        let opened = self.open(campaign, &loaded, &slot).await?;
+        // A missing key is the Capsule's fault, and must not look like faults of all miners.
+        let key = Arc::new(self.campaign_key()?);
+        let opened = self.open(campaign, &loaded, &slot, &key).await?;
         let evaluation = self.begin(campaign, &opened)?;
         let best = self.model(slot.id)?;
         let tried = match evaluation.allowance {
@@ -67,6 +70,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         campaign: &CampaignView,
         loaded: &Arc<CampaignInputs>,
         slot: &Slot,
+        key: &Arc<CampaignKey>,
     ) -> Result<WindowUpdates, WorkError> {
         let window = &campaign.window;
         let known =
@@ -80,7 +84,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
                 match refused {
                     Some(reason) => Ok(Err(reason)),
                     None => {
-                        let opened = self.open_one(campaign, loaded, slot, submission, turns).await?;
+                        let opened = self.open_one(campaign, loaded, slot, key, submission, turns).await?;
                         match opened {
                             // It passed before, so it exists: retry.
                             Err(ProtocolReject::Unavailable) if known.is_some() => {
@@ -100,6 +104,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         campaign: &CampaignView,
         loaded: &Arc<CampaignInputs>,
         slot: &Slot,
+        key: &Arc<CampaignKey>,
         submission: &Submission,
         turns: &Semaphore,
     ) -> Result<Result<Payload, ProtocolReject>, WorkError> {
@@ -124,11 +129,11 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             submission.miner,
         );
         let _turn = turns.acquire().await.map_err(WorkError::internal)?;
-        let (tools, loaded) = (self.tools.clone(), loaded.clone());
+        let (tools, loaded, key) = (self.tools.clone(), loaded.clone(), key.clone());
         let material = slot.material_hash.0;
         compute(move || {
             let opened = catch_panic(|| {
-                let bytes = envelope::open_update(&sealed, &tools.identity, &expected, payload)?;
+                let bytes = envelope::open_update(&sealed, &key, &expected, payload)?;
                 let conforms = (tools.conforms)(&*loaded.manifest.method, &bytes, &material);
                 if conforms { Ok(bytes) } else { Err(ProtocolReject::Conformance) }
             });

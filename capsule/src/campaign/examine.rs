@@ -77,8 +77,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let slot = self.publish(campaign, model, &loaded.manifest).await?;
         self.record.set_slot(slot);
         let first = slot.published.ok_or_else(|| WorkError::Internal("nothing was published".into()))?;
-        let certificate =
-            capsule.certificate.ok_or_else(|| WorkError::internal("a registered Capsule has a certificate"))?;
+        let certificate = self.publish_certificate().await?;
         Ok(ProposalDecision::Activate { start_ppm: start.accuracy, first, certificate })
     }
 

@@ -41,6 +41,8 @@ pub struct CampaignRecord {
     pub settlements: Vec<Settlement>,
     /// Slots of models and seeds in the vault.
     pub slots: Vec<Slot>,
+    /// Whether the vault still has the key that updates are sealed to.
+    pub campaign_key: bool,
     /// For each published key material the seed of its version, sealed to the data scientist. Of an old version's seed
     /// only this is kept, and no key here decrypts it.
     pub handovers: BTreeMap<Digest, Handover>,
@@ -201,6 +203,7 @@ impl CampaignRecord {
             evaluation: None,
             settlements: Vec::new(),
             slots: Vec::new(),
+            campaign_key: false,
             handovers: BTreeMap::new(),
             delivery: None,
         }

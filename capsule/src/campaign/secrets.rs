@@ -1,13 +1,20 @@
-//! Secrets that only the Capsule has, from creation to destruction: the seed of a version's keys, and the model under
-//! them.
+//! Secrets that only the Capsule has, from creation to destruction: the key that a campaign's updates are sealed to, the
+//! seed of a version's keys, and the model under them.
 //!
-//! A slot is added to the record before its secrets are written to the vault, and removed after they are destroyed, so
-//! that no secret is ever left behind without a slot.
+//! A secret is added to the record before it is written to the vault, and removed after it is destroyed, so that no
+//! secret is ever left behind without an entry.
 
 use alloy::primitives::{B256, hex};
 use sonar_contracts::{CloseReason, State, Tree};
 use sonar_node::vault::SecretStore;
-use sonar_protocol::{families::ModelFile, handover::Published, ids::Version, manifest::Manifest, view::CampaignView};
+use sonar_protocol::{
+    families::ModelFile,
+    handover::Published,
+    ids::{Digest, Version},
+    manifest::Manifest,
+    pgp::CampaignKey,
+    view::CampaignView,
+};
 use syft::VersionSeed;
 
 use super::{
@@ -16,22 +23,19 @@ use super::{
 };
 use crate::ports::{Artefacts, Chain};
 
+/// Start of the names of campaign keys in the vault. No backup contains them: whoever finds an old backup must not be
+/// able to open the updates of its time.
+pub(crate) const CAMPAIGN_KEYS: &str = "campaign-key/";
+
 /// A secret that only the Capsule has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Secret {
-    /// Slot that it belongs to.
-    pub slot: SlotId,
-    /// What it is.
-    pub kind: SecretKind,
-}
-
-/// The two secrets of a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SecretKind {
-    /// The seed of its keys.
-    Seed,
-    /// The model.
-    Model,
+pub enum Secret {
+    /// The key that the campaign's updates are sealed to.
+    CampaignKey,
+    /// The seed of the keys of a version.
+    Seed(SlotId),
+    /// The model of a version.
+    Model(SlotId),
 }
 
 /// Secrets that still exist but are no longer needed. The decision is final, because only confirmed blocks are read.
@@ -50,14 +54,13 @@ pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secr
         }
         State::Finalized | State::Released | State::Convicted | State::Refunded => (false, false),
     };
-    let mut dead = Vec::new();
+    // After the last settlement no update is opened.
+    let opens_updates = matches!(campaign.state, State::None | State::Proposed | State::Open);
+    let mut dead: Vec<_> = (record.campaign_key && !opens_updates).then_some(Secret::CampaignKey).into_iter().collect();
     for slot in &record.slots {
         let (seed, model) = needed(slot);
-        for (exists, needed, kind) in [(slot.seed, seed, SecretKind::Seed), (slot.model, model, SecretKind::Model)] {
-            if exists && !needed {
-                dead.push(Secret { slot: slot.id, kind });
-            }
-        }
+        dead.extend((slot.seed && !seed).then_some(Secret::Seed(slot.id)));
+        dead.extend((slot.model && !model).then_some(Secret::Model(slot.id)));
     }
     dead
 }
@@ -97,6 +100,28 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(Slot { published, material_hash: hash.into(), ..slot })
     }
 
+    /// Publishes the certificate that the campaign's updates are sealed to. A repeated call has the same result.
+    pub(super) async fn publish_certificate(&mut self) -> Result<Digest, WorkError> {
+        self.record.campaign_key = true;
+        self.persist()?;
+        let name = self.secret_name(Secret::CampaignKey);
+        let key = match self.tools.store.find(&name)? {
+            Some(bytes) => CampaignKey::decode(&bytes)?,
+            None => {
+                let key = CampaignKey::generate(self.record.campaign, &self.tools.identity)?;
+                self.tools.store.put(&name, &key.encode()?)?;
+                key
+            }
+        };
+        Ok(self.tools.artefacts.add(key.certificate()?).await?)
+    }
+
+    /// The key that the campaign's updates are sealed to.
+    pub(super) fn campaign_key(&self) -> Result<CampaignKey, WorkError> {
+        let bytes = self.tools.store.find(&self.secret_name(Secret::CampaignKey))?;
+        Ok(CampaignKey::decode(&bytes.ok_or(WorkError::LostCampaignKey)?)?)
+    }
+
     /// The context that the keys of a version are bound to.
     pub(super) fn binding(&self, campaign: &CampaignView, slot: Slot) -> syft::Binding {
         syft::Binding {
@@ -118,12 +143,12 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     fn keep_model(&self, id: SlotId, model: &ModelFile) -> Result<(), WorkError> {
-        let name = self.secret_name(id, SecretKind::Model);
+        let name = self.secret_name(Secret::Model(id));
         Ok(self.tools.store.put(&name, model)?)
     }
 
     pub(super) fn model(&self, id: SlotId) -> Result<ModelFile, WorkError> {
-        let name = self.secret_name(id, SecretKind::Model);
+        let name = self.secret_name(Secret::Model(id));
         let bytes = self.tools.store.find(&name)?;
         bytes.ok_or(WorkError::Lost(name))
     }
@@ -140,7 +165,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     }
 
     pub(super) fn seed(&self, id: SlotId) -> Result<VersionSeed, WorkError> {
-        let name = self.secret_name(id, SecretKind::Seed);
+        let name = self.secret_name(Secret::Seed(id));
         let bytes = self.tools.store.find(&name)?;
         let bytes = bytes.ok_or_else(|| WorkError::Lost(name.clone()))?;
         let bytes = <[u8; 32]>::try_from(bytes.as_slice());
@@ -149,12 +174,12 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
 
     pub(super) fn destroy(&mut self, secrets: &[Secret]) -> Result<(), WorkError> {
         for secret in secrets {
-            self.tools.store.remove(&self.secret_name(secret.slot, secret.kind))?;
-            if let Some(slot) = self.record.slots.iter_mut().find(|s| s.id == secret.slot) {
-                match secret.kind {
-                    SecretKind::Seed => slot.seed = false,
-                    SecretKind::Model => slot.model = false,
-                }
+            self.tools.store.remove(&self.secret_name(*secret))?;
+            let slots = self.record.slots.iter_mut();
+            match secret {
+                Secret::CampaignKey => self.record.campaign_key = false,
+                Secret::Seed(id) => slots.filter(|slot| slot.id == *id).for_each(|slot| slot.seed = false),
+                Secret::Model(id) => slots.filter(|slot| slot.id == *id).for_each(|slot| slot.model = false),
             }
         }
         self.record.slots.retain(|slot| slot.seed || slot.model);
@@ -163,12 +188,12 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
 
     /// Name of a secret in the vault.
     #[must_use]
-    pub fn secret_name(&self, id: SlotId, kind: SecretKind) -> String {
-        let kind = match kind {
-            SecretKind::Seed => "seed",
-            SecretKind::Model => "model",
-        };
+    pub fn secret_name(&self, secret: Secret) -> String {
         let campaign = hex::encode(self.record.campaign.as_bytes());
-        format!("{kind}/{campaign}/{}", hex::encode(&id.0[..16]))
+        match secret {
+            Secret::CampaignKey => format!("{CAMPAIGN_KEYS}{campaign}"),
+            Secret::Seed(id) => format!("seed/{campaign}/{}", hex::encode(&id.0[..16])),
+            Secret::Model(id) => format!("model/{campaign}/{}", hex::encode(&id.0[..16])),
+        }
     }
 }

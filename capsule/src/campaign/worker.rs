@@ -51,7 +51,7 @@ pub struct Tools<S, A, C> {
     pub artefacts: A,
     /// The chain.
     pub chain: C,
-    /// The key that bundles and updates are sealed to.
+    /// The key that bundles are sealed to, that signs deliveries and certifies the keys of campaigns.
     pub identity: Identity,
     /// The attestation key.
     pub attester: Attester,
@@ -89,6 +89,11 @@ pub enum WorkError {
     /// A file in the vault is missing.
     #[error("the vault has no {0}; restore a backup")]
     Lost(String),
+    /// The key that the campaign's updates are sealed to is missing.
+    #[error(
+        "the key that the updates of this campaign are sealed to is lost, and no backup has it; the campaign can only end by its time-outs"
+    )]
+    LostCampaignKey,
     /// The chain does not match what was read from it before; retry.
     #[error("the chain does not match what was read from it: {0}")]
     Ahead(&'static str),

@@ -14,7 +14,7 @@ use sonar_protocol::{
 };
 use syft::{Matrix, Targets};
 
-use super::stage::{CAMPAIGN, CAPSULE, CHAIN_ID, SONAR, Stage};
+use super::stage::{CAMPAIGN, CHAIN_ID, SONAR, Stage};
 use crate::campaign::CapsuleAction;
 
 /// Where the words of an update begin.
@@ -174,7 +174,8 @@ async fn malleability() {
 
     // No bit of an envelope can be changed, be it by who knows where the sender's name is.
     let envelope = stage.shelf.take(sealed).unwrap();
-    let open = |bytes: &[u8]| open_update(bytes, &CAPSULE, &header, update.len()).map(|opened| opened.to_vec());
+    let key = stage.key();
+    let open = |bytes: &[u8]| open_update(bytes, &key, &header, update.len()).map(|opened| opened.to_vec());
     assert_eq!(open(&envelope), Ok(update.clone()));
     for at in (0..envelope.len()).step_by(97) {
         let mut changed = envelope.clone();
@@ -191,7 +192,7 @@ async fn bundle_replay() {
     type Steal = fn(&mut Manifest, &mut Terms);
     let whole: Steal = |manifest, terms| {
         let thief = AuditSecret::of(&PrivateKeySigner::random(), terms.salt);
-        manifest.audit = thief.keys(terms.maxAccepts);
+        manifest.audit = thief.keys(terms.maxAccepts + 1);
         terms.audit.keys = keys_root(&manifest.audit);
         (terms.owner, terms.salt, terms.bounty) = (Address::repeat_byte(7), B256::repeat_byte(7), 1);
         // A validation set without this column would be refused for another reason.
@@ -202,7 +203,7 @@ async fn bundle_replay() {
         |_, terms| terms.owner = Address::repeat_byte(7),
         |_, terms| terms.salt = B256::repeat_byte(7),
         |manifest, terms| {
-            manifest.audit = AuditSecret::of(&PrivateKeySigner::random(), terms.salt).keys(terms.maxAccepts);
+            manifest.audit = AuditSecret::of(&PrivateKeySigner::random(), terms.salt).keys(terms.maxAccepts + 1);
             terms.audit.keys = keys_root(&manifest.audit);
         },
         |manifest, _| manifest.description.push('.'),
@@ -233,6 +234,7 @@ async fn no_data_dependent_public() {
     assert_eq!(little.len(), much.len());
     assert_eq!(little[..WORDS], much[..WORDS]);
     let header = stage.header();
-    let sealed = |update: &[u8]| seal_update(&header, update, CAPSULE.certificate()).unwrap();
+    let certificate = stage.certificate();
+    let sealed = |update: &[u8]| seal_update(&header, update, &certificate).unwrap();
     assert_eq!(sealed(&little).len(), sealed(&much).len());
 }

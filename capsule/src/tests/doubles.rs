@@ -33,15 +33,15 @@ use crate::{
 
 /// A disk whose writes may stop arriving at any moment.
 #[derive(Debug, Default)]
-pub(super) struct Disk {
-    pub(super) files: Mutex<BTreeMap<String, Vec<u8>>>,
-    pub(super) writes: AtomicUsize,
+pub(crate) struct Disk {
+    pub(crate) files: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub(crate) writes: AtomicUsize,
     /// Writes after which nothing is written any more; 0 for never.
-    pub(super) last: AtomicUsize,
+    pub(crate) last: AtomicUsize,
 }
 
 impl Disk {
-    pub(super) fn write(&self) -> Result<(), VaultError> {
+    pub(crate) fn write(&self) -> Result<(), VaultError> {
         let count = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
         let last = self.last.load(Ordering::SeqCst);
         if last == 0 || count <= last {
@@ -51,7 +51,7 @@ impl Disk {
         Err(VaultError::File(FileError::new("write", "disk".as_ref())(gone)))
     }
 
-    pub(super) fn names(&self, kind: &str) -> Vec<String> {
+    pub(crate) fn names(&self, kind: &str) -> Vec<String> {
         self.files.lock().unwrap().keys().filter(|name| name.starts_with(kind)).cloned().collect()
     }
 }

@@ -7,11 +7,12 @@ use sonar_contracts::{CloseReason, Outcome};
 use sonar_protocol::{
     envelope::{EnvelopeHeader, ProtocolReject, seal_update},
     ids::{CampaignId, Digest, Version},
+    pgp::{CampaignCertificate, CampaignKey},
 };
 
 use super::{
     doubles::Damage,
-    stage::{CAMPAIGN, CHAIN_ID, MINER, SCIENTIST, SONAR, Stage, tools},
+    stage::{CAMPAIGN, CAPSULE, CHAIN_ID, MINER, NOW, SONAR, Stage, tools},
 };
 use crate::campaign::{CapsuleAction, worker::Worker};
 
@@ -24,6 +25,9 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
     let elsewhere = EnvelopeHeader::new(1, SONAR, stage.id, header.version, MINER);
     let other = EnvelopeHeader::new(CHAIN_ID, SONAR, CampaignId([3; 32].into()), header.version, MINER);
     let stale = EnvelopeHeader::new(CHAIN_ID, SONAR, stage.id, Version(7), MINER);
+    // Sealed to another key of the same name.
+    let other_key = CampaignKey::generate(stage.id, &CAPSULE).unwrap().certificate().unwrap();
+    let other_key = CampaignCertificate::decode(&other_key, stage.id, CAPSULE.certificate(), NOW).unwrap();
     let mut foreign = update.clone();
     // Made for another key: the hash of the material that an update names stands behind the form's first bytes.
     foreign[40..72].iter_mut().for_each(|byte| *byte ^= 0x55);
@@ -36,7 +40,7 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
         (stage.sealed(&header, &foreign), ProtocolReject::Conformance),
         (stage.shelf.put(vec![0; 4 << 20]), ProtocolReject::TooLarge),
         (stage.shelf.put(b"garbage".to_vec()), ProtocolReject::Unreadable),
-        (stage.shelf.put(seal_update(&header, &update, SCIENTIST.certificate()).unwrap()), ProtocolReject::Unreadable),
+        (stage.shelf.put(seal_update(&header, &update, &other_key).unwrap()), ProtocolReject::Unreadable),
         (Digest([9; 32]), ProtocolReject::Unavailable),
     ];
     for (content, reason) in cases {

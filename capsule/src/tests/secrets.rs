@@ -1,12 +1,55 @@
 //! Secrets die with the version that they belong to.
 
 use alloy::primitives::{B256, hex};
-use sonar_contracts::{Outcome, State};
+use sonar_contracts::{CloseReason, Outcome, State};
 use sonar_node::vault::SecretStore;
-use sonar_protocol::{handover::Handover, ids::Version};
+use sonar_protocol::{
+    envelope::{ProtocolReject, open_update},
+    event::Event,
+    handover::Handover,
+    ids::Version,
+    pgp::CampaignKey,
+    units::Amount,
+};
 use syft::VersionSeed;
 
-use super::stage::{Stage, audit_secret};
+use super::stage::{CAPSULE, Stage, audit_secret};
+use crate::campaign::{secrets::Secret, worker::WorkError};
+
+/// Whoever has recorded the updates, and takes the Capsule's keys and disk after the campaign, opens none of them.
+#[tokio::test]
+async fn forward_secrecy() {
+    let mut stage = Stage::open().await;
+    let (header, update) = (stage.header(), stage.update(false));
+    let content = stage.sealed(&header, &update);
+    let recorded = stage.shelf.take(content).unwrap();
+    stage.settled(content).await;
+    let key = stage.key();
+    assert!(open_update(&recorded, &key, &header, update.len()).is_ok());
+    let opened = open_update(&recorded, &CAPSULE, &header, update.len());
+    assert_eq!(opened.unwrap_err(), ProtocolReject::Unreadable, "the Capsule's own key opens no update");
+
+    stage.happened(Event::Closed { id: stage.id, reason: CloseReason::Owner, refunded: Amount::ZERO });
+    stage.work().await.unwrap();
+    assert_eq!(stage.view().state, State::Finalized);
+    let files = stage.disk.files.lock().unwrap();
+    for (name, bytes) in files.iter() {
+        assert!(!name.starts_with("campaign-key") && CampaignKey::decode(bytes).is_err(), "{name}");
+    }
+}
+
+/// A restored backup has no key for updates. That is no fault of the miners.
+#[tokio::test]
+async fn a_lost_campaign_key_rejects_nobody() {
+    let mut stage = Stage::open().await;
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    stage.submit(content);
+    stage.disk.remove(&stage.worker.secret_name(Secret::CampaignKey)).unwrap();
+    stage.restart();
+    let failed = stage.work().await;
+    assert!(matches!(failed, Err(WorkError::LostCampaignKey)), "{failed:?}");
+    assert!(stage.worker.record().settlements.is_empty());
+}
 
 #[tokio::test]
 async fn key_dies() {

@@ -45,12 +45,8 @@ impl Chain {
             windowStart: B256::repeat_byte(2),
         };
         let limited = CapsuleRegistry::Limited { operator: terms.capsule, limits: testkit::stage::limits().into() };
-        let token = CapsuleRegistry::TokenChosen {
-            operator: terms.capsule,
-            token: Address::ZERO,
-            accepted: true,
-            leastFee: 0,
-        };
+        let token =
+            CapsuleRegistry::TokenChosen { operator: terms.capsule, token: Address::ZERO, accepted: true, leastFee: 0 };
         let events = [
             (REGISTRY, registered.encode_log_data()),
             (REGISTRY, limited.encode_log_data()),

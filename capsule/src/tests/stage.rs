@@ -12,6 +12,7 @@ use alloy::{
 };
 use sha2::{Digest as _, Sha256};
 use sonar_contracts::{CloseReason, Outcome, State, Terms, campaign_id};
+use sonar_node::vault::SecretStore;
 use sonar_protocol::{
     campaign::CampaignFile,
     envelope::{EnvelopeHeader, seal_update},
@@ -20,7 +21,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest, Version},
     launch::{self, CapsuleTerms, Inputs, Recipient},
     manifest::Manifest,
-    pgp::{self, Certificate, Identity},
+    pgp::{self, CampaignCertificate, CampaignKey, Certificate, Identity},
     units::{Amount, Timestamp},
     view::{CampaignView, CapsuleView, World},
 };
@@ -35,6 +36,7 @@ use crate::{
     campaign::{
         CapsuleAction,
         record::Settlement,
+        secrets::Secret,
         worker::{FetchPatience, Tools, WorkError, Worker},
     },
 };
@@ -376,7 +378,19 @@ impl Stage {
     }
 
     pub(super) fn sealed(&self, header: &EnvelopeHeader, update: &[u8]) -> Digest {
-        self.shelf.put(seal_update(header, update, CAPSULE.certificate()).unwrap())
+        self.shelf.put(seal_update(header, update, &self.certificate()).unwrap())
+    }
+
+    /// What the campaign's updates are sealed to.
+    pub(super) fn certificate(&self) -> CampaignCertificate {
+        let bytes = self.shelf.take(self.view().certificate.unwrap()).unwrap();
+        CampaignCertificate::decode(&bytes, self.id, CAPSULE.certificate(), NOW).unwrap()
+    }
+
+    /// What opens them, which only the Capsule has.
+    pub(super) fn key(&self) -> CampaignKey {
+        let name = self.worker.secret_name(Secret::CampaignKey);
+        CampaignKey::decode(&self.disk.get(&name).unwrap()).unwrap()
     }
 
     /// The settlement of a window with one update, and how often the disk was written to for it.
@@ -420,7 +434,7 @@ impl Stage {
     pub(super) async fn transcript(&self, update: &[u8]) -> Transcript {
         let content = Digest([8; 32]);
         let mut fork = self.fork();
-        let sealed = seal_update(&fork.header(), update, CAPSULE.certificate()).unwrap();
+        let sealed = seal_update(&fork.header(), update, &fork.certificate()).unwrap();
         fork.shelf.0.lock().unwrap().insert(content, sealed);
         fork.submit(content);
         let mut steps = Vec::new();

@@ -13,8 +13,9 @@ use sonar_node::{
 use sonar_protocol::{
     envelope::{EnvelopeHeader, ProtocolReject, seal_update},
     ids::{CampaignId, Digest, Version},
+    limits,
     manifest::Manifest,
-    pgp::Certificate,
+    pgp::{CampaignCertificate, Certificate},
     units::{Amount, Timestamp},
     view::CampaignView,
 };
@@ -30,7 +31,7 @@ pub struct Attacker {
     node: Node,
     client: Client,
     pub accounts: Vec<PrivateKeySigner>,
-    pub capsule: Certificate,
+    pub certificate: CampaignCertificate,
     pub manifest: Manifest,
 }
 
@@ -39,12 +40,16 @@ impl Attacker {
         let info = discovery::info(network.sonar_url()).await.unwrap();
         let hub = info.ipfs.iter().map(|address| address.parse().unwrap()).collect();
         let repo = network.directory().join("homes/attacker");
-        let certificate = network.capsule_certificate().await.unwrap();
+        let node = Node::start(NodeConfig::client(repo, hub)).await.unwrap();
+        let capsule = network.capsule_certificate().await.unwrap();
+        let capsule = Certificate::decode_signer(capsule.as_bytes(), Timestamp::EPOCH).unwrap();
+        let certificate = until(network.client(), id, |view| view.certificate.is_some()).await.certificate.unwrap();
+        let certificate = node.get(certificate, limits::CERTIFICATE, Duration::from_secs(20)).await.unwrap();
         Self {
-            node: Node::start(NodeConfig::client(repo, hub)).await.unwrap(),
+            node,
             client: network.client().clone(),
             accounts: network.anvil().signers()[2..][..FORGERIES].to_vec(),
-            capsule: Certificate::decode(certificate.as_bytes(), Timestamp::EPOCH).unwrap(),
+            certificate: CampaignCertificate::decode(&certificate, id, &capsule, Timestamp::EPOCH).unwrap(),
             manifest: network.manifest(id).await.unwrap(),
         }
     }
@@ -129,7 +134,7 @@ fn copied_forged_and_stale_submissions_earn_nothing() {
             (4, attacker.header(4, id), attacker.foreign_update(id)),
         ];
         for (account, header, update) in forgeries {
-            let sealed = seal_update(&header, &update, &attacker.capsule).unwrap();
+            let sealed = seal_update(&header, &update, &attacker.certificate).unwrap();
             attacker.submit_bytes(account, id, sealed).await;
         }
 

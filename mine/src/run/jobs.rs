@@ -20,7 +20,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest, Version},
     limits,
     manifest::Manifest,
-    pgp::Certificate,
+    pgp::{CampaignCertificate, Certificate, PgpError},
     terms::CampaignTerms,
     units::Timestamp,
     view::{CampaignView, World},
@@ -207,7 +207,11 @@ fn check_manifest(bytes: &[u8], terms: &Terms) -> Result<Manifest, ManifestProbl
 struct MaterialRequest {
     version: Version,
     published: Published,
+    campaign: CampaignId,
+    /// The certificate that updates are sealed to.
     certificate: Option<Digest>,
+    /// The Capsule's certificate, which certifies it.
+    capsule: Option<Digest>,
     operator: Address,
     /// Time of the launch, when the Capsule's key must be valid.
     opened_at: Timestamp,
@@ -222,7 +226,9 @@ impl MaterialRequest {
         Some(Self {
             version: version.version,
             published: version.published,
-            certificate: world.capsules.get(&operator).and_then(|capsule| capsule.certificate),
+            campaign: campaign.id,
+            certificate: campaign.certificate,
+            capsule: world.capsules.get(&operator).and_then(|capsule| capsule.certificate),
             operator,
             opened_at: campaign.opened.timestamp,
             binding: Binding {
@@ -261,11 +267,13 @@ async fn fetch_kit(
     embedding: Option<Arc<Embedding>>,
     request: MaterialRequest,
 ) -> Result<StepResult, StepError> {
-    let certificate = request.certificate.ok_or(StepError::NoCertificate(request.operator))?;
+    let missing = || StepError::NoCertificate(request.operator);
+    let (certificate, capsule) = request.certificate.zip(request.capsule).ok_or_else(missing)?;
     let material = shop.setup.node.get(request.published.material, manifest.method.material_limit(), FETCH_TIMEOUT);
     let certificate = shop.setup.node.get(certificate, limits::CERTIFICATE, FETCH_TIMEOUT);
+    let capsule = shop.setup.node.get(capsule, limits::CERTIFICATE, FETCH_TIMEOUT);
     let refused = |why| Ok(StepResult::Material(request.version, Err(why)));
-    let (material, certificate) = match tokio::try_join!(material, certificate) {
+    let (material, certificate, capsule) = match tokio::try_join!(material, certificate, capsule) {
         Err(IpfsError::TooLarge { .. }) => return refused(MaterialProblem::TooLarge),
         other => other?,
     };
@@ -276,33 +284,45 @@ async fn fetch_kit(
             Err(why) => return refused(why),
         },
     };
-    match open_kit(&material, &certificate, &manifest, embedding, &request) {
+    let fetched = FetchedKit { material, certificate, capsule };
+    match open_kit(&fetched, &manifest, embedding, &request) {
         Ok(kit) => Ok(StepResult::Material(request.version, Ok(Arc::new(Kit { bytes: kit.bytes + bytes, ..kit })))),
         Err(why) => refused(why),
     }
 }
 
+/// The artefacts of a version as they were fetched.
+struct FetchedKit {
+    material: Vec<u8>,
+    /// The campaign's certificate.
+    certificate: Vec<u8>,
+    /// The Capsule's certificate.
+    capsule: Vec<u8>,
+}
+
 /// Refuses material that is not for exactly these parameters and this version, material that the Capsule did not commit
-/// to, and a Capsule that is not the manifest's.
+/// to, a Capsule that is not the manifest's, and a certificate that this Capsule did not certify for the campaign.
 fn open_kit(
-    material: &[u8],
-    certificate: &[u8],
+    FetchedKit { material, certificate, capsule }: &FetchedKit,
     manifest: &Manifest,
     embedding: Arc<Embedding>,
     request: &MaterialRequest,
 ) -> Result<Kit, MaterialProblem> {
-    let capsule = Certificate::decode(certificate, request.opened_at)
-        .map_err(|error| MaterialProblem::Certificate { detail: error.to_string() })?;
+    let unusable = |error: PgpError| MaterialProblem::Certificate { detail: error.to_string() };
+    let bytes = material.len() + certificate.len() + capsule.len();
+    let capsule = Certificate::decode_signer(capsule, request.opened_at).map_err(unusable)?;
     if capsule.fingerprint() != manifest.capsule {
         let (found, expected) = (capsule.fingerprint(), manifest.capsule);
         return Err(MaterialProblem::OtherCapsule { found, expected });
     }
+    let certificate = CampaignCertificate::decode(certificate, request.campaign, &capsule, request.opened_at);
+    let certificate = certificate.map_err(unusable)?;
     if !request.published.is_of(material) {
         return Err(MaterialProblem::Unbound);
     }
     let model = manifest.method.open(material, &request.binding);
     let model = model.map_err(|error| MaterialProblem::Invalid { detail: error.to_string() })?;
-    Ok(Kit { bytes: material.len() + certificate.len(), embedding, model, binding: request.binding, capsule })
+    Ok(Kit { bytes, embedding, model, binding: request.binding, certificate })
 }
 
 async fn make(shop: Workshop, order: Order) -> Result<StepResult, StepError> {

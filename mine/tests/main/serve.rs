@@ -112,7 +112,7 @@ impl Mine {
             self.opened.signer.address(),
         );
         let payload = EncryptedUpdate::encoded_len(parameters);
-        let update = open_update(&sealed, &stage.capsule, &expected, payload).unwrap();
+        let update = open_update(&sealed, &campaign.key, &expected, payload).unwrap();
         let material = key.publish(&syft::Weights::zeros(campaign.linear().shape));
         let update = EncryptedUpdate::decode(&update, parameters, &material.digest()).unwrap();
         let delta = key.decrypt(&update);

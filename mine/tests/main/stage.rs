@@ -23,7 +23,7 @@ use sonar_protocol::{
     ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, Recipient},
     manifest::Manifest,
-    pgp::Identity,
+    pgp::{CampaignKey, Identity},
     units::Amount,
     view::CampaignView,
 };
@@ -40,7 +40,6 @@ pub struct Stage {
     pub deployment: Deployment,
     pub hub: Node,
     pub capsule: Identity,
-    certificate: Digest,
     owner: Client,
     operator: Client,
     attester: PrivateKeySigner,
@@ -52,6 +51,8 @@ pub struct Campaign {
     pub id: CampaignId,
     pub manifest: Manifest,
     pub terms: Terms,
+    /// What its updates are sealed to.
+    pub key: CampaignKey,
 }
 
 impl Campaign {
@@ -82,7 +83,7 @@ impl Stage {
         operator.authorize(true).await.unwrap();
         operator.set_limits(limits()).await.unwrap();
         operator.set_token(Address::ZERO, Some(0)).await.unwrap();
-        Self { deployment, hub, capsule, certificate, owner, operator, attester, directory, anvil }
+        Self { deployment, hub, capsule, owner, operator, attester, directory, anvil }
     }
 
     /// A client for the Mine's account.
@@ -147,7 +148,8 @@ impl Stage {
         let mut terms = Terms::clone(&plan.terms(digest));
         change(&mut terms);
         self.owner.open(&terms).await.unwrap();
-        Campaign { id: self.owner.id(&terms), manifest, terms }
+        let id = self.owner.id(&terms);
+        Campaign { id, manifest, terms, key: CampaignKey::generate(id, &self.capsule).unwrap() }
     }
 
     /// The binding of the campaign's next version.
@@ -178,7 +180,7 @@ impl Stage {
     pub async fn activate_with(&self, campaign: &Campaign, first: Published) {
         let start_ppm = campaign.terms.startPpm / campaign.terms.gridPpm * campaign.terms.gridPpm;
         let Publication { material, root, handover } = first.into();
-        let certificate = self.certificate;
+        let certificate = self.hub.add(campaign.key.certificate().unwrap()).await.unwrap();
         let signature = self.sign(&Activation {
             campaign: campaign.id.0,
             startPpm: start_ppm,

@@ -68,6 +68,9 @@ pub fn artefacts(
         }
     }
     for campaign in campaigns().filter(|campaign| campaign.state == State::Open) {
+        if let Some(certificate) = campaign.certificate {
+            live.entry(certificate).or_insert(Kind::Certificate);
+        }
         for submission in &campaign.window.submissions {
             live.entry(Digest(submission.content.0)).or_insert(Kind::Update);
         }
@@ -264,6 +267,7 @@ mod tests {
     const BACKBONE: Digest = Digest([6; 32]);
     const NAMED: ManifestArtefacts = ManifestArtefacts { bundle: BUNDLE, backbone: Some(BACKBONE) };
     const RESULT: Digest = Digest([7; 32]);
+    const CERTIFICATE: Digest = Digest([31; 32]);
     const MATERIALS: [Digest; 3] = [Digest([21; 32]), Digest([22; 32]), Digest([23; 32])];
 
     fn published(material: Digest) -> Published {
@@ -277,8 +281,7 @@ mod tests {
     }
 
     fn activated(id: CampaignId) -> Event {
-        let certificate = Digest([9; 32]);
-        Event::Activated { id, start_ppm: Ppm::ZERO, first: published(MATERIALS[0]), certificate }
+        Event::Activated { id, start_ppm: Ppm::ZERO, first: published(MATERIALS[0]), certificate: CERTIFICATE }
     }
 
     /// A proposed campaign.
@@ -347,6 +350,17 @@ mod tests {
     fn every_version_can_be_fetched_while_a_campaign_runs() {
         let running = [(BACKBONE, Kind::Backbone), (BUNDLE, Kind::Bundle), (MANIFEST, Kind::Manifest)];
         assert_eq!(kept(&closed(0)), running.into_iter().chain(materials()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_certificate_of_a_campaign_is_kept_while_updates_are_sealed_to_it() {
+        let mut world = World::default();
+        let terms = Terms { manifest: MANIFEST.into(), ..Terms::default() };
+        say(&mut world, Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()), window_start: B256::ZERO });
+        say(&mut world, activated(ID));
+        assert!(kept(&world).contains(&(CERTIFICATE, Kind::Certificate)));
+        say(&mut world, Event::Closed { id: ID, reason: CloseReason::Owner, refunded: Amount::ZERO });
+        assert!(!kept(&world).contains(&(CERTIFICATE, Kind::Certificate)));
     }
 
     #[test]

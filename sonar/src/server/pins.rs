@@ -13,7 +13,7 @@ pub const RETRY_SLOTS: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A Capsule's public OpenPGP certificate.
+    /// The public OpenPGP certificate of a Capsule or of a campaign.
     Certificate,
     /// The public description of a campaign.
     Manifest,
