@@ -467,6 +467,7 @@ pub async fn measure(
         paid: ledger.paid.into(),
         owed: ledger.owed.into(),
         refunded: ledger.refunded.into(),
+        deposited: ledger.deposited.into(),
         fee: ledger.fee.into(),
         payouts: payouts(view),
         miners: network.mines().iter().map(|mine| miner(mine, view)).collect(),

@@ -61,7 +61,9 @@ pub struct DemoReport {
     pub owed: Amount,
     /// Amount returned to the data scientist.
     pub refunded: Amount,
-    /// The Capsule's fee.
+    /// Bounty and deposited fee.
+    pub deposited: Amount,
+    /// The Capsule's fee; what it did not earn is refunded.
     pub fee: Amount,
     /// One entry for each accepted update, in order.
     pub payouts: Vec<Payout>,
@@ -152,7 +154,7 @@ impl DemoReport {
     pub fn balances(&self) -> bool {
         let ends = [self.paid, self.owed, self.refunded, self.fee];
         let ends = ends.into_iter().fold(Amount::ZERO, Amount::saturating_add);
-        ends == self.bounty.saturating_add(self.fee)
+        ends == self.deposited
     }
 
     /// The report as a table.
