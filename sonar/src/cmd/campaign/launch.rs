@@ -21,7 +21,7 @@ use sonar_protocol::{
     manifest::Manifest,
     pgp::{self, Certificate},
     statement::{CampaignProgress, PrivacyStatement},
-    terms::CampaignTerms,
+    terms::{CampaignTerms, usual_stake},
     units::{Amount, Timestamp, TokenUnit, percent},
     view::{CapsuleView, World},
 };
@@ -55,7 +55,8 @@ pub struct Launch {
     /// Launch another campaign from a file that was launched before
     #[arg(long)]
     again: bool,
-    /// Part of the Capsule's stake that the campaign locks, in ETH (default: a sixteenth of the free stake)
+    /// Part of the Capsule's stake that the campaign locks, in ETH (default: a sixteenth of the free stake, or
+    /// what Mines expect by default if that is more: a tenth of a bounty in ETH, 0.1 ETH for one in tokens)
     #[arg(long, value_name = "ETH")]
     stake: Option<String>,
 }
@@ -304,6 +305,12 @@ struct PlannedLaunch {
     salt: Digest,
 }
 
+/// A part of the Capsule's free stake, or what Mines expect for the bounty if that is more and free.
+fn default_stake(free: Amount, token: Address, bounty: Amount) -> Amount {
+    let share = Amount(free.0 / alloy::primitives::U256::from(STAKE_SHARE));
+    share.max(usual_stake(token, bounty)).min(free)
+}
+
 impl LaunchContext<'_> {
     async fn plan(&self, given: &LaunchInputs, stake: Option<&str>, output: &Output) -> Result<PlannedLaunch, Failure> {
         let world = self.context.world(self.client).await?;
@@ -311,9 +318,11 @@ impl LaunchContext<'_> {
         output.progress(format_args!("Fetching the certificate of Capsule {operator}…"));
         let capsule = self.certificate(operator, view, world.head.now).await?;
         let token = self.token(&given.file).await?;
+        let bounty =
+            token.parse(&given.file.reward.bounty).map_err(|error| refused_amount(error).at("reward.bounty"))?;
         let stake = match stake {
             Some(text) => TokenUnit::eth().parse(text).map_err(refused_amount)?,
-            None => Amount(view.free_stake().0 / alloy::primitives::U256::from(STAKE_SHARE)),
+            None => default_stake(view.free_stake(), token.address, bounty),
         };
         let scientist = identity::open(self.context, self.name, self.passphrase)?;
         let scientist = Certificate::decode(&scientist.certificate().encode(), world.head.now)?;
@@ -330,9 +339,7 @@ impl LaunchContext<'_> {
             backbone,
             owner: self.owner,
             scientist: Recipient::from(&scientist),
-            bounty: token
-                .parse(&given.file.reward.bounty)
-                .map_err(|error| refused_amount(error).at("reward.bounty"))?,
+            bounty,
             token: token.address,
             capsule: CapsuleTerms {
                 operator,
