@@ -473,11 +473,11 @@ impl Setup<'_> {
         let data = self.directory.join(format!("{name}.csv"));
         fs::write(&data, csv).map_err(file(&data))?;
         let program = self.program("mine", "MINE", &name)?;
-        let created: CreatedAccount = program.call(&["init"]).await?;
+        // Nothing here is secret, and nothing of worth.
+        let created: CreatedAccount = program.call(&["init", "--policy", "open"]).await?;
+        let _: serde_json::Value = program.call(&LOCAL_POLICY).await?;
         let path = data.display().to_string();
         let _: serde_json::Value = program.call(&["data", "add", "own", &path]).await?;
-        // Nothing here is secret.
-        let _: serde_json::Value = program.call(&["policy", "set", "--clear", "allow", "--backbone", "allow"]).await?;
         self.give_eth(created.address).await?;
         Ok(MineNode { name, address: created.address, program, rows: csv.lines().count().saturating_sub(1) })
     }
@@ -490,6 +490,24 @@ impl Setup<'_> {
         Ok(self.faucet()?.give_eth(account, whole(100)).await?)
     }
 }
+
+/// Times of a local campaign are seconds, stakes are small, and bounties are in DataCoin.
+const LOCAL_POLICY: [&str; 14] = [
+    "policy",
+    "set",
+    "--token",
+    "DATA",
+    "--least-stake-share",
+    "0",
+    "--least-token-stake",
+    "0",
+    "--shortest-evaluation",
+    "0s",
+    "--shortest-delivery",
+    "0s",
+    "--shortest-audit",
+    "0s",
+];
 
 impl MineNode {
     fn service(&self) -> Service {

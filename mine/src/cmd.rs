@@ -8,6 +8,7 @@ mod policy;
 mod privacy;
 mod run;
 mod status;
+mod survey;
 mod withdraw;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -184,7 +185,7 @@ fn repository_failure(error: crate::repository::RepositoryError) -> Failure {
         E::Exists(_) => cli::Code::DataExists,
         E::Unknown(_) => cli::Code::DataUnknown,
         E::Table(_) => cli::Code::DataNotATable,
-        E::Join(_) => cli::Code::Internal,
+        E::Join(_) | E::Profile { .. } => cli::Code::Internal,
         E::Damaged(_) | E::Store(_) => cli::Code::Vault,
     };
     Failure::new(code, error)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
-use sonar_contracts::State;
+use sonar_contracts::{Outcome, State, Terms};
 use sonar_protocol::{
     families::Algorithm,
     ids::Version,
@@ -13,7 +13,7 @@ use sonar_protocol::{
 };
 
 use crate::{
-    policy::{Decision, Facts, Objection, Policy},
+    policy::{Decision, Facts, Objection, Policy, Protection, Transformation},
     reasons::{ManifestProblem, MaterialProblem, PrivacyProblem},
 };
 
@@ -32,8 +32,8 @@ pub enum Offer {
     Known {
         /// Training algorithm.
         algorithm: Algorithm,
-        /// Whether rows go through a network of the data scientist's choice.
-        backbone: bool,
+        /// What transforms rows.
+        transformation: Transformation,
         /// Number of the Mine's rows that fit.
         rows: usize,
     },
@@ -216,22 +216,61 @@ fn unwanted(situation: &PlannerInput<'_>) -> Option<Action> {
 }
 
 fn facts(situation: &PlannerInput<'_>) -> Facts {
-    let (algorithm, backbone) = match situation.offer {
-        Offer::Known { algorithm, backbone, .. } => (Some(*algorithm), *backbone),
-        Offer::Unknown | Offer::Unusable(_) => (None, false),
+    let (algorithm, transformation) = match situation.offer {
+        Offer::Known { algorithm, transformation, .. } => (Some(*algorithm), transformation.clone()),
+        Offer::Unknown | Offer::Unusable(_) => (None, Transformation::Checked),
     };
-    let terms = &situation.campaign.terms;
+    let facts = facts_of(&situation.campaign.terms, situation.now);
+    Facts {
+        algorithm,
+        transformation,
+        protection: Protection { unpaid: unpaid(situation.campaign, situation.me), ..facts.protection },
+        at_stake_elsewhere: situation.at_stake_elsewhere,
+        last_submission: last_submission(situation.campaign, situation.me),
+        ..facts
+    }
+}
+
+/// What follows from the terms alone, for a Mine that has not submitted anything.
+#[must_use]
+pub fn facts_of(terms: &Terms, now: Timestamp) -> Facts {
     Facts {
         owner: terms.owner,
         token: terms.token,
-        bounty: Amount::from(terms.bounty),
-        algorithm,
-        backbone,
-        stake: Amount::from(terms.submissionStake),
-        at_stake_elsewhere: situation.at_stake_elsewhere,
-        last_submission: last_submission(situation.campaign, situation.me),
-        now: situation.now,
+        bounty: terms.bounty.into(),
+        algorithm: None,
+        transformation: Transformation::Checked,
+        protection: protection(terms),
+        stake: terms.submissionStake.into(),
+        at_stake_elsewhere: Amount::ZERO,
+        last_submission: None,
+        now,
     }
+}
+
+/// The part of a campaign's terms that protects Mines.
+#[must_use]
+pub fn protection(terms: &Terms) -> Protection {
+    let bounty = Amount::from(terms.bounty);
+    Protection {
+        bounty_in_eth: terms.token.is_zero().then_some(bounty),
+        stake: terms.stake.into(),
+        evaluation_seconds: terms.evaluationSeconds.into(),
+        delivery_seconds: terms.deliverySeconds.into(),
+        audit_seconds: terms.audit.period.into(),
+        has_audit_keys: !terms.audit.keys.is_zero(),
+        unpaid: 0,
+    }
+}
+
+/// Number of a miner's updates without improvement in a campaign that has paid nobody.
+fn unpaid(campaign: &CampaignView, me: Address) -> u32 {
+    if campaign.awarded != Amount::ZERO {
+        return 0;
+    }
+    let submissions = campaign.settled.iter().flat_map(|window| &window.submissions);
+    let vain = submissions.filter(|submission| submission.miner == me && submission.outcome == Outcome::NotImproved);
+    u32::try_from(vain.count()).unwrap_or(u32::MAX)
 }
 
 /// Reasons of the current window.
@@ -310,7 +349,7 @@ mod tests {
     use proptest::prelude::*;
 
     const PROXIMAL: Algorithm = Algorithm { name: "proximal", description: "", regime: Regime::Encrypted };
-    const KNOWN: Offer = Offer::Known { algorithm: PROXIMAL, backbone: false, rows: 10 };
+    const KNOWN: Offer = Offer::Known { algorithm: PROXIMAL, transformation: Transformation::Checked, rows: 10 };
 
     struct Case {
         offer: Offer,
@@ -406,7 +445,10 @@ mod tests {
             ..Case::new()
         };
         assert!(unusable.next(&story).to_string().contains("other bounty"));
-        let no_data = Case { offer: Offer::Known { algorithm: PROXIMAL, backbone: false, rows: 0 }, ..Case::new() };
+        let no_data = Case {
+            offer: Offer::Known { algorithm: PROXIMAL, transformation: Transformation::Checked, rows: 0 },
+            ..Case::new()
+        };
         assert_eq!(no_data.next(&story), Action::Skip(Skip::NoData));
         let forged = Case { supply: Supply::Refused(MaterialProblem::Unbound), ..Case::new() };
         assert!(forged.next(&story).to_string().contains("not the key material that the Capsule committed to"));
@@ -415,6 +457,23 @@ mod tests {
         let careful = Policy { max_stake: Amount::from(STAKE - 1), ..Policy::default() };
         let careful = Case { policy: careful, ..Case::new() };
         assert!(careful.next(&story).to_string().contains("the stake of a submission is 0.000003 ETH"));
+    }
+
+    #[test]
+    fn attack_refusing_everybody_gets_five_updates_of_a_mine() {
+        let mut story = Story::opened();
+        story.activate();
+        for _ in 0..5 {
+            assert!(!matches!(Case::new().next(&story), Action::Skip(Skip::Policy(_))));
+            story.submit(ME);
+            story.settle(&[None]);
+        }
+        let skip = Case::new().next(&story);
+        assert!(skip.to_string().contains("5 of your updates did not improve the model"), "{skip}");
+        // A campaign that pays is served on.
+        story.submit(OTHER);
+        story.settle(&[Some(30)]);
+        assert_eq!(Case::new().next(&story), Action::Train);
     }
 
     #[test]

@@ -1,16 +1,23 @@
 //! The policy: the owner's rules for which campaigns are served. A pure decision over public facts, which names the
 //! rule that applied.
 
+mod preset;
+mod safeguards;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 use sonar_contracts::{STAKE_UNIT, address};
 use sonar_protocol::{
-    families::Algorithm,
+    families::{Algorithm, FreeConstant},
     units::{Amount, Timestamp, TokenUnit},
 };
 
+pub use self::{
+    preset::{EXACT, Preset},
+    safeguards::{Protection, Safeguards, Time, Unprotected},
+};
 use crate::privacy::Budget;
 
 /// Default maximum stake of one submission in wei: 0.001 ETH.
@@ -18,8 +25,8 @@ const MAX_STAKE: u128 = 1_000 * STAKE_UNIT;
 /// Default maximum stake of all unsettled submissions in wei: 0.01 ETH.
 const MAX_AT_STAKE: u128 = 10 * MAX_STAKE;
 
-/// The owner's rules. The default allows everything except large stakes, the clear regime, and backbones without a
-/// privacy budget.
+/// The owner's rules. The default is [`Preset::Balanced`]: it allows everything except large stakes, foreign tokens, terms
+/// that do not protect a Mine, the clear regime, and whatever could single out a row without a privacy budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
@@ -34,17 +41,24 @@ pub struct Policy {
     /// in other tokens are refused, because their worth is unknown.
     #[serde(deserialize_with = "address::deserialize_map")]
     pub min_bounty: BTreeMap<Address, Amount>,
+    /// Tokens other than ETH in which bounties are accepted. Those in `min_bounty` are accepted as well. A stranger's token
+    /// may be one that only its maker can sell.
+    #[serde(deserialize_with = "address::deserialize_set")]
+    pub tokens: BTreeSet<Address>,
     /// Privacy budget of each data set; `None` means that Capsules learn exact updates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub privacy: Option<Budget>,
     /// Whether campaigns of the clear regime are served.
     pub clear: Consent,
-    /// Whether campaigns are served that send rows through a network of the data scientist's choice.
+    /// Whether campaigns are served whose public part is of the data scientist's choice: backbones, and constants that do
+    /// not follow the published ranges.
     pub backbone: Backbones,
     /// Maximum stake of one submission in wei.
     pub max_stake: Amount,
     /// Maximum stake of all unsettled submissions in wei.
     pub max_at_stake: Amount,
+    /// Limits for the terms of a campaign.
+    pub terms: Safeguards,
 }
 
 impl Default for Policy {
@@ -54,11 +68,13 @@ impl Default for Policy {
             data_scientists: BTreeSet::new(),
             algorithms: BTreeSet::new(),
             min_bounty: BTreeMap::new(),
+            tokens: BTreeSet::new(),
             privacy: None,
             clear: Consent::Refuse,
             backbone: Backbones::WithBudget,
             max_stake: MAX_STAKE.into(),
             max_at_stake: MAX_AT_STAKE.into(),
+            terms: Safeguards::default(),
         }
     }
 }
@@ -77,9 +93,10 @@ pub enum Consent {
     Refuse,
 }
 
-/// Whether a campaign may send rows through a network of the data scientist's choice.
+/// Whether a campaign may transform rows by the data scientist's choice: by a backbone, by a feature map whose constants
+/// do not follow the published ranges, by unusual scores of classes, or by a public starting model.
 ///
-/// The network determines what an update discloses: a network that responds only to one record makes the update
+/// The transformation determines what an update discloses: one that responds only to one record makes the update
 /// disclose that record to the holder of the secret key. A privacy budget bounds this disclosure; without a budget, the
 /// owner must trust data scientist and Capsule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -94,8 +111,34 @@ pub enum Backbones {
     Refuse,
 }
 
+/// The public part of a campaign that transforms rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Transformation {
+    /// Its constants follow the published ranges, or are derived from one of sixteen seeds.
+    #[default]
+    Checked,
+    /// It has a network of the data scientist's choice.
+    Backbone,
+    /// It has other constants of the data scientist's choice.
+    Free {
+        /// The first of them.
+        detail: String,
+    },
+}
+
+impl From<Result<(), FreeConstant>> for Transformation {
+    fn from(checked: Result<(), FreeConstant>) -> Self {
+        match checked {
+            Ok(()) => Self::Checked,
+            Err(FreeConstant::Backbone) => Self::Backbone,
+            Err(other) => Self::Free { detail: other.to_string() },
+        }
+    }
+}
+
 /// Input of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The data scientist.
     pub owner: Address,
@@ -105,8 +148,10 @@ pub struct Facts {
     pub bounty: Amount,
     /// Training algorithm; `None` until the manifest is fetched.
     pub algorithm: Option<Algorithm>,
-    /// Whether rows go through a network of the data scientist's choice.
-    pub backbone: bool,
+    /// What transforms rows; `Checked` until the manifest is fetched.
+    pub transformation: Transformation,
+    /// The terms that protect a Mine.
+    pub protection: Protection,
     /// Stake of a submission in wei.
     pub stake: Amount,
     /// Stake of this Mine's unsettled submissions to other campaigns, in wei.
@@ -167,6 +212,25 @@ pub enum Objection {
         "policy backbone: rows would go through a network of the data scientist's choice, which can be built to single out a row; `mine policy set --epsilon` bounds what it discloses, `--backbone allow` serves such campaigns without a bound"
     )]
     Backbone,
+    /// A constant is of the data scientist's choice.
+    #[error(
+        "policy backbone: {detail}; such a constant can be chosen to single out a row; `mine policy set --epsilon` bounds what it discloses, `--backbone allow` serves such campaigns without a bound"
+    )]
+    Constants {
+        /// The constant.
+        detail: String,
+    },
+    /// The bounty is in a token that the owner did not allow.
+    #[error(
+        "policy tokens: the bounty is in token {token}, which may be worthless; `mine policy set --token {token}` accepts it"
+    )]
+    ForeignToken {
+        /// The bounty's token.
+        token: Address,
+    },
+    /// The terms do not protect a Mine.
+    #[error(transparent)]
+    Terms(#[from] Unprotected),
     /// The algorithm is not on the list.
     #[error("policy algorithms: {algorithm} is not on the list")]
     Algorithm {
@@ -205,13 +269,14 @@ impl Policy {
         if !self.data_scientists.is_empty() && !self.data_scientists.contains(&owner) {
             return Some(Objection::DataScientist { owner });
         }
-        self.bounty(facts).or_else(|| self.stake(facts)).or_else(|| {
+        let terms = || self.terms.check(&facts.protection).err().map(Objection::Terms);
+        self.bounty(facts).or_else(|| self.stake(facts)).or_else(terms).or_else(|| {
             let algorithm = facts.algorithm?;
             if algorithm.regime.is_public() && self.clear == Consent::Refuse {
                 return Some(Objection::Clear);
             }
-            if facts.backbone && !self.allows_backbones() {
-                return Some(Objection::Backbone);
+            if let Some(objection) = self.transformation(&facts.transformation) {
+                return Some(objection);
             }
             let listed = self.algorithms.is_empty() || self.algorithms.contains(&algorithm);
             (!listed).then_some(Objection::Algorithm { algorithm })
@@ -226,11 +291,21 @@ impl Policy {
         }
     }
 
-    fn bounty(&self, facts: &Facts) -> Option<Objection> {
-        if self.min_bounty.is_empty() {
-            return None;
+    fn transformation(&self, transformation: &Transformation) -> Option<Objection> {
+        match transformation {
+            Transformation::Backbone if !self.allows_backbones() => Some(Objection::Backbone),
+            Transformation::Free { detail } if !self.allows_backbones() => {
+                Some(Objection::Constants { detail: detail.clone() })
+            }
+            Transformation::Checked | Transformation::Backbone | Transformation::Free { .. } => None,
         }
-        match self.min_bounty.get(&facts.token) {
+    }
+
+    fn bounty(&self, facts: &Facts) -> Option<Objection> {
+        let token = facts.token;
+        let is_foreign = !token.is_zero() && !self.tokens.contains(&token);
+        match self.min_bounty.get(&token) {
+            None if self.min_bounty.is_empty() => is_foreign.then_some(Objection::ForeignToken { token }),
             None => Some(Objection::Token { token: facts.token }),
             Some(least) if facts.bounty < *least => Some(Objection::Bounty { bounty: facts.bounty, least: *least }),
             Some(_) => None,
@@ -273,7 +348,8 @@ mod tests {
             token: Address::ZERO,
             bounty: Amount::from(100),
             algorithm: Some(algorithm("proximal")),
-            backbone: false,
+            transformation: Transformation::Checked,
+            protection: crate::testing::protection(),
             stake: Amount::from(10),
             at_stake_elsewhere: Amount::from(5),
             last_submission: None,
@@ -310,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_backbone_needs_a_budget_or_trust() {
-        let facts = Facts { backbone: true, ..facts() };
+        let facts = Facts { transformation: Transformation::Backbone, ..facts() };
         let refused = Decision::Refused(Objection::Backbone);
         let policy = |backbone, privacy| Policy { backbone, privacy, ..Policy::default() };
         let budget = Some(Budget::new(3.0, 1e-6, 20).unwrap());
@@ -318,6 +394,43 @@ mod tests {
         assert_eq!(policy(Backbones::WithBudget, budget).decide(&facts), Decision::Allowed);
         assert_eq!(policy(Backbones::Allow, None).decide(&facts), Decision::Allowed);
         assert_eq!(policy(Backbones::Refuse, budget).decide(&facts), refused);
+    }
+
+    /// A map that saturates everybody except one person is refused like a backbone.
+    #[test]
+    fn attack_free_constants_need_a_budget_or_trust() {
+        let free = |detail: &str| Transformation::Free { detail: detail.into() };
+        let facts = Facts { transformation: free("the spread of column 0 is 0.000001"), ..facts() };
+        let policy = |preset: Preset| preset.policy().decide(&facts);
+        let Decision::Refused(objection) = policy(Preset::Balanced) else { panic!("it is served") };
+        assert!(
+            objection.to_string().starts_with("policy backbone: the spread of column 0 is 0.000001;"),
+            "{objection}"
+        );
+        assert!(matches!(policy(Preset::Careful), Decision::Refused(Objection::Constants { .. })));
+        assert_eq!(policy(Preset::Open), Decision::Allowed);
+        let budget = Policy { privacy: Some(Budget::usual()), ..Policy::default() };
+        assert_eq!(budget.decide(&facts), Decision::Allowed);
+    }
+
+    #[test]
+    fn attack_a_honeypot_token_is_not_worked_for() {
+        let facts = Facts { token: DATA, ..facts() };
+        for preset in Preset::ALL {
+            let refused = Decision::Refused(Objection::ForeignToken { token: DATA });
+            assert_eq!(preset.policy().decide(&facts), refused, "{preset:?}");
+        }
+        let named = Policy { tokens: [DATA].into(), ..Policy::default() };
+        assert_eq!(named.decide(&facts), Decision::Allowed);
+        let bounded = Policy { min_bounty: [(DATA, Amount::from(1))].into(), ..Policy::default() };
+        assert_eq!(bounded.decide(&facts), Decision::Allowed);
+    }
+
+    #[test]
+    fn terms_that_do_not_protect_a_mine_are_refused() {
+        let protection = Protection { has_audit_keys: false, ..facts().protection };
+        let refused = Policy::default().decide(&Facts { protection, ..facts() });
+        assert_eq!(refused, Decision::Refused(Objection::Terms(Unprotected::NoAuditKeys)));
     }
 
     #[test]
@@ -357,6 +470,8 @@ mod tests {
             backbone: Backbones::Allow,
             max_stake: Amount::from(6),
             max_at_stake: Amount::from(7),
+            tokens: [DATA].into(),
+            terms: Safeguards { shortest_audit: 5, ..Safeguards::default() },
         };
         let text = toml::to_string(&policy).unwrap();
         assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy);

@@ -8,6 +8,12 @@ use syft::privacy::{PrivacyError, Zcdp};
 
 use crate::repository::DataName;
 
+/// Usual ε.
+const EPSILON: f64 = 3.0;
+/// Default δ: suits up to about a million rows.
+pub const DELTA: f64 = 1e-6;
+/// Default number of uploads: enough for one or two campaigns.
+pub const UPLOADS: u32 = 20;
 /// Relative tolerance for sums of costs.
 const ROUNDING: f64 = 1e-9;
 
@@ -51,6 +57,12 @@ impl Budget {
             return Err(PrivacyBudgetError::Uploads);
         }
         Ok(Self { epsilon, delta, uploads, total: Zcdp::within(epsilon, delta)? })
+    }
+
+    /// A budget that suits most data sets: ε 3 at δ 10⁻⁶, enough for one or two campaigns.
+    #[must_use]
+    pub fn usual() -> Self {
+        Self::new(EPSILON, DELTA, UPLOADS).expect("the constants are a guarantee")
     }
 
     /// The ε.

@@ -75,6 +75,9 @@ pub enum MaterialProblem {
     /// It differs from the material that the Capsule committed to on chain.
     #[error("it is not the key material that the Capsule committed to on chain")]
     Unbound,
+    /// The public starting model is not the default one.
+    #[error("it is not the default starting model, and the manifest names no other")]
+    OtherStart,
     /// It belongs to another campaign or version.
     #[error("{detail}")]
     Invalid {

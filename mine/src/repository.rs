@@ -1,17 +1,22 @@
 //! The Mine's data sets: CSV in the vault, decrypted only in this process.
+//!
+//! Whether a data set fits a campaign is decided from its profile, which is made when it is added. Everybody sees which
+//! campaigns a Mine submits to; decided from rows, a stranger with many schemas could read them.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sonar_node::vault::{SecretStore, VaultError};
 use sonar_protocol::{
-    data::{self, Header, Schema, Table, TableError, TableLimits},
+    data::{self, FitReport, Header, Schema, Table, TableError, TableLimits},
+    profile::Profile,
     units::Timestamp,
 };
 use syft::{Examples, Matrix, Targets};
 use zeroize::Zeroizing;
 
 const ABOUT: &str = "about-";
+const PROFILE: &str = "profile-";
 const TABLE: &str = "table-";
 
 /// The name of a data set.
@@ -99,6 +104,16 @@ pub enum RepositoryError {
         "the data set `{0}` cannot be joined with the others, although all fit the campaign; remove it, and report this as a bug"
     )]
     Join(DataName),
+    /// A data set fits by its profile, but not by its rows, so this is a bug.
+    #[error(
+        "the data set `{data}` does not fit the campaign, although its profile does; remove it, and report this as a bug: {report}"
+    )]
+    Profile {
+        /// The data set.
+        data: DataName,
+        /// Why its rows do not fit.
+        report: FitReport,
+    },
     /// The vault failed.
     #[error(transparent)]
     Store(#[from] VaultError),
@@ -124,6 +139,7 @@ pub fn add(
     let about = About { columns: table.columns().to_vec(), rows: table.rows(), bytes: csv.len(), added_at, name };
     // The description is written last: without it the data set does not exist.
     store.put(&format!("{TABLE}{}", about.name), csv.as_bytes())?;
+    store.put(&format!("{PROFILE}{}", about.name), &serde_json::to_vec(&Profile::of(&table))?)?;
     store.put(&format!("{ABOUT}{}", about.name), &serde_json::to_vec(&about)?)?;
     Ok(about)
 }
@@ -136,8 +152,9 @@ pub fn remove(store: &dyn SecretStore, name: &DataName) -> Result<(), Repository
     if !names(store)?.contains(name) {
         return Err(RepositoryError::Unknown(name.clone()));
     }
-    store.remove(&format!("{ABOUT}{name}"))?;
-    store.remove(&format!("{TABLE}{name}"))?;
+    for entry in [ABOUT, PROFILE, TABLE] {
+        store.remove(&format!("{entry}{name}"))?;
+    }
     Ok(())
 }
 
@@ -165,8 +182,10 @@ pub fn fits(store: &dyn SecretStore, schema: &Schema) -> Result<Vec<Fit>, Reposi
     names(store)?
         .into_iter()
         .map(|data| {
-            Ok(match fit(store, schema, &data)? {
-                Ok(examples) => Fit { data, rows: examples.len(), problems: None },
+            let fit = profile(store, &data)?.map(|profile| profile.fit(schema).map(|()| profile.rows));
+            Ok(match fit {
+                Ok(Ok(rows)) => Fit { data, rows, problems: None },
+                Ok(Err(report)) => Fit { problems: Some(explain(store, schema, &data, &report)?), rows: 0, data },
                 Err(problems) => Fit { data, rows: 0, problems: Some(problems) },
             })
         })
@@ -184,9 +203,12 @@ pub fn examples(
     let mut used = Vec::new();
     let mut all: Option<Examples> = None;
     for name in names(store)? {
-        let Ok(more) = fit(store, schema, &name)? else {
+        let fits = profile(store, &name)?.is_ok_and(|profile| profile.fit(schema).is_ok());
+        let Some(table) = load(store, &name)?.ok().filter(|_| fits) else {
             continue;
         };
+        let more = schema.extract(&table);
+        let more = more.map_err(|report| RepositoryError::Profile { data: name.clone(), report })?;
         all = match all {
             None => Some(more),
             Some(all) => Some(join(&all, &more).ok_or_else(|| RepositoryError::Join(name.clone()))?),
@@ -211,13 +233,34 @@ fn join(first: &Examples, second: &Examples) -> Option<Examples> {
     Examples::new(features, targets).ok()
 }
 
-/// The examples of a data set, or why it does not fit. An ambiguous file that an older version of the program accepted
-/// fits no campaign, without blocking the other data sets.
-fn fit(store: &dyn SecretStore, schema: &Schema, name: &DataName) -> Result<Result<Examples, String>, RepositoryError> {
-    Ok(match load(store, name)? {
-        Ok(table) => schema.fit(&table).map_err(|report| report.to_string()),
-        Err(error) => Err(format!("{error}; remove the data set and add it again")),
-    })
+/// The profile of a data set, or why it has none. An ambiguous file that an older version of the program accepted fits
+/// no campaign, without blocking the other data sets.
+fn profile(store: &dyn SecretStore, name: &DataName) -> Result<Result<Profile, String>, RepositoryError> {
+    let entry = format!("{PROFILE}{name}");
+    match store.get(&entry) {
+        Ok(bytes) => return Ok(Ok(serde_json::from_slice(&bytes)?)),
+        // An older version of the program added it.
+        Err(VaultError::Missing(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let table = match load(store, name)? {
+        Ok(table) => table,
+        Err(error) => return Ok(Err(format!("{error}; remove the data set and add it again"))),
+    };
+    let profile = Profile::of(&table);
+    store.put(&entry, &serde_json::to_vec(&profile)?)?;
+    Ok(Ok(profile))
+}
+
+/// Why a data set does not fit, for its owner: with the cells if there are any, because only the decision is disclosed.
+fn explain(
+    store: &dyn SecretStore,
+    schema: &Schema,
+    name: &DataName,
+    report: &FitReport,
+) -> Result<String, RepositoryError> {
+    let cells = load(store, name)?.ok().and_then(|table| schema.fit(&table).err());
+    Ok(cells.as_ref().unwrap_or(report).to_string())
 }
 
 fn load(store: &dyn SecretStore, name: &DataName) -> Result<Result<Table, TableError>, RepositoryError> {
@@ -303,10 +346,50 @@ mod tests {
         add(&store, name("good"), b"a,b,y\n1,2,no\n", &Header::Checked, NOW).unwrap();
         add(&store, name("old"), b"a,b,y\n1,2,no\n", &Header::Checked, NOW).unwrap();
         store.put("table-old", b"a,b,y\n1,2,\"no\n3,4,yes\n").unwrap();
+        store.remove("profile-old").unwrap();
         let fits = fits(&store, &schema()).unwrap();
         assert_eq!((fits[0].rows, fits[1].rows), (1, 0));
         assert!(fits[1].problems.as_ref().unwrap().contains("the quote opened in line 2"), "{fits:?}");
         assert_eq!(examples(&store, &schema()).unwrap().0, [name("good")]);
+    }
+
+    #[test]
+    fn a_data_set_of_an_older_mine_gets_its_profile() {
+        let store = Memory::default();
+        add(&store, name("own"), b"a,b,y\n1,2,no\n3,4,yes\n", &Header::Checked, NOW).unwrap();
+        let made = store.get("profile-own").unwrap();
+        store.remove("profile-own").unwrap();
+        assert_eq!(fits(&store, &schema()).unwrap()[0].rows, 2);
+        assert_eq!(store.get("profile-own").unwrap(), made);
+    }
+
+    fn store_profile(store: &Memory) -> String {
+        String::from_utf8(store.get("profile-own").unwrap().to_vec()).unwrap()
+    }
+
+    /// A stranger who opens a campaign for each schema learns no more from what a Mine serves.
+    #[test]
+    fn attack_two_data_sets_with_one_profile_lead_to_the_same_decisions() {
+        let [one, other] = [&b"a,b,y\n1.1,2,no\n3.9,9.4,yes\n"[..], b"a,b,y\n3.95,2.1,yes\n1.05,9.3,no\n"].map(|csv| {
+            let store = Memory::default();
+            add(&store, name("own"), csv, &Header::Checked, NOW).unwrap();
+            store
+        });
+        assert_eq!(store_profile(&one), store_profile(&other));
+        for step in 0..40 {
+            let mut schema = schema();
+            schema.inputs[0].max = f64::from(step) / 8.0 + 0.1;
+            schema.inputs[1].min = f64::from(step) / 8.0 - 0.1;
+            let decisions = [&one, &other].map(|store| fits(store, &schema).unwrap()[0].rows);
+            assert_eq!(decisions[0], decisions[1], "{schema:?}");
+            for store in [&one, &other] {
+                let (used, examples) = examples(store, &schema).unwrap();
+                assert_eq!(
+                    (used.len() * 2, examples.map_or(0, |examples| examples.len())),
+                    (decisions[0], decisions[0])
+                );
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ use sonar_protocol::{
 };
 use syft::{Ppm, privacy::Zcdp};
 
+use crate::policy::Protection;
+
 pub const ME: Address = Address::repeat_byte(0x4D);
 pub const OTHER: Address = Address::repeat_byte(0x0F);
 const ID: CampaignId = CampaignId(B256::repeat_byte(0xC0));
@@ -45,16 +47,21 @@ pub fn terms() -> Terms {
         capPerVersion: 2,
         deadline: 100_000,
         activationSeconds: 60,
-        evaluationSeconds: 60,
-        deliverySeconds: 60,
+        evaluationSeconds: 3_600,
+        deliverySeconds: 86_400,
         capsule: Address::repeat_byte(2),
         feePpm: 10_000,
-        stake: 0,
+        stake: 100_000_001,
         submissionStake: STAKE,
         manifest: B256::repeat_byte(4),
-        audit: AuditTerms::default(),
+        audit: AuditTerms { period: 604_800, keys: B256::repeat_byte(5), ..AuditTerms::default() },
         salt: B256::ZERO,
     }
+}
+
+/// The protection of these terms.
+pub fn protection() -> Protection {
+    crate::planner::protection(&terms())
 }
 
 fn ppm(ppm: u32) -> Ppm {

@@ -510,6 +510,46 @@ pub fn confirm(globals: &Globals, consequence: &str) -> Result<(), Failure> {
     }
 }
 
+/// Asks for one of several choices, each a name with a sentence; returns its index. Without a terminal, and for an empty
+/// answer, the usual one is chosen.
+///
+/// # Errors
+/// When the answer cannot be read.
+pub fn choose(globals: &Globals, question: &str, choices: &[(String, String)], usual: usize) -> Result<usize, Failure> {
+    if globals.yes || globals.no_input || !io::stdin().is_terminal() {
+        return Ok(usual);
+    }
+    let mut stderr = io::stderr();
+    let _ = writeln!(stderr, "{question}");
+    for (name, text) in choices {
+        let _ = writeln!(stderr, "  {name:<10} {}", text::escape(text));
+    }
+    let name = choices.get(usual).map(|(name, _)| name.as_str()).unwrap_or_default();
+    loop {
+        let _ = write!(stderr, "Your choice [{name}]: ");
+        let _ = stderr.flush();
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        let count = read.map_err(|error| Failure::new(Code::Declined, format!("cannot ask: {error}")))?;
+        if let Some(choice) = chosen(choices, answer.trim(), usual) {
+            return Ok(choice);
+        }
+        // The end of the input: nobody will answer.
+        if count == 0 {
+            return Ok(usual);
+        }
+    }
+}
+
+/// The choice that an answer names, by its first letters.
+fn chosen(choices: &[(String, String)], answer: &str, usual: usize) -> Option<usize> {
+    if answer.is_empty() {
+        return Some(usual);
+    }
+    let answer = answer.to_lowercase();
+    choices.iter().position(|(name, _)| name.starts_with(&answer))
+}
+
 /// Default log level of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logging {
@@ -597,6 +637,14 @@ impl Ready {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_choice_is_named_by_its_first_letters() {
+        let choices = ["careful", "balanced", "open"].map(|name| (name.to_owned(), String::new()));
+        let answers = ["", "c", "Open", "balanced", "x", "careful!"];
+        let chosen = answers.map(|answer| chosen(&choices, answer, 1));
+        assert_eq!(chosen, [Some(1), Some(0), Some(2), Some(1), None, None]);
+    }
 
     fn with_file(content: &[u8]) -> (tempfile::TempDir, Globals) {
         let directory = tempfile::tempdir().unwrap();

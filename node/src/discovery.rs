@@ -4,7 +4,7 @@ use std::{future::Future, path::Path, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use reqwest::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sonar_contracts::Deployment;
 use sonar_protocol::view::World;
 
@@ -102,12 +102,8 @@ impl From<DiscoveryError> for Failure {
 /// # Errors
 /// When Sonar does not answer, after retries, or the response is invalid.
 pub async fn info(sonar: &str) -> Result<SonarInfo, DiscoveryError> {
-    let url = format!("{}/api/v1/info", sonar.trim_end_matches('/'));
-    let unreachable = |error: Option<reqwest::Error>| DiscoveryError::Unreachable {
-        url: http::shown(sonar),
-        reason: error
-            .map_or_else(|| format!("no answer within {} s", PATIENCE.as_secs()), |error| http::reason(sonar, &error)),
-    };
+    let url = url(sonar, "info");
+    let unreachable = |error: Option<reqwest::Error>| unreachable(sonar, error, PATIENCE);
     let client = http::client(sonar, PATIENCE).map_err(|error| unreachable(Some(error)))?;
     let get = || async { client.get(&url).send().await?.error_for_status()?.bytes().await };
     let is_temporary = |error: &reqwest::Error| match error.status() {
@@ -116,7 +112,32 @@ pub async fn info(sonar: &str) -> Result<SonarInfo, DiscoveryError> {
     };
     let retries = Retries::new(format!("Sonar at {}", http::shown(sonar)), PATIENCE);
     let body = retries.run(get, is_temporary).await.map_err(unreachable)?;
-    serde_json::from_slice(&body)
+    parse(sonar, &body)
+}
+
+/// Requests a resource of Sonar's API, such as `campaigns`, once.
+///
+/// # Errors
+/// When Sonar does not answer in this time, or the response is invalid.
+pub async fn get<T: DeserializeOwned>(sonar: &str, path: &str, patience: Duration) -> Result<T, DiscoveryError> {
+    let request =
+        async { http::client(sonar, patience)?.get(url(sonar, path)).send().await?.error_for_status()?.bytes().await };
+    let body = request.await.map_err(|error| unreachable(sonar, Some(error), patience))?;
+    parse(sonar, &body)
+}
+
+fn url(sonar: &str, path: &str) -> String {
+    format!("{}/api/v1/{path}", sonar.trim_end_matches('/'))
+}
+
+fn unreachable(sonar: &str, error: Option<reqwest::Error>, patience: Duration) -> DiscoveryError {
+    let reason =
+        error.map_or_else(|| format!("no answer within {} s", patience.as_secs()), |error| http::reason(sonar, &error));
+    DiscoveryError::Unreachable { url: http::shown(sonar), reason }
+}
+
+fn parse<T: DeserializeOwned>(sonar: &str, body: &[u8]) -> Result<T, DiscoveryError> {
+    serde_json::from_slice(body)
         .map_err(|error| DiscoveryError::Content { place: http::shown(sonar), reason: error.to_string() })
 }
 

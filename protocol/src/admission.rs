@@ -113,12 +113,6 @@ pub fn check_limits(capsule: &CapsuleView, terms: &CampaignTerms, now: Timestamp
     if stake > free { Err(NotAdmitted::Stake { free, wanted: stake }) } else { Ok(()) }
 }
 
-/// The least stake of a Capsule for which Mines usually work, in wei: a tenth of a bounty in ETH, or a tenth of an ETH.
-#[must_use]
-pub fn least_stake(token: Address, bounty: Amount) -> Amount {
-    if token.is_zero() { Amount(bounty.0 / U256::from(10)) } else { Amount::from(100_000_000_000_000_000_u128) }
-}
-
 fn amount(value: impl Into<u64>) -> Amount {
     Amount(U256::from(value.into()))
 }

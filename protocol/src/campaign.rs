@@ -8,7 +8,7 @@ use serde::{
     de::{DeserializeOwned, Error as _},
 };
 use sonar_contracts::address;
-use syft::{FeatureKind, Image, Metric, Ppm, Task};
+use syft::{FeatureKind, Image, Metric, Ppm, SeedIndex, Task};
 use syft_nets::NetworkKind;
 
 use crate::{
@@ -177,8 +177,8 @@ pub struct ModelTable {
     /// Path of the backbone, relative to the campaign file: a public network as safetensors with its description, whose
     /// activations a linear model reads instead of raw columns.
     pub backbone: Option<PathBuf>,
-    /// Seed of random features, or of a network's initial weights (default: random).
-    pub seed: Option<u32>,
+    /// Index of the seed of random features, or of a network's initial weights, 0 to 15 (default: random).
+    pub seed: Option<SeedIndex>,
     /// Path of the starting model as safetensors, relative to the campaign file (default: a model that gives the same
     /// output for every row).
     pub initial: Option<PathBuf>,

@@ -13,6 +13,10 @@ use crate::{
 
 /// Maximum number of misfits that a report lists.
 const MAX_LISTED: usize = 20;
+/// A data set fits a range by its profile even if it is outside by this share of the width: what widening may add, and
+/// a little for rounding.
+const MARGIN: f64 = 0.1 + 1e-9;
+
 /// An input column of the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,6 +128,30 @@ pub enum Misfit {
         /// Maximum.
         max: f64,
     },
+    /// A column has cells that are not finite numbers.
+    #[error("column `{column}` has cells that are not numbers")]
+    NotNumbers {
+        /// The column.
+        column: String,
+    },
+    /// The widened range of a column is outside the schema's.
+    #[error("column `{column}` has values from {min} to {max}, outside {} to {}", published.min, published.max)]
+    OutsideRange {
+        /// The column.
+        column: String,
+        /// Minimum in the profile.
+        min: f64,
+        /// Maximum in the profile.
+        max: f64,
+        /// The schema's range.
+        published: Range,
+    },
+    /// A column has labels that are not among the campaign's classes, or too many.
+    #[error("column `{column}` has values that are not among the classes")]
+    UnknownLabels {
+        /// The column.
+        column: String,
+    },
     /// A class is not among the campaign's classes.
     #[error("column `{column}`, line {line}: `{text}` is not one of the classes {}", .classes.join(", "))]
     UnknownClass {
@@ -139,7 +167,7 @@ pub enum Misfit {
 }
 
 /// Why data does not fit a schema: all missing columns, and the first invalid cells.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FitReport {
     /// The reasons.
     pub misfits: Vec<Misfit>,
@@ -162,7 +190,12 @@ impl fmt::Display for FitReport {
 impl std::error::Error for FitReport {}
 
 impl FitReport {
-    fn add(&mut self, misfit: Misfit) {
+    /// The result, unless there is a reason against it.
+    pub(crate) fn finish<T>(self, result: T) -> Result<T, Self> {
+        if self.misfits.is_empty() { Ok(result) } else { Err(self) }
+    }
+
+    pub(crate) fn add(&mut self, misfit: Misfit) {
         if self.misfits.len() < MAX_LISTED {
             self.misfits.push(misfit);
         } else {
@@ -241,7 +274,32 @@ impl Schema {
     /// # Errors
     /// All reasons why the table does not fit.
     pub fn fit(&self, table: &Table) -> Result<Examples, FitReport> {
-        let mut report = FitReport { misfits: Vec::new(), more: 0 };
+        self.read(table, |numeric| if table.has_decimal_commas(numeric) { with_comma } else { with_point })
+    }
+
+    /// Extracts the examples from a table whose profile fits.
+    ///
+    /// # Errors
+    /// All reasons why the table does not fit, although its profile does; this is a bug.
+    pub fn extract(&self, table: &Table) -> Result<Examples, FitReport> {
+        self.with_margin().read(table, |_| table.number_format())
+    }
+
+    /// The schema with ranges that are wider by [`MARGIN`] on both sides.
+    fn with_margin(&self) -> Self {
+        let input = |input: &Input| {
+            let Range { min, max } = Range { min: input.min, max: input.max }.with_margin();
+            Input { name: input.name.clone(), min, max }
+        };
+        Self {
+            inputs: self.inputs.iter().map(input).collect(),
+            range: self.range.map(Range::with_margin),
+            ..self.clone()
+        }
+    }
+
+    fn read(&self, table: &Table, format: impl FnOnce(&[usize]) -> Parse) -> Result<Examples, FitReport> {
+        let mut report = FitReport::default();
         let mut find = |name: &str| {
             let place = table.columns().iter().position(|column| column == name);
             if place.is_none() {
@@ -258,7 +316,7 @@ impl Schema {
         let mut labels = Labels::for_task(&self.task);
         let mut numeric = inputs.clone();
         numeric.extend(self.range.map(|_| target));
-        let parse = if table.has_decimal_commas(&numeric) { with_comma } else { with_point };
+        let parse = format(&numeric);
         for row in 0..table.rows() {
             let line = table.line(row);
             for (input, &place) in self.inputs.iter().zip(&inputs) {
@@ -332,8 +390,24 @@ impl Labels {
     }
 }
 
+impl Range {
+    pub(crate) fn with_margin(self) -> Self {
+        let margin = (self.max - self.min) * MARGIN;
+        Self { min: self.min - margin, max: self.max + margin }
+    }
+}
+
+impl Table {
+    /// The number format of all columns of numbers, decided without a schema.
+    pub(crate) fn number_format(&self) -> Parse {
+        let is_numeric = |column: &usize| (0..self.rows()).all(|row| with_comma(self.cell(row, *column)).is_some());
+        let numeric = || (0..self.columns().len()).filter(is_numeric).collect::<Vec<_>>();
+        if self.has_commas() && self.has_decimal_commas(&numeric()) { with_comma } else { with_point }
+    }
+}
+
 /// Number format of a table.
-type Parse = fn(&str) -> Option<f64>;
+pub(crate) type Parse = fn(&str) -> Option<f64>;
 
 fn with_point(text: &str) -> Option<f64> {
     text.parse().ok()

@@ -12,7 +12,8 @@ pub(crate) mod tests;
 
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
-use syft::{Examples, Ppm, budget};
+use sonar_contracts::Terms;
+use syft::{Examples, Ppm, SeedIndex, budget};
 use syft_nets::Model;
 use zeroize::Zeroizing;
 
@@ -30,8 +31,8 @@ use crate::{
     manifest::Manifest,
     pgp::Certificate,
     regime::Regime,
-    terms::CampaignTerms,
-    units::{Amount, Timestamp},
+    terms::{CampaignTerms, usual_stake},
+    units::{Amount, Timestamp, TokenUnit},
 };
 use terms::Deal;
 
@@ -165,8 +166,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
     }
     let data = file.schema();
     let (examples, backbone) = read(&data, &inputs.validation, inputs.backbone)?;
-    let usual = || inputs.salt.0.first_chunk().copied().map(u32::from_be_bytes);
-    let seed = file.model.seed.or_else(usual).unwrap_or_default();
+    let seed = file.model.seed.unwrap_or_else(|| SeedIndex::from_bits(inputs.salt.0[0]));
     let (method, model) = families::draft(Brief { file, data: &data, examples: &examples, backbone, seed })?;
     let initial = inputs.initial.as_ref().map(|bytes| bytes.as_slice());
     let measured = measure(file, &data, &method, &examples, initial)?;
@@ -207,12 +207,20 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         return Err(LaunchError::CertificateExpires { fingerprint: inputs.scientist.fingerprint, expires, needed });
     }
     let coarse = accuracy::coarse_grid(file, &accuracy, examples.len());
+    let free = manifest.check_constants().err().map(|constant| {
+        format!("{constant}: only Mines with a privacy budget, or whose owner allows everything, serve this campaign")
+    });
     let outlook = Outlook {
         start_ppm: measured,
         leak_bits: limits.budget().bits(&ladder),
         regime: manifest.method.regime(),
         model,
-        warnings: warnings(&manifest.method).into_iter().chain(coarse).collect(),
+        warnings: warnings(&manifest.method)
+            .into_iter()
+            .chain(free)
+            .chain(stake_warning(&terms))
+            .chain(coarse)
+            .collect(),
     };
     Ok(Plan { manifest, bundle, context, terms, outlook })
 }
@@ -252,6 +260,18 @@ fn measure(
 /// A backbone with its weights.
 fn with_weights((model, weights): (Model, Digest)) -> (Backbone, Embedding) {
     (Backbone { network: model.network().clone(), weights }, Embedding::of(model))
+}
+
+/// Mines do not work for a Capsule that has nothing to lose.
+fn stake_warning(terms: &Terms) -> Option<String> {
+    let (stake, usual) = (Amount::from(terms.stake), usual_stake(terms.token, terms.bounty.into()));
+    (stake < usual).then(|| {
+        let eth = |amount| TokenUnit::eth().format(amount);
+        let (stake, usual) = (eth(stake), eth(usual));
+        format!(
+            "the Capsule locks {stake} for this campaign; Mines expect {usual} by default, and skip campaigns with less"
+        )
+    })
 }
 
 fn warnings(method: &Method) -> Vec<String> {

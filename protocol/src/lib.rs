@@ -19,6 +19,7 @@ pub mod launch;
 pub mod limits;
 pub mod manifest;
 pub mod pgp;
+pub mod profile;
 pub mod projection;
 pub mod refusal;
 pub mod regime;

@@ -11,7 +11,7 @@ use syft::{
 use crate::{
     campaign::Mode,
     data::{Schema, SchemaError},
-    families::{Method, MethodError, Trial, TrialError},
+    families::{FreeConstant, Method, MethodError, Trial, TrialError},
     fingerprint::Fingerprint,
     handover::{AuditKey, keys_root},
     ids::Digest,
@@ -253,6 +253,19 @@ impl Manifest {
         }
         self.meter(&self.accuracy.ladder()?)?;
         Ok(())
+    }
+
+    /// Checks that everything public that transforms rows follows the published ranges, or is one of a few constants
+    /// that anybody can derive. Only then its choice cannot single out a row of a Mine without a privacy budget.
+    ///
+    /// # Errors
+    /// Names what could single out a row.
+    pub fn check_constants(&self) -> Result<(), FreeConstant> {
+        self.method.check_constants(&self.data)?;
+        // Mines can read the model, so it transforms their rows as well. An encrypted model meets only what a Mine has
+        // computed from its rows.
+        let is_free = self.method.regime().is_public() && self.commitments.initial.is_some();
+        if is_free { Err(FreeConstant::Start) } else { Ok(()) }
     }
 
     /// Checks that these terms match the manifest.

@@ -441,6 +441,11 @@ impl Table {
         &self.text[start..self.ends[at] as usize]
     }
 
+    /// Whether a cell may have a decimal comma.
+    pub(crate) const fn has_commas(&self) -> bool {
+        self.has_commas
+    }
+
     /// Whether these columns use decimal commas: only if each comma can be one, at least one cannot separate thousands,
     /// and there is no decimal point.
     pub(crate) fn has_decimal_commas(&self, columns: &[usize]) -> bool {

@@ -2,15 +2,30 @@
 
 use std::ops::Deref;
 
+use alloy::primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 use sonar_contracts::Terms;
 use syft::{Ppm, UnitError};
 
 use crate::{
     ids::Digest,
-    units::Timestamp,
+    units::{Amount, Timestamp},
     wire::{TermsJson, TooLarge},
 };
+
+/// Part of a bounty in ETH that a Capsule should lock, in parts per million: a tenth. With less, refusing everybody and
+/// keeping the model costs it nothing. Mines expect it by default.
+pub const USUAL_STAKE_PPM: u32 = 100_000;
+/// Stake that a Capsule should lock for a bounty in tokens, whose worth is unknown, in wei: 0.1 ETH.
+pub const USUAL_TOKEN_STAKE: u128 = 100_000_000_000_000_000;
+
+/// The stake that Mines by default expect a Capsule to lock for a bounty in this token (zero for ETH), in wei.
+#[must_use]
+pub fn usual_stake(token: Address, bounty: Amount) -> Amount {
+    // A bounty has at most 128 bits, so the product does not overflow.
+    let share = bounty.0.saturating_mul(U256::from(USUAL_STAKE_PPM)).div_ceil(U256::from(1_000_000));
+    if token.is_zero() { Amount(share) } else { Amount::from(USUAL_TOKEN_STAKE) }
+}
 
 /// The terms of a campaign. The contract accepts only such terms: others are forged, or come from an inconsistent chain
 /// node.

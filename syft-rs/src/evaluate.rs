@@ -289,7 +289,7 @@ fn best_trial<M: Trainable>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::{FeatureKind, FeatureMap};
+    use crate::features::{FeatureKind, FeatureMap, SeedIndex};
     use crate::he::Parameters;
     use crate::shape::Shape;
 
@@ -298,8 +298,10 @@ mod tests {
     /// Ten examples on a line, class 1 from 0.4 upwards.
     fn validation() -> Validation {
         let raw = Matrix::new(10, 1, (0..10).map(|i| f64::from(i) / 10.0).collect()).unwrap();
-        let features =
-            FeatureMap::fit(&raw, &[(0.0, 1.0)], FeatureKind::Identity, None, 1).unwrap().apply(&raw).unwrap();
+        let features = FeatureMap::fit(&raw, &[(0.0, 1.0)], FeatureKind::Identity, None, SeedIndex::default())
+            .unwrap()
+            .apply(&raw)
+            .unwrap();
         let targets = Targets::Classes((0..10).map(|i| usize::from(i >= 4)).collect());
         Validation::new(features, targets, Metric::Accuracy).unwrap()
     }

@@ -38,7 +38,10 @@ pub use evaluate::{
     ContentVerdict, Ladder, LadderError, MAX_ACCEPTS_PER_WINDOW, Rows, STEP_SIZES, Trainable, Validation,
     ValidationError, WindowOutcome, evaluate_window,
 };
-pub use features::{Column, Expansion, FEATURE_LIMIT, FeatureKind, FeatureMap, Features, Image, Recipe};
+pub use features::{
+    Column, Expansion, FEATURE_LIMIT, FeatureKind, FeatureMap, Features, Image, Recipe, SEEDS, SeedIndex,
+    SeedIndexError, UncheckedMap, check_columns,
+};
 pub use he::noise::{self, Noise};
 pub use he::{
     Audit, Binding, Delta, Deviation, EncryptError, EncryptedUpdate, Evaluator, Kernel, Material, Parameters,

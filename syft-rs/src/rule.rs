@@ -72,6 +72,12 @@ impl Labels {
         Self { right: SMALL_SCORE + wrong, wrong }
     }
 
+    /// Whether these are default scores for this number of classes. Other scores weigh classes by the choice of somebody who may know which rows
+    /// have a rare class.
+    pub fn is_default(&self, classes: usize) -> bool {
+        [Self { right: 1.0, wrong: -1.0 }, Self::small(classes)].contains(self)
+    }
+
     /// The greatest absolute target of a model with this number of outputs. Predicted numbers are within ±1.
     pub(crate) const fn largest(&self, outputs: usize) -> f64 {
         if outputs == 1 { 1.0 } else { self.right.abs().max(self.wrong.abs()) }

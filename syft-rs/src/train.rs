@@ -189,7 +189,7 @@ fn scale_rows(mut matrix: Mat<f64>, factor: impl Fn(usize) -> f64) -> Mat<f64> {
 mod tests {
     use super::*;
     use crate::data::Matrix;
-    use crate::features::{FeatureKind, FeatureMap};
+    use crate::features::{FeatureKind, FeatureMap, SeedIndex};
     use crate::model::Weights;
     use proptest::prelude::*;
     use rand::SeedableRng;
@@ -200,7 +200,10 @@ mod tests {
 
     fn features(values: Vec<f64>) -> Features {
         let raw = Matrix::new(values.len() / 3, 3, values).unwrap();
-        FeatureMap::fit(&raw, &[(-1.0, 1.0); 3], FeatureKind::Identity, None, 1).unwrap().apply(&raw).unwrap()
+        FeatureMap::fit(&raw, &[(-1.0, 1.0); 3], FeatureKind::Identity, None, SeedIndex::default())
+            .unwrap()
+            .apply(&raw)
+            .unwrap()
     }
 
     fn sample() -> (Features, Targets) {

@@ -10,8 +10,8 @@ use std::path::Path;
 use syft::{AffineUpdate, Material};
 use syft::{
     Binding, EncryptedUpdate, Examples, FeatureKind, FeatureMap, Features, Grid, Image, Labels, Ladder, Matrix, Metric,
-    Parameters, Ppm, Rule, SecretKey, Shape, TargetMap, Targets, Task, Trainable as _, Validation, VersionSeed,
-    Weights, clear, encrypt_update, evaluate_window, privacy::Zcdp, train, train_private,
+    Parameters, Ppm, Rule, SecretKey, SeedIndex, Shape, TargetMap, Targets, Task, Trainable as _, Validation,
+    VersionSeed, Weights, clear, encrypt_update, evaluate_window, privacy::Zcdp, train, train_private,
 };
 
 struct Table {
@@ -71,7 +71,7 @@ fn campaign_with(kind: FeatureKind, grid: u32, name: &str, classes: &[&str], spl
         Some(_) => vec![(0.0, raw.values().iter().copied().fold(0.0, f64::max)); raw.columns()],
         None => (0..raw.columns()).map(range).collect(),
     };
-    let map = FeatureMap::fit(raw, &ranges, kind, image, 1).unwrap();
+    let map = FeatureMap::fit(raw, &ranges, kind, image, SeedIndex::default()).unwrap();
     let shape = Shape { inputs: map.inputs(), outputs: classes.len() };
     let params = Parameters::linear(shape).unwrap();
     let task = Task::Classification { classes: classes.iter().map(ToString::to_string).collect() };
@@ -208,7 +208,9 @@ fn a_regression_learns_a_line() {
     let raw: Vec<f64> = (0..400).map(|i| f64::from(i * 7919 % 1000) / 100.0).collect();
     let price: Vec<f64> = raw.chunks(2).map(|x| 3.0 * x[0] - 2.0 * x[1] + 20.0).collect();
     let examples = Examples::new(Matrix::new(200, 2, raw).unwrap(), Targets::Values(price)).unwrap();
-    let map = FeatureMap::fit(examples.features(), &[(0.0, 10.0); 2], FeatureKind::Identity, None, 1).unwrap();
+    let map =
+        FeatureMap::fit(examples.features(), &[(0.0, 10.0); 2], FeatureKind::Identity, None, SeedIndex::default())
+            .unwrap();
     let scale = TargetMap::from_range(0.0, 50.0).unwrap();
     let features = map.apply(examples.features()).unwrap();
     let targets = scale.apply(examples.targets());

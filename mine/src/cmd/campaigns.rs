@@ -21,6 +21,11 @@ use syft::Ppm;
 
 use super::{Context, store_failure};
 
+/// What an owner should know before an update is accepted.
+const HANDOVER: &str = "Whoever launched a campaign learns accepted updates: its audit hands every version of the model over to them, and the \
+difference of two versions is often one Mine's update. With one accepted window, the result minus the start is those updates, whatever the audit \
+does.";
+
 #[derive(Serialize)]
 struct Line {
     campaign: CampaignId,
@@ -101,5 +106,5 @@ fn human(lines: &[Line]) -> String {
             Some(format!("\n{} does not fit {}:\n{problems}\n", fit.data, campaign.short()))
         })
         .collect();
-    format!("{table}\n{misfits}")
+    format!("{table}\n{HANDOVER}\n{misfits}")
 }

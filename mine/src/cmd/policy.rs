@@ -1,11 +1,14 @@
 //! `mine policy`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::{
     home,
-    policy::{Backbones, Consent, Policy},
-    privacy::Budget,
+    policy::{Backbones, Consent, Policy, Safeguards},
+    privacy::{Budget, DELTA, UPLOADS},
 };
 use alloy::primitives::Address;
 use clap::{
@@ -13,21 +16,17 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use sonar_contracts::address;
-use sonar_node::{
-    chain::Client,
-    cli::{Code, Failure, Report},
-};
+use sonar_node::cli::{Code, Failure, Report};
 use sonar_protocol::{
     families::{self, Algorithm},
     units::{self, Amount, TokenUnit},
 };
 
+use syft::Ppm;
+
 use super::Context;
 
-/// Default δ: suits up to about a million rows.
-const DELTA: f64 = 1e-6;
-/// Default number of uploads: enough for one or two campaigns.
-const UPLOADS: u32 = 20;
+const TOKEN_HELP: &str = "name it by its address, or pass --rpc and --contracts to find DATA";
 
 /// Show or change the rules for which campaigns are served
 #[derive(Debug, Subcommand)]
@@ -75,10 +74,43 @@ pub struct Set {
     /// updates change in it
     #[arg(long, value_name = "ANSWER")]
     clear: Option<Consent>,
-    /// Whether to serve campaigns that send rows through a network of the data scientist's choice, which can be built
-    /// to single out a row
+    /// Whether to serve campaigns that transform rows by a network or by constants of the data scientist's choice, which
+    /// can be built to single out a row
     #[arg(long, value_name = "ANSWER")]
     backbone: Option<Backbones>,
+    /// Accept bounties in this token as well: DATA or an address; may be repeated
+    #[arg(long, value_name = "TOKEN")]
+    token: Vec<String>,
+    /// Accept bounties in ETH only
+    #[arg(long, conflicts_with = "token")]
+    no_token: bool,
+    /// Minimum stake that a Capsule locks for a campaign, as share of a bounty in ETH, such as 0.1
+    #[arg(long, value_name = "SHARE", value_parser = fraction)]
+    least_stake_share: Option<Ppm>,
+    /// Minimum stake that a Capsule locks for a campaign with a bounty in tokens, such as "0.1 ETH"
+    #[arg(long, value_name = "AMOUNT")]
+    least_token_stake: Option<String>,
+    /// Minimum time that the terms give a Capsule for an evaluation, such as 1m
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    shortest_evaluation: Option<Duration>,
+    /// Maximum time for an evaluation
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    longest_evaluation: Option<Duration>,
+    /// Minimum time for the delivery
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    shortest_delivery: Option<Duration>,
+    /// Maximum time for the delivery
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    longest_delivery: Option<Duration>,
+    /// Minimum audit period
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    shortest_audit: Option<Duration>,
+    /// Maximum audit period
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    longest_audit: Option<Duration>,
+    /// Maximum number of updates without improvement in a campaign that has paid nobody
+    #[arg(long, value_name = "N")]
+    most_unpaid: Option<u32>,
     /// Maximum stake of one submission, such as "0.001 ETH"
     #[arg(long, value_name = "AMOUNT")]
     max_stake: Option<String>,
@@ -87,7 +119,7 @@ pub struct Set {
     max_at_stake: Option<String>,
     /// Minimum time between two submissions to one campaign, such as 10m
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
-    cool_down: Option<std::time::Duration>,
+    cool_down: Option<Duration>,
     /// Privacy budget: the ε of differential privacy for each data set in all, such as 3
     #[arg(long, value_name = "NUMBER")]
     epsilon: Option<f64>,
@@ -128,8 +160,13 @@ impl Set {
         if self.exact_updates {
             policy.privacy = None;
         }
-        for (limit, text) in [(&mut policy.max_stake, &self.max_stake), (&mut policy.max_at_stake, &self.max_at_stake)]
-        {
+        self.protect(&mut policy.terms);
+        let amounts = [
+            (&mut policy.max_stake, &self.max_stake),
+            (&mut policy.max_at_stake, &self.max_at_stake),
+            (&mut policy.terms.least_token_stake, &self.least_token_stake),
+        ];
+        for (limit, text) in amounts {
             if let Some(text) = text {
                 *limit = stake(text)?;
             }
@@ -138,6 +175,14 @@ impl Set {
         replace(&mut policy.algorithms, self.algorithm, self.any_algorithm);
         if self.any_bounty {
             policy.min_bounty.clear();
+        }
+        let mut tokens = Vec::new();
+        for token in &self.token {
+            tokens.push(find_token(context, token).await.map_err(|error| error.help(TOKEN_HELP))?);
+        }
+        policy.tokens.extend(tokens);
+        if self.no_token {
+            policy.tokens.clear();
         }
         if !self.min_bounty.is_empty() {
             let mut least = BTreeMap::new();
@@ -148,6 +193,22 @@ impl Set {
             policy.min_bounty = least;
         }
         Ok(())
+    }
+
+    fn protect(&self, terms: &mut Safeguards) {
+        terms.least_stake_share = self.least_stake_share.unwrap_or(terms.least_stake_share);
+        terms.most_unpaid = self.most_unpaid.unwrap_or(terms.most_unpaid);
+        let times = [
+            (&mut terms.shortest_evaluation, self.shortest_evaluation),
+            (&mut terms.longest_evaluation, self.longest_evaluation),
+            (&mut terms.shortest_delivery, self.shortest_delivery),
+            (&mut terms.longest_delivery, self.longest_delivery),
+            (&mut terms.shortest_audit, self.shortest_audit),
+            (&mut terms.longest_audit, self.longest_audit),
+        ];
+        for (limit, time) in times {
+            *limit = time.map_or(*limit, |time| time.as_secs());
+        }
     }
 
     /// The budget with the given changes; `None` without changes.
@@ -182,20 +243,33 @@ async fn bounty(context: &Context, text: &str) -> Result<(Address, Amount), Fail
         .trim()
         .split_once(char::is_whitespace)
         .ok_or_else(|| bad(format!("`{text}` is not an amount and a token, such as \"10 ETH\"")))?;
-    let token = token.trim();
-    let unit = if token.eq_ignore_ascii_case("ETH") {
-        TokenUnit::eth()
-    } else {
-        let client: Client = context.client(None).await?;
-        let address = if token.eq_ignore_ascii_case("DATA") {
-            client.deployment().datacoin
-        } else {
-            token_address(token).map_err(bad)?
-        };
-        client.token(address).await?
+    let unit = match find_token(context, token.trim()).await? {
+        Address::ZERO => TokenUnit::eth(),
+        address => context.client(None).await?.token(address).await?,
     };
     let amount = unit.parse(number).map_err(|error| bad(error.to_string()))?;
     Ok((unit.address, amount))
+}
+
+/// Finds the address of a token; zero for ETH.
+async fn find_token(context: &Context, token: &str) -> Result<Address, Failure> {
+    if token.eq_ignore_ascii_case("ETH") {
+        return Ok(Address::ZERO);
+    }
+    if token.eq_ignore_ascii_case("DATA") {
+        return Ok(context.client(None).await?.deployment().datacoin);
+    }
+    token_address(token).map_err(|message| Failure::new(Code::MinBounty, message))
+}
+
+/// A share between 0 and 1, in parts per million.
+fn fraction(text: &str) -> Result<Ppm, String> {
+    let share: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if !(0.0..=1.0).contains(&share) {
+        return Err(format!("{text} is not between 0 and 1"));
+    }
+    // Rounded to the nearest, because decimal fractions are not exact in binary.
+    Ppm::new((share * 1e6).round() as u32).map_err(|error| error.to_string())
 }
 
 fn token_address(token: &str) -> Result<Address, String> {
@@ -205,7 +279,8 @@ fn token_address(token: &str) -> Result<Address, String> {
     address::parse(token).map_err(|error| error.to_string())
 }
 
-fn human(policy: &Policy) -> String {
+/// The policy as text.
+pub(super) fn human(policy: &Policy) -> String {
     let list = |items: Vec<String>| {
         if items.is_empty() { "any".into() } else { items.join(", ") }
     };
@@ -218,8 +293,13 @@ fn human(policy: &Policy) -> String {
         })
         .collect();
     format!(
-        "bounty at least   {}\ndata scientists   {}\nalgorithms        {}\nclear regime     {}\nbackbones         {}\ncool-down         {} s\nstakes at most    {} a submission, {} in all\nprivacy           {}",
+        "bounty at least   {}\ntokens            {}\ndata scientists   {}\nalgorithms        {}\nclear regime      {}\nbackbones         {}\ncool-down         {} s\nstakes at most    {} a submission, {} in all\n{}\nprivacy           {}",
         list(bounties),
+        ["ETH".to_owned()]
+            .into_iter()
+            .chain(policy.tokens.iter().map(Address::to_string))
+            .collect::<Vec<_>>()
+            .join(", "),
         list(policy.data_scientists.iter().map(Address::to_string).collect()),
         list(policy.algorithms.iter().map(Algorithm::to_string).collect()),
         match policy.clear {
@@ -227,13 +307,14 @@ fn human(policy: &Policy) -> String {
             Consent::Refuse => "refused",
         },
         match policy.backbone {
-            Backbones::Allow => "allowed: a backbone can be built to single out a row",
-            Backbones::WithBudget => "allowed with a privacy budget",
-            Backbones::Refuse => "refused",
+            Backbones::Allow => "allowed, and free constants of maps: they can be built to single out a row",
+            Backbones::WithBudget => "allowed with a privacy budget, as free constants of maps",
+            Backbones::Refuse => "refused, and free constants of maps",
         },
         policy.cool_down_seconds,
         TokenUnit::eth().format(policy.max_stake),
         TokenUnit::eth().format(policy.max_at_stake),
+        policy.terms,
         policy.privacy.map_or_else(|| "none: Capsules learn exact updates".into(), |budget| budget.to_string()),
     )
 }

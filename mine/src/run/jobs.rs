@@ -320,9 +320,19 @@ fn open_kit(
     if !request.published.is_of(material) {
         return Err(MaterialProblem::Unbound);
     }
+    if request.version == Version(1) && is_other_start(manifest, material) {
+        return Err(MaterialProblem::OtherStart);
+    }
     let model = manifest.method.open(material, &request.binding);
     let model = model.map_err(|error| MaterialProblem::Invalid { detail: error.to_string() })?;
     Ok(Kit { bytes, embedding, model, binding: request.binding, certificate })
+}
+
+/// Whether a public starting model is not the default one, which the manifest promises by naming no other. One of the
+/// Capsule's choice could be built to single out a row.
+fn is_other_start(manifest: &Manifest, material: &[u8]) -> bool {
+    let start = manifest.method.default_start().filter(|_| manifest.commitments.initial.is_none());
+    start.is_some_and(|start| start[..] != *material)
 }
 
 async fn make(shop: Workshop, order: Order) -> Result<StepResult, StepError> {

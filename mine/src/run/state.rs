@@ -117,9 +117,11 @@ impl CampaignState {
 
 /// The planner's view of a valid manifest, with this number of rows that fit.
 fn offer(manifest: &Manifest, rows: usize) -> Offer {
-    let backbone = manifest.method.backbone();
-    match backbone.map(Backbone::most_rows) {
+    match manifest.method.backbone().map(Backbone::most_rows) {
         Some(most) if rows > most => Offer::Unusable(ManifestProblem::TooManyRows { most, rows }),
-        _ => Offer::Known { algorithm: manifest.method.algorithm(), backbone: backbone.is_some(), rows },
+        _ => {
+            let transformation = manifest.check_constants().into();
+            Offer::Known { algorithm: manifest.method.algorithm(), transformation, rows }
+        }
     }
 }

@@ -176,6 +176,64 @@ fn a_policy_is_set_rule_by_rule() {
 }
 
 #[test]
+fn a_policy_is_chosen_when_a_mine_is_made() {
+    for (name, epsilon, clear, backbone) in [
+        ("careful", Some(3.0), "refuse", "refuse"),
+        ("balanced", None, "refuse", "with-budget"),
+        ("open", None, "allow", "allow"),
+    ] {
+        let cli = Cli::new();
+        // A Sonar that does not answer is no obstacle.
+        let made = cli.good(&["init", "--policy", name, "--sonar", "http://127.0.0.1:1"]);
+        assert_eq!((&made["policy"], &made["campaigns"]), (&name.into(), &Value::Null));
+        let policy = cli.good(&["policy", "show"]);
+        assert_eq!(policy["privacy"]["epsilon"].as_f64(), epsilon);
+        assert_eq!((&policy["clear"], &policy["backbone"]), (&clear.into(), &backbone.into()));
+        assert_eq!(policy["terms"]["least_stake_share"], 100_000);
+        // A policy that exists is kept.
+        let (_, again) = cli.run(&["init", "--policy", "open"]);
+        assert_eq!(again["data"]["policy"], Value::Null);
+        assert!(again["warnings"][0].as_str().unwrap().contains("already has a policy"), "{again}");
+        assert_eq!(cli.good(&["policy", "show"]), policy);
+    }
+    let cli = Cli::new();
+    assert_eq!(cli.good(&["init"])["policy"], "balanced", "without a terminal");
+    assert_eq!(cli.run(&["init", "--policy", "strict"]).0, 2);
+}
+
+#[test]
+fn limits_of_the_terms_and_tokens_are_set() {
+    let cli = Cli::new();
+    cli.good(&["init"]);
+    let token = "0x00000000000000000000000000000000000000da";
+    let policy = cli.good(&[
+        "policy",
+        "set",
+        "--token",
+        token,
+        "--least-stake-share",
+        "0.29",
+        "--least-token-stake",
+        "0.5 ETH",
+        "--shortest-evaluation",
+        "0s",
+        "--longest-audit",
+        "2h",
+        "--most-unpaid",
+        "7",
+    ]);
+    let terms = &policy["terms"];
+    assert_eq!(policy["tokens"][0].as_str().unwrap().to_lowercase(), token);
+    assert_eq!((&terms["least_stake_share"], &terms["most_unpaid"]), (&290_000.into(), &7.into()));
+    assert_eq!(terms["least_token_stake"], "500000000000000000");
+    assert_eq!((&terms["shortest_evaluation"], &terms["longest_audit"]), (&0.into(), &7_200.into()));
+    assert_eq!(cli.good(&["policy", "set", "--no-token"])["tokens"], serde_json::json!([]));
+    for bad in [["--least-stake-share", "1.5"], ["--token", "USD"], ["--shortest-audit", "soon"]] {
+        assert_eq!(cli.run(&["policy", "set", bad[0], bad[1]]).0, 2, "{bad:?}");
+    }
+}
+
+#[test]
 fn what_is_not_a_file_is_refused_at_once() {
     let cli = Cli::new();
     cli.good(&["init"]);

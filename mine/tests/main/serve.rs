@@ -43,6 +43,8 @@ impl Mine {
         let contracts = stage.contracts();
         let rpc = stage.anvil.endpoint();
         cli.good(&["init", "--key-file", &key, "--rpc", &rpc, "--contracts", &contracts]);
+        // The Capsule of these tests locks no stake.
+        cli.good(&["policy", "set", "--least-stake-share", "0"]);
         let home = MineHome::new(cli.home());
         let opened = home.open("right").unwrap();
         Self { cli, opened, home }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use syft::{Binding, Examples, Metric, Targets, Validation, VersionSeed, privacy::Zcdp};
+use syft::{Binding, Examples, Metric, SeedIndex, Targets, UncheckedMap, Validation, VersionSeed, privacy::Zcdp};
 use syft_nets::{
     Delta, Input, Model, ModelError, Network, NetworkKind, Optimiser, RateDecay, Release, Schedule, Training, Update,
 };
@@ -15,9 +15,9 @@ use super::{
     draft::{Brief, Draft, DraftError, explain},
     export::{DeliveryError, Export, Format},
     family::{
-        Algorithm, EvaluationWindow, Family, FamilyError, MeasuredTrial, MethodError, ModelFile, OpenedModel,
-        PublishedMaterial, Recomputation, RowCost, TrainError, TrainingTask, TrainingWatch, Trial, TrialError,
-        WindowEvaluation,
+        Algorithm, EvaluationWindow, Family, FamilyError, FreeConstant, MeasuredTrial, MethodError, ModelFile,
+        OpenedModel, PublishedMaterial, Recomputation, RowCost, TrainError, TrainingTask, TrainingWatch, Trial,
+        TrialError, WindowEvaluation,
     },
     secrecy::{PartyStatement, Secrecy},
 };
@@ -33,6 +33,9 @@ const NETWORK: Algorithm = Algorithm {
     description: "Epochs of gradient descent on a public network (clear regime)",
     regime: Regime::Clear,
 };
+
+/// Kind of the seeds of starting models.
+const SEED_KIND: &str = "network";
 
 /// A public network, with its training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,6 +150,20 @@ impl Family for Clear {
             return Err(MethodError::Contradiction("the network's inputs and outputs do not match schema and task"));
         }
         Ok(())
+    }
+
+    fn check_constants(&self, data: &Schema) -> Result<(), FreeConstant> {
+        self.network.input().check_ranges(&data.ranges())?;
+        let seed = self.seed;
+        if SeedIndex::is_seed(seed, SEED_KIND, &seed_shape(&self.network)) {
+            Ok(())
+        } else {
+            Err(UncheckedMap::Seed { seed }.into())
+        }
+    }
+
+    fn default_start(&self) -> Option<ModelFile> {
+        write(&self.initial()).ok()
     }
 
     fn weights(&self) -> usize {
@@ -329,8 +346,14 @@ impl Draft for Clear {
         let training = training.map_err(|error| DraftError::Model(FamilyError::new(error)))?.unwrap_or_default();
         let schedule = training.schedule(Schedule::default_for(&network, &data.task));
         let what = format!("{} ({} weights)", explain(&kind, why), network.parameters());
+        let seed = seed.seed(SEED_KIND, &seed_shape(&network));
         Ok((Self { network, seed, schedule, release: training.release() }, what))
     }
+}
+
+/// The shapes of a network's tensors, from which the seeds of its starting model follow.
+fn seed_shape(network: &Network) -> Vec<usize> {
+    network.layout().into_iter().flat_map(|tensor| [vec![tensor.shape.len()], tensor.shape].concat()).collect()
 }
 
 /// The network that the campaign file names, or a default for the data with the reason.

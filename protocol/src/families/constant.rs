@@ -12,8 +12,9 @@ use super::{
     draft::{Brief, Draft, DraftError},
     export::{DeliveryError, Export, Format},
     family::{
-        Algorithm, EvaluationWindow, Family, FamilyError, MeasuredTrial, MethodError, ModelFile, OpenedModel,
-        PublishedMaterial, Recomputation, RowCost, TrainError, TrainingTask, Trial, TrialError, WindowEvaluation,
+        Algorithm, EvaluationWindow, Family, FamilyError, FreeConstant, MeasuredTrial, MethodError, ModelFile,
+        OpenedModel, PublishedMaterial, Recomputation, RowCost, TrainError, TrainingTask, Trial, TrialError,
+        WindowEvaluation,
     },
     secrecy::Secrecy,
 };
@@ -95,6 +96,10 @@ impl Family for Constant {
     fn check(&self, data: &Schema) -> Result<(), MethodError> {
         let fits = self.classes == data.task.outputs();
         fits.then_some(()).ok_or(MethodError::Contradiction("there must be one score per class"))
+    }
+
+    fn check_constants(&self, _: &Schema) -> Result<(), FreeConstant> {
+        Ok(())
     }
 
     fn weights(&self) -> usize {

@@ -1,6 +1,6 @@
 //! How a campaign file chooses a family and its settings.
 
-use syft::{DataError, Examples};
+use syft::{DataError, Examples, SeedIndex};
 
 use super::family::{Algorithm, Family, FamilyError};
 use crate::{
@@ -43,8 +43,8 @@ pub struct Brief<'a> {
     pub examples: &'a Examples,
     /// The backbone that transforms raw columns first, if any.
     pub backbone: Option<Backbone>,
-    /// Seed of random constants.
-    pub seed: u32,
+    /// Index of the seed of random constants.
+    pub seed: SeedIndex,
 }
 
 /// Why no method fits a campaign file.

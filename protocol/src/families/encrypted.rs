@@ -18,8 +18,9 @@ use super::{
     draft::{Brief, Draft, DraftError, explain},
     export::{DeliveryError, Export, Format},
     family::{
-        Algorithm, EvaluationWindow, Family, FamilyError, MeasuredTrial, MethodError, ModelFile, OpenedModel,
-        PublishedMaterial, Recomputation, RowCost, TrainError, TrainingTask, Trial, TrialError, WindowEvaluation,
+        Algorithm, EvaluationWindow, Family, FamilyError, FreeConstant, MeasuredTrial, MethodError, ModelFile,
+        OpenedModel, PublishedMaterial, Recomputation, RowCost, TrainError, TrainingTask, Trial, TrialError,
+        WindowEvaluation,
     },
     secrecy::{PartyStatement, Secrecy, SecurityFigure, UpdateEncryption},
 };
@@ -151,6 +152,17 @@ impl Family for Linear {
             return Err(Contradiction("the model's shape does not match schema and task"));
         }
         Ok(())
+    }
+
+    fn check_constants(&self, data: &Schema) -> Result<(), FreeConstant> {
+        if self.backbone.is_some() {
+            return Err(FreeConstant::Backbone);
+        }
+        let Labels { right, wrong } = self.labels;
+        if !self.labels.is_default(self.shape.outputs) {
+            return Err(FreeConstant::Labels { right, wrong });
+        }
+        Ok(self.features.check_ranges(&data.ranges())?)
     }
 
     fn weights(&self) -> usize {
@@ -464,8 +476,8 @@ const PARTIES: [PartyStatement; 6] = [
     },
     PartyStatement {
         party: "data scientist and Capsule together",
-        learns: "a single row, if features or backbone were built to respond only to that row and no privacy budget is set",
+        learns: "a single row, if backbone or free constants were built to respond only to that row, no privacy budget is set, and the Mine's owner allows it",
         never_learns: "rows of data of a Mine with a privacy budget, beyond that budget",
-        rests_on: "differential privacy; a Mine's policy, which requires a budget or consent for a backbone",
+        rests_on: "differential privacy; a Mine's policy, which requires a budget or consent for a backbone and for constants that do not follow the published ranges",
     },
 ];

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sonar_contracts::WordProof;
 use syft::{
     Binding, ContentVerdict, DataError, Deviation, Examples, Ladder, Metric, Ppm, RuleError, Targets, Trainable,
-    Validation, ValidationError, VersionSeed, evaluate_window, privacy::Zcdp,
+    UncheckedMap, Validation, ValidationError, VersionSeed, evaluate_window, privacy::Zcdp,
 };
 use syft_nets::{ConstantError, TrainingProgress};
 use zeroize::Zeroizing;
@@ -63,6 +63,28 @@ pub enum MethodError {
     /// Parts contradict each other.
     #[error("the manifest contradicts itself: {0}")]
     Contradiction(&'static str),
+}
+
+/// A public part of a method that its data scientist chose freely, and that could be built to single out a row.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FreeConstant {
+    /// A network in front of the model.
+    #[error("rows go through a network of the data scientist's choice")]
+    Backbone,
+    /// A constant of a feature map or of a network's input.
+    #[error(transparent)]
+    Map(#[from] UncheckedMap),
+    /// The scores of classes.
+    #[error("the target scores of the classes, {right} and {wrong}, are not the usual ones")]
+    Labels {
+        /// Score of the right class.
+        right: f64,
+        /// Score of every other class.
+        wrong: f64,
+    },
+    /// A public starting model.
+    #[error("the public starting model is of the data scientist's choice")]
+    Start,
 }
 
 /// Why the accuracy cannot be measured.
@@ -142,6 +164,18 @@ pub trait Family: fmt::Debug + Send + Sync {
     /// # Errors
     /// Names what is invalid.
     fn check(&self, data: &Schema) -> Result<(), MethodError>;
+
+    /// Checks that the public constants treat all rows within the schema's ranges alike, so that their choice cannot
+    /// single out a row.
+    ///
+    /// # Errors
+    /// Names what could.
+    fn check_constants(&self, data: &Schema) -> Result<(), FreeConstant>;
+
+    /// The material of version 1 with the default starting model, if anybody can compute it from the manifest.
+    fn default_start(&self) -> Option<ModelFile> {
+        None
+    }
 
     /// Number of weights.
     fn weights(&self) -> usize;

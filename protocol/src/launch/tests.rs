@@ -9,7 +9,7 @@ use syft_nets::{Input, NetworkKind};
 
 use super::*;
 pub(crate) use crate::campaign::tests::TEXT;
-use crate::{bundle::BundleError, manifest::ManifestError};
+use crate::{bundle::BundleError, families::FreeConstant, manifest::ManifestError};
 
 pub(crate) fn inputs() -> Inputs {
     let rows: String = (0..20)
@@ -32,7 +32,7 @@ pub(crate) fn inputs() -> Inputs {
         capsule: CapsuleTerms {
             operator: Address::repeat_byte(2),
             fee_ppm: Ppm::of(1, 100),
-            stake: Amount::ZERO,
+            stake: Amount::from(100_u128),
             fingerprint: Fingerprint::V4([0xCD; 20]),
         },
         now: Timestamp::from_unix(1_800_000_000),
@@ -84,11 +84,95 @@ fn a_network_is_planned_as_the_file_says() {
     let bytes = manifest.encode().unwrap();
     assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
     let clear = manifest.method.clear().unwrap();
-    assert_eq!((clear.seed, clear.schedule.epochs, clear.release.bits), (3, 2, 6));
+    assert_eq!((clear.schedule.epochs, clear.release.bits), (2, 6));
+    assert_eq!(manifest.check_constants(), Ok(()));
     let checked = opened(&plan, &manifest).check(&manifest, &Embedding::none()).unwrap();
     assert_eq!(checked.start.accuracy().get(), 100_000);
     // What the Capsule publishes is always the same file.
     assert_eq!(checked.start.file().unwrap(), crate::families::plain_network(&clear.initial()).unwrap());
+}
+
+/// Every map that a launch makes is one that a Mine accepts without a privacy budget.
+#[test]
+fn what_is_launched_is_checked() {
+    for features in ["identity", "polynomial", "random-relu:40"] {
+        for seed in ["", "seed = 0", "seed = 15"] {
+            let text = format!("{TEXT}[model]\nfeatures = \"{features}\"\n{seed}\n");
+            let plan = plan(&CampaignFile::parse(&text).unwrap(), inputs()).unwrap();
+            assert_eq!(plan.manifest(Digest([9; 32])).check_constants(), Ok(()), "{features}");
+        }
+    }
+    let text = format!("{TEXT}[model]\nfeatures = \"random-relu:40\"\nseed = 16\n");
+    let refused = CampaignFile::parse(&text).unwrap_err().to_string();
+    assert!(refused.contains("16 is not the index of a seed: it must be between 0 and 15"), "{refused}");
+}
+
+/// A data scientist puts constants of their own into a manifest that is valid otherwise.
+#[test]
+fn attack_manifest_that_singles_out_a_known_person_is_refused() {
+    let manifest = |text: &str| {
+        let plan = plan(&CampaignFile::parse(&format!("{TEXT}{text}")).unwrap(), inputs()).unwrap();
+        plan.manifest(Digest([9; 32]))
+    };
+    let refusal = |manifest: Manifest| {
+        let manifest = Manifest::decode(&manifest.encode().unwrap()).unwrap();
+        manifest.check_constants().unwrap_err()
+    };
+    // Every column is centred at the known person, and everybody else is cut at the same limits.
+    let mut centred = manifest("");
+    let Method::Encrypted(linear) = &mut centred.method else { unreachable!() };
+    linear.features.columns = [7.0, 0.85].map(|center| syft::Column { center, spread: 1e-6 }).to_vec();
+    let refused = refusal(centred).to_string();
+    assert!(refused.starts_with("the spread of column 0 is 0.000001; for the published range"), "{refused}");
+
+    let mut seeded = manifest("[model]\nfeatures = \"random-relu:40\"\n");
+    let Method::Encrypted(linear) = &mut seeded.method else { unreachable!() };
+    let syft::Expansion::RandomRelu { seed, .. } = &mut linear.features.expansion else { unreachable!() };
+    *seed = 3;
+    assert_eq!(refusal(seeded), FreeConstant::Map(syft::UncheckedMap::Seed { seed: 3 }));
+
+    let mut weighed = manifest("");
+    let Method::Encrypted(linear) = &mut weighed.method else { unreachable!() };
+    linear.labels = syft::Labels { right: 1.0, wrong: 0.999 };
+    assert_eq!(refusal(weighed), FreeConstant::Labels { right: 1.0, wrong: 0.999 });
+
+    assert_eq!(refusal(through("", &[30], 2).unwrap().manifest(Digest([9; 32]))), FreeConstant::Backbone);
+}
+
+/// The same with a public network: its input, the seed of its weights, and a starting model.
+#[test]
+fn attack_public_network_that_singles_out_a_known_person_is_refused() {
+    let plan = plan(&CampaignFile::parse(&format!("{TEXT}[model]\nregime = \"clear\"\n")).unwrap(), inputs()).unwrap();
+    let good = plan.manifest(Digest([9; 32]));
+    assert_eq!(good.check_constants(), Ok(()));
+    let mut started = good.clone();
+    started.commitments.initial = Some(Digest([1; 32]));
+    assert_eq!(started.check_constants(), Err(FreeConstant::Start));
+    let mut seeded = good.clone();
+    let Method::Clear(clear) = &mut seeded.method else { unreachable!() };
+    clear.seed = 3;
+    assert_eq!(seeded.check_constants(), Err(FreeConstant::Map(syft::UncheckedMap::Seed { seed: 3 })));
+    let mut centred = good;
+    let Method::Clear(clear) = &mut centred.method else { unreachable!() };
+    let columns = [7.0, 0.85].map(|center| syft::Column { center, spread: 1e-6 }).to_vec();
+    clear.network = NetworkKind::Mlp(vec![64, 32]).network(Input::Columns(columns), 2).unwrap();
+    assert!(matches!(centred.check_constants(), Err(FreeConstant::Map(syft::UncheckedMap::Spread { column: 0, .. }))));
+}
+
+#[test]
+fn a_launch_with_little_stake_or_a_free_start_warns() {
+    let rich = |stake: u128, token: Address| {
+        let inputs = inputs();
+        let capsule = CapsuleTerms { stake: stake.into(), ..inputs.capsule.clone() };
+        let plan = plan(&CampaignFile::parse(TEXT).unwrap(), Inputs { capsule, token, ..inputs }).unwrap();
+        plan.outlook.warnings.into_iter().find(|warning| warning.contains("the Capsule locks"))
+    };
+    assert_eq!(rich(100, Address::ZERO), None, "a tenth of the bounty");
+    assert!(rich(99, Address::ZERO).unwrap().contains("Mines expect 0.0000000000000001 ETH by default"));
+    assert_eq!(rich(crate::terms::USUAL_TOKEN_STAKE, Address::repeat_byte(9)), None);
+    assert!(rich(100, Address::repeat_byte(9)).unwrap().contains("Mines expect 0.1 ETH"));
+    let warned = through("", &[30], 2).unwrap().outlook.warnings;
+    assert!(warned.iter().any(|warning| warning.contains("only Mines with a privacy budget")), "{warned:?}");
 }
 
 /// A public network of two columns, that a campaign of this text reads through.

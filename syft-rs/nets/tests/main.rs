@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use syft::export::Answer;
 use syft::{
-    FeatureKind, FeatureMap, Grid, Labels, Ladder, Matrix, Metric, Parameters, Ppm, Rule, Shape, Task, Validation,
-    Weights,
+    FeatureKind, FeatureMap, Grid, Labels, Ladder, Matrix, Metric, Parameters, Ppm, Rule, SeedIndex, Shape, Task,
+    Validation, Weights,
 };
 use syft_nets::{Model, NetworkKind, Release, Schedule, Training};
 
@@ -38,7 +38,7 @@ fn linear_campaign(
 ) -> Ppm {
     let greatest = rows.values().iter().copied().fold(0.0, f64::max);
     let ranges = vec![(0.0, greatest); rows.columns()];
-    let map = FeatureMap::fit(rows, &ranges, FeatureKind::Identity, None, 0).unwrap();
+    let map = FeatureMap::fit(rows, &ranges, FeatureKind::Identity, None, SeedIndex::default()).unwrap();
     let shape = Shape { inputs: map.inputs(), outputs: 10 };
     let params = Parameters::linear(shape).unwrap();
     let (rule, labels) = how(&map);

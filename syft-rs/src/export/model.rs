@@ -65,7 +65,7 @@ pub(super) fn membership(cells: &[Vec<usize>], places: usize) -> Vec<f64> {
 pub(super) mod tests {
     use super::*;
     use crate::data::TargetMap;
-    use crate::{FeatureKind, Image, Matrix};
+    use crate::{FeatureKind, Image, Matrix, SeedIndex};
 
     pub(in super::super) const KINDS: [FeatureKind; 4] =
         [FeatureKind::Identity, FeatureKind::Polynomial, FeatureKind::RandomRelu(5), FeatureKind::RandomConv(18)];
@@ -83,7 +83,7 @@ pub(super) mod tests {
         pub fn new(kind: FeatureKind) -> Self {
             let raw = Matrix::new(2, 36, (0..72).map(|i| f64::from(i * 37 % 64)).collect()).unwrap();
             let image = Image { height: 6, width: 6, channels: 1 };
-            let features = FeatureMap::fit(&raw, &[(0.0, 64.0); 36], kind, Some(image), 7).unwrap();
+            let features = FeatureMap::fit(&raw, &[(0.0, 64.0); 36], kind, Some(image), SeedIndex::default()).unwrap();
             let shape = Shape { inputs: features.inputs(), outputs: 2 };
             let weights = Weights::project(shape, (0..shape.weights()).map(|i| (i % 9) as f64 / 64.0).collect());
             Self {

@@ -1,7 +1,9 @@
 //! Random convolution features of images: filters that follow from a seed, thresholded, and averaged over the cells of a grid.
 
+use super::checked;
 use super::expansion::{Expansion, Image, Recipe};
 use super::random::{center, multiply, threshold, weights};
+use super::seed::SeedIndex;
 use crate::data::{DataError, Matrix};
 use std::ops::Range;
 
@@ -131,16 +133,23 @@ fn normalised(weights: &[f64], filters: usize) -> Vec<f64> {
 }
 
 /// Chooses filter size and grid by the size of the image, as many filters as give about `count` features, and the threshold.
-pub(super) fn fit(inputs: &Matrix, count: usize, image: Option<Image>, seed: u32) -> Result<Expansion, DataError> {
+pub(super) fn fit(
+    inputs: &Matrix,
+    count: usize,
+    image: Option<Image>,
+    index: SeedIndex,
+) -> Result<Expansion, DataError> {
     let image = image.ok_or_else(|| DataError::Map("random convolutions need columns that are an image".into()))?;
     let side = image.height.min(image.width);
     let (size, cells) = if side >= 16 { (7, 4) } else { (3, 3) };
     let filters = (count / (cells * cells)).max(1);
-    let trial = Expansion::RandomConv { image, filters, size, cells, seed, threshold: 0.0 };
-    let conv = Conv::new(&trial, inputs.columns())?;
+    let trial = |seed, threshold| Expansion::RandomConv { image, filters, size, cells, seed, threshold };
+    let seed = checked::seed(&trial(0, 0.0), inputs.columns(), index);
+    let trial = |threshold| trial(seed, threshold);
+    let conv = Conv::new(&trial(0.0), inputs.columns())?;
     let some = (0..inputs.rows().min(100)).flat_map(|row| conv.responses(inputs.row(row)));
-    let threshold = threshold(&some.collect::<Vec<_>>());
-    Ok(Expansion::RandomConv { image, filters, size, cells, seed, threshold })
+    let most = trial(0.0).most_threshold(inputs.columns());
+    Ok(trial(threshold(&some.collect::<Vec<_>>(), most)))
 }
 
 #[cfg(test)]

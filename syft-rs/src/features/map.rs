@@ -3,6 +3,7 @@
 use super::conv::{self, Conv};
 use super::expansion::{Column, Expansion, Image, Recipe};
 use super::kind::FeatureKind;
+use super::seed::SeedIndex;
 use super::{polynomial, random};
 use crate::data::{DataError, Matrix};
 use crate::lattice::{INPUT_BITS, LATTICE_BITS, round_digits, round_to_bits, truncate_to_lattice};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Standardised columns and features are clipped to ± this value before a row is shortened.
 pub const FEATURE_LIMIT: f64 = 64.0;
-/// A column's spread is at least this share of its public range.
+/// A fitted spread is at least this share of its public range: enough that rounding keeps it within the bounds of a checked map.
 const LEAST_SPREAD: f64 = 0.3;
 /// Typical norm of a row after scaling: most rows stay below one and are not shortened.
 const TYPICAL_NORM: f64 = 0.7;
@@ -69,7 +70,8 @@ pub struct FeatureMap {
 }
 
 impl FeatureMap {
-    /// Chooses constants from validation examples, the public ranges (least, greatest) of the columns, and a seed.
+    /// Chooses constants from validation examples, the public ranges (least, greatest) of the columns, and a seed. If the
+    /// examples are within the ranges, [`FeatureMap::check_ranges`] accepts the map.
     ///
     /// The constants are public, so means and spreads of the validation columns become known, rounded to four digits.
     pub fn fit(
@@ -77,7 +79,7 @@ impl FeatureMap {
         ranges: &[(f64, f64)],
         kind: FeatureKind,
         image: Option<Image>,
-        seed: u32,
+        seed: SeedIndex,
     ) -> Result<Self, DataError> {
         if validation.rows() == 0 || validation.columns() == 0 {
             return Err(DataError::Empty);
@@ -113,10 +115,12 @@ impl FeatureMap {
     fn fit_scale(&mut self, validation: &Matrix) -> Result<(), DataError> {
         let expanded = self.expand(validation)?;
         let mean_square = expanded.values().iter().map(|x| x * x).sum::<f64>() / validation.rows() as f64;
-        if matches!(self.expansion, Expansion::RandomRelu { .. } | Expansion::RandomConv { .. }) {
-            self.bias = round_digits(RANDOM_BIAS * mean_square.sqrt());
+        if self.expansion.is_random() {
+            self.bias = round_digits(RANDOM_BIAS * mean_square.sqrt()).min(self.most_bias());
         }
-        self.scale = round_digits(TYPICAL_NORM / (mean_square + self.bias * self.bias).sqrt());
+        let scale = round_digits(TYPICAL_NORM / (mean_square + self.bias * self.bias).sqrt());
+        let (least, greatest) = self.scale_bounds();
+        self.scale = scale.clamp(least, greatest);
         self.check()
     }
 
@@ -222,7 +226,9 @@ fn fit_column(validation: &Matrix, index: usize, range: (f64, f64)) -> Column {
     let column = || (0..validation.rows()).map(|row| validation.row(row)[index]);
     let mean = column().sum::<f64>() / count;
     let spread = (column().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count).sqrt();
-    Column { center: round_digits(mean), spread: round_digits(spread.max(full_range(range).spread * LEAST_SPREAD)) }
+    // Rounding may lead out of the range.
+    let center = round_digits(mean).clamp(range.0, range.1);
+    Column { center, spread: round_digits(spread.max(full_range(range).spread * LEAST_SPREAD)) }
 }
 
 /// The constants that take the public range to [0, 1].
@@ -265,7 +271,8 @@ mod tests {
 
     fn map() -> FeatureMap {
         let raw = Matrix::new(3, 2, vec![1.0, 1000.0, 2.0, 3000.0, 3.0, 2000.0]).unwrap();
-        FeatureMap::fit(&raw, &[(0.0, 4.0), (0.0, 10_000.0)], FeatureKind::Identity, None, 1).unwrap()
+        FeatureMap::fit(&raw, &[(0.0, 4.0), (0.0, 10_000.0)], FeatureKind::Identity, None, SeedIndex::default())
+            .unwrap()
     }
 
     /// Images of 12×12 pixels with a few strokes.
@@ -276,7 +283,7 @@ mod tests {
 
     fn fit(kind: FeatureKind) -> FeatureMap {
         let image = Image { height: 12, width: 12, channels: 1 };
-        FeatureMap::fit(&images(20), &[(0.0, 255.0); 144], kind, Some(image), 9).unwrap()
+        FeatureMap::fit(&images(20), &[(0.0, 255.0); 144], kind, Some(image), SeedIndex::default()).unwrap()
     }
 
     const KINDS: [FeatureKind; 4] =
@@ -318,14 +325,15 @@ mod tests {
         for kind in [FeatureKind::RandomRelu(50), FeatureKind::RandomConv(64)] {
             let image = Image { height: 12, width: 12, channels: 1 };
             let fit = |seed| FeatureMap::fit(&images(20), &[(0.0, 255.0); 144], kind, Some(image), seed).unwrap();
-            assert_ne!(fit(1).apply(&images(2)).unwrap(), fit(2).apply(&images(2)).unwrap());
+            let [one, other] = [1, 2].map(|bits| fit(SeedIndex::from_bits(bits)).apply(&images(2)).unwrap());
+            assert_ne!(one, other);
         }
     }
 
     #[test]
     fn constant_columns_do_no_harm() {
         let raw = Matrix::new(2, 1, vec![5.0, 5.0]).unwrap();
-        let map = FeatureMap::fit(&raw, &[(5.0, 5.0)], FeatureKind::Identity, None, 1).unwrap();
+        let map = FeatureMap::fit(&raw, &[(5.0, 5.0)], FeatureKind::Identity, None, SeedIndex::default()).unwrap();
         assert_eq!(map.apply(&raw).unwrap().row(0)[0], 0.0);
     }
 
@@ -341,7 +349,7 @@ mod tests {
         relu.expansion = Expansion::RandomRelu { count: 5_000, seed: 1, threshold: 0.0 };
         assert!(relu.check().unwrap_err().to_string().contains("5000 features"));
         let raw = Matrix::new(1, 3, vec![1.0; 3]).unwrap();
-        let no_image = FeatureMap::fit(&raw, &[(0.0, 1.0); 3], FeatureKind::RandomConv(8), None, 1);
+        let no_image = FeatureMap::fit(&raw, &[(0.0, 1.0); 3], FeatureKind::RandomConv(8), None, SeedIndex::default());
         assert!(no_image.unwrap_err().to_string().contains("image"));
     }
 
@@ -352,7 +360,7 @@ mod tests {
             let raw = Matrix::new(rows, 2, values[..rows * 2].to_vec()).unwrap();
             for kind in [FeatureKind::Identity, FeatureKind::Polynomial, FeatureKind::RandomRelu(9)] {
                 let sample = Matrix::new(3, 2, vec![1.0, 1000.0, 2.0, 3000.0, 3.0, 2000.0]).unwrap();
-                let map = FeatureMap::fit(&sample, &[(0.0, 4.0), (0.0, 10_000.0)], kind, None, 1).unwrap();
+                let map = FeatureMap::fit(&sample, &[(0.0, 4.0), (0.0, 10_000.0)], kind, None, SeedIndex::default()).unwrap();
                 let features = map.apply(&raw).unwrap();
                 for row in 0..rows {
                     prop_assert!(features.row(row).iter().map(|x| x * x).sum::<f64>() <= 1.0);

@@ -1,6 +1,8 @@
 //! Random weights that anybody can compute from a seed, and random ReLU features.
 
+use super::checked;
 use super::expansion::Expansion;
+use super::seed::SeedIndex;
 use crate::data::Matrix;
 use crate::lattice::{INPUT_BITS, round_to_bits};
 use faer::linalg::matmul::matmul;
@@ -35,18 +37,24 @@ pub(super) fn multiply(rows: &[f64], weights: &[f64], columns: usize) -> Vec<f64
     product
 }
 
-/// A threshold for these combinations, rounded as the inputs are.
-pub(super) fn threshold(values: &[f64]) -> f64 {
+/// A threshold for these combinations, rounded as the inputs are, and at most that of a checked map.
+pub(super) fn threshold(values: &[f64], most: f64) -> f64 {
     let mean_square = values.iter().map(|x| x * x).sum::<f64>() / values.len().max(1) as f64;
-    round_to_bits((THRESHOLD * mean_square.sqrt()).clamp(-MAX_THRESHOLD, MAX_THRESHOLD), INPUT_BITS)
+    let threshold = (THRESHOLD * mean_square.sqrt()).min(most).min(MAX_THRESHOLD);
+    // Rounding to the nearest could exceed the bound.
+    let rounded = round_to_bits(threshold, INPUT_BITS);
+    if rounded <= most { rounded } else { rounded - f64::from(1 << INPUT_BITS).recip() }
 }
 
 /// Random ReLU features with a threshold that suits these inputs.
-pub(super) fn fit(inputs: &Matrix, count: usize, seed: u32) -> Expansion {
+pub(super) fn fit(inputs: &Matrix, count: usize, index: SeedIndex) -> Expansion {
+    let columns = inputs.columns();
+    let trial = |seed, threshold| Expansion::RandomRelu { count, seed, threshold };
+    let seed = checked::seed(&trial(0, 0.0), columns, index);
     // 64 combinations are enough to estimate the spread.
     let some = count.clamp(1, 64);
-    let combined = multiply(inputs.values(), &weights(seed, inputs.columns() * some), some);
-    Expansion::RandomRelu { count, seed, threshold: threshold(&combined) }
+    let combined = multiply(inputs.values(), &weights(seed, columns * some), some);
+    trial(seed, threshold(&combined, trial(seed, 0.0).most_threshold(columns)))
 }
 
 /// `max(0, z·w_i - threshold)`, minus the mean over `i`. Weight `i` of column `j` is number `j·count + i`.

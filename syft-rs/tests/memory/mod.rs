@@ -5,7 +5,8 @@ use rand::{RngExt, SeedableRng};
 use std::process::Command;
 use syft::{
     Binding, EncryptedUpdate, FeatureKind, FeatureMap, Features, Grid, Labels, Ladder, Matrix, Metric, Parameters, Ppm,
-    Rule, SecretKey, Shape, Targets, Validation, VersionSeed, Weights, encrypt_update, evaluate_window, train,
+    Rule, SecretKey, SeedIndex, Shape, Targets, Validation, VersionSeed, Weights, encrypt_update, evaluate_window,
+    train,
 };
 
 const MIB: u64 = 1 << 20;
@@ -36,7 +37,8 @@ fn examples(rows: usize, columns: usize, classes: usize) -> (Features, Targets) 
     let mut random = StdRng::seed_from_u64(1);
     let values = (0..rows * columns).map(|_| random.random_range(0.0..1.0)).collect();
     let raw = Matrix::new(rows, columns, values).unwrap();
-    let map = FeatureMap::fit(&raw, &vec![(0.0, 1.0); columns], FeatureKind::Identity, None, 1).unwrap();
+    let map =
+        FeatureMap::fit(&raw, &vec![(0.0, 1.0); columns], FeatureKind::Identity, None, SeedIndex::default()).unwrap();
     (map.apply(&raw).unwrap(), Targets::Classes((0..rows).map(|row| row % classes).collect()))
 }
 

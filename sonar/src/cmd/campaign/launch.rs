@@ -12,7 +12,7 @@ use sonar_node::{
     files,
 };
 use sonar_protocol::{
-    admission::{self, NotAdmitted, least_stake},
+    admission::{self, NotAdmitted},
     campaign::{self, CampaignFile, CampaignFileError},
     families::plain_network,
     handover::AuditSecret,
@@ -22,7 +22,7 @@ use sonar_protocol::{
     manifest::Manifest,
     pgp::{self, Certificate},
     statement::{CampaignProgress, PrivacyStatement},
-    terms::CampaignTerms,
+    terms::{CampaignTerms, usual_stake},
     units::{Amount, Timestamp, TokenUnit, percent},
     view::{CapsuleView, World},
 };
@@ -56,7 +56,8 @@ pub struct Launch {
     /// Launch another campaign from a file that was launched before
     #[arg(long)]
     again: bool,
-    /// Part of the Capsule's stake that the campaign locks, in ETH (default: a sixteenth of the free stake)
+    /// Part of the Capsule's stake that the campaign locks, in ETH (default: a sixteenth of the free stake, or
+    /// what Mines expect by default if that is more: a tenth of a bounty in ETH, 0.1 ETH for one in tokens)
     #[arg(long, value_name = "ETH")]
     stake: Option<String>,
 }
@@ -289,14 +290,6 @@ impl PublicNetwork {
     }
 }
 
-/// The stake that is usually locked: a share of what the Capsule has free, or what Mines usually ask for if that is more,
-/// within the operator's limit.
-fn usual_stake(capsule: &CapsuleView, token: &TokenUnit, bounty: Amount) -> Amount {
-    let share = Amount(capsule.free_stake().0 / U256::from(STAKE_SHARE));
-    let asked = least_stake(token.address, bounty);
-    share.max(asked).min(capsule.limits.stake_per_campaign)
-}
-
 /// A launch without a draft.
 struct LaunchContext<'a> {
     context: &'a Context,
@@ -314,6 +307,13 @@ struct PlannedLaunch {
     salt: Digest,
 }
 
+/// A part of the Capsule's free stake, or what Mines expect for the bounty if that is more and free.
+fn default_stake(capsule: &CapsuleView, token: Address, bounty: Amount) -> Amount {
+    let free = capsule.free_stake();
+    let share = Amount(free.0 / U256::from(STAKE_SHARE));
+    share.max(usual_stake(token, bounty)).min(free).min(capsule.limits.stake_per_campaign)
+}
+
 impl LaunchContext<'_> {
     async fn plan(&self, given: &LaunchInputs, stake: Option<&str>, output: &Output) -> Result<PlannedLaunch, Failure> {
         let world = self.context.world(self.client).await?;
@@ -325,7 +325,7 @@ impl LaunchContext<'_> {
             token.parse(&given.file.reward.bounty).map_err(|error| refused_amount(error).at("reward.bounty"))?;
         let stake = match stake {
             Some(text) => TokenUnit::eth().parse(text).map_err(refused_amount)?,
-            None => usual_stake(view, &token, bounty),
+            None => default_stake(view, token.address, bounty),
         };
         let scientist = identity::open(self.context, self.name, self.passphrase)?;
         let scientist = Certificate::decode(&scientist.certificate().encode(), world.head.now)?;

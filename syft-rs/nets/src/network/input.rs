@@ -1,7 +1,9 @@
 //! The input of a network: raw columns or pixels, standardised by public constants.
 
 use serde::{Deserialize, Serialize};
-use syft::{Column, DataError, FEATURE_LIMIT, FeatureKind, FeatureMap, Image, Matrix};
+use syft::{
+    Column, DataError, FEATURE_LIMIT, FeatureKind, FeatureMap, Image, Matrix, SeedIndex, UncheckedMap, check_columns,
+};
 
 /// The meaning of raw columns, and the public constants that standardise them: `(x - center) / spread`, clipped to ±64.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +29,9 @@ impl Input {
     /// to [0, 1].
     pub fn fit(validation: &Matrix, ranges: &[(f64, f64)], image: Option<Image>) -> Result<Self, DataError> {
         let Some(image) = image else {
-            return Ok(Self::Columns(FeatureMap::fit(validation, ranges, FeatureKind::Identity, None, 0)?.columns));
+            return Ok(Self::Columns(
+                FeatureMap::fit(validation, ranges, FeatureKind::Identity, None, SeedIndex::default())?.columns,
+            ));
         };
         if validation.columns() != ranges.len() {
             return Err(DataError::Columns { have: validation.columns(), need: ranges.len() });
@@ -35,19 +39,28 @@ impl Input {
         if ranges.len() != image.columns() || image.channels == 0 {
             return Err(DataError::Columns { have: ranges.len(), need: image.columns() });
         }
-        let channel = |channel: usize| {
-            let ranges = ranges.iter().skip(channel).step_by(image.channels);
-            let (least, greatest) =
-                ranges.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), range| (a.min(range.0), b.max(range.1)));
-            Column { center: least, spread: greatest - least }
-        };
+        let column = |(least, greatest)| Column { center: least, spread: greatest - least };
         let input = Self::Image {
             height: image.height,
             width: image.width,
-            channels: (0..image.channels).map(channel).collect(),
+            channels: common(ranges, image.channels).into_iter().map(column).collect(),
         };
         input.check()?;
         Ok(input)
+    }
+
+    /// Checks that the constants follow the published ranges (least, greatest) of the columns, as `FeatureMap::check_ranges` does for features.
+    ///
+    /// # Errors
+    /// Names the first constant that does not follow them.
+    pub fn check_ranges(&self, ranges: &[(f64, f64)]) -> Result<(), UncheckedMap> {
+        match self {
+            Self::Columns(columns) => check_columns(columns, ranges),
+            Self::Image { channels, .. } if ranges.len() != self.columns() => {
+                Err(UncheckedMap::Columns { have: channels.len(), need: ranges.len() })
+            }
+            Self::Image { channels, .. } => check_columns(channels, &common(ranges, channels.len())),
+        }
     }
 
     /// Number of raw columns.
@@ -89,9 +102,31 @@ impl Input {
     }
 }
 
+/// The common range of each channel's pixels.
+fn common(ranges: &[(f64, f64)], channels: usize) -> Vec<(f64, f64)> {
+    let wider = |(least, greatest): (f64, f64), range: &(f64, f64)| (least.min(range.0), greatest.max(range.1));
+    let channel = |channel| ranges.iter().skip(channel).step_by(channels.max(1));
+    (0..channels).map(|place| channel(place).fold((f64::INFINITY, f64::NEG_INFINITY), wider)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attack_centre_at_a_known_image_with_tiny_spreads_is_refused() {
+        let ranges = [(0.0, 255.0); 4];
+        let good = Column { center: 0.0, spread: 255.0 };
+        let image = |channels: Vec<Column>| Input::Image { height: 2, width: 2, channels };
+        image(vec![good]).check_ranges(&ranges).unwrap();
+        Input::Columns(vec![good; 4]).check_ranges(&ranges).unwrap();
+        let tiny = Column { center: 117.0, spread: 1e-6 };
+        for input in [image(vec![tiny]), Input::Columns(vec![tiny; 4])] {
+            input.check().unwrap();
+            assert!(matches!(input.check_ranges(&ranges), Err(UncheckedMap::Spread { column: 0, .. })), "{input:?}");
+        }
+        assert!(matches!(image(vec![good]).check_ranges(&ranges[..3]), Err(UncheckedMap::Columns { .. })));
+    }
 
     #[test]
     fn pixels_are_read_channel_by_channel() {

@@ -25,7 +25,7 @@ struct Victim {
 /// A model of the handwritten digits, and the examples for the evaluation of candidates.
 fn victim() -> Victim {
     let ((raw, targets), (held, held_targets)) = (digits("digits-validation.csv"), digits("digits-train.csv"));
-    let map = FeatureMap::fit(&raw, &[(0.0, 16.0); 64], FeatureKind::Identity, None, 1).unwrap();
+    let map = FeatureMap::fit(&raw, &[(0.0, 16.0); 64], FeatureKind::Identity, None, SeedIndex::default()).unwrap();
     let shape = Shape { inputs: map.inputs(), outputs: CLASSES };
     let params = Parameters::linear(shape).unwrap();
     let task = Task::Classification { classes: (0..CLASSES).map(|class| class.to_string()).collect() };

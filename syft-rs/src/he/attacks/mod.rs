@@ -25,7 +25,7 @@ use super::update::{EncryptedUpdate, Evaluator, encrypt_update};
 use crate::affine::AffineUpdate;
 use crate::data::{Matrix, Targets};
 use crate::evaluate::{ContentVerdict, Ladder, Validation, evaluate_window};
-use crate::features::{FeatureKind, FeatureMap};
+use crate::features::{FeatureKind, FeatureMap, SeedIndex};
 use crate::metric::Metric;
 use crate::model::Weights;
 use crate::shape::Shape;

@@ -8,7 +8,10 @@ const SHAPE: Shape = Shape { inputs: 2, outputs: 2 };
 /// Ten examples on a line; the model of zeros has accuracy 0.4, the true boundary 1.0.
 fn evaluate(candidate: Delta, best: &Weights, best_ppm: u32) -> WindowOutcome {
     let raw = Matrix::new(10, 1, (0..10).map(|i| f64::from(i) / 10.0).collect()).unwrap();
-    let features = FeatureMap::fit(&raw, &[(0.0, 1.0)], FeatureKind::Identity, None, 1).unwrap().apply(&raw).unwrap();
+    let features = FeatureMap::fit(&raw, &[(0.0, 1.0)], FeatureKind::Identity, None, SeedIndex::default())
+        .unwrap()
+        .apply(&raw)
+        .unwrap();
     let targets = Targets::Classes((0..10).map(|i| usize::from(i >= 4)).collect());
     let validation = Validation::new(features, targets, Metric::Accuracy).unwrap();
     let grid = Grid::new(100_000).unwrap();

@@ -27,7 +27,8 @@ struct Campaign {
 impl Campaign {
     fn new() -> Self {
         let ((raw, targets), (held, classes)) = (digits("digits-validation.csv"), digits("digits-train.csv"));
-        let map = FeatureMap::fit(&raw, &[(0.0, 16.0); 64], FeatureKind::RandomRelu(512), None, 1).unwrap();
+        let map = FeatureMap::fit(&raw, &[(0.0, 16.0); 64], FeatureKind::RandomRelu(512), None, SeedIndex::default())
+            .unwrap();
         let shape = Shape { inputs: map.inputs(), outputs: CLASSES };
         let params = Parameters::linear(shape).unwrap();
         let validation =

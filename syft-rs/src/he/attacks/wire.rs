@@ -61,7 +61,7 @@ fn no_data_dependent_public() {
     let shape = Shape { inputs: 4, outputs: 3 };
     let learnt = |rows: usize, value: fn(usize) -> f64, class: fn(usize) -> usize| {
         let raw = Matrix::new(rows, 3, (0..3 * rows).map(value).collect()).unwrap();
-        let map = FeatureMap::fit(&raw, &[(0.0, 1.0); 3], FeatureKind::Identity, None, 1).unwrap();
+        let map = FeatureMap::fit(&raw, &[(0.0, 1.0); 3], FeatureKind::Identity, None, SeedIndex::default()).unwrap();
         let (features, targets) = (map.apply(&raw).unwrap(), Targets::Classes((0..rows).map(class).collect()));
         let (rule, labels) = (Rule::Proximal { rho: 0.01, decay: 0.0 }, Labels::default_for(&map, 3));
         let update = train(&features, &targets, &rule, &labels, &PARTY.params, &mut StdRng::seed_from_u64(1)).unwrap();
