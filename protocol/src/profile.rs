@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(range("a\n-3.2\n7\n"), (-4.0, 7.0));
         assert_eq!(range("a\n0\n0\n"), (0.0, 0.0));
         assert_eq!(range("a\n2024\n2024\n"), (2024.0, 2024.0));
-        assert_eq!(range("a;b\n0,5;1\n7,25;2\n"), (0.0, 7.5));
+        assert_eq!(range("a;b\n0,5;1\n7,25;2\n"), (0.5, 7.5));
     }
 
     #[test]
