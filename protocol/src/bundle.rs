@@ -189,10 +189,9 @@ impl Bundle {
         if bytes.len() > limits::BUNDLE {
             return Err(BundleError::Form("it is too large"));
         }
-        let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| match bytes.starts_with(ANY_MAGIC) {
-            true => BundleError::OtherForm,
-            false => BundleError::Form("it is not a bundle"),
-        })?;
+        let unknown =
+            if bytes.starts_with(ANY_MAGIC) { BundleError::OtherForm } else { BundleError::Form("it is not a bundle") };
+        let rest = bytes.strip_prefix(MAGIC).ok_or(unknown)?;
         let found = rest.split_at_checked(BundleContext::LENGTH);
         let (found, rest) = found.ok_or(BundleError::Form("it is truncated"))?;
         if found != context.encode() {

@@ -290,7 +290,8 @@ async fn signer_of(
     let digest = capsule
         .and_then(|capsule| capsule.certificate)
         .ok_or_else(|| refused("the Capsule has registered no certificate"))?;
-    let certificate = Certificate::decode(&hub.fetch(digest, limits::CERTIFICATE).await?, view.opened.timestamp)?;
+    let bytes = hub.fetch(digest, limits::CERTIFICATE).await?;
+    let certificate = Certificate::decode_signer(&bytes, view.opened.timestamp)?;
     if certificate.fingerprint() == manifest.capsule {
         Ok(certificate)
     } else {
