@@ -313,7 +313,7 @@ async fn a_bounty_in_a_token_comes_with_its_permit() {
     stage.owner.open(&terms).await.unwrap();
     assert_eq!(count(stage.owner.clone()).await, before + 1, "one transaction");
     assert_eq!(*stage.owner.terms(id).await.unwrap(), terms);
-    assert_eq!(stage.owner.ledger(&terms).await.unwrap().deposited, U256::from(1_000_003 + 10_000));
+    assert_eq!(stage.owner.ledger(&terms).await.unwrap().deposited, U256::from(1_010_000_000_000_003_u64));
     let token = stage.owner.token(terms.token).await.unwrap();
     assert_eq!((token.symbol.as_str(), token.decimals), ("DATA", 18));
 }

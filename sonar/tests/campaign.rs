@@ -498,7 +498,10 @@ async fn a_delivery_of_garbage_harms_nobody() {
     let honest = |bundle: &CheckedBundle| initial(bundle);
     let wrong = |bundle: &CheckedBundle| {
         let shape = initial(bundle).shape();
-        Weights::new(shape, &vec![1.0; shape.weights()]).unwrap()
+        let mut values = vec![0.0; shape.weights()];
+        values[1] = 1.0;
+        values[3] = 1.0;
+        Weights::new(shape, &values).unwrap()
     };
     type Delivered<'a> = (&'a Identity, &'a dyn Fn(&CheckedBundle) -> Weights);
     let deliveries: [Delivered; 2] = [(&stranger, &honest), (&capsule.identity, &wrong)];

@@ -241,7 +241,7 @@ async fn a_campaign_is_listed_shown_watched_closed_and_withdrawn() {
         let id = id.to_string();
         let list = user.json(&["campaign", "list", "--mine"]).data();
         assert_eq!(list[0]["id"], id.as_str());
-        assert_eq!(list[0]["bounty"], "1000003");
+        assert_eq!(list[0]["bounty"], "1000000000000003");
         let shown = user.json(&["campaign", "show", &id[..10]]).data();
         assert_eq!(shown["state"], "open");
         assert_eq!(shown["window"]["submissions"], 1);
@@ -251,15 +251,20 @@ async fn a_campaign_is_listed_shown_watched_closed_and_withdrawn() {
         assert!(words.contains("10 % → 10 % (target 80 %)"), "{words}");
         assert!(words.contains("0.000005 ETH a submission: 0.000005 ETH deposited = 0.000005 ETH held"), "{words}");
 
-        let early = user.json(&["campaign", "close", &id, "--yes"]);
-        assert_eq!((early.code, early.error().as_str()), (5, "UNSETTLED_WINDOW"));
+        // The end is announced: nobody can delay it by submitting.
+        let announced = user.json(&["campaign", "close", &id, "--yes"]).data();
+        assert_eq!((&announced["state"], &announced["reason"]), (&"open".into(), &"owner".into()));
+        let again = user.json(&["campaign", "close", &id, "--yes"]);
+        assert_eq!((again.code, again.error().as_str()), (5, "UNSETTLED_WINDOW"));
+        let words = user.run(&["campaign", "show", &id]).stdout;
+        assert!(words.contains("open, closes when its window is settled"), "{words}");
         let watched = user.json(&["campaign", "watch", &id, "--until", "open"]);
         let kinds: Vec<Value> = watched
             .stdout
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap()["data"]["kind"].clone())
             .collect();
-        assert_eq!(kinds, ["opened", "activated", "submitted"]);
+        assert_eq!(kinds, ["opened", "activated", "submitted", "closing"]);
         let waited = user.json(&["campaign", "watch", &id, "--timeout", "300ms"]);
         assert_eq!(waited.code, 8);
         (user, id)
@@ -271,12 +276,10 @@ async fn a_campaign_is_listed_shown_watched_closed_and_withdrawn() {
     stage.settle(&view, &[Outcome::NotImproved], None, 0).await.unwrap();
     aside(move || {
         let id = id_text.as_str();
-        let declined = user.json(&["campaign", "close", id]);
-        assert_eq!(declined.code, 3);
-        let closed = user.json(&["campaign", "close", id, "--yes"]).data();
-        assert_eq!((&closed["state"], &closed["owed"]), (&"closed".into(), &"1000003".into()));
+        let shown = user.json(&["campaign", "show", id]).data();
+        assert_eq!((&shown["state"], &shown["reason"]), (&"closed".into(), &"owner".into()));
         let taken = user.json(&["campaign", "withdraw", id]).data();
-        assert_eq!(taken["amount"], "1000003");
+        assert_eq!(taken["amount"], "1000000000000003");
         let again = user.json(&["campaign", "withdraw", id]);
         assert_eq!((again.code, again.error().as_str()), (5, "CONTRACT_REFUSED"));
         let wait = user.json(&["campaign", "close", id, "--yes"]);
@@ -303,7 +306,7 @@ async fn a_campaign_that_no_capsule_takes_ends_without_success_and_gives_its_mon
 
         let closed = user.json(&["campaign", "close", &id, "--yes"]).data();
         assert_eq!(closed["state"], "refunded");
-        assert_eq!(closed["owed"], "1010003");
+        assert_eq!(closed["owed"], "1010000000000003");
         let watched = user.run(&["campaign", "watch", &id]);
         assert_eq!(watched.code, 9);
         assert!(watched.stdout.contains("refunded"), "{}", watched.stdout);
@@ -331,13 +334,14 @@ async fn the_stake_of_a_capsule_that_missed_its_time_is_shown_and_withdrawn() {
 
         let closed = user.json(&["campaign", "close", &id, "--yes"]).data();
         let owed = &closed["owed_to_owner"];
-        assert_eq!((&owed["amount"], &owed["capsule_stake"]), (&"1010003".into(), &"1000".into()), "{closed}");
+        // A tenth of the stake, because that is less than the fee.
+        assert_eq!((&owed["amount"], &owed["capsule_stake"]), (&"1010000000000003".into(), &"100".into()), "{closed}");
         assert_eq!(user.json(&["campaign", "show", &id]).data()["owed_to_owner"], *owed);
         let shown = words(&user);
-        assert!(shown.contains("0.000000000000001 ETH of Capsules' stakes"), "{shown}");
+        assert!(shown.contains("0.0000000000000001 ETH of Capsules' stakes"), "{shown}");
 
         let taken = user.json(&["campaign", "withdraw", &id]).data();
-        assert_eq!((&taken["amount"], &taken["capsule_stake"]), (&"1010003".into(), &"1000".into()));
+        assert_eq!((&taken["amount"], &taken["capsule_stake"]), (&"1010000000000003".into(), &"100".into()));
         let after = user.json(&["campaign", "show", &id]).data();
         assert_eq!(
             (&after["owed_to_owner"]["amount"], &after["owed_to_owner"]["capsule_stake"]),
@@ -348,6 +352,6 @@ async fn the_stake_of_a_capsule_that_missed_its_time_is_shown_and_withdrawn() {
         taken["capsule_stake"].clone()
     })
     .await;
-    assert_eq!(stake, terms.stake.to_string());
+    assert_eq!(stake, (terms.stake / 10).to_string());
     assert!(stage.owner.claimable(owner).await.unwrap().0.is_zero());
 }

@@ -170,6 +170,7 @@ async fn settlement(stage: &Stage, id: CampaignId) -> SettlementRequest {
         submissions.map(|s| json!({ "miner": s.miner, "content": Digest(s.content.0) })).collect();
     serde_json::from_value(json!({
         "terms": TermsJson::from(&view.terms),
+        "window_start": view.window.start,
         "submissions": submissions,
         "outcomes": outcomes,
         "next": published(NEXT),
@@ -333,13 +334,13 @@ async fn an_event_stream_is_resumed_where_it_was_left_also_after_a_restart() {
     settle(&stage, id).await;
     let site = Site::start(&stage.owner, home.path(), NEVER).await;
     let mut again = site.events("", Some(&seen[5].id)).await;
-    let names: Vec<_> = again.take(2).await.into_iter().map(|message| message.name).collect();
-    assert_eq!(names, ["awarded", "settled"]);
+    let names: Vec<_> = again.take(3).await.into_iter().map(|message| message.name).collect();
+    assert_eq!(names, ["awarded", "charged", "settled"]);
 
     // An event of a block that the chain does not have (any more): all is told again, and that it is.
     let foreign = format!("{}-00000000", seen[5].id.rsplit_once('-').unwrap().0);
     let mut again = site.events(&format!("?campaign={id}"), Some(&foreign)).await;
-    let names: Vec<_> = again.take(2).await.into_iter().map(|message| message.name).collect();
+    let names: Vec<_> = again.take(3).await.into_iter().map(|message| message.name).collect();
     assert_eq!(names, ["rollback", "opened"]);
     site.server.stop().await;
 }

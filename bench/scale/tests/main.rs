@@ -55,7 +55,8 @@ async fn the_fold_accepts_the_history_and_what_is_appended() {
     assert_eq!(world.campaigns.len(), 40);
     assert_eq!(world.campaigns.values().map(|campaign| campaign.submissions).sum::<u32>(), SIZE.submissions);
     let states: BTreeSet<_> = world.campaigns.values().map(|campaign| campaign.state as u8).collect();
-    let every = [State::Open, State::Closed, State::Finalized, State::Refunded].map(|state| state as u8);
+    let every = [State::Open, State::Closed, State::Finalized, State::Refunded, State::Released];
+    let every = every.map(|state| state as u8);
     assert_eq!(states, every.into());
     for campaign in world.campaigns.values() {
         let ledger = campaign.ledger();

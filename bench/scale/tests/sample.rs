@@ -9,13 +9,13 @@ use alloy::{
     providers::{DynProvider, Provider as _},
     rpc::types::{Filter, TransactionReceipt, TransactionRequest},
     signers::{SignerSync as _, local::PrivateKeySigner},
-    sol_types::{SolCall, SolValue as _},
+    sol_types::{SolCall, SolConstructor as _, SolValue as _},
 };
 use sonar_anvil::{Anvil, AnvilConfig};
 use sonar_contracts::{
     Activation, Assessor, Attestation, AuditTerms, CapsuleRegistry, CloseReason, Decline, Delivery, Deployment,
-    Handover, Limits, Outcome, Publication, Settlement, Submission, Terms, campaign_id, fee, handover_hash,
-    window_hash,
+    Handover, Limits, Outcome, Publication, Settlement, Submission, Terms, TermsChecker, campaign_id, fee,
+    handover_hash, local_bounds, window_hash,
 };
 use sonar_scale::{
     chain::Chain,
@@ -76,7 +76,9 @@ impl Sample {
         };
         let registry = sample.create(&CapsuleRegistry::BYTECODE, Vec::new()).await;
         let assessor = sample.create(&Assessor::BYTECODE, Vec::new()).await;
-        let arguments = (registry, assessor).abi_encode_params();
+        let arguments = TermsChecker::constructorCall { registry, bounds_: local_bounds() }.abi_encode();
+        let checker = sample.create(&TermsChecker::BYTECODE, arguments).await;
+        let arguments = (registry, assessor, checker).abi_encode_params();
         let campaigns = sample.create(&Campaigns::BYTECODE, arguments).await;
         sample.contracts = contract::deployment(sample.contracts.chain_id, [campaigns, registry, Address::ZERO], 1);
         sample.register().await;

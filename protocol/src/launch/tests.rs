@@ -292,7 +292,6 @@ fn what_would_be_refused_later_is_refused_now() {
     assert!(refusal("target = 0.9", "target = 0.9\n[limits]\nwindow = 65").contains("limits.window"));
     let large = refusal("[reward]", "[model]\nfeatures = \"random-relu:8191\"\n[reward]");
     assert!(large.contains("8191 features") && large.contains("4096 inputs") && large.contains("4.0 times"), "{large}");
-    assert!(refusal("target = 0.9", "target = 0.9\n[limits]\naudit_seconds = 60").contains("thirty days"));
     let mut poor = inputs();
     poor.bounty = Amount::ZERO;
     let file = CampaignFile::parse(TEXT).unwrap();
@@ -364,14 +363,15 @@ fn the_stake_is_a_part_of_what_a_grid_step_pays() {
     assert_eq!(stake(ETH, Address::ZERO, "").unwrap(), ETH / 1_000);
     assert_eq!(stake(1_000, Address::ZERO, "").unwrap(), 0);
     assert_eq!(stake(1_000, data, "").unwrap(), ETH / 2_000);
-    assert_eq!(stake(1_000, data, "submission_stake = \"0.25\"").unwrap(), ETH / 4);
+    assert_eq!(stake(1_000, data, "submission_stake = \"0.001\"").unwrap(), ETH / 1_000);
+    assert!(stake(1_000, data, "submission_stake = \"0.001001\"").is_err());
     assert_eq!(stake(ETH, Address::ZERO, "submission_stake = \"0 ETH\"").unwrap(), 0);
 
     let refusal = |limits: &str| stake(ETH, Address::ZERO, limits).unwrap_err().to_string();
     let bounds = "between 0 ETH and 16.777215 ETH, in steps of 0.000001 ETH";
     assert!(refusal("submission_stake = \"16.777216\"").contains(bounds));
     assert!(refusal("submission_stake = \"0.0000001\"").contains(bounds));
-    assert!(refusal("submission_stake = \"0.06\"").contains("0.055555555555555555 ETH that one grid step pays"));
+    assert!(refusal("submission_stake = \"0.06\"").contains("more than 0.055555555555555555 ETH: one grid step's pay"));
 }
 
 #[test]

@@ -35,6 +35,7 @@ impl Detail {
 /// State and reason, as in `closed (target reached)`.
 pub fn state(view: &CampaignView) -> String {
     match view.reason {
+        _ if view.is_closing() => format!("{}, closes when its window is settled", view.state),
         CloseReason::None => view.state.to_string(),
         reason => format!("{} ({reason})", view.state),
     }

@@ -196,7 +196,8 @@ fn zcdp_bound() {
     };
     let (raw, classes) = digits("digits-train.csv");
     let ranges = vec![(0.0, 16.0); 64];
-    let features = FeatureMap::fit(&raw, &ranges, FeatureKind::Identity, None, crate::features::SeedIndex::default()).unwrap();
+    let features =
+        FeatureMap::fit(&raw, &ranges, FeatureKind::Identity, None, crate::features::SeedIndex::default()).unwrap();
     let learn = |rows: std::ops::Range<usize>, rule: Rule| {
         let rows: Vec<usize> = rows.collect();
         let features = features.apply(&raw.select(&rows)).unwrap();
