@@ -65,7 +65,7 @@ pub struct TokenStatement {
     pub withdrawn: Amount,
     /// Cost of gas in this token; zero except for ETH.
     pub gas: Amount,
-    /// Forfeited stakes in this token; zero except for ETH.
+    /// What submissions that were not accepted paid, in this token; zero except for ETH.
     pub charged: Amount,
     /// Claimable plus withdrawn, less gas and charges.
     pub net: I256,
