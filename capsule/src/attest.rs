@@ -109,8 +109,9 @@ impl Attester {
     ///
     /// # Errors
     /// When the signer fails.
-    pub fn delivery(&self, id: CampaignId, result: Digest) -> Result<Vec<u8>, alloy::signers::Error> {
-        self.sign(&Delivery { campaign: id.into(), result: result.into() })
+    pub fn delivery(&self, campaign: &CampaignView, result: Digest) -> Result<Vec<u8>, alloy::signers::Error> {
+        let (id, window_hash) = (campaign.id.into(), campaign.window_hash());
+        self.sign(&Delivery { campaign: id, windowHash: window_hash, result: result.into() })
     }
 
     fn sign(&self, statement: &impl Attestation) -> Result<Vec<u8>, alloy::signers::Error> {

@@ -60,7 +60,8 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         "Settlement(bytes32 campaign,uint32 version,uint32 window,bytes32 windowHash,uint16[] outcomes,bytes32 material,bytes32 root,bytes32 handover,uint8 close)"
     );
     /// @notice EIP-712 type of the Capsule's attestation that it has delivered the model.
-    bytes32 public constant DELIVERY_TYPEHASH = keccak256("Delivery(bytes32 campaign,bytes32 result)");
+    bytes32 public constant DELIVERY_TYPEHASH =
+        keccak256("Delivery(bytes32 campaign,bytes32 windowHash,bytes32 result)");
 
     /// @notice Maximum number of accepted submissions of a window.
     uint256 public constant MAX_ACCEPTS_PER_WINDOW = 4;
@@ -246,7 +247,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
     function finalize(Terms calldata t, bytes32 result, Handover[] calldata handovers, bytes calldata sig) external {
         (bytes32 id, Campaign storage c, Meter m) = _load(t, State.Closed);
         if (m.reason() == CloseReason.CapsuleTimeout) revert CapsuleTimedOut(id);
-        _requireSigner(t, keccak256(abi.encode(DELIVERY_TYPEHASH, id, result)), sig);
+        _requireSigner(t, keccak256(abi.encode(DELIVERY_TYPEHASH, id, c.windowHash, result)), sig);
         if (handovers.length != m.version()) revert WrongHandovers(handovers.length, m.version());
         for (uint256 i = 0; i < handovers.length; ++i) {
             _requireSealed(id, i + 1, handovers[i]);

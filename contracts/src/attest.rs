@@ -44,6 +44,7 @@ sol! {
     #[derive(Debug, PartialEq, Eq)]
     struct Delivery {
         bytes32 campaign;
+        bytes32 windowHash;
         bytes32 result;
     }
 }

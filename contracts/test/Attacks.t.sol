@@ -273,7 +273,8 @@ contract CapsuleAttacks is Attacks {
         bytes memory delivery = signDelivery(id, bytes32("result"));
         vm.expectRevert(refusal);
         campaigns.finalize(t, bytes32("result"), handovers(2), delivery);
-        hash = keccak256(abi.encode(keccak256("Delivery(bytes32 campaign,bytes32 result)"), id, bytes32("result")));
+        bytes32 typehash = keccak256("Delivery(bytes32 campaign,bytes32 windowHash,bytes32 result)");
+        hash = keccak256(abi.encode(typehash, id, campaigns.status(id).windowHash, bytes32("result")));
         campaigns.finalize(t, bytes32("result"), handovers(2), signAs(newKey, hash));
     }
 
@@ -326,6 +327,29 @@ contract CapsuleAttacks is Attacks {
         vm.expectPartialRevert(ICampaigns.WrongSigner.selector);
         campaigns.settle(t, windowStart[id], second, outcomes, published(0), 0, sig);
         settled(t, second, outcomes, 0);
+    }
+
+    /// @dev The last settlement is rolled back; without it the campaign closes with another model.
+    function test_aDeliveryOfOneForkCountsOnNoOther() public {
+        Terms memory t = ethTerms();
+        vm.roll(100);
+        bytes32 id = activated(t);
+        Submission[] memory subs = submitted(id, 0, 4);
+        vm.roll(200);
+        uint256 fork = vm.snapshotState();
+        vm.setBlockhash(199, keccak256("one"));
+        settled(t, subs, outcomes4(0, 0, 0, 0), 0);
+        vm.prank(owner);
+        campaigns.close(t);
+        bytes memory sig = signDelivery(id, bytes32("result"));
+        vm.revertToState(fork);
+        vm.setBlockhash(199, keccak256("other"));
+        settled(t, subs, outcomes4(0, 0, 0, 0), 0);
+        vm.prank(owner);
+        campaigns.close(t);
+        vm.expectPartialRevert(ICampaigns.WrongSigner.selector);
+        campaigns.finalize(t, bytes32("result"), handovers(1), sig);
+        campaigns.finalize(t, bytes32("result"), handovers(1), signDelivery(id, bytes32("result")));
     }
 }
 

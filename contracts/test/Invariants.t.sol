@@ -557,8 +557,8 @@ contract Handler is Fixture {
         }
         // Version 2 with what was sealed for version 1.
         if (flaw == 1 && all.length > 1) all[1] = all[0];
-        bytes32 typehash = keccak256("Delivery(bytes32 campaign,bytes32 result)");
-        bytes memory sig = signAs(key, keccak256(abi.encode(typehash, id, bytes32("result"))));
+        bytes32 typehash = keccak256("Delivery(bytes32 campaign,bytes32 windowHash,bytes32 result)");
+        bytes memory sig = signAs(key, keccak256(abi.encode(typehash, id, campaigns.status(id).windowHash, bytes32("result"))));
         return abi.encodeCall(campaigns.finalize, (t, bytes32("result"), all, sig));
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use alloy::primitives::{B256, U256};
 use serde_json::Value;
-use sonar_contracts::{Assessor::AssessorErrors, Delivery, Revert, Terms, Tree};
+use sonar_contracts::{Assessor::AssessorErrors, Revert, Terms, Tree};
 use sonar_node::{
     chain::Client,
     cli::Ready,
@@ -225,7 +225,7 @@ impl Capsule {
         let model = weights.to_safetensors(HashMap::from([("sonar.campaign".into(), id.to_string())])).unwrap();
         let message = pgp::seal_signed(&model, scientist, signer).unwrap();
         let result = self.node.add(message).await.unwrap();
-        let signature = stage.sign(&Delivery { campaign: id.0, result: result.into() });
+        let signature = stage.sign(&stage.delivery(id, result).await);
         let terms = stage.owner.terms(id).await.unwrap();
         stage.capsule.finalize(&terms, result, &[handover], &signature).await.unwrap();
     }

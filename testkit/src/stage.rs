@@ -154,12 +154,18 @@ impl Stage {
         self.capsule.activate(terms, start_ppm.try_into().unwrap(), first, CERTIFICATE, &signature).await.unwrap();
     }
 
+    /// What the Capsule signs about a delivery.
+    pub async fn delivery(&self, id: CampaignId, result: Digest) -> Delivery {
+        let window_hash = self.owner.status(id).await.unwrap().windowHash;
+        Delivery { campaign: id.0, windowHash: window_hash, result: result.into() }
+    }
+
     /// Delivers, with the sealed hand-overs.
     pub async fn finalize(&self, terms: &Terms, result: Digest) -> Result<(), sonar_node::chain::Error> {
         let id = self.owner.id(terms);
         let handovers: Vec<_> =
             self.view(id).await.versions.iter().map(|version| handover(version.published.material)).collect();
-        let signature = self.sign(&Delivery { campaign: id.0, result: result.into() });
+        let signature = self.sign(&self.delivery(id, result).await);
         self.capsule.finalize(terms, result, &handovers, &signature).await.map(drop)
     }
 

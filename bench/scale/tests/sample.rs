@@ -240,7 +240,7 @@ impl Sample {
         let t = || terms.clone();
         self.campaigns(Self::OWNER, Campaigns::closeCall { t: t() }).await;
         let result = keccak256("result");
-        let sig = self.sign(&Delivery { campaign: id, result });
+        let sig = self.sign(&Delivery { campaign: id, windowHash: self.window_hash(id).await, result });
         let handovers = (1..=WINDOWS + 1).map(handover).collect();
         self.campaigns(3, Campaigns::finalizeCall { t: t(), result, handovers, sig }).await;
         let period = u64::from(terms.audit.period);

@@ -35,7 +35,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             known.ok_or_else(|| WorkError::Lost(format!("hand-over of version {}", version.version)))
         };
         let handovers = campaign.versions.iter().map(handover).collect::<Result<Vec<_>, _>>()?;
-        let signature = self.tools.attester.delivery(campaign.id, delivery.result)?;
+        let signature = self.tools.attester.delivery(campaign, delivery.result)?;
         let sent = self.tools.chain.finalize(&campaign.terms, delivery.result, &handovers, &signature);
         Ok(sent.await?)
     }

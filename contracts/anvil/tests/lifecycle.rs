@@ -114,7 +114,7 @@ async fn runs_from_launch_to_delivery(world: &World, terms: &Terms) {
     assert_eq!(CloseReason::try_from(status.reason), Ok(CloseReason::Target));
     assert_eq!(status.bestPpm, 950_000);
 
-    let delivery = Delivery { campaign: id, result: keccak256("the model") };
+    let delivery = Delivery { campaign: id, windowHash: status.windowHash, result: keccak256("the model") };
     let signature = world.attest(&delivery);
     let handovers = ["version 1", "version 2", "version 3"].map(|version| handover(keccak256(version))).to_vec();
     sent(world.campaigns(FIRST_MINER).finalize(terms.clone(), delivery.result, handovers, signature)).await;

@@ -306,8 +306,8 @@ abstract contract Fixture {
     }
 
     function signDelivery(bytes32 id, bytes32 result) internal view returns (bytes memory) {
-        bytes32 typehash = keccak256("Delivery(bytes32 campaign,bytes32 result)");
-        return signAs(ATTESTER_KEY, keccak256(abi.encode(typehash, id, result)));
+        bytes32 typehash = keccak256("Delivery(bytes32 campaign,bytes32 windowHash,bytes32 result)");
+        return signAs(ATTESTER_KEY, keccak256(abi.encode(typehash, id, campaigns.status(id).windowHash, result)));
     }
 
     /// @notice Signs for the present window.
