@@ -39,6 +39,9 @@ pub struct CampaignRecord {
     pub evaluation: Option<Evaluation>,
     /// Settlements of windows, the latest last.
     pub settlements: Vec<Settlement>,
+    /// Hashes of windows that another copy of this home settled; the leak meter has counted them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<B256>,
     /// Slots of models and seeds in the vault.
     pub slots: Vec<Slot>,
     /// For each published key material the seed of its version, sealed to the data scientist. Of an old version's seed
@@ -198,6 +201,7 @@ impl CampaignRecord {
             evaluations: 0,
             evaluation: None,
             settlements: Vec::new(),
+            foreign: Vec::new(),
             slots: Vec::new(),
             handovers: BTreeMap::new(),
             delivery: None,
@@ -269,6 +273,24 @@ impl CampaignRecord {
         self.settlements.push(settlement);
         let surplus = self.settlements.len().saturating_sub(SETTLEMENTS_KEPT);
         self.settlements.drain(..surplus);
+    }
+
+    /// Windows on the chain that this record did not settle and has not counted, with their hashes. A settlement is
+    /// recorded before it is sent, so another copy of this home settled them with the same key, or this home is an older
+    /// backup.
+    pub fn uncounted<'a>(&'a self, campaign: &'a CampaignView) -> impl Iterator<Item = (B256, &'a SettledWindow)> {
+        let forgotten = self.settlements.first().filter(|_| self.settlements.len() == SETTLEMENTS_KEPT);
+        let oldest = forgotten.map_or(WindowIndex(0), |settlement| settlement.window);
+        let later = campaign.settled.iter().filter(move |window| window.index >= oldest);
+        later.map(move |window| (settled_hash(campaign, window), window)).filter(move |(hash, window)| {
+            self.settlement(window.index, *hash).is_none() && !self.foreign.contains(hash)
+        })
+    }
+
+    /// Whether a version on the chain was published with this Capsule's key, but not by this record.
+    #[must_use]
+    pub fn has_foreign_version(&self, campaign: &CampaignView) -> bool {
+        campaign.versions.iter().any(|version| !self.handovers.contains_key(&version.published.material))
     }
 
     /// The slot of the campaign's current version on the chain.

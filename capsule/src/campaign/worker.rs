@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy::primitives::hex;
+use alloy::primitives::{B256, hex};
 use sonar_node::{
     chain,
     ipfs::IpfsError,
@@ -10,10 +10,11 @@ use sonar_node::{
 };
 use sonar_protocol::{
     bundle::CheckedBundle,
-    ids::CampaignId,
+    ids::{CampaignId, Version},
     manifest::Manifest,
     pgp::{Certificate, Identity, PgpError},
     refusal::Refusal,
+    units::Timestamp,
 };
 
 use super::record::{CampaignRecord, RecordError};
@@ -52,6 +53,8 @@ pub struct Tools<S, A, C> {
     pub attester: Attester,
     /// Time limits for fetching artefacts.
     pub patience: FetchPatience,
+    /// Length of the slots at whose ends settlements are sent; zero to send them at once.
+    pub settlement_slot: Duration,
 }
 
 /// Why a step was not completed. The step is retried.
@@ -81,6 +84,11 @@ pub enum WorkError {
     /// A file in the vault is missing.
     #[error("the vault has no {0}; restore a backup")]
     Lost(String),
+    /// Another copy of this Capsule's home works with the same keys.
+    #[error(
+        "version {0} of the model was published with this Capsule's key, but not by this home: run only one copy of a home, the newest; stop the others, or restore the newest backup"
+    )]
+    Foreign(Version),
     /// The chain does not match what was read from it before; retry.
     #[error("the chain does not match what was read from it: {0}")]
     Ahead(&'static str),
@@ -113,6 +121,17 @@ pub struct Worker<S, A, C> {
     pub(crate) tools: Arc<Tools<S, A, C>>,
     pub(super) record: CampaignRecord,
     pub(super) loaded: Option<Arc<CampaignInputs>>,
+    pub(super) held: Option<HeldSettlement>,
+}
+
+/// A settlement that is ready and waits for the end of its slot. After a restart it waits for the end of the slot in
+/// which the Capsule restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeldSettlement {
+    /// Hash of the window.
+    pub window_hash: B256,
+    /// When it is sent.
+    pub until: Timestamp,
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
@@ -125,7 +144,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             Some(bytes) => CampaignRecord::decode(&bytes, id)?,
             None => CampaignRecord::new(id),
         };
-        Ok(Self { tools, record, loaded: None })
+        Ok(Self { tools, record, loaded: None, held: None })
     }
 
     /// The current record.
