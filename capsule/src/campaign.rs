@@ -30,6 +30,7 @@
 //!  in any state, first: secrets that are no longer needed ──────────▶ DestroySecrets
 //! ```
 //!
+//! A settlement is sent at the end of a slot ([`slot_end`]), so that the time that an evaluation took is not public.
 //! An action stays due until the chain shows its effect; [`crate::service`] retries it with growing delays.
 
 mod deliver;
@@ -38,6 +39,8 @@ mod examine;
 pub mod record;
 pub mod secrets;
 pub mod worker;
+
+use std::time::Duration;
 
 use sonar_contracts::{CloseReason, State};
 use sonar_node::vault::SecretStore;
@@ -51,9 +54,12 @@ use sonar_protocol::{
 use self::{
     record::{CampaignRecord, ProposalDecision, Slot},
     secrets::Secret,
-    worker::{WorkError, Worker},
+    worker::{HeldSettlement, WorkError, Worker},
 };
 use crate::ports::{Artefacts, Chain};
+
+/// Name of the step that evaluates a window.
+pub(crate) const EVALUATE: &str = "evaluate";
 
 /// The next action for a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +100,7 @@ impl CapsuleAction {
             Self::Examine => "examine",
             Self::Activate => "activate",
             Self::Decline(_) => "decline",
-            Self::Evaluate(_) => "evaluate",
+            Self::Evaluate(_) => EVALUATE,
             Self::SendSettlement(_) => "send_settlement",
             Self::Close => "close",
             Self::Deliver => "deliver",
@@ -156,6 +162,19 @@ fn open(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) -> Cap
     }
 }
 
+/// When a settlement that is ready now is sent: at the end of the slot that this time lies in. Slots follow one another
+/// from the close of the window. None is longer than a quarter of the time for an evaluation, so that the settlement is
+/// not late. Zero sends at once.
+#[must_use]
+pub fn slot_end(closed_at: Timestamp, evaluation_seconds: u32, slot: Duration, now: Timestamp) -> Timestamp {
+    let length = slot.as_secs().min(u64::from(evaluation_seconds) / 4);
+    let elapsed = now.unix().saturating_sub(closed_at.unix());
+    match elapsed.div_ceil(length.max(1)).max(1) {
+        _ if length == 0 => now,
+        slots => closed_at.plus(slots.saturating_mul(length)),
+    }
+}
+
 fn has_keys(campaign: &CampaignView, record: &CampaignRecord) -> bool {
     record.current(campaign).is_some_and(Slot::is_whole) && record.campaign_key && record.meter.is_some()
 }
@@ -174,6 +193,21 @@ fn closed(campaign: &CampaignView, record: &CampaignRecord) -> CapsuleAction {
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
+    /// The next action for the campaign. A settlement waits for the end of its slot first.
+    pub fn next(&mut self, campaign: &CampaignView, now: Timestamp) -> CapsuleAction {
+        let action = next(campaign, &self.record, now);
+        if !matches!(action, CapsuleAction::SendSettlement(_)) {
+            return action;
+        }
+        let window_hash = campaign.window_hash();
+        let held = self.held.filter(|held| held.window_hash == window_hash).unwrap_or_else(|| {
+            let (closed_at, seconds) = (campaign.window.closes_at, campaign.terms.evaluationSeconds);
+            HeldSettlement { window_hash, until: slot_end(closed_at, seconds, self.tools.settlement_slot, now) }
+        });
+        self.held = Some(held);
+        if now >= held.until { action } else { CapsuleAction::Wait(held.until) }
+    }
+
     /// Decides on the next action and performs it.
     ///
     /// # Errors
@@ -184,7 +218,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         own: Option<&CapsuleView>,
         now: Timestamp,
     ) -> (CapsuleAction, Result<(), WorkError>) {
-        let action = next(campaign, &self.record, now);
+        let action = self.next(campaign, now);
         let done = self.carry_out(&action, campaign, own, now).await;
         (action, done)
     }
@@ -208,7 +242,31 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             CapsuleAction::Release => Ok(self.tools.chain.release(&campaign.terms).await?),
             CapsuleAction::DestroySecrets(secrets) => self.destroy(secrets),
             CapsuleAction::Wait(_) | CapsuleAction::Done => Ok(()),
+            CapsuleAction::Lost(version) if self.record.has_foreign_version(campaign) => {
+                Err(WorkError::Foreign(*version))
+            }
             CapsuleAction::Lost(version) => Err(WorkError::Lost(format!("keys of version {version}"))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settlements_are_sent_at_times_that_do_not_depend_on_the_evaluation() {
+        let (closed_at, slot) = (Timestamp::from_unix(1_000), Duration::from_secs(30));
+        let sent = |ready| slot_end(closed_at, 3_600, slot, Timestamp::from_unix(ready)).unix();
+        for ready in [900, 1_000, 1_001, 1_029, 1_030] {
+            assert_eq!(sent(ready), 1_030, "ready at {ready}");
+        }
+        for ready in [1_031, 1_059, 1_060] {
+            assert_eq!(sent(ready), 1_060, "ready at {ready}");
+        }
+        // A slot that would make the Capsule late is shortened.
+        assert_eq!(slot_end(closed_at, 40, slot, closed_at.plus(3_u32)).unix(), 1_010);
+        assert_eq!(slot_end(closed_at, 3_600, Duration::ZERO, closed_at.plus(3_u32)).unix(), 1_003);
+        assert_eq!(slot_end(closed_at, 3, slot, closed_at.plus(3_u32)).unix(), 1_003);
     }
 }

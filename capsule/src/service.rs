@@ -21,11 +21,11 @@ use sonar_protocol::{
     units::Timestamp,
     view::{CampaignView, CapsuleView, World},
 };
-use syft::Ppm;
+use syft::{Ppm, budget::LeakMeter};
 
 use crate::{
     campaign::{
-        self, CapsuleAction,
+        CapsuleAction, EVALUATE,
         worker::{Tools, WorkError, Worker},
     },
     ports::{Artefacts, Chain},
@@ -74,6 +74,20 @@ pub struct CampaignStatus {
     pub leak_bits_allowed: f64,
     /// Why the last step was not completed.
     pub problem: Option<String>,
+}
+
+impl CampaignStatus {
+    /// Applies the end of a step. When an evaluation ended and what it counted is public with its settlement only.
+    fn step_ended(&mut self, step: &'static str, meter: Option<&LeakMeter>, problem: Option<String>) {
+        self.problem = problem;
+        if step == EVALUATE {
+            return;
+        }
+        self.last = step;
+        if let Some(meter) = meter {
+            (self.leak_bits, self.leak_bits_allowed) = (meter.bits_spent(), meter.bits_allowed());
+        }
+    }
 }
 
 /// Status that the service shares with its HTTP API.
@@ -181,14 +195,14 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
                 Some(worker) => Ok(worker),
                 None => Worker::resume(self.tools.clone(), campaign.id),
             };
-            let worker = match resumed {
+            let mut worker = match resumed {
                 Ok(worker) => worker,
                 Err(error) => {
                     tracing::error!(campaign = %campaign.id, %error, "cannot read the record");
                     continue;
                 }
             };
-            let action = campaign::next(campaign, worker.record(), now);
+            let action = worker.next(campaign, now);
             if matches!(action, CapsuleAction::Wait(_) | CapsuleAction::Done)
                 || !self.driver.is_due(&campaign.id, &action)
             {
@@ -215,10 +229,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
             tracing::error!(campaign = %id, action = step, problem, "step not completed; retrying");
         }
         if let Some(entry) = lock(&self.status).campaigns.get_mut(&id) {
-            if let Some(meter) = worker.as_ref().and_then(|worker| worker.record().meter.as_ref()) {
-                (entry.leak_bits, entry.leak_bits_allowed) = (meter.bits_spent(), meter.bits_allowed());
-            }
-            (entry.last, entry.problem) = (step, problem);
+            let meter = worker.as_ref().and_then(|worker| worker.record().meter.as_ref());
+            entry.step_ended(step, meter, problem);
         }
         self.resting.extend(worker.map(|worker| (id, worker)));
     }
@@ -297,6 +309,34 @@ pub fn lock(status: &Mutex<CapsuleStatus>) -> MutexGuard<'_, CapsuleStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sonar_protocol::ids::WindowIndex;
+    use syft::{Grid, Ladder, budget::Limits};
+
+    /// The status is public, so it must not show when an evaluation ended, nor what it accepted, before the settlement
+    /// is sent.
+    #[test]
+    fn the_status_shows_an_evaluation_with_its_settlement() {
+        let ladder = Ladder::new(Grid::new(5_000).unwrap(), Ppm::ZERO, Ppm::ONE).unwrap();
+        let mut meter = LeakMeter::new(650, &ladder, Limits { submissions: 10, accepts: 2 }).unwrap();
+        let mut status = CampaignStatus {
+            state: State::Open,
+            version: 1,
+            windows: 0,
+            best_ppm: Ppm::ZERO,
+            last: "wait",
+            leak_bits: 0.0,
+            leak_bits_allowed: 0.0,
+            problem: None,
+        };
+        status.step_ended("activate", Some(&meter), None);
+        let before = (status.last, status.leak_bits);
+        meter.begin(0, 3).unwrap();
+        meter.finish(0, 1).unwrap();
+        status.step_ended(CapsuleAction::Evaluate(WindowIndex(0)).name(), Some(&meter), None);
+        assert_eq!((status.last, status.leak_bits), before);
+        status.step_ended(CapsuleAction::SendSettlement(WindowIndex(0)).name(), Some(&meter), None);
+        assert_eq!((status.last, status.leak_bits), ("send_settlement", meter.bits_spent()));
+    }
 
     #[test]
     fn a_step_has_the_time_that_the_campaign_gives_for_it() {

@@ -217,6 +217,8 @@ pub struct SettledWindow {
     pub index: WindowIndex,
     /// The version that its submissions were for.
     pub version: Version,
+    /// Its hash while it was empty.
+    pub start: B256,
     /// Its submissions, in chain order, with their outcomes.
     pub submissions: Vec<SettledSubmission>,
     /// Best accuracy after it.
@@ -948,7 +950,8 @@ impl CampaignView {
                 award: window.awards.get(&index).copied(),
             })
             .collect();
-        self.settled.push(SettledWindow { index: window.index, version: window.version, submissions, best_ppm, at });
+        let (index, version, start) = (window.index, window.version, window.start);
+        self.settled.push(SettledWindow { index, version, start, submissions, best_ppm, at });
         if let Some(published) = next {
             self.renew(published, beacon, at);
         }

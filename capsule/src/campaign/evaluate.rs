@@ -11,7 +11,7 @@ use sonar_protocol::{
     families::{EvaluationWindow, ModelFile, WindowEvaluation},
     pgp::CampaignKey,
     terms::CampaignTerms,
-    view::CampaignView,
+    view::{CampaignView, SettledSubmission, SettledWindow},
 };
 use syft::{ContentVerdict, MAX_ACCEPTS_PER_WINDOW, Ppm, budget::BudgetError};
 use tokio::sync::Semaphore;
@@ -176,19 +176,27 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(evaluation)
     }
 
-    /// A record that is older than the chain (restored from a backup) must not count fewer verdicts than were
-    /// published.
+    /// A record that is older than the chain (restored from a backup, or of another copy of this home) must not count
+    /// fewer verdicts than were published.
     fn catch_up(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
-        let pending = campaign.window.submissions.len() as u64;
-        let settled = u64::from(campaign.submissions).saturating_sub(pending);
-        let Some(meter) = &mut self.record.meter else {
+        let foreign: Vec<_> = self.record.uncounted(campaign).collect();
+        let Some((_, last)) = foreign.last() else {
             return Ok(());
         };
-        let submissions = settled.saturating_sub(meter.submissions());
-        let accepts = campaign.accepts.saturating_sub(meter.accepts());
-        if submissions > 0 && meter.begin(self.record.evaluations, submissions).is_ok() {
-            meter.finish(self.record.evaluations, accepts).map_err(WorkError::internal)?;
-            self.record.evaluations += 1;
+        tracing::warn!(
+            campaign = %campaign.id, windows = foreign.len(), last = last.index.0,
+            "windows were settled with this Capsule's key, but not by this home: make sure that no other copy of it runs"
+        );
+        let accepted = |window: &SettledWindow| {
+            let is_accepted = |submission: &&SettledSubmission| matches!(submission.outcome, Outcome::Accepted(_));
+            u32::try_from(window.submissions.iter().filter(is_accepted).count()).unwrap_or(u32::MAX)
+        };
+        let counts: Vec<_> =
+            foreign.iter().map(|&(hash, window)| (hash, window.submissions.len() as u64, accepted(window))).collect();
+        let meter = self.record.meter.as_mut().ok_or_else(|| WorkError::Lost("leak meter".into()))?;
+        for (hash, submissions, accepts) in counts {
+            meter.count_published(submissions, accepts);
+            self.record.foreign.push(hash);
         }
         Ok(())
     }

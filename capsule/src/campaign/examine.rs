@@ -66,11 +66,21 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         let examined = loaded.clone();
         let (start, once) = compute(move || {
             let clock = Instant::now();
-            (start(&examined.manifest, &examined.bundle), clock.elapsed())
+            let start = start(&examined.manifest, &examined.bundle);
+            (start, clock.elapsed().saturating_mul(STEP_SIZES.len() as u32))
         })
         .await?;
         let start = start?;
+        // First a lower bound, because the exact measurement takes several times as long.
         check_time(once, &campaign.terms)?;
+        let (examined, ladder) = (loaded.clone(), ladder(&loaded.manifest, start.accuracy)?);
+        let update = compute(move || {
+            let clock = Instant::now();
+            examined.bundle.start.try_nothing(start.accuracy, &ladder);
+            clock.elapsed()
+        })
+        .await?;
+        check_time(update, &campaign.terms)?;
         // A leak meter that has counted is kept.
         self.record.meter.get_or_insert(start.meter);
         let model = loaded.bundle.start.file().map_err(WorkError::internal)?;
@@ -182,15 +192,15 @@ pub(super) fn check_terms(campaign: &CampaignView, capsule: &CapsuleView, now: T
     })
 }
 
-/// Checks whether a full window can be evaluated in half of the time that the terms give, if one measurement of the
-/// model takes this long.
+/// Checks whether a full window can be evaluated in half of the time that the terms give, if one update takes this long.
+/// Every update takes the same time, whatever model and update contain: they have no numbers with which processors are
+/// slow.
 ///
 /// # Errors
 /// When it cannot: a late Capsule loses its stake.
-pub(super) fn check_time(once: Duration, terms: &Terms) -> Result<(), Refusal> {
-    let trials = u32::from(terms.windowSize).saturating_mul(STEP_SIZES.len() as u32);
+pub(super) fn check_time(update: Duration, terms: &Terms) -> Result<(), Refusal> {
     let given = Duration::from_secs(terms.evaluationSeconds.into());
-    if once.saturating_mul(trials) > given / 2 { Err(Refusal::TooSlow) } else { Ok(()) }
+    if update.saturating_mul(terms.windowSize.into()) > given / 2 { Err(Refusal::TooSlow) } else { Ok(()) }
 }
 
 /// Checks whether the model can be delivered to this certificate, however long the campaign takes.
@@ -286,8 +296,8 @@ mod tests {
     #[test]
     fn what_takes_too_long_is_not_begun() {
         let terms = Terms { windowSize: 10, evaluationSeconds: 1_400, ..Terms::default() };
-        assert_eq!(check_time(Duration::from_secs(10), &terms), Ok(()));
-        assert_eq!(check_time(Duration::from_millis(10_001), &terms), Err(Refusal::TooSlow));
+        assert_eq!(check_time(Duration::from_secs(70), &terms), Ok(()));
+        assert_eq!(check_time(Duration::from_millis(70_001), &terms), Err(Refusal::TooSlow));
         assert_eq!(check_time(Duration::MAX, &terms), Err(Refusal::TooSlow));
     }
 }

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
-use sonar_contracts::{CloseReason, Outcome};
+use sonar_contracts::{CloseReason, Outcome, Submission, window_hash};
 use sonar_protocol::{
     envelope::ProtocolReject,
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
     refusal::Refusal,
-    view::CampaignView,
+    view::{CampaignView, SettledWindow},
     wire,
 };
 use syft::{Ppm, budget::LeakMeter};
@@ -39,6 +39,9 @@ pub struct CampaignRecord {
     pub evaluation: Option<Evaluation>,
     /// Settlements of windows, the latest last.
     pub settlements: Vec<Settlement>,
+    /// Hashes of windows that another copy of this home settled; the leak meter has counted them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<B256>,
     /// Slots of models and seeds in the vault.
     pub slots: Vec<Slot>,
     /// Whether the vault still has the key that updates are sealed to.
@@ -202,6 +205,7 @@ impl CampaignRecord {
             evaluations: 0,
             evaluation: None,
             settlements: Vec::new(),
+            foreign: Vec::new(),
             slots: Vec::new(),
             campaign_key: false,
             handovers: BTreeMap::new(),
@@ -276,11 +280,38 @@ impl CampaignRecord {
         self.settlements.drain(..surplus);
     }
 
+    /// Windows on the chain that this record did not settle and has not counted, with their hashes. A settlement is
+    /// recorded before it is sent, so another copy of this home settled them with the same key, or this home is an older
+    /// backup.
+    pub fn uncounted<'a>(&'a self, campaign: &'a CampaignView) -> impl Iterator<Item = (B256, &'a SettledWindow)> {
+        let forgotten = self.settlements.first().filter(|_| self.settlements.len() == SETTLEMENTS_KEPT);
+        let oldest = forgotten.map_or(WindowIndex(0), |settlement| settlement.window);
+        let later = campaign.settled.iter().filter(move |window| window.index >= oldest);
+        later.map(move |window| (settled_hash(window), window)).filter(move |(hash, window)| {
+            self.settlement(window.index, *hash).is_none() && !self.foreign.contains(hash)
+        })
+    }
+
+    /// Whether a version on the chain was published with this Capsule's key, but not by this record.
+    #[must_use]
+    pub fn has_foreign_version(&self, campaign: &CampaignView) -> bool {
+        campaign.versions.iter().any(|version| !self.handovers.contains_key(&version.published.material))
+    }
+
     /// The slot of the campaign's current version on the chain.
     #[must_use]
     pub fn current(&self, campaign: &CampaignView) -> Option<&Slot> {
         self.published(campaign.material()?)
     }
+}
+
+fn settled_hash(window: &SettledWindow) -> B256 {
+    let submissions: Vec<_> = window
+        .submissions
+        .iter()
+        .map(|submission| Submission { miner: submission.miner, content: submission.content.into() })
+        .collect();
+    window_hash(window.start, &submissions)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::hex;
+use alloy::primitives::{B256, hex};
 use sonar_node::{
     chain,
     ipfs::IpfsError,
@@ -15,10 +15,11 @@ use sonar_node::{
 use sonar_protocol::{
     bundle::CheckedBundle,
     families::Family,
-    ids::CampaignId,
+    ids::{CampaignId, Version},
     manifest::Manifest,
     pgp::{Certificate, Identity, PgpError},
     refusal::Refusal,
+    units::Timestamp,
 };
 
 use super::record::{CampaignRecord, RecordError};
@@ -60,6 +61,8 @@ pub struct Tools<S, A, C> {
     /// Whether an update has the form that the method and the SHA-256 of the material require: [`Family::conforms`],
     /// except in tests of a decoder that panics.
     pub conforms: fn(&dyn Family, &[u8], &[u8; 32]) -> bool,
+    /// Length of the slots at whose ends settlements are sent; zero to send them at once.
+    pub settlement_slot: Duration,
 }
 
 /// Why a step was not completed. The step is retried.
@@ -94,6 +97,11 @@ pub enum WorkError {
         "the key that the updates of this campaign are sealed to is lost, and no backup has it; the campaign can only end by its time-outs"
     )]
     LostCampaignKey,
+    /// Another copy of this Capsule's home works with the same keys.
+    #[error(
+        "version {0} of the model was published with this Capsule's key, but not by this home: run only one copy of a home, the newest; stop the others, or restore the newest backup"
+    )]
+    Foreign(Version),
     /// The chain does not match what was read from it before; retry.
     #[error("the chain does not match what was read from it: {0}")]
     Ahead(&'static str),
@@ -126,6 +134,17 @@ pub struct Worker<S, A, C> {
     pub(crate) tools: Arc<Tools<S, A, C>>,
     pub(super) record: CampaignRecord,
     pub(super) loaded: Option<Arc<CampaignInputs>>,
+    pub(super) held: Option<HeldSettlement>,
+}
+
+/// A settlement that is ready and waits for the end of its slot. After a restart it waits for the end of the slot in
+/// which the Capsule restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeldSettlement {
+    /// Hash of the window.
+    pub window_hash: B256,
+    /// When it is sent.
+    pub until: Timestamp,
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
@@ -138,7 +157,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             Some(bytes) => CampaignRecord::decode(&bytes, id)?,
             None => CampaignRecord::new(id),
         };
-        Ok(Self { tools, record, loaded: None })
+        Ok(Self { tools, record, loaded: None, held: None })
     }
 
     /// The current record.

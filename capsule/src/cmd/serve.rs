@@ -29,6 +29,10 @@ pub struct Serve {
     /// Time to wait for a miner's update, at most a quarter of the campaign's time for an evaluation
     #[arg(long, default_value = "2m", value_name = "TIME", value_parser = units::duration)]
     update_patience: Duration,
+    /// Send settlements only at multiples of this time after the close of a window, so that nobody learns how long an
+    /// evaluation took; at most a quarter of the campaign's time for an evaluation, 0s to send them at once
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = units::duration)]
+    settlement_slot: Duration,
 }
 
 impl Serve {
@@ -66,6 +70,7 @@ impl Serve {
             attester: Attester::new(opened.attester, deployment.chain_id, deployment.campaigns),
             patience: FetchPatience { update: self.update_patience, ..FetchPatience::default() },
             conforms: |family, bytes, material| family.conforms(bytes, material),
+            settlement_slot: self.settlement_slot,
         };
         let service = Service::new(Arc::new(tools), operator);
         let (listener, address) = listen(self.listen).await?;

@@ -27,7 +27,10 @@ use syft::Ppm;
 use zeroize::Zeroizing;
 
 use crate::{
-    campaign::record::Settlement,
+    campaign::{
+        record::{CampaignRecord, Settlement},
+        worker::record_name,
+    },
     ports::{Artefacts, Chain},
 };
 
@@ -38,6 +41,10 @@ pub(crate) struct Disk {
     pub(crate) writes: AtomicUsize,
     /// Writes after which nothing is written any more; 0 for never.
     pub(crate) last: AtomicUsize,
+    /// A campaign, and the submissions that the leak meter in its stored record must have counted before a seed is read.
+    pub(crate) counted: Mutex<Option<(CampaignId, u64)>>,
+    /// Number of seeds that were read.
+    pub(crate) seeds_read: AtomicUsize,
 }
 
 impl Disk {
@@ -49,6 +56,16 @@ impl Disk {
         }
         let gone = std::io::Error::other("the process was killed");
         Err(VaultError::File(FileError::new("write", "disk".as_ref())(gone)))
+    }
+
+    /// Without the seed nothing can be decrypted, so every decryption comes after this call.
+    fn seed_is_read(&self) {
+        self.seeds_read.fetch_add(1, Ordering::SeqCst);
+        let Some((id, submissions)) = *self.counted.lock().unwrap() else { return };
+        let stored = self.files.lock().unwrap().get(&record_name(id)).cloned();
+        let record = stored.map(|bytes| CampaignRecord::decode(&bytes, id).unwrap());
+        let counted = record.and_then(|record| record.meter).map_or(0, |meter| meter.submissions());
+        assert!(counted >= submissions, "an update is decrypted before the leak meter on the disk has counted it");
     }
 
     pub(crate) fn names(&self, kind: &str) -> Vec<String> {
@@ -65,6 +82,9 @@ impl SecretStore for Disk {
 
     fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let bytes = self.files.lock().unwrap().get(name).cloned();
+        if bytes.is_some() && name.starts_with("seed/") {
+            self.seed_is_read();
+        }
         bytes.map(Zeroizing::new).ok_or_else(|| VaultError::Missing(name.into()))
     }
 

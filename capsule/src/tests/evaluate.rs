@@ -1,6 +1,9 @@
 //! What windows lead to, whatever happens to the process and to the chain meanwhile.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use alloy::primitives::Address;
 use sonar_contracts::{CloseReason, Outcome};
@@ -14,7 +17,10 @@ use super::{
     doubles::Damage,
     stage::{CAMPAIGN, CAPSULE, CHAIN_ID, MINER, NOW, SONAR, Stage, tools},
 };
-use crate::campaign::{CapsuleAction, worker::Worker};
+use crate::campaign::{
+    CapsuleAction,
+    worker::{WorkError, Worker},
+};
 
 #[tokio::test]
 async fn protocol_rejects_have_a_reason_and_cost_no_key() {
@@ -149,8 +155,116 @@ async fn budget_meter() {
         stage.restart();
     }
     // A good update is not even looked at any more.
+    let read = stage.disk.seeds_read.load(Ordering::SeqCst);
     let content = stage.sealed(&stage.header(), &stage.update(true));
     let (settlement, _) = stage.settled(content).await;
+    assert_eq!(stage.disk.seeds_read.load(Ordering::SeqCst), read, "nothing is decrypted without a budget");
     assert_eq!(settlement.outcomes, [Outcome::NotImproved]);
     assert_eq!(settlement.close, CloseReason::LeakBudget);
+}
+
+/// A crash after a decryption that no stored meter has counted would give another window for free. The disk of these tests fails them if a
+/// seed is read too early; here its guard is shown to see every evaluation.
+#[tokio::test]
+async fn the_meter_is_on_the_disk_before_anything_is_decrypted() {
+    let mut stage = Stage::open().await;
+    for (submissions, honest) in [(1, false), (2, true)] {
+        let content = stage.sealed(&stage.header(), &stage.update(honest));
+        stage.submit(content);
+        assert_eq!(*stage.disk.counted.lock().unwrap(), Some((stage.id, submissions)));
+        let read = stage.disk.seeds_read.load(Ordering::SeqCst);
+        stage.work().await.unwrap();
+        assert!(stage.disk.seeds_read.load(Ordering::SeqCst) > read, "the update is decrypted");
+    }
+}
+
+/// Two copies of one home see the same chain. The second finds the settlements of the first, and counts their verdicts before its own.
+#[tokio::test]
+async fn a_second_copy_of_a_home_counts_what_the_first_published() {
+    let mut first = Stage::open().await;
+    let mut second = first.fork();
+    for _ in 0..5 {
+        let content = first.sealed(&first.header(), &first.update(false));
+        first.settled(content).await;
+    }
+    second.world = first.world.clone();
+    second.block = first.block;
+    let content = second.sealed(&second.header(), &second.update(false));
+    second.settled(content).await;
+    let record = second.worker.record();
+    assert_eq!((record.foreign.len(), record.meter.as_ref().unwrap().submissions()), (5, 6));
+    assert_eq!(record.uncounted(&second.view()).count(), 0);
+    assert!(!record.has_foreign_version(&second.view()));
+    // They are counted once, also after a restart.
+    second.restart();
+    let content = second.sealed(&second.header(), &second.update(false));
+    second.settled(content).await;
+    assert_eq!(second.worker.record().meter.as_ref().unwrap().submissions(), 7);
+}
+
+/// What another copy published can be more than this meter allows. Then nothing is decrypted any more; before, the error was ignored, and
+/// the window was evaluated as if nothing had been published.
+#[tokio::test]
+async fn a_copy_that_cannot_count_what_was_published_decrypts_nothing() {
+    let mut first = Stage::open().await;
+    let mut second = first.fork();
+    // Twelve submissions are the limit; windows that were rolled back have used up ten of the second copy.
+    let before = second.world.clone();
+    for _ in 0..10 {
+        let content = second.sealed(&second.header(), &second.update(false));
+        second.settled(content).await;
+        second.world = before.clone();
+        second.restart();
+    }
+    for _ in 0..5 {
+        let content = first.sealed(&first.header(), &first.update(false));
+        first.settled(content).await;
+    }
+    second.world = first.world.clone();
+    second.block = first.block;
+    let read = second.disk.seeds_read.load(Ordering::SeqCst);
+    let content = second.sealed(&second.header(), &second.update(true));
+    let (settlement, _) = second.settled(content).await;
+    assert_eq!((&settlement.outcomes[..], settlement.close), (&[Outcome::NotImproved][..], CloseReason::LeakBudget));
+    assert_eq!(second.disk.seeds_read.load(Ordering::SeqCst), read, "nothing is decrypted");
+}
+
+/// A copy that does not have the keys of the chain's version reports that another copy made them.
+#[tokio::test]
+async fn a_copy_without_the_keys_names_the_other_copy() {
+    let mut first = Stage::open().await;
+    let mut second = first.fork();
+    first.improve().await;
+    second.world = first.world.clone();
+    second.block = first.block;
+    second.shelf.0.lock().unwrap().clone_from(&first.shelf.0.lock().unwrap());
+    let content = second.sealed(&second.header(), &first.update(false));
+    second.submit(content);
+    // First it deletes the keys of the version that has ended.
+    let (action, done) = second.step().await;
+    assert!(matches!(action, CapsuleAction::DestroySecrets(_)), "{action:?}");
+    done.unwrap();
+    let (action, done) = second.step().await;
+    assert_eq!(action, CapsuleAction::Lost(Version(2)));
+    assert!(matches!(done, Err(WorkError::Foreign(Version(2)))), "{done:?}");
+}
+
+/// A settlement is ready at once, and is sent at the end of its slot.
+#[tokio::test]
+async fn a_settlement_waits_for_the_end_of_its_slot() {
+    let mut stage = Stage::open().await;
+    stage.settle_in_slots(Duration::from_secs(30));
+    let content = stage.sealed(&stage.header(), &stage.update(false));
+    stage.submit(content);
+    let closed_at = stage.view().window.closes_at;
+    stage.work().await.unwrap();
+    assert_eq!(stage.worker.record().settlements.len(), 1, "it is evaluated");
+    let (action, _) = stage.step().await;
+    assert_eq!(action, CapsuleAction::Wait(closed_at.plus(30_u32)));
+    stage.block += 29;
+    assert!(matches!(stage.step().await.0, CapsuleAction::Wait(_)));
+    stage.block += 1;
+    let (action, done) = stage.step().await;
+    done.unwrap();
+    assert!(matches!(action, CapsuleAction::SendSettlement(_)), "{action:?}");
 }

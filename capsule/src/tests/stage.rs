@@ -90,6 +90,7 @@ pub(super) fn tools(
         attester: Attester::new(signer.clone(), CHAIN_ID, SONAR),
         patience: FetchPatience { update: Duration::from_secs(1), artefact: Duration::from_secs(1) },
         conforms: |family, bytes, material| family.conforms(bytes, material),
+        settlement_slot: Duration::ZERO,
     })
 }
 
@@ -304,6 +305,8 @@ impl Stage {
         let (version, index) = (window.version, u32::try_from(window.submissions.len()).unwrap());
         let id = self.id;
         self.happened(Event::Submitted { id, miner, version, window: window.index, index, content });
+        // In every test a decryption before this count fails.
+        *self.disk.counted.lock().unwrap() = Some((id, self.view().submissions.into()));
     }
 
     /// Rows like the validation set's, and answers: `honest` or all turned round.
@@ -414,6 +417,13 @@ impl Stage {
     pub(super) fn restart(&mut self) {
         self.disk.last.store(0, Ordering::SeqCst);
         let tools = tools(&self.disk, &self.shelf, &self.wire, &self.signer);
+        self.worker = Worker::resume(tools, self.id).unwrap();
+    }
+
+    /// The Capsule sends its settlements at the ends of slots of this length.
+    pub(super) fn settle_in_slots(&mut self, slot: Duration) {
+        let tools = tools(&self.disk, &self.shelf, &self.wire, &self.signer);
+        let tools = Arc::new(Tools { settlement_slot: slot, ..Arc::into_inner(tools).unwrap() });
         self.worker = Worker::resume(tools, self.id).unwrap();
     }
 
