@@ -356,7 +356,7 @@ mod tests {
     fn the_form_is_the_one_that_its_number_names() {
         let bytes = form().serialize(&snapshot().world).unwrap();
         let hash = alloy::primitives::keccak256(&bytes).to_string();
-        assert_eq!((FORM, hash.as_str()), (2, "0xae0db0a94f8f9f02259bdd94493acbf1c9e300a81e754cdeb5b2b72f9ae924a4"));
+        assert_eq!((FORM, hash.as_str()), (3, "0x054b5d517221204165f963d1652ad7223c8197af04cc96da8ffd751fcf6e3cfe"));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  mine policy set --min-bounty \"10 ETH\" --cool-down 1h\n  mine policy set --any-data-scientist\n  mine policy set --epsilon 3 --uploads 50"
     )]
-    Set(Set),
+    Set(Box<Set>),
 }
 
 /// The training algorithms of all families, with a description each.

@@ -142,7 +142,7 @@ mod tests {
     fn a_bundle_is_opened_by_the_launch_key_that_it_was_sealed_to_and_by_no_other() {
         let start = now();
         let first = LaunchKey::generate(&CAPSULE, start, WEEK * 2).unwrap();
-        let certificate = CAPSULE.certificate().with_launch_keys(&[first.clone()], start).unwrap();
+        let certificate = CAPSULE.certificate().with_launch_keys(std::slice::from_ref(&first), start).unwrap();
         assert_eq!(certificate.fingerprint(), CAPSULE.fingerprint(), "the registered one");
         let read = Certificate::decode(&certificate.encode(), start).unwrap();
         let sealed = pgp::seal(b"bundle", &read).unwrap();

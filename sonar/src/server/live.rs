@@ -371,7 +371,7 @@ mod tests {
 
         let mut abandoned = proposed();
         say(&mut abandoned, activated(ID));
-        assert_eq!(kept(&abandoned).len(), 4);
+        assert_eq!(kept(&abandoned).len(), 5);
         say(&mut abandoned, Event::Closed { id: ID, reason: CloseReason::CapsuleTimeout, refunded: Amount::ZERO });
         assert_eq!(kept(&abandoned), []);
     }
