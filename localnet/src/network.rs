@@ -5,6 +5,10 @@ use std::{
     fs, io,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -144,14 +148,13 @@ impl Network {
         let passphrase = directory.join("passphrase");
         fs::write(&passphrase, PASSPHRASE).map_err(file(&passphrase))?;
         let mut supervisor = Supervisor::new(&directory.join("logs")).map_err(file(&directory.join("logs")))?;
-        let mut chain = AnvilConfig {
-            port: config.rpc_port,
+        let chain = AnvilConfig {
+            port: pick(config.rpc_port, &directory)?,
             state_dir: Some(directory.join("chain")),
             log: Some(directory.join("logs/anvil.log")),
             ..AnvilConfig::default()
         };
         let anvil = Anvil::spawn(chain.clone()).await?;
-        chain.port = anvil.port();
         let rpc = directory.join(faucet::RPC);
         fs::write(&rpc, anvil.endpoint()).map_err(file(&rpc))?;
         tell(&format!("The chain runs at {}", anvil.endpoint()));
@@ -531,18 +534,42 @@ fn words(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
 }
 
-/// The given port, or a port that was free a moment ago.
+/// Ports from which operating systems never take one for a connection, so that a program finds its port free again when
+/// it is restarted.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// The given port, or one that is free and that no other network of this process has.
 fn pick(port: u16, directory: &Path) -> Result<u16> {
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
     if port != 0 {
         return Ok(port);
     }
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(file(directory))
+    let next = NEXT.get_or_init(|| AtomicU16::new(rand::random()));
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let candidate = |_| PORTS.start + next.fetch_add(1, Ordering::Relaxed) % (PORTS.end - PORTS.start);
+    let none = || io::Error::new(io::ErrorKind::AddrInUse, "no port between 12000 and 32000 is free");
+    PORTS.map(candidate).find(is_free).ok_or_else(none).map_err(file(directory))
 }
 
 fn file(path: &Path) -> impl FnOnce(io::Error) -> NetworkError {
     let path = path.to_owned();
     move |source| NetworkError::File { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A port of the range for connections may be taken by anybody's connection before the program listens.
+    #[test]
+    fn each_program_gets_a_port_of_its_own_that_no_connection_takes() {
+        let here = Path::new(".");
+        let ports: Vec<u16> = (0..50).map(|_| pick(0, here).unwrap()).collect();
+        assert!(ports.iter().all(|port| PORTS.contains(port)), "{ports:?}");
+        assert!((1..ports.len()).all(|i| !ports[..i].contains(&ports[i])), "{ports:?}");
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, ports[49].wrapping_add(1))).ok();
+        let next = pick(0, here).unwrap();
+        assert!(taken.is_none_or(|taken| taken.local_addr().unwrap().port() != next), "it is in use");
+        assert_eq!(pick(7, here).unwrap(), 7, "a given port is taken as it is");
+    }
 }
