@@ -71,7 +71,7 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
     /// nobody can gain much by causing a fault, not even the Capsule by submitting to itself.
     uint32 public constant COMPENSATION_PPM = 100_000;
     /// @notice Gas of a settlement's submission that was not accepted, which it pays for at the block's base fee. Less
-    /// than its part of any settlement: that of the largest window costs 4,500 each if all are of one miner, and 9,200
+    /// than its part of any settlement: that of the largest window costs 4,300 each if all are of one miner, and 9,000
     /// if all are of different miners. So no Capsule earns from what it refuses.
     uint256 public constant GAS_PER_EVALUATION = 4_000;
 
@@ -86,6 +86,8 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
     uint256 private constant STAKE_UNIT = 1e12;
     /// @notice Parts of a stake in which submissions pay.
     uint16 private constant EIGHTHS = 8;
+    /// @notice More than all eighths of a window.
+    uint256 private constant EVALUATED = 1 << 128;
 
     /// @notice The registry of this contract's Capsules.
     ICapsuleRegistry public immutable REGISTRY;
@@ -221,7 +223,6 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         m = _award(id, c, m, t, subs, outcomes);
         bool renew = m.accepts() != before;
         if (renew != (next.material != 0)) revert BadMaterial(renew);
-        if (t.submissionStake != 0) _charge(id, c, m, subs, outcomes);
         _renew(id, c, m, t, outcomes, next, close_);
     }
 
@@ -628,25 +629,9 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         return m.stakeMicro() * (STAKE_UNIT / EIGHTHS);
     }
 
-    /// @dev Takes what submissions that were not accepted pay: an eighth of the stake, or all of it if its form is wrong.
-    /// The Capsule gets no more than its gas costs for those that it evaluated, so it gains nothing from what it decides.
-    function _charge(bytes32 id, Campaign storage c, Meter m, Submission[] calldata subs, uint16[] calldata outcomes)
-        private
-    {
-        mapping(address miner => Account) storage accounts = _accounts[id];
-        uint256 eighths = 0;
-        uint256 evaluated = 0;
-        for (uint256 i = 0; i < outcomes.length; ++i) {
-            uint16 outcome = outcomes[i];
-            if (outcome != 0 && outcome < REJECTED) continue;
-            if (outcome == 0) ++evaluated;
-            uint16 part = outcome > UNAVAILABLE ? EIGHTHS : 1;
-            eighths += part;
-            address miner = subs[i].miner;
-            Account account = accounts[miner];
-            accounts[miner] = account.withEighths(account.eighths() - part);
-        }
-        if (eighths == 0) return;
+    /// @dev Takes what submissions that were not accepted pay. The Capsule gets no more than its gas costs for those that it
+    /// evaluated, so it gains nothing from what it decides.
+    function _charge(bytes32 id, Campaign storage c, Meter m, uint256 eighths, uint256 evaluated) private {
         uint256 eighth = _eighth(m);
         uint256 gas = GAS_PER_EVALUATION * block.basefee;
         uint256 toCapsule = evaluated * (gas < eighth ? gas : eighth);
@@ -656,7 +641,8 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         if (burned != 0) _send(address(0), burned);
     }
 
-    /// @dev Credits the accepted submissions and raises the best accuracy, strictly in order.
+    /// @dev Credits the accepted submissions and raises the best accuracy, strictly in order. A submission that was not
+    /// accepted pays an eighth of its stake, or all of it if its form is wrong.
     function _award(
         bytes32 id,
         Campaign storage c,
@@ -666,31 +652,51 @@ contract Campaigns is ICampaigns, EIP712, ReentrancyGuardTransient {
         uint16[] calldata outcomes
     ) private returns (Meter) {
         mapping(address miner => Account) storage accounts = _accounts[id];
-        uint256 accepts = 0;
+        uint8 before = m.accepts();
         uint256 total = 0;
+        // The eighths that are paid, and above them the number of evaluated submissions among those that pay.
+        uint256 charges = 0;
         for (uint256 i = 0; i < outcomes.length; ++i) {
             uint16 outcome = outcomes[i];
-            if (outcome == 0) continue;
-            if (outcome >= REJECTED) {
-                if (outcome == REJECTED || outcome > REJECTED + 0xFF) revert BadOutcome(i, outcome);
-                continue;
-            }
-            uint32 best = m.bestPpm();
-            uint256 reached = uint256(outcome) * t.gridPpm;
-            if (reached <= best || reached > ONE) revert BadStep(i, reached, best);
-            if (++accepts > MAX_ACCEPTS_PER_WINDOW) revert TooManyAccepts(accepts, MAX_ACCEPTS_PER_WINDOW);
-            if (m.accepts() == t.maxAccepts) revert TooManyAccepts(uint256(m.accepts()) + 1, t.maxAccepts);
-            m = m.withAccepts(m.accepts() + 1).withBestPpm(uint24(reached));
-            uint32 delta = _min(uint32(reached), t.targetPpm) - _min(best, t.targetPpm);
-            uint256 amount = uint256(t.bounty) * delta / t.targetPpm;
-            total += amount;
             address miner = subs[i].miner;
-            Account account = accounts[miner];
-            accounts[miner] = account.withEarned(account.earned() + uint128(amount));
-            emit Awarded(id, miner, m.windowIndex(), uint32(i), delta, amount);
+            if (outcome != 0 && outcome < REJECTED) {
+                (uint24 reached, uint32 delta, uint256 amount) = _gain(m, t, i, outcome);
+                m = m.withAccepts(m.accepts() + 1).withBestPpm(reached);
+                if (m.accepts() - before > MAX_ACCEPTS_PER_WINDOW) {
+                    revert TooManyAccepts(m.accepts() - before, MAX_ACCEPTS_PER_WINDOW);
+                }
+                total += amount;
+                Account account = accounts[miner];
+                accounts[miner] = account.withEarned(account.earned() + uint128(amount));
+                emit Awarded(id, miner, m.windowIndex(), uint32(i), delta, amount);
+            } else {
+                if (outcome == REJECTED || outcome > REJECTED + 0xFF) revert BadOutcome(i, outcome);
+                if (m.stakeMicro() == 0) continue;
+                uint16 part = outcome > UNAVAILABLE ? EIGHTHS : 1;
+                charges += outcome == 0 ? EVALUATED + part : part;
+                Account account = accounts[miner];
+                accounts[miner] = account.withEighths(account.eighths() - part);
+            }
         }
         if (total != 0) c.awarded += uint128(total);
+        if (charges != 0) _charge(id, c, m, charges % EVALUATED, charges / EVALUATED);
         return m;
+    }
+
+    /// @dev The accuracy that an accepted submission reaches, and what that gains: towards the target, and of the bounty.
+    function _gain(Meter m, Terms calldata t, uint256 i, uint16 outcome)
+        private
+        pure
+        returns (uint24 reached, uint32 delta, uint256 amount)
+    {
+        uint32 best = m.bestPpm();
+        uint256 ppm = uint256(outcome) * t.gridPpm;
+        if (ppm <= best || ppm > ONE) revert BadStep(i, ppm, best);
+        if (m.accepts() == t.maxAccepts) revert TooManyAccepts(uint256(m.accepts()) + 1, t.maxAccepts);
+        uint32 target = t.targetPpm;
+        reached = uint24(ppm);
+        delta = _min(reached, target) - _min(best, target);
+        amount = uint256(t.bounty) * delta / target;
     }
 
     /// @dev Ends the window: opens the next one, or closes the campaign.
