@@ -144,7 +144,7 @@ impl Auditor<'_> {
         let seed = self.secret.open(&self.campaign.id, version.version, handover);
         if seed.is_none() {
             audited.findings.push(Finding::Handover);
-            let versions = self.manifest.limits.accepts.saturating_add(1);
+            let versions = self.manifest.limits.versions();
             audited.conviction = self.secret.proof(version.version, versions).map(Conviction::Handover);
         }
         let bytes = match material {

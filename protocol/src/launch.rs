@@ -191,8 +191,7 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         limits,
         scientist: inputs.scientist.fingerprint,
         capsule: inputs.capsule.fingerprint,
-        // Version 1, and one for each accept.
-        audit: inputs.audit.keys(limits.accepts.saturating_add(1)),
+        audit: inputs.audit.keys(limits.versions()),
         bundle: Digest([0; 32]),
         commitments: bundle.commitments(),
     };

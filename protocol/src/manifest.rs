@@ -179,6 +179,13 @@ impl Accuracy {
 }
 
 impl CampaignLimits {
+    /// Maximum number of versions: the first, and one for each accept, also for the last one, so that the audit reaches
+    /// the delivered model.
+    #[must_use]
+    pub fn versions(&self) -> u16 {
+        self.accepts.saturating_add(1)
+    }
+
     /// Limits of the leak meter.
     #[must_use]
     pub fn budget(&self) -> Limits {
@@ -247,8 +254,7 @@ impl Manifest {
         if !self.metric.is_payable() || !fits(self.metric, &self.data) {
             return Err(Contradiction("the metric does not fit the task, or cannot determine a bounty"));
         }
-        // Each accept leads to a version, even the last one: the audit reaches the delivered model.
-        if self.audit.len() != usize::from(self.limits.accepts) + 1 {
+        if self.audit.len() != usize::from(self.limits.versions()) {
             return Err(Contradiction("there must be one audit key more than accepts"));
         }
         self.meter(&self.accuracy.ladder()?)?;

@@ -103,7 +103,7 @@ impl PrivacyStatement {
     pub fn new(manifest: &Manifest, progress: CampaignProgress) -> Result<Self, StatementError> {
         let method = &manifest.method;
         let (regime, weights) = (method.regime(), method.weights());
-        let uploads = u32::from(manifest.limits.accepts) + 1;
+        let uploads = u32::from(manifest.limits.versions());
         let Secrecy { encryption, mut security, parties } = method.secrecy(uploads);
         let what = "sealed bundles, updates and results (OpenPGP, Curve25519)";
         security.push(SecurityFigure { what, bits: 126, cost_model: "Pollard's rho" });

@@ -208,7 +208,7 @@ impl World {
         }
     }
 
-    /// Lets so many seconds pass.
+    /// Advances the chain's time.
     pub async fn pass(&self, seconds: u32) {
         let provider = self.anvil.provider();
         let _: serde_json::Value = provider.raw_request("evm_increaseTime".into(), (seconds,)).await.unwrap();

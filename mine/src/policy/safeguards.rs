@@ -20,7 +20,7 @@ use super::eth;
 const EVALUATION: (u64, u64) = (60, 86_400);
 /// Default range of the time for the delivery: ten minutes to a week.
 const DELIVERY: (u64, u64) = (600, 604_800);
-/// Default range of the audit period: an hour to thirty days, as `sonar campaign launch` allows.
+/// Default range of the audit period: an hour to thirty days.
 const AUDIT: (u64, u64) = (3_600, 2_592_000);
 /// Default number of updates without improvement in a campaign that has paid nobody.
 const UNPAID: u32 = 5;
