@@ -119,6 +119,12 @@ class Judging(unittest.TestCase):
             self.assertEqual(self.forge.judge(mutant, self.forge.code(), 1), "invalid")
 
 
+    def test_what_is_excluded_exists(self) -> None:
+        tests = "".join(file.read_text() for file in (mutants.CONTRACTS / "test").glob("*.sol"))
+        for name in mutants.Forge.EXCLUDED:
+            self.assertRegex(tests, rf"\bcontract {name}\b")
+
+
 class Report(unittest.TestCase):
     def test_has_score_and_survivors(self) -> None:
         solidity = mutants.Result(killed=19, survivors=["`src/C.sol:3` check"], invalid=2, wanted=20)
