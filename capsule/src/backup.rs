@@ -1,8 +1,9 @@
 //! Backups: one file with everything that cannot be recreated, that is configuration, keys and vault. All of it is
 //! already encrypted, except the configuration, which is public.
 //!
-//! The keys that bundles and updates are sealed to are in no backup, so that an old backup and its passphrase open none of them. A Capsule
-//! that is restored cannot evaluate the windows of campaigns that run; it can deliver models of closed ones.
+//! Opened bundles, and the keys that bundles and updates are sealed to, are in no backup, so that an old backup and its
+//! passphrase open none of them. A Capsule that is restored cannot evaluate the windows of campaigns that run; it can
+//! deliver models of closed ones.
 
 use std::{fs, path::Path};
 
@@ -13,7 +14,11 @@ use sonar_node::{
     vault::Vault,
 };
 
-use crate::{campaign::secrets::CAMPAIGN_KEYS, home::CapsuleHome, launch_keys::LAUNCH_KEYS};
+use crate::{
+    campaign::secrets::{BUNDLES, CAMPAIGN_KEYS},
+    home::CapsuleHome,
+    launch_keys::LAUNCH_KEYS,
+};
 
 /// Version of the backup format.
 const SCHEMA: &str = "capsule.backup/1";
@@ -55,7 +60,7 @@ pub fn write(home: &CapsuleHome, to: &Path, overwrite: bool) -> Result<usize, Fa
         let failed = || FileError::new("list", &path);
         for entry in fs::read_dir(&path).map_err(failed())? {
             let name = entry.map_err(failed())?.file_name();
-            let name = name.to_str().filter(|name| !is_sealed_to(name));
+            let name = name.to_str().filter(|name| !stays_here(name));
             names.extend(name.map(|name| format!("{directory}/{name}")));
         }
     }
@@ -103,9 +108,9 @@ pub fn read(home: &CapsuleHome, from: &Path) -> Result<usize, Failure> {
     Ok(archive.files.len())
 }
 
-/// Whether a file of the vault is a key that bundles or updates are sealed to.
-fn is_sealed_to(file: &str) -> bool {
-    let kinds = [CAMPAIGN_KEYS, LAUNCH_KEYS];
+/// Whether a file of the vault is an opened bundle, or a key that bundles or updates are sealed to.
+fn stays_here(file: &str) -> bool {
+    let kinds = [BUNDLES, CAMPAIGN_KEYS, LAUNCH_KEYS];
     Vault::secret_of(file).is_some_and(|secret| kinds.iter().any(|kind| secret.starts_with(kind)))
 }
 
@@ -147,13 +152,14 @@ mod tests {
 
     /// Whoever finds an old backup and learns the passphrase opens none of the updates of its time.
     #[test]
-    fn a_backup_contains_no_key_that_bundles_or_updates_are_sealed_to() {
+    fn a_backup_contains_no_bundle_and_no_key_that_bundles_or_updates_are_sealed_to() {
         let directory = tempfile::tempdir().unwrap();
         let home = CapsuleHome::new(directory.path().join("home"));
         let vault = home.path().join("vault");
         let cost = Cost { memory_kib: 8, passes: 1 };
         let store = Vault::create_with(&vault, "passphrase", cost).unwrap();
-        for name in [&format!("{CAMPAIGN_KEYS}01"), &format!("{LAUNCH_KEYS}01"), "campaign/01", "model/01/02"] {
+        let left = [BUNDLES, CAMPAIGN_KEYS, LAUNCH_KEYS].map(|kind| format!("{kind}01"));
+        for name in left.iter().map(String::as_str).chain(["campaign/01", "model/01/02"]) {
             store.put(name, b"secret").unwrap();
         }
         files::private_directory(&home.path().join("keystore")).unwrap();

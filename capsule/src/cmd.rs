@@ -70,7 +70,7 @@ enum Command {
     Withdraw(withdraw::Withdraw),
     /// Show the keys of this Capsule, or replace its attestation key
     Keys(keys::Keys),
-    /// Print the OpenPGP certificate that bundles and updates are sealed to
+    /// Print the OpenPGP certificate that bundles are sealed to
     ExportCert,
     /// Copy keys and vault into one file; everything secret in it stays encrypted
     Backup(backup::Backup),

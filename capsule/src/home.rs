@@ -13,7 +13,8 @@ use sonar_node::{
 };
 use sonar_protocol::{
     limits,
-    pgp::{Identity, PgpError},
+    pgp::{Certificate, Identity, PgpError},
+    units::Timestamp,
 };
 
 const KIND: HomeKind = HomeKind {
@@ -41,9 +42,9 @@ pub struct UnlockedCapsule {
     pub operator: PrivateKeySigner,
     /// The attestation key.
     pub attester: PrivateKeySigner,
-    /// The key that bundles and updates are sealed to.
+    /// The key that signs deliveries and certifies the keys that others seal to.
     pub identity: Identity,
-    /// Seeds, models and records.
+    /// Seeds, models, records, and the keys that others seal to.
     pub vault: Vault,
 }
 
@@ -86,7 +87,7 @@ impl CapsuleHome {
         let identity = if self.is_complete() {
             self.identity(passphrase)?
         } else {
-            let identity = Identity::generate(&format!("Capsule {}", operator.address()), passphrase)
+            let identity = Identity::generate_signer(&format!("Capsule {}", operator.address()), passphrase)
                 .map_err(Failure::internal)?;
             files::write_atomic(&self.openpgp(), &identity.export_secret_armored(), Access::Private)?;
             identity
@@ -108,16 +109,21 @@ impl CapsuleHome {
         })
     }
 
-    /// Decrypts the OpenPGP key.
+    /// Decrypts the OpenPGP key. A key of an earlier version of the program loses its part for encryption, on disk too:
+    /// everything that was ever sealed to it could be opened with it.
     ///
     /// # Errors
     /// When the key is missing, or the passphrase is wrong.
     pub fn identity(&self, passphrase: &str) -> Result<Identity, Failure> {
         let bytes = files::read_limited(&self.openpgp(), limits::CERTIFICATE as u64)?;
-        Identity::load(&bytes, passphrase).map_err(|error| match error {
+        let identity = Identity::load_signer(&bytes, passphrase).map_err(|error| match error {
             PgpError::WrongPassphrase(_) => Failure::new(Code::WrongPassphrase, error),
             error => Failure::new(Code::Openpgp, error),
-        })
+        })?;
+        if Certificate::decode(&bytes, Timestamp::EPOCH).is_ok() {
+            files::write_atomic(&self.openpgp(), &identity.export_secret_armored(), Access::Private)?;
+        }
+        Ok(identity)
     }
 
     /// The operator's address; needs no passphrase.
@@ -171,4 +177,23 @@ impl CapsuleHome {
 
 fn name(text: &str) -> Result<AccountName, Failure> {
     Ok(text.parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_home_loses_its_key_for_encryption() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = CapsuleHome::new(directory.path().into());
+        let older = Identity::generate("Capsule", "passphrase").unwrap();
+        files::write_atomic(&home.openpgp(), &older.export_secret_armored(), Access::Private).unwrap();
+        assert!(home.identity("wrong").is_err());
+        assert_eq!(home.identity("passphrase").unwrap().fingerprint(), older.fingerprint());
+        let kept = std::fs::read(home.openpgp()).unwrap();
+        assert!(Identity::load(&kept, "passphrase").is_err(), "nothing on disk opens old bundles");
+        assert_eq!(home.identity("passphrase").unwrap().fingerprint(), older.fingerprint());
+        assert_eq!(std::fs::read(home.openpgp()).unwrap(), kept);
+    }
 }

@@ -3,24 +3,34 @@
 //!
 //! ```text
 //!  made ──▶ registered ──▶ replaced: a newer key is registered ──▶ destroyed
-//!                          … a day later, if no earlier campaign is undecided
+//!                          … a day or a period later, if no earlier campaign is undecided
 //! ```
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sonar_node::vault::{SecretStore, VaultError};
+use sonar_node::{
+    cli::{Code, Failure},
+    vault::{SecretStore, VaultError},
+};
 use sonar_protocol::{
     fingerprint::Fingerprint,
     pgp::{Certificate, Identity, LaunchKey, PgpError, SecretKeys},
     units::Timestamp,
 };
 
+mod keeper;
+
+pub use keeper::Keeper;
+
 /// Default time after which a launch key is replaced: a week.
 pub const PERIOD: Duration = Duration::from_secs(604_800);
-/// Time in seconds that a launch may take from the look at the registered certificate until the campaign is opened. The
-/// bundle of a later campaign may be sealed to a key that no longer exists; that campaign is declined.
-const GRACE_SECONDS: u32 = 86_400;
+/// Shortest time after which a launch key may be replaced: each replacement is a transaction.
+pub const LEAST_PERIOD: Duration = Duration::from_secs(60);
+/// Time that a launch may take from the look at the registered certificate until the campaign is opened, unless the
+/// period is shorter. The bundle of a later campaign may be sealed to a key that no longer exists; that campaign is
+/// declined.
+const GRACE: Duration = Duration::from_secs(86_400);
 
 /// Start of the names of launch keys in the vault. No backup contains them.
 pub(crate) const LAUNCH_KEYS: &str = "launch-key/";
@@ -64,27 +74,22 @@ pub fn next(keys: &[LaunchKeyEntry], undecided: &[Timestamp], now: Timestamp, pe
     if newest.registered_at.is_none() {
         return LaunchKeyAction::Register(newest.key);
     }
-    let dead = dead(keys, undecided, now);
-    if dead.is_empty() { LaunchKeyAction::Wait(wake(keys, due, now)) } else { LaunchKeyAction::Destroy(dead) }
-}
-
-/// Keys that no undecided campaign and no launch in progress can use.
-fn dead(keys: &[LaunchKeyEntry], undecided: &[Timestamp], now: Timestamp) -> Vec<Fingerprint> {
+    // Keys that no undecided campaign and no launch in progress can use.
     let is_dead = |end: &Timestamp| now >= *end && undecided.iter().all(|opened| opened >= end);
-    ends(keys).filter(|(_, end)| is_dead(end)).map(|(key, _)| key).collect()
+    let dead: Vec<_> = ends(keys, period).filter(|(_, end)| is_dead(end)).map(|(key, _)| key).collect();
+    if !dead.is_empty() {
+        return LaunchKeyAction::Destroy(dead);
+    }
+    let ends = ends(keys, period).map(|(_, end)| end).filter(|end| *end > now);
+    LaunchKeyAction::Wait(ends.fold(due, Timestamp::min))
 }
 
 /// Each replaced key, with the time after which campaigns that use it are declined.
-fn ends(keys: &[LaunchKeyEntry]) -> impl Iterator<Item = (Fingerprint, Timestamp)> {
-    keys.iter().enumerate().filter_map(|(index, entry)| {
+fn ends(keys: &[LaunchKeyEntry], period: Duration) -> impl Iterator<Item = (Fingerprint, Timestamp)> {
+    keys.iter().enumerate().filter_map(move |(index, entry)| {
         let replaced_at = keys[index + 1..].iter().filter_map(|newer| newer.registered_at).min()?;
-        Some((entry.key, replaced_at.plus(GRACE_SECONDS)))
+        Some((entry.key, replaced_at.plus(GRACE.min(period).as_secs())))
     })
-}
-
-/// The next time at which something is due.
-fn wake(keys: &[LaunchKeyEntry], due: Timestamp, now: Timestamp) -> Timestamp {
-    ends(keys).map(|(_, end)| end).filter(|end| *end > now).fold(due, Timestamp::min)
 }
 
 /// Why launch keys cannot be used.
@@ -99,6 +104,16 @@ pub enum LaunchKeyError {
     /// The list cannot be read.
     #[error("the list of launch keys cannot be read: {0}")]
     List(#[from] serde_json::Error),
+}
+
+impl From<LaunchKeyError> for Failure {
+    fn from(error: LaunchKeyError) -> Self {
+        let code = match error {
+            LaunchKeyError::Pgp(_) => Code::Openpgp,
+            LaunchKeyError::Store(_) | LaunchKeyError::List(_) => Code::Vault,
+        };
+        Self::new(code, error)
+    }
 }
 
 /// The launch keys in the vault. A key is in the list before its secret is written, and until the secret is destroyed, so
@@ -272,7 +287,7 @@ mod tests {
         let first = ring.make(&capsule, start, PERIOD).unwrap();
         ring.set_registered(first, start.plus(9_u64)).unwrap();
         let certificate = ring.certificate(capsule.certificate(), start).unwrap();
-        let recorded = pgp::seal(b"bundle", &certificate).unwrap();
+        let recorded = pgp::seal(b"bundle", &[&certificate]).unwrap();
 
         let second = ring.make(&capsule, start.plus(WEEK), PERIOD).unwrap();
         let ring = LaunchKeyRing::load(disk.clone()).unwrap();
@@ -342,7 +357,7 @@ mod tests {
                     // The launch may have begun with the oldest key that is still accepted.
                     let accepted = |entry: &&LaunchKeyEntry| {
                         entry.registered_at.is_some()
-                            && ends(&keys).all(|(key, end)| key != entry.key || at(now) < end)
+                            && ends(&keys, PERIOD).all(|(key, end)| key != entry.key || at(now) < end)
                     };
                     campaigns.push((now, keys.iter().find(accepted).unwrap().key));
                 }

@@ -2,8 +2,8 @@
 
 use std::{future::Future, time::Duration};
 
-use alloy::primitives::B256;
-use sonar_contracts::Terms;
+use alloy::primitives::{Address, B256};
+use sonar_contracts::{Capsule, Terms};
 use sonar_node::{
     chain::{self, Client, SignedSettlement},
     ipfs::{ArtefactStore, IpfsError, Node},
@@ -87,11 +87,16 @@ pub trait Chain: Send + Sync + 'static {
 
     /// Frees the stake after a delivery.
     fn release(&self, terms: &Terms) -> impl Future<Output = Result<(), chain::Error>> + Send;
+
+    /// Replaces the certificate in the Capsule's registration.
+    fn register_certificate(&self, certificate: Digest) -> impl Future<Output = Result<(), chain::Error>> + Send;
 }
 
 /// The operator's account on the chain, with Sonar's relay as backup for settlements.
 #[derive(Debug)]
 pub struct ChainAccount {
+    /// The account.
+    pub operator: Address,
     /// Sends from the operator's account.
     pub client: Client,
     /// Sends settlements if the account's own transaction does not arrive.
@@ -157,5 +162,14 @@ impl Chain for ChainAccount {
 
     async fn release(&self, terms: &Terms) -> Result<(), chain::Error> {
         self.client.release(terms).await.map(drop)
+    }
+
+    async fn register_certificate(&self, certificate: Digest) -> Result<(), chain::Error> {
+        let known = self.client.capsule(self.operator).await?;
+        let certificate = certificate.into();
+        match known.filter(|known| known.certificate != certificate) {
+            Some(known) => self.client.update_capsule(Capsule { certificate, ..known }).await.map(drop),
+            None => Ok(()),
+        }
     }
 }

@@ -28,6 +28,7 @@ use crate::{
         CapsuleAction, EVALUATE,
         worker::{Tools, WorkError, Worker},
     },
+    launch_keys::{Keeper, LaunchKeyEntry, LaunchKeyError},
     ports::{Artefacts, Chain},
 };
 
@@ -51,6 +52,8 @@ pub struct CapsuleStatus {
     pub chain: bool,
     /// Why it failed, if it did.
     pub problem: Option<String>,
+    /// The key that bundles are sealed to at present.
+    pub launch_key: Option<LaunchKeyEntry>,
     /// Campaigns that name this Capsule.
     pub campaigns: BTreeMap<CampaignId, CampaignStatus>,
 }
@@ -109,20 +112,28 @@ pub struct Service<S, A, C> {
     // Workers of campaigns without a running step.
     resting: HashMap<CampaignId, Worker<S, A, C>>,
     driver: Driver<S, A, C>,
+    launch_keys: Keeper<S, A, C>,
     status: SharedStatus,
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
-    /// Creates the service of this operator.
-    #[must_use]
-    pub fn new(tools: Arc<Tools<S, A, C>>, operator: Address) -> Self {
-        Self {
+    /// Creates the service of this operator, which replaces its launch key after each period.
+    ///
+    /// # Errors
+    /// When the launch keys cannot be read.
+    pub fn new(
+        tools: Arc<Tools<S, A, C>>,
+        operator: Address,
+        launch_key_period: Duration,
+    ) -> Result<Self, LaunchKeyError> {
+        Ok(Self {
+            launch_keys: Keeper::load(tools.clone(), operator, launch_key_period)?,
             tools,
             operator,
             resting: HashMap::new(),
             driver: JobDriver::new(STEPS_AT_ONCE, PATIENCE),
             status: SharedStatus::default(),
-        }
+        })
     }
 
     /// The public status.
@@ -140,6 +151,10 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
             let look = tokio::select! {
                 () = &mut stop => break,
                 look = reader.next() => look,
+                Some(ended) = self.launch_keys.next() => {
+                    self.launch_keys.finish(ended);
+                    continue;
+                }
                 Some(ended) = self.driver.next() => {
                     self.finish(ended);
                     self.start_steps(reader.world());
@@ -153,6 +168,9 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
             match look {
                 Ok(_) => {
                     errors = 0;
+                    if let Err(error) = self.launch_keys.tend(reader.world()) {
+                        tracing::warn!(%error, "cannot replace the launch key; retrying");
+                    }
                     self.update_status(reader.world());
                 }
                 Err(error) => {
@@ -165,7 +183,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
             }
             self.start_steps(reader.world());
         }
-        for ended in self.driver.stop().await {
+        let (ended, ()) = tokio::join!(self.driver.stop(), self.launch_keys.stop());
+        for ended in ended {
             self.finish(ended);
         }
     }
@@ -175,6 +194,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
         let mut status = lock(&self.status);
         status.block = world.head.number;
         (status.chain, status.caught_up, status.problem) = (true, true, None);
+        status.launch_key = self.launch_keys.newest();
         let before = std::mem::take(&mut status.campaigns);
         status.campaigns = world
             .in_order()

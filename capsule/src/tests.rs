@@ -6,6 +6,7 @@ mod deliver;
 pub(crate) mod doubles;
 mod evaluate;
 mod examine;
+mod launch_keys;
 mod secrets;
 mod service;
 mod stage;

@@ -101,7 +101,7 @@ pub fn make(store: &dyn SecretStore, order: &Order) -> Result<(UpdateRecord, Vec
     let update = order.kit.model.train(task);
     let trained = watch.trained_at();
     let update = update.map_err(|error| watch.explain(error))?;
-    let envelope = envelope::seal_update(&header(order), &update, &order.kit.certificate)?;
+    let envelope = envelope::seal_update(&header(order), &update, &[&order.kit.certificate])?;
     let record = UpdateRecord {
         campaign: order.campaign,
         version: order.version,

@@ -110,23 +110,29 @@ pub trait SecretStore: Send + Sync {
     }
 }
 
-impl<S: SecretStore + ?Sized> SecretStore for Arc<S> {
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
-        (**self).put(name, bytes)
-    }
+macro_rules! store_behind {
+    ($($pointer:ty),*) => {$(
+        impl<S: SecretStore + ?Sized> SecretStore for $pointer {
+            fn put(&self, name: &str, bytes: &[u8]) -> Result<(), VaultError> {
+                (**self).put(name, bytes)
+            }
 
-    fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        (**self).get(name)
-    }
+            fn get(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+                (**self).get(name)
+            }
 
-    fn remove(&self, name: &str) -> Result<(), VaultError> {
-        (**self).remove(name)
-    }
+            fn remove(&self, name: &str) -> Result<(), VaultError> {
+                (**self).remove(name)
+            }
 
-    fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
-        (**self).list(prefix)
-    }
+            fn list(&self, prefix: &str) -> Result<Vec<String>, VaultError> {
+                (**self).list(prefix)
+            }
+        }
+    )*};
 }
+
+store_behind!(Arc<S>, &S);
 
 /// An unlocked vault.
 pub struct Vault {

@@ -5,7 +5,7 @@
 
 use crate::{
     ids::{CampaignId, Version},
-    pgp::{self, CampaignCertificate, PgpError, SecretKeys},
+    pgp::{self, CampaignCertificate, Certificate, PgpError, SecretKeys},
 };
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
@@ -142,14 +142,14 @@ pub fn largest(payload: usize) -> usize {
     MAGIC.len() + 4 + HEADER_LIMIT + payload + OVERHEAD
 }
 
-/// Seals an update to the campaign.
+/// Seals an update to the campaign: to the certificate of each party that evaluates it.
 ///
 /// # Errors
-/// If the message cannot be encrypted to the campaign's certificate.
+/// If there is no certificate, or the message cannot be encrypted.
 pub fn seal_update(
     header: &EnvelopeHeader,
     update: &[u8],
-    campaign: &CampaignCertificate,
+    campaign: &[&CampaignCertificate],
 ) -> Result<Vec<u8>, PgpError> {
     let header = serde_json::to_vec(header).map_err(|error| PgpError::Make(error.to_string()))?;
     let mut plain = Vec::with_capacity(MAGIC.len() + 4 + header.len() + update.len());
@@ -157,7 +157,8 @@ pub fn seal_update(
     plain.extend_from_slice(&(header.len() as u32).to_le_bytes());
     plain.extend_from_slice(&header);
     plain.extend_from_slice(update);
-    pgp::seal(&plain, campaign)
+    let recipients: Vec<&Certificate> = campaign.iter().map(|certificate| &***certificate).collect();
+    pgp::seal(&plain, &recipients)
 }
 
 /// Decrypts an update of exactly `payload` bytes, and compares its header with the submission on chain.
@@ -226,15 +227,24 @@ mod tests {
 
     #[test]
     fn an_update_reaches_the_capsule_under_its_sender_s_name() {
-        let sealed = seal_update(&header(), b"update", &certificate(&KEY)).unwrap();
+        let sealed = seal_update(&header(), b"update", &[&certificate(&KEY)]).unwrap();
         assert_eq!(open(&sealed, &header()), Ok(b"update".to_vec()));
-        let again = seal_update(&header(), b"update", &certificate(&KEY)).unwrap();
+        let again = seal_update(&header(), b"update", &[&certificate(&KEY)]).unwrap();
         assert_ne!(sealed, again);
     }
 
     #[test]
+    fn each_party_that_evaluates_an_update_opens_it() {
+        let second = CampaignKey::generate(header().campaign, &CAPSULE).unwrap();
+        let sealed = seal_update(&header(), b"update", &[&certificate(&KEY), &certificate(&second)]).unwrap();
+        for key in [&*KEY, &second] {
+            assert_eq!(open_update(&sealed, key, &header(), 6).unwrap().as_slice(), b"update");
+        }
+    }
+
+    #[test]
     fn each_fault_of_form_has_its_reason() {
-        let sealed = seal_update(&header(), b"update", &certificate(&KEY)).unwrap();
+        let sealed = seal_update(&header(), b"update", &[&certificate(&KEY)]).unwrap();
         let with = |change: fn(&mut EnvelopeHeader)| {
             let mut expected = header();
             change(&mut expected);
@@ -246,24 +256,24 @@ mod tests {
         assert_eq!(with(|h| h.version = Version(4)), ProtocolReject::WrongVersion);
         assert_eq!(with(|h| h.miner = Address::ZERO), ProtocolReject::WrongMiner);
         assert_eq!(open(&vec![0; largest(6) + 1], &header()), Err(ProtocolReject::TooLarge));
-        let long = seal_update(&header(), b"longer update", &certificate(&KEY)).unwrap();
+        let long = seal_update(&header(), b"longer update", &[&certificate(&KEY)]).unwrap();
         assert_eq!(open(&long, &header()), Err(ProtocolReject::Conformance));
     }
 
     /// Whoever submits another's message learns nothing about it, not even whether this Capsule can open it.
     #[test]
     fn a_rejection_does_not_disclose_what_the_key_opens() {
-        let sealed = seal_update(&header(), b"update", &certificate(&KEY)).unwrap();
+        let sealed = seal_update(&header(), b"update", &[&certificate(&KEY)]).unwrap();
         let mut damaged = sealed.clone();
         *damaged.last_mut().unwrap() ^= 1;
         let other = Identity::generate("other", "o").unwrap();
-        let to_campaign = |plain: &[u8]| pgp::seal(plain, &certificate(&KEY)).unwrap();
+        let to_campaign = |plain: &[u8]| pgp::seal(plain, &[&certificate(&KEY)]).unwrap();
         let next = CampaignKey::generate(header().campaign, &CAPSULE).unwrap();
         let cases = [
             b"garbage".to_vec(),
             sealed[..sealed.len() / 2].to_vec(),
             damaged,
-            seal_update(&header(), b"update", &certificate(&next)).unwrap(),
+            seal_update(&header(), b"update", &[&certificate(&next)]).unwrap(),
             to_campaign(b"sonar.bundle/2\n"),
             to_campaign(b"SNRupd01\xff\xff\xff\xff"),
             to_campaign(b""),

@@ -285,6 +285,20 @@ mod tests {
         assert!(secret(2).open(&id, Version(2), &handover).is_none());
     }
 
+    /// So that another Capsule, which executes a campaign again, can get the seeds too.
+    #[test]
+    fn a_seed_is_handed_to_several_keys_each_of_which_opens_its_own() {
+        let (seed, id) = (VersionSeed::from_bytes([7; 32]), CampaignId::from([2; 32]));
+        let handovers = [1, 2].map(|account| secret(account).keys(1)[0].seal(&seed, &binding(1), B256::ZERO));
+        assert_ne!(handovers[0].point, handovers[1].point, "one pad must not hide what the other shows");
+        for account in [1, 2] {
+            for (owner, handover) in [1, 2].into_iter().zip(&handovers) {
+                let opened = secret(account).open(&id, Version(1), handover);
+                assert_eq!(opened.is_some_and(|opened| opened == seed), account == owner);
+            }
+        }
+    }
+
     #[test]
     fn garbage_does_not_open() {
         let seed = VersionSeed::from_bytes([7; 32]);

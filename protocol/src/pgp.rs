@@ -303,12 +303,13 @@ impl Identity {
         Self::unlock(parse(bytes)?, passphrase, Purposes::BOTH)
     }
 
-    /// As [`Self::load`], of a secret key that need not decrypt anything.
+    /// As [`Self::load`], without the keys for encryption that it may have.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub fn load_signer(bytes: &[u8], passphrase: &str) -> Result<Self, PgpError> {
-        Self::unlock(parse(bytes)?, passphrase, Purposes::SIGNING)
+        let signer = parse(bytes)?.retain_subkeys(|key| !key.key().pk_algo().for_encryption());
+        Self::unlock(signer, passphrase, Purposes::SIGNING)
     }
 
     fn unlock(locked: Cert, passphrase: &str, purposes: Purposes) -> Result<Self, PgpError> {
@@ -403,12 +404,13 @@ impl Encryption {
     }
 }
 
-/// Encrypts with AEAD to the keys of a certificate that were valid at its reference time.
+/// Encrypts with AEAD to the keys of each certificate that were valid at its reference time. Each recipient can open the
+/// message alone, and sees how many there are.
 ///
 /// # Errors
-/// If the library fails.
-pub fn seal(plaintext: &[u8], recipient: &Certificate) -> Result<Vec<u8>, PgpError> {
-    write_message(plaintext, recipient, Encryption::Aead, None)
+/// If there is no recipient, or the library fails.
+pub fn seal(plaintext: &[u8], recipients: &[&Certificate]) -> Result<Vec<u8>, PgpError> {
+    write_message(plaintext, recipients, Encryption::Aead, None)
 }
 
 /// Encrypts in the form that GnuPG supports, and signs inside.
@@ -416,22 +418,26 @@ pub fn seal(plaintext: &[u8], recipient: &Certificate) -> Result<Vec<u8>, PgpErr
 /// # Errors
 /// If the library fails.
 pub fn seal_signed(plaintext: &[u8], recipient: &Certificate, signer: &Identity) -> Result<Vec<u8>, PgpError> {
-    write_message(plaintext, recipient, Encryption::Hash, Some(signer))
+    write_message(plaintext, &[recipient], Encryption::Hash, Some(signer))
 }
 
 fn write_message(
     plaintext: &[u8],
-    recipient: &Certificate,
+    recipients: &[&Certificate],
     encryption: Encryption,
     signer: Option<&Identity>,
 ) -> Result<Vec<u8>, PgpError> {
-    let policy = StandardPolicy::at(recipient.at);
+    if recipients.is_empty() {
+        return Err(PgpError::Make("a message needs a recipient".into()));
+    }
+    let policies: Vec<_> = recipients.iter().map(|recipient| StandardPolicy::at(recipient.at)).collect();
     let mut sealed = Vec::with_capacity(plaintext.len() + 1024);
     let mut write = || -> PgpResult<()> {
-        let recipients = recipient
-            .valid_keys(&policy)
-            .for_transport_encryption()
-            .map(|key| Recipient::new(encryption.features(), encryption.handle(key.key()), key.key()));
+        let keys = recipients
+            .iter()
+            .zip(&policies)
+            .flat_map(|(recipient, policy)| recipient.valid_keys(policy).for_transport_encryption());
+        let recipients = keys.map(|key| Recipient::new(encryption.features(), encryption.handle(key.key()), key.key()));
         let message = Encryptor::for_recipients(Message::new(&mut sealed), recipients).build()?;
         let message = match signer {
             Some(signer) => Signer::new(message, signer.signing.clone())?.build()?,
@@ -601,7 +607,7 @@ mod tests {
         assert_eq!(&**open_verified(&sealed, &ANNA, BERT.certificate(), 100).unwrap(), b"model");
         assert!(matches!(open_verified(&sealed, &BERT, BERT.certificate(), 100), Err(PgpError::NotForUs(_))));
         assert!(matches!(open_verified(&sealed, &ANNA, ANNA.certificate(), 100), Err(PgpError::NotSigned(_))));
-        let unsigned = seal(b"model", ANNA.certificate()).unwrap();
+        let unsigned = seal(b"model", &[ANNA.certificate()]).unwrap();
         assert!(matches!(open_verified(&unsigned, &ANNA, BERT.certificate(), 100), Err(PgpError::NotSigned(_))));
         assert_eq!(&**open(&unsigned, &ANNA, 100).unwrap(), b"model");
         assert!(matches!(open(&unsigned, &BERT, 100), Err(PgpError::NotForUs(_))));
@@ -650,7 +656,7 @@ mod tests {
 
     #[test]
     fn one_changed_byte_is_noticed() {
-        let sealed = seal(&[7; 3000], ANNA.certificate()).unwrap();
+        let sealed = seal(&[7; 3000], &[ANNA.certificate()]).unwrap();
         for at in [200, 1000, sealed.len() - 1] {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
@@ -669,7 +675,7 @@ mod tests {
         let opened = |sealed: &[u8]| open(sealed, &ANNA, 100);
         let verified = |sealed: &[u8]| open_verified(sealed, &ANNA, BERT.certificate(), 100);
         let (new, old) =
-            (seal(b"model", ANNA.certificate()).unwrap(), seal_signed(b"model", ANNA.certificate(), &BERT).unwrap());
+            (seal(b"model", &[ANNA.certificate()]).unwrap(), seal_signed(b"model", ANNA.certificate(), &BERT).unwrap());
         for cut in 0..new.len() {
             assert!(matches!(opened(&new[..cut]), Err(PgpError::NotOpenPgp(_))), "{cut}");
         }
@@ -689,10 +695,22 @@ mod tests {
         }
     }
 
+    /// So that another Capsule, which executes a campaign again, can get bundle and updates.
+    #[test]
+    fn each_of_several_recipients_opens_the_message_alone() {
+        let sealed = seal(b"model", &[ANNA.certificate(), BERT.certificate()]).unwrap();
+        for recipient in [&*ANNA, &*BERT] {
+            assert_eq!(&**open(&sealed, recipient, 100).unwrap(), b"model");
+        }
+        let stranger = Identity::generate("Stranger", "s").unwrap();
+        assert!(matches!(open(&sealed, &stranger, 100), Err(PgpError::NotForUs(_))));
+        assert!(matches!(seal(b"model", &[]), Err(PgpError::Make(_))));
+    }
+
     #[test]
     fn a_message_without_aead_is_refused_before_it_is_decrypted() {
         let older = |plain: &[u8], recipient: &Identity| {
-            write_message(plain, recipient.certificate(), Encryption::Hash, None).unwrap()
+            write_message(plain, &[recipient.certificate()], Encryption::Hash, None).unwrap()
         };
         let ours = older(b"model", &ANNA);
         // What could be learnt only with the secret key makes no difference.
@@ -715,7 +733,7 @@ mod tests {
 
         #[test]
         fn no_change_makes_reading_panic(at in 0usize..400, change in 1u8..=255) {
-            static SEALED: LazyLock<Vec<u8>> = LazyLock::new(|| seal(b"model", ANNA.certificate()).unwrap());
+            static SEALED: LazyLock<Vec<u8>> = LazyLock::new(|| seal(b"model", &[ANNA.certificate()]).unwrap());
             let mut sealed = SEALED.clone();
             let at = at % sealed.len();
             sealed[at] ^= change;

@@ -149,17 +149,10 @@ impl Capsule {
         let node = Node::start(config).await.unwrap();
         let identity = Identity::generate("Capsule", "secret").unwrap();
         let certificate = node.add(identity.certificate().encode()).await.unwrap();
-        stage
-            .capsule
-            .update_capsule(
-                stage.attester.address(),
-                identity.fingerprint().word(),
-                certificate,
-                "http://127.0.0.1:1",
-                10_000_u32.try_into().unwrap(),
-            )
-            .await
-            .unwrap();
+        let known = stage.capsule.capsule(stage.capsule.address().unwrap()).await.unwrap().unwrap();
+        let fingerprint = identity.fingerprint().word();
+        let wanted = sonar_contracts::Capsule { fingerprint, certificate: certificate.into(), ..known };
+        stage.capsule.update_capsule(wanted).await.unwrap();
         Self { identity, node, _home: home }
     }
 
@@ -339,6 +332,30 @@ async fn a_campaign_is_launched_once_and_its_model_is_fetched_checked_and_measur
         assert_eq!((refused.code, refused.error().as_str()), (5, "OTHER_VALIDATION_SET"));
     })
     .await;
+}
+
+/// The Capsule may have destroyed the older key before it gets to the campaign.
+#[tokio::test]
+async fn a_launch_that_was_sealed_to_an_older_key_pays_nothing() {
+    let stage = Stage::new().await;
+    let served = Served::start(&stage);
+    let _older = Capsule::register(&stage, &served).await;
+    let user = scientist(&stage, &served);
+    let user = aside(move || {
+        assert_eq!(launch(&user, &[]).code, 3, "stopped before the money moved");
+        user
+    })
+    .await;
+    let capsule = Capsule::register(&stage, &served).await;
+    let id = aside(move || {
+        let refused = launch(&user, &["--yes"]);
+        assert_eq!((refused.code, refused.error().as_str()), (5, "CAPSULE_CERTIFICATE"));
+        id_of(&launch(&user, &["--again", "--yes"]).data())
+    })
+    .await;
+    let world = stage.owner.world(0, None).await.unwrap();
+    assert_eq!(world.in_order().map(|campaign| campaign.id).collect::<Vec<_>>(), [id]);
+    capsule.open(&stage.owner, id).await;
 }
 
 #[tokio::test]

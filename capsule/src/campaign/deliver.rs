@@ -3,12 +3,13 @@
 use sonar_node::vault::SecretStore;
 use sonar_protocol::{
     delivery::FinishedModel,
-    pgp,
+    pgp::{self, Certificate},
     view::{CampaignView, VersionView},
 };
 
 use super::{
     record::Delivery,
+    secrets::Secret,
     worker::{WorkError, Worker},
 };
 use crate::ports::{Artefacts, Chain};
@@ -16,12 +17,15 @@ use crate::ports::{Artefacts, Chain};
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Seals the finished model to the data scientist.
     pub(super) async fn deliver(&mut self, campaign: &CampaignView) -> Result<(), WorkError> {
-        let loaded = self.load(campaign).await?;
+        let manifest = self.load_manifest(campaign).await?;
+        let recipient = self.find(Secret::Recipient)?;
+        let recipient = recipient.ok_or_else(|| WorkError::Lost("certificate of the data scientist".into()))?;
+        let recipient = Certificate::decode(&recipient, campaign.opened.timestamp)?;
         let slot = *self.record.current(campaign).ok_or_else(|| WorkError::Lost("finished model".into()))?;
         let model = self.model(slot.id)?;
-        let finished = FinishedModel::new(&loaded.manifest, &model, campaign.id, campaign.best_ppm);
+        let finished = FinishedModel::new(&manifest, &model, campaign.id, campaign.best_ppm);
         let finished = finished.map_err(WorkError::internal)?;
-        let sealed = pgp::seal_signed(finished.safetensors(), &loaded.scientist, &self.tools.identity)?;
+        let sealed = pgp::seal_signed(finished.safetensors(), &recipient, &self.tools.identity)?;
         let result = self.tools.artefacts.add(sealed).await?;
         self.record.delivery = Some(Delivery { model: slot.id, result });
         self.persist()

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sonar_contracts::{Terms, campaign_id};
+use sonar_contracts::{State, Terms, campaign_id};
 use sonar_node::{ipfs::IpfsError, vault::SecretStore};
 use sonar_protocol::{
     admission::{self, NotAdmitted},
@@ -25,9 +25,13 @@ use syft::{Ladder, Ppm, STEP_SIZES, budget::LeakMeter};
 
 use super::{
     record::{Proposal, ProposalDecision},
+    secrets::Secret,
     worker::{CampaignInputs, WorkError, Worker, catch_panic, compute},
 };
-use crate::ports::{Artefacts, Chain};
+use crate::{
+    launch_keys::LaunchKeyRing,
+    ports::{Artefacts, Chain},
+};
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     /// Decides whether to run a proposed campaign, and if so publishes version 1.
@@ -91,17 +95,26 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(ProposalDecision::Activate { start_ppm: start.accuracy, first, certificate })
     }
 
-    /// Fetches and checks manifest and bundle; the result is cached.
-    pub(super) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<CampaignInputs>, WorkError> {
-        if let Some(loaded) = &self.loaded {
-            return Ok(loaded.clone());
+    /// Fetches and checks the manifest; the result is cached.
+    pub(super) async fn load_manifest(&mut self, campaign: &CampaignView) -> Result<Arc<Manifest>, WorkError> {
+        if let Some(manifest) = &self.manifest {
+            return Ok(manifest.clone());
         }
         let bytes = self.artefact(Digest::from(campaign.terms.manifest), limits::MANIFEST, Refusal::Manifest).await?;
         let manifest = check_manifest(&bytes, campaign)?;
         if manifest.capsule != self.tools.identity.fingerprint() {
             return Err(Refusal::Offer.into());
         }
-        let bundle = self.open_bundle(campaign, &manifest).await?;
+        Ok(self.manifest.insert(Arc::new(manifest)).clone())
+    }
+
+    /// Loads and checks manifest and bundle; the result is cached.
+    pub(super) async fn load(&mut self, campaign: &CampaignView) -> Result<Arc<CampaignInputs>, WorkError> {
+        if let Some(loaded) = &self.loaded {
+            return Ok(loaded.clone());
+        }
+        let manifest = self.load_manifest(campaign).await?;
+        let bundle = self.bundle(campaign, &manifest).await?;
         let backbone = match manifest.method.backbone() {
             Some(backbone) => Some(self.artefact(backbone.weights, backbone.file_limit(), Refusal::Backbone).await?),
             None => None,
@@ -122,17 +135,35 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(self.loaded.insert(loaded).clone())
     }
 
-    /// Fetches and opens the bundle, if it was made for this campaign. Anybody can name anybody's bundle, so whatever is
-    /// wrong with it has the same reason on chain; only the log has the details.
-    async fn open_bundle(&self, campaign: &CampaignView, manifest: &Manifest) -> Result<Bundle, WorkError> {
-        let sealed = self.artefact(manifest.bundle, limits::BUNDLE, Refusal::Bundle).await?;
+    /// The bundle as it was opened at the examination, or as it was published if that is still to come.
+    async fn bundle(&mut self, campaign: &CampaignView, manifest: &Manifest) -> Result<Bundle, WorkError> {
         let attester = &self.tools.attester;
         let context = BundleContext::new(attester.chain_id(), attester.campaigns(), &campaign.terms, manifest)
             .map_err(|_| Refusal::Manifest)?;
-        let tools = self.tools.clone();
+        if let Some(opened) = self.find(Secret::Bundle)? {
+            return Bundle::decode(&opened, &context).map_err(WorkError::internal);
+        }
+        if campaign.state != State::Proposed {
+            return Err(WorkError::LostForGood("the opened bundle"));
+        }
+        let bundle = self.open_bundle(campaign, manifest, context).await?;
+        self.keep_bundle(&bundle.encode(&context), &bundle.certificate)?;
+        Ok(bundle)
+    }
+
+    /// Fetches and opens the bundle, if it was made for this campaign. Anybody can name anybody's bundle, so whatever is
+    /// wrong with it has the same reason on chain; only the log has the details.
+    async fn open_bundle(
+        &self,
+        campaign: &CampaignView,
+        manifest: &Manifest,
+        context: BundleContext,
+    ) -> Result<Bundle, WorkError> {
+        let sealed = self.artefact(manifest.bundle, limits::BUNDLE, Refusal::Bundle).await?;
+        let keys = LaunchKeyRing::load(&self.tools.store)?.secrets(self.tools.identity.certificate())?;
         let opened = compute(move || {
             let opened = catch_panic(|| {
-                let bytes = pgp::open(&sealed, &tools.identity, limits::BUNDLE).map_err(|error| error.to_string())?;
+                let bytes = pgp::open(&sealed, &keys, limits::BUNDLE).map_err(|error| error.to_string())?;
                 Bundle::decode(&bytes, &context).map_err(|error| error.to_string())
             });
             opened.unwrap_or_else(|| Err("a panic while it was opened".into()))

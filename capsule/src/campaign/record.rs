@@ -18,7 +18,7 @@ use sonar_protocol::{
 use syft::{Ppm, budget::LeakMeter};
 
 /// Version of the record format.
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
 /// Number of settlements that are kept, so that they can be sent again after a rollback of the chain.
 const SETTLEMENTS_KEPT: usize = 256;
 
@@ -46,6 +46,10 @@ pub struct CampaignRecord {
     pub slots: Vec<Slot>,
     /// Whether the vault still has the key that updates are sealed to.
     pub campaign_key: bool,
+    /// Whether the vault still has the opened bundle.
+    pub bundle: bool,
+    /// Whether the vault still has the certificate that the model is delivered to.
+    pub recipient: bool,
     /// For each published key material the seed of its version, sealed to the data scientist. Of an old version's seed
     /// only this is kept, and no key here decrypts it.
     pub handovers: BTreeMap<Digest, Handover>,
@@ -208,6 +212,8 @@ impl CampaignRecord {
             foreign: Vec::new(),
             slots: Vec::new(),
             campaign_key: false,
+            bundle: false,
+            recipient: false,
             handovers: BTreeMap::new(),
             delivery: None,
         }
@@ -342,8 +348,8 @@ mod tests {
         let other = CampaignRecord::decode(&bytes, CampaignId::from([2; 32]));
         assert!(matches!(other, Err(RecordError::Campaign(_))));
         let newer = String::from_utf8(bytes).unwrap();
-        let newer = newer.replace("\"schema\":3", "\"schema\":4");
+        let newer = newer.replace("\"schema\":4", "\"schema\":5");
         let newer = CampaignRecord::decode(newer.as_bytes(), id);
-        assert!(matches!(newer, Err(RecordError::Form(4))));
+        assert!(matches!(newer, Err(RecordError::Form(5))));
     }
 }

@@ -1,5 +1,8 @@
-//! Secrets that only the Capsule has, from creation to destruction: the key that a campaign's updates are sealed to, the
-//! seed of a version's keys, and the model under them.
+//! Secrets that only the Capsule has, from creation to destruction: what was in a campaign's bundle, the key that its
+//! updates are sealed to, the seed of a version's keys, and the model under them.
+//!
+//! The key that a bundle was sealed to may be destroyed long before its campaign ends, so the opened bundle is kept. After
+//! the last settlement only the data scientist's certificate is left of it, for the delivery.
 //!
 //! A secret is added to the record before it is written to the vault, and removed after it is destroyed, so that no
 //! secret is ever left behind without an entry.
@@ -16,6 +19,7 @@ use sonar_protocol::{
     view::CampaignView,
 };
 use syft::VersionSeed;
+use zeroize::Zeroizing;
 
 use super::{
     record::{CampaignRecord, Slot, SlotId},
@@ -26,10 +30,16 @@ use crate::ports::{Artefacts, Chain};
 /// Start of the names of campaign keys in the vault. No backup contains them: whoever finds an old backup must not be
 /// able to open the updates of its time.
 pub(crate) const CAMPAIGN_KEYS: &str = "campaign-key/";
+/// Start of the names of opened bundles in the vault. No backup contains them, for the same reason.
+pub(crate) const BUNDLES: &str = "bundle/";
 
 /// A secret that only the Capsule has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Secret {
+    /// The opened bundle.
+    Bundle,
+    /// The certificate that the model is delivered to.
+    Recipient,
     /// The key that the campaign's updates are sealed to.
     CampaignKey,
     /// The seed of the keys of a version.
@@ -56,7 +66,13 @@ pub(super) fn dead(campaign: &CampaignView, record: &CampaignRecord) -> Vec<Secr
     };
     // After the last settlement no update is opened.
     let opens_updates = matches!(campaign.state, State::None | State::Proposed | State::Open);
-    let mut dead: Vec<_> = (record.campaign_key && !opens_updates).then_some(Secret::CampaignKey).into_iter().collect();
+    let delivers = opens_updates || (campaign.state == State::Closed && campaign.reason != CloseReason::CapsuleTimeout);
+    let of_campaign = [
+        (Secret::Bundle, record.bundle && !opens_updates),
+        (Secret::Recipient, record.recipient && !delivers),
+        (Secret::CampaignKey, record.campaign_key && !opens_updates),
+    ];
+    let mut dead: Vec<_> = of_campaign.into_iter().filter_map(|(secret, dead)| dead.then_some(secret)).collect();
     for slot in &record.slots {
         let (seed, model) = needed(slot);
         dead.extend((slot.seed && !seed).then_some(Secret::Seed(slot.id)));
@@ -118,8 +134,23 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
 
     /// The key that the campaign's updates are sealed to.
     pub(super) fn campaign_key(&self) -> Result<CampaignKey, WorkError> {
-        let bytes = self.tools.store.find(&self.secret_name(Secret::CampaignKey))?;
-        Ok(CampaignKey::decode(&bytes.ok_or(WorkError::LostCampaignKey)?)?)
+        let bytes = self.find(Secret::CampaignKey)?;
+        Ok(CampaignKey::decode(&bytes.ok_or(WorkError::LostForGood("the key that updates are sealed to"))?)?)
+    }
+
+    /// Keeps what the bundle contained.
+    pub(super) fn keep_bundle(&mut self, opened: &[u8], recipient: &[u8]) -> Result<(), WorkError> {
+        (self.record.bundle, self.record.recipient) = (true, true);
+        self.persist()?;
+        for (secret, bytes) in [(Secret::Bundle, opened), (Secret::Recipient, recipient)] {
+            self.tools.store.put(&self.secret_name(secret), bytes)?;
+        }
+        Ok(())
+    }
+
+    /// A secret of the campaign, if the vault has it.
+    pub(super) fn find(&self, secret: Secret) -> Result<Option<Zeroizing<Vec<u8>>>, WorkError> {
+        Ok(self.tools.store.find(&self.secret_name(secret))?)
     }
 
     /// The context that the keys of a version are bound to.
@@ -177,6 +208,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             self.tools.store.remove(&self.secret_name(*secret))?;
             let slots = self.record.slots.iter_mut();
             match secret {
+                Secret::Bundle => self.record.bundle = false,
+                Secret::Recipient => self.record.recipient = false,
                 Secret::CampaignKey => self.record.campaign_key = false,
                 Secret::Seed(id) => slots.filter(|slot| slot.id == *id).for_each(|slot| slot.seed = false),
                 Secret::Model(id) => slots.filter(|slot| slot.id == *id).for_each(|slot| slot.model = false),
@@ -191,6 +224,8 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
     pub fn secret_name(&self, secret: Secret) -> String {
         let campaign = hex::encode(self.record.campaign.as_bytes());
         match secret {
+            Secret::Bundle => format!("{BUNDLES}{campaign}"),
+            Secret::Recipient => format!("recipient/{campaign}"),
             Secret::CampaignKey => format!("{CAMPAIGN_KEYS}{campaign}"),
             Secret::Seed(id) => format!("seed/{campaign}/{}", hex::encode(&id.0[..16])),
             Secret::Model(id) => format!("model/{campaign}/{}", hex::encode(&id.0[..16])),

@@ -25,6 +25,7 @@ use sonar_protocol::{
 use super::record::{CampaignRecord, RecordError};
 use crate::{
     attest::Attester,
+    launch_keys::LaunchKeyError,
     ports::{Artefacts, Chain},
 };
 
@@ -52,7 +53,7 @@ pub struct Tools<S, A, C> {
     pub artefacts: A,
     /// The chain.
     pub chain: C,
-    /// The key that bundles are sealed to, that signs deliveries and certifies the keys of campaigns.
+    /// The key that signs deliveries and certifies the keys that bundles and updates are sealed to.
     pub identity: Identity,
     /// The attestation key.
     pub attester: Attester,
@@ -89,14 +90,15 @@ pub enum WorkError {
     /// Artefacts that passed the checks before now fail them.
     #[error("the campaign's artefacts: {0}")]
     Refused(#[from] Refusal),
+    /// The launch keys.
+    #[error(transparent)]
+    LaunchKeys(#[from] LaunchKeyError),
     /// A file in the vault is missing.
     #[error("the vault has no {0}; restore a backup")]
     Lost(String),
-    /// The key that the campaign's updates are sealed to is missing.
-    #[error(
-        "the key that the updates of this campaign are sealed to is lost, and no backup has it; the campaign can only end by its time-outs"
-    )]
-    LostCampaignKey,
+    /// A secret that no backup has is missing.
+    #[error("{0} of this campaign is lost, and no backup has it; the campaign can only end by its time-outs")]
+    LostForGood(&'static str),
     /// Another copy of this Capsule's home works with the same keys.
     #[error(
         "version {0} of the model was published with this Capsule's key, but not by this home: run only one copy of a home, the newest; stop the others, or restore the newest backup"
@@ -121,7 +123,7 @@ impl WorkError {
 #[derive(Debug)]
 pub struct CampaignInputs {
     /// Public.
-    pub manifest: Manifest,
+    pub manifest: Arc<Manifest>,
     /// Sealed to the Capsule.
     pub bundle: CheckedBundle,
     /// Certificate that the model is sealed to.
@@ -133,6 +135,7 @@ pub struct CampaignInputs {
 pub struct Worker<S, A, C> {
     pub(crate) tools: Arc<Tools<S, A, C>>,
     pub(super) record: CampaignRecord,
+    pub(super) manifest: Option<Arc<Manifest>>,
     pub(super) loaded: Option<Arc<CampaignInputs>>,
     pub(super) held: Option<HeldSettlement>,
 }
@@ -157,7 +160,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             Some(bytes) => CampaignRecord::decode(&bytes, id)?,
             None => CampaignRecord::new(id),
         };
-        Ok(Self { tools, record, loaded: None, held: None })
+        Ok(Self { tools, record, manifest: None, loaded: None, held: None })
     }
 
     /// The current record.

@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::{Address, B256};
-use capsule::{home::UnlockedCapsule, offer};
+use alloy::primitives::Address;
+use capsule::{
+    home::UnlockedCapsule,
+    launch_keys::{self, LaunchKeyRing},
+    offer,
+};
 use clap::builder::TypedValueParser;
 use serde_json::json;
+use sonar_contracts::Capsule;
 use sonar_node::{
     account,
     chain::Client,
@@ -65,9 +70,17 @@ impl Init {
         }
         let _lock = home.lock().await?;
         output.progress(format!("Registering {operator}…"));
-        let certificate = publish(context, &opened).await?;
         let client = discovery::client(&context.config, Some(opened.operator.clone())).await?;
+        let now = client.now().await?;
+        let mut launch_keys = LaunchKeyRing::load(&opened.vault)?;
+        let launch_key = match launch_keys.entries().last() {
+            Some(newest) => newest.key,
+            None => launch_keys.make(&opened.identity, now, launch_keys::PERIOD)?,
+        };
+        let certificate = launch_keys.certificate(opened.identity.certificate(), now)?;
+        let certificate = publish(context, certificate.encode()).await?;
         self.register(&client, &opened, certificate, stake).await?;
+        launch_keys.set_registered(launch_key, now)?;
         let data = json!({
             "operator": operator,
             "attester": opened.attester.address(),
@@ -100,16 +113,16 @@ impl Init {
                 client.register(attester, fingerprint, certificate, endpoint, fee, stake).await?;
             }
             Some(known) => {
-                let endpoint = self.endpoint.as_deref().unwrap_or(&known.endpoint);
-                let registered = Ppm::new(known.feePpm).map_err(Failure::internal)?;
-                let fee = self.fee_ppm.unwrap_or(registered);
-                let same = known.attester == attester
-                    && known.fingerprint == fingerprint
-                    && known.certificate == B256::from(certificate)
-                    && known.endpoint == endpoint
-                    && registered == fee;
-                if !same {
-                    client.update_capsule(attester, fingerprint, certificate, endpoint, fee).await?;
+                let wanted = Capsule {
+                    attester,
+                    fingerprint,
+                    certificate: certificate.into(),
+                    endpoint: self.endpoint.clone().unwrap_or_else(|| known.endpoint.clone()),
+                    feePpm: self.fee_ppm.map_or(known.feePpm, Ppm::get),
+                    ..known.clone()
+                };
+                if wanted != known {
+                    client.update_capsule(wanted).await?;
                 }
             }
         }
@@ -135,10 +148,10 @@ impl Init {
 }
 
 /// Adds the certificate to the Capsule's own IPFS repository, from which Sonar's hub fetches it.
-async fn publish(context: &Context, opened: &UnlockedCapsule) -> Result<Digest, Failure> {
+async fn publish(context: &Context, certificate: Vec<u8>) -> Result<Digest, Failure> {
     let config = NodeConfig::client(context.home.ipfs(), Vec::new()).through(context.config.kubo()?);
     let node = Node::start(config).await?;
-    let digest = node.add(opened.identity.certificate().encode()).await;
+    let digest = node.add(certificate).await;
     node.shutdown().await;
     Ok(digest?)
 }

@@ -1,14 +1,15 @@
 //! `capsule keys`
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::Address;
+use capsule::launch_keys::LaunchKeyRing;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use sonar_contracts::Capsule;
 use sonar_node::{
     chain::Client,
     cli::{self, Ask, Code, Failure, Output, Report},
     discovery,
 };
-use syft::Ppm;
 
 use super::Context;
 
@@ -22,7 +23,7 @@ pub struct Keys {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Show operator, attestation key and OpenPGP key, and whether the chain has the same
+    /// Show operator, attestation key, OpenPGP key and launch keys, and whether the chain has the same
     List,
     /// Replace the attestation key, also for running campaigns. Stop `capsule serve` first
     Rotate,
@@ -40,17 +41,24 @@ impl Keys {
 async fn list(context: &Context) -> Result<Report, Failure> {
     let operator = context.home.operator()?;
     let attester = context.home.attester()?;
+    let vault = context.home.unlock_vault(&context.passphrase(Ask::Existing)?)?;
+    let launch_keys = LaunchKeyRing::load(&vault)?;
     let client = discovery::client(&context.config, None).await?;
     let registered = client.capsule(operator).await?;
     let (on_chain, fingerprint) =
         registered.map_or_else(Default::default, |capsule| (capsule.attester, capsule.fingerprint));
     let note = if on_chain == attester { "registered" } else { "not the registered one: run `capsule keys rotate`" };
-    let human = format!("operator   {operator}\nattester   {attester} ({note})\nOpenPGP    {fingerprint}");
+    let mut human = format!("operator   {operator}\nattester   {attester} ({note})\nOpenPGP    {fingerprint}");
+    for entry in launch_keys.entries() {
+        let registered = entry.registered_at.map_or("not registered yet".into(), |at| format!("registered {at}"));
+        human += &format!("\nlaunch key {} (made {}, {registered})", entry.key, entry.made_at);
+    }
     let data = json!({
         "operator": operator,
         "attester": attester,
         "registered_attester": on_chain,
         "fingerprint": fingerprint,
+        "launch_keys": launch_keys.entries(),
     });
     Report::new(&data, human)
 }
@@ -79,11 +87,8 @@ async fn register(client: &Client, operator: Address, attester: Address) -> Resu
     let known = known.ok_or_else(|| {
         Failure::new(Code::NotInitialised, "this Capsule is not registered").help("run `capsule init`")
     })?;
-    if known.attester == attester {
-        return Ok(());
+    if known.attester != attester {
+        client.update_capsule(Capsule { attester, ..known }).await?;
     }
-    let fee = Ppm::new(known.feePpm).map_err(Failure::internal)?;
-    let certificate = B256::from(known.certificate).into();
-    client.update_capsule(attester, known.fingerprint, certificate, &known.endpoint, fee).await?;
     Ok(())
 }

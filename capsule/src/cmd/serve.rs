@@ -5,7 +5,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use capsule::{
     attest::Attester,
     campaign::worker::{FetchPatience, Tools},
+    home::UnlockedCapsule,
     http,
+    launch_keys::{LEAST_PERIOD, LaunchKeyRing},
     ports::ChainAccount,
     relay::RelayClient,
     service::Service,
@@ -14,6 +16,7 @@ use serde_json::json;
 use sonar_node::{
     cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
     discovery,
+    ipfs::Node,
 };
 use sonar_protocol::units;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinError};
@@ -33,6 +36,15 @@ pub struct Serve {
     /// evaluation took; at most a quarter of the campaign's time for an evaluation, 0s to send them at once
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = units::duration)]
     settlement_slot: Duration,
+    /// Replace the key that bundles are sealed to after this time, at least 1m. The old one is destroyed when the last
+    /// campaign that may have used it is decided, so nothing opens older bundles
+    #[arg(long, default_value = "168h", value_name = "TIME", value_parser = launch_key_period)]
+    launch_key_period: Duration,
+}
+
+fn launch_key_period(text: &str) -> Result<Duration, String> {
+    let period = units::duration(text).map_err(|error| error.to_string())?;
+    if period < LEAST_PERIOD { Err("a launch key is kept for at least 1m".into()) } else { Ok(period) }
 }
 
 impl Serve {
@@ -56,23 +68,21 @@ impl Serve {
             return Ok(done);
         };
         let deployment = *client.deployment();
-        // Publishes the certificate; adding the same bytes again has no effect.
-        let certificate = opened.identity.certificate().encode();
-        node.add(certificate).await?;
+        publish_certificate(&node, &opened).await?;
         let addresses = node.addresses().iter().map(ToString::to_string).collect();
         let reader = discovery::reader(&context.config, client.clone(), home.path());
         let relay = context.config.sonar.as_deref().map(RelayClient::new).transpose();
         let tools = Tools {
             store: opened.vault,
             artefacts: node,
-            chain: ChainAccount { client, relay: relay.map_err(Failure::internal)? },
+            chain: ChainAccount { operator, client, relay: relay.map_err(Failure::internal)? },
             identity: opened.identity,
             attester: Attester::new(opened.attester, deployment.chain_id, deployment.campaigns),
             patience: FetchPatience { update: self.update_patience, ..FetchPatience::default() },
             conforms: |family, bytes, material| family.conforms(bytes, material),
             settlement_slot: self.settlement_slot,
         };
-        let service = Service::new(Arc::new(tools), operator);
+        let service = Service::new(Arc::new(tools), operator, self.launch_key_period)?;
         let (listener, address) = listen(self.listen).await?;
         let router = http::router(service.status());
         Ready::new(Some(address), addresses).announce(home.path(), output)?;
@@ -95,6 +105,16 @@ impl Serve {
         Ready::clear(home.path());
         ended.map(|()| done)
     }
+}
+
+/// Publishes the certificate with the newest launch key; adding the same bytes again has no effect.
+async fn publish_certificate(node: &Node, opened: &UnlockedCapsule) -> Result<(), Failure> {
+    let launch_keys = LaunchKeyRing::load(&opened.vault)?;
+    if let Some(newest) = launch_keys.entries().last() {
+        let certificate = launch_keys.certificate(opened.identity.certificate(), newest.made_at)?;
+        node.add(certificate.encode()).await?;
+    }
+    Ok(())
 }
 
 /// The service runs until it is stopped, so only a bug ends it earlier.

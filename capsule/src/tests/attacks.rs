@@ -235,6 +235,6 @@ async fn no_data_dependent_public() {
     assert_eq!(little[..WORDS], much[..WORDS]);
     let header = stage.header();
     let certificate = stage.certificate();
-    let sealed = |update: &[u8]| seal_update(&header, update, &certificate).unwrap();
+    let sealed = |update: &[u8]| seal_update(&header, update, &[&certificate]).unwrap();
     assert_eq!(sealed(&little).len(), sealed(&much).len());
 }

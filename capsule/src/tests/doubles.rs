@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -168,16 +168,26 @@ pub(super) enum Sent {
     Closed,
     Finalized(Digest, Vec<Handover>),
     Released,
+    Registered(Digest),
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     pub(super) window_hash: Mutex<B256>,
     pub(super) sent: Mutex<Vec<Sent>>,
+    /// Whether nothing arrives.
+    refuses: AtomicBool,
 }
 
 impl Wire {
+    pub(super) fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
+    }
+
     pub(super) fn send(&self, sent: Sent) -> Result<(), chain::Error> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(chain::Error::NoSigner { what: "test" });
+        }
         self.sent.lock().unwrap().push(sent);
         Ok(())
     }
@@ -217,5 +227,9 @@ impl Chain for Arc<Wire> {
 
     async fn release(&self, _: &Terms) -> Result<(), chain::Error> {
         self.send(Sent::Released)
+    }
+
+    async fn register_certificate(&self, certificate: Digest) -> Result<(), chain::Error> {
+        self.send(Sent::Registered(certificate))
     }
 }

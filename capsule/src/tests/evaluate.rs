@@ -46,7 +46,7 @@ async fn protocol_rejects_have_a_reason_and_cost_no_key() {
         (stage.sealed(&header, &foreign), ProtocolReject::Conformance),
         (stage.shelf.put(vec![0; 4 << 20]), ProtocolReject::TooLarge),
         (stage.shelf.put(b"garbage".to_vec()), ProtocolReject::Unreadable),
-        (stage.shelf.put(seal_update(&header, &update, &other_key).unwrap()), ProtocolReject::Unreadable),
+        (stage.shelf.put(seal_update(&header, &update, &[&other_key]).unwrap()), ProtocolReject::Unreadable),
         (Digest([9; 32]), ProtocolReject::Unavailable),
     ];
     for (content, reason) in cases {

@@ -12,7 +12,7 @@ use sonar_protocol::{
 
 use super::{
     doubles::Shelf,
-    stage::{CAMPAIGN, CAPSULE, SCIENTIST, Stage},
+    stage::{CAMPAIGN, CAPSULE, REGISTERED, SCIENTIST, Stage},
 };
 use crate::campaign::{CapsuleAction, worker::WorkError};
 
@@ -81,10 +81,10 @@ async fn proposals_that_are_not_as_promised_are_declined() {
     type Spoil = fn(&mut Vec<u8>, &mut Manifest, &mut Terms);
     let cases: [(Spoil, Refusal); 9] = [
         (|sealed, _, _| sealed.truncate(100), Refusal::Bundle),
-        (|sealed, _, _| *sealed = pgp::seal(b"no bundle", CAPSULE.certificate()).unwrap(), Refusal::Bundle),
+        (|sealed, _, _| *sealed = pgp::seal(b"no bundle", &[&REGISTERED]).unwrap(), Refusal::Bundle),
         (
             // As the versions before this one sealed it.
-            |sealed, _, _| *sealed = pgp::seal_signed(b"bundle", CAPSULE.certificate(), &SCIENTIST).unwrap(),
+            |sealed, _, _| *sealed = pgp::seal_signed(b"bundle", &REGISTERED, &SCIENTIST).unwrap(),
             Refusal::Bundle,
         ),
         (|_, manifest, _| manifest.commitments.validation.0[0] ^= 1, Refusal::Bundle),

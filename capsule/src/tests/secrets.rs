@@ -8,13 +8,17 @@ use sonar_protocol::{
     event::Event,
     handover::Handover,
     ids::Version,
-    pgp::CampaignKey,
+    pgp::{self, CampaignKey},
     units::Amount,
 };
 use syft::VersionSeed;
+use testkit::yes_or_no::csv;
 
 use super::stage::{CAPSULE, Stage, audit_secret};
-use crate::campaign::{secrets::Secret, worker::WorkError};
+use crate::{
+    campaign::{CapsuleAction, secrets::Secret, worker::WorkError},
+    launch_keys::LaunchKeyRing,
+};
 
 /// Whoever has recorded the updates, and takes the Capsule's keys and disk after the campaign, opens none of them.
 #[tokio::test]
@@ -34,8 +38,60 @@ async fn forward_secrecy() {
     assert_eq!(stage.view().state, State::Finalized);
     let files = stage.disk.files.lock().unwrap();
     for (name, bytes) in files.iter() {
-        assert!(!name.starts_with("campaign-key") && CampaignKey::decode(bytes).is_err(), "{name}");
+        let opens = |key: CampaignKey| open_update(&recorded, &key, &header, update.len()).is_ok();
+        assert!(!name.starts_with("campaign-key") && !CampaignKey::decode(bytes).is_ok_and(opens), "{name}");
     }
+}
+
+/// Whoever has recorded the bundle, and takes the Capsule's keys and disk after the campaign, learns nothing from it.
+#[tokio::test]
+async fn a_destroyed_launch_key_ends_no_campaign_and_opens_no_bundle() {
+    let mut stage = Stage::open().await;
+    let recorded = stage.shelf.take(stage.manifest.bundle).unwrap();
+    let opens = |stage: &Stage| {
+        let keys = LaunchKeyRing::load(&stage.disk).unwrap().secrets(CAPSULE.certificate()).unwrap();
+        pgp::open(&recorded, &keys, 1 << 20).is_ok()
+    };
+    assert!(opens(&stage));
+    let mut launch_keys = LaunchKeyRing::load(stage.disk.clone()).unwrap();
+    let old: Vec<_> = launch_keys.entries().iter().map(|entry| entry.key).collect();
+    launch_keys.destroy(&old).unwrap();
+    assert!(!opens(&stage));
+
+    stage.restart();
+    let content = stage.sealed(&stage.header(), &stage.update_from(&stage.half_right()));
+    let (settlement, _) = stage.settled(content).await;
+    assert!(matches!(settlement.outcomes[0], Outcome::Accepted(_)), "the opened bundle was kept");
+    let kept = |stage: &Stage, secret| stage.disk.names(&stage.worker.secret_name(secret)).len();
+    assert_eq!((kept(&stage, Secret::Bundle), kept(&stage, Secret::Recipient)), (1, 1));
+
+    stage.happened(Event::Closed { id: stage.id, reason: CloseReason::Owner, refunded: Amount::ZERO });
+    stage.restart();
+    let (action, done) = stage.step().await;
+    assert!(matches!(action, CapsuleAction::DestroySecrets(_)), "{action:?}");
+    done.unwrap();
+    assert_eq!((kept(&stage, Secret::Bundle), kept(&stage, Secret::Recipient)), (0, 1), "only the delivery is left");
+    stage.work().await.unwrap();
+    assert_eq!((stage.view().state, kept(&stage, Secret::Recipient)), (State::Finalized, 0));
+    let row = csv(100).lines().nth(1).unwrap().to_owned();
+    let has_row = |bytes: &Vec<u8>| bytes.windows(row.len()).any(|window| window == row.as_bytes());
+    assert!(!stage.disk.files.lock().unwrap().values().any(has_row), "a row of the validation set is left");
+}
+
+/// A restored backup has no opened bundle.
+#[tokio::test]
+async fn a_lost_bundle_rejects_nobody_and_hinders_no_delivery() {
+    let mut stage = Stage::open().await;
+    stage.disk.remove(&stage.worker.secret_name(Secret::Bundle)).unwrap();
+    stage.restart();
+    let content = stage.sealed(&stage.header(), &stage.update(true));
+    stage.submit(content);
+    let failed = stage.work().await;
+    assert!(matches!(failed, Err(WorkError::LostForGood(_))), "{failed:?}");
+    assert!(stage.worker.record().settlements.is_empty());
+    stage.happened(Event::Closed { id: stage.id, reason: CloseReason::Owner, refunded: Amount::ZERO });
+    stage.work().await.unwrap();
+    assert_eq!(stage.view().state, State::Finalized);
 }
 
 /// A restored backup has no key for updates. That is no fault of the miners.
@@ -47,7 +103,7 @@ async fn a_lost_campaign_key_rejects_nobody() {
     stage.disk.remove(&stage.worker.secret_name(Secret::CampaignKey)).unwrap();
     stage.restart();
     let failed = stage.work().await;
-    assert!(matches!(failed, Err(WorkError::LostCampaignKey)), "{failed:?}");
+    assert!(matches!(failed, Err(WorkError::LostForGood(_))), "{failed:?}");
     assert!(stage.worker.record().settlements.is_empty());
 }
 

@@ -17,7 +17,10 @@ use super::{
     doubles::{Damage, Sent},
     stage::{CHAIN_ID, FEE_PPM, NOW, SONAR, Stage, tools},
 };
-use crate::service::{Service, lock};
+use crate::{
+    launch_keys::PERIOD,
+    service::{Service, lock},
+};
 
 const REGISTRY: Address = Address::repeat_byte(3);
 
@@ -112,7 +115,9 @@ async fn a_step_that_panics_is_done_again_and_a_stop_ends_the_service() {
     let view = stage.view();
     let manifest = view.terms.manifest.into();
     stage.shelf.damage(manifest, Some(Damage::Bug));
-    let service = Service::new(tools(&stage.disk, &stage.shelf, &stage.wire, &stage.signer), view.terms.capsule);
+    let service =
+        Service::new(tools(&stage.disk, &stage.shelf, &stage.wire, &stage.signer), view.terms.capsule, PERIOD);
+    let service = service.unwrap();
     let status = service.status();
     let (stop, stopped) = oneshot::channel::<()>();
     let working = tokio::spawn(service.run(reader(&stage).await, async { stopped.await.unwrap_or_default() }));

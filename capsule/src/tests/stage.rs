@@ -39,6 +39,7 @@ use crate::{
         secrets::Secret,
         worker::{FetchPatience, Tools, WorkError, Worker},
     },
+    launch_keys::{Keeper, LaunchKeyRing, PERIOD},
 };
 
 pub(super) const CHAIN_ID: u64 = 31337;
@@ -54,9 +55,11 @@ pub(super) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 pub(super) static CAMPAIGN: LazyLock<String> =
     LazyLock::new(|| yes_or_no::campaign("submissions = 12\naccepts = 2\nwindow = 1"));
 
-pub(super) static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate("capsule", "c").unwrap());
+pub(super) static CAPSULE: LazyLock<Identity> = LazyLock::new(|| Identity::generate_signer("capsule", "c").unwrap());
 
 pub(super) static SCIENTIST: LazyLock<Identity> = LazyLock::new(|| Identity::generate("scientist", "s").unwrap());
+
+pub(super) type TestKeeper = Keeper<Arc<Disk>, Arc<Shelf>, Arc<Wire>>;
 
 pub(super) type TestWorker = Worker<Arc<Disk>, Arc<Shelf>, Arc<Wire>>;
 
@@ -86,13 +89,28 @@ pub(super) fn tools(
         store: disk.clone(),
         artefacts: shelf.clone(),
         chain: wire.clone(),
-        identity: Identity::load(&CAPSULE.export_secret_armored(), "c").unwrap(),
+        identity: Identity::load_signer(&CAPSULE.export_secret_armored(), "c").unwrap(),
         attester: Attester::new(signer.clone(), CHAIN_ID, SONAR),
         patience: FetchPatience { update: Duration::from_secs(1), artefact: Duration::from_secs(1) },
         conforms: |family, bytes, material| family.conforms(bytes, material),
         settlement_slot: Duration::ZERO,
     })
 }
+
+/// What `capsule init` leaves on the disk: a launch key.
+static INITIALISED: LazyLock<Disk> = LazyLock::new(|| {
+    let disk = Disk::default();
+    let mut ring = LaunchKeyRing::load(&disk).unwrap();
+    let key = ring.make(&CAPSULE, NOW, PERIOD).unwrap();
+    ring.set_registered(key, NOW).unwrap();
+    disk
+});
+
+/// The registered certificate of the Capsule.
+pub(super) static REGISTERED: LazyLock<Certificate> = LazyLock::new(|| {
+    let ring = LaunchKeyRing::load(&*INITIALISED).unwrap();
+    ring.certificate(CAPSULE.certificate(), NOW).unwrap()
+});
 
 pub(super) fn audit_secret() -> AuditSecret {
     let account = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
@@ -150,7 +168,8 @@ impl Stage {
         let began = inputs.now;
         let plan = launch::plan(&CampaignFile::parse(file).unwrap(), inputs).unwrap();
         let (disk, shelf, wire) = (Arc::<Disk>::default(), Arc::<Shelf>::default(), Arc::<Wire>::default());
-        let mut sealed = pgp::seal(&plan.encode_bundle(), CAPSULE.certificate()).unwrap();
+        disk.files.lock().unwrap().clone_from(&INITIALISED.files.lock().unwrap());
+        let mut sealed = pgp::seal(&plan.encode_bundle(), &[&REGISTERED]).unwrap();
         let mut manifest = plan.manifest(Digest([0; 32]));
         let mut terms = Terms::clone(&plan.terms(Digest([0; 32])));
         spoil(&mut sealed, &mut manifest, &mut terms);
@@ -269,6 +288,7 @@ impl Stage {
                 let fee = Amount::ZERO;
                 self.happened(Event::Released { id, fee, refunded: fee });
             }
+            Sent::Registered(_) => panic!("a worker registers nothing"),
         }
     }
 
@@ -381,7 +401,7 @@ impl Stage {
     }
 
     pub(super) fn sealed(&self, header: &EnvelopeHeader, update: &[u8]) -> Digest {
-        self.shelf.put(seal_update(header, update, &self.certificate()).unwrap())
+        self.shelf.put(seal_update(header, update, &[&self.certificate()]).unwrap())
     }
 
     /// What the campaign's updates are sealed to.
@@ -444,7 +464,7 @@ impl Stage {
     pub(super) async fn transcript(&self, update: &[u8]) -> Transcript {
         let content = Digest([8; 32]);
         let mut fork = self.fork();
-        let sealed = seal_update(&fork.header(), update, &fork.certificate()).unwrap();
+        let sealed = seal_update(&fork.header(), update, &[&fork.certificate()]).unwrap();
         fork.shelf.0.lock().unwrap().insert(content, sealed);
         fork.submit(content);
         let mut steps = Vec::new();

@@ -169,7 +169,7 @@ fn a_mine_that_does_not_want_it_stays_away_and_forgeries_are_rejected() {
         let nothing = Delta::zeros(&clear.network);
         let update = Update::new(&nothing, &clear.release, [1; 32], None, 1, &mut rand::rng()).unwrap().encode();
         for (account, update) in [(1, &update[..]), (2, &update[1..])] {
-            let sealed = seal_update(&attacker.header(account, id), update, &attacker.certificate).unwrap();
+            let sealed = seal_update(&attacker.header(account, id), update, &[&attacker.certificate]).unwrap();
             attacker.submit_bytes(account, id, sealed).await;
         }
         let view = until(network.client(), id, |view| !view.settled.is_empty()).await;

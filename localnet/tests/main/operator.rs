@@ -1,5 +1,7 @@
 //! What operators of Capsules do with their commands, while campaigns run.
 
+use std::time::{Duration, Instant};
+
 use alloy::primitives::Address;
 use localnet::{
     follow::Observer,
@@ -10,10 +12,13 @@ use serde_json::Value;
 use sonar_contracts::State;
 use sonar_protocol::{
     event::{Event, Record},
+    pgp::Certificate,
     view::CampaignView,
 };
 
-use crate::support::{coarse, network, run_in_order, runtime};
+use crate::support::{coarse, network, pass, run_in_order, runtime};
+
+const DAY: u64 = 86_400;
 
 fn call(network: &Network, arguments: &[&str]) -> Result<Value, CommandError> {
     let call = network.capsule_program().call(arguments);
@@ -41,6 +46,31 @@ impl Observer for Rotator {
     fn revived(&mut self, _: &str) {}
 }
 
+/// After a week the Capsule registers another launch key. The old one is destroyed a day later, because no campaign waits
+/// for it any more.
+async fn replaces_its_launch_key(network: &Network) {
+    let keys = || call(network, &["keys", "list"]).unwrap()["launch_keys"].as_array().unwrap().clone();
+    let [old] = keys().try_into().unwrap();
+    pass(network, 7 * DAY).await;
+    until("another launch key is registered", || {
+        let keys = keys();
+        keys.len() == 2 && keys[1]["registered_at"].is_u64()
+    });
+    let exported = network.capsule_certificate().await.unwrap();
+    Certificate::decode(exported.as_bytes(), network.client().now().await.unwrap()).expect("a key to seal to");
+    pass(network, DAY).await;
+    until("the old launch key is destroyed", || keys().len() == 1);
+    assert_ne!(keys()[0]["key"], old["key"]);
+}
+
+/// Asks the Capsule's commands, which take their time, until it is so.
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+    }
+}
+
 #[test]
 fn an_operator_replaces_the_key_of_a_running_campaign_and_takes_the_fee() {
     runtime().block_on(async {
@@ -54,6 +84,7 @@ fn an_operator_replaces_the_key_of_a_running_campaign_and_takes_the_fee() {
         assert_ne!(old, new);
         let keys = call(&network, &["keys", "list"]).unwrap();
         assert_eq!(keys["attester"], keys["registered_attester"]);
+        replaces_its_launch_key(&network).await;
 
         let rows = call(&network, &["campaigns"]).unwrap();
         let fee = campaign.ledger.fee.to_string();

@@ -134,7 +134,7 @@ fn copied_forged_and_stale_submissions_earn_nothing() {
             (4, attacker.header(4, id), attacker.foreign_update(id)),
         ];
         for (account, header, update) in forgeries {
-            let sealed = seal_update(&header, &update, &attacker.certificate).unwrap();
+            let sealed = seal_update(&header, &update, &[&attacker.certificate]).unwrap();
             attacker.submit_bytes(account, id, sealed).await;
         }
 

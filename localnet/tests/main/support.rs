@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use alloy::providers::Provider;
 use localnet::{
     demo::{self, Campaign, DemoConfig, DemoInputs},
     follow::Observer,
@@ -106,6 +107,13 @@ pub fn coarse(mines: usize, window: usize) -> DemoInputs {
 pub async fn network(prepared: &DemoInputs, name: &str) -> Network {
     let config = NetworkConfig { directory: directory(name), data: prepared.data.clone(), rpc_port: 0, http_port: 0 };
     Network::start(&config, |_| {}).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Lets time pass on the chain.
+pub async fn pass(network: &Network, seconds: u64) {
+    let provider = network.anvil().provider();
+    let _: serde_json::Value = provider.raw_request("evm_increaseTime".into(), (seconds,)).await.unwrap();
+    let _: serde_json::Value = provider.raw_request("evm_mine".into(), ()).await.unwrap();
 }
 
 /// Runs a campaign in which the Mines submit one after another, window by window, so that two runs of it decide and pay the same.

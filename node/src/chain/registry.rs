@@ -53,25 +53,13 @@ impl Client {
         self.send_to("register the Capsule", registry, &call, stake.0).await
     }
 
-    /// Changes the registration of the account's Capsule.
+    /// Changes the registration of the account's Capsule to this one, except its stake.
     ///
     /// # Errors
     /// When the registry refuses, or the chain does not answer.
-    pub async fn update_capsule(
-        &self,
-        attester: Address,
-        fingerprint: B256,
-        certificate: Digest,
-        endpoint: &str,
-        fee: Ppm,
-    ) -> Result<TxOutcome, Error> {
-        let call = CapsuleRegistry::updateCall {
-            attester,
-            fingerprint,
-            certificate: certificate.into(),
-            endpoint: endpoint.to_owned(),
-            feePpm: fee.get(),
-        };
+    pub async fn update_capsule(&self, registration: Capsule) -> Result<TxOutcome, Error> {
+        let Capsule { attester, fingerprint, certificate, endpoint, feePpm, .. } = registration;
+        let call = CapsuleRegistry::updateCall { attester, fingerprint, certificate, endpoint, feePpm };
         let registry = self.deployment().registry;
         self.send_to("update the Capsule's registration", registry, &call, U256::ZERO).await
     }

@@ -169,7 +169,7 @@ mod tests {
     fn only_the_campaigns_key_opens_what_is_sealed_to_its_certificate() {
         let key = CampaignKey::generate(ID, &CAPSULE).unwrap();
         let certificate = read(&key.certificate().unwrap()).unwrap();
-        let sealed = pgp::seal(b"update", &certificate).unwrap();
+        let sealed = pgp::seal(b"update", &[&certificate]).unwrap();
         let restored = CampaignKey::decode(&key.encode().unwrap()).unwrap();
         assert_eq!(restored.certificate().unwrap(), key.certificate().unwrap());
         assert_eq!(&**pgp::open(&sealed, &restored, 100).unwrap(), b"update");

@@ -2,10 +2,7 @@
 //! and destroyed when the last campaign that may use it is decided, so that nothing that the Capsule keeps opens a bundle
 //! later.
 
-use std::{
-    ops::Deref,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{ops::Deref, time::Duration};
 
 use sequoia_openpgp::{
     Cert, Packet,
@@ -20,7 +17,7 @@ use sequoia_openpgp::{
 };
 use zeroize::Zeroizing;
 
-use super::{Certificate, Identity, PgpError, PgpResult, Purposes, SecretKeys, convert, fingerprint};
+use super::{Certificate, Identity, PgpError, PgpResult, Purposes, SecretKeys, convert, fingerprint, reference_time};
 use crate::{fingerprint::Fingerprint, units::Timestamp};
 
 /// A launch key with its secret, and the public parts of the Capsule's certificate.
@@ -40,14 +37,15 @@ impl Deref for LaunchKey {
 }
 
 impl LaunchKey {
-    /// Creates a launch key of this Capsule, which is valid for some time.
+    /// Creates a launch key of this Capsule, which is valid for some time. It is not older than the Capsule's own key,
+    /// because the clock of a chain may be behind that of the machine.
     ///
     /// # Errors
     /// When the library fails, or the Capsule's primary key has no secret.
     pub fn generate(capsule: &Identity, made_at: Timestamp, valid: Duration) -> Result<Self, PgpError> {
         let mut certifier = capsule.certifier()?;
         let mut make = || -> PgpResult<Vec<u8>> {
-            let made_at = system_time(made_at);
+            let made_at = reference_time(&capsule.certificate.cert, made_at);
             let mut key: Key<SecretParts, SubordinateRole> = Key4::generate_ecc(false, Curve::Cv25519)?.into();
             key.set_creation_time(made_at)?;
             let builder = SignatureBuilder::new(SignatureType::SubkeyBinding)
@@ -117,14 +115,12 @@ impl SecretKeys {
     }
 }
 
-fn system_time(at: Timestamp) -> SystemTime {
-    // OpenPGP counts seconds in 32 bits.
-    UNIX_EPOCH + Duration::from_secs(at.unix().min(u32::MAX.into()))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
+    use std::{
+        sync::LazyLock,
+        time::{SystemTime, UNIX_EPOCH},
+    };
 
     use super::*;
     use crate::pgp;
@@ -145,7 +141,7 @@ mod tests {
         let certificate = CAPSULE.certificate().with_launch_keys(std::slice::from_ref(&first), start).unwrap();
         assert_eq!(certificate.fingerprint(), CAPSULE.fingerprint(), "the registered one");
         let read = Certificate::decode(&certificate.encode(), start).unwrap();
-        let sealed = pgp::seal(b"bundle", &read).unwrap();
+        let sealed = pgp::seal(b"bundle", &[&read]).unwrap();
         let restored = LaunchKey::decode(&first.encode().unwrap()).unwrap();
         assert_eq!(&**pgp::open(&sealed, &restored, 100).unwrap(), b"bundle");
 
@@ -155,6 +151,30 @@ mod tests {
         // The first one is destroyed.
         assert!(matches!(pgp::open(&sealed, &second, 100), Err(PgpError::NotForUs(_))));
         assert!(matches!(pgp::open(&sealed, &CAPSULE, 100), Err(PgpError::NotForUs(_))));
+    }
+
+    #[test]
+    fn the_chains_clock_may_be_behind_the_machines() {
+        let late = Timestamp::from_unix(1_500_000_000);
+        let key = LaunchKey::generate(&CAPSULE, late, WEEK).unwrap();
+        let certificate = CAPSULE.certificate().with_launch_keys(&[key], late).unwrap();
+        Certificate::decode(&certificate.encode(), late).unwrap();
+    }
+
+    /// Earlier versions of the Capsule had one key for encryption, for ever.
+    #[test]
+    fn a_signer_keeps_no_key_for_encryption() {
+        let older = Identity::generate("capsule", "c").unwrap();
+        let bundle = pgp::seal(b"bundle", &[older.certificate()]).unwrap();
+        let signer = Identity::load_signer(&older.export_secret_armored(), "c").unwrap();
+        assert_eq!(signer.fingerprint(), older.fingerprint());
+        assert!(pgp::open(&bundle, &signer, 100).is_err());
+        assert!(Identity::load(&signer.export_secret_armored(), "c").is_err(), "it is not exported either");
+        let key = LaunchKey::generate(&signer, now(), WEEK).unwrap();
+        let certificate = signer.certificate().with_launch_keys(std::slice::from_ref(&key), now()).unwrap();
+        let bundle = pgp::seal(b"bundle", &[&certificate]).unwrap();
+        assert!(pgp::open(&bundle, &older, 100).is_err(), "nobody seals to it");
+        assert_eq!(&**pgp::open(&bundle, &key, 100).unwrap(), b"bundle");
     }
 
     #[test]

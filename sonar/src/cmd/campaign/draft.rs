@@ -31,6 +31,9 @@ pub struct LaunchDraft {
     pub terms: CampaignTerms,
     /// CID of the sealed bundle.
     pub bundle: Digest,
+    /// CID of the Capsule's certificate that the bundle is sealed to; absent in drafts of earlier versions.
+    #[serde(default)]
+    pub sealed_to: Option<Digest>,
     /// Account whose OpenPGP key decrypts the result.
     pub account: String,
     /// Path of the validation set at the launch.

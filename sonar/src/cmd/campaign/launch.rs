@@ -145,6 +145,7 @@ async fn open(
         output.progress("The bounty is already in escrow.");
         return Ok(None);
     }
+    check_recipient(client, draft).await?;
     output.progress(summary(&draft.name, terms, token, &draft.outlook));
     output.progress(statement);
     cli::confirm(&context.globals, &consequence(terms, token, client))?;
@@ -156,6 +157,17 @@ async fn open(
         Err(error) => Err(Failure::from(error)
             .help("nothing was paid; `--again` launches the campaign with a new deadline and new terms")),
     }
+}
+
+/// Checks that the bundle is sealed to the Capsule's present launch key: an older one may be destroyed before the Capsule
+/// gets to the campaign, and it would decline.
+async fn check_recipient(client: &Client, draft: &LaunchDraft) -> Result<(), Failure> {
+    let present = client.capsule(draft.terms.capsule).await?.and_then(|known| Digest::from_word(known.certificate));
+    if draft.sealed_to.is_some() && draft.sealed_to == present {
+        return Ok(());
+    }
+    let message = "the Capsule has replaced the key that this launch's bundle is sealed to; nothing was paid";
+    Err(Failure::new(Code::CapsuleCertificate, message).help("`--again` prepares the launch anew"))
 }
 
 /// Whether the artefacts of the launch are still needed.
@@ -216,7 +228,7 @@ fn statement(manifest: &Manifest) -> Result<PrivacyStatement, Failure> {
 /// Terms and cost, shown before and after the bounty is paid.
 fn summary(name: &str, terms: &CampaignTerms, token: &TokenUnit, outlook: &Outlook) -> String {
     format!(
-        "name      {name}\nbounty    {} (fee {})\naccuracy  {} as measured (the campaign claims {}) → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission, returned unless it is a repeated rejection of its miner\naudit     {} of the Capsule's stake stay locked for {} after its delivery\nleak      public verdicts disclose at most {:.0} bits about {}\nopen to   {}",
+        "name      {name}\nbounty    {} (fee {})\naccuracy  {} as measured (the campaign claims {}) → {} on a grid of {}\nregime    {}\nmodel     {}\nlimits    {} submissions, {} accepts, windows of {} or {} s\nstake     {} a submission: returned if it is accepted; an eighth is lost if it is not, all of it if it is rejected for its form\naudit     {} of the Capsule's stake stay locked for {} after its delivery\nleak      public verdicts disclose at most {:.0} bits about {}\nopen to   {}",
         token.format(terms.bounty.into()),
         token.format(fee(terms.bounty, terms.feePpm).into()),
         percent(outlook.start_ppm),
@@ -304,6 +316,8 @@ struct LaunchContext<'a> {
 struct PlannedLaunch {
     plan: Plan,
     capsule: Certificate,
+    /// Digest of this certificate.
+    sealed_to: Digest,
     salt: Digest,
 }
 
@@ -319,7 +333,7 @@ impl LaunchContext<'_> {
         let world = self.context.world(self.client).await?;
         let (operator, view) = self.choose(&given.file, &world)?;
         output.progress(format_args!("Fetching the certificate of Capsule {operator}…"));
-        let capsule = self.certificate(operator, view, world.head.now).await?;
+        let (capsule, sealed_to) = self.certificate(operator, view, world.head.now).await?;
         let token = self.token(&given.file).await?;
         let bounty =
             token.parse(&given.file.reward.bounty).map_err(|error| refused_amount(error).at("reward.bounty"))?;
@@ -355,7 +369,7 @@ impl LaunchContext<'_> {
         };
         let plan = launch::plan(&given.file, inputs)?;
         self.check_admission(&plan, view, world.head.now).await?;
-        Ok(PlannedLaunch { plan, capsule, salt: Digest(salt) })
+        Ok(PlannedLaunch { plan, capsule, sealed_to, salt: Digest(salt) })
     }
 
     /// Checks the terms against the contract's bounds and the operator's limits, before any money moves.
@@ -391,17 +405,24 @@ impl LaunchContext<'_> {
     }
 
     /// Fetches the Capsule's certificate and compares it with the registered digest.
-    async fn certificate(&self, operator: Address, view: &CapsuleView, now: Timestamp) -> Result<Certificate, Failure> {
+    async fn certificate(
+        &self,
+        operator: Address,
+        view: &CapsuleView,
+        now: Timestamp,
+    ) -> Result<(Certificate, Digest), Failure> {
         let digest = view.certificate.ok_or_else(|| Failure::internal("a registered Capsule has a certificate"))?;
         let bytes = self.hub.fetch(digest, limits::CERTIFICATE).await?;
-        let certificate = Certificate::decode(&bytes, now)?;
+        let refused = |message: String| Failure::new(Code::CapsuleCertificate, message);
+        let certificate = Certificate::decode(&bytes, now).map_err(|error| {
+            refused(format!("Capsule {operator}: {error}")).help(
+                "if its launch key has expired, the Capsule does not run: ask its operator, or name another `capsule` in the campaign file",
+            )
+        })?;
         if certificate.fingerprint().word() != view.fingerprint {
-            return Err(Failure::new(
-                Code::CapsuleCertificate,
-                format!("the certificate of {operator} is not the registered one"),
-            ));
+            return Err(refused(format!("the certificate of {operator} is not the registered one")));
         }
-        Ok(certificate)
+        Ok((certificate, digest))
     }
 
     async fn token(&self, file: &CampaignFile) -> Result<TokenUnit, Failure> {
@@ -444,8 +465,8 @@ impl LaunchContext<'_> {
         given: &LaunchInputs,
         planned: PlannedLaunch,
     ) -> Result<(LaunchDraft, Vec<u8>, Vec<u8>), Failure> {
-        let PlannedLaunch { plan, capsule, salt } = planned;
-        let sealed = pgp::seal(&plan.encode_bundle(), &capsule)?;
+        let PlannedLaunch { plan, capsule, sealed_to, salt } = planned;
+        let sealed = pgp::seal(&plan.encode_bundle(), &[&capsule])?;
         let bundle = self.hub.add(sealed.clone()).await?;
         let manifest = plan.manifest(bundle);
         let encoded = manifest.encode().map_err(launch::LaunchError::from)?;
@@ -455,6 +476,7 @@ impl LaunchContext<'_> {
             name: manifest.name,
             terms,
             bundle,
+            sealed_to: Some(sealed_to),
             account: self.name.to_string(),
             validation: given.validation_path.clone(),
             outlook: plan.outlook,
