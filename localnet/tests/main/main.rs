@@ -11,5 +11,6 @@ mod formats;
 mod kubo;
 mod operator;
 mod refused;
+mod silent;
 mod support;
 mod up;
