@@ -57,7 +57,7 @@ figures: build
 
 # The score and the survivors: target/mutants/report.md. Not in CI.
 mutants: $(NODE_STAMP) $(MUTANTS_STAMP)
-	@CARGO_TARGET_DIR=$(TARGET) $(PYTHON) bench/mutants.py --cargo-mutants $(abspath $(TOOLS))/bin/cargo-mutants $(ARGS)
+	@$(PYTHON) bench/mutants.py --cargo-mutants $(abspath $(TOOLS))/bin/cargo-mutants $(ARGS)
 
 bench:
 	@$(PYTHON) bench/run.py $(ARGS)

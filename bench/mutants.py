@@ -388,6 +388,8 @@ def rust(arguments: argparse.Namespace, folder: Path, until: float) -> Result:
         result.problem = f"{arguments.cargo_mutants} is missing: run `make mutants`"
         return result
     base = [tool, "mutants", "--dir", str(ROOT), "--no-shuffle"]
+    # A folder of its own: Cargo compares times only, and would pass off the last mutant as the unchanged program.
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(folder / "target")}
     files = [part for file in RUST for part in ("--file", file)]
     listed = subprocess.run([*base, "--list", *files], capture_output=True, text=True, check=True).stdout.splitlines()
     chosen = sample(listed, arguments.rust, arguments.seed)
@@ -402,7 +404,7 @@ def rust(arguments: argparse.Namespace, folder: Path, until: float) -> Result:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         command = [*base, *of_package, *names, "--output", str(out), "--profile", arguments.profile, "--", "--lib"]
-        with subprocess.Popen(command) as run:
+        with subprocess.Popen(command, env=environment) as run:
             try:
                 run.wait(left)
             except subprocess.TimeoutExpired:
@@ -448,7 +450,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--rust", type=int, default=60, help="Rust mutants to judge")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=110, help="time for everything; then the report says how many were judged")
-    parser.add_argument("--profile", default="release", help="profile of the Rust tests: release shares what `make test` compiled")
+    parser.add_argument("--profile", default="release", help="profile of the Rust tests")
     parser.add_argument("--cargo-mutants", default="cargo-mutants")
     parser.add_argument("--report", type=Path, default=ROOT / "target/mutants/report.md")
     arguments = parser.parse_args(words)
