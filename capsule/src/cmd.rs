@@ -58,7 +58,7 @@ enum Command {
     Init(init::Init),
     /// Run the Capsule
     Serve(serve::Serve),
-    /// Show registration, stake and campaigns of this Capsule
+    /// Show registration and stake of this Capsule, and how many campaigns it has
     Status,
     /// List the campaigns of this Capsule: state, locked stake, and what it earned
     Campaigns,
@@ -132,7 +132,7 @@ impl Command {
         match self {
             Self::Init(_) => "capsule.init/1",
             Self::Serve(_) => "capsule.serve/1",
-            Self::Status => "capsule.status/1",
+            Self::Status => "capsule.status/2",
             Self::Campaigns => "capsule.campaigns/1",
             Self::Limits(_) => "capsule.limits/1",
             Self::Stake(_) => "capsule.stake/1",

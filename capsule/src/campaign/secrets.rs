@@ -208,7 +208,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
             self.tools.store.remove(&self.secret_name(*secret))?;
             let slots = self.record.slots.iter_mut();
             match secret {
-                Secret::Bundle => self.record.bundle = false,
+                Secret::Bundle => (self.record.bundle, self.loaded) = (false, None),
                 Secret::Recipient => self.record.recipient = false,
                 Secret::CampaignKey => self.record.campaign_key = false,
                 Secret::Seed(id) => slots.filter(|slot| slot.id == *id).for_each(|slot| slot.seed = false),

@@ -1,6 +1,8 @@
 //! `capsule status`
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::json;
 use sonar_node::{
     cli::{Failure, Report},
     discovery,
@@ -9,7 +11,7 @@ use sonar_protocol::units::{TokenUnit, percent};
 
 use super::Context;
 
-/// Show registration, stake and campaigns from the chain.
+/// Show registration, stake and the number of campaigns from the chain.
 pub async fn run(context: &Context) -> Result<Report, Failure> {
     let operator = context.home.operator()?;
     let client = discovery::client(&context.config, None).await?;
@@ -28,23 +30,13 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
     } else {
         human += "not registered; run `capsule init`\n";
     }
-    let mut campaigns = Vec::<Value>::new();
-    for campaign in world.in_order().filter(|c| c.terms.capsule == operator) {
-        human += &format!(
-            "{}  {:?}  version {}  best {}\n",
-            campaign.id.short(),
-            campaign.state,
-            campaign.version(),
-            percent(campaign.best_ppm)
-        );
-        campaigns.push(json!({
-            "id": campaign.id,
-            "state": campaign.state,
-            "version": campaign.version(),
-            "best_ppm": campaign.best_ppm,
-            "windows": campaign.settled.len(),
-        }));
+    let mut campaigns = BTreeMap::<String, usize>::new();
+    for campaign in world.in_order().filter(|campaign| campaign.terms.capsule == operator) {
+        *campaigns.entry(campaign.state.to_string()).or_default() += 1;
     }
+    let counts: Vec<_> = campaigns.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let counts = if counts.is_empty() { "none yet".into() } else { counts.join(", ") };
+    human += &format!("campaigns {counts}; `capsule campaigns` lists them");
     let data = json!({
         "operator": operator,
         "balance": balance,

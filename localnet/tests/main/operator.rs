@@ -92,6 +92,7 @@ fn an_operator_replaces_the_key_of_a_running_campaign_and_takes_the_fee() {
             (&rows["campaigns"][0]["state"], &rows["campaigns"][0]["fee"]),
             (&"released".into(), &fee.clone().into())
         );
+        assert_eq!(call(&network, &["status"]).unwrap()["campaigns"], serde_json::json!({ "released": 1 }));
         let taken = call(&network, &["withdraw"]).unwrap();
         assert_eq!(
             (&taken["withdrawals"][0]["from"], &taken["withdrawals"][0]["amount"]),
