@@ -294,6 +294,24 @@ async fn a_backbone_must_be_the_one_that_the_manifest_describes() {
     assert_eq!(stage.view(spoilt.id).await.submissions, 0);
 }
 
+/// A network that the Capsule chose could be built to single out a row.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_a_public_start_of_the_capsules_choice_is_not_trained() {
+    let stage = Stage::new().await;
+    let mine = Mine::new(&stage);
+    mine.add_data("own", &csv(200));
+    mine.cli.good(&["policy", "set", "--clear", "allow"]);
+    let node = mine.node(&stage).await;
+    let campaign = stage.open_with("[model]\nregime = \"clear\"\n", None, |_| {}).await;
+    let promised = campaign.manifest.method.clear().unwrap().initial();
+    let chosen = Model::initial(promised.network(), &[9; 32]);
+    let material = stage.hub.add(plain_network(&chosen).unwrap().to_vec()).await.unwrap();
+    stage.activate(&campaign, material).await;
+    mine.work_until_it_says(&stage, &node, "it is not the default starting model").await;
+    assert_eq!(stage.view(campaign.id).await.submissions, 0);
+    assert!(outbox::records(&*mine.opened.store).unwrap().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn how_far_a_training_is_can_be_seen() {
     let stage = Stage::new().await;
