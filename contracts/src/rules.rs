@@ -324,6 +324,33 @@ mod tests {
     }
 
     #[test]
+    fn every_code_means_one_state_and_one_reason_or_nothing() {
+        for code in 0..=u8::MAX {
+            match State::try_from(code) {
+                Ok(state) => assert_eq!(state as u8, code),
+                Err(error) => assert!(code > State::Convicted as u8, "{error}"),
+            }
+            match CloseReason::try_from(code) {
+                Ok(reason) => assert_eq!(reason as u8, code),
+                Err(error) => assert!(code > CloseReason::CapsuleTimeout as u8, "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_campaign_has_another_id_on_another_chain_contract_or_terms() {
+        let (here, terms) = (Address::repeat_byte(1), Terms::default());
+        let other = Terms { salt: B256::repeat_byte(1), ..Terms::default() };
+        let ids = [
+            campaign_id(1, here, &terms),
+            campaign_id(2, here, &terms),
+            campaign_id(1, Address::repeat_byte(2), &terms),
+            campaign_id(1, here, &other),
+        ];
+        assert!((0..4).all(|i| (0..i).all(|j| ids[i] != ids[j])), "{ids:?}");
+    }
+
+    #[test]
     fn two_points_of_eighty_percent_pay_25_of_1000() {
         assert_eq!(payout(1000, 800_000, 500_000, 520_000), 25);
         assert_eq!(payout(1000, 800_000, 790_000, 900_000), 12);

@@ -215,6 +215,7 @@ mod tests {
     #[test]
     fn a_budget_survives_its_file_and_senseless_ones_do_not() {
         let budget = Budget::new(3.0, 1e-6, 50).unwrap();
+        assert_eq!((budget.epsilon(), budget.delta(), budget.uploads()), (3.0, 1e-6, 50));
         let text = toml::to_string(&budget).unwrap();
         assert_eq!(toml::from_str::<Budget>(&text).unwrap(), budget);
         for (epsilon, delta, uploads, why) in [
