@@ -108,10 +108,12 @@ pub fn read(home: &CapsuleHome, from: &Path) -> Result<usize, Failure> {
     Ok(archive.files.len())
 }
 
-/// Whether a file of the vault is an opened bundle, or a key that bundles or updates are sealed to.
+/// Whether a file of the vault is an opened bundle, a key that bundles or updates are sealed to, or what a killed process
+/// was writing.
 fn stays_here(file: &str) -> bool {
     let kinds = [BUNDLES, CAMPAIGN_KEYS, LAUNCH_KEYS];
-    Vault::secret_of(file).is_some_and(|secret| kinds.iter().any(|kind| secret.starts_with(kind)))
+    file.ends_with(files::TEMPORARY)
+        || Vault::secret_of(file).is_some_and(|secret| kinds.iter().any(|kind| secret.starts_with(kind)))
 }
 
 /// Restoring must not write outside the home.
@@ -162,6 +164,7 @@ mod tests {
         for name in left.iter().map(String::as_str).chain(["campaign/01", "model/01/02"]) {
             store.put(name, b"secret").unwrap();
         }
+        fs::write(vault.join("bundle~01.sealed.1.2.tmp"), b"a killed process was writing it").unwrap();
         files::private_directory(&home.path().join("keystore")).unwrap();
         for name in FILES {
             fs::write(home.path().join(name), name).unwrap();
@@ -172,6 +175,7 @@ mod tests {
         read(&restored, &to).unwrap();
         let store = Vault::unlock(&restored.path().join("vault"), "passphrase").unwrap();
         assert_eq!(store.list("").unwrap(), ["campaign/01", "model/01/02"]);
+        assert_eq!(fs::read_dir(restored.path().join("vault")).unwrap().count(), 3);
     }
 
     #[test]

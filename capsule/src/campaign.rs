@@ -8,7 +8,7 @@
 //!
 //!  proposed ─┬─ no decision about this block ───────────────────────▶ Examine
 //!            ├─ decision to run it ─────────────────────────────────▶ Activate          chain: open
-//!            └─ decision to refuse it, or the deadline has passed ──▶ Decline           chain: refunded
+//!            └─ decision to refuse it, or its time has passed ──────▶ Decline           chain: refunded
 //!
 //!  open ─────┬─ window empty: until the deadline ───────────────────▶ Wait
 //!            ├─ window empty, deadline passed ──────────────────────▶ Close             chain: closed
@@ -140,7 +140,9 @@ fn proposed(campaign: &CampaignView, record: &CampaignRecord, now: Timestamp) ->
     if let Some(ProposalDecision::Decline { reason }) = decision {
         return CapsuleAction::Decline(reason);
     }
-    if now >= campaign.terms.deadline() {
+    // After either, the contract activates nothing.
+    let in_time = campaign.changed_at.plus(campaign.terms.activationSeconds);
+    if now > in_time || now >= campaign.terms.deadline() {
         return CapsuleAction::Decline(Refusal::TooLate);
     }
     decision.map_or(CapsuleAction::Examine, |_| CapsuleAction::Activate)

@@ -45,8 +45,18 @@ pub struct LaunchKeyEntry {
     pub key: Fingerprint,
     /// When it was made.
     pub made_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
     /// When the chain showed the certificate that contains it.
     pub registered_at: Option<Timestamp>,
+}
+
+impl LaunchKeyEntry {
+    /// When it is replaced: long before it expires, also if the period was another when it was made.
+    fn due(&self, period: Duration) -> Timestamp {
+        let half = self.expires_at.unix().saturating_sub(self.made_at.unix()) / 2;
+        self.made_at.plus(period.as_secs().min(half))
+    }
 }
 
 /// The next action for the launch keys.
@@ -67,18 +77,18 @@ pub enum LaunchKeyAction {
 #[must_use]
 pub fn next(keys: &[LaunchKeyEntry], undecided: &[Timestamp], now: Timestamp, period: Duration) -> LaunchKeyAction {
     let Some(newest) = keys.last() else { return LaunchKeyAction::Make };
-    let due = newest.made_at.plus(period.as_secs());
+    let due = newest.due(period);
     if now >= due {
         return LaunchKeyAction::Make;
-    }
-    if newest.registered_at.is_none() {
-        return LaunchKeyAction::Register(newest.key);
     }
     // Keys that no undecided campaign and no launch in progress can use.
     let is_dead = |end: &Timestamp| now >= *end && undecided.iter().all(|opened| opened >= end);
     let dead: Vec<_> = ends(keys, period).filter(|(_, end)| is_dead(end)).map(|(key, _)| key).collect();
     if !dead.is_empty() {
         return LaunchKeyAction::Destroy(dead);
+    }
+    if newest.registered_at.is_none() {
+        return LaunchKeyAction::Register(newest.key);
     }
     let ends = ends(keys, period).map(|(_, end)| end).filter(|end| *end > now);
     LaunchKeyAction::Wait(ends.fold(due, Timestamp::min))
@@ -101,8 +111,8 @@ pub enum LaunchKeyError {
     /// OpenPGP.
     #[error(transparent)]
     Pgp(#[from] PgpError),
-    /// The list cannot be read.
-    #[error("the list of launch keys cannot be read: {0}")]
+    /// The list cannot be written.
+    #[error("the list of launch keys cannot be written: {0}")]
     List(#[from] serde_json::Error),
 }
 
@@ -125,16 +135,33 @@ pub struct LaunchKeyRing<S> {
 }
 
 impl<S: SecretStore> LaunchKeyRing<S> {
-    /// Reads the list. Keys without a secret are dropped: they were not written completely, or a backup was restored.
+    /// Reads the list. Keys whose secret is missing or damaged are dropped: they were not written or destroyed completely,
+    /// or a backup was restored. Secrets without an entry are keys of unknown age, which still open bundles until they are
+    /// replaced.
     ///
     /// # Errors
-    /// When the list cannot be read.
+    /// When the vault cannot be read.
     pub fn load(store: S) -> Result<Self, LaunchKeyError> {
-        let list = store.find(LIST)?;
-        let entries: Vec<LaunchKeyEntry> = list.map_or(Ok(Vec::new()), |bytes| serde_json::from_slice(&bytes))?;
-        let secrets = store.list(LAUNCH_KEYS)?;
-        let entries = entries.into_iter().filter(|entry| secrets.contains(&vault_name(entry.key))).collect();
-        Ok(Self { store, entries })
+        let listed: Vec<LaunchKeyEntry> = match store.find(LIST) {
+            Ok(Some(bytes)) => serde_json::from_slice(&bytes).unwrap_or_default(),
+            Ok(None) | Err(VaultError::Damaged(_)) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let names = store.list(LAUNCH_KEYS)?;
+        let secrets = names.iter().filter_map(|name| name.strip_prefix(LAUNCH_KEYS)?.parse().ok());
+        let unlisted = secrets.filter(|key| listed.iter().all(|entry| entry.key != *key)).map(|key| {
+            let [made_at, expires_at] = [Timestamp::EPOCH; 2];
+            LaunchKeyEntry { key, made_at, expires_at, registered_at: None }
+        });
+        let mut ring = Self { entries: Vec::new(), store };
+        for entry in unlisted.collect::<Vec<_>>().into_iter().chain(listed) {
+            match ring.store.find(&vault_name(entry.key)) {
+                Ok(Some(secret)) if LaunchKey::decode(&secret).is_ok() => ring.entries.push(entry),
+                Ok(_) | Err(VaultError::Damaged(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(ring)
     }
 
     /// The keys, in the order in which they were made.
@@ -153,8 +180,10 @@ impl<S: SecretStore> LaunchKeyRing<S> {
         now: Timestamp,
         period: Duration,
     ) -> Result<Fingerprint, LaunchKeyError> {
-        let key = LaunchKey::generate(capsule, now, period * 2)?;
-        self.entries.push(LaunchKeyEntry { key: key.subkey(), made_at: now, registered_at: None });
+        let valid = period.saturating_mul(2);
+        let key = LaunchKey::generate(capsule, now, valid)?;
+        let expires_at = now.plus(valid.as_secs());
+        self.entries.push(LaunchKeyEntry { key: key.subkey(), made_at: now, expires_at, registered_at: None });
         self.persist()?;
         self.store.put(&vault_name(key.subkey()), &key.encode()?)?;
         Ok(key.subkey())
@@ -237,7 +266,8 @@ mod tests {
     }
 
     fn key(byte: u8, made: u64, registered: Option<u64>) -> LaunchKeyEntry {
-        LaunchKeyEntry { key: name(byte), made_at: at(made), registered_at: registered.map(at) }
+        let expires_at = at(made + 2 * WEEK);
+        LaunchKeyEntry { key: name(byte), made_at: at(made), expires_at, registered_at: registered.map(at) }
     }
 
     fn action(keys: &[LaunchKeyEntry], undecided: &[u64], now: u64) -> LaunchKeyAction {
@@ -256,6 +286,15 @@ mod tests {
         assert_eq!(action(&[first], &[], WEEK), Make);
         // As long as the new one is not registered, everybody seals to the old one.
         assert_eq!(action(&[first, key(2, WEEK, None)], &[], WEEK + 3 * DAY), Register(name(2)));
+    }
+
+    #[test]
+    fn a_key_is_replaced_before_it_expires_whatever_the_period_is_now() {
+        let first = key(1, 0, Some(5));
+        let action = |now, period| next(&[first], &[], at(now), Duration::from_secs(period));
+        assert_eq!(action(WEEK, 30 * DAY), LaunchKeyAction::Make);
+        assert_eq!(action(WEEK - 1, 30 * DAY), LaunchKeyAction::Wait(at(WEEK)));
+        assert_eq!(action(DAY, DAY), LaunchKeyAction::Make);
     }
 
     #[test]
@@ -300,6 +339,29 @@ mod tests {
         assert_eq!(disk.names(LAUNCH_KEYS), [vault_name(second)]);
         let secrets = LaunchKeyRing::load(disk).unwrap().secrets(capsule.certificate()).unwrap();
         assert!(pgp::open(&recorded, &secrets, 100).is_err());
+    }
+
+    #[test]
+    fn a_damaged_key_is_replaced_and_one_without_an_entry_opens_bundles_until_it_is() {
+        let capsule = Identity::generate_signer("capsule", "c").unwrap();
+        let disk = Arc::<Disk>::default();
+        let mut ring = LaunchKeyRing::load(disk.clone()).unwrap();
+        let [older, newer] = [at(0), at(1)].map(|made_at| ring.make(&capsule, made_at, PERIOD).unwrap());
+        let certificate = ring.certificate(capsule.certificate(), at(1)).unwrap();
+        let bundle = pgp::seal(b"bundle", &[&certificate]).unwrap();
+        disk.put(&vault_name(older), &[0; 7]).unwrap();
+        for list in [&b"no list"[..], b"[]"] {
+            disk.put(LIST, list).unwrap();
+            let mut ring = LaunchKeyRing::load(disk.clone()).unwrap();
+            assert_eq!(ring.entries().iter().map(|entry| entry.key).collect::<Vec<_>>(), [newer]);
+            let secrets = ring.secrets(capsule.certificate()).unwrap();
+            assert_eq!(&**pgp::open(&bundle, &secrets, 100).unwrap(), b"bundle");
+            assert_eq!(next(ring.entries(), &[], at(2), PERIOD), LaunchKeyAction::Make);
+            let next_key = ring.make(&capsule, at(2), PERIOD).unwrap();
+            ring.set_registered(next_key, at(2)).unwrap();
+            assert_eq!(next(ring.entries(), &[], at(2 + DAY), PERIOD), LaunchKeyAction::Destroy(vec![newer]));
+            ring.destroy(&[next_key]).unwrap();
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{
         CapsuleAction, EVALUATE,
         worker::{Tools, WorkError, Worker},
     },
-    launch_keys::{Keeper, LaunchKeyEntry, LaunchKeyError},
+    launch_keys::{Keeper, LaunchKeyEntry},
     ports::{Artefacts, Chain},
 };
 
@@ -118,22 +118,16 @@ pub struct Service<S, A, C> {
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
     /// Creates the service of this operator, which replaces its launch key after each period.
-    ///
-    /// # Errors
-    /// When the launch keys cannot be read.
-    pub fn new(
-        tools: Arc<Tools<S, A, C>>,
-        operator: Address,
-        launch_key_period: Duration,
-    ) -> Result<Self, LaunchKeyError> {
-        Ok(Self {
-            launch_keys: Keeper::load(tools.clone(), operator, launch_key_period)?,
+    #[must_use]
+    pub fn new(tools: Arc<Tools<S, A, C>>, operator: Address, launch_key_period: Duration) -> Self {
+        Self {
+            launch_keys: Keeper::new(tools.clone(), operator, launch_key_period),
             tools,
             operator,
             resting: HashMap::new(),
             driver: JobDriver::new(STEPS_AT_ONCE, PATIENCE),
             status: SharedStatus::default(),
-        })
+        }
     }
 
     /// The public status.

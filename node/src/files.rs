@@ -79,7 +79,7 @@ pub fn write_atomic_with(
         return Err(FileError::new("write", path)(source));
     };
     let mut name = name.to_owned();
-    name.push(format!(".{}.{}.tmp", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
+    name.push(format!(".{}.{}{TEMPORARY}", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
     let temporary = path.with_file_name(name);
     let mode = match access {
         Access::Private => 0o600,
@@ -102,6 +102,33 @@ pub fn write_atomic_with(
     }
     written.map_err(FileError::new("write", path))?;
     sync_directory(path)
+}
+
+/// Ending of the files that [`write_atomic`] writes before it renames them.
+pub const TEMPORARY: &str = ".tmp";
+
+/// Removes what killed processes were writing in a directory. Where `/proc` does not list the living processes, no other
+/// process may be writing there.
+///
+/// # Errors
+/// Names the directory or file. A directory that does not exist is empty.
+pub fn remove_temporaries(directory: &Path) -> Result<(), FileError> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(FileError::new("list", directory))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(FileError::new("list", directory))?.path();
+        if writer(&path).is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            fs::remove_file(&path).map_err(FileError::new("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// The process that was or is writing a temporary file.
+fn writer(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()?.strip_suffix(TEMPORARY)?.rsplit('.').nth(1)
 }
 
 /// A rename is durable only after the directory is synced.

@@ -178,7 +178,11 @@ impl Home {
         let open = File::options().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(FileError::new("open", &path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(HomeLock { _file: file })),
+            Ok(()) => {
+                // A killed process may have left a secret that was to be destroyed since.
+                files::remove_temporaries(&self.vault())?;
+                Ok(Some(HomeLock { _file: file }))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(FileError::new("lock", &path)(error)),
         }
@@ -207,6 +211,22 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let home = Home::new(directory.path().join("home"), &KIND);
         (directory, home)
+    }
+
+    /// It may contain a secret that was destroyed since.
+    #[test]
+    fn what_a_killed_process_was_writing_to_the_vault_is_removed() {
+        let (_directory, home) = home();
+        files::private_directory(&home.vault()).unwrap();
+        let leave = |pid: u32| {
+            let path = home.vault().join(format!("seed~01.sealed.{pid}.0.tmp"));
+            std::fs::write(&path, b"half a secret").unwrap();
+            path
+        };
+        // No process has this number: it is above the largest that Linux gives.
+        let (dead, alive) = (leave(u32::MAX), leave(std::process::id()));
+        let _lock = home.try_lock().unwrap().unwrap();
+        assert!(!dead.exists() && alive.exists());
     }
 
     #[tokio::test]

@@ -49,8 +49,8 @@ pub enum Refusal {
     /// The free stake is too small.
     #[error("the Capsule has less free stake than the terms lock")]
     Stake = 12,
-    /// The deadline has passed.
-    #[error("the deadline has passed")]
+    /// The deadline, or the time for the activation, has passed.
+    #[error("the deadline or the time for the activation has passed")]
     TooLate = 13,
     /// The backbone's weights do not fit its network.
     #[error("the backbone cannot be used")]

@@ -138,11 +138,11 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Worker<S, A, C> {
         Ok(CampaignKey::decode(&bytes.ok_or(WorkError::LostForGood("the key that updates are sealed to"))?)?)
     }
 
-    /// Keeps what the bundle contained.
+    /// Keeps what the bundle contained. The bundle is last: if it is there, everything is.
     pub(super) fn keep_bundle(&mut self, opened: &[u8], recipient: &[u8]) -> Result<(), WorkError> {
         (self.record.bundle, self.record.recipient) = (true, true);
         self.persist()?;
-        for (secret, bytes) in [(Secret::Bundle, opened), (Secret::Recipient, recipient)] {
+        for (secret, bytes) in [(Secret::Recipient, recipient), (Secret::Bundle, opened)] {
             self.tools.store.put(&self.secret_name(secret), bytes)?;
         }
         Ok(())

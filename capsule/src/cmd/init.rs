@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alloy::primitives::Address;
 use capsule::{
     home::UnlockedCapsule,
-    launch_keys::{self, LaunchKeyRing},
+    launch_keys::{self, LaunchKeyAction, LaunchKeyRing},
     offer,
 };
 use clap::builder::TypedValueParser;
@@ -73,14 +73,12 @@ impl Init {
         let client = discovery::client(&context.config, Some(opened.operator.clone())).await?;
         let now = client.now().await?;
         let mut launch_keys = LaunchKeyRing::load(&opened.vault)?;
-        let launch_key = match launch_keys.entries().last() {
-            Some(newest) => newest.key,
-            None => launch_keys.make(&opened.identity, now, launch_keys::PERIOD)?,
-        };
+        if launch_keys::next(launch_keys.entries(), &[], now, launch_keys::PERIOD) == LaunchKeyAction::Make {
+            launch_keys.make(&opened.identity, now, launch_keys::PERIOD)?;
+        }
         let certificate = launch_keys.certificate(opened.identity.certificate(), now)?;
         let certificate = publish(context, certificate.encode()).await?;
         self.register(&client, &opened, certificate, stake).await?;
-        launch_keys.set_registered(launch_key, now)?;
         let data = json!({
             "operator": operator,
             "attester": opened.attester.address(),

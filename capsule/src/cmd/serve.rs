@@ -5,9 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use capsule::{
     attest::Attester,
     campaign::worker::{FetchPatience, Tools},
-    home::UnlockedCapsule,
     http,
-    launch_keys::{LEAST_PERIOD, LaunchKeyRing},
+    launch_keys::LEAST_PERIOD,
     ports::ChainAccount,
     relay::RelayClient,
     service::Service,
@@ -16,7 +15,6 @@ use serde_json::json;
 use sonar_node::{
     cli::{Ask, Code, Failure, Output, Ready, Report, stop_signal},
     discovery,
-    ipfs::Node,
 };
 use sonar_protocol::units;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinError};
@@ -68,7 +66,6 @@ impl Serve {
             return Ok(done);
         };
         let deployment = *client.deployment();
-        publish_certificate(&node, &opened).await?;
         let addresses = node.addresses().iter().map(ToString::to_string).collect();
         let reader = discovery::reader(&context.config, client.clone(), home.path());
         let relay = context.config.sonar.as_deref().map(RelayClient::new).transpose();
@@ -82,7 +79,7 @@ impl Serve {
             conforms: |family, bytes, material| family.conforms(bytes, material),
             settlement_slot: self.settlement_slot,
         };
-        let service = Service::new(Arc::new(tools), operator, self.launch_key_period)?;
+        let service = Service::new(Arc::new(tools), operator, self.launch_key_period);
         let (listener, address) = listen(self.listen).await?;
         let router = http::router(service.status());
         Ready::new(Some(address), addresses).announce(home.path(), output)?;
@@ -105,16 +102,6 @@ impl Serve {
         Ready::clear(home.path());
         ended.map(|()| done)
     }
-}
-
-/// Publishes the certificate with the newest launch key; adding the same bytes again has no effect.
-async fn publish_certificate(node: &Node, opened: &UnlockedCapsule) -> Result<(), Failure> {
-    let launch_keys = LaunchKeyRing::load(&opened.vault)?;
-    if let Some(newest) = launch_keys.entries().last() {
-        let certificate = launch_keys.certificate(opened.identity.certificate(), newest.made_at)?;
-        node.add(certificate.encode()).await?;
-    }
-    Ok(())
 }
 
 /// The service runs until it is stopped, so only a bug ends it earlier.

@@ -14,7 +14,7 @@ use sonar_protocol::{
     fingerprint::Fingerprint,
     ids::Digest,
     units::Timestamp,
-    view::{CapsuleView, World},
+    view::{CampaignView, CapsuleView, World},
 };
 
 use super::{LaunchKeyAction, LaunchKeyEntry, LaunchKeyError, LaunchKeyRing, next};
@@ -51,20 +51,19 @@ pub struct Keeper<S, A, C> {
     tools: Arc<Tools<S, A, C>>,
     operator: Address,
     period: Duration,
+    /// Empty until they are first read.
     entries: Vec<LaunchKeyEntry>,
-    /// The last certificate that was published.
+    /// The last certificate that was published; `None` until one was since the start.
     published: Option<PublishedKey>,
     jobs: JobDriver<Fingerprint, (), PublishedKey, RegisterError>,
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Keeper<S, A, C> {
-    /// Reads the launch keys of this operator's Capsule.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub fn load(tools: Arc<Tools<S, A, C>>, operator: Address, period: Duration) -> Result<Self, LaunchKeyError> {
-        let entries = LaunchKeyRing::load(&tools.store)?.entries().to_vec();
-        Ok(Self { tools, operator, period, entries, published: None, jobs: JobDriver::new(1, PATIENCE) })
+    /// The keeper of the launch keys of this operator's Capsule.
+    #[must_use]
+    pub fn new(tools: Arc<Tools<S, A, C>>, operator: Address, period: Duration) -> Self {
+        let (entries, jobs) = (Vec::new(), JobDriver::new(1, PATIENCE));
+        Self { tools, operator, period, entries, published: None, jobs }
     }
 
     /// The key that bundles are sealed to at present, or as soon as it is registered.
@@ -73,12 +72,16 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Keeper<S, A, C> {
         self.entries.last().copied()
     }
 
-    /// Does or starts what is due.
+    /// Does or starts what is due. After a start the certificate is published once more, and registered if the chain shows
+    /// another: that of an older backup, or of another copy of this home.
     ///
     /// # Errors
     /// When a key cannot be made, read or destroyed; the next call tries again.
     pub fn tend(&mut self, world: &World) -> Result<(), LaunchKeyError> {
         let Some(own) = world.capsules.get(&self.operator) else { return Ok(()) };
+        if self.entries.is_empty() {
+            self.entries = LaunchKeyRing::load(&self.tools.store)?.entries().to_vec();
+        }
         self.see_registration(own, world.head.now)?;
         let undecided = self.undecided(world);
         loop {
@@ -97,15 +100,21 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Keeper<S, A, C> {
                     self.entries = ring.entries().to_vec();
                 }
                 LaunchKeyAction::Register(key) => return self.register(key, own.certificate, world.head.now),
-                LaunchKeyAction::Wait(_) => return Ok(()),
+                LaunchKeyAction::Wait(_) => match self.newest().filter(|_| self.published.is_none()) {
+                    Some(newest) => return self.register(newest.key, own.certificate, world.head.now),
+                    None => return Ok(()),
+                },
             }
         }
     }
 
-    /// When the campaigns were opened that this Capsule has neither activated nor declined.
+    /// When the campaigns were opened that this Capsule has neither activated nor declined. It can still activate them for a
+    /// limited time only, however long nobody ends them.
     fn undecided(&self, world: &World) -> Vec<Timestamp> {
         let ours = world.in_order().filter(|campaign| campaign.terms.capsule == self.operator);
-        let proposed = ours.filter(|campaign| campaign.state == State::Proposed);
+        let in_time =
+            |campaign: &CampaignView| world.head.now <= campaign.changed_at.plus(campaign.terms.activationSeconds);
+        let proposed = ours.filter(|campaign| campaign.state == State::Proposed && in_time(campaign));
         proposed.map(|campaign| campaign.opened.timestamp).collect()
     }
 

@@ -1,13 +1,16 @@
 //! Which proposals are activated and which are declined.
 
-use sonar_contracts::{State, Terms};
+use std::sync::atomic::Ordering;
+
+use sonar_contracts::{CloseReason, State, Terms};
 use sonar_node::ipfs::IpfsError;
 use sonar_protocol::{
+    event::Event,
     families::plain_network,
     manifest::Manifest,
     pgp::{self, Identity},
     refusal::Refusal,
-    units::Timestamp,
+    units::{Amount, Timestamp},
 };
 
 use super::{
@@ -74,6 +77,37 @@ async fn a_backbone_is_fetched_and_must_be_one() {
     stage.shelf.put(weights.to_vec());
     stage.work().await.unwrap();
     assert_eq!(stage.view().state, State::Open);
+}
+
+#[tokio::test]
+async fn what_cannot_be_activated_any_more_is_declined() {
+    let mut stage = Stage::proposed(|_, _, _| {});
+    stage.step().await.1.unwrap();
+    stage.block += u64::from(stage.view().terms.activationSeconds);
+    assert_eq!(stage.step().await.0, CapsuleAction::Activate);
+    stage.block += 1;
+    assert_eq!(stage.step().await.0, CapsuleAction::Decline(Refusal::TooLate));
+}
+
+#[tokio::test]
+async fn killed_at_any_write_of_the_examination_it_runs_and_delivers() {
+    for write in 1.. {
+        let mut stage = Stage::proposed(|_, _, _| {});
+        let so_far = stage.disk.writes.load(Ordering::SeqCst);
+        stage.disk.last.store(so_far + write, Ordering::SeqCst);
+        let survived = stage.work().await.is_ok();
+        stage.restart();
+        stage.work().await.unwrap();
+        assert_eq!(stage.view().state, State::Open, "killed after write {write}");
+        stage.happened(Event::Closed { id: stage.id, reason: CloseReason::Owner, refunded: Amount::ZERO });
+        stage.restart();
+        stage.work().await.unwrap();
+        assert_eq!(stage.view().state, State::Finalized, "killed after write {write}");
+        if survived {
+            assert!(write > 5, "{write} writes");
+            return;
+        }
+    }
 }
 
 #[tokio::test]

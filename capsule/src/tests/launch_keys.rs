@@ -10,7 +10,7 @@ use sonar_protocol::{
 
 use super::{
     doubles::Sent,
-    stage::{CAPSULE, FEE_PPM, NOW, Stage, TestKeeper, tools},
+    stage::{CAPSULE, FEE_PPM, NOW, REGISTERED, Stage, TestKeeper, tools},
 };
 use crate::launch_keys::{Keeper, LaunchKeyRing, PERIOD};
 
@@ -24,9 +24,11 @@ struct Office {
 }
 
 impl Office {
+    /// A campaign waits for its activation, which it gives a month for.
     fn new() -> Self {
-        let mut stage = Stage::proposed(|_, _, _| {});
-        stage.shows(Digest([1; 32]));
+        let mut stage = Stage::proposed(|_, _, terms| terms.activationSeconds = 30 * 86_400);
+        let certificate = stage.shelf.put(REGISTERED.encode());
+        stage.shows(certificate);
         let keeper = keeper(&stage);
         Self { stage, keeper }
     }
@@ -36,16 +38,18 @@ impl Office {
         self.keeper.tend(&self.stage.world).unwrap();
     }
 
-    /// Does what is due, until the chain shows the newest key.
-    async fn tend_and_register(&mut self, now: Timestamp) {
+    /// Does what is due, until the chain shows the newest key. Returns what was registered.
+    async fn tend_and_register(&mut self, now: Timestamp) -> Option<Digest> {
         self.tend(now);
         if let Some(ended) = self.keeper.next().await {
             self.keeper.finish(ended);
         }
-        if let Some(certificate) = self.sent() {
+        let sent = self.sent();
+        if let Some(certificate) = sent {
             self.stage.shows(certificate);
         }
         self.tend(now);
+        sent
     }
 
     /// What was sent to the registry, at most once.
@@ -78,7 +82,7 @@ impl Office {
 
 fn keeper(stage: &Stage) -> TestKeeper {
     let tools = tools(&stage.disk, &stage.shelf, &stage.wire, &stage.signer);
-    Keeper::load(tools, stage.view().terms.capsule, PERIOD).unwrap()
+    Keeper::new(tools, stage.view().terms.capsule, PERIOD)
 }
 
 impl Stage {
@@ -99,11 +103,9 @@ impl Stage {
 #[tokio::test]
 async fn a_launch_key_is_replaced_each_week_and_lives_as_long_as_a_campaign_waits_for_it() {
     let mut office = Office::new();
-    // The stage's home was initialised a moment ago.
-    office.tend(NOW);
-    assert_eq!(office.sent(), None);
+    assert_eq!(office.tend_and_register(NOW).await, None, "the chain shows the certificate of `capsule init`");
     let week = NOW.plus(WEEK);
-    office.tend_and_register(week).await;
+    assert!(office.tend_and_register(week).await.is_some());
     let second = office.seal();
     assert!(office.opens(&second));
     assert_eq!(office.keeper.newest().unwrap().registered_at, Some(week));
@@ -115,6 +117,29 @@ async fn a_launch_key_is_replaced_each_week_and_lives_as_long_as_a_campaign_wait
     office.tend(week.plus(2 * DAY));
     assert!(!office.opens(&first));
     assert!(office.opens(&second));
+}
+
+/// Nobody has to end a campaign that can be activated no more.
+#[tokio::test]
+async fn a_campaign_that_is_too_late_keeps_no_launch_key_alive() {
+    let mut office = Office::new();
+    let first = office.stage.shelf.take(office.stage.manifest.bundle).unwrap();
+    for weeks in 0..4 {
+        office.tend_and_register(NOW.plus(weeks * WEEK)).await;
+        assert!(office.opens(&first));
+    }
+    office.tend_and_register(NOW.plus(31 * DAY)).await;
+    assert!(!office.opens(&first));
+}
+
+#[tokio::test]
+async fn the_certificate_of_an_older_backup_is_replaced_at_the_start() {
+    let mut office = Office::new();
+    office.stage.shows(Digest([1; 32]));
+    let registered = office.tend_and_register(NOW).await.unwrap();
+    assert_eq!(office.stage.shelf.take(registered).unwrap(), REGISTERED.encode());
+    office.keeper = keeper(&office.stage);
+    assert_eq!(office.tend_and_register(NOW).await, None);
 }
 
 #[tokio::test]

@@ -117,7 +117,6 @@ async fn a_step_that_panics_is_done_again_and_a_stop_ends_the_service() {
     stage.shelf.damage(manifest, Some(Damage::Bug));
     let service =
         Service::new(tools(&stage.disk, &stage.shelf, &stage.wire, &stage.signer), view.terms.capsule, PERIOD);
-    let service = service.unwrap();
     let status = service.status();
     let (stop, stopped) = oneshot::channel::<()>();
     let working = tokio::spawn(service.run(reader(&stage).await, async { stopped.await.unwrap_or_default() }));

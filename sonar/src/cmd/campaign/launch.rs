@@ -149,6 +149,8 @@ async fn open(
     output.progress(summary(&draft.name, terms, token, &draft.outlook));
     output.progress(statement);
     cli::confirm(&context.globals, &consequence(terms, token, client))?;
+    // The answer may have taken a day.
+    check_recipient(client, draft).await?;
     output.progress("Putting the bounty into escrow…");
     match client.open(terms).await {
         Ok(transaction) => Ok(Some(transaction)),
