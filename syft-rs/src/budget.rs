@@ -275,6 +275,9 @@ mod tests {
         }
         assert_eq!(transcript_bits(0, 5, 5), 0.0);
         assert_eq!(transcript_bits(1, 1, 1), 1.0);
+        // The whole sum is C(N+U, N), and its last terms are far below the largest.
+        let central = 4_000.0 - 0.5 * (2_000.0 * std::f64::consts::PI).log2();
+        assert!((transcript_bits(2_000, 2_000, 2_000) - central).abs() < 1e-3);
     }
 
     #[test]
@@ -315,6 +318,10 @@ mod tests {
         meter.finish(0, 2).unwrap();
         assert_eq!(meter.finish(0, 1), Err(BudgetError::Contradiction(0)));
         assert_eq!((meter.submissions(), meter.accepts()), (6, 2));
+        assert_eq!(
+            (meter.bits_spent(), meter.bits_allowed()),
+            (transcript_bits(6, 2, 200), transcript_bits(10, 3, 200))
+        );
         assert_eq!(meter.begin(1, 5), Err(BudgetError::Submissions { remaining: 4, window: 5 }));
         assert_eq!(meter.begin(1, 4), Ok(1));
         assert_eq!(meter.finish(1, 2), Err(BudgetError::Contradiction(1)));
