@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod parse;
+pub mod template;
 
 /// Size limit of a campaign file in bytes.
 pub const MAX_BYTES: u64 = 1 << 20;

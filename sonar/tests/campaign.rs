@@ -638,6 +638,39 @@ async fn an_audit_finds_what_a_capsule_did_and_takes_its_stake() {
 }
 
 #[tokio::test]
+async fn a_campaign_file_is_made_for_a_validation_set_and_launched() {
+    let stage = Stage::new().await;
+    let served = Served::start(&stage);
+    let _capsule = Capsule::register(&stage, &served).await;
+    let user = scientist(&stage, &served);
+    aside(move || {
+        let rows: String =
+            (0..60).map(|row| format!("{row},{},{},{}\n", row % 9, row * 7 % 13, ["no", "yes"][row % 2])).collect();
+        let validation = user.path("own.csv").display().to_string();
+        fs::write(&validation, format!("row,a,b,answer\n{rows}")).unwrap();
+        let new = |more: &[&str]| user.json(&[&["campaign", "new", &validation][..], more].concat());
+        let wrong = new(&["--target", "question"]);
+        assert_eq!((wrong.code, wrong.error().as_str()), (5, "CAMPAIGN_FILE"));
+        assert!(!user.path("own.toml").exists());
+
+        let made = new(&[]).data();
+        let guesses = made["guesses"].to_string();
+        assert!(guesses.contains("`answer`, because it is the last one"), "{guesses}");
+        assert!(guesses.contains("`row` is left out: it only numbers the rows"), "{guesses}");
+        new(&[]).data();
+        let file = user.path("own.toml");
+        let edited = fs::read_to_string(&file).unwrap().replace("\"ETH\"", "\"DATA\"");
+        fs::write(&file, &edited).unwrap();
+        let kept = new(&[]);
+        assert_eq!((kept.code, kept.error().as_str()), (5, "FILE_EXISTS"), "what was edited is not lost");
+        assert_eq!(fs::read_to_string(&file).unwrap(), edited);
+        let launched = user.json(&["campaign", "launch", &file.display().to_string(), "--yes"]).data();
+        assert_eq!(launched["state"], "proposed");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_a_campaign_is_refused_and_changes_nothing() {
     let stage = Stage::new().await;
     let served = Served::start(&stage);

@@ -9,6 +9,7 @@ mod hub;
 mod inspect;
 mod label;
 mod launch;
+mod new;
 mod result;
 mod watch;
 
@@ -28,6 +29,8 @@ use super::Context;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a campaign file for a validation set
+    New(new::New),
     /// Start a campaign: seal its bundle to a Capsule, and put bounty and fee into escrow
     Launch(launch::Launch),
     /// List the campaigns on this contract
@@ -52,6 +55,7 @@ pub enum Command {
 impl Command {
     pub fn schema(&self) -> &'static str {
         match self {
+            Self::New(_) => "sonar.campaign.new/1",
             Self::Launch(_) => "sonar.campaign.launch/1",
             Self::Result(_) => "sonar.campaign.result/1",
             Self::Audit(_) => "sonar.campaign.audit/1",
@@ -66,6 +70,7 @@ impl Command {
 
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         match self {
+            Self::New(command) => command.run(output),
             Self::Launch(command) => command.run(context, output).await,
             Self::Result(command) => command.run(context, output).await,
             Self::Audit(command) => command.run(context, output).await,
