@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use sonar_node::{
     cli::{Code, Failure, Output, Report},
-    files::{self, Access, FileExists},
+    files::{self, Access},
 };
 use sonar_protocol::{
     bundle,
@@ -73,7 +73,7 @@ impl New {
         let made = template(&table, &wishes).map_err(|error| Failure::new(Code::CampaignFile, error).at(&place))?;
         let text = made.text.as_bytes();
         if !self.force {
-            files::check_overwrite(&out, text).map_err(|FileExists(path)| Failure::from(FileExists(path)))?;
+            files::check_overwrite(&out, text)?;
         }
         files::write_atomic(&out, text, Access::Public)?;
         made.guesses.iter().for_each(|guess| output.progress(format_args!("- {guess}")));
