@@ -14,7 +14,7 @@ use std::{
 use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
 use localnet::{
-    demo::{self, DemoConfig, DemoError, DemoInputs},
+    demo::{self, DemoConfig, DemoError, DemoInputs, FinishedDemo},
     directory::DirectoryError,
     faucet::{self, Faucet, FaucetError},
     network::{Network, NetworkConfig, NetworkError},
@@ -55,7 +55,7 @@ enum Command {
         /// Output directory; cleared first
         #[arg(long, default_value = "target/demo", value_name = "DIR")]
         out: PathBuf,
-        /// Keep the homes of all programs and the chain
+        /// Keep everything running until Ctrl-C, to explore the finished campaign in the browser
         #[arg(long)]
         keep: bool,
     },
@@ -177,7 +177,8 @@ async fn main() -> process::ExitCode {
     match cli.command {
         Command::Demo { cast, mines, out, keep } => {
             let output = Output::new(&cli.globals, "localnet.demo/1");
-            output.finish(run_demo(cast.demo(mines, out, keep, quiet), end).await)
+            let result = run_demo(cast.demo(mines, out, keep, quiet), end, &output).await;
+            output.finish_stream(result)
         }
         Command::Up { cast, mines, out, rpc_port, http_port } => {
             let output = Output::new(&cli.globals, "localnet.up/1");
@@ -268,16 +269,43 @@ async fn end(limit: Option<Duration>) -> End {
     }
 }
 
-async fn run_demo(config: DemoConfig, end: impl Future<Output = End>) -> Result<Report, Failure> {
+async fn run_demo(config: DemoConfig, end: impl Future<Output = End>, output: &Output) -> Result<(), Failure> {
+    let mut end = pin!(end);
     // When one of the two ends, the other is dropped; dropping the demo ends all its processes.
-    let done = tokio::select! {
+    let FinishedDemo { report, network } = tokio::select! {
         done = demo::run(&config) => done.map_err(failure)?,
-        end = end => return Err(end.into()),
+        end = &mut end => return Err(end.into()),
     };
     let place = config.out.join("report.json");
-    let human =
-        format!("{}\nThe delivered model: {}\nThe report: {}", done.table(), done.model.display(), place.display());
-    Report::new(&done, human)
+    let next = match &network {
+        Some(network) => format!(
+            "Explore the finished campaign: {}/campaigns/{}\nCtrl-C stops everything.",
+            network.sonar_url(),
+            report.campaign
+        ),
+        None => "Explore a finished campaign in the browser: make demo ARGS=\"--keep\"".into(),
+    };
+    let (table, model) = (report.table(), report.model.display());
+    output.item(&report, format!("{table}\nThe delivered model: {model}\nThe report: {}\n{next}", place.display()))?;
+    match network {
+        Some(network) => keep(network, &Story::new(config.quiet), end).await,
+        None => Ok(()),
+    }
+}
+
+/// Keeps a network running until a signal or the time limit, then stops it.
+async fn keep(mut network: Network, story: &Story, end: impl Future<Output = End>) -> Result<(), Failure> {
+    let ended = tokio::select! {
+        failure = revive(&mut network, story) => Err(failure),
+        end = end => match end {
+            // Only a signal or the time limit ends it.
+            End::Signal => Ok(()),
+            End::Timeout(_) => Err(end.into()),
+        },
+    };
+    story.tell("Stopping");
+    network.stop().await;
+    ended
 }
 
 /// Addresses of a running network.
@@ -344,24 +372,14 @@ async fn run_up(
     let network_config =
         NetworkConfig { directory: config.out.clone(), data: prepared.data.clone(), rpc_port, http_port };
     let mut end = pin!(end);
-    let mut network = tokio::select! {
+    let network = tokio::select! {
         started = Network::start(&network_config, |line| story.tell(line)) => started.map_err(network_failure)?,
         end = &mut end => return Err(end.into()),
     };
     let file = prepared.write(network.directory()).map_err(Failure::internal)?;
     let addresses = Addresses::of(&network, file);
     output.item(&addresses, addresses.human())?;
-    let ended = tokio::select! {
-        failure = revive(&mut network, &story) => Err(failure),
-        end = end => match end {
-            // Only a signal or the time limit ends it.
-            End::Signal => Ok(()),
-            End::Timeout(_) => Err(end.into()),
-        },
-    };
-    story.tell("Stopping");
-    network.stop().await;
-    ended
+    keep(network, &story, end).await
 }
 
 /// Restarts processes that end, until one cannot be restarted.
