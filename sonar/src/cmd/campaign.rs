@@ -2,6 +2,7 @@
 
 mod audit;
 mod credits;
+mod delivered;
 mod document;
 mod draft;
 mod end;
