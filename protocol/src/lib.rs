@@ -19,6 +19,7 @@ pub mod launch;
 pub mod limits;
 pub mod lineage;
 pub mod manifest;
+pub mod obstacles;
 pub mod organisation;
 pub mod pgp;
 pub mod profile;

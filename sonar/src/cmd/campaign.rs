@@ -6,6 +6,7 @@ mod delivered;
 mod document;
 mod draft;
 mod end;
+mod explain;
 mod hub;
 mod inspect;
 mod label;
@@ -41,6 +42,8 @@ pub enum Command {
     Show(inspect::Show),
     /// Show what each party can learn, what was disclosed so far, and what that rests on
     Privacy(inspect::Privacy),
+    /// Show what keeps Mines from joining a campaign, and what to do about it
+    Explain(explain::Explain),
     /// Follow a campaign until it ends, one line an event
     Watch(watch::Watch),
     /// End a campaign: close it, or take the money back from a Capsule that missed a deadline
@@ -58,6 +61,7 @@ impl Command {
         match self {
             Self::New(_) => "sonar.campaign.new/1",
             Self::Launch(_) => "sonar.campaign.launch/1",
+            Self::Explain(_) => "sonar.campaign.explain/1",
             Self::Result(_) => "sonar.campaign.result/1",
             Self::Audit(_) => "sonar.campaign.audit/1",
             Self::List(_) => "sonar.campaign.list/1",
@@ -73,6 +77,7 @@ impl Command {
         match self {
             Self::New(command) => command.run(output),
             Self::Launch(command) => command.run(context, output).await,
+            Self::Explain(command) => command.run(context, output).await,
             Self::Result(command) => command.run(context, output).await,
             Self::Audit(command) => command.run(context, output).await,
             Self::List(command) => command.run(context, output).await,
