@@ -7,6 +7,7 @@ mod document;
 mod draft;
 mod end;
 mod explain;
+mod export;
 mod hub;
 mod inspect;
 mod label;
@@ -50,6 +51,8 @@ pub enum Command {
     Close(end::Close),
     /// Fetch the finished model, decrypt it, check its signature, and measure it again
     Result(result::Fetch),
+    /// Write everything about a campaign to one folder, with a report for browsers
+    Export(export::Export),
     /// Audit a delivered campaign: recompute everything that the Capsule published, version by version
     Audit(audit::Audit),
     /// Withdraw everything that is owed to you: the unearned part of the bounty, and stakes
@@ -62,6 +65,7 @@ impl Command {
             Self::New(_) => "sonar.campaign.new/1",
             Self::Launch(_) => "sonar.campaign.launch/1",
             Self::Explain(_) => "sonar.campaign.explain/1",
+            Self::Export(_) => "sonar.campaign.export/1",
             Self::Result(_) => "sonar.campaign.result/1",
             Self::Audit(_) => "sonar.campaign.audit/1",
             Self::List(_) => "sonar.campaign.list/1",
@@ -78,6 +82,7 @@ impl Command {
             Self::New(command) => command.run(output),
             Self::Launch(command) => command.run(context, output).await,
             Self::Explain(command) => command.run(context, output).await,
+            Self::Export(command) => command.run(context, output).await,
             Self::Result(command) => command.run(context, output).await,
             Self::Audit(command) => command.run(context, output).await,
             Self::List(command) => command.run(context, output).await,

@@ -1,0 +1,254 @@
+//! `report.html`: one page that needs nothing else: no script, no request, no program of this project. Names of strangers
+//! are escaped.
+
+use std::fmt::Write;
+
+use sonar_protocol::{
+    campaign::Mode,
+    manifest::Manifest,
+    projection::Verdict,
+    text,
+    units::{TokenUnit, percent},
+};
+use syft::Task;
+
+use super::{
+    super::document,
+    chart::{chart, sentence},
+    record::{CampaignRecord, Money, Point, Rank, reason, verdict},
+};
+
+/// Maximum number of submissions and of miners in the tables; the CSV files have all.
+const MOST_ROWS: usize = 200;
+/// Maximum number of columns of the schema that are listed.
+const MOST_COLUMNS: usize = 60;
+const STYLE: &str = include_str!("report.css");
+
+/// A text as HTML. Invisible and control characters are shown.
+fn html(text: &str) -> String {
+    let shown = text::escape(text);
+    let mut escaped = String::with_capacity(shown.len());
+    for c in shown.chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// A table; the last `numbers` columns are right-aligned. Cells are HTML.
+fn table(header: &[&str], numbers: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let first_number = header.len().saturating_sub(numbers);
+    let class = |index: usize| if index >= first_number { " class=\"n\"" } else { "" };
+    let head: String =
+        (0..).zip(header).map(|(index, name)| format!("<th scope=\"col\"{}>{name}</th>", class(index))).collect();
+    let mut body = String::new();
+    for row in rows {
+        let cells: String = (0..).zip(row).map(|(index, cell)| format!("<td{}>{cell}</td>", class(index))).collect();
+        body += &format!("<tr>{cells}</tr>");
+    }
+    format!("<div class=\"wide\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+}
+
+fn section(title: &str, content: &str) -> String {
+    format!("<section><h2>{title}</h2>{content}</section>")
+}
+
+/// The whole page.
+pub fn page(record: &CampaignRecord<'_>) -> String {
+    let title = html(&record.title());
+    let sections = [
+        section("Accuracy", &format!("<p>{}</p>{}{}", html(&sentence(record)), chart(record), LEGEND)),
+        section("Money", &money(record)),
+        section("Leaderboard", &leaderboard(record)),
+        section("Submissions", &submissions(record)),
+        section("Privacy", &privacy(record)),
+        section("What was asked for", &record.manifest.map_or_else(|| NO_MANIFEST.into(), described)),
+        section("Where this comes from", &source(record)),
+    ];
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width,initial-scale=1\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+         style-src 'unsafe-inline'\"><meta name=\"referrer\" content=\"no-referrer\"><title>{title}</title><style>{STYLE}</style></head>\
+         <body><main>{}{}</main></body></html>\n",
+        head(record, &title),
+        sections.concat()
+    )
+}
+
+const NO_MANIFEST: &str = "<p>The manifest was not available when this report was written.</p>";
+const LEGEND: &str = "<p class=\"soft\">Line: best accuracy. Dot: accepted submission. Cross: refused submission. Circle: not \
+                      settled yet. Dashed: target. Area: spend, up to the bounty. The same in numbers: <code>series.csv</code>.</p>";
+
+fn head(record: &CampaignRecord<'_>, title: &str) -> String {
+    let view = record.view;
+    let mut head = format!("<h1>{title}</h1><p class=\"soft\"><code>{}</code></p>", view.id);
+    if let Some(organisation) = record.manifest.and_then(|manifest| manifest.organisation.as_ref()) {
+        let name = html(&organisation.name);
+        let named = match &organisation.link {
+            Some(link) => format!("<a href=\"{}\" rel=\"noopener noreferrer nofollow\">{name}</a>", html(link)),
+            None => name,
+        };
+        head += &format!("<p>{named} <span class=\"soft\">(named by the owner, unverified)</span></p>");
+    }
+    if let Some(parent) = record.detail.summary.parent {
+        let note = if parent.verified { "a delivered campaign of the same owner" } else { "unverified" };
+        head += &format!("<p>Starts from campaign <code>{}</code> <span class=\"soft\">({note})</span></p>", parent.id);
+    }
+    let regime = record.detail.summary.regime.map_or_else(|| "unknown".into(), |regime| regime.to_string());
+    let cards = [
+        ("State", document::state(view)),
+        ("Accuracy", percent(view.start_ppm.map_or(view.terms.start(), |_| view.best_ppm))),
+        ("Target", percent(view.terms.target())),
+        ("Bounty", record.amount(view.terms.bounty.into())),
+        ("Awarded", record.amount(view.awarded)),
+        ("Accepted", format!("{} of {} submissions", view.accepts, view.submissions)),
+        ("Miners", view.miners.to_string()),
+        ("Regime", regime),
+        ("Deadline", view.terms.deadline().to_string()),
+    ];
+    let card =
+        |(name, value): (&str, String)| format!("<li><span class=\"soft\">{name}</span><b>{}</b></li>", html(&value));
+    head + &format!("<ul class=\"cards\">{}</ul>", cards.map(card).concat())
+}
+
+fn money(record: &CampaignRecord<'_>) -> String {
+    let money = Money::of(record.view);
+    let parts = money.parts();
+    let sum: Vec<_> = parts.iter().map(|(_, amount)| html(&record.amount(*amount))).collect();
+    let equation = format!("{} = {}", html(&record.amount(money.deposited())), sum.join(" + "));
+    let verdict =
+        if money.adds_up() { "The parts add up to the deposit." } else { "The parts do not add up to the deposit." };
+    let rows = parts.map(|(name, amount)| vec![name.to_owned(), html(&record.amount(amount)), amount.to_string()]);
+    let stakes = record.view.all_stakes();
+    let eth = |amount| html(&TokenUnit::eth().format(amount));
+    format!(
+        "<p>{equation}</p><p>{verdict} The deposit is bounty and fee, at block {}.</p>{}<p class=\"soft\">Stakes of submissions: {} \
+         deposited = {} held + {} free + {} withdrawn + {} paid for updates that were not accepted.</p>",
+        record.head.number,
+        table(&["part", "amount", "in the smallest unit"], 2, rows),
+        eth(stakes.deposited),
+        eth(stakes.held),
+        eth(stakes.free),
+        eth(stakes.withdrawn),
+        eth(stakes.charged),
+    )
+}
+
+fn leaderboard(record: &CampaignRecord<'_>) -> String {
+    if record.ranking.is_empty() {
+        return "<p>Nobody has submitted.</p>".into();
+    }
+    let row = |rank: &Rank| {
+        vec![
+            format!("<code>{}</code>", rank.miner.to_checksum(None)),
+            rank.rank.to_string(),
+            format!("{} of {}", rank.accepted, rank.submitted),
+            percent(rank.delta_ppm),
+            html(&record.amount(rank.earned)),
+            percent(rank.share_ppm),
+        ]
+    };
+    let rows = record.ranking.iter().take(MOST_ROWS).map(row);
+    format!(
+        "<p class=\"soft\">Addresses, not people: one person may have several.{}</p>{}",
+        shortened(record.ranking.len(), "miners", "campaign.json"),
+        table(&["miner", "rank", "accepted", "improvement", "earned", "share"], 5, rows)
+    )
+}
+
+fn submissions(record: &CampaignRecord<'_>) -> String {
+    if record.points.is_empty() {
+        return "<p>There are no submissions.</p>".into();
+    }
+    let row = |point: &Point| {
+        let submission = &point.submission;
+        let (improvement, paid) = match submission.verdict {
+            Verdict::Accepted { delta_ppm, amount, .. } => (percent(delta_ppm), html(&record.amount(amount))),
+            _ => Default::default(),
+        };
+        let mut outcome = verdict(submission.verdict).replace('_', " ");
+        let reason = reason(submission.verdict);
+        if !reason.is_empty() {
+            let _ = write!(outcome, ": {}", html(&reason));
+        }
+        vec![
+            submission.number.to_string(),
+            submission.at.time.to_string(),
+            format!("<code>{}</code>", submission.miner.to_checksum(None)),
+            outcome,
+            percent(point.best),
+            improvement,
+            paid,
+        ]
+    };
+    // The newest first.
+    let rows = record.points.iter().rev().take(MOST_ROWS).map(row);
+    format!(
+        "<p class=\"soft\">The newest first.{}</p>{}",
+        shortened(record.points.len(), "submissions", "submissions.csv"),
+        table(&["number", "time", "miner", "verdict", "best", "improvement", "paid"], 3, rows)
+    )
+}
+
+fn shortened(count: usize, what: &str, file: &str) -> String {
+    let note = || format!(" {MOST_ROWS} of {count} {what} are shown; all are in <code>{file}</code>.");
+    if count > MOST_ROWS { note() } else { String::new() }
+}
+
+fn privacy(record: &CampaignRecord<'_>) -> String {
+    match &record.privacy {
+        Some(statement) => format!("<p class=\"lines\">{}</p>", html(statement.to_string().trim())),
+        None => NO_MANIFEST.into(),
+    }
+}
+
+fn described(manifest: &Manifest) -> String {
+    let data = &manifest.data;
+    let task = match (&data.task, data.range) {
+        (Task::Classification { classes }, _) => format!("one of {} classes: {}", classes.len(), classes.join(", ")),
+        (Task::Regression, Some(range)) => format!("a number from {} to {}", range.min, range.max),
+        (Task::Regression, None) => "a number".into(),
+    };
+    let Mode::Sequential = manifest.mode;
+    let mut text = String::new();
+    if !manifest.description.is_empty() {
+        text += &format!("<p class=\"lines\">{}</p>", html(&manifest.description));
+    }
+    let weights = manifest.method.weights();
+    text += &format!(
+        "<p>The model predicts <code>{}</code>: {}. It has {weights} weights and reads {} columns. Training: {}.</p>",
+        html(&data.target),
+        html(&task),
+        data.inputs.len(),
+        html(manifest.method.algorithm().description)
+    );
+    let row = |input: &sonar_protocol::data::Input| {
+        vec![format!("<code>{}</code>", html(&input.name)), input.min.to_string(), input.max.to_string()]
+    };
+    text += &table(&["column", "least", "greatest"], 2, data.inputs.iter().take(MOST_COLUMNS).map(row));
+    if data.inputs.len() > MOST_COLUMNS {
+        text += "<p class=\"soft\">All columns are in <code>campaign.json</code>.</p>";
+    }
+    text
+}
+
+fn source(record: &CampaignRecord<'_>) -> String {
+    let deployment = &record.deployment;
+    format!(
+        "<p>Read at block {} ({}) from the contract <code>{}</code> on chain {} by sonar {}. Names, description, organisation and \
+         column names are texts of the owner; verdicts and accuracies are those that the Capsule <code>{}</code> attested; amounts \
+         are the contract's.</p>",
+        record.head.number,
+        record.head.now,
+        deployment.campaigns.to_checksum(None),
+        deployment.chain_id,
+        env!("CARGO_PKG_VERSION"),
+        record.view.terms.capsule.to_checksum(None),
+    )
+}
