@@ -26,6 +26,7 @@ pub mod profile;
 pub mod projection;
 pub mod refusal;
 pub mod regime;
+pub mod simulation;
 pub mod statement;
 pub mod table;
 pub mod terms;

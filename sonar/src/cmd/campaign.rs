@@ -14,6 +14,7 @@ mod label;
 mod launch;
 mod new;
 mod result;
+mod simulate;
 mod watch;
 
 use alloy::primitives::Address;
@@ -34,6 +35,8 @@ use super::Context;
 pub enum Command {
     /// Write a campaign file for a validation set
     New(new::New),
+    /// Run a campaign on a throw-away local network, with virtual money and shares of a training file
+    Simulate(simulate::Simulate),
     /// Start a campaign: seal its bundle to a Capsule, and put bounty and fee into escrow
     Launch(launch::Launch),
     /// List the campaigns on this contract
@@ -66,6 +69,7 @@ impl Command {
             Self::Launch(_) => "sonar.campaign.launch/1",
             Self::Explain(_) => "sonar.campaign.explain/1",
             Self::Export(_) => "sonar.campaign.export/1",
+            Self::Simulate(_) => "sonar.campaign.simulate/1",
             Self::Result(_) => "sonar.campaign.result/1",
             Self::Audit(_) => "sonar.campaign.audit/1",
             Self::List(_) => "sonar.campaign.list/1",
@@ -83,6 +87,7 @@ impl Command {
             Self::Launch(command) => command.run(context, output).await,
             Self::Explain(command) => command.run(context, output).await,
             Self::Export(command) => command.run(context, output).await,
+            Self::Simulate(command) => command.run(context, output).await,
             Self::Result(command) => command.run(context, output).await,
             Self::Audit(command) => command.run(context, output).await,
             Self::List(command) => command.run(context, output).await,
