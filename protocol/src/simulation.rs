@@ -106,17 +106,17 @@ impl SimulationReport {
             money(self.returned)
         );
         text += &format!(
-            "submissions  {} ({} accepted) in {} windows; closed: {}\n",
-            self.submissions, self.accepts, self.windows, self.close_reason
+            "submissions  {}, of which {} were accepted; closed: {}\n",
+            self.submissions, self.accepts, self.close_reason
         );
         text += &format!("time         {:.0} s on this machine\n", self.seconds);
         for step in &self.steps {
             text += &format!(
-                "  {:>4}. {} by {}: +{}, {}\n",
+                "  {:>4}. {} by {}: +{} points, {}\n",
                 step.number,
                 percent(step.best_ppm),
                 step.mine,
-                percent(step.delta_ppm),
+                percent(step.delta_ppm).trim_end_matches(" %"),
                 money(step.amount)
             );
         }
@@ -126,6 +126,7 @@ impl SimulationReport {
         if let Some(directory) = &self.kept {
             text += &format!("kept         {}\n", directory.display());
         }
+        text.truncate(text.trim_end().len());
         text
     }
 }

@@ -142,7 +142,7 @@ async fn an_export_has_everything_about_a_campaign_and_loses_nothing() {
             assert!(!page.contains(needs), "{needs}: the page needs nothing else and runs nothing");
         }
         for part in [
-            "12.625 DATA = 0 DATA + 2.777777777777777777 DATA",
+            "12.625 DATA deposited = 0 DATA paid to miners + 2.777777777777777777 DATA owed to miners",
             "class=\"accepted\"",
             "class=\"refused\"",
             "class=\"target\"",

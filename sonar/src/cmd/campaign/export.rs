@@ -251,7 +251,9 @@ fn check_folder(folder: &Path, force: bool) -> Result<(), Failure> {
 /// Writes a new folder in one step. In a folder that exists each file is replaced in one step; models of an earlier export
 /// that are not written again are removed, because they would belong to nothing.
 fn write(folder: &Path, files: &[ExportFile]) -> Result<(), Failure> {
-    let is_new = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
+    // The folder `.` has no name, so that nothing can be renamed to it.
+    let is_new =
+        folder.file_name().is_some() && fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
     if !is_new {
         write_files(folder, files)?;
         let stale = Format::ALL.map(|format| format!("model.{}", format.extension()));

@@ -10,7 +10,7 @@ use sonar_protocol::{
     text,
     units::{TokenUnit, percent},
 };
-use syft::Task;
+use syft::{Ppm, Task};
 
 use super::{
     super::document,
@@ -120,8 +120,8 @@ fn head(record: &CampaignRecord<'_>, title: &str) -> String {
 fn money(record: &CampaignRecord<'_>) -> String {
     let money = Money::of(record.view);
     let parts = money.parts();
-    let sum: Vec<_> = parts.iter().map(|(_, amount)| html(&record.amount(*amount))).collect();
-    let equation = format!("{} = {}", html(&record.amount(money.deposited())), sum.join(" + "));
+    let sum: Vec<_> = parts.iter().map(|(name, amount)| html(&format!("{} {name}", record.amount(*amount)))).collect();
+    let equation = format!("{} deposited = {}", html(&record.amount(money.deposited())), sum.join(" + "));
     let verdict =
         if money.adds_up() { "The parts add up to the deposit." } else { "The parts do not add up to the deposit." };
     let rows = parts.map(|(name, amount)| vec![name.to_owned(), html(&record.amount(amount)), amount.to_string()]);
@@ -149,7 +149,7 @@ fn leaderboard(record: &CampaignRecord<'_>) -> String {
             format!("<code>{}</code>", rank.miner.to_checksum(None)),
             rank.rank.to_string(),
             format!("{} of {}", rank.accepted, rank.submitted),
-            percent(rank.delta_ppm),
+            points(rank.delta_ppm),
             html(&record.amount(rank.earned)),
             percent(rank.share_ppm),
         ]
@@ -169,7 +169,7 @@ fn submissions(record: &CampaignRecord<'_>) -> String {
     let row = |point: &Point| {
         let submission = &point.submission;
         let (improvement, paid) = match submission.verdict {
-            Verdict::Accepted { delta_ppm, amount, .. } => (percent(delta_ppm), html(&record.amount(amount))),
+            Verdict::Accepted { delta_ppm, amount, .. } => (points(delta_ppm), html(&record.amount(amount))),
             _ => Default::default(),
         };
         let mut outcome = verdict(submission.verdict).replace('_', " ");
@@ -194,6 +194,11 @@ fn submissions(record: &CampaignRecord<'_>) -> String {
         shortened(record.points.len(), "submissions", "submissions.csv"),
         table(&["number", "time", "miner", "verdict", "best", "improvement", "paid"], 3, rows)
     )
+}
+
+/// An improvement of the accuracy, in percentage points.
+fn points(delta: Ppm) -> String {
+    format!("{} points", percent(delta).trim_end_matches(" %"))
 }
 
 fn shortened(count: usize, what: &str, file: &str) -> String {
