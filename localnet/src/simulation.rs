@@ -27,7 +27,7 @@ use syft_nets::Model;
 
 use crate::{
     demo::{self, DemoError},
-    faucet::{Faucet, FaucetError},
+    faucet::{Faucet, FaucetError, whole},
     follow::{CampaignFollower, FollowError, Goal},
     network::{Network, NetworkConfig, NetworkError},
     programs::CommandError,
@@ -40,6 +40,8 @@ use crate::{
 const WINDOW_SECONDS: i64 = 30;
 /// Window size of a campaign file without one.
 const USUAL_WINDOW: i64 = 8;
+/// Most ETH that a bounty has here; a larger one is paid in DATA, of which there is more.
+const MOST_ETH: u64 = 1_000;
 /// Times of the terms that change nothing about the result, and for which nobody wants to wait or to be refused.
 const TIMES: [&str; 4] = ["activation_seconds", "evaluation_seconds", "delivery_seconds", "audit_seconds"];
 
@@ -173,9 +175,9 @@ impl Simulation {
             )));
         }
         let mut adapted: toml::Table = text.parse().map_err(|error: toml::de::Error| unsupported(error.to_string()))?;
-        let assumptions = adapt(&mut adapted, &path, &file, config.mines).map_err(&unsupported)?;
-        let in_eth = file.reward.token == "ETH";
         let bounty = TokenUnit::eth().parse(&file.reward.bounty)?;
+        let in_eth = file.reward.token == "ETH" && bounty <= whole(MOST_ETH);
+        let assumptions = adapt(&mut adapted, &path, &file, in_eth, config.mines).map_err(&unsupported)?;
         let text = adapted.to_string();
         plan(&path, &text, &file)?;
         let data = shares(&config, &file)?;
@@ -299,6 +301,7 @@ fn adapt(
     text: &mut toml::Table,
     path: &Path,
     file: &CampaignFile,
+    in_eth: bool,
     mines: usize,
 ) -> std::result::Result<Vec<String>, String> {
     let mut assumptions = vec![
@@ -316,9 +319,9 @@ fn adapt(
         demo::set(text, "model", "backbone", absolute(backbone))?;
     }
     text.remove("capsule");
-    if !matches!(file.reward.token.as_str(), "ETH" | "DATA") {
+    if !in_eth && file.reward.token != "DATA" {
         demo::set(text, "reward", "token", "DATA")?;
-        assumptions.push(format!("amounts are in DATA instead of the token {}", file.reward.token));
+        assumptions.push(format!("amounts are in DATA instead of {}", file.reward.token));
     }
     let window = file.limits.window.map_or(USUAL_WINDOW, i64::from);
     let filled = window.min(i64::try_from(mines).map_err(|_| "too many Mines")?);
@@ -432,10 +435,7 @@ mod tests {
         assert!(adapted.validation.file.is_absolute() && adapted.validation.file.exists());
         assert_eq!(simulation.data.len(), 3);
         let notes = simulation.assumptions.join("\n");
-        assert!(
-            notes.contains("DATA instead of the token 0x5aAe") && notes.contains("3 submissions instead of 8"),
-            "{notes}"
-        );
+        assert!(notes.contains("DATA instead of 0x5aAe") && notes.contains("3 submissions instead of 8"), "{notes}");
         // Every share fits, and together they are the file.
         let limits = TableLimits::default();
         let tables = simulation.data.iter().map(|csv| read_csv(csv.as_bytes(), &limits).unwrap());

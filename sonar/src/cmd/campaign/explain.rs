@@ -5,7 +5,7 @@ use sonar_contracts::State;
 use sonar_node::cli::{Failure, Output, Report};
 use sonar_protocol::obstacles::{CampaignFacts, Obstacle, obstacles};
 
-use super::{Context, find, hub::HubClient, result::manifest_of};
+use super::{Context, find, hub::HubClient, label, result::manifest_of};
 
 /// Show what keeps Mines from joining a campaign, and what to do about it.
 ///
@@ -27,13 +27,14 @@ impl Explain {
         let token = super::token(&client, view.terms.token).await?;
         let gas_price = client.gas_price().await?;
         let manifest = match view.state {
-            State::Proposed | State::Open => {
+            // The hub keeps the manifest of every campaign that can be joined; a fetch would wait for it for minutes.
+            State::Proposed | State::Open if label::of(context, view.id).await.is_some() => {
                 let hub = HubClient::connect(context, output).await?;
                 let manifest = manifest_of(&hub, view).await;
                 hub.close().await;
                 manifest.inspect_err(|failure| output.warn(format_args!("the manifest: {}", failure.message))).ok()
             }
-            // What has ended is not joined, whatever its manifest says.
+            // Missing, or of no interest: what has ended is not joined, whatever its manifest says.
             _ => None,
         };
         let facts = CampaignFacts {

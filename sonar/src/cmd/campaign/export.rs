@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde_json::json;
+use sonar_contracts::State;
 use sonar_node::{
     account::Keystore,
     cli::{Ask, Code, Failure, Output, Report},
@@ -30,6 +31,7 @@ use super::{
     draft::LaunchDrafts,
     find,
     hub::HubClient,
+    label,
     result::{account, embedding_of, manifest_of},
 };
 use crate::cmd::identity;
@@ -92,7 +94,7 @@ impl Export {
 
         let hub = HubClient::connect(context, output).await?;
         let mut notes = Vec::new();
-        let manifest = match manifest_of(&hub, view).await {
+        let manifest = match self::manifest(context, &hub, view).await {
             Ok(manifest) => Some(manifest),
             Err(failure) => {
                 notes.push(format!("The manifest is missing: {}.", failure.message));
@@ -187,6 +189,16 @@ impl Export {
         }
         Ok(files)
     }
+}
+
+/// Fetches the manifest, without waiting for one that the hub no longer keeps: that of a campaign that ended without a
+/// model.
+async fn manifest(context: &Context, hub: &HubClient, view: &CampaignView) -> Result<Manifest, Failure> {
+    let is_kept = matches!(view.state, State::Proposed | State::Open) || label::of(context, view.id).await.is_some();
+    if !is_kept {
+        return Err(Failure::new(Code::ArtefactNotFound, "Sonar does not keep it any more"));
+    }
+    manifest_of(hub, view).await
 }
 
 const fn about(format: Format) -> &'static str {

@@ -257,3 +257,182 @@ fn source(record: &CampaignRecord<'_>) -> String {
         record.view.terms.capsule.to_checksum(None),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, B256};
+    use proptest::prelude::*;
+    use sonar_contracts::{CloseReason, Deployment, Outcome, Terms};
+    use sonar_protocol::{
+        event::{Event, LogPosition, Record},
+        handover::Published,
+        ids::{CampaignId, Digest, Version, WindowIndex},
+        projection::LedgerJson,
+        units::{Amount, Timestamp},
+        view::World,
+    };
+
+    use super::*;
+
+    const ID: CampaignId = CampaignId(B256::repeat_byte(1));
+    const BOUNTY: u128 = 1_000_000_000_000_000_007;
+
+    fn apply(world: &mut World, time: u64, event: Event) {
+        let timestamp = Timestamp::from_unix(time);
+        let at = LogPosition { block: time, block_hash: B256::ZERO, timestamp, transaction: B256::ZERO, index: 0 };
+        world.apply(&Record { at, event }).unwrap();
+    }
+
+    fn published() -> Published {
+        Published { material: Digest([1; 32]), root: B256::ZERO, handover: B256::ZERO }
+    }
+
+    fn proposed() -> World {
+        let mut world = World::default();
+        let terms = Terms {
+            owner: Address::repeat_byte(1),
+            bounty: BOUNTY,
+            feePpm: 10_000,
+            startPpm: 100_000,
+            targetPpm: 900_000,
+            gridPpm: 10_000,
+            windowSize: 1,
+            capPerVersion: 255,
+            maxSubmissions: 65_535,
+            maxAccepts: 255,
+            deadline: 1_000_000,
+            ..Terms::default()
+        };
+        let terms = Box::new(terms.try_into().unwrap());
+        apply(&mut world, 1, Event::Opened { id: ID, terms, window_start: B256::ZERO });
+        world
+    }
+
+    /// A campaign in which `outcomes` were decided, one in each window; accepted ones improve the model by one step.
+    fn ran(outcomes: &[Outcome]) -> World {
+        let mut world = proposed();
+        let (first, start_ppm) = (published(), Ppm::of(1, 10));
+        apply(&mut world, 2, Event::Activated { id: ID, start_ppm, first, certificate: Digest([2; 32]) });
+        let (mut version, mut best) = (Version(1), start_ppm);
+        for (window, outcome) in (0..).zip(outcomes) {
+            let (time, miner) = (u64::from(window) + 3, Address::repeat_byte((window % 7) as u8 + 1));
+            let (window, content) = (WindowIndex(window), Digest([3; 32]));
+            apply(&mut world, time, Event::Submitted { id: ID, miner, version, window, index: 0, content });
+            let mut next = None;
+            let outcome = match outcome {
+                Outcome::Accepted(_) => {
+                    let delta_ppm = Ppm::of(1, 100);
+                    best = Ppm::new(best.get() + delta_ppm.get()).unwrap();
+                    let amount =
+                        Amount::from(sonar_contracts::payout(BOUNTY, 900_000, best.get() - 10_000, best.get()));
+                    apply(&mut world, time, Event::Awarded { id: ID, miner, window, index: 0, delta_ppm, amount });
+                    next = Some(published());
+                    Outcome::Accepted((best.get() / 10_000) as u16)
+                }
+                other => *other,
+            };
+            let (outcomes, best_ppm, window_start) = (vec![outcome], best, B256::ZERO);
+            apply(&mut world, time, Event::Settled { id: ID, window, version, outcomes, best_ppm, next, window_start });
+            if next.is_some() {
+                version = Version(version.0 + 1);
+            }
+        }
+        world
+    }
+
+    fn with_record<T>(world: &World, read: impl FnOnce(&CampaignRecord<'_>) -> T) -> T {
+        let deployment = Deployment {
+            chain_id: 1,
+            campaigns: Address::repeat_byte(9),
+            registry: Address::repeat_byte(8),
+            datacoin: Address::repeat_byte(7),
+            block: 0,
+        };
+        let token = TokenUnit::eth();
+        read(&CampaignRecord::new(world.campaign(ID).unwrap(), world, None, &token, deployment))
+    }
+
+    #[test]
+    fn best_accuracy_and_spend_follow_the_chain_exactly() {
+        let outcomes = [Outcome::NotImproved, Outcome::Accepted(0), Outcome::Rejected(9), Outcome::Accepted(0)];
+        let world = ran(&outcomes);
+        with_record(&world, |record| {
+            let best: Vec<u32> = record.points.iter().map(|point| point.best.get()).collect();
+            assert_eq!(best, [100_000, 110_000, 110_000, 120_000]);
+            let step = sonar_contracts::payout(BOUNTY, 900_000, 100_000, 110_000);
+            let spent: Vec<Amount> = record.points.iter().map(|point| point.spent).collect();
+            assert_eq!(spent, [0, step, step, 2 * step].map(Amount::from));
+            assert_eq!(spent.last(), Some(&record.view.awarded));
+            let shares: u32 = record.ranking.iter().map(|rank| rank.share_ppm.get()).sum();
+            assert_eq!((record.ranking.len(), shares), (4, 1_000_000));
+            assert_eq!(record.ranking[0].earned, Amount::from(step));
+            let page = page(record);
+            assert!(page.contains("rejected: the update was made by another miner"));
+            let series = String::from_utf8(record.series()).unwrap();
+            assert!(
+                series.contains(
+                    "4,1970-01-01T00:00:06Z,120000,0.022222222222222222,ETH,accepted,10000,0.011111111111111111"
+                ),
+                "{series}"
+            );
+        });
+    }
+
+    #[test]
+    fn money_adds_up_at_every_stage() {
+        let mut closed = ran(&[Outcome::Accepted(0)]);
+        let refunded = Amount::from(BOUNTY).saturating_sub(closed.campaign(ID).unwrap().awarded);
+        apply(&mut closed, 9, Event::Closed { id: ID, reason: CloseReason::Owner, refunded });
+        for world in [proposed(), ran(&[]), ran(&[Outcome::Accepted(0)]), closed] {
+            with_record(&world, |record| {
+                let money = Money::of(record.view);
+                assert!(money.adds_up(), "{:?}", LedgerJson::from(&record.view.ledger()));
+                let page = page(record);
+                assert!(page.contains("The parts add up to the deposit."));
+                assert!(
+                    page.contains("1.01000000000000000707 ETH deposited = ")
+                        || page.contains("1.010000000000000007 ETH deposited = ")
+                );
+            });
+        }
+    }
+
+    /// However long a campaign is, the report opens at once.
+    #[test]
+    fn a_long_campaign_has_a_short_report_and_whole_tables() {
+        let outcomes: Vec<Outcome> = (0..10_000)
+            .map(|index| if index % 500 == 0 { Outcome::Accepted(0) } else { Outcome::NotImproved })
+            .collect();
+        with_record(&ran(&outcomes), |record| {
+            let page = page(record);
+            assert!(page.len() < 200_000, "{}", page.len());
+            assert_eq!(page.matches("class=\"accepted\"").count(), 20, "every accepted submission is drawn");
+            assert!(page.matches("class=\"refused\"").count() <= 500);
+            assert!(page.contains("200 of 10000 submissions are shown"));
+            assert_eq!(String::from_utf8(record.submissions()).unwrap().lines().count(), 10_001);
+        });
+    }
+
+    #[test]
+    fn a_campaign_without_manifest_and_submissions_has_a_report_too() {
+        with_record(&proposed(), |record| {
+            let page = page(record);
+            for part in
+                [&ID.to_string(), "Nobody has submitted.", "There are no submissions.", NO_MANIFEST, "class=\"target\""]
+            {
+                assert!(page.contains(part), "{part}");
+            }
+            assert!(!page.contains("class=\"best\"") && !page.contains("NaN"));
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_of_a_stranger_is_markup(text in "[<>&\"'a-z/= \u{1b}\u{202e}]{0,40}") {
+            let shown = html(&text);
+            prop_assert!(!shown.contains(['<', '>', '"', '\'', '\u{1b}', '\u{202e}']), "{}", shown);
+            let back = shown.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&");
+            prop_assert_eq!(back, sonar_protocol::text::escape(&text).into_owned());
+        }
+    }
+}
