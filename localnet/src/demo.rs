@@ -184,29 +184,7 @@ impl DemoInputs {
     /// # Errors
     /// When a launch would be refused.
     pub fn plan(&self) -> Result<Plan> {
-        let nobody = Fingerprint::V4([0; 20]);
-        let inputs = Inputs {
-            validation: self.validation.clone().into_bytes().into(),
-            initial: None,
-            backbone: self.embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
-            chain_id: 0,
-            contract: Address::ZERO,
-            owner: Address::ZERO,
-            scientist: Recipient { certificate: Vec::new(), fingerprint: nobody, expires: None },
-            token: Address::ZERO,
-            bounty: Amount::from(u128::from(u64::MAX)),
-            capsule: CapsuleTerms {
-                operator: Address::ZERO,
-                fee_ppm: Ppm::ZERO,
-                stake: Amount::ZERO,
-                fingerprint: nobody,
-            },
-            now: Timestamp::EPOCH,
-            bundle_salt: [0; 32].into(),
-            salt: B256::ZERO,
-            audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
-        };
-        Ok(launch::plan(&CampaignFile::parse(&self.campaign)?, inputs)?)
+        trial_plan(&self.campaign, self.validation.clone().into_bytes(), None, &self.embedding)
     }
 
     /// Writes campaign file and validation set to one directory, as a data scientist has them.
@@ -229,6 +207,36 @@ impl DemoInputs {
         write(&path, &campaign.to_string())?;
         Ok(path)
     }
+}
+
+/// Plans the launch of a campaign file with throwaway keys.
+///
+/// # Errors
+/// When a launch would be refused.
+pub(crate) fn trial_plan(
+    campaign: &str,
+    validation: Vec<u8>,
+    initial: Option<Vec<u8>>,
+    embedding: &Embedding,
+) -> Result<Plan> {
+    let nobody = Fingerprint::V4([0; 20]);
+    let inputs = Inputs {
+        validation: validation.into(),
+        initial: initial.map(Into::into),
+        backbone: embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
+        chain_id: 0,
+        contract: Address::ZERO,
+        owner: Address::ZERO,
+        scientist: Recipient { certificate: Vec::new(), fingerprint: nobody, expires: None },
+        token: Address::ZERO,
+        bounty: Amount::from(u128::from(u64::MAX)),
+        capsule: CapsuleTerms { operator: Address::ZERO, fee_ppm: Ppm::ZERO, stake: Amount::ZERO, fingerprint: nobody },
+        now: Timestamp::EPOCH,
+        bundle_salt: [0; 32].into(),
+        salt: B256::ZERO,
+        audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
+    };
+    Ok(launch::plan(&CampaignFile::parse(campaign)?, inputs)?)
 }
 
 /// Default targets and epochs of the clear regime. Networks reach a higher accuracy than linear models. The fewer rows
@@ -278,7 +286,7 @@ fn read_through(campaign: &mut toml::Table, backbone: &str, forget: bool) -> std
 }
 
 /// Sets a value of a table; creates the table if it is missing.
-fn set(
+pub(crate) fn set(
     campaign: &mut toml::Table,
     table: &str,
     key: &str,

@@ -4,10 +4,10 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 use std::{
-    future,
+    future, io,
     path::{Path, PathBuf},
     pin::pin,
-    process,
+    process, thread,
     time::Duration,
 };
 
@@ -18,13 +18,18 @@ use localnet::{
     directory::DirectoryError,
     faucet::{self, Faucet, FaucetError},
     network::{Network, NetworkConfig, NetworkError},
+    simulation::{Simulation, SimulationConfig, SimulationError},
     split::Split,
     story::Story,
 };
 use serde::Serialize;
 use serde_json::json;
-use sonar_node::cli::{self, Failure, Globals, Logging, Output, Report};
+use sonar_node::{
+    cli::{self, Failure, Globals, Logging, Output, Report},
+    files::FileError,
+};
 use sonar_protocol::{
+    campaign::CampaignFileError,
     regime::Regime,
     units::{Amount, AmountError, TokenUnit},
 };
@@ -77,6 +82,28 @@ enum Command {
         /// Port of Sonar's API on 127.0.0.1; 0 takes a free port
         #[arg(long, default_value_t = 8080)]
         http_port: u16,
+    },
+    /// Run a campaign file with shares of a training file, and report what it reaches and pays
+    ///
+    /// Example: localnet simulate own.toml --train own-train.csv --mines 3
+    Simulate {
+        /// The campaign file
+        file: PathBuf,
+        /// CSV file whose rows are shared among the Mines
+        #[arg(long, value_name = "FILE")]
+        train: PathBuf,
+        /// Number of Mines
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=64))]
+        mines: u16,
+        /// How the rows are divided among the Mines: even or by-label
+        #[arg(long, default_value = "even")]
+        split: Split,
+        /// Keep the homes of all programs, logs and the chain in this directory; cleared first (default: nothing is kept)
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+        /// Stop when standard input ends, as it does when the program that holds its other end has ended
+        #[arg(long, hide = true)]
+        with_parent: bool,
     },
     /// Send money to an account of the running network
     ///
@@ -186,6 +213,17 @@ async fn main() -> process::ExitCode {
             let result = run_up(&config, rpc_port, http_port, end, &output).await;
             output.finish_stream(result)
         }
+        Command::Simulate { file, train, mines, split, keep, with_parent } => {
+            let output = Output::new(&cli.globals, "localnet.simulate/1");
+            let config = SimulationConfig { campaign: file, train, mines: mines.into(), split };
+            let end = async {
+                tokio::select! {
+                    end = end => end,
+                    () = parent_ended(with_parent) => End::Signal,
+                }
+            };
+            output.finish(run_simulation(config, keep, quiet, end).await)
+        }
         Command::Fund { address, eth, data, out } => {
             let output = Output::new(&cli.globals, "localnet.fund/1");
             let result = tokio::select! {
@@ -267,6 +305,44 @@ async fn end(limit: Option<Duration>) -> End {
         () = cli::stop_signal() => End::Signal,
         limit = timeout => End::Timeout(limit),
     }
+}
+
+/// Returns when standard input ends, if it is watched.
+async fn parent_ended(watched: bool) {
+    if !watched {
+        return future::pending().await;
+    }
+    let (ended, notice) = tokio::sync::oneshot::channel();
+    // A thread of its own: unlike one of the runtime, it does not hold up the end of the program while it reads.
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        let _ = ended.send(());
+    });
+    // The other end is kept until then.
+    let _ = notice.await;
+}
+
+async fn run_simulation(
+    config: SimulationConfig,
+    keep: Option<PathBuf>,
+    quiet: bool,
+    end: impl Future<Output = End>,
+) -> Result<Report, Failure> {
+    let simulation = Simulation::read(config).map_err(simulation_failure)?;
+    // Removed when it is dropped, after all processes have ended.
+    let temporary = match &keep {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("sonar-simulation-").tempdir().map_err(Failure::internal)?),
+    };
+    let directory = temporary.as_ref().map_or_else(|| keep.clone().unwrap_or_default(), |made| made.path().to_owned());
+    let mut story = Story::new(quiet);
+    let mut report = tokio::select! {
+        done = simulation.run(&directory, &mut story) => done.map_err(simulation_failure)?,
+        end = end => return Err(end.into()),
+    };
+    report.kept = keep.map(|kept| std::path::absolute(&kept).unwrap_or(kept));
+    let human = report.summary();
+    Report::new(&report, human)
 }
 
 async fn run_demo(config: DemoConfig, end: impl Future<Output = End>, output: &Output) -> Result<(), Failure> {
@@ -401,6 +477,28 @@ fn failure(error: DemoError) -> Failure {
         DemoError::Launch(error) => error.into(),
         DemoError::Content { .. } => Failure::new(cli::Code::CampaignFile, error),
         DemoError::Network(error) => network_failure(error),
+        other => Failure::internal(other),
+    }
+}
+
+/// What is wrong with the files is the user's to mend.
+fn simulation_failure(error: SimulationError) -> Failure {
+    match error {
+        SimulationError::Campaign { path, source } => match source {
+            CampaignFileError::Toml { line, column, message } => {
+                Failure::new(cli::Code::CampaignFile, message).at(format_args!("{}:{line}:{column}", path.display()))
+            }
+            other => Failure::new(cli::Code::CampaignFile, other).at(path.display()),
+        },
+        SimulationError::Unsupported { .. } => Failure::new(cli::Code::CampaignFile, error),
+        SimulationError::File { path, source } => FileError { action: "read", path, source }.into(),
+        SimulationError::Launch(error) => error.into(),
+        SimulationError::Table { .. } | SimulationError::Misfit { .. } | SimulationError::Split { .. } => {
+            Failure::new(cli::Code::TrainingData, error)
+        }
+        SimulationError::Bounty(error) => Failure::new(cli::Code::Amount, error).at("reward.bounty"),
+        SimulationError::Network(error) => network_failure(error),
+        SimulationError::Faucet(error) => faucet_failure(error),
         other => Failure::internal(other),
     }
 }

@@ -496,7 +496,7 @@ impl Setup<'_> {
 }
 
 /// Times of a local campaign are seconds, stakes are small, and bounties are in DataCoin.
-const LOCAL_POLICY: [&str; 14] = [
+const LOCAL_POLICY: [&str; 18] = [
     "policy",
     "set",
     "--token",
@@ -511,6 +511,10 @@ const LOCAL_POLICY: [&str; 14] = [
     "0s",
     "--shortest-audit",
     "0s",
+    "--max-stake",
+    "1 ETH",
+    "--max-at-stake",
+    "50 ETH",
 ];
 
 impl MineNode {

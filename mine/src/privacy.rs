@@ -4,16 +4,12 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
+use sonar_protocol::obstacles::USUAL_EPSILON as EPSILON;
+pub use sonar_protocol::obstacles::{USUAL_DELTA as DELTA, USUAL_UPLOADS as UPLOADS};
 use syft::privacy::{PrivacyError, Zcdp};
 
 use crate::repository::DataName;
 
-/// Usual ε.
-const EPSILON: f64 = 3.0;
-/// Default δ: suits up to about a million rows.
-pub const DELTA: f64 = 1e-6;
-/// Default number of uploads: enough for one or two campaigns.
-pub const UPLOADS: u32 = 20;
 /// Relative tolerance for sums of costs.
 const ROUNDING: f64 = 1e-9;
 

@@ -246,6 +246,7 @@ impl From<campaign::CampaignFileError> for Failure {
         let place = match &error {
             campaign::CampaignFileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
             campaign::CampaignFileError::Text(_) => "name and description".into(),
+            campaign::CampaignFileError::Organisation(_) => "organisation".into(),
             campaign::CampaignFileError::Schema(_) => "inputs and task".into(),
             campaign::CampaignFileError::Model { field, .. } => (*field).into(),
         };
@@ -273,9 +274,11 @@ impl From<LaunchError> for Failure {
             | LaunchError::Rows(_)
             | LaunchError::Trial(_)
             | LaunchError::Draft(DraftError::Examples(_)) => Code::ValidationData,
-            LaunchError::Draft(DraftError::Model(_)) | LaunchError::Backbone(_) | LaunchError::BackboneSize(_) => {
-                Code::Model
-            }
+            LaunchError::Draft(DraftError::Model(_) | DraftError::Parent(_))
+            | LaunchError::Parent(_)
+            | LaunchError::NoParent(_)
+            | LaunchError::Backbone(_)
+            | LaunchError::BackboneSize(_) => Code::Model,
             LaunchError::Grid(_) => Code::Grid,
             LaunchError::Limit { .. }
             | LaunchError::Window { .. }

@@ -36,7 +36,7 @@ use testkit::stage::{Stage, handover};
 
 use crate::commands::{User, aside};
 
-const FILE: &str = r#"
+pub const FILE: &str = r#"
 name = "Tiny"
 deadline = "2d"
 inputs = [{ name = "a", min = 0, max = 10 }, { name = "b", min = 0, max = 1 }]
@@ -56,13 +56,13 @@ target = 0.9
 const FETCH: Duration = Duration::from_secs(30);
 
 /// `sonar serve` as a process of its own.
-struct Served {
+pub struct Served {
     process: Child,
-    ready: Ready,
+    pub ready: Ready,
 }
 
 impl Served {
-    fn start(stage: &Stage) -> Self {
+    pub fn start(stage: &Stage) -> Self {
         let user = User::on(stage);
         fs::remove_dir_all(user.path("keystore")).unwrap();
         let mut process =
@@ -135,14 +135,14 @@ impl Sealed {
 }
 
 /// The Capsule's side.
-struct Capsule {
-    identity: Identity,
-    node: Node,
+pub struct Capsule {
+    pub identity: Identity,
+    pub node: Node,
     _home: TempDir,
 }
 
 impl Capsule {
-    async fn register(stage: &Stage, served: &Served) -> Self {
+    pub async fn register(stage: &Stage, served: &Served) -> Self {
         let home = tempfile::tempdir().unwrap();
         let peers = served.ready.ipfs.iter().map(|peer| peer.parse().unwrap());
         let config = NodeConfig::client(home.path().join("ipfs"), peers.collect());
@@ -157,7 +157,7 @@ impl Capsule {
     }
 
     /// Opens what was launched, from Sonar's hub alone.
-    async fn open(&self, client: &Client, id: CampaignId) -> (Manifest, CheckedBundle) {
+    pub async fn open(&self, client: &Client, id: CampaignId) -> (Manifest, CheckedBundle) {
         let terms = client.terms(id).await.unwrap();
         let manifest = self.node.get(terms.manifest.into(), 1 << 20, FETCH).await;
         let manifest = Manifest::decode(&manifest.unwrap()).unwrap();
@@ -230,7 +230,7 @@ fn initial(bundle: &CheckedBundle) -> Weights {
 }
 
 /// A data scientist with a campaign file, who knows Sonar.
-fn scientist(stage: &Stage, served: &Served) -> User {
+pub fn scientist(stage: &Stage, served: &Served) -> User {
     let user = User::on(stage);
     let mut config = Config::load(user.home.path()).unwrap();
     config.sonar = served.ready.http.clone();
@@ -246,12 +246,12 @@ fn scientist(stage: &Stage, served: &Served) -> User {
     user
 }
 
-fn launch(user: &User, more: &[&str]) -> crate::commands::Answer {
+pub fn launch(user: &User, more: &[&str]) -> crate::commands::Answer {
     let file = user.path("campaign.toml").display().to_string();
     user.json(&[&["campaign", "launch", &file][..], more].concat())
 }
 
-fn id_of(data: &Value) -> CampaignId {
+pub fn id_of(data: &Value) -> CampaignId {
     data["id"].as_str().unwrap().parse().unwrap()
 }
 

@@ -12,5 +12,6 @@ mod kubo;
 mod operator;
 mod refused;
 mod silent;
+mod simulate;
 mod support;
 mod up;

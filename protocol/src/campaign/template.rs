@@ -274,11 +274,14 @@ fn write_rest(text: &mut String, wishes: &TemplateWishes, target: &str, task: &T
     writeln!(text, "[validation]\nfile = {}   # only the Capsule sees it\n", quoted(&wishes.validation))?;
     writeln!(
         text,
-        "[model]\nregime = \"encrypted\"   # Mines never see the model; `clear`: a network that everybody sees\n"
+        "[model]\nregime = \"encrypted\"   # Mines never see the model; `clear`: a network that everybody sees\n\
+         # initial = \"campaign:0x…\"   # start from the result of a campaign of yours, instead of from nothing\n"
     )?;
     writeln!(text, "[reward]\nbounty = \"1\"    # what the target is worth to you; each gain is paid its share")?;
     writeln!(text, "token = \"ETH\"   # or DATA, or the address of an ERC-20\n")?;
-    writeln!(text, "[accuracy]\ntarget = {goal}   # pays the whole bounty; {baseline}")
+    writeln!(text, "[accuracy]\ntarget = {goal}   # pays the whole bounty; {baseline}\n")?;
+    writeln!(text, "# Shown with the campaign as your own words, which nobody verifies:")?;
+    writeln!(text, "# [organisation]\n# name = \"Example Hospital\"\n# link = \"https://example.org\"")
 }
 
 #[cfg(test)]

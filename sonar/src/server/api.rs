@@ -176,7 +176,11 @@ async fn campaigns(
     let limit = bounded(query.limit)? as usize;
     // Only the campaigns of the page are summarised, after the lock is released, so that the indexer does not wait.
     let page = app.index.read(|world| live::campaigns(world, &filter, after, limit)).map_err(unknown)?;
-    Ok(Json(page.map(|view| live::summary(&view, &|manifest| app.shelf.manifest(manifest)))))
+    Ok(Json(page.map(|view| {
+        let mut summary = live::summary(&view, &|manifest| app.shelf.manifest(manifest));
+        verify_parent(&app, &mut summary);
+        summary
+    })))
 }
 
 /// One campaign: terms, state, money, manifest.
@@ -191,7 +195,16 @@ async fn campaigns(
 async fn campaign(State(app): State<Arc<App>>, Segment(id): Segment<String>) -> Result<Json<CampaignPage>, Problem> {
     let view = campaign_of(&app, &id)?;
     let page = live::detail(&view, &|manifest| app.shelf.manifest(manifest));
-    page.map(Json).map_err(|error| Problem::internal(&error))
+    let mut page = page.map_err(|error| Problem::internal(&error))?;
+    verify_parent(&app, &mut page.detail.summary);
+    Ok(Json(page))
+}
+
+/// Few campaigns name a parent, so the world is locked rarely and for a moment.
+fn verify_parent(app: &App, summary: &mut CampaignSummary) {
+    if summary.parent.is_some() {
+        app.index.read(|world| summary.verify_parent(world));
+    }
 }
 
 /// A copy of the campaign, so that the world is not locked while the response is built.

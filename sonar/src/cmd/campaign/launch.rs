@@ -16,11 +16,12 @@ use sonar_protocol::{
     campaign::{self, CampaignFile, CampaignFileError},
     families::plain_network,
     handover::AuditSecret,
-    ids::Digest,
+    ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, Outlook, Plan, Recipient},
     limits,
+    lineage::Parent,
     manifest::Manifest,
-    pgp::{self, Certificate},
+    pgp::{self, Certificate, Identity},
     statement::{CampaignProgress, PrivacyStatement},
     terms::{CampaignTerms, usual_stake},
     units::{Amount, Timestamp, TokenUnit, percent},
@@ -30,7 +31,7 @@ use syft_nets::Model;
 use zeroize::Zeroizing;
 
 use super::{
-    Context,
+    Context, delivered,
     draft::{Key, LaunchDraft, LaunchDrafts},
     hub::HubClient,
 };
@@ -263,9 +264,10 @@ impl LaunchInputs {
                     CampaignFileError::Toml { line, column, message } => {
                         invalid(message.clone()).at(format_args!("{place}:{line}:{column}"))
                     }
-                    CampaignFileError::Text(_) | CampaignFileError::Schema(_) | CampaignFileError::Model { .. } => {
-                        invalid(error.to_string()).at(place)
-                    }
+                    CampaignFileError::Text(_)
+                    | CampaignFileError::Organisation(_)
+                    | CampaignFileError::Schema(_)
+                    | CampaignFileError::Model { .. } => invalid(error.to_string()).at(place),
                 })
             })?;
         // Paths in the campaign file are relative to it.
@@ -277,7 +279,7 @@ impl LaunchInputs {
         Ok(Self {
             validation_path: std::path::absolute(beside(&file.validation.file)).map_err(Failure::internal)?,
             validation: read(&file.validation.file)?,
-            initial: file.model.initial.as_deref().map(read).transpose()?,
+            initial: file.model.initial_file().map(read).transpose()?,
             backbone: file.model.backbone.as_deref().map(|name| PublicNetwork::read(&beside(name))).transpose()?,
             file,
             text,
@@ -343,8 +345,13 @@ impl LaunchContext<'_> {
             Some(text) => TokenUnit::eth().parse(text).map_err(refused_amount)?,
             None => default_stake(view, token.address, bounty),
         };
-        let scientist = identity::open(self.context, self.name, self.passphrase)?;
-        let scientist = Certificate::decode(&scientist.certificate().encode(), world.head.now)?;
+        let identity = identity::open(self.context, self.name, self.passphrase)?;
+        let scientist = Certificate::decode(&identity.certificate().encode(), world.head.now)?;
+        let parent = match given.file.model.initial_campaign() {
+            Some(id) => Some(self.parent(&world, id, &identity, output).await?),
+            None => None,
+        };
+        let (parent, initial) = parent.unzip();
         let account = Keystore::new(&self.context.home).unlock(self.name, self.passphrase)?;
         let backbone = match &given.backbone {
             Some(PublicNetwork { model, file }) => Some((model.clone(), self.hub.add(file.clone()).await?)),
@@ -357,7 +364,7 @@ impl LaunchContext<'_> {
             chain_id: deployment.chain_id,
             contract: deployment.campaigns,
             validation: given.validation.clone(),
-            initial: given.initial.clone(),
+            initial: initial.or_else(|| given.initial.clone()),
             backbone,
             owner: self.owner,
             scientist: Recipient::from(&scientist),
@@ -369,9 +376,24 @@ impl LaunchContext<'_> {
             salt: campaign_salt,
             audit: AuditSecret::of(&account, campaign_salt),
         };
-        let plan = launch::plan(&given.file, inputs)?;
+        let plan = launch::plan_from(&given.file, inputs, parent.as_ref())?;
         self.check_admission(&plan, view, world.head.now).await?;
         Ok(PlannedLaunch { plan, capsule, sealed_to, salt: Digest(salt) })
+    }
+
+    /// The own campaign that the file names as its start, with its result.
+    async fn parent(
+        &self,
+        world: &World,
+        id: CampaignId,
+        identity: &Identity,
+        output: &Output,
+    ) -> Result<(Parent, Zeroizing<Vec<u8>>), Failure> {
+        if let Some(view) = world.campaign(id).filter(|view| view.terms.owner != self.owner) {
+            let message = format!("campaign {id} was launched by {}, not by this account", view.terms.owner);
+            return Err(Failure::new(Code::NotOwner, message).at("model.initial"));
+        }
+        delivered::starting_model(self.hub, world, id, identity, output).await
     }
 
     /// Checks the terms against the contract's bounds and the operator's limits, before any money moves.
