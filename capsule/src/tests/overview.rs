@@ -35,6 +35,7 @@ fn campaign() -> CampaignView {
     let mut view = Stage::proposed(|_, _, terms| {
         (terms.activationSeconds, terms.evaluationSeconds, terms.deliverySeconds) = (1_000, 2_000, 4_000);
         terms.audit.period = 8_000;
+        terms.stake = 77;
     })
     .view();
     view.changed_at = NOW;
