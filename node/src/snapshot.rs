@@ -23,7 +23,7 @@ use crate::files::{self, Access, FileError};
 
 const MAGIC: &[u8; 8] = b"sonarsnp";
 /// Version of the format of [`World`] and of the header. A test fails if the format changes and this does not.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 /// Length in bytes of the hash at the end.
 const CHECKSUM: u64 = 32;
 

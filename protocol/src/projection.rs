@@ -8,6 +8,7 @@ use syft::Ppm;
 use utoipa::ToSchema;
 
 use crate::{
+    campaign::template::TaskKind,
     event::LogPosition,
     ids::{CampaignId, Digest},
     manifest::Manifest,
@@ -25,11 +26,17 @@ pub struct Label {
     pub name: String,
     /// Regime.
     pub regime: Regime,
+    /// Kind of prediction.
+    pub task: TaskKind,
 }
 
 impl From<&Manifest> for Label {
     fn from(manifest: &Manifest) -> Self {
-        Self { name: manifest.name.clone(), regime: manifest.method.regime() }
+        Self {
+            name: manifest.name.clone(),
+            regime: manifest.method.regime(),
+            task: TaskKind::from(&manifest.data.task),
+        }
     }
 }
 
@@ -42,13 +49,12 @@ pub struct CampaignSummary {
     /// Its name, if its manifest is available.
     pub name: Option<String>,
     /// Regime, if its manifest is available: `encrypted` (Mines never see the model) or `clear` (the model is public).
-    #[schema(value_type = Option<String>)]
     pub regime: Option<Regime>,
+    /// Kind of prediction, if its manifest is available.
+    pub task: Option<TaskKind>,
     /// Its state.
-    #[schema(value_type = String)]
     pub state: State,
-    /// Reason for closing.
-    #[schema(value_type = Option<String>)]
+    /// Reason for closing; null while it is open and its owner has not announced the end.
     pub reason: Option<CloseReason>,
     /// The data scientist.
     #[schema(value_type = String)]
@@ -415,11 +421,12 @@ impl CampaignSummary {
     /// The summary of a campaign.
     #[must_use]
     pub fn new(view: &CampaignView, label: Option<Label>) -> Self {
-        let (name, regime) = label.map(|Label { name, regime }| (name, regime)).unzip();
+        let (regime, task) = label.as_ref().map(|label| (label.regime, label.task)).unzip();
         Self {
             id: view.id,
-            name,
+            name: label.map(|label| label.name),
             regime,
+            task,
             state: view.state,
             reason: (view.reason != CloseReason::None).then_some(view.reason),
             owner: view.terms.owner,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use sonar_protocol::{ids::CampaignId, projection::Label, regime::Regime};
+use sonar_protocol::{campaign::template::TaskKind, ids::CampaignId, projection::Label, regime::Regime};
 
 use super::Context;
 
@@ -15,6 +15,7 @@ struct Campaign {
     id: CampaignId,
     name: Option<String>,
     regime: Option<Regime>,
+    task: Option<TaskKind>,
 }
 
 #[derive(Deserialize)]
@@ -24,7 +25,7 @@ struct Page {
 
 impl Campaign {
     fn label(self) -> Option<Label> {
-        Some(Label { name: self.name?, regime: self.regime? })
+        Some(Label { name: self.name?, regime: self.regime?, task: self.task? })
     }
 }
 
