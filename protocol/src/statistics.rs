@@ -499,3 +499,6 @@ mod shared_days {
         Ok(days.into_iter().map(|(day, counters)| (day, Arc::new(counters))).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

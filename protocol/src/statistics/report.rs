@@ -220,7 +220,7 @@ impl StatisticsReport {
 }
 
 impl Activity {
-    fn new(counters: &DayCounters, miners_active: u64) -> Self {
+    pub(super) fn new(counters: &DayCounters, miners_active: u64) -> Self {
         let settled = counters.accepted + counters.not_improved + counters.rejected;
         let tokens = first_tokens(&counters.tokens);
         Self {
