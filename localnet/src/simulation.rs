@@ -170,7 +170,8 @@ impl Simulation {
         if let Some(parent) = file.model.initial_campaign() {
             return Err(unsupported(format!(
                 "model.initial names campaign {parent}, which is not on a local network: write its result to a file with \
-                 `sonar campaign result {}`, and name that file for the simulation",
+                 `sonar campaign result {}`, and name that file for the simulation, with that campaign's validation set, \
+                 features and seed, from which the model's constants follow",
                 parent.short()
             )));
         }

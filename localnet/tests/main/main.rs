@@ -9,6 +9,7 @@ mod docs;
 mod figures;
 mod formats;
 mod kubo;
+mod lineage;
 mod operator;
 mod refused;
 mod silent;

@@ -48,14 +48,12 @@ struct Line {
     fits: Vec<Fit>,
 }
 
-impl Line {
-    /// The name, with the organisation that the owner names.
-    fn titled(&self) -> String {
-        let name = self.name.clone().unwrap_or_default();
-        match &self.organisation {
-            Some(Organisation { name: organisation, .. }) => format!("{name} ({organisation}, unverified)"),
-            None => name,
-        }
+/// The name, with the organisation that the owner names.
+fn titled(name: Option<&str>, organisation: Option<&Organisation>) -> String {
+    let name = name.unwrap_or_default();
+    match organisation {
+        Some(Organisation { name: organisation, .. }) => format!("{name} ({organisation}, unverified)"),
+        None => name.into(),
     }
 }
 
@@ -104,7 +102,7 @@ fn human(lines: &[Line]) -> String {
     for line in lines {
         table.add_row([
             line.campaign.short(),
-            line.titled(),
+            titled(line.name.as_deref(), line.organisation.as_ref()),
             line.regime.map_or_else(String::new, |regime| regime.to_string()),
             format!("{:?}", line.state).to_lowercase(),
             line.token.format(line.bounty),
@@ -123,4 +121,16 @@ fn human(lines: &[Line]) -> String {
         })
         .collect();
     format!("{table}\n{HANDOVER}\n{misfits}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_organisation_is_named_as_unverified() {
+        let clinic = Organisation { name: "Clinic".into(), link: None };
+        assert_eq!(titled(Some("Tumours"), Some(&clinic)), "Tumours (Clinic, unverified)");
+        assert_eq!((titled(Some("Tumours"), None), titled(None, None)), ("Tumours".into(), String::new()));
+    }
 }

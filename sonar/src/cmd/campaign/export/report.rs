@@ -63,7 +63,10 @@ fn section(title: &str, content: &str) -> String {
 pub fn page(record: &CampaignRecord<'_>) -> String {
     let title = html(&record.title());
     let sections = [
-        section("Accuracy", &format!("<p>{}</p>{}{}", html(&sentence(record)), chart(record), LEGEND)),
+        section(
+            "Accuracy",
+            &format!("<p>{}</p><div class=\"wide\">{}</div>{LEGEND}", html(&sentence(record)), chart(record)),
+        ),
         section("Money", &money(record)),
         section("Leaderboard", &leaderboard(record)),
         section("Submissions", &submissions(record)),
