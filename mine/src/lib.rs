@@ -7,6 +7,7 @@ pub mod cmd;
 pub mod earnings;
 pub mod home;
 pub mod outbox;
+pub mod pause;
 pub mod planner;
 pub mod policy;
 pub mod privacy;
@@ -16,4 +17,5 @@ pub mod run;
 #[cfg(test)]
 mod testing;
 pub mod training;
+pub mod withdrawal;
 pub mod work;

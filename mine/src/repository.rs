@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 const ABOUT: &str = "about-";
 const PROFILE: &str = "profile-";
 const TABLE: &str = "table-";
+/// Why a data set has no profile, without the cell that is ambiguous.
+const UNREADABLE: &str = "it cannot be read without ambiguity; remove the data set and add it again";
 
 /// The name of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,8 +78,10 @@ pub struct Fit {
     pub data: DataName,
     /// Number of rows that fit; zero if the data set does not fit.
     pub rows: usize,
-    /// Why it does not fit, one reason per line.
+    /// Why it does not fit, one reason per line, with the cells.
     pub problems: Option<String>,
+    /// The same by its profile alone, without any cell.
+    pub by_profile: Option<String>,
 }
 
 /// Why an operation on data sets failed.
@@ -183,11 +187,12 @@ pub fn fits(store: &dyn SecretStore, schema: &Schema) -> Result<Vec<Fit>, Reposi
         .into_iter()
         .map(|data| {
             let fit = profile(store, &data)?.map(|profile| profile.fit(schema).map(|()| profile.rows));
-            Ok(match fit {
-                Ok(Ok(rows)) => Fit { data, rows, problems: None },
-                Ok(Err(report)) => Fit { problems: Some(explain(store, schema, &data, &report)?), rows: 0, data },
-                Err(problems) => Fit { data, rows: 0, problems: Some(problems) },
-            })
+            let (rows, problems, by_profile) = match fit {
+                Ok(Ok(rows)) => (rows, None, None),
+                Ok(Err(report)) => (0, Some(explain(store, schema, &data, &report)?), Some(report.to_string())),
+                Err(problems) => (0, Some(problems), Some(UNREADABLE.into())),
+            };
+            Ok(Fit { data, rows, problems, by_profile })
         })
         .collect()
 }
