@@ -29,7 +29,7 @@ use super::{
         StreamQuery, SubmissionQuery, bounded,
     },
     event_id::EventId,
-    extract::{BODY_LIMIT, Body, Params, Segment},
+    extract::{Body, Params, Segment},
     live,
     problem::{self, Problem},
     sse,
@@ -46,6 +46,8 @@ use sonar_protocol::{
 
 /// Time limit of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Size limit of a body in bytes.
+const BODY_LIMIT: usize = 256 << 10;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[derive(OpenApi)]

@@ -7,12 +7,10 @@ mod adapters;
 mod api;
 mod dto;
 mod event_id;
-mod extract;
 mod hub;
 mod live;
 mod metrics;
 mod pins;
-mod problem;
 mod relay;
 mod settlements;
 mod sse;
@@ -31,13 +29,14 @@ use std::{
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 pub use dto::{Artefact, CampaignPage, EventView, Info, Page, RelayReceipt};
-pub use problem::Problem;
+pub use sonar_web::problem::Problem;
 
 use crate::index::{ContractIdentity, Database, DatabaseUrl, Index, IndexError, Indexer, OpenOutcome, Source};
 use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
 use sonar_node::{chain, files, ipfs};
+use sonar_web::{extract, problem};
 use tasks::{Fault, Tasks};
 
 /// Delay before the first retry when the chain does not answer; doubles up to the limit.
