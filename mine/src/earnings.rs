@@ -335,8 +335,12 @@ fn settled_rows(campaign: &CampaignView, account: Address) -> impl Iterator<Item
     let stake = Amount::from(campaign.terms.submissionStake);
     settled(campaign, account).map(move |(window, submission)| {
         let (bounty, range_ppm) = (campaign.terms.bounty.into(), campaign.terms.target());
-        let payout =
-            submission.award.map(|award| Payout { bounty, delta_ppm: award.delta_ppm, range_ppm, amount: award.amount });
+        let payout = submission.award.map(|award| Payout {
+            bounty,
+            delta_ppm: award.delta_ppm,
+            range_ppm,
+            amount: award.amount,
+        });
         let eighths = U256::from(charged_eighths(submission.outcome));
         SubmissionRow {
             campaign: campaign.id,

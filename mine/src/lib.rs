@@ -3,7 +3,9 @@
 // These macros panic when the reader of the stream is gone.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+pub mod api;
 pub mod cmd;
+pub mod doctor;
 pub mod earnings;
 pub mod home;
 pub mod outbox;

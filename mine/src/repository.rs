@@ -71,6 +71,15 @@ pub struct About {
     pub added_at: Timestamp,
 }
 
+/// A data set with what is known about it without its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataProfile {
+    /// Its description.
+    pub about: About,
+    /// Its profile; `None` if it cannot be read without ambiguity.
+    pub profile: Option<Profile>,
+}
+
 /// How a data set fits a campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fit {
@@ -176,6 +185,15 @@ pub fn names(store: &dyn SecretStore) -> Result<Vec<DataName>, RepositoryError> 
 /// When the store fails.
 pub fn list(store: &dyn SecretStore) -> Result<Vec<About>, RepositoryError> {
     names(store)?.iter().map(|name| Ok(serde_json::from_slice(&store.get(&format!("{ABOUT}{name}"))?)?)).collect()
+}
+
+/// All data sets by name, with their profiles.
+///
+/// # Errors
+/// When the store fails.
+pub fn profiles(store: &dyn SecretStore) -> Result<Vec<DataProfile>, RepositoryError> {
+    let with_profile = |about: About| Ok(DataProfile { profile: profile(store, &about.name)?.ok(), about });
+    list(store)?.into_iter().map(with_profile).collect()
 }
 
 /// How each data set fits a campaign's schema.

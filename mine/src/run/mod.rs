@@ -37,14 +37,14 @@ use sonar_protocol::{
 };
 use tokio::sync::{Notify, watch};
 
+use self::{
+    jobs::{Jobs, StepError, StepResult, Workshop, lock},
+    state::CampaignState,
+};
 pub use self::{
     journal::{Journal, JournalLine},
     publish::{ChainState, LoopSnapshot},
     steps::{KEPT_STEPS, StepLog, StepRecord, StepState},
-};
-use self::{
-    jobs::{Jobs, StepError, StepResult, Workshop, lock},
-    state::CampaignState,
 };
 use crate::{
     home,

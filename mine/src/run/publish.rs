@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use sonar_node::vault::SecretStore;
 use sonar_protocol::{units::Timestamp, view::World};
 
-use super::{Journal, StepLog};
+use super::{Journal, RunError, StepLog};
 use crate::{
+    home::{self, MineHome},
+    outbox::Outbox,
     pause::Pause,
     privacy::{Budget, DisclosureLedger},
+    repository,
 };
 
 /// State of the Mine after a turn of the loop.
@@ -31,6 +35,23 @@ pub struct LoopSnapshot {
     pub ledger: Arc<DisclosureLedger>,
     /// Number of data sets.
     pub data_sets: usize,
+}
+
+impl LoopSnapshot {
+    /// The state before the chain answers: what the last run left.
+    ///
+    /// # Errors
+    /// When the vault or a file of the home cannot be read.
+    pub fn at_start(store: &dyn SecretStore, home: &MineHome) -> Result<Self, RunError> {
+        Ok(Self {
+            journal: Arc::new(Journal::load(store)?),
+            steps: Arc::new(StepLog::load(store)?),
+            budget: home::read_policy(&home.policy())?.privacy,
+            ledger: Arc::new(Outbox::load(store)?.ledger().clone()),
+            data_sets: repository::names(store)?.len(),
+            ..Self::default()
+        })
+    }
 }
 
 /// The connection to the chain.

@@ -82,7 +82,8 @@ impl StepLog {
     /// Writes the steps that have ended.
     pub(super) fn persist(&self, store: &dyn SecretStore) -> Result<(), VaultError> {
         let ended: Vec<_> = self.0.iter().filter(|record| record.ended.is_some()).collect();
-        let bytes = serde_json::to_vec(&ended).map_err(|error| FileError::new("encode", STEPS.as_ref())(error.into()))?;
+        let bytes =
+            serde_json::to_vec(&ended).map_err(|error| FileError::new("encode", STEPS.as_ref())(error.into()))?;
         store.put(STEPS, &bytes)
     }
 
