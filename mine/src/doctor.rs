@@ -110,7 +110,7 @@ pub async fn diagnose(home: &MineHome, config: &Config, node: Option<Arc<Node>>)
         None => None,
     };
     let world = chain(home, config, info.as_ref(), &mut checks).await;
-    ipfs(home, config, (node, info.as_ref()), world.as_ref(), &mut checks).await;
+    ipfs(config, (node, info.as_ref()), world.as_ref(), &mut checks).await;
     checks.push(version(info.as_ref().map(|info| info.version.as_str())));
     Diagnosis { checks }
 }
@@ -297,7 +297,6 @@ fn balance(account: Address, wei: Amount) -> Check {
 
 /// The connection to IPFS, and the certificates of open campaigns.
 async fn ipfs(
-    home: &MineHome,
     config: &Config,
     (running, info): (Option<Arc<Node>>, Option<&SonarInfo>),
     world: Option<&World>,
@@ -307,8 +306,8 @@ async fn ipfs(
         examine_ipfs(&node, world, checks).await;
         return;
     }
-    // The repository of a Mine that runs is in use.
-    let repo = home.path().join(format!("doctor-{}", std::process::id()));
+    // The repository of a Mine that runs is in use. The name cannot be guessed by other users.
+    let repo = std::env::temp_dir().join(format!("mine-doctor-{:032x}", rand::random::<u128>()));
     match start(&repo, config, info).await {
         Ok(node) => {
             examine_ipfs(&node, world, checks).await;
@@ -316,7 +315,7 @@ async fn ipfs(
         }
         Err(check) => checks.push(check),
     }
-    // Without blocks that are needed; fails only if it was never created.
+    // Fails only if it was never created.
     let _ = fs::remove_dir_all(&repo);
 }
 

@@ -119,12 +119,12 @@ pub enum RepositoryError {
     Join(DataName),
     /// A data set fits by its profile, but not by its rows, so this is a bug.
     #[error(
-        "the data set `{data}` does not fit the campaign, although its profile does; remove it, and report this as a bug: {report}"
+        "the data set `{data}` does not fit the campaign, although its profile does; remove it, and report this as a bug"
     )]
     Profile {
         /// The data set.
         data: DataName,
-        /// Why its rows do not fit.
+        /// Why its rows do not fit. Not in the message, because it has cells.
         report: FitReport,
     },
     /// The vault failed.

@@ -84,16 +84,14 @@ async fn refresh(client: &Client, me: Address, world: &World, books: &watch::Sen
     let mut next = Books::clone(&books.borrow());
     (next.balance, next.claimable) = (Some(client.balance(me).await?), client.claimable(me).await?);
     let tokens: BTreeSet<_> = world.in_order().map(|campaign| campaign.terms.token).collect();
-    for address in tokens {
-        if !next.tokens.contains_key(&address) {
-            let unit = match client.token(address).await {
-                Ok(unit) => Some(unit),
-                Err(error @ Error::Unreachable { .. }) => return Err(error),
-                // A contract without symbol and decimals stays one.
-                Err(_) => None,
-            };
-            next.tokens.insert(address, unit);
-        }
+    for address in tokens.into_iter().filter(|address| !books.borrow().tokens.contains_key(address)) {
+        let unit = match client.token(address).await {
+            Ok(unit) => Some(unit),
+            Err(error @ Error::Unreachable { .. }) => return Err(error),
+            // A contract without symbol and decimals stays one.
+            Err(_) => None,
+        };
+        next.tokens.insert(address, unit);
     }
     publish(&next, books);
     let mut missing = earnings::transactions(world, me);

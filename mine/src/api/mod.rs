@@ -213,3 +213,29 @@ async fn answer(listener: TcpListener, router: axum::Router, mut stopping: watch
         tracing::error!(%error, "the pages' server failed");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_default_port_is_replaced_and_a_chosen_one_is_not() {
+        // Fails if another program has it, which is as good.
+        let _taken = TcpListener::bind(LISTEN).await;
+        let listener = bind(None).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(address.ip().is_loopback() && address.port() != LISTEN.port());
+        let failure = bind(Some(address)).await.unwrap_err();
+        assert_eq!(failure.code, Code::Listen);
+        assert!(failure.help.unwrap().contains("--listen"));
+    }
+
+    #[tokio::test]
+    async fn attack_pages_are_never_served_to_other_machines() {
+        for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8070"] {
+            let failure = bind(Some(address.parse().unwrap())).await.unwrap_err();
+            assert_eq!(failure.code, Code::Listen, "{address}");
+            assert!(failure.message.contains("not a loopback address"), "{failure}");
+        }
+    }
+}

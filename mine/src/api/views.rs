@@ -301,3 +301,197 @@ pub fn data_set(DataProfile { about, profile }: DataProfile) -> DataSet {
         added: about.added_at,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sonar_protocol::{
+        data::{TableLimits, read_csv},
+        ids::Version,
+        profile::Profile,
+        regime::Regime,
+    };
+
+    use super::*;
+    use crate::{
+        pause::Pause,
+        planner::{CampaignArtefact, Wait},
+        policy::Objection,
+        privacy::ExhaustedBudget,
+        reasons::{MaterialProblem, Trouble},
+        repository::About,
+        run::{Journal, StepLog, StepRecord},
+        testing::{ME, OTHER, Story},
+        training::TrainingStatus,
+    };
+
+    const NOW: Timestamp = Timestamp::from_unix(5_000);
+
+    fn line(action: Action) -> JournalLine {
+        JournalLine {
+            campaign: [1; 32].into(),
+            name: Some("yes or no".into()),
+            regime: Some(Regime::Encrypted),
+            version: Version(2),
+            progress: None,
+            action,
+            trouble: None,
+            fits: Vec::new(),
+        }
+    }
+
+    fn snapshot(lines: Vec<JournalLine>) -> LoopSnapshot {
+        let chain = ChainState { block: Some(7), seen_at: NOW, ..ChainState::default() };
+        LoopSnapshot { journal: Arc::new(Journal { campaigns: lines }), chain, data_sets: 1, ..LoopSnapshot::default() }
+    }
+
+    #[test]
+    fn a_decision_has_a_kind_a_stable_reason_and_a_rule() {
+        use DecisionKind::{Serve, Skip as Skips, Wait as Waits};
+        let cases = [
+            (Action::Train, Serve, "train", None),
+            (Action::Send, Serve, "send", None),
+            (Action::Fetch(CampaignArtefact::Manifest), Serve, "fetch_manifest", None),
+            (Action::Wait(Wait::CoolDown { until: NOW }), Waits, "cool_down", None),
+            (Action::Skip(Skip::Paused { until: None }), Waits, "paused", None),
+            (Action::Skip(Skip::Done), Waits, "done", None),
+            (Action::Skip(Skip::NoData), Skips, "no_data", None),
+            (Action::Skip(Skip::Policy(Objection::Clear)), Skips, "policy", Some("clear")),
+            (
+                Action::Skip(Skip::UnusableMaterial(MaterialProblem::Unbound)),
+                Skips,
+                "unusable_material",
+                Some("unbound"),
+            ),
+        ];
+        for (action, kind, reason, rule) in cases {
+            let text = action.to_string();
+            let found = decision(&line(action));
+            assert_eq!(found, Decision { kind, reason: reason.into(), rule: rule.map(Into::into), text });
+        }
+    }
+
+    #[test]
+    fn what_the_owner_should_do_is_named_once_with_the_command() {
+        let well = snapshot(vec![line(Action::Train)]);
+        let rich = Books { balance: Some(1_u128.into()), ..Books::default() };
+        assert_eq!(needs(ME, &well, &rich), []);
+        let spent = ExhaustedBudget { data: "own".parse().unwrap(), told: 2, epsilon: 1.5, allowed: 2.0, delta: 1e-6 };
+        let spent = || line(Action::Skip(Skip::Privacy(PrivacyProblem::Spent(spent.clone()))));
+        let trouble = Some(Trouble::Ipfs { detail: "nobody has it".into() });
+        let troubled = JournalLine { trouble, ..line(Action::Fetch(CampaignArtefact::Material)) };
+        let broken = LoopSnapshot {
+            data_sets: 0,
+            invalid_files: vec!["policy.toml: line 1".into()],
+            ..snapshot(vec![spent(), spent(), troubled])
+        };
+        let poor = Books { balance: Some(Amount::ZERO), ..Books::default() };
+        let found = needs(ME, &broken, &poor);
+        let kinds: Vec<_> = found.iter().map(|need| need.kind).collect();
+        let all = [NeedKind::Data, NeedKind::Funds, NeedKind::File, NeedKind::Privacy, NeedKind::Trouble];
+        assert_eq!(kinds, all, "one for the data set, although two campaigns need it");
+        assert_eq!(found[4].text, "yes or no: nobody has it; it is retried");
+        assert_eq!(found[0].command.as_deref(), Some("mine data add NAME FILE.csv"));
+        // An unknown balance is not an empty one, and before the chain answers nothing is missing.
+        assert_eq!(needs(ME, &LoopSnapshot::default(), &Books::default()), []);
+    }
+
+    #[test]
+    fn the_status_shows_pause_and_chain() {
+        let paused = Some(Pause { since: NOW, until: Some(NOW.plus(60_u32)), after_job: true });
+        let snapshot = LoopSnapshot { paused, ..snapshot(Vec::new()) };
+        let found = status(ME, &snapshot, &Books::default(), NOW.plus(9_u32));
+        let pause = found.paused.unwrap();
+        assert_eq!((pause.until, pause.finishing), (Some(NOW.plus(60_u32)), false));
+        assert!(pause.reason.starts_with("paused until 1970"), "{}", pause.reason);
+        let expected = ChainStatus { ok: true, block: Some(7), age_seconds: Some(9), problem: None };
+        assert_eq!((found.chain, found.running), (expected, true));
+        let waiting = status(ME, &LoopSnapshot::default(), &Books::default(), NOW);
+        assert!(!waiting.running && !waiting.chain.ok && waiting.chain.problem.is_some());
+    }
+
+    #[test]
+    fn a_fit_names_the_data_that_fits_or_the_reasons_without_cells() {
+        let fit_of = |rows, by_profile: Option<&str>| Fit {
+            data: if rows > 0 { "own" } else { "other" }.parse().unwrap(),
+            rows,
+            problems: by_profile.map(|_| "line 3: `Alexandrina`".into()),
+            by_profile: by_profile.map(Into::into),
+        };
+        let found = fit(&[fit_of(0, Some("column `y` is missing")), fit_of(7, None)]);
+        assert_eq!((found.ok, found.rows, found.data.len(), found.reason), (true, 7, 1, None));
+        let found = fit(&[fit_of(0, Some("column `y` is missing"))]);
+        assert_eq!((found.ok, found.reason.as_deref()), (false, Some("other: column `y` is missing")));
+        assert_eq!(fit(&[]).reason.as_deref(), Some("there is no data set"));
+    }
+
+    #[test]
+    fn labels_are_counted_and_not_shown() {
+        let csv = b"age,class\n31,Alexandrina\n44,Victoria\n52,Victoria\n60,Victoria\n";
+        let table = read_csv(csv, &TableLimits::default()).unwrap();
+        let about = About {
+            name: "own".parse().unwrap(),
+            columns: vec!["age".into(), "class".into()],
+            rows: 4,
+            bytes: 9,
+            added_at: NOW,
+        };
+        let found = data_set(DataProfile { about: about.clone(), profile: Some(Profile::of(&table)) });
+        assert_eq!(found.columns[0].kind, Some(ColumnKind::Number));
+        assert!(found.columns[0].min.unwrap() <= 31.0 && found.columns[0].max.unwrap() >= 60.0);
+        assert_eq!((found.columns[1].kind, found.columns[1].labels), (Some(ColumnKind::Labels), Some(2)));
+        assert!(!serde_json::to_string(&found).unwrap().contains("Victoria"));
+        let unknown = data_set(DataProfile { about, profile: None });
+        assert_eq!(unknown.columns[0].kind, None);
+    }
+
+    #[test]
+    fn totals_and_rows_of_the_earnings_agree_whatever_part_is_shown() {
+        let mut story = Story::opened();
+        story.activate();
+        for gain in [Some(10), None, Some(20)] {
+            story.submit(ME);
+            story.submit(OTHER);
+            story.settle(&[gain, None]);
+        }
+        story.submit(ME);
+        let snapshot = LoopSnapshot { world: Arc::new(story.world.clone()), ..LoopSnapshot::default() };
+        let all = earnings(ME, &snapshot, &Books::default(), (0, 100));
+        assert_eq!((all.submissions, all.items.len(), all.totals[0].pending_count), (4, 4, 1));
+        let sum = |amounts: &mut dyn Iterator<Item = Amount>| amounts.fold(Amount::ZERO, Amount::saturating_add);
+        let earned = all.totals[0].earned;
+        assert_eq!(earned, sum(&mut all.items.iter().filter_map(|item| item.amount)));
+        assert_eq!(earned, sum(&mut all.days.iter().map(|day| day.earned)));
+        assert_eq!((all.gas.transactions, all.gas.missing, all.gas.wei), (4, 4, Amount::ZERO));
+        assert_eq!(all.items[0].transaction, all.items[0].submission_transaction, "pending");
+        assert_ne!(all.items[1].transaction, all.items[1].submission_transaction);
+        let part = earnings(ME, &snapshot, &Books::default(), (1, 2));
+        let windows = |items: &[SubmissionEarnings]| items.iter().map(|item| item.window).collect::<Vec<_>>();
+        assert_eq!((windows(&part.items), part.totals[0].earned), (windows(&all.items[1..3]), earned));
+        let campaign = &campaigns(ME, &snapshot, &Books::default()).items[0];
+        assert_eq!((campaign.submitted, campaign.competitors, campaign.earned), (4, 1, earned));
+        assert!(campaign.decision.is_none() && campaign.fit.is_none());
+    }
+
+    #[test]
+    fn only_a_training_has_progress() {
+        let progress = Some(TrainingStatus { epoch: 1, epochs: 2, step: 25, steps: 100 });
+        let step = |step: &str| StepRecord {
+            campaign: [1; 32].into(),
+            version: Version(2),
+            step: step.into(),
+            started: NOW,
+            ended: None,
+            attempt: 1,
+            error: None,
+        };
+        let log = |name: &str| -> StepLog { serde_json::from_value(serde_json::json!([step(name)])).unwrap() };
+        let with = |name| LoopSnapshot {
+            steps: Arc::new(log(name)),
+            ..snapshot(vec![JournalLine { progress, ..line(Action::Train) }])
+        };
+        assert_eq!(work(&with("train"))[0].progress_ppm, Some(Ppm::of(1, 4)));
+        assert_eq!(work(&with("send"))[0].progress_ppm, None);
+    }
+}

@@ -229,7 +229,8 @@ impl MineLoop {
             Ok(batch) => {
                 let head = self.reader.world().head;
                 self.chain.advance(head.number, head.now, clock());
-                if batch.restarted || !batch.records.is_empty() {
+                let has_news = batch.restarted || !batch.records.is_empty();
+                if has_news && self.feed.receiver_count() > 0 {
                     self.world = Arc::new(self.reader.world().clone());
                 }
                 None

@@ -236,7 +236,7 @@ async fn a_pause_stops_new_work_until_it_ends() {
         assert_eq!(stage.view(campaign.id).await.submissions, 0);
     }
     let status = mine.cli.good(&["status"]);
-    assert_eq!(status["campaigns"][0]["action"], "skip");
+    assert_eq!(status["campaigns"][0]["action"]["reason"], "paused");
     assert!(
         status["campaigns"][0]["next"].as_str().unwrap().contains("`mine resume` ends the pause earlier"),
         "{status}"
