@@ -12,7 +12,7 @@ use std::{
 use alloy::primitives::Address;
 use nix::sys::statvfs::statvfs;
 use serde::Serialize;
-use sonar_contracts::Deployment;
+use sonar_contracts::{Deployment, State};
 use sonar_node::{
     chain::{Client, Options, RpcNode, WorldReader},
     cli::Failure,
@@ -32,6 +32,8 @@ use utoipa::ToSchema;
 use crate::{
     home::{self, MineHome},
     pause::Pause,
+    planner,
+    policy::{Decision, Policy},
 };
 
 /// How long the chain is asked.
@@ -110,7 +112,9 @@ pub async fn diagnose(home: &MineHome, config: &Config, node: Option<Arc<Node>>)
         None => None,
     };
     let world = chain(home, config, info.as_ref(), &mut checks).await;
-    ipfs(config, (node, info.as_ref()), world.as_ref(), &mut checks).await;
+    let campaigns =
+        world.as_ref().map(|world| Campaigns { world, policy: home::read_policy(&home.policy()).unwrap_or_default() });
+    ipfs(config, (node, info.as_ref()), campaigns.as_ref(), &mut checks).await;
     checks.push(version(info.as_ref().map(|info| info.version.as_str())));
     Diagnosis { checks }
 }
@@ -299,18 +303,18 @@ fn balance(account: Address, wei: Amount) -> Check {
 async fn ipfs(
     config: &Config,
     (running, info): (Option<Arc<Node>>, Option<&SonarInfo>),
-    world: Option<&World>,
+    campaigns: Option<&Campaigns<'_>>,
     checks: &mut Vec<Check>,
 ) {
     if let Some(node) = running {
-        examine_ipfs(&node, world, checks).await;
+        examine_ipfs(&node, campaigns, checks).await;
         return;
     }
     // The repository of a Mine that runs is in use. The name cannot be guessed by other users.
     let repo = std::env::temp_dir().join(format!("mine-doctor-{:032x}", rand::random::<u128>()));
     match start(&repo, config, info).await {
         Ok(node) => {
-            examine_ipfs(&node, world, checks).await;
+            examine_ipfs(&node, campaigns, checks).await;
             node.shutdown().await;
         }
         Err(check) => checks.push(check),
@@ -336,7 +340,7 @@ async fn start(repo: &Path, config: &Config, info: Option<&SonarInfo>) -> Result
     node.map_err(|error| failed(error.into()))
 }
 
-async fn examine_ipfs(node: &Node, world: Option<&World>, checks: &mut Vec<Check>) {
+async fn examine_ipfs(node: &Node, campaigns: Option<&Campaigns<'_>>, checks: &mut Vec<Check>) {
     let connected = async {
         let mut peers = node.peers().await;
         while peers == 0 {
@@ -353,17 +357,34 @@ async fn examine_ipfs(node: &Node, world: Option<&World>, checks: &mut Vec<Check
     };
     let is_connected = check.ok;
     checks.push(check);
-    if let Some(world) = world.filter(|_| is_connected) {
-        checks.push(capsules(node, world).await);
+    if let Some(campaigns) = campaigns.filter(|_| is_connected) {
+        checks.push(capsules(node, campaigns).await);
     }
 }
 
-/// Whether the certificates of the newest open campaigns can be fetched and used.
-async fn capsules(node: &Node, world: &World) -> Check {
-    let is_open = |campaign: &&CampaignView| campaign.state == sonar_contracts::State::Open;
+/// The campaigns, and the policy that chooses among them.
+struct Campaigns<'a> {
+    world: &'a World,
+    policy: Policy,
+}
+
+impl Campaigns<'_> {
+    /// The newest open campaigns that the policy does not refuse. Capsules of others are not this Mine's concern.
+    fn relevant(&self) -> impl Iterator<Item = &CampaignView> {
+        let now = self.world.head.now;
+        let is_relevant = move |campaign: &&CampaignView| {
+            let decision = self.policy.decide(&planner::facts_of(&campaign.terms, now));
+            campaign.state == State::Open && !matches!(decision, Decision::Refused(_))
+        };
+        self.world.in_order().rev().filter(is_relevant).take(CAMPAIGNS)
+    }
+}
+
+/// Whether the certificates of campaigns can be fetched and used.
+async fn capsules(node: &Node, campaigns: &Campaigns<'_>) -> Check {
     let (mut usable, mut problems) = (0, Vec::new());
-    for campaign in world.in_order().rev().filter(is_open).take(CAMPAIGNS) {
-        match certificates(node, world, campaign).await {
+    for campaign in campaigns.relevant() {
+        match certificates(node, campaigns.world, campaign).await {
             Ok(()) => usable += 1,
             Err(problem) => problems.push(format!("campaign {}: {problem}", campaign.id.short())),
         }
@@ -477,5 +498,23 @@ mod tests {
         assert!(version(None).ok && version(Some(env!("CARGO_PKG_VERSION"))).ok);
         assert!(version(Some("9.9.9")).fix.unwrap().contains("9.9.9"));
         assert!(!balance(Address::ZERO, Amount::ZERO).ok && balance(Address::ZERO, 1_u128.into()).ok);
+    }
+
+    #[test]
+    fn only_campaigns_that_the_policy_serves_are_examined() {
+        use crate::testing::Story;
+        let mut story = Story::opened();
+        let count = |story: &Story, policy: Policy| Campaigns { world: &story.world, policy }.relevant().count();
+        let any = || Policy {
+            terms: crate::policy::Safeguards { least_stake_share: syft::Ppm::ZERO, ..Default::default() },
+            ..Policy::default()
+        };
+        assert_eq!(count(&story, any()), 0, "not open yet");
+        story.activate();
+        assert_eq!(count(&story, any()), 1);
+        let nobody = Policy { data_scientists: [Address::repeat_byte(9)].into(), ..any() };
+        assert_eq!(count(&story, nobody), 0);
+        story.close();
+        assert_eq!(count(&story, any()), 0);
     }
 }

@@ -117,3 +117,18 @@ fn publish(next: &Books, books: &watch::Sender<Arc<Books>>) {
         changed
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_token_is_shown_without_symbol_and_counted() {
+        let (known, odd, new) = (Address::repeat_byte(1), Address::repeat_byte(2), Address::repeat_byte(3));
+        let unit = TokenUnit { address: known, symbol: "DATA".into(), decimals: 6 };
+        let books = Books { tokens: [(known, Some(unit)), (odd, None)].into(), ..Books::default() };
+        let symbols = [known, odd, new, Address::ZERO].map(|address| books.token(address).symbol);
+        assert_eq!(symbols, [Some("DATA".into()), None, None, Some("ETH".into())]);
+        assert_eq!(books.units().into_keys().collect::<Vec<_>>(), [Address::ZERO, known, odd]);
+    }
+}
