@@ -241,7 +241,7 @@ async fn connect(config: &Config, info: Option<&SonarInfo>, checks: &mut Vec<Che
     let node = RpcNode::new(rpc, PATIENCE).map_err(unreachable)?;
     let found = node.chain_id().await.map_err(unreachable)?;
     let reached = Check::good("chain", format!("{} answers; it is chain {found}", node.url()));
-    let deployment = deployment(config, info)?;
+    let deployment = deployment(config, info).inspect_err(|_| checks.push(reached.clone()))?;
     if deployment.chain_id != found {
         let expected = deployment.chain_id;
         let detail = format!("{} is chain {found}, but the contracts are on chain {expected}", node.url());
@@ -308,6 +308,10 @@ async fn ipfs(
 ) {
     if let Some(node) = running {
         examine_ipfs(&node, campaigns, checks).await;
+        return;
+    }
+    if info.is_none() && config.sonar.is_some() {
+        // Sonar's check failed, which knows the addresses.
         return;
     }
     // The repository of a Mine that runs is in use. The name cannot be guessed by other users.

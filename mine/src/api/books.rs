@@ -20,8 +20,9 @@ use crate::{earnings, run::LoopSnapshot};
 
 /// The balance is read again after this time, even without events.
 const REFRESH: Duration = Duration::from_secs(15);
-/// Number of receipts that are read before the sum is published.
-const RECEIPTS: usize = 100;
+/// Maximum number of receipts that are read at once, the newest first: a chain node limits requests. A longer history is
+/// completed later.
+const RECEIPTS: usize = 200;
 
 /// Facts of the chain that no event has.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,17 +95,15 @@ async fn refresh(client: &Client, me: Address, world: &World, books: &watch::Sen
         next.tokens.insert(address, unit);
     }
     publish(&next, books);
-    let mut missing = earnings::transactions(world, me);
-    missing.retain(|transaction| !next.charges.contains_key(&transaction.at.transaction));
-    // The newest first: those are looked at.
-    for part in missing.rchunks(RECEIPTS) {
-        for transaction in part.iter().rev() {
-            if let Some(charge) = client.charge(transaction.at.transaction).await? {
-                next.charges.insert(transaction.at.transaction, charge);
-            }
+    let transactions = earnings::transactions(world, me);
+    let is_missing = |hash: &B256| !next.charges.contains_key(hash);
+    let missing = transactions.iter().rev().map(|transaction| transaction.at.transaction).filter(is_missing);
+    for hash in missing.take(RECEIPTS).collect::<Vec<_>>() {
+        if let Some(charge) = client.charge(hash).await? {
+            next.charges.insert(hash, charge);
         }
-        publish(&next, books);
     }
+    publish(&next, books);
     Ok(())
 }
 

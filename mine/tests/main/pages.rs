@@ -258,8 +258,9 @@ async fn a_pause_on_the_page_stops_new_work_and_survives_a_restart() {
     assert_eq!(list["items"][0]["decision"]["kind"], "wait");
     running.stop();
     assert_eq!(cli.good(&["status"])["paused"]["until"], until);
-    // Nothing is left to do.
+    // Nothing is left to do, and there are no pages.
     cli.good(&["run", "--once"]);
+    assert!(!cli.home().join("ui.json").exists());
 
     let running = Running::start(&cli).await;
     let page = running.open(&cli).await;
