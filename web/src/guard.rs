@@ -133,7 +133,8 @@ impl Guard {
         self
     }
 
-    /// Writes address and launch token to `ui.json` in the home, for [`open_browser`]. The file is removed with the guard.
+    /// Writes address and launch token to `ui.json` in the home, for [`open_browser`]. The file is removed by
+    /// [`Self::unpublish`], or with the guard.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -142,6 +143,17 @@ impl Guard {
         self.file(&state.token).write(home)?;
         state.home = Some(home.to_owned());
         Ok(())
+    }
+
+    /// Removes the file; call this when the server stops.
+    pub fn unpublish(&self) {
+        let mut state = self.state();
+        let Some(home) = state.home.take() else { return };
+        // A server that was started since may have written its own.
+        if UiFile::read(&home).is_ok_and(|file| state.token.matches(&file.token)) {
+            // Without it, `… ui` finds out by connecting.
+            let _ = std::fs::remove_file(UiFile::path(&home));
+        }
     }
 
     /// The link that opens the pages, once.
@@ -208,12 +220,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let Some(home) = state.home.take() else { return };
-        // A server that was started since may have written its own.
-        if UiFile::read(&home).is_ok_and(|file| state.token.matches(&file.token)) {
-            let _ = std::fs::remove_file(UiFile::path(&home));
-        }
+        self.unpublish();
     }
 }
 

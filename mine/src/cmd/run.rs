@@ -1,6 +1,6 @@
 //! `mine run`
 
-use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::SystemTime};
 
 use crate::{
     api::{MineServer, ServerParts},
@@ -40,63 +40,42 @@ impl Run {
         let _lock = home.lock().await?;
         Ready::clear(home.path());
         let done = Report::new(&json!({"address": opened.signer.address(), "once": self.once}), "")?;
-        let pages = if self.once || self.no_ui { None } else { Some(self.pages(context, &opened).await?) };
-        let served = self.serve(context, output, &opened, pages).await;
-        Ready::clear(home.path());
-        served.map(|()| done)
-    }
-
-    async fn pages(&self, context: &Context, opened: &UnlockedMine) -> Result<Pages, Failure> {
-        let start = LoopSnapshot::at_start(&*opened.store, &context.home).map_err(failure)?;
-        let (feed, wake) = (watch::Sender::new(start), Arc::new(Notify::new()));
-        let parts = ServerParts {
-            me: opened.signer.address(),
-            home: context.home.clone(),
-            config: context.config.clone(),
-            store: opened.store.clone(),
-            feed: feed.subscribe(),
-            wake: wake.clone(),
-        };
-        Ok(Pages { server: MineServer::start(self.listen, parts).await?, feed, wake })
-    }
-
-    async fn serve(
-        &self,
-        context: &Context,
-        output: &Output,
-        opened: &UnlockedMine,
-        mut pages: Option<Pages>,
-    ) -> Result<(), Failure> {
         let mut stop = Box::pin(stop_signal());
+        let pages =
+            if self.once || self.no_ui { None } else { Some(Pages::start(self.listen, context, &opened).await?) };
         if let Some(pages) = &pages {
             output.progress(format!("the pages are at http://{}; `mine ui` opens them", pages.server.address()));
         }
-        let connected = self.connect(context, output, opened, &mut stop, pages.as_ref()).await;
-        let result = match connected {
-            Ok(Some((client, node))) => {
-                if let Some(pages) = &mut pages {
-                    pages.server.connect(client.clone(), node.clone());
-                }
-                self.work(context, output, opened, (client, node), stop, pages.as_ref()).await
-            }
+        let mut daemon = Daemon { once: self.once, context, output, opened, pages };
+        let served = match daemon.connect(&mut stop).await {
+            Ok(Some(connected)) => daemon.work(connected, stop).await,
             Ok(None) => Ok(()),
             Err(failure) => Err(failure),
         };
-        if let Some(pages) = pages {
+        if let Some(pages) = daemon.pages {
             pages.server.stop().await;
         }
-        result
+        Ready::clear(home.path());
+        served.map(|()| done)
     }
+}
 
+/// An unlocked Mine that is to run.
+struct Daemon<'a> {
+    once: bool,
+    context: &'a Context,
+    output: &'a Output,
+    opened: UnlockedMine,
+    pages: Option<Pages>,
+}
+
+impl Daemon<'_> {
     /// Waits for chain, Sonar and IPFS; `None` if the Mine is stopped first.
     async fn connect(
         &self,
-        context: &Context,
-        output: &Output,
-        opened: &UnlockedMine,
         stop: &mut (impl Future<Output = ()> + Unpin),
-        pages: Option<&Pages>,
     ) -> Result<Option<(Client, Arc<Node>)>, Failure> {
+        let Self { context, output, opened, .. } = self;
         let connect = || async {
             let client = context.client(Some(opened.signer.clone())).await?;
             Ok((client, Arc::new(discovery::ipfs_node(&context.config, &context.home, output).await?)))
@@ -106,7 +85,7 @@ impl Run {
         }
         let attempt = || async {
             let connected = connect().await;
-            if let (Err(failure), Some(pages)) = (&connected, pages) {
+            if let (Err(failure), Some(pages)) = (&connected, &self.pages) {
                 pages.feed.send_modify(|snapshot| snapshot.chain.problem = Some(failure.message.clone()));
             }
             connected
@@ -115,37 +94,35 @@ impl Run {
     }
 
     async fn work(
-        &self,
-        context: &Context,
-        output: &Output,
-        opened: &UnlockedMine,
+        &mut self,
         (client, node): (Client, Arc<Node>),
-        stop: std::pin::Pin<Box<impl Future<Output = ()> + Send + 'static>>,
-        pages: Option<&Pages>,
+        stop: Pin<Box<impl Future<Output = ()> + Send>>,
     ) -> Result<(), Failure> {
-        let home = &context.home;
-        let (me, chain_id) = (opened.signer.address(), client.deployment().chain_id);
+        let (home, config) = (&self.context.home, &self.context.config);
+        let (me, chain_id) = (self.opened.signer.address(), client.deployment().chain_id);
         let setup = Setup {
-            client,
+            client: client.clone(),
             me,
             node: node.clone(),
             home: home.path().to_owned(),
             policy: home.policy(),
             pause: home.pause(),
-            poll: context.config.poll(chain_id),
-            confirmations: context.config.confirmations(chain_id),
+            poll: config.poll(chain_id),
+            confirmations: config.confirmations(chain_id),
             once: self.once,
         };
-        let mut miner = MineLoop::new(setup, opened.store.clone()).map_err(failure)?;
-        if let Some(Pages { feed, wake, .. }) = pages {
+        let mut miner = MineLoop::new(setup, self.opened.store.clone()).map_err(failure)?;
+        if let Some(Pages { server, feed, wake }) = &mut self.pages {
+            server.connect(client, node);
             miner = miner.with_feed(feed.clone()).with_wake(wake.clone());
         }
         if !self.once {
-            Ready::new(pages.map(|pages| pages.server.address()), Vec::new()).announce(home.path(), output)?;
+            let address = self.pages.as_ref().map(|pages| pages.server.address());
+            Ready::new(address, Vec::new()).announce(home.path(), self.output)?;
         }
-        output.progress(format!("Mine {me} is running"));
+        self.output.progress(format!("Mine {me} is running"));
         if let Some(pause) = Pause::read(&home.pause(), SystemTime::now().into())? {
-            output.warn(pause);
+            self.output.warn(pause);
         }
         miner.run(stop).await.map_err(failure)
     }
@@ -156,6 +133,22 @@ struct Pages {
     server: MineServer,
     feed: watch::Sender<LoopSnapshot>,
     wake: Arc<Notify>,
+}
+
+impl Pages {
+    async fn start(listen: Option<SocketAddr>, context: &Context, opened: &UnlockedMine) -> Result<Self, Failure> {
+        let start = LoopSnapshot::at_start(&*opened.store, &context.home).map_err(failure)?;
+        let (feed, wake) = (watch::Sender::new(start), Arc::new(Notify::new()));
+        let parts = ServerParts {
+            me: opened.signer.address(),
+            home: context.home.clone(),
+            config: context.config.clone(),
+            store: opened.store.clone(),
+            feed: feed.subscribe(),
+            wake: wake.clone(),
+        };
+        Ok(Self { server: MineServer::start(listen, parts).await?, feed, wake })
+    }
 }
 
 fn failure(error: RunError) -> Failure {
