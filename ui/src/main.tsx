@@ -7,6 +7,7 @@ import { setNonce } from "get-nonce";
 import { createRoot } from "react-dom/client";
 import { config, type FaceName } from "./shared/config";
 import { createQueryClient } from "./shared/query";
+import { parseSearch, stringifySearch } from "./shared/search";
 import { exchangeToken } from "./shared/session";
 import { ErrorPanel, Loading, NotFound } from "./shared/states";
 import { resolver, theme } from "./shared/theme";
@@ -27,6 +28,8 @@ async function start(element: HTMLElement): Promise<void> {
     routeTree: tree,
     defaultPreload: "intent",
     scrollRestoration: true,
+    parseSearch,
+    stringifySearch,
     defaultPendingComponent: () => <Loading />,
     defaultNotFoundComponent: () => <NotFound />,
     defaultErrorComponent: ({ error, reset }) => (

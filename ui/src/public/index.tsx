@@ -1,19 +1,13 @@
-import { createRoute } from "@tanstack/react-router";
+/** The public dashboard, which `sonar serve` shows to anyone. */
+
 import type { Face } from "../shared/face";
 import { faceRoot } from "../shared/face-root";
-import { Empty } from "../shared/states";
+import { find, usePublicLive } from "./data";
+import { PublicFoot, publicNav } from "./face";
+import { newCampaignRoute, publicRoutes } from "./routes";
 
-const face: Face = {
-  title: "Sonar",
-  nav: [{ to: "/", label: "Campaigns" }],
-  useLive: () => ({ tone: "connecting", label: "Connecting", place: null, seen: null, detail: "" }),
-};
+const face: Face = { title: "Sonar", nav: publicNav, useLive: usePublicLive, find, Foot: PublicFoot };
 
 const root = faceRoot(face);
-const home = createRoute({
-  getParentRoute: () => root,
-  path: "/",
-  component: () => <Empty title="No campaigns" />,
-});
 
-export const tree = root.addChildren([home]);
+export const tree = root.addChildren([...publicRoutes(root), newCampaignRoute(root)]);

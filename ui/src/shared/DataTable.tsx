@@ -6,7 +6,7 @@
 import { useMediaQuery } from "@mantine/hooks";
 import { IconArrowDown, IconArrowsSort, IconArrowUp } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type CSSProperties, type ReactNode, useMemo, useRef, useState } from "react";
+import { type CSSProperties, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import css from "./DataTable.module.css";
 
 export interface Column<Row> {
@@ -17,6 +17,8 @@ export interface Column<Row> {
   sort?: (row: Row) => number | bigint | string;
   /** For numbers. */
   end?: boolean;
+  /** The cell's content takes all its width. */
+  wide?: boolean;
   /** A track of CSS grid: `minmax(120px, 1fr)` unless given. */
   width?: string;
 }
@@ -38,12 +40,16 @@ interface TableProps<Row> {
   /** Height in px above which the table scrolls by itself and renders visible rows only. */
   height?: number;
   rowHeight?: number;
+  /** Called when the reader gets near the last row, to load more. */
+  onEnd?: () => void;
   /** Below the rows: "1,204 of 1,204 submissions". */
   note?: ReactNode;
 }
 
 /** Below this number, all rows are rendered. */
 const VIRTUAL_FROM = 60;
+/** So many rows before the end, more are loaded. */
+const NEAR_END = 40;
 /** Height of a line of a card, and of its padding, on narrow screens. */
 const CARD_LINE = 30;
 const CARD_PADDING = 26;
@@ -69,6 +75,7 @@ export function DataTable<Row>({
   onSort,
   height = 640,
   rowHeight = 46,
+  onEnd,
   note,
 }: TableProps<Row>) {
   const [own, setOwn] = useState<Sorting | null>(null);
@@ -91,6 +98,12 @@ export function DataTable<Row>({
   const shown = virtual
     ? virtualizer.getVirtualItems().map(item => ({ index: item.index, start: item.start }))
     : sorted.map((_, index) => ({ index, start: null }));
+  const last = shown.at(-1)?.index ?? 0;
+  const ended = virtual && last >= sorted.length - NEAR_END;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only when the end comes near
+  useEffect(() => {
+    if (ended) onEnd?.();
+  }, [ended, sorted.length]);
   const style = {
     "--columns": columns.map(column => column.width ?? "minmax(120px, 1fr)").join(" "),
     minWidth: narrow ? undefined : "max-content",
@@ -109,7 +122,7 @@ export function DataTable<Row>({
         style={virtual ? { height } : undefined}
         tabIndex={0}
         role="region"
-        aria-label={label}
+        aria-label={`${label}, table`}
       >
         <table className={css.table} style={style} role="table" aria-rowcount={sorted.length + 1}>
           <thead role="rowgroup">
@@ -135,7 +148,12 @@ export function DataTable<Row>({
                   style={place}
                 >
                   {columns.map(column => (
-                    <td key={column.id} role="cell" data-end={column.end || undefined}>
+                    <td
+                      key={column.id}
+                      role="cell"
+                      data-end={column.end || undefined}
+                      data-wide={column.wide || undefined}
+                    >
                       <span className={css.label} aria-hidden="true">
                         {column.header}
                       </span>

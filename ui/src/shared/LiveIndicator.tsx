@@ -22,16 +22,12 @@ export function LiveIndicator({ view }: { view: LiveView }) {
     <>
       <Popover width={300} position="bottom-end" shadow="md" withArrow trapFocus>
         <Popover.Target>
-          <button
-            type="button"
-            className={css.live}
-            data-tone={tone}
-            aria-label={`${label}. Details and pause`}
-          >
+          <button type="button" className={css.live} data-tone={tone}>
             <span className={css.dot} />
             {label}
             {view.place && !paused && <span className={css.liveAge}>· {view.place}</span>}
             {age && tone !== "ok" && !paused && <span className={css.liveAge}>· {age}</span>}
+            <span className="visually-hidden">, details and pause</span>
           </button>
         </Popover.Target>
         <Popover.Dropdown>

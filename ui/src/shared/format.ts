@@ -179,12 +179,12 @@ export function duration(seconds: number): string {
   return parts.filter((part, index) => index === 0 || !part.startsWith("0")).join(" ");
 }
 
-/** "in 2 h", "5 min ago", "now" */
+/** "in 2 d 4 h", "5 min ago", "now": what is to come matters more exactly than what was. */
 export function relative(unix: number, now: number): string {
   const difference = Math.round(unix - now);
   if (Math.abs(difference) < 1) return "now";
-  const text = duration(Math.abs(difference)).split(" ")[0] as string;
-  return difference > 0 ? `in ${text}` : `${text} ago`;
+  const text = duration(Math.abs(difference));
+  return difference > 0 ? `in ${text}` : `${text.split(" ")[0]} ago`;
 }
 
 const ABSOLUTE: Intl.DateTimeFormatOptions = { dateStyle: "medium", timeStyle: "long" };

@@ -78,14 +78,26 @@ export async function copyText(text: string): Promise<void> {
   area.remove();
 }
 
+/** Numbers that follow from an address and look random. */
+function mix(address: string): () => number {
+  let state = 2_166_136_261;
+  for (const letter of address.toLowerCase()) state = Math.imul(state ^ letter.charCodeAt(0), 16_777_619);
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
 /** A symmetric pattern that tells addresses apart at a glance. */
 export function Identicon({ address, size = 18 }: { address: string; size?: number }) {
-  const bytes = [...address.toLowerCase().replace(/^0x/, "")].map(digit => Number.parseInt(digit, 16) || 0);
-  const hue = (((bytes[0] ?? 0) * 256 + (bytes[1] ?? 0) * 16 + (bytes[2] ?? 0)) * 137) % 360;
-  const cells = Array.from({ length: 15 }, (_, i) => i).filter(i => (bytes[i + 3] ?? 0) % 2 === 1);
+  const next = mix(address);
+  const hue = Math.floor(next() * 360);
+  const cells = Array.from({ length: 15 }, (_, i) => i).filter(() => next() < 0.52);
   return (
     <svg className={css.identicon} width={size} height={size} viewBox="-0.5 -0.5 6 6" aria-hidden="true">
-      <g fill={`hsl(${hue} 52% 52%)`}>
+      <g fill={`hsl(${hue} 55% 52%)`}>
         {cells.flatMap(i => {
           const [x, y] = [i % 3, Math.floor(i / 3)];
           const left = <rect key={i} x={x} y={y} width={1.03} height={1.03} />;
