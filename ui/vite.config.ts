@@ -22,13 +22,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          groups: [
-            { name: "base", test: BASE },
-            {
-              name: "wallet",
-              test: /node_modules\/(viem|wagmi|@wagmi|ox|abitype|@noble|@scure|mipd|zustand|eventemitter3)\//,
-            },
-          ],
+          groups: [{ name: "base", test: BASE }],
         },
       },
     },

@@ -10,7 +10,10 @@ const TIMEOUT_MS = 30_000;
 
 export class Browser {
   static async launch() {
-    assert.ok(CHROMIUM, "Chromium is missing (Debian: apt-get install chromium), or set CHROMIUM to its path");
+    assert.ok(
+      CHROMIUM,
+      "Chromium is missing (Debian: apt-get install chromium), or set CHROMIUM to its path",
+    );
     // Chromium's sandbox cannot be set up by root, which tests in containers are.
     const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
     return new Browser(await chromium.launch({ executablePath: CHROMIUM, args }));
@@ -73,7 +76,9 @@ export class Page {
     return this.page.evaluate(async () => {
       const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
       const { violations } = await globalThis.axe.run(document, { runOnly: { type: "tag", values: tags } });
-      return violations.flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.target} ${node.failureSummary}`));
+      return violations.flatMap(rule =>
+        rule.nodes.map(node => `${rule.id}: ${node.target} ${node.failureSummary}`),
+      );
     });
   }
 

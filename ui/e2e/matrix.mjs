@@ -114,7 +114,8 @@ async function time(open, path) {
         for (const entry of list.getEntries()) globalThis.measured.lcp = entry.startTime;
       }).observe({ type: "largest-contentful-paint", buffered: true });
       new PerformanceObserver(list => {
-        for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.measured.cls += entry.value;
+        for (const entry of list.getEntries())
+          if (!entry.hadRecentInput) globalThis.measured.cls += entry.value;
       }).observe({ type: "layout-shift", buffered: true });
     },
   });
@@ -158,7 +159,11 @@ async function scroll() {
     return { median: gaps[gaps.length >> 1], slowest: gaps.at(-1) };
   });
   await view.close();
-  return { rows: SCROLLED_ROWS, median: Number(frames.median.toFixed(1)), slowest: Number(frames.slowest.toFixed(1)) };
+  return {
+    rows: SCROLLED_ROWS,
+    median: Number(frames.median.toFixed(1)),
+    slowest: Number(frames.slowest.toFixed(1)),
+  };
 }
 
 function write(rows, scrolled) {

@@ -31,6 +31,7 @@ import { Timeline } from "./campaign/Timeline";
 import { useTokens } from "./data";
 import { campaignName, RegimeChip, StateChip } from "./parts";
 import shared from "./parts.module.css";
+import { slots } from "./slots";
 import type { CampaignDetail, Series } from "./types";
 import { CLOSE_REASONS } from "./words";
 
@@ -54,6 +55,11 @@ function Content({ campaign }: { campaign: CampaignDetail }) {
     <div className={shared.grid}>
       <Head campaign={campaign} />
       <Situation campaign={campaign} />
+      {slots.CampaignActions && (
+        <Suspense>
+          <slots.CampaignActions campaign={campaign} />
+        </Suspense>
+      )}
       <Tiles campaign={campaign} />
       <div className={shared.columns}>
         <Loaded query={series} what="The chart could not be loaded" loading={<Loading lines={8} />}>

@@ -23,7 +23,7 @@ export function CapsulesPage() {
       width: "minmax(190px, 1.1fr)",
       cell: row => <Address address={row.operator} />,
     },
-    { id: "endpoint", header: "Endpoint", width: "minmax(200px, 1.2fr)", cell: row => row.endpoint || "–" },
+    { id: "endpoint", header: "Endpoint", width: "minmax(150px, 1.2fr)", cell: row => row.endpoint || "–" },
     {
       id: "fee",
       header: "Fee",
@@ -85,7 +85,7 @@ export function CapsulesPage() {
       id: "pgp",
       header: "OpenPGP",
       end: true,
-      width: "minmax(190px, 0.8fr)",
+      width: "minmax(170px, 0.8fr)",
       cell: row => <Identifier text={row.fingerprint} name="the fingerprint" />,
     },
   ];

@@ -77,14 +77,15 @@ function brokenLink(ready: Readiness | undefined): { label: string; detail: stri
   return { label: "Not ready", detail: reasons };
 }
 
-export function usePublicLive(): LiveView {
+/** @param readyPath Route that says which link is down; `null` where the server has none. */
+export function usePublicLive(readyPath: string | null = "/readyz"): LiveView {
   useFreshness();
   const paused = usePaused();
   const now = useNow();
   const status = useLiveStatus(stream);
   const info = useInfo();
   const ready = useApi<Readiness>(
-    "/readyz",
+    readyPath,
     {},
     { refetchInterval: paused ? false : READY_MS, retry: false },
   );

@@ -66,6 +66,13 @@ export function sortRows<Row>(rows: Row[], columns: Column<Row>[], sorting: Sort
   return sorting.down ? sorted.reverse() : sorted;
 }
 
+const TRACK = "minmax(120px, 1fr)";
+
+/** The sum of what the columns need at least, so that all rows are equally wide when the table scrolls sideways. */
+function leastWidth<Row>(columns: Column<Row>[]): number {
+  return columns.reduce((sum, { width = TRACK }) => sum + Number(/\d+/.exec(width)?.[0] ?? 0), 0);
+}
+
 export function DataTable<Row>({
   label,
   columns,
@@ -105,8 +112,8 @@ export function DataTable<Row>({
     if (ended) onEnd?.();
   }, [ended, sorted.length]);
   const style = {
-    "--columns": columns.map(column => column.width ?? "minmax(120px, 1fr)").join(" "),
-    minWidth: narrow ? undefined : "max-content",
+    "--columns": columns.map(column => column.width ?? TRACK).join(" "),
+    minWidth: narrow ? undefined : leastWidth(columns),
   } as CSSProperties;
   const toggle = (column: string) => {
     const next = { column, down: sorting?.column === column ? !sorting.down : true };
