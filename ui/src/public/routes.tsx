@@ -54,3 +54,12 @@ export function newCampaignRoute(root: FaceRoot) {
     component: lazyRouteComponent(() => import("./NewCampaign"), "NewCampaignPage"),
   });
 }
+
+/** The page of a browser wallet's account; the desk has accounts of its own. */
+export function accountRoute(root: FaceRoot) {
+  return createRoute({
+    getParentRoute: () => root,
+    path: "/account",
+    component: lazyRouteComponent(() => import("./Account"), "AccountPage"),
+  });
+}

@@ -120,7 +120,7 @@ describe("bits", () => {
     [12.31, "12.4 bits"],
     [12.3, "12.3 bits"],
     [99.95, "100 bits"],
-    [1234.2, "1,235 bits"],
+    [1234.21, "1,234.3 bits"],
   ])("rounds %d up, so that the page never promises less disclosure than there can be", (bits, expected) => {
     expect(plain(formatBits(bits))).toBe(expected);
   });

@@ -133,9 +133,7 @@ export function integer(n: number | bigint): string {
 export function formatBits(bits: number): string {
   const tenths = Math.ceil(bits * 10 - 1e-9);
   const text =
-    tenths >= 1000 || tenths % 10 === 0
-      ? integer(Math.ceil(tenths / 10))
-      : `${Math.floor(tenths / 10)}.${tenths % 10}`;
+    tenths % 10 === 0 ? integer(tenths / 10) : `${integer(Math.floor(tenths / 10))}.${tenths % 10}`;
   return `${text}${NBSP}${tenths === 10 ? "bit" : "bits"}`;
 }
 

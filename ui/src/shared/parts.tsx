@@ -120,7 +120,7 @@ export function Address({ address, to, full = false, copy = true }: AddressProps
   const text = full ? address : shortAddress(address);
   const code = <code title={address}>{text}</code>;
   return (
-    <span className={css.identifier}>
+    <span className={css.identifier} data-full={full || undefined}>
       <Identicon address={address} />
       {to ? <Link to={to}>{code}</Link> : code}
       {copy && <Copy text={address} label={`Copy address ${shortAddress(address)}`} />}

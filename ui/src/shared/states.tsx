@@ -105,7 +105,16 @@ const ADVICE: Record<string, string> = {
   PAGE: "Reload the page. If it stays, report it with the details.",
 };
 
-export function ErrorPanel({ error, what, retry }: { error: unknown; what?: string; retry?: () => void }) {
+interface ErrorProps {
+  error: unknown;
+  what?: string;
+  retry?: () => void;
+  /** The error is the whole page, so its title is the page's. */
+  page?: boolean;
+}
+
+export function ErrorPanel({ error, what, retry, page = false }: ErrorProps) {
+  const Heading = page ? "h1" : "h2";
   const problem = problemFrom(error);
   const advice = ADVICE[problem.code] ?? (problem.retryable ? "Try again in a moment." : null);
   const details = JSON.stringify(
@@ -118,7 +127,7 @@ export function ErrorPanel({ error, what, retry }: { error: unknown; what?: stri
       <div className={css.errorHead}>
         <div>
           <IconAlertTriangle size={20} />
-          <h2>{what ?? problem.title}</h2>
+          <Heading>{what ?? problem.title}</Heading>
           <code>{problem.code}</code>
         </div>
         <Copy text={details} label="Copy the details" />
@@ -136,9 +145,10 @@ export function ErrorPanel({ error, what, retry }: { error: unknown; what?: stri
   );
 }
 
-export function Offline({ retry }: { retry?: () => void }) {
+export function Offline({ retry, page = false }: { retry?: () => void; page?: boolean }) {
   return (
     <State
+      page={page}
       icon={<IconPlugConnectedX size={28} stroke={1.5} />}
       tone="warn"
       title="The server does not answer"
@@ -186,11 +196,13 @@ interface LoadedProps<T> {
   /** What could not be loaded, as the title of the error. */
   what: string;
   loading?: ReactNode;
+  /** The data is the whole page: there is no other title. */
+  page?: boolean;
   children: (data: T) => ReactNode;
 }
 
 /** Shows a query's data, old data with a notice while the server is gone, or why there is none. */
-export function Loaded<T>({ query, what, loading = <Loading />, children }: LoadedProps<T>) {
+export function Loaded<T>({ query, what, loading = <Loading />, page = false, children }: LoadedProps<T>) {
   const retry = () => void query.refetch();
   if (query.data !== undefined) {
     return (
@@ -202,12 +214,7 @@ export function Loaded<T>({ query, what, loading = <Loading />, children }: Load
       </>
     );
   }
-  if (query.error) {
-    return problemFrom(query.error).code === "UNREACHABLE" ? (
-      <Offline retry={retry} />
-    ) : (
-      <ErrorPanel error={query.error} what={what} retry={retry} />
-    );
-  }
-  return loading;
+  if (!query.error) return loading;
+  if (problemFrom(query.error).code === "UNREACHABLE") return <Offline retry={retry} page={page} />;
+  return <ErrorPanel error={query.error} what={what} retry={retry} page={page} />;
 }

@@ -12,7 +12,7 @@ import type { ChainEvent, Page } from "../types";
 import { eventText } from "../words";
 import css from "./campaign.module.css";
 
-const PAGE = 100;
+const PAGE = 50;
 
 const KINDS = [
   { id: "submitted", label: "Submitted" },

@@ -10,6 +10,7 @@ import {
   recoverTypedDataAddress,
 } from "viem";
 import { get } from "../../shared/api";
+import { count } from "../../shared/format";
 import type { CampaignDetail, ChainEvent, Info, Ledger, Page } from "../types";
 import type { ChainReader } from "../wallet/chain";
 import { CAMPAIGNS_ABI } from "../wallet/contract";
@@ -147,7 +148,7 @@ export async function signatureCheck(
   return {
     name,
     ok: true,
-    text: `${events.length} settlements, each signed by ${attester}, which the registry names for this Capsule.`,
+    text: `${count(events.length, "settlement")}, each signed by ${attester}, which the registry names for this Capsule.`,
   };
 }
 

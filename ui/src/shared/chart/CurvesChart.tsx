@@ -43,7 +43,7 @@ export function CurvesChart({ title, curves }: { title: string; curves: Curve[] 
   };
   const best = curves.map(
     ({ name, points: own }) =>
-      `${name} reached ${formatPpm(own.at(-1)?.y ?? 0)} for ${formatPpm(own.at(-1)?.x ?? 0)} of its bounty`,
+      `${name} reached ${formatPpm(own.at(-1)?.y ?? 0)} for ${formatPpm(Math.floor((own.at(-1)?.x ?? 0) / 1000) * 1000)} of its bounty`,
   );
   return (
     <ChartFrame
