@@ -13,7 +13,7 @@ import {
 import { Link, useParams } from "@tanstack/react-router";
 import { lazy, type ReactNode, Suspense } from "react";
 import { AccuracyChart } from "../shared/chart/AccuracyChart";
-import { count, duration, formatPoints, formatPpm, integer, sharePpm } from "../shared/format";
+import { count, duration, formatPoints, formatPpm, integer, roughPpm, sharePpm } from "../shared/format";
 import { useNow } from "../shared/now";
 import { Amount, type Figure, Figures, Time } from "../shared/parts";
 import { useApi } from "../shared/query";
@@ -223,7 +223,7 @@ function Tiles({ campaign }: { campaign: CampaignDetail }) {
       note: (
         <>
           of <Amount value={campaign.bounty} token={token} places={2} />
-          {share === null ? "" : ` · ${formatPpm(Math.floor(share / 1000) * 1000)}`}
+          {share === null ? "" : ` · ${roughPpm(share)}`}
         </>
       ),
     },

@@ -7,7 +7,7 @@ import { useNavigate, useParams } from "@tanstack/react-router";
 import { type FormEvent, useMemo, useState } from "react";
 import { get } from "../shared/api";
 import { type Column, DataTable } from "../shared/DataTable";
-import { count, formatPoints, formatPpm, integer, sharePpm, units } from "../shared/format";
+import { count, formatPoints, integer, roughPpm, sharePpm, units } from "../shared/format";
 import { Address, Amount, Figures, Identicon, PageHead, Panel, Time } from "../shared/parts";
 import { useApi } from "../shared/query";
 import { Empty, Loaded, Loading } from "../shared/states";
@@ -270,7 +270,7 @@ function MinerContent({ miner }: { miner: Miner }) {
           {
             label: "Accepted",
             value: integer(accepted),
-            note: rate === null ? undefined : `${formatPpm(Math.floor(rate / 1000) * 1000)} of all`,
+            note: rate === null ? undefined : `${roughPpm(rate)} of all`,
           },
           ...byToken(miner.campaigns).map(sum => ({
             label: `Earned in ${token(sum.token)?.symbol ?? "an unknown token"}`,

@@ -14,8 +14,8 @@ import {
   ETH,
   formatAmount,
   formatPoints,
-  formatPpm,
   integer,
+  roughPpm,
   shortAddress,
   shortUnits,
   type Token,
@@ -202,10 +202,7 @@ function tiles({ total }: Statistics, token: (address: string) => Token | undefi
     {
       label: "Submissions",
       value: integer(total.submissions),
-      note:
-        total.acceptance_ppm === null
-          ? "none settled"
-          : `${formatPpm(Math.floor(total.acceptance_ppm / 1000) * 1000)} accepted`,
+      note: total.acceptance_ppm === null ? "none settled" : `${roughPpm(total.acceptance_ppm)} accepted`,
     },
     {
       label: "Active miners",

@@ -33,7 +33,7 @@ export default function Palette({ face, close }: { face: Face; close: () => void
   const run = (item: PaletteItem | undefined) => {
     if (!item) return;
     close();
-    if (item.to) void navigate({ to: item.to });
+    if (item.to) void navigate({ href: item.to });
     item.run?.();
   };
   const key = (event: KeyboardEvent) => {

@@ -32,6 +32,7 @@ export interface PaletteItem {
   /** What kind of thing it is: "Page", "Campaign", "Action". */
   kind: string;
   detail?: string;
+  /** A path of this face, with its search parameters. */
   to?: string;
   run?: () => void;
 }

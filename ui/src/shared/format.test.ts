@@ -12,8 +12,10 @@ import {
   plainUnits,
   ppmShare,
   relative,
+  roughPpm,
   sharePpm,
   shortUnits,
+  tickPpm,
   units,
 } from "./format";
 
@@ -90,15 +92,21 @@ describe("payouts", () => {
 
 describe("accuracies", () => {
   it.each([
-    [0, "0 %"],
+    [0, "0.0 %"],
     [1, "0.0001 %"],
     [926_000, "92.6 %"],
     [999_999, "99.9999 %"],
-    [1_000_000, "100 %"],
+    [930_000, "93.0 %"],
+    [1_000_000, "100.0 %"],
     [12_345_678, "1,234.5678 %"],
     [-5_000, "−0.5 %"],
   ])("shows %i ppm as a percentage", (ppm, expected) => {
     expect(plain(formatPpm(ppm))).toBe(expected);
+  });
+
+  it("rounds shares down, never up", () => {
+    expect(plain(roughPpm(999_999))).toBe("99.9 %");
+    expect(plain(tickPpm(930_000))).toBe("93 %");
   });
 
   it("shows differences in points, with their sign", () => {

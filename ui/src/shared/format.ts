@@ -99,9 +99,20 @@ function fixedPpm(ppm: number, shift: number): string {
   return `${ppm < 0 ? MINUS : ""}${group(digits.slice(0, -shift))}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
-/** Parts per million as a percentage, exactly: 926000 is "92.6 %". */
+/** Parts per million as a percentage, exactly, with one decimal at least: 926000 is "92.6 %", 930000 is "93.0 %". */
 export function formatPpm(ppm: number): string {
+  const text = fixedPpm(ppm, 4);
+  return `${text}${text.includes(".") ? "" : ".0"}${NBSP}%`;
+}
+
+/** A percentage on an axis: 930000 is "93 %". */
+export function tickPpm(ppm: number): string {
   return `${fixedPpm(ppm, 4)}${NBSP}%`;
+}
+
+/** A share as a percentage with one decimal, rounded down: so exact is nothing that is only read. */
+export function roughPpm(ppm: number): string {
+  return formatPpm(Math.floor(ppm / 1_000) * 1_000);
 }
 
 /** A difference of accuracies in percentage points: 4000 is "+0.4". */

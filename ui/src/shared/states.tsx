@@ -159,12 +159,12 @@ export function Offline({ retry, page = false }: { retry?: () => void; page?: bo
   );
 }
 
-export function NotFound({ what = "page", children }: { what?: string; children?: ReactNode }) {
+export function NotFound({ what = "Page", children }: { what?: string; children?: ReactNode }) {
   return (
     <State
       page
       icon={<IconQuestionMark size={28} stroke={1.5} />}
-      title={`No such ${what}`}
+      title={`${what} not found`}
       action={
         <Button component="a" href="/" variant="default">
           Go to the first page

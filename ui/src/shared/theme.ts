@@ -39,6 +39,7 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Modal: Modal.extend({
+      styles: { title: { fontSize: 17, fontWeight: 650, letterSpacing: "-0.01em" } },
       defaultProps: { ...CLOSE, radius: "lg", overlayProps: { backgroundOpacity: 0.45 } },
     }),
     Drawer: Drawer.extend({ defaultProps: { ...CLOSE, overlayProps: { backgroundOpacity: 0.45 } } }),

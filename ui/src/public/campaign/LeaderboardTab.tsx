@@ -2,7 +2,7 @@
 
 import { Link } from "@tanstack/react-router";
 import { type Column, DataTable } from "../../shared/DataTable";
-import { formatPoints, formatPpm, integer, units } from "../../shared/format";
+import { formatPoints, integer, roughPpm, units } from "../../shared/format";
 import { Address, Amount, Panel, Time } from "../../shared/parts";
 import { useApi } from "../../shared/query";
 import { Empty, Loaded } from "../../shared/states";
@@ -71,7 +71,7 @@ export function LeaderboardTab({ campaign }: { campaign: CampaignDetail }) {
           <div className={css.shareBar} aria-hidden="true">
             <div style={{ width: `${(100 * (row.share_ppm ?? 0)) / most}%` }} />
           </div>
-          {row.share_ppm === null ? "–" : formatPpm(Math.floor(row.share_ppm / 1000) * 1000)}
+          {row.share_ppm === null ? "–" : roughPpm(row.share_ppm)}
         </div>
       ),
     },

@@ -1,6 +1,7 @@
 /** Shows what a contract call does, sends it through the wallet, and follows it until it is in a block. */
 
 import { Button, Group, Loader, Modal, Stack, Text } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
 import { IconCircle, IconCircleCheck } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -38,7 +39,9 @@ function moves(action: string, item: AccountCampaign, token: Token | undefined):
   return null;
 }
 
-export default function ActionDialogue({ action, item, token, close }: DialogueProps) {
+export default function ActionDialogue({ action, item: given, token, close }: DialogueProps) {
+  // As it was when the reader decided: afterwards the server reports what is left.
+  const [item] = useState(given);
   const info = useInfo().data;
   const { connected } = useWallet();
   const queries = useQueryClient();
@@ -56,6 +59,12 @@ export default function ActionDialogue({ action, item, token, close }: DialogueP
       await execute(action, campaign, info, connected, (next, sent) => {
         setStep(next);
         if (sent) setHash(sent);
+      });
+      // The dialogue may be gone with the last action of the account; the message stays.
+      notifications.show({
+        title: `${words.label}: done`,
+        message: item.name ?? item.campaign,
+        color: "teal",
       });
       await queries.invalidateQueries();
     } catch (error) {

@@ -18,6 +18,7 @@ import {
   shortAddress,
   shortUnits,
   type Token,
+  tickPpm,
   units,
 } from "../format";
 import css from "./chart.module.css";
@@ -302,7 +303,7 @@ function Picture({ width, active, data, scale, chart }: PictureProps) {
       ? timeTicks(low, high, narrow ? 4 : 7)
       : x.ticks(narrow ? 4 : 8).filter(tick => scale === "spend" || Number.isInteger(tick));
   const tickText = (tick: number) =>
-    scale === "time" ? timeTick(tick, high - low) : scale === "spend" ? formatPpm(tick) : integer(tick);
+    scale === "time" ? timeTick(tick, high - low) : scale === "spend" ? tickPpm(tick) : integer(tick);
   return (
     <svg height={HEIGHT} viewBox={`0 0 ${width} ${HEIGHT}`} role="presentation">
       <g className={css.grid}>
@@ -310,7 +311,7 @@ function Picture({ width, active, data, scale, chart }: PictureProps) {
           <g key={tick} transform={`translate(0 ${y(tick)})`}>
             <line x1={MARGIN.left} x2={right} />
             <text x={MARGIN.left - 8} dy="0.32em" textAnchor="end">
-              {formatPpm(tick)}
+              {tickPpm(tick)}
             </text>
           </g>
         ))}

@@ -4,7 +4,7 @@ import { scaleLinear } from "d3-scale";
 import { curveStepAfter, line } from "d3-shape";
 import { useMemo } from "react";
 import { DataTable } from "../DataTable";
-import { formatPpm } from "../format";
+import { formatPpm, roughPpm, tickPpm } from "../format";
 import css from "./chart.module.css";
 import { ChartFrame, Legend, Swatch } from "./frame";
 
@@ -43,7 +43,7 @@ export function CurvesChart({ title, curves }: { title: string; curves: Curve[] 
   };
   const best = curves.map(
     ({ name, points: own }) =>
-      `${name} reached ${formatPpm(own.at(-1)?.y ?? 0)} for ${formatPpm(Math.floor((own.at(-1)?.x ?? 0) / 1000) * 1000)} of its bounty`,
+      `${name} reached ${formatPpm(own.at(-1)?.y ?? 0)} for ${roughPpm(own.at(-1)?.x ?? 0)} of its bounty`,
   );
   return (
     <ChartFrame
@@ -86,14 +86,14 @@ export function CurvesChart({ title, curves }: { title: string; curves: Curve[] 
                 <g key={tick} transform={`translate(0 ${y(tick)})`}>
                   <line x1={MARGIN.left} x2={width - MARGIN.right} />
                   <text x={MARGIN.left - 8} dy="0.32em" textAnchor="end">
-                    {formatPpm(tick)}
+                    {tickPpm(tick)}
                   </text>
                 </g>
               ))}
             </g>
             {x.ticks(width < 520 ? 4 : 8).map(tick => (
               <text key={tick} x={x(tick)} y={HEIGHT - 10} textAnchor="middle">
-                {formatPpm(tick)}
+                {tickPpm(tick)}
               </text>
             ))}
             {curves.map(({ name, colour, points: own }) => (
