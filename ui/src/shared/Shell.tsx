@@ -13,6 +13,9 @@ import { SessionGate } from "./session";
 
 const Palette = lazy(() => import("./Palette"));
 
+/** With more pages than this, the header gives them more room. */
+const MANY_PAGES = 6;
+
 export function Shell({ face }: { face: Face }) {
   const [palette, setPalette] = useState(false);
   const [help, setHelp] = useState(false);
@@ -44,7 +47,7 @@ export function Shell({ face }: { face: Face }) {
       <a className={css.skip} href="#main">
         Skip to the content
       </a>
-      <header className={css.header}>
+      <header className={css.header} data-many={face.nav.length > MANY_PAGES || undefined}>
         <div className={css.bar}>
           <Link to="/" className={css.brand}>
             <Mark />
