@@ -1,27 +1,39 @@
-import { createRoute } from "@tanstack/react-router";
-import type { Face, LiveView } from "../shared/face";
-import { faceRoot } from "../shared/face-root";
-import { Locked } from "../shared/states";
+/** The page of a Capsule, which `capsule serve` shows to its operator. */
 
-const live: LiveView = {
-  tone: "connecting",
-  label: "Locked",
-  place: null,
-  seen: null,
-  detail: "The page has no session.",
-};
+import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
+import type { Face } from "../shared/face";
+import { faceRoot } from "../shared/face-root";
+import { Address } from "../shared/parts";
+import { useSession } from "../shared/session";
+import { useCapsuleLive, useStatus } from "./data";
+
+function Foot() {
+  const session = useSession();
+  const status = useStatus(session.data !== undefined).data;
+  return status ? (
+    <>
+      <span>Capsule {status.version}</span>
+      <span>
+        Operator <Address address={status.operator} />
+      </span>
+    </>
+  ) : null;
+}
 
 const face: Face = {
   title: "Capsule",
-  nav: [{ to: "/", label: "Home" }],
-  useLive: () => live,
+  command: "capsule ui",
+  nav: [{ to: "/", label: "Overview", exact: true }],
+  useLive: useCapsuleLive,
+  Foot,
 };
 
 const root = faceRoot(face);
-const home = createRoute({
-  getParentRoute: () => root,
-  path: "/",
-  component: () => <Locked command="capsule ui" />,
-});
 
-export const tree = root.addChildren([home]);
+export const tree = root.addChildren([
+  createRoute({
+    getParentRoute: () => root,
+    path: "/",
+    component: lazyRouteComponent(() => import("./Page"), "Page"),
+  }),
+]);
