@@ -185,7 +185,7 @@ function Campaigns({ account, campaigns }: { account: DeskAccount; campaigns: Ow
       {campaigns.map(({ item }) => (
         <div className={css.campaign} key={`${item.campaign} ${item.role}`}>
           <div>
-            <CampaignLink id={item.campaign} name={item.name} />
+            <CampaignLink id={item.campaign} name={item.name ?? null} />
             <StateChip state={item.state} />
             <span className={desk.muted}>{ROLES[item.role]}</span>
           </div>

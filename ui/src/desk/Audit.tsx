@@ -20,9 +20,10 @@ import { Cancelled } from "../shared/session";
 import { ErrorPanel, Loading, Notice } from "../shared/states";
 import { ActionButton } from "./actions/ActionButton";
 import desk from "./desk.module.css";
-import { sentence } from "./new/PlanReview";
 import { FilesField, type OwnerFiles, OwnerPage } from "./owner";
+import { Prose } from "./Prose";
 import css from "./result.module.css";
+import { sentence } from "./text";
 import type { Audit, AuditedVersion, DeskAccount } from "./types";
 import { useAccountAction } from "./Unlock";
 
@@ -125,7 +126,7 @@ function Report({ campaign, owner, audit }: ReportProps) {
       />
       {audit.warnings.map(warning => (
         <Notice key={warning} tone="warn">
-          {sentence(warning)}
+          <Prose text={sentence(warning)} />
         </Notice>
       ))}
       {audit.locked && (audit.convicts || canRelease) && (
@@ -190,7 +191,7 @@ function Version({
           {label}
         </Chip>
       </span>
-      <p>{detail === "" ? "As published" : sentence(detail)}</p>
+      <p>{detail === "" ? "As published" : <Prose text={sentence(detail)} />}</p>
       <span data-numbers>
         attested {attested_ppm === null ? "–" : formatPpm(attested_ppm)} · measured{" "}
         {measured_ppm === null ? "–" : formatPpm(measured_ppm)}

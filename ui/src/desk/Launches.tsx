@@ -4,7 +4,6 @@ import { Button } from "@mantine/core";
 import { IconCircleCheck, IconLoader, IconPlus, IconRocket, IconX } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { count } from "../shared/format";
 import { Chip, PageHead, Time, type Tone } from "../shared/parts";
 import { Empty, Loaded, Loading, Notice } from "../shared/states";
 import { useLaunches } from "./data";
@@ -12,6 +11,8 @@ import { ResumeButton, STEP_NAMES } from "./LaunchSteps";
 import css from "./launch.module.css";
 import { place } from "./new/draft";
 import { load } from "./new/store";
+import { Prose } from "./Prose";
+import { sentence } from "./text";
 import type { Launch } from "./types";
 
 export function LaunchesPage() {
@@ -82,8 +83,6 @@ export function LaunchChip({ state }: { state: Launch["state"] }) {
 }
 
 function Row({ launch }: { launch: Launch }) {
-  const done = launch.steps.filter(({ state }) => state === "done").length;
-  const now = launch.steps.find(({ state }) => state === "running" || state === "failed");
   return (
     <li className={css.row}>
       <div>
@@ -99,10 +98,12 @@ function Row({ launch }: { launch: Launch }) {
         </div>
       </div>
       <p>
-        {launch.state === "done"
-          ? "All steps are done."
-          : `${count(done, "step")} of ${launch.steps.length} done${now ? `; ${STEP_NAMES[now.name].title.toLowerCase()}` : ""}.`}
-        {launch.error && <span className={css.reason}>{launch.error.detail}</span>}
+        {progress(launch)}
+        {launch.error && (
+          <span className={css.reason}>
+            <Prose text={sentence(launch.error.detail)} />
+          </span>
+        )}
       </p>
       <div className={css.rowActions}>
         {launch.state === "failed" && launch.resumable && <ResumeButton launch={launch} />}
@@ -114,4 +115,14 @@ function Row({ launch }: { launch: Launch }) {
       </div>
     </li>
   );
+}
+
+/** Where a launch is, in words. */
+export function progress({ state, steps }: Launch): string {
+  if (state === "done") return "All steps are done.";
+  const at = steps.findIndex(step => step.state === "running" || step.state === "failed");
+  const step = steps[at];
+  if (!step) return state === "running" ? "Starting." : "Stopped.";
+  const place = `step ${at + 1} of ${steps.length}: ${STEP_NAMES[step.name].title.toLowerCase()}`;
+  return state === "running" ? `In ${place}.` : `Stopped in ${place}.`;
 }

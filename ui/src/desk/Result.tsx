@@ -13,10 +13,11 @@ import { Cancelled } from "../shared/session";
 import { ErrorPanel, Loading, Notice } from "../shared/states";
 import { ConfusionMatrix } from "./ConfusionMatrix";
 import desk from "./desk.module.css";
-import { sentence } from "./new/PlanReview";
 import { FilesField, type OwnerFiles, OwnerPage } from "./owner";
+import { Prose } from "./Prose";
 import { ResidualPlot } from "./ResidualPlot";
 import { snippet } from "./snippets";
+import { sentence } from "./text";
 import type { DeskAccount, ModelFormat, Result } from "./types";
 import { useAccountAction } from "./Unlock";
 
@@ -123,7 +124,7 @@ function Report({ campaign, result }: { campaign: CampaignDetail; result: Result
       />
       {result.warnings.map(warning => (
         <Notice key={warning} tone="warn">
-          {sentence(warning)}
+          <Prose text={sentence(warning)} />
         </Notice>
       ))}
       <div className={desk.halves}>
@@ -171,7 +172,9 @@ function Downloads({ id, result }: { id: string; result: Result }) {
           <li key={format}>
             <div>
               <code>{format}</code>
-              <small>{sentence(reason)}</small>
+              <small>
+                <Prose text={sentence(reason)} />
+              </small>
             </div>
             <Chip>Not available</Chip>
           </li>

@@ -46,8 +46,8 @@ function AccountChip() {
       </Link>
     );
   return (
-    <Link to="/accounts" className={css.corner} aria-label={`${open.name}, unlocked`}>
-      <IconLockOpen size={16} />
+    <Link to="/accounts" className={css.corner}>
+      <IconLockOpen size={16} aria-label="Unlocked:" role="img" />
       <span>{open.name}</span>
       <small>{clock((open.unlocked_until ?? now) - now)}</small>
     </Link>

@@ -30,7 +30,7 @@ export function OwnerPage({ what, children }: OwnerPageProps) {
     <>
       <Link to={`/campaigns/${id}`} className={desk.back}>
         <IconArrowLeft size={15} />
-        {campaign.data ? campaignName(campaign.data) : "Campaign"}
+        {campaign.data ? campaignName({ id, name: campaign.data.name ?? null }) : "Campaign"}
       </Link>
       <Loaded query={campaign} what="The campaign could not be loaded">
         {data => (

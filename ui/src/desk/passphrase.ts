@@ -14,23 +14,25 @@ const WORDS: Record<Strength, string> = {
 };
 
 export const SHORTEST = 12;
-const GOOD_BITS = 60;
-const STRONG_BITS = 80;
+const GOOD_BITS = 50;
+const STRONG_BITS = 65;
+/** Bits of a word that was chosen from some thousands; letters of a word are not chosen one by one. */
+const WORD_BITS = 14;
+const LETTER_BITS = Math.log2(26);
 
-/** Bits of a passphrase whose characters were chosen at random from their kinds, repeated and common parts removed. */
+function partBits(part: string): number {
+  if (/^\p{L}/u.test(part)) {
+    const mixed = /\p{Ll}\p{Lu}/u.test(part) ? 2 : 0;
+    return Math.min(part.length * LETTER_BITS, WORD_BITS) + mixed;
+  }
+  if (/^\d/.test(part)) return part.length * Math.log2(10);
+  return /^\s/.test(part) ? 1 : part.length * 5;
+}
+
+/** Bits of a passphrase of random words, digits and signs. A part that comes again, or is common, adds nothing. */
 function bits(text: string): number {
-  const rare = text.replace(COMMON, "x");
-  const kinds: [RegExp, number][] = [
-    [/[a-z]/, 26],
-    [/[A-Z]/, 26],
-    [/\d/, 10],
-    [/[^a-zA-Z\d]/, 32],
-  ];
-  const alphabet = kinds.reduce((sum, [kind, size]) => sum + (kind.test(rare) ? size : 0), 0);
-  const different = new Set(rare).size;
-  // Few different characters make a long text no better.
-  const length = Math.min(rare.length, different * 3);
-  return length * Math.log2(Math.max(alphabet, 2)) * 0.75;
+  const parts = text.replace(COMMON, " ").match(/\p{L}+|\d+|\s+|[^\p{L}\d\s]+/gu) ?? [];
+  return [...new Set(parts)].reduce((sum, part) => sum + partBits(part), 0);
 }
 
 export function strength(text: string): Strength {

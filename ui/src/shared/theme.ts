@@ -42,6 +42,8 @@ export const theme = createTheme({
       styles: { title: { fontSize: 17, fontWeight: 650, letterSpacing: "-0.01em" } },
       defaultProps: { ...CLOSE, radius: "lg", overlayProps: { backgroundOpacity: 0.45 } },
     }),
+    // Its element is a <header>, which is a banner of the page unless it has another role.
+    ModalHeader: Modal.Header.extend({ defaultProps: { role: "presentation" } }),
     Drawer: Drawer.extend({ defaultProps: { ...CLOSE, overlayProps: { backgroundOpacity: 0.45 } } }),
     Notification: Notification.extend({ defaultProps: CLOSE }),
     Tooltip: Tooltip.extend({

@@ -42,48 +42,52 @@ const DELIVERED: State[] = ["finalized", "released", "convicted"];
 export default function CampaignActions({ campaign }: { campaign: CampaignDetail }) {
   const accounts = useAccounts().data?.items ?? [];
   const owner = accountOf(accounts, campaign.owner);
-  const mine = useOwnCampaigns(accounts).filter(({ item }) => item.campaign === campaign.id);
-  const delivered = DELIVERED.includes(campaign.state);
-  const shown = mine.filter(({ item }) => item.actions.some(isAction) || units(item.owed) > 0n);
+  const shown = useOwnCampaigns(accounts).filter(
+    ({ item }) => item.campaign === campaign.id && (item.actions.some(isAction) || units(item.owed) > 0n),
+  );
   if (!owner && shown.length === 0) return null;
   return (
     <section className={css.ownerBar} aria-label="Your accounts and this campaign">
-      {owner && (
-        <div className={css.ownerRow}>
-          <div>
-            <strong>Your campaign</strong>
-            <span>
-              Launched by <b>{owner.name}</b>.{" "}
-              {delivered
-                ? "The model is delivered."
-                : "Result and audit become available when the Capsule has delivered the model."}
-            </span>
-          </div>
-          {delivered && (
-            <div className={css.buttons}>
-              <Button
-                component={Link}
-                to={`/campaigns/${campaign.id}/result`}
-                leftSection={<IconDownload size={16} />}
-              >
-                Result
-              </Button>
-              <Button
-                component={Link}
-                to={`/campaigns/${campaign.id}/audit`}
-                variant="default"
-                leftSection={<IconShieldSearch size={16} />}
-              >
-                Audit
-              </Button>
-            </div>
-          )}
-        </div>
-      )}
+      {owner && <OwnerRow campaign={campaign} owner={owner} />}
       {shown.map(own => (
         <OwnActions key={`${own.account.name} ${own.item.role}`} own={own} />
       ))}
     </section>
+  );
+}
+
+function OwnerRow({ campaign, owner }: { campaign: CampaignDetail; owner: DeskAccount }) {
+  const delivered = DELIVERED.includes(campaign.state);
+  return (
+    <div className={css.ownerRow}>
+      <div>
+        <strong>Your campaign</strong>
+        <span>
+          {delivered
+            ? `The model is delivered to ${owner.name}.`
+            : "Result and audit become available when the Capsule has delivered the model."}
+        </span>
+      </div>
+      {delivered && (
+        <div className={css.buttons}>
+          <Button
+            component={Link}
+            to={`/campaigns/${campaign.id}/result`}
+            leftSection={<IconDownload size={16} />}
+          >
+            Result
+          </Button>
+          <Button
+            component={Link}
+            to={`/campaigns/${campaign.id}/audit`}
+            variant="default"
+            leftSection={<IconShieldSearch size={16} />}
+          >
+            Audit
+          </Button>
+        </div>
+      )}
+    </div>
   );
 }
 

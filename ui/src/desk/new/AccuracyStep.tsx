@@ -3,6 +3,7 @@
 import { TextInput } from "@mantine/core";
 import { formatPpm } from "../../shared/format";
 import { Notice } from "../../shared/states";
+import { Prose } from "../Prose";
 import { type Draft, percent } from "./draft";
 import type { StepProps } from "./host";
 import css from "./wizard.module.css";
@@ -36,7 +37,9 @@ export function AccuracyStep({ draft, dispatch, problems }: StepProps) {
         />
       </div>
       {draft.data?.baseline && (
-        <p className={css.hint}>Without any model: {draft.data.baseline}. A useful target lies well above.</p>
+        <p className={css.hint}>
+          Without any model: <Prose text={draft.data.baseline} />. A useful target lies well above.
+        </p>
       )}
       <Scale start={percent(draft.start)} goal={percent(draft.goal)} />
       {draft.start !== "" && (

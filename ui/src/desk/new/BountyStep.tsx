@@ -1,7 +1,7 @@
 /** Step 5: bounty, token, and what improvements pay. */
 
 import { Select, TextInput } from "@mantine/core";
-import { formatAmount, formatPpm, payout, type Token, units } from "../../shared/format";
+import { formatAmount, formatPoints, payout, type Token, units } from "../../shared/format";
 import { useApi } from "../../shared/query";
 import { Notice } from "../../shared/states";
 import { bountyUnits, type Draft, payoutPreview, percent } from "./draft";
@@ -75,7 +75,9 @@ function Preview({ draft }: { draft: Draft }) {
         <tbody>
           {gains.map(gain => (
             <tr key={gain}>
-              <th scope="row">{formatPpm(gain).replace(/\s?%$/, "")} points</th>
+              <th scope="row">
+                {formatPoints(gain).replace("+", "")} {gain === 10_000 ? "point" : "points"}
+              </th>
               <td>{formatAmount(payout(bounty, gain, goal), token)}</td>
             </tr>
           ))}

@@ -7,6 +7,7 @@ import { type Column, DataTable } from "../../shared/DataTable";
 import { count, integer } from "../../shared/format";
 import { Chip, Facts } from "../../shared/parts";
 import { ErrorPanel, Notice } from "../../shared/states";
+import { Prose } from "../Prose";
 import { type DataDraft, type InputColumn, rangeProblem, type TaskKind } from "./draft";
 import type { InspectChoices, StepProps, WizardHost } from "./host";
 import { held } from "./store";
@@ -83,7 +84,9 @@ export function DataStep({ draft, dispatch, problems, host }: StepProps & { host
               <summary>What was guessed ({data.guesses.length})</summary>
               <ul>
                 {data.guesses.map(guess => (
-                  <li key={guess}>{guess}</li>
+                  <li key={guess}>
+                    <Prose text={guess} />
+                  </li>
                 ))}
               </ul>
             </details>
@@ -208,7 +211,11 @@ function Classes({ data, problem }: { data: DataDraft; problem: string | undefin
         ))}
       </div>
       {problem && <p className={css.problem}>{problem}</p>}
-      {data.baseline && <p className={css.hint}>Without any model: {data.baseline}.</p>}
+      {data.baseline && (
+        <p className={css.hint}>
+          Without any model: <Prose text={data.baseline} />.
+        </p>
+      )}
     </div>
   );
 }

@@ -6,13 +6,15 @@ import { ETH, formatAmount, formatBits, formatPoints, formatPpm, units } from ".
 import { Address, Facts } from "../../shared/parts";
 import { Cancelled } from "../../shared/session";
 import { ErrorPanel, Loading, Notice } from "../../shared/states";
+import { Prose } from "../Prose";
+import { sentence } from "../text";
 import type { Plan } from "../types";
 import { useAccountAction } from "../Unlock";
 import { FilePreview } from "./FilePreview";
 import type { StepProps } from "./host";
 import { costText, planToken, usePlan } from "./plan";
-import { facts } from "./Summary";
 import css from "./wizard.module.css";
+import { words } from "./words";
 
 export function PlanReview({ draft, dispatch }: StepProps) {
   const [run, dialogue] = useAccountAction();
@@ -21,7 +23,7 @@ export function PlanReview({ draft, dispatch }: StepProps) {
   const retry = () => void plan.refetch();
   return (
     <>
-      <Facts items={facts(draft)} />
+      <p className={css.words}>{words(draft).join(" ")}</p>
       {!file && (
         <Notice tone="warn">
           The files are not kept in the browser: choose{" "}
@@ -66,7 +68,7 @@ function PlanView({ plan, retry }: { plan: Plan; retry: () => void }) {
       ) : (
         outlook.warnings.map(warning => (
           <Notice key={warning} tone="warn">
-            {sentence(warning)}
+            <Prose text={sentence(warning)} />
           </Notice>
         ))
       )}
@@ -76,7 +78,7 @@ function PlanView({ plan, retry }: { plan: Plan; retry: () => void }) {
         <Facts
           items={[
             ["Start", `${formatPpm(outlook.start_ppm)} on your validation set`],
-            ["Model", outlook.model],
+            ["Model", <Prose key="model" text={outlook.model} />],
             ["Public verdicts disclose", `at most ${formatBits(outlook.leak_bits)}`],
             ["Capsule", <Address key="capsule" address={plan.capsule.operator} />],
             ["Its stake in this campaign", formatAmount(plan.capsule.stake, ETH)],
@@ -92,11 +94,6 @@ function PlanView({ plan, retry }: { plan: Plan; retry: () => void }) {
       </div>
     </>
   );
-}
-
-export function sentence(text: string): string {
-  const upper = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(upper) ? upper : `${upper}.`;
 }
 
 function Cost({ plan }: { plan: Plan }) {

@@ -4,10 +4,9 @@ import type { ReactNode } from "react";
 import { count, formatAmount, formatPpm, shortAddress } from "../../shared/format";
 import { bountyUnits, type Draft, isRandom, payoutPreview, percent } from "./draft";
 import css from "./wizard.module.css";
+import { duration, inputs } from "./words";
 
 type Line = [name: string, text: ReactNode];
-
-const UNIT_NAMES = { d: "day", h: "hour", m: "minute" } as const;
 
 /** The facts of a draft, in the order of its steps; those that are still open are left out. */
 export function facts(draft: Draft): [string, string][] {
@@ -21,7 +20,7 @@ export function facts(draft: Draft): [string, string][] {
       data &&
         `${data.target}, ${data.kind === "regression" ? "a number" : count(data.classes.length, "class", "classes")}`,
     ],
-    ["From", data && inputText(data)],
+    ["From", data && inputs(data)],
     ["Validation", data && `${data.file}, ${count(data.rows, "row")}`],
     ["Model", data && modelText(draft)],
     [
@@ -31,18 +30,10 @@ export function facts(draft: Draft): [string, string][] {
     ["Bounty", amount === null ? null : formatAmount(amount, token)],
     ["A point pays", preview && preview.point > 0n ? formatAmount(preview.point, token) : null],
     ["Paid by", draft.account || null],
-    [
-      "Ends after",
-      data && `${draft.deadline} ${UNIT_NAMES[draft.deadlineUnit]}${draft.deadline === "1" ? "" : "s"}`,
-    ],
+    ["Ends after", data && duration(draft)],
     ["Capsule", data && (draft.capsule === "" ? "the cheapest" : shortAddress(draft.capsule))],
   ];
   return lines.filter((line): line is [string, string] => line[1] !== null);
-}
-
-function inputText(data: NonNullable<Draft["data"]>): string {
-  if (data.image) return `an image, ${data.image.height} × ${data.image.width}`;
-  return count(data.inputs.filter(({ used }) => used).length, "column");
 }
 
 function modelText(draft: Draft): string {

@@ -33,7 +33,7 @@ export function TermsStep({ draft, dispatch, problems }: StepProps) {
         />
         <Select
           label="Unit"
-          description="Of the time on the left."
+          description="Days, hours or minutes."
           data={UNITS}
           value={draft.deadlineUnit}
           onChange={unit => unit && change({ deadlineUnit: unit as DeadlineUnit })}

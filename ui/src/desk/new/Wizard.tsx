@@ -49,6 +49,7 @@ export function Wizard({ host }: { host: WizardHost }) {
   const [draft, dispatch] = useReducer(reduce, EMPTY, () => load());
   const [tried, setTried] = useState<StepId | null>(null);
   const form = useRef<HTMLFormElement>(null);
+  const frame = useRef<HTMLDivElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const options = { needsAccount: host.needsAccount };
   const found = problems(draft, draft.step, options);
@@ -66,7 +67,8 @@ export function Wizard({ host }: { host: WizardHost }) {
   useEffect(() => {
     if (shown.current === draft.step) return;
     shown.current = draft.step;
-    heading.current?.focus();
+    heading.current?.focus({ preventScroll: true });
+    frame.current?.scrollIntoView?.({ block: "nearest" });
   }, [draft.step]);
 
   const submit = (event: FormEvent) => {
@@ -86,7 +88,7 @@ export function Wizard({ host }: { host: WizardHost }) {
   const Step = stepOf(draft.step, host);
   const { title, note } = TITLES[draft.step];
   return (
-    <div className={css.wizard}>
+    <div ref={frame} className={css.wizard}>
       <Steps draft={draft} options={options} go={step => dispatch({ type: "go", step, options })} />
       <div className={css.columns}>
         <form ref={form} className={css.form} onSubmit={submit} noValidate aria-labelledby="step-title">
@@ -123,16 +125,17 @@ export function Wizard({ host }: { host: WizardHost }) {
         </form>
         <aside className={css.aside} aria-label="Your campaign so far">
           <Summary draft={draft} />
-          <Button
-            variant="subtle"
-            color="gray"
-            size="xs"
-            leftSection={<IconTrash size={14} />}
-            onClick={discard}
-            disabled={draft === EMPTY}
-          >
-            Discard the draft
-          </Button>
+          {draft !== EMPTY && (
+            <Button
+              variant="subtle"
+              color="gray"
+              size="xs"
+              leftSection={<IconTrash size={14} />}
+              onClick={discard}
+            >
+              Discard the draft
+            </Button>
+          )}
         </aside>
       </div>
     </div>
@@ -171,7 +174,7 @@ function Steps({ draft, options, go }: StepsProps) {
         {STEPS.map((step, index) => {
           const open = place(step) <= place(draft.reached);
           const current = step === draft.step;
-          const done = open && !current && place(step) < place("review") && isComplete(draft, step, options);
+          const done = !current && place(step) < place(draft.reached) && isComplete(draft, step, options);
           return (
             <li key={step} data-current={current || undefined} data-done={done || undefined}>
               <button

@@ -134,6 +134,7 @@ export function campaignFile(draft: Draft): string {
 export function fileName({ name }: Pick<Draft, "name">): string {
   const plain = name
     .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "");
