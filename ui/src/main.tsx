@@ -6,6 +6,7 @@ import { type AnyRoute, createRouter, RouterProvider } from "@tanstack/react-rou
 import { setNonce } from "get-nonce";
 import { createRoot } from "react-dom/client";
 import { config, type FaceName } from "./shared/config";
+import { Hints } from "./shared/Hints";
 import { createQueryClient } from "./shared/query";
 import { parseSearch, stringifySearch } from "./shared/search";
 import { exchangeToken } from "./shared/session";
@@ -46,6 +47,7 @@ async function start(element: HTMLElement): Promise<void> {
       <QueryClientProvider client={createQueryClient()}>
         <Notifications position="bottom-right" limit={4} />
         <RouterProvider router={router} />
+        <Hints />
       </QueryClientProvider>
     </MantineProvider>,
   );

@@ -5,6 +5,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from "@tanstack/react-router";
 import { render, screen } from "@testing-library/react";
 import type { ReactNode } from "react";
+import { Hints } from "../src/shared/Hints";
 import { theme } from "../src/shared/theme";
 
 /** Renders and waits for the router, which shows nothing at first. */
@@ -16,6 +17,7 @@ export async function renderPage(content: ReactNode) {
     <MantineProvider theme={theme} env="test">
       <QueryClientProvider client={client}>
         <RouterProvider router={router} />
+        <Hints />
       </QueryClientProvider>
     </MantineProvider>,
   );

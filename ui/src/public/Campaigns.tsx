@@ -4,8 +4,8 @@ import { Button, Select, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { IconPlus, IconRadar2, IconSearch } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
-import { count, integer, type Token, units } from "../shared/format";
+import { useState } from "react";
+import { count, integer, type Token } from "../shared/format";
 import { Amount, PageHead, Time } from "../shared/parts";
 import { useApi } from "../shared/query";
 import { useSearchState } from "../shared/search";
@@ -25,24 +25,16 @@ const FACETS: { id: string; label: string; states: State[] }[] = [
   { id: "refunded", label: "Refunded", states: ["refunded"] },
 ];
 
-type Order = { id: string; label: string; compare: (a: CampaignSummary, b: CampaignSummary) => number };
-
-const ORDERS: Order[] = [
-  { id: "new", label: "Newest first", compare: (a, b) => b.opened_at - a.opened_at },
-  { id: "deadline", label: "Ending soon", compare: (a, b) => urgency(a) - urgency(b) },
-  {
-    id: "bounty",
-    label: "Largest bounty",
-    compare: (a, b) => Number(units(b.bounty) > units(a.bounty)) - Number(units(b.bounty) < units(a.bounty)),
-  },
-  { id: "submissions", label: "Most submissions", compare: (a, b) => b.submissions - a.submissions },
-  { id: "accuracy", label: "Highest accuracy", compare: (a, b) => (b.best_ppm ?? -1) - (a.best_ppm ?? -1) },
+/** Orders of the list, by which the server sorts. */
+const ORDERS = [
+  { value: "new", label: "Newest first" },
+  { value: "deadline", label: "Ending soon" },
+  { value: "bounty", label: "Largest bounty" },
+  { value: "accuracy", label: "Highest accuracy" },
+  { value: "progress", label: "Nearest to the target" },
+  { value: "submissions", label: "Most submissions" },
+  { value: "miners", label: "Most miners" },
 ];
-
-/** Campaigns that take submissions come first, those with the nearest deadline before others. */
-function urgency(campaign: CampaignSummary): number {
-  return campaign.state === "open" ? campaign.deadline : Number.MAX_SAFE_INTEGER;
-}
 
 const MAX_LISTED = 500;
 const MAX_COMPARED = 5;
@@ -54,6 +46,7 @@ export function CampaignsPage() {
     q: search.q,
     regime: search.regime,
     task: search.task,
+    sort: search.sort,
     limit: MAX_LISTED,
   });
   const pick = (id: string) =>
@@ -81,7 +74,6 @@ export function CampaignsPage() {
           <List
             page={page}
             facet={search.state}
-            order={search.sort}
             setFacet={state => setSearch({ state })}
             picked={picked}
             pick={pick}
@@ -156,7 +148,7 @@ function Filters({ search, setSearch }: FilterProps) {
       <Select
         aria-label="Order"
         allowDeselect={false}
-        data={ORDERS.map(({ id, label }) => ({ value: id, label }))}
+        data={ORDERS}
         value={search.sort ?? "new"}
         onChange={sort => setSearch({ sort: sort === "new" ? undefined : (sort ?? undefined) })}
       />
@@ -167,19 +159,15 @@ function Filters({ search, setSearch }: FilterProps) {
 interface ListProps {
   page: Page<CampaignSummary>;
   facet: string | undefined;
-  order: string | undefined;
   setFacet: (facet: string | undefined) => void;
   picked: string[];
   pick: (id: string) => void;
 }
 
-function List({ page, facet, order, setFacet, picked, pick }: ListProps) {
+function List({ page, facet, setFacet, picked, pick }: ListProps) {
   const token = useTokens();
   const chosen = FACETS.find(({ id }) => id === facet);
-  const shown = useMemo(() => {
-    const compare = (ORDERS.find(({ id }) => id === order) ?? (ORDERS[0] as Order)).compare;
-    return page.items.filter(({ state }) => !chosen || chosen.states.includes(state)).toSorted(compare);
-  }, [page, chosen, order]);
+  const shown = page.items.filter(({ state }) => !chosen || chosen.states.includes(state));
   const total = page.total ?? page.items.length;
   return (
     <>
@@ -223,7 +211,7 @@ function List({ page, facet, order, setFacet, picked, pick }: ListProps) {
       {total > 0 && (
         <p className={css.foot}>
           {integer(shown.length)} of {count(total, "campaign")}
-          {page.next ? `; the newest ${integer(page.items.length)} are loaded. Search finds all.` : ""}
+          {page.next ? `; the first ${integer(page.items.length)} are loaded. Search finds all.` : ""}
         </p>
       )}
     </>

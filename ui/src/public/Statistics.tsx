@@ -28,7 +28,7 @@ import { Empty, Loaded, Loading } from "../shared/states";
 import { useTokens } from "./data";
 import shared from "./parts.module.css";
 import { ALL_TIME, daysBetween, lastDays } from "./Statistics.range";
-import type { CapsuleRecord, State, Statistics, TokenMoney } from "./types";
+import type { CapsuleRecord, StateCounts, Statistics, TokenMoney } from "./types";
 import { STATES } from "./words";
 
 const RANGES: Record<string, () => { from: string; to: string }> = {
@@ -38,7 +38,7 @@ const RANGES: Record<string, () => { from: string; to: string }> = {
   all: () => ALL_TIME(),
 };
 
-const STATE_COLOURS: Record<State, string> = {
+const STATE_COLOURS: Record<keyof StateCounts, string> = {
   proposed: "var(--series-escrow)",
   open: "var(--series-accuracy)",
   closed: "var(--series-spend)",
@@ -285,9 +285,9 @@ function MoneyBars({ statistics, days, address, token, tokens, lookup, choose }:
   );
 }
 
-function StatesPanel({ byState }: { byState: Record<State, number> }) {
+function StatesPanel({ byState }: { byState: StateCounts }) {
   const all = Object.values(byState).reduce((sum, n) => sum + n, 0);
-  const states = Object.keys(STATE_COLOURS) as State[];
+  const states = Object.keys(STATE_COLOURS) as (keyof StateCounts)[];
   return (
     <Panel title="Campaigns by state" note={`${count(all, "campaign")} at the end of the range.`}>
       <StackBar

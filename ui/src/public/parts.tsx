@@ -19,6 +19,7 @@ import type { Regime, State } from "./types";
 import { REGIMES, STATES } from "./words";
 
 const STATE_ICONS: Record<State, ReactNode> = {
+  none: <IconCircleDotted size={14} />,
   proposed: <IconCircleDotted size={14} />,
   open: <IconCircleDot size={14} />,
   closed: <IconCircleHalf2 size={14} />,

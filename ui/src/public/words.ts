@@ -4,6 +4,7 @@ import type { Tone } from "../shared/parts";
 import type { CloseReason, Regime, State } from "./types";
 
 export const STATES: Record<State, { label: string; tone: Tone; hint: string }> = {
+  none: { label: "Unknown", tone: "neutral", hint: "The contract does not know this campaign." },
   proposed: {
     label: "Proposed",
     tone: "neutral",
@@ -38,6 +39,7 @@ export const STATES: Record<State, { label: string; tone: Tone; hint: string }> 
 };
 
 export const CLOSE_REASONS: Record<CloseReason, string> = {
+  none: "",
   target: "The target accuracy was reached",
   deadline: "The deadline passed",
   leak_budget: "The leak budget is spent",

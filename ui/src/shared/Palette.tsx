@@ -45,46 +45,46 @@ export default function Palette({ face, close }: { face: Face; close: () => void
   };
 
   return (
-    <Modal
-      opened
-      onClose={close}
-      withCloseButton={false}
-      size="lg"
-      yOffset="12vh"
-      aria-label="Search and commands"
-    >
-      <input
-        className={css.input}
-        value={text}
-        onChange={event => setText(event.target.value)}
-        onKeyDown={key}
-        placeholder="Go to a page, a campaign, an address…"
-        role="combobox"
-        aria-label="Search"
-        aria-expanded
-        aria-controls={list}
-        aria-activedescendant={items.length > 0 ? `${list}-${chosen}` : undefined}
-        data-autofocus
-      />
-      <ul id={list} className={css.list} role="listbox" aria-label="Results">
-        {items.map((item, index) => (
-          // biome-ignore lint/a11y/useKeyWithClickEvents: the input handles the keys
-          <li
-            key={item.id}
-            id={`${list}-${index}`}
-            role="option"
-            aria-selected={index === chosen}
-            onClick={() => run(item)}
-            onMouseMove={() => setChosen(index)}
-          >
-            <strong>{item.title}</strong>
-            {item.detail && <span>{item.detail}</span>}
-            <span>{item.kind}</span>
-          </li>
-        ))}
-      </ul>
-      {items.length === 0 && <p className={css.none}>{found.isFetching ? "Searching…" : "Nothing found."}</p>}
-    </Modal>
+    <Modal.Root opened onClose={close} size="lg" yOffset="12vh">
+      <Modal.Overlay backgroundOpacity={0.45} />
+      <Modal.Content aria-label="Search and commands" radius="lg">
+        <Modal.Body pt="md">
+          <input
+            className={css.input}
+            value={text}
+            onChange={event => setText(event.target.value)}
+            onKeyDown={key}
+            placeholder="Go to a page, a campaign, an address…"
+            role="combobox"
+            aria-label="Search"
+            aria-expanded
+            aria-controls={list}
+            aria-activedescendant={items.length > 0 ? `${list}-${chosen}` : undefined}
+            data-autofocus
+          />
+          <ul id={list} className={css.list} role="listbox" aria-label="Results">
+            {items.map((item, index) => (
+              // biome-ignore lint/a11y/useKeyWithClickEvents: the input handles the keys
+              <li
+                key={item.id}
+                id={`${list}-${index}`}
+                role="option"
+                aria-selected={index === chosen}
+                onClick={() => run(item)}
+                onMouseMove={() => setChosen(index)}
+              >
+                <strong>{item.title}</strong>
+                {item.detail && <span>{item.detail}</span>}
+                <span>{item.kind}</span>
+              </li>
+            ))}
+          </ul>
+          {items.length === 0 && (
+            <p className={css.none}>{found.isFetching ? "Searching…" : "Nothing found."}</p>
+          )}
+        </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 

@@ -112,7 +112,7 @@ it("an amount that is cut shows all its digits on focus", async () => {
   await renderPage(<Amount value="1234567890000000001" token={ETH} />);
   const amount = screen.getByText(/1.2345…/);
   expect(amount).toHaveAttribute("tabindex", "0");
-  fireEvent.focus(amount);
+  fireEvent.focusIn(amount);
   expect(plain((await screen.findByRole("tooltip")).textContent)).toBe("1.234567890000000001 ETH");
 });
 

@@ -1,6 +1,5 @@
 /** Small parts of all pages: chips, addresses, amounts, times, panels. */
 
-import { Tooltip } from "@mantine/core";
 import { IconCheck, IconCopy, IconRosetteDiscountCheckOff } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
@@ -30,18 +29,18 @@ interface ChipProps {
 
 /** A word with a colour and, so that colour is never alone, an icon. */
 export function Chip({ tone = "neutral", icon, outline = false, hint, children }: ChipProps) {
-  const chip = (
+  return (
     <span
       className={css.chip}
       data-tone={tone}
       data-outline={outline || undefined}
+      data-hint={hint}
       tabIndex={hint ? 0 : undefined}
     >
       {icon}
       {children}
     </span>
   );
-  return hint ? <Tooltip label={hint}>{chip}</Tooltip> : chip;
 }
 
 export function Copy({ text, label }: { text: string; label: string }) {
@@ -159,26 +158,31 @@ interface AmountProps {
 export function Amount({ value, token, places = 4 }: AmountProps) {
   if (!token) return <span className={css.amount}>{value.toString()} units</span>;
   const { text, exact } = shortUnits(value, token.decimals, places);
-  const full = formatAmount(value, token);
-  const amount = (
-    <span className={css.amount} tabIndex={exact ? undefined : 0}>
+  return (
+    <span
+      className={css.amount}
+      data-hint={exact ? undefined : formatAmount(value, token)}
+      tabIndex={exact ? undefined : 0}
+    >
       {text} <small>{token.symbol}</small>
       {!token.verified && <IconRosetteDiscountCheckOff size={13} aria-label="unverified token" role="img" />}
     </span>
   );
-  return exact ? amount : <Tooltip label={full}>{amount}</Tooltip>;
 }
 
 /** A time, relative to now; the absolute one in the reader's zone on hover and focus. */
 export function Time({ unix, prefix }: { unix: number; prefix?: string }) {
   const now = useNow();
   return (
-    <Tooltip label={absolute(unix)}>
-      <time className={css.time} dateTime={new Date(unix * 1000).toISOString()} tabIndex={0}>
-        {prefix}
-        {relative(unix, now)}
-      </time>
-    </Tooltip>
+    <time
+      className={css.time}
+      dateTime={new Date(unix * 1000).toISOString()}
+      data-hint={absolute(unix)}
+      tabIndex={0}
+    >
+      {prefix}
+      {relative(unix, now)}
+    </time>
   );
 }
 

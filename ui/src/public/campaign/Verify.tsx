@@ -15,7 +15,7 @@ import { type Check, equationCheck, idCheck, orderCheck, payoutCheck } from "./c
 
 async function allSubmissions(id: string, signal: AbortSignal): Promise<Submission[]> {
   const all: Submission[] = [];
-  let after: string | undefined;
+  let after: string | null | undefined;
   do {
     const page: Page<Submission> = await get(
       `/api/v1/campaigns/${id}/submissions`,
@@ -24,7 +24,7 @@ async function allSubmissions(id: string, signal: AbortSignal): Promise<Submissi
     );
     all.push(...page.items);
     after = page.next;
-  } while (after !== undefined);
+  } while (after);
   return all;
 }
 

@@ -110,7 +110,7 @@ export async function signatureCheck(
   for (const event of events) {
     const { input } = await client.getTransaction({ hash: event.at.transaction as Hex });
     const call = settleCall(input);
-    const { window, version } = event.data as { window: number; version: number };
+    const { window, version } = event.data as unknown as { window: number; version: number };
     if (!call)
       return {
         name,

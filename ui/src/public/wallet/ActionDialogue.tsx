@@ -5,12 +5,11 @@ import { notifications } from "@mantine/notifications";
 import { IconCircle, IconCircleCheck } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { get } from "../../shared/api";
 import { ETH, formatAmount, type Token } from "../../shared/format";
 import { Identifier } from "../../shared/parts";
 import { Notice } from "../../shared/states";
 import { useInfo } from "../data";
-import type { AccountCampaign, CampaignDetail } from "../types";
+import type { AccountCampaign } from "../types";
 import { ACTIONS } from "../words";
 import { callError } from "./contract";
 import { execute, type Step } from "./execute";
@@ -55,8 +54,7 @@ export default function ActionDialogue({ action, item: given, token, close }: Di
     if (!info || !connected) return;
     setProblem(null);
     try {
-      const campaign = await get<CampaignDetail>(`/api/v1/campaigns/${item.campaign}`);
-      await execute(action, campaign, info, connected, (next, sent) => {
+      await execute(action, item, info, connected, (next, sent) => {
         setStep(next);
         if (sent) setHash(sent);
       });

@@ -3,7 +3,7 @@
 import { type Address, createPublicClient, createWalletClient, custom, type Hex } from "viem";
 import { get } from "../../shared/api";
 import { digestOf, termsTuple } from "../campaign/checks";
-import type { CampaignDetail, ChainEvent, Info, Page, Submission } from "../types";
+import type { AccountCampaign, CampaignDetail, Info, Terms } from "../types";
 import { CAMPAIGNS_ABI } from "./contract";
 import type { WalletState } from "./store";
 
@@ -20,49 +20,30 @@ const FUNCTIONS: Record<string, string> = {
   withdraw_stake: "withdrawStake",
 };
 
-async function lastPage<T>(path: string, query: Record<string, string>): Promise<T[]> {
-  let after: string | undefined;
-  let items: T[] = [];
-  do {
-    const page: Page<T> = await get(path, { ...query, limit: 500, after });
-    if (page.items.length > 0) items = page.items;
-    after = page.next;
-  } while (after !== undefined);
-  return items;
-}
-
-/** The current window of a campaign: its hash while it was empty, and its submissions. */
-async function currentWindow(id: string): Promise<[Hex, { miner: Address; content: Hex }[]]> {
-  const events = `/api/v1/campaigns/${id}/events`;
-  const settled = await lastPage<ChainEvent>(events, { kind: "settled" });
-  const opened = settled.length > 0 ? settled : await lastPage<ChainEvent>(events, { kind: "opened" });
-  const start = (opened.at(-1)?.data as { window_start?: Hex } | undefined)?.window_start;
-  if (start === undefined) throw new Error("The server does not know the current window.");
-  const submissions = await lastPage<Submission>(`/api/v1/campaigns/${id}/submissions`, {});
-  const pending = submissions.filter(({ verdict }) => verdict.is === "pending");
-  return [
-    start,
-    pending.map(({ miner, content }) => ({ miner: miner as Address, content: digestOf(content) })),
-  ];
-}
-
-async function callArguments(action: string, campaign: CampaignDetail, address: string): Promise<unknown[]> {
-  const terms = termsTuple(campaign.terms);
-  if (action === "withdraw" || action === "withdraw_stake") return [terms, address];
-  if (action === "abandon") return [terms, ...(await currentWindow(campaign.id))];
-  return [terms];
+function callArguments(action: string, item: AccountCampaign, terms: Terms, address: string): unknown[] {
+  const tuple = termsTuple(terms);
+  if (action === "withdraw" || action === "withdraw_stake") return [tuple, address];
+  if (action !== "abandon") return [tuple];
+  if (!item.pending)
+    throw new Error("The server does not know the submissions of the current window; reload the page.");
+  const submissions = item.pending.submissions.map(({ miner, content }) => ({
+    miner,
+    content: digestOf(content),
+  }));
+  return [tuple, item.pending.start, submissions];
 }
 
 /** Returns the hash of the transaction once it is in a block. */
 export async function execute(
   action: string,
-  campaign: CampaignDetail,
+  item: AccountCampaign,
   info: Info,
   { wallet, address }: NonNullable<WalletState["connected"]>,
   progress: (step: Step, hash?: string) => void,
 ): Promise<Hex> {
   const functionName = FUNCTIONS[action];
   if (functionName === undefined) throw new Error(`This page does not know the action "${action}".`);
+  const { terms } = await get<CampaignDetail>(`/api/v1/campaigns/${item.campaign}`);
   const transport = custom(wallet.provider);
   const reader = createPublicClient({ transport });
   const account = address as Address;
@@ -70,7 +51,7 @@ export async function execute(
     address: info.contracts.campaigns as Address,
     abi: CAMPAIGNS_ABI,
     functionName,
-    args: await callArguments(action, campaign, address),
+    args: callArguments(action, item, terms, address),
     account,
   };
   progress("check");
