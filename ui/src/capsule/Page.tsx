@@ -18,6 +18,7 @@ import {
   units,
 } from "../shared/format";
 import { useNow } from "../shared/now";
+import { Prose } from "../shared/Prose";
 import { Address, Amount, Chip, Command, Copy, Facts, Identifier, PageHead, Panel } from "../shared/parts";
 import { Empty, Loaded, Notice } from "../shared/states";
 import css from "./capsule.module.css";
@@ -146,9 +147,13 @@ function AlertLine({ alert: { severity, text, fix } }: { alert: Alert }) {
         {severity === "error" ? "Error" : "Warning"}
       </Chip>
       <div>
-        <p>{sentence(text)}</p>
+        <p>
+          <Prose text={text} />
+        </p>
         <div className={css.fix}>
-          <span>{sentence(fix)}</span>
+          <span>
+            <Prose text={fix} />
+          </span>
           <Copy text={command ?? fix} label={`Copy what to do: ${command ?? fix}`} />
         </div>
       </div>
@@ -415,7 +420,10 @@ function Expires({ at }: { at: number }) {
 
 function Limits({ status: { limits } }: { status: CapsuleState }) {
   return (
-    <Panel title="Limits" note="Campaigns outside of them are declined. Change them with `capsule limits`.">
+    <Panel
+      title="Limits"
+      note={<Prose text="Campaigns outside of them are declined. Change them with `capsule limits`." />}
+    >
       {limits === null ? (
         <Notice>No limits are registered yet.</Notice>
       ) : (

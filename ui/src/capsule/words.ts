@@ -13,7 +13,7 @@ export const DEADLINES: Record<DeadlineKind, { label: string; missed: string }> 
 export const KEYS: Record<Key["kind"], { label: string; use: string }> = {
   attestation: { label: "Attestation key", use: "signs settlements" },
   openpgp: { label: "OpenPGP key", use: "receives keys and updates" },
-  launch: { label: "Launch key", use: "receives validation data of new campaigns" },
+  launch: { label: "Launch key", use: "receives new campaigns" },
 };
 
 /** The limits of a Capsule as lines of text. */

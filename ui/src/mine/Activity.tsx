@@ -86,7 +86,15 @@ const COLUMNS: Column<Job>[] = [
     header: "Step",
     width: "minmax(150px, .9fr)",
     sort: job => job.step,
-    cell: job => `${stepName(job.step)}, version ${integer(job.version)}`,
+    cell: job => stepName(job.step),
+  },
+  {
+    id: "version",
+    header: "Version",
+    end: true,
+    width: "minmax(84px, .4fr)",
+    sort: job => job.version,
+    cell: job => integer(job.version),
   },
   {
     id: "state",

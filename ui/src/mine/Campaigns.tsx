@@ -1,7 +1,7 @@
 /** The queue: every campaign with its fit, the Mine's decision, and why. */
 
 import { Button, NativeSelect, SegmentedControl, TextInput } from "@mantine/core";
-import { IconCheck, IconHelp, IconX } from "@tabler/icons-react";
+import { IconCheck, IconX } from "@tabler/icons-react";
 import { useState } from "react";
 import { Bullet, RegimeChip, StateChip } from "../public/parts";
 import type { Regime, State } from "../public/types";
@@ -148,7 +148,7 @@ function columns(explain: (campaign: string) => void): Column<Campaign>[] {
     {
       id: "decision",
       header: "Decision",
-      width: "minmax(190px, 1fr)",
+      width: "minmax(220px, 1fr)",
       sort: row => row.decision?.kind ?? "",
       cell: row => <Decided row={row} explain={explain} />,
     },
@@ -165,7 +165,9 @@ function columns(explain: (campaign: string) => void): Column<Campaign>[] {
       width: "minmax(190px, 1fr)",
       sort: row => row.best_ppm,
       cell: row => (
-        <Bullet start={null} best={row.version === 0 ? null : row.best_ppm} target={row.target_ppm} />
+        <div className={css.accuracy}>
+          <Bullet start={null} best={row.version === 0 ? null : row.best_ppm} target={row.target_ppm} />
+        </div>
       ),
     },
     {
@@ -208,7 +210,6 @@ function Decided({ row, explain }: { row: Campaign; explain: (campaign: string) 
       <Button
         variant="subtle"
         size="compact-sm"
-        leftSection={<IconHelp size={15} />}
         aria-label={`Why? ${campaignName(row)}`}
         aria-haspopup="dialog"
         onClick={() => explain(row.campaign)}

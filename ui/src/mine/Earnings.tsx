@@ -1,26 +1,15 @@
 /** Earnings: totals by token, payouts by day, every submission down to its settlement and the payout formula. */
 
-import { NativeSelect, SegmentedControl, TextInput } from "@mantine/core";
+import { NativeSelect } from "@mantine/core";
 import { IconAlertTriangle, IconDownload } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import { useEffect, useMemo } from "react";
 import chart from "../shared/chart/chart.module.css";
-import { DayBars } from "../shared/chart/DayBars";
 import { type Column, DataTable } from "../shared/DataTable";
-import {
-  count,
-  ETH,
-  formatAmount,
-  formatPoints,
-  integer,
-  shortUnits,
-  type Token,
-  units,
-} from "../shared/format";
-import { useNow } from "../shared/now";
+import { count, ETH, formatAmount, formatPoints, integer, shortUnits, units } from "../shared/format";
 import { Amount, Chip, Facts, Figures, Identifier, PageHead, Panel, Time } from "../shared/parts";
-import { type Search, useSearchState } from "../shared/search";
+import { useSearchState } from "../shared/search";
 import { Empty, Loaded, Partial } from "../shared/states";
+import Days from "./Days";
 import {
   campaignName,
   type Earnings,
@@ -30,28 +19,11 @@ import {
   useEarnings,
   useStatus,
 } from "./data";
+import { useFile } from "./file";
 import css from "./mine.module.css";
-import { agrees, byDay, csv, dayOf, daysBetween, daysCsv, firstDay, formula, sumOf } from "./sums";
+import { agrees, csv, formula } from "./sums";
 import { Withdraw } from "./Withdraw";
 import { VERDICTS } from "./words";
-
-const RANGES = [
-  { value: "7", label: "7 d" },
-  { value: "30", label: "30 d" },
-  { value: "90", label: "90 d" },
-  { value: "all", label: "All" },
-];
-
-const DATE = /^\d{4}-\d{2}-\d{2}$/;
-
-/** First and last day of a range from the address: `from` and `to`, or a number of days. */
-export function rangeOf(search: Search, earnings: Earnings, now: number): { from: string; to: string } {
-  const today = dayOf(now);
-  if (DATE.test(search.from ?? "") && DATE.test(search.to ?? ""))
-    return { from: search.from as string, to: search.to as string };
-  if (search.range === "all") return { from: earnings.days[0]?.date ?? today, to: today };
-  return { from: firstDay(now, Number(search.range ?? "30") || 30), to: today };
-}
 
 export function Page() {
   const earnings = useEarnings();
@@ -67,9 +39,9 @@ export function Page() {
             {data.totals.map(total => (
               <TokenFigures key={total.token.address} total={total} />
             ))}
-            <Costs earnings={data} />
             <Days earnings={data} />
             <Submissions earnings={data} />
+            <Costs earnings={data} />
           </div>
         )}
       </Loaded>
@@ -127,86 +99,6 @@ function Costs({ earnings: { gas, stakes } }: { earnings: Earnings }) {
   );
 }
 
-/** The address of a file with this text, for a link that saves it. */
-function useFile(text: string): string {
-  const address = useMemo(() => URL.createObjectURL(new Blob([text], { type: "text/csv" })), [text]);
-  useEffect(() => () => URL.revokeObjectURL(address), [address]);
-  return address;
-}
-
-/** A number for the length of a bar; exact amounts are shown as text. */
-function length(amount: bigint, token: Token): number {
-  return Number(amount) / 10 ** token.decimals;
-}
-
-function Days({ earnings }: { earnings: Earnings }) {
-  const now = useNow();
-  const [search, change] = useSearchState();
-  const tokens = earnings.totals.map(({ token }) => tokenOf(token));
-  const paid = (token: Token) => earnings.days.some(day => tokenOf(day.token).address === token.address);
-  const token = tokens.find(({ address }) => address === search.token) ?? tokens.find(paid) ?? ETH;
-  const { from, to } = rangeOf(search, earnings, now);
-  const days = useMemo(() => daysBetween(from, to), [from, to]);
-  const values = useMemo(() => byDay(earnings, token, days), [earnings, token, days]);
-  const file = useFile(daysCsv(days, values, token));
-  const sum = formatAmount(sumOf(values.map(amount => ({ amount }))), token);
-  const active = values.filter(amount => amount > 0n).length;
-  const custom = search.from !== undefined || search.to !== undefined;
-  return (
-    <DayBars
-      title="Payouts by day"
-      sentence={`Paid ${sum} on ${active} of ${count(days.length, "day")}, from ${from} to ${to} (UTC).`}
-      days={days}
-      series={[
-        {
-          name: token.symbol,
-          colour: "var(--series-paid)",
-          values: values.map(amount => length(amount, token)),
-          text: day => formatAmount(values[day] ?? 0n, token),
-        },
-      ]}
-      tick={value => (value === 0 ? "0" : new Intl.NumberFormat("en", { notation: "compact" }).format(value))}
-      csv={file}
-      controls={
-        <>
-          {tokens.length > 1 && (
-            <NativeSelect
-              size="xs"
-              aria-label="Token"
-              data={tokens.map(({ address, symbol }) => ({ value: address, label: symbol }))}
-              value={token.address}
-              onChange={event => change({ token: event.currentTarget.value })}
-            />
-          )}
-          <SegmentedControl
-            size="xs"
-            aria-label="Range"
-            data={RANGES}
-            value={custom ? "" : (search.range ?? "30")}
-            onChange={range => change({ range, from: undefined, to: undefined })}
-          />
-          <TextInput
-            size="xs"
-            type="date"
-            aria-label="First day"
-            value={from}
-            max={to}
-            onChange={event => change({ from: event.currentTarget.value, to })}
-          />
-          <TextInput
-            size="xs"
-            type="date"
-            aria-label="Last day"
-            value={to}
-            min={from}
-            onChange={event => change({ from, to: event.currentTarget.value })}
-          />
-        </>
-      }
-    />
-  );
-}
-
 function Submissions({ earnings }: { earnings: Earnings }) {
   const [search, change] = useSearchState();
   const verdict = search.verdict ?? "all";
@@ -260,7 +152,7 @@ function Submissions({ earnings }: { earnings: Earnings }) {
           columns={COLUMNS}
           rows={rows}
           id={item => `${item.campaign} ${item.window} ${item.number}`}
-          rowHeight={64}
+          rowHeight={72}
           note={`${integer(rows.length)} of ${count(earnings.submissions, "submission")}`}
         />
       )}
@@ -296,9 +188,9 @@ const COLUMNS: Column<Submission>[] = [
   },
   {
     id: "delta",
-    header: "Δ (points)",
+    header: "Δ points",
     end: true,
-    width: "minmax(90px, .4fr)",
+    width: "minmax(100px, .4fr)",
     sort: item => item.delta_ppm ?? -1,
     cell: item => (item.delta_ppm === null ? "–" : formatPoints(item.delta_ppm)),
   },
@@ -306,7 +198,7 @@ const COLUMNS: Column<Submission>[] = [
     id: "amount",
     header: "Payout",
     end: true,
-    width: "minmax(260px, 1.6fr)",
+    width: "minmax(350px, 1.6fr)",
     sort: item => units(item.amount ?? "0"),
     cell: item => <Payout item={item} />,
   },
@@ -330,7 +222,7 @@ const COLUMNS: Column<Submission>[] = [
     id: "transaction",
     header: "Transaction",
     end: true,
-    width: "minmax(190px, .8fr)",
+    width: "minmax(175px, .7fr)",
     cell: item => <Identifier text={item.transaction} name="transaction" />,
   },
 ];

@@ -3,6 +3,7 @@
 import { Button } from "@mantine/core";
 import { IconCircleCheck, IconCircleX, IconRefresh } from "@tabler/icons-react";
 import { count } from "../shared/format";
+import { Prose } from "../shared/Prose";
 import { Copy, PageHead, Panel } from "../shared/parts";
 import { Empty, Loaded, Loading, Notice } from "../shared/states";
 import { type Check, useDoctor } from "./data";
@@ -80,10 +81,14 @@ function Line({ check }: { check: Check }) {
       />
       <div>
         <h3>{checkName(check)}</h3>
-        <p className={`${css.text} ${css.muted}`}>{detail}</p>
+        <p className={`${css.text} ${css.muted}`}>
+          <Prose text={detail} />
+        </p>
         {fix && (
           <div className={css.fix}>
-            <span>{fix.charAt(0).toUpperCase() + fix.slice(1)}</span>
+            <span>
+              <Prose text={fix} />
+            </span>
             <Copy text={commandIn(fix) ?? fix} label={`Copy the fix of ${checkName(check)}`} />
           </div>
         )}

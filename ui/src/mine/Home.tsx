@@ -2,9 +2,10 @@
 
 import { IconCircleCheck } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
-import { count, duration, ETH, formatAmount, formatPpm } from "../shared/format";
+import { lazy, type ReactNode, Suspense } from "react";
+import { count, duration, ETH, formatAmount, formatPpm, integer } from "../shared/format";
 import { useNow } from "../shared/now";
+import { Prose } from "../shared/Prose";
 import { Chip, Command, Figures, PageHead, Panel } from "../shared/parts";
 import { Empty, Loaded } from "../shared/states";
 import { formatEpsilon, level, spentPercent } from "./budget";
@@ -27,6 +28,8 @@ import { Total } from "./Total";
 import { Withdraw } from "./Withdraw";
 import { DECISIONS, NEEDS, stepDoing } from "./words";
 
+const Days = lazy(() => import("./Days"));
+
 export function Page() {
   const status = useStatus();
   const earnings = useEarnings();
@@ -41,15 +44,22 @@ export function Page() {
         <Loaded query={earnings} what="The earnings cannot be loaded">
           {data => <Money earnings={data} />}
         </Loaded>
-        <Loaded query={status} what="The status cannot be loaded">
-          {data => (
-            <div className={css.columns}>
-              <Now status={data} />
-              <Needs status={data} />
-            </div>
-          )}
-        </Loaded>
-        <Privacy />
+        <div className={css.columns}>
+          <div className={css.grid}>
+            <Loaded query={status} what="The status cannot be loaded">
+              {data => <Now status={data} />}
+            </Loaded>
+            {earnings.data && (
+              <Suspense>
+                <Days earnings={earnings.data} />
+              </Suspense>
+            )}
+          </div>
+          <div className={css.grid}>
+            {status.data && <Needs status={status.data} />}
+            <Privacy />
+          </div>
+        </div>
       </div>
     </>
   );
@@ -73,7 +83,11 @@ function Money({ earnings }: { earnings: Earnings }) {
               sums={claimable(earnings)}
             />
           ),
-          note: <Link to="/earnings">All earnings</Link>,
+          note: (
+            <Link to="/earnings" className={css.link}>
+              All earnings
+            </Link>
+          ),
         },
         {
           label: "Pending, at most",
@@ -200,7 +214,9 @@ function Next({ campaign }: { campaign: Campaign }) {
           best {formatPpm(campaign.best_ppm)} of {formatPpm(campaign.target_ppm)}
         </span>
       </div>
-      <p className={`${css.text} ${css.muted}`}>{decision.text}</p>
+      <p className={`${css.text} ${css.muted}`}>
+        <Prose text={decision.text} />
+      </p>
     </li>
   );
 }
@@ -216,8 +232,12 @@ function Needs({ status: { needs } }: { status: MineState }) {
         <ul className={css.list}>
           {needs.map(({ kind, text, command }) => (
             <li key={`${kind} ${text}`}>
-              <Chip tone={kind === "trouble" || kind === "file" ? "bad" : "warn"}>{NEEDS[kind]}</Chip>
-              <p className={css.text}>{text.charAt(0).toUpperCase() + text.slice(1)}</p>
+              <div>
+                <Chip tone={kind === "trouble" || kind === "file" ? "bad" : "warn"}>{NEEDS[kind]}</Chip>
+              </div>
+              <p className={css.text}>
+                <Prose text={text} />
+              </p>
               {command && <Command>{command}</Command>}
             </li>
           ))}
@@ -251,7 +271,7 @@ function Privacy() {
               {data.map(account => {
                 const percent = budget ? spentPercent(account, budget) : null;
                 const text = budget
-                  ? `ε ${formatEpsilon(account.epsilon ?? 0)} of ${budget.epsilon} · ${count(account.left ?? 0, "update")} left`
+                  ? `ε ${formatEpsilon(account.epsilon ?? 0)} of ${budget.epsilon} · ${integer(account.left ?? 0)} of ${count(budget.uploads, "update")} left`
                   : `${count(account.exact, "exact update")}, no budget`;
                 return (
                   <li key={account.data}>

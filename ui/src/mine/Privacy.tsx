@@ -41,9 +41,9 @@ function Report({ report }: { report: PrivacyReport }) {
       {budget ? (
         <Notice>
           Each data set has ε {budget.epsilon} at δ {formatDelta(budget.delta)}, in{" "}
-          {count(budget.uploads, "update")} of equal cost. Of one row, an observer's odds of guessing right
-          change by at most a factor of {oddsFactor(budget.epsilon)} (e to the power of ε), except with
-          probability δ.
+          {count(budget.uploads, "update")} of equal cost; ε itself grows more slowly with each. Of one row,
+          an observer's odds of guessing right change by at most a factor of {oddsFactor(budget.epsilon)} (e
+          to the power of ε), except with probability δ.
         </Notice>
       ) : (
         <Notice tone="warn">
@@ -83,39 +83,42 @@ function Card({ account, budget, added }: CardProps) {
   const left = account.left ?? 0;
   return (
     <Panel title={account.data}>
-      <Gauge
-        percent={percent}
-        level={level(percent)}
-        value={`ε ${formatEpsilon(account.epsilon ?? 0)}`}
-        note={`of ${budget.epsilon}`}
-        label={`${account.data}: ${percent} % of the privacy budget is spent`}
-      />
-      <Facts
-        items={[
-          ["Left", left === 0 ? "None: the Mine makes no update with it" : count(left, "update")],
-          ["Made", count(account.private, "private update")],
-          [
-            "Runs out",
-            left === 0 ? (
-              "It is spent"
-            ) : end === null ? (
-              <span key="end" className={css.muted}>
-                Too few updates to tell
-              </span>
-            ) : (
-              <span key="end">
-                <Time unix={end} />, at the rate so far
-              </span>
-            ),
-          ],
-        ]}
-      />
-      {account.exact > 0 && (
-        <Notice tone="warn">
-          {count(account.exact, "exact update")} without a budget {account.exact === 1 ? "was" : "were"} made.
-          ε does not cover {account.exact === 1 ? "it" : "them"}.
-        </Notice>
-      )}
+      <div className={css.card}>
+        <Gauge
+          percent={percent}
+          level={level(percent)}
+          value={integer(budget.uploads - left)}
+          note={`of ${count(budget.uploads, "update")}`}
+          label={`${account.data}: ${percent} % of the privacy budget is spent`}
+        />
+        <Facts
+          items={[
+            ["ε spent", `${formatEpsilon(account.epsilon ?? 0)} of ${budget.epsilon}`],
+            ["Left", left === 0 ? "None: the Mine makes no update with it" : count(left, "update")],
+            ["Made", count(account.private, "private update")],
+            [
+              "Runs out",
+              left === 0 ? (
+                "It is spent"
+              ) : end === null ? (
+                <span key="end" className={css.muted}>
+                  Too few updates to tell
+                </span>
+              ) : (
+                <span key="end">
+                  <Time unix={end} />, at the rate so far
+                </span>
+              ),
+            ],
+          ]}
+        />
+        {account.exact > 0 && (
+          <Notice tone="warn">
+            {count(account.exact, "exact update")} without a budget {account.exact === 1 ? "was" : "were"}{" "}
+            made. ε does not cover {account.exact === 1 ? "it" : "them"}.
+          </Notice>
+        )}
+      </div>
     </Panel>
   );
 }

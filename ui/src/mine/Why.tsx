@@ -10,6 +10,7 @@ import {
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { formatAmount, integer } from "../shared/format";
+import { Prose } from "../shared/Prose";
 import { Chip, Facts, Identifier } from "../shared/parts";
 import { Notice } from "../shared/states";
 import { type Campaign, campaignName, type Decision, tokenOf } from "./data";
@@ -42,7 +43,9 @@ export function Why({ campaign, close }: { campaign: Campaign; close: () => void
           <Notice>The Mine has not examined this campaign yet.</Notice>
         )}
         {campaign.trouble && (
-          <Notice tone="bad">The last step failed, and is retried: {campaign.trouble}</Notice>
+          <Notice tone="bad">
+            The last step failed, and is retried: <Prose text={campaign.trouble} />
+          </Notice>
         )}
         <Facts
           items={[
@@ -75,7 +78,11 @@ function Tree({ decision }: { decision: Decision }) {
         <Chip tone={tone}>{label}</Chip>
         <span className={css.muted}>{hint}</span>
       </div>
-      {!known && <Notice>{decision.text}</Notice>}
+      {!known && (
+        <Notice>
+          <Prose text={decision.text} />
+        </Notice>
+      )}
       <ol className={css.steps}>
         {steps.map(({ question, state }) => (
           <li key={question} data-state={state}>
@@ -84,7 +91,7 @@ function Tree({ decision }: { decision: Decision }) {
               {state === "here" ? <strong>{question}</strong> : question}
               {state === "here" && (
                 <p className={css.said}>
-                  {decision.text}
+                  <Prose text={decision.text} />
                   {decision.rule && (
                     <>
                       {"\n"}
