@@ -41,7 +41,12 @@ export function CampaignPage() {
   const { id } = useParams({ strict: false }) as { id: string };
   const query = useApi<CampaignDetail>(`/api/v1/campaigns/${id}`);
   return (
-    <Loaded query={query} what="The campaign could not be loaded" loading={<Loading lines={4} height={90} />}>
+    <Loaded
+      page
+      query={query}
+      what="The campaign could not be loaded"
+      loading={<Loading lines={4} height={90} />}
+    >
       {campaign => <Content campaign={campaign} />}
     </Loaded>
   );
@@ -294,7 +299,7 @@ function Parts({ campaign }: { campaign: CampaignDetail }) {
       }
       keepMounted={false}
     >
-      <Tabs.List aria-label="Parts of the campaign">
+      <Tabs.List aria-label="Parts of the campaign" className={css.tabList}>
         {PARTS.map(({ id, label }) => (
           <Tabs.Tab key={id} value={id}>
             {label}

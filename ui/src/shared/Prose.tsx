@@ -1,9 +1,9 @@
-/** Text of a program as a sentence: with a capital letter, and what stands in backticks as code. */
+/** Text of a program as a sentence: with a capital letter if it starts with a word, and what stands in backticks as code. */
 
 import css from "./parts.module.css";
 
 export function Prose({ text }: { text: string }) {
-  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  const sentence = text.replace(/^[a-z]+(?=\s)/, word => word.charAt(0).toUpperCase() + word.slice(1));
   // Every second part stood in backticks.
   return sentence.split("`").map((part, index) =>
     index % 2 === 1 ? (

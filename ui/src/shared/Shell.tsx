@@ -41,6 +41,15 @@ export function Shell({ face }: { face: Face }) {
     main.current?.focus({ preventScroll: true });
   }, [path]);
 
+  // On narrow screens the navigation scrolls sideways.
+  const nav = useRef<HTMLElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the current page's link changes with the path
+  useEffect(() => {
+    const list = nav.current;
+    const link = list?.querySelector<HTMLElement>('[aria-current="page"]');
+    if (list && link) list.scrollLeft = link.offsetLeft - (list.clientWidth - link.offsetWidth) / 2;
+  }, [path]);
+
   const page = <Outlet />;
   return (
     <>
@@ -53,7 +62,7 @@ export function Shell({ face }: { face: Face }) {
             <Mark />
             {face.title}
           </Link>
-          <nav className={css.nav} aria-label="Pages">
+          <nav ref={nav} className={css.nav} aria-label="Pages">
             {face.nav.map(item => (
               <Link
                 key={item.to}

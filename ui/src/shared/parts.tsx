@@ -170,16 +170,11 @@ export function Amount({ value, token, places = 4 }: AmountProps) {
   );
 }
 
-/** A time, relative to now; the absolute one in the reader's zone on hover and focus. */
+/** A time, relative to now; the absolute one in the reader's zone on hover. */
 export function Time({ unix, prefix }: { unix: number; prefix?: string }) {
   const now = useNow();
   return (
-    <time
-      className={css.time}
-      dateTime={new Date(unix * 1000).toISOString()}
-      data-hint={absolute(unix)}
-      tabIndex={0}
-    >
+    <time className={css.time} dateTime={new Date(unix * 1000).toISOString()} data-hint={absolute(unix)}>
       {prefix}
       {relative(unix, now)}
     </time>

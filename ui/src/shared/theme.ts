@@ -80,5 +80,12 @@ export const resolver: CSSVariablesResolver = () => {
     "--mantine-color-red-light-color": "var(--bad)",
     "--mantine-color-red-filled": "#b3261e",
   };
-  return { variables: {}, light: both, dark: both };
+  // Borders of fields, which need 3:1, and what lies above the page.
+  const light = { ...both, "--mantine-color-gray-4": "var(--line-control)" };
+  const dark = {
+    ...both,
+    "--mantine-color-dark-4": "var(--line-control)",
+    "--mantine-color-dark-6": "var(--surface-raised)",
+  };
+  return { variables: {}, light, dark };
 };

@@ -64,8 +64,8 @@ export function SubmissionsTab({ campaign }: { campaign: CampaignDetail }) {
     {
       id: "verdict",
       header: "Verdict",
-      width: "minmax(170px, 1fr)",
-      cell: row => <VerdictChip verdict={row.verdict} />,
+      width: "minmax(190px, 1.2fr)",
+      cell: row => <VerdictCell verdict={row.verdict} />,
     },
     {
       id: "miner",
@@ -142,6 +142,7 @@ export function SubmissionsTab({ campaign }: { campaign: CampaignDetail }) {
           columns={columns}
           rows={rows}
           id={row => row.number}
+          rowHeight={56}
           onEnd={() => query.hasNextPage && !query.isFetchingNextPage && void query.fetchNextPage()}
           note={`${integer(rows.length)} of ${integer(total)} submissions, in chain order`}
         />
@@ -168,30 +169,30 @@ export function VerdictChip({ verdict }: { verdict: Verdict }) {
       );
     case "rejected":
       return (
-        <Chip tone="bad" icon={<IconCircleX size={14} />} hint={rejection(verdict.reason)}>
+        <Chip tone="bad" icon={<IconCircleX size={14} />}>
           Rejected
         </Chip>
       );
     case "pending":
       return (
-        <Chip
-          tone="info"
-          icon={<IconCircleDotted size={14} />}
-          hint="The window of this submission is not settled yet."
-        >
+        <Chip tone="info" icon={<IconCircleDotted size={14} />}>
           Pending
         </Chip>
       );
     default:
-      return (
-        <Chip
-          icon={<IconCircleMinus size={14} />}
-          hint="The Capsule evaluated the update; it did not raise the best accuracy by a step of the grid."
-        >
-          No improvement
-        </Chip>
-      );
+      return <Chip icon={<IconCircleMinus size={14} />}>No improvement</Chip>;
   }
+}
+
+/** The verdict of a row, with the reason of a rejection in words. */
+function VerdictCell({ verdict }: { verdict: Verdict }) {
+  if (verdict.is !== "rejected") return <VerdictChip verdict={verdict} />;
+  return (
+    <div className={css.reason}>
+      <VerdictChip verdict={verdict} />
+      <small data-hint={rejection(verdict.reason)}>{rejection(verdict.reason)}</small>
+    </div>
+  );
 }
 
 interface DetailsProps {
@@ -212,6 +213,9 @@ function Details({ submission, campaign, token }: DetailsProps) {
         <Notice tone="bad">
           {rejection(verdict.reason)} (code {verdict.reason}).
         </Notice>
+      )}
+      {verdict.is === "pending" && (
+        <Notice>The window of this submission is not settled yet: the Capsule has not evaluated it.</Notice>
       )}
       {verdict.is === "not_improved" && (
         <Notice>

@@ -221,7 +221,7 @@ function ChartLegend({ thinned }: { thinned: boolean }) {
         ]}
       />
       {thinned && (
-        <p className={css.sentence}>
+        <p className={css.thinned}>
           The chart leaves out submissions that were not accepted, because there are too many; the CSV file
           has all.
         </p>
@@ -238,12 +238,12 @@ function Key({ children }: { children: React.ReactNode }) {
   );
 }
 
-function Cross({ x, y }: { x: number; y: number }) {
+function Cross({ x, y, size = 3.5 }: { x: number; y: number; size?: number }) {
   return (
     <path
-      d={`M${x - 3.5} ${y - 3.5}l7 7m0-7l-7 7`}
+      d={`M${x - size} ${y - size}l${2 * size} ${2 * size}m0-${2 * size}l-${2 * size} ${2 * size}`}
       stroke="var(--series-rejected)"
-      strokeWidth="2"
+      strokeWidth={size > 2 ? 2 : 1.25}
       strokeLinecap="round"
     />
   );
@@ -300,8 +300,8 @@ function Picture({ width, active, data, scale, chart }: PictureProps) {
   const narrow = width < 520;
   const ticks =
     scale === "time"
-      ? timeTicks(low, high, narrow ? 4 : 7)
-      : x.ticks(narrow ? 4 : 8).filter(tick => scale === "spend" || Number.isInteger(tick));
+      ? timeTicks(low, high, narrow ? 3 : 7)
+      : x.ticks(narrow ? 3 : 8).filter(tick => scale === "spend" || Number.isInteger(tick));
   const tickText = (tick: number) =>
     scale === "time" ? timeTick(tick, high - low) : scale === "spend" ? tickPpm(tick) : integer(tick);
   return (
@@ -371,7 +371,8 @@ function Picture({ width, active, data, scale, chart }: PictureProps) {
           );
         }
         const py = bottom + BAND;
-        if (point.verdict === "rejected") return <Cross key={point.number} x={px} y={py} />;
+        if (point.verdict === "rejected")
+          return <Cross key={point.number} x={px} y={py} size={dense ? 2 : 3.5} />;
         return (
           <circle
             key={point.number}
