@@ -417,8 +417,19 @@ impl Addresses {
 
     fn human(&self) -> String {
         let mines: String = self.mines.iter().map(|mine| format!("  Mine            {mine}\n")).collect();
+        let home = |name: &str| self.directory.join("homes").join(name).display().to_string();
+        let mut pages = format!(
+            "Pages: everybody's at {}\n  the data scientist's: SONAR_HOME={} sonar ui\n  the Capsule's: CAPSULE_HOME={} capsule ui\n",
+            self.sonar,
+            self.scientist_home.display(),
+            home("capsule"),
+        );
+        if !self.mines.is_empty() {
+            pages += &format!("  a Mine's: MINE_HOME={} mine ui\n", home("mine-1"));
+        }
         format!(
             "  chain           {}\n  Sonar           {}\n  Campaigns       {}\n  DataCoin        {}\n  Capsule         {}\n{mines}\
+             {pages}\
              Launch a campaign as the data scientist {} with\n  \
              SONAR_HOME={} SONAR_PASSPHRASE_FILE={} sonar campaign launch {}\n\
              Fund your own account with\n  localnet fund ADDRESS --out {}\nCtrl-C stops everything.",
