@@ -12,6 +12,8 @@ mod dto;
 mod event_id;
 mod extract;
 mod feed;
+#[cfg(test)]
+mod fixture;
 mod hub;
 mod leaderboard;
 mod live;
