@@ -62,6 +62,12 @@ export class Page {
     return this.page.goto(`${this.origin}${path}`);
   }
 
+  /** Waits until what the page asked for has arrived, and its fonts. */
+  async loaded() {
+    await this.page.locator('[aria-label="Loading"]').first().waitFor({ state: "detached" });
+    await this.page.evaluate(() => document.fonts.ready);
+  }
+
   /** Fails if the page broke one of the rules of all pages, or has a violation of WCAG 2.2 AA. */
   async check(name) {
     assert.deepEqual(this.faults, [], `${name}: faults`);

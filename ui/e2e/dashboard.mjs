@@ -22,7 +22,7 @@ export function dashboard(stage) {
       const view = await stage.browser.open(stage.network.sonar);
       await view.goto(path);
       await view.page.getByRole("heading", { level: 1 }).waitFor();
-      await view.page.waitForLoadState("load");
+      await view.loaded();
       await view.check(path);
       await view.close();
     });
@@ -48,7 +48,9 @@ export function dashboard(stage) {
     assert.equal(file.headers.get("content-encoding"), "br");
     assert.match(file.headers.get("cache-control"), /immutable/);
     const etag = file.headers.get("etag");
-    const again = await fetch(`${stage.network.sonar}${script}`, { headers: { "if-none-match": etag } });
+    const again = await fetch(`${stage.network.sonar}${script}`, {
+      headers: { "accept-encoding": "br", "if-none-match": etag },
+    });
     assert.equal(again.status, 304);
   });
 }

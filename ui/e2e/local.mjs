@@ -1,21 +1,11 @@
 // Pages that only one person may see: a link with a launch token opens them, as `mine ui`, `capsule ui` and `sonar ui` do.
-import { join } from "node:path";
 import { run, Service } from "./network.mjs";
-
-/** Environment in which a program of the network acts for its owner. */
-export function owner(network, program, home) {
-  const prefix = program.toUpperCase();
-  return {
-    [`${prefix}_HOME`]: network.home(home),
-    [`${prefix}_PASSPHRASE_FILE`]: join(network.out, "passphrase"),
-  };
-}
 
 /** Opens the pages of a running program of the network in a new profile. */
 export function openLocal(browser, network, program, home) {
   return async options => {
     // A link works once.
-    const { link } = await run(program, ["ui", "--no-open"], owner(network, program, home));
+    const { link } = await run(program, ["ui", "--no-open"], network.owner(program, home));
     return enter(browser, link, options);
   };
 }
@@ -33,7 +23,7 @@ export async function enter(browser, link, options) {
 
 /** Starts the desk of the network's data scientist. */
 export async function openDesk(network) {
-  const environment = owner(network, "sonar", "scientist");
+  const environment = network.owner("sonar", "scientist");
   const args = ["ui", "--no-open", "--listen", "127.0.0.1:0", "--json"];
   const service = await Service.start("sonar", args, environment);
   const opener = browser => async options => {

@@ -83,7 +83,7 @@ async function look(open, name, path) {
       const view = await open({ width, height: width < 500 ? 780 : 900, theme });
       await view.goto(path);
       await view.page.getByRole("heading", { level: 1 }).waitFor();
-      await settled(view.page);
+      await view.loaded();
       const key = `${width}-${theme}`;
       const found = [...view.faults, ...(await view.violations())];
       if (await view.overflows()) found.push("the page scrolls sideways");
@@ -97,12 +97,6 @@ async function look(open, name, path) {
   console.log(`${name}: ${row.violations.length} violations, LCP ${row.timings.lcp} ms`);
   failures += row.violations.length > 0;
   return row;
-}
-
-/** Waits until requests and fonts have arrived. */
-async function settled(page) {
-  await page.locator("[data-loading]").first().waitFor({ state: "detached" });
-  await page.evaluate(() => document.fonts.ready);
 }
 
 /** Largest contentful paint in ms, and cumulative layout shift, of a first load with a slow processor. */
@@ -123,7 +117,7 @@ async function time(open, path) {
   await session.send("Emulation.setCPUThrottlingRate", { rate: SLOWDOWN });
   await view.goto(path);
   await view.page.getByRole("heading", { level: 1 }).waitFor();
-  await settled(view.page);
+  await view.loaded();
   const { lcp, cls } = await view.page.evaluate(() => globalThis.measured);
   await view.close();
   return { lcp: Math.round(lcp), cls: Number(cls.toFixed(3)) };
@@ -145,7 +139,7 @@ async function scroll() {
     return route.fulfill({ json: { items: page, next, total: all.length } });
   });
   await view.goto(`/campaigns/${network.campaign}?tab=submissions`);
-  const table = view.page.locator("[data-virtual]").first();
+  const table = view.page.locator('[role="region"][aria-label$="table"]').first();
   await table.waitFor();
   const frames = await table.evaluate(async element => {
     const times = [];

@@ -1,7 +1,7 @@
 // A real local network: chain, Sonar, Capsule and Mines, as `localnet demo --keep` starts them.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -34,7 +34,53 @@ export class Network {
     return join(this.out, "homes", name);
   }
 
-  /** Process ids of a program of this network, from its lock of the kernel's process table. */
+  /** Environment in which a program of the network acts for the owner of this home. */
+  owner(name, home) {
+    const prefix = name.toUpperCase();
+    return {
+      [`${prefix}_HOME`]: this.home(home),
+      [`${prefix}_PASSPHRASE_FILE`]: join(this.out, "passphrase"),
+    };
+  }
+
+  /** Launches the demo's campaign once more; returns its id. */
+  async relaunch() {
+    const args = ["campaign", "launch", join(this.out, "campaign.toml"), "--again", "--yes"];
+    return (await run("sonar", args, this.owner("sonar", "scientist"))).id;
+  }
+
+  /** Sends a signal to the processes whose command line contains this text: to halt, resume or kill them. */
+  signal(text, signal) {
+    const found = descendants(this.service.child.pid).filter(pid => commandLine(pid).includes(text));
+    if (found.length === 0) throw new Error(`no process of the network has "${text}" in its command line`);
+    for (const pid of found) process.kill(pid, signal);
+  }
+
+  /** A call of the chain's RPC. */
+  async rpc(method, params = []) {
+    const url = readFileSync(join(this.out, "rpc"), "utf8").trim();
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
+    const { result, error } = await answer.json();
+    if (error) throw Object.assign(new Error(error.message), { code: error.code, data: error.data });
+    return result;
+  }
+
+  /** Waits until a campaign is in one of these states. */
+  async reached(id, ...states) {
+    // The stream tells when something happened, so nothing is asked in vain.
+    const stream = await fetch(`${this.sonar}/api/v1/events?campaign=${id}&after=0-0`);
+    for await (const _ of stream.body) {
+      const { state } = await this.json(`/api/v1/campaigns/${id}`);
+      if (states.includes(state)) return state;
+    }
+    throw new Error("Sonar ended its stream of events");
+  }
+
   async json(path) {
     const response = await fetch(`${this.sonar}${path}`);
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
@@ -89,5 +135,36 @@ export async function run(name, args, environment = {}) {
   return JSON.parse(out).data;
 }
 
-/** The data of the first row of a CSV file's text, without its header. */
-export const text = path => readFileSync(path, "utf8");
+function commandLine(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    // It has ended.
+    return "";
+  }
+}
+
+/** Processes that this process started, and those that they started. */
+function descendants(root) {
+  const parents = new Map();
+  for (const name of readdirSync("/proc").filter(name => /^\d+$/.test(name))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      const [, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      parents.set(Number(name), Number(parent));
+    } catch {
+      // It has ended.
+    }
+  }
+  const found = new Set([root]);
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const [pid, parent] of parents) {
+      if (found.has(parent) && !found.has(pid)) {
+        found.add(pid);
+        grown = true;
+      }
+    }
+  }
+  return [...found];
+}

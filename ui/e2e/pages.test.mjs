@@ -1,8 +1,12 @@
 // The pages in a real browser, served by the programs of a real network. One network and one browser for all tests.
 import { after, before, describe } from "node:test";
 import { Browser } from "./browser.mjs";
+import { capsule } from "./capsule.mjs";
 import { dashboard } from "./dashboard.mjs";
+import { mine } from "./mine.mjs";
 import { Network } from "./network.mjs";
+import { recovery } from "./recovery.mjs";
+import { wallet } from "./wallet.mjs";
 
 describe("pages", () => {
   const stage = {};
@@ -14,4 +18,8 @@ describe("pages", () => {
     await stage.network?.stop();
   });
   dashboard(stage);
+  wallet(stage);
+  mine(stage);
+  capsule(stage);
+  recovery(stage);
 });
