@@ -164,7 +164,10 @@ impl Guard {
 
     /// Guards all routes of a server, its fallback included, and adds `/api/session`. Handlers get a [`Session`].
     pub fn protect(self: Arc<Self>, router: Router) -> Router {
-        let router = router.merge(routes::router(self.clone())).layer(CatchPanicLayer::custom(problem::from_panic));
+        let router = router
+            .merge(routes::router(self.clone()))
+            .method_not_allowed_fallback(problem::method_not_allowed)
+            .layer(CatchPanicLayer::custom(problem::from_panic));
         // As a fallback, because layers of a router run after it has chosen a route.
         Router::new().fallback_service(router).layer(middleware::from_fn_with_state(self, guard))
     }

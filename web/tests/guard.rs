@@ -152,6 +152,8 @@ async fn the_owner_gets_in() {
     let session = site.send("GET /api/session", &[&cookie], "").await;
     assert_eq!((session.status, session.body.as_str()), (200, r#"{"face":"mine","unlocked_until":null}"#));
     assert_eq!(site.send("GET /api/mine/status", &[&cookie], "").await.body, "private");
+    let wrong = site.change("/api/mine/status", &[&cookie], "").await;
+    assert_eq!((wrong.status, wrong.code().as_str()), (405, "METHOD"));
     assert_eq!(site.change("/api/mine/pause", &[&cookie], "").await.status, 200);
     let same_origin = ["X-Requested-With: sonar-ui", "Sec-Fetch-Site: same-origin", &cookie];
     assert_eq!(site.send("POST /api/mine/pause", &same_origin, "").await.status, 200);
