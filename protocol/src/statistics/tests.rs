@@ -64,7 +64,7 @@ fn events(world: &World, campaign: u8, choice: u8) -> Vec<Event> {
         let opened = Event::Opened { id, terms: Box::new(terms(campaign)), window_start: B256::ZERO };
         return vec![opened];
     };
-    if choice % 5 == 0 {
+    if choice.is_multiple_of(5) {
         return withdrawal(view, choice).into_iter().collect();
     }
     let bounty = U256::from(view.terms.bounty);
@@ -86,11 +86,11 @@ fn events(world: &World, campaign: u8, choice: u8) -> Vec<Event> {
             }],
         },
         State::Closed if view.reason == CloseReason::CapsuleTimeout => Vec::new(),
-        State::Closed if choice % 3 == 0 => {
+        State::Closed if choice.is_multiple_of(3) => {
             vec![Event::Expired { id, refunded: Amount(fee), compensation: Amount::ZERO }]
         }
         State::Closed => vec![Event::Finalized { id, result: Digest([1; 32]), handovers: Vec::new() }],
-        State::Finalized if choice % 3 == 0 => {
+        State::Finalized if choice.is_multiple_of(3) => {
             let (version, compensation) = (view.version(), Amount::ZERO);
             vec![Event::Convicted { id, version, refunded: Amount(fee), compensation }]
         }
@@ -337,7 +337,7 @@ impl Expected {
 fn paid_before(before: &World, record: &Record) -> u128 {
     let Event::Withdrawn { id, account, .. } = &record.event else { unreachable!() };
     let view = before.campaign(*id).unwrap();
-    let last = view.withdrawals.iter().filter(|withdrawal| withdrawal.account == *account).next_back();
+    let last = view.withdrawals.iter().rfind(|withdrawal| withdrawal.account == *account);
     let Some(last) = last.map(|withdrawal| (withdrawal.at.block, withdrawal.at.index)) else { return 0 };
     let settled = view.settled.iter().filter(|window| (window.at.block, window.at.index) < last);
     let awards = settled.flat_map(|window| &window.submissions).filter(|settled| settled.miner == *account);

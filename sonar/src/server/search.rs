@@ -5,7 +5,7 @@
 
 use std::{cmp::Reverse, sync::Arc};
 
-use alloy::primitives::U256;
+use alloy::primitives::{U256, hex};
 use serde::Deserialize;
 use sonar_protocol::{campaign::template::TaskKind, projection::Label, regime::Regime, view::CampaignView};
 use utoipa::ToSchema;
@@ -65,12 +65,13 @@ impl Search {
 }
 
 fn has_text(view: &CampaignView, label: Option<&Label>, text: &str) -> bool {
-    let terms = &view.terms;
-    let has = |field: &str| field.to_lowercase().contains(text);
-    label.is_some_and(|label| has(&label.name))
-        || has(&view.id.to_string())
-        || has(&terms.owner.to_string())
-        || has(&terms.capsule.to_string())
+    if label.is_some_and(|label| label.name.to_lowercase().contains(text)) {
+        return true;
+    }
+    // Only a text that can be a part of them is compared with id and addresses, because writing those takes longest.
+    let is_hex = text.strip_prefix("0x").unwrap_or(text).bytes().all(|c| c.is_ascii_hexdigit());
+    let has = |bytes: &[u8]| hex::encode_prefixed(bytes).contains(text);
+    is_hex && (has(view.id.as_bytes()) || has(view.terms.owner.as_slice()) || has(view.terms.capsule.as_slice()))
 }
 
 impl CampaignSort {
@@ -108,7 +109,7 @@ pub fn page(
 ) -> Page<Arc<CampaignView>> {
     let mut found: Vec<_> = campaigns
         .iter()
-        .filter(|(_, view)| search.matches(view, label(view).as_ref()))
+        .filter(|(_, view)| search.is_empty() || search.matches(view, label(view).as_ref()))
         .map(|(launch, view)| (sort.key(view, *launch), view))
         .collect();
     found.sort_unstable_by_key(|(key, _)| *key);

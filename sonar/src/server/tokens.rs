@@ -51,27 +51,39 @@ pub struct Token {
 
 /// What token contracts have answered.
 #[derive(Debug, Default)]
-pub struct TokenCache(Mutex<BTreeMap<Address, TokenUnit>>);
+pub struct TokenCache {
+    known: Mutex<BTreeMap<Address, TokenUnit>>,
+    /// Held while tokens are read, so that many requests at once ask the chain only once.
+    reading: tokio::sync::Mutex<()>,
+}
 
 impl TokenCache {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Address, TokenUnit>> {
         // Every change is one insertion.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the tokens that are not known yet.
     async fn fill(&self, chain: &Client, addresses: &[Address]) {
-        let unknown: Vec<_> = {
-            let known = self.lock();
-            addresses.iter().copied().filter(|address| !known.contains_key(address)).collect()
+        let fill = async {
+            let _turn = self.reading.lock().await;
+            let unknown = self.unknown(addresses);
+            let read = async |address| {
+                if let Some(token) = read(chain, address).await {
+                    self.lock().insert(address, token);
+                }
+            };
+            stream::iter(unknown).for_each_concurrent(PARALLEL, read).await;
         };
-        let read = stream::iter(unknown).for_each_concurrent(PARALLEL, async |address| {
-            if let Some(token) = read(chain, address).await {
-                self.lock().insert(address, token);
-            }
-        });
         // What is missing then is read by a later request.
-        let _ = timeout(PATIENCE, read).await;
+        if !self.unknown(addresses).is_empty() {
+            let _ = timeout(PATIENCE, fill).await;
+        }
+    }
+
+    fn unknown(&self, addresses: &[Address]) -> Vec<Address> {
+        let known = self.lock();
+        addresses.iter().copied().filter(|address| !known.contains_key(address)).collect()
     }
 
     fn get(&self, address: Address) -> TokenUnit {
