@@ -373,7 +373,7 @@ struct Campaigns<'a> {
 }
 
 impl Campaigns<'_> {
-    /// The newest open campaigns that the policy does not refuse. Capsules of others are not this Mine's concern.
+    /// The newest open campaigns that the policy does not refuse. The Capsules of all others do not affect this Mine.
     fn relevant(&self) -> impl Iterator<Item = &CampaignView> {
         let now = self.world.head.now;
         let is_relevant = move |campaign: &&CampaignView| {

@@ -1,7 +1,7 @@
 //! The pause: while it lasts, the Mine starts no new work. It is a file in the home, so it survives a restart, and a
 //! running Mine follows it without one.
 //!
-//! A pause ends no obligation: a submitted stake waits for its settlement, and an update that was made is sent, because
+//! A pause abandons nothing: a submitted stake is followed to its settlement, and an update that was made is sent, because
 //! its privacy cost is charged already. See [`crate::planner::next`].
 
 use std::{fmt, io::ErrorKind, path::Path, time::Duration};

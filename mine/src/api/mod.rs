@@ -186,7 +186,7 @@ impl MineServer {
 
 async fn bind(listen: Option<SocketAddr>) -> Result<TcpListener, Failure> {
     let address = listen.unwrap_or(LISTEN);
-    // Before anything is reachable from outside.
+    // Before the socket exists, so that other machines never reach it.
     Guard::new(Face::Mine, address)?;
     match TcpListener::bind(address).await {
         Err(error) if listen.is_none() && error.kind() == io::ErrorKind::AddrInUse => {
@@ -220,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_default_port_is_replaced_and_a_chosen_one_is_not() {
-        // Fails if another program has it, which is as good.
+        // Fails if another program listens there; then the port is taken as well.
         let _taken = TcpListener::bind(LISTEN).await;
         let listener = bind(None).await.unwrap();
         let address = listener.local_addr().unwrap();
