@@ -11,7 +11,7 @@ import {
   RouterProvider,
 } from "@tanstack/react-router";
 import { configure, render } from "@testing-library/react";
-import type { ComponentType } from "react";
+import type { ReactNode } from "react";
 import { SessionGate } from "../shared/session";
 import { theme } from "../shared/theme";
 import type { DeskAccount, Launch, StepName } from "./types";
@@ -66,7 +66,7 @@ function problem({ status, code, detail }: Refused): Response {
   return new Response(JSON.stringify({ title: code, status, code, detail, retryable: false }), { status });
 }
 
-export async function show(Page: ComponentType, path: string, pattern = path) {
+export async function show(Page: () => ReactNode, path: string, pattern = path) {
   const root = createRootRoute({
     component: () => (
       <SessionGate command="sonar ui">
