@@ -2,6 +2,8 @@ import { screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { renderPage } from "../../test/render";
+// Loaded when it is first needed; here before any test waits for it.
+import "../shared/PassphraseDialogue";
 import { SessionGate } from "../shared/session";
 import { Page as Activity } from "./Activity";
 import { Page as Campaigns } from "./Campaigns";
@@ -65,6 +67,9 @@ function answer(routes: Routes): void {
 }
 
 const show = (page: React.ReactNode) => renderPage(<SessionGate command="mine ui">{page}</SessionGate>);
+
+/** For what a page loads when it needs it. */
+const PATIENCE = { timeout: 5_000 };
 
 const plain = () => (document.body.textContent ?? "").replaceAll("\u00a0", " ");
 
@@ -178,8 +183,8 @@ describe("withdrawing", () => {
     });
     const user = userEvent.setup();
     await show(<Home />);
-    (await screen.findByRole("button", { name: "Withdraw" })).focus();
     await screen.findAllByText("Training");
+    screen.getByRole("button", { name: "Withdraw" }).focus();
     await user.keyboard("{Enter}");
     await screen.findByText("Payouts of Digits 8×8");
     expect(plain()).toContain("gas at most 0.00009 ETH");
@@ -193,7 +198,7 @@ describe("withdrawing", () => {
       "Withdraw 4.210526315789473684 DATA and 0.015 ETH",
     );
     await user.keyboard("{Enter}");
-    const field = await screen.findByLabelText(/^Passphrase/);
+    const field = await screen.findByLabelText(/^Passphrase/, {}, PATIENCE);
     await user.type(field, "correct{Enter}");
     await screen.findByText("Transactions");
     expect(plain()).toContain("Withdrew 4.210526315789473684 DATA and 0.015 ETH.");
@@ -210,7 +215,7 @@ describe("withdrawing", () => {
     await screen.findAllByText("Training");
     await user.click(screen.getByRole("button", { name: "Withdraw" }));
     await user.click(await screen.findByRole("button", { name: /^Withdraw 4\.21/ }));
-    await screen.findByLabelText(/^Passphrase/);
+    await screen.findByLabelText(/^Passphrase/, {}, PATIENCE);
     const asking = screen.getByRole("dialog", { name: "Enter your passphrase" });
     await user.click(within(asking).getByRole("button", { name: "Cancel" }));
     expect(await screen.findByRole("button", { name: /^Withdraw 4\.21/ })).toBeEnabled();
