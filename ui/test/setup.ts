@@ -1,8 +1,11 @@
 import "@testing-library/jest-dom/vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach, vi } from "vitest";
 
 afterEach(cleanup);
+
+// Test files run side by side, on machines that also compile: what a page shows after an await can take a while.
+configure({ asyncUtilTimeout: 5_000 });
 
 // What jsdom lacks and components ask for.
 window.matchMedia ??= (media: string) =>

@@ -15,6 +15,7 @@ import {
   formatBits,
   formatPpm,
   integer,
+  type Token,
   units,
 } from "../shared/format";
 import { useNow } from "../shared/now";
@@ -28,14 +29,14 @@ import {
   type CapsuleState,
   campaignName,
   type Key,
-  type TokenAmount,
-  tokenOf,
+  type TokenSum,
+  tokensOf,
   useCampaigns,
   useStatus,
 } from "./data";
 import { byDeadline, countdown, isDuty, nextDuty, urgency } from "./deadlines";
 import { shares, stakeParts } from "./stake";
-import { DEADLINES, KEYS, limitLines } from "./words";
+import { actionName, DEADLINES, KEY_STATES, KEYS, limitLines } from "./words";
 
 export function Page() {
   const status = useStatus();
@@ -66,7 +67,7 @@ export function Page() {
             </>
           )}
         </Loaded>
-        <Campaigns />
+        {status.data && <Campaigns tokenOf={tokensOf(status.data)} />}
         {status.data && (
           <div className={css.columns}>
             <Keys keys={status.data.keys} />
@@ -114,29 +115,17 @@ function NextDeadline({ campaigns }: { campaigns: Campaign[] }) {
   );
 }
 
-function Alerts({ status: { alerts, registered } }: { status: CapsuleState }) {
-  if (alerts.length === 0 && registered) return null;
-  // Errors come before warnings.
-  const ordered = [...alerts].sort((a, b) => a.severity.localeCompare(b.severity));
+function Alerts({ status: { alerts } }: { status: CapsuleState }) {
+  if (alerts.length === 0) return null;
   return (
     <Panel title="Alerts" note={`${count(alerts.length, "thing")} to do`} flush>
       <ul className={css.alerts}>
-        {!registered && alerts.length === 0 && (
-          <li>
-            <Chip tone="warn">Not registered</Chip>
-            <p>This Capsule is not registered on the chain, so no campaign can name it.</p>
-          </li>
-        )}
-        {ordered.map(alert => (
+        {alerts.map(alert => (
           <AlertLine key={`${alert.kind} ${alert.text}`} alert={alert} />
         ))}
       </ul>
     </Panel>
   );
-}
-
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function AlertLine({ alert: { severity, text, fix } }: { alert: Alert }) {
@@ -193,24 +182,26 @@ function Stake({ status: { stake, balance } }: { status: CapsuleState }) {
   );
 }
 
-function amounts(items: TokenAmount[]): ReactNode {
-  if (items.length === 0) return "None yet";
-  return items.map(({ token, amount }) => (
-    <div key={token.address}>
-      <strong>{formatAmount(amount, tokenOf(token))}</strong>
-    </div>
-  ));
-}
-
-function Fees({ status: { fees, fee_ppm } }: { status: CapsuleState }) {
+function Fees({ status }: { status: CapsuleState }) {
+  const { fees, fee_ppm } = status;
+  const tokenOf = tokensOf(status);
+  const amounts = (sums: TokenSum[]): ReactNode =>
+    sums.length === 0
+      ? "None yet"
+      : sums.map(({ token, amount }) => (
+          <div key={token}>
+            <strong>{formatAmount(amount, tokenOf(token))}</strong>
+          </div>
+        ));
   const isOwed = fees.owed.some(({ amount }) => units(amount) > 0n);
   return (
-    <Panel title="Fees" note={`${formatPpm(fee_ppm)} of the bounty`}>
+    <Panel title="Fees" note={fee_ppm === null ? "Not registered" : `${formatPpm(fee_ppm)} of the bounty`}>
       <div className={css.grid}>
         <Facts
           items={[
-            ["Owed", amounts(fees.owed)],
-            ["Earned in all", amounts(fees.earned)],
+            ["Can be withdrawn", amounts(fees.owed)],
+            ["Credited when audits end", amounts(fees.pending)],
+            ["Credited in all", amounts(fees.earned)],
           ]}
         />
         {isOwed && <Command label="Copy the command that withdraws fees">capsule withdraw</Command>}
@@ -219,7 +210,7 @@ function Fees({ status: { fees, fee_ppm } }: { status: CapsuleState }) {
   );
 }
 
-function Campaigns() {
+function Campaigns({ tokenOf }: { tokenOf: (address: string) => Token }) {
   const campaigns = useCampaigns();
   if (!campaigns.data) return null;
   const rows = byDeadline(campaigns.data.items);
@@ -230,7 +221,7 @@ function Campaigns() {
       ) : (
         <DataTable
           label="Campaigns"
-          columns={COLUMNS}
+          columns={columns(tokenOf)}
           rows={rows}
           id={row => row.campaign}
           rowHeight={64}
@@ -241,91 +232,85 @@ function Campaigns() {
   );
 }
 
-const COLUMNS: Column<Campaign>[] = [
-  {
-    id: "campaign",
-    header: "Campaign",
-    width: "minmax(200px, 1.4fr)",
-    sort: campaignName,
-    cell: row => (
-      <div className={css.name}>
-        <strong>{campaignName(row)}</strong>
-        <Identifier text={row.campaign} name="campaign id" />
-      </div>
-    ),
-  },
-  {
-    id: "state",
-    header: "State",
-    width: "minmax(120px, .6fr)",
-    sort: row => row.state,
-    cell: row => <StateChip state={row.state as State} />,
-  },
-  {
-    id: "deadline",
-    header: "Next deadline",
-    width: "minmax(190px, 1fr)",
-    sort: row => row.next_deadline?.at ?? Number.MAX_SAFE_INTEGER,
-    cell: row => <Deadline row={row} />,
-  },
-  {
-    id: "best",
-    header: "Best",
-    end: true,
-    width: "minmax(80px, .5fr)",
-    sort: row => row.best_ppm,
-    cell: row => (row.version === 0 ? "–" : formatPpm(row.best_ppm)),
-  },
-  {
-    id: "stake",
-    header: "Locked",
-    end: true,
-    width: "minmax(110px, .6fr)",
-    sort: row => units(row.stake_locked),
-    cell: row => <Amount value={row.stake_locked} token={ETH} />,
-  },
-  {
-    id: "fee",
-    header: "Fee",
-    end: true,
-    width: "minmax(110px, .6fr)",
-    sort: row => units(row.fee),
-    cell: row => <Amount value={row.fee} token={tokenOf(row.token)} />,
-  },
-  {
-    id: "leak",
-    header: "Leak meter",
-    end: true,
-    width: "minmax(120px, .7fr)",
-    sort: row => row.leak_bits ?? -1,
-    cell: row => leak(row),
-  },
-  {
-    id: "last",
-    header: "Last",
-    width: "minmax(170px, 1fr)",
-    cell: row => (
-      <div className={css.name}>
-        {row.last ?? <span className={css.muted}>–</span>}
-        {row.problem && (
-          <Chip tone="bad" icon={<IconAlertTriangle size={14} />} hint={row.problem}>
-            Problem
-          </Chip>
-        )}
-      </div>
-    ),
-  },
-];
+function columns(tokenOf: (address: string) => Token): Column<Campaign>[] {
+  return [
+    {
+      id: "campaign",
+      header: "Campaign",
+      width: "minmax(200px, 1.4fr)",
+      sort: row => row.campaign,
+      cell: row => <Identifier text={row.campaign} name="campaign id" />,
+    },
+    {
+      id: "state",
+      header: "State",
+      width: "minmax(120px, .6fr)",
+      sort: row => row.state,
+      cell: row => <StateChip state={row.state as State} />,
+    },
+    {
+      id: "deadline",
+      header: "Next deadline",
+      width: "minmax(190px, 1fr)",
+      sort: row => row.next_deadline?.at ?? Number.MAX_SAFE_INTEGER,
+      cell: row => <Deadline row={row} />,
+    },
+    {
+      id: "best",
+      header: "Best",
+      end: true,
+      width: "minmax(80px, .5fr)",
+      sort: row => row.best_ppm,
+      cell: row => (row.version === 0 ? "–" : formatPpm(row.best_ppm)),
+    },
+    {
+      id: "stake",
+      header: "Locked",
+      end: true,
+      width: "minmax(110px, .6fr)",
+      sort: row => units(row.stake_locked),
+      cell: row => <Amount value={row.stake_locked} token={ETH} />,
+    },
+    {
+      id: "fee",
+      header: "Fee",
+      end: true,
+      width: "minmax(110px, .6fr)",
+      sort: row => units(row.fee),
+      cell: row => <Amount value={row.fee} token={tokenOf(row.token)} />,
+    },
+    {
+      id: "leak",
+      header: "Leak meter",
+      end: true,
+      width: "minmax(120px, .7fr)",
+      sort: row => row.leak_bits ?? -1,
+      cell: row => leak(row),
+    },
+    {
+      id: "last",
+      header: "Last step",
+      width: "minmax(170px, 1fr)",
+      cell: row => (
+        <div className={css.name}>
+          <span>{actionName(row.last)}</span>
+          {row.problem && (
+            <Chip tone="bad" icon={<IconAlertTriangle size={14} />} hint={row.problem}>
+              Problem
+            </Chip>
+          )}
+        </div>
+      ),
+    },
+  ];
+}
 
 /** Bits disclosed of those allowed. */
 export function leak({
   leak_bits,
   leak_bits_allowed,
 }: Pick<Campaign, "leak_bits" | "leak_bits_allowed">): string {
-  if (leak_bits === null) return "–";
-  return leak_bits_allowed === null
-    ? formatBits(leak_bits)
-    : `${formatBits(leak_bits)} of ${integer(Math.floor(leak_bits_allowed))}`;
+  return `${formatBits(leak_bits)} of ${integer(Math.floor(leak_bits_allowed))}`;
 }
 
 const TONES = { missed: "bad", soon: "warn", later: "neutral" } as const;
@@ -374,8 +359,8 @@ const KEY_COLUMNS: Column<Key>[] = [
     width: "minmax(170px, 1.2fr)",
     cell: key => (
       <div className={css.name}>
-        <strong>{KEYS[key.kind]?.label ?? key.kind}</strong>
-        <span className={css.muted}>{KEYS[key.kind]?.use}</span>
+        <strong>{KEYS[key.kind].label}</strong>
+        <span className={css.muted}>{KEYS[key.kind].use}</span>
       </div>
     ),
   },
@@ -398,11 +383,7 @@ const KEY_COLUMNS: Column<Key>[] = [
     header: "State",
     end: true,
     width: "minmax(100px, .6fr)",
-    cell: key => (
-      <Chip tone={key.state === "active" ? "good" : "neutral"}>
-        {sentence(key.state.replaceAll("_", " "))}
-      </Chip>
-    ),
+    cell: key => <Chip tone={KEY_STATES[key.state].tone}>{KEY_STATES[key.state].label}</Chip>,
   },
 ];
 

@@ -2,6 +2,7 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
+import type { components } from "../api/capsule";
 import { ApiError, problemFrom } from "../shared/api";
 import type { LiveView } from "../shared/face";
 import { ETH, integer, shortAddress, type Token } from "../shared/format";
@@ -10,74 +11,14 @@ import { useNow } from "../shared/now";
 import { useApi } from "../shared/query";
 import { useSession } from "../shared/session";
 
-export interface ApiToken {
-  address: string;
-  symbol: string | null;
-  decimals: number | null;
-}
-
-export interface TokenAmount {
-  token: ApiToken;
-  amount: string;
-}
-
-export interface Limits {
-  stake_per_campaign: string;
-  stake_in_all: string;
-  longest_run: number;
-  longest_audit: number;
-  shortest_evaluation: number;
-  shortest_delivery: number;
-  max_submissions: number;
-}
-
-export interface Key {
-  kind: "attestation" | "openpgp" | "launch";
-  fingerprint: string;
-  created: number | null;
-  age_seconds: number | null;
-  expires: number | null;
-  state: string;
-}
-
-export interface Alert {
-  kind: string;
-  severity: "warning" | "error";
-  text: string;
-  fix: string;
-}
-
-export interface CapsuleState {
-  operator: string;
-  registered: boolean;
-  version: string;
-  chain: { ok: boolean; block: number | null; age_seconds: number | null; problem: string | null };
-  stake: { total: string; free: string; locked: string; at_risk: string };
-  balance: string | null;
-  fees: { earned: TokenAmount[]; owed: TokenAmount[] };
-  fee_ppm: number;
-  limits: Limits | null;
-  keys: Key[];
-  alerts: Alert[];
-}
-
-export type DeadlineKind = "activate" | "settle" | "deliver" | "audit";
-
-export interface Campaign {
-  campaign: string;
-  name: string | null;
-  state: string;
-  version: number;
-  best_ppm: number;
-  next_deadline: { kind: DeadlineKind; at: number } | null;
-  stake_locked: string;
-  fee: string;
-  token: ApiToken;
-  leak_bits: number | null;
-  leak_bits_allowed: number | null;
-  last: string | null;
-  problem: string | null;
-}
+type Schemas = components["schemas"];
+export type CapsuleState = Schemas["Status"];
+export type Campaign = Schemas["CampaignItem"];
+export type Alert = Schemas["Alert"];
+export type Key = Schemas["KeyItem"];
+export type Limits = Schemas["CapsuleLimits"];
+export type TokenSum = Schemas["TokenSum"];
+export type DeadlineKind = Schemas["DeadlineKind"];
 
 const STATUS_MS = 10_000;
 /** After this time without an answer, what the page shows is called stale. */
@@ -91,18 +32,21 @@ function useFresh<T>(path: string, enabled: boolean) {
 }
 
 export const useStatus = (enabled = true) => useFresh<CapsuleState>("/api/capsule/status", enabled);
-export const useCampaigns = () => useFresh<{ items: Campaign[] }>("/api/capsule/campaigns", true);
+export const useCampaigns = () => useFresh<Schemas["Campaigns"]>("/api/capsule/campaigns", true);
 
-/** A token of the API for the formatting functions; one without symbol is counted in its smallest units. */
-export function tokenOf({ address, symbol, decimals }: ApiToken): Token {
-  if (address.toLowerCase() === ETH.address) return ETH;
-  if (!symbol || decimals === null)
-    return { address, symbol: `units of ${shortAddress(address)}`, decimals: 0, verified: false };
-  return { address, symbol, decimals, verified: true };
+/** Looks up the tokens of the API; one that is not listed is counted in its smallest units. */
+export function tokensOf({ tokens }: Pick<CapsuleState, "tokens">): (address: string) => Token {
+  const known = new Map(tokens.map(token => [token.address.toLowerCase(), { ...token, verified: true }]));
+  return address =>
+    known.get(address.toLowerCase()) ??
+    (address.toLowerCase() === ETH.address
+      ? ETH
+      : { address, symbol: `units of ${shortAddress(address)}`, decimals: 0, verified: false });
 }
 
-export function campaignName({ campaign, name }: Pick<Campaign, "campaign" | "name">): string {
-  return name ?? `Campaign ${shortAddress(campaign)}`;
+/** Campaigns have no names here: a Capsule knows them by their ids. */
+export function campaignName({ campaign }: Pick<Campaign, "campaign">): string {
+  return `Campaign ${shortAddress(campaign)}`;
 }
 
 /** Reads again whatever the Capsule shows when an event arrives; while updates are paused, it only notes it. */

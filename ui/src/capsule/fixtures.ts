@@ -6,8 +6,8 @@ import type { Campaign, CapsuleState } from "./data";
 export const NOW = 1_773_309_600;
 const DAY = 86_400;
 
-export const ETHER = { address: "0x0000000000000000000000000000000000000000", symbol: "ETH", decimals: 18 };
-export const DATA = { address: "0x00000000000000000000000000000000000000d1", symbol: "DATA", decimals: 18 };
+export const ETHER = "0x0000000000000000000000000000000000000000";
+export const DATA = "0x00000000000000000000000000000000000000d1";
 
 export const id = (digit: string) => `0x${digit.repeat(64)}`;
 
@@ -28,6 +28,7 @@ export const status: CapsuleState = {
       { token: DATA, amount: "61000000000000000000" },
       { token: ETHER, amount: "20000000000000000" },
     ],
+    pending: [{ token: ETHER, amount: "20000000000000000" }],
     owed: [{ token: DATA, amount: "8000000000000000000" }],
   },
   fee_ppm: 8_000,
@@ -47,7 +48,7 @@ export const status: CapsuleState = {
       created: NOW - 40 * DAY,
       age_seconds: 40 * DAY,
       expires: null,
-      state: "active",
+      state: "registered",
     },
     {
       kind: "openpgp",
@@ -55,7 +56,7 @@ export const status: CapsuleState = {
       created: NOW - 356 * DAY,
       age_seconds: 356 * DAY,
       expires: NOW + 9 * DAY,
-      state: "active",
+      state: "registered",
     },
     {
       kind: "launch",
@@ -63,28 +64,33 @@ export const status: CapsuleState = {
       created: NOW - 2 * DAY,
       age_seconds: 2 * DAY,
       expires: NOW + 28 * DAY,
-      state: "active",
+      state: "registered",
     },
   ],
   alerts: [
     {
-      kind: "key",
-      severity: "warning",
-      text: "the OpenPGP key expires in 9 days",
-      fix: "replace it with `capsule keys rotate` before that",
-    },
-    {
       kind: "balance",
       severity: "error",
-      text: "the balance pays for about 3 more settlements",
+      campaign: null,
+      text: "The operator's account has 0.0004 ETH for gas.",
       fix: "send ETH to the operator's account",
     },
+    {
+      kind: "launch_key",
+      severity: "warning",
+      campaign: null,
+      text: "The launch key is 9 days old and was not replaced.",
+      fix: "read the log of `capsule serve`: the replacement fails",
+    },
+  ],
+  tokens: [
+    { address: ETHER, symbol: "ETH", decimals: 18 },
+    { address: DATA, symbol: "DATA", decimals: 18 },
   ],
 };
 
 const campaign: Campaign = {
   campaign: id("a"),
-  name: "Digits 8×8",
   state: "open",
   version: 7,
   best_ppm: 926_000,
@@ -94,7 +100,7 @@ const campaign: Campaign = {
   token: DATA,
   leak_bits: 41.2,
   leak_bits_allowed: 64,
-  last: "settled window 12",
+  last: "send_settlement",
   problem: null,
 };
 
@@ -102,29 +108,26 @@ export const campaigns: Campaign[] = [
   {
     ...campaign,
     campaign: id("c"),
-    name: "Cohort risk",
     state: "finalized",
     next_deadline: { kind: "audit", at: NOW + 600 },
     stake_locked: "1000000000000000000",
     fee: "20000000000000000",
     token: ETHER,
-    leak_bits: null,
-    leak_bits_allowed: null,
-    last: "delivered the model",
+    leak_bits: 64,
+    last: "finalize",
   },
   campaign,
   {
     ...campaign,
     campaign: id("b"),
-    name: null,
     state: "proposed",
     version: 0,
     best_ppm: 0,
     next_deadline: { kind: "activate", at: NOW + 2 * DAY },
     stake_locked: "0",
     leak_bits: 0,
-    last: null,
+    last: "examine",
     problem: "the validation data is not available at the IPFS hub",
   },
-  { ...campaign, campaign: id("e"), name: "Iris", state: "released", next_deadline: null, stake_locked: "0" },
+  { ...campaign, campaign: id("e"), state: "released", next_deadline: null, stake_locked: "0" },
 ];

@@ -1,6 +1,7 @@
 /** Names and explanations of deadlines, keys and limits, in one place. */
 
 import { duration, ETH, formatAmount, integer } from "../shared/format";
+import type { Tone } from "../shared/parts";
 import type { DeadlineKind, Key, Limits } from "./data";
 
 export const DEADLINES: Record<DeadlineKind, { label: string; missed: string }> = {
@@ -8,6 +9,34 @@ export const DEADLINES: Record<DeadlineKind, { label: string; missed: string }> 
   settle: { label: "Settle the window", missed: "the campaign can be abandoned, and its stake is slashed" },
   deliver: { label: "Deliver the model", missed: "the campaign can be expired, and its stake is slashed" },
   audit: { label: "Audit period ends", missed: "the stake is free, and the fee can be withdrawn" },
+};
+
+/** Actions of the Capsule, by their names in its log. */
+const ACTIONS: Record<string, string> = {
+  examine: "Examine the campaign",
+  activate: "Activate",
+  decline: "Decline",
+  evaluate: "Evaluate the window",
+  send_settlement: "Send the settlement",
+  close: "Close",
+  deliver: "Seal the model",
+  finalize: "Send the delivery",
+  release: "Free the stake",
+  destroy_secrets: "Destroy secrets",
+  wait: "Wait",
+  done: "Nothing left to do",
+  lost: "Files are lost",
+};
+
+export function actionName(action: string): string {
+  return ACTIONS[action] ?? action.replaceAll("_", " ");
+}
+
+export const KEY_STATES: Record<Key["state"], { label: string; tone: Tone }> = {
+  registered: { label: "Registered", tone: "good" },
+  not_registered: { label: "Not registered", tone: "warn" },
+  replaced: { label: "Replaced", tone: "neutral" },
+  expired: { label: "Expired", tone: "bad" },
 };
 
 export const KEYS: Record<Key["kind"], { label: string; use: string }> = {

@@ -4,6 +4,7 @@ import { Button } from "@mantine/core";
 import { IconRocket } from "@tabler/icons-react";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { flushSync } from "react-dom";
 import { CampaignLink } from "../public/parts";
 import { send } from "../shared/api";
 import { formatAmount, formatUnits, units } from "../shared/format";
@@ -18,7 +19,7 @@ import { bountyUnits, type DataDraft } from "./new/draft";
 import type { InspectChoices, StepProps, WizardHost } from "./new/host";
 import { PlanReview } from "./new/PlanReview";
 import { costText, planToken, usePlan } from "./new/plan";
-import { base64, save } from "./new/store";
+import { base64 } from "./new/store";
 import { readAnswer } from "./new/template";
 import { Wizard } from "./new/Wizard";
 import css from "./new/wizard.module.css";
@@ -172,8 +173,8 @@ function Consent({ plan, draft, dispatch }: { plan: Plan } & Pick<StepProps, "dr
       const { id } = await run(account, () =>
         send<{ id: string }>("POST", "/api/desk/launches", { account, plan_id: plan.plan_id, again }),
       );
-      dispatch({ type: "change", changes: { launch: id } });
-      save({ ...draft, launch: id });
+      // Before this page is left, which stores the draft.
+      flushSync(() => dispatch({ type: "change", changes: { launch: id } }));
       await navigate({ to: `/launches/${id}` });
     } catch (failure) {
       if (!(failure instanceof Cancelled)) setError(failure);

@@ -31,6 +31,8 @@ export function NewAccountDialogue({ close }: { close: () => void }) {
   const shown = (text: string | null) => (tried ? text : null);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
+    // The wizard's form is around this dialogue, although it is shown elsewhere.
+    event.stopPropagation();
     setTried(true);
     if (Object.values(wrong).some(text => text !== null)) return;
     setBusy(true);

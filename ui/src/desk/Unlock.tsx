@@ -28,7 +28,7 @@ export function UnlockDialogue({ name, why, done, cancel }: UnlockProps) {
   const queries = useQueryClient();
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    // The form lies in the tree of another form when a step of the wizard asks.
+    // The wizard's form is around this dialogue, although it is shown elsewhere.
     event.stopPropagation();
     setBusy(true);
     setProblem(null);

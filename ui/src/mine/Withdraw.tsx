@@ -151,7 +151,7 @@ function Review({ items, busy, confirm, close }: ReviewProps) {
         <Button variant="default" onClick={close} disabled={busy}>
           Cancel
         </Button>
-        <Button onClick={confirm} loading={busy} disabled={worth.length === 0} data-autofocus>
+        <Button onClick={confirm} loading={busy} disabled={worth.length === 0}>
           {worth.length === 0 ? "Withdraw" : `Withdraw ${sums(worth).join(" and ")}`}
         </Button>
       </Group>

@@ -41,14 +41,19 @@ export function CampaignPage() {
   const { id } = useParams({ strict: false }) as { id: string };
   const query = useApi<CampaignDetail>(`/api/v1/campaigns/${id}`);
   return (
-    <Loaded
-      page
-      query={query}
-      what="The campaign could not be loaded"
-      loading={<Loading lines={4} height={90} />}
-    >
+    <Loaded page query={query} what="The campaign could not be loaded" loading={<LoadingCampaign />}>
       {campaign => <Content campaign={campaign} />}
     </Loaded>
+  );
+}
+
+/** Also a page that is still loading has a title. */
+function LoadingCampaign() {
+  return (
+    <>
+      <h1 className="visually-hidden">Campaign</h1>
+      <Loading lines={4} height={90} />
+    </>
   );
 }
 

@@ -6,14 +6,14 @@ import { count, ETH, formatPpm, integer, units } from "../shared/format";
 import { Address, Amount, Chip, Identifier, PageHead, Panel } from "../shared/parts";
 import { useApi } from "../shared/query";
 import { Empty, Loaded, Loading } from "../shared/states";
-import { ALL_TIME } from "./Statistics.range";
+import { allTime } from "./days";
 import type { Capsule, CapsuleRecord, Page, Statistics } from "./types";
 
 type Row = Capsule & { record: CapsuleRecord | undefined };
 
 export function CapsulesPage() {
   const query = useApi<Page<Capsule>>("/api/v1/capsules", { limit: 500 });
-  const statistics = useApi<Statistics>("/api/v1/statistics", ALL_TIME());
+  const statistics = useApi<Statistics>("/api/v1/statistics", allTime());
   const record = (operator: string) =>
     statistics.data?.total.capsules.find(one => one.operator.toLowerCase() === operator.toLowerCase());
   const columns: Column<Row>[] = [

@@ -26,8 +26,8 @@ import { useApi } from "../shared/query";
 import { useSearchState } from "../shared/search";
 import { Empty, Loaded, Loading } from "../shared/states";
 import { useTokens } from "./data";
+import { allTime, daysBetween, lastDays } from "./days";
 import shared from "./parts.module.css";
-import { ALL_TIME, daysBetween, lastDays } from "./Statistics.range";
 import type { CapsuleRecord, StateCounts, Statistics, TokenMoney } from "./types";
 import { STATES } from "./words";
 
@@ -35,7 +35,7 @@ const RANGES: Record<string, () => { from: string; to: string }> = {
   "7": () => lastDays(7),
   "30": () => lastDays(30),
   "90": () => lastDays(90),
-  all: () => ALL_TIME(),
+  all: () => allTime(),
 };
 
 const STATE_COLOURS: Record<keyof StateCounts, string> = {

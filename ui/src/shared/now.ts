@@ -7,6 +7,8 @@ let now = Math.floor(Date.now() / 1000);
 let timer: ReturnType<typeof setInterval> | undefined;
 
 function watch(changed: () => void): () => void {
+  // Nobody has watched for a while: the last tick is old.
+  if (timer === undefined) now = Math.floor(Date.now() / 1000);
   watchers.add(changed);
   timer ??= setInterval(() => {
     now = Math.floor(Date.now() / 1000);

@@ -7,6 +7,7 @@ import {
   createTheme,
   Drawer,
   type MantineColorsTuple,
+  Menu,
   Modal,
   Notification,
   Tooltip,
@@ -44,7 +45,13 @@ export const theme = createTheme({
     }),
     // Its element is a <header>, which is a banner of the page unless it has another role.
     ModalHeader: Modal.Header.extend({ defaultProps: { role: "presentation" } }),
-    Drawer: Drawer.extend({ defaultProps: { ...CLOSE, overlayProps: { backgroundOpacity: 0.45 } } }),
+    Drawer: Drawer.extend({
+      styles: { title: { fontSize: 17, fontWeight: 650, letterSpacing: "-0.01em" } },
+      defaultProps: { ...CLOSE, overlayProps: { backgroundOpacity: 0.45 } },
+    }),
+    DrawerHeader: Drawer.Header.extend({ defaultProps: { role: "presentation" } }),
+    // Its placeholder for the focus is no item of a menu. Where the menu is called from is in a landmark.
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false, withinPortal: false } }),
     Notification: Notification.extend({ defaultProps: CLOSE }),
     Tooltip: Tooltip.extend({
       defaultProps: {

@@ -1,7 +1,7 @@
 /** Step 6: deadline, Capsule, limits. */
 
 import { Select, TextInput } from "@mantine/core";
-import { ALL_TIME } from "../../public/Statistics.range";
+import { allTime } from "../../public/days";
 import type { Capsule, CapsuleRecord, Page, Statistics } from "../../public/types";
 import { count, ETH, formatAmount, formatPpm, integer, units } from "../../shared/format";
 import { Address } from "../../shared/parts";
@@ -58,7 +58,7 @@ interface CapsulesProps {
 
 function Capsules({ draft, change, problem }: CapsulesProps) {
   const capsules = useApi<Page<Capsule>>("/api/v1/capsules", { limit: 100 });
-  const records = useApi<Statistics>("/api/v1/statistics", ALL_TIME()).data?.total.capsules ?? [];
+  const records = useApi<Statistics>("/api/v1/statistics", allTime()).data?.total.capsules ?? [];
   return (
     <fieldset className={css.choices}>
       <legend className={css.label}>Capsule</legend>

@@ -4,13 +4,13 @@ import { ETH, formatPpm, integer } from "../../shared/format";
 import { Address, Amount, Facts, Identifier, Panel } from "../../shared/parts";
 import { useApi } from "../../shared/query";
 import { Empty, Loaded } from "../../shared/states";
+import { allTime } from "../days";
 import shared from "../parts.module.css";
-import { ALL_TIME } from "../Statistics.range";
 import type { CampaignDetail, Capsule, Page, Statistics } from "../types";
 
 export function CapsuleTab({ campaign }: { campaign: CampaignDetail }) {
   const capsules = useApi<Page<Capsule>>("/api/v1/capsules", { limit: 500 });
-  const statistics = useApi<Statistics>("/api/v1/statistics", ALL_TIME());
+  const statistics = useApi<Statistics>("/api/v1/statistics", allTime());
   return (
     <div className={shared.halves}>
       <Panel

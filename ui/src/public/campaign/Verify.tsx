@@ -6,7 +6,7 @@ import { get } from "../../shared/api";
 import { Command, Panel } from "../../shared/parts";
 import { ErrorPanel, Loading, Notice } from "../../shared/states";
 import { useInfo } from "../data";
-import type { CampaignDetail, Info, Page, Submission } from "../types";
+import type { CampaignDetail, Info, Money, Page, Submission } from "../types";
 import { type ChainReader, chainReader } from "../wallet/chain";
 import { useWallet } from "../wallet/store";
 import css from "./campaign.module.css";
@@ -57,6 +57,9 @@ async function run(
   ];
   if (!reader) return [...own, equationCheck(campaign.ledger, "this server")];
   const money = await attempt("The money adds up", () => moneyChecks(campaign, info, reader));
+  const { calls } = await get<Money>(`/api/v1/campaigns/${campaign.id}/money`, {}, signal);
+  const last = money.at(-1);
+  if (last) last.command = calls.join("\n");
   const signatures = await attempt("Every settlement is signed by the Capsule", () =>
     signatureCheck(campaign, info, reader),
   );

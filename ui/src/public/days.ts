@@ -12,7 +12,7 @@ export function lastDays(days: number, now = Date.now()): { from: string; to: st
 }
 
 /** From before the first contract until today. */
-export function ALL_TIME(now = Date.now()): { from: string; to: string } {
+export function allTime(now = Date.now()): { from: string; to: string } {
   return { from: "2020-01-01", to: day(now) };
 }
 
