@@ -110,7 +110,7 @@ pub struct DemoConfig {
     pub target: Option<f64>,
     /// Output directory.
     pub out: PathBuf,
-    /// Whether to keep homes and logs.
+    /// Whether to keep the network running, with its homes and its chain.
     pub keep: bool,
     /// Whether to suppress the story.
     pub quiet: bool,
@@ -382,11 +382,20 @@ async fn withdraw(network: &Network, view: &CampaignView) -> Result<BTreeMap<Add
     Ok(taken)
 }
 
+/// A demo that has ended.
+#[derive(Debug)]
+pub struct FinishedDemo {
+    /// Its report.
+    pub report: DemoReport,
+    /// Its network, if it is kept running.
+    pub network: Option<Network>,
+}
+
 /// Runs the demo and writes its report.
 ///
 /// # Errors
 /// When any part of it fails; logs and homes are then kept.
-pub async fn run(config: &DemoConfig) -> Result<DemoReport> {
+pub async fn run(config: &DemoConfig) -> Result<FinishedDemo> {
     let mut story = Story::new(config.quiet);
     let prepared = DemoInputs::read(config)?;
     let out = std::path::absolute(&config.out).map_err(at(&config.out))?;
@@ -399,7 +408,12 @@ pub async fn run(config: &DemoConfig) -> Result<DemoReport> {
     let campaign = run_campaign(&mut network, &file, &mut story).await?;
     let measured = measure(config, &prepared, &network, &campaign).await;
     let public = save_public(&network, &campaign).await;
-    network.stop().await;
+    let network = if config.keep {
+        Some(network)
+    } else {
+        network.stop().await;
+        None
+    };
     public?;
 
     let model = out.join("model.safetensors");
@@ -409,13 +423,13 @@ pub async fn run(config: &DemoConfig) -> Result<DemoReport> {
     report.model = model;
     report.seconds.total = story.seconds();
     report.save(&out.join("report.json")).map_err(at(&out))?;
-    if !config.keep {
+    if network.is_none() {
         for part in ["homes", "chain"] {
             let path = out.join(part);
             fs::remove_dir_all(&path).map_err(at(&path))?;
         }
     }
-    Ok(report)
+    Ok(FinishedDemo { report, network })
 }
 
 /// Writes what others need to verify the delivered model: the manifest, and the Capsule's OpenPGP certificate.

@@ -14,7 +14,7 @@ use std::{
 use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
 use localnet::{
-    demo::{self, DemoConfig, DemoError, DemoInputs},
+    demo::{self, DemoConfig, DemoError, DemoInputs, FinishedDemo},
     directory::DirectoryError,
     faucet::{self, Faucet, FaucetError},
     network::{Network, NetworkConfig, NetworkError},
@@ -60,7 +60,7 @@ enum Command {
         /// Output directory; cleared first
         #[arg(long, default_value = "target/demo", value_name = "DIR")]
         out: PathBuf,
-        /// Keep the homes of all programs and the chain
+        /// Keep everything running until Ctrl-C, to explore the finished campaign in the browser
         #[arg(long)]
         keep: bool,
     },
@@ -204,7 +204,8 @@ async fn main() -> process::ExitCode {
     match cli.command {
         Command::Demo { cast, mines, out, keep } => {
             let output = Output::new(&cli.globals, "localnet.demo/1");
-            output.finish(run_demo(cast.demo(mines, out, keep, quiet), end).await)
+            let result = run_demo(cast.demo(mines, out, keep, quiet), end, &output).await;
+            output.finish_stream(result)
         }
         Command::Up { cast, mines, out, rpc_port, http_port } => {
             let output = Output::new(&cli.globals, "localnet.up/1");
@@ -344,16 +345,43 @@ async fn run_simulation(
     Report::new(&report, human)
 }
 
-async fn run_demo(config: DemoConfig, end: impl Future<Output = End>) -> Result<Report, Failure> {
+async fn run_demo(config: DemoConfig, end: impl Future<Output = End>, output: &Output) -> Result<(), Failure> {
+    let mut end = pin!(end);
     // When one of the two ends, the other is dropped; dropping the demo ends all its processes.
-    let done = tokio::select! {
+    let FinishedDemo { report, network } = tokio::select! {
         done = demo::run(&config) => done.map_err(failure)?,
-        end = end => return Err(end.into()),
+        end = &mut end => return Err(end.into()),
     };
     let place = config.out.join("report.json");
-    let human =
-        format!("{}\nThe delivered model: {}\nThe report: {}", done.table(), done.model.display(), place.display());
-    Report::new(&done, human)
+    let next = match &network {
+        Some(network) => format!(
+            "Explore the finished campaign: {}/campaigns/{}\nCtrl-C stops everything.",
+            network.sonar_url(),
+            report.campaign
+        ),
+        None => "Explore a finished campaign in the browser: make demo ARGS=\"--keep\"".into(),
+    };
+    let (table, model) = (report.table(), report.model.display());
+    output.item(&report, format!("{table}\nThe delivered model: {model}\nThe report: {}\n{next}", place.display()))?;
+    match network {
+        Some(network) => keep(network, &Story::new(config.quiet), end).await,
+        None => Ok(()),
+    }
+}
+
+/// Keeps a network running until a signal or the time limit, then stops it.
+async fn keep(mut network: Network, story: &Story, end: impl Future<Output = End>) -> Result<(), Failure> {
+    let ended = tokio::select! {
+        failure = revive(&mut network, story) => Err(failure),
+        end = end => match end {
+            // Only a signal or the time limit ends it.
+            End::Signal => Ok(()),
+            End::Timeout(_) => Err(end.into()),
+        },
+    };
+    story.tell("Stopping");
+    network.stop().await;
+    ended
 }
 
 /// Addresses of a running network.
@@ -389,8 +417,19 @@ impl Addresses {
 
     fn human(&self) -> String {
         let mines: String = self.mines.iter().map(|mine| format!("  Mine            {mine}\n")).collect();
+        let home = |name: &str| self.directory.join("homes").join(name).display().to_string();
+        let mut pages = format!(
+            "Pages: everybody's at {}\n  the data scientist's: SONAR_HOME={} sonar ui\n  the Capsule's: CAPSULE_HOME={} capsule ui\n",
+            self.sonar,
+            self.scientist_home.display(),
+            home("capsule"),
+        );
+        if !self.mines.is_empty() {
+            pages += &format!("  a Mine's: MINE_HOME={} mine ui\n", home("mine-1"));
+        }
         format!(
             "  chain           {}\n  Sonar           {}\n  Campaigns       {}\n  DataCoin        {}\n  Capsule         {}\n{mines}\
+             {pages}\
              Launch a campaign as the data scientist {} with\n  \
              SONAR_HOME={} SONAR_PASSPHRASE_FILE={} sonar campaign launch {}\n\
              Fund your own account with\n  localnet fund ADDRESS --out {}\nCtrl-C stops everything.",
@@ -420,24 +459,14 @@ async fn run_up(
     let network_config =
         NetworkConfig { directory: config.out.clone(), data: prepared.data.clone(), rpc_port, http_port };
     let mut end = pin!(end);
-    let mut network = tokio::select! {
+    let network = tokio::select! {
         started = Network::start(&network_config, |line| story.tell(line)) => started.map_err(network_failure)?,
         end = &mut end => return Err(end.into()),
     };
     let file = prepared.write(network.directory()).map_err(Failure::internal)?;
     let addresses = Addresses::of(&network, file);
     output.item(&addresses, addresses.human())?;
-    let ended = tokio::select! {
-        failure = revive(&mut network, &story) => Err(failure),
-        end = end => match end {
-            // Only a signal or the time limit ends it.
-            End::Signal => Ok(()),
-            End::Timeout(_) => Err(end.into()),
-        },
-    };
-    story.tell("Stopping");
-    network.stop().await;
-    ended
+    keep(network, &story, end).await
 }
 
 /// Restarts processes that end, until one cannot be restarted.

@@ -110,6 +110,8 @@ pub struct MineNode {
     pub program: Program,
     /// Number of rows of its data.
     pub rows: usize,
+    /// Port of its pages.
+    port: u16,
 }
 
 /// A running network. Dropping it ends all processes.
@@ -483,7 +485,8 @@ impl Setup<'_> {
         let path = data.display().to_string();
         let _: serde_json::Value = program.call(&["data", "add", "own", &path]).await?;
         self.give_eth(created.address).await?;
-        Ok(MineNode { name, address: created.address, program, rows: csv.lines().count().saturating_sub(1) })
+        let rows = csv.lines().count().saturating_sub(1);
+        Ok(MineNode { name, address: created.address, program, rows, port: pick(0, self.directory)? })
     }
 
     fn faucet(&self) -> Result<Faucet> {
@@ -521,7 +524,7 @@ impl MineNode {
     fn service(&self) -> Service {
         Service {
             name: self.name.clone(),
-            arguments: words(&["run"]),
+            arguments: words(&["run", "--listen", &format!("127.0.0.1:{}", self.port)]),
             home: self.home().to_owned(),
             program: self.program.clone(),
         }

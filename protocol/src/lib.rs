@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O and no tasks. Time and randomness are arguments.
 
+pub mod actions;
 pub mod admission;
 pub mod audit;
 pub mod backbone;
@@ -28,6 +29,7 @@ pub mod refusal;
 pub mod regime;
 pub mod simulation;
 pub mod statement;
+pub mod statistics;
 pub mod table;
 pub mod terms;
 pub mod text;

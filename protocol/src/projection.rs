@@ -8,6 +8,7 @@ use syft::Ppm;
 use utoipa::ToSchema;
 
 use crate::{
+    campaign::template::TaskKind,
     event::LogPosition,
     ids::{CampaignId, Digest},
     lineage::ParentClaim,
@@ -31,6 +32,8 @@ pub struct Label {
     pub organisation: Option<Organisation>,
     /// The campaign that it starts from, according to its owner.
     pub parent: Option<ParentClaim>,
+    /// Kind of prediction.
+    pub task: TaskKind,
 }
 
 impl From<&Manifest> for Label {
@@ -40,6 +43,7 @@ impl From<&Manifest> for Label {
             regime: manifest.method.regime(),
             organisation: manifest.organisation.clone(),
             parent: manifest.parent.map(|id| ParentClaim { id, verified: false }),
+            task: TaskKind::from(&manifest.data.task),
         }
     }
 }
@@ -53,17 +57,16 @@ pub struct CampaignSummary {
     /// Its name, if its manifest is available.
     pub name: Option<String>,
     /// Regime, if its manifest is available: `encrypted` (Mines never see the model) or `clear` (the model is public).
-    #[schema(value_type = Option<String>)]
     pub regime: Option<Regime>,
     /// The organisation behind it, according to its owner: nobody verifies it.
     pub organisation: Option<Organisation>,
     /// The campaign whose result it starts from, according to its owner, if its manifest names one.
     pub parent: Option<ParentClaim>,
+    /// Kind of prediction, if its manifest is available.
+    pub task: Option<TaskKind>,
     /// Its state.
-    #[schema(value_type = String)]
     pub state: State,
-    /// Reason for closing.
-    #[schema(value_type = Option<String>)]
+    /// Reason for closing; null while it is open and its owner has not announced the end.
     pub reason: Option<CloseReason>,
     /// The data scientist.
     #[schema(value_type = String)]
@@ -430,14 +433,16 @@ impl CampaignSummary {
     /// The summary of a campaign.
     #[must_use]
     pub fn new(view: &CampaignView, label: Option<Label>) -> Self {
-        let (name, regime) = label.as_ref().map(|label| (label.name.clone(), label.regime)).unzip();
-        let (organisation, parent) = label.map(|label| (label.organisation, label.parent)).unwrap_or_default();
+        let (regime, task) = label.as_ref().map(|label| (label.regime, label.task)).unzip();
+        let (name, organisation, parent) =
+            label.map(|label| (Some(label.name), label.organisation, label.parent)).unwrap_or_default();
         Self {
             id: view.id,
             name,
             regime,
             organisation,
             parent,
+            task,
             state: view.state,
             reason: (view.reason != CloseReason::None).then_some(view.reason),
             owner: view.terms.owner,

@@ -134,6 +134,10 @@ mod tests {
             (skip(Skip::Done), json!({"action": "skip", "reason": "done"})),
             (skip(Skip::Spent), json!({"action": "skip", "reason": "spent"})),
             (
+                skip(Skip::Paused { until: Some(Timestamp::from_unix(7)) }),
+                json!({"action": "skip", "reason": "paused", "until": 7}),
+            ),
+            (
                 skip(Skip::UnusableManifest(ManifestProblem::TooManyRows { most: 3, rows: 4 })),
                 json!({"action": "skip", "reason": "unusable_manifest", "problem": "too_many_rows", "most": 3, "rows": 4}),
             ),

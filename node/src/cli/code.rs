@@ -106,6 +106,7 @@ codes! {
     NotKept = "NOT_KEPT", Unreachable, "Sonar did not fetch the launch's artefacts in time; run the launch again";
     NotMined = "NOT_MINED", TimedOut, "the transaction was sent but not mined in time; it may be mined later";
     NotOwner = "NOT_OWNER", Refused, "only the account that launched the campaign can do this";
+    NotRunning = "NOT_RUNNING", NotFound, "the program that shows the pages does not run with this home";
     NotSigned = "NOT_SIGNED", Refused, "the message is not signed by the expected key";
     NoAccount = "NO_ACCOUNT", NotFound, "there is no account that could sign";
     NoCapsule = "NO_CAPSULE", Refused, "no suitable Capsule is registered";
@@ -133,6 +134,7 @@ codes! {
     TrainingData = "TRAINING_DATA", Refused, "the training file is not a valid table, does not fit the campaign, or has too few rows";
     TransactionFailed = "TRANSACTION_FAILED", Refused, "the transaction was mined and failed, because the state changed in between";
     Trouble = "TROUBLE", Unreachable, "with `mine run --once`: a campaign could not be served after several attempts";
+    Unhealthy = "UNHEALTHY", Unsuccessful, "`mine doctor` found a problem; `data` lists every check with its fix";
     UnknownAccount = "UNKNOWN_ACCOUNT", NotFound, "no account has this name";
     UnknownCampaign = "UNKNOWN_CAMPAIGN", NotFound, "no campaign has this id";
     UnsettledWindow = "UNSETTLED_WINDOW", Refused, "submissions wait for settlement; try again later";

@@ -3,6 +3,9 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::{
     data::{Input, Range, Table},
     profile::{ColumnProfile, Profile},
@@ -27,12 +30,22 @@ pub struct TemplateWishes {
 }
 
 /// Kind of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum TaskKind {
     /// A class.
     Classification,
     /// A number.
     Regression,
+}
+
+impl From<&syft::Task> for TaskKind {
+    fn from(task: &syft::Task) -> Self {
+        match task {
+            syft::Task::Classification { .. } => Self::Classification,
+            syft::Task::Regression => Self::Regression,
+        }
+    }
 }
 
 /// A campaign file that parses, and what was guessed in it.

@@ -8,6 +8,7 @@ use sonar_contracts::{CloseReason, State};
 use super::{
     dto::{CampaignPage, Page},
     pins::Kind,
+    search::Launched,
 };
 use sonar_protocol::{
     ids::{CampaignId, Digest},
@@ -162,7 +163,8 @@ pub struct CampaignFilter {
 }
 
 impl CampaignFilter {
-    fn matches(&self, campaign: &CampaignView) -> bool {
+    /// Whether a campaign fits.
+    pub fn matches(&self, campaign: &CampaignView) -> bool {
         let terms = &campaign.terms;
         self.state.is_none_or(|state| state == campaign.state)
             && self.owner.is_none_or(|owner| owner == terms.owner)
@@ -197,8 +199,30 @@ pub fn campaigns(
     Ok(Page { items, next, total: Some(total) })
 }
 
+/// The campaigns that fit, and the one that a page starts after. Shares the campaigns, so that the caller can search and
+/// sort them after the world is unlocked.
+///
+/// # Errors
+/// Returns `after` if there is no such campaign.
+pub fn launched(
+    world: &World,
+    filter: &CampaignFilter,
+    after: Option<CampaignId>,
+) -> Result<(Vec<Launched>, Option<Launched>), CampaignId> {
+    let launched = |(launch, id): (usize, &CampaignId)| Some((launch, Arc::clone(world.campaigns.get(id)?)));
+    let after = match after {
+        None => None,
+        Some(id) => {
+            let launch = world.order.iter().rposition(|known| *known == id).ok_or(id)?;
+            launched((launch, &id))
+        }
+    };
+    let all = world.order.iter().enumerate().filter_map(launched);
+    Ok((all.filter(|(_, view)| filter.matches(view)).collect(), after))
+}
+
 /// All campaigns, or those older than `after`.
-fn newest_first(
+pub fn newest_first(
     world: &World,
     after: Option<CampaignId>,
 ) -> Result<impl Iterator<Item = &Arc<CampaignView>>, CampaignId> {

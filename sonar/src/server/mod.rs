@@ -3,21 +3,33 @@
 //! Sonar holds no data, no model, no custody of money, and no secret except its own account's key. Everything that it
 //! stores can be rebuilt from the chain, except pending settlements, which Capsules can send again.
 
+mod accounts;
 mod adapters;
 mod api;
+mod badge;
+mod csv;
 mod dto;
 mod event_id;
-mod extract;
+mod feed;
 mod hub;
+mod leaderboard;
 mod live;
 mod metrics;
+mod money;
+#[cfg(test)]
+mod openapi;
 mod pins;
-mod problem;
 mod relay;
+mod search;
+mod series;
 mod settlements;
 mod sse;
+mod statistics;
+mod submissions_csv;
 mod tasks;
+mod tokens;
 mod watch_money;
+mod xml;
 
 use std::{
     fs::File,
@@ -28,17 +40,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::Router;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 pub use dto::{Artefact, CampaignPage, EventView, Info, Page, RelayReceipt};
-pub use problem::Problem;
+pub use sonar_web::problem::Problem;
 
 use crate::index::{ContractIdentity, Database, DatabaseUrl, Index, IndexError, Indexer, OpenOutcome, Source};
 use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
 use sonar_node::{chain, files, ipfs};
+use sonar_protocol::{ids::Digest, projection::Label, units::Timestamp, view::CampaignView};
+use sonar_web::{
+    Face, extract,
+    pages::{Pages, PublicRpc},
+    problem,
+};
 use tasks::{Fault, Tasks};
+use tokens::TokenCache;
 
 /// Delay before the first retry when the chain does not answer; doubles up to the limit.
 const CHAIN_RETRY: Duration = Duration::from_millis(250);
@@ -65,6 +85,8 @@ pub struct ServerConfig {
     pub confirmations: u64,
     /// How long to wait for the Capsule's own settlement before the relay sends it.
     pub relay_after: Duration,
+    /// JSON-RPC at which the pages read the chain themselves.
+    pub public_rpc: Option<PublicRpc>,
 }
 
 /// Why a server cannot start.
@@ -102,12 +124,25 @@ struct App {
     index: Arc<Index>,
     shelf: Arc<Shelf>,
     metrics: Arc<Metrics>,
+    tokens: TokenCache,
     node: Arc<ipfs::Node>,
     /// `None` without an account to pay for transactions.
     relay: Option<Arc<Relay<adapters::Settlements>>>,
     started: Instant,
     stopping: watch::Receiver<bool>,
     fault: watch::Receiver<Fault>,
+}
+
+impl App {
+    /// Time at which a transaction sent now would be executed.
+    fn now(&self) -> Timestamp {
+        self.index.progress().borrow().head.map_or(Timestamp::EPOCH, |head| head.time)
+    }
+
+    /// What lists show of a campaign's manifest, if the hub has it.
+    fn label(&self, view: &CampaignView) -> Option<Label> {
+        self.shelf.manifest(Digest(view.terms.manifest.0)).as_deref().map(Label::from)
+    }
 }
 
 /// A running server.
@@ -157,6 +192,7 @@ impl Server {
             index: index.clone(),
             shelf: Arc::default(),
             metrics: metrics.clone(),
+            tokens: TokenCache::default(),
             node: node.clone(),
             relay: relay.clone(),
             started: Instant::now(),
@@ -173,7 +209,8 @@ impl Server {
             tasks.start("relay", relay.run(stopping.clone()));
         }
         tasks.start("money watch", watch_money::run(app.clone(), stopping.clone()));
-        tasks.start("HTTP interface", answer(listener, app.clone(), stopping));
+        let pages = Pages::new(Face::Public).connect_to(config.public_rpc);
+        tasks.start("HTTP interface", answer(listener, api::router(app.clone(), pages), stopping));
         Ok(Self { address, app, stop, tasks, _lock: lock })
     }
 
@@ -285,12 +322,12 @@ async fn follow<S: Source>(
     }
 }
 
-async fn answer(listener: TcpListener, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+async fn answer(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
     let stopped = async move {
         // An error means that the server is gone, which also ends the task.
         let _ = stopping.wait_for(|&stop| stop).await;
     };
-    if let Err(error) = axum::serve(listener, api::router(app)).with_graceful_shutdown(stopped).await {
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
         tracing::error!(%error, "the HTTP interface failed");
     }
 }

@@ -4,7 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use sonar_protocol::{
-    ids::CampaignId, lineage::ParentClaim, organisation::Organisation, projection::Label, regime::Regime,
+    campaign::template::TaskKind, ids::CampaignId, lineage::ParentClaim, organisation::Organisation, projection::Label,
+    regime::Regime,
 };
 
 use super::Context;
@@ -17,7 +18,9 @@ struct Campaign {
     id: CampaignId,
     name: Option<String>,
     regime: Option<Regime>,
-    /// Absent from the answers of older servers, like the next.
+    /// Absent from the answers of older servers, like the next two.
+    #[serde(default)]
+    task: Option<TaskKind>,
     #[serde(default)]
     organisation: Option<Organisation>,
     #[serde(default)]
@@ -33,7 +36,8 @@ impl Campaign {
     fn label(self) -> Option<Label> {
         // Whatever Sonar says is a stranger's text.
         let organisation = self.organisation.filter(|organisation| organisation.check().is_ok());
-        Some(Label { name: self.name?, regime: self.regime?, organisation, parent: self.parent })
+        let (name, regime, task) = (self.name?, self.regime?, self.task?);
+        Some(Label { name, regime, task, organisation, parent: self.parent })
     }
 }
 

@@ -1,0 +1,121 @@
+//! The list of campaigns by what their manifests say, and in an order other than that of their launch.
+//!
+//! Manifests are not part of the world, so the campaigns that fit otherwise are shared first, and are searched and
+//! sorted after the world is unlocked.
+
+use std::{cmp::Reverse, sync::Arc};
+
+use alloy::primitives::U256;
+use serde::Deserialize;
+use sonar_protocol::{campaign::template::TaskKind, projection::Label, regime::Regime, view::CampaignView};
+use utoipa::ToSchema;
+
+use super::dto::Page;
+
+/// What a campaign's manifest must say; a field that is `None` does not restrict.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Part of name, id, or address of owner or Capsule, in lower case.
+    text: Option<String>,
+    regime: Option<Regime>,
+    task: Option<TaskKind>,
+}
+
+/// Order of campaigns; equal ones are listed newest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CampaignSort {
+    /// Newest first.
+    #[default]
+    New,
+    /// Oldest first.
+    Old,
+    /// Nearest deadline first.
+    Deadline,
+    /// Highest bounty first, in the tokens' smallest units: sensible within one token.
+    Bounty,
+    /// Highest best accuracy first.
+    Accuracy,
+    /// Most submissions first.
+    Submissions,
+    /// Most miners first.
+    Miners,
+    /// Best accuracy nearest to the target first.
+    Progress,
+}
+
+impl Search {
+    /// A search for a text, and for what the manifest says.
+    pub fn new(text: Option<&str>, regime: Option<Regime>, task: Option<TaskKind>) -> Self {
+        let text = text.map(|text| text.trim().to_lowercase()).filter(|text| !text.is_empty());
+        Self { text, regime, task }
+    }
+
+    /// Whether every campaign matches.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_none() && self.regime.is_none() && self.task.is_none()
+    }
+
+    /// Whether a campaign with this label matches. One whose manifest is not available has neither name nor regime.
+    fn matches(&self, view: &CampaignView, label: Option<&Label>) -> bool {
+        self.regime.is_none_or(|regime| label.is_some_and(|label| label.regime == regime))
+            && self.task.is_none_or(|task| label.is_some_and(|label| label.task == task))
+            && self.text.as_deref().is_none_or(|text| has_text(view, label, text))
+    }
+}
+
+fn has_text(view: &CampaignView, label: Option<&Label>, text: &str) -> bool {
+    let terms = &view.terms;
+    let has = |field: &str| field.to_lowercase().contains(text);
+    label.is_some_and(|label| has(&label.name))
+        || has(&view.id.to_string())
+        || has(&terms.owner.to_string())
+        || has(&terms.capsule.to_string())
+}
+
+impl CampaignSort {
+    /// What campaigns are sorted by, smallest first. The second part is the order of the launch, so that no two are
+    /// equal.
+    fn key(self, view: &CampaignView, launch: usize) -> (U256, Reverse<usize>) {
+        let ascending = U256::from::<u64>;
+        let descending = |value: U256| U256::MAX - value;
+        let progress = || u64::from(view.best_ppm.get()) * 1_000_000 / u64::from(view.terms.targetPpm.max(1));
+        let key = match self {
+            Self::New => U256::ZERO,
+            Self::Old => ascending(launch as u64),
+            Self::Deadline => ascending(view.terms.deadline),
+            Self::Bounty => descending(U256::from(view.terms.bounty)),
+            Self::Accuracy => descending(ascending(view.best_ppm.get().into())),
+            Self::Submissions => descending(ascending(view.submissions.into())),
+            Self::Miners => descending(ascending(view.miners.into())),
+            Self::Progress => descending(ascending(progress())),
+        };
+        (key, Reverse(launch))
+    }
+}
+
+/// A campaign, and its place in the order of launches.
+pub type Launched = (usize, Arc<CampaignView>);
+
+/// At most `limit` of the matching campaigns after the campaign `after`, in this order. The campaign `after` need not
+/// match any more: what counts is its place in the order.
+pub fn page(
+    campaigns: &[Launched],
+    (search, sort): (&Search, CampaignSort),
+    label: impl Fn(&CampaignView) -> Option<Label>,
+    after: Option<&Launched>,
+    limit: usize,
+) -> Page<Arc<CampaignView>> {
+    let mut found: Vec<_> = campaigns
+        .iter()
+        .filter(|(_, view)| search.matches(view, label(view).as_ref()))
+        .map(|(launch, view)| (sort.key(view, *launch), view))
+        .collect();
+    found.sort_unstable_by_key(|(key, _)| *key);
+    let total = found.len() as u64;
+    let after = after.map(|(launch, view)| sort.key(view, *launch));
+    let mut rest = found.into_iter().filter(|(key, _)| after.is_none_or(|after| *key > after));
+    let items: Vec<_> = rest.by_ref().take(limit).map(|(_, view)| Arc::clone(view)).collect();
+    let next = items.last().filter(|_| rest.next().is_some()).map(|view| view.id.to_string());
+    Page { items, next, total: Some(total) }
+}

@@ -1,0 +1,6 @@
+export function NewCampaignPage() {
+  return null;
+}
+export function MinerPage() {
+  return null;
+}
