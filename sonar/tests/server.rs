@@ -44,6 +44,7 @@ impl Site {
             poll: Duration::from_millis(10),
             confirmations: 0,
             relay_after,
+            public_rpc: Some("https://rpc.example.org/v1".parse().unwrap()),
         };
         let server = Server::start(config, chain.clone()).await.unwrap();
         timeout(PATIENCE, server.caught_up()).await.unwrap();
@@ -499,6 +500,29 @@ async fn every_documented_route_answers_as_documented() {
 }
 
 #[tokio::test]
+async fn browsers_get_the_pages_with_a_strict_policy() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    for path in ["/", "/campaigns/0x12", "/statistics"] {
+        let request = site.http.get(format!("{}{path}", site.base)).header(header::ACCEPT, "text/html");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        let policy = answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(
+            policy.contains("script-src 'self';") && policy.contains("connect-src 'self' https://rpc.example.org;")
+        );
+    }
+    // A page that a person opens under /api is a mistake in an address.
+    let request = site.http.get(format!("{}/api/v1/nothing", site.base)).header(header::ACCEPT, "text/html");
+    expect_problem(request.send().await.unwrap(), 404, "NOT_FOUND", "unknown route").await;
+    let docs = site.http.get(format!("{}/docs/", site.base)).send().await.unwrap();
+    assert!(docs.headers().get(header::CONTENT_SECURITY_POLICY).is_none(), "Swagger has scripts of its own");
+    site.server.stop().await;
+}
+
+#[tokio::test]
 async fn bad_requests_are_answered_with_problems_that_name_them() {
     let stage = Stage::new().await;
     let home = tempfile::tempdir().unwrap();
@@ -508,6 +532,8 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
     let nowhere = Digest([9; 32]);
     let gets = [
         ("/nothing".to_owned(), 404, "NOT_FOUND"),
+        ("/api/v1/nothing".into(), 404, "NOT_FOUND"),
+        ("/api".into(), 404, "NOT_FOUND"),
         ("/api/v1/campaigns/zz".into(), 400, "USAGE"),
         (format!("/api/v1/campaigns/{unknown}"), 404, "UNKNOWN_CAMPAIGN"),
         (format!("/api/v1/campaigns/{unknown}/submissions"), 404, "UNKNOWN_CAMPAIGN"),
@@ -583,6 +609,7 @@ async fn without_an_account_nothing_is_relayed_and_one_directory_serves_one_serv
         poll: Duration::from_millis(10),
         confirmations: 0,
         relay_after: NEVER,
+        public_rpc: None,
     };
     let second = Server::start(config, reader).await.unwrap_err().to_string();
     assert!(second.contains("another `sonar serve`"), "{second}");

@@ -107,6 +107,7 @@ codes! {
     NotKept = "NOT_KEPT", Unreachable, "Sonar did not fetch the launch's artefacts in time; run the launch again";
     NotMined = "NOT_MINED", TimedOut, "the transaction was sent but not mined in time; it may be mined later";
     NotOwner = "NOT_OWNER", Refused, "only the account that launched the campaign can do this";
+    NotRunning = "NOT_RUNNING", NotFound, "the program that shows the pages does not run with this home";
     NotSigned = "NOT_SIGNED", Refused, "the message is not signed by the expected key";
     NoAccount = "NO_ACCOUNT", NotFound, "there is no account that could sign";
     NoCapsule = "NO_CAPSULE", Refused, "no suitable Capsule is registered";

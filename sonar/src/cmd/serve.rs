@@ -13,6 +13,7 @@ use sonar_node::{
     discovery,
 };
 use sonar_protocol::units;
+use sonar_web::pages::PublicRpc;
 
 use super::Context;
 
@@ -40,6 +41,10 @@ pub struct Serve {
     /// How long to wait for the Capsule's own settlement before the relay sends it
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = units::duration)]
     relay_after: Duration,
+    /// JSON-RPC of the chain at which browsers that show this server's pages read and verify for themselves (default: they
+    /// show this server's numbers, or ask the visitor's wallet). It is public: do not use a URL with a secret key
+    #[arg(long, value_name = "URL", env = "SONAR_PUBLIC_RPC")]
+    public_rpc: Option<PublicRpc>,
 }
 
 impl Serve {
@@ -61,6 +66,7 @@ impl Serve {
                 poll: context.config.poll(chain_id),
                 confirmations: context.config.confirmations(chain_id),
                 relay_after: self.relay_after,
+                public_rpc: self.public_rpc.clone(),
             };
             Server::start(config, chain).await.map_err(failure)
         };

@@ -29,7 +29,7 @@ use super::{
         StreamQuery, SubmissionQuery, bounded,
     },
     event_id::EventId,
-    extract::{BODY_LIMIT, Body, Params, Segment},
+    extract::{Body, Params, Segment},
     live,
     problem::{self, Problem},
     sse,
@@ -43,9 +43,12 @@ use sonar_protocol::{
     view::CampaignView,
     wire::SettlementRequest,
 };
+use sonar_web::pages::Pages;
 
 /// Time limit of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Size limit of a body in bytes.
+const BODY_LIMIT: usize = 256 << 10;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 #[derive(OpenApi)]
@@ -58,12 +61,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 struct Document;
 
 /// All routes.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(app: Arc<App>, pages: Pages) -> Router {
     let (router, document) = documented().with_state(app.clone()).split_for_parts();
     router
-        .route("/", axum::routing::get(async || axum::response::Redirect::temporary("/docs")))
         .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", document))
-        .fallback(|| async { Problem::not_found("no such route; /docs lists all routes") })
+        .merge(pages.router())
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD", "this route does not accept this method")
         })

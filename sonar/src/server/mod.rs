@@ -7,12 +7,10 @@ mod adapters;
 mod api;
 mod dto;
 mod event_id;
-mod extract;
 mod hub;
 mod live;
 mod metrics;
 mod pins;
-mod problem;
 mod relay;
 mod settlements;
 mod sse;
@@ -28,16 +26,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::Router;
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 pub use dto::{Artefact, CampaignPage, EventView, Info, Page, RelayReceipt};
-pub use problem::Problem;
+pub use sonar_web::problem::Problem;
 
 use crate::index::{ContractIdentity, Database, DatabaseUrl, Index, IndexError, Indexer, OpenOutcome, Source};
 use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
 use sonar_node::{chain, files, ipfs};
+use sonar_web::{
+    Face, extract,
+    pages::{Pages, PublicRpc},
+    problem,
+};
 use tasks::{Fault, Tasks};
 
 /// Delay before the first retry when the chain does not answer; doubles up to the limit.
@@ -65,6 +69,8 @@ pub struct ServerConfig {
     pub confirmations: u64,
     /// How long to wait for the Capsule's own settlement before the relay sends it.
     pub relay_after: Duration,
+    /// JSON-RPC at which the pages read the chain themselves.
+    pub public_rpc: Option<PublicRpc>,
 }
 
 /// Why a server cannot start.
@@ -173,7 +179,8 @@ impl Server {
             tasks.start("relay", relay.run(stopping.clone()));
         }
         tasks.start("money watch", watch_money::run(app.clone(), stopping.clone()));
-        tasks.start("HTTP interface", answer(listener, app.clone(), stopping));
+        let pages = Pages::new(Face::Public).connect_to(config.public_rpc);
+        tasks.start("HTTP interface", answer(listener, api::router(app.clone(), pages), stopping));
         Ok(Self { address, app, stop, tasks, _lock: lock })
     }
 
@@ -285,12 +292,12 @@ async fn follow<S: Source>(
     }
 }
 
-async fn answer(listener: TcpListener, app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+async fn answer(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
     let stopped = async move {
         // An error means that the server is gone, which also ends the task.
         let _ = stopping.wait_for(|&stop| stop).await;
     };
-    if let Err(error) = axum::serve(listener, api::router(app)).with_graceful_shutdown(stopped).await {
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
         tracing::error!(%error, "the HTTP interface failed");
     }
 }

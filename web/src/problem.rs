@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use sonar_node::cli::{ExitCode, Failure};
 use utoipa::ToSchema;
 
 /// An error response (RFC 9457).
@@ -66,6 +67,30 @@ impl Problem {
     pub fn internal(error: &(dyn std::fmt::Display + Sync)) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "the server failed; its log has the reason")
+    }
+}
+
+/// The failure of a command as an answer. For servers that act for the owner of this process only, because the message may
+/// name files and accounts.
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let status = match failure.code.exit() {
+            ExitCode::Success | ExitCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ExitCode::Usage => StatusCode::BAD_REQUEST,
+            ExitCode::Declined | ExitCode::Unsuccessful => StatusCode::CONFLICT,
+            ExitCode::Locked => StatusCode::FORBIDDEN,
+            ExitCode::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+            ExitCode::NotFound => StatusCode::NOT_FOUND,
+            ExitCode::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+            ExitCode::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        };
+        if status.is_server_error() {
+            tracing::warn!(code = %failure.code, message = failure.message, "a request failed");
+        }
+        let place = failure.place.map(|place| format!("{place}: ")).unwrap_or_default();
+        let help = failure.help.map(|help| format!("; {help}")).unwrap_or_default();
+        let problem = Self::new(status, failure.code.name(), format!("{place}{}{help}", failure.message));
+        Self { retryable: failure.retryable, ..problem }
     }
 }
 

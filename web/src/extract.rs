@@ -7,10 +7,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::problem::Problem;
-
-/// Size limit of a body in bytes.
-pub const BODY_LIMIT: usize = 256 << 10;
+use crate::problem::Problem;
 
 /// Query parameters.
 #[derive(Debug)]
@@ -58,11 +55,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             ));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "TOO_LARGE",
-                format!("the body is larger than {BODY_LIMIT} bytes"),
-            ),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", "the body is larger than this route accepts")
+            }
             _ => Problem::usage(rejection.body_text()),
         })?;
         serde_json::from_slice(&bytes)
