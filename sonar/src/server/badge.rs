@@ -102,3 +102,31 @@ async fn badge_svg(State(app): State<Arc<App>>, Segment(id): Segment<String>) ->
     ];
     Ok((headers, badge(&view, app.label(&view).as_ref())).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::fixture::{EVIL_NAME, assert_well_formed, label, mixed},
+        *,
+    };
+
+    #[test]
+    fn a_badge_shows_state_and_accuracy() {
+        let (story, id) = mixed();
+        let svg = badge(story.view(id), Some(&label("Tumours")));
+        assert_well_formed(&svg);
+        assert!(svg.contains("<title>Tumours: open · 30 % of 90 %</title>"), "{svg}");
+        assert!(badge(story.view(id), None).contains("<title>0x01010101: open"), "an unknown name");
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_place_and_is_shortened() {
+        let (story, id) = mixed();
+        let svg = badge(story.view(id), Some(&label(EVIL_NAME)));
+        assert_well_formed(&svg);
+        assert!(!svg.contains("<script") && svg.contains("&lt;/title&gt;"), "{svg}");
+        let long = badge(story.view(id), Some(&label(&"名".repeat(4_096))));
+        assert_well_formed(&long);
+        assert!(long.len() < 2_000 && long.contains('…'));
+    }
+}

@@ -164,3 +164,80 @@ async fn feed_atom(State(app): State<Arc<App>>, Segment(id): Segment<String>) ->
     let feed = feed(app.chain.deployment(), &view, app.label(&view).as_ref());
     Ok(([(header::CONTENT_TYPE, "application/atom+xml; charset=utf-8")], feed).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::Address;
+
+    use super::{
+        super::fixture::{EVIL_NAME, Story, assert_well_formed, label, mixed},
+        *,
+    };
+
+    fn deployment(chain_id: u64) -> Deployment {
+        let address = Address::repeat_byte(9);
+        Deployment { chain_id, campaigns: address, registry: address, datacoin: address, block: 1 }
+    }
+
+    fn ids(feed: &str) -> Vec<&str> {
+        feed.lines().filter_map(|line| line.strip_prefix("<id>")?.strip_suffix("</id>")).collect()
+    }
+
+    #[test]
+    fn a_feed_has_every_milestone_newest_first() {
+        let (mut story, id) = mixed();
+        story.settle(id, &[Outcome::NotImproved]);
+        story.end(id);
+        let feed = feed(&deployment(1), story.view(id), Some(&label("Tumours")));
+        assert_well_formed(&feed);
+        let titles: Vec<_> = feed.lines().filter_map(|line| line.split("<title>").nth(1)?.split('<').next()).collect();
+        let expected = [
+            "Tumours",
+            "The Capsule was convicted of misconduct in version 1",
+            "The model was delivered",
+            "Closed: closed by its owner",
+            "Accuracy 30 %: 1 of 3 submissions of window 0 were accepted",
+            "Open for submissions; starting accuracy 1 %",
+            "Launched: the bounty is in escrow",
+        ];
+        assert_eq!(titles, expected);
+        assert!(feed.contains("<updated>2027-01-15T08:00:12Z</updated>"), "{feed}");
+    }
+
+    #[test]
+    fn ids_stay_and_differ() {
+        let (mut story, id) = mixed();
+        let before = feed(&deployment(1), story.view(id), None);
+        story.end(id);
+        let after = feed(&deployment(1), story.view(id), Some(&label("named since")));
+        let (before, mut after) = (ids(&before), ids(&after));
+        assert!(before.iter().all(|id| after.contains(id)), "{before:?} {after:?}");
+        assert!(before[0].starts_with("urn:uuid:") && before[0].len() == 45);
+        let count = after.len();
+        after.sort_unstable();
+        after.dedup();
+        assert_eq!(after.len(), count);
+        let elsewhere = feed(&deployment(2), story.view(id), None);
+        assert!(ids(&elsewhere).iter().all(|id| !after.contains(id)), "another chain");
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_place() {
+        let (story, id) = mixed();
+        let feed = feed(&deployment(1), story.view(id), Some(&label(EVIL_NAME)));
+        assert_well_formed(&feed);
+        assert!(!feed.contains("<script"), "{feed}");
+    }
+
+    #[test]
+    fn a_long_campaign_has_its_newest_milestones() {
+        let mut story = Story::new();
+        let id = story.open(1);
+        for step in 2..80 {
+            story.submit(id, &[1]);
+            story.settle(id, &[Outcome::Accepted(step)]);
+        }
+        let entries = entries(story.view(id));
+        assert_eq!((entries.len(), entries[0].key.as_str()), (MAX_ENTRIES, "window/77"));
+    }
+}

@@ -123,7 +123,28 @@ async fn leaderboard(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use sonar_contracts::Outcome;
+
+    use super::{
+        super::fixture::{BEGIN, Story, miner},
+        *,
+    };
+
+    #[test]
+    fn those_who_earned_most_come_first_and_ties_have_an_order() {
+        let mut story = Story::new();
+        let id = story.open(1);
+        story.submit(id, &[1, 2, 3, 3]);
+        story.settle(id, &[Outcome::NotImproved, Outcome::Accepted(20), Outcome::Accepted(30), Outcome::Accepted(40)]);
+        story.submit(id, &[4, 1]);
+        let rows = ranked(story.view(id));
+        let order: Vec<_> = rows.iter().map(|row| (row.rank, row.miner)).collect();
+        assert_eq!(order, [(1, miner(3)), (2, miner(2)), (3, miner(4)), (4, miner(1))]);
+        assert_eq!(rows[0].share_ppm.map(Ppm::get), Some(666_666));
+        assert_eq!((rows[3].submitted, rows[3].earned, rows[3].share_ppm), (2, Amount::ZERO, Some(Ppm::ZERO)));
+        // Two events open the campaign, then come four submissions, three awards and the settlement.
+        assert_eq!(rows[3].last_seen, Timestamp::from_unix(BEGIN + 12));
+    }
 
     #[test]
     fn shares_are_exact_and_need_earnings() {

@@ -11,6 +11,8 @@ mod csv;
 mod dto;
 mod event_id;
 mod feed;
+#[cfg(test)]
+mod fixture;
 mod hub;
 mod leaderboard;
 mod live;

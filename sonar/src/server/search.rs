@@ -119,3 +119,90 @@ pub fn page(
     let next = items.last().filter(|_| rest.next().is_some()).map(|view| view.id.to_string());
     Page { items, next, total: Some(total) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::fixture::{Story, label, miner},
+        *,
+    };
+    use sonar_contracts::Outcome;
+    use sonar_protocol::{ids::CampaignId, view::World};
+
+    fn launched(world: &World) -> Vec<Launched> {
+        world.order.iter().map(|id| Arc::clone(&world.campaigns[id])).enumerate().collect()
+    }
+
+    /// Four campaigns; the second has submissions and is more accurate.
+    fn story() -> Story {
+        let mut story = Story::new();
+        let ids: Vec<CampaignId> = (1..5).map(|salt| story.open(salt)).collect();
+        story.submit(ids[1], &[1, 2]);
+        story.settle(ids[1], &[Outcome::Accepted(30), Outcome::NotImproved]);
+        story
+    }
+
+    /// The first has no manifest.
+    fn named(view: &CampaignView) -> Option<Label> {
+        match view.id.as_bytes()[0] {
+            1 => None,
+            2 => Some(Label { regime: Regime::Clear, task: TaskKind::Regression, ..label("Diabetes") }),
+            salt => Some(label(&format!("Tumours {salt}"))),
+        }
+    }
+
+    /// The first bytes of the found ids.
+    fn found(story: &Story, search: &Search, sort: CampaignSort) -> Vec<u8> {
+        let page = page(&launched(&story.world), (search, sort), named, None, 100);
+        page.items.iter().map(|view| view.id.as_bytes()[0]).collect()
+    }
+
+    #[test]
+    fn campaigns_are_found_by_name_id_address_regime_and_task() {
+        let story = story();
+        let find = |text: &str| found(&story, &Search::new(Some(text), None, None), CampaignSort::New);
+        assert_eq!(find("tumour"), [4, 3]);
+        assert_eq!(find(" DIABETES "), [2]);
+        assert_eq!(find("0x0101"), [1]);
+        assert_eq!(find(&story.view(CampaignId::from([1; 32])).terms.owner.to_string()), [4, 3, 2, 1]);
+        assert_eq!(find(&miner(1).to_string()), [0; 0], "miners are not searched");
+        let by = |regime, task| found(&story, &Search::new(None, regime, task), CampaignSort::New);
+        assert_eq!(by(Some(Regime::Clear), None), [2]);
+        assert_eq!(by(None, Some(TaskKind::Classification)), [4, 3]);
+        assert_eq!(by(Some(Regime::Encrypted), Some(TaskKind::Regression)), [0; 0]);
+        assert!(Search::new(Some("  "), None, None).is_empty());
+    }
+
+    #[test]
+    fn campaigns_are_sorted_and_equal_ones_are_newest_first() {
+        let story = story();
+        let sorted = |sort| found(&story, &Search::default(), sort);
+        assert_eq!(sorted(CampaignSort::New), [4, 3, 2, 1]);
+        assert_eq!(sorted(CampaignSort::Old), [1, 2, 3, 4]);
+        assert_eq!(sorted(CampaignSort::Deadline), [4, 3, 2, 1]);
+        assert_eq!(sorted(CampaignSort::Bounty), [4, 3, 2, 1]);
+        for sort in [CampaignSort::Accuracy, CampaignSort::Submissions, CampaignSort::Miners, CampaignSort::Progress] {
+            assert_eq!(sorted(sort), [2, 4, 3, 1], "{sort:?}");
+        }
+    }
+
+    #[test]
+    fn pages_join_to_the_whole_list_even_after_a_campaign_that_no_longer_matches() {
+        let story = story();
+        let all = launched(&story.world);
+        let (search, sort) = (Search::default(), CampaignSort::Accuracy);
+        let mut listed = Vec::new();
+        let mut after: Option<&Launched> = None;
+        loop {
+            let page = page(&all, (&search, sort), named, after, 1);
+            listed.extend(page.items.iter().map(|view| view.id.as_bytes()[0]));
+            assert_eq!(page.total, Some(4));
+            let Some(next) = page.next else { break };
+            after = all.iter().find(|(_, view)| view.id.to_string() == next);
+        }
+        assert_eq!(listed, [2, 4, 3, 1]);
+        let tumours = Search::new(Some("tumours"), None, None);
+        let rest = page(&all, (&tumours, sort), named, Some(&all[1]), 10);
+        assert_eq!(rest.items.len(), 2);
+    }
+}

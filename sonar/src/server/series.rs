@@ -200,8 +200,46 @@ async fn series_csv(State(app): State<Arc<App>>, Segment(id): Segment<String>) -
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sonar_contracts::Outcome;
 
-    use super::*;
+    use super::{
+        super::fixture::{Story, mixed},
+        *,
+    };
+
+    #[test]
+    fn a_point_stands_after_its_submission() {
+        let (story, id) = mixed();
+        let series = Series::new(story.view(id), MAX_POINTS);
+        assert_eq!((series.submissions, series.complete), (4, true));
+        let points: Vec<_> = series.points.iter().map(|p| (p.number, p.best_ppm.get(), p.verdict.name())).collect();
+        let expected =
+            [(1, 300_000, "accepted"), (2, 300_000, "not_improved"), (3, 300_000, "rejected"), (4, 300_000, "pending")];
+        assert_eq!(points, expected);
+        assert!(series.points.iter().all(|point| point.spent == Amount::from(1_000_u128)));
+        assert_eq!(series.points[0].amount, Some(Amount::from(1_000_u128)));
+        assert_eq!(series.points[1].amount, None);
+    }
+
+    #[test]
+    fn a_long_campaign_has_few_points_and_all_its_steps() {
+        let mut story = Story::new();
+        let id = story.open(1);
+        for step in 2..40 {
+            story.submit(id, &[1; 64]);
+            let mut outcomes = [Outcome::NotImproved; 64];
+            outcomes[usize::from(step)] = Outcome::Accepted(step);
+            story.settle(id, &outcomes);
+        }
+        let series = Series::new(story.view(id), MAX_POINTS);
+        assert_eq!((series.points.len(), series.submissions, series.complete), (MAX_POINTS, 38 * 64, false));
+        let steps = series.points.iter().filter(|point| point.verdict == VerdictKind::Accepted);
+        assert_eq!(
+            steps.map(|point| point.best_ppm.get()).collect::<Vec<_>>(),
+            (2..40).map(|s| s * 10_000).collect::<Vec<_>>()
+        );
+        assert_eq!(series.points[MAX_POINTS - 1].number, 38 * 64);
+    }
 
     #[test]
     fn names_are_those_of_json() {

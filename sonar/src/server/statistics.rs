@@ -158,3 +158,36 @@ fn cells(day: &DayReport, tokens: &[Address]) -> Vec<String> {
 fn money_cells(money: &TokenMoney) -> [String; MONEY_COLUMNS.len()] {
     [money.escrowed, money.paid, money.earned, money.refunded, money.fees].map(|amount| amount.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::fixture::mixed, *};
+
+    #[test]
+    fn the_ends_of_a_range_are_those_of_the_events() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let (story, _) = mixed();
+        let range = |world: &World, from: Option<&str>, to: Option<&str>| {
+            let report = report(world, from.map(day), to.map(day), 7, day("2030-01-01"));
+            (report.from, report.to, report.days.len())
+        };
+        let expected = |from: &str, to: &str, days| (from.to_owned(), to.to_owned(), days);
+        let world = &story.world;
+        assert_eq!(range(world, None, None), expected("2027-01-15", "2027-01-15", 1));
+        assert_eq!(range(world, Some("2028-01-01"), None), expected("2028-01-01", "2028-01-01", 0));
+        assert_eq!(range(world, None, Some("2026-01-01")), expected("2026-01-01", "2026-01-01", 0));
+        assert_eq!(range(world, Some("0001-01-01"), Some("9999-12-31")), expected("1970-01-01", "9999-12-31", 1));
+        assert_eq!(range(&World::default(), None, None), expected("2030-01-01", "2030-01-01", 0));
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_each_day_and_columns_for_each_token() {
+        let (story, _) = mixed();
+        let table = table(&report(&story.world, None, None, 7, Day::default()));
+        let rows: Vec<Vec<_>> = table.split_terminator("\r\n").map(|row| row.split(',').collect()).collect();
+        assert_eq!((rows.len(), rows[0].len(), rows[1].len()), (2, COLUMNS.len() + MONEY_COLUMNS.len(), rows[0].len()));
+        let cell = |name: &str| rows[1][rows[0].iter().position(|column| *column == name).unwrap()];
+        assert_eq!((cell("date"), cell("submissions"), cell("acceptance_ppm")), ("2027-01-15", "4", "333333"));
+        assert_eq!((cell("earned_eth"), cell("evaluation_count")), ("1000", "1"));
+    }
+}

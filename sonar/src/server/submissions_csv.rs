@@ -92,3 +92,20 @@ fn cells(submission: &SubmissionView) -> [String; COLUMNS.len()] {
         amount,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::fixture::mixed, *};
+
+    #[test]
+    fn every_submission_has_a_row_whatever_the_parts() {
+        let (story, id) = mixed();
+        let view = story.view(id);
+        let whole = part(view, 0, ROWS);
+        let lines: Vec<_> = whole.split_terminator("\r\n").collect();
+        assert_eq!(lines.len(), 5);
+        assert!(lines.iter().all(|line| line.split(',').count() == COLUMNS.len()), "{whole}");
+        assert!(lines[1].ends_with(",accepted,,300000,10000,1000") && lines[3].ends_with(",rejected,4,,,"), "{whole}");
+        assert_eq!((0..4).map(|start| part(view, start, 1)).collect::<String>(), whole);
+    }
+}

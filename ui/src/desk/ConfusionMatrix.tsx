@@ -2,7 +2,7 @@
 
 import { formatPpm, integer } from "../shared/format";
 import { Panel } from "../shared/parts";
-import { classFigures, hundredth, sentence } from "./confusion";
+import { classFigures, sentence, tenth } from "./confusion";
 import css from "./result.module.css";
 import type { Confusion } from "./types";
 
@@ -13,7 +13,7 @@ export function ConfusionMatrix({ confusion }: { confusion: Confusion }) {
   const figures = classFigures(confusion);
   return (
     <Panel title="Confusion matrix" note={sentence(confusion)} flush>
-      <div className={css.scroll} tabIndex={0} role="region" aria-label="Confusion matrix">
+      <div className={css.scroll} tabIndex={0} role="region" aria-label="Table of right and wrong answers">
         <table className={css.matrix}>
           <caption className="visually-hidden">
             Rows are the right classes, columns the model's answers, cells the number of rows of the
@@ -49,7 +49,7 @@ export function ConfusionMatrix({ confusion }: { confusion: Confusion }) {
                       {integer(count)}
                     </td>
                   ))}
-                  <td className={css.recall}>{recall === null ? "–" : formatPpm(hundredth(recall))}</td>
+                  <td className={css.recall}>{recall === null ? "–" : formatPpm(tenth(recall))}</td>
                 </tr>
               );
             })}

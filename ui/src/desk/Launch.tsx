@@ -11,7 +11,9 @@ import { useLaunch } from "./data";
 import desk from "./desk.module.css";
 import { LaunchChip } from "./Launches";
 import { LaunchSteps, ResumeButton } from "./LaunchSteps";
+import css from "./launch.module.css";
 import { forget, held, load } from "./new/store";
+import { Prose } from "./Prose";
 import type { Launch } from "./types";
 
 export function LaunchPage() {
@@ -55,7 +57,7 @@ function Content({ launch }: { launch: Launch }) {
           ) : undefined
         }
       >
-        {summary(launch)}
+        <Prose text={summary(launch)} />
       </PageHead>
       <div className={desk.stack}>
         <Outcome launch={launch} />
@@ -93,7 +95,7 @@ function summary({ state, resumable }: Launch): string {
 
 function Outcome({ launch }: { launch: Launch }) {
   return (
-    <div role="status">
+    <div role="status" className={css.outcome}>
       {launch.state === "done" && (
         <Notice tone="good">
           The campaign is launched. The Capsule now measures the start and activates it; then miners can

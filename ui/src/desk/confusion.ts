@@ -40,13 +40,13 @@ export function sentence(confusion: Confusion): string {
   const rows = figures.reduce((sum, { rows }) => sum + rows, 0);
   const right = figures.reduce((sum, { right }) => sum + right, 0);
   const share = sharePpm(BigInt(right), BigInt(rows));
-  const start = `${integer(right)} of ${integer(rows)} rows are right${share === null ? "" : ` (${formatPpm(hundredth(share))})`}.`;
+  const start = `${integer(right)} of ${integer(rows)} rows are right${share === null ? "" : ` (${formatPpm(tenth(share))})`}.`;
   const mistake = worst(confusion);
   if (!mistake) return start;
   return `${start} The most frequent mistake: ${mistake.right} taken for ${mistake.answer}, ${integer(mistake.count)} times.`;
 }
 
-/** Rounds down to 0.01 %. */
-export function hundredth(ppm: number): number {
-  return Math.floor(ppm / 100) * 100;
+/** Rounds down to 0.1 %: a validation set has too few rows for more. */
+export function tenth(ppm: number): number {
+  return Math.floor(ppm / 1_000) * 1_000;
 }

@@ -22,7 +22,7 @@ describe("a confusion matrix", () => {
   it("says what goes wrong most often", () => {
     expect(worst(confusion)).toEqual({ right: "a", answer: "b", count: 2 });
     expect(plain(sentence(confusion))).toBe(
-      "11 of 13 rows are right (84.61 %). The most frequent mistake: a taken for b, 2 times.",
+      "11 of 13 rows are right (84.6 %). The most frequent mistake: a taken for b, 2 times.",
     );
     expect(plain(sentence({ classes: ["a"], counts: [[2]] }))).toBe("2 of 2 rows are right (100.0 %).");
   });

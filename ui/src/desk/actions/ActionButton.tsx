@@ -6,14 +6,14 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTokens } from "../../public/data";
 import type { AccountCampaign, CampaignDetail } from "../../public/types";
-import { problemFrom, send } from "../../shared/api";
+import { send } from "../../shared/api";
 import { count, integer, middle } from "../../shared/format";
 import { useApi } from "../../shared/query";
 import { Cancelled } from "../../shared/session";
 import { ErrorPanel, Loading } from "../../shared/states";
 import type { ActionDone } from "../types";
 import { useAccountAction } from "../Unlock";
-import { type ActionName, actionLabel, actionPath, consequence, isFinal } from "./words";
+import { type ActionName, actionLabel, actionPath, actionTitle, consequence, isFinal } from "./words";
 
 interface ActionButtonProps {
   action: ActionName;
@@ -77,7 +77,7 @@ function Confirmation({ action, account, item, close }: ConfirmationProps) {
   });
   return (
     <>
-      <Modal opened={dialogue === null} onClose={close} title={`${actionLabel(action)}?`} centered>
+      <Modal opened={dialogue === null} onClose={close} title={actionTitle(action)} centered>
         <Stack>
           {campaign.isPending ? <Loading lines={2} /> : <Text size="sm">{text}</Text>}
           {error !== null && <ErrorPanel error={error} what="The transaction was not sent" />}
@@ -105,9 +105,4 @@ export function outcome({ transaction, block, gas, transactions }: ActionDone): 
   const sent =
     transactions.length > 1 ? `${count(transactions.length, "transaction")}, the last ` : "Transaction ";
   return `${sent}${middle(transaction)} in block ${integer(block)}, ${integer(gas)} gas.`;
-}
-
-/** The text of a failure for a place that has no room for its details. */
-export function failureText(error: unknown): string {
-  return problemFrom(error).detail;
 }

@@ -34,6 +34,11 @@ export function actionLabel(action: ActionName): string {
   return action === "convict" ? "Convict the Capsule" : (ACTIONS[action]?.label ?? action);
 }
 
+/** The question of the confirmation. */
+export function actionTitle(action: ActionName): string {
+  return action === "close" ? "Close the campaign?" : `${actionLabel(action)}?`;
+}
+
 /** The last part of the route. */
 export function actionPath(campaign: string, action: ActionName): string {
   return `/api/desk/campaigns/${campaign}/${action.replace("_", "-")}`;
