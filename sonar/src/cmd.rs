@@ -4,7 +4,6 @@ mod account;
 mod campaign;
 mod deploy;
 mod exit_codes;
-mod identity;
 mod serve;
 
 use std::{future::Future, path::PathBuf, time::Duration};
@@ -20,6 +19,8 @@ use sonar_node::{
 };
 use sonar_protocol::view::World;
 use zeroize::Zeroizing;
+
+use crate::scientist::Workspace;
 
 /// How long to retry when the chain does not answer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -140,6 +141,11 @@ impl Context {
         let config = Config::load(&home)?.with(place.rpc.clone(), place.sonar.clone(), place.contracts.clone());
         let config = config.with_ipfs(place.ipfs.clone());
         Ok(Self { globals, place, home, config })
+    }
+
+    /// The part of it that the data scientist's work needs.
+    fn workspace(&self) -> Workspace {
+        Workspace { home: self.home.clone(), config: self.config.clone() }
     }
 
     fn rpc(&self) -> Result<&str, DiscoveryError> {

@@ -194,6 +194,11 @@ impl<I: Rows> Validation<I> {
         self.metric.ppm(&scores, &self.targets).expect("the constructor computed this metric on these targets")
     }
 
+    /// The scores of a model on these examples, and the targets that they are compared with.
+    pub fn compare(&self, model: &impl Trainable<Inputs = I>) -> (Scores, &Targets) {
+        (model.predict(&self.inputs), &self.targets)
+    }
+
     /// Any metric of a model on these examples. Fails if the metric does not fit the targets.
     pub fn score(&self, model: &impl Trainable<Inputs = I>, metric: Metric) -> Result<f64, MetricError> {
         metric.score(&model.predict(&self.inputs), &self.targets)

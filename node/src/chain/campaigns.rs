@@ -23,6 +23,22 @@ use super::{Client, Error, TxOutcome};
 /// Validity of a permit for the bounty. Short, because the transaction is sent at once.
 const PERMIT_SECONDS: u32 = 3_600;
 
+/// How the contract takes bounty and fee of a campaign.
+#[derive(Clone, Debug)]
+pub enum Funding {
+    /// With the transaction, in ETH.
+    Value,
+    /// By a permit that the account has signed.
+    Permit(Box<Campaigns::openWithPermitCall>),
+    /// By an allowance on chain.
+    Allowance,
+}
+
+/// Bounty and fee.
+fn deposit(terms: &Terms) -> U256 {
+    U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm)
+}
+
 impl Client {
     /// Opens a campaign: bounty and fee go into escrow. The allowance of a token is a signed permit (EIP-2612) if the
     /// token supports it; otherwise the exact amount is approved first.
@@ -30,18 +46,46 @@ impl Client {
     /// # Errors
     /// When the contract refuses, or the chain does not answer.
     pub async fn open(&self, terms: &Terms) -> Result<TxOutcome, Error> {
-        let what = "open the campaign";
-        let amount = U256::from(terms.bounty) + fee(terms.bounty, terms.feePpm);
-        let open = Campaigns::openCall { t: terms.clone() };
+        let (funding, _) = self.approve(terms).await?;
+        self.open_with(terms, funding).await
+    }
+
+    /// Lets the contract take bounty and fee of a campaign. Sends a transaction only for a token without permits whose
+    /// allowance is too small.
+    ///
+    /// # Errors
+    /// When the token refuses, or the chain does not answer.
+    pub async fn approve(&self, terms: &Terms) -> Result<(Funding, Option<TxOutcome>), Error> {
         if terms.token.is_zero() {
-            return self.send(what, &open, amount).await;
+            return Ok((Funding::Value, None));
         }
+        let amount = deposit(terms);
         if let Some(call) = self.permitted(terms, amount).await? {
-            return self.send(what, &call, U256::ZERO).await;
+            return Ok((Funding::Permit(Box::new(call)), None));
         }
-        let approve = DataCoin::approveCall { spender: self.deployment().campaigns, value: amount };
-        self.send_to("approve the bounty", terms.token, &approve, U256::ZERO).await?;
-        self.send(what, &open, U256::ZERO).await
+        let spender = self.deployment().campaigns;
+        let owner = self.sender("read the allowance")?.address();
+        let allowance = DataCoin::allowanceCall { owner, spender };
+        if self.read("read the allowance", terms.token, &allowance).await? >= amount {
+            return Ok((Funding::Allowance, None));
+        }
+        let approve = DataCoin::approveCall { spender, value: amount };
+        let approved = self.send_to("approve the bounty", terms.token, &approve, U256::ZERO).await?;
+        Ok((Funding::Allowance, Some(approved)))
+    }
+
+    /// Opens a campaign with what [`Self::approve`] returned.
+    ///
+    /// # Errors
+    /// When the contract refuses, or the chain does not answer.
+    pub async fn open_with(&self, terms: &Terms, funding: Funding) -> Result<TxOutcome, Error> {
+        let what = "open the campaign";
+        let open = || Campaigns::openCall { t: terms.clone() };
+        match funding {
+            Funding::Value => self.send(what, &open(), deposit(terms)).await,
+            Funding::Permit(call) => self.send(what, &*call, U256::ZERO).await,
+            Funding::Allowance => self.send(what, &open(), U256::ZERO).await,
+        }
     }
 
     /// `open` with a signed permit, if the token supports permits.

@@ -107,6 +107,16 @@ impl Client {
         })
     }
 
+    /// Cost of an amount of gas at current prices, in wei.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn gas_cost(&self, gas: u64) -> Result<Amount, Error> {
+        let estimate = || self.provider().estimate_eip1559_fees();
+        let fees = self.ask("read the price of gas", estimate).await?;
+        Ok(Amount(U256::from(gas) * U256::from(fees.max_fee_per_gas)))
+    }
+
     /// The newest block.
     ///
     /// # Errors

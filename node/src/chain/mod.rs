@@ -23,7 +23,7 @@ mod sender;
 mod span;
 mod world;
 
-pub use campaigns::SignedSettlement;
+pub use campaigns::{Funding, SignedSettlement};
 pub use client::{Client, Options, TxOutcome};
 pub use deploy::deploy;
 pub use error::Error;

@@ -93,6 +93,7 @@ codes! {
     IpfsUnreachable = "IPFS_UNREACHABLE", Unreachable, "the external IPFS node does not answer";
     IpfsUrl = "IPFS_URL", Usage, "invalid URL of an external IPFS node";
     Keystore = "KEYSTORE", Refused, "the file is damaged, or neither a keystore file (version 3) nor a private key in hexadecimal";
+    LaunchRunning = "LAUNCH_RUNNING", Refused, "the same files are being launched by another command or by `sonar ui`";
     Limits = "LIMITS", Refused, "the limits in the campaign file are invalid";
     Listen = "LISTEN", Refused, "the address is in use or not available";
     Manifest = "MANIFEST", Refused, "the manifest is invalid or does not match the terms on chain";

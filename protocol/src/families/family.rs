@@ -294,6 +294,26 @@ pub struct Recomputation {
     pub evidence: Option<WordProof>,
 }
 
+/// Each example's right answer, and the answer of a model.
+#[derive(Clone, PartialEq)]
+pub enum Answers {
+    /// Indices of classes.
+    Classes(Vec<(usize, usize)>),
+    /// Numbers on the scale of the model, on which the target's range is [-1, 1].
+    Values(Vec<(f64, f64)>),
+}
+
+// Not derived: the right answers are the validation set's.
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, rows) = match self {
+            Self::Classes(pairs) => ("classes", pairs.len()),
+            Self::Values(pairs) => ("values", pairs.len()),
+        };
+        write!(f, "Answers({kind}, {rows} rows)")
+    }
+}
+
 /// A model with the examples for its evaluation and that of its successors.
 pub trait Trial: Any + fmt::Debug + Send + Sync {
     /// Accuracy, rounded to parts per million.
@@ -301,6 +321,9 @@ pub trait Trial: Any + fmt::Debug + Send + Sync {
 
     /// Number of examples.
     fn rows(&self) -> usize;
+
+    /// The model's answer to each example beside the right one.
+    fn answers(&self) -> Answers;
 
     /// Encodes the model as a file. The same model always gives the same bytes.
     ///
@@ -371,6 +394,16 @@ where
 
     fn rows(&self) -> usize {
         self.validation.rows()
+    }
+
+    fn answers(&self) -> Answers {
+        let (scores, targets) = self.validation.compare(&self.model);
+        match targets {
+            Targets::Classes(right) => Answers::Classes(right.iter().copied().zip(scores.classes()).collect()),
+            Targets::Values(right) => {
+                Answers::Values(right.iter().copied().zip(scores.rows().map(|row| row[0])).collect())
+            }
+        }
     }
 
     fn file(&self) -> Result<ModelFile, FamilyError> {

@@ -23,9 +23,9 @@ pub use draft::{Brief, Draft, DraftError};
 pub use encrypted::{Linear, LinearFileError, plain, word_proof};
 pub use export::{DeliveryError, Export, Format, ParseFormatError};
 pub use family::{
-    Algorithm, EvaluationWindow, Family, FamilyError, FreeConstant, MeasuredTrial, MethodError, ModelFile, OpenedModel,
-    PublishedMaterial, Recomputation, RowCost, TooManyRows, TrainError, TrainingStopped, TrainingTask, TrainingWatch,
-    Trial, TrialError, WindowEvaluation,
+    Algorithm, Answers, EvaluationWindow, Family, FamilyError, FreeConstant, MeasuredTrial, MethodError, ModelFile,
+    OpenedModel, PublishedMaterial, Recomputation, RowCost, TooManyRows, TrainError, TrainingStopped, TrainingTask,
+    TrainingWatch, Trial, TrialError, WindowEvaluation,
 };
 pub use secrecy::{PartyStatement, Secrecy, SecurityFigure, UpdateEncryption};
 

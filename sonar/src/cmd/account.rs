@@ -13,7 +13,8 @@ use sonar_node::{
 };
 use sonar_protocol::units::{Amount, TokenUnit};
 
-use super::{Context, identity};
+use super::Context;
+use crate::scientist::account;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -56,7 +57,7 @@ impl Command {
     pub async fn run(self, context: &Context, output: &Output) -> Result<Report, Failure> {
         let keystore = Keystore::new(&context.home);
         match self {
-            Self::New { name } => new(context, &keystore, &name),
+            Self::New { name } => new(context, &name),
             Self::Import { name, key_file } => {
                 let passphrase = context.passphrase(&name, Ask::New)?;
                 let signer = read_key(&key_file, &passphrase)?;
@@ -69,13 +70,10 @@ impl Command {
     }
 }
 
-fn new(context: &Context, keystore: &Keystore, name: &AccountName) -> Result<Report, Failure> {
+fn new(context: &Context, name: &AccountName) -> Result<Report, Failure> {
     let passphrase = context.passphrase(name, Ask::New)?;
-    let signer = keystore.create(name, &passphrase)?;
-    let identity = identity::open(context, name, &passphrase)?;
-    let openpgp = identity::path(context, name);
-    let (address, file) = (signer.address(), keystore.path(name));
-    let fingerprint = identity.fingerprint();
+    let created = account::create(&context.home, name, &passphrase)?;
+    let account::CreatedAccount { address, file, fingerprint, openpgp } = created;
     let human =
         format!("{name}  {address}\nkept in {}\nOpenPGP {fingerprint} in {}", file.display(), openpgp.display());
     let data = json!({

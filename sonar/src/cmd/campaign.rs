@@ -1,14 +1,10 @@
 //! `sonar campaign …`.
 
 mod audit;
-mod credits;
-mod delivered;
 mod document;
-mod draft;
 mod end;
 mod explain;
 mod export;
-mod hub;
 mod inspect;
 mod label;
 mod launch;
@@ -17,17 +13,8 @@ mod result;
 mod simulate;
 mod watch;
 
-use alloy::primitives::Address;
 use clap::Subcommand;
-use sonar_node::{
-    chain::{Client, Error},
-    cli::{Code, Failure, Output, Report},
-};
-use sonar_protocol::{
-    ids::CampaignId,
-    units::TokenUnit,
-    view::{CampaignView, World},
-};
+use sonar_node::cli::{Failure, Output, Report};
 
 use super::Context;
 
@@ -97,35 +84,5 @@ impl Command {
             Self::Close(command) => command.run(context, output).await,
             Self::Withdraw(command) => command.run(context, output).await,
         }
-    }
-}
-
-/// Finds a campaign by its id or the first digits of it.
-fn find<'a>(world: &'a World, text: &str) -> Result<&'a CampaignView, Failure> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).to_lowercase();
-    let is_hex = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_hexdigit());
-    if !is_hex || digits.len() > 64 {
-        return Err(Failure::new(Code::CampaignId, format!("`{text}` is not a campaign id or its first digits")));
-    }
-    let named = |id: &CampaignId| id.to_string()[2..].starts_with(&digits);
-    let mut found = world.in_order().filter(|view| named(&view.id));
-    match (found.next(), found.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => Err(Failure::new(Code::UnknownCampaign, format!("there is no campaign {text} on this contract"))
-            .help("`sonar campaign list` shows all campaigns; a new one appears when its block is confirmed")),
-        (Some(_), Some(_)) => {
-            Err(Failure::new(Code::CampaignAmbiguous, format!("several campaign ids start with {text}"))
-                .help("give more digits of the id"))
-        }
-    }
-}
-
-/// A token's symbol and decimals; amounts of a token without them are shown in its smallest unit.
-async fn token(client: &Client, address: Address) -> Result<TokenUnit, Failure> {
-    match client.token(address).await {
-        Err(Error::Nonsense { .. } | Error::UnknownRevert { .. } | Error::Refused { .. }) => {
-            Ok(TokenUnit { symbol: "units".into(), decimals: 0, address })
-        }
-        other => Ok(other?),
     }
 }

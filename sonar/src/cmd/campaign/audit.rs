@@ -5,29 +5,25 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::json;
 use sonar_node::{
-    account::Keystore,
-    chain::{Client, TxOutcome},
+    chain::Client,
     cli::{self, Ask, Code, Failure, Output, Report},
-    files,
 };
 use sonar_protocol::{
-    audit::{Auditor, Conviction, Finding, VersionAudit},
-    families::Trial,
-    handover::AuditSecret,
+    audit::{Conviction, Finding, VersionAudit},
     ids::Version,
-    limits,
-    manifest::{Manifest, commitment},
-    units::{Amount, TokenUnit, percent},
+    units::TokenUnit,
     view::CampaignView,
 };
-use syft::{Examples, Ppm};
+use syft::Ppm;
 
-use super::{
-    Context,
-    draft::{LaunchDraft, LaunchDrafts},
+use super::{Context, result::account};
+use crate::scientist::{
+    account::UnlockedAccount,
+    audit::{self, AuditInputs, words},
+    draft::LaunchDrafts,
     find,
     hub::HubClient,
-    result,
+    result::{NamedFile, delivered},
 };
 
 /// Audit a delivered campaign: recompute everything that the Capsule published, version by version.
@@ -74,72 +70,27 @@ impl Audit {
         let reader = context.reader().await?;
         let world = context.world(&reader).await?;
         let view = find(&world, &self.id)?;
-        result::delivered(view)?;
+        delivered(view)?;
         let draft = LaunchDrafts::new(&context.home).find(view.id);
-        let name = result::account(context, draft.as_ref())?;
+        let name = account(context, draft.as_ref())?;
         let passphrase = context.passphrase(&name, Ask::Existing)?;
-        let account = Keystore::new(&context.home).unlock(&name, &passphrase)?;
-        if account.address() != view.terms.owner {
-            let message =
-                format!("only {} can audit this campaign: the seeds are sealed to its account", view.terms.owner);
-            return Err(Failure::new(Code::NotOwner, message).help("choose that account with --account"));
-        }
-        let secret = AuditSecret::of(&account, view.terms.salt);
+        let account = UnlockedAccount::unlock(&context.home, &name, &passphrase)?;
+        audit::check_owner(view, &account)?;
 
-        let hub = HubClient::connect(context, output).await?;
-        output.progress("Fetching what the Capsule published…");
-        let manifest = result::manifest_of(&hub, view).await?;
-        let validation = result::validation_set(self.validation.as_deref(), draft.as_ref(), &manifest)?;
-        let embedding = result::embedding_of(&hub, &manifest).await?;
-        let examples = result::examples(&manifest, &embedding, &validation)?;
-        let start = self.start(draft.as_ref(), &manifest, &examples)?;
-        if start.is_none() {
-            output.warn("version 1 was not compared with the starting model: pass it with --initial FILE");
-        }
-        let deployment = reader.deployment();
-        let auditor = Auditor {
-            campaign: view,
-            manifest: &manifest,
-            secret: &secret,
-            examples: &examples,
-            start: start.as_deref(),
-            chain_id: deployment.chain_id,
-            contract: deployment.campaigns.into(),
+        let hub = HubClient::connect(&context.workspace(), output).await?;
+        let inputs = AuditInputs {
+            client: &reader,
+            hub: &hub,
+            account: &account,
+            draft: draft.as_ref(),
+            validation: self.validation.as_deref().map(NamedFile::read),
+            initial: self.initial.as_deref().map(NamedFile::read),
+            progress: output,
         };
-        let mut audited = Vec::new();
-        for (version, handover) in view.versions.iter().zip(&view.handovers) {
-            let limit = manifest.method.material_limit();
-            let material = hub.fetch(version.published.material, limit).await.map_err(|failure| failure.message);
-            output.progress(format_args!("Recomputing version {}…", version.version));
-            audited.push(auditor.version(version, handover, material));
-        }
+        let audited = inputs.audit(view).await?;
         hub.close().await;
-        let client = reader.with_signer(account);
+        let client = reader.with_signer(account.signer().clone());
         self.conclude(context, output, &client, view, audited).await
-    }
-
-    /// The model that the campaign was launched with, if available. A campaign without one starts with the model of its
-    /// manifest.
-    fn start(
-        &self,
-        draft: Option<&LaunchDraft>,
-        manifest: &Manifest,
-        examples: &Examples,
-    ) -> Result<Option<Box<dyn Trial>>, Failure> {
-        let file = match (manifest.commitments.initial, self.initial.as_deref(), draft) {
-            (None, ..) => None,
-            (Some(committed), Some(path), Some(draft)) => {
-                let bytes = files::read_limited(path, limits::BUNDLE as u64)?;
-                if commitment(draft.salt.as_bytes(), &bytes) != committed {
-                    let message = "this is not the starting model that the campaign was launched with";
-                    return Err(Failure::new(Code::OtherModel, message).at(path.display()));
-                }
-                Some(bytes)
-            }
-            _ => return Ok(None),
-        };
-        let refused = |error: &dyn std::error::Error| Failure::new(Code::Model, error);
-        manifest.trial(examples, file.as_deref()).map(Some).map_err(|error| refused(&error))
     }
 
     /// Acts on the result of the audit: frees the stake, takes it, or changes nothing.
@@ -153,10 +104,10 @@ impl Audit {
     ) -> Result<Report, Failure> {
         let stake = TokenUnit::eth().format(view.terms.stake.into());
         let locked = view.stake_fate.is_none();
-        let free_from = view.changed_at.plus(view.terms.audit.period);
-        let honest = audited.iter().all(|one| one.findings.is_empty());
+        let free_from = audit::free_from(view);
+        let honest = audit::is_honest(&audited);
         let lines: Vec<Line> = audited.iter().map(Line::from).collect();
-        let convicting = audited.iter().find_map(|one| Some((one.version, one.conviction.clone()?)));
+        let convicting = audit::conviction(&audited);
         let mut human: Vec<String> = audited.iter().map(words).collect();
         let mut data = json!({ "id": view.id, "honest": honest, "versions": lines });
         match convicting {
@@ -174,8 +125,8 @@ impl Audit {
             Some((version, conviction)) if self.convict && locked => {
                 human.iter().for_each(|line| output.progress(line));
                 cli::confirm(&context.globals, &consequence(&conviction, version, &stake))?;
-                data["convicted"] = json!(convict(client, view, version, conviction).await?);
-                let (amount, transaction) = claim(client, view).await?;
+                data["convicted"] = json!(audit::convict(client, view, version, conviction).await?);
+                let (amount, transaction) = audit::claim(client, view).await?;
                 (data["claimed"], data["claim"]) = (json!(amount), json!(transaction));
                 let amount = TokenUnit::eth().format(amount);
                 human.push(format!("the Capsule was convicted for version {version}; you received {amount}"));
@@ -184,26 +135,6 @@ impl Audit {
         }
         Report::new(&data, human.join("\n"))
     }
-}
-
-async fn convict(
-    client: &Client,
-    view: &CampaignView,
-    version: Version,
-    conviction: Conviction,
-) -> Result<TxOutcome, Failure> {
-    let handover = view.handovers.get((version.0 as usize).saturating_sub(1));
-    let handover = handover.ok_or_else(|| Failure::internal("a version without a hand-over"))?;
-    Ok(match conviction {
-        Conviction::Handover(proof) => client.convict_handover(&view.terms, version, handover, proof).await?,
-        Conviction::Material(proof) => client.convict_material(&view.terms, version, handover, proof).await?,
-    })
-}
-
-/// Withdraws what the registry owes the owner.
-async fn claim(client: &Client, view: &CampaignView) -> Result<(Amount, TxOutcome), Failure> {
-    let amount = client.claimable(view.terms.owner).await?;
-    Ok((amount, client.claim(view.terms.owner).await?))
 }
 
 fn consequence(conviction: &Conviction, version: Version, stake: &str) -> String {
@@ -244,14 +175,4 @@ impl<'a> From<&'a VersionAudit> for Line<'a> {
             convicts: audited.conviction.is_some(),
         }
     }
-}
-
-fn words(audited: &VersionAudit) -> String {
-    let accuracy = audited.measured_ppm.map_or_else(|| "not measured".into(), percent);
-    if audited.findings.is_empty() {
-        return format!("version {}  honest, accuracy {accuracy} as attested", audited.version);
-    }
-    let findings: Vec<String> = audited.findings.iter().map(ToString::to_string).collect();
-    let provable = if audited.conviction.is_some() { "can be proven on chain" } else { "cannot be proven on chain" };
-    format!("version {}  {} ({provable})", audited.version, findings.join("; "))
 }

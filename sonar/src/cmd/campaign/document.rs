@@ -10,7 +10,7 @@ use sonar_protocol::{
     view::{CampaignView, StakeFate, World},
 };
 
-use super::credits::Credits;
+use crate::scientist::{credits::Credits, state};
 
 /// Everything about a campaign, with its whole history.
 #[derive(Serialize)]
@@ -33,15 +33,6 @@ impl Detail {
             settled: view.settled.iter().map(SettledJson::from).collect(),
             submissions: SubmissionView::all(view).collect(),
         }
-    }
-}
-
-/// State and reason, as in `closed (target reached)`.
-pub fn state(view: &CampaignView) -> String {
-    match view.reason {
-        _ if view.is_closing() => format!("{}, closes when its window is settled", view.state),
-        CloseReason::None => view.state.to_string(),
-        reason => format!("{} ({reason})", view.state),
     }
 }
 

@@ -5,7 +5,8 @@ use sonar_contracts::State;
 use sonar_node::cli::{Failure, Output, Report};
 use sonar_protocol::obstacles::{CampaignFacts, Obstacle, obstacles};
 
-use super::{Context, find, hub::HubClient, label, result::manifest_of};
+use super::{Context, label};
+use crate::scientist::{find, hub::HubClient, result::manifest_of, token};
 
 /// Show what keeps Mines from joining a campaign, and what to do about it.
 ///
@@ -24,12 +25,12 @@ impl Explain {
         output.progress("Reading the chain…");
         let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
-        let token = super::token(&client, view.terms.token).await?;
+        let token = token(&client, view.terms.token).await?;
         let gas_price = client.gas_price().await?;
         let manifest = match view.state {
             // The hub keeps the manifest of every campaign that can be joined; a fetch would wait for it for minutes.
             State::Proposed | State::Open if label::of(context, view.id).await.is_some() => {
-                let hub = HubClient::connect(context, output).await?;
+                let hub = HubClient::connect(&context.workspace(), output).await?;
                 let manifest = manifest_of(&hub, view).await;
                 hub.close().await;
                 manifest.inspect_err(|failure| output.warn(format_args!("the manifest: {}", failure.message))).ok()

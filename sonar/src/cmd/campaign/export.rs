@@ -26,15 +26,16 @@ use sonar_protocol::{
 };
 use zeroize::Zeroizing;
 
-use super::{
-    Context, delivered,
+use super::{Context, label, result::account};
+use crate::scientist::{
+    delivered,
     draft::LaunchDrafts,
     find,
     hub::HubClient,
-    label,
-    result::{account, embedding_of, manifest_of},
+    identity,
+    result::{embedding_of, manifest_of},
+    token,
 };
-use crate::cmd::identity;
 use record::CampaignRecord;
 
 /// Write everything about a campaign to one folder, with a report for browsers.
@@ -90,9 +91,9 @@ impl Export {
         let view = find(world, &self.id)?;
         let folder = self.to.clone().unwrap_or_else(|| format!("campaign-{}", &view.id.short()[2..]).into());
         check_folder(&folder, self.force)?;
-        let token = super::token(&client, view.terms.token).await?;
+        let token = token(&client, view.terms.token).await?;
 
-        let hub = HubClient::connect(context, output).await?;
+        let hub = HubClient::connect(&context.workspace(), output).await?;
         let mut notes = Vec::new();
         let manifest = match self::manifest(context, &hub, view).await {
             Ok(manifest) => Some(manifest),
@@ -153,13 +154,13 @@ impl Export {
         };
         let accounts = Keystore::new(&context.home).list()?;
         let is_owner = accounts.iter().any(|account| account.name == name && account.address == view.terms.owner);
-        if !is_owner || !identity::path(context, &name).exists() {
+        if !is_owner || !identity::path(&context.home, &name).exists() {
             return missing("only its owner can decrypt it");
         }
         let passphrase = context.passphrase(&name, Ask::Existing).map_err(|failure| {
             failure.help("give the account's passphrase for the model, or leave the model out with --no-model")
         })?;
-        let identity = identity::open(context, &name, &passphrase)?;
+        let identity = identity::open(&context.home, &name, &passphrase)?;
         output.progress("Fetching and decrypting the model…");
         let signed = match delivered::open(hub, world, view, manifest, &identity).await {
             Ok(signed) => signed,

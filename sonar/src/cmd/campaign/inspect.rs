@@ -13,7 +13,8 @@ use sonar_protocol::{
     units::TokenUnit,
 };
 
-use super::{Context, credits::Credits, document, find, hub::HubClient, label, result::manifest_of};
+use super::{Context, document, label};
+use crate::scientist::{self, credits::Credits, find, hub::HubClient, result::manifest_of, state};
 
 /// List the campaigns on this contract.
 #[derive(Debug, clap::Args)]
@@ -40,7 +41,7 @@ impl List {
             let token = tokens.unit(view.terms.token).await?;
             table.add_row([
                 view.id.short(),
-                document::state(view),
+                state(view),
                 labels.get(&view.id).map_or_else(|| "unknown".into(), |label| label.regime.to_string()),
                 document::accuracy(view),
                 token.format(view.terms.bounty.into()),
@@ -91,7 +92,7 @@ impl Privacy {
         output.progress("Reading the chain…");
         let world = context.world(&client).await?;
         let view = find(&world, &self.id)?;
-        let hub = HubClient::connect(context, output).await?;
+        let hub = HubClient::connect(&context.workspace(), output).await?;
         let manifest = manifest_of(&hub, view).await?;
         hub.close().await;
         let statement = PrivacyStatement::new(&manifest, CampaignProgress::from(view)).map_err(Failure::internal)?;
@@ -115,7 +116,7 @@ impl Tokens {
         if let Some(unit) = self.known.get(&address) {
             return Ok(unit.clone());
         }
-        let unit = super::token(&self.client, address).await?;
+        let unit = scientist::token(&self.client, address).await?;
         self.known.insert(address, unit.clone());
         Ok(unit)
     }

@@ -9,11 +9,11 @@ use sonar_node::{
     files::{self, Access},
 };
 use sonar_protocol::{
-    bundle,
-    campaign::template::{TaskKind, TemplateWishes, template},
-    data::read_csv,
+    campaign::template::{TaskKind, TemplateWishes},
     limits,
 };
+
+use crate::scientist::template;
 
 /// Write a campaign file for a validation set.
 ///
@@ -60,8 +60,6 @@ impl New {
     pub fn run(self, output: &Output) -> Result<Report, Failure> {
         let place = self.validation.display().to_string();
         let bytes = files::read_limited(&self.validation, limits::BUNDLE as u64)?;
-        let table = read_csv(&bytes, &bundle::validation_limits());
-        let table = table.map_err(|error| Failure::new(Code::DataNotATable, error).at(&place))?;
         let out = self.out.unwrap_or_else(|| self.validation.with_extension("toml"));
         let stem = || self.validation.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let wishes = TemplateWishes {
@@ -70,7 +68,7 @@ impl New {
             target: self.target,
             task: self.task.map(Into::into),
         };
-        let made = template(&table, &wishes).map_err(|error| Failure::new(Code::CampaignFile, error).at(&place))?;
+        let made = template::draft(&bytes, &place, &wishes)?.template;
         let text = made.text.as_bytes();
         if !self.force {
             files::check_overwrite(&out, text)?;

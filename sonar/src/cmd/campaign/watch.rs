@@ -14,7 +14,8 @@ use sonar_protocol::{
     view::CampaignView,
 };
 
-use super::{Context, document, find, label};
+use super::{Context, label};
+use crate::scientist::{self, find};
 
 /// Follow a campaign until it ends, one line an event.
 #[derive(Debug, clap::Args)]
@@ -62,7 +63,7 @@ impl Watch {
             let ours = |record: &&Record| record.event.campaign() == Some(id);
             for record in past.iter().chain(&batch.records).filter(ours) {
                 if let (Event::Opened { terms, .. }, None) = (&record.event, &token) {
-                    token = Some(super::token(&client, terms.token).await?);
+                    token = Some(scientist::token(&client, terms.token).await?);
                 }
                 let unit = token.clone().unwrap_or_else(TokenUnit::eth);
                 let regime = match &record.event {
@@ -86,7 +87,7 @@ impl Watch {
 /// `Some` when there is nothing more to wait for: success, or the failure that ended the campaign.
 fn end(view: &CampaignView, until: Until) -> Option<Result<(), Failure>> {
     let failed = |code: Code| {
-        let message = format!("the campaign is {}", document::state(view));
+        let message = format!("the campaign is {}", scientist::state(view));
         Some(Err(Failure::new(code, message).help("`sonar campaign withdraw` returns your money")))
     };
     match view.state {

@@ -13,10 +13,10 @@ use sonar_protocol::{
 use syft::{Ppm, Task};
 
 use super::{
-    super::document,
     chart::{chart, sentence},
     record::{CampaignRecord, Money, Point, Rank, reason, verdict},
 };
+use crate::scientist::state;
 
 /// Maximum number of submissions and of miners in the tables; the CSV files have all.
 const MOST_ROWS: usize = 200;
@@ -105,7 +105,7 @@ fn head(record: &CampaignRecord<'_>, title: &str) -> String {
     }
     let regime = record.detail.summary.regime.map_or_else(|| "unknown".into(), |regime| regime.to_string());
     let cards = [
-        ("State", document::state(view)),
+        ("State", state(view)),
         ("Accuracy", percent(view.start_ppm.map_or(view.terms.start(), |_| view.best_ppm))),
         ("Target", percent(view.terms.target())),
         ("Bounty", record.amount(view.terms.bounty.into())),

@@ -1,6 +1,6 @@
 //! Delivered models of the own account: decrypted, with the Capsule's signature checked.
 
-use sonar_node::cli::{Code, Failure, Output};
+use sonar_node::cli::{Code, Failure};
 use sonar_protocol::{
     delivery,
     ids::CampaignId,
@@ -13,6 +13,7 @@ use sonar_protocol::{
 use zeroize::Zeroizing;
 
 use super::{
+    Progress,
     hub::HubClient,
     result::{delivered, manifest_of, signer_of},
 };
@@ -39,9 +40,9 @@ pub async fn starting_model(
     world: &World,
     id: CampaignId,
     identity: &Identity,
-    output: &Output,
+    progress: &dyn Progress,
 ) -> Result<(Parent, Zeroizing<Vec<u8>>), Failure> {
-    output.progress(format_args!("Fetching the result of campaign {}…", id.short()));
+    progress.note(&format_args!("Fetching the result of campaign {}…", id.short()));
     let view = world.campaign(id).ok_or_else(|| {
         Failure::new(Code::UnknownCampaign, format!("there is no campaign {id} on this contract")).at("model.initial")
     })?;

@@ -1,17 +1,21 @@
 //! The data scientist's IPFS node, which connects only to Sonar's hub.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use sonar_node::{
-    cli::{Code, Failure, Output},
+    cli::{Code, Failure},
     discovery::{self, DiscoveryError},
     ipfs::{Node, NodeConfig},
 };
 use sonar_protocol::ids::Digest;
 use tokio::time::{Instant, sleep};
 
-use super::Context;
+use super::{Progress, Workspace};
 
 /// Time limit for fetching an artefact.
 const FETCH: Duration = Duration::from_secs(60);
@@ -21,6 +25,7 @@ const KEEP: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(200);
 
 /// A temporary IPFS node that is connected to Sonar's hub.
+#[derive(Debug)]
 pub struct HubClient {
     // Before its repository, so that it is dropped first.
     node: Node,
@@ -30,6 +35,7 @@ pub struct HubClient {
 }
 
 /// A directory that is removed on drop.
+#[derive(Debug)]
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
@@ -45,13 +51,15 @@ struct Artefact {
 
 impl HubClient {
     /// Starts a node that dials the hub.
-    pub async fn connect(context: &Context, output: &Output) -> Result<Self, Failure> {
-        let sonar = context.config.sonar.clone().ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
-        output.progress("Connecting to Sonar's IPFS hub…");
+    pub async fn connect(workspace: &Workspace, progress: &dyn Progress) -> Result<Self, Failure> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let sonar = workspace.config.sonar.clone().ok_or(DiscoveryError::Missing("Sonar's API (`sonar`)"))?;
+        progress.note(&"Connecting to Sonar's IPFS hub…");
         let peers = discovery::info(&sonar).await?.peers()?;
-        // Each command has its own repository, because a repository has one user and commands may run at the same time.
-        let repo = context.home.join(format!("ipfs-{}", std::process::id()));
-        let node = Node::start(NodeConfig::client(repo.clone(), peers).through(context.config.kubo()?)).await?;
+        // Each work has its own repository, because a repository has one user, and works may run at the same time.
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let repo = workspace.home.join(format!("ipfs-{}-{number}", std::process::id()));
+        let node = Node::start(NodeConfig::client(repo.clone(), peers).through(workspace.config.kubo()?)).await?;
         Ok(Self {
             node,
             _repo: Scratch(repo),
