@@ -36,7 +36,7 @@ use testkit::stage::{Stage, handover};
 
 use crate::commands::{User, aside};
 
-const FILE: &str = r#"
+pub const FILE: &str = r#"
 name = "Tiny"
 deadline = "2d"
 inputs = [{ name = "a", min = 0, max = 10 }, { name = "b", min = 0, max = 1 }]
@@ -56,13 +56,13 @@ target = 0.9
 const FETCH: Duration = Duration::from_secs(30);
 
 /// `sonar serve` as a process of its own.
-struct Served {
-    process: Child,
-    ready: Ready,
+pub struct Served {
+    pub process: Child,
+    pub ready: Ready,
 }
 
 impl Served {
-    fn start(stage: &Stage) -> Self {
+    pub fn start(stage: &Stage) -> Self {
         let user = User::on(stage);
         fs::remove_dir_all(user.path("keystore")).unwrap();
         let mut process =
@@ -112,10 +112,10 @@ async fn the_server_outlives_the_readers_of_its_output() {
 }
 
 /// A version as the Capsule has it.
-struct Sealed {
+pub struct Sealed {
     seed: VersionSeed,
     material: Vec<u8>,
-    handover: Handover,
+    pub handover: Handover,
 }
 
 impl Sealed {
@@ -135,14 +135,14 @@ impl Sealed {
 }
 
 /// The Capsule's side.
-struct Capsule {
-    identity: Identity,
+pub struct Capsule {
+    pub identity: Identity,
     node: Node,
     _home: TempDir,
 }
 
 impl Capsule {
-    async fn register(stage: &Stage, served: &Served) -> Self {
+    pub async fn register(stage: &Stage, served: &Served) -> Self {
         let home = tempfile::tempdir().unwrap();
         let peers = served.ready.ipfs.iter().map(|peer| peer.parse().unwrap());
         let config = NodeConfig::client(home.path().join("ipfs"), peers.collect());
@@ -157,7 +157,7 @@ impl Capsule {
     }
 
     /// Opens what was launched, from Sonar's hub alone.
-    async fn open(&self, client: &Client, id: CampaignId) -> (Manifest, CheckedBundle) {
+    pub async fn open(&self, client: &Client, id: CampaignId) -> (Manifest, CheckedBundle) {
         let terms = client.terms(id).await.unwrap();
         let manifest = self.node.get(terms.manifest.into(), 1 << 20, FETCH).await;
         let manifest = Manifest::decode(&manifest.unwrap()).unwrap();
@@ -178,7 +178,7 @@ impl Capsule {
     }
 
     /// Publishes version 1 and activates the campaign; `spoil` may change what is published, and then what is handed over.
-    async fn activate(
+    pub async fn activate(
         &self,
         stage: &Stage,
         id: CampaignId,
@@ -206,7 +206,7 @@ impl Capsule {
     }
 
     /// Delivers a model, signed by `signer`.
-    async fn deliver(
+    pub async fn deliver(
         &self,
         stage: &Stage,
         id: CampaignId,
@@ -225,12 +225,12 @@ impl Capsule {
 }
 
 /// The model that a campaign starts with.
-fn initial(bundle: &CheckedBundle) -> Weights {
+pub fn initial(bundle: &CheckedBundle) -> Weights {
     Weights::from_safetensors(&bundle.start.file().unwrap()).unwrap()
 }
 
 /// A data scientist with a campaign file, who knows Sonar.
-fn scientist(stage: &Stage, served: &Served) -> User {
+pub fn scientist(stage: &Stage, served: &Served) -> User {
     let user = User::on(stage);
     let mut config = Config::load(user.home.path()).unwrap();
     config.sonar = served.ready.http.clone();

@@ -2,4 +2,5 @@
 
 mod campaign;
 mod commands;
+mod desk;
 mod server;
