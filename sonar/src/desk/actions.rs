@@ -31,7 +31,7 @@ pub async fn perform(
     action: Action,
     request: OwnerRequest,
 ) -> Result<ActionView, Failure> {
-    let client = keys.client(&desk.workspace.reader().await?);
+    let client = keys.client(&desk.reader().await?);
     let world = desk.workspace.world(&client).await?;
     let view = desk.campaign(&world, id)?;
     let sent = match action {

@@ -34,7 +34,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Desk, actions, aside, audits,
+    Desk, PATIENCE, actions, aside, audits,
     dto::{
         AccountList, AccountView, Action, ActionView, AuditView, Balance, ColumnKind, ColumnView, ContractsView,
         DraftRequest, DraftView, LaunchList, LaunchRequest, LaunchStarted, ModelFormat, NewAccount, OwnerRequest,
@@ -50,8 +50,6 @@ use crate::scientist::{Workspace, account, identity, template};
 const FILES: usize = (limits::BUNDLE + limits::BACKBONE) / 3 * 4 + 2 * campaign::MAX_BYTES as usize;
 /// Size limit of other bodies.
 const SMALL: usize = 64 << 10;
-/// How long the state of chain and Sonar is waited for.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// Maximum number of minutes that keys are in memory.
 const MOST_MINUTES: u32 = 60;
 
@@ -106,6 +104,12 @@ fn account_name(text: &str) -> Result<AccountName, Problem> {
     text.parse().map_err(|error| Failure::from(error).into())
 }
 
+/// Why a part of an answer is missing. Not logged: the pages ask for it again and again.
+fn missing(failure: Failure) -> Problem {
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, failure.code.name(), failure.message);
+    Problem { retryable: failure.retryable, ..problem }
+}
+
 /// State of the desk, of Sonar and of the chain.
 #[utoipa::path(get, path = "/api/desk/status", operation_id = "status", responses((status = OK, body = Status)))]
 async fn status(State(desk): State<Arc<Desk>>, _session: Session) -> Json<Status> {
@@ -114,8 +118,8 @@ async fn status(State(desk): State<Arc<Desk>>, _session: Session) -> Json<Status
         let sonar = config.sonar.as_deref()?;
         discovery::get::<serde_json::Value>(sonar, "info", PATIENCE).await.err().map(Failure::from)
     };
-    let slow = || Failure::new(Code::ChainUnreachable, format!("the chain did not answer within {PATIENCE:?}"));
-    let chain = async { timeout(PATIENCE, desk.workspace.reader()).await.unwrap_or_else(|_| Err(slow())) };
+    let slow = || Failure::new(Code::ChainUnreachable, format!("the chain did not answer within {:?}", 2 * PATIENCE));
+    let chain = async { timeout(2 * PATIENCE, desk.reader()).await.unwrap_or_else(|_| Err(slow())) };
     let (sonar, chain) = tokio::join!(sonar, chain);
     let sonar_ok = config.sonar.is_some() && sonar.is_none();
     let (client, chain) = match chain {
@@ -129,7 +133,7 @@ async fn status(State(desk): State<Arc<Desk>>, _session: Session) -> Json<Status
         chain_id: deployment.map(|deployment| deployment.chain_id),
         rpc_ok: client.is_some(),
         contracts: deployment.map(ContractsView::from),
-        problem: sonar.or(chain).map(Problem::from),
+        problem: sonar.or(chain).map(missing),
         home: home.display().to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
     })
@@ -143,10 +147,12 @@ async fn status(State(desk): State<Arc<Desk>>, _session: Session) -> Json<Status
 async fn accounts(State(desk): State<Arc<Desk>>, _session: Session) -> Result<Json<AccountList>, Problem> {
     let known = Keystore::new(&desk.workspace.home).list().map_err(Failure::from)?;
     let addresses: Vec<Address> = known.iter().map(|account| account.address).collect();
-    let (balances, problem) = match timeout(PATIENCE, balances(&desk, &addresses)).await {
+    let (balances, problem) = match timeout(2 * PATIENCE, balances(&desk, &addresses)).await {
         Ok(Ok(balances)) => (balances, None),
-        Ok(Err(failure)) => (Vec::new(), Some(failure.into())),
-        Err(_) => (Vec::new(), Some(Problem::unavailable(format!("the chain did not answer within {PATIENCE:?}")))),
+        Ok(Err(failure)) => (Vec::new(), Some(missing(failure))),
+        Err(_) => {
+            (Vec::new(), Some(Problem::unavailable(format!("the chain did not answer within {:?}", 2 * PATIENCE))))
+        }
     };
     let mut balances = balances.into_iter();
     let items = known.into_iter().map(|account| {
@@ -170,7 +176,7 @@ fn view(desk: &Desk, name: AccountName, address: Address, balances: Vec<Balance>
 
 /// What each account has of ETH and DataCoin.
 async fn balances(desk: &Desk, accounts: &[Address]) -> Result<Vec<Vec<Balance>>, Failure> {
-    let client = desk.workspace.reader().await?;
+    let client = desk.reader().await?;
     let datacoin = client.token(client.deployment().datacoin).await?;
     let mut all = Vec::new();
     for account in accounts {

@@ -26,7 +26,7 @@ pub async fn audit(
     id: CampaignId,
     request: OwnerRequest,
 ) -> Result<AuditView, Failure> {
-    let client = desk.workspace.reader().await?;
+    let client = desk.reader().await?;
     let world = desk.workspace.world(&client).await?;
     let view = desk.campaign(&world, id)?;
     let warnings = Warnings::default();
@@ -44,7 +44,7 @@ pub async fn versions(
 ) -> Result<Vec<VersionAudit>, Failure> {
     delivered(view)?;
     audit::check_owner(view, &keys.account)?;
-    let client = desk.workspace.reader().await?;
+    let client = desk.reader().await?;
     let draft = LaunchDrafts::new(&desk.workspace.home).find(view.id);
     let hub = HubClient::connect(&desk.workspace, warnings).await?;
     let named = |name: &str, bytes| Ok(NamedFile { name: name.into(), bytes });

@@ -353,7 +353,7 @@ impl Run {
 
     async fn run(&self, plan: Option<(LaunchInputs, PlannedLaunch)>) -> Result<(), Failure> {
         let desk = &self.desk;
-        let client = self.keys.client(&desk.workspace.reader().await?);
+        let client = self.keys.client(&desk.reader().await?);
         let hub = HubClient::connect(&desk.workspace, &Warnings::default()).await?;
         let launcher = Launcher {
             workspace: &desk.workspace,

@@ -35,9 +35,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sonar_contracts::Deployment;
 use sonar_node::{
     account::AccountName,
+    chain::Client,
     cli::{Code, Failure},
+    config::Config,
+    discovery::{self, DiscoveryError, SonarInfo},
     files::{self, FileError},
 };
 use sonar_protocol::{
@@ -63,6 +67,8 @@ use crate::scientist::{Progress, Workspace};
 
 /// Port of the pages, unless it is in use.
 const PORT: u16 = 8081;
+/// Time limit to ask chain and Sonar for their state.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Time limit for open requests when the desk stops.
 const GRACEFUL_STOP: Duration = Duration::from_secs(5);
 
@@ -76,10 +82,29 @@ pub struct Desk {
     results: Results,
     proxy: Proxy,
     events: Arc<Events>,
+    /// The contracts that Sonar has named.
+    contracts: Mutex<Option<Deployment>>,
     stopping: watch::Receiver<bool>,
 }
 
 impl Desk {
+    /// A client that only reads. If Sonar has named the contracts before, it need not answer now.
+    async fn reader(&self) -> Result<Client, Failure> {
+        let Config { rpc, sonar, contracts, .. } = &self.workspace.config;
+        let (Some(rpc), Some(sonar), None) = (rpc, sonar, contracts) else {
+            return self.workspace.reader().await;
+        };
+        let known = *self.contracts.lock().unwrap_or_else(PoisonError::into_inner);
+        let deployment = match (discovery::get::<SonarInfo>(sonar, "info", PATIENCE).await, known) {
+            (Ok(info), _) => info.contracts,
+            (Err(DiscoveryError::Unreachable { .. }), Some(known)) => known,
+            (Err(error), _) => return Err(error.into()),
+        };
+        let client = Client::connect(rpc, deployment, None).await?;
+        *self.contracts.lock().unwrap_or_else(PoisonError::into_inner) = Some(deployment);
+        Ok(client)
+    }
+
     /// A campaign by its whole id.
     fn campaign<'w>(&self, world: &'w World, id: CampaignId) -> Result<&'w CampaignView, Failure> {
         world.campaign(id).ok_or_else(|| {
@@ -210,6 +235,7 @@ impl DeskServer {
             results: Results::default(),
             proxy: Proxy::new(workspace.config.sonar.as_deref())?,
             events,
+            contracts: Mutex::default(),
             stopping: stopping.clone(),
             workspace,
         });

@@ -113,7 +113,7 @@ impl CampaignFiles for Uploads {
 pub async fn make(desk: &Desk, keys: &Arc<AccountKeys>, request: PlanRequest) -> Result<PlanView, Failure> {
     let PlanRequest { toml, files, stake, .. } = request;
     let inputs = LaunchInputs::new(toml.into_bytes(), &"campaign.toml", &Uploads(files))?;
-    let client = keys.client(&desk.workspace.reader().await?);
+    let client = keys.client(&desk.reader().await?);
     let warnings = Warnings::default();
     let hub = HubClient::connect(&desk.workspace, &warnings).await?;
     let launcher = Launcher {

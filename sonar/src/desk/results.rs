@@ -91,7 +91,7 @@ pub async fn fetch(
     id: CampaignId,
     request: OwnerRequest,
 ) -> Result<ResultView, Failure> {
-    let client = desk.workspace.reader().await?;
+    let client = desk.reader().await?;
     let world = desk.workspace.world(&client).await?;
     let view = desk.campaign(&world, id)?;
     delivered(view)?;
