@@ -9,6 +9,7 @@ mod limits;
 mod serve;
 mod stake;
 mod status;
+mod ui;
 mod withdraw;
 
 use std::path::PathBuf;
@@ -58,6 +59,8 @@ enum Command {
     Init(init::Init),
     /// Run the Capsule
     Serve(serve::Serve),
+    /// Open the operator's page of the running Capsule in the browser
+    Ui(ui::Ui),
     /// Show registration and stake of this Capsule, and how many campaigns it has
     Status,
     /// List the campaigns of this Capsule: state, locked stake, and what it earned
@@ -112,6 +115,7 @@ impl CommandLine for Cli {
         match self.command {
             Command::Init(command) => command.run(&context()?, output).await,
             Command::Serve(command) => command.run(&context()?, output).await,
+            Command::Ui(command) => command.run(&context()?, output).await,
             Command::Status => status::run(&context()?).await,
             Command::Campaigns => campaigns::run(&context()?).await,
             Command::Limits(command) => command.run(&context()?, output).await,
@@ -132,6 +136,7 @@ impl Command {
         match self {
             Self::Init(_) => "capsule.init/1",
             Self::Serve(_) => "capsule.serve/1",
+            Self::Ui(_) => "capsule.ui/1",
             Self::Status => "capsule.status/2",
             Self::Campaigns => "capsule.campaigns/1",
             Self::Limits(_) => "capsule.limits/1",

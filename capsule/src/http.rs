@@ -1,4 +1,4 @@
-//! The Capsule's HTTP API, on loopback: public facts only.
+//! The Capsule's HTTP API: public facts here, and the operator's page in [`operator`].
 
 use std::fmt::Write;
 
@@ -12,13 +12,18 @@ use axum::{
 
 use crate::service::{CapsuleStatus, SharedStatus, lock};
 
+pub mod operator;
+
+/// The path of the public facts under `/api`, which needs no session.
+pub const PUBLIC: &str = "/api/v1/status";
+
 /// `/healthz`, `/readyz`, `/metrics`, `/api/v1/status`.
 pub fn router(status: SharedStatus) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .route("/api/v1/status", get(tell))
+        .route(PUBLIC, get(show))
         .with_state(status)
 }
 
@@ -32,7 +37,7 @@ async fn ready(State(status): State<SharedStatus>) -> impl IntoResponse {
     }
 }
 
-async fn tell(State(status): State<SharedStatus>) -> Json<CapsuleStatus> {
+async fn show(State(status): State<SharedStatus>) -> Json<CapsuleStatus> {
     Json(lock(&status).clone())
 }
 

@@ -14,6 +14,7 @@ pub mod home;
 pub mod http;
 pub mod launch_keys;
 pub mod offer;
+pub mod overview;
 pub mod ports;
 pub mod relay;
 pub mod service;

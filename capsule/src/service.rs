@@ -29,6 +29,7 @@ use crate::{
         worker::{Tools, WorkError, Worker},
     },
     launch_keys::{Keeper, LaunchKeyEntry},
+    overview::OverviewFeed,
     ports::{Artefacts, Chain},
 };
 
@@ -59,7 +60,7 @@ pub struct CapsuleStatus {
 }
 
 /// Public status of a campaign. Contains nothing that depends on updates that were not accepted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CampaignStatus {
     /// State of the campaign.
     pub state: State,
@@ -114,6 +115,7 @@ pub struct Service<S, A, C> {
     driver: Driver<S, A, C>,
     launch_keys: Keeper<S, A, C>,
     status: SharedStatus,
+    overview: Arc<OverviewFeed>,
 }
 
 impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
@@ -127,7 +129,14 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
             resting: HashMap::new(),
             driver: JobDriver::new(STEPS_AT_ONCE, PATIENCE),
             status: SharedStatus::default(),
+            overview: Arc::default(),
         }
+    }
+
+    /// What the operator's page shows.
+    #[must_use]
+    pub fn overview(&self) -> Arc<OverviewFeed> {
+        self.overview.clone()
     }
 
     /// The public status.
@@ -169,6 +178,7 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
                 }
                 Err(error) => {
                     fail(&self.status, &error);
+                    self.overview.update(|overview| overview.set_problem(error.to_string()));
                     if errors == 0 {
                         tracing::warn!(%error, "cannot read the chain; retrying");
                     }
@@ -195,6 +205,9 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Service<S, A, C> {
             .filter(|campaign| campaign.terms.capsule == self.operator)
             .map(|campaign| (campaign.id, describe(campaign, before.get(&campaign.id))))
             .collect();
+        self.overview.chain_answered();
+        let keys = self.launch_keys.entries();
+        self.overview.update(|overview| overview.set_world(world, self.operator, &status, keys));
     }
 
     /// Starts the next step of every campaign that is due.

@@ -7,6 +7,7 @@ pub(crate) mod doubles;
 mod evaluate;
 mod examine;
 mod launch_keys;
+mod overview;
 mod secrets;
 mod service;
 mod stage;

@@ -140,6 +140,12 @@ impl Certificate {
         self.expires
     }
 
+    /// When its primary key was made.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.cert.primary_key().key().creation_time().into()
+    }
+
     /// The certificate in binary form.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

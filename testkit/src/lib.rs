@@ -1,5 +1,6 @@
 //! Fixtures and stages shared by the tests of several crates.
 
+pub mod openapi;
 pub mod openpgp;
 pub mod postgres;
 pub mod stage;

@@ -133,7 +133,8 @@ impl Guard {
         self
     }
 
-    /// Writes address and launch token to `ui.json` in the home, for [`open_browser`]. The file is removed with the guard.
+    /// Writes address and launch token to `ui.json` in the home, for [`open_browser`]. The file is removed by
+    /// [`Self::unpublish`], or with the guard.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -144,6 +145,17 @@ impl Guard {
         Ok(())
     }
 
+    /// Removes the file; call this when the server stops.
+    pub fn unpublish(&self) {
+        let mut state = self.state();
+        let Some(home) = state.home.take() else { return };
+        // A server that was started since may have written its own.
+        if UiFile::read(&home).is_ok_and(|file| state.token.matches(&file.token)) {
+            // Without it, `… ui` finds out by connecting.
+            let _ = std::fs::remove_file(UiFile::path(&home));
+        }
+    }
+
     /// The link that opens the pages, once.
     #[must_use]
     pub fn link(&self) -> String {
@@ -152,7 +164,10 @@ impl Guard {
 
     /// Guards all routes of a server, its fallback included, and adds `/api/session`. Handlers get a [`Session`].
     pub fn protect(self: Arc<Self>, router: Router) -> Router {
-        let router = router.merge(routes::router(self.clone())).layer(CatchPanicLayer::custom(problem::from_panic));
+        let router = router
+            .merge(routes::router(self.clone()))
+            .method_not_allowed_fallback(problem::method_not_allowed)
+            .layer(CatchPanicLayer::custom(problem::from_panic));
         // As a fallback, because layers of a router run after it has chosen a route.
         Router::new().fallback_service(router).layer(middleware::from_fn_with_state(self, guard))
     }
@@ -208,12 +223,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let Some(home) = state.home.take() else { return };
-        // A server that was started since may have written its own.
-        if UiFile::read(&home).is_ok_and(|file| state.token.matches(&file.token)) {
-            let _ = std::fs::remove_file(UiFile::path(&home));
-        }
+        self.unpublish();
     }
 }
 

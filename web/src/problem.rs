@@ -103,6 +103,11 @@ impl IntoResponse for Problem {
     }
 }
 
+/// The answer of a route to a method that it does not have, for `method_not_allowed_fallback`.
+pub async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD", "this route does not accept this method")
+}
+
 /// Converts a panic of a handler to a problem.
 pub fn from_panic(panic: Box<dyn Any + Send>) -> Response<Body> {
     let message = panic

@@ -14,10 +14,10 @@ use axum::{
     response::sse::{Event, Sse},
     routing::{get, post},
 };
-use sonar_node::cli::{Code, Failure};
+use sonar_node::cli::{Code, Failure, Globals, Output};
 use sonar_web::{
     Face,
-    guard::{Guard, GuardError, Reauthenticated, Session, UiFile},
+    guard::{Guard, GuardError, Reauthenticated, Session, UiFile, open_browser},
     pages::Pages,
 };
 use tempfile::TempDir;
@@ -152,6 +152,8 @@ async fn the_owner_gets_in() {
     let session = site.send("GET /api/session", &[&cookie], "").await;
     assert_eq!((session.status, session.body.as_str()), (200, r#"{"face":"mine","unlocked_until":null}"#));
     assert_eq!(site.send("GET /api/mine/status", &[&cookie], "").await.body, "private");
+    let wrong = site.change("/api/mine/status", &[&cookie], "").await;
+    assert_eq!((wrong.status, wrong.code().as_str()), (405, "METHOD"));
     assert_eq!(site.change("/api/mine/pause", &[&cookie], "").await.status, 200);
     let same_origin = ["X-Requested-With: sonar-ui", "Sec-Fetch-Site: same-origin", &cookie];
     assert_eq!(site.send("POST /api/mine/pause", &same_origin, "").await.status, 200);
@@ -359,6 +361,26 @@ async fn only_the_owner_can_read_the_file_and_it_goes_with_the_server() {
     site.server.abort();
     assert!(site.server.await.unwrap_err().is_cancelled());
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn only_a_running_program_is_opened() {
+    let output = Output::new(&Globals::default(), "mine.ui/1");
+    let open = async |home: &std::path::Path| open_browser(home, "mine run", true, &output).await;
+    let empty = tempfile::tempdir().unwrap();
+    let failure = open(empty.path()).await.unwrap_err();
+    assert_eq!(failure.code, Code::NotRunning);
+    assert!(failure.help.unwrap().contains("mine run"));
+
+    let site = Site::start().await;
+    let report = open(site.home.path()).await.unwrap();
+    assert!(format!("{report:?}").contains(&format!("http://127.0.0.1:{}/#t={}", site.port, site.token())));
+    // As a killed program leaves it.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    UiFile { url, token: site.token() }.write(empty.path()).unwrap();
+    assert_eq!(open(empty.path()).await.unwrap_err().code, Code::NotRunning);
 }
 
 #[tokio::test]

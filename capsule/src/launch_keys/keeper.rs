@@ -72,6 +72,12 @@ impl<S: SecretStore + 'static, A: Artefacts, C: Chain> Keeper<S, A, C> {
         self.entries.last().copied()
     }
 
+    /// All keys, in the order in which they were made.
+    #[must_use]
+    pub fn entries(&self) -> &[LaunchKeyEntry] {
+        &self.entries
+    }
+
     /// Does or starts what is due. After a start the certificate is published once more, and registered if the chain shows
     /// another: that of an older backup, or of another copy of this home.
     ///

@@ -66,9 +66,7 @@ pub fn router(app: Arc<App>, pages: Pages) -> Router {
     router
         .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", document))
         .merge(pages.router())
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD", "this route does not accept this method")
-        })
+        .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(middleware::from_fn_with_state(app, observe))
