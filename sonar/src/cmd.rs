@@ -5,6 +5,7 @@ mod campaign;
 mod deploy;
 mod exit_codes;
 mod serve;
+mod ui;
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
@@ -69,6 +70,8 @@ enum Command {
     /// Manage campaigns: launch, follow, close, and fetch the model
     #[command(subcommand, visible_alias = "c")]
     Campaign(campaign::Command),
+    /// Open the desk in the browser: launch and follow campaigns, fetch results
+    Ui(ui::Ui),
     /// Run the coordinator: index, IPFS hub, relay, HTTP API
     Serve(serve::Serve),
     /// Print a completion script for your shell
@@ -100,7 +103,7 @@ impl CommandLine for Cli {
 
     fn logging(&self) -> Logging {
         match self.command {
-            Command::Serve(_) => Logging::Daemon,
+            Command::Serve(_) | Command::Ui(_) => Logging::Daemon,
             _ => Logging::Command,
         }
     }
@@ -112,6 +115,7 @@ impl CommandLine for Cli {
             Command::Deploy(command) => command.run(&context()?, output).await,
             Command::Account(command) => command.run(&context()?, output).await,
             Command::Campaign(command) => command.run(&context()?, output).await,
+            Command::Ui(command) => command.run(&context()?, output).await,
             Command::Serve(command) => command.run(&context()?, output).await,
             Command::ExitCodes => exit_codes::run(),
             Command::Completions(command) => command.run::<Self>(),
@@ -126,6 +130,7 @@ impl Command {
             Self::Deploy(_) => "sonar.deploy/1",
             Self::Account(command) => command.schema(),
             Self::Campaign(command) => command.schema(),
+            Self::Ui(_) => "sonar.ui/1",
             Self::Serve(_) => "sonar.serve/1",
             Self::Completions(_) => "sonar.completions/1",
             Self::ExitCodes => "sonar.exit-codes/1",

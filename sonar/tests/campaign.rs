@@ -57,7 +57,7 @@ const FETCH: Duration = Duration::from_secs(30);
 
 /// `sonar serve` as a process of its own.
 pub struct Served {
-    process: Child,
+    pub process: Child,
     pub ready: Ready,
 }
 
@@ -112,10 +112,10 @@ async fn the_server_outlives_the_readers_of_its_output() {
 }
 
 /// A version as the Capsule has it.
-struct Sealed {
+pub struct Sealed {
     seed: VersionSeed,
     material: Vec<u8>,
-    handover: Handover,
+    pub handover: Handover,
 }
 
 impl Sealed {
@@ -178,7 +178,7 @@ impl Capsule {
     }
 
     /// Publishes version 1 and activates the campaign; `spoil` may change what is published, and then what is handed over.
-    async fn activate(
+    pub async fn activate(
         &self,
         stage: &Stage,
         id: CampaignId,
@@ -206,7 +206,7 @@ impl Capsule {
     }
 
     /// Delivers a model, signed by `signer`.
-    async fn deliver(
+    pub async fn deliver(
         &self,
         stage: &Stage,
         id: CampaignId,
@@ -225,7 +225,7 @@ impl Capsule {
 }
 
 /// The model that a campaign starts with.
-fn initial(bundle: &CheckedBundle) -> Weights {
+pub fn initial(bundle: &CheckedBundle) -> Weights {
     Weights::from_safetensors(&bundle.start.file().unwrap()).unwrap()
 }
 

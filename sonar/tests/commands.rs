@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use testkit::stage::Stage;
 
-const PASSPHRASE: &str = "correct horse";
+pub const PASSPHRASE: &str = "correct horse";
 
 /// A home of its own, and a passphrase in a file.
 pub struct User {

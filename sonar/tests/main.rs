@@ -3,4 +3,5 @@
 mod archive;
 mod campaign;
 mod commands;
+mod desk;
 mod server;

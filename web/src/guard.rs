@@ -51,7 +51,7 @@ mod secret;
 mod session;
 
 pub use launch::{UiFile, open_browser, show_link};
-pub use routes::{SessionInfo, document};
+pub use routes::{Refusal, SessionInfo, document};
 
 use secret::Secret;
 use session::{Attempts, Sessions};

@@ -132,9 +132,20 @@ impl Guard {
     async fn check_passphrase(&self, passphrase: Zeroizing<String>) -> Result<(), Refusal> {
         let check = self.passphrase.clone();
         let check = check.ok_or_else(|| Problem::not_found("no action of this server needs a passphrase"))?;
+        self.attempt(move || check(&passphrase)).await
+    }
+
+    /// Checks a passphrase on a thread of its own. After a wrong one, the next attempt has to wait, longer each time.
+    ///
+    /// # Errors
+    /// What `check` returns, or that it is too soon.
+    pub async fn attempt<T: Send + 'static>(
+        &self,
+        check: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let Ok(_one_at_a_time) = self.checking.try_lock() else { return Err(Refusal::TooSoon(Duration::from_secs(1))) };
         self.state().attempts.start(Instant::now()).map_err(Refusal::TooSoon)?;
-        let checked = tokio::task::spawn_blocking(move || check(&passphrase)).await;
+        let checked = tokio::task::spawn_blocking(check).await;
         let checked = checked.map_err(|error| Problem::internal(&error))?;
         // Only a wrong passphrase makes the next attempt wait.
         if checked.as_ref().err().is_none_or(|failure| failure.code != Code::WrongPassphrase) {
@@ -152,7 +163,9 @@ fn refused(failure: Failure) -> Problem {
 }
 
 /// Why a passphrase was not accepted.
-enum Refusal {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is wrong, or cannot be checked.
     Problem(Problem),
     /// The last one was wrong, and this time has not passed since.
     TooSoon(Duration),
