@@ -61,6 +61,7 @@ export default function Days({ earnings }: { earnings: Earnings }) {
       ]}
       tick={value => (value === 0 ? "0" : new Intl.NumberFormat("en", { notation: "compact" }).format(value))}
       csv={file}
+      csvName="payouts.csv"
       controls={
         <>
           {tokens.length > 1 && (

@@ -9,6 +9,7 @@ import {
   IconClockHour4,
 } from "@tabler/icons-react";
 import type { ReactNode } from "react";
+import { useReturnedFocus } from "../shared/focus";
 import { formatAmount, integer } from "../shared/format";
 import { Prose } from "../shared/Prose";
 import { Chip, Facts, Identifier } from "../shared/parts";
@@ -33,6 +34,7 @@ function Mark({ state, kind }: { state: WhyState; kind: Decision["kind"] }) {
 }
 
 export function Why({ campaign, close }: { campaign: Campaign; close: () => void }) {
+  useReturnedFocus();
   const { decision, fit } = campaign;
   return (
     <Drawer opened onClose={close} position="right" size="lg" title={`Why? ${campaignName(campaign)}`}>

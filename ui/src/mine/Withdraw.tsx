@@ -1,10 +1,11 @@
 /** Withdrawing to the Mine's own account: what it brings and costs, a confirmation, the passphrase, the transactions. */
 
-import { Button, Group, Modal, Stack } from "@mantine/core";
+import { Button, Group, Loader, Modal, Stack } from "@mantine/core";
 import { IconWallet } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { send } from "../shared/api";
+import { useReturnedFocus } from "../shared/focus";
 import { ETH, formatAmount, type Token, units } from "../shared/format";
 import { Address, Chip, Identifier } from "../shared/parts";
 import { useApi } from "../shared/query";
@@ -50,6 +51,7 @@ export function Withdraw({ disabled = false }: { disabled?: boolean }) {
 }
 
 function Dialogue({ close }: { close: () => void }) {
+  useReturnedFocus();
   const guarded = usePassphrase();
   const queries = useQueryClient();
   const preview = useApi<WithdrawalPreview>("/api/mine/withdraw", {}, { staleTime: 0 });
@@ -151,7 +153,13 @@ function Review({ items, busy, confirm, close }: ReviewProps) {
         <Button variant="default" onClick={close} disabled={busy}>
           Cancel
         </Button>
-        <Button onClick={confirm} loading={busy} disabled={worth.length === 0}>
+        {/* Not disabled while busy: it keeps the focus while the passphrase is asked for. */}
+        <Button
+          onClick={() => !busy && confirm()}
+          aria-disabled={busy || undefined}
+          leftSection={busy && <Loader size={14} color="currentColor" aria-label="Withdrawing" />}
+          disabled={worth.length === 0}
+        >
           {worth.length === 0 ? "Withdraw" : `Withdraw ${sums(worth).join(" and ")}`}
         </Button>
       </Group>
@@ -169,6 +177,9 @@ export function sourceName({ campaign, source }: PossibleWithdrawal, campaigns: 
 }
 
 function Done({ made: { transactions, left_out }, close }: { made: Withdrawals; close: () => void }) {
+  // The button that had the focus is gone.
+  const closing = useRef<HTMLButtonElement>(null);
+  useEffect(() => closing.current?.focus(), []);
   return (
     <Stack>
       <Notice tone="good">
@@ -196,7 +207,7 @@ function Done({ made: { transactions, left_out }, close }: { made: Withdrawals; 
       )}
       {left_out.length > 0 && <Notice tone="warn">Left out: {left_out.join("; ")}</Notice>}
       <Group justify="flex-end">
-        <Button onClick={close} data-autofocus>
+        <Button onClick={close} ref={closing}>
           Close
         </Button>
       </Group>

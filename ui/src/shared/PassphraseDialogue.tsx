@@ -5,9 +5,11 @@ import { Button, Group, Modal, PasswordInput, Stack, Text } from "@mantine/core"
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useRef, useState } from "react";
 import { problemFrom, send } from "./api";
+import { useReturnedFocus } from "./focus";
 import { type Asking, Cancelled } from "./session";
 
 export default function PassphraseDialogue({ asking, close }: { asking: Asking; close: () => void }) {
+  useReturnedFocus();
   const input = useRef<HTMLInputElement>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);

@@ -24,6 +24,7 @@ interface DayBarsProps {
   /** Text of a tick of the vertical axis; `null` for a value that cannot occur. */
   tick: (value: number) => string | null;
   csv?: string;
+  csvName?: string;
   controls?: React.ReactNode;
 }
 
@@ -37,7 +38,7 @@ function dayText(date: string, long = false): string {
   );
 }
 
-export function DayBars({ title, sentence, days, series, tick, csv, controls }: DayBarsProps) {
+export function DayBars({ title, sentence, days, series, tick, csv, csvName, controls }: DayBarsProps) {
   const totals = useMemo(
     () => days.map((_, day) => series.reduce((sum, { values }) => sum + (values[day] ?? 0), 0)),
     [days, series],
@@ -89,6 +90,7 @@ export function DayBars({ title, sentence, days, series, tick, csv, controls }: 
       }
       table={<DayTable title={title} days={days} series={series} />}
       {...(csv ? { csv } : {})}
+      {...(csvName ? { csvName } : {})}
       controls={controls}
     />
   );

@@ -39,6 +39,8 @@ interface FrameProps {
   table: ReactNode;
   /** Address of a CSV file with the figures. */
   csv?: string;
+  /** Name of that file, if its address has none. */
+  csvName?: string;
 }
 
 export function ChartFrame(props: FrameProps) {
@@ -60,7 +62,7 @@ export function ChartFrame(props: FrameProps) {
             {asTable ? "Chart" : "Table"}
           </button>
           {props.csv && (
-            <a className={css.tool} href={props.csv} download>
+            <a className={css.tool} href={props.csv} download={props.csvName ?? true}>
               <IconDownload size={15} />
               CSV
             </a>
