@@ -3,6 +3,7 @@ import { after, before, describe } from "node:test";
 import { Browser } from "./browser.mjs";
 import { capsule } from "./capsule.mjs";
 import { dashboard } from "./dashboard.mjs";
+import { desk } from "./desk.mjs";
 import { mine } from "./mine.mjs";
 import { Network } from "./network.mjs";
 import { recovery } from "./recovery.mjs";
@@ -21,5 +22,6 @@ describe("pages", () => {
   wallet(stage);
   mine(stage);
   capsule(stage);
+  desk(stage);
   recovery(stage);
 });

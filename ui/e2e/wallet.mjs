@@ -80,7 +80,7 @@ export function wallet(stage) {
       const view = await openWith(stage, owner);
       await view.goto(`/campaigns/${id}`);
       await connect(view.page);
-      await act(view.page, /^Close/);
+      await act(view.page, "Close campaign");
       await view.close();
       await network.reached(id, "closed", "finalized", "released");
     } finally {

@@ -103,7 +103,7 @@ export function eventText(kind: string): string {
 /** Contract calls of an account, in words. */
 export const ACTIONS: Record<string, { label: string; hint: string }> = {
   close: {
-    label: "Close",
+    label: "Close campaign",
     hint: "Ends the campaign when the current window is settled. The rest of the bounty is refunded.",
   },
   withdraw: { label: "Withdraw", hint: "Sends what the campaign owes this account." },

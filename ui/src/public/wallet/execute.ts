@@ -56,9 +56,12 @@ export async function execute(
   };
   progress("check");
   await reader.simulateContract(call as never);
+  // What a call needs can grow between the estimate and its block, by what others do in between.
+  const gas = ((await reader.estimateContractGas(call as never)) * 5n) / 4n;
   progress("wallet");
   const hash = await createWalletClient({ account, transport }).writeContract({
     ...call,
+    gas,
     chain: null,
   } as never);
   progress("sent", hash);
