@@ -2,6 +2,9 @@
 #   make demo [ARGS="--dataset breast-cancer --mines 3"]   one campaign from launch to payout
 #   make test                                              every test: contracts, libraries, programs, end to end
 #   make up   [ARGS="--mines 3"]                           a local network that keeps running
+#   make ui                                                the pages that the programs serve
+#   make ui-test                                           the pages in a browser, against a real local network
+#   make ui-test-full                                      every page × theme × width: docs/pages.md, ten minutes
 #   make figures                                           whole campaigns on MNIST, for the figures in the documentation: ten minutes
 #   make check                                             format, lints, documentation; licences, sources and use of dependencies
 #   make mutants [ARGS="--seed 2"]                         faults that the tests must notice, in contracts and pure modules: two hours
@@ -20,11 +23,15 @@ NODE_STAMP := contracts/node_modules/.installed
 VENV := target/venv
 PYTHON_STAMP := $(VENV)/.installed
 
+UI_STAMP := ui/node_modules/.installed
+UI_SOURCES := $(shell git ls-files -co --exclude-standard ui 2>/dev/null || find ui -name node_modules -prune -o -type f -print)
+UI_PAGES := ui/dist/index.html
+
 TOOLS := target/tools
 TOOLS_STAMP := $(TOOLS)/.installed
 MUTANTS_STAMP := $(TOOLS)/.mutants
 
-.PHONY: demo up build test test-contracts test-bench test-rust figures check mutants bench scale
+.PHONY: demo up build ui test test-contracts test-bench test-ui test-rust ui-test ui-test-full figures check mutants bench scale
 .DEFAULT_GOAL := build
 
 demo: build
@@ -34,10 +41,13 @@ up: build
 	@$(BIN)/localnet up $(ARGS)
 
 # Only what runs: test fixtures and the scale harness wait until somebody needs them.
-build: $(NODE_STAMP)
+build: $(NODE_STAMP) ui
 	$(CARGO) build --release --bins -p sonar -p capsule -p mine -p localnet
 
-test: test-contracts test-bench test-rust
+# The programs embed the pages when they are built.
+ui: $(UI_PAGES)
+
+test: test-contracts test-bench test-ui test-rust ui-test
 
 test-contracts: $(NODE_STAMP)
 	contracts/tools/check
@@ -46,6 +56,17 @@ test-contracts: $(NODE_STAMP)
 test-bench:
 	@if command -v $(PYTHON) >/dev/null; then $(PYTHON) -m unittest discover bench; \
 	else echo "Python 3 is missing: the tests of the benchmark harness are skipped"; fi
+
+# Format, lints, types, the generated API clients, unit tests, and the sizes of the pages.
+test-ui: $(UI_PAGES)
+	cd ui && $(NPM) run --silent check
+
+# The pages in a real browser, served by the programs of a real network.
+ui-test: build $(PYTHON_STAMP)
+	cd ui && SONAR_BIN=$(BIN) SONAR_TEST_PYTHON=$(abspath $(VENV)/bin/python) node --test e2e/
+
+ui-test-full: build
+	cd ui && SONAR_BIN=$(BIN) node e2e/matrix.mjs
 
 # The end-to-end tests run the programs that `build` produced.
 test-rust: build $(PYTHON_STAMP)
@@ -78,6 +99,14 @@ check: $(NODE_STAMP) $(TOOLS_STAMP)
 $(NODE_STAMP): contracts/package.json contracts/package-lock.json contracts/.npmrc
 	cd contracts && $(NPM) ci --ignore-scripts
 	@cp contracts/package-lock.json $@
+
+$(UI_STAMP): ui/package.json ui/package-lock.json ui/.npmrc
+	cd ui && $(NPM) ci --ignore-scripts
+	@cp ui/package-lock.json $@
+
+$(UI_PAGES): $(UI_STAMP) $(UI_SOURCES)
+	cd ui && $(NPM) run --silent build
+	@touch $@
 
 # Installed at the first check, in a few minutes.
 $(TOOLS_STAMP): Makefile

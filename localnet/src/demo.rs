@@ -110,7 +110,7 @@ pub struct DemoConfig {
     pub target: Option<f64>,
     /// Output directory.
     pub out: PathBuf,
-    /// Whether to keep homes and logs.
+    /// Whether to keep the network running, with its homes and its chain.
     pub keep: bool,
     /// Whether to suppress the story.
     pub quiet: bool,
@@ -184,29 +184,7 @@ impl DemoInputs {
     /// # Errors
     /// When a launch would be refused.
     pub fn plan(&self) -> Result<Plan> {
-        let nobody = Fingerprint::V4([0; 20]);
-        let inputs = Inputs {
-            validation: self.validation.clone().into_bytes().into(),
-            initial: None,
-            backbone: self.embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
-            chain_id: 0,
-            contract: Address::ZERO,
-            owner: Address::ZERO,
-            scientist: Recipient { certificate: Vec::new(), fingerprint: nobody, expires: None },
-            token: Address::ZERO,
-            bounty: Amount::from(u128::from(u64::MAX)),
-            capsule: CapsuleTerms {
-                operator: Address::ZERO,
-                fee_ppm: Ppm::ZERO,
-                stake: Amount::ZERO,
-                fingerprint: nobody,
-            },
-            now: Timestamp::EPOCH,
-            bundle_salt: [0; 32].into(),
-            salt: B256::ZERO,
-            audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
-        };
-        Ok(launch::plan(&CampaignFile::parse(&self.campaign)?, inputs)?)
+        trial_plan(&self.campaign, self.validation.clone().into_bytes(), None, &self.embedding)
     }
 
     /// Writes campaign file and validation set to one directory, as a data scientist has them.
@@ -229,6 +207,36 @@ impl DemoInputs {
         write(&path, &campaign.to_string())?;
         Ok(path)
     }
+}
+
+/// Plans the launch of a campaign file with throwaway keys.
+///
+/// # Errors
+/// When a launch would be refused.
+pub(crate) fn trial_plan(
+    campaign: &str,
+    validation: Vec<u8>,
+    initial: Option<Vec<u8>>,
+    embedding: &Embedding,
+) -> Result<Plan> {
+    let nobody = Fingerprint::V4([0; 20]);
+    let inputs = Inputs {
+        validation: validation.into(),
+        initial: initial.map(Into::into),
+        backbone: embedding.backbone().map(|model| (model.clone(), Digest([0; 32]))),
+        chain_id: 0,
+        contract: Address::ZERO,
+        owner: Address::ZERO,
+        scientist: Recipient { certificate: Vec::new(), fingerprint: nobody, expires: None },
+        token: Address::ZERO,
+        bounty: Amount::from(u128::from(u64::MAX)),
+        capsule: CapsuleTerms { operator: Address::ZERO, fee_ppm: Ppm::ZERO, stake: Amount::ZERO, fingerprint: nobody },
+        now: Timestamp::EPOCH,
+        bundle_salt: [0; 32].into(),
+        salt: B256::ZERO,
+        audit: AuditSecret::of(&PrivateKeySigner::random(), B256::ZERO),
+    };
+    Ok(launch::plan(&CampaignFile::parse(campaign)?, inputs)?)
 }
 
 /// Default targets and epochs of the clear regime. Networks reach a higher accuracy than linear models. The fewer rows
@@ -278,7 +286,7 @@ fn read_through(campaign: &mut toml::Table, backbone: &str, forget: bool) -> std
 }
 
 /// Sets a value of a table; creates the table if it is missing.
-fn set(
+pub(crate) fn set(
     campaign: &mut toml::Table,
     table: &str,
     key: &str,
@@ -374,11 +382,20 @@ async fn withdraw(network: &Network, view: &CampaignView) -> Result<BTreeMap<Add
     Ok(taken)
 }
 
+/// A demo that has ended.
+#[derive(Debug)]
+pub struct FinishedDemo {
+    /// Its report.
+    pub report: DemoReport,
+    /// Its network, if it is kept running.
+    pub network: Option<Network>,
+}
+
 /// Runs the demo and writes its report.
 ///
 /// # Errors
 /// When any part of it fails; logs and homes are then kept.
-pub async fn run(config: &DemoConfig) -> Result<DemoReport> {
+pub async fn run(config: &DemoConfig) -> Result<FinishedDemo> {
     let mut story = Story::new(config.quiet);
     let prepared = DemoInputs::read(config)?;
     let out = std::path::absolute(&config.out).map_err(at(&config.out))?;
@@ -391,7 +408,12 @@ pub async fn run(config: &DemoConfig) -> Result<DemoReport> {
     let campaign = run_campaign(&mut network, &file, &mut story).await?;
     let measured = measure(config, &prepared, &network, &campaign).await;
     let public = save_public(&network, &campaign).await;
-    network.stop().await;
+    let network = if config.keep {
+        Some(network)
+    } else {
+        network.stop().await;
+        None
+    };
     public?;
 
     let model = out.join("model.safetensors");
@@ -401,13 +423,13 @@ pub async fn run(config: &DemoConfig) -> Result<DemoReport> {
     report.model = model;
     report.seconds.total = story.seconds();
     report.save(&out.join("report.json")).map_err(at(&out))?;
-    if !config.keep {
+    if network.is_none() {
         for part in ["homes", "chain"] {
             let path = out.join(part);
             fs::remove_dir_all(&path).map_err(at(&path))?;
         }
     }
-    Ok(report)
+    Ok(FinishedDemo { report, network })
 }
 
 /// Writes what others need to verify the delivered model: the manifest, and the Capsule's OpenPGP certificate.

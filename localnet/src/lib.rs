@@ -11,6 +11,7 @@ pub mod follow;
 pub mod network;
 pub mod programs;
 pub mod report;
+pub mod simulation;
 pub mod split;
 pub mod story;
 pub mod supervisor;

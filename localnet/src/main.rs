@@ -4,27 +4,32 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 use std::{
-    future,
+    future, io,
     path::{Path, PathBuf},
     pin::pin,
-    process,
+    process, thread,
     time::Duration,
 };
 
 use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
 use localnet::{
-    demo::{self, DemoConfig, DemoError, DemoInputs},
+    demo::{self, DemoConfig, DemoError, DemoInputs, FinishedDemo},
     directory::DirectoryError,
     faucet::{self, Faucet, FaucetError},
     network::{Network, NetworkConfig, NetworkError},
+    simulation::{Simulation, SimulationConfig, SimulationError},
     split::Split,
     story::Story,
 };
 use serde::Serialize;
 use serde_json::json;
-use sonar_node::cli::{self, Failure, Globals, Logging, Output, Report};
+use sonar_node::{
+    cli::{self, Failure, Globals, Logging, Output, Report},
+    files::FileError,
+};
 use sonar_protocol::{
+    campaign::CampaignFileError,
     regime::Regime,
     units::{Amount, AmountError, TokenUnit},
 };
@@ -55,7 +60,7 @@ enum Command {
         /// Output directory; cleared first
         #[arg(long, default_value = "target/demo", value_name = "DIR")]
         out: PathBuf,
-        /// Keep the homes of all programs and the chain
+        /// Keep everything running until Ctrl-C, to explore the finished campaign in the browser
         #[arg(long)]
         keep: bool,
     },
@@ -77,6 +82,28 @@ enum Command {
         /// Port of Sonar's API on 127.0.0.1; 0 takes a free port
         #[arg(long, default_value_t = 8080)]
         http_port: u16,
+    },
+    /// Run a campaign file with shares of a training file, and report what it reaches and pays
+    ///
+    /// Example: localnet simulate own.toml --train own-train.csv --mines 3
+    Simulate {
+        /// The campaign file
+        file: PathBuf,
+        /// CSV file whose rows are shared among the Mines
+        #[arg(long, value_name = "FILE")]
+        train: PathBuf,
+        /// Number of Mines
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=64))]
+        mines: u16,
+        /// How the rows are divided among the Mines: even or by-label
+        #[arg(long, default_value = "even")]
+        split: Split,
+        /// Keep the homes of all programs, logs and the chain in this directory; cleared first (default: nothing is kept)
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+        /// Stop when standard input ends, as it does when the program that holds its other end has ended
+        #[arg(long, hide = true)]
+        with_parent: bool,
     },
     /// Send money to an account of the running network
     ///
@@ -177,13 +204,25 @@ async fn main() -> process::ExitCode {
     match cli.command {
         Command::Demo { cast, mines, out, keep } => {
             let output = Output::new(&cli.globals, "localnet.demo/1");
-            output.finish(run_demo(cast.demo(mines, out, keep, quiet), end).await)
+            let result = run_demo(cast.demo(mines, out, keep, quiet), end, &output).await;
+            output.finish_stream(result)
         }
         Command::Up { cast, mines, out, rpc_port, http_port } => {
             let output = Output::new(&cli.globals, "localnet.up/1");
             let config = cast.demo(mines, out, true, quiet);
             let result = run_up(&config, rpc_port, http_port, end, &output).await;
             output.finish_stream(result)
+        }
+        Command::Simulate { file, train, mines, split, keep, with_parent } => {
+            let output = Output::new(&cli.globals, "localnet.simulate/1");
+            let config = SimulationConfig { campaign: file, train, mines: mines.into(), split };
+            let end = async {
+                tokio::select! {
+                    end = end => end,
+                    () = parent_ended(with_parent) => End::Signal,
+                }
+            };
+            output.finish(run_simulation(config, keep, quiet, end).await)
         }
         Command::Fund { address, eth, data, out } => {
             let output = Output::new(&cli.globals, "localnet.fund/1");
@@ -268,16 +307,81 @@ async fn end(limit: Option<Duration>) -> End {
     }
 }
 
-async fn run_demo(config: DemoConfig, end: impl Future<Output = End>) -> Result<Report, Failure> {
-    // When one of the two ends, the other is dropped; dropping the demo ends all its processes.
-    let done = tokio::select! {
-        done = demo::run(&config) => done.map_err(failure)?,
+/// Returns when standard input ends, if it is watched.
+async fn parent_ended(watched: bool) {
+    if !watched {
+        return future::pending().await;
+    }
+    let (ended, notice) = tokio::sync::oneshot::channel();
+    // A thread of its own: unlike one of the runtime, it does not hold up the end of the program while it reads.
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        let _ = ended.send(());
+    });
+    // The other end is kept until then.
+    let _ = notice.await;
+}
+
+async fn run_simulation(
+    config: SimulationConfig,
+    keep: Option<PathBuf>,
+    quiet: bool,
+    end: impl Future<Output = End>,
+) -> Result<Report, Failure> {
+    let simulation = Simulation::read(config).map_err(simulation_failure)?;
+    // Removed when it is dropped, after all processes have ended.
+    let temporary = match &keep {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("sonar-simulation-").tempdir().map_err(Failure::internal)?),
+    };
+    let directory = temporary.as_ref().map_or_else(|| keep.clone().unwrap_or_default(), |made| made.path().to_owned());
+    let mut story = Story::new(quiet);
+    let mut report = tokio::select! {
+        done = simulation.run(&directory, &mut story) => done.map_err(simulation_failure)?,
         end = end => return Err(end.into()),
     };
+    report.kept = keep.map(|kept| std::path::absolute(&kept).unwrap_or(kept));
+    let human = report.summary();
+    Report::new(&report, human)
+}
+
+async fn run_demo(config: DemoConfig, end: impl Future<Output = End>, output: &Output) -> Result<(), Failure> {
+    let mut end = pin!(end);
+    // When one of the two ends, the other is dropped; dropping the demo ends all its processes.
+    let FinishedDemo { report, network } = tokio::select! {
+        done = demo::run(&config) => done.map_err(failure)?,
+        end = &mut end => return Err(end.into()),
+    };
     let place = config.out.join("report.json");
-    let human =
-        format!("{}\nThe delivered model: {}\nThe report: {}", done.table(), done.model.display(), place.display());
-    Report::new(&done, human)
+    let next = match &network {
+        Some(network) => format!(
+            "Explore the finished campaign: {}/campaigns/{}\nCtrl-C stops everything.",
+            network.sonar_url(),
+            report.campaign
+        ),
+        None => "Explore a finished campaign in the browser: make demo ARGS=\"--keep\"".into(),
+    };
+    let (table, model) = (report.table(), report.model.display());
+    output.item(&report, format!("{table}\nThe delivered model: {model}\nThe report: {}\n{next}", place.display()))?;
+    match network {
+        Some(network) => keep(network, &Story::new(config.quiet), end).await,
+        None => Ok(()),
+    }
+}
+
+/// Keeps a network running until a signal or the time limit, then stops it.
+async fn keep(mut network: Network, story: &Story, end: impl Future<Output = End>) -> Result<(), Failure> {
+    let ended = tokio::select! {
+        failure = revive(&mut network, story) => Err(failure),
+        end = end => match end {
+            // Only a signal or the time limit ends it.
+            End::Signal => Ok(()),
+            End::Timeout(_) => Err(end.into()),
+        },
+    };
+    story.tell("Stopping");
+    network.stop().await;
+    ended
 }
 
 /// Addresses of a running network.
@@ -313,8 +417,19 @@ impl Addresses {
 
     fn human(&self) -> String {
         let mines: String = self.mines.iter().map(|mine| format!("  Mine            {mine}\n")).collect();
+        let home = |name: &str| self.directory.join("homes").join(name).display().to_string();
+        let mut pages = format!(
+            "Pages: everybody's at {}\n  the data scientist's: SONAR_HOME={} sonar ui\n  the Capsule's: CAPSULE_HOME={} capsule ui\n",
+            self.sonar,
+            self.scientist_home.display(),
+            home("capsule"),
+        );
+        if !self.mines.is_empty() {
+            pages += &format!("  a Mine's: MINE_HOME={} mine ui\n", home("mine-1"));
+        }
         format!(
             "  chain           {}\n  Sonar           {}\n  Campaigns       {}\n  DataCoin        {}\n  Capsule         {}\n{mines}\
+             {pages}\
              Launch a campaign as the data scientist {} with\n  \
              SONAR_HOME={} SONAR_PASSPHRASE_FILE={} sonar campaign launch {}\n\
              Fund your own account with\n  localnet fund ADDRESS --out {}\nCtrl-C stops everything.",
@@ -344,24 +459,14 @@ async fn run_up(
     let network_config =
         NetworkConfig { directory: config.out.clone(), data: prepared.data.clone(), rpc_port, http_port };
     let mut end = pin!(end);
-    let mut network = tokio::select! {
+    let network = tokio::select! {
         started = Network::start(&network_config, |line| story.tell(line)) => started.map_err(network_failure)?,
         end = &mut end => return Err(end.into()),
     };
     let file = prepared.write(network.directory()).map_err(Failure::internal)?;
     let addresses = Addresses::of(&network, file);
     output.item(&addresses, addresses.human())?;
-    let ended = tokio::select! {
-        failure = revive(&mut network, &story) => Err(failure),
-        end = end => match end {
-            // Only a signal or the time limit ends it.
-            End::Signal => Ok(()),
-            End::Timeout(_) => Err(end.into()),
-        },
-    };
-    story.tell("Stopping");
-    network.stop().await;
-    ended
+    keep(network, &story, end).await
 }
 
 /// Restarts processes that end, until one cannot be restarted.
@@ -383,6 +488,28 @@ fn failure(error: DemoError) -> Failure {
         DemoError::Launch(error) => error.into(),
         DemoError::Content { .. } => Failure::new(cli::Code::CampaignFile, error),
         DemoError::Network(error) => network_failure(error),
+        other => Failure::internal(other),
+    }
+}
+
+/// What is wrong with the files is the user's to mend.
+fn simulation_failure(error: SimulationError) -> Failure {
+    match error {
+        SimulationError::Campaign { path, source } => match source {
+            CampaignFileError::Toml { line, column, message } => {
+                Failure::new(cli::Code::CampaignFile, message).at(format_args!("{}:{line}:{column}", path.display()))
+            }
+            other => Failure::new(cli::Code::CampaignFile, other).at(path.display()),
+        },
+        SimulationError::Unsupported { .. } => Failure::new(cli::Code::CampaignFile, error),
+        SimulationError::File { path, source } => FileError { action: "read", path, source }.into(),
+        SimulationError::Launch(error) => error.into(),
+        SimulationError::Table { .. } | SimulationError::Misfit { .. } | SimulationError::Split { .. } => {
+            Failure::new(cli::Code::TrainingData, error)
+        }
+        SimulationError::Bounty(error) => Failure::new(cli::Code::Amount, error).at("reward.bounty"),
+        SimulationError::Network(error) => network_failure(error),
+        SimulationError::Faucet(error) => faucet_failure(error),
         other => Failure::internal(other),
     }
 }

@@ -110,6 +110,8 @@ pub struct MineNode {
     pub program: Program,
     /// Number of rows of its data.
     pub rows: usize,
+    /// Port of its pages.
+    port: u16,
 }
 
 /// A running network. Dropping it ends all processes.
@@ -483,7 +485,8 @@ impl Setup<'_> {
         let path = data.display().to_string();
         let _: serde_json::Value = program.call(&["data", "add", "own", &path]).await?;
         self.give_eth(created.address).await?;
-        Ok(MineNode { name, address: created.address, program, rows: csv.lines().count().saturating_sub(1) })
+        let rows = csv.lines().count().saturating_sub(1);
+        Ok(MineNode { name, address: created.address, program, rows, port: pick(0, self.directory)? })
     }
 
     fn faucet(&self) -> Result<Faucet> {
@@ -496,7 +499,7 @@ impl Setup<'_> {
 }
 
 /// Times of a local campaign are seconds, stakes are small, and bounties are in DataCoin.
-const LOCAL_POLICY: [&str; 14] = [
+const LOCAL_POLICY: [&str; 18] = [
     "policy",
     "set",
     "--token",
@@ -511,13 +514,17 @@ const LOCAL_POLICY: [&str; 14] = [
     "0s",
     "--shortest-audit",
     "0s",
+    "--max-stake",
+    "1 ETH",
+    "--max-at-stake",
+    "50 ETH",
 ];
 
 impl MineNode {
     fn service(&self) -> Service {
         Service {
             name: self.name.clone(),
-            arguments: words(&["run"]),
+            arguments: words(&["run", "--listen", &format!("127.0.0.1:{}", self.port)]),
             home: self.home().to_owned(),
             program: self.program.clone(),
         }

@@ -20,14 +20,49 @@ impl FromStr for Split {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "iid" => Ok(Self::Iid),
+            "iid" | "even" => Ok(Self::Iid),
             "by-label" => Ok(Self::ByLabel),
-            other => Err(format!("`{other}` is not a split: write iid or by-label")),
+            other => Err(format!("`{other}` is not a split: write even (or iid) or by-label")),
         }
     }
 }
 
 impl Split {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Iid => "even",
+            Self::ByLabel => "by-label",
+        }
+    }
+
+    /// The rows of each of `owners`, for rows with these labels.
+    ///
+    /// # Errors
+    /// When there are fewer rows than owners.
+    pub fn owners(self, labels: &[&str], owners: usize) -> Result<Vec<Vec<usize>>, String> {
+        let count = labels.len();
+        if owners == 0 || count < owners {
+            return Err(format!("{count} rows are too few for {owners} Mines"));
+        }
+        let mut rows: Vec<usize> = (0..count).collect();
+        if self == Self::ByLabel {
+            // Stable, so that the order within a label is kept. Numbers are sorted numerically.
+            rows.sort_by_cached_key(|row| {
+                let label = labels[*row];
+                (label.parse().map_or(i64::MAX, |number: f64| (number * 1e6) as i64), label)
+            });
+        }
+        let owner = |place: usize| match self {
+            Self::Iid => place % owners,
+            Self::ByLabel => place * owners / count,
+        };
+        let mut shares = vec![Vec::new(); owners];
+        rows.into_iter().enumerate().for_each(|(place, row)| shares[owner(place)].push(row));
+        Ok(shares)
+    }
+
     /// Divides the rows of a CSV text without quoted fields, whose label is in column `label`, among `owners`. Every
     /// part has the header.
     ///
@@ -39,28 +74,10 @@ impl Split {
             .split(',')
             .position(|name| name == label)
             .ok_or_else(|| format!("the data has no column `{label}`"))?;
-        let mut rows: Vec<&str> = body.lines().collect();
-        if owners == 0 || rows.len() < owners {
-            return Err(format!("{} rows are too few for {owners} Mines", rows.len()));
-        }
-        let owner = |index: usize| match self {
-            Self::Iid => index % owners,
-            Self::ByLabel => index * owners / rows.len(),
-        };
-        let owner_of: Vec<usize> = (0..rows.len()).map(owner).collect();
-        if self == Self::ByLabel {
-            // Stable, so that the order within a label is kept. Numbers are sorted numerically.
-            let label = |row: &&str| row.split(',').nth(column).unwrap_or_default().to_owned();
-            rows.sort_by_cached_key(|row| {
-                let text = label(row);
-                (text.parse().map_or(i64::MAX, |number: f64| (number * 1e6) as i64), text)
-            });
-        }
-        let part = |wanted: usize| {
-            let own = rows.iter().zip(&owner_of).filter(|(_, owner)| **owner == wanted);
-            own.fold(format!("{header}\n"), |text, (row, _)| text + row + "\n")
-        };
-        Ok((0..owners).map(part).collect())
+        let rows: Vec<&str> = body.lines().collect();
+        let labels: Vec<&str> = rows.iter().map(|row| row.split(',').nth(column).unwrap_or_default()).collect();
+        let part = |own: Vec<usize>| own.into_iter().fold(format!("{header}\n"), |text, row| text + rows[row] + "\n");
+        Ok(self.owners(&labels, owners)?.into_iter().map(part).collect())
     }
 }
 

@@ -2,13 +2,16 @@
 
 mod campaigns;
 mod data;
+mod doctor;
 mod earnings;
 mod init;
+mod pause;
 mod policy;
 mod privacy;
 mod run;
 mod status;
 mod survey;
+mod ui;
 mod withdraw;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -66,6 +69,12 @@ enum Command {
     Data(data::Command),
     /// Serve campaigns
     Run(run::Run),
+    /// Open the pages of the running Mine in the browser
+    Ui(ui::Ui),
+    /// Start no new work until `mine resume`, or for some time
+    Pause(pause::Pause),
+    /// End the pause
+    Resume,
     /// Show account, data, current work, and updates
     Status,
     /// Show each campaign, how the data fits it, and the next action
@@ -79,6 +88,8 @@ enum Command {
     Policy(policy::Command),
     /// Show what was disclosed about each data set, and what is left of its budget
     Privacy,
+    /// Check keys, chain, IPFS, certificates, clock, disk and versions, and show how to repair what is broken
+    Doctor,
     /// Print a completion script for your shell
     #[command(after_help = "Example:\n  mine completions bash > /etc/bash_completion.d/mine")]
     Completions(cli::Completions),
@@ -122,12 +133,16 @@ impl CommandLine for Cli {
             Command::Init(command) => command.run(&context()?, output).await,
             Command::Data(command) => command.run(&context()?),
             Command::Run(command) => command.run(&context()?, output).await,
+            Command::Ui(command) => command.run(&context()?, output).await,
+            Command::Pause(command) => command.run(&context()?),
+            Command::Resume => pause::resume(&context()?),
             Command::Status => status::run(&context()?, output).await,
             Command::Campaigns => campaigns::run(&context()?).await,
             Command::Earnings => earnings::run(&context()?).await,
             Command::Withdraw(command) => command.run(&context()?, output).await,
             Command::Policy(command) => command.run(&context()?).await,
             Command::Privacy => privacy::run(&context()?),
+            Command::Doctor => doctor::run(&context()?).await,
             Command::Completions(command) => command.run::<Self>(),
             Command::Version => cli::version::<Self>(),
         }
@@ -140,12 +155,16 @@ impl Command {
             Self::Init(_) => "mine.init/1",
             Self::Data(command) => command.schema(),
             Self::Run(_) => "mine.run/1",
+            Self::Ui(_) => "mine.ui/1",
+            Self::Pause(_) => "mine.pause/1",
+            Self::Resume => "mine.resume/1",
             Self::Status => "mine.status/1",
             Self::Campaigns => "mine.campaigns/1",
             Self::Earnings => "mine.earnings/1",
             Self::Withdraw(_) => "mine.withdraw/1",
             Self::Policy(_) => "mine.policy/1",
             Self::Privacy => "mine.privacy/1",
+            Self::Doctor => "mine.doctor/1",
             Self::Completions(_) => "mine.completions/1",
             Self::Version => "mine.version/1",
         }

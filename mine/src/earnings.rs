@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, I256, U256};
 use serde::Serialize;
-use sonar_contracts::State;
+use sonar_contracts::{EIGHTHS, Outcome, State, charged_eighths};
 use sonar_node::chain::Charge;
 use sonar_protocol::{
     event::LogPosition,
     ids::{CampaignId, Digest, Version, WindowIndex},
-    units::{Amount, TokenUnit},
+    units::{Amount, Timestamp, TokenUnit},
     view::{CampaignView, SettledSubmission, SettledWindow, Stakes, Withdrawal, World},
 };
 use syft::Ppm;
@@ -147,6 +147,73 @@ pub struct PendingSubmission {
     pub transaction: B256,
 }
 
+/// A submission of the account, with its outcome and the terms of the payout formula.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SubmissionRow {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The bounty's token.
+    pub token: Address,
+    /// The window.
+    pub window: WindowIndex,
+    /// Place of the submission in the window, from 0.
+    pub index: u32,
+    /// The version of the model that it is for.
+    pub version: Version,
+    /// Outcome.
+    pub verdict: Verdict,
+    /// The payout and its three integers; `None` unless it was accepted.
+    pub payout: Option<Payout>,
+    /// Stake behind the submission in wei.
+    pub stake: Amount,
+    /// The part of the stake that the submission paid, in wei.
+    pub charged: Amount,
+    /// Block, time and transaction of the submission.
+    pub submitted: LogPosition,
+    /// Block, time and transaction of the settlement; `None` before it.
+    pub settled: Option<LogPosition>,
+}
+
+/// A payout: `amount = floor(bounty × delta_ppm / range_ppm)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Payout {
+    /// The bounty.
+    pub bounty: Amount,
+    /// Improvement, in parts per million.
+    pub delta_ppm: Ppm,
+    /// Target, which pays the full bounty, in parts per million.
+    pub range_ppm: Ppm,
+    /// Payout as credited on chain.
+    pub amount: Amount,
+}
+
+/// Outcome of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It waits for its settlement.
+    Pending,
+    /// It did not improve the model.
+    NotImproved,
+    /// It improved the model, and was paid.
+    Accepted,
+    /// It was rejected for its form, or could not be fetched.
+    Rejected,
+    /// The Capsule missed its deadline, so it is never settled.
+    Expired,
+}
+
+/// Earnings of one day in one token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DayRow {
+    /// The day in UTC, as `2026-01-31`.
+    pub date: String,
+    /// The token.
+    pub token: Address,
+    /// Sum of the payouts that were settled on this day.
+    pub earned: Amount,
+}
+
 /// Cost of gas.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GasStatement {
@@ -233,6 +300,84 @@ pub fn statement(
     let lost = stakes.total.charged;
     let tokens = tokens.values().map(|token| token_statement(world, account, token, (&gas, lost), &pending)).collect();
     Statement { account, tokens, gas, pending, stakes, stake_claimable }
+}
+
+/// The account's submissions, newest first.
+#[must_use]
+pub fn submissions(world: &World, account: Address) -> Vec<SubmissionRow> {
+    let of = |campaign| settled_rows(campaign, account).chain(pending_rows(campaign, account));
+    let mut rows: Vec<_> = world.in_order().flat_map(of).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse((row.submitted.block, row.submitted.index)));
+    rows
+}
+
+/// Sums of the payouts by day and token, in the order of the days.
+#[must_use]
+pub fn days(rows: &[SubmissionRow]) -> Vec<DayRow> {
+    let mut sums: BTreeMap<(String, Address), Amount> = BTreeMap::new();
+    for row in rows {
+        if let (Some(payout), Some(settled)) = (&row.payout, &row.settled) {
+            let sum = sums.entry((date(settled.timestamp), row.token)).or_default();
+            *sum = sum.saturating_add(payout.amount);
+        }
+    }
+    sums.into_iter().map(|((date, token), earned)| DayRow { date, token, earned }).collect()
+}
+
+/// The day of a time in UTC.
+#[must_use]
+pub fn date(time: Timestamp) -> String {
+    let text = time.to_string();
+    text.split_once('T').map_or(text.as_str(), |(date, _)| date).to_owned()
+}
+
+fn settled_rows(campaign: &CampaignView, account: Address) -> impl Iterator<Item = SubmissionRow> {
+    let stake = Amount::from(campaign.terms.submissionStake);
+    settled(campaign, account).map(move |(window, submission)| {
+        let (bounty, range_ppm) = (campaign.terms.bounty.into(), campaign.terms.target());
+        let payout = submission.award.map(|award| Payout {
+            bounty,
+            delta_ppm: award.delta_ppm,
+            range_ppm,
+            amount: award.amount,
+        });
+        let eighths = U256::from(charged_eighths(submission.outcome));
+        SubmissionRow {
+            campaign: campaign.id,
+            token: campaign.terms.token,
+            window: window.index,
+            index: submission.index,
+            version: window.version,
+            verdict: match submission.outcome {
+                Outcome::Accepted(_) => Verdict::Accepted,
+                Outcome::NotImproved => Verdict::NotImproved,
+                Outcome::Rejected(_) => Verdict::Rejected,
+            },
+            payout,
+            stake,
+            // Stakes are multiples of eight wei.
+            charged: Amount(stake.0 / U256::from(EIGHTHS) * eighths),
+            submitted: submission.at,
+            settled: Some(window.at),
+        }
+    })
+}
+
+fn pending_rows(campaign: &CampaignView, account: Address) -> impl Iterator<Item = SubmissionRow> {
+    let verdict = if campaign.state == State::Open { Verdict::Pending } else { Verdict::Expired };
+    pending_at(campaign, account).map(move |(index, _, submitted)| SubmissionRow {
+        campaign: campaign.id,
+        token: campaign.terms.token,
+        window: campaign.window.index,
+        index,
+        version: campaign.window.version,
+        verdict,
+        payout: None,
+        stake: campaign.terms.submissionStake.into(),
+        charged: Amount::ZERO,
+        submitted,
+        settled: None,
+    })
 }
 
 fn stakes(world: &World, account: Address) -> StakeStatement {
@@ -459,6 +604,53 @@ mod tests {
     }
 
     #[test]
+    fn a_submission_is_followed_to_its_settlement_and_its_three_integers() {
+        let mut story = Story::opened();
+        story.activate();
+        story.submit(ME);
+        let rows = submissions(&story.world, ME);
+        assert_eq!((rows.len(), rows[0].verdict, rows[0].payout, rows[0].settled), (1, Verdict::Pending, None, None));
+        assert_eq!((rows[0].stake, rows[0].charged), (Amount::from(STAKE), Amount::ZERO));
+        assert_eq!(days(&rows), []);
+        story.settle(&[Some(30)]);
+        let row = &submissions(&story.world, ME)[0];
+        let Payout { bounty, delta_ppm, range_ppm, amount } = row.payout.unwrap();
+        assert_eq!((bounty, delta_ppm, range_ppm), (1_000_000_007.into(), Ppm::of(15, 100), Ppm::of(9, 10)));
+        assert_eq!((row.verdict, amount), (Verdict::Accepted, Amount::from(166_666_667)));
+        assert!(row.settled.unwrap().timestamp > row.submitted.timestamp);
+
+        story.submit(ME);
+        story.settle(&[None]);
+        story.submit(ME);
+        story.reject();
+        let rows = submissions(&story.world, ME);
+        let verdicts: Vec<_> = rows.iter().map(|row| (row.verdict, row.charged)).collect();
+        let charged = |eighths: u128| Amount::from(STAKE / 8 * eighths);
+        assert_eq!(verdicts[0], (Verdict::Rejected, charged(8)), "newest first");
+        assert_eq!(verdicts[1..], [(Verdict::NotImproved, charged(1)), (Verdict::Accepted, charged(0))]);
+    }
+
+    #[test]
+    fn payouts_are_summed_by_the_day_of_their_settlement() {
+        let mut story = Story::opened();
+        story.activate();
+        for gain in [10, 20] {
+            story.submit(ME);
+            story.settle(&[Some(gain)]);
+        }
+        story.now = story.now.plus(86_400_u32);
+        story.submit(ME);
+        story.settle(&[Some(30)]);
+        let rows = submissions(&story.world, ME);
+        let days = days(&rows);
+        let dates: Vec<_> = days.iter().map(|day| day.date.as_str()).collect();
+        assert_eq!(dates, ["1970-01-01", "1970-01-02"]);
+        let total = sum(days.iter().map(|day| day.earned));
+        assert_eq!(total, sum(rows.iter().filter_map(|row| row.payout).map(|payout| payout.amount)));
+        assert_eq!(date(Timestamp::from_unix(1_767_225_600)), "2026-01-01");
+    }
+
+    #[test]
     fn gas_without_earnings_is_a_loss() {
         let mut story = Story::opened();
         story.activate();
@@ -502,6 +694,9 @@ mod tests {
             let there = stakes.held.saturating_add(stakes.free);
             prop_assert_eq!(stakes.deposited, there.saturating_add(stakes.charged).saturating_add(stakes.withdrawn));
             prop_assert_eq!(stakes.held.0, U256::from(STAKE) * U256::from(statement.pending.len()));
+            let rows = submissions(&story.world, ME);
+            prop_assert_eq!(sum(rows.iter().map(|row| row.charged)), stakes.charged);
+            prop_assert_eq!(sum(days(&rows).iter().map(|day| day.earned)), eth.claimable.saturating_add(eth.withdrawn));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A Mine's home directory: the common content of every home, with the account `mine`, and `policy.toml`.
+//! A Mine's home directory: the common content of every home, with the account `mine`, `policy.toml`, and
+//! `pause.json`.
 
 use std::{
     io::ErrorKind,
@@ -58,6 +59,12 @@ impl MineHome {
     #[must_use]
     pub fn policy(&self) -> PathBuf {
         self.path().join("policy.toml")
+    }
+
+    /// The file of the pause.
+    #[must_use]
+    pub fn pause(&self) -> PathBuf {
+        self.path().join("pause.json")
     }
 
     /// Path of the account's keystore file.

@@ -13,6 +13,7 @@ use sonar_protocol::{
 };
 
 use crate::{
+    pause::{self, Pause},
     policy::{Decision, Facts, Objection, Policy, Protection, Transformation},
     reasons::{ManifestProblem, MaterialProblem, PrivacyProblem},
 };
@@ -81,6 +82,8 @@ pub struct PlannerInput<'a> {
     pub exhausted: Option<&'a PrivacyProblem>,
     /// Stake of this Mine's unsettled submissions to other campaigns, in wei.
     pub at_stake_elsewhere: Amount,
+    /// The pause that applies to the campaign.
+    pub paused: Option<&'a Pause>,
 }
 
 /// The next action.
@@ -131,6 +134,11 @@ pub enum Skip {
     Done,
     /// An update was made for this version and dropped.
     Spent,
+    /// The owner paused the Mine.
+    Paused {
+        /// When the pause ends by the clock of this machine; `None` until `mine resume`.
+        until: Option<Timestamp>,
+    },
 }
 
 /// What the Mine waits for.
@@ -174,13 +182,22 @@ impl fmt::Display for Skip {
             Self::UnusableMaterial(why) => write!(f, "unusable model: {why}"),
             Self::Done => f.write_str("update submitted; waiting for the next version of the model"),
             Self::Spent => f.write_str("the update for this version was dropped; a Mine makes only one per version"),
+            Self::Paused { until } => pause::describe(*until, f),
         }
     }
 }
 
-/// Decides the next action.
+/// Decides the next action. A pause replaces only the start of new work. An update that was made is sent: its privacy
+/// cost is charged, and it may have been sent before, with a stake that only the same bytes can earn back.
 #[must_use]
 pub fn next(situation: &PlannerInput<'_>) -> Action {
+    match (situation.paused, decide(situation)) {
+        (Some(pause), Action::Fetch(_) | Action::Train) => Action::Skip(Skip::Paused { until: pause.until }),
+        (_, action) => action,
+    }
+}
+
+fn decide(situation: &PlannerInput<'_>) -> Action {
     closed(situation).or_else(|| unwanted(situation)).or_else(|| blocked(situation)).unwrap_or_else(|| work(situation))
 }
 
@@ -357,12 +374,13 @@ mod tests {
         stage: Option<OutboxStage>,
         policy: Policy,
         exhausted: Option<PrivacyProblem>,
+        paused: Option<Pause>,
     }
 
     impl Case {
         fn new() -> Self {
             let policy = Policy::default();
-            Self { offer: KNOWN, supply: Supply::Ready, stage: None, policy, exhausted: None }
+            Self { offer: KNOWN, supply: Supply::Ready, stage: None, policy, exhausted: None, paused: None }
         }
 
         fn next(&self, story: &Story) -> Action {
@@ -376,6 +394,7 @@ mod tests {
                 stage: self.stage,
                 exhausted: self.exhausted.as_ref(),
                 at_stake_elsewhere: Amount::ZERO,
+                paused: self.paused.as_ref(),
             })
         }
     }
@@ -424,6 +443,28 @@ mod tests {
         assert_eq!((skip.to_string().as_str(), skip), ("ε is spent", Action::Skip(Skip::Privacy(spent))));
         case.stage = Some(OutboxStage::Sealed);
         assert_eq!(case.next(&story), Action::Send);
+    }
+
+    #[test]
+    fn a_pause_stops_new_work_but_not_the_way_of_what_was_made_or_staked() {
+        let mut story = Story::opened();
+        story.activate();
+        let until = Some(Timestamp::from_unix(7_000));
+        let paused = Action::Skip(Skip::Paused { until });
+        let pause = Pause { since: story.now, until, after_job: false };
+        let mut case = Case { paused: Some(pause), offer: Offer::Unknown, supply: Supply::Missing, ..Case::new() };
+        assert_eq!(case.next(&story), paused, "no manifest is fetched");
+        assert_eq!(paused.to_string(), "paused until 1970-01-01T01:56:40Z; `mine resume` ends the pause earlier");
+        case.offer = KNOWN;
+        assert_eq!(case.next(&story), paused, "no model is fetched");
+        case.supply = Supply::Ready;
+        assert_eq!(case.next(&story), paused, "nothing is trained");
+        case.stage = Some(OutboxStage::Sealed);
+        assert_eq!(case.next(&story), Action::Send);
+        story.submit(ME);
+        assert_eq!(case.next(&story), Action::Wait(Wait::Settlement));
+        story.close();
+        assert_eq!(case.next(&story), Action::Skip(Skip::Over));
     }
 
     #[test]
@@ -528,7 +569,7 @@ mod tests {
         /// In every state: nothing is trained or sent that could not be accepted, and nothing is trained or sent twice
         /// for one version.
         #[test]
-        fn work_is_done_only_when_it_counts(steps in steps(), sealed: bool) {
+        fn work_is_done_only_when_it_counts(steps in steps(), sealed: bool, paused: bool) {
             let mut story = Story::opened();
             story.activate();
             for step in steps {
@@ -540,13 +581,19 @@ mod tests {
                     Step::Close => story.close_if_idle(),
                     Step::Mine | Step::Theirs => {}
                 }
-                let case = Case { stage: sealed.then_some(OutboxStage::Sealed), ..Case::new() };
+                let pause = Pause { since: story.now, until: None, after_job: false };
+                let case = Case {
+                    stage: sealed.then_some(OutboxStage::Sealed),
+                    paused: paused.then_some(pause),
+                    ..Case::new()
+                };
                 let campaign = story.campaign();
                 match case.next(&story) {
                     action @ (Action::Train | Action::Send) => {
                         prop_assert!(campaign.takes_submissions(story.now));
                         prop_assert_eq!(campaign.uploads(ME), 0);
                         prop_assert_eq!(action == Action::Send, sealed);
+                        prop_assert!(sealed || !paused);
                     }
                     Action::Wait(Wait::Settlement) => prop_assert!(!campaign.window.submissions.is_empty()),
                     Action::Skip(_) => {}

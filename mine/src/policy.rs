@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
-use sonar_contracts::{STAKE_UNIT, address};
+use sonar_contracts::address;
 use sonar_protocol::{
     families::{Algorithm, FreeConstant},
+    obstacles::USUAL_SUBMISSION_STAKE as MAX_STAKE,
     units::{Amount, Timestamp, TokenUnit},
 };
 
@@ -20,8 +21,6 @@ pub use self::{
 };
 use crate::privacy::Budget;
 
-/// Default maximum stake of one submission in wei: 0.001 ETH.
-const MAX_STAKE: u128 = 1_000 * STAKE_UNIT;
 /// Default maximum stake of all unsettled submissions in wei: 0.01 ETH.
 const MAX_AT_STAKE: u128 = 10 * MAX_STAKE;
 

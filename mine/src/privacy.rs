@@ -1,19 +1,19 @@
 //! Privacy budgets and accounts of data sets. An update and its privacy cost are one entry of the outbox, so neither
 //! exists without the other.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
+use sonar_protocol::obstacles::USUAL_EPSILON as EPSILON;
+pub use sonar_protocol::obstacles::{USUAL_DELTA as DELTA, USUAL_UPLOADS as UPLOADS};
 use syft::privacy::{PrivacyError, Zcdp};
+use utoipa::ToSchema;
 
 use crate::repository::DataName;
 
-/// Usual ε.
-const EPSILON: f64 = 3.0;
-/// Default δ: suits up to about a million rows.
-pub const DELTA: f64 = 1e-6;
-/// Default number of uploads: enough for one or two campaigns.
-pub const UPLOADS: u32 = 20;
 /// Relative tolerance for sums of costs.
 const ROUNDING: f64 = 1e-9;
 
@@ -28,11 +28,16 @@ pub struct Budget {
     total: Zcdp,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A privacy budget: (ε, δ)-differential privacy for replacing one row of a data set by any other, over its whole life.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PrivacyBudget)]
 struct BudgetForm {
+    /// The ε.
     epsilon: f64,
+    /// The δ: probability that the guarantee fails.
     delta: f64,
+    /// Number of uploads into which it is divided.
     uploads: u32,
 }
 
@@ -196,6 +201,53 @@ impl DisclosureLedger {
             }
         }
         Ok(())
+    }
+}
+
+/// What was disclosed about each data set, and what is left of its budget.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct PrivacyReport {
+    /// Budget of each data set; `null` if Capsules learn exact updates.
+    #[schema(value_type = Option<BudgetForm>, required = true)]
+    pub budget: Option<Budget>,
+    /// By name.
+    pub data: Vec<PrivacyAccount>,
+}
+
+/// Privacy account of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct PrivacyAccount {
+    /// The data set. Its account is kept after it is removed.
+    #[schema(value_type = String)]
+    pub data: DataName,
+    /// Number of private updates.
+    pub private: u32,
+    /// Number of exact updates, which no ε covers.
+    pub exact: u32,
+    /// Total ε of the private updates; `null` without a budget, which has the δ.
+    #[schema(required = true)]
+    pub epsilon: Option<f64>,
+    /// Number of updates that the budget still allows; `null` without a budget.
+    #[schema(required = true)]
+    pub left: Option<u32>,
+}
+
+impl PrivacyReport {
+    /// The report on these data sets, and on all that have an account.
+    #[must_use]
+    pub fn new(budget: Option<Budget>, ledger: &DisclosureLedger, names: impl IntoIterator<Item = DataName>) -> Self {
+        let names: BTreeSet<DataName> = ledger.accounts().map(|(data, _)| data.clone()).chain(names).collect();
+        let account = |data: DataName| {
+            let spent = ledger.spent(&data);
+            PrivacyAccount {
+                data,
+                private: spent.private,
+                exact: spent.exact,
+                epsilon: budget.map(|budget| spent.cost.epsilon(budget.delta())),
+                left: budget.map(|budget| budget.left(spent)),
+            }
+        };
+        Self { budget, data: names.into_iter().map(account).collect() }
     }
 }
 

@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 const ABOUT: &str = "about-";
 const PROFILE: &str = "profile-";
 const TABLE: &str = "table-";
+/// Why a data set has no profile, without the cell that is ambiguous.
+const UNREADABLE: &str = "it cannot be read without ambiguity; remove the data set and add it again";
 
 /// The name of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +71,15 @@ pub struct About {
     pub added_at: Timestamp,
 }
 
+/// A data set with what is known about it without its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataProfile {
+    /// Its description.
+    pub about: About,
+    /// Its profile; `None` if it cannot be read without ambiguity.
+    pub profile: Option<Profile>,
+}
+
 /// How a data set fits a campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fit {
@@ -76,8 +87,10 @@ pub struct Fit {
     pub data: DataName,
     /// Number of rows that fit; zero if the data set does not fit.
     pub rows: usize,
-    /// Why it does not fit, one reason per line.
+    /// Why it does not fit, one reason per line, with the cells.
     pub problems: Option<String>,
+    /// The same by its profile alone, without any cell.
+    pub by_profile: Option<String>,
 }
 
 /// Why an operation on data sets failed.
@@ -106,12 +119,12 @@ pub enum RepositoryError {
     Join(DataName),
     /// A data set fits by its profile, but not by its rows, so this is a bug.
     #[error(
-        "the data set `{data}` does not fit the campaign, although its profile does; remove it, and report this as a bug: {report}"
+        "the data set `{data}` does not fit the campaign, although its profile does; remove it, and report this as a bug"
     )]
     Profile {
         /// The data set.
         data: DataName,
-        /// Why its rows do not fit.
+        /// Why its rows do not fit. Not in the message, because it has cells.
         report: FitReport,
     },
     /// The vault failed.
@@ -174,6 +187,15 @@ pub fn list(store: &dyn SecretStore) -> Result<Vec<About>, RepositoryError> {
     names(store)?.iter().map(|name| Ok(serde_json::from_slice(&store.get(&format!("{ABOUT}{name}"))?)?)).collect()
 }
 
+/// All data sets by name, with their profiles.
+///
+/// # Errors
+/// When the store fails.
+pub fn profiles(store: &dyn SecretStore) -> Result<Vec<DataProfile>, RepositoryError> {
+    let with_profile = |about: About| Ok(DataProfile { profile: profile(store, &about.name)?.ok(), about });
+    list(store)?.into_iter().map(with_profile).collect()
+}
+
 /// How each data set fits a campaign's schema.
 ///
 /// # Errors
@@ -183,11 +205,12 @@ pub fn fits(store: &dyn SecretStore, schema: &Schema) -> Result<Vec<Fit>, Reposi
         .into_iter()
         .map(|data| {
             let fit = profile(store, &data)?.map(|profile| profile.fit(schema).map(|()| profile.rows));
-            Ok(match fit {
-                Ok(Ok(rows)) => Fit { data, rows, problems: None },
-                Ok(Err(report)) => Fit { problems: Some(explain(store, schema, &data, &report)?), rows: 0, data },
-                Err(problems) => Fit { data, rows: 0, problems: Some(problems) },
-            })
+            let (rows, problems, by_profile) = match fit {
+                Ok(Ok(rows)) => (rows, None, None),
+                Ok(Err(report)) => (0, Some(explain(store, schema, &data, &report)?), Some(report.to_string())),
+                Err(problems) => (0, Some(problems), Some(UNREADABLE.into())),
+            };
+            Ok(Fit { data, rows, problems, by_profile })
         })
         .collect()
 }

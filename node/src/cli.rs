@@ -154,8 +154,8 @@ impl Failure {
         Self::new(Code::Internal, message)
     }
 
-    fn envelope(&self, schema: &str, warnings: &[String]) -> Value {
-        json!({
+    fn envelope(&self, schema: &str, data: Option<&Value>, warnings: &[String]) -> Value {
+        let mut envelope = json!({
             "schema": schema,
             "ok": false,
             "error": {
@@ -166,7 +166,11 @@ impl Failure {
                 "retryable": self.retryable,
             },
             "warnings": warnings,
-        })
+        });
+        if let Some(data) = data {
+            envelope["data"] = data.clone();
+        }
+        envelope
     }
 }
 
@@ -246,6 +250,7 @@ impl From<campaign::CampaignFileError> for Failure {
         let place = match &error {
             campaign::CampaignFileError::Toml { line, column, .. } => format!("line {line}, column {column}"),
             campaign::CampaignFileError::Text(_) => "name and description".into(),
+            campaign::CampaignFileError::Organisation(_) => "organisation".into(),
             campaign::CampaignFileError::Schema(_) => "inputs and task".into(),
             campaign::CampaignFileError::Model { field, .. } => (*field).into(),
         };
@@ -273,9 +278,11 @@ impl From<LaunchError> for Failure {
             | LaunchError::Rows(_)
             | LaunchError::Trial(_)
             | LaunchError::Draft(DraftError::Examples(_)) => Code::ValidationData,
-            LaunchError::Draft(DraftError::Model(_)) | LaunchError::Backbone(_) | LaunchError::BackboneSize(_) => {
-                Code::Model
-            }
+            LaunchError::Draft(DraftError::Model(_) | DraftError::Parent(_))
+            | LaunchError::Parent(_)
+            | LaunchError::NoParent(_)
+            | LaunchError::Backbone(_)
+            | LaunchError::BackboneSize(_) => Code::Model,
             LaunchError::Grid(_) => Code::Grid,
             LaunchError::Limit { .. }
             | LaunchError::Window { .. }
@@ -308,6 +315,8 @@ pub struct Report {
     // `None` for a stream whose items were printed already.
     data: Option<Value>,
     human: String,
+    // What the result means for the exit code.
+    failure: Option<Failure>,
 }
 
 impl Report {
@@ -316,13 +325,20 @@ impl Report {
     /// # Errors
     /// When `data` has no JSON form, which is a bug.
     pub fn new(data: &impl Serialize, human: impl Into<String>) -> Result<Self, Failure> {
-        Ok(Self { data: Some(serde_json::to_value(data).map_err(Failure::internal)?), human: human.into() })
+        let data = Some(serde_json::to_value(data).map_err(Failure::internal)?);
+        Ok(Self { data, human: human.into(), failure: None })
+    }
+
+    /// The same result of a command that fails: the result is printed first, then the failure.
+    #[must_use]
+    pub fn failing(self, failure: Failure) -> Self {
+        Self { failure: Some(failure), ..self }
     }
 
     /// Creates the result of a stream, whose items have been printed already.
     #[must_use]
     pub fn streamed() -> Self {
-        Self { data: None, human: String::new() }
+        Self { data: None, human: String::new(), failure: None }
     }
 }
 
@@ -379,6 +395,12 @@ impl Output {
     pub fn finish(self, result: Result<Report, Failure>) -> process::ExitCode {
         let warnings = self.warnings.lock().map(|warnings| warnings.clone()).unwrap_or_default();
         match result {
+            Ok(Report { data, human, failure: Some(failure) }) => {
+                if !self.json && !human.is_empty() {
+                    say(io::stdout(), &human.trim_end());
+                }
+                self.fail(&failure, data.as_ref(), &warnings)
+            }
             Ok(report) => {
                 if self.json {
                     let envelope = report.data.map(|data| Envelope { schema: self.schema, ok: true, data, warnings });
@@ -390,14 +412,16 @@ impl Output {
                 }
                 ExitCode::Success.into()
             }
-            Err(failure) => {
-                say(io::stderr(), &format_args!("error: {failure}"));
-                if self.json {
-                    say_json(io::stdout(), &failure.envelope(&self.schema, &warnings));
-                }
-                failure.code.exit().into()
-            }
+            Err(failure) => self.fail(&failure, None, &warnings),
         }
+    }
+
+    fn fail(&self, failure: &Failure, data: Option<&Value>, warnings: &[String]) -> process::ExitCode {
+        say(io::stderr(), &format_args!("error: {failure}"));
+        if self.json {
+            say_json(io::stdout(), &failure.envelope(&self.schema, data, warnings));
+        }
+        failure.code.exit().into()
     }
 
     /// As `finish`, for streams, whose items have been printed already.
@@ -708,8 +732,9 @@ mod tests {
     fn a_failure_says_what_where_and_what_to_do() {
         let failure = Failure::new(Code::Manifest, "wrong").at("file:1:2").help("do this");
         assert_eq!(failure.to_string(), "wrong\n  where: file:1:2\n  help:  do this");
-        let envelope = failure.envelope("sonar.test/1", &[]);
-        assert_eq!(envelope["ok"], false);
+        let envelope = failure.envelope("sonar.test/1", None, &[]);
+        assert_eq!((&envelope["ok"], envelope.get("data")), (&json!(false), None));
+        assert_eq!(failure.envelope("sonar.test/1", Some(&json!(1)), &[])["data"], 1);
         assert_eq!(envelope["error"]["where"], "file:1:2");
     }
 }

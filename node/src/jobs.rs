@@ -221,6 +221,12 @@ where
         self.leases.get(key).map_or(0, |lease| lease.failures)
     }
 
+    /// Number of starts in a row of the key's last step.
+    #[must_use]
+    pub fn attempts(&self, key: &K) -> u32 {
+        self.leases.get(key).map_or(0, |lease| lease.attempts)
+    }
+
     /// When the next resting key is due, for a loop without other wake-ups.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {

@@ -1,6 +1,9 @@
 //! The campaign file, in which a data scientist describes a campaign.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use alloy::primitives::Address;
 use serde::{
@@ -13,6 +16,8 @@ use syft_nets::NetworkKind;
 
 use crate::{
     data::{Input, MAX_COLUMNS, Range, Schema, SchemaError},
+    ids::CampaignId,
+    organisation::{Organisation, OrganisationError},
     regime::Regime,
     text::TextError,
     units::{Amount, Timestamp, TokenUnit},
@@ -33,6 +38,8 @@ pub struct CampaignFile {
     /// Description.
     #[serde(default)]
     pub description: String,
+    /// The organisation behind the campaign, as its owner names it: shown as unverified.
+    pub organisation: Option<Organisation>,
     /// The task: what the model predicts.
     pub task: TaskTable,
     /// The columns that the model reads, in the model's order.
@@ -180,9 +187,41 @@ pub struct ModelTable {
     pub backbone: Option<PathBuf>,
     /// Index of the seed of random features, or of a network's initial weights, 0 to 15 (default: random).
     pub seed: Option<SeedIndex>,
-    /// Path of the starting model as safetensors, relative to the campaign file (default: a model that gives the same
-    /// output for every row).
-    pub initial: Option<PathBuf>,
+    /// The starting model (default: a model that gives the same output for every row).
+    pub initial: Option<InitialModel>,
+}
+
+impl ModelTable {
+    /// Path of the starting model, if it is a file.
+    #[must_use]
+    pub fn initial_file(&self) -> Option<&Path> {
+        if let Some(InitialModel::File(path)) = &self.initial { Some(path) } else { None }
+    }
+
+    /// The campaign whose result is the starting model, if it is one.
+    #[must_use]
+    pub const fn initial_campaign(&self) -> Option<CampaignId> {
+        if let Some(InitialModel::Campaign(id)) = self.initial { Some(id) } else { None }
+    }
+}
+
+/// A starting model that the data scientist provides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InitialModel {
+    /// A safetensors file, by its path relative to the campaign file.
+    File(PathBuf),
+    /// The result of an earlier campaign of the same owner, written as `campaign:0x…`.
+    Campaign(CampaignId),
+}
+
+impl<'de> Deserialize<'de> for InitialModel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.strip_prefix("campaign:") {
+            Some(id) => id.parse().map(Self::Campaign).map_err(D::Error::custom),
+            None => Ok(Self::File(text.into())),
+        }
+    }
 }
 
 /// How updates are combined.
@@ -351,6 +390,9 @@ pub enum CampaignFileError {
     /// A text has a control character.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// The organisation is invalid.
+    #[error(transparent)]
+    Organisation(#[from] OrganisationError),
     /// The schema is invalid.
     #[error("{0}")]
     Schema(#[from] SchemaError),
@@ -501,6 +543,32 @@ target = 0.9
         assert!(refusal("\"test\"", "\"test\"\ndescription = \"\\u0007\"").starts_with("`description` contains"));
         assert!(refusal("name = \"b\"", r#"name = "b\u001B[31m""#).starts_with("the name of input 2"));
         assert!(refusal("\"yes\"]", r#""\u001B[31mred"]"#).starts_with("the name of class 2"));
+    }
+
+    #[test]
+    fn an_organisation_is_checked() {
+        let with = |text: &str| CampaignFile::parse(&format!("{TEXT}[organisation]\n{text}"));
+        let named = with("name = \"Clinic\"\nlink = \"https://clinic.example\"").unwrap().organisation.unwrap();
+        assert_eq!((named.name.as_str(), named.link.as_deref()), ("Clinic", Some("https://clinic.example")));
+        assert_eq!(with("name = \"Clinic\"").unwrap().organisation.unwrap().link, None);
+        assert_eq!(CampaignFile::parse(TEXT).unwrap().organisation, None);
+        let refusal = |text: &str| with(text).unwrap_err().to_string();
+        assert!(refusal("name = \"Clinic\"\nlink = \"javascript:x\"").starts_with("organisation.link"));
+        assert!(refusal("name = \"\"").starts_with("organisation.name"));
+        assert!(refusal("name = \"Clinic\"\nlogo = \"x\"").contains("logo"));
+    }
+
+    #[test]
+    fn a_starting_model_is_a_file_or_a_campaign() {
+        let initial = |text: &str| CampaignFile::parse(&format!("{TEXT}[model]\ninitial = \"{text}\""));
+        let file = initial("models/start.safetensors").unwrap().model;
+        assert_eq!(file.initial_file(), Some(Path::new("models/start.safetensors")));
+        assert_eq!(file.initial_campaign(), None);
+        let id = CampaignId::from([0xAB; 32]);
+        let campaign = initial(&format!("campaign:{id}")).unwrap().model;
+        assert_eq!((campaign.initial_file(), campaign.initial_campaign()), (None, Some(id)));
+        let short = initial("campaign:0xabab").unwrap_err().to_string();
+        assert!(short.contains("line 17") && short.contains("0xabab"), "{short}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sonar_contracts::{KeyProof, Publication, Tree, handover_hash};
 use syft::{Binding, VersionSeed};
+use utoipa::ToSchema;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::ids::{CampaignId, Digest, Version};
@@ -31,14 +32,17 @@ const _: () = assert!(syft::Material::HEADER == sonar_contracts::HEADER);
 const _: () = assert!(sonar_contracts::CHUNK.is_multiple_of(syft::Material::WORD));
 
 /// The published material of a version, and the Capsule's commitments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
     /// Digest of the material on IPFS.
+    #[schema(value_type = String)]
     pub material: Digest,
     /// Merkle root over the material's chunks.
+    #[schema(value_type = String)]
     pub root: B256,
     /// Hash of the hand-over of the version's seed.
+    #[schema(value_type = String)]
     pub handover: B256,
 }
 

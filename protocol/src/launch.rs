@@ -28,6 +28,7 @@ use crate::{
     fingerprint::Fingerprint,
     handover::AuditSecret,
     ids::Digest,
+    lineage::Parent,
     manifest::Manifest,
     pgp::Certificate,
     regime::Regime,
@@ -158,16 +159,29 @@ impl Plan {
 /// # Errors
 /// The first reason for which the launch is refused.
 pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
+    plan_from(file, inputs, None)
+}
+
+/// The same for a campaign that may start from the result of an earlier one, which is [`Inputs::initial`].
+///
+/// # Errors
+/// As [`plan`], and when the model would not be of the parent's kind.
+pub fn plan_from(file: &CampaignFile, inputs: Inputs, parent: Option<&Parent>) -> Result<Plan, LaunchError> {
+    if let Some(named) = file.model.initial_campaign() {
+        let parent = parent.filter(|parent| parent.id == named && inputs.initial.is_some());
+        parent.ok_or(LaunchError::NoParent(named))?.check(file)?;
+    }
     let bounty = u128::try_from(inputs.bounty.0).ok().filter(|bounty| *bounty > 0);
     let bounty = bounty.ok_or(LaunchError::Bounty)?;
     let deadline = file.deadline.from(inputs.now);
     if deadline <= inputs.now {
         return Err(LaunchError::PastDeadline);
     }
-    let data = file.schema();
+    // The numbers as the parent's programs read them, so that its constants fit exactly.
+    let data = parent.map_or_else(|| file.schema(), |parent| parent.manifest.data.clone());
     let (examples, backbone) = read(&data, &inputs.validation, inputs.backbone)?;
     let seed = file.model.seed.unwrap_or_else(|| SeedIndex::from_bits(inputs.salt.0[0]));
-    let (method, model) = families::draft(Brief { file, data: &data, examples: &examples, backbone, seed })?;
+    let (method, model) = families::draft(Brief { file, data: &data, examples: &examples, backbone, seed, parent })?;
     let initial = inputs.initial.as_ref().map(|bytes| bytes.as_slice());
     let measured = measure(file, &data, &method, &examples, initial)?;
     let accuracy = accuracy::accuracy(file, measured, examples.len())?;
@@ -180,9 +194,11 @@ pub fn plan(file: &CampaignFile, inputs: Inputs) -> Result<Plan, LaunchError> {
         certificate: inputs.scientist.certificate,
     };
     let manifest = Manifest {
-        schema: Manifest::form(),
+        schema: Manifest::form(file.organisation.as_ref(), parent.map(|parent| parent.id)),
         name: file.name.clone(),
         description: file.description.clone(),
+        organisation: file.organisation.clone(),
+        parent: parent.map(|parent| parent.id),
         mode: file.mode,
         metric: file.metric(),
         data,

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O and no tasks. Time and randomness are arguments.
 
+pub mod actions;
 pub mod admission;
 pub mod audit;
 pub mod backbone;
@@ -17,13 +18,18 @@ pub mod handover;
 pub mod ids;
 pub mod launch;
 pub mod limits;
+pub mod lineage;
 pub mod manifest;
+pub mod obstacles;
+pub mod organisation;
 pub mod pgp;
 pub mod profile;
 pub mod projection;
 pub mod refusal;
 pub mod regime;
+pub mod simulation;
 pub mod statement;
+pub mod statistics;
 pub mod table;
 pub mod terms;
 pub mod text;

@@ -14,13 +14,17 @@ use crate::{
     families::{FreeConstant, Method, MethodError, Trial, TrialError},
     fingerprint::Fingerprint,
     handover::{AuditKey, keys_root},
-    ids::Digest,
+    ids::{CampaignId, Digest},
     limits,
+    organisation::{Organisation, OrganisationError},
     text::{self, TextError},
 };
 
-/// Name and version of the format.
-const SCHEMA: &str = "sonar.manifest/3";
+/// Name and version of the format of manifests without organisation and parent. Such manifests keep it, so that programs
+/// that know nothing newer serve their campaigns.
+const PLAIN_SCHEMA: &str = "sonar.manifest/3";
+/// Name and version of the format of manifests that may have them.
+const SCHEMA: &str = "sonar.manifest/4";
 /// Maximum number of characters of name and description.
 const MAX_TEXT: usize = 4_096;
 
@@ -88,6 +92,12 @@ pub struct Manifest {
     pub name: String,
     /// Description.
     pub description: String,
+    /// The organisation behind the campaign, as its owner names it: unverified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<Organisation>,
+    /// The earlier campaign whose result the model starts from, according to the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<CampaignId>,
     /// How updates are combined.
     pub mode: Mode,
     /// Schema of the data.
@@ -123,11 +133,14 @@ pub enum ManifestError {
     #[error("the manifest cannot be read: {0}")]
     Json(#[from] serde_json::Error),
     /// It has another format.
-    #[error("the manifest has format `{0}`; this program reads {SCHEMA}")]
+    #[error("the manifest has format `{0}`; this program reads {PLAIN_SCHEMA} and {SCHEMA}")]
     Form(String),
     /// A text has a control character.
     #[error("the manifest: {0}")]
     Characters(#[from] TextError),
+    /// The organisation is invalid.
+    #[error("the manifest: {0}")]
+    Organisation(#[from] OrganisationError),
     /// A text is too long.
     #[error("the manifest's {0} has more than {MAX_TEXT} characters")]
     Text(&'static str),
@@ -194,10 +207,11 @@ impl CampaignLimits {
 }
 
 impl Manifest {
-    /// Name and version of the format that this program writes.
+    /// Name and version of the format of a manifest with this organisation and parent.
     #[must_use]
-    pub fn form() -> String {
-        SCHEMA.into()
+    pub fn form(organisation: Option<&Organisation>, parent: Option<CampaignId>) -> String {
+        let is_plain = organisation.is_none() && parent.is_none();
+        if is_plain { PLAIN_SCHEMA.into() } else { SCHEMA.into() }
     }
 
     /// Encodes the manifest. The same manifest always gives the same bytes.
@@ -232,14 +246,21 @@ impl Manifest {
         }
         let manifest: Self = serde_json::from_slice(bytes)?;
         manifest.check()?;
+        if manifest.parent.is_some() && manifest.commitments.initial.is_none() {
+            return Err(ManifestError::Contradiction("it names a parent, and no starting model"));
+        }
         Ok(manifest)
     }
 
     fn check(&self) -> Result<(), ManifestError> {
         use ManifestError::Contradiction;
-        if self.schema != SCHEMA {
-            return Err(ManifestError::Form(self.schema.chars().take(80).collect()));
+        match self.schema.as_str() {
+            SCHEMA => {}
+            PLAIN_SCHEMA if self.organisation.is_none() && self.parent.is_none() => {}
+            PLAIN_SCHEMA => return Err(Contradiction("its format has neither organisation nor parent")),
+            other => return Err(ManifestError::Form(other.chars().take(80).collect())),
         }
+        self.organisation.as_ref().map_or(Ok(()), Organisation::check)?;
         let long = |text: &str| text.chars().count() > MAX_TEXT;
         if long(&self.name) {
             return Err(ManifestError::Text("name"));

@@ -8,13 +8,16 @@ use syft::Ppm;
 use utoipa::ToSchema;
 
 use crate::{
+    campaign::template::TaskKind,
     event::LogPosition,
     ids::{CampaignId, Digest},
+    lineage::ParentClaim,
     manifest::Manifest,
+    organisation::Organisation,
     refusal::DeclineReason,
     regime::Regime,
     units::{Amount, Timestamp},
-    view::{Award, CampaignView, CapsuleView, SettledWindow, StakeFate, Stakes},
+    view::{Award, CampaignView, CapsuleView, SettledWindow, StakeFate, Stakes, World},
     wire::TermsJson,
 };
 
@@ -25,11 +28,23 @@ pub struct Label {
     pub name: String,
     /// Regime.
     pub regime: Regime,
+    /// The organisation behind it, according to its owner.
+    pub organisation: Option<Organisation>,
+    /// The campaign that it starts from, according to its owner.
+    pub parent: Option<ParentClaim>,
+    /// Kind of prediction.
+    pub task: TaskKind,
 }
 
 impl From<&Manifest> for Label {
     fn from(manifest: &Manifest) -> Self {
-        Self { name: manifest.name.clone(), regime: manifest.method.regime() }
+        Self {
+            name: manifest.name.clone(),
+            regime: manifest.method.regime(),
+            organisation: manifest.organisation.clone(),
+            parent: manifest.parent.map(|id| ParentClaim { id, verified: false }),
+            task: TaskKind::from(&manifest.data.task),
+        }
     }
 }
 
@@ -42,13 +57,16 @@ pub struct CampaignSummary {
     /// Its name, if its manifest is available.
     pub name: Option<String>,
     /// Regime, if its manifest is available: `encrypted` (Mines never see the model) or `clear` (the model is public).
-    #[schema(value_type = Option<String>)]
     pub regime: Option<Regime>,
+    /// The organisation behind it, according to its owner: nobody verifies it.
+    pub organisation: Option<Organisation>,
+    /// The campaign whose result it starts from, according to its owner, if its manifest names one.
+    pub parent: Option<ParentClaim>,
+    /// Kind of prediction, if its manifest is available.
+    pub task: Option<TaskKind>,
     /// Its state.
-    #[schema(value_type = String)]
     pub state: State,
-    /// Reason for closing.
-    #[schema(value_type = Option<String>)]
+    /// Reason for closing; null while it is open and its owner has not announced the end.
     pub reason: Option<CloseReason>,
     /// The data scientist.
     #[schema(value_type = String)]
@@ -415,11 +433,16 @@ impl CampaignSummary {
     /// The summary of a campaign.
     #[must_use]
     pub fn new(view: &CampaignView, label: Option<Label>) -> Self {
-        let (name, regime) = label.map(|Label { name, regime }| (name, regime)).unzip();
+        let (regime, task) = label.as_ref().map(|label| (label.regime, label.task)).unzip();
+        let (name, organisation, parent) =
+            label.map(|label| (Some(label.name), label.organisation, label.parent)).unwrap_or_default();
         Self {
             id: view.id,
             name,
             regime,
+            organisation,
+            parent,
+            task,
             state: view.state,
             reason: (view.reason != CloseReason::None).then_some(view.reason),
             owner: view.terms.owner,
@@ -437,6 +460,13 @@ impl CampaignSummary {
             windows: view.settled.len(),
             deadline: view.terms.deadline(),
             opened_at: view.opened.timestamp,
+        }
+    }
+
+    /// Compares the parent that the owner names with the chain.
+    pub fn verify_parent(&mut self, world: &World) {
+        if let (Some(claim), Some(view)) = (&mut self.parent, world.campaign(self.id)) {
+            *claim = ParentClaim::new(claim.id, view, world);
         }
     }
 }

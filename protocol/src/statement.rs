@@ -32,7 +32,6 @@ pub struct CampaignProgress {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct PrivacyStatement {
     /// Regime: `encrypted` (Mines never see the model) or `clear` (the model is public).
-    #[schema(value_type = String)]
     pub regime: Regime,
     /// Whether the model can be called secret.
     pub model: ModelSecrecy,

@@ -435,7 +435,11 @@ impl Table {
     }
 
     /// A cell, trimmed.
-    pub(crate) fn cell(&self, row: usize, column: usize) -> &str {
+    ///
+    /// # Panics
+    /// When there is no such row or column.
+    #[must_use]
+    pub fn cell(&self, row: usize, column: usize) -> &str {
         let at = row * self.columns.len() + column;
         let start = if at == 0 { 0 } else { self.ends[at - 1] as usize };
         &self.text[start..self.ends[at] as usize]

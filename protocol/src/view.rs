@@ -18,6 +18,7 @@ use crate::{
     handover::{Handover, Published},
     ids::{CampaignId, Digest, Version, WindowIndex},
     refusal::DeclineReason,
+    statistics::{Statistics, StatisticsUndo},
     terms::CampaignTerms,
     units::{Amount, Timestamp},
     wire,
@@ -44,6 +45,8 @@ pub struct World {
     pub order: Vec<CampaignId>,
     /// All Capsules by operator.
     pub capsules: BTreeMap<Address, CapsuleView>,
+    /// Counters of everything that happened, by day; empty in a world of one account.
+    pub statistics: Statistics,
     /// The newest block.
     pub head: Head,
     // Account whose part of settled windows and ended campaigns is kept; everyone's if `None`.
@@ -60,6 +63,7 @@ pub struct Undo {
     opened: usize,
     campaigns: Vec<(CampaignId, Option<Arc<CampaignView>>)>,
     capsules: Vec<(Address, Option<CapsuleView>)>,
+    statistics: StatisticsUndo,
 }
 
 /// The registration and stake of a Capsule.
@@ -133,6 +137,10 @@ pub struct CampaignView {
     pub stake_fate: Option<StakeFate>,
     /// Place of the event that closed it.
     pub closed: Option<LogPosition>,
+    /// Place of the delivery.
+    pub delivered: Option<LogPosition>,
+    /// Place of the event that decided over fee and stake: release, conviction, or expiry.
+    pub judged: Option<LogPosition>,
     /// Submissions and money of accounts.
     pub accounts: BTreeMap<Address, Account>,
     /// What submissions paid for the Capsule's gas, and it did not withdraw, in wei.
@@ -394,6 +402,7 @@ impl World {
             {
                 part.capsules.insert(*operator, capsule.clone());
             }
+            self.statistics.stage(&mut part.statistics, record);
         }
         records.into_iter().try_for_each(|record| part.apply(record))?;
         Ok(StagedChanges(part))
@@ -406,6 +415,7 @@ impl World {
             opened: part.order.len(),
             campaigns: part.campaigns.keys().map(|id| (*id, self.campaigns.get(id).cloned())).collect(),
             capsules: part.capsules.keys().map(|operator| (*operator, self.capsules.get(operator).cloned())).collect(),
+            statistics: self.statistics.commit(part.statistics),
         };
         self.campaigns.extend(part.campaigns);
         self.order.extend(part.order);
@@ -428,6 +438,7 @@ impl World {
                 None => self.capsules.remove(operator),
             };
         }
+        self.statistics.revert(&undo.statistics);
     }
 
     /// Applies one event.
@@ -442,6 +453,9 @@ impl World {
                 if self.campaigns.contains_key(id) {
                     return Err(fault("the campaign was already opened"));
                 }
+                if self.scope.is_none() {
+                    self.statistics.record_launch(terms, record.at.timestamp);
+                }
                 self.campaigns
                     .insert(*id, Arc::new(CampaignView::new(*id, (**terms).clone(), *window_start, record.at)));
                 self.order.push(*id);
@@ -451,12 +465,13 @@ impl World {
                 self.capsules.entry(*operator).or_default().apply(change);
                 Ok(())
             }
-            (_, Some(id)) => self
-                .campaigns
-                .get_mut(&id)
-                .ok_or("there is no such campaign")
-                .and_then(|campaign| Arc::make_mut(campaign).apply_within(self.scope, record))
-                .map_err(fault),
+            (_, Some(id)) => {
+                let campaign = self.campaigns.get_mut(&id).ok_or_else(|| fault("there is no such campaign"))?;
+                if self.scope.is_none() {
+                    self.statistics.record(campaign, record);
+                }
+                Arc::make_mut(campaign).apply_within(self.scope, record).map_err(fault)
+            }
             (_, None) => Ok(()),
         }
     }
@@ -538,6 +553,8 @@ impl CampaignView {
             handovers: Vec::new(),
             stake_fate: None,
             closed: None,
+            delivered: None,
+            judged: None,
             accounts: BTreeMap::new(),
             gas_credit: Amount::ZERO,
             withdrawals: Vec::new(),
@@ -584,10 +601,23 @@ impl CampaignView {
         self.accounts.get(&account).map_or(Amount::ZERO, Account::owed)
     }
 
+    /// The part of an account's earnings that it has not withdrawn.
+    #[must_use]
+    pub fn unpaid_earnings(&self, account: Address) -> Amount {
+        self.accounts.get(&account).map_or(Amount::ZERO, |account| account.earned.saturating_sub(account.paid))
+    }
+
     /// Stakes of an account.
     #[must_use]
     pub fn stakes(&self, account: Address) -> Stakes {
         self.accounts.get(&account).map_or_else(Stakes::default, |account| self.stakes_of(&account.stakes))
+    }
+
+    /// Stake in wei that an account can withdraw: for the Capsule with what submissions paid for its gas.
+    #[must_use]
+    pub fn withdrawable_stake(&self, account: Address) -> Amount {
+        let gas_credit = if account == self.terms.capsule { self.gas_credit } else { Amount::ZERO };
+        self.stakes(account).free.saturating_add(gas_credit)
     }
 
     /// Stakes of all accounts.
@@ -786,21 +816,23 @@ impl CampaignView {
                 self.require(State::Closed)?;
                 self.state = State::Finalized;
                 self.changed_at = at.timestamp;
+                self.delivered = Some(at);
                 self.result = Some(*result);
                 self.handovers.clone_from(handovers);
             }
             Event::Released { fee, refunded, .. } => {
-                self.judged(State::Released, StakeFate::Released)?;
+                self.decide(State::Released, StakeFate::Released, at)?;
                 self.credit(self.terms.capsule, *fee);
                 self.credit(self.terms.owner, *refunded);
             }
             Event::Convicted { version, refunded, .. } => {
-                self.judged(State::Convicted, StakeFate::Convicted { version: *version })?;
+                self.decide(State::Convicted, StakeFate::Convicted { version: *version }, at)?;
                 self.credit(self.terms.owner, *refunded);
             }
             Event::Expired { refunded, .. } => {
                 self.require(State::Closed)?;
                 self.reason = CloseReason::CapsuleTimeout;
+                self.judged = Some(at);
                 self.credit(self.terms.owner, *refunded);
             }
             Event::Withdrawn { account, to, amount, .. } => self.withdrawn(*account, *to, *amount, at)?,
@@ -848,9 +880,10 @@ impl CampaignView {
         self.stake_withdrawals.retain(|withdrawal| keeps(withdrawal.account));
     }
 
-    fn judged(&mut self, state: State, fate: StakeFate) -> Result<(), &'static str> {
+    fn decide(&mut self, state: State, fate: StakeFate, at: LogPosition) -> Result<(), &'static str> {
         self.require(State::Finalized)?;
         self.state = state;
+        self.judged = Some(at);
         self.stake_fate = Some(fate);
         Ok(())
     }

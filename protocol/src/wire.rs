@@ -186,7 +186,6 @@ pub struct SettlementRequest {
     #[schema(value_type = Vec<u16>)]
     pub outcomes: Vec<Outcome>,
     /// The published next version, if there is one.
-    #[schema(value_type = Option<Object>)]
     pub next: Option<Published>,
     /// 0, or the reason to close.
     #[serde(default, with = "close_reason")]

@@ -137,7 +137,7 @@ impl Sealed {
 /// The Capsule's side.
 pub struct Capsule {
     pub identity: Identity,
-    node: Node,
+    pub node: Node,
     _home: TempDir,
 }
 
@@ -246,12 +246,12 @@ pub fn scientist(stage: &Stage, served: &Served) -> User {
     user
 }
 
-fn launch(user: &User, more: &[&str]) -> crate::commands::Answer {
+pub fn launch(user: &User, more: &[&str]) -> crate::commands::Answer {
     let file = user.path("campaign.toml").display().to_string();
     user.json(&[&["campaign", "launch", &file][..], more].concat())
 }
 
-fn id_of(data: &Value) -> CampaignId {
+pub fn id_of(data: &Value) -> CampaignId {
     data["id"].as_str().unwrap().parse().unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! The protocol against a real chain.
 
+mod archive;
 mod campaign;
 mod commands;
 mod desk;

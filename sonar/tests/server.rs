@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use alloy::{primitives::U256, providers::Provider};
+use alloy::{
+    primitives::{Address, Bytes, U256},
+    providers::Provider,
+    sol_types::SolCall,
+};
 use futures::{StreamExt, stream::BoxStream};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use sonar::server::{Server, ServerConfig};
-use sonar_contracts::{Outcome, Terms};
+use sonar_contracts::{Campaigns, Outcome, Terms};
 use sonar_node::{chain::Client, ipfs};
 use sonar_protocol::{
     ids::{CampaignId, Digest},
@@ -218,7 +222,16 @@ async fn the_api_says_what_the_chain_says_also_when_its_index_is_lost() {
     assert_eq!(facts["stakes"]["free"], stage.owner.stakes(id, miner).await.unwrap().free.to_string());
     assert_eq!(detail["terms"]["submission_stake"], terms.submissionStake.to_string());
 
-    let paths = [path.clone(), format!("{path}/submissions"), format!("{path}/events"), "/api/v1/campaigns".into()];
+    let paths = [
+        path.clone(),
+        format!("{path}/submissions"),
+        format!("{path}/events"),
+        format!("{path}/series"),
+        format!("{path}/leaderboard"),
+        format!("{path}/money"),
+        "/api/v1/campaigns".into(),
+        "/api/v1/statistics".into(),
+    ];
     let mut before = Vec::new();
     for path in &paths {
         before.push(site.ok(path).await);
@@ -229,6 +242,207 @@ async fn the_api_says_what_the_chain_says_also_when_its_index_is_lost() {
     for (path, before) in paths.iter().zip(before) {
         assert_eq!(site.ok(path).await, before, "{path}");
     }
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn statistics_count_what_happened_on_the_chain() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let (terms, id) = campaign(&stage, 1).await;
+    settle(&stage, id).await;
+    stage.owner.open(&stage.terms(2).await).await.unwrap();
+    let miner = &stage.miners[0];
+    miner.withdraw(&terms, miner.address().unwrap()).await.unwrap();
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+
+    let statistics = site.ok("/api/v1/statistics").await;
+    let total = &statistics["total"];
+    assert_eq!((&total["campaigns"]["opened"], &total["campaigns"]["activated"]), (&json!(2), &json!(1)));
+    assert_eq!((&total["by_state"]["open"], &total["by_state"]["proposed"]), (&json!(1), &json!(1)));
+    assert_eq!((&total["submissions"], &total["miners_active"]), (&json!(3), &json!(3)));
+    assert_eq!(
+        [&total["accepted"], &total["not_improved"], &total["rejected"]],
+        [1, 1, 1].map(|n| json!(n)).each_ref()
+    );
+    assert_eq!((&total["acceptance_ppm"], &total["accuracy_points_ppm"]), (&json!(333_333), &json!(45_000)));
+    let ledger = stage.owner.ledger(&terms).await.unwrap();
+    let money = &total["money"][0];
+    assert_eq!(money["escrowed"], (ledger.deposited * U256::from(2)).to_string());
+    assert_eq!(money["earned"], (ledger.paid + ledger.owed).to_string());
+    assert_eq!(money["paid"], ledger.paid.to_string());
+    assert!(ledger.paid > U256::ZERO);
+    let cost = (ledger.paid + ledger.owed) * U256::from(10_000) / U256::from(45_000);
+    assert_eq!(total["cost_per_point"], json!([{ "token": format!("{:?}", terms.token), "amount": cost.to_string() }]));
+    assert_eq!(total["evaluation_seconds"]["count"], 1);
+    let capsule = &total["capsules"][0];
+    assert_eq!(capsule["operator"], json!(stage.capsule.address().unwrap()));
+    assert_eq!(
+        [&capsule["proposed"], &capsule["campaigns"], &capsule["settled"]],
+        [2, 1, 1].map(|n| json!(n)).each_ref()
+    );
+    assert_eq!(capsule["locked"], terms.stake.to_string());
+
+    // Days without events are not listed, so that a huge range is cheap.
+    let everything = site.ok("/api/v1/statistics?from=0001-01-01&to=9999-12-31").await;
+    assert_eq!((&everything["total"], &everything["days"]), (total, &statistics["days"]));
+    let day = &statistics["days"][0];
+    let past = site.ok("/api/v1/statistics?to=2001-01-01").await;
+    assert_eq!((&past["days"], &past["total"]["by_state"]["open"]), (&json!([]), &json!(0)));
+    let csv = site.text("/api/v1/statistics?format=csv").await;
+    assert!(
+        csv.starts_with("date,opened,") && csv.contains(&format!("\r\n{},", day["date"].as_str().unwrap())),
+        "{csv}"
+    );
+    site.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_campaign_has_answers_for_charts_feeds_and_spreadsheets() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let (terms, id) = campaign(&stage, 1).await;
+    settle(&stage, id).await;
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    let path = format!("/api/v1/campaigns/{id}");
+
+    let series = site.ok(&format!("{path}/series")).await;
+    assert_eq!((&series["submissions"], &series["complete"]), (&json!(3), &json!(true)));
+    let verdicts: Vec<_> = series["points"].as_array().unwrap().iter().map(|point| point["verdict"].clone()).collect();
+    assert_eq!(verdicts, ["accepted", "not_improved", "rejected"]);
+    assert_eq!(series["points"][2]["best_ppm"], 150_000);
+
+    let first = site.ok(&format!("{path}/leaderboard?limit=1")).await;
+    assert_eq!((&first["items"][0]["rank"], &first["items"][0]["share_ppm"]), (&json!(1), &json!(1_000_000)));
+    assert_eq!(first["items"][0]["miner"], json!(stage.miners[0].address().unwrap()));
+    let rest = site.ok(&format!("{path}/leaderboard?after={}", first["next"].as_str().unwrap())).await;
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["total"]), (2, &json!(3)));
+
+    let money = site.ok(&format!("{path}/money")).await;
+    let ledger = stage.owner.ledger(&terms).await.unwrap();
+    assert_eq!((&money["deposited"], &money["adds_up"]), (&json!(ledger.deposited.to_string()), &json!(true)));
+    assert_eq!(money["escrowed"], ledger.escrowed.to_string());
+    assert_eq!(money["block"], stage.owner.head().await.unwrap().number);
+    assert!(money["calls"][1].as_str().unwrap().contains("'ledger(("), "{money}");
+
+    let tokens = site.ok("/api/v1/tokens").await;
+    assert_eq!((&tokens["items"][0]["symbol"], &tokens["items"][0]["verified"]), (&json!("ETH"), &json!(true)));
+    assert_eq!(
+        (&tokens["items"][1]["address"], &tokens["items"][1]["symbol"]),
+        (&json!(stage.deployment.datacoin), &json!("DATA"))
+    );
+
+    let rows = site.text(&format!("{path}/submissions.csv")).await;
+    assert_eq!(rows.matches("\r\n").count(), 4, "{rows}");
+    assert_eq!(site.text(&format!("{path}/series.csv")).await.matches("\r\n").count(), 4);
+    assert!(site.text(&format!("{path}/feed.atom")).await.contains("<title>Accuracy 15 %: 1 of 3"));
+    assert!(site.text(&format!("{path}/badge.svg")).await.contains("open · 15 % of 80 %</title>"));
+
+    let list = |query: &'static str| {
+        let site = &site;
+        async move { site.ok(&format!("/api/v1/campaigns?{query}")).await["total"].clone() }
+    };
+    assert_eq!(list("q=0x").await, 1);
+    assert_eq!(list("q=nowhere").await, 0);
+    assert_eq!(list("sort=progress").await, 1);
+    assert_eq!(list("regime=clear").await, 0, "its manifest is not on IPFS");
+    let sorted = site.ok(&format!("/api/v1/campaigns?sort=old&after={id}")).await;
+    assert_eq!(sorted["items"], json!([]));
+    site.server.stop().await;
+}
+
+/// The calls that the contract accepts of an account now, each simulated.
+async fn accepted_calls(stage: &Stage, terms: &Terms, account: Address) -> Vec<&'static str> {
+    let view = stage.view(stage.owner.id(terms)).await;
+    let t = || terms.clone();
+    let (start, pending) = (view.window.start, view.window.submissions.clone());
+    let calls = [
+        ("close", Campaigns::closeCall { t: t() }.abi_encode()),
+        ("withdraw", Campaigns::withdrawCall { t: t(), to: account }.abi_encode()),
+        ("withdraw_stake", Campaigns::withdrawStakeCall { t: t(), to: account }.abi_encode()),
+        ("refund", Campaigns::refundCall { t: t() }.abi_encode()),
+        ("abandon", Campaigns::abandonCall { t: t(), windowStart: start, pending }.abi_encode()),
+        ("expire", Campaigns::expireCall { t: t() }.abi_encode()),
+        ("release", Campaigns::releaseCall { t: t() }.abi_encode()),
+    ];
+    let mut accepted = Vec::new();
+    for (name, data) in calls {
+        let call = json!({ "from": account, "to": stage.deployment.campaigns, "data": Bytes::from(data) });
+        let answer: Result<Value, _> = stage.anvil.provider().raw_request("eth_call".into(), (call, "latest")).await;
+        if answer.is_ok() {
+            accepted.push(name);
+        }
+    }
+    accepted
+}
+
+/// Compares the calls that the server offers every account with those that the contract accepts.
+async fn compare_actions(site: &Site, stage: &Stage, terms: &[&Terms]) -> BTreeSet<String> {
+    let head = stage.owner.head().await.unwrap().number;
+    while site.ok("/api/v1/info").await["block"].as_u64() < Some(head) {}
+    let clients = stage.miners.iter().chain([&stage.owner, &stage.capsule]);
+    let mut offered = BTreeSet::new();
+    for account in clients.map(|client| client.address().unwrap()) {
+        let page = site.ok(&format!("/api/v1/accounts/{account}")).await;
+        for campaign in page["campaigns"].as_array().unwrap() {
+            let of = |terms: &&&Terms| stage.owner.id(terms).to_string() == campaign["campaign"];
+            let terms = terms.iter().find(of).unwrap();
+            let accepted = accepted_calls(stage, terms, account).await;
+            assert_eq!(campaign["actions"], json!(accepted), "{account}: {campaign}");
+            assert_eq!(campaign["pending"].is_null(), !accepted.contains(&"abandon"));
+            offered.extend(accepted.into_iter().map(String::from));
+        }
+    }
+    offered
+}
+
+#[tokio::test]
+async fn an_account_is_offered_exactly_the_calls_that_the_contract_accepts() {
+    let stage = Stage::new().await;
+    let home = tempfile::tempdir().unwrap();
+    let site = Site::start(&stage.owner, home.path(), NEVER).await;
+    let mut offered = BTreeSet::new();
+
+    // A Capsule that does not answer.
+    let silent = stage.terms(1).await;
+    stage.owner.open(&silent).await.unwrap();
+    offered.extend(compare_actions(&site, &stage, &[&silent]).await);
+    assert!(offered.is_empty(), "{offered:?}");
+    stage.pass(101).await;
+    offered.extend(compare_actions(&site, &stage, &[&silent]).await);
+
+    // One that does not settle; its owner announces the end.
+    let (unsettled, _) = campaign(&stage, 2).await;
+    offered.extend(compare_actions(&site, &stage, &[&silent, &unsettled]).await);
+    stage.owner.close(&unsettled).await.unwrap();
+    offered.extend(compare_actions(&site, &stage, &[&silent, &unsettled]).await);
+    stage.pass(201).await;
+    offered.extend(compare_actions(&site, &stage, &[&silent, &unsettled]).await);
+
+    // One that works, and delivers late.
+    let (settled, id) = campaign(&stage, 3).await;
+    settle(&stage, id).await;
+    let all = [&silent, &unsettled, &settled];
+    offered.extend(compare_actions(&site, &stage, &all).await);
+    stage.owner.close(&settled).await.unwrap();
+    offered.extend(compare_actions(&site, &stage, &all).await);
+    stage.pass(301).await;
+    offered.extend(compare_actions(&site, &stage, &all).await);
+    stage.finalize(&settled, Digest([7; 32])).await.unwrap();
+    offered.extend(compare_actions(&site, &stage, &all).await);
+    stage.pass(401).await;
+    offered.extend(compare_actions(&site, &stage, &all).await);
+    let names = ["abandon", "close", "expire", "refund", "release", "withdraw", "withdraw_stake"];
+    assert_eq!(offered, names.map(String::from).into());
+
+    // After the deadline anyone may close.
+    let open = stage.terms(4).await;
+    stage.owner.open(&open).await.unwrap();
+    stage.activate(&open, 105_000).await;
+    stage.pass(3_001).await;
+    compare_actions(&site, &stage, &[&silent, &unsettled, &settled, &open]).await;
+    let stranger = stage.anvil.signers()[7].address();
+    assert_eq!(site.ok(&format!("/api/v1/accounts/{stranger}")).await["campaigns"], json!([]));
     site.server.stop().await;
 }
 
@@ -555,6 +769,21 @@ async fn bad_requests_are_answered_with_problems_that_name_them() {
         ("/api/v1/miners/0x5aAeb6063F3E94C9b9A09f33669435E7Ef1BeAed".into(), 400, "USAGE"),
         ("/api/v1/campaigns?owner=0x5aAeb6063F3E94C9b9A09f33669435E7Ef1BeAed".into(), 400, "USAGE"),
         (format!("/api/v1/miners/{}", stage.miners[0].address().unwrap()), 404, "NOT_FOUND"),
+        ("/api/v1/accounts/0x12".into(), 400, "USAGE"),
+        (format!("/api/v1/accounts/{}?after={unknown}", stage.deployment.datacoin), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/series"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/series.csv"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/submissions.csv"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/leaderboard"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/money"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/feed.atom"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns/{unknown}/badge.svg"), 404, "UNKNOWN_CAMPAIGN"),
+        (format!("/api/v1/campaigns?sort=bounty&after={unknown}"), 404, "UNKNOWN_CAMPAIGN"),
+        ("/api/v1/campaigns?sort=random".into(), 400, "USAGE"),
+        ("/api/v1/campaigns?regime=sealed".into(), 400, "USAGE"),
+        ("/api/v1/statistics?from=2026-02-30".into(), 400, "USAGE"),
+        ("/api/v1/statistics?from=2026-02-02&to=2026-02-01".into(), 400, "USAGE"),
+        ("/api/v1/statistics?format=xml".into(), 400, "USAGE"),
         ("/api/v1/artefacts/zz".into(), 400, "USAGE"),
         (format!("/api/v1/artefacts/{nowhere}"), 404, "NOT_FOUND"),
         ("/api/v1/events?after=yesterday".into(), 400, "USAGE"),

@@ -71,7 +71,7 @@ fn trained(file: &CampaignFile, examples: &Examples) -> Model {
 }
 
 fn run(config: DemoConfig) -> DemoReport {
-    let report = runtime().block_on(demo::run(&config)).unwrap_or_else(|error| panic!("{error}"));
+    let report = runtime().block_on(demo::run(&config)).unwrap_or_else(|error| panic!("{error}")).report;
     check(&report);
     report
 }

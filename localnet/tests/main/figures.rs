@@ -15,7 +15,7 @@ use crate::{
 
 fn encrypted(features: FeatureKind, name: &str) -> DemoReport {
     let config = DemoConfig { features: Some(features), ..config("mnist", 10, name) };
-    let report = runtime().block_on(demo::run(&config)).unwrap_or_else(|error| panic!("{error}"));
+    let report = runtime().block_on(demo::run(&config)).unwrap_or_else(|error| panic!("{error}")).report;
     check(&report);
     let (clear, seconds) = (report.clear_accuracy_ppm.unwrap(), report.seconds.total);
     println!("{features}: {}, {clear} in the clear, {seconds:.0} s", report.final_accuracy_ppm);

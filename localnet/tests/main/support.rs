@@ -67,7 +67,7 @@ pub fn seeded(dataset: &str, seed: i64, name: &str) -> PathBuf {
 
 /// Runs a demo to its end.
 pub fn run(config: &DemoConfig) -> DemoReport {
-    runtime().block_on(demo::run(config)).unwrap_or_else(|error| panic!("{error}"))
+    runtime().block_on(demo::run(config)).unwrap_or_else(|error| panic!("{error}")).report
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {

@@ -14,6 +14,7 @@ use sonar_contracts::State;
 use sonar_node::cli::{self, Ask, Failure, Report};
 use sonar_protocol::{
     ids::{CampaignId, Version},
+    organisation::Organisation,
     regime::Regime,
     units::{Amount, TokenUnit, percent},
 };
@@ -30,6 +31,8 @@ does.";
 struct Line {
     campaign: CampaignId,
     name: Option<String>,
+    /// As the owner names it, unverified.
+    organisation: Option<Organisation>,
     regime: Option<Regime>,
     state: State,
     owner: Address,
@@ -45,6 +48,15 @@ struct Line {
     fits: Vec<Fit>,
 }
 
+/// The name, with the organisation that the owner names.
+fn titled(name: Option<&str>, organisation: Option<&Organisation>) -> String {
+    let name = name.unwrap_or_default();
+    match organisation {
+        Some(Organisation { name: organisation, .. }) => format!("{name} ({organisation}, unverified)"),
+        None => name.into(),
+    }
+}
+
 pub async fn run(context: &Context) -> Result<Report, Failure> {
     let store = context.home.store(&context.passphrase(Ask::Existing)?)?;
     let journal = Journal::load(&*store).map_err(store_failure)?;
@@ -57,11 +69,13 @@ pub async fn run(context: &Context) -> Result<Report, Failure> {
         let known = known.remove(&campaign.id);
         let token = client.token(campaign.terms.token).await?;
         let next = known.as_ref().map(JournalLine::describe);
-        let (name, regime, action, trouble, fits) = known
-            .map_or_else(Default::default, |line| (line.name, line.regime, Some(line.action), line.trouble, line.fits));
+        let (name, organisation, regime, action, trouble, fits) = known.map_or_else(Default::default, |line| {
+            (line.name, line.organisation, line.regime, Some(line.action), line.trouble, line.fits)
+        });
         lines.push(Line {
             campaign: campaign.id,
             name,
+            organisation,
             regime,
             state: campaign.state,
             owner: campaign.terms.owner,
@@ -88,7 +102,7 @@ fn human(lines: &[Line]) -> String {
     for line in lines {
         table.add_row([
             line.campaign.short(),
-            line.name.clone().unwrap_or_default(),
+            titled(line.name.as_deref(), line.organisation.as_ref()),
             line.regime.map_or_else(String::new, |regime| regime.to_string()),
             format!("{:?}", line.state).to_lowercase(),
             line.token.format(line.bounty),
@@ -107,4 +121,16 @@ fn human(lines: &[Line]) -> String {
         })
         .collect();
     format!("{table}\n{HANDOVER}\n{misfits}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_organisation_is_named_as_unverified() {
+        let clinic = Organisation { name: "Clinic".into(), link: None };
+        assert_eq!(titled(Some("Tumours"), Some(&clinic)), "Tumours (Clinic, unverified)");
+        assert_eq!((titled(Some("Tumours"), None), titled(None, None)), ("Tumours".into(), String::new()));
+    }
 }

@@ -1,57 +1,20 @@
 //! `mine privacy`
 
-use std::collections::BTreeSet;
-
-use crate::{
-    home,
-    outbox::Outbox,
-    privacy::{Budget, Disclosure},
-    repository::{self, DataName},
-};
-use serde::Serialize;
 use sonar_node::cli::{self, Ask, Failure, Report};
 
 use super::{Context, repository_failure, store_failure};
-
-#[derive(Serialize)]
-struct Privacy {
-    budget: Option<Budget>,
-    data: Vec<Line>,
-}
-
-#[derive(Serialize)]
-struct Line {
-    data: DataName,
-    private: u32,
-    exact: u32,
-    /// Total ε of the private updates; `None` without a δ.
-    epsilon: Option<f64>,
-    left: Option<u32>,
-}
+use crate::{home, outbox::Outbox, privacy::PrivacyReport, repository};
 
 pub fn run(context: &Context) -> Result<Report, Failure> {
     let store = context.home.store(&context.passphrase(Ask::Existing)?)?;
     let budget = home::read_policy(&context.home.policy())?.privacy;
     let outbox = Outbox::load(&*store).map_err(store_failure)?;
-    let ledger = outbox.ledger();
-    let mut names: BTreeSet<DataName> = ledger.accounts().map(|(data, _)| data.clone()).collect();
-    names.extend(repository::names(&*store).map_err(repository_failure)?);
-    let data = names.into_iter().map(|data| line(budget.as_ref(), ledger.spent(&data), data)).collect();
-    let privacy = Privacy { budget, data };
+    let names = repository::names(&*store).map_err(repository_failure)?;
+    let privacy = PrivacyReport::new(budget, outbox.ledger(), names);
     Report::new(&privacy, human(&privacy))
 }
 
-fn line(budget: Option<&Budget>, spent: Disclosure, data: DataName) -> Line {
-    Line {
-        data,
-        private: spent.private,
-        exact: spent.exact,
-        epsilon: budget.map(|budget| spent.cost.epsilon(budget.delta())),
-        left: budget.map(|budget| budget.left(spent)),
-    }
-}
-
-fn human(privacy: &Privacy) -> String {
+fn human(privacy: &PrivacyReport) -> String {
     let head = match &privacy.budget {
         Some(budget) => format!("budget of each data set: {budget}"),
         None => "no privacy budget: Capsules learn exact updates; set a budget with `mine policy set --epsilon`".into(),

@@ -1,7 +1,10 @@
 //! `mine status`
 
+use std::time::SystemTime;
+
 use crate::{
     outbox::{self, UpdateRecord},
+    pause::Pause,
     repository::{self, About},
     run::{Journal, JournalLine},
 };
@@ -30,6 +33,7 @@ impl From<JournalLine> for Line {
 struct MineStatus {
     address: Address,
     running: bool,
+    paused: Option<Pause>,
     balance: Option<Amount>,
     data: Vec<About>,
     campaigns: Vec<Line>,
@@ -43,6 +47,7 @@ pub async fn run(context: &Context, output: &Output) -> Result<Report, Failure> 
     let status = MineStatus {
         address,
         running: home.try_lock()?.is_none(),
+        paused: Pause::read(&home.pause(), SystemTime::now().into())?,
         balance: balance(context, output, address).await,
         data: repository::list(&*store).map_err(repository_failure)?,
         campaigns: Journal::load(&*store).map_err(store_failure)?.campaigns.into_iter().map(Line::from).collect(),
@@ -69,8 +74,9 @@ fn human(status: &MineStatus) -> String {
             line.trouble.as_ref().map_or_else(|| next.clone(), ToString::to_string),
         ]);
     }
+    let paused = status.paused.map(|pause| format!("\n{pause}")).unwrap_or_default();
     format!(
-        "Mine {}\nbalance {balance}\n{}\ndata sets: {}\nupdates made: {}\n\n{campaigns}",
+        "Mine {}\nbalance {balance}\n{}{paused}\ndata sets: {}\nupdates made: {}\n\n{campaigns}",
         status.address,
         if status.running { "running" } else { "not running" },
         status.data.len(),

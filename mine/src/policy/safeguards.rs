@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sonar_protocol::{
+    obstacles::{USUAL_AUDIT as AUDIT, USUAL_DELIVERY as DELIVERY, USUAL_EVALUATION as EVALUATION},
     terms::{USUAL_STAKE_PPM, USUAL_TOKEN_STAKE},
     units::{Amount, TokenUnit},
 };
@@ -15,13 +16,6 @@ use syft::Ppm;
 
 use super::eth;
 
-/// Default range of the time for an evaluation: an honest Capsule needs a minute, and no update waits for longer than a
-/// day.
-const EVALUATION: (u64, u64) = (60, 86_400);
-/// Default range of the time for the delivery: ten minutes to a week.
-const DELIVERY: (u64, u64) = (600, 604_800);
-/// Default range of the audit period: an hour to thirty days.
-const AUDIT: (u64, u64) = (3_600, 2_592_000);
 /// Default number of updates without improvement in a campaign that has paid nobody.
 const UNPAID: u32 = 5;
 

@@ -7,6 +7,7 @@ use sonar_node::{
 };
 use sonar_protocol::{
     ids::{CampaignId, Version},
+    organisation::Organisation,
     regime::Regime,
     view::CampaignView,
 };
@@ -31,6 +32,9 @@ pub struct JournalLine {
     pub campaign: CampaignId,
     /// Name of the campaign; `None` until the manifest is fetched.
     pub name: Option<String>,
+    /// The organisation behind the campaign, according to its owner.
+    #[serde(default)]
+    pub organisation: Option<Organisation>,
     /// Regime of the campaign; `None` until the manifest is fetched.
     pub regime: Option<Regime>,
     /// Current version of the model.
@@ -80,6 +84,7 @@ impl JournalLine {
         Self {
             campaign: campaign.id,
             name: state.manifest.as_ref().map(|manifest| manifest.name.clone()),
+            organisation: state.manifest.as_ref().and_then(|manifest| manifest.organisation.clone()),
             regime: state.manifest.as_ref().map(|manifest| manifest.method.regime()),
             progress: state.training.progress(),
             version: campaign.version(),
@@ -108,6 +113,7 @@ mod tests {
         JournalLine {
             campaign: [1; 32].into(),
             name: Some("yes or no".into()),
+            organisation: None,
             regime: Some(Regime::Encrypted),
             version: Version(2),
             progress: None,
@@ -127,6 +133,10 @@ mod tests {
             (skip(Skip::NoData), json!({"action": "skip", "reason": "no_data"})),
             (skip(Skip::Done), json!({"action": "skip", "reason": "done"})),
             (skip(Skip::Spent), json!({"action": "skip", "reason": "spent"})),
+            (
+                skip(Skip::Paused { until: Some(Timestamp::from_unix(7)) }),
+                json!({"action": "skip", "reason": "paused", "until": 7}),
+            ),
             (
                 skip(Skip::UnusableManifest(ManifestProblem::TooManyRows { most: 3, rows: 4 })),
                 json!({"action": "skip", "reason": "unusable_manifest", "problem": "too_many_rows", "most": 3, "rows": 4}),

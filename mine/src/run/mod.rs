@@ -10,13 +10,15 @@
 
 mod jobs;
 mod journal;
+mod publish;
 mod state;
+mod steps;
 
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use alloy::primitives::Address;
@@ -27,16 +29,27 @@ use sonar_node::{
     jobs::EndedJob,
     vault::{SecretStore, VaultError},
 };
-use sonar_protocol::{event::Batch, ids::CampaignId, units::Amount};
+use sonar_protocol::{
+    event::Batch,
+    ids::CampaignId,
+    units::{Amount, Timestamp},
+    view::World,
+};
+use tokio::sync::{Notify, watch};
 
-pub use self::journal::{Journal, JournalLine};
 use self::{
     jobs::{Jobs, StepError, StepResult, Workshop, lock},
     state::CampaignState,
 };
+pub use self::{
+    journal::{Journal, JournalLine},
+    publish::{ChainState, LoopSnapshot},
+    steps::{KEPT_STEPS, StepLog, StepRecord, StepState},
+};
 use crate::{
     home,
     outbox::{Outbox, OutboxError},
+    pause::Pause,
     planner::{self, Action, Offer, PlannerInput, Skip},
     policy::Policy,
     reasons::Trouble,
@@ -62,6 +75,8 @@ pub struct Setup {
     pub home: PathBuf,
     /// The policy file.
     pub policy: PathBuf,
+    /// The file of the pause.
+    pub pause: PathBuf,
     /// Time between two queries of the chain.
     pub poll: Duration,
     /// Confirmations: blocks that must follow before an event counts.
@@ -82,9 +97,9 @@ pub enum RunError {
     /// The data sets cannot be listed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
-    /// The policy cannot be read.
+    /// The policy or the pause cannot be read.
     #[error(transparent)]
-    Policy(#[from] ConfigError),
+    File(#[from] ConfigError),
     /// With `--once`: a campaign could not be served.
     #[error("campaign {campaign}: {trouble}")]
     Trouble {
@@ -106,9 +121,21 @@ pub struct MineLoop {
     policy: Policy,
     data: Vec<DataName>,
     jobs: Jobs,
-    journal: Journal,
+    journal: Arc<Journal>,
+    steps: Arc<StepLog>,
+    pause: Option<Pause>,
+    chain: ChainState,
+    // The world as published; replaced when there are new events.
+    world: Arc<World>,
     complaints: BTreeMap<&'static str, String>,
+    feed: watch::Sender<LoopSnapshot>,
+    wake: Arc<Notify>,
 }
+
+/// The complaint about a policy file.
+const INVALID_POLICY: &str = "the policy file is invalid; the last valid policy stays in force";
+/// The complaint about the file of the pause.
+const INVALID_PAUSE: &str = "the file of the pause is invalid; the last valid state stays in force";
 
 impl MineLoop {
     /// Resumes where the last run ended.
@@ -121,12 +148,30 @@ impl MineLoop {
                 .with_snapshot(&setup.home),
             states: BTreeMap::new(),
             policy: home::read_policy(&setup.policy)?,
+            pause: Pause::read(&setup.pause, clock())?,
             data: repository::names(&*store)?,
             jobs: jobs::driver(),
-            journal: Journal::load(&*store)?,
+            journal: Arc::new(Journal::load(&*store)?),
+            steps: Arc::new(StepLog::load(&*store)?),
+            chain: ChainState::default(),
+            world: Arc::default(),
             complaints: BTreeMap::new(),
+            feed: watch::Sender::default(),
+            wake: Arc::default(),
             shop: Workshop { outbox: Arc::new(Mutex::new(Outbox::load(&*store)?)), setup: Arc::new(setup), store },
         })
+    }
+
+    /// Publishes a snapshot to this feed after every turn.
+    #[must_use]
+    pub fn with_feed(self, feed: watch::Sender<LoopSnapshot>) -> Self {
+        Self { feed, ..self }
+    }
+
+    /// Lets the loop notice changed files at once.
+    #[must_use]
+    pub fn with_wake(self, wake: Arc<Notify>) -> Self {
+        Self { wake, ..self }
     }
 
     /// Runs until `stop`, or with `--once` until nothing is left to do.
@@ -142,17 +187,22 @@ impl MineLoop {
     }
 
     async fn serve(&mut self, mut stop: Pinned<'_, ()>) -> Result<(), RunError> {
+        let wake = self.wake.clone();
         let mut seen = false;
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(()),
-                Some(ended) = self.jobs.next() => self.apply(ended),
+                () = wake.notified() => {}
+                Some(ended) = self.jobs.next() => self.apply(ended)?,
                 batch = self.reader.next() => seen |= self.look(batch),
             }
+            self.notice_files()?;
             if !seen {
+                self.publish();
                 continue;
             }
             let idle = self.plan()?;
+            self.publish();
             if self.shop.setup.once && idle {
                 return Ok(());
             }
@@ -163,15 +213,61 @@ impl MineLoop {
     /// and vault.
     async fn stop(&mut self) {
         self.states.values_mut().for_each(CampaignState::cancel_training);
-        self.jobs.stop().await;
+        for ended in self.jobs.stop().await {
+            let trouble = ended.result.err().map(jobs::trouble);
+            Arc::make_mut(&mut self.steps).end(ended.key, clock(), trouble);
+        }
+        if let Err(error) = self.steps.persist(&*self.shop.store) {
+            tracing::warn!("the log of steps was not written: {error}");
+        }
         tracing::debug!("{}", self.jobs.durations().render("mine"));
     }
 
     /// Applies the result of reading the chain; returns whether that succeeded.
     fn look(&mut self, batch: Result<Batch, chain::Error>) -> bool {
-        let good = batch.is_ok();
-        self.complain("cannot follow the chain", batch.err().map(|error| error.to_string()));
+        let problem = match batch {
+            Ok(batch) => {
+                let head = self.reader.world().head;
+                self.chain.advance(head.number, head.now, clock());
+                let has_news = batch.restarted || !batch.records.is_empty();
+                if has_news && self.feed.receiver_count() > 0 {
+                    self.world = Arc::new(self.reader.world().clone());
+                }
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        self.chain.problem.clone_from(&problem);
+        let good = problem.is_none();
+        self.complain("cannot follow the chain", problem);
         good
+    }
+
+    /// Publishes the state after a turn, if it has changed and somebody reads it.
+    fn publish(&self) {
+        if self.feed.receiver_count() == 0 {
+            return;
+        }
+        let invalid = [INVALID_POLICY, INVALID_PAUSE];
+        let complaint = |what| self.complaints.get(what).map(|reason| format!("{what}: {reason}"));
+        let snapshot = LoopSnapshot {
+            world: self.world.clone(),
+            journal: self.journal.clone(),
+            steps: self.steps.clone(),
+            paused: self.pause,
+            chain: self.chain.clone(),
+            invalid_files: invalid.into_iter().filter_map(complaint).collect(),
+            budget: self.policy.privacy,
+            ledger: Arc::new(lock(&self.shop.outbox).ledger().clone()),
+            data_sets: self.data.len(),
+        };
+        self.feed.send_if_modified(|last| {
+            let changed = *last != snapshot;
+            if changed {
+                *last = snapshot;
+            }
+            changed
+        });
     }
 
     /// Logs a failure once.
@@ -188,8 +284,6 @@ impl MineLoop {
 
     /// Decides for every campaign and starts the decided steps. Returns true if nothing is left to do for any campaign.
     fn plan(&mut self) -> Result<bool, RunError> {
-        self.notice_policy();
-        self.notice_data()?;
         let mut idle = self.jobs.is_idle();
         let mut journal = Journal::default();
         let mut at_stake = self.at_stake();
@@ -205,6 +299,7 @@ impl MineLoop {
             let stage = outbox.stage(id, campaign.version());
             drop(outbox);
             let at_stake_elsewhere = at_stake.saturating_sub(state.at_stake);
+            let paused = self.pause.as_ref().filter(|pause| pause.holds(self.jobs.is_running(&id)));
             let action = planner::next(&PlannerInput {
                 campaign,
                 me: self.shop.setup.me,
@@ -215,6 +310,7 @@ impl MineLoop {
                 stage,
                 exhausted: exhausted.as_ref(),
                 at_stake_elsewhere,
+                paused,
             });
             state.at_stake = planner::at_stake(campaign, self.shop.setup.me, &action);
             at_stake = at_stake_elsewhere.saturating_add(state.at_stake);
@@ -239,8 +335,19 @@ impl MineLoop {
                 }
                 continue;
             }
-            if let Some(job) = self.shop.job(self.reader.world(), campaign, state, &self.policy, &action) {
-                self.jobs.start(id, work, step, job);
+            let version = campaign.version();
+            if let Some(job) = self.shop.job(self.reader.world(), campaign, state, &self.policy, &action)
+                && self.jobs.start(id, work, step, job)
+            {
+                Arc::make_mut(&mut self.steps).start(StepRecord {
+                    campaign: id,
+                    version,
+                    step: step.name.into(),
+                    started: clock(),
+                    ended: None,
+                    attempt: self.jobs.attempts(&id),
+                    error: None,
+                });
             }
         }
         let world = self.reader.world();
@@ -262,6 +369,12 @@ impl MineLoop {
         total
     }
 
+    fn notice_files(&mut self) -> Result<(), RunError> {
+        self.notice_policy();
+        self.notice_pause();
+        self.notice_data()
+    }
+
     /// Reloads the policy; the last valid one stays in force while the file is invalid.
     fn notice_policy(&mut self) {
         let read = home::read_policy(&self.shop.setup.policy);
@@ -270,7 +383,28 @@ impl MineLoop {
             Err(error) => (None, Some(error.to_string())),
         };
         self.policy = policy.unwrap_or_else(|| std::mem::take(&mut self.policy));
-        self.complain("the policy file is invalid; the last valid policy stays in force", reason);
+        self.complain(INVALID_POLICY, reason);
+    }
+
+    /// Reloads the pause; the last valid one stays in force while the file is invalid.
+    fn notice_pause(&mut self) {
+        let reason = match Pause::read(&self.shop.setup.pause, clock()) {
+            Ok(pause) => {
+                self.log_pause(pause);
+                self.pause = pause;
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        self.complain(INVALID_PAUSE, reason);
+    }
+
+    fn log_pause(&self, pause: Option<Pause>) {
+        match (self.pause, pause) {
+            (Some(_), None) => tracing::info!("the pause has ended"),
+            (before, Some(pause)) if before != Some(pause) => tracing::info!("{pause}"),
+            _ => {}
+        }
     }
 
     /// After data sets were added or removed, checks again how they fit each campaign.
@@ -283,23 +417,26 @@ impl MineLoop {
         Ok(())
     }
 
-    fn apply(&mut self, ended: EndedJob<CampaignId, StepResult, StepError>) {
+    fn apply(&mut self, ended: EndedJob<CampaignId, StepResult, StepError>) -> Result<(), RunError> {
         let id = ended.key;
         let state = self.states.entry(id).or_default();
-        match ended.result {
+        let trouble = match ended.result {
             Ok(result) => {
                 if matches!(result, StepResult::Submission) {
                     self.jobs.rest(&id, SENT_PAUSE);
                 }
-                state.trouble = None;
                 state.apply(id, result);
+                None
             }
             Err(error) => {
                 let trouble = jobs::trouble(error);
                 tracing::warn!(campaign = %id, step = ended.step, "{trouble}");
-                state.trouble = Some(trouble);
+                Some(trouble)
             }
-        }
+        };
+        state.trouble.clone_from(&trouble);
+        Arc::make_mut(&mut self.steps).end(id, clock(), trouble);
+        Ok(self.steps.persist(&*self.shop.store)?)
     }
 
     /// Drops updates that will never be sent again.
@@ -329,10 +466,15 @@ impl MineLoop {
     }
 
     fn note(&mut self, journal: Journal) -> Result<(), RunError> {
-        if journal != self.journal {
+        if journal != *self.journal {
             journal.persist(&*self.shop.store)?;
-            self.journal = journal;
+            self.journal = Arc::new(journal);
         }
         Ok(())
     }
+}
+
+/// The time by the clock of this machine.
+fn clock() -> Timestamp {
+    SystemTime::now().into()
 }

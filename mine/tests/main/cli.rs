@@ -290,6 +290,34 @@ fn a_privacy_budget_is_set_and_shown() {
 }
 
 #[test]
+fn a_pause_is_shown_and_ended() {
+    let cli = Cli::new();
+    assert_eq!(cli.run(&["pause"]).0, 6, "before there is a Mine");
+    cli.good(&["init"]);
+    assert_eq!(cli.good(&["resume"])["was_paused"], false);
+    let pause = cli.good(&["pause", "--for", "90m", "--after-job"]);
+    let (since, until) = (pause["since"].as_u64().unwrap(), pause["until"].as_u64().unwrap());
+    assert_eq!((until - since, &pause["after_job"]), (5_400, &true.into()));
+    assert_eq!(cli.good(&["status"])["paused"], pause);
+    assert_eq!(cli.good(&["resume"])["was_paused"], true);
+    assert_eq!(cli.good(&["status"])["paused"], Value::Null);
+    assert_eq!(cli.run(&["pause", "--for", "soon"]).0, 2);
+}
+
+#[test]
+fn the_doctor_of_a_home_without_a_mine_says_what_to_do() {
+    let cli = Cli::new();
+    let (code, answer) = cli.run(&["doctor"]);
+    assert_eq!((code, answer["error"]["code"].as_str(), &answer["ok"]), (9, Some("UNHEALTHY"), &false.into()));
+    let checks = answer["data"]["checks"].as_array().unwrap();
+    let check = |name: &str| checks.iter().find(|check| check["name"] == name).unwrap();
+    assert!(check("keys")["fix"].as_str().unwrap().contains("mine init"), "{answer}");
+    assert!(check("chain")["detail"].as_str().unwrap().contains("no chain is configured"), "{answer}");
+    assert_eq!((&check("version")["ok"], &check("version")["fix"]), (&true.into(), &Value::Null));
+    assert!(!cli.home().exists(), "it changes nothing");
+}
+
+#[test]
 fn without_a_chain_a_command_says_so() {
     let cli = Cli::new();
     let nowhere = cli.file(

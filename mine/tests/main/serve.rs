@@ -67,6 +67,7 @@ impl Mine {
             node: node.clone(),
             home: self.home.path().to_owned(),
             policy: self.home.policy(),
+            pause: self.home.pause(),
             poll: Duration::from_millis(20),
             confirmations: 0,
             once,
@@ -216,6 +217,50 @@ async fn paid(stage: &Stage, mine: &Mine, campaign: &Campaign) {
     stage.close(campaign).await;
     let made = cli.good(&["withdraw", "--yes"])["withdrawals"][0].clone();
     assert_eq!((&made["amount"], &made["stake"]), (&serde_json::json!(left), &serde_json::json!(true)));
+}
+
+/// A pause is noticed by a running Mine, and survives a restart. What was sent is still followed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_stops_new_work_until_it_ends() {
+    let stage = Stage::new().await;
+    let mine = Mine::new(&stage);
+    mine.add_data("own", &csv(200));
+    let node = mine.node(&stage).await;
+    let campaign = stage.open(|_| {}).await;
+    let (_, material) = stage.publish(&campaign, &stage.binding(&campaign).await).await;
+    stage.activate(&campaign, material).await;
+    assert!(mine.cli.good(&["pause", "--for", "1h"])["until"].is_u64());
+    for _ in 0..2 {
+        let mut once = mine.miner(&stage, &node, true);
+        tokio::time::timeout(PATIENCE, once.run(Box::pin(std::future::pending()))).await.unwrap().unwrap();
+        assert_eq!(stage.view(campaign.id).await.submissions, 0);
+    }
+    let status = mine.cli.good(&["status"]);
+    assert_eq!(status["campaigns"][0]["action"]["reason"], "paused");
+    assert!(
+        status["campaigns"][0]["next"].as_str().unwrap().contains("`mine resume` ends the pause earlier"),
+        "{status}"
+    );
+
+    // A running Mine notices the end, and another pause.
+    let (mine, stage) = (&mine, &stage);
+    let says = async |what: &str| {
+        let journal = || Journal::load(&*mine.opened.store).unwrap();
+        while !journal().campaigns.iter().any(|line| line.describe().contains(what)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let story = async {
+        mine.cli.good(&["resume"]);
+        says("wait for the settlement").await;
+        mine.cli.good(&["pause"]);
+        let (_, next) = stage.publish(&campaign, &stage.binding(&campaign).await).await;
+        stage.settle(campaign.id, &[Outcome::Accepted(3)], Some(next)).await;
+        says("paused; `mine resume` ends the pause").await;
+    };
+    let mut miner = mine.miner(stage, &node, false);
+    tokio::time::timeout(PATIENCE, miner.run(Box::pin(story))).await.unwrap().unwrap();
+    assert_eq!(stage.view(campaign.id).await.submissions, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,6 +68,14 @@ impl Client {
         self.shared.node.balance(account).await
     }
 
+    /// Price of a unit of gas in wei, as the chain node suggests it.
+    ///
+    /// # Errors
+    /// When the chain cannot be read.
+    pub async fn gas_price(&self) -> Result<u128, Error> {
+        self.ask("read the gas price", || async { self.provider().get_gas_price().await }).await
+    }
+
     /// An account's balance in a token's smallest unit; the zero token is ETH.
     ///
     /// # Errors

@@ -132,8 +132,10 @@ codes! {
     TimedOut = "TIMED_OUT", TimedOut, "not finished within `--timeout`; run the same command again to resume";
     Token = "TOKEN", Refused, "invalid token: use `ETH`, `DATA` or the address of an ERC-20";
     TooEarly = "TOO_EARLY", Refused, "the Capsule's deadline has not passed yet";
+    TrainingData = "TRAINING_DATA", Refused, "the training file is not a valid table, does not fit the campaign, or has too few rows";
     TransactionFailed = "TRANSACTION_FAILED", Refused, "the transaction was mined and failed, because the state changed in between";
     Trouble = "TROUBLE", Unreachable, "with `mine run --once`: a campaign could not be served after several attempts";
+    Unhealthy = "UNHEALTHY", Unsuccessful, "`mine doctor` found a problem; `data` lists every check with its fix";
     UnknownAccount = "UNKNOWN_ACCOUNT", NotFound, "no account has this name";
     UnknownCampaign = "UNKNOWN_CAMPAIGN", NotFound, "no campaign has this id";
     UnsettledWindow = "UNSETTLED_WINDOW", Refused, "submissions wait for settlement; try again later";

@@ -55,7 +55,7 @@ pub fn parse<C: Parser>() -> Result<C, process::ExitCode> {
             let message = text.trim().trim_start_matches("error: ");
             let failure = Failure::new(Code::Usage, message);
             let schema = format!("{}.usage/1", C::command().get_name());
-            say_json(io::stdout(), &failure.envelope(&schema, &[]));
+            say_json(io::stdout(), &failure.envelope(&schema, None, &[]));
         }
         ExitCode::Usage.into()
     })

@@ -1,7 +1,7 @@
 //! Parses a campaign file: its tables, and the checks of its family.
 
 use super::{CampaignFile, CampaignFileError};
-use crate::{families, text};
+use crate::{families, organisation::Organisation, text};
 
 impl CampaignFile {
     /// Parses a campaign file.
@@ -19,6 +19,7 @@ impl CampaignFile {
         })?;
         text::check_line("`name`", &file.name)?;
         text::check_lines("`description`", &file.description)?;
+        file.organisation.as_ref().map_or(Ok(()), Organisation::check)?;
         file.schema().check()?;
         // The family decides which settings are valid.
         families::check_file(&file)?;

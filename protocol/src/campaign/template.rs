@@ -3,6 +3,9 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::{
     data::{Input, Range, Table},
     profile::{ColumnProfile, Profile},
@@ -27,12 +30,22 @@ pub struct TemplateWishes {
 }
 
 /// Kind of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum TaskKind {
     /// A class.
     Classification,
     /// A number.
     Regression,
+}
+
+impl From<&syft::Task> for TaskKind {
+    fn from(task: &syft::Task) -> Self {
+        match task {
+            syft::Task::Classification { .. } => Self::Classification,
+            syft::Task::Regression => Self::Regression,
+        }
+    }
 }
 
 /// A campaign file that parses, and what was guessed in it.
@@ -274,11 +287,14 @@ fn write_rest(text: &mut String, wishes: &TemplateWishes, target: &str, task: &T
     writeln!(text, "[validation]\nfile = {}   # only the Capsule sees it\n", quoted(&wishes.validation))?;
     writeln!(
         text,
-        "[model]\nregime = \"encrypted\"   # Mines never see the model; `clear`: a network that everybody sees\n"
+        "[model]\nregime = \"encrypted\"   # Mines never see the model; `clear`: a network that everybody sees\n\
+         # initial = \"campaign:0x…\"   # start from the result of a campaign of yours, instead of from nothing\n"
     )?;
     writeln!(text, "[reward]\nbounty = \"1\"    # what the target is worth to you; each gain is paid its share")?;
     writeln!(text, "token = \"ETH\"   # or DATA, or the address of an ERC-20\n")?;
-    writeln!(text, "[accuracy]\ntarget = {goal}   # pays the whole bounty; {baseline}")
+    writeln!(text, "[accuracy]\ntarget = {goal}   # pays the whole bounty; {baseline}\n")?;
+    writeln!(text, "# Shown with the campaign as your own words, which nobody verifies:")?;
+    writeln!(text, "# [organisation]\n# name = \"Example Hospital\"\n# link = \"https://example.org\"")
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use syft_nets::{
 use zeroize::Zeroizing;
 
 use super::{
-    draft::{Brief, Draft, DraftError, explain},
+    draft::{Brief, Draft, DraftError, explain, inherited},
     export::{DeliveryError, Export, Format},
     family::{
         Algorithm, EvaluationWindow, Family, FamilyError, FreeConstant, MeasuredTrial, MethodError, ModelFile,
@@ -25,6 +25,7 @@ use crate::{
     backbone::network_file_limit,
     campaign::{CampaignFile, CampaignFileError},
     data::Schema,
+    lineage::{Parent, ParentMismatch},
     regime::Regime,
 };
 
@@ -336,19 +337,45 @@ impl Draft for Clear {
     }
 
     fn draft(brief: Brief<'_>) -> Result<(Self, String), DraftError> {
-        let Brief { file, data, examples, seed, .. } = brief;
+        let Brief { file, data, examples, seed, parent, .. } = brief;
         let (kind, why) = choose_network(file);
         let input = Input::fit(examples.features(), &data.ranges(), file.image())?;
         let network = kind.network(input, data.task.outputs());
         let network =
             network.map_err(|error| DraftError::Model(FamilyError::new(format!("model.network: {error}"))))?;
+        let fitted = seed.seed(SEED_KIND, &seed_shape(&network));
+        let (network, seed, what) = match parent {
+            Some(parent) => {
+                let Self { network, seed, .. } = inherit(parent, file, &network, fitted)?;
+                (network.clone(), *seed, inherited(parent))
+            }
+            None => (network, fitted, explain(&kind, why)),
+        };
         let training = file.training::<NetworkTraining>();
         let training = training.map_err(|error| DraftError::Model(FamilyError::new(error)))?.unwrap_or_default();
         let schedule = training.schedule(Schedule::default_for(&network, &data.task));
-        let what = format!("{} ({} weights)", explain(&kind, why), network.parameters());
-        let seed = seed.seed(SEED_KIND, &seed_shape(&network));
+        let what = format!("{what} ({} weights)", network.parameters());
         Ok((Self { network, seed, schedule, release: training.release() }, what))
     }
+}
+
+/// The method of the parent, under whose constants the weights of its model have their meaning. What the campaign file
+/// says about the network must agree with it.
+fn inherit<'p>(
+    parent: &'p Parent,
+    file: &CampaignFile,
+    fitted: &Network,
+    seed: u32,
+) -> Result<&'p Clear, ParentMismatch> {
+    let clear = parent.manifest.method.clear().ok_or_else(|| parent.other_family())?;
+    let same_layers = seed_shape(fitted) == seed_shape(&clear.network);
+    if file.model.network.is_some() && !same_layers {
+        return Err(parent.other_setting("network"));
+    }
+    if file.model.seed.is_some() && same_layers && seed != clear.seed {
+        return Err(parent.other_setting("seed"));
+    }
+    Ok(clear)
 }
 
 /// The shapes of a network's tensors, from which the seeds of its starting model follow.

@@ -7,6 +7,7 @@ use crate::{
     backbone::Backbone,
     campaign::{CampaignFile, CampaignFileError},
     data::Schema,
+    lineage::{Parent, ParentMismatch},
     regime::Regime,
 };
 
@@ -45,6 +46,9 @@ pub struct Brief<'a> {
     pub backbone: Option<Backbone>,
     /// Index of the seed of random constants.
     pub seed: SeedIndex,
+    /// The campaign whose result the model starts from. Its public constants are taken, because its weights mean nothing
+    /// under others.
+    pub parent: Option<&'a Parent>,
 }
 
 /// Why no method fits a campaign file.
@@ -56,6 +60,9 @@ pub enum DraftError {
     /// The model does not fit the data, or is too large.
     #[error(transparent)]
     Model(FamilyError),
+    /// The model is not of the parent campaign's kind.
+    #[error(transparent)]
+    Parent(#[from] ParentMismatch),
 }
 
 impl From<DataError> for DraftError {
@@ -67,6 +74,11 @@ impl From<DataError> for DraftError {
             _ => Self::Examples(error),
         }
     }
+}
+
+/// The description of constants that were taken from the parent campaign.
+pub(super) fn inherited(parent: &Parent) -> String {
+    format!("the constants of campaign {}, whose result it starts from", parent.id.short())
 }
 
 /// A choice, with its reason if the campaign file left it open.

@@ -1,13 +1,16 @@
 //! The family of the encrypted regime: linear models that Mines train on ciphertexts. Only the Capsule and the data
 //! scientist see the model.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem,
+};
 
 use serde::{Deserialize, Serialize};
 use sonar_contracts::{Tree, WordProof, chunks};
 use syft::{
-    Audit, Binding, EncryptedUpdate, Examples, FeatureKind, FeatureMap, Labels, Material, Matrix, Metric, ModelError,
-    Parameters, Rule, SecretKey, Shape, Targets, Task, Validation, VersionSeed, Weights, encrypt_update,
+    Audit, Binding, EncryptedUpdate, Examples, Expansion, FeatureKind, FeatureMap, Labels, Material, Matrix, Metric,
+    ModelError, Parameters, Rule, SecretKey, Shape, Targets, Task, Validation, VersionSeed, Weights, encrypt_update,
     export::{self, Archive},
     privacy::{MapNoise, Zcdp},
     train, train_private,
@@ -15,7 +18,7 @@ use syft::{
 use zeroize::Zeroizing;
 
 use super::{
-    draft::{Brief, Draft, DraftError, explain},
+    draft::{Brief, Draft, DraftError, explain, inherited},
     export::{DeliveryError, Export, Format},
     family::{
         Algorithm, EvaluationWindow, Family, FamilyError, FreeConstant, MeasuredTrial, MethodError, ModelFile,
@@ -28,6 +31,7 @@ use crate::{
     backbone::Backbone,
     campaign::{CampaignFile, CampaignFileError},
     data::Schema,
+    lineage::{Parent, ParentMismatch},
     regime::Regime,
 };
 
@@ -355,10 +359,14 @@ impl Draft for Linear {
     }
 
     fn draft(brief: Brief<'_>) -> Result<(Self, String), DraftError> {
-        let Brief { file, data, examples, backbone, seed } = brief;
+        let Brief { file, data, examples, backbone, seed, parent } = brief;
         let (kind, why) = choose_features(file, data);
         let ranges = backbone.as_ref().map_or_else(|| data.ranges(), |_| spans(examples.features()));
-        let features = FeatureMap::fit(examples.features(), &ranges, kind, file.image(), seed)?;
+        let fitted = FeatureMap::fit(examples.features(), &ranges, kind, file.image(), seed)?;
+        let (features, what) = match parent {
+            Some(parent) => (inherit(parent, file, &fitted, backbone.as_ref())?, inherited(parent)),
+            None => (fitted, explain(&kind, why)),
+        };
         let shape = Shape { inputs: features.inputs(), outputs: data.task.outputs() };
         let is_embedded = backbone.is_some() && matches!(data.task, Task::Classification { .. });
         let (usual, labels) = if is_embedded {
@@ -368,9 +376,41 @@ impl Draft for Linear {
         };
         let wanted = file.training().map_err(|error| DraftError::Model(FamilyError::new(error)))?;
         let rule = wanted.unwrap_or(usual);
-        let what = explain(&kind, why) + &backbone.as_ref().map_or_else(String::new, reading);
+        let what = what + &backbone.as_ref().map_or_else(String::new, reading);
         let parameters = Parameters::linear(shape).map_err(|error| DraftError::Model(FamilyError::new(error)))?;
         Ok((Self { backbone, rule, labels, shape, parameters, features }, what))
+    }
+}
+
+/// The feature map of the parent, under which the weights of its model have their meaning. What the campaign file says
+/// about the map must agree with it.
+fn inherit(
+    parent: &Parent,
+    file: &CampaignFile,
+    fitted: &FeatureMap,
+    backbone: Option<&Backbone>,
+) -> Result<FeatureMap, ParentMismatch> {
+    let linear = parent.manifest.method.linear().ok_or_else(|| parent.other_family())?;
+    // The parent's numbers were read from its manifest, which may change their last bits.
+    let as_read = |backbone: &Backbone| serde_json::from_slice(&serde_json::to_vec(backbone).ok()?).ok();
+    if backbone.and_then(as_read) != linear.backbone {
+        return Err(parent.other_backbone(linear.backbone.is_none()));
+    }
+    let kind = |map: &FeatureMap| (mem::discriminant(&map.expansion), map.inputs());
+    if file.model.features.is_some() && kind(fitted) != kind(&linear.features) {
+        return Err(parent.other_setting("features"));
+    }
+    if file.model.seed.is_some() && kind(fitted) == kind(&linear.features) && seed(fitted) != seed(&linear.features) {
+        return Err(parent.other_setting("seed"));
+    }
+    Ok(linear.features.clone())
+}
+
+/// Seed of the random weights, if there are any.
+const fn seed(map: &FeatureMap) -> Option<u32> {
+    match map.expansion {
+        Expansion::RandomRelu { seed, .. } | Expansion::RandomConv { seed, .. } => Some(seed),
+        Expansion::Identity | Expansion::Polynomial => None,
     }
 }
 

@@ -9,6 +9,8 @@ use crate::{
     data::{FitReport, TableError},
     families::{DraftError, TooManyRows, TrialError},
     fingerprint::Fingerprint,
+    ids::CampaignId,
+    lineage::ParentMismatch,
     manifest::ManifestError,
     terms::TermsError,
     units::{Amount, Timestamp, TokenUnit, percent},
@@ -70,6 +72,12 @@ pub enum LaunchError {
     /// The backbone is too large.
     #[error("model.backbone: {0}")]
     BackboneSize(NetworkError),
+    /// The model cannot start from the result of the campaign that the file names.
+    #[error(transparent)]
+    Parent(#[from] ParentMismatch),
+    /// The result of the campaign that the file names is missing.
+    #[error("model.initial names campaign {0}, whose result was not fetched")]
+    NoParent(CampaignId),
     /// The model does not fit the validation set.
     #[error(transparent)]
     Draft(#[from] DraftError),

@@ -9,7 +9,9 @@ use syft_nets::{Input, NetworkKind};
 
 use super::*;
 pub(crate) use crate::campaign::tests::TEXT;
-use crate::{bundle::BundleError, families::FreeConstant, manifest::ManifestError};
+use crate::{
+    bundle::BundleError, delivery::FinishedModel, families::FreeConstant, ids::CampaignId, manifest::ManifestError,
+};
 
 pub(crate) fn inputs() -> Inputs {
     let rows: String = (0..20)
@@ -412,6 +414,150 @@ fn the_campaigns_of_this_project_can_be_launched() {
         let train = data::read_csv(train.as_slice(), &data::TableLimits::default()).unwrap();
         assert_eq!(manifest.data.fit(&train).unwrap().len(), train.rows(), "{name}");
     }
+}
+
+/// The campaign that others start from, as its manifest is read from IPFS.
+fn parent(text: &str) -> Parent {
+    let plan = plan(&CampaignFile::parse(text).unwrap(), inputs()).unwrap();
+    let manifest = Manifest::decode(&plan.manifest(Digest([9; 32])).encode().unwrap()).unwrap();
+    Parent { id: CampaignId::from([0xAB; 32]), manifest }
+}
+
+/// The delivered model of a parent.
+fn result_of(parent: &Parent) -> Zeroizing<Vec<u8>> {
+    let model = match &parent.manifest.method {
+        Method::Encrypted(linear) => crate::families::plain(&syft::Weights::zeros(linear.shape)).unwrap(),
+        Method::Clear(clear) => crate::families::plain_network(&clear.initial()).unwrap(),
+        Method::Constant(_) => unreachable!(),
+    };
+    let finished = FinishedModel::new(&parent.manifest, &model, parent.id, Ppm::of(1, 10)).unwrap();
+    Zeroizing::new(finished.safetensors().to_vec())
+}
+
+/// Plans a campaign that starts from the parent's result, on another validation set.
+fn planned_from(parent: &Parent, text: &str) -> Result<Plan, LaunchError> {
+    let text = format!("{text}\ninitial = \"campaign:{}\"\n", parent.id);
+    let rows: String = (0..30)
+        .map(|row| format!("{},{},{}\n", row * 7 % 10, f64::from(row) / 30.0, ["no", "yes"][usize::from(row % 10 > 0)]))
+        .collect();
+    let validation = Zeroizing::new(format!("a,b,y\n{rows}").into_bytes());
+    let initial = Some(result_of(parent));
+    plan_from(&CampaignFile::parse(&text).unwrap(), Inputs { validation, initial, ..inputs() }, Some(parent))
+}
+
+#[test]
+fn a_campaign_starts_from_the_result_of_another_under_its_constants() {
+    for model in [
+        "[model]\nfeatures = \"identity\"",
+        "[model]\nfeatures = \"random-relu:40\"",
+        "[model]\nfeatures = \"random-relu:40\"\nseed = 3",
+        "[model]\nregime = \"clear\"\nnetwork = \"mlp:8\"",
+    ] {
+        let text = format!("{TEXT}{model}");
+        let parent = parent(&text);
+        let plan = planned_from(&parent, &text).unwrap_or_else(|error| panic!("{model}: {error}"));
+        let manifest = Manifest::decode(&plan.manifest(Digest([9; 32])).encode().unwrap()).unwrap();
+        assert_eq!((manifest.schema.as_str(), manifest.parent), ("sonar.manifest/4", Some(parent.id)));
+        match (&manifest.method, &parent.manifest.method) {
+            (Method::Encrypted(ours), Method::Encrypted(theirs)) => {
+                let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * b.abs();
+                assert!(near(ours.features.scale, theirs.features.scale), "{model}");
+                assert_eq!(ours.features.expansion, theirs.features.expansion, "{model}");
+                assert_eq!(manifest.check_constants(), Ok(()), "{model}");
+            }
+            (Method::Clear(ours), Method::Clear(theirs)) => assert_eq!(ours.seed, theirs.seed, "{model}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(plan.outlook.model.contains("0xabababab"), "{}", plan.outlook.model);
+        // What the Capsule opens has the parent's result in it, and reads it.
+        opened(&plan, &manifest).check(&manifest, &Embedding::none()).unwrap();
+        assert!(manifest.commitments.initial.is_some());
+        // A child can have children.
+        let grandchild = Parent { id: CampaignId::from([0xCD; 32]), manifest };
+        planned_from(&grandchild, &text).unwrap();
+    }
+}
+
+#[test]
+fn what_does_not_fit_the_parent_is_named() {
+    let relu = format!("{TEXT}[model]\nfeatures = \"random-relu:40\"\nseed = 3");
+    let parent = parent(&relu);
+    let refusal = |text: &str| planned_from(&parent, text).unwrap_err().to_string();
+    let changed = |from: &str, to: &str| {
+        assert!(relu.contains(from));
+        refusal(&relu.replace(from, to))
+    };
+    assert!(
+        changed("max = 10", "max = 12")
+            .starts_with("model.initial: `a` ranges from 0 to 12 in this file and from 0 to 10")
+    );
+    assert!(
+        changed("name = \"b\"", "name = \"c\"").contains("column 2 is `c` in this file and `b` in campaign 0xabab")
+    );
+    let fewer = changed(", { name = \"b\", min = 0, max = 1.5 }", "");
+    assert!(fewer.contains("reads 2 columns, and this file names 1"), "{fewer}");
+    assert!(changed("target = \"y\"", "target = \"z\"").contains("the target is `z` in this file and `y`"));
+    assert!(
+        changed("[\"no\", \"yes\"]", "[\"yes\", \"no\"]").contains("the classes are yes, no in this file and no, yes")
+    );
+    let regression = changed(
+        "kind = \"classification\"\ntarget = \"y\"\nclasses = [\"no\", \"yes\"]",
+        "kind = \"regression\"\ntarget = \"y\"\nmin = 0\nmax = 1",
+    );
+    assert!(regression.contains("another task"), "{regression}");
+    let features = changed("random-relu:40", "random-relu:41");
+    assert!(
+        features.contains("model.features is not that of campaign") && features.contains("leave it out"),
+        "{features}"
+    );
+    assert!(changed("seed = 3", "seed = 4").contains("model.seed is not that"));
+    // What the file leaves open is taken from the parent.
+    planned_from(&parent, &format!("{TEXT}[model]")).unwrap();
+    let clear = refusal(&format!("{TEXT}[model]\nregime = \"clear\""));
+    assert!(
+        clear.contains("is of the encrypted regime, and this file of the clear regime: set regime = \"encrypted\""),
+        "{clear}"
+    );
+}
+
+#[test]
+fn a_campaign_file_that_names_a_parent_is_not_planned_without_it() {
+    let text = format!("{TEXT}[model]\ninitial = \"campaign:{}\"\n", CampaignId::from([0xAB; 32]));
+    let file = CampaignFile::parse(&text).unwrap();
+    assert!(matches!(plan(&file, inputs()), Err(LaunchError::NoParent(_))));
+    let parent = parent(TEXT);
+    let other = Parent { id: CampaignId::from([1; 32]), ..parent.clone() };
+    let initial = || Some(result_of(&parent));
+    let planned = plan_from(&file, Inputs { initial: initial(), ..inputs() }, Some(&other));
+    assert!(matches!(planned, Err(LaunchError::NoParent(_))), "another campaign than the file names");
+    plan_from(&file, Inputs { initial: initial(), ..inputs() }, Some(&parent)).unwrap();
+}
+
+#[test]
+fn manifests_keep_their_format_until_they_need_the_newer_one() {
+    let plain = planned("", "").unwrap().manifest(Digest([9; 32]));
+    assert_eq!(plain.schema, "sonar.manifest/3");
+    let text = String::from_utf8(plain.encode().unwrap()).unwrap();
+    assert!(!text.contains("organisation") && !text.contains("parent"), "programs that know format 3 read it");
+    let named = "name = \"test\"\norganisation = { name = \"Clinic\", link = \"https://clinic.example\" }";
+    let manifest = planned("name = \"test\"", named).unwrap().manifest(Digest([9; 32]));
+    assert_eq!(manifest.schema, "sonar.manifest/4");
+    let decoded = Manifest::decode(&manifest.encode().unwrap()).unwrap();
+    assert_eq!(decoded.organisation.as_ref().unwrap().name, "Clinic");
+
+    let spoiled = |spoil: &dyn Fn(&mut Manifest)| {
+        let mut manifest = manifest.clone();
+        spoil(&mut manifest);
+        let bytes = serde_json::to_vec(&manifest).unwrap();
+        Manifest::decode(&bytes).unwrap_err().to_string()
+    };
+    assert!(
+        spoiled(&|manifest| manifest.schema = "sonar.manifest/3".into()).contains("neither organisation nor parent")
+    );
+    assert!(spoiled(&|manifest| manifest.schema = "sonar.manifest/5".into()).contains("sonar.manifest/5"));
+    assert!(spoiled(&|manifest| manifest.parent = Some(CampaignId::from([1; 32]))).contains("no starting model"));
+    let link = spoiled(&|manifest| manifest.organisation.as_mut().unwrap().link = Some("javascript:x".into()));
+    assert!(link.starts_with("the manifest: organisation.link"), "{link}");
 }
 
 static MANIFEST: LazyLock<Vec<u8>> = LazyLock::new(|| {

@@ -3,11 +3,14 @@
 mod audit;
 mod document;
 mod end;
+mod explain;
+mod export;
 mod inspect;
 mod label;
 mod launch;
 mod new;
 mod result;
+mod simulate;
 mod watch;
 
 use clap::Subcommand;
@@ -19,6 +22,8 @@ use super::Context;
 pub enum Command {
     /// Write a campaign file for a validation set
     New(new::New),
+    /// Run a campaign on a throw-away local network, with virtual money and shares of a training file
+    Simulate(simulate::Simulate),
     /// Start a campaign: seal its bundle to a Capsule, and put bounty and fee into escrow
     Launch(launch::Launch),
     /// List the campaigns on this contract
@@ -28,12 +33,16 @@ pub enum Command {
     Show(inspect::Show),
     /// Show what each party can learn, what was disclosed so far, and what that rests on
     Privacy(inspect::Privacy),
+    /// Show what keeps Mines from joining a campaign, and what to do about it
+    Explain(explain::Explain),
     /// Follow a campaign until it ends, one line an event
     Watch(watch::Watch),
     /// End a campaign: close it, or take the money back from a Capsule that missed a deadline
     Close(end::Close),
     /// Fetch the finished model, decrypt it, check its signature, and measure it again
     Result(result::Fetch),
+    /// Write everything about a campaign to one folder, with a report for browsers
+    Export(export::Export),
     /// Audit a delivered campaign: recompute everything that the Capsule published, version by version
     Audit(audit::Audit),
     /// Withdraw everything that is owed to you: the unearned part of the bounty, and stakes
@@ -45,6 +54,9 @@ impl Command {
         match self {
             Self::New(_) => "sonar.campaign.new/1",
             Self::Launch(_) => "sonar.campaign.launch/1",
+            Self::Explain(_) => "sonar.campaign.explain/1",
+            Self::Export(_) => "sonar.campaign.export/1",
+            Self::Simulate(_) => "sonar.campaign.simulate/1",
             Self::Result(_) => "sonar.campaign.result/1",
             Self::Audit(_) => "sonar.campaign.audit/1",
             Self::List(_) => "sonar.campaign.list/1",
@@ -60,6 +72,9 @@ impl Command {
         match self {
             Self::New(command) => command.run(output),
             Self::Launch(command) => command.run(context, output).await,
+            Self::Explain(command) => command.run(context, output).await,
+            Self::Export(command) => command.run(context, output).await,
+            Self::Simulate(command) => command.run(context, output).await,
             Self::Result(command) => command.run(context, output).await,
             Self::Audit(command) => command.run(context, output).await,
             Self::List(command) => command.run(context, output).await,

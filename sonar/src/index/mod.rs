@@ -241,6 +241,15 @@ impl Index {
         read(&self.locked().world)
     }
 
+    /// The same, with the number of the newest block in the fold; 0 before the first.
+    pub fn read_at<T>(&self, read: impl FnOnce(&World, u64) -> T) -> T {
+        let state = self.locked();
+        let indexed = self.progress.borrow().indexed.map(|block| block.number);
+        // A batch is in the fold before its last block is published as indexed.
+        let block = indexed.max(state.cursor.map(|cursor| cursor.block)).unwrap_or(0);
+        read(&state.world, block)
+    }
+
     fn locked(&self) -> RwLockReadGuard<'_, State> {
         // Writers replace whole values, so a panic elsewhere cannot have left half of one.
         self.state.read().unwrap_or_else(PoisonError::into_inner)

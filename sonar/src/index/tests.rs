@@ -12,8 +12,9 @@ use super::*;
 use sonar_protocol::{
     event::{Event, LogPosition},
     handover::Published,
-    ids::{CampaignId, Digest},
-    units::Timestamp,
+    ids::{CampaignId, Digest, Version, WindowIndex},
+    statistics::{Day, StatisticsReport},
+    units::{Amount, Timestamp},
     view::CampaignView,
 };
 use syft::Ppm;
@@ -178,6 +179,7 @@ over_both_stores! {
     a_start_folds_only_the_events_after_the_snapshot
     a_snapshot_whose_block_is_gone_is_not_used
     a_snapshot_that_does_not_fit_is_set_aside
+    statistics_are_the_same_after_a_rebuild_a_rollback_and_a_start_from_a_snapshot
 }
 
 async fn open(place: &Place, chain: &Arc<Chain>, confirmations: u64) -> (Arc<Index>, Indexer<Arc<Chain>>) {
@@ -416,6 +418,47 @@ async fn a_snapshot_that_does_not_fit_is_set_aside(place: Place) {
     assert_eq!(found, OpenOutcome::Continued, "the events are not at fault");
     assert_eq!(continued.read(World::clone), anew(&chain).await);
     assert!(!place.snapshot().exists());
+}
+
+/// The statistics of everything as the API sends them.
+fn statistics(world: &World) -> String {
+    let report = StatisticsReport::new(world, Day::default(), Day::LAST, 0);
+    serde_json::to_string_pretty(&report).unwrap()
+}
+
+async fn statistics_are_the_same_after_a_rebuild_a_rollback_and_a_start_from_a_snapshot(place: Place) {
+    let (chain, index, mut indexer) = with_snapshot(&place).await;
+    let submitted = |salt, miner, index| Event::Submitted {
+        id: id(salt),
+        miner: Address::repeat_byte(miner),
+        version: Version(1),
+        window: WindowIndex(0),
+        index,
+        content: Digest([miner; 32]),
+    };
+    let refunded = |salt| Event::Refunded { id: id(salt), amount: Amount::from(1_000_u128) };
+    for events in
+        [vec![activated(1), submitted(1, 5, 0)], vec![opened(2), submitted(1, 6, 1)], vec![refunded(2), opened(3)]]
+    {
+        chain.mine(0, events);
+        indexer.catch_up().await.unwrap();
+    }
+    assert_eq!(index.read(statistics), statistics(&anew(&chain).await));
+
+    // The last two blocks are replaced.
+    let common = chain.blocks().len() - 2;
+    chain.blocks().truncate(common);
+    chain.mine(7, vec![opened(4), refunded(4)]);
+    indexer.catch_up().await.unwrap();
+    let kept = index.read(statistics);
+    assert_eq!(kept, statistics(&anew(&chain).await));
+    let report: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!((&report["total"]["campaigns"]["opened"], &report["total"]["miners_active"]), (&2.into(), &1.into()));
+
+    index.close().await;
+    assert!(place.snapshot().exists());
+    let (continued, _) = place.open().await;
+    assert_eq!(continued.read(statistics), kept);
 }
 
 #[tokio::test]

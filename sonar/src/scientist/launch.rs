@@ -18,9 +18,10 @@ use sonar_protocol::{
     campaign::{CampaignFile, CampaignFileError},
     families::plain_network,
     handover::AuditSecret,
-    ids::Digest,
+    ids::{CampaignId, Digest},
     launch::{self, CapsuleTerms, Inputs, Plan, Recipient},
     limits,
+    lineage::Parent,
     manifest::Manifest,
     pgp::{self, Certificate, Identity},
     statement::{CampaignProgress, PrivacyStatement},
@@ -34,6 +35,7 @@ use zeroize::Zeroizing;
 use super::{
     Progress, Workspace,
     account::UnlockedAccount,
+    delivered,
     draft::{Key, LaunchDraft, SavedDraft},
     hub::HubClient,
 };
@@ -82,15 +84,16 @@ impl LaunchInputs {
                     CampaignFileError::Toml { line, column, message } => {
                         invalid(message.clone()).at(format_args!("{place}:{line}:{column}"))
                     }
-                    CampaignFileError::Text(_) | CampaignFileError::Schema(_) | CampaignFileError::Model { .. } => {
-                        invalid(error.to_string()).at(place)
-                    }
+                    CampaignFileError::Text(_)
+                    | CampaignFileError::Organisation(_)
+                    | CampaignFileError::Schema(_)
+                    | CampaignFileError::Model { .. } => invalid(error.to_string()).at(place),
                 })
             })?;
         let read = |name: &Path| files.read(name, limits::BUNDLE);
         Ok(Self {
             validation: read(&file.validation.file)?,
-            initial: file.model.initial.as_deref().map(read).transpose()?,
+            initial: file.model.initial_file().map(read).transpose()?,
             backbone: file.model.backbone.as_deref().map(|name| PublicNetwork::read(name, files)).transpose()?,
             file,
             text,
@@ -178,6 +181,11 @@ impl Launcher<'_> {
             None => default_stake(view, token.address, bounty),
         };
         let scientist = Certificate::decode(&identity.certificate().encode(), world.head.now)?;
+        let parent = match given.file.model.initial_campaign() {
+            Some(id) => Some(self.parent(&world, id, identity).await?),
+            None => None,
+        };
+        let (parent, initial) = parent.unzip();
         let backbone = match &given.backbone {
             Some(PublicNetwork { model, file }) => Some((model.clone(), self.hub.add(file.clone()).await?)),
             None => None,
@@ -189,7 +197,7 @@ impl Launcher<'_> {
             chain_id: deployment.chain_id,
             contract: deployment.campaigns,
             validation: given.validation.clone(),
-            initial: given.initial.clone(),
+            initial: initial.or_else(|| given.initial.clone()),
             backbone,
             owner: self.account.address(),
             scientist: Recipient::from(&scientist),
@@ -201,9 +209,23 @@ impl Launcher<'_> {
             salt: campaign_salt,
             audit: AuditSecret::of(self.account.signer(), campaign_salt),
         };
-        let plan = launch::plan(&given.file, inputs)?;
+        let plan = launch::plan_from(&given.file, inputs, parent.as_ref())?;
         self.check_admission(&plan, view, world.head.now).await?;
         Ok(PlannedLaunch { plan, token, capsule, sealed_to, salt: Digest(salt) })
+    }
+
+    /// The own campaign that the file names as its start, with its result.
+    async fn parent(
+        &self,
+        world: &World,
+        id: CampaignId,
+        identity: &Identity,
+    ) -> Result<(Parent, Zeroizing<Vec<u8>>), Failure> {
+        if let Some(view) = world.campaign(id).filter(|view| view.terms.owner != self.account.address()) {
+            let message = format!("campaign {id} was launched by {}, not by this account", view.terms.owner);
+            return Err(Failure::new(Code::NotOwner, message).at("model.initial"));
+        }
+        delivered::starting_model(self.hub, world, id, identity, self.progress).await
     }
 
     /// Checks the terms against the contract's bounds and the operator's limits, before any money moves.

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod audit;
 pub mod credits;
+pub mod delivered;
 pub mod draft;
 pub mod ending;
 pub mod hub;

@@ -197,7 +197,7 @@ pub async fn manifest_of(hub: &HubClient, view: &CampaignView) -> Result<Manifes
 }
 
 /// Fetches the certificate of the Capsule that the manifest names.
-async fn signer_of(
+pub(super) async fn signer_of(
     hub: &HubClient,
     world: &World,
     view: &CampaignView,

@@ -23,16 +23,17 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    App,
+    App, accounts, badge,
     dto::{
         Artefact, CampaignPage, CampaignQuery, EventQuery, EventView, Info, Page, PageQuery, Readiness, RelayReceipt,
         StreamQuery, SubmissionQuery, bounded,
     },
     event_id::EventId,
     extract::{Body, Params, Segment},
-    live,
+    feed, leaderboard, live, money,
     problem::{self, Problem},
-    sse,
+    search::{self, CampaignSort, Search},
+    series, sse, statistics, submissions_csv, tokens,
 };
 use crate::index::{Filter, Position};
 use sonar_contracts::address;
@@ -72,7 +73,8 @@ pub fn router(app: Arc<App>, pages: Pages) -> Router {
         .layer(middleware::from_fn_with_state(app, observe))
 }
 
-fn documented() -> OpenApiRouter<Arc<App>> {
+/// The routes with their description.
+pub(super) fn documented() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(info))
         .routes(routes!(campaigns))
@@ -81,6 +83,15 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(submissions))
         .routes(routes!(windows))
         .routes(routes!(campaign_events))
+        .merge(series::routes())
+        .merge(leaderboard::routes())
+        .merge(money::routes())
+        .merge(submissions_csv::routes())
+        .merge(feed::routes())
+        .merge(badge::routes())
+        .merge(accounts::routes())
+        .merge(statistics::routes())
+        .merge(tokens::routes())
         .routes(routes!(capsules))
         .routes(routes!(miner))
         .routes(routes!(artefact))
@@ -115,25 +126,25 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     response
 }
 
-fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem>
+pub(super) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, Problem>
 where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error: T::Err| Problem::usage(error.to_string()))
 }
 
-fn parse_optional<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, Problem>
+pub(super) fn parse_optional<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, Problem>
 where
     T::Err: std::fmt::Display,
 {
     text.map(parse).transpose()
 }
 
-fn parse_address(text: &str) -> Result<Address, Problem> {
+pub(super) fn parse_address(text: &str) -> Result<Address, Problem> {
     address::parse(text).map_err(|error| Problem::usage(error.to_string()))
 }
 
-fn unknown(id: CampaignId) -> Problem {
+pub(super) fn unknown(id: CampaignId) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "UNKNOWN_CAMPAIGN", format!("there is no campaign {id} on this contract"))
 }
 
@@ -155,7 +166,7 @@ async fn info(State(app): State<Arc<App>>) -> Json<Info> {
     })
 }
 
-/// Campaigns, newest first.
+/// Campaigns, newest first or in another order.
 #[utoipa::path(
     get, path = "/api/v1/campaigns", params(CampaignQuery),
     responses((status = OK, body = Page<CampaignSummary>), (status = BAD_REQUEST, body = Problem))
@@ -172,9 +183,20 @@ async fn campaigns(
     };
     let after = parse_optional::<CampaignId>(query.after.as_deref())?;
     let limit = bounded(query.limit)? as usize;
+    let search = Search::new(query.q.as_deref(), query.regime, query.task);
+    let sort = query.sort.unwrap_or_default();
     // Only the campaigns of the page are summarised, after the lock is released, so that the indexer does not wait.
-    let page = app.index.read(|world| live::campaigns(world, &filter, after, limit)).map_err(unknown)?;
-    Ok(Json(page.map(|view| live::summary(&view, &|manifest| app.shelf.manifest(manifest)))))
+    let page = if search.is_empty() && sort == CampaignSort::New {
+        app.index.read(|world| live::campaigns(world, &filter, after, limit)).map_err(unknown)?
+    } else {
+        let (found, after) = app.index.read(|world| live::launched(world, &filter, after)).map_err(unknown)?;
+        search::page(&found, (&search, sort), |view| app.label(view), after.as_ref(), limit)
+    };
+    Ok(Json(page.map(|view| {
+        let mut summary = live::summary(&view, &|manifest| app.shelf.manifest(manifest));
+        verify_parent(&app, &mut summary);
+        summary
+    })))
 }
 
 /// One campaign: terms, state, money, manifest.
@@ -189,11 +211,20 @@ async fn campaigns(
 async fn campaign(State(app): State<Arc<App>>, Segment(id): Segment<String>) -> Result<Json<CampaignPage>, Problem> {
     let view = campaign_of(&app, &id)?;
     let page = live::detail(&view, &|manifest| app.shelf.manifest(manifest));
-    page.map(Json).map_err(|error| Problem::internal(&error))
+    let mut page = page.map_err(|error| Problem::internal(&error))?;
+    verify_parent(&app, &mut page.detail.summary);
+    Ok(Json(page))
+}
+
+/// Few campaigns name a parent, so the world is locked rarely and for a moment.
+fn verify_parent(app: &App, summary: &mut CampaignSummary) {
+    if summary.parent.is_some() {
+        app.index.read(|world| summary.verify_parent(world));
+    }
 }
 
 /// A copy of the campaign, so that the world is not locked while the response is built.
-fn campaign_of(app: &App, id: &str) -> Result<Arc<CampaignView>, Problem> {
+pub(super) fn campaign_of(app: &App, id: &str) -> Result<Arc<CampaignView>, Problem> {
     let id = parse(id)?;
     app.index.read(|world| world.campaigns.get(&id).cloned()).ok_or_else(|| unknown(id))
 }

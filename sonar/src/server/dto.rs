@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 use sonar_contracts::{Deployment, State};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, event_id::EventId, pins::Kind, problem::Problem};
+use super::{App, event_id::EventId, pins::Kind, problem::Problem, search::CampaignSort};
 use crate::index::{Body, StoredEvent};
 use sonar_protocol::{
+    campaign::template::TaskKind,
     ids::{CampaignId, Digest},
     manifest::Manifest,
     projection::{CampaignDetail, Label, PlaceJson},
+    regime::Regime,
     units::Timestamp,
     view::CampaignView,
 };
@@ -127,9 +129,18 @@ pub fn bounded(limit: Option<u32>) -> Result<u32, Problem> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct CampaignQuery {
+    /// Only campaigns whose name, id, or address of owner or Capsule contains this text.
+    pub q: Option<String>,
     /// Only campaigns in this state.
-    #[param(value_type = Option<String>, example = "open")]
+    #[param(example = "open")]
     pub state: Option<State>,
+    /// Only campaigns of this regime.
+    pub regime: Option<Regime>,
+    /// Only campaigns with this kind of prediction.
+    pub task: Option<TaskKind>,
+    /// Order of the list (default: newest first).
+    #[param(inline)]
+    pub sort: Option<CampaignSort>,
     /// Only campaigns of this data scientist.
     pub owner: Option<String>,
     /// Only campaigns of this Capsule.

@@ -8,6 +8,7 @@ use sonar_contracts::{CloseReason, State};
 use super::{
     dto::{CampaignPage, Page},
     pins::Kind,
+    search::Launched,
 };
 use sonar_protocol::{
     ids::{CampaignId, Digest},
@@ -118,18 +119,20 @@ pub fn by_state(world: &World) -> BTreeMap<&'static str, usize> {
 }
 
 /// Whether the ledger of every campaign adds up: deposited = paid + owed + refunded + fee + escrowed, and for stakes
-/// deposited = held + free + withdrawn.
+/// deposited = held + free + charged + withdrawn.
 pub fn ledgers_add_up(world: &World) -> bool {
     world.in_order().all(|campaign| {
         let l = campaign.ledger();
         let parts = [l.paid, l.owed, l.refunded, l.fee, l.escrowed];
         let stakes = campaign.all_stakes();
+        let there = stakes.held.saturating_add(stakes.free);
         parts.into_iter().try_fold(U256::ZERO, |sum, part| sum.checked_add(part)) == Some(l.deposited)
-            && stakes.held.saturating_add(stakes.free).saturating_add(stakes.withdrawn) == stakes.deposited
+            && there.saturating_add(stakes.charged).saturating_add(stakes.withdrawn) == stakes.deposited
     })
 }
 
-/// What the contract must hold per token: everything deposited and not withdrawn. Stakes count as ETH.
+/// What the contract must hold per token: everything deposited and not withdrawn. Stakes count as ETH; of what
+/// submissions paid from them, the contract has the Capsule's part, and the rest was burned.
 pub fn held(world: &World) -> BTreeMap<Address, U256> {
     let mut held = BTreeMap::new();
     let mut hold = |token, amount| {
@@ -141,7 +144,7 @@ pub fn held(world: &World) -> BTreeMap<Address, U256> {
         let left = campaign.ledger().deposited.saturating_sub(withdrawn);
         hold(campaign.terms.token, left);
         let stakes = campaign.all_stakes();
-        hold(Address::ZERO, stakes.deposited.saturating_sub(stakes.withdrawn).0);
+        hold(Address::ZERO, stakes.held.saturating_add(stakes.free).saturating_add(campaign.gas_credit).0);
     }
     held
 }
@@ -160,7 +163,8 @@ pub struct CampaignFilter {
 }
 
 impl CampaignFilter {
-    fn matches(&self, campaign: &CampaignView) -> bool {
+    /// Whether a campaign fits.
+    pub fn matches(&self, campaign: &CampaignView) -> bool {
         let terms = &campaign.terms;
         self.state.is_none_or(|state| state == campaign.state)
             && self.owner.is_none_or(|owner| owner == terms.owner)
@@ -195,8 +199,30 @@ pub fn campaigns(
     Ok(Page { items, next, total: Some(total) })
 }
 
+/// The campaigns that fit, and the one that a page starts after. Shares the campaigns, so that the caller can search and
+/// sort them after the world is unlocked.
+///
+/// # Errors
+/// Returns `after` if there is no such campaign.
+pub fn launched(
+    world: &World,
+    filter: &CampaignFilter,
+    after: Option<CampaignId>,
+) -> Result<(Vec<Launched>, Option<Launched>), CampaignId> {
+    let launched = |(launch, id): (usize, &CampaignId)| Some((launch, Arc::clone(world.campaigns.get(id)?)));
+    let after = match after {
+        None => None,
+        Some(id) => {
+            let launch = world.order.iter().rposition(|known| *known == id).ok_or(id)?;
+            launched((launch, &id))
+        }
+    };
+    let all = world.order.iter().enumerate().filter_map(launched);
+    Ok((all.filter(|(_, view)| filter.matches(view)).collect(), after))
+}
+
 /// All campaigns, or those older than `after`.
-fn newest_first(
+pub fn newest_first(
     world: &World,
     after: Option<CampaignId>,
 ) -> Result<impl Iterator<Item = &Arc<CampaignView>>, CampaignId> {
@@ -468,5 +494,31 @@ mod tests {
         assert_eq!(part(Some(id(3)), 2), (vec![id(1)], None));
         assert!(miner(&world, account, Some(id(1)), 2).unwrap().is_none());
         assert_eq!(miner(&world, account, Some(id(9)), 2).unwrap_err(), id(9));
+    }
+
+    /// A refused submission pays from its stake: a part to the Capsule, and the rest is burned.
+    #[test]
+    fn what_submissions_paid_is_neither_missing_nor_held() {
+        let mut world = World::default();
+        let stake = 8 * sonar_contracts::STAKE_UNIT;
+        let terms = Terms { windowSize: 2, deadline: 10, submissionStake: stake, ..Terms::default() };
+        say(&mut world, Event::Opened { id: ID, terms: Box::new(terms.try_into().unwrap()), window_start: B256::ZERO });
+        say(&mut world, activated(ID));
+        let (version, window) = (Version(1), WindowIndex(0));
+        for index in 0..2 {
+            let (miner, content) = (Address::repeat_byte(index as u8 + 1), Digest([3; 32]));
+            say(&mut world, Event::Submitted { id: ID, miner, version, window, index, content });
+        }
+        assert!(ledgers_add_up(&world));
+        assert_eq!(held(&world)[&Address::ZERO], U256::from(2 * stake));
+        let (to_capsule, burned) = (Amount::from(5_u128), Amount::from(stake / 8 + stake - 5));
+        say(&mut world, Event::Charged { id: ID, window, to_capsule, burned });
+        let (outcomes, best_ppm) = (vec![Outcome::NotImproved, Outcome::Rejected(3)], Ppm::ZERO);
+        say(
+            &mut world,
+            Event::Settled { id: ID, window, version, outcomes, best_ppm, next: None, window_start: B256::ZERO },
+        );
+        assert!(ledgers_add_up(&world));
+        assert_eq!(held(&world)[&Address::ZERO], U256::from(stake - stake / 8 + 5));
     }
 }

@@ -3,19 +3,35 @@
 //! Sonar holds no data, no model, no custody of money, and no secret except its own account's key. Everything that it
 //! stores can be rebuilt from the chain, except pending settlements, which Capsules can send again.
 
+mod accounts;
 mod adapters;
 mod api;
+mod badge;
+mod csv;
 mod dto;
 mod event_id;
+mod feed;
+#[cfg(test)]
+mod fixture;
 mod hub;
+mod leaderboard;
 mod live;
 mod metrics;
+mod money;
+#[cfg(test)]
+mod openapi;
 mod pins;
 mod relay;
+mod search;
+mod series;
 mod settlements;
 mod sse;
+mod statistics;
+mod submissions_csv;
 mod tasks;
+mod tokens;
 mod watch_money;
+mod xml;
 
 use std::{
     fs::File,
@@ -37,12 +53,14 @@ use hub::{Hub, Shelf};
 use metrics::Metrics;
 use relay::Relay;
 use sonar_node::{chain, files, ipfs};
+use sonar_protocol::{ids::Digest, projection::Label, units::Timestamp, view::CampaignView};
 use sonar_web::{
     Face, extract,
     pages::{Pages, PublicRpc},
     problem,
 };
 use tasks::{Fault, Tasks};
+use tokens::TokenCache;
 
 /// Delay before the first retry when the chain does not answer; doubles up to the limit.
 const CHAIN_RETRY: Duration = Duration::from_millis(250);
@@ -108,12 +126,25 @@ struct App {
     index: Arc<Index>,
     shelf: Arc<Shelf>,
     metrics: Arc<Metrics>,
+    tokens: TokenCache,
     node: Arc<ipfs::Node>,
     /// `None` without an account to pay for transactions.
     relay: Option<Arc<Relay<adapters::Settlements>>>,
     started: Instant,
     stopping: watch::Receiver<bool>,
     fault: watch::Receiver<Fault>,
+}
+
+impl App {
+    /// Time at which a transaction sent now would be executed.
+    fn now(&self) -> Timestamp {
+        self.index.progress().borrow().head.map_or(Timestamp::EPOCH, |head| head.time)
+    }
+
+    /// What lists show of a campaign's manifest, if the hub has it.
+    fn label(&self, view: &CampaignView) -> Option<Label> {
+        self.shelf.manifest(Digest(view.terms.manifest.0)).as_deref().map(Label::from)
+    }
 }
 
 /// A running server.
@@ -163,6 +194,7 @@ impl Server {
             index: index.clone(),
             shelf: Arc::default(),
             metrics: metrics.clone(),
+            tokens: TokenCache::default(),
             node: node.clone(),
             relay: relay.clone(),
             started: Instant::now(),

@@ -3,9 +3,11 @@
 use serde::Serialize;
 use sonar_contracts::{CloseReason, State};
 use sonar_protocol::{
+    lineage::ParentClaim,
+    organisation::Organisation,
     projection::{CampaignDetail, Label, LedgerJson, SettledJson, SubmissionView},
     units::{Amount, TokenUnit, percent},
-    view::{CampaignView, StakeFate},
+    view::{CampaignView, StakeFate, World},
 };
 
 use crate::scientist::{credits::Credits, state};
@@ -22,9 +24,11 @@ pub struct Detail {
 }
 
 impl Detail {
-    pub fn new(view: &CampaignView, label: Option<Label>, owed_to_owner: Credits) -> Self {
+    pub fn new(view: &CampaignView, world: &World, label: Option<Label>, owed_to_owner: Credits) -> Self {
+        let mut detail = CampaignDetail::new(view, label);
+        detail.summary.verify_parent(world);
         Self {
-            detail: CampaignDetail::new(view, label),
+            detail,
             owed_to_owner,
             settled: view.settled.iter().map(SettledJson::from).collect(),
             submissions: SubmissionView::all(view).collect(),
@@ -42,12 +46,13 @@ pub fn accuracy(view: &CampaignView) -> String {
 }
 
 /// A campaign on one page.
-pub fn page(view: &CampaignView, token: &TokenUnit, label: Option<&Label>, owed: &Credits) -> String {
+pub fn page(view: &CampaignView, world: &World, token: &TokenUnit, label: Option<&Label>, owed: &Credits) -> String {
     let ledger = LedgerJson::from(&view.ledger());
     let money = |amount: Amount| token.format(amount);
-    let mut page = format!(
-        "campaign     {}\nstate        {}\nregime       {}\naccuracy     {}\nsubmissions  {} of {} ({} accepted, {} windows settled)\n",
-        view.id,
+    let mut page = format!("campaign     {}\n", view.id);
+    page += &label.map(|label| said_by_owner(label, view, world)).unwrap_or_default();
+    page += &format!(
+        "state        {}\nregime       {}\naccuracy     {}\nsubmissions  {} of {} ({} accepted, {} windows settled)\n",
         state(view),
         super::label::words(label.map(|label| label.regime)),
         accuracy(view),
@@ -84,6 +89,30 @@ pub fn page(view: &CampaignView, token: &TokenUnit, label: Option<&Label>, owed:
         }
     }
     page
+}
+
+/// What only the owner says about a campaign.
+fn said_by_owner(label: &Label, view: &CampaignView, world: &World) -> String {
+    let mut lines = format!("name         {}\n", label.name);
+    if let Some(organisation) = &label.organisation {
+        lines += &format!("organisation {} (named by the owner, unverified)\n", described(organisation));
+    }
+    if let Some(claim) = label.parent {
+        let claim = ParentClaim::new(claim.id, view, world);
+        let note = if claim.verified {
+            "a delivered campaign of the same owner"
+        } else {
+            "unverified: no campaign of this owner that had delivered before"
+        };
+        lines += &format!("starts from  {} ({note})\n", claim.id);
+    }
+    lines
+}
+
+/// `Example Hospital, https://example.org`
+pub fn described(organisation: &Organisation) -> String {
+    let link = organisation.link.as_ref().map(|link| format!(", {link}")).unwrap_or_default();
+    format!("{}{link}", organisation.name)
 }
 
 fn stakes(view: &CampaignView) -> String {

@@ -47,7 +47,9 @@ impl List {
                 token.format(view.terms.bounty.into()),
                 format!("{}/{}", view.submissions, view.terms.maxSubmissions),
             ]);
-            list.push(CampaignSummary::new(view, labels.get(&view.id).cloned()));
+            let mut summary = CampaignSummary::new(view, labels.get(&view.id).cloned());
+            summary.verify_parent(&world);
+            list.push(summary);
         }
         let human = if list.is_empty() { "no campaigns".into() } else { table.to_string() };
         Report::new(&list, human)
@@ -71,8 +73,8 @@ impl Show {
         let owed = Credits::read(&client, view.id, view.terms.owner).await?;
         let token = Tokens::new(client).unit(view.terms.token).await?;
         let label = label::of(context, view.id).await;
-        let page = document::page(view, &token, label.as_ref(), &owed);
-        Report::new(&document::Detail::new(view, label, owed), page)
+        let page = document::page(view, &world, &token, label.as_ref(), &owed);
+        Report::new(&document::Detail::new(view, &world, label, owed), page)
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
-use sonar_protocol::{ids::CampaignId, projection::Label, regime::Regime};
+use sonar_protocol::{
+    campaign::template::TaskKind, ids::CampaignId, lineage::ParentClaim, organisation::Organisation, projection::Label,
+    regime::Regime,
+};
 
 use super::Context;
 
@@ -15,6 +18,13 @@ struct Campaign {
     id: CampaignId,
     name: Option<String>,
     regime: Option<Regime>,
+    /// Absent from the answers of older servers, like the next two.
+    #[serde(default)]
+    task: Option<TaskKind>,
+    #[serde(default)]
+    organisation: Option<Organisation>,
+    #[serde(default)]
+    parent: Option<ParentClaim>,
 }
 
 #[derive(Deserialize)]
@@ -24,7 +34,10 @@ struct Page {
 
 impl Campaign {
     fn label(self) -> Option<Label> {
-        Some(Label { name: self.name?, regime: self.regime? })
+        // Whatever Sonar says is a stranger's text.
+        let organisation = self.organisation.filter(|organisation| organisation.check().is_ok());
+        let (name, regime, task) = (self.name?, self.regime?, self.task?);
+        Some(Label { name, regime, task, organisation, parent: self.parent })
     }
 }
 
