@@ -4,6 +4,7 @@ import { it } from "node:test";
 
 export function recovery(stage) {
   const indicator = page => page.getByRole("button", { name: /details and pause/i });
+  const isNotLive = page => page.getByRole("button", { name: /^(?!Live).*details and pause/i }).waitFor();
   const says = (page, text) => page.getByRole("button", { name: text }).first().waitFor();
 
   it("Sonar is killed: the page says so, and is live again without a reload", async () => {
@@ -15,9 +16,7 @@ export function recovery(stage) {
     await page.evaluate(() => (globalThis.untouched = true));
     network.signal("sonar serve", "SIGSTOP");
     network.signal("sonar serve", "SIGKILL");
-    await page.waitForFunction(
-      () => !/^Live/.test(document.querySelector("[aria-label$='Details and pause']").ariaLabel),
-    );
+    await isNotLive(page);
     // The local network starts it again.
     await says(page, /^Live/);
     assert.ok(await page.evaluate(() => globalThis.untouched), "the page was not loaded anew");

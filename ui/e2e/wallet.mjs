@@ -37,7 +37,7 @@ async function openWith(stage, account) {
 }
 
 async function connect(page) {
-  await page.getByRole("button", { name: "Connect" }).click();
+  await page.getByRole("button", { name: "Connect", exact: true }).click();
   await page.getByRole("menuitem", { name: /test wallet/i }).click();
   await page
     .getByRole("link", { name: /^(0x|.*0x)/ })

@@ -332,6 +332,7 @@ mod tests {
         JournalLine {
             campaign: [1; 32].into(),
             name: Some("yes or no".into()),
+            organisation: None,
             regime: Some(Regime::Encrypted),
             version: Version(2),
             progress: None,

@@ -54,13 +54,16 @@ const SMALL: usize = 64 << 10;
 const MOST_MINUTES: u32 = 60;
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Sonar desk",
-    description = "The data scientist's desk: a server on this machine for one person. Amounts and ids are strings, times are Unix \
+#[openapi(
+    info(
+        title = "Sonar desk",
+        description = "The data scientist's desk: a server on this machine for one person. Amounts and ids are strings, times are Unix \
                    seconds. Errors are application/problem+json. Every route needs a session; every method but GET needs \
                    `X-Requested-With: sonar-ui`. GET /api/v1/… is answered by the configured Sonar.",
-    license(name = "Apache-2.0 OR MIT"),
-))]
+        license(name = "Apache-2.0 OR MIT"),
+    ),
+    components(schemas(Action))
+)]
 struct Document;
 
 /// All routes, and the pages.

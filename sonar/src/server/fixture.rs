@@ -22,7 +22,13 @@ const BOUNTY: u128 = 1_000_000;
 
 /// A label with this name.
 pub fn label(name: &str) -> Label {
-    Label { name: name.into(), regime: Regime::Encrypted, task: TaskKind::Classification }
+    Label {
+        name: name.into(),
+        regime: Regime::Encrypted,
+        task: TaskKind::Classification,
+        organisation: None,
+        parent: None,
+    }
 }
 
 /// A miner.

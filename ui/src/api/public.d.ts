@@ -657,8 +657,10 @@ export interface components {
              * @description Unix time of its launch.
              */
             opened_at: number;
+            organisation?: components["schemas"]["Organisation"] | null;
             /** @description The data scientist. */
             owner: string;
+            parent?: components["schemas"]["ParentClaim"] | null;
             reason?: components["schemas"]["CloseReason"] | null;
             regime?: components["schemas"]["Regime"] | null;
             /**
@@ -1038,6 +1040,13 @@ export interface components {
             /** @description Token of all amounts; the zero address stands for ETH. */
             token: string;
         };
+        /** @description An organisation, as the owner of a campaign names it: unverified. */
+        Organisation: {
+            /** @description A web page about it. */
+            link?: string | null;
+            /** @description Its name. */
+            name: string;
+        };
         /** @description A page of a list. */
         Page_CampaignSummary: {
             /** @description Items of the page. */
@@ -1077,8 +1086,10 @@ export interface components {
                  * @description Unix time of its launch.
                  */
                 opened_at: number;
+                organisation?: components["schemas"]["Organisation"] | null;
                 /** @description The data scientist. */
                 owner: string;
+                parent?: components["schemas"]["ParentClaim"] | null;
                 reason?: components["schemas"]["CloseReason"] | null;
                 regime?: components["schemas"]["Regime"] | null;
                 /**
@@ -1244,6 +1255,16 @@ export interface components {
              * @description Length of the whole list; absent for events, which are not counted.
              */
             total?: number | null;
+        };
+        /** @description The campaign that a campaign starts from, according to its owner. */
+        ParentClaim: {
+            /** @description Id of the parent campaign. */
+            id: string;
+            /**
+             * @description Whether the chain agrees: the parent is a campaign of the same owner, and had delivered its model before this
+             *     campaign was launched. That the starting model is that model remains the owner's word.
+             */
+            verified: boolean;
         };
         /** @description What one party learns. */
         PartyStatement: {

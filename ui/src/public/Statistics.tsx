@@ -160,7 +160,7 @@ function Content({ statistics, tokenChoice, chooseToken }: ContentProps) {
           title="Submissions"
           sentence={`${count(total.submissions, "submission")}; ${integer(total.accepted)} accepted, ${integer(total.not_improved)} without improvement, ${integer(total.rejected)} rejected.`}
           days={days}
-          tick={value => integer(Math.round(value))}
+          tick={value => (Number.isInteger(value) ? integer(value) : null)}
           series={[
             counts(day => day.accepted, "Accepted", "var(--series-accuracy)"),
             counts(day => day.not_improved, "No improvement", "var(--series-escrow)"),
@@ -186,7 +186,7 @@ function Content({ statistics, tokenChoice, chooseToken }: ContentProps) {
           title="Active miners"
           sentence={`${count(total.miners_active, "account")} submitted in this range. An account that submits on several days counts on each.`}
           days={days}
-          tick={value => integer(Math.round(value))}
+          tick={value => (Number.isInteger(value) ? integer(value) : null)}
           series={[counts(day => day.miners_active, "Miners", "var(--series-paid)")]}
         />
         <StatesPanel byState={total.by_state} />

@@ -1,6 +1,6 @@
 /** What several public pages read: tokens, live state, search. */
 
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { get } from "../shared/api";
 import type { LiveView, PaletteItem } from "../shared/face";
@@ -13,7 +13,7 @@ import type { CampaignSummary, Info, Page, Readiness } from "./types";
 export const stream = liveStream("/api/v1/events");
 
 const INFO_MS = 5_000;
-const READY_MS = 15_000;
+const READY_MS = 5_000;
 /** After this time without an answer, what the page shows is called stale. */
 const STALE_SECONDS = 15;
 /** Events can come in bursts; the page reads again at most this often. */
@@ -77,6 +77,17 @@ function brokenLink(ready: Readiness | undefined): { label: string; detail: stri
   return { label: "Not ready", detail: reasons };
 }
 
+/** Asks what the server depends on. It answers 503 with the same body when one of them fails. */
+function useReadiness(path: string | null, paused: boolean) {
+  return useQuery<Readiness>({
+    queryKey: [path],
+    queryFn: async ({ signal }) => (await fetch(path as string, { signal })).json(),
+    enabled: path !== null,
+    refetchInterval: paused ? false : READY_MS,
+    retry: false,
+  });
+}
+
 /** @param readyPath Route that says which link is down; `null` where the server has none. */
 export function usePublicLive(readyPath: string | null = "/readyz"): LiveView {
   useFreshness();
@@ -84,11 +95,7 @@ export function usePublicLive(readyPath: string | null = "/readyz"): LiveView {
   const now = useNow();
   const status = useLiveStatus(stream);
   const info = useInfo();
-  const ready = useApi<Readiness>(
-    readyPath,
-    {},
-    { refetchInterval: paused ? false : READY_MS, retry: false },
-  );
+  const ready = useReadiness(readyPath, paused);
   const seen = Math.max(Math.floor((status.seen ?? 0) / 1000), Math.floor(info.dataUpdatedAt / 1000)) || null;
   const place = info.data ? `block ${integer(info.data.block)}` : null;
   const broken = brokenLink(ready.data);

@@ -21,8 +21,8 @@ interface DayBarsProps {
   /** `YYYY-MM-DD`, in order, without gaps. */
   days: string[];
   series: DaySeries[];
-  /** Text of a tick of the vertical axis. */
-  tick: (value: number) => string;
+  /** Text of a tick of the vertical axis; `null` for a value that cannot occur. */
+  tick: (value: number) => string | null;
   csv?: string;
   controls?: React.ReactNode;
 }
@@ -99,7 +99,7 @@ interface BarsProps {
   active: number | null;
   days: string[];
   series: DaySeries[];
-  tick: (value: number) => string;
+  tick: (value: number) => string | null;
   step: number;
   x: (day: number) => number;
   y: (value: number) => number;
@@ -120,14 +120,16 @@ function Bars({
   return (
     <svg height={HEIGHT} viewBox={`0 0 ${width} ${HEIGHT}`} role="presentation">
       <g className={css.grid}>
-        {(y.ticks?.(4) ?? []).map(value => (
-          <g key={value} transform={`translate(0 ${y(value)})`}>
-            <line x1={MARGIN.left} x2={width - MARGIN.right} />
-            <text x={MARGIN.left - 8} dy="0.32em" textAnchor="end">
-              {tick(value)}
-            </text>
-          </g>
-        ))}
+        {(y.ticks?.(4) ?? [])
+          .filter(value => tick(value) !== null)
+          .map(value => (
+            <g key={value} transform={`translate(0 ${y(value)})`}>
+              <line x1={MARGIN.left} x2={width - MARGIN.right} />
+              <text x={MARGIN.left - 8} dy="0.32em" textAnchor="end">
+                {tick(value)}
+              </text>
+            </g>
+          ))}
       </g>
       {days.map((date, day) => {
         let base = 0;
