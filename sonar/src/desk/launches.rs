@@ -391,16 +391,17 @@ impl Run {
             let message = "the contracts have changed since the campaign was planned; plan it again";
             return Err(Failure::new(Code::WrongChain, message));
         }
-        self.store(&inputs)?;
+        self.store(&inputs, &planned)?;
         let saved = launcher.seal(planned, Path::new(VALIDATION)).await?;
         drafts.save(&self.key, &saved)?;
         Ok(saved)
     }
 
     /// Stores the files of the launch: result and audit need them, and the command resumes with them.
-    fn store(&self, inputs: &LaunchInputs) -> Result<(), Failure> {
+    fn store(&self, inputs: &LaunchInputs, planned: &PlannedLaunch) -> Result<(), Failure> {
         let directory = self.desk.launches.drafts.directory(&self.key);
-        let initial = inputs.initial.as_ref().map(|bytes| bytes.as_slice());
+        // Of a file, or the result of an earlier campaign.
+        let initial = planned.plan.bundle.initial.as_ref().map(|bytes| bytes.as_slice());
         let files = [
             (CAMPAIGN, Some(inputs.text.as_slice())),
             (VALIDATION, Some(inputs.validation.as_slice())),
