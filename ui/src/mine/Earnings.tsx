@@ -62,8 +62,11 @@ function TokenFigures({ total }: { total: TokenTotal }) {
             value: amount(total.pending_at_most),
             note: count(total.pending_count, "submission"),
           },
-          { label: "Earned in all", value: amount(total.earned), note: "sum of all payouts" },
-          { label: "Withdrawn", value: amount(total.withdrawn) },
+          {
+            label: "Earned in all",
+            value: amount(total.earned),
+            note: <>withdrawn: {amount(total.withdrawn)}</>,
+          },
           {
             label: "Net in all",
             value: amount(total.net),
