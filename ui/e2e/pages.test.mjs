@@ -1,6 +1,6 @@
 // The pages in a real browser, served by the programs of a real network. One network and one browser for all tests.
 import { after, before, describe } from "node:test";
-import { Browser } from "./browser.mjs";
+import { Browser, CHROMIUM } from "./browser.mjs";
 import { capsule } from "./capsule.mjs";
 import { dashboard } from "./dashboard.mjs";
 import { desk } from "./desk.mjs";
@@ -9,7 +9,10 @@ import { Network } from "./network.mjs";
 import { recovery } from "./recovery.mjs";
 import { wallet } from "./wallet.mjs";
 
-describe("pages", () => {
+// As all tests whose program is missing: skipped, except where nothing may be.
+const skip = !CHROMIUM && !process.env.CI && "Chromium is missing (Debian: apt-get install chromium)";
+
+describe("pages", { skip }, () => {
   const stage = {};
   before(async () => {
     [stage.network, stage.browser] = await Promise.all([Network.start(), Browser.launch()]);
