@@ -39,7 +39,7 @@ export function Page() {
             {data.totals.map(total => (
               <TokenFigures key={total.token.address} total={total} />
             ))}
-            <Days earnings={data} />
+            {data.days.length > 0 && <Days earnings={data} />}
             <Submissions earnings={data} />
             <Costs earnings={data} />
           </div>

@@ -33,6 +33,8 @@ const Days = lazy(() => import("./Days"));
 export function Page() {
   const status = useStatus();
   const earnings = useEarnings();
+  // One notice for the whole page, not one for each part.
+  const isGone = status.data === undefined && earnings.data === undefined && status.error !== null;
   return (
     <>
       <PageHead title="Home" actions={<Withdraw disabled={!status.data?.running} />}>
@@ -40,28 +42,45 @@ export function Page() {
           ? `Balance for gas and stakes: ${formatAmount(status.data.balance, ETH)}`
           : "What your data earns, and what your Mine does with it."}
       </PageHead>
-      <div className={css.grid}>
-        <Loaded query={earnings} what="The earnings cannot be loaded">
-          {data => <Money earnings={data} />}
+      {isGone ? (
+        <Loaded query={status} what="The status cannot be loaded">
+          {() => null}
         </Loaded>
-        <div className={css.columns}>
-          <div className={css.grid}>
-            <Loaded query={status} what="The status cannot be loaded">
-              {data => <Now status={data} />}
-            </Loaded>
-            {earnings.data && (
-              <Suspense>
-                <Days earnings={earnings.data} />
-              </Suspense>
-            )}
-          </div>
-          <div className={css.grid}>
-            {status.data && <Needs status={status.data} />}
-            <Privacy />
-          </div>
+      ) : (
+        <Content status={status} earnings={earnings} />
+      )}
+    </>
+  );
+}
+
+interface ContentProps {
+  status: ReturnType<typeof useStatus>;
+  earnings: ReturnType<typeof useEarnings>;
+}
+
+function Content({ status, earnings }: ContentProps) {
+  return (
+    <div className={css.grid}>
+      <Loaded query={earnings} what="The earnings cannot be loaded">
+        {data => <Money earnings={data} />}
+      </Loaded>
+      <div className={css.columns}>
+        <div className={css.grid}>
+          <Loaded query={status} what="The status cannot be loaded">
+            {data => <Now status={data} />}
+          </Loaded>
+          {earnings.data && earnings.data.days.length > 0 && (
+            <Suspense>
+              <Days earnings={earnings.data} />
+            </Suspense>
+          )}
+        </div>
+        <div className={css.grid}>
+          {status.data && <Needs status={status.data} />}
+          <Privacy />
         </div>
       </div>
-    </>
+    </div>
   );
 }
 
@@ -258,7 +277,7 @@ function Privacy() {
           Details
         </Link>
       }
-      flush
+      flush={Boolean(privacy.data?.data.length)}
     >
       <Loaded query={privacy} what="The privacy ledger cannot be loaded">
         {({ budget, data }) =>
