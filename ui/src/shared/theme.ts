@@ -52,7 +52,10 @@ export const theme = createTheme({
     DrawerHeader: Drawer.Header.extend({ defaultProps: { role: "presentation" } }),
     // Its placeholder for the focus is no item of a menu. Where the menu is called from is in a landmark.
     Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false, withinPortal: false } }),
-    Notification: Notification.extend({ defaultProps: CLOSE }),
+    Notification: Notification.extend({
+      defaultProps: CLOSE,
+      styles: { description: { color: "var(--ink-muted)" } },
+    }),
     Tooltip: Tooltip.extend({
       defaultProps: {
         withArrow: true,
