@@ -29,7 +29,7 @@ import { useAccountAction } from "./Unlock";
 
 export function AuditPage() {
   return (
-    <OwnerPage what="The audit">
+    <OwnerPage what="The audit" title="Audit">
       {(campaign, owner) => <Content campaign={campaign} owner={owner} />}
     </OwnerPage>
   );

@@ -20,7 +20,16 @@ export function LaunchPage() {
   const { id } = useParams({ strict: false }) as { id: string };
   const launch = useLaunch(id);
   return (
-    <Loaded query={launch} what="The launch could not be loaded" loading={<Loading lines={6} height={48} />}>
+    <Loaded
+      query={launch}
+      what="The launch could not be loaded"
+      loading={
+        <>
+          <PageHead title="Launch" />
+          <Loading lines={6} height={48} />
+        </>
+      }
+    >
       {data => <Content launch={data} />}
     </Loaded>
   );

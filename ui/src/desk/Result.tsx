@@ -23,7 +23,7 @@ import { useAccountAction } from "./Unlock";
 
 export function ResultPage() {
   return (
-    <OwnerPage what="The result">
+    <OwnerPage what="The result" title="Result">
       {(campaign, owner) => <Content campaign={campaign} owner={owner} />}
     </OwnerPage>
   );

@@ -6,6 +6,7 @@ import { type ReactNode, useState } from "react";
 import { campaignName } from "../public/parts";
 import type { CampaignDetail, State } from "../public/types";
 import { shortAddress } from "../shared/format";
+import { PageHead } from "../shared/parts";
 import { useApi } from "../shared/query";
 import { Empty, Loaded, Loading, Notice } from "../shared/states";
 import { accountOf, useAccounts } from "./data";
@@ -18,23 +19,31 @@ const DELIVERED: State[] = ["finalized", "released", "convicted"];
 interface OwnerPageProps {
   /** What the page is about: "The result", "The audit". */
   what: string;
+  /** Title while the campaign loads. */
+  title: string;
   children: (campaign: CampaignDetail, owner: DeskAccount) => ReactNode;
 }
 
 /** Shows its children for a delivered campaign of an account of this desk, and otherwise what is missing. */
-export function OwnerPage({ what, children }: OwnerPageProps) {
+export function OwnerPage({ what, title, children }: OwnerPageProps) {
   const { id } = useParams({ strict: false }) as { id: string };
   const campaign = useApi<CampaignDetail>(`/api/v1/campaigns/${id}`);
   const accounts = useAccounts();
+  const loading = (
+    <>
+      <PageHead title={title} />
+      <Loading />
+    </>
+  );
   return (
     <>
       <Link to={`/campaigns/${id}`} className={desk.back}>
         <IconArrowLeft size={15} />
         {campaign.data ? campaignName({ id, name: campaign.data.name ?? null }) : "Campaign"}
       </Link>
-      <Loaded query={campaign} what="The campaign could not be loaded">
+      <Loaded query={campaign} what="The campaign could not be loaded" loading={loading}>
         {data => (
-          <Loaded query={accounts} what="The accounts could not be loaded" loading={<Loading />}>
+          <Loaded query={accounts} what="The accounts could not be loaded" loading={loading}>
             {({ items }) => {
               const owner = accountOf(items, data.owner);
               if (!DELIVERED.includes(data.state))

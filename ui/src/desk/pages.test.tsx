@@ -12,6 +12,14 @@ import { ResultPage } from "./Result";
 import type { Launch } from "./types";
 
 const plain = (element: HTMLElement) => element.textContent?.replaceAll("\u00a0", " ") ?? "";
+const problem = (status: number, code: string, detail: string) => ({
+  type: "about:blank",
+  title: code,
+  status,
+  code,
+  detail,
+  retryable: false,
+});
 const soon = () => Math.floor(Date.now() / 1000) + 600;
 
 // Whole pages, on a machine that may be busy.
@@ -43,8 +51,11 @@ describe("accounts", () => {
   });
 
   it("say why balances are missing", async () => {
-    const problem = { title: "x", status: 503, code: "RPC", detail: "the chain node does not answer" };
-    answer({ "GET /api/desk/accounts": { items: [account({ balances: [] })], problem }, ...campaigns([]) });
+    const missing = problem(503, "RPC", "the chain node does not answer");
+    answer({
+      "GET /api/desk/accounts": { items: [account({ balances: [] })], problem: missing },
+      ...campaigns([]),
+    });
     await show(AccountsPage, "/accounts");
     expect(await screen.findByText(/Balances are missing: the chain node does not answer/)).toBeVisible();
   });
@@ -171,7 +182,7 @@ describe("launches", () => {
 
   it("that stopped say why, and are resumed", async () => {
     const user = userEvent.setup();
-    const error = { title: "x", status: 503, code: "RPC", detail: "the chain node does not answer" };
+    const error = problem(503, "RPC", "the chain node does not answer");
     const asked = answer({
       "GET /api/desk/launches/a1": launch("failed", 3, { error }),
       "POST /api/desk/launches/a1/resume": launch("running", 3),
@@ -184,12 +195,7 @@ describe("launches", () => {
   });
 
   it("that cannot be resumed lead to the draft", async () => {
-    const error = {
-      title: "x",
-      status: 409,
-      code: "UNKNOWN_PLAN",
-      detail: "nothing was paid: plan it again",
-    };
+    const error = problem(409, "UNKNOWN_PLAN", "nothing was paid: plan it again");
     at(launch("failed", 0, { error, resumable: false }));
     await open();
     expect(await screen.findByRole("link", { name: "Go to the draft" })).toHaveAttribute("href", "/new");
