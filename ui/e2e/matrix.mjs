@@ -33,6 +33,7 @@ const publicPages = network => [
 const deskPages = network => [
   ["desk-accounts", "/accounts"],
   ["desk-launches", "/launches"],
+  ["desk-new", "/new"],
   ["desk-result", `/campaigns/${network.campaign}/result`],
   ["desk-audit", `/campaigns/${network.campaign}/audit`],
 ];
