@@ -8,6 +8,7 @@ pub mod audit;
 pub mod backbone;
 pub mod bundle;
 pub mod campaign;
+pub mod course;
 pub mod data;
 pub mod delivery;
 pub mod envelope;

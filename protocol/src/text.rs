@@ -2,7 +2,8 @@
 //!
 //! Terminals execute control characters, bidirectional marks change the visible order of a text, and two names that
 //! differ in an invisible character look the same. These are refused where a text is read ([`check_line`],
-//! [`check_lines`]), and escaped where any text is printed ([`escape`], [`escape_json`]).
+//! [`check_lines`]), and escaped where any text is printed ([`escape`], [`escape_json`]). Pages and
+//! spreadsheets obey other characters ([`escape_markup`], [`is_formula`]).
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -80,6 +81,44 @@ fn escape_with(text: &str, escape: impl Fn(&mut String, char) -> std::fmt::Resul
     escaped.into()
 }
 
+/// Escapes a text for content and quoted attributes of XML, SVG and HTML. Characters that XML 1.0 does not allow are replaced.
+#[must_use]
+pub fn escape_markup(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| markup(c).is_some()) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match markup(c) {
+            Some(replacement) => escaped.push_str(replacement),
+            None => escaped.push(c),
+        }
+    }
+    escaped.into()
+}
+
+fn markup(c: char) -> Option<&'static str> {
+    Some(match c {
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '"' => "&quot;",
+        '\'' => "&#39;",
+        '\t' | '\n' | '\r' => return None,
+        '\0'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}' => "\u{FFFD}",
+        _ => return None,
+    })
+}
+
+/// Characters at the start of a cell that make a spreadsheet evaluate it; some read the wide forms too.
+pub const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+
+/// Whether a spreadsheet evaluates a cell with this text. A formula of a stranger can send them the other cells.
+#[must_use]
+pub fn is_formula(cell: &str) -> bool {
+    cell.starts_with(FORMULA)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +158,25 @@ mod tests {
     fn what_terminals_obey_is_shown_instead() {
         assert_eq!(escape("b\u{1b}[31m\n\u{202e}x\u{9b}"), "b\\u{1b}[31m\n\\u{202e}x\\u{9b}");
         assert!(matches!(escape("two\nlines\tand a tab"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn markup_and_forbidden_characters_are_escaped() {
+        assert_eq!(escape_markup("plain ≤ 5 %"), "plain ≤ 5 %");
+        assert_eq!(escape_markup("<script>alert('1')</script>"), "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;");
+        assert_eq!(escape_markup("\" onload=\"x&y"), "&quot; onload=&quot;x&amp;y");
+        assert_eq!(escape_markup("a\0b\u{1b}c\u{FFFF}\n"), "a\u{FFFD}b\u{FFFD}c\u{FFFD}\n");
+        assert_eq!(escape_markup("]]>"), "]]&gt;");
+    }
+
+    #[test]
+    fn what_spreadsheets_evaluate_is_known_by_its_first_character() {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", "＋1", "－1", "＠A"] {
+            assert!(is_formula(cell), "{cell:?}");
+        }
+        for cell in ["", "1+1", "a=1", " =1", "0x3d"] {
+            assert!(!is_formula(cell), "{cell:?}");
+        }
     }
 
     proptest! {

@@ -3,11 +3,17 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
+
+/// The id of the last event that a reader of a stream has seen, if it resumes.
+#[must_use]
+pub fn last_event_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("last-event-id").and_then(|id| id.to_str().ok())
+}
 
 /// Query parameters.
 #[derive(Debug)]

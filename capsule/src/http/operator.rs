@@ -10,7 +10,7 @@ use axum::{
 };
 use futures::{Stream, stream};
 use serde_json::json;
-use sonar_web::{guard, problem::Problem};
+use sonar_web::{extract::last_event_id, guard, problem::Problem};
 use tokio::sync::watch;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -90,7 +90,7 @@ async fn events(
     State(page): State<Arc<OperatorPage>>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let last = last_event_id(&headers);
     let notices = Notices::new(page.feed.subscribe(), last);
     let stream =
         stream::unfold(notices, |mut notices| async { notices.next().await.map(|event| (Ok(event), notices)) });

@@ -24,7 +24,7 @@ use sonar_protocol::{
 };
 use sonar_web::{
     Face,
-    extract::{Body, Segment},
+    extract::{Body, Segment, last_event_id},
     guard::{Refusal, Session},
     pages::Pages,
     problem::Problem,
@@ -481,7 +481,7 @@ async fn act(
     responses((status = OK, body = String, content_type = "text/event-stream"))
 )]
 async fn events(State(desk): State<Arc<Desk>>, _session: Session, headers: HeaderMap) -> impl IntoResponse {
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let last = last_event_id(&headers);
     events::open(desk, last)
 }
 

@@ -8,10 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sonar_contracts::State as CampaignState;
-use sonar_protocol::{projection::Label, units::percent, view::CampaignView};
+use sonar_protocol::{projection::Label, text::escape_markup, units::percent, view::CampaignView};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{App, api::campaign_of, extract::Segment, problem::Problem, xml};
+use super::{App, api::campaign_of, extract::Segment, problem::Problem};
 
 /// Maximum number of characters of the campaign's name.
 const MAX_NAME: usize = 40;
@@ -32,12 +32,12 @@ fn badge(view: &CampaignView, label: Option<&Label>) -> String {
         format!(
             "<text x=\"{middle}\" y=\"14\" textLength=\"{}\" lengthAdjust=\"spacingAndGlyphs\">{}</text>",
             length - MARGIN,
-            xml::escape(text)
+            escape_markup(text)
         )
     };
     let (name_text, status_text) = (text(left / 2, left, &name), text(left + right / 2, right, &status));
     let title = format!("{name}: {status}");
-    let title = xml::escape(&title);
+    let title = escape_markup(&title);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{total}\" height=\"20\" role=\"img\" aria-label=\"{title}\">\
          <title>{title}</title>\

@@ -5,10 +5,8 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use sonar_protocol::text::is_formula;
 
-/// Characters at the start of a cell that make a spreadsheet evaluate it; some read the wide forms too. Names come from
-/// strangers, and a formula can send the other cells to them.
-const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 /// Characters that need quotes.
 const SPECIAL: [char; 4] = ['"', ',', '\r', '\n'];
 
@@ -24,7 +22,7 @@ pub fn push_row<T: AsRef<str>>(out: &mut String, cells: impl IntoIterator<Item =
 }
 
 fn push_cell(out: &mut String, text: &str) {
-    let is_formula = text.starts_with(FORMULA);
+    let is_formula = is_formula(text);
     if !is_formula && !text.contains(SPECIAL) {
         out.push_str(text);
         return;
@@ -57,6 +55,7 @@ pub fn attachment(name: &str, body: impl Into<Body>) -> Response {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sonar_protocol::text::FORMULA;
 
     use super::*;
 

@@ -15,12 +15,13 @@ use sonar_contracts::{Deployment, Outcome, State as CampaignState};
 use sonar_protocol::{
     event::LogPosition,
     projection::Label,
+    text::escape_markup,
     units::percent,
     view::{CampaignView, SettledWindow, StakeFate},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{App, api::campaign_of, extract::Segment, problem::Problem, xml};
+use super::{App, api::campaign_of, extract::Segment, problem::Problem};
 
 /// Maximum number of entries, the newest.
 const MAX_ENTRIES: usize = 50;
@@ -124,7 +125,7 @@ fn feed(deployment: &Deployment, view: &CampaignView, label: Option<&Label>) -> 
          <link rel=\"self\" type=\"application/atom+xml\" href=\"/api/v1/campaigns/{campaign}/feed.atom\"/>\n\
          <link rel=\"alternate\" href=\"/campaigns/{campaign}\"/>\n",
         id(deployment, view, ""),
-        xml::escape(&name),
+        escape_markup(&name),
     );
     for Entry { key, title, at } in &entries {
         // Writing to a string cannot fail.
@@ -134,9 +135,9 @@ fn feed(deployment: &Deployment, view: &CampaignView, label: Option<&Label>) -> 
              <link rel=\"alternate\" href=\"/campaigns/{campaign}\"/>\n\
              <content type=\"text\">{} (block {}, transaction {})</content>\n</entry>\n",
             id(deployment, view, key),
-            xml::escape(title),
+            escape_markup(title),
             at.timestamp,
-            xml::escape(title),
+            escape_markup(title),
             at.block,
             at.transaction,
         );

@@ -31,7 +31,6 @@ mod submissions_csv;
 mod tasks;
 mod tokens;
 mod watch_money;
-mod xml;
 
 use std::{
     fs::File,

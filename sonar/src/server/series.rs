@@ -6,6 +6,7 @@ use alloy::primitives::Address;
 use axum::{Json, extract::State, response::Response};
 use serde::Serialize;
 use sonar_protocol::{
+    course::{Step, VerdictKind, course},
     projection::{SubmissionView, Verdict},
     units::{Amount, Timestamp},
     view::CampaignView,
@@ -57,43 +58,6 @@ pub struct SeriesPoint {
     pub miner: Address,
 }
 
-/// Outcome of a submission, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum VerdictKind {
-    /// Its window is not settled yet.
-    Pending,
-    /// It did not improve the model.
-    NotImproved,
-    /// It improved the model.
-    Accepted,
-    /// It was rejected by protocol.
-    Rejected,
-}
-
-impl VerdictKind {
-    /// Its name, as in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::NotImproved => "not_improved",
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-        }
-    }
-}
-
-impl From<Verdict> for VerdictKind {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Pending => Self::Pending,
-            Verdict::NotImproved => Self::NotImproved,
-            Verdict::Accepted { .. } => Self::Accepted,
-            Verdict::Rejected { .. } => Self::Rejected,
-        }
-    }
-}
-
 impl Series {
     /// The course of a campaign, with at most `most` points.
     fn new(view: &CampaignView, most: usize) -> Self {
@@ -102,28 +66,28 @@ impl Series {
         let chosen = thin(&accepted, most);
         let complete = chosen.len() == accepted.len();
         let mut chosen = chosen.into_iter().peekable();
-        let (mut best, mut spent) = (view.start_ppm.unwrap_or_default(), Amount::ZERO);
-        let mut points = Vec::with_capacity(chosen.len());
-        for (index, submission) in SubmissionView::all(view).enumerate() {
-            let mut gain = None;
-            if let Verdict::Accepted { best_ppm, delta_ppm, amount } = submission.verdict {
-                (best, spent) = (best_ppm, spent.saturating_add(amount));
-                gain = Some((delta_ppm, amount));
-            }
-            if chosen.next_if_eq(&index).is_some() {
-                points.push(SeriesPoint {
-                    number: submission.number,
-                    time: submission.at.time,
-                    best_ppm: best,
-                    spent,
-                    verdict: submission.verdict.into(),
-                    delta_ppm: gain.map(|(delta, _)| delta),
-                    amount: gain.map(|(_, amount)| amount),
-                    miner: submission.miner,
-                });
-            }
-        }
+        let is_chosen = |(index, _): &(usize, Step)| chosen.next_if_eq(index).is_some();
+        let points = course(view).enumerate().filter(is_chosen).map(|(_, step)| SeriesPoint::from(step)).collect();
         Self { submissions: view.submissions, points, complete }
+    }
+}
+
+impl From<Step> for SeriesPoint {
+    fn from(Step { submission, best, spent }: Step) -> Self {
+        let (delta_ppm, amount) = match submission.verdict {
+            Verdict::Accepted { delta_ppm, amount, .. } => (Some(delta_ppm), Some(amount)),
+            Verdict::Pending | Verdict::NotImproved | Verdict::Rejected { .. } => (None, None),
+        };
+        Self {
+            number: submission.number,
+            time: submission.at.time,
+            best_ppm: best,
+            spent,
+            verdict: submission.verdict.into(),
+            delta_ppm,
+            amount,
+            miner: submission.miner,
+        }
     }
 }
 
@@ -239,13 +203,6 @@ mod tests {
             (2..40).map(|s| s * 10_000).collect::<Vec<_>>()
         );
         assert_eq!(series.points[MAX_POINTS - 1].number, 38 * 64);
-    }
-
-    #[test]
-    fn names_are_those_of_json() {
-        for kind in [VerdictKind::Pending, VerdictKind::NotImproved, VerdictKind::Accepted, VerdictKind::Rejected] {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
-        }
     }
 
     proptest! {

@@ -5,12 +5,13 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{body::Body, extract::State, response::Response};
 use futures::stream;
 use sonar_protocol::{
+    course::VerdictKind,
     projection::{SubmissionView, Verdict},
     view::CampaignView,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{App, api::campaign_of, csv, extract::Segment, problem::Problem, series::VerdictKind};
+use super::{App, api::campaign_of, csv, extract::Segment, problem::Problem};
 
 /// Rows that are written at once.
 const ROWS: usize = 1_000;

@@ -28,6 +28,33 @@ interface Activity {
   last_seen: number;
 }
 
+/** Columns of what an account did, in all campaigns or in one. */
+function recordColumns<T extends { submitted: number; accepted: number; delta_ppm: number }>(): Column<T>[] {
+  return [
+    {
+      id: "submitted",
+      header: "Submissions",
+      end: true,
+      sort: row => row.submitted,
+      cell: row => integer(row.submitted),
+    },
+    {
+      id: "accepted",
+      header: "Accepted",
+      end: true,
+      sort: row => row.accepted,
+      cell: row => integer(row.accepted),
+    },
+    {
+      id: "delta",
+      header: "Points",
+      end: true,
+      sort: row => row.delta_ppm,
+      cell: row => formatPoints(row.delta_ppm),
+    },
+  ];
+}
+
 export function MinersPage() {
   const campaigns = useApi<Page<CampaignSummary>>("/api/v1/campaigns", { limit: 50 });
   const recent = (campaigns.data?.items ?? []).filter(({ submissions }) => submissions > 0).slice(0, RECENT);
@@ -53,27 +80,7 @@ export function MinersPage() {
       sort: row => row.campaigns,
       cell: row => integer(row.campaigns),
     },
-    {
-      id: "submitted",
-      header: "Submissions",
-      end: true,
-      sort: row => row.submitted,
-      cell: row => integer(row.submitted),
-    },
-    {
-      id: "accepted",
-      header: "Accepted",
-      end: true,
-      sort: row => row.accepted,
-      cell: row => integer(row.accepted),
-    },
-    {
-      id: "delta",
-      header: "Points",
-      end: true,
-      sort: row => row.delta_ppm,
-      cell: row => formatPoints(row.delta_ppm),
-    },
+    ...recordColumns(),
     {
       id: "seen",
       header: "Last seen",
@@ -211,27 +218,7 @@ function MinerContent({ miner }: { miner: Miner }) {
       width: "minmax(200px, 1.5fr)",
       cell: row => <CampaignLink id={row.campaign} name={name(row.campaign)} />,
     },
-    {
-      id: "submitted",
-      header: "Submissions",
-      end: true,
-      sort: row => row.submitted,
-      cell: row => integer(row.submitted),
-    },
-    {
-      id: "accepted",
-      header: "Accepted",
-      end: true,
-      sort: row => row.accepted,
-      cell: row => integer(row.accepted),
-    },
-    {
-      id: "delta",
-      header: "Points",
-      end: true,
-      sort: row => row.delta_ppm,
-      cell: row => formatPoints(row.delta_ppm),
-    },
+    ...recordColumns(),
     {
       id: "earned",
       header: "Earned",

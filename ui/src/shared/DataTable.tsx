@@ -48,7 +48,7 @@ interface TableProps<Row> {
 
 /** Below this number, all rows are rendered. */
 const VIRTUAL_FROM = 60;
-/** So many rows before the end, more are loaded. */
+/** More rows are loaded when this many are left. */
 const NEAR_END = 40;
 /** Height of a line of a card, and of its padding, on narrow screens. */
 const CARD_LINE = 30;

@@ -76,7 +76,7 @@ describe("problems", () => {
   const wrong = (step: (typeof STEPS)[number], changes: Partial<Draft>) =>
     Object.keys(problems({ ...FULL, ...changes }, step, OPTIONS));
 
-  it("of a complete draft are none", () => {
+  it("are absent in a complete draft", () => {
     for (const step of STEPS) expect(problems(FULL, step, OPTIONS)).toEqual({});
   });
 

@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use alloy::primitives::U256;
 use sonar_protocol::{
+    course::Step,
     projection::Verdict,
     units::{Amount, percent},
 };
 use syft::Ppm;
 
-use super::record::{CampaignRecord, Point};
+use super::record::CampaignRecord;
 
 /// Size of the drawing.
 const SIZE: (f64, f64) = (960.0, 380.0);
@@ -153,6 +154,6 @@ fn marks(svg: &mut String, scale: &Scale, record: &CampaignRecord<'_>) -> std::f
     Ok(())
 }
 
-fn is_accepted(point: &Point) -> bool {
+fn is_accepted(point: &Step) -> bool {
     matches!(point.submission.verdict, Verdict::Accepted { .. })
 }

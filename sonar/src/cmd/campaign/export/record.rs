@@ -1,14 +1,13 @@
 //! The record of a campaign: everything that an export shows, as a pure function of chain and manifest.
 
-use alloy::primitives::{Address, U256};
-use serde::Serialize;
 use serde_json::{Value, json};
 use sonar_contracts::Deployment;
 use sonar_protocol::{
+    course::{LeaderboardRow, Step, VerdictKind, course, ranked},
     envelope::ProtocolReject,
     event::Head,
     manifest::Manifest,
-    projection::{CampaignDetail, Label, LedgerJson, SettledJson, SubmissionView, Verdict},
+    projection::{CampaignDetail, Label, LedgerJson, SettledJson, Verdict},
     statement::{CampaignProgress, PrivacyStatement},
     units::{Amount, TokenUnit},
     view::{CampaignView, World},
@@ -29,29 +28,8 @@ pub struct CampaignRecord<'a> {
     pub token: &'a TokenUnit,
     pub deployment: Deployment,
     pub head: Head,
-    pub points: Vec<Point>,
-    pub ranking: Vec<Rank>,
-}
-
-/// A submission with the state of the campaign after it.
-pub struct Point {
-    pub submission: SubmissionView,
-    pub best: Ppm,
-    /// Amount of the bounty that was awarded until then.
-    pub spent: Amount,
-}
-
-/// An account that has submitted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rank {
-    pub rank: usize,
-    pub miner: Address,
-    pub submitted: u32,
-    pub accepted: u32,
-    pub delta_ppm: Ppm,
-    pub earned: Amount,
-    /// Share of everything that was awarded.
-    pub share_ppm: Ppm,
+    pub points: Vec<Step>,
+    pub ranking: Vec<LeaderboardRow>,
 }
 
 /// The money of a campaign, which adds up: `deposited = paid + owed + refunded + fee + escrowed`.
@@ -95,7 +73,7 @@ impl<'a> CampaignRecord<'a> {
         let mut detail = CampaignDetail::new(view, manifest.map(Label::from));
         detail.summary.verify_parent(world);
         let privacy = manifest.and_then(|manifest| PrivacyStatement::new(manifest, CampaignProgress::from(view)).ok());
-        let (points, ranking) = (points(view), ranking(view));
+        let (points, ranking) = (course(view).collect(), ranked(view));
         Self { view, detail, manifest, privacy, token, deployment, head: world.head, points, ranking }
     }
 
@@ -158,7 +136,7 @@ impl<'a> CampaignRecord<'a> {
             "time",
             "transaction",
         ]);
-        for Point { submission, .. } in &self.points {
+        for Step { submission, .. } in &self.points {
             let (best, delta, amount) = match submission.verdict {
                 Verdict::Accepted { best_ppm, delta_ppm, amount } => {
                     (best_ppm.get().to_string(), delta_ppm.get().to_string(), self.plain(amount))
@@ -171,7 +149,7 @@ impl<'a> CampaignRecord<'a> {
                 submission.index.to_string(),
                 submission.version.to_string(),
                 submission.miner.to_checksum(None),
-                verdict(submission.verdict).into(),
+                VerdictKind::from(submission.verdict).name().into(),
                 reason(submission.verdict),
                 best,
                 delta,
@@ -190,7 +168,7 @@ impl<'a> CampaignRecord<'a> {
     pub fn series(&self) -> Vec<u8> {
         let mut sheet =
             Sheet::new(&["number", "time", "best_ppm", "spent", "token", "verdict", "delta_ppm", "amount", "miner"]);
-        for Point { submission, best, spent } in &self.points {
+        for Step { submission, best, spent } in &self.points {
             let (delta, amount) = match submission.verdict {
                 Verdict::Accepted { delta_ppm, amount, .. } => (delta_ppm, amount),
                 _ => (Ppm::ZERO, Amount::ZERO),
@@ -201,7 +179,7 @@ impl<'a> CampaignRecord<'a> {
                 best.get().to_string(),
                 self.plain(*spent),
                 self.token.symbol.clone(),
-                verdict(submission.verdict).into(),
+                VerdictKind::from(submission.verdict).name().into(),
                 delta.get().to_string(),
                 self.plain(amount),
                 submission.miner.to_checksum(None),
@@ -214,49 +192,6 @@ impl<'a> CampaignRecord<'a> {
     fn plain(&self, amount: Amount) -> String {
         let text = self.token.format(amount);
         text.split_once(' ').map_or_else(|| text.clone(), |(number, _)| number.to_owned())
-    }
-}
-
-/// The submissions, with the best accuracy and the spend after each.
-fn points(view: &CampaignView) -> Vec<Point> {
-    let (mut best, mut spent) = (view.start_ppm.unwrap_or(Ppm::ZERO), Amount::ZERO);
-    let point = |submission: SubmissionView| {
-        if let Verdict::Accepted { best_ppm, amount, .. } = submission.verdict {
-            best = best.max(best_ppm);
-            spent = spent.saturating_add(amount);
-        }
-        Point { submission, best, spent }
-    };
-    SubmissionView::all(view).map(point).collect()
-}
-
-/// The accounts by what they earned.
-fn ranking(view: &CampaignView) -> Vec<Rank> {
-    let mut accounts: Vec<_> = view.accounts.iter().filter(|(_, account)| account.submitted > 0).collect();
-    accounts.sort_by_key(|(miner, account)| (std::cmp::Reverse((account.earned, account.accepted)), **miner));
-    let share = |earned: Amount| {
-        let share = earned.0.saturating_mul(U256::from(1_000_000)).checked_div(view.awarded.0).unwrap_or_default();
-        Ppm::new(share.saturating_to()).unwrap_or(Ppm::ONE)
-    };
-    let rank = |(rank, (&miner, account)): (usize, (&Address, &sonar_protocol::view::Account))| Rank {
-        rank,
-        miner,
-        submitted: account.submitted,
-        accepted: account.accepted,
-        delta_ppm: account.delta_ppm,
-        earned: account.earned,
-        share_ppm: share(account.earned),
-    };
-    (1..).zip(accounts).map(rank).collect()
-}
-
-/// A verdict in one word.
-pub fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pending => "pending",
-        Verdict::NotImproved => "not_improved",
-        Verdict::Accepted { .. } => "accepted",
-        Verdict::Rejected { .. } => "rejected",
     }
 }
 

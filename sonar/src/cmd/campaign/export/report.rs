@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use sonar_protocol::{
     campaign::Mode,
+    course::{LeaderboardRow, Step, VerdictKind},
     manifest::Manifest,
     projection::Verdict,
     text,
@@ -14,7 +15,7 @@ use syft::{Ppm, Task};
 
 use super::{
     chart::{chart, sentence},
-    record::{CampaignRecord, Money, Point, Rank, reason, verdict},
+    record::{CampaignRecord, Money, reason},
 };
 use crate::scientist::state;
 
@@ -27,18 +28,7 @@ const STYLE: &str = include_str!("report.css");
 /// A text as HTML. Invisible and control characters are shown.
 fn html(text: &str) -> String {
     let shown = text::escape(text);
-    let mut escaped = String::with_capacity(shown.len());
-    for c in shown.chars() {
-        match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    text::escape_markup(&shown).into_owned()
 }
 
 /// A table; the last `numbers` columns are right-aligned. Cells are HTML.
@@ -147,14 +137,14 @@ fn leaderboard(record: &CampaignRecord<'_>) -> String {
     if record.ranking.is_empty() {
         return "<p>Nobody has submitted.</p>".into();
     }
-    let row = |rank: &Rank| {
+    let row = |rank: &LeaderboardRow| {
         vec![
             format!("<code>{}</code>", rank.miner.to_checksum(None)),
             rank.rank.to_string(),
             format!("{} of {}", rank.accepted, rank.submitted),
             points(rank.delta_ppm),
             html(&record.amount(rank.earned)),
-            percent(rank.share_ppm),
+            percent(rank.share_ppm.unwrap_or_default()),
         ]
     };
     let rows = record.ranking.iter().take(MOST_ROWS).map(row);
@@ -169,13 +159,13 @@ fn submissions(record: &CampaignRecord<'_>) -> String {
     if record.points.is_empty() {
         return "<p>There are no submissions.</p>".into();
     }
-    let row = |point: &Point| {
+    let row = |point: &Step| {
         let submission = &point.submission;
         let (improvement, paid) = match submission.verdict {
             Verdict::Accepted { delta_ppm, amount, .. } => (points(delta_ppm), html(&record.amount(amount))),
             _ => Default::default(),
         };
-        let mut outcome = verdict(submission.verdict).replace('_', " ");
+        let mut outcome = VerdictKind::from(submission.verdict).name().replace('_', " ");
         let reason = reason(submission.verdict);
         if !reason.is_empty() {
             let _ = write!(outcome, ": {}", html(&reason));
@@ -366,7 +356,7 @@ mod tests {
             let spent: Vec<Amount> = record.points.iter().map(|point| point.spent).collect();
             assert_eq!(spent, [0, step, step, 2 * step].map(Amount::from));
             assert_eq!(spent.last(), Some(&record.view.awarded));
-            let shares: u32 = record.ranking.iter().map(|rank| rank.share_ppm.get()).sum();
+            let shares: u32 = record.ranking.iter().filter_map(|rank| rank.share_ppm).map(Ppm::get).sum();
             assert_eq!((record.ranking.len(), shares), (4, 1_000_000));
             assert_eq!(record.ranking[0].earned, Amount::from(step));
             let page = page(record);

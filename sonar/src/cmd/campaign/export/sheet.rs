@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use sonar_protocol::text;
+
 /// A CSV file. Cells are texts of strangers in part, so none can become a formula.
 #[derive(Debug)]
 pub struct Sheet(String);
@@ -30,9 +32,13 @@ impl Sheet {
 /// A cell in the form of RFC 4180. A spreadsheet computes cells that begin like a formula, so an apostrophe makes them
 /// text; numbers stay numbers.
 fn escaped(cell: &str) -> String {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
-    let text = if is_formula { format!("'{cell}") } else { cell.to_owned() };
-    if text.contains(['"', ',', '\n', '\r', ';', '\t']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let is_formula = text::is_formula(cell) && cell.parse::<f64>().is_err();
+    let shown = if is_formula { format!("'{cell}") } else { cell.to_owned() };
+    if shown.contains(['"', ',', '\n', '\r', ';', '\t']) {
+        format!("\"{}\"", shown.replace('"', "\"\""))
+    } else {
+        shown
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +59,7 @@ mod tests {
             ("12.5", "12.5"),
             ("\t=1", "\"'\t=1\""),
             ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("＝1+1", "'＝1+1"),
             ("0xab", "0xab"),
             ("", ""),
         ] {
